@@ -1,0 +1,13 @@
+#!/bin/sh
+# Rewrites locks/*.txt: every dependency with hashes, for every platform, and no registry's host name in any of them.
+set -eu
+cd "$(dirname "$0")/.."
+compile() {
+    uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+        --custom-compile-command "make lock" "$@"
+}
+compile --all-extras pyproject.toml -o locks/runtime.txt
+compile --all-extras --group dev pyproject.toml -o locks/dev.txt
+compile locks/build.in -o locks/build.txt
+compile locks/node.in -o locks/node.txt
+compile --no-deps locks/weights.in -o locks/weights.txt
