@@ -1,0 +1,59 @@
+"""Exit codes: the one table from an error's code to what the shell sees. docs/reference/cli.md prints it."""
+
+from enum import IntEnum
+
+from dce.wire.errors import CODES, DceError
+
+
+class Exit(IntEnum):
+    """What a verb ends with. The first six are promised to scripts."""
+
+    DONE = 0
+    NOT_SO = 1
+    USAGE = 2
+    REFUSED = 3
+    UNREACHABLE = 4
+    FAULT = 70
+    INTERRUPTED = 130
+    PIPE_CLOSED = 141
+
+
+MEANING: dict[Exit, str] = {
+    Exit.DONE: "done",
+    Exit.NOT_SO: "the thing asked about is not so (no such response, a check failed, a response did not complete)",
+    Exit.USAGE: "wrong usage: an unknown verb, option or value form",
+    Exit.REFUSED: "refused input: a key, a model, a path, a prompt too long, a stale file, a workspace in use",
+    Exit.UNREACHABLE: "a hop (gateway, backend) cannot be reached or cannot work now",
+    Exit.FAULT: "a fault of DCE itself",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C)",
+    Exit.PIPE_CLOSED: "the reader of the output went away (as `| head` does)",
+}
+
+_NOT_SO = ("not_found", "interrupted")
+_UNREACHABLE = (
+    "queue_full",
+    "draining",
+    "internal",
+    "no_healthy_backend",
+    "backend_unreachable",
+    "backend_unauthorized",
+    "backend_error",
+    "backend_timeout",
+    "stream_interrupted",
+    "gateway_unreachable",
+    "gateway_timeout",
+    "not_a_gateway",
+    "engine_unavailable",
+)
+
+EXIT_OF_CODE: dict[str, Exit] = {
+    **dict.fromkeys(CODES, Exit.REFUSED),
+    **dict.fromkeys(_NOT_SO, Exit.NOT_SO),
+    **dict.fromkeys(_UNREACHABLE, Exit.UNREACHABLE),
+}
+"""Every code of wire/errors.py. What is not listed above refuses something the caller gave."""
+
+
+def exit_of(error: DceError) -> Exit:
+    """The exit code that says `error`."""
+    return EXIT_OF_CODE[error.code]

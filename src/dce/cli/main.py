@@ -1,0 +1,146 @@
+"""`dce`: the table of verbs, loaded when used, and the one place where errors become messages and exit codes.
+
+What must hold: `dce --help` imports no verb; no user sees a traceback (DCE_DEBUG=1 shows it); every error names its hop, the fact
+and the next step; the exit code comes from `exits.py`.
+"""
+
+import importlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dce import __version__
+from dce.cli.exits import Exit, exit_of
+from dce.cli.output import note, report
+from dce.wire.errors import DceError, Hop
+
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("dce.cli.demo", "Everything on this machine: engine, gateway, panel and one generation."),
+    "init": ("dce.cli.init", "Make a folder a workspace."),
+    "files": ("dce.cli.files", "The workspace's files, their tokens, and why a file is left out."),
+    "select": ("dce.cli.select", "Choose the files that go into the prompt."),
+    "cycle": ("dce.cli.cycle", "The iterations: what each one asks for."),
+    "prompt": ("dce.cli.prompt", "Write prompt.md and show its tokens by section."),
+    "generate": ("dce.cli.generate", "Have the model write N responses to the cycle's prompt."),
+    "stop": ("dce.cli.stop", "Stop one response, or all, of a running generation."),
+    "regenerate": ("dce.cli.regenerate", "Write one response anew, from the same prompt."),
+    "board": ("dce.cli.board", "The ranked table of a generation's responses."),
+    "show": ("dce.cli.show", "One response."),
+    "diff": ("dce.cli.diff", "A response against the workspace, or against another response."),
+    "run-checks": ("dce.cli.run_checks", "Run the project's checks on responses, in isolation."),
+    "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
+    "restore": ("dce.cli.restore", "Put back what the last accept changed."),
+    "panel": ("dce.cli.panel", "The web panel over a workspace."),
+    "doctor": ("dce.cli.doctor", "Find the hop that fails between here and the model, and the fix."),
+    "gateway": ("dce.cli.gateway", "The hosted side: serve, check, keys."),
+    "engine": ("dce.cli.engine", "The embedded engine as an OpenAI-compatible server."),
+    "completion": ("dce.cli.completion", "Print the script that completes dce's verbs in your shell."),
+}
+"""Verb → the module that holds it as `command`, and its line in `dce --help` (a test holds the line to the module's own)."""
+
+
+class Verbs(click.Group):
+    """A group whose commands are modules, imported when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _silence_stdout()
+            ctx.exit(Exit.PIPE_CLOSED)
+        return result
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Start with: dce demo")
+@click.version_option(__version__, prog_name="dce")
+def cli() -> None:
+    """Best-of-N coding on your own model server: one exact prompt, N responses, judged, accepted and undone safely."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line `argv` (the process's own when None) and gives its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _write_any_text()
+    try:
+        result = cli.main(args=arguments, prog_name="dce", standalone_mode=False)
+    except DceError as error:
+        _debug()
+        report(error, _is_json(arguments))
+        return exit_of(error)
+    except click.Abort:
+        note("interrupted")
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        return _usage(error, _is_json(arguments))
+    except Exception as error:  # noqa: BLE001 - the edge: a fault of ours must still read as a message
+        _debug()
+        report(_fault(error), _is_json(arguments))
+        return Exit.FAULT
+    return int(result) if isinstance(result, int) else Exit.DONE
+
+
+def _is_json(arguments: Sequence[str]) -> bool:
+    # Read from the words rather than from click: a usage error comes before click has parsed the option.
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in before
+
+
+def _usage(error: click.ClickException, is_json: bool) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return Exit.USAGE
+    if is_json:
+        report(DceError("invalid_input", error.format_message(), hint="See `dce VERB --help`."), is_json)
+    else:
+        error.show()
+    return Exit.USAGE
+
+
+def _fault(error: Exception) -> DceError:
+    fact = f"{type(error).__name__}: {error}"
+    return DceError(
+        "internal", fact, hop=Hop.CLIENT, hint="A fault of DCE: run it again with DCE_DEBUG=1 and report it."
+    )
+
+
+def _debug() -> None:
+    if os.environ.get("DCE_DEBUG") == "1":
+        traceback.print_exc()
+
+
+def _write_any_text() -> None:
+    # A terminal that is not UTF-8 shows ✓ as \u2713; it must not end the verb with an encoding error.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence_stdout() -> None:
+    # Python flushes standard output once more as it ends; into the closed pipe that would print a warning.
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, io.UnsupportedOperation):
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
