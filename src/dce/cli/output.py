@@ -19,7 +19,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 def visible(text: str) -> str:
     """`text` safe for a terminal: control characters as `\\x1b` and the like; CRLF becomes LF."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
+    return _CONTROL.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def say(text: str = "") -> None:
@@ -37,9 +41,7 @@ def data(text: str) -> None:
     if sys.stdout.isatty():
         click.echo(visible(text), nl=not text.endswith("\n"))
         return
-    stream = click.get_binary_stream("stdout")
-    stream.write(text.encode("utf-8", "surrogateescape"))
-    stream.flush()
+    click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 
 def say_json(value: Any) -> None:

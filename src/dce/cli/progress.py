@@ -1,0 +1,288 @@
+"""The live view of a generation, shared by `generate`, `regenerate` and `demo`: one row a response.
+
+`open_view(...)` picks the form: a live table on a terminal, plain lines (on change of status only) elsewhere, JSON lines with
+`--json`. A view takes the events of `dce.workspace.events` and decides nothing: what it shows is what the events say.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from dce.cli.output import say, say_json, visible
+from dce.workspace.events import ChecksFinished, Event, GenerationEnded, GenerationStarted, SlotProgress
+from dce.workspace.response import ACTIVE, Status, Tokens
+
+BAR_WIDTH = 24
+"""Characters of a response's bar: it and the figures fit into 80 columns."""
+
+REFRESH_PER_S = 4
+"""Redraws of the live table: the clock moves, and a slow terminal over ssh keeps up."""
+
+STYLES: dict[Status, str] = {
+    Status.QUEUED: "dim",
+    Status.CONNECTING: "dim",
+    Status.THINKING: "magenta",
+    Status.GENERATING: "cyan",
+    Status.COMPLETE: "green",
+    Status.TRUNCATED: "yellow",
+    Status.STOPPED: "yellow",
+    Status.ERROR: "red",
+    Status.INTERRUPTED: "red",
+}
+
+
+class View(Protocol):
+    """Takes events while it is open."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def on_event(self, event: Event) -> None:
+        """Shows what `event` says. Blocks for no longer than a write."""
+
+
+def open_view(
+    *, is_json: bool = False, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+) -> View:
+    """The view that fits where the output goes. Use it as a context manager and give `view.on_event` to the generator."""
+    if is_json:
+        return JsonView()
+    console = console or Console()
+    return LiveView(console, clock) if console.is_terminal else PlainView()
+
+
+def bar(tokens: Tokens, limit: int, is_active: bool, width: int = BAR_WIDTH) -> Text:
+    """Thinking, answer and what is left of `limit` as one bar; it reads without colours too.
+
+    With no known limit an unfinished bar shows only the share of thinking, and a finished one is full.
+    """
+    whole = limit or max(1, tokens.total + (tokens.total // 3 + 1 if is_active else 0))
+    thinking = min(width, round(width * tokens.thinking / whole))
+    if tokens.thinking and not thinking:
+        thinking = 1
+    answer = min(width - thinking, round(width * tokens.answer / whole))
+    if tokens.answer and not answer and thinking < width:
+        answer = 1
+    return Text.assemble(
+        ("▒" * thinking, "magenta"), ("█" * answer, "cyan"), ("·" * (width - thinking - answer), "dim")
+    )
+
+
+def token_text(tokens: Tokens, limit: int = 0) -> str:
+    """Tokens so far of the limit; `≈` says that they are estimated."""
+    mark = "" if tokens.exact or not tokens.total else "≈"
+    return f"{mark}{tokens.total:,}" + (f"/{limit:,}" if limit else "")
+
+
+def seconds(value: float | None) -> str:
+    """A time for people: tenths under a minute, then minutes."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}s" if value < 60 else f"{int(value // 60)}m{int(value % 60):02d}s"
+
+
+def rate(value: float | None) -> str:
+    """Tokens a second."""
+    return "-" if value is None else f"{value:.1f}"
+
+
+class _Board:
+    """What the events have said so far."""
+
+    def __init__(self) -> None:
+        self.started: GenerationStarted | None = None
+        self.rows: dict[int, SlotProgress] = {}
+        self.seen_at: dict[int, float] = {}
+        self.checks: dict[int, ChecksFinished] = {}
+        self.ended: GenerationEnded | None = None
+
+    @property
+    def limit(self) -> int:
+        return self.started.max_tokens if self.started else 0
+
+    def take(self, event: Event, now: float) -> None:
+        match event:
+            case GenerationStarted():
+                self.started, self.ended = event, None
+            case SlotProgress():
+                self.rows[event.slot] = event
+                self.seen_at[event.slot] = now
+            case ChecksFinished():
+                self.checks[event.slot] = event
+            case GenerationEnded():
+                self.ended = event
+            case _:
+                pass
+
+
+class LiveView:
+    """A table that redraws in place."""
+
+    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
+        self._board, self._clock = _Board(), clock
+        self._live = Live(console=console, refresh_per_second=REFRESH_PER_S, get_renderable=self.render)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def on_event(self, event: Event) -> None:
+        self._board.take(event, self._clock())
+        if isinstance(event, GenerationEnded):
+            self._live.refresh()
+
+    def render(self) -> Group:
+        """The table as it stands."""
+        board, now = self._board, self._clock()
+        table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+        for name in ("#", "status", "", "tokens", "tok/s", "TTFT", "time", "checks"):
+            table.add_column(name, justify="left" if name in ("status", "", "checks") else "right", no_wrap=True)
+        for slot in self._slots():
+            row = board.rows.get(slot)
+            if row:
+                table.add_row(*self._cells(row, now))
+            else:
+                table.add_row(str(slot), Text("queued", "dim"), bar(Tokens(), 1, is_active=True))
+        errors = [Text(_error_line(row), "red") for row in list(board.rows.values()) if row.error]
+        return Group(Text(_headline(board)), table, *errors, Text(_total(board), "bold"))
+
+    def _slots(self) -> list[int]:
+        started = self._board.started
+        return sorted({*(started.slots if started else ()), *self._board.rows})
+
+    def _cells(self, row: SlotProgress, now: float) -> list[str | Text]:
+        is_active = row.status in ACTIVE
+        elapsed = row.elapsed_s
+        if elapsed is not None and is_active:
+            elapsed += now - self._board.seen_at[row.slot]
+        return [
+            str(row.slot),
+            Text(_status(row), STYLES[row.status]),
+            bar(row.tokens, self._board.limit, is_active),
+            token_text(row.tokens, self._board.limit),
+            rate(row.tokens_per_s),
+            seconds(row.ttft_s),
+            seconds(elapsed),
+            checks_text(self._board.checks.get(row.slot)),
+        ]
+
+
+class PlainView:
+    """A line whenever a status changes: for logs, pipes and terminals that cannot redraw."""
+
+    def __init__(self) -> None:
+        self._board = _Board()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def on_event(self, event: Event) -> None:
+        before = self._board.rows.get(event.slot) if isinstance(event, SlotProgress) else None
+        self._board.take(event, 0)
+        match event:
+            case GenerationStarted():
+                say(_headline(self._board))
+            case SlotProgress():
+                if before is None or (before.status, before.version) != (event.status, event.version):
+                    say(_line(event, self._board.limit))
+            case ChecksFinished():
+                say(f"[{event.slot:>2}] checks       {checks_text(event)}")
+            case GenerationEnded():
+                say(_total(self._board))
+            case _:
+                pass
+
+
+class JsonView:
+    """Every event as one JSON line, as it comes."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def on_event(self, event: Event) -> None:
+        say_json(event)
+
+
+def checks_text(event: ChecksFinished | None) -> str:
+    """How the project's checks went, in a few words."""
+    if event is None:
+        return ""
+    return f"✓ {event.passed}" if not event.failed else f"✗ {event.failed} of {event.passed + event.failed}"
+
+
+def _headline(board: _Board) -> str:
+    started = board.started
+    if started is None:
+        return "starting …"
+    count = len(started.slots)
+    what = f"{count} response{'s' * (count != 1)}"
+    limit = f" · at most {started.max_tokens:,} each" if started.max_tokens else ""
+    prompt = f" · prompt of {started.prompt_tokens:,} tokens" if started.prompt_tokens else ""
+    return visible(f"generation {started.generation} · {what} · {started.model or 'default model'}{prompt}{limit}")
+
+
+def _status(row: SlotProgress) -> str:
+    if row.status is Status.QUEUED and row.position is not None:
+        return f"queued ({row.position})"
+    return str(row.status) if row.version == 1 else f"{row.status} v{row.version}"
+
+
+def _line(row: SlotProgress, limit: int) -> str:
+    if row.status in ACTIVE:
+        return f"[{row.slot:>2}] {_status(row)}"
+    figures = f"{token_text(row.tokens, limit)} tokens in {seconds(row.elapsed_s)}"
+    if row.tokens_per_s is not None:
+        figures += f", {rate(row.tokens_per_s)} tokens/s"
+    if row.ttft_s is not None:
+        figures += f", first after {seconds(row.ttft_s)}"
+    error = f" · {_error_of(row)}" if row.error else ""
+    return f"[{row.slot:>2}] {_status(row):<12} {figures}{error}"
+
+
+def _error_line(row: SlotProgress) -> str:
+    hint = f" Next: {row.error.hint}" if row.error and row.error.hint else ""
+    return visible(f"{row.slot}: {_error_of(row)}{hint}")
+
+
+def _error_of(row: SlotProgress) -> str:
+    return f"[{row.error.hop} · {row.error.code}] {row.error.message}" if row.error else ""
+
+
+def _total(board: _Board) -> str:
+    rows = list(board.rows.values())  # a copy at once: the live table is drawn on a thread of its own
+    counts = Counter(row.status for row in rows)
+    parts = [f"{counts[status]} {status}" for status in Status if counts[status]]
+    tokens = Tokens(
+        thinking=sum(row.tokens.thinking for row in rows),
+        answer=sum(row.tokens.answer for row in rows),
+        exact=all(row.tokens.exact for row in rows if row.tokens.total),
+    )
+    parts.append(f"{token_text(tokens)} tokens")
+    if board.ended:
+        parts.append(seconds(board.ended.elapsed_s))
+        if board.ended.elapsed_s:
+            parts.append(f"{tokens.total / board.ended.elapsed_s:.1f} tokens/s in all")
+    return " · ".join(parts)
