@@ -1,0 +1,145 @@
+"""The workspace folder, and the one gate every path passes on its way to the disk.
+
+Paths come from models, from shared files and from browsers, so a path is refused unless it is shown to be inside: relative,
+POSIX, without `..`, and still inside when every symlink on the way is followed. `.git` and `.dce` are closed to everyone,
+however they are spelled.
+"""
+
+import os
+import re
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+from dce.wire.errors import DceError
+
+STATE_DIR = ".dce"
+"""The folder in a workspace that makes it one: the store, settings and everything DCE writes for itself."""
+
+_GITIGNORE = """\
+# DCE's own state. Only what a team shares is committed.
+*
+!.gitignore
+!config.toml
+!selections.toml
+!checks.toml
+"""
+_CLOSED = frozenset({".git", STATE_DIR})
+_SHORT_NAME = re.compile(r"git~\d+", re.IGNORECASE)  # what `.git` is also called on file systems with 8.3 names
+_DRIVE = re.compile(r"[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Project:
+    """A workspace folder. Immutable; `root` is absolute with symlinks resolved."""
+
+    __slots__ = ("root",)
+    root: Path
+
+    def __init__(self, root: Path) -> None:
+        object.__setattr__(self, "root", Path(os.path.realpath(root)))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Project is immutable: {name}")
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.root)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Project) and self.root == other.root
+
+    def __hash__(self) -> int:
+        return hash(self.root)
+
+    @property
+    def state_dir(self) -> Path:
+        """`.dce` in the workspace."""
+        return self.root / STATE_DIR
+
+    @classmethod
+    def find(cls, start: Path) -> "Project":
+        """The workspace that holds `start`: the nearest folder upwards with a `.dce` folder. Raises not_a_workspace."""
+        here = Path(os.path.realpath(start))
+        for folder in (here, *here.parents):
+            if (folder / STATE_DIR).is_dir():
+                return cls(folder)
+        raise DceError("not_a_workspace", f"{start} is not in a DCE workspace: no folder upwards holds {STATE_DIR}/.")
+
+    @classmethod
+    def init(cls, root: Path) -> "Project":
+        """Makes `root` a workspace: `.dce/` with its own .gitignore. Changes nothing that is already there."""
+        project = cls(root)
+        if not project.root.is_dir():
+            raise DceError("not_a_workspace", f"{root} is not a folder.", hint="Create the folder first.")
+        try:
+            project.state_dir.mkdir(exist_ok=True)
+        except FileExistsError as error:
+            raise DceError("not_a_workspace", f"{project.state_dir} is a file.", hint="Move it away.") from error
+        ignore = project.state_dir / ".gitignore"
+        if not ignore.exists():
+            ignore.write_bytes(_GITIGNORE.encode())
+        return project
+
+    def canonical(self, path: str) -> str:
+        """`path` with `./`, double and trailing slashes gone; refused (outside_workspace) for what its text alone shows."""
+        reason = _refusal(path)
+        if reason:
+            raise DceError("outside_workspace", f"{path!r} is refused: {reason}.")
+        return str(PurePosixPath(path))
+
+    def resolve(self, path: str) -> Path:
+        """The real file that a relative POSIX path names, which need not exist. Raises outside_workspace naming the path.
+
+        Symlinks that stay inside are followed, so what is returned is never a link: writing to it changes the file, not the link.
+        """
+        try:
+            real = Path(os.path.realpath(self.root / self.canonical(path)))
+        except (OSError, ValueError) as error:
+            raise DceError("outside_workspace", f"{path!r} is refused: it cannot be resolved ({error}).") from error
+        if not real.is_relative_to(self.root):
+            raise DceError("outside_workspace", f"{path!r} is refused: it leads outside the workspace through a link.")
+        if real.is_symlink():
+            raise DceError("outside_workspace", f"{path!r} is refused: its links go round in a circle.")
+        if any(_is_closed(part) for part in real.relative_to(self.root).parts):
+            raise DceError("outside_workspace", f"{path!r} is refused: it leads into .git or {STATE_DIR}.")
+        return real
+
+    def relative(self, path: Path) -> str:
+        """`path` (absolute, or relative to the root) as the workspace names it, in POSIX form. Raises outside_workspace."""
+        absolute = Path(os.path.normpath(self.root / path))
+        if not absolute.is_relative_to(self.root):
+            absolute = Path(os.path.realpath(absolute))
+        if not absolute.is_relative_to(self.root):
+            raise DceError("outside_workspace", f"{path} is not in the workspace {self.root}.")
+        return absolute.relative_to(self.root).as_posix()
+
+
+def _refusal(path: str) -> str:
+    """Why the text of a path alone rules it out; "" if it does not."""
+    parts = path.split("/")
+    if not path.strip() or not PurePosixPath(path).parts:
+        return "it names no file"
+    if _CONTROL.search(path):
+        return "it holds a control character"
+    if path.startswith("/") or parts[0] == "~" or _DRIVE.match(path):
+        return "it is not relative to the workspace"
+    if "\\" in path:
+        return "it holds a backslash; paths are written with /"
+    if ".." in parts:
+        return "it holds .."
+    if any(_is_closed(part) for part in parts):
+        return f".git and {STATE_DIR} are closed"
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    return ""
+
+
+def _is_closed(part: str) -> bool:
+    """Whether some file system takes this name for `.git` or `.dce`.
+
+    Windows drops trailing dots and spaces and what follows a colon (a stream); macOS ignores case and format characters.
+    """
+    visible = "".join(char for char in part if unicodedata.category(char) != "Cf")
+    name = visible.split(":")[0].rstrip(". ").casefold()
+    return name in _CLOSED or _SHORT_NAME.fullmatch(name) is not None

@@ -1,0 +1,222 @@
+"""prompt.md: the exact bytes that are written, sent and stored.
+
+A pure function: the same inputs give the same bytes on every machine, without clock, disk or network. The seven sections and their
+tags are those people's habits (and older prompts) know: tags with spaces and dots, a text convention rather than XML. The
+sections tile the text: each begins where the one before it ends.
+
+File text may hold any tag, also this module's own: file blocks carry a *nonce*, a short word that occurs nowhere in the inputs, so that
+neither the model nor a reader can take a line of a file for a delimiter.
+"""
+
+import fnmatch
+import hashlib
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.schema import SCHEMAS
+from dce.workspace.schema.reading import (
+    PromptFile as PromptFile,
+)  # made there, named here too: a prompt is made of them
+from dce.workspace.schema.reading import file_block
+
+HISTORY_FULL_CYCLES = 5
+"""How many cycles before the current one are given whole. Older ones shrink to a line: a history that only grows crowds the code out."""
+
+NONCE_CHARS = 6
+"""Length of the nonce: 24 bits keep a file from holding it by accident, and a model copies six characters without slips."""
+
+SECTIONS = (
+    "M1. artifact schema",
+    "M2. cycle overview",
+    "M3. interaction schema",
+    "M4. current project scope",
+    "M5. organized artifacts list",
+    "M6. cycles",
+    "M7. Flattened Repo",
+)
+"""The section names as M1 lists them, in order."""
+
+_ARTIFACT_LIST = "*a0*master*artifact*list.md"
+
+_ARCHITECT = """\
+You are the architect of this project, and it is at its very beginning. What is wanted now is a plan on paper that the curator
+and you will build from, cycle by cycle.
+
+1. Read the project scope in M4 and whatever files M7 holds, and work out what is to be built, for whom, and what it depends on.
+2. Write the planning documents as files: a vision with goals and non-goals, the architecture (parts, data, technologies and why),
+   a list of phases whose first one is small and runs, and a master artifact list that names every document with a line about it.
+3. No code yet. Not even examples or scaffolding: source files come from the next cycle on, when the plan has been read.
+4. Say which decisions you made where the scope left them open, and which questions the curator should answer.
+5. Answer in the form that M3 describes, each document as a whole file."""
+
+
+class PromptCycle(msgspec.Struct, frozen=True, kw_only=True):
+    """A cycle as the prompt shows it. `summary` is summary and plan of the chosen response, "" if none was chosen."""
+
+    id: int
+    title: str
+    context: str
+    ephemeral: str = ""
+    summary: str = ""
+
+
+class PromptInput(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a prompt depends on. `history` runs from the oldest to the newest cycle before `cycle`, without cycle 0."""
+
+    cycle: PromptCycle
+    history: tuple[PromptCycle, ...]
+    scope: str
+    files: tuple[PromptFile, ...]
+    schema: str
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A section's place in the text, in characters. `name` is M1…M7."""
+
+    name: str
+    start: int
+    end: int
+
+
+class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A file in the prompt. `sha256` is of its bytes on disk, `size` the bytes of the text as shown."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished prompt. `sha256` is of the text as UTF-8."""
+
+    text: str
+    sha256: str
+    nonce: str
+    schema: str
+    sections: tuple[Section, ...]
+    manifest: tuple[ManifestEntry, ...]
+
+
+def build(inputs: PromptInput) -> Prompt:
+    """The prompt of one cycle. Files are ordered by path, whatever order they come in.
+
+    Raises invalid_input for an unknown schema and for text that cannot be written as UTF-8.
+    """
+    if inputs.schema not in SCHEMAS:
+        raise DceError(
+            "invalid_input", f"There is no schema {inputs.schema!r}; there are {', '.join(sorted(SCHEMAS))}."
+        )
+    inputs = msgspec.structs.replace(inputs, files=tuple(sorted(inputs.files, key=lambda file: file.path)))
+    nonce = _nonce(inputs)
+    bodies = (
+        _wrap("M1. artifact schema", "\n".join(SECTIONS)),
+        _wrap("M2. cycle overview", _overview(inputs)),
+        _wrap("M3. Interaction Schema", SCHEMAS[inputs.schema].instructions(nonce, inputs.files).strip("\n")),
+        _wrap("M4. current project scope", inputs.scope.strip() or "No project scope defined."),
+        _wrap("M5. organized artifacts list", _artifact_list(inputs.files)),
+        _wrap("M6. Cycles", _cycles(inputs)),
+        _wrap("M7. Flattened Repo", _files(inputs.files, nonce)),
+    )
+    text, sections = _tile(bodies)
+    return Prompt(
+        text=text,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        nonce=nonce,
+        schema=inputs.schema,
+        sections=sections,
+        manifest=tuple(ManifestEntry(path=f.path, sha256=f.sha256, size=len(f.text.encode())) for f in inputs.files),
+    )
+
+
+def _nonce(inputs: PromptInput) -> str:
+    """A word from the inputs' own hash that none of the inputs holds."""
+    seed = msgspec.json.encode(inputss)
+    attempt = 0
+    while True:
+        nonce = hashlib.sha256(b"%d:" % attempt + seed).hexdigest()[:NONCE_CHARS]
+        if nonce.encode() not in seed:
+            return nonce
+        attempt += 1
+
+
+def _tile(bodies: tuple[str, ...]) -> tuple[str, tuple[Section, ...]]:
+    """The whole text, and where in it each section lies; the outer tags belong to the first and the last section."""
+    parts = [body + "\n\n" for body in bodies]
+    parts[0] = "<prompt.md>\n\n" + parts[0]
+    parts[-1] += "</prompt.md>\n"
+    sections, at = [], 0
+    for number, part in enumerate(parts, start=1):
+        sections.append(Section(name=f"M{number}", start=at, end=at + len(part)))
+        at += len(part)
+    return "".join(parts), tuple(sections)
+
+
+def _wrap(tag: str, body: str) -> str:
+    return f"<{tag}>\n{body}\n</{tag}>"
+
+
+def _name(cycle: PromptCycle) -> str:
+    title = " ".join(cycle.title.split())
+    return f"Cycle {cycle.id} - {title}" if title else f"Cycle {cycle.id}"
+
+
+def _newest_first(inputs: PromptInput) -> list[PromptCycle]:
+    """The current cycle and those before it, without cycle 0."""
+    earlier = {cycle.id: cycle for cycle in inputs.history if 0 < cycle.id < inputs.cycle.id}
+    shown = [earlier[number] for number in sorted(earlier, reverse=True)]
+    return [inputs.cycle, *shown] if inputs.cycle.id > 0 else shown
+
+
+def _overview(inputs: PromptInput) -> str:
+    names = [_name(cycle) for cycle in _newest_first(inputs)]
+    return "\n".join([*names, "Cycle 0 - Project Initialization/Template Archive"])
+
+
+def _artifact_list(files: tuple[PromptFile, ...]) -> str:
+    for file in files:
+        if fnmatch.fnmatchcase(file.path.rsplit("/", 1)[-1].lower(), _ARTIFACT_LIST):
+            return file.text.removesuffix("\n")
+    return "<!-- Master Artifact List (A0) not found in workspace -->"
+
+
+def _cycles(inputs: PromptInput) -> str:
+    """M6: newest first; the history budget shortens what is old; cycle 0 only speaks in cycle 0."""
+    if inputs.cycle.id == 0:
+        return "\n" + _first_cycle(inputs.cycle) + "\n"
+    cycles = _newest_first(inputs)
+    whole, older = cycles[: HISTORY_FULL_CYCLES + 1], cycles[HISTORY_FULL_CYCLES + 1 :]
+    parts = [_cycle(cycle, before, is_current=cycle is inputs.cycle) for cycle, before in _with_previous(whole, cycles)]
+    if older:
+        parts.append("\n".join(f"<!-- {_name(cycle)}: too old to be shown whole -->" for cycle in older))
+    return "\n" + "\n\n".join(parts) + "\n"
+
+
+def _with_previous(
+    cycles: list[PromptCycle], newest_first: list[PromptCycle]
+) -> list[tuple[PromptCycle, PromptCycle | None]]:
+    previous = [*newest_first[1:], None]
+    return list(zip(cycles, previous, strict=False))
+
+
+def _cycle(cycle: PromptCycle, previous: PromptCycle | None, *, is_current: bool) -> str:
+    lines = []
+    if cycle.context.strip():
+        lines.append(_wrap("Cycle Context", cycle.context.strip("\n")))
+    if is_current and cycle.ephemeral.strip():
+        lines.append(_wrap("Ephemeral Context", cycle.ephemeral.strip("\n")))
+    if previous is not None:
+        summary = previous.summary.strip() or f"<!-- No response was selected for cycle {previous.id} -->"
+        lines.append(_wrap(f"Previous Cycle {previous.id} Summary of Actions", summary))
+    return _wrap(f"Cycle {cycle.id}", "\n".join(lines))
+
+
+def _first_cycle(cycle: PromptCycle) -> str:
+    context = f"{_ARCHITECT}\n\n{cycle.context.strip()}" if cycle.context.strip() else _ARCHITECT
+    return _cycle(msgspec.structs.replace(cycle, context=context), None, is_current=True)
+
+
+def _files(files: tuple[PromptFile, ...], nonce: str) -> str:
+    if not files:
+        return "<!-- No files selected for flattening -->"
+    return "\n\n".join(file_block(file.path, file.text, nonce) for file in files)

@@ -1,0 +1,66 @@
+"""What an answer says, whatever form it came in: the types that every interaction schema reads into.
+
+A reading is a view. The raw text is kept by the store, so nothing a reader leaves out is lost; but a reader must say in `notes`
+what it left out or repaired, and must never invent or cut a file silently.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+BlockStatus = Literal["complete", "truncated", "ambiguous", "repaired"]
+Parse = Literal["ok", "repaired", "failed"]
+
+
+class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as a prompt shows it. `sha256` is of the bytes on disk, so that a later change can be noticed."""
+
+    path: str
+    text: str
+    sha256: str
+
+
+class FileBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of an answer with its whole new text. `truncated`: its end never came; `ambiguous`: its end had to be guessed."""
+
+    path: str
+    content: str
+    status: BlockStatus = "complete"
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer taken apart. `flags` are those of the board (elision, missing_files, …); `notes` are sentences for people."""
+
+    summary: str = ""
+    plan: str = ""
+    activity: str = ""
+    files: tuple[FileBlock, ...] = ()
+    parse: Parse = "ok"
+    flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Schema(Protocol):
+    """An interaction schema: how a model is asked to answer, and the reader for what it then writes."""
+
+    @property
+    def name(self) -> str:
+        """The name that settings and prompts use."""
+
+    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:
+        """The text of section M3."""
+
+    def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:
+        """GBNF that holds the model to the form, where the backend can; None if the form needs none."""
+
+    def read(self, text: str, nonce: str) -> Reading | None:
+        """The answer, or None if the text is not in this schema's form. Never raises."""
+
+
+def file_block(path: str, content: str, nonce: str) -> str:
+    """A file between its delimiters, as prompts show it and answers are asked to write it.
+
+    Everything between the newline after the opener and the closer is the file, so what is shown is exact: a file without a last
+    newline has its closer on its last line.
+    """
+    return f'<file path="{path}" nonce="{nonce}">\n{content}</file nonce="{nonce}">'
