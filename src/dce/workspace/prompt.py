@@ -15,10 +15,9 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.schema import SCHEMAS
-from dce.workspace.schema.reading import (
-    PromptFile as PromptFile,
-)  # made there, named here too: a prompt is made of them
-from dce.workspace.schema.reading import file_block
+from dce.workspace.schema.reading import PromptFile, file_block
+
+__all__ = ("ManifestEntry", "Prompt", "PromptCycle", "PromptFile", "PromptInput", "Section", "build")
 
 HISTORY_FULL_CYCLES = 5
 """How many cycles before the current one are given whole. Older ones shrink to a line: a history that only grows crowds the code out."""
@@ -131,7 +130,12 @@ def build(inputs: PromptInput) -> Prompt:
 
 def _nonce(inputs: PromptInput) -> str:
     """A word from the inputs' own hash that none of the inputs holds."""
-    seed = msgspec.json.encode(inputss)
+    try:
+        seed = msgspec.json.encode(inputs)
+    except UnicodeEncodeError as error:
+        raise DceError(
+            "invalid_input", f"The cycle's text holds a character that UTF-8 cannot write: {error}."
+        ) from error
     attempt = 0
     while True:
         nonce = hashlib.sha256(b"%d:" % attempt + seed).hexdigest()[:NONCE_CHARS]

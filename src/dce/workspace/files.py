@@ -1,0 +1,204 @@
+"""Which files a workspace has, which of them can go into a prompt, and their text.
+
+Inside a git repository git says what belongs to it (tracked, or untracked and not ignored); elsewhere a walker that honours
+.gitignore files does. What cannot go in is listed with its reason rather than left out in silence. Listing only peeks at files,
+so it stays quick on big trees; `read_text` is the judge of a single file.
+"""
+
+import codecs
+import hashlib
+import os
+import stat
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import rignore
+
+from dce.wire.errors import DceError
+from dce.workspace.project import STATE_DIR, Project
+
+MAX_TEXT_BYTES = 5_000_000
+"""Largest file that goes into a prompt. 5 MB are over a million tokens, beyond every context window; bigger files are data."""
+
+SNIFF_BYTES = 8_192
+"""How much of a file's start decides whether it is text: what git looks at, too."""
+
+MAX_SNIFFED_FILES = 20_000
+"""How many files one listing opens. At some 15 µs each this bounds the time to a fraction of a second; the rest are taken for text."""
+
+GIT_TIMEOUT_S = 30.0
+"""Longest wait for `git ls-files`; on a network disk it can take seconds. After that the walker takes over."""
+
+_NEVER = frozenset({"prompt.md"})  # our own output: a prompt that holds the previous prompt doubles every cycle
+_BOMS = ((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"))
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the workspace. `size` in bytes; `excluded` says why it cannot go into a prompt, "" if it can."""
+
+    path: str
+    size: int
+    excluded: str = ""
+
+
+class FileText(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's text without a byte-order mark; `sha256` and `size` are of the bytes on disk, mark included."""
+
+    path: str
+    text: str
+    sha256: str
+    size: int
+
+
+def list_files(project: Project) -> list[FileEntry]:
+    """The workspace's files, sorted by path. Ignored files, `.git`, `.dce` and prompt.md are not among them."""
+    names = _git_names(project.root)
+    # An empty answer also comes from a folder that its own repository ignores: a workspace all the same.
+    paths = names or _walked_names(project.root)
+    entries, sniffs = [], 0
+    for path in sorted(set(paths) - _NEVER):
+        entry = _entry(project, path, is_sniffed=sniffs < MAX_SNIFFED_FILES)
+        if entry is not None:
+            sniffs += not entry.excluded
+            entries.append(entry)
+    return entries
+
+
+def read_text(project: Project, path: str) -> FileText:
+    """The text of one file. Raises outside_workspace, not_found, or invalid_input for what is not UTF-8 text of a sane size."""
+    real = project.resolve(path)
+    try:
+        status = real.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DceError("invalid_input", f"{path} is not text (it is not a regular file).")
+        if status.st_size > MAX_TEXT_BYTES:
+            raise DceError("invalid_input", f"{path} is not text to send ({_too_large(status.st_size)}).")
+        content = real.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DceError("not_found", f"There is no file {path} in the workspace.") from error
+    except OSError as error:
+        raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}.") from error
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DceError("invalid_input", f"{path} is not text ({_kind(content) or 'not UTF-8'}).") from error
+    if "\0" in text:
+        raise DceError("invalid_input", f"{path} is not text (binary).")
+    return FileText(
+        path=project.canonical(path),
+        text=text.removeprefix("\ufeff"),
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+    )
+
+
+def _entry(project: Project, path: str, *, is_sniffed: bool) -> FileEntry | None:
+    """One listed name as an entry; None for a file that git still tracks but the disk no longer has, and for closed names."""
+    name = path.rstrip("/")
+    try:
+        shown = name.encode("utf-8", "strict").decode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode("utf-8", "replace")
+        return FileEntry(path=shown, size=0, excluded="its name is not UTF-8")
+    if any(char in name for char in '"<>') or not name.isprintable():
+        return FileEntry(path=shown, size=0, excluded="its name cannot be written in a prompt")
+    try:
+        real = project.resolve(name)
+    except DceError as error:
+        if _is_closed(name):
+            return None
+        return FileEntry(path=shown, size=0, excluded=_why(error))
+    try:
+        status = real.stat()
+    except OSError:
+        return None
+    return FileEntry(path=shown, size=status.st_size, excluded=_excluded(real, status, is_sniffed=is_sniffed))
+
+
+def _is_closed(name: str) -> bool:
+    return any(part.casefold() in {".git", STATE_DIR} for part in name.split("/"))
+
+
+def _why(error: DceError) -> str:
+    return error.message.partition(" is refused: ")[2].rstrip(".") or error.message
+
+
+def _excluded(real: Path, status: os.stat_result, *, is_sniffed: bool) -> str:
+    """Why this file cannot go in, as far as a peek tells."""
+    if stat.S_ISDIR(status.st_mode):
+        return "a repository or a linked folder of its own"
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_size > MAX_TEXT_BYTES:
+        return _too_large(status.st_size)
+    if not is_sniffed or not status.st_size:
+        return ""
+    try:
+        with real.open("rb", buffering=0) as file:
+            return _kind(file.read(SNIFF_BYTES))
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _kind(head: bytes) -> str:
+    """Why bytes are not UTF-8 text, from their start (which may end inside a character); "" if they look like text."""
+    for mark, name in _BOMS:
+        if head.startswith(mark):
+            return f"not UTF-8 but {name}"
+    if b"\0" in head[:SNIFF_BYTES]:
+        return "binary"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    return ""
+
+
+def _too_large(size: int) -> str:
+    return f"too large ({size / 1_000_000:.1f} MB; at most {MAX_TEXT_BYTES // 1_000_000} MB)"
+
+
+def _git_names(root: Path) -> list[str]:
+    """What git lists below `root`: tracked, or untracked and not ignored. Empty without git or outside a repository."""
+    # No GIT_* of ours may redirect git to another repository; fsmonitor would run a program that the repository names.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false"]
+    command += ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=GIT_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    if done.returncode:
+        return []
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+
+
+def _walked_names(root: Path) -> Iterable[str]:
+    """Every file below `root` that no .gitignore of the workspace excludes; hidden ones too."""
+    walker = rignore.walk(
+        root,
+        ignore_hidden=False,
+        read_parents_ignores=False,
+        read_global_git_ignore=False,
+        require_git=False,
+        follow_links=False,
+        should_exclude_entry=_is_closed_entry,
+    )
+    for path in walker:
+        if path != root and (path.is_symlink() or not path.is_dir()):
+            yield path.relative_to(root).as_posix()
+
+
+def _is_closed_entry(path: Path) -> bool:
+    return path.name.casefold() in {".git", STATE_DIR}

@@ -1,0 +1,202 @@
+"""Which files go into the prompt: the current selection, and named sets of files that a team can share.
+
+Paths are canonical (relative, POSIX) and unique whatever way they were named. The current selection is the store's; named sets are
+in `.dce/selections.toml`, a file people may edit and commit, so what it says is checked like any other input.
+"""
+
+import difflib
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import pathspec
+import tomli_w
+
+from dce.wire.errors import DceError
+from dce.workspace.files import FileEntry, list_files, read_text
+from dce.workspace.project import Project
+
+META_KEY = "selection"
+"""Where in the store's meta table the current selection is, as a JSON list."""
+
+SETS_FILE = "selections.toml"
+
+MAX_COMPARED_NAMES = 5_000
+"""How many names are compared to suggest the nearest: comparing is slow, and a suggestion is a courtesy."""
+
+
+class MetaStore(Protocol):
+    """What the selection needs of the store."""
+
+    def meta_get(self, key: str) -> str | None:
+        """The value under `key`, None if there is none."""
+
+    def meta_set(self, key: str, value: str) -> None:
+        """Keeps `value` durably."""
+
+
+class Selection:
+    """The current selection of a workspace and its named sets."""
+
+    def __init__(self, project: Project, store: MetaStore) -> None:
+        self._project = project
+        self._store = store
+
+    def paths(self) -> tuple[str, ...]:
+        """The selected paths, sorted. They need not exist any more."""
+        value = self._store.meta_get(META_KEY)
+        if value is None:
+            return ()
+        try:
+            return tuple(msgspec.json.decode(value, type=list[str]))
+        except msgspec.MsgspecError as error:
+            raise DceError("store_unreadable", f"The stored selection is not a list of paths: {error}.") from error
+
+    def add(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Selects files, folders (all that can go in) and globs (`src/**/*.py`); gives what was not selected before.
+
+        A file named in full is taken even if git ignores it, and refused (invalid_input) if it is no text; an unknown name is
+        not_found. Nothing is selected if any pattern fails.
+        """
+        entries = {entry.path: entry for entry in list_files(self._project)}
+        found: set[str] = set()
+        for pattern in patterns:
+            found.update(self._matching(pattern, entries))
+        before = set(self.paths())
+        self._keep(before | found)
+        return tuple(sorted(found - before))
+
+    def remove(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Takes files, folders and globs out of the selection; gives what was taken out. not_found if a pattern hits nothing."""
+        before = self.paths()
+        gone: set[str] = set()
+        for pattern in patterns:
+            hits = _hits(pattern, before)
+            if not hits:
+                raise _unknown(pattern, before, "is selected")
+            gone.update(hits)
+        self._keep(set(before) - gone)
+        return tuple(sorted(gone))
+
+    def replace(self, paths: Iterable[str]) -> None:
+        """Makes exactly these files the selection. Newly named ones must be text files of the workspace."""
+        before = set(self.paths())
+        wanted = {self._project.canonical(path) for path in paths}
+        if wanted - before:
+            entries = {entry.path: entry for entry in list_files(self._project)}
+            for path in sorted(wanted - before):
+                self._check_file(path, entries)
+        self._keep(wanted)
+
+    def clear(self) -> None:
+        """Selects nothing."""
+        self._keep(set())
+
+    def save(self, name: str) -> None:
+        """Keeps the current selection as the named set, in place of one of that name."""
+        if not name.strip() or not name.isprintable():
+            raise DceError("invalid_input", f"{name!r} cannot name a selection set: use letters, digits and spaces.")
+        sets = {other: list(paths) for other, paths in self.sets().items()}
+        sets[name] = list(self.paths())
+        _write_atomically(self._sets_file, tomli_w.dumps(dict(sorted(sets.items()))).encode())
+
+    def load(self, name: str) -> tuple[str, ...]:
+        """Makes the named set the selection; gives those of its files that are left out because they no longer exist."""
+        sets = self.sets()
+        if name not in sets:
+            raise _unknown(name, tuple(sets), "is a selection set")
+        missing = {path for path in sets[name] if not self._project.resolve(path).is_file()}
+        self._keep({self._project.canonical(path) for path in sets[name] if path not in missing})
+        return tuple(sorted(missing))
+
+    def sets(self) -> dict[str, tuple[str, ...]]:
+        """The named sets. Raises invalid_input if the file is not what `save` writes."""
+        try:
+            content = self._sets_file.read_bytes()
+        except FileNotFoundError:
+            return {}
+        try:
+            sets = msgspec.convert(tomllib.loads(content.decode()), dict[str, tuple[str, ...]])
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+            hint = 'Each line is: name = ["path", "path"].'
+            raise DceError("invalid_input", f"{self._sets_file} cannot be read: {error}.", hint=hint) from error
+        return dict(sorted(sets.items()))
+
+    @property
+    def _sets_file(self) -> Path:
+        return self._project.state_dir / SETS_FILE
+
+    def _keep(self, paths: set[str]) -> None:
+        self._store.meta_set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
+
+    def _matching(self, pattern: str, entries: dict[str, FileEntry]) -> set[str]:
+        usable = [path for path, entry in entries.items() if not entry.excluded]
+        if not (pattern.rstrip("/") in entries or _is_there(self._project, pattern)):
+            hits = _hits(pattern, usable)
+            if not hits:
+                raise _unknown(pattern, tuple(entries), "is in the workspace")
+            return hits
+        path = "." if _is_root(pattern) else self._project.canonical(pattern)
+        if path == "." or (self._project.root / path).is_dir():
+            hits = _hits(path, usable)
+            if not hits:
+                raise DceError("not_found", f"{pattern} holds no text file that can be selected.")
+            return hits
+        return {self._check_file(path, entries)}
+
+    def _check_file(self, path: str, entries: dict[str, FileEntry]) -> str:
+        entry = entries.get(path)
+        if entry is not None and entry.excluded:
+            raise DceError("invalid_input", f"{path} cannot be selected: {entry.excluded}.")
+        if entry is None:
+            if not self._project.resolve(path).exists():
+                raise _unknown(path, tuple(entries), "is in the workspace")
+            read_text(self._project, path)
+        return path
+
+
+def _is_root(pattern: str) -> bool:
+    return pattern.rstrip("/") == "."
+
+
+def _is_there(project: Project, pattern: str) -> bool:
+    """Whether the pattern is the plain name of a file or folder. Raises outside_workspace for what may not be named."""
+    return _is_root(pattern) or project.resolve(pattern).exists()
+
+
+def _hits(pattern: str, paths: Sequence[str]) -> set[str]:
+    """The paths that a pattern means: itself, what is below it as a folder, or what it matches as a glob."""
+    if _is_root(pattern):
+        return set(paths)
+    name = pattern.removeprefix("./").rstrip("/")
+    hits = {path for path in paths if path == name or path.startswith(name + "/")}
+    if not hits and any(char in pattern for char in "*?["):
+        hits = set(pathspec.GitIgnoreSpec.from_lines([pattern.removeprefix("./")]).match_files(paths))
+    return hits
+
+
+def _unknown(name: str, known: Sequence[str], what: str) -> DceError:
+    """not_found that names the nearest known name: by the whole of it, or by its last part."""
+    last = {path.rsplit("/", 1)[-1]: path for path in known[:MAX_COMPARED_NAMES]}
+    near = difflib.get_close_matches(name, known[:MAX_COMPARED_NAMES], n=1, cutoff=0.6)
+    near += [last[part] for part in difflib.get_close_matches(name.rsplit("/", 1)[-1], last, n=1, cutoff=0.6)]
+    hint = f"Did you mean {near[0]}?" if near else ""
+    return DceError("not_found", f"Nothing named {name} {what}.", hint=hint)
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp makes it private, but this file is shared
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
