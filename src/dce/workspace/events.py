@@ -1,0 +1,109 @@
+"""What a user interface is told while things happen: one tagged, frozen record a kind.
+
+What must always hold: an event says what has already been stored (a terminal status is durable before it is told); text comes
+as deltas with offsets, never whole; of one slot at most ten `SlotProgress` and ten `SlotText` a second.
+"""
+
+import msgspec
+
+from dce.wire.errors import ErrorBody
+from dce.workspace.response import News, Response, Status, Tokens
+
+
+class GenerationStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="generation_started"):
+    """A run begins: of all slots, or of those being regenerated. `max_tokens` 0: the backend's own limit."""
+
+    generation: int
+    cycle: int
+    n: int
+    slots: tuple[int, ...]
+    model: str
+    max_tokens: int
+    prompt_tokens: int
+
+
+class SlotProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="slot_progress"):
+    """Where one response stands. `position`: its place in the gateway's queue, when that is known."""
+
+    generation: int
+    slot: int
+    version: int
+    status: Status
+    tokens: Tokens
+    ttft_s: float | None
+    elapsed_s: float | None
+    tokens_per_s: float | None
+    finish_reason: str = ""
+    error: ErrorBody | None = None
+    position: int | None = None
+
+    @classmethod
+    def of(cls, response: Response, now: float, position: int | None = None) -> "SlotProgress":
+        """The progress of a response as it is at `now`."""
+        return cls(
+            generation=response.generation,
+            slot=response.slot,
+            version=response.version,
+            status=response.status,
+            tokens=response.tokens,
+            ttft_s=response.ttft_s,
+            elapsed_s=response.elapsed_at(now),
+            tokens_per_s=response.tokens_per_s_at(now),
+            finish_reason=response.finish_reason,
+            error=response.error,
+            position=position,
+        )
+
+
+class SlotText(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="slot_text"):
+    """Text that one response gained. Offsets count Unicode code points from its beginning."""
+
+    generation: int
+    slot: int
+    version: int
+    thinking_offset: int
+    thinking: str
+    text_offset: int
+    text: str
+
+    @classmethod
+    def of(cls, response: Response, news: News) -> "SlotText":
+        """The news of a response."""
+        return cls(
+            generation=response.generation,
+            slot=response.slot,
+            version=response.version,
+            thinking_offset=news.thinking_offset,
+            thinking=news.thinking,
+            text_offset=news.text_offset,
+            text=news.text,
+        )
+
+
+class GenerationEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="generation_ended"):
+    """A run ended: every slot of it is terminal. `statuses` counts them."""
+
+    generation: int
+    slots: tuple[int, ...]
+    statuses: dict[Status, int]
+    elapsed_s: float
+
+
+class ChecksFinished(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="checks_finished"):
+    """The project's checks ran on one response."""
+
+    generation: int
+    slot: int
+    version: int
+    passed: int
+    failed: int
+    new_failures: int
+
+
+class WorkspaceChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="workspace_changed"):
+    """Something a UI shows changed: "files", "selection", "cycles", "settings", "generations"."""
+
+    what: str
+
+
+Event = GenerationStarted | SlotProgress | SlotText | GenerationEnded | ChecksFinished | WorkspaceChanged

@@ -1,0 +1,95 @@
+"""The store's schema, as the list of steps that made it. `PRAGMA user_version` is how many were taken.
+
+What must always hold: a step that was released is never changed, only followed; each runs in one transaction.
+"""
+
+import sqlite3
+
+APPLICATION_ID = 0x44434521
+"""`PRAGMA application_id` of our files ("DCE!"), so that another program's database is never taken for ours."""
+
+_FIRST = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE token_counts (
+    tokenizer TEXT NOT NULL, sha256 TEXT NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (tokenizer, sha256)
+) WITHOUT ROWID;
+CREATE TABLE cycles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, rev INTEGER NOT NULL DEFAULT 1,
+    title TEXT NOT NULL, context TEXT NOT NULL, ephemeral TEXT NOT NULL,
+    chosen_generation INTEGER REFERENCES generations (id), chosen_slot INTEGER,
+    created_at REAL NOT NULL, updated_at REAL NOT NULL, deleted_at REAL
+);
+CREATE TABLE prompts (
+    sha256 TEXT PRIMARY KEY, text TEXT NOT NULL, schema TEXT NOT NULL, nonce TEXT NOT NULL,
+    sections TEXT NOT NULL, manifest TEXT NOT NULL, grammar TEXT, created_at REAL NOT NULL
+);
+CREATE TABLE generations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, cycle INTEGER NOT NULL REFERENCES cycles (id),
+    prompt_sha256 TEXT NOT NULL REFERENCES prompts (sha256), model TEXT NOT NULL, n INTEGER NOT NULL,
+    max_tokens INTEGER NOT NULL, temperature REAL, seed INTEGER, reasoning_effort TEXT,
+    prompt_tokens INTEGER NOT NULL, stream_id TEXT NOT NULL DEFAULT '', created_at REAL NOT NULL, ended_at REAL
+);
+CREATE INDEX generations_of_cycle ON generations (cycle);
+CREATE TABLE responses (
+    generation INTEGER NOT NULL REFERENCES generations (id), slot INTEGER NOT NULL, version INTEGER NOT NULL,
+    status TEXT NOT NULL, thinking TEXT NOT NULL DEFAULT '', text TEXT NOT NULL DEFAULT '',
+    thinking_tokens INTEGER NOT NULL DEFAULT 0, answer_tokens INTEGER NOT NULL DEFAULT 0,
+    is_exact INTEGER NOT NULL DEFAULT 0, finish_reason TEXT NOT NULL DEFAULT '', error TEXT,
+    started_at REAL, first_token_at REAL, thinking_ended_at REAL, ended_at REAL,
+    stream_id TEXT NOT NULL DEFAULT '', stream_index INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (generation, slot, version)
+);
+CREATE INDEX responses_by_status ON responses (status);
+CREATE TABLE pieces (
+    id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, slot INTEGER NOT NULL, version INTEGER NOT NULL,
+    thinking TEXT NOT NULL, text TEXT NOT NULL,
+    FOREIGN KEY (generation, slot, version) REFERENCES responses (generation, slot, version)
+);
+CREATE INDEX pieces_of_response ON pieces (generation, slot, version);
+CREATE TABLE check_reports (
+    generation INTEGER NOT NULL, slot INTEGER NOT NULL, version INTEGER NOT NULL, report TEXT NOT NULL,
+    PRIMARY KEY (generation, slot, version),
+    FOREIGN KEY (generation, slot, version) REFERENCES responses (generation, slot, version)
+);
+CREATE TABLE blobs (sha256 TEXT PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE acceptances (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    generation INTEGER NOT NULL, slot INTEGER NOT NULL, version INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'applied', 'restored', 'undone')), files TEXT NOT NULL,
+    created_at REAL NOT NULL, restored_at REAL,
+    FOREIGN KEY (generation, slot, version) REFERENCES responses (generation, slot, version)
+);
+INSERT INTO cycles (id, title, context, ephemeral, created_at, updated_at)
+VALUES (0, 'Project scope', '', '', strftime('%s', 'now'), strftime('%s', 'now'));
+"""
+
+STEPS: tuple[str, ...] = (_FIRST,)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Takes the steps that `db` lacks. The caller has checked that it is ours and not newer."""
+    while (version := db.execute("PRAGMA user_version").fetchone()[0]) < len(STEPS):
+        # executescript ends an open transaction first, so the transaction is part of the script; two processes may come here
+        # at once: the loser finds the version already moved, in the check below.
+        db.execute("BEGIN EXCLUSIVE")
+        try:
+            if db.execute("PRAGMA user_version").fetchone()[0] == version:
+                for statement in _statements(STEPS[version]):
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {version + 1}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a step. sqlite3's own `executescript` would commit the transaction they belong to."""
+    statements, pending = [], ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements

@@ -1,0 +1,68 @@
+"""The rows of cycles."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dce.wire.errors import DceError
+from dce.workspace.cycles import Cycle
+from dce.workspace.database import Database
+
+_COLUMNS = "id, rev, title, context, ephemeral, chosen_generation, chosen_slot, created_at, updated_at"
+
+
+class CycleRecords(Database):
+    """Cycles, as rows."""
+
+    def list_cycles(self) -> tuple[Cycle, ...]:
+        """All that are not deleted, by id."""
+        rows = self._rows(f"SELECT {_COLUMNS} FROM cycles WHERE deleted_at IS NULL ORDER BY id")
+        return tuple(_cycle(row) for row in rows)
+
+    def get_cycle(self, cycle_id: int) -> Cycle:
+        """One cycle. Raises DceError not_found."""
+        row = self._row(f"SELECT {_COLUMNS} FROM cycles WHERE id = ? AND deleted_at IS NULL", (cycle_id,))
+        if row is None:
+            raise DceError("not_found", f"there is no cycle {cycle_id}")
+        return _cycle(row)
+
+    def insert_cycle(self, title: str, context: str, ephemeral: str, now: float) -> Cycle:
+        """A new cycle with the next id."""
+        with self._transaction() as db:
+            cursor = db.execute(
+                "INSERT INTO cycles (title, context, ephemeral, created_at, updated_at) VALUES (?, ?, ?, ?, ?)",
+                (title, context, ephemeral, now, now),
+            )
+            return self.get_cycle(int(cursor.lastrowid or 0))
+
+    def update_cycle(self, cycle_id: int, rev: int | None, fields: Mapping[str, str], now: float) -> Cycle:
+        """Sets texts. Raises DceError not_found, or conflict if `rev` is given and not the present one."""
+        with self._transaction() as db:
+            cycle = self.get_cycle(cycle_id)
+            if rev is not None and rev != cycle.rev:
+                raise DceError("conflict", f"cycle {cycle_id} was edited meanwhile: revision {cycle.rev}, yours {rev}")
+            texts = [fields.get(name, getattr(cycle, name)) for name in ("title", "context", "ephemeral")]
+            db.execute(
+                "UPDATE cycles SET title = ?, context = ?, ephemeral = ?, rev = rev + 1, updated_at = ? WHERE id = ?",
+                (*texts, now, cycle_id),
+            )
+            return self.get_cycle(cycle_id)
+
+    def choose(self, cycle_id: int, generation_id: int | None, slot: int | None, now: float) -> Cycle:
+        """Records the accepted response of a cycle, or that there is none. Raises DceError not_found."""
+        with self._transaction() as db:
+            self.get_cycle(cycle_id)
+            db.execute(
+                "UPDATE cycles SET chosen_generation = ?, chosen_slot = ?, updated_at = ? WHERE id = ?",
+                (generation_id, slot, now, cycle_id),
+            )
+            return self.get_cycle(cycle_id)
+
+    def delete_cycle(self, cycle_id: int, now: float) -> None:
+        """Hides a cycle. Raises DceError not_found."""
+        with self._transaction() as db:
+            self.get_cycle(cycle_id)
+            db.execute("UPDATE cycles SET deleted_at = ? WHERE id = ?", (now, cycle_id))
+
+
+def _cycle(row: Any) -> Cycle:
+    return Cycle(**dict(zip(_COLUMNS.split(", "), row, strict=True)))

@@ -1,0 +1,271 @@
+"""One of the N answers: its states as a table, its record, and its form while it streams.
+
+What must always hold: only `TRANSITIONS` are possible; a response is `complete` only if a finish_reason was seen; a terminal
+response never changes again; text is kept as a list of pieces, so a long answer costs what it is long, not its square.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from dce.wire.errors import ErrorBody
+
+
+class Status(StrEnum):
+    """Where a response stands. `queued`: not admitted by the gateway yet; `connecting`: admitted, no token yet."""
+
+    QUEUED = "queued"
+    CONNECTING = "connecting"
+    THINKING = "thinking"
+    GENERATING = "generating"
+    COMPLETE = "complete"
+    TRUNCATED = "truncated"
+    STOPPED = "stopped"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+
+
+ACTIVE = frozenset({Status.QUEUED, Status.CONNECTING, Status.THINKING, Status.GENERATING})
+TERMINAL = frozenset(Status) - ACTIVE
+
+_FAILED = frozenset({Status.STOPPED, Status.ERROR, Status.INTERRUPTED})
+_FINISHED = frozenset({Status.COMPLETE, Status.TRUNCATED})
+
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.CONNECTING}) | _FAILED,
+    # A model may end without a word: connecting → complete is then the truth.
+    Status.CONNECTING: frozenset({Status.THINKING, Status.GENERATING}) | _FINISHED | _FAILED,
+    Status.THINKING: frozenset({Status.GENERATING}) | _FINISHED | _FAILED,
+    Status.GENERATING: _FINISHED | _FAILED,
+    **{status: frozenset() for status in TERMINAL},
+}
+
+FINISHES: Mapping[str, Status] = {
+    "length": Status.TRUNCATED,
+    "stopped": Status.STOPPED,
+    "error": Status.ERROR,
+    "abort": Status.ERROR,  # vLLM's word for a request that it dropped itself: not an answer that is whole
+}
+"""What a finish_reason says; any other reason is the model's own and means complete."""
+
+
+class IllegalTransition(RuntimeError):  # noqa: N818 - named for what is the case
+    """A fault of ours: a response was asked to go where its state does not lead."""
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one response. `exact`: the backend counted them; else they are estimated, and shown so."""
+
+    thinking: int = 0
+    answer: int = 0
+    exact: bool = False
+
+    @property
+    def total(self) -> int:
+        """Both kinds."""
+        return self.thinking + self.answer
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of one response. Times are seconds since the epoch."""
+
+    generation: int
+    slot: int
+    version: int
+    status: Status = Status.QUEUED
+    thinking: str = ""
+    text: str = ""
+    tokens: Tokens = Tokens()
+    finish_reason: str = ""
+    error: ErrorBody | None = None
+    started_at: float | None = None
+    first_token_at: float | None = None
+    thinking_ended_at: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def ttft_s(self) -> float | None:
+        """Seconds from the request to the first token."""
+        return _between(self.started_at, self.first_token_at)
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Seconds from the request to the end; None while it runs (see `elapsed_at`)."""
+        return self.elapsed_at(None)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tokens a second from the first token to the end; None while it runs (see `tokens_per_s_at`)."""
+        return self.tokens_per_s_at(None)
+
+    def elapsed_at(self, now: float | None) -> float | None:
+        """Seconds from the request to the end, or to `now` while it runs."""
+        return _between(self.started_at, self.ended_at if self.ended_at is not None else now)
+
+    def tokens_per_s_at(self, now: float | None) -> float | None:
+        """Tokens a second from the first token to the end, or to `now` while it runs."""
+        seconds = _between(self.first_token_at, self.ended_at if self.ended_at is not None else now)
+        return self.tokens.total / seconds if seconds else None
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return max(0.0, end - start) if start is not None and end is not None else None
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far a reader of a live response has read: pieces taken, and the offsets (code points) they reach."""
+
+    thinking_pieces: int = 0
+    text_pieces: int = 0
+    thinking_offset: int = 0
+    text_offset: int = 0
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What a live response gained since a cursor; offsets (in code points) say where the pieces belong."""
+
+    thinking_offset: int
+    thinking: str
+    text_offset: int
+    text: str
+
+    def __bool__(self) -> bool:
+        return bool(self.thinking or self.text)
+
+
+class LiveResponse:
+    """A response while it streams. Moves by `TRANSITIONS` only; `record()` is its present state."""
+
+    def __init__(self, record: Response, estimate: Callable[[str], int]) -> None:
+        self._record = record
+        self._estimate = estimate
+        self._thinking: list[str] = []
+        self._text: list[str] = []
+        self._tally = _Tally()
+
+    @property
+    def slot(self) -> int:
+        """Its slot, 1..N."""
+        return self._record.slot
+
+    @property
+    def status(self) -> Status:
+        """Where it stands."""
+        return self._record.status
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended."""
+        return self._record.status in TERMINAL
+
+    def start(self, now: float) -> None:
+        """The request goes out."""
+        self._set(started_at=now)
+
+    def connect(self) -> None:
+        """The gateway admitted it."""
+        self._move(Status.CONNECTING)
+
+    def add(self, text: str, thinking: str, now: float) -> None:
+        """One delta. The first answer text ends the thinking; thinking that comes later is kept, the status stays."""
+        if not text and not thinking:
+            return
+        if self._record.first_token_at is None:
+            self._set(first_token_at=now)
+        if thinking:
+            self._thinking.append(thinking)
+            if self.status is Status.CONNECTING:
+                self._move(Status.THINKING)
+        if text:
+            self._text.append(text)
+            if self.status is Status.THINKING:
+                self._set(thinking_ended_at=now)
+            if self.status is not Status.GENERATING:
+                self._move(Status.GENERATING)
+        self._tally.guess(is_thinking=not text)
+
+    def count(self, completion_tokens: int) -> None:
+        """The backend's own count of this response so far."""
+        self._tally.count(completion_tokens)
+
+    def end(self, status: Status, now: float, finish_reason: str = "", error: ErrorBody | None = None) -> None:
+        """It ended, once; the text is joined here."""
+        was_thinking = self.status is Status.THINKING
+        self._move(status)
+        thinking, text = "".join(self._thinking), "".join(self._text)
+        tokens = self._tally.tokens
+        if not self._tally.has_count:
+            tokens = Tokens(thinking=self._estimate(thinking), answer=self._estimate(text))
+        self._set(thinking=thinking, text=text, tokens=tokens, finish_reason=finish_reason, error=error, ended_at=now)
+        if was_thinking:
+            self._set(thinking_ended_at=now)
+
+    def record(self) -> Response:
+        """The present state; while it streams, without its text (`news` has that), so that it costs nothing."""
+        if self.is_terminal:
+            return self._record
+        return msgspec.structs.replace(self._record, tokens=self._tally.tokens)
+
+    def news(self, since: Cursor) -> tuple[News, Cursor]:
+        """What came since a cursor, and the cursor after it."""
+        thinking = "".join(self._thinking[since.thinking_pieces :])
+        text = "".join(self._text[since.text_pieces :])
+        news = News(thinking_offset=since.thinking_offset, thinking=thinking, text_offset=since.text_offset, text=text)
+        cursor = Cursor(
+            len(self._thinking),
+            len(self._text),
+            since.thinking_offset + len(thinking),
+            since.text_offset + len(text),
+        )
+        return news, cursor
+
+    def _move(self, status: Status) -> None:
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(f"response {self.slot}: {self.status} cannot become {status}")
+        self._set(status=status)
+
+    def _set(self, **fields: object) -> None:
+        self._record = msgspec.structs.replace(self._record, **fields)
+
+
+class _Tally:
+    """Tokens by phase: the backend's figures, plus a guess (one a chunk) for what came after the last figure."""
+
+    def __init__(self) -> None:
+        self.has_count = False
+        self._counted = Tokens()
+        self._guessed_thinking = 0
+        self._guessed_answer = 0
+        self._is_thinking = False
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(
+            thinking=self._counted.thinking + self._guessed_thinking,
+            answer=self._counted.answer + self._guessed_answer,
+            exact=self.has_count and not self._guessed_thinking and not self._guessed_answer,
+        )
+
+    def guess(self, *, is_thinking: bool) -> None:
+        self._is_thinking = is_thinking
+        if is_thinking:
+            self._guessed_thinking += 1
+        else:
+            self._guessed_answer += 1
+
+    def count(self, completion_tokens: int) -> None:
+        """What is new since the last figure is shared out as the chunks since then were."""
+        gained = max(0, completion_tokens - self._counted.total)
+        chunks = self._guessed_thinking + self._guessed_answer
+        thinking = gained * self._guessed_thinking // chunks if chunks else gained * self._is_thinking
+        self._counted = Tokens(
+            thinking=self._counted.thinking + thinking, answer=self._counted.answer + gained - thinking, exact=True
+        )
+        self._guessed_thinking = self._guessed_answer = 0
+        self.has_count = True
+
+
+def status_of_finish(finish_reason: str) -> Status:
+    """The terminal status that a finish_reason says; an empty one is none: an error."""
+    return FINISHES.get(finish_reason, Status.COMPLETE) if finish_reason else Status.ERROR

@@ -1,0 +1,136 @@
+"""What the client needs to know: which gateway, which key, and how to ask.
+
+Each setting is written once, as a field of `Settings`. flag > environment > .dce/config.toml > default. What must always hold:
+the key is shown by no repr and stands in no file that is committed; a word that is no setting is an error, not ignored.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    from dce.workspace.project import Project
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+MAX_RESPONSES = 20
+"""Most responses of one generation: what the gateway allows."""
+
+CONFIG_FILE = "config.toml"
+CREDENTIALS_FILE = "credentials"
+_ENVIRONMENT = {"url": "DCE_URL", "key": "DCE_API_KEY"}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The client's settings. `model` None: the gateway's default; `max_tokens`, `temperature`, `reasoning_effort` None: not sent."""
+
+    url: str = DEFAULT_URL
+    key: str | None = None
+    model: str | None = None
+    n: int = 10
+    max_tokens: int | None = None
+    temperature: float | None = None
+    reasoning_effort: str | None = None
+    schema: str = "blocks"
+
+    def __repr__(self) -> str:
+        fields = (
+            f"{name}={'…' if name == 'key' and self.key else repr(getattr(self, name))}"
+            for name in self.__struct_fields__
+        )
+        return f"Settings({', '.join(fields)})"
+
+
+def load_settings(project: "Project | None", environ: Mapping[str, str], **flags: object) -> Settings:
+    """The settings in force. A flag or variable that is None or empty counts as not given. Raises DceError invalid_input."""
+    state_dir = project.state_dir if project else None
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if state_dir is not None:
+        config = state_dir / CONFIG_FILE
+        layers.append((str(config), read_config(config)))
+        layers.append((str(state_dir / CREDENTIALS_FILE), _read_key(state_dir / CREDENTIALS_FILE)))
+    layers.append(("the environment", {name: environ.get(variable) for name, variable in _ENVIRONMENT.items()}))
+    layers.append(("the command line", flags))
+    merged: dict[str, Any] = {}
+    for source, values in layers:
+        given = {name: value for name, value in values.items() if value is not None and value != ""}
+        _check(source, given)
+        merged |= given
+    return msgspec.convert(merged, Settings)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The committed configuration; none is an empty one. The key has no place in it."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DceError("invalid_input", f"{path} is not TOML: {error}") from error
+    if "key" in values:
+        raise DceError(
+            "invalid_input",
+            f"{path} holds a key, and that file is meant to be committed",
+            hint=f"Remove it there; set DCE_API_KEY, or put the key alone into {path.with_name(CREDENTIALS_FILE)}.",
+        )
+    return values
+
+
+def _read_key(path: Path) -> dict[str, str]:
+    """The key of .dce/credentials, which only its owner may read."""
+    try:
+        mode = path.stat().st_mode
+        key = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise DceError("invalid_input", f"{path} is not text") from error
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise DceError("invalid_input", f"{path} can be read by others", hint=f"chmod 600 {path}")
+    return {"key": key}
+
+
+def _check(source: str, values: Mapping[str, Any]) -> None:
+    """Raises DceError naming the setting and where it was said."""
+    for name, value in values.items():
+        if name not in Settings.__struct_fields__:
+            known = ", ".join(field for field in Settings.__struct_fields__ if field != "key")
+            raise DceError("invalid_input", f"{source}: there is no setting {name!r}", hint=f"There are: {known}.")
+        problem = _problem(name, value)
+        if problem:
+            raise DceError("invalid_input", f"{source}: {name} {problem}")
+
+
+def _problem(name: str, value: object) -> str:
+    """What is wrong with a value; "" if nothing is. A key's value is never repeated."""
+    try:
+        msgspec.convert({name: value}, Settings)
+    except msgspec.ValidationError as error:
+        return str(error).removesuffix(f" - at `$.{name}`")
+    if name == "url":
+        return _url_problem(str(value))
+    if name == "key" and not (str(value).isascii() and str(value).isprintable() and " " not in str(value)):
+        return "holds a character that no key has (a space, a line end, a letter outside ASCII)"
+    limits = {"n": (1, MAX_RESPONSES), "max_tokens": (1, 10_000_000), "temperature": (0, 2)}
+    low, high = limits.get(name, (0, 0))
+    if high and isinstance(value, int | float) and not low <= value <= high:
+        return f"is {value}, must be {low} to {high}"
+    return ""
+
+
+def _url_problem(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError as error:
+        return f"is no URL: {error}"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not has_port:
+        return f"is {url!r}, must begin with http:// or https:// and name a host"
+    return "holds a password; use the key instead" if parts.password else ""
