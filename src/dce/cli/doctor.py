@@ -1,0 +1,59 @@
+"""`dce doctor`: the connectivity tree, one line a hop, with the failing hop's cause and the fix."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from dce.cli.context import gateway_options, json_option, read_settings, workspace_option
+from dce.cli.exits import EXIT_OF_CODE, Exit
+from dce.cli.output import say, say_json
+from dce.doctor.findings import Check, Diagnosis
+from dce.doctor.tree import Question, examine
+
+_MARKS = {True: "✓", False: "✗", None: "·"}
+
+
+@click.command(name="doctor")
+@gateway_options
+@click.option("--model", metavar="M", help="The model that should answer (default: the settings' model, or any).")
+@json_option
+@workspace_option
+@click.pass_context
+def command(
+    ctx: click.Context, url: str | None, key: str | None, model: str | None, is_json: bool, directory: Path
+) -> None:
+    """Find the hop that fails between here and the model, and the fix.
+
+    Ends with 0 when a token came through; 4 when a hop cannot be reached; 1 when all answer but something is not right (the key,
+    the route, the model).
+    """
+    settings = read_settings(directory, url=url, key=key, model=model)
+    question = Question(url=settings.url, key=settings.key, model=settings.model)
+    if not is_json:
+        say(f"{settings.url}" + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
+    diagnosis = asyncio.run(examine(question, os.environ, (lambda _: None) if is_json else _line))
+    if is_json:
+        say_json(diagnosis)
+    else:
+        say(_verdict(diagnosis))
+    ctx.exit(_exit(diagnosis))
+
+
+def _line(check: Check) -> None:
+    say(f"{_MARKS[check.ok]} {check.hop:<8} {check.name:<8} {check.detail}")
+    if check.ok is False and check.fix:
+        say(f"    fix: {check.fix}")
+
+
+def _verdict(diagnosis: Diagnosis) -> str:
+    if diagnosis.ok:
+        return "all is well: a token came through every hop"
+    return f"the {diagnosis.failing_hop} is at fault ({diagnosis.code})"
+
+
+def _exit(diagnosis: Diagnosis) -> Exit:
+    if diagnosis.code is None:
+        return Exit.DONE
+    return Exit.UNREACHABLE if EXIT_OF_CODE[diagnosis.code] is Exit.UNREACHABLE else Exit.NOT_SO

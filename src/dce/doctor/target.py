@@ -1,0 +1,93 @@
+"""The gateway that is asked about: its URL taken apart, and the proxy that the environment puts before it."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dce.wire.errors import DceError
+
+_ROUTES = ("/api/dce/proxy", "/api/dce/generate", "/api/dce", "/v1/chat/completions", "/v1")
+"""Paths people paste after the base address; each is cut off."""
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the gateway should be. `proxy` is the URL of the HTTP proxy that requests go through, "" without."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str = ""
+    proxy: str = ""
+
+    @property
+    def origin(self) -> str:
+        """`scheme://host:port`, the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        is_usual = self.port == (443 if self.scheme == "https" else 80)
+        return f"{self.scheme}://{host}" + ("" if is_usual else f":{self.port}")
+
+    @property
+    def base(self) -> str:
+        """The base address that routes are appended to."""
+        return self.origin + self.prefix
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the gateway is on this machine."""
+        return self.host.startswith(_LOOPBACK)
+
+    @property
+    def first_hop(self) -> tuple[str, int]:
+        """Host and port that a connection is really made to: the HTTP proxy's, or the gateway's."""
+        if not self.proxy:
+            return self.host, self.port
+        parts = urlsplit(self.proxy)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def read_target(url: str, environ: Mapping[str, str]) -> Target:
+    """`url` as a target. DceError `invalid_input` when it is no http(s) URL."""
+    text = url.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = parts.port
+    except ValueError as error:
+        raise _bad(url, str(error)) from None
+    if parts.scheme not in ("http", "https"):
+        raise _bad(url, f"the scheme is {parts.scheme!r}, not http or https")
+    if not parts.hostname:
+        raise _bad(url, "no host name")
+    prefix = parts.path.rstrip("/")
+    for route in _ROUTES:
+        prefix = prefix.removesuffix(route)
+    return Target(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port or (443 if parts.scheme == "https" else 80),
+        prefix=prefix.rstrip("/"),
+        proxy=_proxy(parts.scheme, parts.hostname, environ),
+    )
+
+
+def _bad(url: str, why: str) -> DceError:
+    return DceError(
+        "invalid_input",
+        f"{url!r} is not a gateway's URL: {why}",
+        hint="Give the gateway's address, such as --url http://127.0.0.1:3001 or DCE_URL=https://dce.example.org",
+    )
+
+
+def _proxy(scheme: str, host: str, environ: Mapping[str, str]) -> str:
+    lower = {key.lower(): value for key, value in environ.items() if value}
+    proxy = lower.get(f"{scheme}_proxy") or lower.get("all_proxy") or ""
+    if not proxy or _is_bypassed(host, lower.get("no_proxy", "")):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _is_bypassed(host: str, no_proxy: str) -> bool:
+    names = [name.strip().lstrip(".").lower() for name in no_proxy.split(",")]
+    return any(name and (name in ("*", host) or host.endswith(f".{name}")) for name in names)

@@ -1,0 +1,135 @@
+"""The walk from hop to hop: ask, judge, stop at the first that fails. A new check is a new row of `STEPS`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from dce.doctor import judge
+from dce.doctor.findings import Check, Diagnosis, Finding, failing
+from dce.doctor.probe import Probe
+from dce.doctor.target import Target, read_target
+from dce.wire.errors import CODES, DceError, Hop
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What the doctor is asked: a gateway's URL, the key (None: none set) and the model (None: whatever is served)."""
+
+    url: str
+    key: str | None = None
+    model: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Question(url={self.url!r}, model={self.model!r})"
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A question on its way through the steps."""
+
+    question: Question
+    target: Target
+    probe: Probe
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the tree: what it is called, the hop that it shows to be well, and how it is found out."""
+
+    hop: Hop
+    name: str
+    ask: Callable[[Case], Awaitable[Finding]]
+    applies: Callable[[Target], bool] = lambda _: True
+
+
+async def _dns(case: Case) -> Finding:
+    return judge.judge_name(await case.probe.resolve(), case.target)
+
+
+async def _tcp(case: Case) -> Finding:
+    return judge.judge_connection(await case.probe.connect(), case.target)
+
+
+async def _tls(case: Case) -> Finding:
+    return judge.judge_tls(await case.probe.handshake(), case.target)
+
+
+async def _gateway(case: Case) -> Finding:
+    reply = await case.probe.health()
+    needs_root = case.target.prefix and not judge.is_gateway(reply)
+    at_root = await case.probe.health_at_root() if needs_root else None
+    return judge.judge_gateway(reply, at_root, case.target)
+
+
+async def _route(case: Case) -> Finding:
+    return judge.judge_route(await case.probe.route(), case.target)
+
+
+async def _key(case: Case) -> Finding:
+    return judge.judge_key(await case.probe.models(), bool(case.question.key), case.target)
+
+
+async def _backend(case: Case) -> Finding:
+    return judge.judge_backend(await case.probe.ready(), case.target)
+
+
+async def _model(case: Case) -> Finding:
+    return judge.judge_model(await case.probe.models(), case.question.model, case.target)
+
+
+async def _token(case: Case) -> Finding:
+    return judge.judge_token(await case.probe.token(case.question.model))
+
+
+STEPS: tuple[Step, ...] = (
+    Step(hop=Hop.GATEWAY, name="dns", ask=_dns),
+    Step(hop=Hop.GATEWAY, name="tcp", ask=_tcp),
+    # Through an HTTP proxy the handshake is the proxy's to carry: the gateway step then says what went wrong.
+    Step(hop=Hop.GATEWAY, name="tls", ask=_tls, applies=lambda target: target.scheme == "https" and not target.proxy),
+    Step(hop=Hop.GATEWAY, name="gateway", ask=_gateway),
+    Step(hop=Hop.GATEWAY, name="route", ask=_route),
+    Step(hop=Hop.GATEWAY, name="key", ask=_key),
+    Step(hop=Hop.BACKEND, name="backend", ask=_backend),
+    Step(hop=Hop.MODEL, name="model", ask=_model),
+    Step(hop=Hop.MODEL, name="token", ask=_token),
+)
+
+NOT_TRIED = "not tried"
+
+
+async def examine(
+    question: Question, environ: Mapping[str, str], on_check: Callable[[Check], None] = lambda _: None
+) -> Diagnosis:
+    """Walks the tree. `on_check` gets every line as it is known. Never raises for what a server does or fails to do."""
+    try:
+        target = read_target(question.url, environ)
+    except DceError as error:
+        return _unreadable(error, on_check)
+    checks: list[Check] = []
+    code: str | None = None
+    async with Probe(target, question.key) as probe:
+        case = Case(question=question, target=target, probe=probe)
+        for step in STEPS:
+            if not step.applies(target):
+                continue
+            if code:
+                checks.append(Check(hop=step.hop, name=step.name, ok=None, detail=NOT_TRIED))
+            else:
+                finding = await step.ask(case)
+                code = finding.code or None
+                checks.append(_check(step, finding))
+            on_check(checks[-1])
+    failed = next((check for check in checks if check.ok is False), None)
+    return Diagnosis(ok=failed is None, failing_hop=failed.hop if failed else None, code=code, checks=tuple(checks))
+
+
+def _check(step: Step, finding: Finding) -> Check:
+    # The hop at fault is the error's own: a missing backend can show itself while the model is asked about.
+    hop = CODES[finding.code].hop if finding.code else step.hop
+    return Check(hop=str(hop), name=step.name, ok=not finding.code, detail=finding.detail, fix=finding.fix)
+
+
+def _unreadable(error: DceError, on_check: Callable[[Check], None]) -> Diagnosis:
+    finding = failing(error.code, error.message, error.hint)
+    check = Check(hop=str(error.hop), name="url", ok=False, detail=finding.detail, fix=finding.fix)
+    rest = tuple(Check(hop=str(step.hop), name=step.name, ok=None, detail=NOT_TRIED) for step in STEPS)
+    for line in (check, *rest):
+        on_check(line)
+    return Diagnosis(ok=False, failing_hop=check.hop, code=error.code, checks=(check, *rest))
