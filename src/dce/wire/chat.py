@@ -49,14 +49,19 @@ class BadChunk(ValueError):  # noqa: N818 - named for what is the case
 
 
 def read_chunks(data: str) -> list[Chunk]:
-    """The chunks in one event's data: usually one; some servers put several objects on a line. Raises BadChunk."""
+    """The chunks in one event's data. Raises BadChunk."""
+    return [chunk_of(value) for value in read_values(data)]
+
+
+def read_values(data: str) -> list[Any]:
+    """The JSON values in one event's data: usually one; some servers put several on a line. Raises BadChunk."""
     try:
-        return [chunk_of(msgspec.json.decode(data))]
-    except msgspec.DecodeError:
-        return [chunk_of(value) for value in _objects(data)]
+        return [msgspec.json.decode(data)]
+    except (msgspec.DecodeError, RecursionError):
+        return list(_values(data))
 
 
-def _objects(data: str) -> Iterator[Any]:
+def _values(data: str) -> Iterator[Any]:
     decoder, at = json.JSONDecoder(), 0
     while at < len(data):
         try:

@@ -128,6 +128,13 @@ CODES: dict[str, Row] = {
         False,
         "The file changed since the prompt was made: generate again, or restore the file first.",
     ),
+    "write_failed": Row(
+        Hop.CLIENT,
+        500,
+        _SERVER,
+        True,
+        "Free disk space or correct the permissions, then try again; nothing was changed.",
+    ),
     "conflict": Row(
         Hop.CLIENT, 409, "conflict_error", False, "Someone else changed this meanwhile: reload and try again."
     ),

@@ -1,0 +1,76 @@
+"""The composition root: settings to objects to an ASGI app. The only place of the gateway that constructs."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from dce.gateway.auth import Authenticator
+from dce.gateway.catalog import Catalog
+from dce.gateway.endpoints import PublicApp, routes
+from dce.gateway.health import Discoverer
+from dce.gateway.keys import KeyStore
+from dce.gateway.proxy import Proxy
+from dce.gateway.routing import LeastLoaded
+from dce.gateway.settings import GatewaySettings
+from dce.gateway.transport import Timeouts, Transport
+from dce.gateway.upstream import Upstream
+from dce.wire.errors import DceError
+
+
+class Gateway:
+    """Everything of one gateway. `app` serves; the lifespan starts and stops the rest."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.keys = KeyStore(Path(settings.data_dir))
+        _refuse_unsafe(settings, self.keys)
+        self.upstreams = [Upstream(backend) for backend in settings.backends]
+        self._transport = Transport(
+            Timeouts(
+                connect_s=settings.connect_timeout_s,
+                first_byte_s=settings.first_byte_timeout_s,
+                idle_s=settings.idle_timeout_s,
+            )
+        )
+        self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
+        catalog = Catalog(self.upstreams, settings.aliases, settings.default_model)
+        proxy = Proxy(settings, catalog, LeastLoaded(), self._transport)
+        self._public = PublicApp(routes(proxy, catalog), Authenticator(self.keys, insecure=settings.insecure))
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        """The ASGI entry."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._public(scope, receive, send)
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        # The first discovery comes before the first request, so that a gateway that listens knows its models.
+        await self.discoverer.probe_all()
+        discovering = asyncio.create_task(self.discoverer.run())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        discovering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await discovering
+        self._transport.close()
+        self.keys.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _refuse_unsafe(settings: GatewaySettings, keys: KeyStore) -> None:
+    """Closed by default: no keys, no service; without keys only for this machine."""
+    if settings.insecure and not settings.is_loopback:
+        raise DceError(
+            "invalid_input",
+            f"--insecure with the address {settings.host} would be an open relay",
+            hint="Bind 127.0.0.1, or create a key and drop --insecure.",
+        )
+    if not settings.insecure and not keys.has_live():
+        raise DceError(
+            "invalid_input",
+            f"there is no key in {settings.data_dir}, so nobody could use this gateway",
+            hint="Create one: dce gateway keys create NAME --data-dir DIR.",
+        )

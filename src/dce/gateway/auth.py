@@ -1,0 +1,44 @@
+"""Who is asking. One credential, in one place: `Authorization: Bearer KEY`. Decided on raw headers, never on a URL."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from dce.gateway.keys import KeyStore
+from dce.wire.errors import DceError
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """The authenticated caller. `key_id` names the key in logs and owns the caller's streams."""
+
+    key_id: str
+    name: str
+
+
+ANONYMOUS = Principal(key_id="", name="anonymous")
+"""Everyone, when the gateway was started with --insecure on a loopback address."""
+
+
+class Authenticator:
+    """Headers to a Principal."""
+
+    def __init__(self, keys: KeyStore, *, insecure: bool) -> None:
+        self._keys = keys
+        self._insecure = insecure
+
+    def principal(self, headers: Headers) -> Principal:
+        """The caller, or DceError missing_key, invalid_key or expired_key."""
+        if self._insecure:
+            return ANONYMOUS
+        values = [value for name, value in headers if name == b"authorization"]
+        if not values:
+            raise DceError("missing_key", "the request has no Authorization header")
+        if len(values) > 1:
+            raise DceError("invalid_key", "the request has more than one Authorization header")
+        scheme, _, secret = values[0].strip().partition(b" ")
+        if scheme.lower() != b"bearer" or not secret.strip():
+            raise DceError("missing_key", "the Authorization header is not of the form `Bearer KEY`")
+        key = self._keys.find(secret.strip().decode("latin-1"))
+        return Principal(key_id=key.id, name=key.name)

@@ -1,0 +1,157 @@
+"""The public listener: a table of routes, and around every request the same frame — id, key, error shape, log line.
+
+Closed by default: a route must say that it is public, an unknown path asks for a key like any other.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from dce.gateway.auth import Authenticator
+from dce.gateway.catalog import Catalog
+from dce.gateway.proxy import Proxy, error_event
+from dce.gateway.request import ClientGone, Request
+from dce.gateway.wire import wire_of
+from dce.wire.errors import DceError
+
+log = logging.getLogger("dce.gateway")
+
+Handler = Callable[[Request], Awaitable[None]]
+
+SERVICE = "dce-gateway"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One row: `{name}` in a pattern stands for one path segment."""
+
+    method: str
+    pattern: str
+    handler: Handler
+    is_public: bool = False
+
+
+class Routes:
+    """Finds the row of a request by exact path; nothing is normalised, joined or guessed."""
+
+    def __init__(self, rows: Sequence[Route]) -> None:
+        self.rows = tuple(rows)
+        self._compiled = [
+            (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[A-Za-z0-9_-]{1,64})", row.pattern)), row) for row in rows
+        ]
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """The row and its path values. Raises route_not_found."""
+        other: list[str] = []
+        for pattern, row in self._compiled:
+            match = pattern.fullmatch(path)
+            if match and row.method == method:
+                return row, match.groupdict()
+            if match:
+                other.append(row.method)
+        if other:
+            raise DceError("route_not_found", f"{path} does not take {method}", hint=f"Use {' or '.join(other)}.")
+        raise DceError("route_not_found", "the gateway is reached, but it has no such route")
+
+
+def routes(proxy: Proxy, catalog: Catalog) -> Routes:
+    """The whole public surface."""
+
+    async def healthz(request: Request) -> None:
+        await request.answer(200, {"ok": True, "service": SERVICE})
+
+    async def readyz(request: Request) -> None:
+        is_ready = bool(catalog.models())
+        await request.answer(200 if is_ready else 503, {"ok": is_ready, "service": SERVICE})
+
+    return Routes(
+        [
+            Route("POST", "/api/dce/proxy", proxy.generate),
+            Route("POST", "/api/dce/generate", proxy.generate),
+            Route("DELETE", "/api/dce/streams/{id}", proxy.stop_stream),
+            Route("DELETE", "/api/dce/streams/{id}/choices/{index}", proxy.stop_choice),
+            Route("POST", "/v1/chat/completions", proxy.forward),
+            Route("POST", "/v1/completions", proxy.forward),
+            Route("GET", "/v1/models", proxy.models),
+            Route("POST", "/tokenize", proxy.tokenize),
+            Route("GET", "/healthz", healthz, is_public=True),
+            Route("GET", "/readyz", readyz, is_public=True),
+        ]
+    )
+
+
+class PublicApp:
+    """The ASGI app of the public listener."""
+
+    def __init__(self, table: Routes, authenticator: Authenticator) -> None:
+        self._routes = table
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request, from its id to its log line."""
+        wire = wire_of(scope)
+        request = Request(scope, receive, send, wire, secrets.token_hex(8))
+        task = asyncio.current_task()
+        assert task is not None
+        began = time.perf_counter()
+        wire.on_gone = task.cancel
+        outcome = "done"
+        try:
+            await self._answer(request)
+        except DceError as error:
+            outcome = error.code
+            await self._fail(request, error)
+        except (ClientGone, asyncio.CancelledError):
+            # Cancelled by the client's going, which ends here; cancelled by a shutdown, the task ends here as well.
+            outcome = "client_gone"
+        except Exception:
+            outcome = "internal"
+            log.exception("a fault of the gateway itself", extra={"request_id": request.id})
+            await self._fail(request, DceError("internal", "the gateway failed in an unforeseen way"))
+        finally:
+            wire.release()
+            self._log(request, outcome, time.perf_counter() - began)
+
+    async def _answer(self, request: Request) -> None:
+        path = request.scope["path"]
+        try:
+            route, values = self._routes.find(request.scope["method"], path)
+        except DceError:
+            self._authenticator.principal(request.scope["headers"])
+            raise
+        if not route.is_public:
+            request.principal = self._authenticator.principal(request.scope["headers"])
+        request.path_values = values
+        await route.handler(request)
+
+    async def _fail(self, request: Request, error: DceError) -> None:
+        """An HTTP status if nothing was sent yet, else an error event: never a silent end."""
+        if not request.is_started:
+            await request.fail(error)
+        else:
+            request.wire.write(error_event(error, request.id))
+            with contextlib.suppress(RuntimeError):
+                await request.finish()
+
+    def _log(self, request: Request, outcome: str, duration_s: float) -> None:
+        """One line a request: ids, sizes and times; never a key, a prompt or an answer."""
+        log.info(
+            "%s",
+            msgspec.json.encode(
+                {
+                    "request_id": request.id,
+                    "method": request.scope["method"],
+                    "path": request.scope["path"][:200],
+                    "status": request.status,
+                    "outcome": outcome,
+                    "key_id": request.principal.key_id,
+                    "duration_ms": round(duration_s * 1000, 1),
+                }
+            ).decode(),
+        )

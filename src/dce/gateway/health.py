@@ -1,0 +1,85 @@
+"""Asks the backends what they are and what they serve, again and again; changes Upstream state and nothing else.
+
+A backend that appears late, is restarted with another model or dies is noticed within `discovery_interval_s`, without
+restarting the gateway.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from dce.gateway.faults import backend_fault
+from dce.gateway.kinds import recognise
+from dce.gateway.transport import Transport, json_headers, request_head
+from dce.gateway.upstream import Discovery, Upstream
+from dce.wire.errors import DceError
+
+PROBE_TIMEOUT_S = 10.0
+"""Longest wait for /v1/models: an API server busy with a huge prompt may answer late, but not this late."""
+MAX_PROBE_BYTES = 4 * 1024 * 1024
+
+
+class Discoverer:
+    """Keeps the upstreams' state true."""
+
+    def __init__(self, upstreams: Sequence[Upstream], transport: Transport, interval_s: float) -> None:
+        self._upstreams = upstreams
+        self._transport = transport
+        self._interval_s = interval_s
+
+    async def run(self) -> None:
+        """Probes all backends for ever, the first time after one interval."""
+        while True:
+            await asyncio.sleep(self._interval_s)
+            await self.probe_all()
+
+    async def probe_all(self) -> None:
+        """Probes every backend once, all at the same time."""
+        await asyncio.gather(*(self.probe(upstream) for upstream in self._upstreams))
+
+    async def probe(self, upstream: Upstream) -> None:
+        """Asks one backend and records what it said, or why it could not be asked."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                upstream.discovered(await self._ask(upstream))
+        except TimeoutError:
+            upstream.failed(
+                DceError("backend_timeout", f"{upstream.url}/v1/models did not answer within {PROBE_TIMEOUT_S:g} s")
+            )
+        except DceError as error:
+            upstream.failed(error)
+
+    async def _ask(self, upstream: Upstream) -> Discovery:
+        answer = await self._get(upstream, "/v1/models")
+        data = answer.get("data")
+        if not isinstance(data, list):
+            raise DceError(
+                "backend_error",
+                f"{upstream.url}/v1/models did not answer with a list of models",
+                hint="Is that URL an OpenAI-compatible server?",
+            )
+        cards = [card for card in data if isinstance(card, dict)]
+        kind = recognise(cards)
+        props = await self._get(upstream, kind.props_path) if kind.props_path else {}
+        return Discovery(kind=kind, models=tuple(kind.models(cards, props)))
+
+    async def _get(self, upstream: Upstream, path: str) -> Mapping[str, Any]:
+        headers = json_headers(upstream.settings.key, "discovery")
+        head = request_head("GET", upstream.prefix + path, upstream.address, headers, 0)
+        exchange = await self._transport.open(upstream.address, [head], PROBE_TIMEOUT_S)
+        body = await exchange.read(MAX_PROBE_BYTES)
+        if exchange.status != 200:
+            raise backend_fault(exchange.status, body, f"{upstream.url}{path}")
+        try:
+            value = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise DceError(
+                "backend_error",
+                f"{upstream.url}{path} did not answer with JSON",
+                hint="Is that URL an OpenAI-compatible server?",
+            )
+        return value

@@ -1,0 +1,155 @@
+"""What the inference servers differ in, a class each. A new kind of server is a new class and a row in `KINDS`.
+
+Facts were read off the servers themselves: vLLM 0.32 shares the prefill of requests in flight, so N requests cost no more
+than one with n=N and each can be stopped alone; llama.cpp computes the prompt anew for each request, so one with n=N it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from dce.wire.errors import DceError
+
+TOKENIZE_PATH = "/tokenize"
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A served model. `max_model_len` is its context in tokens, None if the server does not say."""
+
+    id: str
+    max_model_len: int | None = None
+
+
+class Kind(Protocol):
+    """One kind of server."""
+
+    name: str
+    n_strategy: Literal["fanout", "native"]
+    props_path: str
+
+    def recognises(self, owned_by: str) -> bool:
+        """Whether a model card's `owned_by` is this kind's."""
+
+    def models(self, cards: list[dict[str, Any]], props: Mapping[str, Any]) -> list[Model]:
+        """The served models from `/v1/models` and, if `props_path` is set, the answer of that path."""
+
+    def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Request fields in this server's dialect."""
+
+    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
+        """The body of `/tokenize`."""
+
+    def token_count(self, answer: Mapping[str, Any]) -> int:
+        """The count in the answer of `/tokenize`."""
+
+
+def _cards(cards: list[dict[str, Any]], context: int | None = None) -> list[Model]:
+    rows = [(card.get("id"), card.get("max_model_len")) for card in cards]
+    return [
+        Model(id=name, max_model_len=size if isinstance(size, int) else context)
+        for name, size in rows
+        if isinstance(name, str) and name
+    ]
+
+
+def _structured(fields: dict[str, Any]) -> dict[str, Any]:
+    """`grammar`, DCE's one name for it, as vLLM's `structured_outputs.grammar`."""
+    if "grammar" not in fields:
+        return fields
+    rest = {name: value for name, value in fields.items() if name != "grammar"}
+    return {**rest, "structured_outputs": {**rest.get("structured_outputs", {}), "grammar": fields["grammar"]}}
+
+
+def _listed(answer: Mapping[str, Any]) -> int:
+    tokens = answer.get("tokens")
+    if not isinstance(tokens, list):
+        raise DceError("backend_error", "the backend's /tokenize answered without tokens")
+    return len(tokens)
+
+
+class Vllm:
+    """vLLM's OpenAI server."""
+
+    name = "vllm"
+    n_strategy: Literal["fanout", "native"] = "fanout"
+    props_path = ""
+
+    def recognises(self, owned_by: str) -> bool:
+        return owned_by == "vllm"
+
+    def models(self, cards: list[dict[str, Any]], props: Mapping[str, Any]) -> list[Model]:
+        del props
+        return _cards(cards)
+
+    def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return _structured(fields)
+
+    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
+        return {"model": model, "prompt": prompt, "add_special_tokens": False}
+
+    def token_count(self, answer: Mapping[str, Any]) -> int:
+        count = answer.get("count")
+        return count if isinstance(count, int) else _listed(answer)
+
+
+class LlamaCpp:
+    """llama.cpp's server, the embedded engine's too."""
+
+    name = "llama.cpp"
+    n_strategy: Literal["fanout", "native"] = "native"
+    props_path = "/props"
+
+    def recognises(self, owned_by: str) -> bool:
+        return owned_by == "llamacpp"
+
+    def models(self, cards: list[dict[str, Any]], props: Mapping[str, Any]) -> list[Model]:
+        settings = props.get("default_generation_settings")
+        context = settings.get("n_ctx") if isinstance(settings, dict) else None
+        return _cards(cards, context if isinstance(context, int) and context > 0 else None)
+
+    def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
+        rest = {name: value for name, value in fields.items() if name != "structured_outputs"}
+        grammar = fields.get("structured_outputs", {}).get("grammar")
+        return {**rest, "grammar": grammar} if isinstance(grammar, str) else rest
+
+    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
+        return {"model": model, "content": prompt, "add_special": False}
+
+    def token_count(self, answer: Mapping[str, Any]) -> int:
+        return _listed(answer)
+
+
+class Other:
+    """Any other OpenAI-compatible server: assume the least. One request per response, since many ignore `n`."""
+
+    name = "other"
+    n_strategy: Literal["fanout", "native"] = "fanout"
+    props_path = ""
+
+    def recognises(self, owned_by: str) -> bool:
+        del owned_by
+        return True
+
+    def models(self, cards: list[dict[str, Any]], props: Mapping[str, Any]) -> list[Model]:
+        del props
+        return _cards(cards)
+
+    def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return _structured(fields)
+
+    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
+        return {"model": model, "prompt": prompt}
+
+    def token_count(self, answer: Mapping[str, Any]) -> int:
+        count = answer.get("count")
+        return count if isinstance(count, int) else _listed(answer)
+
+
+KINDS: tuple[Kind, ...] = (Vllm(), LlamaCpp(), Other())
+
+
+def recognise(cards: list[dict[str, Any]]) -> Kind:
+    """The kind of server that answers `/v1/models` with these cards."""
+    owner = str(cards[0].get("owned_by", "")) if cards else ""
+    return next(kind for kind in KINDS if kind.recognises(owner))

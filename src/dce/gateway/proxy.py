@@ -1,0 +1,265 @@
+"""THE data path: body → model → backend → backend requests → stream → end. Every branch of it stands here.
+
+A client that goes away cancels its request's task, wherever it waits: reading, connecting, prefilling or streaming. What was
+acquired is given back in the one `finally`, and closing a backend request makes the backend stop generating.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from dce.gateway.body import ForwardBody, GenerateBody, decode, encode_request, read_forward, read_generate, with_fields
+from dce.gateway.catalog import Catalog
+from dce.gateway.faults import backend_fault
+from dce.gateway.kinds import TOKENIZE_PATH, Model
+from dce.gateway.output import AnswerOutput, EventOutput
+from dce.gateway.relay import Relay
+from dce.gateway.request import NO_BUFFERING, Request
+from dce.gateway.routing import Policy
+from dce.gateway.settings import GatewaySettings
+from dce.gateway.streams import Stream
+from dce.gateway.transport import Exchange, Transport, json_headers, request_head
+from dce.gateway.upstream import Upstream
+from dce.wire.errors import DceError, encode_error
+
+CHAT_PATH = "/v1/chat/completions"
+MAX_FAULT_BYTES = 64 * 1024
+"""Most that is read of a backend's refusal: one echoed a 114 MB prompt."""
+
+
+class Flow(Protocol):
+    """A stream or a relay, as the one who waits for its end sees it."""
+
+    finished: asyncio.Future[None]
+    last_frame_at: float
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the client has stopped reading."""
+
+    def heartbeat(self) -> None:
+        """Tells a waiting client that we live."""
+
+
+class Proxy:
+    """Answers the requests that need a backend."""
+
+    def __init__(self, settings: GatewaySettings, catalog: Catalog, policy: Policy, transport: Transport) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._policy = policy
+        self._transport = transport
+        self._streams: dict[str, Stream] = {}
+
+    # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
+
+    async def generate(self, request: Request) -> None:
+        """N responses to one prompt, as one stream of events or one JSON answer."""
+        body = await request.body(self._settings.max_body_bytes)
+        wants_json = "application/json" in request.header(b"accept") and "text/event-stream" not in request.header(
+            b"accept"
+        )
+        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=wants_json)
+        model = self._catalog.resolve(ask.model)
+        upstream = self._policy.choose(self._catalog.candidates(model.id))
+        stream = Stream(
+            secrets.token_hex(16), request.principal.key_id, model.id, _plan(ask.n, is_fanout=upstream.is_fanout())
+        )
+        opener = _Opener(self._transport, upstream, model, ask, request.id)
+        upstream.in_flight += ask.n
+        self._streams[stream.id] = stream
+        try:
+            await stream.open(opener, self._settings.head_patience_s)
+            if ask.is_stream:
+                await self._stream_events(request, stream, ask)
+            else:
+                await self._answer_whole(request, stream, ask)
+        finally:
+            upstream.in_flight -= ask.n
+            del self._streams[stream.id]
+            await stream.close()
+
+    async def _stream_events(self, request: Request, stream: Stream, ask: GenerateBody) -> None:
+        output = EventOutput(request.wire, stream.id)
+        await request.start(200, [*NO_BUFFERING, *_stream_headers(stream, ask)])
+        request.wire.on_writable = stream.resume
+        stream.attach(output)
+        await self._until_finished(stream, request)
+        for frame in stream.last_frames():
+            output.frame(frame)
+        output.flush()
+        await request.finish()
+
+    async def _answer_whole(self, request: Request, stream: Stream, ask: GenerateBody) -> None:
+        output = AnswerOutput(ask.n)
+        stream.attach(output)
+        await stream.finished
+        for frame in stream.last_frames()[:1]:
+            output.frame(frame)
+        await request.answer(200, output.answer(stream.id, stream.model), _stream_headers(stream, ask))
+
+    # -- DELETE /api/dce/streams/… ------------------------------------------------------------------------------------
+
+    async def stop_stream(self, request: Request) -> None:
+        """Ends a stream: all its responses are `stopped`."""
+        self._own_stream(request).stop_all()
+        await request.no_content()
+
+    async def stop_choice(self, request: Request) -> None:
+        """Ends one response of a stream; the others go on."""
+        stream = self._own_stream(request)
+        index = request.path_values["index"]
+        if not index.isdigit() or int(index) >= len(stream.choices):
+            raise DceError(
+                "invalid_request", f"a choice of this stream is a number from 0 to {len(stream.choices) - 1}"
+            )
+        stream.stop(int(index))
+        await request.no_content()
+
+    def _own_stream(self, request: Request) -> Stream:
+        """The caller's stream; one of another key is as unknown as one that never was."""
+        stream = self._streams.get(request.path_values["id"])
+        if stream is None or stream.owner != request.principal.key_id:
+            raise DceError(
+                "route_not_found",
+                "there is no such stream",
+                hint="It may have ended; its responses are in the workspace.",
+            )
+        return stream
+
+    # -- /v1/… --------------------------------------------------------------------------------------------------------
+
+    async def forward(self, request: Request) -> None:
+        """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
+        ask = read_forward(await request.body(self._settings.max_body_bytes), max_n=self._settings.max_n)
+        model = self._catalog.resolve(ask.model)
+        upstream = self._policy.choose(self._catalog.candidates(model.id))
+        weight = ask.fields.get("n") or 1
+        upstream.in_flight += weight
+        try:
+            exchange = await _post(
+                self._transport, upstream, request.scope["path"], _forward_pieces(ask, model), request.id
+            )
+            if exchange.header(b"content-type").startswith(b"text/event-stream"):
+                await self._relay_events(request, exchange)
+            else:
+                await request.answer(exchange.status, await exchange.read())
+        finally:
+            upstream.in_flight -= weight
+
+    async def _relay_events(self, request: Request, exchange: Exchange) -> None:
+        relay = Relay(exchange, request.wire, request.id)
+        try:
+            await request.start(exchange.status, NO_BUFFERING)
+            request.wire.on_writable = relay.resume
+            exchange.start(relay)
+            await self._until_finished(relay, request)
+            await request.finish()
+        finally:
+            relay.close()
+
+    async def models(self, request: Request) -> None:
+        """The served models and the aliases, as OpenAI lists them, with their context sizes."""
+        rows = [
+            {"id": model.id, "object": "model", "created": 0, "owned_by": "dce", "max_model_len": model.max_model_len}
+            for model in self._catalog.models()
+        ]
+        await request.answer(200, {"object": "list", "data": rows})
+
+    async def tokenize(self, request: Request) -> None:
+        """The exact number of tokens of a text, counted by the model's own tokenizer, whatever the kind of backend."""
+        fields = decode(await request.body(self._settings.max_body_bytes))
+        prompt, asked = fields.get("prompt"), fields.get("model")
+        if not isinstance(prompt, str):
+            raise DceError("invalid_request", "prompt must be a text")
+        model = self._catalog.resolve(asked if isinstance(asked, str) else "")
+        upstream = self._policy.choose(self._catalog.candidates(model.id))
+        pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
+        exchange = await _post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id)
+        count = upstream.kind.token_count(decode(await exchange.read()))
+        await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
+
+    # -- waiting ------------------------------------------------------------------------------------------------------
+
+    async def _until_finished(self, flow: Flow, request: Request) -> None:
+        """Waits for the end: heartbeats while it is quiet, a cut for a client that has stopped reading."""
+        loop = asyncio.get_running_loop()
+        step = min(self._settings.heartbeat_s, self._settings.write_stall_timeout_s)
+        paused_since: float | None = None
+        while not flow.finished.done():
+            await asyncio.wait({flow.finished}, timeout=step)
+            now = loop.time()
+            paused_since = (paused_since or now) if flow.is_paused else None
+            if paused_since is not None and now - paused_since >= self._settings.write_stall_timeout_s:
+                request.wire.cut()
+            elif not flow.is_paused and now - flow.last_frame_at >= self._settings.heartbeat_s:
+                flow.heartbeat()
+
+
+class _Opener:
+    """Makes the backend requests of one stream; the prompt is encoded once for all of them."""
+
+    def __init__(
+        self, transport: Transport, upstream: Upstream, model: Model, ask: GenerateBody, request_id: str
+    ) -> None:
+        self._transport = transport
+        self._upstream = upstream
+        self._model = model
+        self._ask = ask
+        self._request_id = request_id
+        self._bulk = encode_request(upstream.kind.adapt(ask.common))
+
+    async def __call__(self, indices: Sequence[int]) -> Exchange:
+        options = {"include_usage": True, "continuous_usage_stats": self._ask.wants_live_usage}
+        fields: dict[str, Any] = {"model": self._model.id, "n": len(indices), "stream": True, "stream_options": options}
+        limit = self._limit()
+        if limit is not None:
+            fields["max_tokens"] = limit
+        if self._ask.seed is not None:
+            fields["seed"] = self._ask.seed + indices[0]  # as vLLM itself does for the i-th of n
+        pieces = with_fields(self._bulk, fields)
+        return await _post(self._transport, self._upstream, CHAT_PATH, pieces, f"{self._request_id}-{indices[0]}")
+
+    def _limit(self) -> int | None:
+        """max_tokens, left out when it is more than the context: the backend then takes what the prompt leaves, which is what
+        was meant. vLLM would refuse the number itself, and the original's clients always ask for 16,384."""
+        asked, context = self._ask.max_tokens, self._model.max_model_len
+        return None if asked is None or (context is not None and asked >= context) else asked
+
+
+async def _post(
+    transport: Transport, upstream: Upstream, path: str, pieces: Sequence[bytes], request_id: str
+) -> Exchange:
+    """A POST to a fixed path of a backend; anything but 200 becomes its error."""
+    headers = json_headers(upstream.settings.key, request_id)
+    head = request_head("POST", upstream.prefix + path, upstream.address, headers, sum(map(len, pieces)))
+    exchange = await transport.open(upstream.address, [head, *pieces])
+    if exchange.status != 200:
+        raise backend_fault(exchange.status, await exchange.read(MAX_FAULT_BYTES), path)
+    return exchange
+
+
+def _forward_pieces(ask: ForwardBody, model: Model) -> list[bytes]:
+    """The body as it came, or encoded anew when the model's name or a stripped field made that necessary."""
+    if ask.model == model.id and not ask.is_changed:
+        return [ask.raw]
+    return [encode_request({**ask.fields, "model": model.id})]
+
+
+def _plan(n: int, *, is_fanout: bool) -> list[list[int]]:
+    """Which backend request carries which choices."""
+    return [[index] for index in range(n)] if is_fanout else [list(range(n))]
+
+
+def _stream_headers(stream: Stream, ask: GenerateBody) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-dce-stream-id", stream.id.encode())]
+    if ask.dropped:
+        names = ", ".join(name for name in ask.dropped if name.isidentifier() and name.isascii())[:500]
+        headers.append((b"x-dce-dropped-fields", names.encode()))
+    return headers
+
+
+def error_event(error: DceError, request_id: str) -> bytes:
+    """An error as the last frame of a stream that has already begun."""
+    return b"data: " + encode_error(error, request_id) + b"\n\n"

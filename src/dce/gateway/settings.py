@@ -1,0 +1,137 @@
+"""The gateway's settings: one table. A field here is a TOML key, a `dce gateway serve` flag and a line of the documentation.
+
+Order of precedence: flag, then environment, then the TOML file, then the default written here. Limits carry their unit in
+the name and their reason in the description.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from dce.wire.errors import DceError
+
+Strategy = Literal["auto", "fanout", "native"]
+
+_DEFAULT_BACKEND_URL = "http://127.0.0.1:8000"
+_FULL_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1")
+
+
+class BackendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One inference server."""
+
+    url: str
+    key: str = ""
+    n_strategy: Strategy = "auto"
+
+    def __repr__(self) -> str:
+        return f"BackendSettings(url={self.url!r}, n_strategy={self.n_strategy!r})"
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything an operator can set."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free one.")] = 3001
+    data_dir: Annotated[str, Meta(description="Folder for the keys and their pepper.")] = ""
+    backends: Annotated[
+        tuple[BackendSettings, ...], Meta(description="Inference servers; flag: --backend URL, repeatable.")
+    ] = ()
+    aliases: Annotated[dict[str, str], Meta(description="Other names for served models: alias = served name.")] = {}
+    default_model: Annotated[
+        str, Meta(description="Model for requests that name none; empty: the first one served.")
+    ] = ""
+    insecure: Annotated[bool, Meta(description="Serve without keys; only on a loopback address.")] = False
+    max_n: Annotated[int, Meta(ge=1, le=20, description="Most responses one request may ask for.")] = 20
+    max_body_bytes: Annotated[
+        int,
+        Meta(ge=1024, description="Largest request body: the original's limit; its largest real prompt was 2.2 MB."),
+    ] = 50 * 1024 * 1024
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="Longest wait for a backend's connection.")] = 5.0
+    first_byte_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Longest wait for a backend's first byte: a long prompt may queue and prefill for minutes.",
+        ),
+    ] = 600.0
+    idle_timeout_s: Annotated[
+        float, Meta(gt=0, description="Longest silence of a backend within a stream before it counts as stalled.")
+    ] = 120.0
+    heartbeat_s: Annotated[
+        float, Meta(gt=0, description="A comment frame goes to a client after this much silence.")
+    ] = 15.0
+    head_patience_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="After this long without an answer of the backend the stream starts anyway, with heartbeats.",
+        ),
+    ] = 10.0
+    write_stall_timeout_s: Annotated[
+        float, Meta(gt=0, description="A client that reads nothing for this long is cut, so that it cannot hold a GPU.")
+    ] = 60.0
+    discovery_interval_s: Annotated[
+        float, Meta(gt=0, description="How often the backends are asked what they serve.")
+    ] = 5.0
+    shutdown_timeout_s: Annotated[float, Meta(ge=0, description="Longest wait for open streams when stopping.")] = 5.0
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the listener."""
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+
+def load_settings(
+    config: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any
+) -> GatewaySettings:
+    """The settings from file, environment and flags (a flag that is None is not given). Raises DceError naming the key."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = _read_toml(config) if config else {}
+    values.update({name: value for name, value in flags.items() if value is not None})
+    values.setdefault("data_dir", environ.get("DCE_DATA_DIR") or _default_data_dir(environ))
+    values.setdefault("backends", [environ.get("VLLM_URL") or environ.get("VLLM_ENDPOINT") or _DEFAULT_BACKEND_URL])
+    values["backends"] = [_backend(value) for value in values["backends"]]
+    try:
+        return msgspec.convert(values, GatewaySettings)
+    except msgspec.ValidationError as error:
+        raise DceError(
+            "invalid_input",
+            f"{config or 'settings'}: {error}",
+            hint="docs/reference/gateway-settings.md lists every setting.",
+        ) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise DceError(
+            "invalid_input", f"there is no configuration file {path}", hint="Name an existing file with --config."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DceError(
+            "invalid_input", f"{path} is not TOML: {error}", hint="Correct the file; nothing was started."
+        ) from None
+
+
+def _default_data_dir(environ: Mapping[str, str]) -> str:
+    home = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".local" / "share")
+    return str(Path(home) / "dce-gateway")
+
+
+def _backend(value: Any) -> Any:
+    """A backend given as a URL or a table; the original's full endpoint and a trailing /v1 are taken for the server they name."""
+    row = {"url": value} if isinstance(value, str) else value
+    if not isinstance(row, dict) or not isinstance(row.get("url"), str):
+        return row
+    url = row["url"].rstrip("/")
+    for suffix in _FULL_PATHS:
+        url = url.removesuffix(suffix)
+    if not url.startswith(("http://", "https://")):
+        raise DceError("invalid_input", f"a backend must be an http:// or https:// URL, not {row['url']!r}")
+    return {**row, "url": url.rstrip("/")}

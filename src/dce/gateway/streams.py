@@ -1,0 +1,344 @@
+"""One prompt, N responses, one stream: the n-way heart of the gateway.
+
+A `Stream` has N choices and one or more parts. A part is one backend request that carries one choice (fan-out) or all of
+them (native). Backend bytes come in through `Part.data`, are cut into frames, renumbered and handed to the output; nothing
+on that way decodes JSON or switches tasks. What must always hold: every choice ends exactly once, as finished (its
+finish_reason was seen), stopped (the client said so) or lost (with an error that says why); `[DONE]` only if none was lost.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from dce.gateway.frames import FrameSplitter, index_of, is_plain, with_index
+from dce.gateway.output import Output
+from dce.gateway.transport import Exchange
+from dce.wire.chat import BadChunk, Chunk, Usage, chunk_of, read_values, usage_of
+from dce.wire.errors import DceError, ErrorBody
+
+DONE = b"[DONE]"
+
+
+class ChoiceState(StrEnum):
+    """How far one response is."""
+
+    OPEN = "open"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+class Choice:
+    """One response: its state, and the last usage seen of it."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.state = ChoiceState.OPEN
+        self.error: DceError | None = None
+        self.last_frame = b""
+        self.has_begun = False
+
+    def end(self, state: ChoiceState, error: DceError | None = None) -> None:
+        """OPEN → any of the others, once."""
+        assert self.state is ChoiceState.OPEN, f"choice {self.index} ends twice"
+        self.state, self.error = state, error
+
+
+class Opener(Protocol):
+    """Sends the backend request of a part. Raises DceError when it is refused."""
+
+    async def __call__(self, indices: Sequence[int]) -> Exchange:
+        """The exchange, its head read and its status 200."""
+
+
+class Part:
+    """One backend request and the choices it carries; a transport Sink."""
+
+    def __init__(self, stream: "Stream", indices: Sequence[int]) -> None:
+        self._stream = stream
+        self.indices = tuple(indices)
+        self.exchange: Exchange | None = None
+        self.opening: asyncio.Task[None] | None = None
+        self.is_opened = False
+        self.usage: Usage | None = None
+        self._splitter = FrameSplitter()
+        self._only = self.indices[0] if len(self.indices) == 1 else None
+
+    def data(self, piece: bytes) -> None:
+        """Bytes of the backend: whole frames go on at once."""
+        try:
+            for frame in self._splitter.feed(piece):
+                self._frame(frame)
+        except DceError as error:
+            self._fail(error)
+        self._stream.check_writable(self)
+
+    def end(self, error: DceError | None) -> None:
+        """The backend's answer is over; whatever has not finished by now is lost."""
+        for frame in self._splitter.flush():
+            self._frame(frame)
+        if error is None:
+            error = DceError("stream_interrupted", "the backend ended the stream without finishing this response")
+        self.exchange = None
+        self._stream.lose(self, error)
+
+    def abort(self) -> None:
+        """Closes the backend request, opened or not."""
+        if self.opening is not None:
+            self.opening.cancel()
+        if self.exchange is not None:
+            self.exchange.abort()
+            self.exchange = None
+
+    def _fail(self, error: DceError) -> None:
+        self.abort()
+        self._stream.lose(self, error)
+
+    def _frame(self, data: bytes) -> None:
+        if is_plain(data):
+            index = self._only if self._only is not None else index_of(data)
+            if index is not None and index in self.indices:
+                self._stream.pass_on(index, data if self._only is None else with_index(data, index))
+                return
+        if data != DONE:
+            self._decoded(data)
+
+    def _decoded(self, data: bytes) -> None:
+        """The rare frames: a choice's end, usage, errors, several choices at once, or something that is no chunk at all."""
+        try:
+            values = [(value, chunk_of(value)) for value in read_values(data.decode("utf-8", "replace"))]
+        except BadChunk:
+            self._fail(DceError("backend_error", "the backend sent a frame that is not JSON"))
+            return
+        for value, chunk in values:
+            if chunk.error is not None:
+                self._fail(_error_frame(chunk))
+            elif chunk.choices:
+                self._each_choice(value)
+            elif chunk.usage is not None:
+                self.usage = chunk.usage
+                self._stream.check_finished()
+
+    def _each_choice(self, value: dict[str, Any]) -> None:
+        for choice in value["choices"]:
+            if not isinstance(choice, dict):
+                continue
+            index = self._only if self._only is not None else choice.get("index", 0)
+            if index not in self.indices:
+                continue
+            frame = msgspec.json.encode({**value, "choices": [{**choice, "index": index}]})
+            self._stream.pass_on(index, frame)
+            if isinstance(choice.get("finish_reason"), str):
+                self._stream.finish(index)
+
+
+class Stream:
+    """N choices on their way to one client. Owned by the principal whose key made it."""
+
+    def __init__(self, stream_id: str, owner: str, model: str, plan: Sequence[Sequence[int]]) -> None:
+        self.id = stream_id
+        self.owner = owner
+        self.model = model
+        self.parts = [Part(self, indices) for indices in plan]
+        self.choices = [Choice(index) for index in range(sum(map(len, plan)))]
+        self._part_of = {index: part for part in self.parts for index in part.indices}
+        self._output: Output | None = None
+        self._early: list[bytes] = []
+        self._is_paused = False
+        self._loop = asyncio.get_running_loop()
+        self.finished: asyncio.Future[None] = self._loop.create_future()
+        self.last_frame_at = self._loop.time()
+
+    # -- the request's side -------------------------------------------------------------------------------------------
+
+    async def open(self, opener: Opener, patience_s: float) -> None:
+        """Sends all backend requests. Returns when the first is answered, or after `patience_s`; raises when the request
+        itself is refused or nothing could be opened, which can still become an HTTP status."""
+        for part in self.parts:
+            part.opening = asyncio.create_task(self._open(part, opener))
+        waiting = {part.opening for part in self.parts if part.opening}
+        deadline = self._loop.time() + patience_s
+        while waiting:
+            done, waiting = await asyncio.wait(
+                waiting, timeout=max(0.0, deadline - self._loop.time()), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done or any(part.is_opened for part in self.parts) or self.finished.done():
+                break
+        if any(part.is_opened for part in self.parts):
+            return
+        lost = [choice.error for choice in self.choices if choice.error is not None]
+        refused = next((error for error in lost if error.row.type == "invalid_request_error"), None)
+        if refused is not None or len(lost) == len(self.choices):
+            raise refused or lost[0]
+
+    def attach(self, output: Output) -> None:
+        """From now on frames go to `output`, beginning with those that came while the request was being opened."""
+        self._output = output
+        early, self._early = self._early, []
+        for data in early:
+            output.frame(data)
+
+    def stop(self, index: int) -> bool:
+        """Ends one choice on the client's word; its backend request is closed when no other choice needs it."""
+        choice = self.choices[index]
+        if choice.state is not ChoiceState.OPEN:
+            return False
+        choice.end(ChoiceState.STOPPED)
+        self._emit(_chunk(self, {"index": index, "delta": {}, "finish_reason": "stopped"}))
+        self._after_end(index)
+        return True
+
+    def stop_all(self) -> None:
+        """Ends every open choice on the client's word."""
+        for choice in self.choices:
+            self.stop(choice.index)
+
+    def resume(self) -> None:
+        """The client reads again."""
+        if self._is_paused:
+            self._is_paused = False
+            for part in self.parts:
+                if part.exchange is not None:
+                    part.exchange.resume()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the backends wait for the client to read."""
+        return self._is_paused
+
+    def heartbeat(self) -> None:
+        """Tells a waiting client that we live."""
+        if self._output is not None:
+            self._output.heartbeat()
+
+    async def close(self) -> None:
+        """Ends every backend request. What was acquired for the stream is given back when this returns."""
+        openings = [part.opening for part in self.parts if part.opening is not None]
+        for part in self.parts:
+            part.abort()
+        await asyncio.gather(*openings, return_exceptions=True)
+
+    # -- the backends' side -------------------------------------------------------------------------------------------
+
+    async def _open(self, part: Part, opener: Opener) -> None:
+        try:
+            exchange = await opener(part.indices)
+        except DceError as error:
+            self.lose(part, error)
+            return
+        part.exchange = exchange
+        part.is_opened = True
+        exchange.start(part)
+
+    def pass_on(self, index: int, data: bytes) -> None:
+        """A frame of one choice, already renumbered. Frames of a choice that has ended are dropped."""
+        choice = self.choices[index]
+        if choice.state is ChoiceState.OPEN:
+            choice.last_frame = data
+            self._emit(data)
+
+    def finish(self, index: int) -> None:
+        """The model ended this choice."""
+        if self.choices[index].state is ChoiceState.OPEN:
+            self.choices[index].end(ChoiceState.FINISHED)
+            self.check_finished()
+
+    def lose(self, part: Part, error: DceError) -> None:
+        """Whatever is still open in this part will not come any more."""
+        for index in part.indices:
+            choice = self.choices[index]
+            if choice.state is ChoiceState.OPEN:
+                choice.end(ChoiceState.LOST, error)
+                self._emit(
+                    _chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)})
+                )
+        self.check_finished()
+
+    def check_writable(self, part: Part) -> None:
+        """A client that reads slowly slows its own backends down, and nobody else."""
+        if self._output is not None and not self._output.is_writable:
+            self._is_paused = True
+            if part.exchange is not None:
+                part.exchange.pause()
+
+    def usage(self) -> Usage:
+        """The sum over the choices; the prompt counts once. Of an aborted choice, the last figure seen."""
+        rows = [part.usage or _last_usage(self, part) for part in self.parts]
+        known = [row for row in rows if row is not None]
+        return Usage(
+            prompt_tokens=max((row.prompt_tokens for row in known), default=0),
+            completion_tokens=sum(row.completion_tokens for row in known),
+            cached_tokens=max((row.cached_tokens for row in known), default=0),
+        )
+
+    def check_finished(self) -> None:
+        """Finishes the stream when every choice has ended and every part has said its usage or is closed."""
+        is_over = all(choice.state is not ChoiceState.OPEN for choice in self.choices)
+        # A part's usage frame follows its last choice in the same piece of bytes, or soon after.
+        is_counted = all(part.usage is not None or part.exchange is None for part in self.parts)
+        if is_over and is_counted and not self.finished.done():
+            self.finished.set_result(None)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _emit(self, data: bytes) -> None:
+        self.last_frame_at = self._loop.time()
+        if self._output is None:
+            self._early.append(data)
+        else:
+            self._output.frame(data)
+
+    def _after_end(self, index: int) -> None:
+        part = self._part_of[index]
+        if all(self.choices[other].state is not ChoiceState.OPEN for other in part.indices):
+            part.abort()
+        self.check_finished()
+
+    def last_frames(self) -> list[bytes]:
+        """What ends the stream: the usage, then `[DONE]`, or the error that names the lost choices."""
+        usage = self.usage()
+        counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+        counts["total_tokens"] = usage.prompt_tokens + usage.completion_tokens
+        last = msgspec.json.encode(
+            {"id": self.id, "object": "chat.completion.chunk", "model": self.model, "choices": [], "usage": counts}
+        )
+        lost = tuple(choice.index for choice in self.choices if choice.state is ChoiceState.LOST)
+        if not lost:
+            return [last, DONE]
+        first = next(choice.error for choice in self.choices if choice.error is not None)
+        message = f"{len(lost)} of {len(self.choices)} responses were lost: {first.message}"
+        error = DceError(first.code, message, hint=first.hint, hop=first.hop, choices=lost)
+        return [last, msgspec.json.encode({"error": error.body()})]
+
+
+def _chunk(stream: Stream, choice: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(
+        {"id": stream.id, "object": "chat.completion.chunk", "model": stream.model, "choices": [choice]}
+    )
+
+
+def _body(error: DceError, index: int) -> ErrorBody:
+    return msgspec.structs.replace(error.body(), choices=(index,))
+
+
+def _error_frame(chunk: Chunk) -> DceError:
+    assert chunk.error is not None
+    return DceError(
+        "backend_error", f"the backend reported an error in the middle of its answer: {chunk.error.message}"
+    )
+
+
+def _last_usage(stream: Stream, part: Part) -> Usage | None:
+    """Usage from the last frame of each choice, for a part that never sent its sum."""
+    seen = []
+    for index in part.indices:
+        frame = stream.choices[index].last_frame
+        usage = usage_of(msgspec.json.decode(frame).get("usage")) if b'"usage"' in frame else None
+        if usage is not None:
+            seen.append(usage)
+    if not seen:
+        return None
+    return Usage(prompt_tokens=seen[0].prompt_tokens, completion_tokens=sum(usage.completion_tokens for usage in seen))

@@ -1,0 +1,341 @@
+"""A scripted backend that speaks like vLLM and can be nasty on demand: for faults that the real one will not produce.
+
+Real sockets, a thread of its own. Set `fake.behaviour` before a request; look at `fake.requests` and `fake.open_streams` after.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+MODEL = "fake-7b"
+CONTEXT = 8192
+WORDS = ["Grüße ", "🙂 ", "line\\n", '"index":7 ', "data: x ", "日本 ", "finish_reason ", "end "]
+"""What the fake model says, over and over: text that tries a careless byte editor."""
+
+
+@dataclass
+class Behaviour:
+    """How to answer the next chat requests. `fault` names a row of `FAULTS`."""
+
+    fault: str = ""
+    tokens: int = 8
+    delay_s: float = 0.0
+    owned_by: str = "vllm"
+    only_seed: int | None = None
+    """The fault strikes only requests with this seed, so one of ten can be hit."""
+
+
+@dataclass
+class Recorded:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class FakeVllm:
+    """Use as a context manager; `url` is its base URL."""
+
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    key: str = ""
+    models: list[str] = field(default_factory=lambda: [MODEL])
+    requests: list[Recorded] = field(default_factory=list)
+    open_streams: int = 0
+    aborted: int = 0
+    url: str = ""
+
+    def __enter__(self) -> "FakeVllm":
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Closes the listener and every connection, as a killed server does."""
+        if self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(10)
+
+    def chats(self) -> list[Any]:
+        """The bodies of the chat requests."""
+        return [request.json for request in self.requests if request.path.endswith("/chat/completions")]
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._stopping = asyncio.Event()
+        self._connections: set[asyncio.Task[None]] = set()
+        port = int(self.url.rsplit(":", 1)[1]) if self.url else 0
+        server = await asyncio.start_server(self._accept, "127.0.0.1", port)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._ready.set()
+        await self._stopping.wait()
+        server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            while (request := await _read_request(reader)) is not None:
+                self.requests.append(request)
+                if not await self._answer(request, reader, writer):
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._connections.discard(task)
+            writer.transport.abort()
+
+    async def _answer(self, request: Recorded, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+            return await _json(writer, 401, {"error": "Unauthorized"})
+        if request.path == "/v1/models":
+            cards = [
+                {"id": name, "object": "model", "owned_by": self.behaviour.owned_by, "max_model_len": CONTEXT}
+                for name in self.models
+            ]
+            return await _json(writer, 200, {"object": "list", "data": cards})
+        if request.path == "/props":
+            return await _json(writer, 200, {"default_generation_settings": {"n_ctx": CONTEXT}})
+        if request.path == "/tokenize":
+            text = request.json.get("prompt") or request.json.get("content")
+            return await _json(
+                writer,
+                200,
+                {"count": len(text.split()), "max_model_len": CONTEXT, "tokens": list(range(len(text.split())))},
+            )
+        if request.path in ("/v1/chat/completions", "/v1/completions"):
+            return await self._chat(request, reader, writer)
+        return await _json(writer, 404, {"detail": "Not Found"})
+
+    async def _chat(self, request: Recorded, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        body, behaviour = request.json, self.behaviour
+        is_hit = behaviour.only_seed is None or body.get("seed") == behaviour.only_seed
+        fault = FAULTS[behaviour.fault] if behaviour.fault and is_hit else Fault()
+        if fault.status:
+            return await _raw(writer, fault.status, fault.content_type, fault.body)
+        if body.get("model") not in self.models:
+            message = f"The model `{body.get('model')}` does not exist."
+            return await _json(
+                writer, 404, {"error": {"message": message, "type": "NotFoundError", "param": "model", "code": 404}}
+            )
+        if not body.get("stream"):
+            return await _json(writer, 200, _whole(body, behaviour.tokens))
+        self.open_streams += 1
+        watching = asyncio.ensure_future(reader.read(1))
+        try:
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+            )
+            await self._stream(body, behaviour, fault, watching, writer)
+        except _ClientGone:
+            self.aborted += 1
+            return False
+        finally:
+            self.open_streams -= 1
+            watching.cancel()
+        if fault.dies:
+            writer.transport.abort()
+            return False
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return False
+
+    async def _stream(
+        self,
+        body: Any,
+        behaviour: Behaviour,
+        fault: "Fault",
+        watching: "asyncio.Future[bytes]",
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        async for event in _events(body, behaviour, fault):
+            if watching.done():
+                raise _ClientGone
+            if event == STALL:
+                await watching
+                raise _ClientGone
+            for piece in fault.cut(event):
+                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                if fault.cut is not _whole_event:
+                    await asyncio.sleep(0)
+            await writer.drain()
+            await asyncio.sleep(behaviour.delay_s)
+
+
+class _ClientGone(Exception):
+    pass
+
+
+STALL = b"(stall)"
+
+
+def _whole_event(event: bytes) -> list[bytes]:
+    return [event]
+
+
+def _in_threes(event: bytes) -> list[bytes]:
+    return [event[at : at + 3] for at in range(0, len(event), 3)]
+
+
+def _same(event: bytes) -> bytes:
+    return event
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to be nasty. `after` tokens the `then` events come instead of the rest."""
+
+    status: int = 0
+    content_type: str = "application/json"
+    body: bytes = b""
+    cut: Callable[[bytes], list[bytes]] = _whole_event
+    change: Callable[[bytes], bytes] = _same
+    after: int | None = None
+    then: tuple[bytes, ...] = ()
+    dies: bool = False
+    is_merged: bool = False
+
+
+DONE = b"data: [DONE]\n\n"
+ERROR = b'data: {"error": {"message": "EngineCore encountered an issue.", "type": "InternalServerError", "param": null, "code": 500}}\n\n'
+
+FAULTS: dict[str, Fault] = {
+    "split": Fault(cut=_in_threes),
+    "crlf": Fault(cut=_in_threes, change=lambda event: event.replace(b"\n", b"\r\n")),
+    "no_finish": Fault(after=3, then=(DONE,)),
+    "silent_end": Fault(after=3),
+    "error_then_done": Fault(after=3, then=(ERROR, DONE)),
+    "stall": Fault(after=2, then=(STALL,)),
+    "death": Fault(after=2, dies=True),
+    "garbage": Fault(after=2, then=(b"data: {not json\n\n",)),
+    "many_objects": Fault(is_merged=True),
+    "spaced": Fault(
+        change=lambda event: event.replace(b'"index":0', b'"index": 0').replace(
+            b'"finish_reason":null', b'"finish_reason": null'
+        )
+    ),
+    "comments": Fault(change=lambda event: b": keep-alive\n\n" + event),
+    "model_404": Fault(
+        status=404,
+        body=b'{"error":{"message":"The model `x` does not exist.","type":"NotFoundError","param":"model","code":404}}',
+    ),
+    "overloaded": Fault(
+        status=503, body=b'{"error":{"message":"queue is full","type":"ServiceUnavailable","code":503}}'
+    ),
+    "html": Fault(status=502, content_type="text/html", body=b"<html><h1>502 Bad Gateway</h1></html>"),
+    "too_long": Fault(
+        status=400,
+        body=b'{"error":{"message":"This model\'s maximum context length is 8192 tokens. However, your prompt contains at least 8193 input tokens.",'
+        b'"type":"BadRequestError","param":"input_tokens","code":400}}',
+    ),
+}
+
+
+async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterator[bytes]:
+    n, model = body.get("n") or 1, body["model"]
+    options = body.get("stream_options") or {}
+    prompt_tokens = len(str(body.get("messages") or body.get("prompt")).split())
+    tokens = min(behaviour.tokens, body.get("max_tokens") or behaviour.tokens)
+
+    def chunk(choices: list[Any], usage: int | None) -> bytes:
+        value: dict[str, Any] = {
+            "id": "chatcmpl-f",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": model,
+            "choices": choices,
+        }
+        if usage is not None:
+            value["usage"] = {
+                "prompt_tokens": prompt_tokens,
+                "total_tokens": prompt_tokens + usage,
+                "completion_tokens": usage,
+            }
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+    live = options.get("continuous_usage_stats") is True
+    merged: list[bytes] = []
+    for at in range(tokens + 1):
+        for index in range(n):
+            if fault.after is not None and at == fault.after:
+                for event in fault.then:
+                    yield event
+                return
+            delta = {"role": "assistant", "content": ""} if at == 0 else {"content": WORDS[(at - 1) % len(WORDS)]}
+            finish = "stop" if at == tokens else None
+            data = chunk(
+                [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}], at if live else None
+            )
+            if fault.is_merged and at < tokens:
+                merged.append(data)
+                continue
+            yield fault.change(b"data: " + b"".join([*merged, data]) + b"\n\n")
+            merged = []
+    if options.get("include_usage"):
+        yield fault.change(b"data: " + chunk([], tokens * n) + b"\n\n")
+    yield fault.change(DONE)
+
+
+def _whole(body: Any, tokens: int) -> Any:
+    text = said(tokens)
+    choices = [
+        {"index": i, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        for i in range(body.get("n") or 1)
+    ]
+    return {
+        "id": "chatcmpl-f",
+        "object": "chat.completion",
+        "created": 1,
+        "model": body["model"],
+        "choices": choices,
+        "usage": {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": tokens + 3},
+    }
+
+
+def said(tokens: int) -> str:
+    """The text of an answer of that many tokens."""
+    return "".join(WORDS[at % len(WORDS)] for at in range(tokens))
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Recorded | None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    method, path, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Recorded(method, path, headers, body)
+
+
+async def _json(writer: asyncio.StreamWriter, status: int, value: Any) -> bool:
+    return await _raw(writer, status, "application/json", json.dumps(value).encode())
+
+
+async def _raw(writer: asyncio.StreamWriter, status: int, content_type: str, body: bytes) -> bool:
+    writer.write(
+        f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    )
+    await writer.drain()
+    return True
