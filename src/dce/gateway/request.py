@@ -106,7 +106,7 @@ class Request:
         await self.answer(error.status, encode_error(error, self.id), headers)
 
 
-class ClientGone(Exception):  # noqa: N818 - a fact, not a fault
+class ClientGone(Exception):
     """The client closed its connection; nobody is left to answer."""
 
 

@@ -44,7 +44,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
 
 
-class BadChunk(ValueError):  # noqa: N818 - named for what is the case
+class BadChunk(ValueError):
     """An event whose data is not JSON."""
 
 

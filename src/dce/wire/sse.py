@@ -18,7 +18,7 @@ class Event(NamedTuple):
     id: str = ""
 
 
-class EventTooLarge(ValueError):  # noqa: N818 - named for what is the case
+class EventTooLarge(ValueError):
     """The peer sent an event longer than `MAX_EVENT_BYTES`."""
 
 
