@@ -1,6 +1,10 @@
-"""What every verb starts from: the options they share, and the workspace they open with them."""
+"""What every verb starts from: the options they share, the workspace they open with them, and the texts they are given."""
 
-from collections.abc import Callable
+import os
+import posixpath
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,14 +13,16 @@ import click
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
+    from dce.workspace.generation import Generation
     from dce.workspace.project import Project
     from dce.workspace.settings import Settings
+    from dce.workspace.workspace import Workspace
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 def workspace_option(verb: Verb) -> Verb:
-    """`--workspace DIR`, `-C DIR`: where to look for the workspace, from there upwards."""
+    """`--workspace DIR`, `-C DIR`: where to look for the workspace, from there upwards; paths are taken from there too."""
     return click.option(
         "--workspace",
         "-C",
@@ -46,17 +52,23 @@ def gateway_options(verb: Verb) -> Verb:
     return click.option("--url", metavar="URL", help="The gateway's address (default: DCE_URL).")(verb)
 
 
-def find_project(directory: Path) -> "Project":
-    """The workspace folder that holds `directory`."""
-    from dce.workspace.project import Project  # noqa: PLC0415 - verbs load what they use, so that --help stays quick
+# Verbs load what they use inside functions: `dce --help` and usage errors stay quick.
 
-    return Project.find(directory)
+
+@contextmanager
+def open_workspace(directory: Path, **flags: object) -> Iterator["Workspace"]:
+    """The workspace that holds `directory`, with the settings in force; `flags` that are None count as not given."""
+    from dce.workspace.project import Project  # noqa: PLC0415
+    from dce.workspace.settings import load_settings  # noqa: PLC0415
+    from dce.workspace.workspace import Workspace  # noqa: PLC0415
+
+    project = Project.find(directory)
+    with Workspace.open(project, load_settings(project, os.environ, **flags)) as workspace:
+        yield workspace
 
 
 def read_settings(directory: Path, **flags: object) -> "Settings":
     """The settings in force at `directory`, which need not be a workspace."""
-    import os  # noqa: PLC0415
-
     from dce.workspace.project import Project  # noqa: PLC0415
     from dce.workspace.settings import load_settings  # noqa: PLC0415
 
@@ -65,3 +77,53 @@ def read_settings(directory: Path, **flags: object) -> "Settings":
     except DceError:
         project = None
     return load_settings(project, os.environ, **flags)
+
+
+def generation_of(workspace: "Workspace", generation_id: int | None) -> "Generation":
+    """The named generation, or the latest. DceError `not_found`."""
+    if generation_id is not None:
+        return workspace.store.get_generation(generation_id)
+    latest = workspace.latest_generation()
+    if latest is None:
+        raise DceError("not_found", "there is no generation yet", hint="Run `dce generate`.")
+    return latest
+
+
+def paths_from(project: "Project", directory: Path, names: Iterable[str]) -> list[str]:
+    """File names as the user typed them in `directory`, as the workspace's own paths (relative to its root).
+
+    `-` stands for the lines of standard input, such as those of `git diff --name-only`.
+    """
+    typed: list[str] = []
+    for name in names:
+        typed += _lines_of_stdin() if name == "-" else [name]
+    return [_from_root(project, directory, name) for name in typed]
+
+
+def _lines_of_stdin() -> list[str]:
+    return [line for line in read_text("-").splitlines() if line.strip()]
+
+
+def _from_root(project: "Project", directory: Path, name: str) -> str:
+    here = Path(os.path.realpath(directory))
+    if Path(name).is_absolute():
+        return project.relative(Path(name))
+    if here == project.root or not here.is_relative_to(project.root):
+        return name
+    joined = posixpath.normpath(posixpath.join(here.relative_to(project.root).as_posix(), name))
+    return f"{joined}/" if name.endswith("/") and joined != "." else joined
+
+
+def read_text(source: str) -> str:
+    """The text of a file, or of standard input for `-`. DceError `invalid_input` when there is none or it is not UTF-8."""
+    try:
+        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DceError("invalid_input", f"{_shown(source)} is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise DceError("invalid_input", f"cannot read {_shown(source)}: {error.strerror or error}") from None
+
+
+def _shown(source: str) -> str:
+    return "standard input" if source == "-" else source

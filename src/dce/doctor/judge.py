@@ -17,8 +17,8 @@ from dce.wire.errors import CODES, ErrorBody, decode_error
 SERVICE = "dce-gateway"
 """What /healthz says of itself."""
 
-ANY_MODEL = ("", "local-model")
-"""Names that mean "whatever is served": none, and the one that the original client sends."""
+ANY_MODEL = ("", "local-model", "default")
+"""Names that a gateway takes for "whatever is served": none, and what the original client sends."""
 
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 _KEY_CODES = ("missing_key", "invalid_key", "expired_key")

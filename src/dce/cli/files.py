@@ -1,0 +1,94 @@
+"""`dce files`: what the workspace has, what each file costs, and why one is left out."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from dce.cli.context import json_option, open_workspace, workspace_option
+from dce.cli.output import note, say, say_json
+from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    from dce.workspace.workspace import Workspace
+
+
+class FileRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One file. `tokens` is None for a file that cannot go in; `excluded` says why, "" if it can."""
+
+    path: str
+    size: int
+    is_selected: bool
+    tokens: int | None
+    exact: bool
+    excluded: str
+
+
+@click.command(name="files")
+@click.option(
+    "--exact", "is_exact", is_flag=True, help="Have the gateway count every file, not only the selected ones."
+)
+@json_option
+@workspace_option
+def command(is_exact: bool, is_json: bool, directory: Path) -> None:
+    """The workspace's files, their tokens, and why a file is left out.
+
+    Selected files are marked *. Their tokens are the served model's own where the gateway can be reached; of other files nothing is
+    sent anywhere, so theirs are estimates (≈) unless --exact is given.
+    """
+    with open_workspace(directory) as workspace:
+        rows = asyncio.run(_rows(workspace, is_exact))
+    if is_json:
+        say_json(rows)
+        return
+    for row in rows:
+        say(_line(row))
+    chosen = [row for row in rows if row.is_selected]
+    total = sum(row.tokens or 0 for row in chosen)
+    mark = "" if all(row.exact for row in chosen) else "≈"
+    note(f"{len(rows)} files, {len(chosen)} selected with {mark}{total:,} tokens")
+
+
+async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
+    from dce.workspace.files import list_files, read_text  # noqa: PLC0415
+    from dce.workspace.tokens import TokenCounter  # noqa: PLC0415
+
+    selected = set(workspace.selection.paths())
+    entries = {entry.path: (entry.size, entry.excluded) for entry in list_files(workspace.project)}
+    for path in selected - entries.keys():
+        entries[path] = (0, "")  # selected though git ignores it, or gone: reading it tells
+    texts: dict[str, str] = {}
+    for path, (size, excluded) in entries.items():
+        if excluded:
+            continue
+        try:
+            file = read_text(workspace.project, path)
+        except DceError as error:
+            entries[path] = (size, "does not exist" if error.code == "not_found" else error.message)
+            continue
+        entries[path] = (file.size, "")
+        texts[path] = file.text
+    counted = [path for path in texts if is_exact or path in selected]
+    guessed = [path for path in texts if not (is_exact or path in selected)]
+    counts = dict(zip(counted, await workspace.counter.count([texts[path] for path in counted]), strict=True))
+    estimator = TokenCounter(workspace.store, None)
+    counts |= dict(zip(guessed, await estimator.count([texts[path] for path in guessed]), strict=True))
+    return [
+        FileRow(
+            path=path,
+            size=size,
+            is_selected=path in selected,
+            tokens=counts[path].tokens if path in counts else None,
+            exact=counts[path].exact if path in counts else False,
+            excluded=excluded,
+        )
+        for path, (size, excluded) in sorted(entries.items())
+    ]
+
+
+def _line(row: FileRow) -> str:
+    tokens = "-" if row.tokens is None else f"{'' if row.exact else '≈'}{row.tokens:,}"
+    why = f"   left out: {row.excluded}" if row.excluded else ""
+    return f"{'*' if row.is_selected else ' '} {tokens:>9}  {row.path}{why}"

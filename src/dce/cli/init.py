@@ -1,0 +1,44 @@
+"""`dce init`: makes a folder a workspace."""
+
+from pathlib import Path
+
+import click
+
+from dce.cli.context import json_option, open_workspace, read_text, workspace_option
+from dce.cli.output import note, say, say_json
+from dce.wire.errors import DceError
+from dce.workspace.project import STATE_DIR, Project
+
+
+@click.command(name="init")
+@click.option("--scope", metavar="F", help="A file with the project's scope (cycle 0); `-` is standard input.")
+@json_option
+@workspace_option
+def command(scope: str | None, is_json: bool, directory: Path) -> None:
+    """Make a folder a workspace.
+
+    Adds .dce/ with a .gitignore of its own; changes nothing else, and nothing at all the second time. With --scope the text becomes
+    the project's scope, which every prompt opens with.
+    """
+    text = None if scope is None else read_text(scope)
+    outer = _outer(directory)
+    is_new = not (directory / STATE_DIR).is_dir()
+    project = Project.init(directory)
+    with open_workspace(project.root) as workspace:
+        if text is not None:
+            workspace.cycles.edit(0, context=text)
+    if is_json:
+        say_json({"root": str(project.root), "is_new": is_new, "has_scope": text is not None})
+        return
+    if outer:
+        note(f"note: {outer} is a workspace too; in this folder the new one counts")
+    say(f"{'made' if is_new else 'already'} a workspace: {project.root}")
+    say("  next: dce select add PATH…; dce cycle new --title … --context F; dce prompt; dce generate")
+
+
+def _outer(directory: Path) -> Path | None:
+    try:
+        found = Project.find(directory.resolve().parent)
+    except DceError:
+        return None
+    return found.root
