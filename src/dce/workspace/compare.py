@@ -8,6 +8,7 @@ another change than the one that is made.
 import difflib
 import fnmatch
 import hashlib
+import os
 import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,11 @@ class Current(msgspec.Struct, frozen=True, kw_only=True):
     def sha256(self) -> str:
         """Of the bytes on disk; "" if there is no file."""
         return "" if self.data is None else hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether something other than a readable file stands there."""
+        return self.data is None and bool(self.problem)
 
 
 def changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntry]) -> list[FileChange]:
@@ -137,6 +143,11 @@ def is_stale(current: Current, shown_sha256: str | None) -> bool:
     if current.problem:
         return True
     return current.sha256 != (shown_sha256 or "")
+
+
+def may_write(current: Current) -> bool:
+    """Whether the file, if there is one, is not protected against us. Replacing goes by rename, which would not ask."""
+    return current.data is None or os.access(current.target, os.W_OK)
 
 
 def unified_diff(before: str, after: str, path: str) -> str:
