@@ -1,6 +1,6 @@
 """Turns a GGUF file into a Hugging Face model folder, which is the form vLLM serves. Run by real_parts.sh in vLLM's environment.
 
-    python gguf_to_hf.py MODEL.gguf FOLDER
+python gguf_to_hf.py MODEL.gguf FOLDER
 """
 
 import sys
