@@ -1,0 +1,35 @@
+"""`dce restore`: puts back exactly what the last accept changed."""
+
+from pathlib import Path
+
+import click
+
+from dce.cli.context import json_option, open_workspace, workspace_option
+from dce.cli.exits import Exit
+from dce.cli.output import say, say_json
+from dce.cli.tables import write_lines
+
+
+@click.command(name="restore")
+@click.option("--dry-run", is_flag=True, help="Show what would be put back, and change nothing.")
+@click.option("--acceptance", "acceptance_id", type=int, metavar="ID", help="Another acceptance than the newest.")
+@json_option
+@workspace_option
+@click.pass_context
+def command(ctx: click.Context, dry_run: bool, acceptance_id: int | None, is_json: bool, directory: Path) -> None:
+    """Put back what the last accept changed: bytes, modes, and files that it made.
+
+    A file edited since stops it, and nothing is changed. With --dry-run, ends with 3 if there is such a file.
+    """
+    from dce.workspace.accept import restore  # noqa: PLC0415
+
+    with open_workspace(directory) as workspace:
+        planned, acceptance = restore(workspace, dry_run=dry_run, acceptance_id=acceptance_id)
+    if is_json:
+        say_json({"dry_run": dry_run, "files": planned, "acceptance": acceptance})
+    else:
+        for line in write_lines(planned):
+            say(line)
+        what = f"response {acceptance.slot} of generation {acceptance.generation}"
+        say("nothing was changed (--dry-run)" if dry_run else f"put back what accepting {what} had changed")
+    ctx.exit(Exit.REFUSED if any(write.refused for write in planned) else Exit.DONE)

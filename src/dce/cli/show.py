@@ -1,0 +1,98 @@
+"""`dce show`: one response."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dce.cli.context import generation_of, generation_option, json_option, open_workspace, workspace_option
+from dce.cli.output import data, note, say, say_json
+from dce.cli.progress import rate, seconds, token_text
+from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    from dce.workspace.response import Response
+    from dce.workspace.schema.reading import Reading
+
+
+@click.command(name="show")
+@click.argument("slot", type=int)
+@click.option("--parsed", is_flag=True, help="The summary, plan and files that were read from it.")
+@click.option("--thinking", is_flag=True, help="What the model thought, instead of what it answered.")
+@click.option("--file", "file", metavar="PATH", help="One of its files, exactly.")
+@click.option("--version", "version", type=int, metavar="V", help="An earlier version of a regenerated response.")
+@generation_option
+@json_option
+@workspace_option
+def command(
+    slot: int,
+    parsed: bool,
+    thinking: bool,
+    file: str | None,
+    version: int | None,
+    generation_id: int | None,
+    is_json: bool,
+    directory: Path,
+) -> None:
+    """One response: its text exactly as the model wrote it, or parts of it."""
+    if sum((parsed, thinking, file is not None)) > 1:
+        raise click.UsageError("give one of --parsed, --thinking and --file")
+    with open_workspace(directory) as workspace:
+        generation = generation_of(workspace, generation_id)
+        response = workspace.store.response(generation.id, slot, version)
+        is_latest = workspace.store.response(generation.id, slot).version == response.version
+        reading = (
+            workspace.reading(generation.id, slot)
+            if is_latest
+            else _read(response, generation.schema, generation.nonce)
+        )
+    if is_json:
+        say_json({"response": response, "reading": reading})
+        return
+    note(_headline(response))
+    if file is not None:
+        data(_content(reading, file))
+    elif parsed:
+        _print_reading(reading)
+    else:
+        data(response.thinking if thinking else response.text)
+
+
+def _read(response: "Response", schema: str, nonce: str) -> "Reading":
+    from dce.workspace.schema import read_answer  # noqa: PLC0415
+
+    return read_answer(response.text, schema, nonce, is_truncated=response.status == "truncated")
+
+
+def _headline(response: "Response") -> str:
+    version = f" v{response.version}" if response.version > 1 else ""
+    figures = (
+        f"{token_text(response.tokens)} tokens · {rate(response.tokens_per_s)} tokens/s · {seconds(response.elapsed_s)}"
+    )
+    error = f"\n[{response.error.hop} · {response.error.code}] {response.error.message}" if response.error else ""
+    return (
+        f"generation {response.generation} · response {response.slot}{version} · {response.status} · {figures}{error}"
+    )
+
+
+def _content(reading: "Reading", path: str) -> str:
+    for block in reading.files:
+        if block.path.removeprefix("./") == path.removeprefix("./"):
+            return block.content
+    held = ", ".join(block.path for block in reading.files) or "none"
+    raise DceError("not_found", f"the response holds no file {path}", hint=f"It holds: {held}.")
+
+
+def _print_reading(reading: "Reading") -> None:
+    for name, text in (("summary", reading.summary), ("plan", reading.plan), ("activity", reading.activity)):
+        if text.strip():
+            say(f"{name}:\n{text.strip()}\n")
+    for block in reading.files:
+        state = "" if block.status == "complete" else f" ({block.status})"
+        say(f"file {block.path}: {len(block.content.splitlines())} lines{state}")
+    if reading.flags:
+        say(f"flags: {', '.join(reading.flags)}")
+    for text in reading.notes:
+        say(f"note: {text}")
+    if reading.parse != "ok":
+        say(f"parse: {reading.parse}")

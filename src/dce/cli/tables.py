@@ -1,0 +1,37 @@
+"""Lines and tables that several verbs print."""
+
+from collections.abc import Iterable, Sequence
+
+from dce.workspace.baseline import PlannedWrite
+
+_CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "same": "="}
+
+
+def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
+    """Rows as aligned lines; the columns in `right` are set to the right. Plain text, so that it can be piped."""
+    if not rows:
+        return []
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    rights = set(right)
+    return [
+        "  ".join(
+            cell.rjust(width) if at in rights else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def change_text(path: str, change: str, added: int, removed: int) -> str:
+    """One file's change: `~ src/a.py +3 -1`."""
+    counts = "" if change == "same" else f" +{added} -{removed}"
+    return f"{_CHANGE_MARKS.get(change, '?')} {path}{counts}"
+
+
+def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
+    """What is, or would be, written, a line a file."""
+    return [
+        change_text(write.path, write.change, write.added, write.removed)
+        + (f"   refused: {write.refused}" if write.refused else "")
+        for write in planned
+    ]
