@@ -21,6 +21,27 @@ if TYPE_CHECKING:
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
+LATEST = 0
+"""What the word `latest` becomes: generations count from 1."""
+
+
+class GenerationType(click.ParamType[int]):
+    """A generation's number, or the word `latest`."""
+
+    name = "generation"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "latest":
+            return LATEST
+        text = str(value)
+        if not (text.isascii() and text.isdigit()) or int(text) < 1:
+            self.fail(f"{text!r} is neither a generation's number nor `latest`", param, ctx)
+        return int(text)
+
+
+GENERATION = GenerationType()
+
+
 def workspace_option(verb: Verb) -> Verb:
     """`--workspace DIR`, `-C DIR`: where to look for the workspace, from there upwards; paths are taken from there too."""
     return click.option(
@@ -42,7 +63,12 @@ def json_option(verb: Verb) -> Verb:
 def generation_option(verb: Verb) -> Verb:
     """`--generation G`: another generation than the latest."""
     return click.option(
-        "--generation", "-g", "generation_id", type=int, metavar="G", help="The generation (default: the latest)."
+        "--generation",
+        "-g",
+        "generation_id",
+        type=GENERATION,
+        metavar="G",
+        help="The generation (default: the latest).",
     )(verb)
 
 
@@ -80,8 +106,8 @@ def read_settings(directory: Path, **flags: object) -> "Settings":
 
 
 def generation_of(workspace: "Workspace", generation_id: int | None) -> "Generation":
-    """The named generation, or the latest. DceError `not_found`."""
-    if generation_id is not None:
+    """The named generation; for None and `LATEST` the latest. DceError `not_found`."""
+    if generation_id:
         return workspace.store.get_generation(generation_id)
     latest = workspace.latest_generation()
     if latest is None:

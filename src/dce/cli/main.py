@@ -4,6 +4,7 @@ What must hold: `dce --help` imports no verb; no user sees a traceback (DCE_DEBU
 and the next step; the exit code comes from `exits.py`.
 """
 
+import difflib
 import importlib
 import io
 import os
@@ -55,6 +56,14 @@ class Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        verb = args[0] if args else ""
+        if verb and not verb.startswith("-") and verb not in VERBS:
+            near = difflib.get_close_matches(verb, VERBS, n=1)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such verb {verb!r}.{guess}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Verbs"):

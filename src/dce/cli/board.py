@@ -1,0 +1,89 @@
+"""`dce board`: a generation's responses, ranked by what is known about them."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dce.cli.context import GENERATION, generation_of, json_option, open_workspace, workspace_option
+from dce.cli.output import say, say_json, visible
+from dce.cli.progress import STYLES, rate, seconds, token_text
+from dce.cli.tables import change_text, columns
+from dce.workspace.board import BoardRow, ChecksCount, board
+
+_HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
+_RIGHT = (0, 1, 6, 7, 8, 9)
+
+
+@click.command(name="board")
+@click.argument("generation_id", metavar="[GENERATION]", type=GENERATION, required=False)
+@json_option
+@workspace_option
+def command(generation_id: int | None, is_json: bool, directory: Path) -> None:
+    """The ranked table of a generation's responses (default: the latest).
+
+    Best first: those that parse and pass every check, then the fewest failures, then the largest group of responses that come to
+    the same files.
+    """
+    with open_workspace(directory) as workspace:
+        generation = generation_of(workspace, generation_id)
+        rows = board(workspace, generation.id)
+    if is_json:
+        say_json(rows)
+        return
+    print_board(rows, f"generation {generation.id} · cycle {generation.cycle} · {generation.model or 'default model'}")
+
+
+def print_board(rows: list[BoardRow], title: str) -> None:
+    """The board for people: a table on a terminal, aligned text elsewhere."""
+    say(title)
+    if not sys.stdout.isatty():
+        for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
+            say(line)
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    for at, name in enumerate(_HEAD):
+        table.add_column(name, justify="right" if at in _RIGHT else "left", no_wrap=at < len(_HEAD) - 2)
+    for row in rows:
+        cells = [Text(visible(cell)) for cell in _cells(row)]
+        cells[2].stylize(STYLES[row.status])
+        cells[4].stylize(_checks_style(row.checks))
+        table.add_row(*cells)
+    Console().print(table)
+
+
+def _cells(row: BoardRow) -> tuple[str, ...]:
+    files = ", ".join(change_text(file.path, file.change, file.added, file.removed) for file in row.files)
+    return (
+        str(row.rank),
+        str(row.slot),
+        str(row.status),
+        row.parse,
+        checks_cell(row.checks),
+        row.cluster or "-",
+        token_text(row.tokens),
+        rate(row.tokens_per_s),
+        seconds(row.ttft_s),
+        seconds(row.elapsed_s),
+        files or "-",
+        ", ".join(row.flags) or "-",
+    )
+
+
+def checks_cell(checks: ChecksCount | None) -> str:
+    """Checks in a few words; `new` are failures that the workspace as it is does not have."""
+    if checks is None:
+        return "-"
+    if not checks.failed:
+        return f"✓ {checks.passed}"
+    new = f", {checks.new_failures} new" if checks.new_failures else ""
+    return f"✗ {checks.failed} of {checks.passed + checks.failed}{new}"
+
+
+def _checks_style(checks: ChecksCount | None) -> str:
+    if checks is None:
+        return "dim"
+    return "green" if not checks.failed else "red"

@@ -1,0 +1,45 @@
+"""`dce generate`: N responses to the cycle's prompt, with live progress."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from dce.cli.context import gateway_options, json_option, open_workspace, workspace_option
+from dce.cli.exits import Exit
+from dce.cli.output import note
+from dce.cli.progress import open_view
+from dce.cli.running import Run
+
+
+@click.command(name="generate")
+@click.option("-n", "n", type=click.IntRange(1, 20), help="How many responses (default: the settings', 10).")
+@click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
+@click.option("--model", metavar="M", help="The model (default: the settings', or the gateway's).")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest response, in tokens (default: the settings').")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (default: the model's).")
+@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
+@gateway_options
+@json_option
+@workspace_option
+@click.pass_context
+def command(
+    ctx: click.Context, /, n: int | None, cycle_id: int | None, is_json: bool, directory: Path, **flags: object
+) -> None:
+    """Have the model write N responses to the cycle's prompt.
+
+    Ctrl-C stops them and keeps what has arrived. Ends with 0 if at least one response finished. With --json, one event a line.
+    """
+    with open_workspace(directory, n=n, **flags) as workspace:
+        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+
+        async def run() -> Exit:
+            with workspace.writer_lock():
+                generation = await workspace.prepare(cycle.id, workspace.settings.n)
+                with open_view(is_json=is_json) as view:
+                    return await Run(workspace, generation, view).to_end()
+
+        code = asyncio.run(run())
+    if code is Exit.DONE and not is_json:
+        note("next: dce board; dce show SLOT; dce diff SLOT; dce accept SLOT")
+    ctx.exit(code)

@@ -1,0 +1,121 @@
+"""`dce prompt`: writes the prompt, exactly as it would be sent, and shows what each part of it costs."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from dce.cli.context import json_option, open_workspace, workspace_option
+from dce.cli.exits import Exit
+from dce.cli.output import data, note, say, say_json
+from dce.cli.tables import columns
+
+if TYPE_CHECKING:
+    from dce.workspace.workspace import PreparedPrompt
+
+SECTION_TITLES = {
+    "M1": "artifact schema",
+    "M2": "cycles overview",
+    "M3": "interaction schema",
+    "M4": "project scope",
+    "M5": "organized artifacts list",
+    "M6": "cycles",
+    "M7": "flattened repo",
+}
+
+
+class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the prompt's seven sections and its tokens."""
+
+    name: str
+    tokens: int
+    exact: bool
+
+
+class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `--json` prints. `budget`: tokens that the model leaves for a prompt, None if it is not known."""
+
+    cycle: int
+    path: str
+    sha256: str
+    schema: str
+    files: int
+    sections: tuple[SectionRow, ...]
+    total: int
+    exact: bool
+    budget: int | None
+    is_over: bool
+
+
+@click.command(name="prompt")
+@click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
+@click.option("--out", metavar="F", help="Where to (default: prompt.md in the workspace); `-`: standard output.")
+@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
+@click.option("--model", metavar="M", help="The model whose tokens and context count.")
+@json_option
+@workspace_option
+@click.pass_context
+def command(
+    ctx: click.Context, /, cycle_id: int | None, out: str | None, is_json: bool, directory: Path, **flags: object
+) -> None:
+    """Write prompt.md and show its tokens by section.
+
+    These are the bytes that `dce generate` sends. Ends with 1 if the prompt does not fit into the model's context.
+    """
+    with open_workspace(directory, **flags) as workspace:
+        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        prepared = asyncio.run(workspace.build_prompt(cycle.id))
+        path = ""
+        if out == "-" and not is_json:
+            data(prepared.prompt.text)
+        else:
+            path = str(workspace.write_prompt(prepared.prompt, None if out in (None, "-") else Path(str(out))))
+    report = _report(prepared, cycle.id, path)
+    if is_json:
+        say_json(report)
+    else:
+        write = note if out == "-" else say
+        for line in _lines(report):
+            write(line)
+    ctx.exit(Exit.NOT_SO if report.is_over else Exit.DONE)
+
+
+def _report(prepared: "PreparedPrompt", cycle_id: int, path: str) -> PromptReport:
+    rows = tuple(
+        SectionRow(name=section.name, tokens=count.tokens, exact=count.exact)
+        for section, count in zip(prepared.prompt.sections, prepared.counts, strict=True)
+    )
+    return PromptReport(
+        cycle=cycle_id,
+        path=path,
+        sha256=prepared.prompt.sha256,
+        schema=prepared.prompt.schema,
+        files=len(prepared.prompt.manifest),
+        sections=rows,
+        total=prepared.total,
+        exact=all(row.exact for row in rows),
+        budget=prepared.budget,
+        is_over=prepared.is_over,
+    )
+
+
+def _lines(report: PromptReport) -> list[str]:
+    rows = [
+        (row.name, SECTION_TITLES.get(row.name, ""), f"{'' if row.exact else '≈'}{row.tokens:,}")
+        for row in report.sections
+    ]
+    total = f"{'' if report.exact else '≈'}{report.total:,}"
+    lines = columns([*rows, ("", "all", total)], right=(2,))
+    if report.path:
+        lines.append(f"wrote {report.path}: cycle {report.cycle}, {report.files} files, schema {report.schema}")
+    if report.budget is None:
+        lines.append("the model's context is not known: the gateway could not be asked")
+    elif report.is_over:
+        over = report.total - report.budget
+        lines.append(f"too long by {over:,} tokens: the model takes {report.budget:,}; select fewer or smaller files")
+    else:
+        share = 100 * report.total // max(1, report.budget)
+        lines.append(f"fits: {share} % of the {report.budget:,} tokens that the model takes")
+    return lines

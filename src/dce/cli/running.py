@@ -1,0 +1,111 @@
+"""Running a generation from a terminal: the view is fed, Ctrl-C stops cleanly, and the end becomes an exit code.
+
+What must hold: the first Ctrl-C asks the gateway to stop, so that the slots end as `stopped` with their text kept; a second one, or
+a gateway that does not react, ends the run here; a reader of the output that goes away stops the generation too.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dce.cli.exits import Exit, exit_of
+from dce.cli.output import note
+from dce.cli.progress import View
+from dce.wire.errors import DceError
+from dce.workspace.events import Event, SlotProgress
+from dce.workspace.response import Status
+
+if TYPE_CHECKING:
+    from dce.workspace.generation import Generation
+    from dce.workspace.workspace import Workspace
+
+STOP_PATIENCE_S = 5.0
+"""How long the gateway has to end the stream after it was asked to; then the run is ended from here."""
+
+_FINISHED = (Status.COMPLETE, Status.TRUNCATED)
+
+
+class Run:
+    """One run of a generation (all slots, or those of `slots`) with a view over it."""
+
+    def __init__(
+        self, workspace: "Workspace", generation: "Generation", view: View, slots: Sequence[int] | None = None
+    ) -> None:
+        self._workspace, self._generation, self._slots = workspace, generation, slots
+        self._view = view
+        self._last: dict[int, SlotProgress] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._is_pipe_closed = False
+        self.is_interrupted = False
+
+    async def to_end(self) -> Exit:
+        """Runs until every slot has ended. Done if at least one response finished; else what the first error says."""
+        self._task = asyncio.create_task(self._workspace.generator.run(self._generation, self._tell, self._slots))
+        with _interrupts(self.interrupt):
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            if self._stopping is not None:
+                self._stopping.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._stopping
+        return self._exit()
+
+    def interrupt(self) -> None:
+        """As Ctrl-C: the first time the gateway is asked to stop, the second time the run ends here."""
+        self.is_interrupted = True
+        if self._stopping is None:
+            note("stopping; what has arrived is kept (Ctrl-C again: at once)")
+            self._stopping = asyncio.create_task(self._stop())
+        elif self._task is not None:
+            self._task.cancel()
+
+    async def _stop(self) -> None:
+        try:
+            async with asyncio.timeout(STOP_PATIENCE_S):
+                await self._workspace.generator.stop(self._generation.id)
+            await asyncio.sleep(STOP_PATIENCE_S)  # cancelled when the run ends before
+        except (DceError, TimeoutError):
+            pass  # the gateway cannot be asked any more: nothing is left to wait for
+        if self._task is not None:
+            self._task.cancel()
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, SlotProgress):
+            self._last[event.slot] = event
+        if self._is_pipe_closed:
+            return
+        try:
+            self._view.on_event(event)
+        except BrokenPipeError:
+            self._is_pipe_closed = True
+            if self._stopping is None:
+                self._stopping = asyncio.create_task(self._stop())
+
+    def _exit(self) -> Exit:
+        if self.is_interrupted:
+            return Exit.INTERRUPTED
+        if self._is_pipe_closed:
+            return Exit.PIPE_CLOSED
+        if any(slot.status in _FINISHED for slot in self._last.values()):
+            return Exit.DONE
+        error = next((slot.error for slot in self._last.values() if slot.error), None)
+        return exit_of(DceError.from_body(error)) if error else Exit.NOT_SO
+
+
+@contextlib.contextmanager
+def _interrupts(handler: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `handler` on the loop, where the platform and the thread allow it."""
+    loop = asyncio.get_running_loop()
+    caught: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, handler)
+            caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,42 @@
+"""`dce stop`: ends a running response, or all of a generation, from another terminal."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from dce.cli.context import GENERATION, gateway_options, generation_of, json_option, open_workspace, workspace_option
+from dce.cli.output import say, say_json
+from dce.wire.errors import DceError
+
+
+@click.command(name="stop")
+@click.argument("generation_id", metavar="[GENERATION]", type=GENERATION, required=False)
+@click.argument("slot", type=int, required=False)
+@gateway_options
+@json_option
+@workspace_option
+def command(generation_id: int | None, slot: int | None, is_json: bool, directory: Path, **flags: object) -> None:
+    """Stop response SLOT of GENERATION, or all of it without SLOT. GENERATION is a number or `latest`, the default.
+
+    The gateway ends it, so this works from any terminal; what has arrived is kept. Ends with 1 if it was not running.
+    """
+    from dce.workspace.response import ACTIVE  # noqa: PLC0415
+
+    with open_workspace(directory, **flags) as workspace:
+        generation = generation_of(workspace, generation_id)
+        if slot is not None:
+            workspace.store.response(generation.id, slot)
+        running = [
+            response.slot
+            for response in workspace.responses(generation.id)
+            if response.status in ACTIVE and slot in (None, response.slot)
+        ]
+        if not running:
+            what = f"generation {generation.id}" if slot is None else f"response {slot} of generation {generation.id}"
+            raise DceError("not_found", f"{what} is not running", hint="`dce board` shows how it ended.")
+        asyncio.run(workspace.generator.stop(generation.id, slot))
+    if is_json:
+        say_json({"generation": generation.id, "stopped": running})
+    else:
+        say(f"asked the gateway to stop {', '.join(str(number) for number in running)} of generation {generation.id}")
