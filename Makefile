@@ -7,7 +7,7 @@ LOCKED := install --require-hashes --no-deps -r
 STAMPS := $(VENV)/stamps
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: demo test test-all bench check fix lock frontend wheel clean help
+.PHONY: demo test test-all bench check fix lock reference frontend wheel clean help
 
 help:
 	@grep -E '^## ' Makefile | cut -c4-
@@ -39,6 +39,10 @@ check: $(STAMPS)/dev frontend/node_modules/.stamp
 ## make fix       format and mend what the linter can
 fix: $(STAMPS)/dev
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+## make reference  rewrite docs/reference from the tables in the code
+reference: $(STAMPS)/dev
+	@$(BIN)/python scripts/reference.py
 
 ## make lock      rewrite locks/*.txt from pyproject.toml (needs uv)
 lock:

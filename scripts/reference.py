@@ -1,0 +1,83 @@
+"""Writes docs/reference/*.md from the tables in the code, so that they cannot drift: `python scripts/reference.py [--check]`.
+
+tests/test_docs.py runs it with --check.
+"""
+
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec import inspect
+
+from dce.gateway.endpoints import routes
+from dce.gateway.settings import GatewaySettings
+from dce.wire.errors import CODES
+
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+HEAD = "<!-- Written by scripts/reference.py from the code; `make reference` renews it. -->\n\n"
+
+
+def errors() -> str:
+    """The table of error codes."""
+    rows = [f"| `{code}` | {row.hop} | {row.status} | {'yes' if row.is_retryable else 'no'} | {row.hint} |" for code, row in CODES.items()]
+    text = (
+        "# Errors\n\nEvery error names its hop (client → gateway → backend → model), the fact and the next step. Over HTTP and in a stream it is\n"
+        '`{"error": {"message", "type", "code", "hop", "hint", "request_id", "choices"}}`, at most 4 KB; `choices` lists the 0-based responses it concerns.\n\n'
+        "| code | hop | HTTP status | can trying again help? | usual next step |\n|---|---|---|---|---|\n"
+    )
+    return text + "\n".join(rows) + "\n"
+
+
+def settings() -> str:
+    """The table of the gateway's settings."""
+    info = inspect.type_info(GatewaySettings)
+    assert isinstance(info, inspect.StructType)
+    rows = []
+    for field in info.fields:
+        extra = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else {}
+        default = msgspec.json.encode(field.default if field.default is not inspect.NODEFAULT and field.default is not msgspec.NODEFAULT else None).decode()
+        rows.append(f"| `{field.name}` | `{default}` | {(extra or {}).get('description', '')} |")
+    text = (
+        "# Gateway settings\n\nA setting is a key in the TOML file given with `--config`, and for the usual ones a flag of `dce gateway serve`.\n"
+        "Flag before environment before file before default. Environment: `DCE_DATA_DIR`, `VLLM_URL` (or the original's `VLLM_ENDPOINT`).\n\n"
+        "| setting | default | meaning |\n|---|---|---|\n"
+    )
+    backend = '\n\nA backend is a URL, or a table `{ url = "…", key = "…", n_strategy = "auto" | "fanout" | "native" }`.\n'
+    return text + "\n".join(rows) + backend
+
+
+def http() -> str:
+    """The table of the gateway's routes."""
+    table = routes(proxy=_Named("proxy"), catalog=_Named("catalog"))  # type: ignore[arg-type]
+    rows = [f"| `{row.method} {row.pattern}` | {'no' if row.is_public else 'yes'} |" for row in table.rows]
+    text = "# Gateway routes\n\nAnything else answers 404 `route_not_found` (with a key; without one, 401).\n\n| route | needs a key |\n|---|---|\n"
+    return text + "\n".join(rows) + "\n"
+
+
+class _Named:
+    """Stands for an object whose methods are only named, never called."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> str:
+        return f"{self._name}.{name}"
+
+
+PAGES = {"errors.md": errors, "gateway-settings.md": settings, "gateway-routes.md": http}
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the pages, or says with --check which are out of date."""
+    stale = [name for name, page in PAGES.items() if not (FOLDER / name).is_file() or (FOLDER / name).read_text("utf-8") != HEAD + page()]
+    if "--check" in arguments:
+        for name in stale:
+            print(f"docs/reference/{name} is out of date: run make reference")
+        return 1 if stale else 0
+    for name in stale:
+        (FOLDER / name).write_text(HEAD + PAGES[name](), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
