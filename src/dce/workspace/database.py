@@ -61,7 +61,8 @@ class Database:
     @contextlib.contextmanager
     def _begun(self, begin: str) -> Iterator[sqlite3.Connection]:
         with self._lock, _translated(self.path):
-            if self._db.in_transaction:
+            is_nested = self._db.in_transaction
+            if is_nested:
                 yield self._db
                 return
             self._db.execute(begin)

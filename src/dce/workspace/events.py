@@ -1,7 +1,7 @@
 """What a user interface is told while things happen: one tagged, frozen record a kind.
 
-What must always hold: an event says what has already been stored (a terminal status is durable before it is told); text comes
-as deltas with offsets, never whole; of one slot at most ten `SlotProgress` and ten `SlotText` a second.
+What must always hold: a terminal status is durable before it is told; text comes as deltas with offsets, never whole; of one slot
+at most ten `SlotProgress` and ten `SlotText` a second, and its end.
 """
 
 import msgspec

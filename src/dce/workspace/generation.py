@@ -1,4 +1,4 @@
-"""A generation: one run that asks for N responses to one prompt."""
+"""A generation: what was asked when N responses to one prompt were wanted. `generator.py` runs it."""
 
 import msgspec
 

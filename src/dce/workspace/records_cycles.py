@@ -1,4 +1,5 @@
 """The rows of cycles."""
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 from collections.abc import Mapping
 from typing import Any

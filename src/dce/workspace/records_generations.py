@@ -3,6 +3,7 @@
 What must always hold: a generation and its N queued responses appear together or not at all; text that streams in is appended
 as pieces and written whole once, with the terminal status, in one transaction; a terminal row is not written again.
 """
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -190,8 +191,7 @@ class GenerationRecords(Database):
         """The present state of running responses and the text they gained, in one transaction."""
         with self._transaction() as db:
             for response, news in progress:
-                self._update(db, response)
-                if news:
+                if self._update(db, response) and news:
                     db.execute(
                         "INSERT INTO pieces (generation, slot, version, thinking, text) VALUES (?, ?, ?, ?, ?)",
                         (*_key(response), news.thinking, news.text),
@@ -251,10 +251,10 @@ class GenerationRecords(Database):
         )
 
     @staticmethod
-    def _update(db: sqlite3.Connection, response: Response) -> None:
-        """All but the text. A terminal row stays as it is: whoever ended it knew."""
+    def _update(db: sqlite3.Connection, response: Response) -> bool:
+        """All but the text. A terminal row stays as it is: whoever ended it knew. Whether the row was written."""
         error = msgspec.json.encode(response.error).decode() if response.error else None
-        db.execute(
+        cursor = db.execute(
             "UPDATE responses SET status = ?, thinking_tokens = ?, answer_tokens = ?, is_exact = ?, finish_reason = ?,"
             " error = ?, started_at = ?, first_token_at = ?, thinking_ended_at = ?, ended_at = ?"
             f" WHERE generation = ? AND slot = ? AND version = ? AND status IN ({_ACTIVE})",
@@ -272,6 +272,7 @@ class GenerationRecords(Database):
                 *_key(response),
             ),
         )
+        return cursor.rowcount == 1
 
 
 def _key(response: Response) -> tuple[int, int, int]:

@@ -1,4 +1,5 @@
 """The rows of judging and accepting: check reports, acceptances with their journal, and the blobs they need to be undone."""
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 import hashlib
 from collections.abc import Iterable

@@ -50,7 +50,7 @@ FINISHES: Mapping[str, Status] = {
 """What a finish_reason says; any other reason is the model's own and means complete."""
 
 
-class IllegalTransition(RuntimeError):  # noqa: N818 - named for what is the case
+class IllegalTransition(RuntimeError):
     """A fault of ours: a response was asked to go where its state does not lead."""
 
 

@@ -19,7 +19,7 @@ from dce.wire.errors import DceError
 if TYPE_CHECKING:
     from dce.workspace.project import Project
 
-DEFAULT_URL = "http://127.0.0.1:8080"
+DEFAULT_URL = "http://127.0.0.1:3001"
 MAX_RESPONSES = 20
 """Most responses of one generation: what the gateway allows."""
 

@@ -2,6 +2,7 @@
 
 What must always hold: SQL is in the `records_*` modules and here, nowhere else; `database.py` says how it is made durable.
 """
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 from collections.abc import Collection, Mapping
 
@@ -29,9 +30,9 @@ class Store(CycleRecords, GenerationRecords, JudgingRecords):
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
-    def get_counts(self, tokenizer: str, sha256s: Collection[str]) -> dict[str, int]:
+    def get_counts(self, tokenizer: str, shas: Collection[str]) -> dict[str, int]:
         """SHA-256 of a text → its tokens by that tokenizer; unknown ones are absent."""
-        wanted, found = list(sha256s), dict[str, int]()
+        wanted, found = list(shas), dict[str, int]()
         for at in range(0, len(wanted), _MAX_VARIABLES):
             part = wanted[at : at + _MAX_VARIABLES]
             marks = ", ".join("?" * len(part))

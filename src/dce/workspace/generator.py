@@ -1,0 +1,106 @@
+"""Runs generations, regenerates slots and stops them.
+
+What must always hold: `run` ends with every slot of it terminal; a regenerated slot gets the next version and the same prompt bytes,
+its older versions stay; a stop goes through the gateway, so that it works from any process.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from dce.wire.errors import DceError
+from dce.workspace.events import Event, GenerationStarted
+from dce.workspace.generation import Generation
+from dce.workspace.generation_run import GenerationRun, Sleep
+from dce.workspace.provider import GenerationRequest, Provider
+from dce.workspace.records_generations import StreamTarget
+from dce.workspace.response import LiveResponse, Response, Status
+from dce.workspace.store import Store
+from dce.workspace.tokens import estimate
+
+
+class Generator:
+    """Runs generations of one workspace; several may run at the same time."""
+
+    def __init__(
+        self, store: Store, provider: Provider, clock: Callable[[], float], sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._clock = clock
+        self._sleep = sleep
+        self._runs: set[GenerationRun] = set()
+
+    async def run(
+        self, generation: Generation, on_event: Callable[[Event], None], slots: Sequence[int] | None = None
+    ) -> None:
+        """Runs all slots of a new generation, or regenerates `slots`; ends when each has ended, however it did.
+
+        Raises DceError not_found or invalid_input for slots that there are not, conflict for slots that are running, before
+        anything begins. A request that fails is no exception: it is the error of every slot. Cancellation stops the
+        backend and leaves the slots `stopped`, with what had arrived.
+        """
+        request, responses = await asyncio.to_thread(self._claim, generation.id, slots)
+        started = GenerationStarted(
+            generation=generation.id,
+            cycle=generation.cycle,
+            n=generation.n,
+            slots=tuple(response.slot for response in responses),
+            model=generation.model,
+            max_tokens=generation.max_tokens,
+            prompt_tokens=generation.prompt_tokens,
+        )
+        lives = [LiveResponse(response, estimate) for response in responses]
+        run = GenerationRun(self._store, self._provider, request, lives, on_event, self._clock, self._sleep)
+        self._runs.add(run)
+        try:
+            await run.execute(started)
+        finally:
+            self._runs.discard(run)
+
+    async def stop(self, generation_id: int, slot: int | None = None) -> None:
+        """Stops one slot (None: all that run). Raises DceError not_found if nothing of it is running."""
+        targets = await asyncio.to_thread(self._running, generation_id, slot)
+        waiting = [target for target in targets if not target.stream_id]
+        for target in waiting:
+            runs = [run for run in self._runs if run.generation_id == generation_id]
+            if not any(run.stop_on_open(target.slot) for run in runs):
+                raise DceError("conflict", f"response {target.slot} has not reached the gateway yet; try again")
+        for stream_id in sorted({target.stream_id for target in targets if target.stream_id}):
+            if slot is None:
+                await self._provider.stop(stream_id, None)
+            else:
+                await self._provider.stop(stream_id, targets[0].index)
+
+    def _claim(self, generation_id: int, slots: Sequence[int] | None) -> tuple[GenerationRequest, Sequence[Response]]:
+        """The request of a run and the queued responses it fills."""
+        generation = self._store.get_generation(generation_id)
+        prompt = self._store.get_prompt(generation.prompt_sha256)
+        responses: Sequence[Response]
+        if slots is None:
+            responses = self._store.responses(generation_id)
+            if any(response.status is not Status.QUEUED for response in responses):
+                raise DceError("conflict", f"generation {generation_id} has been run", hint="Regenerate its slots.")
+        else:
+            if not slots or len(set(slots)) != len(slots):
+                raise DceError("invalid_input", f"slots to regenerate must be different ones: {list(slots)}")
+            responses = self._store.insert_versions(generation_id, slots)
+        request = GenerationRequest(
+            prompt=prompt.text,
+            n=len(responses),
+            model=generation.model or None,
+            max_tokens=generation.max_tokens or None,
+            temperature=generation.temperature,
+            seed=generation.seed,
+            reasoning_effort=generation.reasoning_effort,
+            grammar=self._store.get_grammar(generation.prompt_sha256),
+        )
+        return request, responses
+
+    def _running(self, generation_id: int, slot: int | None) -> Sequence[StreamTarget]:
+        self._store.get_generation(generation_id)
+        status = "" if slot is None else f" (it is {self._store.response(generation_id, slot).status})"
+        targets = self._store.stream_targets(generation_id, slot)
+        if not targets:
+            what = f"generation {generation_id}" if slot is None else f"response {slot} of generation {generation_id}"
+            raise DceError("not_found", f"{what} is not running{status}")
+        return targets

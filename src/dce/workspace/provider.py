@@ -1,0 +1,264 @@
+"""Where responses come from. A provider turns one request into events of N choices; `GatewayProvider` asks a DCE gateway.
+
+What must always hold: every choice 0..n-1 ends exactly once, whatever happens to the connection (`stream_reader.py`); closing the
+generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions and answers become
+`DceError` in `gateway_errors.py`; keys and prompts are in no message.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.gateway_errors import error_of_answer, error_of_transport
+from dce.workspace.provider_events import (
+    CountUpdate,
+    Delta,
+    Ended,
+    GenerationRequest,
+    Model,
+    Opened,
+    ProviderEvent,
+    Queued,
+)
+from dce.workspace.stream_reader import StreamReader, interrupted
+
+__all__ = (
+    "CountUpdate",
+    "Delta",
+    "Ended",
+    "GatewayProvider",
+    "GenerationRequest",
+    "Model",
+    "Opened",
+    "Provider",
+    "ProviderEvent",
+    "Queued",
+    "base_url",
+)
+
+CONNECT_TIMEOUT_S = 5.0
+"""A gateway that can be reached answers the TCP and TLS handshake well within this."""
+
+HEARTBEAT_DEADLINE_S = 45.0
+"""Longest silence: the gateway sends a comment every 15 s, so three are missing."""
+
+MAX_ERROR_BYTES = 64 * 1024
+"""How much of an answer that is not what we asked for is read: an error body has 4 KB, a login page may be any size."""
+
+MAX_TOKENIZE_AT_ONCE = 4
+"""Texts counted at the same time: enough to hide the round trips, too few to crowd out generations."""
+
+_TIMEOUT = httpx.Timeout(HEARTBEAT_DEADLINE_S, connect=CONNECT_TIMEOUT_S)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_SUFFIXES = ("/api/dce/proxy", "/api/dce/generate", "/v1/chat/completions", "/v1")
+_SSE, _JSON = "text/event-stream", "application/json"
+
+
+class Provider(Protocol):
+    """Where responses come from."""
+
+    @property
+    def name(self) -> str:
+        """Names the tokenizer, so that counts can be kept."""
+
+    def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """The events of one request. Raises DceError if it fails as a whole; closing it abandons the request."""
+
+    async def stop(self, stream_id: str, index: int | None) -> None:
+        """Ends one choice (None: all) of a stream, also one of another process. A stream that is gone is no error."""
+
+    async def models(self) -> list[Model]:
+        """The served models, the default first. Raises DceError."""
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """The tokens of each text by the model's own tokenizer. Raises DceError."""
+
+
+class GatewayProvider:
+    """A DCE gateway. Connections belong to one call each, so that it may be used from any event loop."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        model: str | None = None,
+    ) -> None:
+        self.url = base_url(url)
+        self.model = model
+        self._key = key
+        self._transport = transport
+        self._tls: ssl.SSLContext | None = None
+        self._default_model = ""
+
+    def __repr__(self) -> str:
+        return f"GatewayProvider({self.url!r})"
+
+    @property
+    def name(self) -> str:
+        """`gateway:` and the model that counts; without a model of our own, the default learnt from `models()`."""
+        return f"gateway:{self.model or self._default_model}"
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """See `Provider.stream`. Silence for `HEARTBEAT_DEADLINE_S` ends the choices that are open with gateway_timeout."""
+        content = msgspec.json.encode(_body(request))
+        async with self._client() as client, self._answer(client, "POST", "/api/dce/proxy", content, _SSE) as answer:
+            stream_id = answer.headers.get("x-dce-stream-id", "")
+            yield Opened(stream_id=stream_id)
+            reader = StreamReader(request.n, stream_id)
+            pieces = answer.aiter_bytes()
+            while not reader.is_done:
+                for event in await _next_events(reader, pieces):
+                    yield event
+
+    async def stop(self, stream_id: str, index: int | None) -> None:
+        """See `Provider.stop`."""
+        path = f"/api/dce/streams/{quote(stream_id, safe='')}"
+        path += "" if index is None else f"/choices/{index}"
+        try:
+            async with self._client() as client, self._answer(client, "DELETE", path, b"", ""):
+                pass
+        except DceError as error:
+            if error.code not in {"not_found", "route_not_found"}:
+                raise
+
+    async def models(self) -> list[Model]:
+        """See `Provider.models`."""
+        async with self._client() as client:
+            value = await self._json(client, "GET", "/v1/models", b"")
+        data = value.get("data")
+        found = [_model(item) for item in data if isinstance(item, dict)] if isinstance(data, list) else None
+        if found is None:
+            raise DceError("not_a_gateway", f"{self.url}/v1/models is not a list of models")
+        self._default_model = found[0].id if found else ""
+        return found
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """See `Provider.count`."""
+        counts = [0] * len(texts)
+        gate = asyncio.Semaphore(MAX_TOKENIZE_AT_ONCE)
+
+        async def one(client: httpx.AsyncClient, at: int) -> None:
+            async with gate:
+                body = {"prompt": texts[at]} | ({"model": self.model} if self.model else {})
+                value = await self._json(client, "POST", "/tokenize", msgspec.json.encode(body))
+                tokens = value.get("count")
+                if not isinstance(tokens, int):
+                    raise DceError("not_a_gateway", f"{self.url}/tokenize gave no count")
+                counts[at] = tokens
+
+        async with self._client() as client:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for at in range(len(texts)):
+                        tasks.create_task(one(client, at))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+        return counts
+
+    def _client(self) -> httpx.AsyncClient:
+        host = urlsplit(self.url).hostname or ""
+        if self._tls is None and self._transport is None:
+            self._tls = httpx.create_ssl_context()
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {self._key}"} if self._key else {},
+            timeout=_TIMEOUT,
+            transport=self._transport,
+            verify=self._tls or True,
+            # A proxy from the environment cannot reach a gateway on this machine, and httpx would ask it to.
+            trust_env=host not in _LOOPBACK,
+        )
+
+    @asynccontextmanager
+    async def _answer(
+        self, client: httpx.AsyncClient, method: str, path: str, content: bytes, kind: str
+    ) -> AsyncIterator[httpx.Response]:
+        """An open answer of success and of the media type `kind` ("" any). Raises DceError for anything else."""
+        headers = {"accept": kind or "*/*", "content-type": _JSON, "accept-encoding": "identity"}
+        try:
+            request = client.build_request(method, path, content=content, headers=headers)
+            answer = await client.send(request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            raise error_of_transport(error, self.url) from error
+        try:
+            given = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if not answer.is_success or kind not in ("", given):
+                raise error_of_answer(answer.status_code, answer.headers, await _beginning(answer), self.url)
+            yield answer
+        finally:
+            await answer.aclose()
+
+    async def _json(self, client: httpx.AsyncClient, method: str, path: str, content: bytes) -> dict[str, Any]:
+        async with self._answer(client, method, path, content, _JSON) as answer:
+            try:
+                value = msgspec.json.decode(await answer.aread())
+            except httpx.HTTPError as error:
+                raise error_of_transport(error, self.url) from error
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise DceError("not_a_gateway", f"{self.url}{path} gave JSON that is none") from error
+        return value if isinstance(value, dict) else {}
+
+
+def base_url(url: str) -> str:
+    """The gateway's base, also of a URL that names one of its routes."""
+    base = url.strip().rstrip("/")
+    for suffix in _SUFFIXES:
+        base = base.removesuffix(suffix)
+    return base.rstrip("/")
+
+
+def _body(request: GenerationRequest) -> dict[str, Any]:
+    optional = {
+        name: value
+        for name in ("model", "max_tokens", "temperature", "seed", "reasoning_effort", "grammar")
+        if (value := getattr(request, name)) is not None
+    }
+    return {
+        "messages": [{"role": "user", "content": request.prompt}],
+        "n": request.n,
+        "stream": True,
+        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+        **optional,
+    }
+
+
+async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> list[ProviderEvent]:
+    """What the next bytes say, or their absence."""
+    try:
+        return reader.feed(await anext(pieces))
+    except StopAsyncIteration:
+        return reader.close()
+    except httpx.TimeoutException:
+        silence = f"nothing came from the gateway for {HEARTBEAT_DEADLINE_S:.0f} s, not even a heartbeat"
+        return reader.lose(DceError("gateway_timeout", silence))
+    except (httpx.HTTPError, OSError):
+        return reader.lose(interrupted("the connection to the gateway was lost in the middle of the stream"))
+
+
+async def _beginning(answer: httpx.Response) -> bytes:
+    """The first `MAX_ERROR_BYTES` of an answer, or what came of them."""
+    found = bytearray()
+    try:
+        async for piece in answer.aiter_bytes():
+            found += piece
+            if len(found) >= MAX_ERROR_BYTES:
+                break
+    except httpx.HTTPError:
+        pass
+    return bytes(found)
+
+
+def _model(item: dict[str, Any]) -> Model:
+    name, context = item.get("id"), item.get("max_model_len")
+    return Model(
+        id=name if isinstance(name, str) else "",
+        max_model_len=context if isinstance(context, int) and context > 0 else None,
+    )

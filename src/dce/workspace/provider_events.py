@@ -1,0 +1,67 @@
+"""What is asked of a provider, and what it tells while it answers."""
+
+import msgspec
+
+from dce.wire.errors import ErrorBody
+
+
+class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a provider: `n` answers to one prompt. None: not sent, the gateway's or model's own value."""
+
+    prompt: str
+    n: int
+    model: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    grammar: str | None = None
+
+    def __repr__(self) -> str:
+        return f"GenerationRequest(n={self.n}, model={self.model!r}, prompt of {len(self.prompt)} characters)"
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider took the request. Sent again when the model's name is learnt."""
+
+    stream_id: str
+    model: str = ""
+
+
+class Queued(msgspec.Struct, frozen=True, kw_only=True):
+    """The request waits; `position` 1 is next."""
+
+    position: int
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """Text or thinking that one choice gained. `index` counts choices from 0."""
+
+    index: int
+    text: str = ""
+    thinking: str = ""
+
+
+class CountUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """The backend's own count of one choice so far, thinking and answer together."""
+
+    index: int
+    completion_tokens: int
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice ended. With an `error`, or without a finish_reason, it is not whole."""
+
+    index: int
+    finish_reason: str = ""
+    error: ErrorBody | None = None
+
+
+ProviderEvent = Opened | Queued | Delta | CountUpdate | Ended
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A served model; `max_model_len` is its context window in tokens, if the server says."""
+
+    id: str
+    max_model_len: int | None = None

@@ -1,0 +1,90 @@
+"""The gateway's stream, read: bytes in any pieces to provider events. No I/O.
+
+What must always hold: each choice 0..n-1 ends exactly once, at the latest in `lose`; nothing is told of a choice that has ended or
+that was not asked for; a choice without a finish_reason is an error.
+"""
+
+from collections.abc import Callable, Iterator
+
+from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks
+from dce.wire.errors import DceError, ErrorBody, Hop
+from dce.wire.sse import Decoder, Event, EventTooLarge
+from dce.workspace.provider_events import CountUpdate, Delta, Ended, Opened, ProviderEvent
+
+
+class StreamReader:
+    """Reads one stream of `n` choices."""
+
+    def __init__(self, n: int, stream_id: str = "") -> None:
+        self._stream_id = stream_id
+        self._decoder = Decoder()
+        self._open = dict.fromkeys(range(n))
+        self._model = ""
+        self.is_done = False
+
+    def feed(self, piece: bytes) -> list[ProviderEvent]:
+        """The events that `piece` completes. Garbage ends what is open with not_a_gateway."""
+        return self._take(lambda: self._decoder.feed(piece))
+
+    def close(self) -> list[ProviderEvent]:
+        """The connection ended in good order; whatever has no finish_reason by now was cut off."""
+        told = self._take(self._decoder.flush)
+        return told + self.lose(interrupted("the connection to the gateway ended in the middle of the stream"))
+
+    def lose(self, error: DceError) -> list[ProviderEvent]:
+        """Ends every open choice with `error`."""
+        self.is_done = True
+        return [self._end(index, "", error.body()) for index in list(self._open)]
+
+    def _take(self, decode: Callable[[], list[Event]]) -> list[ProviderEvent]:
+        told: list[ProviderEvent] = []
+        try:
+            for event in decode():
+                told.extend(self._read(event.data))
+        except (BadChunk, EventTooLarge) as error:
+            told += self.lose(DceError("not_a_gateway", f"the stream holds {error}"))
+        return told
+
+    def _read(self, data: str) -> Iterator[ProviderEvent]:
+        if self.is_done:
+            return
+        if data.strip() == DONE:
+            yield from self.lose(interrupted("the gateway ended the stream without a finish_reason for this response"))
+            return
+        for chunk in read_chunks(data):
+            yield from self._chunk(chunk)
+
+    def _chunk(self, chunk: Chunk) -> Iterator[ProviderEvent]:
+        if chunk.model and not self._model:
+            self._model = chunk.model
+            yield Opened(stream_id=self._stream_id, model=chunk.model)
+        for choice in chunk.choices:
+            if choice.index in self._open:
+                # Usage of a chunk with one choice is that choice's; it is told before the end, which nothing may follow.
+                usage = chunk.usage if len(chunk.choices) == 1 else None
+                yield from self._choice(choice, usage.completion_tokens if usage else None)
+        if chunk.error is not None:
+            error = DceError.from_body(chunk.error)
+            lost = [index for index in chunk.error.choices or list(self._open) if index in self._open]
+            body = error.body(chunk.error.request_id)
+            yield from [self._end(index, "", body) for index in lost]
+
+    def _choice(self, choice: ChoiceDelta, completion_tokens: int | None) -> Iterator[ProviderEvent]:
+        if choice.text or choice.thinking:
+            yield Delta(index=choice.index, text=choice.text, thinking=choice.thinking)
+        if completion_tokens is not None:
+            yield CountUpdate(index=choice.index, completion_tokens=completion_tokens)
+        if choice.error is not None:
+            body = DceError.from_body(choice.error).body(choice.error.request_id)
+            yield self._end(choice.index, choice.finish_reason or "error", body)
+        elif choice.finish_reason:
+            yield self._end(choice.index, choice.finish_reason, None)
+
+    def _end(self, index: int, finish_reason: str, error: ErrorBody | None) -> Ended:
+        del self._open[index]
+        return Ended(index=index, finish_reason=finish_reason, error=error)
+
+
+def interrupted(message: str) -> DceError:
+    """A stream that the gateway's side cut off."""
+    return DceError("stream_interrupted", message, hop=Hop.GATEWAY)
