@@ -1,0 +1,89 @@
+// Requests to the panel. Every failure becomes an ApiError in the panel's one error shape, also when nobody answers.
+
+import type {
+  AcceptOrder,
+  AcceptView,
+  BoardView,
+  CycleEdit,
+  CycleNew,
+  CycleView,
+  DiffView,
+  ErrorBody,
+  FilesView,
+  GenerationOrder,
+  GenerationView,
+  PromptView,
+  RestoreOrder,
+  RestoreView,
+  SelectionChange,
+  SlotView,
+  WorkspaceView,
+} from "./generated";
+
+export class ApiError extends Error {
+  readonly body: ErrorBody;
+
+  constructor(body: ErrorBody) {
+    super(body.message);
+    this.name = "ApiError";
+    this.body = body;
+  }
+}
+
+/** Any thrown value as an error that can be shown. */
+export function errorBody(error: unknown): ErrorBody {
+  if (error instanceof ApiError) return error.body;
+  return { message: String(error), type: "api_error", code: "internal", hop: "client", hint: "Reload the page." };
+}
+
+const SILENT: ErrorBody = {
+  message: "The panel does not answer.",
+  type: "api_error",
+  code: "panel_unreachable",
+  hop: "client",
+  hint: "Check the terminal where `dce panel` runs; start it again and open its new link.",
+};
+
+async function request<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+  } catch {
+    throw new ApiError(SILENT);
+  }
+  const value: unknown = await answer.json().catch(() => null);
+  if (answer.ok && value !== null) return value as T;
+  const error = (value as { error?: ErrorBody } | null)?.error;
+  throw new ApiError(error ?? { ...SILENT, message: `The panel answered ${answer.status} without saying why.` });
+}
+
+const slotPath = (generation: number, slot: number) => `/api/generations/${generation}/slots/${slot}`;
+
+export const api = {
+  workspace: () => request<WorkspaceView>("GET", "/api/workspace"),
+  files: () => request<FilesView>("GET", "/api/files"),
+  select: (body: SelectionChange) => request<SelectionChange>("PUT", "/api/selection", body),
+  createCycle: (body: CycleNew) => request<CycleView>("POST", "/api/cycles", body),
+  editCycle: (id: number, body: CycleEdit) => request<CycleView>("PUT", `/api/cycles/${id}`, body),
+  prompt: (cycle: number, withText: boolean) =>
+    request<PromptView>("GET", `/api/cycles/${cycle}/prompt${withText ? "" : "?text=no"}`),
+  generate: (body: GenerationOrder) => request<GenerationView>("POST", "/api/generations", body),
+  generation: (id: number) => request<GenerationView>("GET", `/api/generations/${id}`),
+  stopAll: (id: number) => request<GenerationView>("POST", `/api/generations/${id}/stop`),
+  board: (id: number) => request<BoardView>("GET", `/api/generations/${id}/board`),
+  runChecks: (id: number) => request<BoardView>("POST", `/api/generations/${id}/checks`),
+  slot: (generation: number, slot: number) => request<SlotView>("GET", slotPath(generation, slot)),
+  stop: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/stop`),
+  regenerate: (generation: number, slot: number) =>
+    request<GenerationView>("POST", `${slotPath(generation, slot)}/regenerate`),
+  diff: (generation: number, slot: number, path: string, against: string) =>
+    request<DiffView>(
+      "GET",
+      `${slotPath(generation, slot)}/diff?path=${encodeURIComponent(path)}&against=${encodeURIComponent(against)}`,
+    ),
+  accept: (body: AcceptOrder) => request<AcceptView>("POST", "/api/accept", body),
+  restore: (body: RestoreOrder) => request<RestoreView>("POST", "/api/restore", body),
+};

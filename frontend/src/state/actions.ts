@@ -1,0 +1,211 @@
+// What a person can do, and loading what a screen shows. Errors end in a notice; nothing here throws.
+
+import { api, errorBody } from "../api/client";
+import type { CycleEdit, RestoreView, AcceptView } from "../api/generated";
+import { LiveResponse } from "../text/livetext";
+import { readPlace, writePlace } from "./place";
+import { get, notify, notifyError, set, type Facet, type Place } from "./store";
+import { replay } from "./stream";
+
+/** Runs `work` under a name that disables its button meanwhile; false if it failed (and was told). */
+export async function attempt<T>(name: string, work: () => Promise<T>): Promise<T | false> {
+  if (get().busy.has(name)) return false;
+  set({ busy: new Set(get().busy).add(name) });
+  try {
+    return await work();
+  } catch (error) {
+    notifyError(errorBody(error));
+    return false;
+  } finally {
+    const busy = new Set(get().busy);
+    busy.delete(name);
+    set({ busy });
+  }
+}
+
+/** The newest loading of each kind wins: an answer that was overtaken is dropped. */
+const turns = new Map<string, number>();
+async function latest<T>(kind: string, load: () => Promise<T>, use: (value: T) => void): Promise<void> {
+  const turn = (turns.get(kind) ?? 0) + 1;
+  turns.set(kind, turn);
+  try {
+    const value = await load();
+    if (turns.get(kind) === turn) use(value);
+  } catch (error) {
+    if (turns.get(kind) === turn) notifyError(errorBody(error));
+  }
+}
+
+export const loadWorkspace = () =>
+  latest("workspace", api.workspace, (workspace) => {
+    const { cycle, place, selection } = get();
+    const isGone = cycle === null || workspace.cycles.every(({ id }) => id !== cycle);
+    set({
+      workspace,
+      selection: isSaving() ? selection : new Set(workspace.selection),
+      cycle: isGone ? (workspace.cycles.at(-1)?.id ?? null) : cycle,
+    });
+    if (place.generation === null) {
+      const newest = workspace.generations.findLast((generation) => generation.cycle === get().cycle);
+      if (newest) go({ generation: newest.id, slot: null, facet: "answer" }, true);
+    }
+  });
+
+export const loadFiles = () => latest("files", api.files, ({ files }) => set({ files }));
+
+export function loadGeneration(): Promise<void> {
+  const { generation: id } = get().place;
+  if (id === null) return Promise.resolve(set({ generation: null, board: null }));
+  return latest("generation", () => api.generation(id), (generation) => set({ generation }));
+}
+
+export function loadBoard(): Promise<void> {
+  const { generation: id } = get().place;
+  if (id === null) return Promise.resolve();
+  return latest("board", () => api.board(id), (board) => set({ board }));
+}
+
+export function loadSlot(): Promise<void> {
+  const { generation, slot } = get().place;
+  if (generation === null || slot === null) return Promise.resolve(set({ shown: null }));
+  return latest("slot", () => api.slot(generation, slot), (view) => {
+    const { shown } = get();
+    const isSame =
+      shown?.live.generation === generation &&
+      shown.live.slot === slot &&
+      shown.live.version === view.progress.version;
+    const live = isSame ? shown.live : new LiveResponse(generation, slot, view.progress.version);
+    live.thinking.append(0, view.thinking);
+    live.text.append(0, view.text);
+    set({ shown: { live, reading: view.reading } });
+    replay(live);
+  });
+}
+
+/** Moves the window to a place and loads what it shows. */
+export function go(place: Place, isQuiet = false): void {
+  const before = get().place;
+  const url = writePlace(place);
+  if (url !== location.hash) history[isQuiet ? "replaceState" : "pushState"](null, "", url);
+  set({ place });
+  if (before.generation !== place.generation) {
+    set({ generation: null, board: null, shown: null });
+    void loadGeneration();
+    void loadBoard();
+  } else if (place.slot === null && before.slot !== null) {
+    void loadBoard();
+  }
+  if (before.generation !== place.generation || before.slot !== place.slot) {
+    set({ shown: null });
+    void loadSlot();
+  }
+}
+
+export const goTo = (slot: number | null) => go({ ...get().place, slot });
+export const showFacet = (facet: Facet) => go({ ...get().place, facet }, true);
+
+export function followAddress(): void {
+  set({ place: readPlace(location.hash) });
+  addEventListener("popstate", () => {
+    const place = readPlace(location.hash);
+    if (place.generation !== null) go(place, true);
+  });
+}
+
+export function chooseCycle(id: number): void {
+  set({ cycle: id });
+  const newest = get().workspace?.generations.findLast((generation) => generation.cycle === id);
+  go({ generation: newest?.id ?? null, slot: null, facet: "answer" });
+}
+
+// The selection is ticked faster than it is kept: the last one wins, and a failed one goes back to what is kept.
+let wanted: ReadonlySet<string> | null = null;
+let isKeeping = false;
+const isSaving = () => wanted !== null || isKeeping;
+
+export async function select(paths: ReadonlySet<string>): Promise<void> {
+  set({ selection: paths });
+  wanted = paths;
+  if (isKeeping) return;
+  isKeeping = true;
+  try {
+    while (wanted !== null) {
+      const keep: ReadonlySet<string> = wanted;
+      wanted = null;
+      await api.select({ paths: [...keep].toSorted() });
+    }
+  } catch (error) {
+    wanted = null;
+    notifyError(errorBody(error));
+  } finally {
+    isKeeping = false;
+    await loadWorkspace();
+  }
+}
+
+export const createCycle = () =>
+  attempt("cycle", async () => {
+    const { cycle } = await api.createCycle({ title: "", context: "", ephemeral: "" });
+    await loadWorkspace();
+    chooseCycle(cycle.id);
+    document.getElementById("cycle-title")?.focus();
+  });
+
+export async function editCycle(id: number, edit: CycleEdit): Promise<number> {
+  const { cycle } = await api.editCycle(id, edit);
+  const { workspace } = get();
+  if (workspace) {
+    set({ workspace: { ...workspace, cycles: workspace.cycles.map((old) => (old.id === id ? cycle : old)) } });
+  }
+  return cycle.rev;
+}
+
+export const generate = (n: number) =>
+  attempt("generate", async () => {
+    const { cycle } = get();
+    if (cycle === null) return;
+    const generation = await api.generate({ cycle, n });
+    go({ generation: generation.id, slot: null, facet: "answer" });
+    await loadWorkspace();
+  });
+
+export const stop = (slot: number) => onGeneration(`stop ${slot}`, (id) => api.stop(id, slot));
+export const stopAll = () => onGeneration("stop", (id) => api.stopAll(id));
+export const regenerate = (slot: number) => onGeneration(`regenerate ${slot}`, (id) => api.regenerate(id, slot));
+
+function onGeneration(name: string, work: (id: number) => Promise<unknown>): Promise<unknown> {
+  const { generation } = get().place;
+  return generation === null
+    ? Promise.resolve()
+    : attempt(name, async () => {
+        await work(generation);
+        await Promise.all([loadGeneration(), loadSlot()]);
+      });
+}
+
+export const runChecks = () =>
+  onGeneration("checks", async (id) => {
+    const board = await api.runChecks(id);
+    if (get().place.generation === id) set({ board });
+  });
+
+export async function accept(slot: number, paths: ReadonlyArray<string>, dryRun: boolean): Promise<AcceptView | false> {
+  const { generation } = get().place;
+  if (generation === null) return false;
+  const view = await attempt("accept", () => api.accept({ generation, slot, paths, dry_run: dryRun }));
+  if (view && !dryRun) {
+    const written = view.writes.filter(({ change }) => change !== "same").length;
+    notify({ kind: "done", text: `${written} file${written === 1 ? "" : "s"} of response ${slot} written.` });
+    await Promise.all([loadWorkspace(), loadFiles(), loadSlot(), loadBoard()]);
+  }
+  return view;
+}
+
+export async function restore(acceptance: number, dryRun: boolean): Promise<RestoreView | false> {
+  const view = await attempt("restore", () => api.restore({ acceptance, dry_run: dryRun }));
+  if (view && !dryRun) {
+    notify({ kind: "done", text: "The files are as they were before." });
+    await Promise.all([loadWorkspace(), loadFiles(), loadSlot(), loadBoard()]);
+  }
+  return view;
+}

@@ -1,0 +1,113 @@
+// The window's state: one immutable value, replaced as snapshots and events come in; components read slices of it.
+//
+// Events arrive a hundred a second; listeners are told at most once a frame.
+
+import { useSyncExternalStore } from "react";
+import type {
+  BoardView,
+  ErrorBody,
+  FileView,
+  GenerationView,
+  ReadingView,
+  WorkspaceView,
+} from "../api/generated";
+import type { LiveResponse } from "../text/livetext";
+
+export type Connection = "connecting" | "live" | "lost" | "closed";
+export type Facet = "answer" | "diff" | "raw";
+
+export interface Notice {
+  readonly id: number;
+  readonly kind: "done" | "error";
+  readonly text: string;
+  readonly hop?: string;
+  readonly hint?: string;
+}
+
+/** Where the window is looking. Kept in the address, so that a reload comes back to it. */
+export interface Place {
+  readonly generation: number | null;
+  /** null: the board. */
+  readonly slot: number | null;
+  readonly facet: Facet;
+}
+
+/** The response in view. */
+export interface Shown {
+  readonly live: LiveResponse;
+  readonly reading: ReadingView | null;
+}
+
+export interface State {
+  readonly connection: Connection;
+  readonly workspace: WorkspaceView | null;
+  readonly files: ReadonlyArray<FileView> | null;
+  /** What the curator has ticked; ahead of `workspace.selection` while it is being kept. */
+  readonly selection: ReadonlySet<string>;
+  readonly cycle: number | null;
+  readonly generation: GenerationView | null;
+  readonly board: BoardView | null;
+  readonly shown: Shown | null;
+  readonly place: Place;
+  readonly notices: ReadonlyArray<Notice>;
+  readonly busy: ReadonlySet<string>;
+}
+
+let state: State = {
+  connection: "connecting",
+  workspace: null,
+  files: null,
+  selection: new Set(),
+  cycle: null,
+  generation: null,
+  board: null,
+  shown: null,
+  place: { generation: null, slot: null, facet: "answer" },
+  notices: [],
+  busy: new Set(),
+};
+const listeners = new Set<() => void>();
+let isScheduled = false;
+
+export const get = (): State => state;
+
+export function set(change: Partial<State>): void {
+  state = { ...state, ...change };
+  if (isScheduled) return;
+  isScheduled = true;
+  // A hidden window gets no frames; a timer keeps it up to date all the same.
+  const tell = () => {
+    isScheduled = false;
+    for (const listener of listeners) listener();
+  };
+  if (document.hidden) setTimeout(tell, 200);
+  else requestAnimationFrame(tell);
+}
+
+const subscribe = (listener: () => void) => {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+};
+
+/** A slice of the state; the component renders again when it changes by identity. */
+export function use<T>(slice: (state: State) => T): T {
+  return useSyncExternalStore(subscribe, () => slice(state));
+}
+
+let lastNotice = 0;
+const DONE_NOTICE_MS = 6_000;
+
+export function notify(notice: Omit<Notice, "id">): void {
+  const id = ++lastNotice;
+  set({ notices: [...state.notices.slice(-3), { ...notice, id }] });
+  if (notice.kind === "done") setTimeout(() => dismiss(id), DONE_NOTICE_MS);
+}
+
+export function notifyError(error: ErrorBody): void {
+  if (state.notices.some((notice) => notice.text === error.message)) return;
+  notify({ kind: "error", text: error.message, hop: error.hop ?? "", hint: error.hint ?? "" });
+}
+
+export function dismiss(id: number): void {
+  set({ notices: state.notices.filter((notice) => notice.id !== id) });
+}

@@ -1,0 +1,129 @@
+"""The routes that do something. Each says what changed to every window, after it is durable.
+
+Order of the answer and of events is free: windows apply both by id, revision and offset.
+"""
+
+import asyncio
+
+from dce.panel import schemas, views
+from dce.panel.route import Call
+from dce.panel.session import Session
+from dce.wire.errors import DceError
+from dce.workspace.accept import accept, restore
+from dce.workspace.board import check_responses
+from dce.workspace.checks import load_checks
+from dce.workspace.settings import MAX_RESPONSES
+
+
+async def select(call: Call) -> schemas.SelectionChange:
+    """Makes the selection be these paths."""
+    change: schemas.SelectionChange = call.body
+    selection = call.session.workspace.selection
+    await asyncio.to_thread(selection.replace, change.paths)
+    call.session.changed("selection")
+    return schemas.SelectionChange(paths=await asyncio.to_thread(selection.paths))
+
+
+async def create_cycle(call: Call) -> schemas.CycleView:
+    """A new cycle, the current one from now on."""
+    new: schemas.CycleNew = call.body
+    cycles = call.session.workspace.cycles
+    made = await asyncio.to_thread(cycles.create, new.title, new.context, new.ephemeral)
+    call.session.changed("cycles")
+    return schemas.CycleView(cycle=made)
+
+
+async def edit_cycle(call: Call) -> schemas.CycleView:
+    """Keeps an edit, if the revision it was made on is still the present one."""
+    edit: schemas.CycleEdit = call.body
+
+    def keep() -> schemas.CycleView:
+        cycles = call.session.workspace.cycles
+        made = cycles.edit(
+            call.path["cycle"], edit.rev, title=edit.title, context=edit.context, ephemeral=edit.ephemeral
+        )
+        return schemas.CycleView(cycle=made)
+
+    view = await asyncio.to_thread(keep)
+    call.session.changed("cycles")
+    return view
+
+
+async def generate(call: Call) -> schemas.GenerationView:
+    """Sends the cycle's prompt for N responses; answers as soon as the generation has its id."""
+    order: schemas.GenerationOrder = call.body
+    if not 1 <= order.n <= MAX_RESPONSES:
+        raise DceError("invalid_input", f"n is {order.n}, must be 1 to {MAX_RESPONSES}")
+    made = await call.session.generate(order.cycle, order.n)
+    return await views.generation_view(call.session, made.id)
+
+
+async def regenerate(call: Call) -> schemas.GenerationView:
+    """Has one response written anew from the same prompt; the old version is kept."""
+    session, slot = call.session, call.path["slot"]
+    generation = await asyncio.to_thread(session.workspace.store.get_generation, call.path["generation"])
+    await asyncio.to_thread(session.workspace.store.response, generation.id, slot)
+    await session.regenerate(generation, [slot])
+    return await views.generation_view(session, generation.id)
+
+
+async def stop(call: Call) -> schemas.GenerationView:
+    """Stops one response; what it wrote is kept."""
+    session, generation_id, slot = call.session, call.path["generation"], call.path["slot"]
+    await asyncio.to_thread(session.workspace.store.response, generation_id, slot)
+    await session.workspace.generator.stop(generation_id, slot)
+    return await views.generation_view(session, generation_id)
+
+
+async def stop_all(call: Call) -> schemas.GenerationView:
+    """Stops every response that still runs."""
+    session, generation_id = call.session, call.path["generation"]
+    await asyncio.to_thread(session.workspace.store.get_generation, generation_id)
+    await session.workspace.generator.stop(generation_id)
+    return await views.generation_view(session, generation_id)
+
+
+async def run_checks(call: Call) -> schemas.BoardView:
+    """Runs the project's checks on every response that ended, one after another; answers when all are done."""
+    session, generation_id = call.session, call.path["generation"]
+    project = session.workspace.project
+    await asyncio.to_thread(session.workspace.store.get_generation, generation_id)
+    if not await asyncio.to_thread(load_checks, project):
+        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
+    if generation_id in session.checking:
+        raise DceError("conflict", f"the checks of generation {generation_id} are running already")
+    session.checking.add(generation_id)
+    session.changed("checks")
+    try:
+        await check_responses(session.workspace, generation_id, on_event=session.tell)
+    finally:
+        session.checking.discard(generation_id)
+        session.changed("checks")
+    return await views.board_view(call)
+
+
+async def accept_files(call: Call) -> schemas.AcceptView:
+    """Writes files of a response into the workspace, or says what that would do."""
+    order: schemas.AcceptOrder = call.body
+    where = call.session.workspace
+    planned, acceptance = await asyncio.to_thread(
+        accept, where, order.generation, order.slot, order.paths, dry_run=order.dry_run
+    )
+    if not order.dry_run:
+        _tell_files(call.session)
+    return schemas.AcceptView(writes=tuple(planned), acceptance=acceptance)
+
+
+async def restore_files(call: Call) -> schemas.RestoreView:
+    """Puts back exactly what an acceptance changed, or says what that would do."""
+    order: schemas.RestoreOrder = call.body
+    where = call.session.workspace
+    planned, acceptance = await asyncio.to_thread(restore, where, dry_run=order.dry_run, acceptance_id=order.acceptance)
+    if not order.dry_run:
+        _tell_files(call.session)
+    return schemas.RestoreView(writes=tuple(planned), acceptance=acceptance)
+
+
+def _tell_files(session: Session) -> None:
+    for what in ("files", "cycles"):
+        session.changed(what)

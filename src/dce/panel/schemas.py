@@ -1,0 +1,230 @@
+"""What the panel's API takes and gives, as structs. Names are the same in Python, JSON and TypeScript (which is generated from here).
+
+Records of the workspace (cycles, board rows, acceptances, events) go out as they are; a struct here is a view that a screen
+needs and the workspace does not.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from dce.workspace.accept import Acceptance, PlannedWrite
+from dce.workspace.board import BoardRow
+from dce.workspace.cycles import Cycle
+from dce.workspace.events import SlotProgress
+from dce.workspace.schema.reading import BlockStatus, Parse
+from dce.workspace.tokens import Count
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answers on this port."""
+
+    ok: bool
+    service: str
+    version: str
+
+
+class GenerationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation in a list."""
+
+    id: int
+    cycle: int
+    n: int
+    model: str
+    created_at: float
+    ended_at: float | None
+    is_running: bool
+
+
+class WorkspaceView(msgspec.Struct, frozen=True, kw_only=True):
+    """The snapshot a window starts from; events after `cursor` carry it on. `restorable`: what restore would put back."""
+
+    name: str
+    root: str
+    url: str
+    model: str | None
+    n: int
+    max_n: int
+    version: str
+    cursor: str
+    cycles: tuple[Cycle, ...]
+    selection: tuple[str, ...]
+    generations: tuple[GenerationSummary, ...]
+    checks: tuple[str, ...]
+    restorable: Acceptance | None
+
+
+class FileView(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the tree. `count` is None for a file that cannot go into the prompt; `excluded` says why."""
+
+    path: str
+    size: int
+    excluded: str
+    count: Count | None
+
+
+class FilesView(msgspec.Struct, frozen=True, kw_only=True):
+    """The workspace's files, by path."""
+
+    files: tuple[FileView, ...]
+
+
+class SelectionChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole selection: what it shall be, and what it then is."""
+
+    paths: tuple[str, ...]
+
+
+class CycleNew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new cycle's texts."""
+
+    title: str = ""
+    context: str = ""
+    ephemeral: str = ""
+
+
+class CycleEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An edit of what was read at `rev`; another revision is a conflict."""
+
+    rev: int
+    title: str
+    context: str
+    ephemeral: str
+
+
+class CycleView(msgspec.Struct, frozen=True, kw_only=True):
+    """One cycle, as it now is."""
+
+    cycle: Cycle
+
+
+class CyclesView(msgspec.Struct, frozen=True, kw_only=True):
+    """All cycles, by id."""
+
+    cycles: tuple[Cycle, ...]
+
+
+class SectionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A section of the prompt: its place in the text (code points) and its tokens."""
+
+    name: str
+    start: int
+    end: int
+    count: Count
+
+
+class PromptView(msgspec.Struct, frozen=True, kw_only=True):
+    """The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if it does not say."""
+
+    text: str
+    sha256: str
+    sections: tuple[SectionView, ...]
+    total: int
+    budget: int | None
+    is_over: bool
+
+
+class GenerationOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What Generate asks for."""
+
+    cycle: int
+    n: int
+
+
+class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation and where each slot stands. `max_tokens` 0: the backend's own limit."""
+
+    id: int
+    cycle: int
+    n: int
+    model: str
+    schema: str
+    max_tokens: int
+    prompt_tokens: int
+    created_at: float
+    ended_at: float | None
+    is_running: bool
+    cursor: str
+    slots: tuple[SlotProgress, ...]
+
+
+class BlockView(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of an answer. `change` and the counts are against the workspace as it is now."""
+
+    path: str
+    content: str
+    status: BlockStatus
+    change: Literal["new", "modified", "deleted", "same"] | None
+    added: int
+    removed: int
+    flags: tuple[str, ...]
+
+
+class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer taken apart."""
+
+    summary: str
+    plan: str
+    activity: str
+    parse: Parse
+    flags: tuple[str, ...]
+    notes: tuple[str, ...]
+    files: tuple[BlockView, ...]
+
+
+class SlotView(msgspec.Struct, frozen=True, kw_only=True):
+    """One response whole. `reading` is None while it runs."""
+
+    progress: SlotProgress
+    thinking: str
+    text: str
+    reading: ReadingView | None
+    cursor: str
+
+
+class BoardView(msgspec.Struct, frozen=True, kw_only=True):
+    """The ranked table."""
+
+    generation: int
+    rows: tuple[BoardRow, ...]
+    is_checking: bool
+
+
+class DiffView(msgspec.Struct, frozen=True, kw_only=True):
+    """Two texts of one file; None: there is no such file on that side."""
+
+    path: str
+    before: str | None
+    after: str | None
+    before_label: str
+    after_label: str
+
+
+class AcceptOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which files of a response to write; no paths: all. A dry run only says what would happen."""
+
+    generation: int
+    slot: int
+    paths: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+class AcceptView(msgspec.Struct, frozen=True, kw_only=True):
+    """What accepting did, or would do (`acceptance` None)."""
+
+    writes: tuple[PlannedWrite, ...]
+    acceptance: Acceptance | None
+
+
+class RestoreOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which acceptance to take back; None: the newest."""
+
+    acceptance: int | None = None
+    dry_run: bool = False
+
+
+class RestoreView(msgspec.Struct, frozen=True, kw_only=True):
+    """What restoring did, or would do, to each file of the acceptance."""
+
+    writes: tuple[PlannedWrite, ...]
+    acceptance: Acceptance
