@@ -1,7 +1,7 @@
 """The board: a generation's responses side by side, ranked by what can be known about them.
 
 What must always hold: the rank is a pure function of what the store and the workspace hold, the same for every reader; a response
-that did not end well, or could not be read, never stands above one that did.
+that could not be read never stands above one that could.
 """
 
 import asyncio

@@ -93,11 +93,12 @@ class Project:
         """
         try:
             real = Path(os.path.realpath(self.root / self.canonical(path)))
+            is_link = real.is_symlink()
         except (OSError, ValueError) as error:
             raise DceError("outside_workspace", f"{path!r} is refused: it cannot be resolved ({error}).") from error
         if not real.is_relative_to(self.root):
             raise DceError("outside_workspace", f"{path!r} is refused: it leads outside the workspace through a link.")
-        if real.is_symlink():
+        if is_link:
             raise DceError("outside_workspace", f"{path!r} is refused: its links go round in a circle.")
         if any(_is_closed(part) for part in real.relative_to(self.root).parts):
             raise DceError("outside_workspace", f"{path!r} is refused: it leads into .git or {STATE_DIR}.")
