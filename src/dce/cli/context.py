@@ -3,7 +3,7 @@
 import os
 import posixpath
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -93,7 +93,7 @@ def open_workspace(directory: Path, **flags: object) -> Iterator["Workspace"]:
         yield workspace
 
 
-def read_settings(directory: Path, **flags: object) -> "Settings":
+def read_settings(directory: Path, environ: Mapping[str, str], **flags: object) -> "Settings":
     """The settings in force at `directory`, which need not be a workspace."""
     from dce.workspace.project import Project  # noqa: PLC0415
     from dce.workspace.settings import load_settings  # noqa: PLC0415
@@ -102,7 +102,7 @@ def read_settings(directory: Path, **flags: object) -> "Settings":
         project = Project.find(directory)
     except DceError:
         project = None
-    return load_settings(project, os.environ, **flags)
+    return load_settings(project, environ, **flags)
 
 
 def generation_of(workspace: "Workspace", generation_id: int | None) -> "Generation":

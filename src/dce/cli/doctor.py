@@ -29,10 +29,12 @@ def command(
     Ends with 0 when a token came through; 4 when a hop cannot be reached; 1 when all answer but something is not right (the key,
     the route, the model).
     """
-    settings = read_settings(directory, url=url, key=key, model=model)
-    question = Question(url=settings.url, key=settings.key, model=settings.model)
+    # The URL is the doctor's own to judge, so a wrong one must not end the verb while the settings are read.
+    environ = {name: value for name, value in os.environ.items() if name != "DCE_URL"}
+    settings = read_settings(directory, environ, key=key, model=model)
+    question = Question(url=url or os.environ.get("DCE_URL") or settings.url, key=settings.key, model=settings.model)
     if not is_json:
-        say(f"{settings.url}" + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
+        say(question.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
     diagnosis = asyncio.run(examine(question, os.environ, (lambda _: None) if is_json else _line))
     if is_json:
         say_json(diagnosis)

@@ -1,0 +1,105 @@
+"""`dce gateway`: keys and settings from the shell."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from dce.cli.gateway import _moment, command
+from dce.cli.main import main
+from dce.gateway.keys import KeyStore
+from dce.gateway.settings import GatewaySettings
+from tests.doctor.test_tree import closed_port
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> object:
+    assert main([*words, "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_key_is_alone_on_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`KEY=$(dce gateway keys create NAME)` gives the key, and the key is accepted."""
+    assert main(["gateway", "keys", "create", "ann", "--data-dir", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    secret = captured.out.strip()
+    assert captured.out == f"{secret}\n"
+    assert "the only time" in captured.err
+    store = KeyStore(tmp_path)
+    assert store.find(secret).name == "ann"
+    store.close()
+
+
+def test_list_and_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key is listed without its secret and is revoked by name; revoking it again finds nothing."""
+    where = ("--data-dir", str(tmp_path))
+    made = run_json(capsys, "gateway", "keys", "create", "bob", *where)
+    assert isinstance(made, dict)
+    main(["gateway", "keys", "list", *where])
+    text = capsys.readouterr().out
+    assert "bob" in text
+    assert made["key"] not in text
+    (revoked,) = run_json(capsys, "gateway", "keys", "revoke", "bob", *where)  # type: ignore[misc]
+    assert revoked["id"] == made["id"]
+    assert main(["gateway", "keys", "revoke", "bob", *where]) == 1
+
+
+def test_expiry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--expires 30d` sets the end; what is no time is wrong usage."""
+    where = ("--data-dir", str(tmp_path))
+    made = run_json(capsys, "gateway", "keys", "create", "c", "--expires", "30d", *where)
+    assert isinstance(made, dict)
+    assert made["expires_at"] - made["created_at"] == pytest.approx(30 * 86_400, abs=60)
+    assert main(["gateway", "keys", "create", "c", "--expires", "soon", *where]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [("90s", 1090.0), ("2w", 1000.0 + 1_209_600), ("1970-01-02", 86_400.0), ("1970-01-02T00:00:00+01:00", 82_800.0)],
+)
+def test_moments(text: str, moment: float) -> None:
+    """A span counts from now; a date is UTC unless it says otherwise."""
+    assert _moment(text, 1000.0) == moment
+
+
+def test_moment_in_the_past() -> None:
+    """A key cannot be made that has already ended."""
+    with pytest.raises(click.BadParameter):
+        _moment("2001-01-01", time.time())
+
+
+def test_every_setting_is_a_flag() -> None:
+    """Each field of GatewaySettings can be given to serve and check, under its own name."""
+    assert isinstance(command, click.Group)
+    for verb in ("serve", "check"):
+        names = {parameter.name for parameter in command.commands[verb].params}
+        assert set(GatewaySettings.__struct_fields__) <= names
+
+
+def test_serve_refuses_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No key, no service: said with the next step."""
+    assert main(["gateway", "serve", "--port", "0", "--data-dir", str(tmp_path)]) == 3
+    assert "dce gateway keys create" in capsys.readouterr().err
+
+
+def test_check_of_a_backend_that_is_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check` names the backend that cannot be reached and ends with 4."""
+    url = f"http://127.0.0.1:{closed_port()}"
+    words = ("gateway", "check", "--insecure", "--backend", url, "--data-dir", str(tmp_path))
+    (row,) = run_json(capsys, *words, code=4)  # type: ignore[misc]
+    assert (row["url"], row["ok"]) == (url, False)
+    assert row["error"]["hop"] == "backend"
+
+
+def test_config_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A setting that does not exist is refused by name."""
+    config = tmp_path / "gateway.toml"
+    config.write_text("prot = 3001\n")
+    assert main(["gateway", "check", "--config", str(config), "--data-dir", str(tmp_path)]) == 3
+    assert "prot" in capsys.readouterr().err
+
+
+def test_alias_form(tmp_path: Path) -> None:
+    """An alias is NAME=MODEL."""
+    assert main(["gateway", "serve", "--alias", "nonsense", "--data-dir", str(tmp_path)]) == 2
