@@ -72,7 +72,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     """The latest version of each response, best first. Raises DceError not_found.
 
     First those that are complete, read cleanly and pass every check (where no check ran on any: that are complete and read
-    cleanly), then the other readable ones, then the rest; within each, fewest new failures, fewest failures, more agreement with
+    cleanly), then the others that hold files, then the rest; within each, fewest new failures, fewest failures, more agreement with
     other responses, lower slot.
     """
     manifest = _manifest(workspace, generation_id)
@@ -178,11 +178,12 @@ def _changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntr
 def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int, int, int]:
     """Sorts best first."""
     response, reading, report = candidate.response, candidate.reading, candidate.report
-    is_clean = response.status is Status.COMPLETE and reading.parse == "ok"
+    is_readable = reading.parse != "failed" and bool(reading.files)
+    is_clean = is_readable and reading.parse == "ok" and response.status is Status.COMPLETE
     is_passed = report is not None and report.is_passed
     if is_clean and (is_passed or not is_checked):
         tier = 0
-    elif reading.parse != "failed" and reading.files:
+    elif is_readable:
         tier = 1
     else:
         tier = 2

@@ -1,0 +1,210 @@
+"""board.py: the ranked table, and running the checks of a whole generation."""
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dce.wire.errors import DceError
+from dce.workspace.board import BoardRow, board, check_responses
+from dce.workspace.checks import CheckReport, CheckRun
+from dce.workspace.compare import FileChange
+from dce.workspace.events import ChecksFinished, Event
+from dce.workspace.response import Status
+from dce.workspace.schema.reading import FileBlock, Reading
+from tests.workspace.judging import Bench, builtins, reading_of, snapshot
+
+GOOD = "def add(a, b):\n    return a + b\n"
+BAD = "def add(a, b):\n    return 0\n"
+FILES = {
+    "calc.py": BAD,
+    "test_calc.py": "import unittest\nfrom calc import add\n"
+    "class T(unittest.TestCase):\n    def test_add(self): self.assertEqual(add(1, 2), 3)\n",
+}
+CHECKS = '[[check]]\nname = "tests"\ncommand = ["python", "-m", "unittest"]\n'
+
+
+def _report(failed: int = 0, new: int = 0) -> CheckReport:
+    run = CheckRun(name="t", ok=not failed, exit_code=int(failed > 0), passed=5, failed=failed, duration_s=0, output="")
+    return CheckReport(passed=5, failed=failed, new_failures=new, runs=(run,))
+
+
+def _order(rows: list[BoardRow]) -> list[int]:
+    assert [row.rank for row in rows] == list(range(1, len(rows) + 1))
+    return [row.slot for row in rows]
+
+
+def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
+    """A row has exactly the documented fields, as JSON."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"calc.py": GOOD, "test_calc.py": FILES["test_calc.py"]})
+    bench.store.put_check_report(generation, 1, 1, _report(failed=1, new=1))
+    assert builtins(board(bench, generation)) == [
+        {
+            "slot": 1,
+            "status": "complete",
+            "tokens": {"thinking": 0, "answer": 0, "exact": False},
+            "ttft_s": 1.0,
+            "tokens_per_s": 0.0,
+            "elapsed_s": 3.0,
+            "parse": "ok",
+            "files": [{"path": "calc.py", "change": "modified", "added": 1, "removed": 1, "flags": []}],
+            "checks": {"passed": 5, "failed": 1, "new_failures": 1},
+            "cluster": "A",
+            "rank": 1,
+            "flags": [],
+        }
+    ]
+
+
+def test_order_with_checks(tmp_path: Path) -> None:
+    """Complete, clean and passing first; then fewest new failures, fewest failures; the unreadable last."""
+    bench = Bench(tmp_path, FILES)
+    repaired = Reading(files=(FileBlock(path="calc.py", content=GOOD),), parse="repaired")
+    generation = bench.answer(
+        Reading(parse="failed"),  # 1: unreadable
+        {"calc.py": "2"},  # 2: two failures, one new
+        {"calc.py": "3"},  # 3: three failures, none new
+        {"calc.py": "4"},  # 4: not checked
+        repaired,  # 5: passes, but repaired
+        {"calc.py": "6"},  # 6: passes, but truncated
+        {"calc.py": "7"},  # 7: passes
+        statuses={6: Status.TRUNCATED},
+    )
+    for slot, report in {2: _report(2, 1), 3: _report(3), 5: _report(), 6: _report(), 7: _report()}.items():
+        bench.store.put_check_report(generation, slot, 1, report)
+    rows = board(bench, generation)
+    assert _order(rows) == [7, 5, 6, 3, 2, 4, 1]
+    assert rows[2].flags == ("truncated",)
+    assert rows[-2].checks is None
+
+
+def test_agreement_and_slot_break_ties(tmp_path: Path) -> None:
+    """Without checks: complete and clean first, then the larger cluster, then the lower slot — however often it is asked."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer(
+        {"calc.py": "1\n"}, {"calc.py": "2\n"}, {"calc.py": "3\n"}, {"calc.py": "2\n\n"}, {}, statuses={1: Status.ERROR}
+    )
+    rows = board(bench, generation)
+    assert _order(rows) == [2, 4, 3, 1, 5]
+    assert {row.slot: row.cluster for row in rows} == {1: "B", 2: "A", 3: "C", 4: "A", 5: ""}
+    assert all(board(bench, generation) == rows for _ in range(3))
+
+
+def test_passing_beats_agreement(tmp_path: Path) -> None:
+    """One response that passes stands above many that agree and fail."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer(*[{"calc.py": "same\n"}] * 3, {"calc.py": GOOD})
+    for slot in (1, 2, 3, 4):
+        bench.store.put_check_report(generation, slot, 1, _report(failed=0 if slot == 4 else 1))
+    assert _order(board(bench, generation)) == [4, 1, 2, 3]
+
+
+def test_flags_of_answer_and_files_in_fixed_order(tmp_path: Path) -> None:
+    """A row's flags are the answer's and its files' together, each once, in the documented order."""
+    bench = Bench(tmp_path, FILES)
+    reading = Reading(
+        files=(
+            FileBlock(path="../x", content="x"),
+            FileBlock(path=".env", content="x", status="ambiguous"),
+            FileBlock(path="other.py", content="x", status="truncated"),
+        ),
+        flags=("missing_files", "elision", "truncated"),
+    )
+    row = board(bench, bench.answer(reading))[0]
+    assert row.flags == (
+        "truncated",
+        "elision",
+        "missing_files",
+        "outside_workspace",
+        "touches_secrets",
+        "ambiguous_block",
+    )
+    assert row.files[0] == FileChange(path="../x", change="new", added=1, removed=0, flags=("outside_workspace",))
+
+
+def test_running_responses_have_rows(tmp_path: Path) -> None:
+    """A response that still runs has its row, behind those that have ended."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer(Reading(parse="failed"), {"calc.py": GOOD}, statuses={1: Status.QUEUED})
+    assert _order(board(bench, generation)) == [2, 1]
+
+
+def test_unknown_generation(tmp_path: Path) -> None:
+    """A generation that is not there is not found."""
+    with pytest.raises(DceError) as caught:
+        board(Bench(tmp_path), 7)
+    assert caught.value.code == "not_found"
+
+
+def test_checks_of_a_generation(tmp_path: Path) -> None:
+    """All ended responses with files are checked against the workspace as it is, stored, then told; the workspace stays."""
+    bench = Bench(tmp_path, FILES)
+    (bench.project.state_dir / "checks.toml").write_text(CHECKS)
+    generation = bench.answer(
+        {"calc.py": BAD + "\n"}, {"calc.py": GOOD}, {"calc.py": "def"}, Reading(parse="failed"), {"calc.py": GOOD},
+        statuses={5: Status.GENERATING},
+    )  # fmt: skip
+    before = snapshot(tmp_path)
+    events: list[Event] = []
+
+    def on_event(event: Event) -> None:
+        assert isinstance(event, ChecksFinished)
+        assert event.slot in bench.store.check_reports(generation, CheckReport)
+        events.append(event)
+
+    reports = asyncio.run(check_responses(bench, generation, on_event=on_event))
+    assert {slot: (report.passed, report.failed, report.new_failures) for slot, report in reports.items()} == {
+        1: (0, 1, 0),
+        2: (1, 0, 0),
+        3: (0, 1, 1),
+    }
+    assert bench.store.check_reports(generation, CheckReport) == reports
+    assert len(events) == 3
+    assert snapshot(tmp_path) == before
+    assert _order(board(bench, generation)) == [2, 1, 3, 5, 4]
+
+
+def test_checks_of_some_slots(tmp_path: Path) -> None:
+    """Only the named slots are checked; one that is not there or still runs is an error."""
+    bench = Bench(tmp_path, FILES)
+    (bench.project.state_dir / "checks.toml").write_text(CHECKS)
+    generation = bench.answer({"calc.py": GOOD}, {"calc.py": GOOD}, {"calc.py": BAD}, statuses={3: Status.GENERATING})
+    assert list(asyncio.run(check_responses(bench, generation, [2]))) == [2]
+    for slot, code in ((9, "not_found"), (3, "conflict")):
+        with pytest.raises(DceError) as caught:
+            asyncio.run(check_responses(bench, generation, [slot]))
+        assert caught.value.code == code
+
+
+def test_no_checks(tmp_path: Path) -> None:
+    """Without checks.toml there is nothing to run, and the error says where to write it."""
+    bench = Bench(tmp_path, FILES)
+    with pytest.raises(DceError) as caught:
+        asyncio.run(check_responses(bench, bench.answer({"calc.py": GOOD})))
+    assert caught.value.code == "not_found"
+    assert "checks.toml" in caught.value.hint
+
+
+def test_order_is_total(tmp_path: Path) -> None:
+    """However status, reading and checks combine, every slot has its own rank, and failed readings stay behind readable ones."""
+    bench = Bench(tmp_path, FILES)
+    combinations = list(
+        itertools.product(("ok", "repaired", "failed"), (Status.COMPLETE, Status.TRUNCATED), (None, 0, 1))
+    )
+    answers = [
+        msgspec.structs.replace(reading_of({"calc.py": str(n)} if parse != "failed" else {}), parse=parse)
+        for n, (parse, _, _) in enumerate(combinations)
+    ]
+    statuses = {slot: status for slot, (_, status, _) in enumerate(combinations, start=1)}
+    generation = bench.answer(*answers, statuses=statuses)
+    for slot, (_, _, failed) in enumerate(combinations, start=1):
+        if failed is not None:
+            bench.store.put_check_report(generation, slot, 1, _report(failed))
+    rows = board(bench, generation)
+    assert sorted(_order(rows)) == list(range(1, len(combinations) + 1))
+    parses = [row.parse for row in rows]
+    assert "failed" not in parses[: len(parses) * 2 // 3]
+    assert (rows[0].parse, rows[0].status, rows[0].checks is not None) == ("ok", Status.COMPLETE, True)
