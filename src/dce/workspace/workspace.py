@@ -1,0 +1,269 @@
+"""The client's composition root: a folder with its store, settings, selection, cycles and provider, wired together.
+
+What must always hold: the bytes written to prompt.md are the bytes stored and sent; nothing is stored of a generation that cannot
+begin (bad input, over budget, gateway out of reach); what a dead process left behind is settled before anyone writes.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Self
+
+from dce.wire.errors import DceError
+from dce.workspace import baseline
+from dce.workspace.cycles import Cycle, Cycles
+from dce.workspace.files import FileText, read_text
+from dce.workspace.generation import Generation
+from dce.workspace.generator import Generator
+from dce.workspace.prepared_prompt import PreparedPrompt, reserved_tokens, too_long
+from dce.workspace.project import Project
+from dce.workspace.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build
+from dce.workspace.provider import GatewayProvider, Model, Provider
+from dce.workspace.response import Response, Status
+from dce.workspace.schema import SCHEMAS, read_answer
+from dce.workspace.schema.reading import Reading
+from dce.workspace.selection import Selection
+from dce.workspace.settings import MAX_RESPONSES, Settings
+from dce.workspace.store import STORE_FILE, Store
+from dce.workspace.tokens import TokenCounter
+from dce.workspace.writer_lock import WriterLock
+
+PROMPT_FILE = "prompt.md"
+
+
+class Workspace:
+    """One workspace, open. Its parts are public: what a UI does, it does with them."""
+
+    def __init__(
+        self, project: Project, settings: Settings, store: Store, provider: Provider, clock: Callable[[], float]
+    ) -> None:
+        self.project = project
+        self.settings = settings
+        self.store = store
+        self.provider = provider
+        self.clock = clock
+        self.selection = Selection(project, store)
+        self.cycles = Cycles(store, clock)
+        self.counter = TokenCounter(store, provider)
+        self.generator = Generator(store, provider, clock)
+        self._lock = WriterLock(project.state_dir, self._settle)
+
+    @classmethod
+    def open(
+        cls,
+        project: Project,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        provider: Provider | None = None,
+    ) -> Self:
+        """Opens the store and settles what a dead process left. `provider` None: the settings' gateway. Raises store_unreadable."""
+        if provider is None:
+            provider = GatewayProvider(settings.url, settings.key, model=settings.model)
+        store = Store(project.state_dir / STORE_FILE)
+        workspace = cls(project, settings, store, provider, clock)
+        try:
+            workspace._recover()
+        except BaseException:
+            store.close()
+            raise
+        return workspace
+
+    def close(self) -> None:
+        """Closes the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def writer_lock(self, verb: str = "generate, accept or restore") -> AbstractContextManager[None]:
+        """Held by whoever generates, accepts or restores; counted within this process. Raises workspace_locked naming the holder.
+
+        Coming to hold it settles what a dead process left: its running responses become `interrupted`.
+        """
+        return self._lock.hold(verb)
+
+    def responses(self, generation_id: int) -> tuple[Response, ...]:
+        """The latest version of each slot. Raises DceError not_found."""
+        self.store.get_generation(generation_id)
+        return self.store.responses(generation_id)
+
+    def reading(self, generation_id: int, slot: int, version: int | None = None) -> Reading:
+        """A response taken apart; version None is the latest. Raises DceError not_found."""
+        generation = self.store.get_generation(generation_id)
+        response = self.store.response(generation_id, slot, version)
+        is_cut = response.status is not Status.COMPLETE
+        return read_answer(response.text, generation.schema, generation.nonce, is_cut)
+
+    def latest_generation(self, cycle_id: int | None = None) -> Generation | None:
+        """The newest generation, of a cycle or of all."""
+        return self.store.latest_generation(cycle_id)
+
+    async def build_prompt(self, cycle_id: int) -> PreparedPrompt:
+        """The prompt of a cycle as it would be sent now, with its cost. Works without a gateway: then counts are estimates.
+
+        Raises DceError not_found (no such cycle), invalid_input (a selected file cannot go in; an unknown schema).
+        """
+        inputs = await asyncio.to_thread(self._inputs, cycle_id)
+        try:
+            return await self._priced(inputs, await self.provider.models())
+        except DceError as error:
+            if error.code in {"not_found", "invalid_input"}:
+                raise
+            return await self._priced(inputs, [], note=error.message)
+
+    def write_prompt(self, prompt: Prompt, out: Path | None = None) -> Path:
+        """Writes the prompt's bytes, whole or not at all; None: prompt.md in the workspace. Raises DceError invalid_input."""
+        path = self.project.root / PROMPT_FILE if out is None else out
+        try:
+            _replace(path, prompt.text.encode())
+        except OSError as error:
+            raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
+        return path
+
+    async def prepare(self, cycle_id: int, n: int) -> Generation:
+        """A new generation, its N responses queued, its prompt in prompt.md; `generator.run` starts it. Hold the writer lock.
+
+        Raises as `build_prompt`, and gateway_unreachable and its like, no_healthy_backend, prompt_too_long; then nothing was
+        stored or written.
+        """
+        if not 1 <= n <= MAX_RESPONSES:
+            raise DceError("invalid_input", f"{n} responses are asked for; possible are 1 to {MAX_RESPONSES}")
+        inputs = await asyncio.to_thread(self._inputs, cycle_id)
+        models = await self.provider.models()
+        if not models:
+            raise DceError("no_healthy_backend", "the gateway serves no model")
+        prepared = await self._priced(inputs, models)
+        # An estimate may be wrong by a third: then the model's own server is asked, and says so itself.
+        if prepared.is_over and prepared.is_exact:
+            counts = await self.counter.count([file.text for file in inputs.files])
+            paths = [file.path for file in inputs.files]
+            raise too_long(prepared, [(path, count.tokens) for path, count in zip(paths, counts, strict=True)])
+        return await asyncio.to_thread(self._begin, prepared, n)
+
+    def _begin(self, prepared: PreparedPrompt, n: int) -> Generation:
+        """prompt.md first: a generation whose prompt is not on the disk would be a lie, a prompt.md without one is not."""
+        self.write_prompt(prepared.prompt)
+        now = self.clock()
+        self.store.put_prompt(prepared.prompt, prepared.grammar, now)
+        return self.store.insert_generation(
+            Generation(
+                id=0,
+                cycle=prepared.cycle,
+                prompt_sha256=prepared.prompt.sha256,
+                model=self.settings.model or "",
+                n=n,
+                schema=prepared.prompt.schema,
+                nonce=prepared.prompt.nonce,
+                max_tokens=self.settings.max_tokens or 0,
+                temperature=self.settings.temperature,
+                reasoning_effort=self.settings.reasoning_effort,
+                created_at=now,
+                prompt_tokens=prepared.total,
+            )
+        )
+
+    async def _priced(self, inputs: PromptInput, models: list[Model], note: str = "") -> PreparedPrompt:
+        prompt = await asyncio.to_thread(build, inputs)
+        sections = [prompt.text[section.start : section.end] for section in prompt.sections]
+        total, *counts = await self.counter.count([prompt.text, *sections])
+        wanted = self.settings.model
+        model = next((model for model in models if wanted in (None, "", model.id)), None)
+        context = model.max_model_len if model else None
+        if not note and context is None:
+            note = f"the context of {wanted or 'the model'} is not known: the gateway does not tell it"
+        return PreparedPrompt(
+            cycle=inputs.cycle.id,
+            prompt=prompt,
+            grammar=SCHEMAS[inputs.schema].grammar(prompt.nonce, inputs.files),
+            counts=tuple(counts),
+            total=total.tokens,
+            is_exact=total.exact,
+            model=model.id if model else wanted or "",
+            context=context,
+            reserved=reserved_tokens(context, self.settings.max_tokens),
+            note=note,
+        )
+
+    def _inputs(self, cycle_id: int) -> PromptInput:
+        """Everything the prompt is made of, as it is now."""
+        schema = self.settings.schema
+        if schema not in SCHEMAS:
+            raise DceError("invalid_input", f"there is no schema {schema!r}", hint=f"There are: {', '.join(SCHEMAS)}.")
+        cycle = self.cycles.get(cycle_id)
+        earlier = [known for known in self.cycles.list() if 0 < known.id < cycle_id]
+        return PromptInput(
+            cycle=self._prompt_cycle(cycle),
+            history=tuple(self._prompt_cycle(known, self._summary(known)) for known in earlier),
+            scope=self.cycles.get(0).context,
+            files=tuple(
+                PromptFile(path=file.path, text=file.text, sha256=file.sha256) for file in self._selected_files()
+            ),
+            schema=schema,
+        )
+
+    def _selected_files(self) -> list[FileText]:
+        """The selection's files. Raises DceError invalid_input naming all that cannot go in."""
+        found: list[FileText] = []
+        problems: list[str] = []
+        for path in self.selection.paths():
+            try:
+                found.append(read_text(self.project, path))
+            except DceError as error:
+                problems.append(error.message.rstrip("."))
+        if problems:
+            raise DceError(
+                "invalid_input",
+                f"{len(problems)} of the selected files cannot go into the prompt: {'; '.join(problems)}",
+                hint="Take them out of the selection: `dce select remove PATH…`.",
+            )
+        return found
+
+    def _prompt_cycle(self, cycle: Cycle, summary: str = "") -> PromptCycle:
+        return PromptCycle(
+            id=cycle.id, title=cycle.title, context=cycle.context, ephemeral=cycle.ephemeral, summary=summary
+        )
+
+    def _summary(self, cycle: Cycle) -> str:
+        """What the chosen response of a cycle said it did, and its plan."""
+        if cycle.chosen_generation is None or cycle.chosen_slot is None:
+            return ""
+        chosen = (cycle.chosen_generation, cycle.chosen_slot)
+        # A slot may have been regenerated since: the version that was accepted is the one that counts.
+        accepted = [row.version for row in self.store.acceptances("applied") if (row.generation, row.slot) == chosen]
+        reading = self.reading(*chosen, version=accepted[0] if accepted else None)
+        return "\n\n".join(part for part in (reading.summary, reading.plan) if part)
+
+    def _recover(self) -> None:
+        """Settles what a dead process left; while another process lives and writes, that is its business."""
+        if not (self.store.has_active() or self.store.acceptances("planned")):
+            return
+        try:
+            with self.writer_lock("recover"):
+                baseline.recover_locked(self)
+        except DceError as error:
+            if error.code != "workspace_locked":
+                raise
+
+    def _settle(self) -> None:
+        self.store.interrupt_active(self.clock())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whole or not at all: a reader never sees half a prompt."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

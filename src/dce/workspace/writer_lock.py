@@ -1,0 +1,83 @@
+"""One process at a time changes a workspace: generates, accepts, restores.
+
+What must always hold: the lock is the operating system's, so it goes with the process that held it, however that died; within one
+process it is counted, so that a panel can accept while it generates; it is never waited for.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from dce.wire.errors import DceError
+
+LOCK_FILE = "lock"
+HOLDER_FILE = "lock.json"
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds the lock, for the message that others get."""
+
+    pid: int
+    verb: str
+
+
+class WriterLock:
+    """The lock of one workspace. `on_first` runs whenever this process comes to hold it: what a dead holder left is settled there."""
+
+    def __init__(self, state_dir: Path, on_first: Callable[[], object]) -> None:
+        self._holder_path = state_dir / HOLDER_FILE
+        self._file = filelock.FileLock(state_dir / LOCK_FILE, timeout=0, thread_local=False)
+        self._on_first = on_first
+        self._count = 0
+        self._guard = threading.Lock()
+
+    @contextlib.contextmanager
+    def hold(self, verb: str) -> Iterator[None]:
+        """Raises DceError workspace_locked, naming process and verb, if another process holds it."""
+        self._enter(verb)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self, verb: str) -> None:
+        with self._guard:
+            if self._count == 0:
+                self._acquire(verb)
+            self._count += 1
+
+    def _leave(self) -> None:
+        with self._guard:
+            self._count -= 1
+            if self._count == 0:
+                self._release()
+
+    def _acquire(self, verb: str) -> None:
+        try:
+            self._file.acquire()
+        except filelock.Timeout as error:
+            raise self._locked() from error
+        except OSError as error:
+            raise DceError("invalid_input", f"{self._file.lock_file} cannot be locked: {error.strerror}") from error
+        try:
+            self._holder_path.write_bytes(msgspec.json.encode(Holder(pid=os.getpid(), verb=verb)))
+            self._on_first()
+        except BaseException:
+            self._release()
+            raise
+
+    def _release(self) -> None:
+        self._holder_path.unlink(missing_ok=True)
+        self._file.release()
+
+    def _locked(self) -> DceError:
+        try:
+            holder = msgspec.json.decode(self._holder_path.read_bytes(), type=Holder)
+        except (OSError, msgspec.MsgspecError):
+            return DceError("workspace_locked", "another process is changing this workspace")
+        return DceError("workspace_locked", f"process {holder.pid} is changing this workspace (dce {holder.verb})")
