@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import stat
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,10 +32,10 @@ class Bench:
             write(root / path, content)
         self.project = Project.init(root)
         self.store = Store(self.project.state_dir / STORE_FILE)
+        weakref.finalize(self, self.store.close)
         self.clock: Callable[[], float] = lambda: 1000.0
         self.readings: dict[tuple[int, int], Reading] = {}
         self.is_locked_elsewhere = False
-        self.holds_lock = False
 
     @property
     def root(self) -> Path:
@@ -50,16 +51,11 @@ class Bench:
         return self.readings[generation_id, slot]
 
     @contextmanager
-    def writer_lock(self) -> Iterator[None]:
-        """Notes that it is held; another process's can be pretended."""
+    def writer_lock(self, verb: str = "") -> Iterator[None]:
+        """Another process's can be pretended; within this process it may be held several times, as the real one."""
         if self.is_locked_elsewhere:
-            raise DceError("workspace_locked", "process 1 generates")
-        assert not self.holds_lock, "the lock is not taken twice"
-        self.holds_lock = True
-        try:
-            yield
-        finally:
-            self.holds_lock = False
+            raise DceError("workspace_locked", f"process 1 generates; no {verb} now")
+        yield
 
     def answer(
         self,

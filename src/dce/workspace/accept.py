@@ -19,8 +19,8 @@ from dce.workspace.baseline import (
     Write,
     acceptances,
     apply,
+    changing,
     recover,
-    recover_locked,
     restore,
 )
 from dce.workspace.compare import Current, bytes_to_write, count_lines, is_stale, look, may_write
@@ -75,8 +75,7 @@ def accept(
     """
     if dry_run:
         return plan(workspace, generation_id, slot, paths), None
-    with workspace.writer_lock():
-        recover_locked(workspace)
+    with changing(workspace, "accept"):
         response = _response(workspace, generation_id, slot)
         items = _items(workspace, response, paths)
         _raise_refused([item.shown for item in items])
@@ -164,7 +163,7 @@ class _Planner:
         try:
             current = look(self._project, path)
         except DceError as error:
-            reason = error.message.partition(" is refused: ")[2].rstrip(".") or error.message
+            reason = error.message.partition(" is refused: ")[2].removesuffix(".") or error.message
             added, _ = count_lines("", block.content)
             refused = PlannedWrite(path=path, change="new", added=added, refused=reason, code=error.code)
             return _Item(shown=refused)

@@ -10,10 +10,11 @@ did not reach its end, in a crash or an error, is taken back. Nothing here knows
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
+import filelock
 import msgspec
 
 from dce.wire.errors import DceError
@@ -24,6 +25,8 @@ from dce.workspace.replace import Move, OnStep, carry_out, look_at, missing_fold
 from dce.workspace.response import Response
 from dce.workspace.schema.reading import Reading
 from dce.workspace.store import Store
+
+LOCK_FILE = "accept.lock"
 
 
 class Workspace(Protocol):
@@ -47,8 +50,8 @@ class Workspace(Protocol):
     def reading(self, generation_id: int, slot: int) -> Reading:
         """The latest version of a response, taken apart."""
 
-    def writer_lock(self) -> AbstractContextManager[object]:
-        """Held by whoever changes the workspace. Raises DceError workspace_locked."""
+    def writer_lock(self, verb: str = ...) -> AbstractContextManager[object]:
+        """Keeps other processes from changing the workspace. Raises DceError workspace_locked, naming their verb."""
 
 
 class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,8 +162,7 @@ def restore(
     if dry_run:
         row = _in_force(workspace.store, acceptance_id)
         return _plan_back(workspace, row), _acceptance(row)
-    with workspace.writer_lock():
-        recover_locked(workspace)
+    with changing(workspace, "restore"):
         row = _in_force(workspace.store, acceptance_id)
         planned = _plan_back(workspace, row)
         edited = [write.path for write in planned if write.refused]
@@ -191,12 +193,31 @@ def recover(workspace: Workspace) -> list[PlannedWrite]:
     if not workspace.store.acceptances("planned"):
         return []
     try:
-        with workspace.writer_lock():
-            return recover_locked(workspace)
+        with changing(workspace, "recover") as recovered:
+            return recovered
     except DceError as error:
         if error.code == "workspace_locked":
             return []
         raise
+
+
+@contextlib.contextmanager
+def changing(workspace: Workspace, verb: str) -> Iterator[list[PlannedWrite]]:
+    """Held while files change; begins by recovering, and gives what that did. Raises DceError workspace_locked.
+
+    The writer lock keeps other processes out, but a process may hold it several times over (a panel accepts while it generates).
+    So this one, which opens its file anew each time, also keeps this process's other threads out.
+    """
+    with workspace.writer_lock(verb):
+        lock = filelock.FileLock(workspace.project.state_dir / LOCK_FILE, timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise DceError("workspace_locked", "another accept or restore is at work in this workspace") from error
+        try:
+            yield recover_locked(workspace)
+        finally:
+            lock.release()
 
 
 def recover_locked(workspace: Workspace) -> list[PlannedWrite]:

@@ -1,0 +1,294 @@
+"""accept.py: what may be written into the workspace, and how it looks there."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from dce.wire.errors import DceError
+from dce.workspace.accept import PlannedWrite, accept, plan, restorable, restore
+from dce.workspace.response import Status
+from dce.workspace.schema.reading import FileBlock, Reading
+from tests.workspace.judging import Bench, snapshot, write
+
+FILES = {"a.py": "one\n", "b.py": "two\n", "d/c.py": "three\n"}
+
+
+def _refused(bench: Bench, generation: int, *paths: str) -> DceError:
+    """The error of an accept that must change nothing."""
+    before = snapshot(bench.root)
+    with pytest.raises(DceError) as caught:
+        accept(bench, generation, 1, paths)
+    assert snapshot(bench.root) == before
+    assert bench.store.acceptances() == ()
+    return caught.value
+
+
+def test_accept_writes_all_files(tmp_path: Path) -> None:
+    """New and changed files are written, same ones left alone; the response becomes the cycle's choice."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"x": "y"}, {"a.py": "1\n", "b.py": "two\n", "new/deep/e.py": "5\n"})
+    untouched = (tmp_path / "b.py").stat()
+    planned, acceptance = accept(bench, generation, 2)
+    assert planned == [
+        PlannedWrite(path="a.py", change="modified", added=1, removed=1),
+        PlannedWrite(path="b.py", change="same"),
+        PlannedWrite(path="new/deep/e.py", change="new", added=1),
+    ]
+    assert acceptance is not None
+    assert acceptance == restorable(bench)
+    assert (acceptance.generation, acceptance.slot, acceptance.version) == (generation, 2, 1)
+    assert [file.path for file in acceptance.files] == ["a.py", "new/deep/e.py"]
+    assert (tmp_path / "a.py").read_text() == "1\n"
+    assert (tmp_path / "new/deep/e.py").read_text() == "5\n"
+    assert (tmp_path / "b.py").stat() == untouched
+    cycle = bench.store.get_cycle(0)
+    assert (cycle.chosen_generation, cycle.chosen_slot) == (generation, 2)
+    assert [path for path in snapshot(tmp_path) if "tmp" in path] == []
+
+
+def test_some_paths(tmp_path: Path) -> None:
+    """PATHs pick files, however they are spelled; a path the response does not hold is not found, naming those it holds."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"a.py": "1\n", "./d//c.py": "3\n", "../evil": "x"})
+    planned, _ = accept(bench, generation, 1, ["d/c.py"])
+    assert [write.path for write in planned] == ["d/c.py"]
+    assert (tmp_path / "a.py").read_text() == "one\n"
+    accept(bench, generation, 1, ["./a.py"])
+    assert (tmp_path / "a.py").read_text() == "1\n"
+    with pytest.raises(DceError) as caught:
+        accept(bench, generation, 1, ["a.py", "nope.py"])
+    assert (caught.value.code, caught.value.hint) == ("not_found", "It holds: ../evil, a.py, d/c.py.")
+    assert "nope.py" in caught.value.message
+
+
+def test_dry_run_changes_nothing(tmp_path: Path) -> None:
+    """A dry run shows the plan with refused files marked, takes no lock and writes nothing."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"a.py": "1\n", "../x": "x"})
+    bench.is_locked_elsewhere = True
+    before = snapshot(tmp_path)
+    planned, acceptance = accept(bench, generation, 1, dry_run=True)
+    assert planned == plan(bench, generation, 1)
+    assert acceptance is None
+    assert [(write.path, write.refused) for write in planned] == [("a.py", ""), ("../x", "it holds ..")]
+    assert snapshot(tmp_path) == before
+    assert bench.store.acceptances() == ()
+    assert bench.store.get_cycle(0).chosen_slot is None
+
+
+def test_paths_outside_are_refused_all_together(tmp_path: Path) -> None:
+    """Every path that leads out is named in one error, and not even the harmless file is written."""
+    root = tmp_path / "w"
+    bench = Bench(root, FILES)
+    (root / "link").symlink_to(tmp_path)
+    (root / "dangling").symlink_to("../created")
+    bad = ["../x", "/etc/cron.d/x", "link/x", "dangling", ".git/config", ".GIT/hooks/pre-commit", ".dce/dce.db"]
+    generation = bench.answer({"a.py": "1\n", **dict.fromkeys(bad, "x")}, shown=["a.py"])
+    error = _refused(bench, generation)
+    assert error.code == "outside_workspace"
+    assert all(path in error.message for path in bad)
+    assert "a.py" not in error.message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w"]
+
+
+def test_stale_files_are_refused_all_together(tmp_path: Path) -> None:
+    """Edited, deleted, unannounced and no longer textual files are named in one error, each with its reason."""
+    bench = Bench(tmp_path, {**FILES, "hidden.py": "not shown\n", "blob": "text\n"})
+    generation = bench.answer(
+        dict.fromkeys(["a.py", "b.py", "hidden.py", "blob", "d", "d/c.py/x", "appeared.py", "d/c.py"], "new\n"),
+        shown=["a.py", "b.py", "d/c.py", "blob"],
+    )
+    (tmp_path / "a.py").write_text("edited\n")
+    (tmp_path / "b.py").unlink()
+    (tmp_path / "appeared.py").write_text("since\n")
+    (tmp_path / "blob").write_bytes(b"\x00\xff")
+    error = _refused(bench, generation)
+    assert error.code == "stale_file"
+    assert error.message == (
+        "nothing was written, refused: a.py (changed since the prompt was made); b.py (deleted since the prompt was made);"
+        " hidden.py, appeared.py (it exists, and the prompt did not show it); blob (it is not text now); d (it is a folder);"
+        " d/c.py/x (d/c.py is a file, not a folder)"
+    )
+
+
+def test_file_that_already_is_so_is_never_stale(tmp_path: Path) -> None:
+    """Accepting what the workspace already holds does nothing, and succeeds."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"a.py": "1\n"})
+    (tmp_path / "a.py").write_text("1\n")
+    assert accept(bench, generation, 1) == ([PlannedWrite(path="a.py", change="same")], None)
+    assert bench.store.get_cycle(0).chosen_slot == 1
+
+
+def test_second_response_after_the_first(tmp_path: Path) -> None:
+    """After one response was accepted another is stale where they overlap: it would bury the first; other files are free."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"a.py": "1\n"}, {"a.py": "I\n", "b.py": "II\n"})
+    accept(bench, generation, 1)
+    with pytest.raises(DceError, match=r"a\.py") as caught:
+        accept(bench, generation, 2)
+    assert caught.value.code == "stale_file"
+    accept(bench, generation, 2, ["b.py"])
+    assert [row.slot for row in bench.store.acceptances("applied")] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("before", "content", "after"),
+    [
+        (b"a\r\nb\r\n", "a\nc\n", b"a\r\nc\r\n"),
+        (b"\xef\xbb\xbfa\n", "b\n", b"\xef\xbb\xbfb\n"),
+        (b"a\nb", "a\nc\n", b"a\nc\n"),
+    ],
+)
+def test_form_is_kept(tmp_path: Path, before: bytes, content: str, after: bytes) -> None:
+    """Line ends, BOM and mode are those of the file that is replaced."""
+    bench = Bench(tmp_path, {"a": before})
+    (tmp_path / "a").chmod(0o751)
+    accept(bench, bench.answer({"a": content}), 1)
+    assert (tmp_path / "a").read_bytes() == after
+    assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o751
+
+
+def test_new_files_have_the_usual_mode(tmp_path: Path) -> None:
+    """A new file gets the mode that the user's programs give to new files."""
+    bench = Bench(tmp_path)
+    (tmp_path / "usual").touch()
+    accept(bench, bench.answer({"new": "x"}), 1)
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_symlink_inside_is_written_through(tmp_path: Path) -> None:
+    """A link to a file of the workspace stays a link; the file behind it gets the text."""
+    bench = Bench(tmp_path, FILES)
+    (tmp_path / "link.py").symlink_to("a.py")
+    generation = bench.answer({"link.py": "1\n"}, shown=["link.py"])
+    accept(bench, generation, 1)
+    assert (tmp_path / "link.py").is_symlink()
+    assert (tmp_path / "a.py").read_text() == "1\n"
+
+
+def test_same_file_twice(tmp_path: Path) -> None:
+    """Two blocks for one file are refused if their texts differ, also through a link; written once if they agree."""
+    bench = Bench(tmp_path, FILES)
+    (tmp_path / "link.py").symlink_to("a.py")
+    for other, is_refused in (("2\n", True), ("1\n", False)):
+        blocks = (FileBlock(path="a.py", content="1\n"), FileBlock(path="link.py", content=other))
+        generation = bench.answer(Reading(files=blocks), shown=["a.py", "link.py"])
+        if is_refused:
+            assert "twice" in _refused(bench, generation).message
+        else:
+            assert accept(bench, generation, 1)[1] is not None
+
+
+def test_truncated_block_needs_its_name(tmp_path: Path) -> None:
+    """A file that the answer broke off in is refused, unless it is asked for by name."""
+    bench = Bench(tmp_path, FILES)
+    blocks = (FileBlock(path="b.py", content="2\n"), FileBlock(path="a.py", content="1", status="truncated"))
+    generation = bench.answer(Reading(files=blocks))
+    error = _refused(bench, generation)
+    assert (error.code, "a.py" in error.message) == ("invalid_input", True)
+    accept(bench, generation, 1, ["a.py"])
+    assert (tmp_path / "a.py").read_text() == "1"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write read-only files")
+def test_read_only_file_is_refused(tmp_path: Path) -> None:
+    """A file that is protected against writing is not replaced behind its owner's back."""
+    bench = Bench(tmp_path, FILES)
+    (tmp_path / "a.py").chmod(0o444)
+    assert "read-only" in _refused(bench, bench.answer({"a.py": "1\n"})).message
+
+
+def test_nothing_to_accept(tmp_path: Path) -> None:
+    """A response without files, one that still runs, and one that is not there are clear errors."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({}, {"a.py": "1\n"}, statuses={2: Status.GENERATING})
+    for slot, code in ((1, "not_found"), (2, "conflict"), (3, "not_found")):
+        with pytest.raises(DceError) as caught:
+            accept(bench, generation, slot)
+        assert caught.value.code == code
+
+
+def test_needs_the_writer_lock(tmp_path: Path) -> None:
+    """While another process works on the workspace nothing is written."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"a.py": "1\n"})
+    bench.is_locked_elsewhere = True
+    assert _refused(bench, generation).code == "workspace_locked"
+
+
+def test_edit_between_plan_and_write_is_not_lost(tmp_path: Path) -> None:
+    """A file edited while accept is at work keeps the edit, and the files already written go back."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"a.py": "1\n", "b.py": "2\n"})
+
+    def on_step(step: str) -> None:
+        if step == "written a.py":
+            (tmp_path / "b.py").write_text("edited\n")
+
+    with pytest.raises(DceError) as caught:
+        accept(bench, generation, 1, on_step=on_step)
+    assert caught.value.code == "stale_file"
+    assert (tmp_path / "a.py").read_text() == "one\n"
+    assert (tmp_path / "b.py").read_text() == "edited\n"
+    assert restorable(bench) is None
+
+
+def test_full_disk_leaves_the_workspace_as_it_was(tmp_path: Path) -> None:
+    """When the system refuses to write a file, nothing is changed and the error names the file (a real limit, in a process)."""
+    bench = Bench(tmp_path, {"a.py": "one\n", "z.py": "two\n"})
+    before = snapshot(tmp_path)
+    bench.store.close()
+    script = """
+        import resource, sys
+        from pathlib import Path
+        from dce.wire.errors import DceError
+        from dce.workspace.accept import accept
+        from tests.workspace.judging import Bench
+        bench = Bench(Path(sys.argv[1]))
+        generation = bench.answer({"a.py": "1\\n", "n/new.py": "x\\n", "z.py": "x" * 50_000_000})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, 20_000_000))
+        try:
+            accept(bench, generation, 1)
+        except DceError as error:
+            print(error.code, error.message)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
+        capture_output=True, text=True, check=False, timeout=60, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.stdout.startswith("write_failed "), done.stderr
+    assert "z.py" in done.stdout
+    assert "the workspace is as it was" in done.stdout
+    assert snapshot(tmp_path) == before
+
+
+def test_git_is_left_alone(tmp_path: Path) -> None:
+    """HEAD, index, branches and configuration of a repository stay byte for byte; only the accepted files are modified."""
+    root = tmp_path / "w"
+    for path, content in FILES.items():
+        write(root / path, content)
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
+        return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "start")
+    (root / "b.py").write_text("staged\n")
+    git("add", "b.py")
+    bench = Bench(root)
+    generation = bench.answer({"a.py": "1\n", "n/e.py": "x\n"})
+    before, status = snapshot(root / ".git", skip=()), git("--no-optional-locks", "status", "--porcelain")
+    accept(bench, generation, 1)
+    assert snapshot(root / ".git", skip=()) == before
+    accepted = git("--no-optional-locks", "status", "--porcelain")
+    assert set(accepted.splitlines()) - set(status.splitlines()) == {" M a.py", "?? n/"}
+    restore(bench)
+    assert snapshot(root / ".git", skip=()) == before
+    assert git("--no-optional-locks", "status", "--porcelain") == status
