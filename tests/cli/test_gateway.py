@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -14,7 +15,7 @@ from dce.gateway.settings import GatewaySettings
 from tests.doctor.test_tree import closed_port
 
 
-def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> object:
+def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
     assert main([*words, "--json"]) == code
     return json.loads(capsys.readouterr().out)
 
@@ -35,12 +36,11 @@ def test_list_and_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     """A key is listed without its secret and is revoked by name; revoking it again finds nothing."""
     where = ("--data-dir", str(tmp_path))
     made = run_json(capsys, "gateway", "keys", "create", "bob", *where)
-    assert isinstance(made, dict)
     main(["gateway", "keys", "list", *where])
     text = capsys.readouterr().out
     assert "bob" in text
     assert made["key"] not in text
-    (revoked,) = run_json(capsys, "gateway", "keys", "revoke", "bob", *where)  # type: ignore[misc]
+    (revoked,) = run_json(capsys, "gateway", "keys", "revoke", "bob", *where)
     assert revoked["id"] == made["id"]
     assert main(["gateway", "keys", "revoke", "bob", *where]) == 1
 
@@ -49,7 +49,6 @@ def test_expiry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--expires 30d` sets the end; what is no time is wrong usage."""
     where = ("--data-dir", str(tmp_path))
     made = run_json(capsys, "gateway", "keys", "create", "c", "--expires", "30d", *where)
-    assert isinstance(made, dict)
     assert made["expires_at"] - made["created_at"] == pytest.approx(30 * 86_400, abs=60)
     assert main(["gateway", "keys", "create", "c", "--expires", "soon", *where]) == 2
 
@@ -87,7 +86,7 @@ def test_check_of_a_backend_that_is_down(tmp_path: Path, capsys: pytest.CaptureF
     """`check` names the backend that cannot be reached and ends with 4."""
     url = f"http://127.0.0.1:{closed_port()}"
     words = ("gateway", "check", "--insecure", "--backend", url, "--data-dir", str(tmp_path))
-    (row,) = run_json(capsys, *words, code=4)  # type: ignore[misc]
+    (row,) = run_json(capsys, *words, code=4)
     assert (row["url"], row["ok"]) == (url, False)
     assert row["error"]["hop"] == "backend"
 

@@ -12,6 +12,7 @@ from dce.cli.output import note, say, say_json
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
+    from dce.workspace.tokens import Count
     from dce.workspace.workspace import Workspace
 
 
@@ -53,7 +54,6 @@ def command(is_exact: bool, is_json: bool, directory: Path) -> None:
 
 async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
     from dce.workspace.files import list_files, read_text  # noqa: PLC0415
-    from dce.workspace.tokens import TokenCounter  # noqa: PLC0415
 
     selected = set(workspace.selection.paths())
     entries = {entry.path: (entry.size, entry.excluded) for entry in list_files(workspace.project)}
@@ -70,11 +70,7 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
             continue
         entries[path] = (file.size, "")
         texts[path] = file.text
-    counted = [path for path in texts if is_exact or path in selected]
-    guessed = [path for path in texts if not (is_exact or path in selected)]
-    counts = dict(zip(counted, await workspace.counter.count([texts[path] for path in counted]), strict=True))
-    estimator = TokenCounter(workspace.store, None)
-    counts |= dict(zip(guessed, await estimator.count([texts[path] for path in guessed]), strict=True))
+    counts = await _counts(workspace, texts, set(texts) if is_exact else selected & set(texts))
     return [
         FileRow(
             path=path,
@@ -86,6 +82,24 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
         )
         for path, (size, excluded) in sorted(entries.items())
     ]
+
+
+async def _counts(workspace: "Workspace", texts: dict[str, str], exact: set[str]) -> dict[str, "Count"]:
+    """Tokens of every text: of those in `exact` by the served model, if the gateway answers; of the rest estimated, unsent."""
+    from dce.workspace.tokens import TokenCounter  # noqa: PLC0415
+
+    try:
+        # Asked first: which model counts is part of a count, and a gateway that is down is then asked once, not for each file.
+        if exact:
+            await workspace.provider.models()
+    except DceError as error:
+        note(f"tokens are estimates: {error.message}")
+        exact = set()
+    estimator = TokenCounter(workspace.store, None)
+    found: dict[str, Count] = {}
+    for counter, paths in ((workspace.counter, sorted(exact)), (estimator, sorted(set(texts) - exact))):
+        found |= zip(paths, await counter.count([texts[path] for path in paths]), strict=True)
+    return found
 
 
 def _line(row: FileRow) -> str:

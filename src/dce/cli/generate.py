@@ -34,7 +34,7 @@ def command(
         cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
 
         async def run() -> Exit:
-            with workspace.writer_lock():
+            with workspace.writer_lock("generate"):
                 generation = await workspace.prepare(cycle.id, workspace.settings.n)
                 with open_view(is_json=is_json) as view:
                     return await Run(workspace, generation, view).to_end()

@@ -13,7 +13,7 @@ from dce.cli.output import data, note, say, say_json
 from dce.cli.tables import columns
 
 if TYPE_CHECKING:
-    from dce.workspace.workspace import PreparedPrompt
+    from dce.workspace.prepared_prompt import PreparedPrompt
 
 SECTION_TITLES = {
     "M1": "artifact schema",
@@ -35,7 +35,7 @@ class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints. `budget`: tokens that the model leaves for a prompt, None if it is not known."""
+    """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if not known, for which `note` says why."""
 
     cycle: int
     path: str
@@ -45,8 +45,11 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[SectionRow, ...]
     total: int
     exact: bool
+    model: str
+    context: int | None
     budget: int | None
     is_over: bool
+    note: str
 
 
 @click.command(name="prompt")
@@ -95,9 +98,12 @@ def _report(prepared: "PreparedPrompt", cycle_id: int, path: str) -> PromptRepor
         files=len(prepared.prompt.manifest),
         sections=rows,
         total=prepared.total,
-        exact=all(row.exact for row in rows),
+        exact=prepared.is_exact,
+        model=prepared.model,
+        context=prepared.context,
         budget=prepared.budget,
         is_over=prepared.is_over,
+        note=prepared.note,
     )
 
 
@@ -111,7 +117,7 @@ def _lines(report: PromptReport) -> list[str]:
     if report.path:
         lines.append(f"wrote {report.path}: cycle {report.cycle}, {report.files} files, schema {report.schema}")
     if report.budget is None:
-        lines.append("the model's context is not known: the gateway could not be asked")
+        lines.append(f"whether it fits is not known: {report.note}")
     elif report.is_over:
         over = report.total - report.budget
         lines.append(f"too long by {over:,} tokens: the model takes {report.budget:,}; select fewer or smaller files")

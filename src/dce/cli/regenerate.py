@@ -35,7 +35,7 @@ def command(
         generation = generation_of(workspace, generation_id)
 
         async def run() -> Exit:
-            with workspace.writer_lock(), open_view(is_json=is_json) as view:
+            with workspace.writer_lock("regenerate"), open_view(is_json=is_json) as view:
                 return await Run(workspace, generation, view, tuple(dict.fromkeys(slots))).to_end()
 
         code = asyncio.run(run())

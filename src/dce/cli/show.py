@@ -40,12 +40,7 @@ def command(
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
         response = workspace.store.response(generation.id, slot, version)
-        is_latest = workspace.store.response(generation.id, slot).version == response.version
-        reading = (
-            workspace.reading(generation.id, slot)
-            if is_latest
-            else _read(response, generation.schema, generation.nonce)
-        )
+        reading = workspace.reading(generation.id, slot, version)
     if is_json:
         say_json({"response": response, "reading": reading})
         return
@@ -56,12 +51,6 @@ def command(
         _print_reading(reading)
     else:
         data(response.thinking if thinking else response.text)
-
-
-def _read(response: "Response", schema: str, nonce: str) -> "Reading":
-    from dce.workspace.schema import read_answer  # noqa: PLC0415
-
-    return read_answer(response.text, schema, nonce, is_truncated=response.status == "truncated")
 
 
 def _headline(response: "Response") -> str:

@@ -40,8 +40,13 @@ class Probe:
     def __init__(self, target: Target, key: str | None) -> None:
         self._target = target
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._tls = httpx.create_ssl_context()
         self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S), follow_redirects=False
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            follow_redirects=False,
+            verify=self._tls,
+            proxy=target.proxy or None,
+            trust_env=False,  # what the environment says of proxies is in the target
         )
 
     async def __aenter__(self) -> Self:
@@ -72,7 +77,7 @@ class Probe:
 
     async def handshake(self) -> Connected | Failure:
         """A TLS handshake with the gateway, trusting what the HTTP client trusts."""
-        return await self._open(self._target.host, self._target.port, httpx.create_ssl_context())
+        return await self._open(self._target.host, self._target.port, self._tls)
 
     async def _open(self, host: str, port: int, context: ssl.SSLContext | None) -> Connected | Failure:
         started = time.monotonic()

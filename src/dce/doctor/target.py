@@ -68,7 +68,8 @@ def read_target(url: str, environ: Mapping[str, str]) -> Target:
         host=parts.hostname,
         port=port or (443 if parts.scheme == "https" else 80),
         prefix=prefix.rstrip("/"),
-        proxy=_proxy(parts.scheme, parts.hostname, environ),
+        # A proxy cannot reach a gateway on this machine.
+        proxy="" if parts.hostname.startswith(_LOOPBACK) else _proxy(parts.scheme, parts.hostname, environ),
     )
 
 

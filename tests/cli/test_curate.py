@@ -1,0 +1,196 @@
+"""From a folder to a prompt: init, files, select, cycle, prompt."""
+
+from pathlib import Path
+
+import pytest
+
+from dce.wire.errors import CODES
+from tests.cli.conftest import Dce
+from tests.cli.scripted_gateway import ScriptedGateway
+from tests.doctor.test_tree import closed_port
+
+
+def test_init_twice(dce: Dce, folder: Path) -> None:
+    """`init` makes a workspace with its own .gitignore; the second time it changes nothing."""
+    assert dce("init", "--json").json == {"root": str(folder), "is_new": True, "has_scope": False}
+    before = sorted(path.name for path in folder.iterdir())
+    assert dce("init", "--json").json["is_new"] is False
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert (folder / ".dce" / ".gitignore").is_file()
+
+
+def test_init_with_scope(dce: Dce, folder: Path) -> None:
+    """`init --scope F` stores the text as cycle 0's context."""
+    (folder / "scope.txt").write_text("A sample.\n")
+    dce("init", "--scope", "scope.txt")
+    assert dce("cycle", "show", 0, "--json").json["context"] == "A sample.\n"
+
+
+def test_outside_a_workspace(dce: Dce) -> None:
+    """A verb that needs a workspace says how to make one."""
+    result = dce("board", code=3)
+    assert "not_a_workspace" in result.err
+    assert "dce init" in result.err
+
+
+def test_files(dce: Dce, workspace: Path) -> None:
+    """Every file is listed; selected ones with the model's own count, others estimated, what cannot go in with its reason."""
+    rows = {row["path"]: row for row in dce("files", "--json").json}
+    assert rows["src/a.py"] | {"size": 0} == {
+        "path": "src/a.py",
+        "size": 0,
+        "is_selected": True,
+        "tokens": 4,
+        "exact": True,
+        "excluded": "",
+    }
+    assert (rows["readme.md"]["is_selected"], rows["readme.md"]["exact"]) == (False, False)
+    assert rows["readme.md"]["tokens"] > 0
+    assert (rows["logo.png"]["tokens"], rows["logo.png"]["excluded"]) == (None, "binary")
+
+
+def test_files_that_are_not_selected_are_sent_nowhere(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """Listing counts only the selected files on the gateway; `--exact` counts all."""
+    dce("files")
+    sent = [body["prompt"] for _, path, body in gateway.requests if path == "/tokenize"]
+    assert sorted(sent) == ["def a():\n    return 1\n", "def b():\n    return 2\n"]
+    assert {row["exact"] for row in dce("files", "--exact", "--json").json if not row["excluded"]} == {True}
+
+
+def test_files_without_a_gateway(dce: Dce, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the gateway down the list still comes, its tokens marked as estimates and the reason said."""
+    monkeypatch.setenv("DCE_URL", f"http://127.0.0.1:{closed_port()}")
+    result = dce("files")
+    assert "≈" in result.out
+    assert "tokens are estimates" in result.err
+
+
+def test_selected_file_that_is_gone(dce: Dce, workspace: Path) -> None:
+    """A selected file that was deleted stays listed, with that as its reason."""
+    (workspace / "src" / "b.py").unlink()
+    rows = {row["path"]: row for row in dce("files", "--json").json}
+    assert rows["src/b.py"]["excluded"] == "does not exist"
+
+
+def test_select(dce: Dce, workspace: Path) -> None:
+    """Files, folders and globs are selected and taken out; an unknown name is answered with the nearest."""
+    assert dce("select", "list").out.splitlines() == ["src/a.py", "src/b.py"]
+    assert dce("select", "rm", "src/*.py", "--json").json == {"removed": ["src/a.py", "src/b.py"], "paths": []}
+    assert dce("select", "add", "src/a.py", "--json").json["added"] == ["src/a.py"]
+    assert "src/b.py" in dce("select", "add", "src/bb.py", code=1).err
+    assert dce("select", "clear", "--json").json == {"removed": ["src/a.py"], "paths": []}
+
+
+@pytest.mark.parametrize("path", ["../outside.py", "/etc/passwd", ".git/config", ".dce/config.toml"])
+def test_select_outside(path: str, dce: Dce, workspace: Path) -> None:
+    """Nothing outside the workspace, and nothing of .git or .dce, can be selected."""
+    result = dce("select", "add", path, "--json", code=3)
+    assert result.json["error"]["code"] == "outside_workspace"
+
+
+def test_select_binary(dce: Dce, workspace: Path) -> None:
+    """A binary file named in full is refused with the reason."""
+    assert "binary" in dce("select", "add", "logo.png", code=3).err
+
+
+def test_paths_are_taken_from_where_you_are(dce: Dce, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a subfolder names are relative to it, `..` leads up in the workspace, absolute paths inside work too."""
+    dce("select", "clear")
+    monkeypatch.chdir(workspace / "src")
+    assert dce("select", "add", "a.py", "../readme.md", workspace / "src" / "b.py", "--json").json["added"] == [
+        "readme.md",
+        "src/a.py",
+        "src/b.py",
+    ]
+    assert dce("select", "rm", ".", "--json").json["removed"] == ["src/a.py", "src/b.py"]
+
+
+def test_workspace_option(dce: Dce, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-C DIR` acts as if one stood in DIR."""
+    dce("select", "clear")
+    monkeypatch.chdir(tmp_path)
+    assert dce("select", "add", "a.py", "-C", workspace / "src", "--json").json["added"] == ["src/a.py"]
+    assert dce("select", "list", "-C", tmp_path / "nowhere", code=2).code == 2
+
+
+def test_selection_sets(dce: Dce, workspace: Path) -> None:
+    """A saved set comes back; files of it that are gone are named."""
+    dce("select", "save", "core")
+    dce("select", "clear")
+    assert dce("select", "sets", "--json").json == {"core": ["src/a.py", "src/b.py"]}
+    (workspace / "src" / "b.py").unlink()
+    assert dce("select", "load", "core", "--json").json == {
+        "name": "core",
+        "paths": ["src/a.py"],
+        "missing": ["src/b.py"],
+    }
+    assert dce("select", "load", "none", code=1).code == 1
+
+
+def test_cycles(dce: Dce, workspace: Path) -> None:
+    """Cycles are made, listed, edited and deleted; the latest one is meant when none is named."""
+    made = dce("cycle", "new", "--title", "Second", "-m", "More.", "--json").json
+    assert (made["id"], made["title"], made["context"]) == (2, "Second", "More.")
+    edited = dce("cycle", "edit", "--title", "Renamed", "--json").json
+    assert (edited["id"], edited["title"], edited["context"]) == (2, "Renamed", "More.")
+    assert [cycle["id"] for cycle in dce("cycle", "list", "--json").json] == [0, 1, 2]
+    dce("cycle", "delete", 2)
+    assert dce("cycle", "show", "--json").json["id"] == 1
+    assert dce("cycle", "show", 2, code=1).code == 1
+    assert dce("cycle", "delete", 0, code=3).code == 3
+
+
+def test_cycle_texts_from_files(dce: Dce, workspace: Path) -> None:
+    """Context and ephemeral context come from files; what is not text is refused."""
+    (workspace / "c.md").write_text("Context ü\n", encoding="utf-8")
+    (workspace / "bad.md").write_bytes(b"\xff\xfe")
+    made = dce("cycle", "new", "--context", "c.md", "--ephemeral", "c.md", "--json").json
+    assert (made["context"], made["ephemeral"]) == ("Context ü\n", "Context ü\n")
+    assert "not UTF-8" in dce("cycle", "new", "--context", "bad.md", code=3).err
+    assert "cannot read nothere" in dce("cycle", "new", "--context", "nothere", code=3).err
+    assert dce("cycle", "new", "--context", "c.md", "-m", "x", code=2).code == 2
+
+
+def test_edit_in_the_editor(dce: Dce, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without options the context opens in the editor, and what it leaves is stored."""
+    monkeypatch.setenv("EDITOR", "sed -i s/return/give/")
+    assert dce("cycle", "edit", "--json").json["context"] == "Make a() give 2.\n"
+
+
+def test_prompt(dce: Dce, workspace: Path) -> None:
+    """`prompt` writes prompt.md and shows exact tokens by section against the model's context."""
+    report = dce("prompt", "--json").json
+    text = (workspace / "prompt.md").read_text(encoding="utf-8")
+    assert report["path"] == str(workspace / "prompt.md")
+    assert [row["name"] for row in report["sections"]] == ["M1", "M2", "M3", "M4", "M5", "M6", "M7"]
+    assert (report["total"], report["exact"]) == (len(text.split()), True)
+    assert (report["context"], report["is_over"], report["files"]) == (8192, False, 2)
+    assert "fits" in dce("prompt").out
+
+
+def test_prompt_to_standard_output(dce: Dce, workspace: Path) -> None:
+    """`--out -` prints exactly the bytes that the file would have, and writes no file."""
+    text = dce("prompt", "--out", "-").out
+    assert not (workspace / "prompt.md").exists()
+    dce("prompt", "--out", "other.md")
+    assert (workspace / "other.md").read_bytes().decode() == text
+
+
+def test_prompt_too_long(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """A prompt over the budget is written and said to be too long, with 1; generating refuses with 3 and sends nothing."""
+    gateway.context = 200
+    result = dce("prompt", code=1)
+    assert "too long by" in result.out
+    refused = dce("generate", "-n", 1, "--json", code=3)
+    assert refused.json["error"]["code"] == "prompt_too_long"
+    assert not [path for _, path, _ in gateway.requests if path == "/api/dce/proxy"]
+
+
+def test_unknown_schema(dce: Dce, workspace: Path) -> None:
+    """A schema that does not exist is refused with those that do."""
+    assert "blocks" in dce("prompt", "--schema", "xml", code=3).err
+
+
+def test_every_code_has_a_next_step() -> None:
+    """Whatever error a verb ends with, its row says what to do next."""
+    assert all(row.hint for row in CODES.values())

@@ -1,0 +1,266 @@
+"""From a prompt to a changed workspace and back: generate, stop, regenerate, board, show, diff, run-checks, accept, restore."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Dce
+from tests.cli.scripted_gateway import ScriptedGateway, answer_of
+from tests.doctor.test_tree import closed_port
+
+A_2 = "def a():\n    return 2\n"
+GOOD = answer_of("a() returns 2.", **{"src/a__py": A_2})
+BAD = answer_of("a() returns 3.", **{"src/a__py": "def a():\n    return 3\n"})
+EVIL = answer_of("Done.", **{"../evil__py": "x\n"})
+
+CHECKS = """
+[[check]]
+name = "a"
+command = ["python", "-c", "import sys; sys.path.insert(0, 'src'); import a; sys.exit(a.a() != 2)"]
+"""
+
+
+@pytest.fixture
+def generated(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> Path:
+    """A workspace with one generation: right, wrong, outside the workspace, and no answer at all."""
+    gateway.answers = [GOOD, BAD, EVIL, "I would rather not."]
+    dce("generate", "-n", 4)
+    return workspace
+
+
+def test_generate_plain(dce: Dce, workspace: Path) -> None:
+    """Without a terminal, progress is lines: one for each change of status, totals, and the next verbs."""
+    result = dce("generate", "-n", 3)
+    assert result.out.count("complete") == 4
+    assert "generation 1 · 3 responses · scripted-1b" in result.out or "generation 1 · 3 responses" in result.out
+    assert "dce board" in result.err
+
+
+def test_generate_json(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """With --json each event is a line; the request carries n and the written prompt."""
+    events = dce("generate", "-n", 2, "--max-tokens", 99, "--json").events
+    assert events[0]["event"] == "generation_started"
+    assert events[-1]["event"] == "generation_ended"
+    assert {event["slot"] for event in events if event["event"] == "slot_text"} == {1, 2}
+    (body,) = [body for method, path, body in gateway.requests if path == "/api/dce/proxy"]
+    assert (body["n"], body["max_tokens"]) == (2, 99)
+    assert body["messages"][0]["content"] == (workspace / "prompt.md").read_text()
+
+
+def test_generate_with_a_wrong_key(dce: Dce, workspace: Path) -> None:
+    """A refused key ends with 3 and names the gateway's hop; no generation is left behind."""
+    result = dce("generate", "--key", "dce_wrong", "--json", code=3)
+    assert result.json["error"]["code"] == "invalid_key"
+    assert dce("board", code=1).code == 1
+
+
+def test_generate_without_a_gateway(dce: Dce, workspace: Path) -> None:
+    """A gateway that is down ends with 4 and the next step."""
+    result = dce("generate", "--url", f"http://127.0.0.1:{closed_port()}", code=4)
+    assert "[gateway · gateway_unreachable]" in result.err
+    assert "next: " in result.err
+
+
+def test_interrupt(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """Ctrl-C in a real process: the gateway is told, the slots are `stopped` with their text, exit 130, no traceback."""
+    gateway.is_paused = True
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dce", "generate", "-n", "2", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == "slot_text":
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err
+    assert gateway.stopped
+    assert json.loads(out.splitlines()[-1])["statuses"] == {"stopped": 2}
+    assert dce("show", 1).out.startswith("he")
+
+
+def test_stop_from_another_process(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """`dce stop GENERATION SLOT` ends one response while the others finish."""
+    gateway.is_paused = True
+    found: list[int] = []
+
+    def stop() -> None:
+        assert gateway.is_half_sent.wait(20)
+        # A process of its own, as in another terminal; the stream's id may be stored a moment after the first text came.
+        for _ in range(20):
+            done = subprocess.run(
+                [sys.executable, "-m", "dce", "stop", "latest", "2"], capture_output=True, check=False, timeout=30
+            )
+            found.append(done.returncode)
+            if done.returncode == 0:
+                return
+        gateway.resume.set()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    events = dce("generate", "-n", 3, "--json").events
+    thread.join()
+    assert found[-1] == 0
+    assert events[-1]["statuses"] == {"complete": 2, "stopped": 1}
+    assert dce("stop", 1, 2, code=1).code == 1
+
+
+def test_locked_workspace(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """While one process generates, another is refused with the holder's process id."""
+    gateway.is_paused = True
+    result: list[subprocess.CompletedProcess[bytes]] = []
+
+    def generate() -> None:
+        assert gateway.is_half_sent.wait(20)
+        command = [sys.executable, "-m", "dce", "generate", "-n", "1", "--json"]
+        result.append(subprocess.run(command, capture_output=True, check=False, timeout=30))
+        gateway.resume.set()
+
+    thread = threading.Thread(target=generate)
+    thread.start()
+    dce("generate", "-n", 1)
+    thread.join()
+    assert result[0].returncode == 3
+    error = json.loads(result[0].stdout)["error"]
+    assert error["code"] == "workspace_locked"
+    assert str(os.getpid()) in error["message"]
+
+
+def test_board(dce: Dce, generated: Path) -> None:
+    """The board ranks every response and has the promised fields."""
+    rows = dce("board", "--json").json
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+    assert list(rows[0]) == [
+        "slot",
+        "status",
+        "tokens",
+        "ttft_s",
+        "tokens_per_s",
+        "elapsed_s",
+        "parse",
+        "files",
+        "checks",
+        "cluster",
+        "rank",
+        "flags",
+    ]
+    by_slot = {row["slot"]: row for row in rows}
+    assert by_slot[1]["files"] == [{"path": "src/a.py", "change": "modified", "added": 1, "removed": 1, "flags": []}]
+    assert "outside_workspace" in by_slot[3]["flags"]
+    assert by_slot[4]["parse"] == "failed"
+    text = dce("board", "latest").out
+    assert "~ src/a.py +1 -1" in text
+    assert text.splitlines()[1].split()[:3] == ["rank", "#", "status"]
+    assert dce("board", 9, code=1).code == 1
+    assert dce("board", "first", code=2).code == 2
+
+
+def test_show(dce: Dce, generated: Path) -> None:
+    """A response is shown exactly, in parts, or as JSON."""
+    assert dce("show", 4).out == "I would rather not."
+    assert dce("show", 1, "--file", "src/a.py").out == A_2
+    assert "summary:\na() returns 2." in dce("show", 1, "--parsed").out
+    assert dce("show", 1, "--json").json["reading"]["files"][0]["path"] == "src/a.py"
+    assert "src/a.py" in dce("show", 1, "--file", "src/x.py", code=1).err
+    assert dce("show", 9, code=1).code == 1
+    assert dce("show", 1, "--parsed", "--thinking", code=2).code == 2
+
+
+def test_diff(dce: Dce, generated: Path) -> None:
+    """A diff against the workspace and against another response, in the form that `patch` reads."""
+    assert dce("diff", 1).out.startswith("--- a/src/a.py\n+++ b/src/a.py\n@@ ")
+    between = dce("diff", 1, 2).out
+    assert "-    return 2\n+    return 3\n" in between
+    assert dce("diff", 1, 1).err.strip() == "no difference"
+    (row,) = dce("diff", 3, "--json").json
+    assert (row["diff"], "refused" in row["refused"]) == ("", True)
+    assert dce("diff", 1, "--path", "src/x.py", code=1).code == 1
+
+
+def test_diff_can_be_applied(dce: Dce, generated: Path) -> None:
+    """`dce diff SLOT | git apply` makes of the workspace what accepting would."""
+    subprocess.run(["git", "apply", "-"], input=dce("diff", 1).out.encode(), cwd=generated, check=True, timeout=30)
+    assert (generated / "src" / "a.py").read_text() == A_2
+
+
+def test_accept_and_restore(dce: Dce, generated: Path) -> None:
+    """Accepting writes the files, restoring puts the bytes back; a dry run changes nothing."""
+    before = (generated / "src" / "a.py").read_bytes()
+    planned = dce("accept", 1, "--dry-run", "--json").json
+    assert (planned["dry_run"], planned["acceptance"]) == (True, None)
+    assert (generated / "src" / "a.py").read_bytes() == before
+    assert "~ src/a.py +1 -1" in dce("accept", 1).out
+    assert (generated / "src" / "a.py").read_text() == A_2
+    assert dce("cycle", "show", "--json").json["chosen_slot"] == 1
+    dce("restore", "--dry-run")
+    assert (generated / "src" / "a.py").read_text() == A_2
+    dce("restore")
+    assert (generated / "src" / "a.py").read_bytes() == before
+    assert dce("restore", code=1).code == 1
+
+
+def test_accept_outside(dce: Dce, generated: Path) -> None:
+    """A response that reaches outside the workspace is refused, in a dry run too, and nothing is written."""
+    assert dce("accept", 3, "--json", code=3).json["error"]["code"] == "outside_workspace"
+    assert "refused" in dce("accept", 3, "--dry-run", code=3).out
+    assert not (generated.parent / "evil.py").exists()
+
+
+def test_accept_stale(dce: Dce, generated: Path) -> None:
+    """A file edited since the prompt is not overwritten; after accepting, an edit stops the restore."""
+    file = generated / "src" / "a.py"
+    before = file.read_text()
+    file.write_text("mine\n")
+    assert "stale_file" in dce("accept", 1, code=3).err
+    file.write_text(before)
+    dce("accept", 1)
+    file.write_text("mine\n")
+    assert "stale_file" in dce("restore", code=3).err
+    assert file.read_text() == "mine\n"
+
+
+def test_accept_one_path(dce: Dce, generated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PATHs pick files of the response, named from where one stands; others are answered with what it holds."""
+    assert "src/a.py" in dce("accept", 1, "src/b.py", code=1).err
+    monkeypatch.chdir(generated / "src")
+    dce("accept", 1, "a.py")
+    assert (generated / "src" / "a.py").read_text() == A_2
+
+
+def test_regenerate(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None:
+    """A slot written anew has a new version; the earlier one can still be shown."""
+    gateway.answers = [GOOD]
+    events = dce("regenerate", "latest", 4, "--json").events
+    assert events[0]["slots"] == [4]
+    assert "a() returns 2." in dce("show", 4).out
+    assert dce("show", 4, "--version", 1).out == "I would rather not."
+    assert dce("regenerate", 1, 9, code=1).code == 1
+
+
+def test_run_checks(dce: Dce, generated: Path) -> None:
+    """The project's checks judge the responses: the right one passes and leads the board, the workspace is untouched."""
+    assert "checks.toml" in dce("run-checks", code=1).err
+    (generated / ".dce" / "checks.toml").write_text(CHECKS)
+    reports = dce("run-checks", 1, 2, "--json", code=1).json
+    assert (reports["1"]["failed"], reports["2"]["failed"]) == (0, 1)
+    assert dce("run-checks", 1).code == 0
+    assert "1 of 3 responses pass" in dce("run-checks").err
+    best = dce("board", "--json").json[0]
+    assert (best["slot"], best["checks"]) == (1, {"passed": 1, "failed": 0, "new_failures": 0})
+    assert "return 1" in (generated / "src" / "a.py").read_text()
+
+
+def test_doctor(dce: Dce, workspace: Path) -> None:
+    """With all well the doctor ends with 0; with a wrong key 1; with nothing there 4."""
+    assert dce("doctor", "--json").json["ok"] is True
+    assert "✓ model    token" in dce("doctor").out
+    assert dce("doctor", "--key", "wrong", "--json", code=1).json["code"] == "invalid_key"
+    result = dce("doctor", "--url", f"http://127.0.0.1:{closed_port()}", "--json", code=4)
+    assert (result.json["failing_hop"], result.json["code"]) == ("gateway", "gateway_unreachable")
