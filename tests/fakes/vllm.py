@@ -113,12 +113,18 @@ class FakeVllm:
             return await _json(writer, 401, {"error": "Unauthorized"})
         if request.path == "/v1/models":
             cards = [
-                {"id": name, "object": "model", "owned_by": self.behaviour.owned_by, "max_model_len": CONTEXT}
+                {
+                    "id": name,
+                    "object": "model",
+                    "owned_by": self.behaviour.owned_by,
+                    "max_model_len": CONTEXT,
+                    "meta": {"n_ctx": CONTEXT},
+                }
                 for name in self.models
             ]
             return await _json(writer, 200, {"object": "list", "data": cards})
         if request.path == "/props":
-            return await _json(writer, 200, {"default_generation_settings": {"n_ctx": CONTEXT}})
+            return await _json(writer, 200, {"total_slots": 10})
         if request.path == "/tokenize":
             text = request.json.get("prompt") or request.json.get("content")
             return await _json(

@@ -10,8 +10,9 @@ from dce.wire.errors import DceError
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 """Longest frame of a backend: a token with twenty logprobs has 3 KB; a backend that never ends one is broken."""
 
-_UNFINISHED = (b'"finish_reason":null', b'"finish_reason": null')
-_INDEX = (b'"index":', b'"index": ')
+_UNFINISHED = b'"finish_reason":null'
+_INDEX = b'"index":'
+_FIRST = b'"index":0'
 
 
 class FrameSplitter:
@@ -49,34 +50,19 @@ def _data_of(frame: bytes) -> bytes:
 
 
 def is_plain(data: bytes) -> bool:
-    """Whether this is the usual frame: one choice, not finished, no error beside it."""
-    return (
-        (_UNFINISHED[0] in data or _UNFINISHED[1] in data)
-        and data.count(b'"index":') == 1
-        and data.count(b'"finish_reason":') == 1
-        and not data.startswith(b'{"error"')
-    )
+    """Whether this is the usual frame in the usual, compact spelling: one choice, not finished."""
+    return _UNFINISHED in data and data.count(_INDEX) == 1
 
 
-def index_of(data: bytes) -> int | None:
-    """The choice index of a plain frame; None if it is not where it should be."""
-    at = data.find(b'"index":')
-    if at < 0:
-        return None
-    at += 8
-    while data[at : at + 1] == b" ":
-        at += 1
+def index_of(data: bytes) -> int:
+    """The choice index of a plain frame; -1 if it is not where it should be."""
+    at = data.find(_INDEX) + len(_INDEX)
     end = at
     while data[end : end + 1].isdigit():
         end += 1
-    return int(data[at:end]) if end > at else None
+    return int(data[at:end]) if end > at else -1
 
 
-def with_index(data: bytes, index: int) -> bytes:
-    """A plain frame of a request with n=1, renumbered: its index 0 becomes `index`."""
-    if index == 0:
-        return data
-    for name in _INDEX:
-        if name + b"0" in data:
-            return data.replace(name + b"0", name + b"%d" % index, 1)
-    return data
+def with_index(data: bytes, index: int) -> bytes | None:
+    """A plain frame of a request with n=1, renumbered: its index 0 becomes `index`. None if it has no index 0."""
+    return data.replace(_FIRST, b'"index":%d' % index, 1) if _FIRST in data else None

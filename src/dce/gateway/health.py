@@ -63,7 +63,7 @@ class Discoverer:
         cards = [card for card in data if isinstance(card, dict)]
         kind = recognise(cards)
         props = await self._get(upstream, kind.props_path) if kind.props_path else {}
-        return Discovery(kind=kind, models=tuple(kind.models(cards, props)))
+        return Discovery(kind=kind, models=tuple(kind.models(cards)), native_limit=kind.native_limit(props))
 
     async def _get(self, upstream: Upstream, path: str) -> Mapping[str, Any]:
         headers = json_headers(upstream.settings.key, "discovery")

@@ -4,7 +4,7 @@ Facts were read off the servers themselves: vLLM 0.32 shares the prefill of requ
 than one with n=N and each can be stopped alone; llama.cpp computes the prompt anew for each request, so one with n=N it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -31,8 +31,11 @@ class Kind(Protocol):
     def recognises(self, owned_by: str) -> bool:
         """Whether a model card's `owned_by` is this kind's."""
 
-    def models(self, cards: list[dict[str, Any]], props: Mapping[str, Any]) -> list[Model]:
-        """The served models from `/v1/models` and, if `props_path` is set, the answer of that path."""
+    def models(self, cards: list[dict[str, Any]]) -> list[Model]:
+        """The served models from the cards of `/v1/models`."""
+
+    def native_limit(self, props: Mapping[str, Any]) -> int | None:
+        """The largest `n` of one request, if there is one; `props` is the answer of `props_path`."""
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Request fields in this server's dialect."""
@@ -44,10 +47,10 @@ class Kind(Protocol):
         """The count in the answer of `/tokenize`."""
 
 
-def _cards(cards: list[dict[str, Any]], context: int | None = None) -> list[Model]:
-    rows = [(card.get("id"), card.get("max_model_len")) for card in cards]
+def _models(cards: list[dict[str, Any]], context_of: Callable[[dict[str, Any]], Any]) -> list[Model]:
+    rows = [(card.get("id"), context_of(card)) for card in cards]
     return [
-        Model(id=name, max_model_len=size if isinstance(size, int) else context)
+        Model(id=name, max_model_len=size if isinstance(size, int) else None)
         for name, size in rows
         if isinstance(name, str) and name
     ]
@@ -78,9 +81,12 @@ class Vllm:
     def recognises(self, owned_by: str) -> bool:
         return owned_by == "vllm"
 
-    def models(self, cards: list[dict[str, Any]], props: Mapping[str, Any]) -> list[Model]:
+    def models(self, cards: list[dict[str, Any]]) -> list[Model]:
+        return _models(cards, lambda card: card.get("max_model_len"))
+
+    def native_limit(self, props: Mapping[str, Any]) -> int | None:
         del props
-        return _cards(cards)
+        return None
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         return _structured(fields)
@@ -103,10 +109,12 @@ class LlamaCpp:
     def recognises(self, owned_by: str) -> bool:
         return owned_by == "llamacpp"
 
-    def models(self, cards: list[dict[str, Any]], props: Mapping[str, Any]) -> list[Model]:
-        settings = props.get("default_generation_settings")
-        context = settings.get("n_ctx") if isinstance(settings, dict) else None
-        return _cards(cards, context if isinstance(context, int) and context > 0 else None)
+    def models(self, cards: list[dict[str, Any]]) -> list[Model]:
+        return _models(cards, lambda card: card["meta"].get("n_ctx") if isinstance(card.get("meta"), dict) else None)
+
+    def native_limit(self, props: Mapping[str, Any]) -> int | None:
+        slots = props.get("total_slots")
+        return slots if isinstance(slots, int) and slots > 0 else None
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         rest = {name: value for name, value in fields.items() if name != "structured_outputs"}
@@ -131,9 +139,12 @@ class Other:
         del owned_by
         return True
 
-    def models(self, cards: list[dict[str, Any]], props: Mapping[str, Any]) -> list[Model]:
+    def models(self, cards: list[dict[str, Any]]) -> list[Model]:
+        return _models(cards, lambda card: card.get("max_model_len"))
+
+    def native_limit(self, props: Mapping[str, Any]) -> int | None:
         del props
-        return _cards(cards)
+        return None
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         return _structured(fields)

@@ -1,6 +1,5 @@
 """Where the frames of a stream go: to the client as events, or into one JSON answer. The stream does not know which."""
 
-import asyncio
 from typing import Any, Protocol
 
 import msgspec
@@ -29,11 +28,10 @@ class Output(Protocol):
 
 
 class EventOutput:
-    """Server-sent events on the client's connection: `id: <stream>:<seq>`, one write per turn of the loop."""
+    """Server-sent events on the client's connection: `id: <stream>:<seq>`. uvloop joins the writes of one turn of the loop."""
 
     def __init__(self, wire: ClientWire, stream_id: str) -> None:
         self._wire = wire
-        self._loop = asyncio.get_running_loop()
         self._prefix = b"id: " + stream_id.encode() + b":"
         self._sequence = 0
         self._buffer: list[bytes] = []
@@ -44,9 +42,6 @@ class EventOutput:
 
     def frame(self, data: bytes) -> None:
         self._sequence += 1
-        if not self._buffer:
-            # Ten backends may wake in one turn of the loop: their frames leave in one write at its end.
-            self._loop.call_soon(self.flush)
         self._buffer.append(b"%b%d\ndata: %b\n\n" % (self._prefix, self._sequence, data))
 
     def heartbeat(self) -> None:

@@ -32,7 +32,7 @@ class Flow(Protocol):
     """A stream or a relay, as the one who waits for its end sees it."""
 
     finished: asyncio.Future[None]
-    last_frame_at: float
+    frames: int
 
     @property
     def is_paused(self) -> bool:
@@ -63,9 +63,7 @@ class Proxy:
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=wants_json)
         model = self._catalog.resolve(ask.model)
         upstream = self._policy.choose(self._catalog.candidates(model.id))
-        stream = Stream(
-            secrets.token_hex(16), request.principal.key_id, model.id, _plan(ask.n, is_fanout=upstream.is_fanout())
-        )
+        stream = Stream(secrets.token_hex(16), request.principal.key_id, model.id, upstream.plan(ask.n))
         opener = _Opener(self._transport, upstream, model, ask, request.id)
         upstream.in_flight += ask.n
         self._streams[stream.id] = stream
@@ -184,17 +182,21 @@ class Proxy:
 
     async def _until_finished(self, flow: Flow, request: Request) -> None:
         """Waits for the end: heartbeats while it is quiet, a cut for a client that has stopped reading."""
-        loop = asyncio.get_running_loop()
+        clock = asyncio.get_running_loop().time
         step = min(self._settings.heartbeat_s, self._settings.write_stall_timeout_s)
+        frames, quiet_since = flow.frames, clock()
         paused_since: float | None = None
         while not flow.finished.done():
             await asyncio.wait({flow.finished}, timeout=step)
-            now = loop.time()
+            now = clock()
+            if flow.frames != frames:
+                frames, quiet_since = flow.frames, now
             paused_since = (paused_since or now) if flow.is_paused else None
             if paused_since is not None and now - paused_since >= self._settings.write_stall_timeout_s:
                 request.wire.cut()
-            elif not flow.is_paused and now - flow.last_frame_at >= self._settings.heartbeat_s:
+            elif not flow.is_paused and now - quiet_since >= self._settings.heartbeat_s:
                 flow.heartbeat()
+                quiet_since = now
 
 
 class _Opener:
@@ -245,11 +247,6 @@ def _forward_pieces(ask: ForwardBody, model: Model) -> list[bytes]:
     if ask.model == model.id and not ask.is_changed:
         return [ask.raw]
     return [encode_request({**ask.fields, "model": model.id})]
-
-
-def _plan(n: int, *, is_fanout: bool) -> list[list[int]]:
-    """Which backend request carries which choices."""
-    return [[index] for index in range(n)] if is_fanout else [list(range(n))]
 
 
 def _stream_headers(stream: Stream, ask: GenerateBody) -> list[tuple[bytes, bytes]]:

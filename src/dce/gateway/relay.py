@@ -18,15 +18,14 @@ class Relay:
         self._exchange = exchange
         self._wire = wire
         self._request_id = request_id
-        self._loop = asyncio.get_running_loop()
-        self.finished: asyncio.Future[None] = self._loop.create_future()
-        self.last_frame_at = self._loop.time()
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.frames = 0
         self.is_paused = False
         self._is_between_events = True
 
     def data(self, piece: bytes) -> None:
         """Passes on what one wake-up brought, in one write."""
-        self.last_frame_at = self._loop.time()
+        self.frames += 1
         self._is_between_events = piece.endswith((b"\n\n", b"\r\n\r\n"))
         self._wire.write(piece)
         if not self._wire.is_writable:

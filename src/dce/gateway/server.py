@@ -1,6 +1,7 @@
 """Listening, signals and stopping. uvicorn does HTTP; `dce gateway serve` and the demo start it here."""
 
 import asyncio
+import gc
 import socket
 import threading
 
@@ -49,6 +50,7 @@ class GatewayServer:
 
     def run(self) -> None:
         """Serves until SIGINT or SIGTERM."""
+        gc.freeze()  # what is loaded by now lives as long as the process: no use in looking at it again
         self._server.run(sockets=[self._socket])
 
     def start(self) -> "GatewayServer":

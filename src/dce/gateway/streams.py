@@ -37,14 +37,14 @@ class Choice:
     def __init__(self, index: int) -> None:
         self.index = index
         self.state = ChoiceState.OPEN
+        self.is_open = True
         self.error: DceError | None = None
         self.last_frame = b""
-        self.has_begun = False
 
     def end(self, state: ChoiceState, error: DceError | None = None) -> None:
         """OPEN → any of the others, once."""
-        assert self.state is ChoiceState.OPEN, f"choice {self.index} ends twice"
-        self.state, self.error = state, error
+        assert self.is_open, f"choice {self.index} ends twice"
+        self.state, self.error, self.is_open = state, error, False
 
 
 class Opener(Protocol):
@@ -63,18 +63,25 @@ class Part:
         self.exchange: Exchange | None = None
         self.opening: asyncio.Task[None] | None = None
         self.is_opened = False
-        self.usage: Usage | None = None
+        self.usages: list[Usage] = []
+        """vLLM sends one, the sum over its choices; llama.cpp one a choice."""
         self._splitter = FrameSplitter()
         self._only = self.indices[0] if len(self.indices) == 1 else None
+        self._is_done = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come: all was said, or the request is closed."""
+        return self._is_done or (self.exchange is None and self.opening is None)
 
     def data(self, piece: bytes) -> None:
-        """Bytes of the backend: whole frames go on at once."""
+        """Bytes of the backend: whole frames go on at once, in one write for all that this wake-up brought."""
         try:
             for frame in self._splitter.feed(piece):
                 self._frame(frame)
         except DceError as error:
             self._fail(error)
-        self._stream.check_writable(self)
+        self._stream.flush(self)
 
     def end(self, error: DceError | None) -> None:
         """The backend's answer is over; whatever has not finished by now is lost."""
@@ -85,25 +92,30 @@ class Part:
         self.exchange = None
         self._stream.lose(self, error)
 
-    def abort(self) -> None:
-        """Closes the backend request, opened or not."""
+    def close(self) -> None:
+        """Closes the backend request, opened or not. One that has said all is let end by itself: its connection is kept."""
         if self.opening is not None:
             self.opening.cancel()
-        if self.exchange is not None:
+            self.opening = None
+        if self.exchange is not None and not self._is_done:
             self.exchange.abort()
             self.exchange = None
 
     def _fail(self, error: DceError) -> None:
-        self.abort()
+        self.close()
         self._stream.lose(self, error)
 
     def _frame(self, data: bytes) -> None:
         if is_plain(data):
             index = self._only if self._only is not None else index_of(data)
-            if index is not None and index in self.indices:
-                self._stream.pass_on(index, data if self._only is None else with_index(data, index))
+            numbered = data if self._only is None else with_index(data, self._only)
+            if numbered is not None and index in self.indices:
+                self._stream.pass_on(index, numbered)
                 return
-        if data != DONE:
+        if data == DONE:
+            self._is_done = True
+            self._stream.check_finished()
+        else:
             self._decoded(data)
 
     def _decoded(self, data: bytes) -> None:
@@ -119,8 +131,7 @@ class Part:
             elif chunk.choices:
                 self._each_choice(value)
             elif chunk.usage is not None:
-                self.usage = chunk.usage
-                self._stream.check_finished()
+                self.usages.append(chunk.usage)
 
     def _each_choice(self, value: dict[str, Any]) -> None:
         for choice in value["choices"]:
@@ -150,7 +161,7 @@ class Stream:
         self._is_paused = False
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
-        self.last_frame_at = self._loop.time()
+        self.frames = 0
 
     # -- the request's side -------------------------------------------------------------------------------------------
 
@@ -184,11 +195,15 @@ class Stream:
     def stop(self, index: int) -> bool:
         """Ends one choice on the client's word; its backend request is closed when no other choice needs it."""
         choice = self.choices[index]
-        if choice.state is not ChoiceState.OPEN:
+        if not choice.is_open:
             return False
         choice.end(ChoiceState.STOPPED)
         self._emit(_chunk(self, {"index": index, "delta": {}, "finish_reason": "stopped"}))
-        self._after_end(index)
+        part = self._part_of[index]
+        if not any(self.choices[other].is_open for other in part.indices):
+            part.close()
+        self.flush(part)
+        self.check_finished()
         return True
 
     def stop_all(self) -> None:
@@ -218,7 +233,7 @@ class Stream:
         """Ends every backend request. What was acquired for the stream is given back when this returns."""
         openings = [part.opening for part in self.parts if part.opening is not None]
         for part in self.parts:
-            part.abort()
+            part.close()
         await asyncio.gather(*openings, return_exceptions=True)
 
     # -- the backends' side -------------------------------------------------------------------------------------------
@@ -227,22 +242,22 @@ class Stream:
         try:
             exchange = await opener(part.indices)
         except DceError as error:
+            part.opening = None
             self.lose(part, error)
             return
-        part.exchange = exchange
-        part.is_opened = True
+        part.exchange, part.opening, part.is_opened = exchange, None, True
         exchange.start(part)
 
     def pass_on(self, index: int, data: bytes) -> None:
         """A frame of one choice, already renumbered. Frames of a choice that has ended are dropped."""
         choice = self.choices[index]
-        if choice.state is ChoiceState.OPEN:
+        if choice.is_open:
             choice.last_frame = data
             self._emit(data)
 
     def finish(self, index: int) -> None:
         """The model ended this choice."""
-        if self.choices[index].state is ChoiceState.OPEN:
+        if self.choices[index].is_open:
             self.choices[index].end(ChoiceState.FINISHED)
             self.check_finished()
 
@@ -250,52 +265,46 @@ class Stream:
         """Whatever is still open in this part will not come any more."""
         for index in part.indices:
             choice = self.choices[index]
-            if choice.state is ChoiceState.OPEN:
+            if choice.is_open:
                 choice.end(ChoiceState.LOST, error)
                 self._emit(
                     _chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)})
                 )
+        self.flush(part)
         self.check_finished()
 
-    def check_writable(self, part: Part) -> None:
-        """A client that reads slowly slows its own backends down, and nobody else."""
-        if self._output is not None and not self._output.is_writable:
+    def flush(self, part: Part) -> None:
+        """Writes what a wake-up brought. A client that reads slowly slows its own backends down, and nobody else."""
+        if self._output is None:
+            return
+        self._output.flush()
+        if not self._output.is_writable and part.exchange is not None:
             self._is_paused = True
-            if part.exchange is not None:
-                part.exchange.pause()
+            part.exchange.pause()
 
     def usage(self) -> Usage:
         """The sum over the choices; the prompt counts once. Of an aborted choice, the last figure seen."""
-        rows = [part.usage or _last_usage(self, part) for part in self.parts]
-        known = [row for row in rows if row is not None]
+        known = [usage for part in self.parts for usage in (part.usages or _last_usages(self, part))]
         return Usage(
-            prompt_tokens=max((row.prompt_tokens for row in known), default=0),
-            completion_tokens=sum(row.completion_tokens for row in known),
-            cached_tokens=max((row.cached_tokens for row in known), default=0),
+            prompt_tokens=max((usage.prompt_tokens for usage in known), default=0),
+            completion_tokens=sum(usage.completion_tokens for usage in known),
+            cached_tokens=max((usage.cached_tokens for usage in known), default=0),
         )
 
     def check_finished(self) -> None:
         """Finishes the stream when every choice has ended and every part has said its usage or is closed."""
-        is_over = all(choice.state is not ChoiceState.OPEN for choice in self.choices)
-        # A part's usage frame follows its last choice in the same piece of bytes, or soon after.
-        is_counted = all(part.usage is not None or part.exchange is None for part in self.parts)
-        if is_over and is_counted and not self.finished.done():
+        is_ended = not any(choice.is_open for choice in self.choices)
+        if is_ended and all(part.is_over for part in self.parts) and not self.finished.done():
             self.finished.set_result(None)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _emit(self, data: bytes) -> None:
-        self.last_frame_at = self._loop.time()
+        self.frames += 1
         if self._output is None:
             self._early.append(data)
         else:
             self._output.frame(data)
-
-    def _after_end(self, index: int) -> None:
-        part = self._part_of[index]
-        if all(self.choices[other].state is not ChoiceState.OPEN for other in part.indices):
-            part.abort()
-        self.check_finished()
 
     def last_frames(self) -> list[bytes]:
         """What ends the stream: the usage, then `[DONE]`, or the error that names the lost choices."""
@@ -331,14 +340,8 @@ def _error_frame(chunk: Chunk) -> DceError:
     )
 
 
-def _last_usage(stream: Stream, part: Part) -> Usage | None:
+def _last_usages(stream: Stream, part: Part) -> list[Usage]:
     """Usage from the last frame of each choice, for a part that never sent its sum."""
-    seen = []
-    for index in part.indices:
-        frame = stream.choices[index].last_frame
-        usage = usage_of(msgspec.json.decode(frame).get("usage")) if b'"usage"' in frame else None
-        if usage is not None:
-            seen.append(usage)
-    if not seen:
-        return None
-    return Usage(prompt_tokens=seen[0].prompt_tokens, completion_tokens=sum(usage.completion_tokens for usage in seen))
+    frames = [stream.choices[index].last_frame for index in part.indices]
+    found = [usage_of(msgspec.json.decode(frame).get("usage")) for frame in frames if b'"usage"' in frame]
+    return [usage for usage in found if usage is not None]

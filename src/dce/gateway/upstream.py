@@ -13,6 +13,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Kind
     models: tuple[Model, ...]
+    native_limit: int | None = None
 
 
 class Upstream:
@@ -25,6 +26,7 @@ class Upstream:
         self.fault: DceError | None = DceError("no_healthy_backend", f"{settings.url} has not been reached yet")
         self.kind: Kind = KINDS[-1]
         self.models: tuple[Model, ...] = ()
+        self.native_limit: int | None = None
 
     @property
     def url(self) -> str:
@@ -40,15 +42,18 @@ class Upstream:
         """Whether it serves the model now."""
         return self.is_up and any(served.id == model for served in self.models)
 
-    def is_fanout(self) -> bool:
-        """Whether N responses are N requests (else one request with n=N)."""
+    def plan(self, n: int) -> list[list[int]]:
+        """Which of N responses go in which request: one each (fan-out), or as many as the server takes in one (native)."""
         choice = self.settings.n_strategy
-        return (self.kind.n_strategy if choice == "auto" else choice) == "fanout"
+        is_fanout = (self.kind.n_strategy if choice == "auto" else choice) == "fanout"
+        size = 1 if is_fanout else self.native_limit or n
+        return [list(range(first, min(first + size, n))) for first in range(0, n, size)]
 
     def discovered(self, discovery: Discovery) -> None:
         """It answered."""
         self.kind = discovery.kind
         self.models = discovery.models
+        self.native_limit = discovery.native_limit
         self.fault = None
 
     def failed(self, fault: DceError) -> None:
