@@ -4,7 +4,12 @@ Plain text, because models write worse code inside JSON; a nonce, because a file
 with the same nonce everything is the file, byte for byte: no other text ends a block.
 """
 
-from dce.workspace.schema.reading import PromptFile, Reading, file_block
+import re
+
+from dce.workspace.schema.assembly import assemble
+from dce.workspace.schema.prose import is_answer, reasoning_end
+from dce.workspace.schema.reading import BlockStatus, PromptFile, Reading, file_block
+from dce.workspace.schema.spans import MAX_TAG_CHARS, Span, find_spans
 
 _INSTRUCTIONS = """\
 Answer in plain text in exactly this form, the parts in this order:
@@ -34,6 +39,14 @@ Rules:
 6. One block for a path. Every file named as written in the summary has its block."""
 
 
+_ANY_OPENER = re.compile(r"^[ \t]*<file\b[^<>\n]*\bpath\s*=", re.MULTILINE)
+_ANY_NONCE = re.compile(
+    rf"""^[ \t]*<file\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}\bpath\s*=)[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bnonce\s*=\s*["']?([\w-]{{1,40}})""",
+    re.MULTILINE,
+)
+_LOOSE_CLOSER = re.compile(r"^[ \t]*</file(?:[_ -]?(?:artifact|path))?(?:\s[^<>\n]*)?>", re.MULTILINE | re.IGNORECASE)
+
+
 class BlocksSchema:
     """Schema `blocks`."""
 
@@ -47,6 +60,105 @@ class BlocksSchema:
         """None: the form is loose enough for any instructed model."""
         return None
 
-    def read(self, text: str, nonce: str) -> Reading | None:  # noqa: ARG002
-        """None yet."""
-        return None
+    def read(self, text: str, nonce: str) -> Reading | None:
+        """The answer. A nonce that the model got wrong everywhere in the same way is taken for the right one, and noted.
+
+        None if no file carries a nonce, unless it is an answer without files.
+        """
+        start = reasoning_end(text)
+        repairs: list[str] = []
+        used = nonce if nonce and _opener(nonce).search(text, start) else _other_nonce(text, start)
+        if not used:
+            has_files = _ANY_OPENER.search(text, start) is not None
+            return None if has_files or not is_answer(text[start:]) else assemble(text, (), start=start)
+        if used != nonce:
+            repairs.append(f"The files carry the nonce {used[:20]} instead of {nonce}.")
+        strong = _strong_spans(text, used, start)
+        return assemble(text, _with_weak(text, strong, start), start=start, repairs=repairs)
+
+
+def _opener(nonce: str) -> re.Pattern[str]:
+    """An opening line: the first thing on its line, with a path and the nonce in whatever order and quotes."""
+    mark = re.escape(nonce)
+    return re.compile(
+        rf"""^[ \t]*<file\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
+        rf"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
+        re.MULTILINE,
+    )
+
+
+def _closer(nonce: str) -> re.Pattern[str]:
+    return re.compile(rf"""</file\b[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>""")
+
+
+def _other_nonce(text: str, start: int) -> str:
+    """The one nonce that the answer's openers agree on, if they carry any."""
+    found = {match[1] for match in _ANY_NONCE.finditer(text, start)}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _strong_spans(text: str, nonce: str, start: int) -> list[Span]:
+    """The files whose opener carries the nonce. Only a closer with the nonce ends one, while there is such a closer."""
+    opener, closer = _opener(nonce), _closer(nonce)
+    spans = []
+    opened = opener.search(text, start)
+    while opened is not None:
+        following = opener.search(text, opened.end())
+        limit = following.start() if following else len(text)
+        closed = closer.search(text, opened.end(), limit)
+        span = _span(text, opened, limit, closed, nonce)
+        spans.append(span)
+        opened = following
+    return spans
+
+
+def _span(text: str, opened: re.Match[str], limit: int, closed: re.Match[str] | None, nonce: str) -> Span:
+    path = opened["double"] if opened["double"] is not None else opened["single"]
+
+    def ending(body_end: int, end: int, status: BlockStatus, note: str) -> Span:
+        return Span(opened["double"] or path, opened.start(), opened.end(), body_end, end, status, note)
+
+    if closed is not None:
+        body_end = closed.start()
+        indent = body_end - len(text[opened.end() : body_end].rstrip(" \t")) - opened.end()
+        if indent and text[body_end - indent - 1] == "\n":
+            body_end -= indent  # an indented closing line: the indentation is not the file's
+        return ending(body_end, closed.end(), "complete", "")
+    for loose in reversed(list(_LOOSE_CLOSER.finditer(text, opened.end(), limit))):
+        if not text[loose.end() : limit].strip(" \t\r\n`"):
+            return ending(loose.start(), loose.end(), "repaired", "Its closing line lacks the nonce.")
+        break
+    if limit < len(text):
+        return ending(limit, limit, "ambiguous", "It has no closing line; the next file's begin was taken.")
+    line = text.rfind("\n", opened.end(), limit) + 1 or opened.end()
+    if limit - line >= 2 and f'</file nonce="{nonce}">'.startswith(text[line:limit]):
+        return ending(line, limit, "repaired", "Its closing line is cut off.")
+    return ending(limit, limit, "truncated", "The text ends before the file does.")
+
+
+def _with_weak(text: str, strong: list[Span], start: int) -> list[Span]:
+    """The files with those added whose opener lacks the nonce, as far as they lie between the others and have an end."""
+    masked, at = [], start
+    for span in strong:
+        masked += [text[at : span.start], "\n" * (span.end - span.start)]
+        at = span.end
+    weak = [_shifted(span, start) for span in find_spans("".join([*masked, text[at:]]))]
+    apart = [span for span in weak if span.status != "truncated" and not any(_overlap(span, other) for other in strong)]
+    return sorted([*strong, *apart], key=lambda span: span.start)
+
+
+def _shifted(span: Span, by: int) -> Span:
+    status = "repaired" if span.status == "complete" else span.status
+    return Span(
+        span.path,
+        span.start + by,
+        span.body_start + by,
+        span.body_end + by,
+        span.end + by,
+        status,
+        span.note or "Its opening line lacks the nonce.",
+    )
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end

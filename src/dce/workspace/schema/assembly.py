@@ -1,0 +1,146 @@
+"""From the files found in an answer to a reading: the same care for every schema.
+
+Content is kept byte for byte, except a code fence that wraps a whole file. Whatever was repaired, guessed or doubted is said in the
+notes, and shows in the parse, in the file's status and in the flags.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+import msgspec
+
+from dce.workspace.schema.doubts import missing_files, placeholder
+from dce.workspace.schema.prose import read_prose
+from dce.workspace.schema.reading import FileBlock, Reading
+from dce.workspace.schema.spans import Span
+
+MAX_NOTED = 5
+"""How many names a note lists before it says how many more there are."""
+
+_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^`\r\n]*)\r?")
+_MARKDOWN = frozenset({".md", ".markdown", ".mdx", ".mdc", ".rst"})
+
+
+def assemble(text: str, spans: Sequence[Span], *, start: int = 0, repairs: Sequence[str] = ()) -> Reading:
+    """The reading of an answer: its files lie at `spans` in `text` (in order, apart), what is before `start` is reasoning.
+
+    `repairs` say what the reader had to mend to find them.
+    """
+    prose = read_prose(_outside(text, spans, start))
+    repairs = [*repairs, *prose.repairs]
+    remarks = [*prose.remarks]
+    if start:
+        remarks.insert(0, "Reasoning before the answer was left out of the view.")
+    spans = [span for span in spans if span.start >= start]
+    found = [_block(text, span, repairs) for span in spans]
+    files, is_doubled = _latest(found, remarks)
+    flags = _flags(files, f"{prose.summary}\n{prose.plan}", remarks, is_doubled=is_doubled)
+    is_whole = not repairs and all(file.status == "complete" for file in files)
+    return Reading(
+        summary=prose.summary,
+        plan=prose.plan,
+        activity=prose.activity,
+        files=files,
+        parse="ok" if is_whole else "repaired",
+        flags=flags,
+        notes=(*repairs, *remarks),
+    )
+
+
+def canonical(path: str) -> str:
+    """A path as the workspace spells it, so that `./a.py` and `a.py` are one file. Says nothing about whether it is allowed."""
+    path = path.strip()
+    while path.startswith("./"):
+        path = path[2:].lstrip("/")
+    return path
+
+
+def _outside(text: str, spans: Sequence[Span], start: int) -> str:
+    parts, at = [], start
+    for span in spans:
+        if span.start >= start:
+            parts.append(text[at : span.start])
+            at = span.end
+    return "\n".join([*parts, text[at:]])
+
+
+def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
+    path = canonical(span.path)
+    content, status = text[span.body_start : span.body_end], span.status
+    if span.note:
+        repairs.append(f"{path}: {span.note}")
+    bare = _unwrapped(content, path)
+    if bare is not None:
+        repairs.append(f"{path}: The code fence around the file was taken off.")
+        content, status = bare, "repaired" if status == "complete" else status
+    return FileBlock(path=path, content=content, status=status)
+
+
+def _unwrapped(content: str, path: str) -> str | None:
+    """A file without the code fence that wraps all of it; None if there is none.
+
+    A Markdown file may well begin and end with a fence of its own: there, only one marked `markdown` is a wrapping.
+    """
+    lines = content.split("\n")
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    if len(filled) < 2:
+        return None
+    first, last = filled[0], filled[-1]
+    opening, closing = _FENCE.fullmatch(lines[first]), _FENCE.fullmatch(lines[last])
+    if opening is None or closing is None or closing[2].strip() or closing[1][0] != opening[1][0]:
+        return None
+    is_markdown = PurePosixPath(path).suffix.lower() in _MARKDOWN
+    if is_markdown and opening[2].strip().lower() not in {"markdown", "md"}:
+        return None
+    return "".join(line + "\n" for line in lines[first + 1 : last])
+
+
+def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileBlock, ...], bool]:
+    """One block a path, where it came last; and whether two blocks of a path disagree.
+
+    Of several the last wins, but a whole one before a cut-off one.
+    """
+    kept: dict[str, FileBlock] = {}
+    disagree: dict[str, None] = {}
+    for block in found:
+        before = kept.pop(block.path, None)
+        if before is not None and before.content != block.content:
+            disagree[block.path] = None
+            if block.status == "truncated" and before.status != "truncated":
+                block = before  # noqa: PLW2901 - the whole one stays
+        kept[block.path] = block
+    if disagree:
+        remarks.append(f"More than one block, not the same, for {_list(disagree)}: the last whole one is shown.")
+    files = tuple(
+        msgspec.structs.replace(block, status="ambiguous")
+        if path in disagree and block.status != "truncated"
+        else block
+        for path, block in kept.items()
+    )
+    return files, bool(disagree)
+
+
+def _flags(files: Sequence[FileBlock], said: str, remarks: list[str], *, is_doubled: bool) -> tuple[str, ...]:
+    flags = []
+    if any(file.status == "truncated" for file in files):
+        flags.append("truncated")
+    placeholders = [(file.path, placeholder(file.content)) for file in files]
+    for path, line in placeholders:
+        if line:
+            remarks.append(f"{path}: A placeholder stands for text that was left out: {line[:80]}")
+    if any(line for _, line in placeholders):
+        flags.append("elision")
+    missing = missing_files(said, [file.path for file in files])
+    if missing:
+        flags.append("missing_files")
+        remarks.append(f"Named as written, but absent: {_list(missing)}.")
+    if is_doubled or any(file.status == "ambiguous" for file in files):
+        flags.append("ambiguous_block")
+    return tuple(flags)
+
+
+def _list(names: Iterable[str]) -> str:
+    named = list(names)
+    more = f" and {len(named) - MAX_NOTED} more" if len(named) > MAX_NOTED else ""
+    return ", ".join(named[:MAX_NOTED]) + more

@@ -1,0 +1,129 @@
+"""The parts of an answer that are for people: summary, plan, activity; and the reasoning that must not be taken for them.
+
+Works on what lies outside the files, so that a file may hold `<summary>`, `<think>` or `assistantfinal` as it likes.
+"""
+
+import re
+
+import msgspec
+
+_ANSWER_BEGINS = re.compile(
+    r"\s*(?:<\|[a-z_]{1,20}\|>|>|\*\*)*\s*<(?:summary|plan|course_of_action|file|artifact)\b", re.IGNORECASE
+)
+_SUMMARY_LINE = re.compile(r"^[ \t]{0,3}<summary>", re.IGNORECASE | re.MULTILINE)
+_THINK_OPEN = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
+_THINK_CLOSE = re.compile(
+    r"</(?:think|thinking|reasoning)>|assistantfinal|<\|channel\|>final<\|message\|>", re.IGNORECASE
+)
+_THINK_TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
+
+_PARTS: dict[str, tuple[str, ...]] = {
+    "summary": ("summary",),
+    "plan": ("plan", "course_of_action"),
+    "activity": ("activity", "curator_activity"),
+}
+"""The parts and the tags they are known by: ours, then the original's."""
+_ANY_TAG = "|".join(tag for tags in _PARTS.values() for tag in tags)
+_HEADING = re.compile(
+    r"^#{1,4}[ \t]*(?:\*\*)?(summary|plan|course of action|curator activity)\b[^\n]*$", re.IGNORECASE | re.MULTILINE
+)
+_NEXT_HEADING = re.compile(r"^#{1,4}[ \t]", re.MULTILINE)
+
+
+class Prose(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer says to people. `rest` is text outside every part and every file; `is_tagged` if a part had its tag."""
+
+    summary: str = ""
+    plan: str = ""
+    activity: str = ""
+    rest: str = ""
+    is_tagged: bool = False
+    repairs: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def reasoning_end(text: str) -> int:
+    """Where leaked reasoning at an answer's start ends; 0 if there is none.
+
+    Reasoning is told by its own tags, or by a marker that the answer's first tag follows at once. A marker after `<summary>` is
+    the answer's own text.
+    """
+    opened = _THINK_OPEN.match(text)
+    if opened is not None:
+        close = f"</{opened[1]}>"
+        found = text.lower().find(close.lower(), opened.end())
+        return found + len(close) if found >= 0 else 0
+    summary = _SUMMARY_LINE.search(text)
+    for marker in _THINK_CLOSE.finditer(text, 0, summary.start() if summary else len(text)):
+        if _ANSWER_BEGINS.match(text, marker.end()):
+            return marker.end()
+    return 0
+
+
+def is_answer(text: str) -> bool:
+    """Whether text that holds no files has at least the tags of an answer."""
+    return any(_part(text, tags)[0] for tags in _PARTS.values())
+
+
+def read_prose(text: str) -> Prose:
+    """The parts found in `text`, which is an answer without its files and its leading reasoning. The last of several wins.
+
+    Without any tags, Markdown headings serve; without those, all of the text is the summary: nothing is hidden.
+    """
+    repairs, remarks = [], []
+    rest = _without_thoughts(text)
+    if rest != text:
+        remarks.append("Reasoning between tags was left out of the view.")
+    found: dict[str, str] = {}
+    for part, tags in _PARTS.items():
+        found[part], rest, is_unclosed = _part(rest, tags)
+        if is_unclosed:
+            repairs.append(f"The {part} has no closing tag.")
+    is_tagged = any(found.values())
+    if not is_tagged:
+        found, rest = _headed(rest)
+        if not any(found.values()):
+            found["summary"], rest = rest.strip(), ""
+        if any(found.values()):
+            repairs.append("There is no summary tag: the text beside the files is shown instead.")
+    return Prose(**found, rest=rest.strip(), is_tagged=is_tagged, repairs=tuple(repairs), remarks=tuple(remarks))
+
+
+def _without_thoughts(text: str) -> str:
+    """The text without what stands between reasoning tags; tags without a partner stay."""
+    parts, at, opened = [], 0, -1
+    for tag in _THINK_TAG.finditer(text):
+        if not tag[1]:
+            opened = tag.start() if opened < 0 else opened
+        elif opened >= 0:
+            parts.append(text[at:opened])
+            at, opened = tag.end(), -1
+    return "".join([*parts, text[at:]])
+
+
+def _part(text: str, tags: tuple[str, ...]) -> tuple[str, str, bool]:
+    """One part's text, the text without it, and whether its closer was missing."""
+    names = "|".join(tags)
+    pattern = re.compile(
+        rf"<({names})>(?P<body>.*?)(?:(?P<closer></(?:{names})>)|(?=<(?:{_ANY_TAG})>)|\Z)", re.IGNORECASE | re.DOTALL
+    )
+    matches = list(pattern.finditer(text))
+    if not matches:
+        return "", text, False
+    body = matches[-1]["body"].strip()
+    return body, pattern.sub("\n", text), not all(match["closer"] for match in matches)
+
+
+def _headed(text: str) -> tuple[dict[str, str], str]:
+    """Parts under Markdown headings: how models answer that forget the tags."""
+    found, spans = {"summary": "", "plan": "", "activity": ""}, []
+    for heading in _HEADING.finditer(text):
+        following = _NEXT_HEADING.search(text, heading.end())
+        end = following.start() if following else len(text)
+        part = {"s": "summary", "p": "plan", "c": "plan"}[heading[1][0].lower()]
+        part = "activity" if heading[1].lower().startswith("curator") else part
+        found[part] = text[heading.end() : end].strip()
+        spans.append((heading.start(), end))
+    for start, end in reversed(spans):
+        text = text[:start] + text[end:]
+    return found, text

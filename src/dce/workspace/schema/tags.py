@@ -1,0 +1,64 @@
+"""The original's form: summary and plan in tags, then `<file path="…">` … `</file_artifact>` for each file, without a nonce.
+
+Old histories, other people's models and models that ignore the nonce write it, so every answer can be read this way. What is hard
+about it, file text that holds the same tags, is in `spans`.
+"""
+
+from dce.workspace.schema.assembly import assemble
+from dce.workspace.schema.prose import is_answer, reasoning_end
+from dce.workspace.schema.reading import PromptFile, Reading
+from dce.workspace.schema.spans import Span, find_spans
+
+_INSTRUCTIONS = """\
+Answer in plain text in exactly this form, the parts in this order:
+
+<summary>
+What you did and why, in a few sentences, with the list of the files you wrote.
+</summary>
+<course_of_action>
+The steps you took, as a numbered list.
+</course_of_action>
+<curator_activity>
+Only if the curator must do something by hand (delete a file, run a command). Leave this part out otherwise.
+</curator_activity>
+
+Then one block for each file that you create or change:
+
+<file path="path/to/file.ext">
+the whole file
+</file_artifact>
+
+Rules:
+1. A block holds the whole new text of its file and replaces the file as it stands: whatever you leave out is deleted. Never shorten
+   with "no change", "rest unchanged" or an ellipsis.
+2. Write blocks only for files that you create or change; documents before code.
+3. The path is relative to the workspace's root, with forward slashes, spelled as in M7.
+4. Opening and closing lines stand alone. Put no code fence around a file."""
+
+
+class TagsSchema:
+    """Schema `tags`."""
+
+    name = "tags"
+
+    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:  # noqa: ARG002 - the form has no nonce
+        """The text of section M3."""
+        return _INSTRUCTIONS
+
+    def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
+        """None: the form is loose enough for any instructed model."""
+        return None
+
+    def read(self, text: str, nonce: str) -> Reading | None:  # noqa: ARG002
+        """The answer; None if it has neither files nor any of the tags."""
+        start = reasoning_end(text)
+        spans = tuple(_shifted(span, start) for span in find_spans(text[start:]))
+        if not spans and not is_answer(text[start:]):
+            return None
+        return assemble(text, spans, start=start)
+
+
+def _shifted(span: Span, by: int) -> Span:
+    return Span(
+        span.path, span.start + by, span.body_start + by, span.body_end + by, span.end + by, span.status, span.note
+    )
