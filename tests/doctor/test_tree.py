@@ -60,6 +60,8 @@ EXPRESS: Route = (404, "Content-Type: text/html\r\n", b"<pre>Cannot GET /healthz
 NGINX_502: Route = (502, "Server: nginx\r\nContent-Type: text/html\r\n", b"<title>502 Bad Gateway</title>")
 MODELS, READY, PROXY, HEALTH = "GET /v1/models", "GET /readyz", "POST /api/dce/proxy", "GET /healthz"
 
+NOT_READY = json_answer(503, {"ok": False, "service": "dce-gateway"})
+
 CASES: dict[str, tuple[dict[str, Route], str, str, str, str]] = {
     # name: (changed routes, step, hop, code, a word of the detail or fix)
     "web page": ({HEALTH: PAGE}, "gateway", "gateway", "not_a_gateway", "Hotel Wi-Fi"),
@@ -114,14 +116,14 @@ CASES: dict[str, tuple[dict[str, Route], str, str, str, str]] = {
         "not by the gateway",
     ),
     "no backend": (
-        {READY: error_answer(503, "no_healthy_backend")},
+        {READY: NOT_READY, PROXY + " +key": error_answer(503, "no_healthy_backend", "gpu1:8000 refused")},
         "backend",
         "backend",
         "no_healthy_backend",
-        "inference server",
+        "gpu1:8000 refused",
     ),
     "backend down, bare": (
-        {READY: json_answer(503, {"ok": False})},
+        {READY: NOT_READY},
         "backend",
         "backend",
         "no_healthy_backend",
@@ -196,7 +198,7 @@ def test_insecure_gateway() -> None:
     """A gateway that wants no key is well, and the key step says that it wants none."""
     open_routes = {name.removesuffix(" +key"): route for name, route in HEALTHY.items() if name.endswith("+key")}
     routes = {**HEALTHY, **open_routes, PROXY: error_answer(400, "invalid_request")}
-    diagnosis = diagnose_server({**routes, READY: error_answer(503, "no_healthy_backend")}, key=None)
+    diagnosis = diagnose_server({**routes, READY: NOT_READY}, key=None)
     assert diagnosis.code == "no_healthy_backend"
     assert "wants no key" in next(check.detail for check in diagnosis.checks if check.name == "key")
 

@@ -49,7 +49,7 @@ def command(is_exact: bool, is_json: bool, directory: Path) -> None:
     chosen = [row for row in rows if row.is_selected]
     total = sum(row.tokens or 0 for row in chosen)
     mark = "" if all(row.exact for row in chosen) else "≈"
-    note(f"{len(rows)} files, {len(chosen)} selected with {mark}{total:,} tokens")
+    note(f"{len(rows)} file{'s' * (len(rows) != 1)}, {len(chosen)} selected with {mark}{total:,} tokens")
 
 
 async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dce.cli.output import say, say_json, visible
+from dce.cli.output import note, say, say_json, visible
 from dce.workspace.events import ChecksFinished, Event, GenerationEnded, GenerationStarted, SlotProgress
 from dce.workspace.response import ACTIVE, Status, Tokens
 
@@ -47,6 +47,9 @@ class View(Protocol):
     ) -> None: ...
     def on_event(self, event: Event) -> None:
         """Shows what `event` says. Blocks for no longer than a write."""
+
+    def notice(self, text: str) -> None:
+        """Tells the person at the terminal something, in a way that fits the view."""
 
 
 def open_view(
@@ -127,7 +130,7 @@ class LiveView:
     """A table that redraws in place."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
-        self._board, self._clock = _Board(), clock
+        self._board, self._clock, self._notice = _Board(), clock, ""
         self._live = Live(console=console, refresh_per_second=REFRESH_PER_S, get_renderable=self.render)
 
     def __enter__(self) -> Self:
@@ -144,20 +147,25 @@ class LiveView:
         if isinstance(event, GenerationEnded):
             self._live.refresh()
 
+    def notice(self, text: str) -> None:
+        self._notice = text  # part of the table: a line written past it would break the redrawing
+
     def render(self) -> Group:
         """The table as it stands."""
         board, now = self._board, self._clock()
         table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
-        for name in ("#", "status", "", "tokens", "tok/s", "TTFT", "time", "checks"):
+        names = ["#", "status", "", "tokens", "tok/s", "TTFT", "time"] + ["checks"] * bool(board.checks)
+        for name in names:
             table.add_column(name, justify="left" if name in ("status", "", "checks") else "right", no_wrap=True)
         for slot in self._slots():
             row = board.rows.get(slot)
             if row:
-                table.add_row(*self._cells(row, now))
+                table.add_row(*self._cells(row, now)[: len(names)])
             else:
                 table.add_row(str(slot), Text("queued", "dim"), bar(Tokens(), 1, is_active=True))
         errors = [Text(_error_line(row), "red") for row in list(board.rows.values()) if row.error]
-        return Group(Text(_headline(board)), table, *errors, Text(_total(board), "bold"))
+        notices = [Text(self._notice, "yellow")] if self._notice and not board.ended else []
+        return Group(Text(_headline(board)), table, *errors, Text(_total(board), "bold"), *notices)
 
     def _slots(self) -> list[int]:
         started = self._board.started
@@ -210,6 +218,9 @@ class PlainView:
             case _:
                 pass
 
+    def notice(self, text: str) -> None:
+        note(text)
+
 
 class JsonView:
     """Every event as one JSON line, as it comes."""
@@ -224,6 +235,9 @@ class JsonView:
 
     def on_event(self, event: Event) -> None:
         say_json(event)
+
+    def notice(self, text: str) -> None:
+        note(text)
 
 
 def checks_text(event: ChecksFinished | None) -> str:

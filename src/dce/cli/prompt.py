@@ -115,7 +115,9 @@ def _lines(report: PromptReport) -> list[str]:
     total = f"{'' if report.exact else '≈'}{report.total:,}"
     lines = columns([*rows, ("", "all", total)], right=(2,))
     if report.path:
-        lines.append(f"wrote {report.path}: cycle {report.cycle}, {report.files} files, schema {report.schema}")
+        lines.append(
+            f"wrote {report.path}: cycle {report.cycle}, {report.files} file{'s' * (report.files != 1)}, schema {report.schema}"
+        )
     if report.budget is None:
         lines.append(f"whether it fits is not known: {report.note}")
     elif report.is_over:

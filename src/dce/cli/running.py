@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dce.cli.exits import Exit, exit_of
-from dce.cli.output import note
 from dce.cli.progress import View
 from dce.wire.errors import DceError
 from dce.workspace.events import Event, SlotProgress
@@ -57,7 +56,7 @@ class Run:
         """As Ctrl-C: the first time the gateway is asked to stop, the second time the run ends here."""
         self.is_interrupted = True
         if self._stopping is None:
-            note("stopping; what has arrived is kept (Ctrl-C again: at once)")
+            self._view.notice("stopping; what has arrived is kept (Ctrl-C again: at once)")
             self._stopping = asyncio.create_task(self._stop())
         elif self._task is not None:
             self._task.cancel()

@@ -12,7 +12,7 @@ import msgspec
 
 from dce.doctor.findings import Answer, Connected, Failure, Finding, Reply, Resolved, Streamed, failing
 from dce.doctor.target import Target
-from dce.wire.errors import CODES, ErrorBody, decode_error
+from dce.wire.errors import CODES, ErrorBody, Hop, decode_error
 
 SERVICE = "dce-gateway"
 """What /healthz says of itself."""
@@ -30,7 +30,7 @@ _FOREIGN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Start a gateway before it, `dce gateway serve --backend URL`, and set DCE_URL to the gateway.",
     ),
     (
-        re.compile(r'\{"detail":"(Not Found|Method Not Allowed)"\}'),
+        re.compile(r'\{"detail":\s*"(Not Found|Method Not Allowed)"\}'),
         "a Python API server, such as vLLM itself",
         "Set DCE_URL to the gateway before it; without one: `dce gateway serve --backend URL`.",
     ),
@@ -185,14 +185,20 @@ def judge_key(reply: Reply, has_key: bool, target: Target) -> Finding:
     return Finding(detail="the key is accepted" if has_key else "the gateway wants no key (--insecure)")
 
 
-def judge_backend(reply: Reply, target: Target) -> Finding:
-    """`/readyz`: a backend is up and serves a model."""
+def is_ready(reply: Reply) -> bool:
+    """Whether an answer to /readyz says that all is well."""
+    return isinstance(reply, Answer) and reply.status == 200
+
+
+def judge_backend(reply: Reply, tried: Streamed | None, target: Target) -> Finding:
+    """`/readyz`: a backend is up and serves a model. It tells no detail; `tried` is a request made to be told why not."""
     if isinstance(reply, Failure):
         return _no_answer(reply, target)
-    if reply.status == 200:
+    if is_ready(reply):
         return Finding(detail="the gateway reaches a backend that serves a model")
-    error = dce_error(reply)
-    if error:
+    told = tried.failure if tried and isinstance(tried.failure, Answer) else reply
+    error = dce_error(told)
+    if error and CODES[error.code].hop is Hop.BACKEND:
         return failing(error.code, error.message, error.hint)
     return failing("no_healthy_backend", f"/readyz: {describe(reply)}")
 

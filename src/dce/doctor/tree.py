@@ -67,7 +67,9 @@ async def _key(case: Case) -> Finding:
 
 
 async def _backend(case: Case) -> Finding:
-    return judge.judge_backend(await case.probe.ready(), case.target)
+    reply = await case.probe.ready()
+    tried = None if judge.is_ready(reply) else await case.probe.token(case.question.model)
+    return judge.judge_backend(reply, tried, case.target)
 
 
 async def _model(case: Case) -> Finding:

@@ -1,0 +1,68 @@
+"""`dce panel`: the web panel over a workspace, until Ctrl-C.
+
+What must hold: the link is printed once the panel answers; it holds a one-time token, so Enter prints a fresh one; Ctrl-C stops what
+runs and keeps what has arrived.
+"""
+
+import signal
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dce.cli.context import gateway_options, open_workspace, workspace_option
+from dce.cli.output import note, say
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from dce.panel.server import PanelServer
+
+
+@click.command(name="panel")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only: 127.0.0.1, localhost or ::1.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
+@click.option("--no-open", is_flag=True, help="Print the link, open no browser.")
+@click.option("--model", metavar="M", help="The model to ask.")
+@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
+@click.option("-n", type=int, metavar="N", help="Responses that Generate asks for at first.")
+@gateway_options
+@workspace_option
+def command(host: str, port: int, no_open: bool, directory: Path, **flags: object) -> None:
+    """Open the web panel over a workspace.
+
+    It serves this machine only. The printed link works once; press Enter for another one, Ctrl-C to stop.
+    """
+    try:
+        from dce.panel.server import PanelServer  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is not installed: pip install 'dce[panel]'") from error
+
+    with open_workspace(directory, **flags) as workspace, PanelServer(workspace, host, port) as server:
+        link = server.url
+        say(link)
+        note("Ctrl-C stops the panel" + ("; Enter prints another link" if sys.stdin.isatty() else ""))
+        if not no_open:
+            webbrowser.open(link)
+        _serve(server)
+
+
+def _serve(server: "PanelServer") -> None:
+    """Until Ctrl-C or SIGTERM, which are the ordinary end and no failure."""
+
+    def end(number: int, frame: "FrameType | None") -> None:  # noqa: ARG001 - the signal module's signature
+        server.request_stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    if sys.stdin.isatty():
+        threading.Thread(target=_links, args=(server,), daemon=True).start()
+    server.wait()
+
+
+def _links(server: "PanelServer") -> None:
+    for _ in sys.stdin:
+        say(server.url)
