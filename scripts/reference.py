@@ -19,7 +19,10 @@ HEAD = "<!-- Written by scripts/reference.py from the code; `make reference` ren
 
 def errors() -> str:
     """The table of error codes."""
-    rows = [f"| `{code}` | {row.hop} | {row.status} | {'yes' if row.is_retryable else 'no'} | {row.hint} |" for code, row in CODES.items()]
+    rows = [
+        f"| `{code}` | {row.hop} | {row.status} | {'yes' if row.is_retryable else 'no'} | {row.hint} |"
+        for code, row in CODES.items()
+    ]
     text = (
         "# Errors\n\nEvery error names its hop (client → gateway → backend → model), the fact and the next step. Over HTTP and in a stream it is\n"
         '`{"error": {"message", "type", "code", "hop", "hint", "request_id", "choices"}}`, at most 4 KB; `choices` lists the 0-based responses it concerns.\n\n'
@@ -35,14 +38,18 @@ def settings() -> str:
     rows = []
     for field in info.fields:
         extra = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else {}
-        default = msgspec.json.encode(field.default if field.default is not inspect.NODEFAULT and field.default is not msgspec.NODEFAULT else None).decode()
+        default = msgspec.json.encode(
+            field.default if field.default is not inspect.NODEFAULT and field.default is not msgspec.NODEFAULT else None
+        ).decode()
         rows.append(f"| `{field.name}` | `{default}` | {(extra or {}).get('description', '')} |")
     text = (
         "# Gateway settings\n\nA setting is a key in the TOML file given with `--config`, and for the usual ones a flag of `dce gateway serve`.\n"
         "Flag before environment before file before default. Environment: `DCE_DATA_DIR`, `VLLM_URL` (or the original's `VLLM_ENDPOINT`).\n\n"
         "| setting | default | meaning |\n|---|---|---|\n"
     )
-    backend = '\n\nA backend is a URL, or a table `{ url = "…", key = "…", n_strategy = "auto" | "fanout" | "native" }`.\n'
+    backend = (
+        '\n\nA backend is a URL, or a table `{ url = "…", key = "…", n_strategy = "auto" | "fanout" | "native" }`.\n'
+    )
     return text + "\n".join(rows) + backend
 
 
@@ -69,7 +76,11 @@ PAGES = {"errors.md": errors, "gateway-settings.md": settings, "gateway-routes.m
 
 def main(arguments: list[str]) -> int:
     """Writes the pages, or says with --check which are out of date."""
-    stale = [name for name, page in PAGES.items() if not (FOLDER / name).is_file() or (FOLDER / name).read_text("utf-8") != HEAD + page()]
+    stale = [
+        name
+        for name, page in PAGES.items()
+        if not (FOLDER / name).is_file() or (FOLDER / name).read_text("utf-8") != HEAD + page()
+    ]
     if "--check" in arguments:
         for name in stale:
             print(f"docs/reference/{name} is out of date: run make reference")
