@@ -188,6 +188,12 @@ def test_editable_install_does_not_shadow_the_response(tmp_path: Path, monkeypat
     assert _run(project, Check(name="c", command=("python", "tests/go.py")), reading).output.strip() == "response"
 
 
+def test_src_layout_is_found(tmp_path: Path) -> None:
+    """A project with its packages below src/ is tested from the copy without being installed."""
+    project = _project(tmp_path, {"src/lib.py": "", "tests/go.py": "import lib\nprint(lib.__file__)\n"})
+    assert "dce-check-" in _run(project, Check(name="c", command=("python", "tests/go.py"))).output
+
+
 def test_deadline_kills_the_whole_group(tmp_path: Path) -> None:
     """A check past its deadline is killed with what it started, and the run says so; counts it printed are not believed."""
     code = """
