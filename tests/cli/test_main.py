@@ -23,6 +23,8 @@ def failing(is_json: bool, how: str) -> None:
         raise DceError("outside_workspace", "'../x' is refused")
     if how == "fault":
         raise ZeroDivisionError("ours")
+    if how == "extra":
+        raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
     if how == "interrupted":
         raise KeyboardInterrupt
     raise click.UsageError("not so")
@@ -69,6 +71,12 @@ def test_fault_of_ours(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     monkeypatch.setenv("DCE_DEBUG", "1")
     main(["failing", "--how", "fault"])
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_verb_of_an_extra(capsys: pytest.CaptureFixture[str]) -> None:
+    """A verb whose extra is not installed says which one to install."""
+    assert main(["failing", "--how", "extra"]) == 3
+    assert "pip install 'dce[gateway]'" in capsys.readouterr().err
 
 
 def test_interrupted() -> None:

@@ -50,9 +50,21 @@ def test_plain_lines_only_on_change(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in lines[1:5]] == ["generating", "complete", "error", "checks"]
     assert "50/100 tokens in 2.0s, 10.0 tokens/s, first after 0.5s" in lines[2]
-    assert "[backend · backend_error] as it happened" in lines[3]
+    assert lines[3].endswith("backend · backend_error")
+    assert lines[-2].startswith("2: [backend · backend_error] as it happened Next: ")
     assert lines[-1] == "1 complete · 1 error · ≈55 tokens · 5.5s · 10.0 tokens/s in all"
     assert "\x1b" not in lines[0]
+
+
+def test_same_error_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """When all responses fail in one way, the cause and the next step are one line, with the slots before it."""
+    with PlainView() as view:
+        for slot in (2, 1):
+            view.on_event(progress(slot, Status.ERROR, error="invalid_key"))
+        view.on_event(GenerationEnded(generation=7, slots=(1, 2), statuses={Status.ERROR: 2}, elapsed_s=0.1))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "Next: " in line] == [lines[-2]]
+    assert lines[-2].startswith("1, 2: [gateway · invalid_key]")
 
 
 def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,16 @@ VERBS: dict[str, tuple[str, str]] = {
 """Verb → the module that holds it as `command`, and its line in `dce --help` (a test holds the line to the module's own)."""
 
 
+_EXTRA_OF_MODULE = {
+    "uvicorn": "gateway",
+    "uvloop": "gateway",
+    "httptools": "gateway",
+    "starlette": "panel",
+    "xllamacpp": "engine",
+}
+"""What the plain install leaves out → the extra that brings it."""
+
+
 class Verbs(click.Group):
     """A group whose commands are modules, imported when they are named."""
 
@@ -100,6 +110,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
     except click.ClickException as error:
         return _usage(error, _is_json(arguments))
+    except ModuleNotFoundError as error:
+        _debug()
+        missing = _missing(error)
+        report(missing, _is_json(arguments))
+        return exit_of(missing) if missing.code != "internal" else Exit.FAULT
     except Exception as error:  # noqa: BLE001 - the edge: a fault of ours must still read as a message
         _debug()
         report(_fault(error), _is_json(arguments))
@@ -129,6 +144,14 @@ def _fault(error: Exception) -> DceError:
     return DceError(
         "internal", fact, hop=Hop.CLIENT, hint="A fault of DCE: run it again with DCE_DEBUG=1 and report it."
     )
+
+
+def _missing(error: ModuleNotFoundError) -> DceError:
+    extra = _EXTRA_OF_MODULE.get(str(error.name).partition(".")[0])
+    if extra is None:
+        return _fault(error)
+    fact = f"this verb needs {error.name}, which the plain install leaves out"
+    return DceError("invalid_input", fact, hint=f"pip install 'dce[{extra}]'; 'dce[demo]' brings everything.")
 
 
 def _debug() -> None:

@@ -163,7 +163,7 @@ class LiveView:
                 table.add_row(*self._cells(row, now)[: len(names)])
             else:
                 table.add_row(str(slot), Text("queued", "dim"), bar(Tokens(), 1, is_active=True))
-        errors = [Text(_error_line(row), "red") for row in list(board.rows.values()) if row.error]
+        errors = [Text(line, "red") for line in _error_lines(board)]
         notices = [Text(self._notice, "yellow")] if self._notice and not board.ended else []
         return Group(Text(_headline(board)), table, *errors, Text(_total(board), "bold"), *notices)
 
@@ -214,6 +214,8 @@ class PlainView:
             case ChecksFinished():
                 say(f"[{event.slot:>2}] checks       {checks_text(event)}")
             case GenerationEnded():
+                for line in _error_lines(self._board):
+                    say(line)
                 say(_total(self._board))
             case _:
                 pass
@@ -272,17 +274,18 @@ def _line(row: SlotProgress, limit: int) -> str:
         figures += f", {rate(row.tokens_per_s)} tokens/s"
     if row.ttft_s is not None:
         figures += f", first after {seconds(row.ttft_s)}"
-    error = f" · {_error_of(row)}" if row.error else ""
+    error = f" · {row.error.hop} · {row.error.code}" if row.error else ""
     return f"[{row.slot:>2}] {_status(row):<12} {figures}{error}"
 
 
-def _error_line(row: SlotProgress) -> str:
-    hint = f" Next: {row.error.hint}" if row.error and row.error.hint else ""
-    return visible(f"{row.slot}: {_error_of(row)}{hint}")
-
-
-def _error_of(row: SlotProgress) -> str:
-    return f"[{row.error.hop} · {row.error.code}] {row.error.message}" if row.error else ""
+def _error_lines(board: _Board) -> list[str]:
+    """What went wrong and what to do, once for all slots that it happened to."""
+    slots: dict[str, list[int]] = {}
+    for row in list(board.rows.values()):
+        if row.error:
+            hint = f" Next: {row.error.hint}" if row.error.hint else ""
+            slots.setdefault(f"[{row.error.hop} · {row.error.code}] {row.error.message}{hint}", []).append(row.slot)
+    return [visible(f"{', '.join(map(str, sorted(numbers)))}: {text}") for text, numbers in slots.items()]
 
 
 def _total(board: _Board) -> str:
