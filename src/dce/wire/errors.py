@@ -9,8 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
-MAX_MESSAGE_CHARS = 2_000
-"""Longest message put on the wire, so that a whole error body stays under 4 KB (a backend once answered with 23 MB)."""
+MAX_MESSAGE_BYTES = 2_400
+MAX_HINT_BYTES = 1_000
+"""Longest message and hint as JSON, so that a whole error body stays under 4 KB (a backend once answered with 23 MB)."""
 
 
 class Hop(StrEnum):
@@ -184,8 +185,8 @@ class DceError(Exception):
         super().__init__(message)
         self.code = code
         self.row = CODES[code]
-        self.message = message[:MAX_MESSAGE_CHARS]
-        self.hint = hint or self.row.hint
+        self.message = _clipped(message, MAX_MESSAGE_BYTES)
+        self.hint = _clipped(hint, MAX_HINT_BYTES) or self.row.hint
         self.hop = hop or self.row.hop
         self.choices = choices
         self.retry_after_s = retry_after_s
@@ -215,6 +216,16 @@ class DceError(Exception):
         return cls(code, body.message, hint=body.hint, hop=hop, choices=body.choices)
 
 
+def _clipped(text: str, limit: int) -> str:
+    """The beginning of a text that has at most `limit` bytes as JSON. A file name may hold half characters: they are escaped."""
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
+    text = text[:limit]
+    while (over := len(msgspec.json.encode(text)) - 2 - limit) > 0:
+        text = text[: -max(1, over // 6)]  # no character has more than six bytes of JSON, so this never takes too much
+    return text
+
+
 def encode_error(error: DceError, request_id: str = "") -> bytes:
     """`{"error": {…}}` as JSON bytes, at most 4 KB."""
     return msgspec.json.encode({"error": error.body(request_id)})
@@ -237,7 +248,7 @@ def error_of(value: object) -> ErrorBody | None:
     if not isinstance(error, dict):
         return None
     text = {
-        key: str(error.get(key) or "")[:MAX_MESSAGE_CHARS]
+        key: str(error.get(key) or "")[:MAX_MESSAGE_BYTES]
         for key in ("message", "type", "code", "hop", "hint", "request_id")
     }
     choices = error.get("choices")
