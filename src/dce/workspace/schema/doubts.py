@@ -39,11 +39,12 @@ _PATH = re.compile(
     r"`(?P<quoted>[^`\n]{0,200}?\.[A-Za-z][A-Za-z0-9]{0,5})`"
     r"|(?<![\w/.@:`-])(?P<bare>(?:[\w@.-]+/)*[\w@-][\w@.-]*\.[A-Za-z][A-Za-z0-9]{0,5})(?![\w/(`])"
 )
-_SUFFIXES = frozenset(
+_NAMES = (
     "bash bat c cc cfg cjs conf cpp cs css csv cts cxx dart env ex exs go gradle graphql h hpp hs htm html ini ipynb java jl js json jsx kt "
     "less lock lua m md mdx mjs mk ml mts php pl plist po proto ps1 py pyi pyx r rb rs rst sass scala scss sh sql svelte svg swift tex "
-    "tf tfvars toml ts tsx txt vue xml yaml yml zig".split()
+    "tf tfvars toml ts tsx txt vue xml yaml yml zig"
 )
+_SUFFIXES = frozenset(_NAMES.split())
 """Endings by which a name without a slash is a file and not `Stack.pop` or `os.path`."""
 _LABEL = re.compile(
     r"[`*)\]]*\s*:[`*)\]]*\s+(?:I\s+)?(?:will\s+|have\s+|has\s+been\s+)?(\w+)"
