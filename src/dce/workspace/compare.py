@@ -146,8 +146,10 @@ def is_stale(current: Current, shown_sha256: str | None) -> bool:
 
 
 def may_write(current: Current) -> bool:
-    """Whether the file, if there is one, is not protected against us. Replacing goes by rename, which would not ask."""
-    return current.data is None or os.access(current.target, os.W_OK)
+    """Whether the file, if there is one, is not protected. Replacing goes by rename, which would not ask; nor does root."""
+    if current.mode is None:
+        return True
+    return bool(current.mode & 0o222) and os.access(current.target, os.W_OK)
 
 
 def unified_diff(before: str, after: str, path: str) -> str:
