@@ -1,3 +1,19 @@
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { App } from "./app";
+import { followAddress, loadFiles } from "./state/actions";
+import { connect } from "./state/stream";
+import "./styles.css";
 
-createRoot(document.getElementById("root")!).render(<h1>DCE</h1>);
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no #root");
+
+followAddress();
+void connect();
+// Files are edited outside this window: look again when it comes back into view.
+addEventListener("focus", () => void loadFiles());
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

@@ -247,12 +247,15 @@ export interface PlannedWrite {
   readonly code: string;
 }
 
-/** The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if it does not say. */
+/** The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why. */
 export interface PromptView {
   readonly text: string;
   readonly sha256: string;
   readonly sections: ReadonlyArray<SectionView>;
   readonly total: number;
+  readonly is_exact: boolean;
+  readonly model: string;
+  readonly note: string;
   readonly budget: number | null;
   readonly is_over: boolean;
 }

@@ -114,12 +114,15 @@ class SectionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptView(msgspec.Struct, frozen=True, kw_only=True):
-    """The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if it does not say."""
+    """The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why."""
 
     text: str
     sha256: str
     sections: tuple[SectionView, ...]
     total: int
+    is_exact: bool
+    model: str
+    note: str
     budget: int | None
     is_over: bool
 

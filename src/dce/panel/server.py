@@ -64,10 +64,14 @@ class PanelServer:
             raise DceError("internal", f"the panel did not start: {self._failure or 'no answer in time'}")
         return self
 
-    def stop(self) -> None:
-        """Stops what runs, ends every window's stream, frees the port. May be called twice."""
+    def request_stop(self) -> None:
+        """Begins to stop, without waiting; safe in a signal handler."""
         if self._server is not None:
             self._server.should_exit = True
+
+    def stop(self) -> None:
+        """Stops what runs, ends every window's stream, frees the port. May be called twice."""
+        self.request_stop()
         if self._thread is not None:
             self._thread.join(STOP_TIMEOUT_S)
             self._thread = None

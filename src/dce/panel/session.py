@@ -1,13 +1,12 @@
-"""One panel over one workspace: what runs, what windows are told, and who holds the writer's lock.
+"""One panel over one workspace: what runs, and what windows are told.
 
-What must always hold: everything that runs ends (stopped, and every slot terminal) before `close` returns; the lock is held exactly
-while something of ours writes; every event goes to the log once.
+What must always hold: everything that runs ends (stopped, and every slot terminal) before `close` returns; the writer's lock is held
+exactly while something of ours writes (it is counted within the process); every event goes to the log once.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from dce.panel.live import LiveTexts
@@ -26,31 +25,6 @@ STOP_TIMEOUT_S = 5.0
 """How long a closing panel waits for the gateway to end what it stopped."""
 
 
-class Writing:
-    """The workspace's writer lock, counted: taken for the first of our writers, given back after the last."""
-
-    def __init__(self, lock: Callable[[], AbstractContextManager[object]]) -> None:
-        self._lock = lock
-        self._held: AbstractContextManager[object] | None = None
-        self._count = 0
-
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
-        """Raises DceError workspace_locked if another process writes. Does not block: the lock is had or it is not."""
-        if self._held is None:
-            held = self._lock()
-            held.__enter__()
-            self._held = held
-        self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if self._count == 0:
-                held, self._held = self._held, None
-                held.__exit__(None, None, None)
-
-
 class Session:
     """The state of a running panel. Lives in one event loop; blocking calls of the workspace go to threads."""
 
@@ -58,7 +32,6 @@ class Session:
         self.workspace = workspace
         self.log = EventLog()
         self.live = LiveTexts()
-        self.writing = Writing(workspace.writer_lock)
         self.checking: set[int] = set()
         self._watch_interval_s = watch_interval_s
         self._runs: dict[asyncio.Task[None], int] = {}
@@ -104,7 +77,7 @@ class Session:
         ready: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
 
         async def run() -> None:
-            async with self.writing.hold():
+            with self.workspace.writer_lock("panel"):
                 generation = await self.workspace.prepare(cycle, n)
                 self._runs[task] = generation.id
                 self.changed("generations")
@@ -124,7 +97,7 @@ class Session:
                 begun.set_result(None)
 
         async def run() -> None:
-            async with self.writing.hold():
+            with self.workspace.writer_lock("panel"):
                 self._runs[task] = generation.id
                 await self.workspace.generator.run(generation, hear, slots)
 

@@ -100,6 +100,9 @@ async def prompt(call: Call) -> schemas.PromptView:
         sha256=prepared.prompt.sha256,
         sections=tuple(sections),
         total=prepared.total,
+        is_exact=prepared.is_exact,
+        model=prepared.model,
+        note=prepared.note,
         budget=prepared.budget,
         is_over=prepared.is_over,
     )

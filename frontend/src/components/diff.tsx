@@ -1,0 +1,119 @@
+// A file of a response against the workspace or another response. The editor that shows it is loaded when first needed.
+
+import { useEffect, useRef, useState } from "react";
+import { api, errorBody } from "../api/client";
+import type { BlockView, DiffView, ErrorBody, GenerationView } from "../api/generated";
+import type { Layout } from "../text/diffeditor";
+import { use } from "../state/store";
+import { isActive } from "../text/words";
+import { ErrorLine } from "./notices";
+
+const NARROW = matchMedia("(max-width: 900px)");
+
+interface Props {
+  generation: GenerationView;
+  slot: number;
+  files: ReadonlyArray<BlockView>;
+}
+
+export function Diff({ generation, slot, files }: Props) {
+  const first = files.find((file) => file.change !== "same") ?? files[0];
+  const [wanted, setPath] = useState<string | null>(null);
+  const path = files.some((file) => file.path === wanted) ? wanted : (first?.path ?? null);
+  const [against, setAgainst] = useState("workspace");
+  const [layout, setLayout] = useState<Layout>(NARROW.matches ? "unified" : "split");
+  const others = generation.slots.filter((other) => other.slot !== slot && !isActive(other));
+  return (
+    <div className="diff">
+      <div className="row">
+        <select aria-label="File" value={path ?? ""} onChange={(event) => setPath(event.target.value)}>
+          {files.map((file) => (
+            <option key={file.path} value={file.path}>
+              {file.path} {file.change === "same" ? "(unchanged)" : `+${file.added} −${file.removed}`}
+            </option>
+          ))}
+        </select>
+        <label className="row">
+          <span className="muted">against</span>
+          <select value={against} onChange={(event) => setAgainst(event.target.value)}>
+            <option value="workspace">the workspace</option>
+            {others.map((other) => (
+              <option key={other.slot} value={other.slot}>
+                response {other.slot}
+              </option>
+            ))}
+          </select>
+        </label>
+        <div className="facets push" role="group" aria-label="Layout">
+          {(["unified", "split"] as const).map((each) => (
+            <button key={each} type="button" aria-pressed={layout === each} onClick={() => setLayout(each)}>
+              {each === "unified" ? "Unified" : "Side by side"}
+            </button>
+          ))}
+        </div>
+      </div>
+      {path !== null && <DiffText key={path} {...{ generation: generation.id, slot, path, against, layout }} />}
+    </div>
+  );
+}
+
+interface TextProps {
+  generation: number;
+  slot: number;
+  path: string;
+  against: string;
+  layout: Layout;
+}
+
+function DiffText({ generation, slot, path, against, layout }: TextProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const restorable = use((state) => state.workspace?.restorable?.id);
+  const [view, setView] = useState<DiffView | null>(null);
+  const [error, setError] = useState<ErrorBody | null>(null);
+  useEffect(() => {
+    let isCurrent = true;
+    api.diff(generation, slot, path, against).then(
+      (value) => {
+        if (!isCurrent) return;
+        setView(value);
+        setError(null);
+      },
+      (reason) => isCurrent && setError(errorBody(reason)),
+    );
+    return () => {
+      isCurrent = false;
+    };
+  }, [generation, slot, path, against, restorable]);
+  useEffect(() => {
+    if (!view || !box.current) return;
+    const parent = box.current;
+    let destroy = () => {};
+    let isCurrent = true;
+    void import("../text/diffeditor").then(async ({ showDiff }) => {
+      const shown = await showDiff(parent, view, layout);
+      if (isCurrent) destroy = shown;
+      else shown();
+    });
+    return () => {
+      isCurrent = false;
+      destroy();
+    };
+  }, [view, layout]);
+  return (
+    <>
+      {error && <ErrorLine error={error} />}
+      {view && (
+        <p className="muted diff-note">
+          {note(view)} {view.before === view.after && "Both are the same."}
+        </p>
+      )}
+      <div className="diff-text" ref={box} />
+    </>
+  );
+}
+
+function note(view: DiffView): string {
+  if (view.before === null) return `New: there is no such file in the ${view.before_label}.`;
+  if (view.after === null) return `${view.after_label} does not hold this file.`;
+  return `From the ${view.before_label} to ${view.after_label}.`;
+}

@@ -1,0 +1,90 @@
+// The keys, and the window's handler of them. A key is never taken from a field that is being written in.
+
+import { useEffect } from "react";
+import { goTo, showFacet } from "../state/actions";
+import { get } from "../state/store";
+import { Dialog } from "./dialog";
+
+const KEYS: ReadonlyArray<readonly [string, string]> = [
+  ["Ctrl Enter", "Generate, from the cycle’s fields"],
+  ["1 … 9, 0", "Response 1 … 9, 10"],
+  ["b", "The board"],
+  ["j, k", "Next, previous response"],
+  ["p, d, r", "Answer (parsed), diff, raw text"],
+  ["a", "Accept the chosen files"],
+  ["f", "Filter the files"],
+  ["c", "The cycle’s text"],
+  ["?", "This list"],
+  ["Esc", "Close"],
+];
+
+export function Help({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
+  return (
+    <Dialog title="Keys" isOpen={isOpen} onClose={onClose}>
+      <dl className="keys">
+        {KEYS.map(([keys, what]) => (
+          <div key={keys}>
+            <dt>
+              <kbd>{keys}</kbd>
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+      <p className="muted">In the file tree: arrows move and open, Space ticks. Tab moves between areas.</p>
+      <div className="row buttons">
+        <button type="button" className="primary push" onClick={onClose}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+const ACTS: Readonly<Record<string, () => void>> = {
+  b: () => goTo(null),
+  j: () => step(1),
+  k: () => step(-1),
+  p: () => facet("answer"),
+  d: () => facet("diff"),
+  r: () => facet("raw"),
+  a: () => document.getElementById("accept")?.click(),
+  f: () => document.getElementById("file-filter")?.focus(),
+  c: () => document.getElementById("cycle-context")?.focus(),
+};
+
+const facet = (name: "answer" | "diff" | "raw") => {
+  if (get().place.slot !== null) showFacet(name);
+};
+
+function step(by: number): void {
+  const { generation, place } = get();
+  if (!generation) return;
+  const next = (place.slot ?? 0) + by;
+  if (next >= 1 && next <= generation.n) goTo(next);
+}
+
+export function useKeys(onHelp: () => void): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      const isWriting = target.matches("input, textarea, select, [contenteditable=true]");
+      const isInTree = target.closest("[role=treegrid], [role=dialog]") !== null;
+      if (isWriting || isInTree || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      const act = event.key === "?" ? onHelp : (ACTS[event.key] ?? digit(event.key));
+      if (!act) return;
+      event.preventDefault();
+      act();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [onHelp]);
+}
+
+function digit(key: string): (() => void) | undefined {
+  if (!/^\d$/.test(key)) return undefined;
+  const slot = key === "0" ? 10 : Number(key);
+  return () => {
+    if (slot <= (get().generation?.n ?? 0)) goTo(slot);
+  };
+}

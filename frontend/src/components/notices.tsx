@@ -1,0 +1,37 @@
+// What went wrong or was done: the fact, the hop it happened at, the next step.
+
+import { dismiss, use } from "../state/store";
+import { Cross } from "./icons";
+
+export function Notices() {
+  const notices = use((state) => state.notices);
+  return (
+    <div className="notices" role="log" aria-label="Messages">
+      {notices.map((notice) => (
+        <div key={notice.id} className={`notice is-${notice.kind}`} role={notice.kind === "error" ? "alert" : undefined}>
+          <div>
+            <p>
+              {notice.hop && <span className="hop">{notice.hop}</span>}
+              {notice.text}
+            </p>
+            {notice.hint && <p className="muted">{notice.hint}</p>}
+          </div>
+          <button type="button" className="quiet" aria-label="Dismiss" onClick={() => dismiss(notice.id)}>
+            <Cross />
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** An error that belongs to one place, shown there. */
+export function ErrorLine({ error }: { error: { message: string; hop?: string; hint?: string } }) {
+  return (
+    <p className="error-line" role="alert">
+      {error.hop && <span className="hop">{error.hop}</span>}
+      {error.message}
+      {error.hint && <span className="muted"> {error.hint}</span>}
+    </p>
+  );
+}

@@ -1,0 +1,66 @@
+// How far one response is: thinking, answer and what is left of the limit; and the two things one can do about it.
+
+import { useEffect, useState } from "react";
+import type { SlotProgress } from "../api/generated";
+import { regenerate, stop } from "../state/actions";
+import { use } from "../state/store";
+import { isActive, number, rate, seconds, tokensOf } from "../text/words";
+
+const ARMED_MS = 3_000;
+
+export function Bar({ progress, limit }: { progress: SlotProgress; limit: number }) {
+  const { thinking, answer } = progress.tokens;
+  // Without a known limit the bar shows the two kinds against each other.
+  const whole = Math.max(limit, thinking + answer, 1);
+  const label =
+    `${number(thinking)} thinking and ${number(answer)} answer tokens` + (limit > 0 ? ` of at most ${number(limit)}` : "");
+  return (
+    <span className={`bar status-${progress.status}`} role="img" aria-label={label} title={label}>
+      <span className="bar-thinking" style={{ width: `${(thinking / whole) * 100}%` }} />
+      <span className="bar-answer" style={{ width: `${(answer / whole) * 100}%` }} />
+    </span>
+  );
+}
+
+export function Figures({ progress }: { progress: SlotProgress }) {
+  return (
+    <span className="figures">
+      <span>{tokensOf(progress.tokens)} tok</span>
+      <span>{rate(progress.tokens_per_s)}</span>
+      <span>{seconds(progress.elapsed_s)}</span>
+    </span>
+  );
+}
+
+/** Stop while it runs; afterwards regenerate, which asks twice because it takes the model's time. */
+export function SlotButtons({ progress }: { progress: SlotProgress }) {
+  const { slot } = progress;
+  const isBusy = use((state) => state.busy.has(`stop ${slot}`) || state.busy.has(`regenerate ${slot}`));
+  const [isArmed, arm] = useState(false);
+  useEffect(() => {
+    if (!isArmed) return;
+    const timer = setTimeout(() => arm(false), ARMED_MS);
+    return () => clearTimeout(timer);
+  }, [isArmed]);
+  if (isActive(progress)) {
+    return (
+      <button type="button" className="small" disabled={isBusy} aria-label={`Stop response ${slot}`} onClick={() => stop(slot)}>
+        Stop
+      </button>
+    );
+  }
+  return (
+    <button
+      type="button"
+      className={isArmed ? "small is-armed" : "small"}
+      disabled={isBusy}
+      aria-label={isArmed ? `Really regenerate response ${slot}` : `Regenerate response ${slot}`}
+      onClick={() => {
+        arm(!isArmed);
+        if (isArmed) void regenerate(slot);
+      }}
+    >
+      {isArmed ? "Sure?" : "Regenerate"}
+    </button>
+  );
+}

@@ -1,0 +1,63 @@
+// CodeMirror's merge view, read-only, in the page's colours. In a chunk of its own.
+
+import { bracketMatching, defaultHighlightStyle, syntaxHighlighting } from "@codemirror/language";
+import { MergeView, unifiedMergeView } from "@codemirror/merge";
+import { EditorState, type Extension } from "@codemirror/state";
+import { EditorView, lineNumbers } from "@codemirror/view";
+import { classHighlighter } from "@lezer/highlight";
+import type { DiffView } from "../api/generated";
+
+export type Layout = "unified" | "split";
+
+const COLLAPSE = { margin: 3, minSize: 6 };
+/** Beyond this much work a diff is shown coarser instead of freezing the page. */
+const DIFF_LIMITS = { scanLimit: 1_000, timeout: 300 };
+
+/** The nonce under which the page may add styles (the panel puts it into the page). */
+const nonce = () => document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? "";
+
+const LANGUAGES: Readonly<Record<string, () => Promise<Extension>>> = {
+  py: () => import("@codemirror/lang-python").then(({ python }) => python()),
+};
+
+async function extensions(path: string): Promise<Extension[]> {
+  const language = await LANGUAGES[path.slice(path.lastIndexOf(".") + 1)]?.();
+  return [
+    EditorView.cspNonce.of(nonce()),
+    EditorState.readOnly.of(true),
+    EditorView.editable.of(false),
+    EditorView.contentAttributes.of({ tabindex: "0", "aria-label": path }),
+    EditorView.lineWrapping,
+    lineNumbers(),
+    bracketMatching(),
+    syntaxHighlighting(classHighlighter),
+    syntaxHighlighting(defaultHighlightStyle, { fallback: true }),
+    ...(language ? [language] : []),
+  ];
+}
+
+/** Shows a diff in `parent`; what it returns takes it away again. */
+export async function showDiff(parent: HTMLElement, view: DiffView, layout: Layout): Promise<() => void> {
+  const shared = await extensions(view.path);
+  const before = view.before ?? "";
+  const after = view.after ?? "";
+  parent.replaceChildren();
+  if (layout === "split") {
+    const merge = new MergeView({
+      parent,
+      a: { doc: before, extensions: shared },
+      b: { doc: after, extensions: shared },
+      collapseUnchanged: COLLAPSE,
+      diffConfig: DIFF_LIMITS,
+    });
+    return () => merge.destroy();
+  }
+  const unified = unifiedMergeView({
+    original: before,
+    mergeControls: false,
+    collapseUnchanged: COLLAPSE,
+    diffConfig: DIFF_LIMITS,
+  });
+  const editor = new EditorView({ parent, doc: after, extensions: [shared, unified] });
+  return () => editor.destroy();
+}

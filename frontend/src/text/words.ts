@@ -1,0 +1,37 @@
+// Numbers and states as people read them.
+
+import type { Count, SlotProgress, Tokens } from "../api/generated";
+
+const grouped = new Intl.NumberFormat("en");
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+export const plural = (count: number, noun: string) => `${grouped.format(count)} ${noun}${count === 1 ? "" : "s"}`;
+export const number = (value: number) => grouped.format(value);
+
+/** Tokens; an estimate says so. */
+export const tokensShort = (count: Count) => (count.exact ? "" : "~") + (count.tokens < 10_000 ? number : short.format)(count.tokens);
+
+export const tokensOf = (tokens: Tokens) => (tokens.exact ? "" : "≈") + number(tokens.thinking + tokens.answer);
+
+export const seconds = (value: number | null) =>
+  value === null ? "" : value < 100 ? `${value.toFixed(1)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+
+export const rate = (value: number | null) => (value === null ? "" : `${value < 10 ? value.toFixed(1) : Math.round(value)} tok/s`);
+
+export const clock = (time: number) =>
+  new Date(time * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
+const ACTIVE = new Set(["queued", "connecting", "thinking", "generating"]);
+export const isActive = (slot: Pick<SlotProgress, "status">) => ACTIVE.has(slot.status);
+
+/** What the flags of the board and of files mean. */
+export const FLAGS: Readonly<Record<string, string>> = {
+  truncated: "Breaks off: the model reached its output limit",
+  elision: "Leaves something out: placeholder text, or a file that shrank by more than 40 %",
+  missing_files: "Names files that it does not hold",
+  outside_workspace: "Outside the workspace: will not be written",
+  touches_secrets: "A place where keys or passwords are kept",
+  ambiguous_block: "The end of the file had to be guessed",
+  stale_base: "The file changed since the prompt was made",
+};
+export const flagText = (flag: string) => flag.replaceAll("_", " ");
