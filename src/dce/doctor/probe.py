@@ -207,9 +207,9 @@ def failure_of(error: Exception) -> Failure:
     text = str(causes[-1]) or str(error) or type(error).__name__
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Failure(kind="certificate", text=cause.verify_message or str(cause))
+            return Failure(kind="certificate", text=getattr(cause, "verify_message", "") or str(cause))
         if isinstance(cause, ssl.SSLError):
-            return Failure(kind="tls", text=cause.reason or text)
+            return Failure(kind="tls", text=getattr(cause, "reason", "") or text)
         if isinstance(cause, ConnectionRefusedError):
             return Failure(kind="refused", text="connection refused")
         if isinstance(cause, TimeoutError | httpx.TimeoutException):
