@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.gateway import Chain
+from tests.fakes.chain import Chain
 from tests.fakes.vllm import Behaviour, FakeVllm
 
 OWNERS = {"fanout": "vllm", "native": "llamacpp"}
