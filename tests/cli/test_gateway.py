@@ -1,6 +1,9 @@
 """`dce gateway`: keys and settings from the shell."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from dce.cli.main import main
 from dce.gateway.keys import KeyStore
 from dce.gateway.settings import GatewaySettings
 from tests.doctor.test_tree import closed_port
+from tests.fakes.vllm import FakeVllm
 
 
 def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
@@ -89,6 +93,26 @@ def test_check_of_a_backend_that_is_down(tmp_path: Path, capsys: pytest.CaptureF
     (row,) = run_json(capsys, *words, code=4)
     assert (row["url"], row["ok"]) == (url, False)
     assert row["error"]["hop"] == "backend"
+
+
+def test_serve_and_doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A gateway started from the shell says where it is, passes the doctor with a fresh key, and ends with 0 at Ctrl-C."""
+    made = run_json(capsys, "gateway", "keys", "create", "d", "--data-dir", str(tmp_path))
+    with FakeVllm() as backend:
+        command = [sys.executable, "-m", "dce", "gateway", "serve", "--port", "0", "--backend", backend.url]
+        process = subprocess.Popen([*command, "--data-dir", str(tmp_path)], stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().split()[2]
+            asked = ("doctor", "--url", url, "--key", made["key"], "-C", str(tmp_path))
+            assert run_json(capsys, *asked)["ok"] is True
+            assert run_json(capsys, *asked, "--model", "fake-8b", code=1)["code"] == "model_not_found"
+            assert run_json(capsys, *asked[:-4], "--key", "dce_no", code=1)["code"] == "invalid_key"
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert rest.splitlines()[-1] == "gateway stopped"
 
 
 def test_config_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

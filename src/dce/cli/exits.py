@@ -25,7 +25,7 @@ MEANING: dict[Exit, str] = {
     Exit.REFUSED: "refused input: a key, a model, a path, a prompt too long, a stale file, a workspace in use",
     Exit.UNREACHABLE: "a hop (gateway, backend) cannot be reached or cannot work now",
     Exit.FAULT: "a fault of DCE itself",
-    Exit.INTERRUPTED: "interrupted (Ctrl-C)",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C); for `panel` and `gateway serve`, which run until then, that is 0",
     Exit.PIPE_CLOSED: "the reader of the output went away (as `| head` does)",
 }
 

@@ -1,6 +1,7 @@
 """`dce gateway`: the hosted side. Every field of `GatewaySettings` is a flag of `serve` and `check`."""
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -86,7 +87,9 @@ def serve(config: Path | None, **flags: Any) -> None:
     server = GatewayServer(settings)
     backends = ", ".join(backend.url for backend in settings.backends)
     note(f"gateway on {server.url} · backends: {backends}" + (" · WITHOUT KEYS" if settings.insecure else ""))
-    server.run()
+    with contextlib.suppress(KeyboardInterrupt):  # the ordinary end of a server; uvicorn has closed everything by then
+        server.run()
+    note("gateway stopped")
 
 
 @command.command()
