@@ -27,12 +27,33 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+class Engine:
+    """Ticks like an inference engine: one step gives every running stream its next token."""
+
+    def __init__(self, frames: int, frames_per_s: float) -> None:
+        self.frames = frames
+        self._interval_s = 1 / frames_per_s
+        self._running: list[Upstream] = []
+
+    def add(self, stream: "Upstream") -> None:
+        """A stream joins; the first one starts the clock."""
+        if not self._running:
+            self._next_at = asyncio.get_running_loop().time() + self._interval_s
+            asyncio.get_running_loop().call_at(self._next_at, self._step)
+        self._running.append(stream)
+
+    def _step(self) -> None:
+        self._running = [stream for stream in self._running if stream.step()]
+        if self._running:
+            self._next_at += self._interval_s
+            asyncio.get_running_loop().call_at(self._next_at, self._step)
+
+
 class Upstream(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, frames: int, frames_per_s: float) -> None:
-        self._frames = frames
-        self._interval_s = 1 / frames_per_s
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -54,28 +75,23 @@ class Upstream(asyncio.Protocol):
             return
         self._transport.write(HEAD)
         self._sent = 0
-        self._next_at = asyncio.get_running_loop().time()
-        self._tick()
+        self._engine.add(self)
 
-    def _tick(self) -> None:
+    def step(self) -> bool:
+        """Sends the next token; False when it was the last."""
         if self._transport.is_closing():
-            return
+            return False
         self._sent += 1
-        is_last = self._sent >= self._frames
+        is_last = self._sent >= self._engine.frames
         frame = _chunk(FRAME % (time.monotonic_ns(), b'"length"' if is_last else b"null"))
-        if is_last:
-            self._transport.write(frame + _chunk(USAGE % self._sent) + _chunk(DONE) + b"0\r\n\r\n")
-            return
-        self._transport.write(frame)
-        self._next_at += self._interval_s
-        asyncio.get_running_loop().call_at(self._next_at, self._tick)
+        self._transport.write(frame + _chunk(USAGE % self._sent) + _chunk(DONE) + b"0\r\n\r\n" if is_last else frame)
+        return not is_last
 
 
 async def main(port: int, frames: int, frames_per_s: float) -> None:
     """Serves until killed."""
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Upstream(frames, frames_per_s), "127.0.0.1", port, backlog=2048
-    )
+    engine = Engine(frames, frames_per_s)
+    server = await asyncio.get_running_loop().create_server(lambda: Upstream(engine), "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 

@@ -1,5 +1,6 @@
 """Where the frames of a stream go: to the client as events, or into one JSON answer. The stream does not know which."""
 
+import asyncio
 from typing import Any, Protocol
 
 import msgspec
@@ -28,10 +29,11 @@ class Output(Protocol):
 
 
 class EventOutput:
-    """Server-sent events on the client's connection: `id: <stream>:<seq>`. uvloop joins the writes of one turn of the loop."""
+    """Server-sent events on the client's connection: `id: <stream>:<seq>`, one write per turn of the loop."""
 
     def __init__(self, wire: ClientWire, stream_id: str) -> None:
         self._wire = wire
+        self._call_soon = asyncio.get_running_loop().call_soon
         self._prefix = b"id: " + stream_id.encode() + b":"
         self._sequence = 0
         self._buffer: list[bytes] = []
@@ -42,6 +44,9 @@ class EventOutput:
 
     def frame(self, data: bytes) -> None:
         self._sequence += 1
+        if not self._buffer:
+            # An engine's step wakes all of its streams in one turn of the loop: their frames leave in one write at its end.
+            self._call_soon(self.flush)
         self._buffer.append(b"%b%d\ndata: %b\n\n" % (self._prefix, self._sequence, data))
 
     def heartbeat(self) -> None:

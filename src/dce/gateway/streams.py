@@ -75,13 +75,13 @@ class Part:
         return self._is_done or (self.exchange is None and self.opening is None)
 
     def data(self, piece: bytes) -> None:
-        """Bytes of the backend: whole frames go on at once, in one write for all that this wake-up brought."""
+        """Bytes of the backend: whole frames go on at once."""
         try:
             for frame in self._splitter.feed(piece):
                 self._frame(frame)
         except DceError as error:
             self._fail(error)
-        self._stream.flush(self)
+        self._stream.check_writable(self)
 
     def end(self, error: DceError | None) -> None:
         """The backend's answer is over; whatever has not finished by now is lost."""
@@ -202,7 +202,6 @@ class Stream:
         part = self._part_of[index]
         if not any(self.choices[other].is_open for other in part.indices):
             part.close()
-        self.flush(part)
         self.check_finished()
         return True
 
@@ -270,15 +269,11 @@ class Stream:
                 self._emit(
                     _chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)})
                 )
-        self.flush(part)
         self.check_finished()
 
-    def flush(self, part: Part) -> None:
-        """Writes what a wake-up brought. A client that reads slowly slows its own backends down, and nobody else."""
-        if self._output is None:
-            return
-        self._output.flush()
-        if not self._output.is_writable and part.exchange is not None:
+    def check_writable(self, part: Part) -> None:
+        """A client that reads slowly slows its own backends down, and nobody else."""
+        if self._output is not None and not self._output.is_writable and part.exchange is not None:
             self._is_paused = True
             part.exchange.pause()
 
