@@ -221,7 +221,7 @@ class Workspace:
             raise DceError(
                 "invalid_input",
                 f"{len(problems)} of the selected files cannot go into the prompt: {'; '.join(problems)}",
-                hint="Take them out of the selection: `dce select remove PATH…`.",
+                hint="Take them out of the selection: `dce select rm PATH…`.",
             )
         return found
 
