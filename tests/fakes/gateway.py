@@ -1,215 +1,108 @@
-"""A whole chain over real sockets: scripted backend, gateway with a real key, and a client that reads the stream as bytes.
+"""A gateway over a real socket that follows a script byte by byte, and notes what it was asked and when the client left."""
 
-`Chain` is a context manager; `Chain.ask` reads one stream to its end and gives an `Answer` that tests look into. `eventually`
-is the one way to wait for something that another thread does.
-"""
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import NamedTuple
 
-import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import httpx
 import msgspec
 
-from dce.gateway.keys import KeyStore
-from dce.gateway.server import GatewayServer
-from dce.gateway.settings import BackendSettings, GatewaySettings
-from dce.wire.sse import Decoder
-from tests.fakes.vllm import Behaviour, FakeVllm
-
-PROXY = "/api/dce/proxy"
-SLOW = 0.01
-"""A backend's pause between tokens, for tests that act while a stream runs."""
+Step = bytes | asyncio.Event
+"""Bytes to send as they are, or something to wait for. A script's end closes the connection."""
 
 
-def eventually(condition: Callable[[], object], within_s: float = 5.0) -> None:
-    """Returns as soon as `condition` holds; fails when it never does."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.002)
+class Asked(NamedTuple):
+    """One request as it came."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
 
 
-@dataclass
-class Said:
-    """One choice as the client saw it."""
-
-    text: str = ""
-    finishes: list[str] = field(default_factory=list)
-    error: dict[str, Any] | None = None
+def head(status: int = 200, kind: str = "text/event-stream", extra: str = "") -> bytes:
+    """An answer's head without a length: the body ends with the connection."""
+    return f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\nconnection: close\r\n{extra}\r\n".encode()
 
 
-class Answer:
-    """A stream, read frame by frame."""
+def stream_head(stream_id: str = "s1") -> bytes:
+    """The head of an event stream, chunked, so that a cut can be told from an end."""
+    return head(extra=f"x-dce-stream-id: {stream_id}\r\ntransfer-encoding: chunked\r\n")
 
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-        self.stream_id = response.headers.get("x-dce-stream-id", "")
-        self.raw = b""
-        self.ids: list[str] = []
-        self.choices: dict[int, Said] = {}
-        self.usage: dict[str, Any] | None = None
-        self.error: dict[str, Any] | None = None
-        self.is_done = False
-        self.is_broken = False
-        self._decoder = Decoder()
-        self._pieces = response.iter_raw()
 
-    def step(self) -> bool:
-        """Reads the next piece; False at the end."""
+def piece(data: bytes) -> bytes:
+    """One HTTP chunk."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+END = b"0\r\n\r\n"
+DONE = piece(b"data: [DONE]\n\n") + END
+
+
+def frame(index: int, content: str = "", **more: object) -> bytes:
+    """One SSE frame of a choice, as an HTTP chunk. `more`: finish_reason, error, thinking, tokens, model."""
+    delta = {"content": content} if content else {}
+    if "thinking" in more:
+        delta["reasoning"] = str(more["thinking"])
+    choice = {"index": index, "delta": delta, "finish_reason": more.get("finish_reason")}
+    if "error" in more:
+        choice["error"] = more["error"]
+    chunk: dict[str, object] = {"choices": [choice], "model": more.get("model", "fake")}
+    if "tokens" in more:
+        chunk["usage"] = {"completion_tokens": more["tokens"]}
+    return piece(b"data: " + msgspec.json.encode(chunk) + b"\n\n")
+
+
+def json_answer(value: object, status: int = 200, extra: str = "") -> bytes:
+    """A whole JSON answer."""
+    return head(status, "application/json", extra) + msgspec.json.encode(value)
+
+
+class FakeGateway:
+    """Follows the i-th script on the i-th connection (the last one again and again)."""
+
+    def __init__(self, *scripts: Sequence[Step]) -> None:
+        self.scripts = list(scripts)
+        self.asked: list[Asked] = []
+        self.has_asked = asyncio.Event()
+        self.client_left = asyncio.Event()
+        self.url = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def serve(cls, *scripts: Sequence[Step]) -> AsyncIterator["FakeGateway"]:
+        """Serves on a free port of loopback."""
+        gateway = cls(*scripts)
+        server = await asyncio.start_server(gateway._answer, "127.0.0.1", 0)
+        gateway.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
-            piece = next(self._pieces, None)
-        except httpx.TransportError:
-            self.is_broken = True
-            return False
-        if piece is None:
-            return False
-        self.raw += piece
-        for event in self._decoder.feed(piece):
-            assert not self.is_done, "a frame after [DONE]"
-            self.ids.append(event.id)
-            if event.data == "[DONE]":
-                self.is_done = True
-            else:
-                self._frame(msgspec.json.decode(event.data))
-        return True
+            yield gateway
+        finally:
+            server.close()
+            await server.wait_closed()
 
-    def until(self, condition: Callable[["Answer"], object]) -> "Answer":
-        """Reads on until the condition holds."""
-        while not condition(self):
-            assert self.step(), "the stream ended before that"
-        return self
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            method, path, _ = lines[0].split(" ")
+            headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in lines[1:] if line}
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            script = self.scripts[min(len(self.asked), len(self.scripts) - 1)]
+            self.asked.append(Asked(method, path, headers, body))
+            self.has_asked.set()
+            leaving = asyncio.create_task(self._watch(reader))
+            for step in script:
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                else:
+                    writer.write(step)
+                    await writer.drain()
+            leaving.cancel()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
-    def rest(self) -> "Answer":
-        """Reads to the end."""
-        while self.step():
-            pass
-        return self
-
-    def texts(self) -> dict[int, str]:
-        """What each choice said."""
-        return {index: said.text for index, said in self.choices.items()}
-
-    def ends(self) -> dict[int, list[str]]:
-        """The finish reasons of each choice; a sound stream has one each."""
-        return {index: said.finishes for index, said in self.choices.items()}
-
-    def _frame(self, value: Any) -> None:
-        self.error = value.get("error") or self.error
-        if value.get("usage") and not value["choices"]:
-            self.usage = value["usage"]
-        for choice in value.get("choices", []):
-            said = self.choices.setdefault(choice["index"], Said())
-            said.text += choice["delta"].get("content") or ""
-            said.error = choice.get("error") or said.error
-            if choice["finish_reason"]:
-                said.finishes.append(choice["finish_reason"])
-
-
-class Chain:
-    """Backend, gateway and client."""
-
-    def __init__(self, folder: Path, *, fake: FakeVllm | None = None, key: bool = True, **settings: Any) -> None:
-        self.fake = fake or FakeVllm()
-        self.folder = folder / "gateway"
-        self._settings = {"discovery_interval_s": 0.05, "shutdown_timeout_s": 0.0, **settings}
-        keys = KeyStore(self.folder)
-        self.key = keys.create("tester")[1] if key else ""
-        keys.close()
-
-    def __enter__(self) -> "Chain":
-        if not self.fake.url:
-            self.fake.__enter__()
-        self._settings.setdefault("backends", (BackendSettings(url=self.fake.url, key=self.fake.key),))
-        settings = GatewaySettings(port=0, data_dir=str(self.folder), **self._settings)
-        self.server = GatewayServer(settings).start()
-        self.client = client_of(self.server.url, self.key)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.client.close()
-        self.server.stop()
-        self.fake.stop()
-
-    def behave(self, **behaviour: Any) -> None:
-        """What the backend does from now on; what it has recorded is forgotten."""
-        self.fake.behaviour = Behaviour(owned_by=self.fake.behaviour.owned_by, **behaviour)
-        self.fake.requests.clear()
-        self.fake.aborted = 0
-
-    @property
-    def in_flight(self) -> int:
-        """Responses that the gateway believes to be running."""
-        return sum(upstream.in_flight for upstream in self.server.gateway.upstreams)
-
-    def is_idle(self) -> bool:
-        """Whether nothing runs any more, neither in the gateway nor in the backend."""
-        return self.in_flight == 0 and self.fake.open_streams == 0
-
-    def body(self, **fields: Any) -> dict[str, Any]:
-        """A request body; a field that is None is left out."""
-        whole = {"messages": [{"role": "user", "content": "Say something."}], "n": 1, **fields}
-        return {name: value for name, value in whole.items() if value is not None}
-
-    def post(self, path: str = PROXY, **fields: Any) -> httpx.Response:
-        """A request whose answer is read whole."""
-        return self.client.post(path, json=self.body(**fields))
-
-    @contextmanager
-    def stream(self, path: str = PROXY, **fields: Any) -> Iterator[Answer]:
-        """A stream that the test reads itself; leaving the block closes the connection."""
-        with client_of(self.server.url, self.key) as client, client.stream("POST", path, json=self.body(**fields)) as r:
-            assert r.status_code == 200, r.read()
-            yield Answer(r)
-
-    def ask(self, path: str = PROXY, **fields: Any) -> Answer:
-        """A stream, read to its end."""
-        with self.stream(path, **fields) as answer:
-            return answer.rest()
-
-
-def client_of(url: str, key: str, **options: Any) -> httpx.Client:
-    """An HTTP client that sends the key and listens to no proxy settings of the machine."""
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    return httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=20, **options)
-
-
-def error_of(response: httpx.Response) -> dict[str, Any]:
-    """The error of an answer, its shape checked: fields, size, type, the request id of the header."""
-    assert response.headers["content-type"] == "application/json"
-    assert len(response.content) <= 4096
-    error: dict[str, Any] = response.json()["error"]
-    assert set(error) >= {"message", "type", "code", "hop", "hint", "request_id"}
-    assert all(error[name] for name in ("message", "type", "code", "hop", "hint"))
-    assert error["request_id"] == response.headers["x-request-id"]
-    return error
-
-
-def free_port() -> int:
-    """A port where nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def raw_request(url: str, data: bytes, receive_buffer: int = 0) -> socket.socket:
-    """A connection on which `data` has been sent; the test reads, or does not."""
-    host, port = url.removeprefix("http://").split(":")
-    connection = socket.socket()
-    if receive_buffer:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    connection.settimeout(10)
-    connection.connect((host, int(port)))
-    connection.sendall(data)
-    return connection
-
-
-def raw_post(key: str, body: dict[str, Any], path: str = PROXY) -> bytes:
-    """The bytes of a POST."""
-    encoded = msgspec.json.encode(body)
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(encoded)}\r\n\r\n"
-    return head.encode() + encoded
+    async def _watch(self, reader: asyncio.StreamReader) -> None:
+        with suppress(ConnectionError):
+            await reader.read()
+            self.client_left.set()

@@ -80,17 +80,19 @@ class GenerationRun:
         for slot in self._slots:
             slot.live.start(began)
         try:
-            self._tell(started)
             async with asyncio.TaskGroup() as tasks:
+                self._tell(started)
                 ticker = tasks.create_task(self._tick())
                 await self._consume()
                 ticker.cancel()
         except asyncio.CancelledError:
             self._finish_now(Status.STOPPED, None)
             raise
-        except BaseException:
-            self._finish_now(Status.ERROR, DceError("internal", "the generation failed by a fault of DCE").body())
-            raise
+        except BaseExceptionGroup as group:
+            error = group.exceptions[0]
+            ours = error if isinstance(error, DceError) else DceError("internal", f"DCE failed: {type(error).__name__}")
+            self._finish_now(Status.ERROR, ours.body())
+            raise error from None
         finally:
             self._end(began)
 
@@ -141,8 +143,16 @@ class GenerationRun:
         await asyncio.to_thread(self._store.open_stream, self.generation_id, event.stream_id, event.model, records)
         stopping, self._stop_on_open = self._stop_on_open, set()
         for index, slot in enumerate(self._slots):
-            if slot.live.slot in stopping and event.stream_id:
-                await self._provider.stop(event.stream_id, index)
+            if slot.live.slot in stopping and not slot.live.is_terminal:
+                await self._stop_now(slot, event.stream_id, index)
+
+    async def _stop_now(self, slot: _Slot, stream_id: str, index: int) -> None:
+        """A stop that was promised before the stream had a name: if the gateway cannot be told, our side of it still ends."""
+        try:
+            await self._provider.stop(stream_id, index)
+        except DceError:
+            slot.live.end(Status.STOPPED, self._clock(), "stopped")
+            await self._settle([slot])
 
     async def _tick(self) -> None:
         until_save = SAVE_EVERY_S

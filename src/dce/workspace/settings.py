@@ -41,11 +41,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = "blocks"
 
     def __repr__(self) -> str:
-        fields = (
-            f"{name}={'…' if name == 'key' and self.key else repr(getattr(self, name))}"
-            for name in self.__struct_fields__
-        )
-        return f"Settings({', '.join(fields)})"
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What may be shown: rich would otherwise take msgspec's own, which tells all."""
+        shown = msgspec.structs.asdict(self) | ({"key": "…"} if self.key else {})
+        return list(shown.items())
 
 
 def load_settings(project: "Project | None", environ: Mapping[str, str], **flags: object) -> Settings:

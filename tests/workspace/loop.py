@@ -1,0 +1,43 @@
+"""What the tests of the loop share: a store with a prompt and a generation in it."""
+
+from pathlib import Path
+
+from dce.workspace.generation import Generation
+from dce.workspace.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build
+from dce.workspace.store import STORE_FILE, Store
+
+
+def a_prompt(text: str = "b") -> Prompt:
+    """A small prompt with one file."""
+    return build(
+        PromptInput(
+            cycle=PromptCycle(id=1, title="t", context="c"),
+            history=(),
+            scope="s",
+            files=(PromptFile(path="a.py", text=text, sha256="0" * 64),),
+            schema="blocks",
+        )
+    )
+
+
+def a_store(tmp_path: Path) -> Store:
+    """A fresh store."""
+    return Store(tmp_path / STORE_FILE)
+
+
+def a_generation(store: Store, n: int = 3, grammar: str | None = None, **fields: object) -> Generation:
+    """A new generation of cycle 0 with its N queued responses."""
+    prompt = a_prompt()
+    store.put_prompt(prompt, grammar, 1.0)
+    asked: dict[str, object] = {
+        "id": 0,
+        "cycle": 0,
+        "prompt_sha256": prompt.sha256,
+        "model": "",
+        "n": n,
+        "schema": prompt.schema,
+        "nonce": prompt.nonce,
+        "max_tokens": 0,
+        "created_at": 1.0,
+    }
+    return store.insert_generation(Generation(**(asked | fields)))  # type: ignore[arg-type]

@@ -1,0 +1,170 @@
+"""A response: only the table's transitions, counts that say whether they are exact, text without squares."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dce.workspace.response import (
+    ACTIVE,
+    TERMINAL,
+    TRANSITIONS,
+    Cursor,
+    IllegalTransition,
+    LiveResponse,
+    Response,
+    Status,
+    Tokens,
+    status_of_finish,
+)
+from dce.workspace.tokens import estimate
+
+
+def _live(estimating: int = 7) -> LiveResponse:
+    live = LiveResponse(Response(generation=1, slot=1, version=1), lambda _: estimating)
+    live.start(10.0)
+    return live
+
+
+def test_the_table_covers_every_status() -> None:
+    """Each status has a row; terminal ones lead nowhere; from each active one every failure can be reached."""
+    assert set(TRANSITIONS) == set(Status)
+    assert all(not TRANSITIONS[status] for status in TERMINAL)
+    assert all({Status.STOPPED, Status.ERROR, Status.INTERRUPTED} <= TRANSITIONS[status] for status in ACTIVE)
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(Status, TERMINAL)))
+def test_only_the_tables_transitions_are_possible(before: Status, after: Status) -> None:
+    """An end that the table does not hold raises and changes nothing; one that it holds happens."""
+    live = LiveResponse(Response(generation=1, slot=1, version=1, status=before), estimate)
+    if after in TRANSITIONS[before]:
+        live.end(after, 1.0)
+        assert live.status is after
+    else:
+        with pytest.raises(IllegalTransition):
+            live.end(after, 1.0)
+        assert live.status is before
+
+
+def test_a_queued_response_cannot_be_complete() -> None:
+    """What never reached a model cannot have been answered."""
+    assert Status.COMPLETE not in TRANSITIONS[Status.QUEUED]
+
+
+def test_thinking_ends_with_the_first_answer_text() -> None:
+    """connecting → thinking → generating, with the moments of the first token and of the end of thinking."""
+    live = _live()
+    live.connect()
+    live.add("", "", 10.5)
+    seen = [live.status]
+    for text, thinking, now in (("", "hm", 11.0), ("a", "", 12.0), ("", "again", 12.5)):
+        live.add(text, thinking, now)
+        seen.append(live.status)
+    assert seen == [Status.CONNECTING, Status.THINKING, Status.GENERATING, Status.GENERATING]
+    live.end(Status.COMPLETE, 14.0, "stop")
+    record = live.record()
+    assert (record.thinking, record.text, record.finish_reason) == ("hmagain", "a", "stop")
+    assert (record.ttft_s, record.elapsed_s, record.thinking_ended_at) == (1.0, 4.0, 12.0)
+
+
+def test_thinking_that_never_ends_ends_with_the_response() -> None:
+    """A response cut off while it thinks has its thinking's end at its own."""
+    live = _live()
+    live.connect()
+    live.add("", "hm", 11.0)
+    live.end(Status.TRUNCATED, 13.0, "length")
+    assert live.record().thinking_ended_at == 13.0
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "status"),
+    [
+        ("stop", Status.COMPLETE),
+        ("tool_calls", Status.COMPLETE),
+        ("length", Status.TRUNCATED),
+        ("stopped", Status.STOPPED),
+        ("error", Status.ERROR),
+        ("abort", Status.ERROR),
+        ("", Status.ERROR),
+    ],
+)
+def test_a_finish_reason_says_the_status(finish_reason: str, status: Status) -> None:
+    """Complete only if the model gave a reason of its own; length is truncated; none at all is an error."""
+    assert status_of_finish(finish_reason) is status
+
+
+def test_exact_counts_are_split_by_phase() -> None:
+    """The backend's figures go to the phase in which they arrived, and are exact when nothing came after."""
+    live = _live()
+    live.connect()
+    live.add("", "hm", 11.0)
+    live.count(3)
+    live.add("a", "", 12.0)
+    live.count(4)
+    assert live.record().tokens == Tokens(thinking=3, answer=1, exact=True)
+    live.add("b", "", 13.0)
+    assert live.record().tokens == Tokens(thinking=3, answer=2, exact=False)
+    live.count(6)
+    live.end(Status.COMPLETE, 14.0, "stop")
+    assert live.record().tokens == Tokens(thinking=3, answer=3, exact=True)
+    assert live.record().tokens_per_s == pytest.approx(2.0)
+
+
+def test_without_the_backends_count_tokens_are_an_estimate() -> None:
+    """Chunks are counted while it streams, the text is estimated at the end, and neither is called exact."""
+    live = _live(estimating=7)
+    live.connect()
+    live.add("a", "", 11.0)
+    live.add("b", "", 11.0)
+    assert live.record().tokens == Tokens(answer=2, exact=False)
+    live.end(Status.COMPLETE, 14.0, "stop")
+    assert live.record().tokens == Tokens(thinking=7, answer=7, exact=False)
+
+
+def test_one_figure_for_several_chunks_is_shared_out() -> None:
+    """A count that covers chunks of both phases is split as the chunks were."""
+    live = _live()
+    live.connect()
+    for _ in range(3):
+        live.add("", "h", 11.0)
+    live.add("a", "", 12.0)
+    live.count(8)
+    assert live.record().tokens == Tokens(thinking=6, answer=2, exact=True)
+
+
+def test_a_count_that_shrinks_takes_nothing_back() -> None:
+    """A backend that counts backwards cannot make tokens negative."""
+    live = _live()
+    live.connect()
+    live.add("a", "", 11.0)
+    live.count(5)
+    live.add("b", "", 11.0)
+    live.count(2)
+    assert live.record().tokens == Tokens(answer=5, exact=True)
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5), st.booleans()), max_size=40))
+def test_news_put_together_is_the_text(deltas: list[tuple[str, str, bool]]) -> None:
+    """However often news is taken, its pieces laid at their offsets are the whole text, once."""
+    live = _live()
+    live.connect()
+    cursor, thinking, text = Cursor(), "", ""
+    for more_text, more_thinking, is_read in deltas:
+        live.add(more_text, more_thinking, 11.0)
+        if is_read:
+            news, cursor = live.news(cursor)
+            assert (news.thinking_offset, news.text_offset) == (len(thinking), len(text))
+            thinking, text = thinking + news.thinking, text + news.text
+    live.end(Status.COMPLETE, 12.0, "stop")
+    news, _ = live.news(cursor)
+    assert (thinking + news.thinking, text + news.text) == (live.record().thinking, live.record().text)
+
+
+def test_rates_of_a_running_response_need_the_time() -> None:
+    """While it runs, elapsed time and speed are of a given moment; without tokens or time there is no speed."""
+    running = Response(generation=1, slot=1, version=1, started_at=1.0, first_token_at=2.0, tokens=Tokens(answer=10))
+    assert (running.elapsed_s, running.tokens_per_s) == (None, None)
+    assert (running.elapsed_at(6.0), running.tokens_per_s_at(7.0)) == (5.0, 2.0)
+    assert running.tokens_per_s_at(2.0) is None
+    assert Response(generation=1, slot=1, version=1).elapsed_at(5.0) is None

@@ -1,0 +1,306 @@
+"""The store: what is acknowledged is kept, what cannot be read is refused, ids are the database's."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dce.wire.errors import DceError
+from dce.workspace.response import News, Response, Status, Tokens
+from dce.workspace.store import STORE_FILE, Store
+from tests.workspace.loop import a_generation, a_prompt, a_store
+
+
+def test_meta_values_survive_reopening(tmp_path: Path) -> None:
+    """A named value is there after the store was closed and opened; an unknown one is None."""
+    with a_store(tmp_path) as store:
+        store.meta_set("selection", '["a"]')
+        store.meta_set("selection", '["b"]')
+    with a_store(tmp_path) as store:
+        assert store.meta_get("selection") == '["b"]'
+        assert store.meta_get("other") is None
+
+
+def test_counts_are_kept_by_tokenizer_and_text(tmp_path: Path) -> None:
+    """Counts come back for the tokenizer they were made with, however many are asked for at once."""
+    with a_store(tmp_path) as store:
+        known = {f"{number:064x}": number for number in range(1200)}
+        store.put_counts("one", known)
+        assert store.get_counts("one", [*known, "unknown"]) == known
+        assert store.get_counts("two", list(known)) == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no database, " * 300, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    """Neither an empty file, nor text, nor a broken database is taken for an empty store; not a byte of it changes."""
+    path = tmp_path / STORE_FILE
+    path.write_bytes(content)
+    with pytest.raises(DceError) as caught:
+        Store(path)
+    assert caught.value.code == "store_unreadable"
+    assert str(path) in caught.value.message
+    assert path.read_bytes() == content
+    assert [entry.name for entry in tmp_path.iterdir()] == [STORE_FILE]
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    """A good SQLite file that DCE did not make is not written into."""
+    path = tmp_path / STORE_FILE
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE theirs (x)")
+    db.commit()
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(DceError, match="not a store of DCE"):
+        Store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """A store that a newer DCE wrote is not touched by an older one."""
+    a_store(tmp_path).close()
+    db = sqlite3.connect(tmp_path / STORE_FILE)
+    db.execute("PRAGMA user_version = 9999")
+    db.close()
+    before = (tmp_path / STORE_FILE).read_bytes()
+    with pytest.raises(DceError, match="newer DCE") as caught:
+        a_store(tmp_path)
+    assert caught.value.code == "store_unreadable"
+    assert (tmp_path / STORE_FILE).read_bytes() == before
+
+
+def test_a_folder_in_the_stores_place_is_refused(tmp_path: Path) -> None:
+    """Whatever keeps the file from being opened becomes store_unreadable."""
+    (tmp_path / STORE_FILE).mkdir()
+    with pytest.raises(DceError) as caught:
+        a_store(tmp_path)
+    assert caught.value.code == "store_unreadable"
+
+
+def test_many_may_create_the_store_at_once(tmp_path: Path) -> None:
+    """Threads that open a missing store at the same time all get the same one."""
+    start, stores = threading.Barrier(6), list[Store]()
+
+    def open_it(number: int) -> None:
+        start.wait()
+        store = a_store(tmp_path)
+        stores.append(store)
+        store.meta_set(f"key{number}", "x")
+
+    threads = [threading.Thread(target=open_it, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [stores[0].meta_get(f"key{number}") for number in range(6)] == ["x"] * 6
+    for store in stores:
+        store.close()
+
+
+def test_saves_are_durable_before_they_return(tmp_path: Path) -> None:
+    """The connection waits for the disk, keeps a write-ahead log and foreign keys, and waits for other writers."""
+    with a_store(tmp_path) as store:
+        pragmas = {name: store._row(f"PRAGMA {name}")[0] for name in ("synchronous", "journal_mode", "foreign_keys")}
+        assert pragmas == {"synchronous": 2, "journal_mode": "wal", "foreign_keys": 1}
+        assert store._row("PRAGMA busy_timeout")[0] == 10_000
+
+
+def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    """A generation whose prompt is unknown appears neither itself nor with its responses."""
+    with a_store(tmp_path) as store:
+        good = a_generation(store)
+        with pytest.raises(sqlite3.IntegrityError):
+            a_generation(store, prompt_sha256="nowhere")
+        assert store.generations() == (good,)
+        assert len(store.responses(good.id)) == 3
+
+
+def test_generation_ids_are_never_used_again(tmp_path: Path) -> None:
+    """An id is the database's, and stays spent even if its row goes."""
+    with a_store(tmp_path) as store:
+        first = a_generation(store, n=1)
+        store._db.execute("DELETE FROM responses")
+        store._db.execute("DELETE FROM generations")
+        assert a_generation(store, n=1).id == first.id + 1
+
+
+def test_a_prompt_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Text, sections and manifest of a prompt survive, and so does its grammar."""
+    prompt = a_prompt("line\r\n\ttext with ünïcode 🦊 and \x0b\n")
+    with a_store(tmp_path) as store:
+        store.put_prompt(prompt, "root ::= .*", 1.0)
+        store.put_prompt(prompt, "other", 2.0)
+        assert store.get_prompt(prompt.sha256) == prompt
+        assert store.get_grammar(prompt.sha256) == "root ::= .*"
+        with pytest.raises(DceError) as caught:
+            store.get_prompt("none")
+        assert caught.value.code == "not_found"
+
+
+def test_running_text_is_appended_and_written_whole_once(tmp_path: Path) -> None:
+    """Text comes back while it is in pieces; at the end the pieces give way to the whole."""
+    with a_store(tmp_path) as store:
+        generation = a_generation(store, n=2)
+        running = msgspec.structs.replace(store.response(generation.id, 1), status=Status.GENERATING)
+        for thinking, text in (("hm ", ""), ("so", "a"), ("", "b")):
+            news = News(thinking_offset=0, thinking=thinking, text_offset=0, text=text)
+            store.save_progress([(running, news)])
+        stored = store.response(generation.id, 1)
+        assert (stored.thinking, stored.text, stored.status) == ("hm so", "ab", Status.GENERATING)
+        ended = msgspec.structs.replace(
+            running, status=Status.COMPLETE, thinking="hm so", text="abc", tokens=Tokens(answer=3, exact=True)
+        )
+        store.save_ends([ended])
+        assert store.response(generation.id, 1) == ended
+        assert store._row("SELECT count(*) FROM pieces")[0] == 0
+
+
+def test_an_end_is_final(tmp_path: Path) -> None:
+    """Progress or another end that arrives late changes nothing of a terminal response."""
+    with a_store(tmp_path) as store:
+        generation = a_generation(store, n=1)
+        queued = store.response(generation.id, 1)
+        stopped = msgspec.structs.replace(queued, status=Status.STOPPED, text="kept")
+        store.save_ends([stopped])
+        late = msgspec.structs.replace(queued, status=Status.GENERATING)
+        store.save_progress([(late, News(thinking_offset=0, thinking="", text_offset=0, text="late"))])
+        store.save_ends([msgspec.structs.replace(queued, status=Status.COMPLETE, text="late")])
+        assert store.response(generation.id, 1) == stopped
+        assert store._row("SELECT count(*) FROM pieces")[0] == 0
+
+
+def test_versions_grow_and_older_ones_stay(tmp_path: Path) -> None:
+    """A new version needs the last one ended; the older keeps its text, the latest is what is shown."""
+    with a_store(tmp_path) as store:
+        generation = a_generation(store, n=2)
+        with pytest.raises(DceError) as caught:
+            store.insert_versions(generation.id, [2])
+        assert caught.value.code == "conflict"
+        first = msgspec.structs.replace(store.response(generation.id, 2), status=Status.ERROR, text="old")
+        store.save_ends([first])
+        (second,) = store.insert_versions(generation.id, [2])
+        assert second.version == 2
+        assert store.versions(generation.id, 2) == (first, second)
+        assert store.responses(generation.id)[1] == second
+        assert store.response(generation.id, 2, version=1) == first
+        with pytest.raises(DceError) as caught:
+            store.insert_versions(generation.id, [2, 7])
+        assert caught.value.code == "conflict"
+
+
+def test_what_no_process_works_on_is_interrupted_with_its_text(tmp_path: Path) -> None:
+    """Dangling responses become interrupted, with their pieces; ended ones stay."""
+    with a_store(tmp_path) as store:
+        generation = a_generation(store, n=3)
+        done = msgspec.structs.replace(store.response(generation.id, 1), status=Status.COMPLETE, text="done")
+        store.save_ends([done])
+        running = msgspec.structs.replace(store.response(generation.id, 2), status=Status.GENERATING)
+        store.save_progress([(running, News(thinking_offset=0, thinking="", text_offset=0, text="half"))])
+        assert store.has_active()
+        assert store.interrupt_active(50.0) == 2
+        assert not store.has_active()
+        after = store.responses(generation.id)
+        assert [response.status for response in after] == [Status.COMPLETE, Status.INTERRUPTED, Status.INTERRUPTED]
+        assert after[0] == done
+        assert after[1].text == "half"
+        assert after[1].error is not None
+        assert after[1].error.code == "interrupted"
+        assert store.interrupt_active(60.0) == 0
+
+
+def test_check_reports_are_of_the_latest_version(tmp_path: Path) -> None:
+    """A report belongs to a version: after a regeneration the slot has none until it is checked again."""
+
+    class Report(msgspec.Struct, frozen=True, kw_only=True):
+        passed: int
+
+    with a_store(tmp_path) as store:
+        generation = a_generation(store, n=2)
+        store.put_check_report(generation.id, 1, 1, Report(passed=1))
+        store.put_check_report(generation.id, 1, 1, Report(passed=2))
+        store.put_check_report(generation.id, 2, 1, Report(passed=3))
+        assert store.check_reports(generation.id, Report) == {1: Report(passed=2), 2: Report(passed=3)}
+        store.save_ends([msgspec.structs.replace(store.response(generation.id, 1), status=Status.ERROR)])
+        store.insert_versions(generation.id, [1])
+        assert store.check_reports(generation.id, Report) == {2: Report(passed=3)}
+
+
+def test_acceptances_and_blobs_are_kept(tmp_path: Path) -> None:
+    """A journalled acceptance moves through its states; a blob is found by its hash, stored once."""
+    with a_store(tmp_path) as store:
+        generation = a_generation(store, n=1)
+        sha256s = store.put_blobs([b"\0bytes\xff", b"", b"\0bytes\xff"])
+        assert sha256s[0] == sha256s[2]
+        assert [store.get_blob(sha256) for sha256 in sha256s[:2]] == [b"\0bytes\xff", b""]
+        planned = store.insert_acceptance(generation.id, 1, 1, "[]", 5.0)
+        second = store.insert_acceptance(generation.id, 1, 1, "[]", 6.0)
+        assert store.set_acceptance(planned.id, "applied", files="[1]").files == "[1]"
+        assert [row.id for row in store.acceptances()] == [second.id, planned.id]
+        assert [row.id for row in store.acceptances("planned")] == [second.id]
+        restored = store.set_acceptance(planned.id, "restored", restored_at=9.0)
+        assert (restored.state, restored.restored_at, restored.files) == ("restored", 9.0, "[1]")
+        for missing in (lambda: store.get_blob("none"), lambda: store.get_acceptance(99)):
+            with pytest.raises(DceError):
+                missing()
+
+
+def test_another_processs_write_shows(tmp_path: Path) -> None:
+    """`data_version` moves when a second process wrote, and not by our own writes."""
+    with a_store(tmp_path) as store:
+        before = store.data_version()
+        store.meta_set("mine", "1")
+        assert store.data_version() == before
+        code = f"from pathlib import Path; from dce.workspace.store import Store; Store(Path({str(tmp_path / STORE_FILE)!r})).meta_set('theirs', '2')"
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+        assert store.data_version() != before
+        assert store.meta_get("theirs") == "2"
+
+
+def test_threads_share_a_store(tmp_path: Path) -> None:
+    """Writers in many threads lose nothing and see whole rows."""
+    with a_store(tmp_path) as store:
+        generation = a_generation(store, n=8)
+
+        def work(slot: int) -> None:
+            response = msgspec.structs.replace(store.response(generation.id, slot), status=Status.GENERATING)
+            for number in range(20):
+                news = News(thinking_offset=0, thinking="", text_offset=number, text=str(number % 10))
+                store.save_progress([(response, news)])
+                seen = store.response(generation.id, slot).text
+                assert seen == ("0123456789" * 2)[: number + 1]
+
+        failures: list[BaseException] = []
+
+        def guarded(slot: int) -> None:
+            try:
+                work(slot)
+            except BaseException as error:  # noqa: BLE001 - told by the main thread
+                failures.append(error)
+
+        threads = [threading.Thread(target=guarded, args=(slot,)) for slot in range(1, 9)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+
+
+def test_stream_targets_are_the_running_responses(tmp_path: Path) -> None:
+    """What can be stopped is known with its stream and choice, by slot or all; the model's name is noted."""
+    with a_store(tmp_path) as store:
+        generation = a_generation(store, n=3)
+        responses: tuple[Response, ...] = store.responses(generation.id)
+        store.open_stream(generation.id, "s1", "", responses)
+        store.open_stream(generation.id, "s1", "named", responses)
+        store.save_ends([msgspec.structs.replace(responses[1], status=Status.COMPLETE)])
+        assert [(target.slot, target.stream_id, target.index) for target in store.stream_targets(generation.id)] == [
+            (1, "s1", 0),
+            (3, "s1", 2),
+        ]
+        assert [target.slot for target in store.stream_targets(generation.id, 3)] == [3]
+        assert store.get_generation(generation.id).model == "named"
+        assert store.get_generation(generation.id).stream_id == "s1"
