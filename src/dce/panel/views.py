@@ -25,7 +25,7 @@ from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
 MAX_GENERATIONS = 200
-"""Generations in a snapshot, the newest; older ones are in `dce history`."""
+"""Generations in a snapshot, the newest; `dce board GENERATION` shows the older ones."""
 
 
 async def health(call: Call) -> schemas.Health:  # noqa: ARG001 - every handler is given the call
