@@ -186,6 +186,13 @@ def test_prompt_too_long(dce: Dce, workspace: Path, gateway: ScriptedGateway) ->
     assert not [path for _, path, _ in gateway.requests if path == "/api/dce/proxy"]
 
 
+def test_prompt_without_files(dce: Dce, workspace: Path) -> None:
+    """A prompt that shows no file is made, with a word that this is seldom meant."""
+    assert "no files are selected" not in dce("prompt").err
+    dce("select", "clear")
+    assert "no files are selected" in dce("prompt").err
+
+
 def test_unknown_schema(dce: Dce, workspace: Path) -> None:
     """A schema that does not exist is refused with those that do."""
     assert "blocks" in dce("prompt", "--schema", "xml", code=3).err

@@ -1,11 +1,16 @@
 """The reference page of the command line."""
 
+import re
 from pathlib import Path
 
-from dce.cli.main import VERBS
+import click
+
+from dce.cli.main import VERBS, cli
 from dce.cli.reference import main, page
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "dce"
+PAGE = ROOT / "docs" / "reference" / "cli.md"
 
 
 def test_page_is_up_to_date() -> None:
@@ -28,3 +33,15 @@ def test_check(tmp_path: Path) -> None:
     path.write_text("old")
     assert main([str(path), "--check"]) == 1
     assert path.read_text() == "old"
+
+
+def test_verbs_that_messages_name_exist() -> None:
+    """Every `dce VERB` that a message or comment puts in backticks is a verb, with its subverb if it has some."""
+    with click.Context(cli, info_name="dce") as context:
+        for path in sorted(SOURCE.rglob("*.py")):
+            for words in re.findall(r"`dce ([a-z][a-z -]*)", path.read_text(encoding="utf-8")):
+                verb, *rest = words.split()
+                assert verb in VERBS, f"{path.name}: dce {words}"
+                command = cli.get_command(context, verb)
+                if isinstance(command, click.Group) and rest:
+                    assert rest[0] in command.list_commands(context), f"{path.name}: dce {words}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dce.cli.output import note
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
@@ -113,6 +114,12 @@ def generation_of(workspace: "Workspace", generation_id: int | None) -> "Generat
     if latest is None:
         raise DceError("not_found", "there is no generation yet", hint="Run `dce generate`.")
     return latest
+
+
+def note_empty_selection(workspace: "Workspace") -> None:
+    """Says that no file is selected: allowed, but seldom meant."""
+    if not workspace.selection.paths():
+        note("note: no files are selected, so the model sees none: dce select add PATH…")
 
 
 def paths_from(project: "Project", directory: Path, names: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dce.cli.context import gateway_options, json_option, open_workspace, workspace_option
+from dce.cli.context import gateway_options, json_option, note_empty_selection, open_workspace, workspace_option
 from dce.cli.exits import Exit
 from dce.cli.output import note
 from dce.cli.progress import open_view
@@ -32,6 +32,7 @@ def command(
     """
     with open_workspace(directory, n=n, **flags) as workspace:
         cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        note_empty_selection(workspace)
 
         async def run() -> Exit:
             with workspace.writer_lock("generate"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from dce.cli.context import json_option, open_workspace, workspace_option
+from dce.cli.context import json_option, note_empty_selection, open_workspace, workspace_option
 from dce.cli.exits import Exit
 from dce.cli.output import data, note, say, say_json
 from dce.cli.tables import columns
@@ -69,6 +69,7 @@ def command(
     """
     with open_workspace(directory, **flags) as workspace:
         cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        note_empty_selection(workspace)
         prepared = asyncio.run(workspace.build_prompt(cycle.id))
         path = ""
         if out == "-" and not is_json:
