@@ -1,0 +1,293 @@
+"""The composition root: prompt, budget, rows, the lock of one writer, and what is left of a process that died."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dce.wire.errors import DceError
+from dce.workspace.prepared_prompt import CHAT_TEMPLATE_TOKENS
+from dce.workspace.project import Project
+from dce.workspace.provider import Delta, Ended, Model, Opened
+from dce.workspace.response import Status
+from dce.workspace.settings import Settings
+from dce.workspace.workspace import PROMPT_FILE, Workspace
+from tests.fakes.provider import Clock, ScriptedProvider
+
+ROOT = Path(__file__).parent.parent.parent
+UNREACHABLE = DceError("gateway_unreachable", "nobody answers")
+
+
+def _workspace(tmp_path: Path, provider: ScriptedProvider | None = None, **settings: Any) -> Workspace:
+    (tmp_path / "a.py").write_text("print('a')\n", encoding="utf-8")
+    (tmp_path / "b.py").write_text("b = 2\n" * 40, encoding="utf-8")
+    workspace = Workspace.open(Project.init(tmp_path), Settings(**settings), Clock(), provider or ScriptedProvider([]))
+    workspace.cycles.edit(0, context="The scope.")
+    workspace.selection.replace(["a.py", "b.py"])
+    return workspace
+
+
+def _nothing_was_kept(workspace: Workspace) -> bool:
+    return workspace.store.generations() == () and not (workspace.project.root / PROMPT_FILE).exists()
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    async def limited() -> Any:
+        async with asyncio.timeout(30):
+            return await work
+
+    return asyncio.run(limited())
+
+
+def test_prepare_keeps_the_bytes_it_writes(tmp_path: Path) -> None:
+    """prompt.md, the stored prompt and what is later sent are the same bytes; N queued rows exist before anything is sent."""
+    provider = ScriptedProvider(
+        [Opened(stream_id="s"), *[Ended(index=index, finish_reason="stop") for index in range(3)]]
+    )
+    with _workspace(tmp_path, provider, max_tokens=99, temperature=0.7, model="scripted-model") as workspace:
+        cycle = workspace.cycles.create("t", "Do it: ünïcode 🦊\r\n")
+        generation = _run(workspace.prepare(cycle.id, 3))
+        written = (tmp_path / PROMPT_FILE).read_bytes()
+        assert workspace.store.get_prompt(generation.prompt_sha256).text.encode() == written
+        assert [response.status for response in workspace.responses(generation.id)] == [Status.QUEUED] * 3
+        assert (generation.n, generation.max_tokens, generation.temperature) == (3, 99, 0.7)
+        assert (generation.cycle, generation.model) == (cycle.id, "scripted-model")
+        assert generation.prompt_tokens == len(written.decode().split())
+        assert workspace.latest_generation() == generation
+        (tmp_path / "a.py").write_text("changed = True\n", encoding="utf-8")
+        _run(workspace.generator.run(generation, lambda _: None))
+        assert provider.requests[0].prompt.encode() == written
+
+
+def test_a_prompt_and_its_cost(tmp_path: Path) -> None:
+    """Tokens come for each section and the whole; the budget is the context less answer and chat template."""
+    with _workspace(tmp_path, max_tokens=1000) as workspace:
+        prepared = _run(workspace.build_prompt(0))
+        assert len(prepared.counts) == len(prepared.prompt.sections) == 7
+        assert prepared.total == len(prepared.prompt.text.split())
+        assert prepared.is_exact
+        assert prepared.budget == 4096 - 1000 - CHAT_TEMPLATE_TOKENS
+        assert not prepared.is_over
+        assert (prepared.model, prepared.note) == ("scripted-model", "")
+        assert "The scope." in prepared.prompt.text
+        assert [entry.path for entry in prepared.prompt.manifest] == ["a.py", "b.py"]
+        assert _nothing_was_kept(workspace)
+
+
+def test_too_long_a_prompt_is_refused_by_name(tmp_path: Path) -> None:
+    """A prompt over its budget is refused before anything is kept, naming total, budget, largest sections and files."""
+    provider = ScriptedProvider([], models=[Model(id="small", max_model_len=256)])
+    with _workspace(tmp_path, provider) as workspace:
+        prepared = _run(workspace.build_prompt(0))
+        assert prepared.is_over
+        with pytest.raises(DceError) as caught:
+            _run(workspace.prepare(0, 1))
+        assert caught.value.code == "prompt_too_long"
+        for fact in (f"{prepared.total:,}", f"{prepared.budget:,}", "256", "b.py 120", "a.py 1", "M7"):
+            assert fact in caught.value.message
+        assert _nothing_was_kept(workspace)
+
+
+def test_an_unknown_context_is_said_and_not_checked(tmp_path: Path) -> None:
+    """If the gateway does not tell the context there is no budget, and the note says so."""
+    with _workspace(tmp_path, ScriptedProvider([], models=[Model(id="m")])) as workspace:
+        prepared = _run(workspace.build_prompt(0))
+        assert (prepared.context, prepared.budget, prepared.is_over) == (None, None, False)
+        assert "not known" in prepared.note
+        _run(workspace.prepare(0, 1))
+
+
+def test_without_a_gateway_a_prompt_can_be_seen_but_not_sent(tmp_path: Path) -> None:
+    """Building works offline and says why the budget is unknown; preparing raises the gateway's error and keeps nothing."""
+    with _workspace(tmp_path, ScriptedProvider([], models=UNREACHABLE)) as workspace:
+        assert _run(workspace.build_prompt(0)).note == "nobody answers"
+        with pytest.raises(DceError) as caught:
+            _run(workspace.prepare(0, 1))
+        assert caught.value.code == "gateway_unreachable"
+        assert _nothing_was_kept(workspace)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "n", "settings", "code"),
+    [
+        (0, 0, {}, "invalid_input"),
+        (0, 1000, {}, "invalid_input"),
+        (9, 1, {}, "not_found"),
+        (0, 1, {"schema": "morse"}, "invalid_input"),
+    ],
+)
+def test_bad_input_is_refused_before_the_gateway_is_asked(
+    tmp_path: Path, cycle: int, n: int, settings: dict[str, str], code: str
+) -> None:
+    """No responses, too many, a cycle or schema that there is not: refused first, even if the gateway is down; nothing kept."""
+    with _workspace(tmp_path, ScriptedProvider([], models=UNREACHABLE), **settings) as workspace:
+        with pytest.raises(DceError) as caught:
+            _run(workspace.prepare(cycle, n))
+        assert caught.value.code == code
+        assert _nothing_was_kept(workspace)
+
+
+def test_files_that_cannot_go_in_are_all_named(tmp_path: Path) -> None:
+    """A selected file that is gone and one that is no text are named together, with the way out."""
+    with _workspace(tmp_path) as workspace:
+        (tmp_path / "a.py").unlink()
+        (tmp_path / "b.py").write_bytes(b"\x00\xff\x00")
+        with pytest.raises(DceError) as caught:
+            _run(workspace.build_prompt(0))
+        assert caught.value.code == "invalid_input"
+        assert "a.py" in caught.value.message
+        assert "b.py" in caught.value.message
+        assert "dce select" in caught.value.hint
+
+
+def test_a_gateway_without_a_model_is_named(tmp_path: Path) -> None:
+    """If nothing is served there is nobody to ask: no_healthy_backend, nothing kept."""
+    provider = ScriptedProvider([])
+    provider.served = []
+    with _workspace(tmp_path, provider) as workspace:
+        with pytest.raises(DceError) as caught:
+            _run(workspace.prepare(0, 1))
+        assert caught.value.code == "no_healthy_backend"
+        assert _nothing_was_kept(workspace)
+
+
+def test_a_prompt_that_cannot_be_written_is_an_error_and_no_generation(tmp_path: Path) -> None:
+    """If prompt.md cannot be replaced nothing is queued, and no temporary file stays."""
+    with _workspace(tmp_path) as workspace:
+        (tmp_path / PROMPT_FILE).mkdir()
+        with pytest.raises(DceError) as caught:
+            _run(workspace.prepare(0, 1))
+        assert caught.value.code == "invalid_input"
+        assert workspace.store.generations() == ()
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".dce", "a.py", "b.py", PROMPT_FILE]
+
+
+def test_history_tells_what_was_chosen(tmp_path: Path) -> None:
+    """The next prompt holds the earlier cycles with the accepted response's summary, also after that slot was regenerated."""
+    provider = ScriptedProvider(
+        [
+            Opened(stream_id="s"),
+            Delta(
+                index=0,
+                text="<summary>\nAdded the parser.\n</summary>\n<course_of_action>\nParse, then test.\n</course_of_action>\n",
+            ),
+            Ended(index=0, finish_reason="stop"),
+        ],
+        [
+            Opened(stream_id="s"),
+            Delta(index=0, text="<summary>\nOther.\n</summary>\n"),
+            Ended(index=0, finish_reason="stop"),
+        ],
+    )
+    with _workspace(tmp_path, provider) as workspace:
+        first, second = (
+            workspace.cycles.create("one", "first context"),
+            workspace.cycles.create("two", "second context"),
+        )
+        generation = _run(workspace.prepare(first.id, 1))
+        _run(workspace.generator.run(generation, lambda _: None))
+        assert "first context" in _run(workspace.build_prompt(second.id)).prompt.text
+        assert workspace.reading(generation.id, 1).summary == "Added the parser."
+        workspace.cycles.choose(first.id, generation.id, 1)
+        text = _run(workspace.build_prompt(second.id)).prompt.text
+        assert "Added the parser." in text
+        assert "Parse, then test." in text
+        acceptance = workspace.store.insert_acceptance(generation.id, 1, 1, "[]", 1.0)
+        workspace.store.set_acceptance(acceptance.id, "applied")
+        _run(workspace.generator.run(generation, lambda _: None, slots=[1]))
+        assert "Added the parser." in _run(workspace.build_prompt(second.id)).prompt.text
+        assert "second context" not in _run(workspace.build_prompt(first.id)).prompt.text
+
+
+def test_the_lock_counts_within_a_process(tmp_path: Path) -> None:
+    """Within one process the lock may be held several times; running responses of this process are left alone by that."""
+    with _workspace(tmp_path) as workspace, workspace.writer_lock("generate"):
+        generation = _run(workspace.prepare(0, 2))
+        with workspace.writer_lock("accept"):
+            pass
+        assert {response.status for response in workspace.responses(generation.id)} == {Status.QUEUED}
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from dce.workspace.project import Project
+from dce.workspace.provider import Delta, Opened
+from dce.workspace.settings import Settings
+from dce.workspace.workspace import Workspace
+from tests.fakes.provider import Gate, ScriptedProvider
+script = [Opened(stream_id="s"), Delta(index=0, text="half an "), Delta(index=0, text="answer"), Delta(index=1, thinking="hm"), Gate()]
+
+async def main():
+    with Workspace.open(Project(Path(sys.argv[1])), Settings(), provider=ScriptedProvider(script)) as workspace:
+        with workspace.writer_lock("generate"):
+            generation = await workspace.prepare(0, 3)
+            await workspace.generator.run(generation, lambda event: None)
+
+asyncio.run(main())
+"""
+
+
+def _stored_text(workspace: Workspace) -> str:
+    generation = workspace.latest_generation()
+    return workspace.responses(generation.id)[0].text if generation else ""
+
+
+def test_a_second_process_is_refused_and_a_dead_one_is_cleaned_up_after(tmp_path: Path) -> None:
+    """While a process generates, others may read but not write, and are told who it is; killed in the middle, its responses
+    become interrupted with the text that had arrived, and the workspace can be written again."""
+    with _workspace(tmp_path):
+        pass
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], cwd=ROOT)
+    try:
+        with Workspace.open(Project.find(tmp_path), Settings(), provider=ScriptedProvider([])) as reader:
+            version = 0
+            while _stored_text(reader) != "half an answer":
+                assert child.poll() is None
+                while reader.store.data_version() == version:
+                    assert child.poll() is None
+                    time.sleep(0.02)  # only how often is looked, not how long is waited
+                version = reader.store.data_version()
+            with pytest.raises(DceError) as caught, reader.writer_lock():
+                pass
+            assert caught.value.code == "workspace_locked"
+            assert str(child.pid) in caught.value.message
+            assert "generate" in caught.value.message
+        # Opening beside a living writer changes nothing of what it runs.
+        with Workspace.open(Project.find(tmp_path), Settings(), provider=ScriptedProvider([])) as reader:
+            assert reader.responses(1)[0].status is Status.GENERATING
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    with Workspace.open(Project.find(tmp_path), Settings(), provider=ScriptedProvider([])) as after:
+        first, second, third = after.responses(1)
+        assert {first.status, second.status, third.status} == {Status.INTERRUPTED}
+        assert (first.text, second.thinking, third.text) == ("half an answer", "hm", "")
+        assert first.error is not None
+        assert first.error.code == "interrupted"
+        with after.writer_lock("generate"):
+            assert _run(after.prepare(0, 1)).id == 2
+
+
+def test_a_store_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
+    """A workspace with a broken store does not open as an empty one."""
+    with _workspace(tmp_path):
+        pass
+    (tmp_path / ".dce" / "dce.db").write_bytes(b"garbage")
+    with pytest.raises(DceError) as caught:
+        Workspace.open(Project.find(tmp_path), Settings())
+    assert caught.value.code == "store_unreadable"
+
+
+def test_the_cost_is_told_as_json(tmp_path: Path) -> None:
+    """A prepared prompt is plain data for panel and scripts."""
+    with _workspace(tmp_path) as workspace:
+        told = msgspec.to_builtins(_run(workspace.build_prompt(0)))
+        assert told["counts"][0].keys() == {"tokens", "exact"}
