@@ -44,15 +44,17 @@ class KeyStore:
     """The keys of one gateway, in `data_dir/gateway.db` with the pepper beside it (both 0600)."""
 
     def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._clock = clock
-        self._pepper = _pepper(data_dir / "pepper")
-        path = data_dir / "gateway.db"
-        path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA busy_timeout=5000")
-        self._db.execute(_SCHEMA)
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._pepper = _pepper(data_dir / "pepper")
+            self._db = _open(data_dir / "gateway.db")
+        except OSError as error:
+            raise DceError(
+                "invalid_input",
+                f"cannot use the data folder {data_dir}: {error.strerror}",
+                hint="Name a folder of your own with --data-dir or DCE_DATA_DIR.",
+            ) from None
         self._version = -1
         self._by_digest: dict[bytes, Key] = {}
 
@@ -124,6 +126,22 @@ class KeyStore:
 
 def _key(row: tuple[str, str, float, float | None, float | None]) -> Key:
     return Key(id=row[0], name=row[1], created_at=row[2], expires_at=row[3], revoked_at=row[4])
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """The database, made if there is none. One that cannot be read is refused, never replaced."""
+    path.touch(mode=0o600)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA busy_timeout=5000")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(_SCHEMA)
+    except sqlite3.Error as error:
+        db.close()
+        raise DceError(
+            "invalid_input", f"{path} cannot be used: {error}", hint="Nothing was changed. Restore it from a backup."
+        ) from None
+    return db
 
 
 def _pepper(path: Path) -> bytes:

@@ -4,11 +4,13 @@ Order of precedence: flag, then environment, then the TOML file, then the defaul
 the name and their reason in the description.
 """
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -83,7 +85,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the listener."""
-        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name, whoever it resolves to
+            return False
 
 
 def load_settings(
@@ -95,8 +100,9 @@ def load_settings(
     values.update({name: value for name, value in flags.items() if value is not None})
     values.setdefault("data_dir", environ.get("DCE_DATA_DIR") or _default_data_dir(environ))
     values.setdefault("backends", [environ.get("VLLM_URL") or environ.get("VLLM_ENDPOINT") or _DEFAULT_BACKEND_URL])
-    values["backends"] = [_backend(value) for value in values["backends"]]
     try:
+        if isinstance(values["backends"], list | tuple):
+            values["backends"] = [_backend(value) for value in values["backends"]]
         return msgspec.convert(values, GatewaySettings)
     except msgspec.ValidationError as error:
         raise DceError(
@@ -112,6 +118,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DceError(
             "invalid_input", f"there is no configuration file {path}", hint="Name an existing file with --config."
+        ) from None
+    except OSError as error:
+        raise DceError(
+            "invalid_input", f"cannot read {path}: {error.strerror}", hint="Name a readable file with --config."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DceError(
@@ -132,6 +142,23 @@ def _backend(value: Any) -> Any:
     url = row["url"].rstrip("/")
     for suffix in _FULL_PATHS:
         url = url.removesuffix(suffix)
-    if not url.startswith(("http://", "https://")):
-        raise DceError("invalid_input", f"a backend must be an http:// or https:// URL, not {row['url']!r}")
+    _check_url(url, row["url"])
+    key = row.get("key", "")
+    if isinstance(key, str) and not (key.isascii() and key.isprintable()):
+        raise DceError("invalid_input", f"the key of the backend {url} holds characters that cannot stand in a header")
     return {**row, "url": url.rstrip("/")}
+
+
+def _check_url(url: str, given: str) -> None:
+    """Refuses at the start what no connection could be made to later."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError:  # a port that is none, half an IPv6 address, an empty label
+        host, port = "", None
+    if not url.startswith(("http://", "https://")) or not host or port == 0 or set(url) & set("@?# "):
+        raise DceError(
+            "invalid_input",
+            f"a backend must be an http:// or https:// URL of a host, not {given!r}",
+            hint="For example --backend http://127.0.0.1:8000; a key has its own setting, `key`.",
+        )
