@@ -1,0 +1,153 @@
+"""The embedded engine: llama.cpp's own OpenAI-compatible server on SmolLM2-135M, run in this process until told to end.
+
+It is meant to be a process of its own (`python -m dce.engine.embedded`, or `dce engine serve`): whatever happens inside the
+native code ends that process and nothing else. The figures behind the settings are in docs/adr/0003-engine.md.
+What must hold: no mix of requests can run the cache out of room, because llama.cpp answers that by failing every client at once.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from dce.engine.weights import find_weights, require_server
+from dce.wire.errors import DceError
+
+MODEL = "smollm2-135m"
+"""The name the engine serves. llama.cpp's default would be the path of the file."""
+
+CONTEXT_TOKENS = 8_192
+"""Context of one sequence: what the model was trained for."""
+
+PARALLEL = 10
+"""Sequences at once; also the largest `n` of a request. One generation of ten."""
+
+CACHE_TOKENS = CONTEXT_TOKENS * PARALLEL
+"""Room for ten full sequences, about 1.9 GB. With less, ten long requests end in "Context size has been exceeded" for all."""
+
+BATCH_TOKENS = 512
+"""Prompt tokens between two looks at the queue: a new client or a cancelled one waits for one batch at most."""
+
+PROMPT_CACHE_MIB = 256
+"""Memory for prompts of ended requests. llama.cpp's default is 8 GB."""
+
+THREADS = 2
+"""Fewest threads for decoding; more than the physical cores slow it down."""
+
+EXIT_USAGE = 2
+EXIT_UNAVAILABLE = 4
+
+
+class EmbeddedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the engine listens and how much of the machine it takes. Port 0: any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    threads: int = THREADS
+
+
+def usable_threads() -> int:
+    """Threads for a server that shares its machine: half of the processors, at least two."""
+    return max(THREADS, (os.cpu_count() or 1) // 2)
+
+
+class EmbeddedEngine:
+    """A running server. It serves from native threads; dropping it stops them."""
+
+    def __init__(self, settings: EmbeddedSettings) -> None:
+        """Loads the model and listens; takes about a second. DceError `engine_unavailable` if it cannot."""
+        require_server()
+        weights = find_weights()
+        # Native code of 34 MB: only the process that serves loads it.
+        from xllamacpp import CommonParams, Server  # noqa: PLC0415
+
+        try:
+            self._server = Server(_parameters(CommonParams(), settings, weights))
+        except RuntimeError as error:
+            raise DceError(
+                "engine_unavailable",
+                f"the embedded engine could not start on {settings.host}:{settings.port}: {error}",
+                hint="Is the port in use? Choose another with --port; the engine's log says more.",
+            ) from error
+        self.url: str = self._server.listening_address
+
+
+def _parameters(parameters: "CommonParams", settings: EmbeddedSettings, weights: Path) -> "CommonParams":  # type: ignore[name-defined]  # noqa: F821
+    parameters.model.path = str(weights)
+    parameters.model_alias = {MODEL}
+    parameters.hostnames = [settings.host]
+    parameters.port = settings.port
+    parameters.n_ctx = CACHE_TOKENS
+    parameters.n_parallel = PARALLEL
+    parameters.kv_unified = True  # n=10 shares the prompt's cache instead of copying it ten times
+    parameters.n_batch = parameters.n_ubatch = BATCH_TOKENS
+    parameters.cache_ram_mib = PROMPT_CACHE_MIB
+    parameters.cpuparams.n_threads = settings.threads
+    parameters.ui = False
+    parameters.cors_origins = ""  # no web page may talk to it
+    return parameters
+
+
+def serve(settings: EmbeddedSettings, on_ready: Callable[[str], None], stop: threading.Event) -> None:
+    """Serves until `stop` is set; `on_ready` is given the URL when requests are answered."""
+    engine = EmbeddedEngine(settings)
+    on_ready(engine.url)
+    stop.wait()
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """SIGINT and SIGTERM end the server in order. Call it on the main thread."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+
+
+def stop_at_end_of(stream: IO[bytes], stop: threading.Event) -> threading.Thread:
+    """Sets `stop` when the other end of `stream` is closed, also by the death of the process that held it."""
+
+    def watch() -> None:
+        while stream.read(1):
+            pass
+        stop.set()
+
+    thread = threading.Thread(target=watch, name="parent-watch", daemon=True)
+    thread.start()
+    return thread
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The child process of `EngineProcess`: serves until its standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m dce.engine.embedded", description=__doc__.splitlines()[0])
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--threads", type=int, default=usable_threads())
+    given = parser.parse_args(arguments)
+    stop = threading.Event()
+    stop_on_signals(stop)
+    stop_at_end_of(sys.stdin.buffer, stop)
+    try:
+        serve(
+            EmbeddedSettings(host=given.host, port=given.port, threads=given.threads),
+            lambda url: _tell(f"serving {MODEL} at {url}"),
+            stop,
+        )
+    except DceError as error:
+        _tell(f"{error.message}. {error.hint}")
+        return EXIT_UNAVAILABLE
+    return 0
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    code = main()
+    # The native threads are of no use any more; waiting for their streams to end would keep the port for minutes.
+    os._exit(code)
