@@ -181,9 +181,11 @@ def _hits(pattern: str, paths: Sequence[str]) -> set[str]:
 
 def _unknown(name: str, known: Sequence[str], what: str) -> DceError:
     """not_found that names the nearest known name: by the whole of it, or by its last part."""
-    last = {path.rsplit("/", 1)[-1]: path for path in known[:MAX_COMPARED_NAMES]}
-    near = difflib.get_close_matches(name, known[:MAX_COMPARED_NAMES], n=1, cutoff=0.6)
-    near += [last[part] for part in difflib.get_close_matches(name.rsplit("/", 1)[-1], last, n=1, cutoff=0.6)]
+    known = known[:MAX_COMPARED_NAMES]
+    by_last = {path.rsplit("/", 1)[-1]: path for path in known}
+    last = name.rstrip("/").rsplit("/", 1)[-1]
+    near = [by_last[last]] if last in by_last else difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near += [by_last[other] for other in difflib.get_close_matches(last, by_last, n=1, cutoff=0.6)]
     hint = f"Did you mean {near[0]}?" if near else ""
     return DceError("not_found", f"Nothing named {name} {what}.", hint=hint)
 

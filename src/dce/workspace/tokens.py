@@ -14,7 +14,6 @@ import msgspec
 
 from dce.wire.errors import DceError
 
-
 SAMPLED_FROM_CHARS = 200_000
 """Texts longer than this are estimated from samples: an estimate is not worth the seconds that a whole big file takes."""
 
@@ -35,7 +34,7 @@ _COMMON_WORD_CHARS = 5
 _PER_CHAR = {"packed": 0.62, "letters": 0.22}
 _PER_PIECE = {"line": 1.1, "gap": 0.75, "space": 0.0, "wide": 0.7, "other": 1.35}
 # The weights are a non-negative least-squares fit of the relative error over 22 texts (Python, TypeScript, C, CSS, HTML, SQL, Markdown,
-# CSV, JSON, logs, hex, base64, UUIDs, eight kinds of prose in six languages) counted with the o200k vocabulary. Characters / 4, the
+# CSV, JSON, logs, hex, base64, UUIDs, prose in five languages) counted with the o200k vocabulary. Characters / 4, the
 # usual guess, is off by -63 % (base64) to +30 % (English) on the same texts.
 
 

@@ -1,0 +1,181 @@
+"""prompt.md as a pure function."""
+
+import hashlib
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dce.wire.errors import DceError
+from dce.workspace.prompt import HISTORY_FULL_CYCLES, Prompt, PromptCycle, PromptFile, PromptInput, build
+from dce.workspace.schema import SCHEMAS
+
+
+def file(path: str, text: str = "x = 1\n") -> PromptFile:
+    return PromptFile(path=path, text=text, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def cycle(number: int, summary: str = "", **fields: str) -> PromptCycle:
+    return PromptCycle(id=number, title=f"Title {number}", context=f"context {number}", summary=summary, **fields)
+
+
+def inputs(
+    current: PromptCycle,
+    *history: PromptCycle,
+    files: tuple[PromptFile, ...] = (),
+    scope: str = "",
+    schema: str = "blocks",
+) -> PromptInput:
+    return PromptInput(cycle=current, history=history, scope=scope, files=files, schema=schema)
+
+
+def section(prompt: Prompt, name: str) -> str:
+    found = next(section for section in prompt.sections if section.name == name)
+    return prompt.text[found.start : found.end]
+
+
+def test_the_seven_sections_stand_in_order_between_their_tags() -> None:
+    """The skeleton is the one people know, to the letter."""
+    prompt = build(inputs(cycle(1)))
+    tags = re.findall(r"^</?(?:M\d|prompt).*>$", prompt.text, re.MULTILINE)
+    names = ["M1. artifact schema", "M2. cycle overview", "M3. Interaction Schema", "M4. current project scope"]
+    names += ["M5. organized artifacts list", "M6. Cycles", "M7. Flattened Repo"]
+    pairs = [tag for name in names for tag in (f"<{name}>", f"</{name}>")]
+    assert tags == ["<prompt.md>", *pairs, "</prompt.md>"]
+    assert section(prompt, "M1").startswith(
+        "<prompt.md>\n\n<M1. artifact schema>\nM1. artifact schema\nM2. cycle overview\n"
+    )
+    assert prompt.text.endswith("</M7. Flattened Repo>\n\n</prompt.md>\n")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+CYCLES = st.builds(PromptCycle, id=st.integers(0, 12), title=TEXTS, context=TEXTS, ephemeral=TEXTS, summary=TEXTS)
+INPUTS = st.builds(
+    PromptInput,
+    cycle=CYCLES,
+    history=st.lists(CYCLES, max_size=9, unique_by=lambda cycle: cycle.id).map(tuple),
+    scope=TEXTS,
+    files=st.lists(st.builds(file, st.text("ab/.", min_size=1), TEXTS), max_size=5, unique_by=lambda f: f.path).map(
+        tuple
+    ),
+    schema=st.sampled_from(["blocks", "tags"]),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(INPUTS)
+def test_sections_tile_the_text_and_the_same_inputs_give_the_same_bytes(given_inputs: PromptInput) -> None:
+    """Every character belongs to exactly one section; building again, or with the files in another order, changes nothing."""
+    prompt = build(given_inputs)
+    assert "".join(prompt.text[s.start : s.end] for s in prompt.sections) == prompt.text
+    assert [s.name for s in prompt.sections] == [f"M{number}" for number in range(1, 8)]
+    assert prompt.sha256 == hashlib.sha256(prompt.text.encode()).hexdigest()
+    turned = PromptInput(
+        cycle=given_inputs.cycle,
+        history=given_inputs.history,
+        scope=given_inputs.scope,
+        files=given_inputs.files[::-1],
+        schema=given_inputs.schema,
+    )
+    assert build(turned) == prompt
+
+
+@settings(deadline=None, max_examples=100)
+@given(INPUTS)
+def test_every_file_is_whole_between_delimiters_that_no_file_can_hold(given_inputs: PromptInput) -> None:
+    """The nonce occurs in no input, so each file's text can be cut out of the prompt exactly as it was."""
+    prompt = build(given_inputs)
+    for shown in given_inputs.files:
+        assert prompt.nonce not in shown.text
+        opener, closer = f'<file path="{shown.path}" nonce="{prompt.nonce}">\n', f'</file nonce="{prompt.nonce}">'
+        body = section(prompt, "M7").split(opener)[1].split(closer)[0]
+        assert body == shown.text
+    assert [(entry.path, entry.sha256) for entry in prompt.manifest] == sorted(
+        (f.path, f.sha256) for f in given_inputs.files
+    )
+
+
+def test_a_nonce_that_a_file_holds_is_not_used() -> None:
+    """A file that holds the would-be nonce gets another."""
+    first = build(inputs(cycle(1), files=(file("a.py"),)))
+    assert first.nonce not in section(first, "M4")
+    assert build(inputs(cycle(1), files=(file("a.py", first.nonce),))).nonce != first.nonce
+
+
+def test_the_overview_lists_cycles_newest_first_up_to_the_current() -> None:
+    """Titles of all cycles so far, newest first, on one line each; later ones and cycle 0's text are not shown."""
+    prompt = build(inputs(cycle(3), cycle(0), cycle(1), PromptCycle(id=2, title="two\nlines", context=""), cycle(4)))
+    lines = section(prompt, "M2").strip().splitlines()[1:-1]
+    assert lines == [
+        "Cycle 3 - Title 3",
+        "Cycle 2 - two lines",
+        "Cycle 1 - Title 1",
+        "Cycle 0 - Project Initialization/Template Archive",
+    ]
+
+
+def test_cycles_carry_context_summary_and_only_the_current_ones_ephemeral() -> None:
+    """M6 is newest to oldest; each cycle holds its context and what the one before it did, or that nothing was chosen."""
+    text = section(
+        build(
+            inputs(cycle(3, ephemeral="logs"), cycle(1, summary="did one\n\nplan one"), cycle(2, ephemeral="old logs"))
+        ),
+        "M6",
+    )
+    assert text.index("<Cycle 3>") < text.index("<Cycle 2>") < text.index("<Cycle 1>")
+    assert "<Ephemeral Context>\nlogs\n</Ephemeral Context>" in text
+    assert "old logs" not in text
+    assert "<Previous Cycle 1 Summary of Actions>\ndid one\n\nplan one\n</Previous Cycle 1 Summary of Actions>" in text
+    assert "<!-- No response was selected for cycle 2 -->" in text
+    assert text.count("<Previous Cycle") == 2
+    assert "<Cycle 0>" not in text
+
+
+def test_old_cycles_shrink_to_a_line() -> None:
+    """Beyond the history budget only the title is left, so the section does not grow with the project's age."""
+    history = [cycle(number, summary=f"did {number}") for number in range(1, 31)]
+    text = section(build(inputs(cycle(31), *history)), "M6")
+    whole = [number for number in range(1, 32) if f"context {number}\n" in text]
+    assert whole == list(range(31 - HISTORY_FULL_CYCLES, 32))
+    assert all(f"Cycle {number} - Title {number}: too old" in text for number in range(1, 31 - HISTORY_FULL_CYCLES))
+
+
+def test_the_architect_speaks_in_cycle_0_only() -> None:
+    """Cycle 0 asks for a plan and no code; later cycles never repeat it."""
+    first = section(build(inputs(cycle(0), scope="A game")), "M6")
+    assert "No code yet" in first
+    assert "context 0" in first
+    assert "No code yet" not in build(inputs(cycle(1), cycle(0))).text
+
+
+def test_empty_parts_say_that_they_are_empty() -> None:
+    """Without scope, artifact list and files the original's placeholders stand; a blank context leaves its tag out."""
+    prompt = build(inputs(PromptCycle(id=1, title="", context=" \n")))
+    assert "No project scope defined." in section(prompt, "M4")
+    assert "<!-- Master Artifact List (A0) not found in workspace -->" in section(prompt, "M5")
+    assert "<!-- No files selected for flattening -->" in section(prompt, "M7")
+    assert "Cycle Context" not in section(prompt, "M6")
+    assert "\nCycle 1\n" in section(prompt, "M2")
+
+
+def test_the_artifact_list_is_a_selected_file_by_its_name() -> None:
+    """A selected Master Artifact List fills M5, the first by path if there are two."""
+    files = (file("docs/b/A0. Master Artifact List.md", "two"), file("docs/A0. X Master Artifact List.md", "one\n"))
+    assert "\none\n</M5" in section(build(inputs(cycle(1), files=files)), "M5")
+
+
+@pytest.mark.parametrize("schema", sorted(SCHEMAS))
+def test_every_schema_explains_itself_in_m3(schema: str) -> None:
+    """M3 holds the instructions of the asked schema, with the prompt's nonce if the form has one."""
+    files = (file("a.py"),)
+    prompt = build(inputs(cycle(1), files=files, schema=schema))
+    assert SCHEMAS[schema].instructions(prompt.nonce, files).strip("\n") in section(prompt, "M3")
+
+
+def test_what_cannot_be_built_is_refused() -> None:
+    """An unknown schema and text that UTF-8 cannot write are errors of the input, not broken bytes."""
+    for bad in (inputs(cycle(1), schema="morse"), inputs(PromptCycle(id=1, title="\ud800", context=""))):
+        with pytest.raises(DceError) as caught:
+            build(bad)
+        assert caught.value.code == "invalid_input"
