@@ -60,7 +60,7 @@ def index_of(data: bytes) -> int:
     end = at
     while data[end : end + 1].isdigit():
         end += 1
-    return int(data[at:end]) if end > at else -1
+    return int(data[at:end]) if at < end <= at + 4 else -1
 
 
 def with_index(data: bytes, index: int) -> bytes | None:

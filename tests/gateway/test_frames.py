@@ -1,0 +1,136 @@
+"""Frames as bytes: the quick way must never differ from decoding and encoding JSON."""
+
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dce.gateway.frames import MAX_FRAME_BYTES, FrameSplitter, index_of, is_plain, with_index
+from dce.wire.errors import DceError
+from dce.wire.sse import Decoder
+
+COMPACT, SPACED = (",", ":"), (", ", ": ")
+NASTY = [
+    '"index":0',
+    '"index": 0',
+    '\\"index\\":7',
+    '"finish_reason":null',
+    "\\",
+    '"',
+    "\n",
+    "🙂",
+    "}",
+    '{"error"',
+    "data: ",
+    "x",
+]
+MODEL_TEXT = st.lists(st.sampled_from(NASTY), max_size=6).map("".join) | st.text(max_size=10)
+STREAM_BYTES = st.lists(
+    st.sampled_from(
+        [b"data: ", b"data:", b"\n", b"\r", b"\r\n", b"\n\n", b": note", b"id: 1", b'{"a":1}', "é🙂".encode(), b"\xff"]
+    ),
+    max_size=14,
+).map(b"".join)
+
+
+def frame_of(text: str, *, finish: str | None, order: str, separators: tuple[str, str], is_ascii: bool) -> bytes:
+    """A chunk as vLLM (index first) or llama.cpp (index in the middle) writes it."""
+    parts = {"index": 0, "delta": {"content": text}, "finish_reason": finish, "logprobs": None}
+    names = ["index", "delta", "logprobs", "finish_reason"] if order == "vllm" else ["finish_reason", "index", "delta"]
+    choice = {name: parts[name] for name in names}
+    value = (
+        {"id": "c1", "model": text, "choices": [choice]} if order == "vllm" else {"choices": [choice], "model": text}
+    )
+    return json.dumps(value, ensure_ascii=is_ascii, separators=separators).encode()
+
+
+def split(*pieces: bytes) -> list[bytes]:
+    """The data of the frames of a stream given in these pieces."""
+    splitter = FrameSplitter()
+    return [data for piece in pieces for data in splitter.feed(piece)] + splitter.flush()
+
+
+@given(
+    text=MODEL_TEXT,
+    finish=st.sampled_from([None, "stop"]),
+    order=st.sampled_from(["vllm", "llama"]),
+    separators=st.sampled_from([COMPACT, SPACED]),
+    is_ascii=st.booleans(),
+    index=st.integers(0, 19),
+)
+def test_renumbering_by_bytes_equals_renumbering_by_json(
+    text: str, finish: str | None, order: str, separators: tuple[str, str], is_ascii: bool, index: int
+) -> None:
+    """Whatever the model wrote, the quick way changes the choice's index and nothing else, or leaves the frame to JSON."""
+    data = frame_of(text, finish=finish, order=order, separators=separators, is_ascii=is_ascii)
+    value = json.loads(data)
+    if not is_plain(data):
+        assert finish or separators is SPACED, "the usual frame must be on the quick way"
+        return
+    assert finish is None
+    assert index_of(data) == 0
+    numbered = with_index(data, index)
+    assert numbered is not None
+    value["choices"][0]["index"] = index
+    assert json.loads(numbered) == value
+    assert index_of(numbered) == index
+
+
+def test_frames_with_more_than_one_index_are_not_plain() -> None:
+    """Two choices in a frame, or a tool call with an index of its own, are left to JSON."""
+    choice = {"index": 0, "delta": {"tool_calls": [{"index": 1, "id": "x"}]}, "finish_reason": None}
+    assert not is_plain(json.dumps({"choices": [choice]}, separators=COMPACT).encode())
+    plain = {"index": 0, "delta": {}, "finish_reason": None}
+    assert not is_plain(json.dumps({"choices": [plain, plain]}, separators=COMPACT).encode())
+
+
+def test_an_index_that_is_none_is_not_found() -> None:
+    """A plain-looking frame whose index is no number, or absurdly long, is left to JSON."""
+    assert index_of(b'{"index":null,"finish_reason":null}') == -1
+    assert index_of(b'{"index":' + b"1" * 10_000 + b',"finish_reason":null}') == -1
+    assert with_index(b'{"index":3,"finish_reason":null}', 5) is None
+
+
+@given(STREAM_BYTES, st.lists(st.integers(0, 60), max_size=10))
+def test_any_chunking_gives_the_same_frames(stream: bytes, places: list[int]) -> None:
+    """However the bytes are cut, also one by one, the frames are those of the whole."""
+    marks = [0, *sorted({place for place in places if place < len(stream)}), len(stream)]
+    whole = split(stream)
+    assert split(*(stream[start:end] for start, end in pairwise(marks))) == whole
+    assert split(*(bytes([byte]) for byte in stream)) == whole
+
+
+@given(STREAM_BYTES)
+def test_the_splitter_agrees_with_the_decoder(stream: bytes) -> None:
+    """The gateway cuts a stream where the standard's reader does; only the spaces around the data differ."""
+    decoder = Decoder()
+    events = decoder.feed(stream) + decoder.flush()
+    expected = [event.data.strip() for event in events if event.data.strip()]
+    assert [data.decode("utf-8", "replace").strip() for data in split(stream) if data.strip()] == expected
+
+
+@given(st.binary(max_size=60))
+def test_garbage_never_raises(garbage: bytes) -> None:
+    """Any bytes at all are taken, and any frame can be asked whether it is plain."""
+    for data in split(garbage):
+        if is_plain(data):
+            index_of(data)
+            with_index(data, 3)
+
+
+def test_a_frame_comes_as_soon_as_it_is_whole() -> None:
+    """Nothing is held back, comments are dropped, data of several lines is joined."""
+    splitter = FrameSplitter()
+    assert splitter.feed(b": keep-alive\n\ndata: a\n") == []
+    assert splitter.feed(b"\ndata: b\ndata: c\n\ndata") == [b"a", b"b\nc"]
+    assert splitter.flush() == []
+
+
+def test_a_frame_without_end_is_refused() -> None:
+    """A backend that never ends a frame cannot fill the memory."""
+    splitter = FrameSplitter()
+    splitter.feed(b"data: " + b"x" * (MAX_FRAME_BYTES - 6))
+    with pytest.raises(DceError, match="frame of more than"):
+        splitter.feed(b"x")
