@@ -202,6 +202,7 @@ def test_a_failed_choice_carries_its_error() -> None:
     (failed,) = [event for event in events if isinstance(event, Ended) and event.error]
     assert failed.error is not None
     assert (failed.error.message, failed.error.hint, failed.error.request_id) == ("lost", "log", "r1")
+    assert failed.error.choices == ()
 
 
 def test_an_error_of_the_stream_ends_the_choices_it_names() -> None:
@@ -396,6 +397,23 @@ def test_texts_are_counted_by_the_served_model() -> None:
         with pytest.raises(DceError) as caught:
             await provider.count(["a", "bad"])
         assert caught.value.code == "not_a_gateway"
+
+    _run(work())
+
+
+def test_the_default_model_is_known_before_it_counts() -> None:
+    """Without a model of our own, counting learns first whose counts these are, so that they are not kept for another's."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/models":
+            return httpx.Response(200, json={"data": [{"id": "served"}]})
+        assert b"model" not in request.content
+        return httpx.Response(200, json={"count": 3})
+
+    async def work() -> None:
+        provider = GatewayProvider("http://x", KEY, httpx.MockTransport(answer))
+        assert await provider.count(["text"]) == [3]
+        assert provider.name == "gateway:served"
 
     _run(work())
 

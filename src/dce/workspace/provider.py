@@ -141,7 +141,9 @@ class GatewayProvider:
         return found
 
     async def count(self, texts: Sequence[str]) -> list[int]:
-        """See `Provider.count`."""
+        """See `Provider.count`. Learns the default model first, so that `name` says who counted."""
+        if not (self.model or self._default_model):
+            await self.models()
         counts = [0] * len(texts)
         gate = asyncio.Semaphore(MAX_TOKENIZE_AT_ONCE)
 

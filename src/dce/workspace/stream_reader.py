@@ -6,6 +6,8 @@ that was not asked for; a choice without a finish_reason is an error.
 
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks
 from dce.wire.errors import DceError, ErrorBody, Hop
 from dce.wire.sse import Decoder, Event, EventTooLarge
@@ -64,10 +66,8 @@ class StreamReader:
                 usage = chunk.usage if len(chunk.choices) == 1 else None
                 yield from self._choice(choice, usage.completion_tokens if usage else None)
         if chunk.error is not None:
-            error = DceError.from_body(chunk.error)
             lost = [index for index in chunk.error.choices or list(self._open) if index in self._open]
-            body = error.body(chunk.error.request_id)
-            yield from [self._end(index, "", body) for index in lost]
+            yield from [self._end(index, "", _own(chunk.error)) for index in lost]
 
     def _choice(self, choice: ChoiceDelta, completion_tokens: int | None) -> Iterator[ProviderEvent]:
         if choice.text or choice.thinking:
@@ -75,14 +75,18 @@ class StreamReader:
         if completion_tokens is not None:
             yield CountUpdate(index=choice.index, completion_tokens=completion_tokens)
         if choice.error is not None:
-            body = DceError.from_body(choice.error).body(choice.error.request_id)
-            yield self._end(choice.index, choice.finish_reason or "error", body)
+            yield self._end(choice.index, choice.finish_reason or "error", _own(choice.error))
         elif choice.finish_reason:
             yield self._end(choice.index, choice.finish_reason, None)
 
     def _end(self, index: int, finish_reason: str, error: ErrorBody | None) -> Ended:
         del self._open[index]
         return Ended(index=index, finish_reason=finish_reason, error=error)
+
+
+def _own(body: ErrorBody) -> ErrorBody:
+    """Another hop's error as one of ours. Which choices of the stream it hit means nothing once it stands with a slot."""
+    return msgspec.structs.replace(DceError.from_body(body).body(body.request_id), choices=())
 
 
 def interrupted(message: str) -> DceError:

@@ -1,0 +1,135 @@
+"""The loop on the real gateway over real sockets, with a scripted backend: ten responses, a stop, a cancellation, a dying gateway."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dce.wire.errors import DceError
+from dce.workspace.events import Event, SlotText
+from dce.workspace.project import Project
+from dce.workspace.response import Status
+from dce.workspace.settings import Settings
+from dce.workspace.workspace import Workspace
+from tests.fakes.chain import SLOW, Chain, eventually
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Chain]:
+    """Backend and gateway."""
+    with Chain(tmp_path) as chain:
+        yield chain
+
+
+def _workspace(tmp_path: Path, chain: Chain, key: str | None = None) -> Workspace:
+    root = tmp_path / "workspace"
+    root.mkdir()
+    (root / "a.py").write_text("x = 1\n", encoding="utf-8")
+    workspace = Workspace.open(Project.init(root), Settings(url=chain.server.url, key=key or chain.key))
+    workspace.selection.add(["a.py"])
+    return workspace
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    async def limited() -> Any:
+        async with asyncio.timeout(30):
+            return await work
+
+    return asyncio.run(limited())
+
+
+class Ear:
+    """Hears events; `has_text` is set when every one of `slots` has said something."""
+
+    def __init__(self, slots: int) -> None:
+        self._silent = set(range(1, slots + 1))
+        self.has_text = asyncio.Event()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, SlotText):
+            self._silent.discard(event.slot)
+            if not self._silent:
+                self.has_text.set()
+
+
+def test_one_of_ten_is_stopped_and_nine_are_complete(tmp_path: Path, chain: Chain) -> None:
+    """Ten responses stream through the gateway with exact counts; stopping one leaves the other nine whole."""
+    chain.behave(tokens=60, delay_s=SLOW)
+
+    async def work() -> None:
+        with _workspace(tmp_path, chain) as workspace:
+            generation = await workspace.prepare(0, 10)
+            ear = Ear(10)
+            task = asyncio.create_task(workspace.generator.run(generation, ear))
+            await ear.has_text.wait()
+            await workspace.generator.stop(generation.id, 3)
+            await task
+            responses = workspace.responses(generation.id)
+            statuses = [response.status for response in responses]
+            assert statuses == [Status.STOPPED if slot == 3 else Status.COMPLETE for slot in range(1, 11)]
+            assert all(response.tokens.exact for response in responses)
+            assert {response.tokens.answer for response in responses if response.slot != 3} == {60}
+            assert 0 < responses[2].tokens.answer < 60
+            assert workspace.store.get_generation(generation.id).model == "fake-7b"
+
+    _run(work())
+    eventually(chain.is_idle)
+
+
+def test_cancelling_leaves_the_backend_idle(tmp_path: Path, chain: Chain) -> None:
+    """A cancelled generation closes its stream; gateway and backend have nothing left to do, the text is kept."""
+    chain.behave(tokens=5000, delay_s=SLOW)
+
+    async def work() -> None:
+        with _workspace(tmp_path, chain) as workspace:
+            generation = await workspace.prepare(0, 3)
+            ear = Ear(3)
+            task = asyncio.create_task(workspace.generator.run(generation, ear))
+            await ear.has_text.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.to_thread(eventually, chain.is_idle)
+            for response in workspace.responses(generation.id):
+                assert response.status is Status.STOPPED
+                assert response.text
+
+    _run(work())
+
+
+def test_a_gateway_that_dies_leaves_what_had_arrived(tmp_path: Path, chain: Chain) -> None:
+    """When the gateway goes in the middle, every response is an error that names it, with its text; the next request says so."""
+    chain.behave(tokens=5000, delay_s=SLOW)
+
+    async def work() -> None:
+        with _workspace(tmp_path, chain) as workspace:
+            generation = await workspace.prepare(0, 2)
+            ear = Ear(2)
+            task = asyncio.create_task(workspace.generator.run(generation, ear))
+            await ear.has_text.wait()
+            await asyncio.to_thread(chain.server.stop)
+            await task
+            for response in workspace.responses(generation.id):
+                assert response.status is Status.ERROR
+                assert response.text
+                assert response.error is not None
+                assert (response.error.code, response.error.hop) == ("stream_interrupted", "gateway")
+            with pytest.raises(DceError) as caught:
+                await workspace.prepare(0, 1)
+            assert caught.value.code == "gateway_unreachable"
+
+    _run(work())
+
+
+def test_a_wrong_key_is_told_before_anything_is_kept(tmp_path: Path, chain: Chain) -> None:
+    """A key that the gateway does not know is its invalid_key, and no generation is made."""
+
+    async def work() -> None:
+        with _workspace(tmp_path, chain, key="dce_wrong") as workspace:
+            with pytest.raises(DceError) as caught:
+                await workspace.prepare(0, 1)
+            assert caught.value.code == "invalid_key"
+            assert workspace.store.generations() == ()
+
+    _run(work())
