@@ -6,13 +6,14 @@ from types import MappingProxyType
 import msgspec
 
 from dce.workspace.schema.blocks import BlocksSchema
+from dce.workspace.schema.fill import FillSchema
 from dce.workspace.schema.reading import FileBlock as FileBlock
 from dce.workspace.schema.reading import PromptFile as PromptFile
 from dce.workspace.schema.reading import Reading as Reading
 from dce.workspace.schema.reading import Schema as Schema
 from dce.workspace.schema.tags import TagsSchema
 
-_ALL: tuple[Schema, ...] = (BlocksSchema(), TagsSchema())
+_ALL: tuple[Schema, ...] = (BlocksSchema(), FillSchema(), TagsSchema())
 
 SCHEMAS: Mapping[str, Schema] = MappingProxyType({schema.name: schema for schema in _ALL})
 """Every interaction schema by its name."""
