@@ -7,7 +7,7 @@ with the same nonce everything is the file, byte for byte: no other text ends a 
 import re
 
 from dce.workspace.schema.assembly import assemble
-from dce.workspace.schema.prose import is_answer, reasoning_end
+from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
 from dce.workspace.schema.reading import BlockStatus, PromptFile, Reading, file_block
 from dce.workspace.schema.spans import MAX_TAG_CHARS, Span, find_spans
 
@@ -73,8 +73,9 @@ class BlocksSchema:
             return None if has_files or not is_answer(text[start:]) else assemble(text, (), start=start)
         if used != nonce:
             repairs.append(f"The files carry the nonce {used[:20]} instead of {nonce}.")
-        strong = _strong_spans(text, used, start)
-        return assemble(text, _with_weak(text, strong, start), start=start, repairs=repairs)
+        files_start = parts_end(text, start)
+        strong = _strong_spans(text, used, files_start)
+        return assemble(text, _with_weak(text, strong, files_start), start=start, repairs=repairs)
 
 
 def _opener(nonce: str) -> re.Pattern[str]:

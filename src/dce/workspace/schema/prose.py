@@ -24,6 +24,8 @@ _PARTS: dict[str, tuple[str, ...]] = {
 }
 """The parts and the tags they are known by: ours, then the original's."""
 _ANY_TAG = "|".join(tag for tags in _PARTS.values() for tag in tags)
+_PART_OPENER = re.compile(rf"\s*<({_ANY_TAG})>")
+_ANY_PART = re.compile(rf"<(?:{_ANY_TAG})>")
 _HEADING = re.compile(
     r"^#{1,4}[ \t]*(?:\*\*)?(summary|plan|course of action|curator activity)\b[^\n]*$", re.IGNORECASE | re.MULTILINE
 )
@@ -58,6 +60,19 @@ def reasoning_end(text: str) -> int:
         if _ANSWER_BEGINS.match(text, marker.end()):
             return marker.end()
     return 0
+
+
+def parts_end(text: str, start: int) -> int:
+    """Where the parts that an answer begins with end: no file begins before, whatever the summary quotes."""
+    while True:
+        opened = _PART_OPENER.match(text, start)
+        if opened is None:
+            return start
+        closed = text.find(f"</{opened[1]}>", opened.end())
+        following = _ANY_PART.search(text, opened.end())
+        if closed < 0 or (following is not None and following.start() < closed):
+            return start
+        start = closed + len(f"</{opened[1]}>")
 
 
 def is_answer(text: str) -> bool:

@@ -33,12 +33,12 @@ TRUNCATED = 2.5  # the text ends inside a file …
 TRUNCATED_EXAMPLE = 1.5  # … and, for each level, inside an example in it
 STRAY_CLOSER = 3.0  # a closer outside any file …
 DOUBLED_CLOSER = 0.3  # … unless it just repeats the one before
-IGNORED_OPENER = 3.0  # an opener outside any file that opens none
+IGNORED_OPENER = 5.0  # an opener outside any file that opens none
 MENTIONED_CLOSER = 2.0  # a closer that is the file's own text
 MENTIONED_OPENER = 5.0  # an opener that is the file's own text, and is never closed
 EXAMPLE = 2.0  # an opener that is the file's own text, and is closed
 IN_FENCE = 0.3  # factor for the three above inside a code fence: that is where examples belong
-FENCE_OPEN = 1.0  # a file that begins or ends while its code fence is open
+FENCE_OPEN = 2.0  # a file that begins or ends while its code fence is open
 WEAK = 1.5  # a tag that shares its line with text, is indented, or (opener) names a placeholder
 FOREIGN = 1.5  # a closer unlike the one this answer mostly uses
 
@@ -156,7 +156,7 @@ def _opening(story: _Story, event: Event) -> Iterator[_Story]:
     mention = max(MENTIONED_OPENER - 2 * weak, 1.0) * factor if event.name else 0.2
     yield _doubted(replace(story, cost=story.cost + mention), doubt)
     if event.name:
-        unclosed = UNCLOSED + weak + (2 * FENCE_OPEN if story.fence else 0.0) + TRUNCATED_EXAMPLE * (story.depth - 1)
+        unclosed = UNCLOSED + weak + (FENCE_OPEN if story.fence else 0.0) + TRUNCATED_EXAMPLE * (story.depth - 1)
         closed = _end(
             story, event.start, event.start, "ambiguous", "It has no closing line; the next file's begin was taken."
         )
@@ -296,10 +296,16 @@ def _path(attributes: str) -> str:
 
 
 def _with_foreign(events: list[Event]) -> list[Event]:
-    """The events with those closers marked that are unlike the closer that this answer mostly uses."""
+    """The events with those closers marked that are unlike the closer that this answer mostly uses.
+
+    One that the usual closer follows at once is no stranger: such a model closes twice.
+    """
     kinds = Counter(event.kind for event in events if event.kind.startswith("close:") and not event.is_weak)
     usual = kinds.most_common(1)[0][0] if kinds else ""
-    return [
-        replace(event, is_foreign=bool(usual) and event.kind != usual) if event.kind.startswith("close:") else event
-        for event in events
-    ]
+    marked = []
+    for event, following in zip(events, [*events[1:], None], strict=True):
+        is_foreign = bool(usual) and event.kind.startswith("close:") and event.kind != usual
+        if is_foreign and following is not None and following.kind == usual:
+            is_foreign = following.start - event.end > 1
+        marked.append(replace(event, is_foreign=is_foreign) if is_foreign else event)
+    return marked

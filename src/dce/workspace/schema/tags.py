@@ -5,7 +5,7 @@ about it, file text that holds the same tags, is in `spans`.
 """
 
 from dce.workspace.schema.assembly import assemble
-from dce.workspace.schema.prose import is_answer, reasoning_end
+from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
 from dce.workspace.schema.reading import PromptFile, Reading
 from dce.workspace.schema.spans import Span, find_spans
 
@@ -52,7 +52,8 @@ class TagsSchema:
     def read(self, text: str, nonce: str) -> Reading | None:  # noqa: ARG002
         """The answer; None if it has neither files nor any of the tags."""
         start = reasoning_end(text)
-        spans = tuple(_shifted(span, start) for span in find_spans(text[start:]))
+        files_start = parts_end(text, start)
+        spans = tuple(_shifted(span, files_start) for span in find_spans(text[files_start:]))
         if not spans and not is_answer(text[start:]):
             return None
         return assemble(text, spans, start=start)
