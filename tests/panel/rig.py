@@ -5,11 +5,17 @@ The provider is paced by a sleep that is given: tests pass one that only yields,
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import msgspec
 
+from dce.panel.app import create_app
+from dce.panel.security import Access
+from dce.panel.session import Session
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.provider import (
@@ -39,7 +45,8 @@ def slug(title: str) -> str:
     raise NotImplementedError
 '''
 RIGHT = STUB.replace(
-    "    raise NotImplementedError\n\n\ndef slug", '    return "".join(part[0].upper() for part in name.split())\n\n\ndef slug'
+    "    raise NotImplementedError\n\n\ndef slug",
+    '    return "".join(part[0].upper() for part in name.split())\n\n\ndef slug',
 ).replace(
     "    raise NotImplementedError\n",
     '    words = "".join(char if char.isalnum() else " " for char in title.lower()).split()\n    return "-".join(words)\n',
@@ -149,7 +156,7 @@ class AnsweringProvider:
                 yield Ended(index=index, finish_reason=finish, error=error.body() if error else None)
             await self._sleep(0.05)
 
-    def _pieces(self, line: Line, nonce: str):  # type: ignore[no-untyped-def]
+    def _pieces(self, line: Line, nonce: str) -> Iterator[tuple[str, str]]:
         text = "I am not sure what you want me to do.\n"
         if line.content is not None:
             block = file_block(line.path, line.content, nonce)
@@ -192,3 +199,69 @@ def make_workspace(
     workspace.cycles.edit(0, context="Words is a tiny library of string functions.")
     workspace.cycles.create("Fill in the stubs", "Implement the two functions in words.py so that the tests pass.")
     return workspace
+
+
+PORT = 8765
+ORIGIN = f"http://127.0.0.1:{PORT}"
+
+
+class Window:
+    """A browser window without a browser: it has the cookie and says where its requests come from."""
+
+    def __init__(self, session: Session, client: httpx.AsyncClient) -> None:
+        self.session = session
+        self.client = client
+
+    async def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """One request; `body` becomes JSON."""
+        return await self.client.request(method, path, json=body, headers={"origin": ORIGIN})
+
+    async def get(self, path: str) -> Any:
+        """The JSON of an answer that must be 200."""
+        return self._json(await self.ask("GET", path))
+
+    async def post(self, path: str, body: object = None) -> Any:
+        """As `get`."""
+        return self._json(await self.ask("POST", path, body))
+
+    async def put(self, path: str, body: object) -> Any:
+        """As `get`."""
+        return self._json(await self.ask("PUT", path, body))
+
+    async def error(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        """Status and error body of an answer that must be an error."""
+        answer = await self.ask(method, path, body)
+        assert answer.status_code >= 400, answer.text
+        return answer.status_code, answer.json()["error"]
+
+    async def ended(self, generation: int) -> Any:
+        """The generation once nothing of it runs any more."""
+        async for _ in self.news():
+            view = await self.get(f"/api/generations/{generation}")
+            if not view["is_running"]:
+                return view
+        raise AssertionError("the log was closed")
+
+    async def news(self) -> AsyncIterator[bytes]:
+        """Whatever the event log says, from now on."""
+        async for frames in self.session.log.follow(self.session.log.cursor, heartbeat_s=0.05):
+            yield frames
+
+    @staticmethod
+    def _json(answer: httpx.Response) -> Any:
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@asynccontextmanager
+async def window_of(workspace: Workspace, static: Path | None = None) -> AsyncIterator[Window]:
+    """A window over a workspace, in process."""
+    session, access = Session(workspace, watch_interval_s=0.01), Access()
+    app = create_app(session, access, PORT, static or workspace.project.root / "no-build")
+    session.start()
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client:
+            assert (await client.get("/", params={"token": access.mint()})).status_code == 303
+            yield Window(session, client)
+    finally:
+        await session.close()

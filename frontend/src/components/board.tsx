@@ -16,6 +16,7 @@ export function Board({ generation }: { generation: GenerationView }) {
   const slots = generation.slots.toSorted((a, b) => rank(a) - rank(b));
   const isChecked = board?.rows.some((row) => row.checks !== null) ?? false;
   return (
+    <div className="board-box">
     <table className="board">
       <thead>
         <tr>
@@ -43,6 +44,7 @@ export function Board({ generation }: { generation: GenerationView }) {
         ))}
       </tbody>
     </table>
+    </div>
   );
 }
 
@@ -70,9 +72,14 @@ function Row({ progress, row, limit, isChecked }: RowProps) {
       </td>
       <td className="files-cell">
         {row?.parse === "failed" && <span className="muted">not readable as files</span>}
-        {row?.files.map((file) => (
-          <FileLine key={file.path} file={file} />
-        ))}
+        {row && row.cluster !== "" && row.files.every((file) => file.change === "same") && (
+          <span className="muted">as the workspace is</span>
+        )}
+        {row?.files
+          .filter((file) => file.change !== "same")
+          .map((file) => (
+            <FileLine key={file.path} file={file} />
+          ))}
         {row?.flags.map((flag) => (
           <Flag key={flag} flag={flag} />
         ))}
@@ -80,7 +87,7 @@ function Row({ progress, row, limit, isChecked }: RowProps) {
       {isChecked && <td className="checks-cell">{row?.checks && <Checks checks={row.checks} />}</td>}
       <td className="group-cell">{row?.cluster && <span className={`cluster c${row.cluster}`}>{row.cluster}</span>}</td>
       <td className="buttons-cell">
-        <SlotButtons progress={progress} />
+        <SlotButtons progress={progress} isSmall />
       </td>
     </tr>
   );

@@ -92,7 +92,7 @@ function Texts(texts: { isScope: boolean; title: string; context: string; epheme
   return (
     <div className="texts" onKeyDown={onEnter} role="presentation">
       {!texts.isScope && (
-        <label>
+        <label className="in-row">
           <span>Title</span>
           <input
             id="cycle-title"

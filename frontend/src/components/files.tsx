@@ -115,6 +115,7 @@ function Row({ node, ticks, open }: { node: Node; ticks: ReadonlyMap<string, Tic
   return (
     <TreeItem id={node.id} textValue={node.name} hasChildItems={isFolder} className="tree-row">
       <TreeItemContent>
+        <div className="tree-line">
         {isFolder && (
           <Button slot="chevron" className="tree-chevron">
             <Chevron />
@@ -140,6 +141,7 @@ function Row({ node, ticks, open }: { node: Node; ticks: ReadonlyMap<string, Tic
             </span>
           )
         )}
+        </div>
       </TreeItemContent>
       {isFolder && open.has(node.id) && (
         <Collection items={node.children} dependencies={[ticks, open]}>

@@ -5,6 +5,7 @@ import type { SlotProgress } from "../api/generated";
 import { regenerate, stop } from "../state/actions";
 import { use } from "../state/store";
 import { isActive, number, rate, seconds, tokensOf } from "../text/words";
+import { Refresh } from "./icons";
 
 const ARMED_MS = 3_000;
 
@@ -33,7 +34,7 @@ export function Figures({ progress }: { progress: SlotProgress }) {
 }
 
 /** Stop while it runs; afterwards regenerate, which asks twice because it takes the model's time. */
-export function SlotButtons({ progress }: { progress: SlotProgress }) {
+export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgress; isSmall?: boolean }) {
   const { slot } = progress;
   const isBusy = use((state) => state.busy.has(`stop ${slot}`) || state.busy.has(`regenerate ${slot}`));
   const [isArmed, arm] = useState(false);
@@ -55,12 +56,13 @@ export function SlotButtons({ progress }: { progress: SlotProgress }) {
       className={isArmed ? "small is-armed" : "small"}
       disabled={isBusy}
       aria-label={isArmed ? `Really regenerate response ${slot}` : `Regenerate response ${slot}`}
+      title="Regenerate: write it anew from the same prompt"
       onClick={() => {
         arm(!isArmed);
         if (isArmed) void regenerate(slot);
       }}
     >
-      {isArmed ? "Sure?" : "Regenerate"}
+      {isArmed ? "Sure?" : isSmall ? <Refresh /> : "Regenerate"}
     </button>
   );
 }

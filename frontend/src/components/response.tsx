@@ -5,7 +5,7 @@ import type { BlockView, GenerationView, PlannedWrite, ReadingView, SlotProgress
 import { accept, showFacet } from "../state/actions";
 import { use, type Facet } from "../state/store";
 import { isActive, plural } from "../text/words";
-import { Flag, Lines } from "./board";
+import { Checks, Flag, Lines } from "./board";
 import { Dialog } from "./dialog";
 import { Diff } from "./diff";
 import { ErrorLine } from "./notices";
@@ -22,6 +22,7 @@ const FACETS: ReadonlyArray<readonly [Facet, string, string]> = [
 export function ResponsePanel({ generation, progress }: { generation: GenerationView; progress: SlotProgress }) {
   const shown = use((state) => state.shown);
   const facet = use((state) => state.place.facet);
+  const row = use((state) => state.board?.rows.find((each) => each.slot === progress.slot));
   const reading = shown?.reading ?? null;
   return (
     <div className="response">
@@ -29,6 +30,12 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         <span className={`state status-${progress.status}`}>{progress.status}</span>
         <Bar progress={progress} limit={generation.max_tokens} />
         <Figures progress={progress} />
+        {row?.checks && <Checks checks={row.checks} />}
+        {row?.cluster && (
+          <span className="muted" title="Responses of one group lead to the same files">
+            group {row.cluster}
+          </span>
+        )}
         {progress.version > 1 && <span className="muted">version {progress.version}</span>}
         <SlotButtons progress={progress} />
       </div>

@@ -1,0 +1,38 @@
+"""`dce panel` from the shell."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dce.workspace.project import Project
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_the_panel_prints_its_link_serves_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    """One line with a link that works, then Ctrl-C ends it with 0."""
+    Project.init(tmp_path)
+    command = [sys.executable, "-m", "dce", "panel", "--no-open", "--port", "0", "--workspace", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as panel:
+        assert panel.stdout is not None
+        link = panel.stdout.readline().decode().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{40,}", link)
+        with httpx.Client() as client:
+            assert client.get(link).status_code == 303
+            assert client.get(httpx.URL(link).join("/api/workspace")).json()["name"] == tmp_path.name
+        panel.send_signal(signal.SIGINT)
+        assert panel.wait(20) == 0
+
+
+def test_a_host_of_the_network_is_refused(tmp_path: Path) -> None:
+    """The panel does not listen on it, and says what to do instead."""
+    Project.init(tmp_path)
+    command = [sys.executable, "-m", "dce", "panel", "--host", "0.0.0.0", "--no-open", "-C", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 3
+    assert "ssh -L" in done.stderr
