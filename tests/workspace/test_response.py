@@ -111,15 +111,16 @@ def test_exact_counts_are_split_by_phase() -> None:
     assert live.record().tokens_per_s == pytest.approx(2.0)
 
 
-def test_without_the_backends_count_tokens_are_an_estimate() -> None:
-    """Chunks are counted while it streams, the text is estimated at the end, and neither is called exact."""
-    live = _live(estimating=7)
+@pytest.mark.parametrize(("estimated", "answer"), [(7, 7), (1, 2)])
+def test_without_the_backends_count_tokens_are_an_estimate(estimated: int, answer: int) -> None:
+    """Chunks are counted while it streams, the text is estimated at the end, never under the chunks; neither is called exact."""
+    live = _live(estimating=estimated)
     live.connect()
     live.add("a", "", 11.0)
     live.add("b", "", 11.0)
     assert live.record().tokens == Tokens(answer=2, exact=False)
     live.end(Status.COMPLETE, 14.0, "stop")
-    assert live.record().tokens == Tokens(thinking=7, answer=7, exact=False)
+    assert live.record().tokens == Tokens(thinking=estimated, answer=answer, exact=False)
 
 
 def test_one_figure_for_several_chunks_is_shared_out() -> None:

@@ -196,7 +196,10 @@ class LiveResponse:
         thinking, text = "".join(self._thinking), "".join(self._text)
         tokens = self._tally.tokens
         if not self._tally.has_count:
-            tokens = Tokens(thinking=self._estimate(thinking), answer=self._estimate(text))
+            # A chunk holds at least a token, so the chunks are a floor that an estimate must not go under.
+            tokens = Tokens(
+                thinking=max(tokens.thinking, self._estimate(thinking)), answer=max(tokens.answer, self._estimate(text))
+            )
         self._set(thinking=thinking, text=text, tokens=tokens, finish_reason=finish_reason, error=error, ended_at=now)
         if was_thinking:
             self._set(thinking_ended_at=now)
