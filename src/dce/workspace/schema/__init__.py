@@ -7,7 +7,6 @@ import msgspec
 
 from dce.workspace.schema.blocks import BlocksSchema
 from dce.workspace.schema.fill import FillSchema
-from dce.workspace.schema.fill import FillSchema
 from dce.workspace.schema.reading import FileBlock as FileBlock
 from dce.workspace.schema.reading import PromptFile as PromptFile
 from dce.workspace.schema.reading import Reading as Reading

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import NamedTuple
 
 from dce.workspace.schema.reading import BlockStatus
@@ -39,6 +40,7 @@ MENTIONED_OPENER = 5.0  # an opener that is the file's own text, and is never cl
 EXAMPLE = 2.0  # an opener that is the file's own text, and is closed
 IN_FENCE = 0.3  # factor for the three above inside a code fence: that is where examples belong
 FENCE_OPEN = 2.0  # a file that begins or ends while its code fence is open
+STRAY_FENCE = 1.5  # a fence line that is only text: its partner is missing
 WEAK = 1.5  # a tag that shares its line with text, is indented, or (opener) names a placeholder
 FOREIGN = 1.5  # a closer unlike the one this answer mostly uses
 
@@ -131,7 +133,10 @@ def find_spans(text: str) -> tuple[Span, ...]:
 
 def _successors(story: _Story, event: Event, text: str) -> Iterator[_Story]:
     if event.kind == "fence":
-        yield replace(story, fence=_fence_after(story.fence, event.name)) if story.depth else story
+        fence = _fence_after(story.fence, event.name)
+        yield replace(story, fence=fence) if story.depth else story
+        if story.depth and fence != story.fence:
+            yield replace(story, cost=story.cost + STRAY_FENCE)
     elif event.kind == "open":
         yield from _opening(story, event)
     else:
@@ -303,7 +308,7 @@ def _with_foreign(events: list[Event]) -> list[Event]:
     kinds = Counter(event.kind for event in events if event.kind.startswith("close:") and not event.is_weak)
     usual = kinds.most_common(1)[0][0] if kinds else ""
     marked = []
-    for event, following in zip(events, [*events[1:], None], strict=True):
+    for event, following in zip_longest(events, events[1:]):
         is_foreign = bool(usual) and event.kind.startswith("close:") and event.kind != usual
         if is_foreign and following is not None and following.kind == usual:
             is_foreign = following.start - event.end > 1
