@@ -63,6 +63,7 @@ def index_of(data: bytes) -> int:
     return int(data[at:end]) if at < end <= at + 4 else -1
 
 
-def with_index(data: bytes, index: int) -> bytes | None:
-    """A plain frame of a request with n=1, renumbered: its index 0 becomes `index`. None if it has no index 0."""
-    return data.replace(_FIRST, b'"index":%d' % index, 1) if _FIRST in data else None
+def with_index(data: bytes, index: int, was: int = 0) -> bytes | None:
+    """A plain frame renumbered: its index `was` becomes `index`. None if it has another."""
+    name = b'"index":%d' % was if was else _FIRST
+    return data.replace(name, b'"index":%d' % index, 1) if name in data else None

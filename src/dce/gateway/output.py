@@ -3,10 +3,8 @@
 import asyncio
 from typing import Any, Protocol
 
-import msgspec
-
 from dce.gateway.wire import ClientWire
-from dce.wire.chat import Usage, chunk_of
+from dce.wire.chat import BadChunk, Chunk, Usage, read_chunks
 from dce.wire.errors import DceError, ErrorBody
 from dce.wire.sse import comment
 
@@ -19,7 +17,7 @@ class Output(Protocol):
         """Whether more is welcome; if not, the backends are paused until `on_writable`."""
 
     def frame(self, data: bytes) -> None:
-        """One frame's data: an OpenAI chunk, an error object or `[DONE]`."""
+        """One frame's data: an OpenAI chunk, an error object or `[DONE]`. Raises DceError if it cannot take it."""
 
     def heartbeat(self) -> None:
         """Tells a waiting client that we live."""
@@ -74,11 +72,19 @@ class AnswerOutput:
     def frame(self, data: bytes) -> None:
         if data == b"[DONE]":
             return
-        chunk = chunk_of(msgspec.json.decode(data))
+        try:
+            for chunk in read_chunks(data.decode("utf-8", "replace")):
+                self._chunk(chunk)
+        except BadChunk as error:  # what only looked like a frame
+            raise DceError("backend_error", f"the backend sent {error}") from None
+
+    def _chunk(self, chunk: Chunk) -> None:
         self._id = self._id or chunk.id
         if chunk.usage and not chunk.choices:
             self._usage = chunk.usage
         for choice in chunk.choices:
+            if not 0 <= choice.index < len(self._texts):
+                raise BadChunk("a chunk of a choice that nobody asked for")
             self._texts[choice.index].append(choice.text)
             self._thinking[choice.index].append(choice.thinking)
             self._finish[choice.index] = choice.finish_reason or self._finish[choice.index]

@@ -7,6 +7,7 @@ finish_reason was seen), stopped (the client said so) or lost (with an error tha
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ import msgspec
 from dce.gateway.frames import FrameSplitter, index_of, is_plain, with_index
 from dce.gateway.output import Output
 from dce.gateway.transport import Exchange
-from dce.wire.chat import BadChunk, Chunk, Usage, chunk_of, read_values, usage_of
+from dce.wire.chat import BadChunk, Chunk, Usage, chunk_of, read_chunks, read_values
 from dce.wire.errors import DceError, ErrorBody
 
 DONE = b"[DONE]"
@@ -66,7 +67,8 @@ class Part:
         self.usages: list[Usage] = []
         """vLLM sends one, the sum over its choices; llama.cpp one a choice."""
         self._splitter = FrameSplitter()
-        self._only = self.indices[0] if len(self.indices) == 1 else None
+        self._first = self.indices[0]
+        self._is_single = len(self.indices) == 1
         self._is_done = False
 
     @property
@@ -79,14 +81,17 @@ class Part:
         try:
             for frame in self._splitter.feed(piece):
                 self._frame(frame)
-        except DceError as error:
+        except (DceError, BadChunk) as error:
             self._fail(error)
         self._stream.check_writable(self)
 
     def end(self, error: DceError | None) -> None:
         """The backend's answer is over; whatever has not finished by now is lost."""
-        for frame in self._splitter.flush():
-            self._frame(frame)
+        try:
+            for frame in self._splitter.flush():
+                self._frame(frame)
+        except (DceError, BadChunk) as fault:
+            self._fail(fault)
         if error is None:
             error = DceError("stream_interrupted", "the backend ended the stream without finishing this response")
         self.exchange = None
@@ -101,14 +106,18 @@ class Part:
             self.exchange.abort()
             self.exchange = None
 
-    def _fail(self, error: DceError) -> None:
+    def _fail(self, error: DceError | BadChunk) -> None:
+        if isinstance(error, BadChunk):
+            error = DceError("backend_error", "the backend sent a frame that is not a chunk of JSON")
         self.close()
         self._stream.lose(self, error)
 
     def _frame(self, data: bytes) -> None:
         if is_plain(data):
-            index = self._only if self._only is not None else index_of(data)
-            numbered = data if self._only is None else with_index(data, self._only)
+            # A backend counts the choices of its own request from 0.
+            was = 0 if self._is_single else index_of(data)
+            index = self._first + was
+            numbered = data if was == index else with_index(data, index, was)
             if numbered is not None and index in self.indices:
                 self._stream.pass_on(index, numbered)
                 return
@@ -119,13 +128,9 @@ class Part:
             self._decoded(data)
 
     def _decoded(self, data: bytes) -> None:
-        """The rare frames: a choice's end, usage, errors, several choices at once, or something that is no chunk at all."""
-        try:
-            values = [(value, chunk_of(value)) for value in read_values(data.decode("utf-8", "replace"))]
-        except BadChunk:
-            self._fail(DceError("backend_error", "the backend sent a frame that is not JSON"))
-            return
-        for value, chunk in values:
+        """The rare frames: a choice's end, usage, errors, several choices at once. Raises BadChunk for what is no chunk at all."""
+        for value in read_values(data.decode("utf-8", "replace")):
+            chunk = chunk_of(value)
             if chunk.error is not None:
                 self._fail(_error_frame(chunk))
             elif chunk.choices:
@@ -137,11 +142,11 @@ class Part:
         for choice in value["choices"]:
             if not isinstance(choice, dict):
                 continue
-            index = self._only if self._only is not None else choice.get("index", 0)
+            was = 0 if self._is_single else choice.get("index", 0)
+            index = self._first + was if type(was) is int else -1
             if index not in self.indices:
                 continue
-            frame = msgspec.json.encode({**value, "choices": [{**choice, "index": index}]})
-            self._stream.pass_on(index, frame)
+            self._stream.pass_on(index, _encoded({**value, "choices": [{**choice, "index": index}]}))
             if isinstance(choice.get("finish_reason"), str):
                 self._stream.finish(index)
 
@@ -335,8 +340,20 @@ def _error_frame(chunk: Chunk) -> DceError:
     )
 
 
+def _encoded(value: dict[str, Any]) -> bytes:
+    """JSON again. Raises BadChunk: JSON can hold half characters and numbers that cannot be written back."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise BadChunk("a chunk that cannot be encoded") from error
+
+
 def _last_usages(stream: Stream, part: Part) -> list[Usage]:
     """Usage from the last frame of each choice, for a part that never sent its sum."""
     frames = [stream.choices[index].last_frame for index in part.indices]
-    found = [usage_of(msgspec.json.decode(frame).get("usage")) for frame in frames if b'"usage"' in frame]
-    return [usage for usage in found if usage is not None]
+    found: list[Usage] = []
+    for frame in frames:
+        with contextlib.suppress(BadChunk):
+            chunks = read_chunks(frame.decode("utf-8", "replace")) if b'"usage"' in frame else []
+            found += [chunk.usage for chunk in chunks if chunk.usage is not None]
+    return found
