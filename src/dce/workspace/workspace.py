@@ -242,14 +242,14 @@ class Workspace:
 
     def _recover(self) -> None:
         """Settles what a dead process left; while another process lives and writes, that is its business."""
-        if not (self.store.has_active() or self.store.acceptances("planned")):
-            return
-        try:
-            with self.writer_lock("recover"):
-                baseline.recover_locked(self)
-        except DceError as error:
-            if error.code != "workspace_locked":
-                raise
+        baseline.recover(self)
+        if self.store.has_active():
+            try:
+                with self.writer_lock("recover"):
+                    pass  # coming to hold it is what settles
+            except DceError as error:
+                if error.code != "workspace_locked":
+                    raise
 
     def _settle(self) -> None:
         self.store.interrupt_active(self.clock())
