@@ -28,7 +28,8 @@ MAX_DEPTH = 3
 """Outside, file, example in a file, example in an example: deeper nesting has not been seen."""
 
 # What each step of a story costs. Steps that well-formed answers need are free.
-PROSE_BETWEEN_FILES = 1.0
+PROSE_BETWEEN_FILES = 1.0  # chat between files is common
+PROSE_AT_END = 1.5  # more, because a cut-off file with an example in it looks like a finished one with remarks after it
 UNCLOSED = 3.0  # a new file begins though the one before has not ended
 TRUNCATED = 2.5  # the text ends inside a file …
 TRUNCATED_EXAMPLE = 1.5  # … and, for each level, inside an example in it
@@ -158,7 +159,7 @@ def _opening(story: _Story, event: Event) -> Iterator[_Story]:
     if story.depth < MAX_DEPTH:
         example = max(EXAMPLE - weak, 0.5) * factor if event.name else 0.2
         yield _doubted(replace(story, cost=story.cost + example, depth=story.depth + 1), doubt)
-    mention = max(MENTIONED_OPENER - 2 * weak, 1.0) * factor if event.name else 0.2
+    mention = max(MENTIONED_OPENER - 2 * weak, 1.0) * factor if event.name else 0.2 if event.is_weak else 1.0
     yield _doubted(replace(story, cost=story.cost + mention), doubt)
     if event.name:
         unclosed = UNCLOSED + weak + (FENCE_OPEN if story.fence else 0.0) + TRUNCATED_EXAMPLE * (story.depth - 1)
@@ -183,7 +184,7 @@ def _closing(story: _Story, event: Event, text: str) -> Iterator[_Story]:
         return
     weak = (WEAK if event.is_weak else 0.0) + (FOREIGN if event.is_foreign else 0.0)
     if story.depth > 1:
-        yield replace(story, cost=story.cost + weak / 2, depth=story.depth - 1)
+        yield replace(story, cost=story.cost + (WEAK / 2 if event.is_weak else 0.0), depth=story.depth - 1)
         yield replace(story, cost=story.cost + 1.0)
         return
     doubt = "" if weak or story.fence else "A line in it looks like its end."
@@ -197,7 +198,7 @@ def _closing(story: _Story, event: Event, text: str) -> Iterator[_Story]:
 def _at_end(story: _Story, text: str, *, has_prose: bool) -> _Story:
     """The story when the text is over: a file that is still open was cut off."""
     if story.depth == 0:
-        return replace(story, cost=story.cost + (PROSE_BETWEEN_FILES if has_prose else 0.0))
+        return replace(story, cost=story.cost + (PROSE_AT_END if has_prose else 0.0))
     cost = story.cost + TRUNCATED + TRUNCATED_EXAMPLE * (story.depth - 1)
     return _end(replace(story, cost=cost), len(text), len(text), "truncated", "The text ends before the file does.")
 
@@ -254,7 +255,7 @@ def _events(text: str) -> list[Event]:
             found.append(Event(kind="fence", start=at, end=at + len(line), name=line, prose=prose))
         prose += len(found) == before and not _BARE.fullmatch(line)
         at += len(line) + 1
-    return _with_foreign(found)
+    return _with_foreign(found, text)
 
 
 def _tags(line: str, at: int, prose: int, paths: set[str]) -> Iterator[Event]:
@@ -300,16 +301,24 @@ def _path(attributes: str) -> str:
     return (found[1] or found[2] or found[3] or "").strip() if found else ""
 
 
-def _with_foreign(events: list[Event]) -> list[Event]:
+def _with_foreign(events: list[Event], text: str) -> list[Event]:
     """The events with those closers marked that are unlike the closer that this answer mostly uses.
 
-    One that the usual closer follows at once is no stranger: such a model closes twice.
+    Closers vote that an opener or the text's end follows: examples mostly have more text after them. A closer that the usual one follows
+    at once is no stranger: such a model closes twice.
     """
-    kinds = Counter(event.kind for event in events if event.kind.startswith("close:") and not event.is_weak)
-    usual = kinds.most_common(1)[0][0] if kinds else ""
+    votes: Counter[str] = Counter()
+    pairs = list(zip_longest(events, events[1:]))
+    for event, following in pairs:
+        if event.kind.startswith("close:") and not event.is_weak:
+            is_followed = following is None or following.kind == "open"
+            gap = text[event.end : following.start if following else None]
+            votes[event.kind] += 1 if is_followed and not gap.strip(" \t\r\n`") else 0
+            votes[event.kind] += 1 if following is None else 0
+    usual = votes.most_common(1)[0][0] if votes else ""
     marked = []
-    for event, following in zip_longest(events, events[1:]):
-        is_foreign = bool(usual) and event.kind.startswith("close:") and event.kind != usual
+    for event, following in pairs:
+        is_foreign = event.kind.startswith("close:") and event.kind != usual
         if is_foreign and following is not None and following.kind == usual:
             is_foreign = following.start - event.end > 1
         marked.append(replace(event, is_foreign=is_foreign) if is_foreign else event)
