@@ -15,7 +15,7 @@ class Relay:
     """One exchange's body onto the client's wire, with backpressure both ways."""
 
     def __init__(self, exchange: Exchange, wire: ClientWire, request_id: str) -> None:
-        self._exchange = exchange
+        self._exchange: Exchange | None = exchange
         self._wire = wire
         self._request_id = request_id
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -30,10 +30,12 @@ class Relay:
         self._wire.write(piece)
         if not self._wire.is_writable:
             self.is_paused = True
-            self._exchange.pause()
+            if self._exchange is not None:
+                self._exchange.pause()
 
     def end(self, error: DceError | None) -> None:
-        """The backend's body is over."""
+        """The backend's body is over; its connection belongs to the next request from here on."""
+        self._exchange = None
         if error is not None:
             self._wire.write(b"\n\ndata: " + encode_error(error, self._request_id) + b"\n\n")
         if not self.finished.done():
@@ -43,7 +45,8 @@ class Relay:
         """The client reads again."""
         if self.is_paused:
             self.is_paused = False
-            self._exchange.resume()
+            if self._exchange is not None:
+                self._exchange.resume()
 
     def heartbeat(self) -> None:
         """Tells a waiting client that we live; never in the middle of an event."""
@@ -52,4 +55,5 @@ class Relay:
 
     def close(self) -> None:
         """Closes the backend request if it still runs."""
-        self._exchange.abort()
+        if self._exchange is not None:
+            self._exchange.abort()

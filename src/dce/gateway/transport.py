@@ -77,6 +77,7 @@ class Exchange(asyncio.Protocol):
         self._sink: Sink | None = None
         self._pieces: list[bytes] = []
         self._is_complete = False
+        self._is_kept_alive = False
         self._is_ended = False
         self._failure: DceError | None = None
         self._last_data_at = self._loop.time()
@@ -100,7 +101,8 @@ class Exchange(asyncio.Protocol):
         try:
             return await collector.done
         except asyncio.CancelledError:
-            self.abort()
+            if collector.done.cancelled():  # else the answer is complete, and the connection may already serve another
+                self.abort()
             raise
 
     def pause(self) -> None:
@@ -203,6 +205,8 @@ class Exchange(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._is_complete = self.status >= 200
+        # Known only here: the parser forgets the message's framing when this returns.
+        self._is_kept_alive = bool(self._parser.should_keep_alive())
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -222,7 +226,8 @@ class Exchange(asyncio.Protocol):
             self._stop_idle_timer()
             sink.end(None if self._is_complete else self._failure)
             if self._is_complete:
-                self._owner.give_back(self._address, self, keep=bool(self._parser.should_keep_alive()))
+                self.resume()  # a client that was slow at the end leaves no deaf connection to the next one
+                self._owner.give_back(self._address, self, keep=self._is_kept_alive)
 
     def _fail(self, error: DceError) -> None:
         self._failure = self._failure or error
@@ -317,7 +322,7 @@ class Transport:
 
     async def _connect(self, address: Address) -> Exchange:
         loop = asyncio.get_running_loop()
-        tls = (self._tls or ssl.create_default_context()) if address.scheme == "https" else None
+        tls = self._tls_context() if address.scheme == "https" else None
         where = f"{address.host}:{address.port}"
         try:
             async with asyncio.timeout(self.timeouts.connect_s):
@@ -331,6 +336,11 @@ class Transport:
         except (OSError, ssl.SSLError) as error:
             raise DceError("backend_unreachable", f"no connection to the backend at {where}: {error}") from None
         return exchange
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Made once: reading the system's certificates takes tens of milliseconds, in which no stream moves."""
+        self._tls = self._tls or ssl.create_default_context()
+        return self._tls
 
     def _take(self, address: Address) -> Exchange | None:
         now = asyncio.get_running_loop().time()
@@ -367,7 +377,8 @@ class Transport:
 def request_head(method: str, path: str, address: Address, headers: Iterable[tuple[str, str]], length: int) -> bytes:
     """The head of a request, framed by us: the caller's own framing and headers never reach a backend."""
     default = 443 if address.scheme == "https" else 80
-    host = address.host if address.port == default else f"{address.host}:{address.port}"
+    name = f"[{address.host}]" if ":" in address.host else address.host
+    host = name if address.port == default else f"{name}:{address.port}"
     lines = [f"{method} {path} HTTP/1.1", f"host: {host}", f"content-length: {length}", "accept-encoding: identity"]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

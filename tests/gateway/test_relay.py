@@ -1,0 +1,120 @@
+"""A pass-through stream: the backend's bytes, and an end that is true."""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from dce.gateway.relay import Relay
+from dce.gateway.transport import Exchange
+from dce.gateway.wire import ClientWire
+from dce.wire.errors import DceError
+from dce.wire.sse import Decoder
+
+
+class Ends:
+    """Both ends of a relay."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.is_writable = True
+        self.calls: list[str] = []
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def pause(self) -> None:
+        self.calls.append("pause")
+
+    def resume(self) -> None:
+        self.calls.append("resume")
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+
+def played(scene: Callable[[Relay, Ends], None]) -> None:
+    async def run() -> None:
+        ends = Ends()
+        scene(Relay(cast("Exchange", ends), cast("ClientWire", ends), "r1"), ends)
+
+    asyncio.run(run())
+
+
+def test_bytes_are_untouched() -> None:
+    """Whatever comes goes on as it is, and a clean end adds nothing."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        for piece in (b"data: {\xff", b"}\r\n", b"\r\nevent: x\n"):
+            relay.data(piece)
+        relay.end(None)
+        assert ends.written == b"data: {\xff}\r\n\r\nevent: x\n"
+        assert relay.finished.done()
+        assert relay.frames == 3
+
+    played(scene)
+
+
+def test_a_break_is_said_even_in_the_middle_of_an_event() -> None:
+    """A reader of the stream finds the error as an event of its own, whatever came before."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        relay.data(b"data: {half")
+        relay.end(DceError("stream_interrupted", "broke"))
+        relay.end(DceError("stream_interrupted", "twice"))
+        last = Decoder().feed(ends.written)
+        assert '"broke"' in last[1].data
+        assert '"r1"' in last[1].data
+        assert relay.finished.done()
+
+    played(scene)
+
+
+def test_heartbeats_come_between_events_only() -> None:
+    """A comment never falls into an event that is half sent."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        relay.heartbeat()
+        assert ends.written.startswith(b":")
+        before = ends.written
+        relay.data(b"data: half")
+        relay.heartbeat()
+        assert ends.written == before + b"data: half"
+        relay.data(b"\n\n")
+        relay.heartbeat()
+        assert ends.written.count(b": keep-alive") == 2
+
+    played(scene)
+
+
+def test_a_slow_client_pauses_the_backend_until_it_reads() -> None:
+    """Backpressure goes through, once, and back."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        relay.resume()
+        ends.is_writable = False
+        relay.data(b"x")
+        paused = [relay.is_paused]
+        relay.resume()
+        assert [*paused, relay.is_paused] == [True, False]
+        assert ends.calls == ["pause", "resume"]
+
+    played(scene)
+
+
+def test_a_connection_that_has_ended_is_not_closed() -> None:
+    """Closing ends a running request, and leaves one alone that is over: its connection may serve another by then."""
+
+    def running(relay: Relay, ends: Ends) -> None:
+        relay.close()
+        assert ends.calls == ["abort"]
+
+    def over(relay: Relay, ends: Ends) -> None:
+        ends.is_writable = False
+        relay.data(b"x")
+        relay.end(None)
+        relay.resume()
+        relay.close()
+        assert ends.calls == ["pause"]
+
+    played(running)
+    played(over)

@@ -1,0 +1,391 @@
+"""The way to the backends, over real sockets, with a server that does exactly what the test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from dce.gateway.transport import MAX_EARLY_BYTES, Address, Timeouts, Transport, json_headers, request_head
+from dce.wire.errors import DceError
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+PATIENT = Timeouts(connect_s=5, first_byte_s=5, idle_s=5)
+
+
+class Server:
+    """Counts the connections; answers each request by the handler, until that returns without having read one."""
+
+    def __init__(self) -> None:
+        self.address = Address(scheme="http", host="127.0.0.1", port=0)
+        self.accepted = 0
+        self.open = 0
+        self.changed = asyncio.Condition()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for something about the connections."""
+        async with asyncio.timeout(5), self.changed:
+            await self.changed.wait_for(condition)
+
+    async def count(self, by: int) -> None:
+        async with self.changed:
+            self.accepted += by > 0
+            self.open += by
+            self.changed.notify_all()
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[Server]:
+    """A server of that handler."""
+    server = Server()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.count(1)
+        try:
+            await handler(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+            await server.count(-1)
+
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server.address = Address(scheme="http", host="127.0.0.1", port=listener.sockets[0].getsockname()[1])
+    try:
+        yield server
+        await server.until(lambda: server.open == 0)
+    finally:
+        listener.close()
+
+
+def answering(*answers: bytes, then_close: bool = False) -> Handler:
+    """Reads a request, sends the next answer, and so on over all connections; keeps the connection open or closes it."""
+    left = list(answers)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(left.pop(0))
+            await writer.drain()
+            if then_close:
+                return
+
+    return handle
+
+
+class Sink:
+    """Keeps what comes; `done` ends with the body or the error."""
+
+    def __init__(self, on_data: Callable[[], None] = lambda: None) -> None:
+        self._on_data = on_data
+        self.body = b""
+        self.ends = 0
+        self.done: asyncio.Future[DceError | None] = asyncio.get_running_loop().create_future()
+
+    def data(self, piece: bytes) -> None:
+        self.body += piece
+        self._on_data()
+
+    def end(self, error: DceError | None) -> None:
+        self.ends += 1
+        self.done.set_result(error)
+
+
+def head_for(address: Address) -> list[bytes]:
+    """A small request."""
+    return [request_head("GET", "/", address, json_headers("", "r"), 0)]
+
+
+def played(
+    handler: Handler, scene: Callable[[Server, Transport], Awaitable[None]], timeouts: Timeouts = PATIENT
+) -> None:
+    """Runs a scene with a server and a transport."""
+
+    async def run() -> None:
+        async with serving(handler) as server:
+            transport = Transport(timeouts)
+            try:
+                await scene(server, transport)
+            finally:
+                transport.close()
+
+    asyncio.run(run())
+
+
+async def fault(awaitable: Awaitable[Any]) -> str:
+    """The code of the error."""
+    with pytest.raises(DceError) as caught:
+        await awaitable
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("answer", "then_close"),
+    [
+        (OK + b"content-length: 5\r\n\r\nhello", False),
+        (CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", False),
+        (b"HTTP/1.0 200 OK\r\n\r\nhello", True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"content-length: 5\r\n\r\nhello", False),
+        (b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" + OK + b"content-length: 5\r\n\r\nhello", False),
+    ],
+    ids=["length", "chunked", "closed", "continue", "hints"],
+)
+def test_a_body_of_every_framing(answer: bytes, then_close: bool) -> None:
+    """Length, chunks or the connection's end frame the body; interim answers are passed over."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        exchange = await transport.open(server.address, head_for(server.address))
+        assert exchange.status == 200
+        assert exchange.header(b"link") == b""
+        assert await exchange.read() == b"hello"
+
+    played(answering(answer, then_close=then_close), scene)
+
+
+def test_connections_are_kept_for_the_next_request() -> None:
+    """Requests one after the other share one connection; two at a time have two."""
+    body = OK + b"content-length: 1\r\n\r\n"
+
+    async def scene(server: Server, transport: Transport) -> None:
+        for expected in (b"a", b"b"):
+            assert await (await transport.open(server.address, head_for(server.address))).read() == expected
+        assert server.accepted == 1
+        first = await transport.open(server.address, head_for(server.address))
+        second = await transport.open(server.address, head_for(server.address))
+        assert {await first.read(), await second.read()} == {b"c", b"d"}
+        assert server.accepted == 2
+
+    played(answering(body + b"a", body + b"b", body + b"c", body + b"d"), scene)
+
+
+def test_a_connection_that_its_server_closed_is_not_used_again() -> None:
+    """A resting connection that the backend has closed costs nothing: the next request makes a new one."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        for expected in (b"a", b"b"):
+            assert await (await transport.open(server.address, head_for(server.address))).read() == expected
+            await server.until(lambda: server.open == 0)
+        assert server.accepted == 2
+
+    answer = OK + b"content-length: 1\r\n\r\n"
+    played(answering(answer + b"a", answer + b"b", then_close=True), scene)
+
+
+def test_a_connection_closed_just_as_it_is_used_is_tried_anew() -> None:
+    """When a kept connection dies before a single byte of answer, the request is sent once more on a new one."""
+    requests = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            requests += 1
+            if requests == 2:
+                return
+            writer.write(OK + b"content-length: 1\r\n\r\n%d" % requests)
+
+    async def scene(server: Server, transport: Transport) -> None:
+        for expected in (b"1", b"3"):
+            assert await (await transport.open(server.address, head_for(server.address))).read() == expected
+        assert server.accepted == 2
+
+    played(handle, scene)
+
+
+def test_a_connection_paused_at_its_last_byte_can_be_used_again() -> None:
+    """A client that was slow at the very end leaves no deaf connection behind for the next request."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        exchange = await transport.open(server.address, head_for(server.address))
+        slow = Sink(exchange.pause)
+        exchange.start(slow)
+        assert await slow.done is None
+        assert await (await transport.open(server.address, head_for(server.address))).read() == b"b"
+        assert server.accepted == 1
+
+    body = OK + b"content-length: 1\r\n\r\n"
+    played(answering(body + b"a", body + b"b"), scene, Timeouts(connect_s=5, first_byte_s=1, idle_s=5))
+
+
+def test_nobody_listens() -> None:
+    """A refused connection and a name that does not exist are the backend's unreachability, with the address."""
+
+    async def scene() -> None:
+        transport = Transport(PATIENT)
+        listener = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        listener.close()
+        await listener.wait_closed()
+        for host in ("127.0.0.1", "no-such-host.invalid"):
+            address = Address(scheme="http", host=host, port=port)
+            with pytest.raises(DceError, match=f"{host}:{port}") as caught:
+                await transport.open(address, head_for(address))
+            assert caught.value.code == "backend_unreachable"
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"", "backend_unreachable"),
+        (b"HTTP/1.1 200", "backend_unreachable"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "backend_error"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "backend_error"),
+    ],
+    ids=["nothing", "half a head", "ssh", "tls"],
+)
+def test_an_answer_that_is_none(answer: bytes, code: str) -> None:
+    """A server that hangs up or speaks something else is named before a stream has begun."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        assert await fault(transport.open(server.address, head_for(server.address))) == code
+
+    played(answering(answer, then_close=True), scene)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"content-length: 9\r\n\r\nhello", "stream_interrupted"),
+        (b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n", "stream_interrupted"),
+        (b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n", "backend_error"),
+    ],
+    ids=["short", "no last chunk", "bad chunk"],
+)
+def test_a_body_that_breaks_ends_once_with_an_error(body: bytes, code: str) -> None:
+    """What had come is delivered, then one end with the reason."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        sink = Sink()
+        (await transport.open(server.address, head_for(server.address))).start(sink)
+        error = await sink.done
+        assert error is not None
+        assert (error.code, sink.body, sink.ends) == (code, b"hello", 1)
+
+    played(answering(OK + body, then_close=True), scene)
+
+
+def silent_after(first: bytes) -> Handler:
+    """Sends this and then nothing, until the other side closes."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(first)
+        await reader.read()
+
+    return handle
+
+
+def test_silence_before_and_within_an_answer() -> None:
+    """No first byte, or a pause that is too long, is a timeout, and the connection is closed."""
+    impatient = Timeouts(connect_s=5, first_byte_s=0.05, idle_s=0.05)
+
+    async def before(server: Server, transport: Transport) -> None:
+        assert await fault(transport.open(server.address, head_for(server.address))) == "backend_timeout"
+
+    async def within(server: Server, transport: Transport) -> None:
+        exchange = await transport.open(server.address, head_for(server.address), 5.0)
+        assert await fault(exchange.read()) == "backend_timeout"
+
+    played(silent_after(b""), before, impatient)
+    played(silent_after(CHUNKED + b"1\r\na\r\n"), within, impatient)
+
+
+def test_a_pause_of_ours_is_no_silence_of_the_backend() -> None:
+    """While the client does not read, the backend's clock stands still; it starts anew when reading goes on."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        sink = Sink()
+        exchange = await transport.open(server.address, head_for(server.address))
+        exchange.start(sink)
+        exchange.pause()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(sink.done), 0.2)
+        exchange.resume()
+        error = await sink.done
+        assert error is not None
+        assert error.code == "backend_timeout"
+
+    played(silent_after(CHUNKED + b"1\r\na\r\n"), scene, Timeouts(connect_s=5, first_byte_s=5, idle_s=0.05))
+
+
+def test_aborting_closes_the_connection_and_says_nothing_more() -> None:
+    """After an abort the backend sees its connection close and the sink hears nothing."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        sink = Sink()
+        exchange = await transport.open(server.address, head_for(server.address))
+        exchange.start(sink)
+        exchange.abort()
+        exchange.abort()
+        await server.until(lambda: server.open == 0)
+        assert sink.ends == 0
+
+    played(silent_after(CHUNKED + b"1\r\na\r\n"), scene)
+
+
+@pytest.mark.parametrize("where", ["head", "body"])
+def test_cancelling_closes_the_connection(where: str) -> None:
+    """Whoever is cancelled while waiting for a backend leaves no open request there."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        async def ask() -> None:
+            exchange = await transport.open(server.address, head_for(server.address))
+            await exchange.read()
+
+        task = asyncio.create_task(ask())
+        await server.until(lambda: server.open == 1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await server.until(lambda: server.open == 0)
+
+    played(silent_after(b"" if where == "head" else CHUNKED + b"1\r\na\r\n"), scene)
+
+
+def test_an_answer_beyond_the_limit_is_refused() -> None:
+    """An answer that is read whole has a limit; beyond it the connection is closed."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        exchange = await transport.open(server.address, head_for(server.address))
+        assert await fault(exchange.read(100)) == "backend_error"
+        await server.until(lambda: server.open == 0)
+
+    played(silent_after(CHUNKED + b"ff\r\n" + b"x" * 255 + b"\r\n"), scene)
+
+
+def test_bytes_before_anybody_asks_are_limited() -> None:
+    """A backend that sends megabytes before the stream is attached waits, and loses nothing."""
+    size = 8 * MAX_EARLY_BYTES
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"content-length: %d\r\n\r\n" % size + b"x" * size)
+        await writer.drain()
+
+    async def scene(server: Server, transport: Transport) -> None:
+        exchange = await transport.open(server.address, head_for(server.address))
+        await asyncio.sleep(0.05)
+        assert sum(map(len, exchange._pieces)) < 3 * MAX_EARLY_BYTES
+        assert len(await exchange.read()) == size
+
+    played(handle, scene)
+
+
+def test_the_head_of_a_request_is_ours() -> None:
+    """Method, path, host and length are framed by the gateway; an IPv6 host has its brackets; no key, no header."""
+    address, prefix = Address.of("http://[::1]:8000/base/")
+    assert (address.host, address.port, prefix) == ("::1", 8000, "/base")
+    head = request_head("POST", prefix + "/v1", address, json_headers("k", "r1"), 7).decode()
+    assert head.startswith("POST /base/v1 HTTP/1.1\r\nhost: [::1]:8000\r\ncontent-length: 7\r\n")
+    assert "authorization: Bearer k\r\n" in head
+    assert head.endswith("\r\n\r\n")
+    assert "authorization" not in request_head("GET", "/", address, json_headers("", "r"), 0).decode()
+    assert Address.of("https://h")[0].port == 443
+    assert b"host: h\r\n" in request_head("GET", "/", Address.of("https://h")[0], [], 0)
