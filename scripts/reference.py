@@ -38,9 +38,7 @@ def settings() -> str:
     rows = []
     for field in info.fields:
         extra = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else {}
-        default = msgspec.json.encode(
-            field.default if field.default is not inspect.NODEFAULT and field.default is not msgspec.NODEFAULT else None
-        ).decode()
+        default = msgspec.json.encode(getattr(GatewaySettings(), field.name)).decode()
         rows.append(f"| `{field.name}` | `{default}` | {(extra or {}).get('description', '')} |")
     text = (
         "# Gateway settings\n\nA setting is a key in the TOML file given with `--config`, and for the usual ones a flag of `dce gateway serve`.\n"

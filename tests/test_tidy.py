@@ -91,6 +91,8 @@ def test_imports_point_one_way(path: Path) -> None:
     if package not in MAY_IMPORT:
         return
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{_id(path)}:{node.lineno} relative import"

@@ -40,6 +40,9 @@ class Kind(Protocol):
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Request fields in this server's dialect."""
 
+    def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
+        """What asks for a stream that ends with its usage, and carries the counts so far if that is wanted."""
+
     def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
         """The body of `/tokenize`."""
 
@@ -62,6 +65,10 @@ def _structured(fields: dict[str, Any]) -> dict[str, Any]:
         return fields
     rest = {name: value for name, value in fields.items() if name != "grammar"}
     return {**rest, "structured_outputs": {**rest.get("structured_outputs", {}), "grammar": fields["grammar"]}}
+
+
+def _stream_options(*, is_live_usage: bool) -> dict[str, Any]:
+    return {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": is_live_usage}}
 
 
 def _listed(answer: Mapping[str, Any]) -> int:
@@ -90,6 +97,9 @@ class Vllm:
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         return _structured(fields)
+
+    def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
+        return _stream_options(is_live_usage=is_live_usage)
 
     def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
         return {"model": model, "prompt": prompt, "add_special_tokens": False}
@@ -121,6 +131,10 @@ class LlamaCpp:
         grammar = fields.get("structured_outputs", {}).get("grammar")
         return {**rest, "grammar": grammar} if isinstance(grammar, str) else rest
 
+    def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
+        # Its frames carry no usage while they run, but the number of tokens predicted so far if asked for timings.
+        return {**_stream_options(is_live_usage=False), "timings_per_token": is_live_usage}
+
     def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
         return {"model": model, "content": prompt, "add_special": False}
 
@@ -148,6 +162,9 @@ class Other:
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         return _structured(fields)
+
+    def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
+        return _stream_options(is_live_usage=is_live_usage)
 
     def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
         return {"model": model, "prompt": prompt}

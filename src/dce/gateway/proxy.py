@@ -213,8 +213,8 @@ class _Opener:
         self._bulk = encode_request(upstream.kind.adapt(ask.common))
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
-        options = {"include_usage": True, "continuous_usage_stats": self._ask.wants_live_usage}
-        fields: dict[str, Any] = {"model": self._model.id, "n": len(indices), "stream": True, "stream_options": options}
+        fields: dict[str, Any] = {"model": self._model.id, "n": len(indices)}
+        fields.update(self._upstream.kind.stream_fields(is_live_usage=self._ask.wants_live_usage))
         limit = self._limit()
         if limit is not None:
             fields["max_tokens"] = limit

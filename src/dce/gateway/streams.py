@@ -350,10 +350,9 @@ def _encoded(value: dict[str, Any]) -> bytes:
 
 def _last_usages(stream: Stream, part: Part) -> list[Usage]:
     """Usage from the last frame of each choice, for a part that never sent its sum."""
-    frames = [stream.choices[index].last_frame for index in part.indices]
     found: list[Usage] = []
-    for frame in frames:
+    for frame in (stream.choices[index].last_frame for index in part.indices):
         with contextlib.suppress(BadChunk):
-            chunks = read_chunks(frame.decode("utf-8", "replace")) if b'"usage"' in frame else []
+            chunks = read_chunks(frame.decode("utf-8", "replace")) if frame else []
             found += [chunk.usage for chunk in chunks if chunk.usage is not None]
     return found

@@ -82,7 +82,7 @@ def chunk_of(value: object) -> Chunk:
         choices=tuple(_choice(choice) for choice in choices if isinstance(choice, dict))
         if isinstance(choices, list)
         else (),
-        usage=usage_of(value.get("usage")),
+        usage=usage_of(value.get("usage")) or _predicted(value.get("timings")),
         error=error_of(value),
         model=_text(value.get("model")),
         id=_text(value.get("id")),
@@ -115,6 +115,13 @@ def usage_of(value: object) -> Usage | None:
         completion_tokens=_count(value.get("completion_tokens")),
         cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
     )
+
+
+def _predicted(timings: object) -> Usage | None:
+    """llama.cpp's count of a running choice's tokens, which stands where others have usage."""
+    if not isinstance(timings, dict) or not isinstance(timings.get("predicted_n"), int):
+        return None
+    return Usage(prompt_tokens=_count(timings.get("prompt_n")), completion_tokens=timings["predicted_n"])
 
 
 def _text(value: object) -> str:
