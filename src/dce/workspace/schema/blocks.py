@@ -79,10 +79,10 @@ class BlocksSchema:
 
 
 def _opener(nonce: str) -> re.Pattern[str]:
-    """An opening line: the first thing on its line, with a path and the nonce in whatever order and quotes."""
+    """An opening line: the first thing on its line or right after a tag, with a path and the nonce in whatever order and quotes."""
     mark = re.escape(nonce)
     return re.compile(
-        rf"""^[ \t]*<file\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
+        rf"""(?:^|(?<=>))[ \t]*<file\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
         rf"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
         re.MULTILINE,
     )
@@ -120,11 +120,7 @@ def _span(text: str, opened: re.Match[str], limit: int, closed: re.Match[str] | 
         return Span(opened["double"] or path, opened.start(), opened.end(), body_end, end, status, note)
 
     if closed is not None:
-        body_end = closed.start()
-        indent = body_end - len(text[opened.end() : body_end].rstrip(" \t")) - opened.end()
-        if indent and text[body_end - indent - 1] == "\n":
-            body_end -= indent  # an indented closing line: the indentation is not the file's
-        return ending(body_end, closed.end(), "complete", "")
+        return ending(closed.start(), closed.end(), "complete", "")
     for loose in reversed(list(_LOOSE_CLOSER.finditer(text, opened.end(), limit))):
         if not text[loose.end() : limit].strip(" \t\r\n`"):
             return ending(loose.start(), loose.end(), "repaired", "Its closing line lacks the nonce.")

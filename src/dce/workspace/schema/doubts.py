@@ -18,7 +18,7 @@ _PLACEHOLDERS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # ... existing code ... / … rest of the methods …
-        rf"{_DOTS}\s*\(?(?:the\s+)?(?:rest|remain(?:der|ing)|existing|previous|original|other|unchanged|same)\b[^.…]{{0,60}}"
+        rf"{_DOTS}(?:\s+\(?|\()(?:the\s+)?(?:rest|remain(?:der|ing)|existing|previous|original|other|unchanged|same)\b[^.…]{{0,60}}"
         rf"(?:{_DOTS}|unchanged|here|as before|\)|\*/|-->|$)",
         # rest of the file unchanged / remaining code stays the same
         r"\b(?:rest|remainder)\s+(?:of\s+(?:the\s+|this\s+|your\s+)?[\w./`-]+(?:\s+\w+)?\s+)?"

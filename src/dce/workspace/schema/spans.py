@@ -214,7 +214,7 @@ def _end(story: _Story, body_end: int, end: int, status: BlockStatus, note: str)
     span = Span(
         path=opener.name,
         start=opener.start,
-        body_start=opener.end,
+        body_start=min(opener.end, body_end),
         body_end=body_end,
         end=end,
         status=status if status != "complete" else story.status,
