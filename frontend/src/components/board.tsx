@@ -59,9 +59,10 @@ function Row({ progress, row, limit, isChecked }: RowProps) {
   return (
     <tr className={`status-${progress.status}`}>
       <th scope="row">
-        <button type="button" className="open" onClick={() => goTo(progress.slot)} aria-label={`Open response ${progress.slot}`}>
+        <button type="button" className="open" onClick={() => goTo(progress.slot)}>
+          <span className="hidden">Open response </span>
           <StatusIcon status={progress.status} />
-          <b>{progress.slot}</b>
+          <b>{progress.slot}</b>{" "}
           <span className="muted">{progress.status}</span>
         </button>
       </th>

@@ -89,11 +89,11 @@ function DiffText({ generation, slot, path, against, layout }: TextProps) {
     const parent = box.current;
     let destroy = () => {};
     let isCurrent = true;
-    void import("../text/diffeditor").then(async ({ showDiff }) => {
-      const shown = await showDiff(parent, view, layout);
-      if (isCurrent) destroy = shown;
-      else shown();
-    });
+    void import("../text/diffeditor")
+      .then(({ prepareDiff }) => prepareDiff(view))
+      .then((show) => {
+        if (isCurrent) destroy = show(parent, layout);
+      });
     return () => {
       isCurrent = false;
       destroy();

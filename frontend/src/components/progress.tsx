@@ -55,7 +55,7 @@ export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgr
       type="button"
       className={isArmed ? "small is-armed" : "small"}
       disabled={isBusy}
-      aria-label={isArmed ? `Really regenerate response ${slot}` : `Regenerate response ${slot}`}
+      aria-label={isArmed ? `Sure? Regenerate response ${slot}` : `Regenerate response ${slot}`}
       title="Regenerate: write it anew from the same prompt"
       onClick={() => {
         arm(!isArmed);

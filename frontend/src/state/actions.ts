@@ -3,9 +3,10 @@
 import { api, errorBody } from "../api/client";
 import type { CycleEdit, RestoreView, AcceptView } from "../api/generated";
 import { LiveResponse } from "../text/livetext";
+import { replay } from "./growth";
 import { readPlace, writePlace } from "./place";
 import { get, notify, notifyError, set, type Facet, type Place } from "./store";
-import { replay } from "./stream";
+
 
 /** Runs `work` under a name that disables its button meanwhile; false if it failed (and was told). */
 export async function attempt<T>(name: string, work: () => Promise<T>): Promise<T | false> {
@@ -78,7 +79,7 @@ export function loadSlot(): Promise<void> {
     live.thinking.append(0, view.thinking);
     live.text.append(0, view.text);
     set({ shown: { live, reading: view.reading } });
-    replay(live);
+    if (!replay(live)) void loadSlot();
   });
 }
 

@@ -1,6 +1,4 @@
 // The window's one event stream: snapshot first, then what happened since its cursor.
-//
-// Text of responses that are not in view is not kept: showing one takes a snapshot of it, and what comes meanwhile waits in `late`.
 
 import type {
   ChecksFinished,
@@ -10,16 +8,13 @@ import type {
   SlotText,
   WorkspaceChanged,
 } from "../api/generated";
-import type { LiveResponse } from "../text/livetext";
 import { loadBoard, loadFiles, loadGeneration, loadSlot, loadWorkspace } from "./actions";
+import { grow } from "./growth";
 import { get, set } from "./store";
 
 const TERMINAL = new Set(["complete", "truncated", "stopped", "error", "interrupted"]);
 const SETTLE_MS = 120;
 const RETRY_MS = 3_000;
-const MAX_LATE = 500;
-
-let late: SlotText[] = [];
 
 /** Runs `work` once things have settled: many events in a row load a thing once. */
 function settled(work: () => unknown): () => void {
@@ -86,7 +81,8 @@ function follow(cursor: string): void {
   on<SlotProgress>("slot_progress", progressed);
   on<SlotText>("slot_text", (event) => {
     const { place } = get();
-    if (event.generation === place.generation && event.slot === place.slot) grow(event);
+    const isShown = event.generation === place.generation && event.slot === place.slot;
+    if (isShown && !grow(event)) soon.slot();
   });
   on<GenerationEnded>("generation_ended", ({ generation }) => {
     soon.workspace();
@@ -123,25 +119,4 @@ function changed(what: string): void {
   }
   if (what === "generations") soon.generation();
   if (what === "checks") soon.board();
-}
-
-function grow(event: SlotText): void {
-  const live = get().shown?.live;
-  if (live === undefined) {
-    late = [...late.slice(-MAX_LATE), event];
-    return;
-  }
-  if (event.version !== live.version) {
-    soon.slot();
-    return;
-  }
-  const fits = live.thinking.append(event.thinking_offset, event.thinking);
-  if (!live.text.append(event.text_offset, event.text) || !fits) soon.slot();
-}
-
-/** Gives a response that has just been loaded what came while it was loading. */
-export function replay(live: LiveResponse): void {
-  const waiting = late.filter((event) => event.generation === live.generation && event.slot === live.slot);
-  late = [];
-  for (const event of waiting) grow(event);
 }

@@ -36,12 +36,15 @@ async function extensions(path: string): Promise<Extension[]> {
   ];
 }
 
-/** Shows a diff in `parent`; what it returns takes it away again. */
-export async function showDiff(parent: HTMLElement, view: DiffView, layout: Layout): Promise<() => void> {
+/** Loads what showing a diff takes; what it gives puts the diff into an element, and that gives the way to take it out again. */
+export async function prepareDiff(view: DiffView): Promise<(parent: HTMLElement, layout: Layout) => () => void> {
   const shared = await extensions(view.path);
+  return (parent, layout) => show(parent, view, layout, shared);
+}
+
+function show(parent: HTMLElement, view: DiffView, layout: Layout, shared: Extension[]): () => void {
   const before = view.before ?? "";
   const after = view.after ?? "";
-  parent.replaceChildren();
   if (layout === "split") {
     const merge = new MergeView({
       parent,

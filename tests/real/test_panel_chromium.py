@@ -1,0 +1,311 @@
+"""The panel in a real browser: from Generate to an accepted file and back, and what else a person does there.
+
+The first test runs over the real gateway and the embedded engine; the others over a scripted provider, where every kind of response
+is there at once. Screenshots go to test-results/. Nothing in the page may log an error or break the policy: `Page` fails then.
+"""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+
+from dce.engine.process import EngineProcess
+from dce.gateway.keys import KeyStore
+from dce.gateway.server import GatewayServer
+from dce.gateway.settings import BackendSettings, GatewaySettings
+from dce.panel.server import PanelServer
+from dce.workspace.settings import Settings
+from dce.workspace.workspace import Workspace
+from tests.panel.rig import RIGHT, STUB, AnsweringProvider, Line, make_workspace
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "test-results"
+AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
+WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
+GENERATED_MS = 180_000
+"""Longest wait for ten responses of the embedded engine on a busy machine with two cores."""
+
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-default-apps", "--disable-sync", "--no-first-run"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium."""
+    path = next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+    if path is None:
+        pytest.skip("there is no Chromium: scripts/real_parts.sh installs it")
+    if not (ROOT / "src/dce/panel/static/index.html").exists():
+        pytest.skip("the front-end is not built: make frontend")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, workspace: Workspace, **options: Any) -> Iterator[Page]:
+    """A window over a workspace, followed its link; what it logs as an error fails the test."""
+    wrong: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # The browser itself logs answers that are errors; those that a test provokes are the page's to show.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            wrong.append(message.text)
+
+    with PanelServer(workspace, port=0) as server:
+        context = browser.new_context(viewport=WIDE, **options)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(server.url)
+        assert "token" not in page.url
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        yield page
+        context.close()
+    assert wrong == []
+
+
+def shoot(page: Page, name: str) -> None:
+    """A screenshot for people."""
+    RESULTS.mkdir(exist_ok=True)
+    page.screenshot(path=RESULTS / f"panel-{name}.png")
+
+
+def tab(page: Page, slot: int) -> Locator:
+    return page.get_by_role("tab", name=re.compile(rf"^Response {slot}:"))
+
+
+def generate(page: Page, n: int) -> None:
+    """Types the number and presses the button."""
+    page.get_by_label("Number of responses").fill(str(n))
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_role("tab", name=re.compile("^Response"))).to_have_count(n)
+
+
+def wait_for_end(page: Page) -> None:
+    expect(page.locator(".summary")).not_to_contain_text("running", timeout=GENERATED_MS)
+
+
+@contextmanager
+def scripted(folder: Path, provider: AnsweringProvider | None = None) -> Iterator[Workspace]:
+    """A workspace whose responses are written by a script, at a pace that an eye can follow."""
+    provider = provider or AnsweringProvider(sleep=lambda seconds: asyncio.sleep(seconds / 3))
+    with make_workspace(folder / "words", provider, Settings(max_tokens=700)) as workspace:
+        yield workspace
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Workspace]:
+    """A workspace over a real gateway, with a real key, over the embedded engine."""
+    keys = KeyStore(folder / "gateway")
+    key = keys.create("panel-test")[1]
+    keys.close()
+    with EngineProcess.start() as engine:
+        backends = (BackendSettings(url=engine.url),)
+        gateway = GatewayServer(GatewaySettings(port=0, data_dir=str(folder / "gateway"), backends=backends)).start()
+        try:
+            settings = Settings(url=gateway.url, key=key, schema="fill", temperature=0.8)
+            with make_workspace(folder / "words", None, settings) as workspace:
+                yield workspace
+        finally:
+            gateway.stop()
+
+
+def test_from_generate_to_an_accepted_file_and_back(browser: Browser, tmp_path: Path) -> None:
+    """Ten real responses fill their tabs, are checked and ranked; the best one's file is written, and restore undoes it."""
+    with served(tmp_path) as workspace, opened(browser, workspace) as page:
+        expect(page.locator(".meter")).to_contain_text("of")
+        shoot(page, "start")
+        generate(page, 10)
+        tab(page, 2).click()
+        expect(page.get_by_role("region", name="Answer, raw text")).to_contain_text("<summary>", timeout=GENERATED_MS)
+        shoot(page, "streaming")
+        page.get_by_role("tab", name="Board").click()
+        wait_for_end(page)
+        expect(page.locator(".summary")).to_contain_text("complete")
+        page.get_by_role("button", name="Run checks").click()
+        expect(page.locator(".checks")).to_have_count(10, timeout=GENERATED_MS)
+        expect(page.get_by_role("button", name="Run checks")).to_be_enabled()
+        shoot(page, "board")
+        page.get_by_role("button", name=re.compile("^Open response")).first.click()
+        page.get_by_role("button", name="Diff").click()
+        expect(page.locator(".cm-mergeView .cm-content").last).to_contain_text("return")
+        shoot(page, "diff")
+        page.get_by_role("button", name="Answer").click()
+        page.get_by_role("button", name="Accept 1 file…").click()
+        shoot(page, "accept")
+        page.get_by_role("button", name="Write 1 file").click()
+        expect(page.get_by_text("is in the workspace.")).to_be_visible()
+        file = workspace.project.root / "words.py"
+        assert file.read_text(encoding="utf-8") != STUB
+        shoot(page, "accepted")
+        page.get_by_role("button", name="Restore…").click()
+        page.get_by_role("button", name="Restore 1 file").click()
+        expect(page.get_by_text("is in the workspace.")).to_be_hidden()
+        assert file.read_text(encoding="utf-8") == STUB
+
+
+def test_a_reload_in_the_middle_loses_nothing(browser: Browser, tmp_path: Path) -> None:
+    """The window comes back to the same response, and its text goes on to exactly what is stored."""
+    provider = AnsweringProvider([Line(thinking="grüße 🎉 " * 30)], asyncio.sleep, piece_chars=11)
+    provider.hold = asyncio.Event()
+    with scripted(tmp_path, provider) as workspace, opened(browser, workspace) as page:
+        generate(page, 2)
+        tab(page, 2).click()
+        page.get_by_role("button", name="Raw").click()
+        expect(page.get_by_role("region", name="Thinking")).to_contain_text("🎉 grüße")
+        page.reload()
+        expect(tab(page, 2)).to_have_attribute("aria-selected", "true")
+        expect(page.get_by_role("region", name="Answer, raw text")).to_contain_text("<summary>")
+        provider.hold.set()
+        expect(tab(page, 2)).to_have_accessible_name(re.compile("complete"))
+        response = workspace.store.response(1, 2)
+        assert page.get_by_role("region", name="Answer, raw text").text_content() == response.text
+        assert page.locator("details .raw-text").text_content() == response.thinking
+
+
+def test_stop_and_regenerate(browser: Browser, tmp_path: Path) -> None:
+    """Stop ends one response; regenerating asks a second time and then makes version 2."""
+    provider = AnsweringProvider([Line(), Line(content=RIGHT + "# again\n")])
+    provider.hold = asyncio.Event()
+    with scripted(tmp_path, provider) as workspace, opened(browser, workspace) as page:
+        generate(page, 3)
+        page.get_by_role("button", name="Stop response 2").click()
+        expect(tab(page, 2)).to_have_accessible_name(re.compile("stopped"))
+        page.get_by_role("button", name="Regenerate response 2", exact=True).click()
+        assert workspace.store.response(1, 2).version == 1
+        page.get_by_role("button", name="Sure? Regenerate response 2").click()
+        provider.hold.set()
+        wait_for_end(page)
+        tab(page, 2).click()
+        expect(page.get_by_text("version 2")).to_be_visible()
+        expect(tab(page, 2)).to_have_accessible_name(re.compile("complete"))
+
+
+def test_the_keyboard_is_enough(browser: Browser, tmp_path: Path) -> None:
+    """Ticking files, writing, generating, comparing, accepting: without a mouse."""
+    with scripted(tmp_path) as workspace, opened(browser, workspace) as page:
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+        shoot(page, "keys")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        page.keyboard.press("f")
+        expect(page.get_by_label("Filter files by name")).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Home")  # the focus comes in at what is selected; the first row is a folder
+        page.keyboard.press("Space")
+        expect(page.get_by_text("3 files, ")).to_be_visible()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Space")
+        expect(page.get_by_text("2 files, ")).to_be_visible()
+        page.get_by_label("What should change").focus()
+        page.keyboard.type("Only the body. ")
+        page.keyboard.press("Control+Enter")
+        expect(page.get_by_role("tab", name=re.compile("^Response"))).to_have_count(10)
+        page.get_by_role("tab", name="Board").focus()
+        wait_for_end(page)
+        page.keyboard.press("1")
+        page.keyboard.press("d")
+        expect(page.locator(".cm-editor").first).to_be_visible()
+        page.keyboard.press("p")
+        page.keyboard.press("a")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.get_by_role("button", name="Write 1 file").press("Enter")
+        expect(page.get_by_text("is in the workspace.")).to_be_visible()
+        assert (workspace.project.root / "words.py").read_text(encoding="utf-8") == RIGHT
+        assert "Only the body. " in workspace.cycles.get(1).context
+        assert workspace.selection.paths() == ("test_words.py", "words.py")
+
+
+def test_what_goes_wrong_is_said(browser: Browser, tmp_path: Path) -> None:
+    """A refused file, an error of the backend and an edit from elsewhere each say what, where and what next."""
+    with scripted(tmp_path, AnsweringProvider()) as workspace, opened(browser, workspace) as page:
+        generate(page, 10)
+        wait_for_end(page)
+        tab(page, 8).click()
+        expect(page.get_by_role("alert")).to_contain_text("out of memory")
+        expect(page.get_by_role("alert")).to_contain_text("backend")
+        shoot(page, "error")
+        tab(page, 6).click()
+        expect(page.get_by_text("outside workspace", exact=True).first).to_be_visible()
+        expect(page.get_by_role("button", name="Nothing to accept")).to_be_disabled()
+        tab(page, 5).click()
+        expect(page.get_by_text("could not be told apart")).to_be_visible()
+        workspace.cycles.edit(1, context="from the command line")
+        page.get_by_label("What should change").fill("from the window")
+        expect(page.get_by_text("This cycle was edited in another window")).to_be_visible()
+        shoot(page, "conflict")
+        page.get_by_role("button", name="Keep mine").click()
+        expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+        assert workspace.cycles.get(1).context == "from the window"
+
+
+def test_another_processs_changes_appear(browser: Browser, tmp_path: Path) -> None:
+    """What the command line does to the workspace shows without a reload."""
+    with scripted(tmp_path) as workspace, opened(browser, workspace) as page:
+        with Workspace.open(workspace.project, Settings(), provider=AnsweringProvider()) as other:
+            other.selection.replace(["README.md"])
+            other.cycles.create("Made elsewhere", "text")
+        expect(page.get_by_text("1 file, ")).to_be_visible()
+        expect(page.get_by_label("Cycle", exact=True).get_by_role("option")).to_have_count(3)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_every_screen_is_accessible_and_fits(browser: Browser, tmp_path: Path, scheme: str, size: str) -> None:
+    """axe finds nothing on any screen in either light at either width, and nothing needs scrolling sideways."""
+    # The policy would keep the checker's own script out, so it is set aside in this window only.
+    with (
+        scripted(tmp_path, AnsweringProvider()) as workspace,
+        opened(browser, workspace, bypass_csp=True, color_scheme=scheme) as page,
+    ):
+        page.set_viewport_size(WIDE if size == "wide" else NARROW)  # type: ignore[arg-type]
+        page.add_script_tag(path=AXE)
+        examine(page, f"start-{scheme}-{size}")
+        page.get_by_role("button", name="Preview prompt").click()
+        expect(page.get_by_role("region", name="Text of the prompt")).to_be_visible()
+        examine(page, f"prompt-{scheme}-{size}")
+        page.keyboard.press("Escape")
+        generate(page, 10)
+        wait_for_end(page)
+        page.get_by_role("button", name="Run checks").click()
+        expect(page.get_by_role("button", name="Run checks")).to_be_enabled(timeout=60_000)
+        examine(page, f"board-{scheme}-{size}")
+        tab(page, 1).click()
+        expect(page.get_by_role("button", name="Accept 1 file…")).to_be_visible()
+        examine(page, f"answer-{scheme}-{size}")
+        for layout in ("Unified", "Side by side"):
+            page.get_by_role("button", name="Diff").click()
+            page.get_by_role("button", name=layout).click()
+            expect(page.locator(".cm-content").first).to_be_visible()
+            examine(page, f"{layout.split(maxsplit=1)[0].lower()}-{scheme}-{size}")
+        page.get_by_role("button", name="Raw").click()
+        examine(page, f"raw-{scheme}-{size}")
+
+
+def examine(page: Page, name: str) -> None:
+    """A screenshot, axe's findings, and whether the page is as wide as the window."""
+    shoot(page, name)
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    findings = page.evaluate("async rules => (await axe.run(document, rules)).violations", rules)
+    said = [
+        f"{found['id']}: {node['html'][:160]} ({node['failureSummary'][:300]})"
+        for found in findings
+        for node in found["nodes"]
+    ]
+    assert not said, "\n".join([name, *said])
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the window"
