@@ -58,8 +58,9 @@ def list_files(project: Project) -> list[FileEntry]:
     # An empty answer also comes from a folder that its own repository ignores: a workspace all the same.
     paths = names or _walked_names(project.root)
     entries, sniffs = [], 0
+    folders: dict[str, str] = {}
     for path in sorted(set(paths) - _NEVER):
-        entry = _entry(project, path, is_sniffed=sniffs < MAX_SNIFFED_FILES)
+        entry = _entry(project, path, folders, is_sniffed=sniffs < MAX_SNIFFED_FILES)
         if entry is not None:
             sniffs += not entry.excluded
             entries.append(entry)
@@ -94,27 +95,39 @@ def read_text(project: Project, path: str) -> FileText:
     )
 
 
-def _entry(project: Project, path: str, *, is_sniffed: bool) -> FileEntry | None:
-    """One listed name as an entry; None for a file that git still tracks but the disk no longer has, and for closed names."""
+def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: bool) -> FileEntry | None:
+    """One listed name as an entry; None for a file that git still tracks but the disk no longer has, and for closed names.
+
+    `folders` keeps where each folder really is, so that links on the way are followed once a folder, not once a file.
+    """
     name = path.rstrip("/")
     try:
-        shown = name.encode("utf-8", "strict").decode()
+        name.encode()
     except UnicodeEncodeError:
         shown = os.fsencode(name).decode("utf-8", "replace")
         return FileEntry(path=shown, size=0, excluded="its name is not UTF-8")
     if any(char in name for char in '"<>') or not name.isprintable():
-        return FileEntry(path=shown, size=0, excluded="its name cannot be written in a prompt")
+        return FileEntry(path=name, size=0, excluded="its name cannot be written in a prompt")
+    if _is_closed(name):
+        return None
     try:
-        real = project.resolve(name)
+        real = _real(project, name, folders)
+        status = os.stat(real)  # noqa: PTH116 - a Path for each of many thousand files costs more than the call
     except DceError as error:
-        if _is_closed(name):
-            return None
-        return FileEntry(path=shown, size=0, excluded=_why(error))
-    try:
-        status = real.stat()
+        return FileEntry(path=name, size=0, excluded=_why(error))
     except OSError:
         return None
-    return FileEntry(path=shown, size=status.st_size, excluded=_excluded(real, status, is_sniffed=is_sniffed))
+    return FileEntry(path=name, size=status.st_size, excluded=_excluded(real, status, is_sniffed=is_sniffed))
+
+
+def _real(project: Project, name: str, folders: dict[str, str]) -> str:
+    """Where a listed file really is. Raises outside_workspace as `Project.resolve` does, OSError if it is not there."""
+    folder, _, leaf = name.rpartition("/")
+    project.canonical(leaf)
+    if folder not in folders:
+        folders[folder] = str(project.resolve(folder)) if folder else str(project.root)
+    real = os.path.join(folders[folder], leaf)  # noqa: PTH118 - as above
+    return str(project.resolve(name)) if stat.S_ISLNK(os.lstat(real).st_mode) else real
 
 
 def _is_closed(name: str) -> bool:
@@ -125,7 +138,7 @@ def _why(error: DceError) -> str:
     return error.message.partition(" is refused: ")[2].rstrip(".") or error.message
 
 
-def _excluded(real: Path, status: os.stat_result, *, is_sniffed: bool) -> str:
+def _excluded(real: str, status: os.stat_result, *, is_sniffed: bool) -> str:
     """Why this file cannot go in, as far as a peek tells."""
     if stat.S_ISDIR(status.st_mode):
         return "a repository or a linked folder of its own"
@@ -136,7 +149,7 @@ def _excluded(real: Path, status: os.stat_result, *, is_sniffed: bool) -> str:
     if not is_sniffed or not status.st_size:
         return ""
     try:
-        with real.open("rb", buffering=0) as file:
+        with open(real, "rb", buffering=0) as file:  # noqa: PTH123 - as above
             return _kind(file.read(SNIFF_BYTES))
     except OSError as error:
         return f"unreadable: {error.strerror}"
