@@ -18,12 +18,20 @@ import msgspec
 from dce.gateway.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
+from dce.gateway.transport import Address
 from dce.wire.sse import Decoder
-from tests.fakes.vllm import Behaviour, FakeVllm
+from tests.fakes.vllm import Behaviour, FakeVllm, said
 
 PROXY = "/api/dce/proxy"
 SLOW = 0.01
 """A backend's pause between tokens, for tests that act while a stream runs."""
+
+
+TOKENS = 8
+"""Tokens of a response of the scripted backend, if nothing else is said."""
+SEED = 100
+HIT = 3
+"""The choice that a fault strikes when it strikes one of ten: the backend request with `seed` SEED + HIT."""
 
 
 def eventually(condition: Callable[[], object], within_s: float = 5.0) -> None:
@@ -40,7 +48,7 @@ class Said:
 
     text: str = ""
     finishes: list[str] = field(default_factory=list)
-    error: dict[str, Any] | None = None
+    error: dict[str, Any] = field(default_factory=dict)
 
 
 class Answer:
@@ -52,8 +60,8 @@ class Answer:
         self.raw = b""
         self.ids: list[str] = []
         self.choices: dict[int, Said] = {}
-        self.usage: dict[str, Any] | None = None
-        self.error: dict[str, Any] | None = None
+        self.usage: dict[str, Any] = {}
+        self.error: dict[str, Any] = field(default_factory=dict)
         self.is_done = False
         self.is_broken = False
         self._decoder = Decoder()
@@ -146,6 +154,11 @@ class Chain:
         """Responses that the gateway believes to be running."""
         return sum(upstream.in_flight for upstream in self.server.gateway.upstreams)
 
+    def has_paused_stream(self) -> bool:
+        """Whether some client does not read, so that its backends wait."""
+        proxy = self.server.gateway._public._routes.rows[0].handler.__self__  # type: ignore[attr-defined]
+        return any(stream.is_paused for stream in list(proxy._streams.values()))
+
     def is_idle(self) -> bool:
         """Whether nothing runs any more, neither in the gateway nor in the backend."""
         return self.in_flight == 0 and self.fake.open_streams == 0
@@ -170,6 +183,17 @@ class Chain:
         """A stream, read to its end."""
         with self.stream(path, **fields) as answer:
             return answer.rest()
+
+
+def check_sound(answer: Answer, n: int, tokens: int = TOKENS) -> None:
+    """All of the stream is as it must be when nothing went wrong."""
+    assert answer.texts() == dict.fromkeys(range(n), said(tokens))
+    assert answer.ends() == {index: ["stop"] for index in range(n)}
+    assert answer.is_done
+    assert not answer.error
+    assert answer.ids == [f"{answer.stream_id}:{at + 1}" for at in range(len(answer.ids))]
+    assert answer.usage["completion_tokens"] == n * tokens
+    assert answer.usage["total_tokens"] == answer.usage["prompt_tokens"] + n * tokens
 
 
 def client_of(url: str, key: str, **options: Any) -> httpx.Client:
@@ -213,3 +237,32 @@ def raw_post(key: str, body: dict[str, Any], path: str = PROXY) -> bytes:
     encoded = msgspec.json.encode(body)
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(encoded)}\r\n\r\n"
     return head.encode() + encoded
+
+
+@contextmanager
+def raw_listener() -> Iterator[Address]:
+    """A backend that accepts and never says anything."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(100)
+        yield Address(scheme="http", host="127.0.0.1", port=listener.getsockname()[1])
+
+
+def drained(connection: socket.socket) -> bytes:
+    """Everything that still comes, to the end of the connection or of the last chunk."""
+    received = bytearray()
+    try:
+        while not received.endswith(b"\r\n0\r\n\r\n") and (piece := connection.recv(1 << 20)):
+            received += piece
+    except OSError:
+        pass
+    return bytes(received)
+
+
+def other_key(chain: Chain) -> str:
+    """The key of somebody else."""
+    keys = KeyStore(chain.folder)
+    try:
+        return keys.create("somebody else")[1]
+    finally:
+        keys.close()

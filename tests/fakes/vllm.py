@@ -89,9 +89,11 @@ class FakeVllm:
         self._ready.set()
         await self._stopping.wait()
         server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        while self._connections:
+            for task in self._connections:
+                task.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+            await asyncio.sleep(0)  # the transports close in the loop's next turn
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -126,7 +128,7 @@ class FakeVllm:
         if request.path == "/props":
             return await _json(writer, 200, {"total_slots": 10})
         if request.path == "/tokenize":
-            text = request.json.get("prompt") or request.json.get("content")
+            text = request.json.get("prompt", request.json.get("content"))
             return await _json(
                 writer,
                 200,
@@ -177,7 +179,10 @@ class FakeVllm:
         watching: "asyncio.Future[bytes]",
         writer: asyncio.StreamWriter,
     ) -> None:
+        n = body.get("n") or 1
+        at = 0
         async for event in _events(body, behaviour, fault):
+            at += 1
             if watching.done():
                 raise _ClientGone
             if event == STALL:
@@ -188,7 +193,7 @@ class FakeVllm:
                 if fault.cut is not _whole_event:
                     await asyncio.sleep(0)
             await writer.drain()
-            await asyncio.sleep(behaviour.delay_s)
+            await asyncio.sleep(behaviour.delay_s if at % n == 0 else 0)
 
 
 class _ClientGone(Exception):
@@ -266,6 +271,8 @@ async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterato
     prompt_tokens = len(str(body.get("messages") or body.get("prompt")).split())
     tokens = min(behaviour.tokens, body.get("max_tokens") or behaviour.tokens)
 
+    is_llama = behaviour.owned_by == "llamacpp"
+
     def chunk(choices: list[Any], usage: int | None) -> bytes:
         value: dict[str, Any] = {
             "id": "chatcmpl-f",
@@ -274,6 +281,10 @@ async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterato
             "model": model,
             "choices": choices,
         }
+        if is_llama:  # the choices come first, and in them the index in the middle
+            del value["choices"]
+            ordered = [{key: choice[key] for key in ("finish_reason", "index", "delta")} for choice in choices]
+            value = {"choices": ordered, **value}
         if usage is not None:
             value["usage"] = {
                 "prompt_tokens": prompt_tokens,
@@ -290,17 +301,21 @@ async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterato
                 for event in fault.then:
                     yield event
                 return
-            delta = {"role": "assistant", "content": ""} if at == 0 else {"content": WORDS[(at - 1) % len(WORDS)]}
+            empty = None if is_llama else ""
+            delta = {"role": "assistant", "content": empty} if at == 0 else {"content": WORDS[(at - 1) % len(WORDS)]}
             finish = "stop" if at == tokens else None
             data = chunk(
-                [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}], at if live else None
+                [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}],
+                at if live and not is_llama else None,
             )
             if fault.is_merged and at < tokens:
                 merged.append(data)
                 continue
             yield fault.change(b"data: " + b"".join([*merged, data]) + b"\n\n")
             merged = []
-    if options.get("include_usage"):
+            if is_llama and finish and options.get("include_usage"):
+                yield fault.change(b"data: " + chunk([], tokens) + b"\n\n")
+    if options.get("include_usage") and not is_llama:
         yield fault.change(b"data: " + chunk([], tokens * n) + b"\n\n")
     yield fault.change(DONE)
 

@@ -55,12 +55,17 @@ class Proxy:
     # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
 
     async def generate(self, request: Request) -> None:
-        """N responses to one prompt, as one stream of events or one JSON answer."""
+        """N responses to one prompt, as one stream of events or, if the caller wants that, one JSON answer."""
+        accept = request.header(b"accept")
+        await self._generate(request, is_json_wanted="application/json" in accept and "text/event-stream" not in accept)
+
+    async def generate_whole(self, request: Request) -> None:
+        """The older route: one JSON answer, unless the body says `"stream": true`."""
+        await self._generate(request, is_json_wanted=True)
+
+    async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
         body = await request.body(self._settings.max_body_bytes)
-        wants_json = "application/json" in request.header(b"accept") and "text/event-stream" not in request.header(
-            b"accept"
-        )
-        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=wants_json)
+        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
         model = self._catalog.resolve(ask.model)
         upstream = self._policy.choose(self._catalog.candidates(model.id))
         stream = Stream(secrets.token_hex(16), request.principal.key_id, model.id, upstream.plan(ask.n))
@@ -87,7 +92,7 @@ class Proxy:
         for frame in stream.last_frames():
             output.frame(frame)
         output.flush()
-        await request.finish()
+        await request.finish(patience_s=self._settings.write_stall_timeout_s)
 
     async def _answer_whole(self, request: Request, stream: Stream, ask: GenerateBody) -> None:
         output = AnswerOutput(ask.n)
@@ -153,7 +158,7 @@ class Proxy:
             request.wire.on_writable = relay.resume
             exchange.start(relay)
             await self._until_finished(relay, request)
-            await request.finish()
+            await request.finish(patience_s=self._settings.write_stall_timeout_s)
         finally:
             relay.close()
 

@@ -1,5 +1,6 @@
 """One HTTP request, as the handlers see it: its caller, its body, and ways to answer."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -70,10 +71,16 @@ class Request:
             }
         )
 
-    async def finish(self, body: bytes = b"") -> None:
-        """Sends the (rest of the) body and ends the response. A client that closes from now on interrupts nothing."""
+    async def finish(self, body: bytes = b"", patience_s: float | None = None) -> None:
+        """Sends the (rest of the) body and ends the response. A client that closes from now on interrupts nothing; one that
+        does not take what was streamed before within `patience_s` is cut."""
         self.wire.release()
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        cutting = asyncio.get_running_loop().call_later(patience_s, self.wire.cut) if patience_s else None
+        try:
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        finally:
+            if cutting is not None:
+                cutting.cancel()
 
     async def answer(self, status: int, value: Any, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         """A whole JSON answer."""
