@@ -61,7 +61,7 @@ class Answer:
         self.ids: list[str] = []
         self.choices: dict[int, Said] = {}
         self.usage: dict[str, Any] = {}
-        self.error: dict[str, Any] = field(default_factory=dict)
+        self.error: dict[str, Any] = {}
         self.is_done = False
         self.is_broken = False
         self._decoder = Decoder()

@@ -7,7 +7,7 @@ import pytest
 
 from dce.gateway.settings import BackendSettings
 from tests.fakes.chain import HIT, SEED, SLOW, TOKENS, Chain, check_sound, error_of, eventually, free_port, raw_listener
-from tests.fakes.vllm import FAULTS, FakeVllm, said
+from tests.fakes.vllm import FAULTS, MODEL, FakeVllm, said
 
 # -- faults of the backend ----------------------------------------------------------------------------------------------
 
