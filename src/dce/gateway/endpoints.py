@@ -107,9 +107,13 @@ class PublicApp:
         except DceError as error:
             outcome = error.code
             await self._fail(request, error)
-        except (ClientGone, asyncio.CancelledError):
-            # Cancelled by the client's going, which ends here; cancelled by a shutdown, the task ends here as well.
+        except ClientGone:
             outcome = "client_gone"
+        except asyncio.CancelledError:
+            # By the client's going, or by a shutdown whose time is up: the task ends here either way, and says so if it can.
+            outcome = "client_gone" if wire.is_gone else "draining"
+            if not wire.is_gone:
+                await self._fail(request, DceError("draining", "the gateway is stopping"))
         except Exception:
             outcome = "internal"
             log.exception("a fault of the gateway itself", extra={"request_id": request.id})

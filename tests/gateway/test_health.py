@@ -1,0 +1,141 @@
+"""Asking the backends what they are: whatever answers, the state is true and the reason is said."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dce.gateway.health import MAX_PROBE_BYTES, Discoverer
+from dce.gateway.kinds import LlamaCpp, Other, Vllm
+from dce.gateway.settings import BackendSettings
+from dce.gateway.transport import Timeouts, Transport
+from dce.gateway.upstream import Upstream
+from tests.fakes.chain import Chain, error_of, eventually, free_port
+from tests.fakes.vllm import CONTEXT, MODEL, Behaviour, FakeVllm
+
+PATIENT = Timeouts(connect_s=2, first_byte_s=2, idle_s=2)
+
+
+def probed(url: str, key: str = "") -> Upstream:
+    """A backend after it was probed once."""
+
+    async def scene() -> Upstream:
+        upstream = Upstream(BackendSettings(url=url, key=key))
+        transport = Transport(PATIENT)
+        await Discoverer([upstream], transport, 60.0).probe_all()
+        transport.close()
+        return upstream
+
+    return asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("owner", "kind", "limit"), [("vllm", Vllm, None), ("llamacpp", LlamaCpp, 10), ("somebody", Other, None)]
+)
+def test_a_server_tells_what_it_is(owner: str, kind: type, limit: int | None) -> None:
+    """Kind, models, context and slots are discovered; the probe carries the backend's key."""
+    with FakeVllm(behaviour=Behaviour(owned_by=owner), key="k") as fake:
+        upstream = probed(fake.url, "k")
+    assert upstream.fault is None
+    assert isinstance(upstream.kind, kind)
+    assert [(model.id, model.max_model_len) for model in upstream.models] == [(MODEL, CONTEXT)]
+    assert upstream.native_limit == limit
+
+
+def test_a_path_prefix_is_kept() -> None:
+    """A server behind a prefix is asked under it; one that has no such route is named with the URL."""
+    with FakeVllm() as fake:
+        upstream = probed(f"{fake.url}/base")
+        assert fake.requests[0].path == "/base/v1/models"
+    assert upstream.fault is not None
+    assert "/base/v1/models" in upstream.fault.message
+
+
+def test_a_refused_key_and_a_dead_port_are_told_apart() -> None:
+    """Nobody there and nobody welcome are different faults."""
+    with FakeVllm(key="k") as fake:
+        refused = probed(fake.url).fault
+    assert refused is not None
+    assert refused.code == "backend_unauthorized"
+    dead = probed(f"http://127.0.0.1:{free_port()}").fault
+    assert dead is not None
+    assert dead.code == "backend_unreachable"
+
+
+def test_a_change_of_models_is_noticed(make_chain: Callable[..., Chain]) -> None:
+    """A backend restarted with another model serves that one, without restarting the gateway."""
+    chain = make_chain(fake=FakeVllm(models=["old"]))
+    assert chain.ask(model="old").is_done
+    chain.fake.models[:] = ["new"]
+    eventually(lambda: [row["id"] for row in chain.client.get("/v1/models").json()["data"]] == ["new"])
+    assert chain.ask(model="new").is_done
+    assert error_of(chain.post(model="old"))["code"] == "model_not_found"
+
+
+def odd(status: bytes, body: bytes, *, length: int | None = None) -> Any:
+    """A server that answers everything like this."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n" % (status, len(body) if length is None else length) + body
+        )
+        writer.close()
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("handler", "code"),
+    [
+        (odd(b"200 OK", b"<html>hello</html>"), "backend_error"),
+        (odd(b"200 OK", b"[]"), "backend_error"),
+        (odd(b"200 OK", b"\xff\xfe"), "backend_error"),
+        (odd(b"200 OK", b"[" * 100_000), "backend_error"),
+        (odd(b"200 OK", b'{"data": "none"}'), "backend_error"),
+        (odd(b"200 OK", b"x" * (MAX_PROBE_BYTES + 1)), "backend_error"),
+        (odd(b"200 OK", b"{", length=9), "stream_interrupted"),
+        (odd(b"503 Loading", b'{"error":{"message":"Loading model","code":503}}'), "backend_error"),
+        (odd(b"302 Found", b""), "backend_error"),
+        (odd(b"404 Not Found", b""), "backend_error"),
+    ],
+    ids=["html", "list", "binary", "deep", "no list", "huge", "cut", "loading", "redirect", "no route"],
+)
+def test_an_odd_answer_is_a_fault_with_a_hint(handler: Any, code: str) -> None:
+    """Whatever else answers on that port is named, with the next step, and serves nothing."""
+
+    async def scene() -> Upstream:
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        upstream = Upstream(BackendSettings(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        transport = Transport(PATIENT)
+        await Discoverer([upstream], transport, 60).probe(upstream)
+        transport.close()
+        server.close()
+        await server.wait_closed()
+        return upstream
+
+    upstream = asyncio.run(scene())
+    assert upstream.fault is not None
+    assert upstream.fault.code == code
+    assert upstream.fault.hint
+    assert not upstream.is_up
+
+
+@pytest.mark.parametrize("body", [b'{"data": []}', b'{"data": [1, null, {}, {"id": 5}, {"id": ""}]}'])
+def test_a_server_without_a_model_is_up_and_serves_nothing(body: bytes) -> None:
+    """Cards that name no model are no models; that is not a fault of the connection."""
+
+    async def scene() -> Upstream:
+        server = await asyncio.start_server(odd(b"200 OK", body), "127.0.0.1", 0)
+        upstream = Upstream(BackendSettings(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        transport = Transport(PATIENT)
+        await Discoverer([upstream], transport, 60).probe(upstream)
+        transport.close()
+        server.close()
+        await server.wait_closed()
+        return upstream
+
+    upstream = asyncio.run(scene())
+    assert upstream.is_up
+    assert upstream.models == ()
