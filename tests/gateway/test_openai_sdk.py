@@ -1,0 +1,83 @@
+"""The OpenAI Python SDK, as its users have it, pointed at the gateway."""
+
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from tests.fakes.chain import Chain
+from tests.fakes.vllm import CONTEXT, MODEL, said
+
+MESSAGES: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": "Say something."}]
+
+
+def sdk(chain: Chain, key: str) -> openai.OpenAI:
+    """A client of the gateway that tries once and asks no proxy of this machine."""
+    return openai.OpenAI(
+        base_url=f"{chain.server.url}/v1", api_key=key, max_retries=0, http_client=openai.DefaultHttpxClient(trust_env=False)
+    )
+
+
+@pytest.fixture
+def client(both: Chain) -> Iterator[openai.OpenAI]:
+    """The SDK with the right key, against each kind of backend."""
+    with sdk(both, both.key) as made:
+        yield made
+
+
+def test_it_lists_models(client: openai.OpenAI) -> None:
+    """`models.list` gives the served model with its context size."""
+    (model,) = client.models.list().data
+    assert model.id == MODEL
+    assert model.model_extra is not None
+    assert model.model_extra["max_model_len"] == CONTEXT
+
+
+def test_it_streams_ten_choices(client: openai.OpenAI) -> None:
+    """`stream=True, n=10` gives ten whole texts by index, with usage at the end."""
+    texts = [""] * 10
+    finishes: list[str | None] = [None] * 10
+    usage = None
+    with client.chat.completions.create(
+        model=MODEL, messages=MESSAGES, n=10, stream=True, stream_options={"include_usage": True}
+    ) as stream:
+        for chunk in stream:
+            usage = chunk.usage or usage
+            for choice in chunk.choices:
+                texts[choice.index] += choice.delta.content or ""
+                finishes[choice.index] = choice.finish_reason or finishes[choice.index]
+    assert texts == [said(8)] * 10
+    assert finishes == ["stop"] * 10
+    assert usage is not None
+
+
+def test_it_gets_a_whole_answer(client: openai.OpenAI) -> None:
+    """Without streaming, `n=3` gives three choices."""
+    answer = client.chat.completions.create(model="local-model", messages=MESSAGES, n=3)
+    assert [choice.message.content for choice in answer.choices] == [said(8)] * 3
+    assert answer.usage is not None
+
+
+def test_its_errors_are_the_right_ones(both: Chain, client: openai.OpenAI) -> None:
+    """A wrong key, an unknown model, a bad request and a dead backend are the SDK's own exceptions, with our code and hint."""
+    with sdk(both, "dce_wrong") as stranger, pytest.raises(openai.AuthenticationError) as refused:
+        stranger.models.list()
+    assert refused.value.code == "invalid_key"
+    with pytest.raises(openai.NotFoundError, match=MODEL) as unknown:
+        client.chat.completions.create(model="fake-8b", messages=MESSAGES)
+    assert (unknown.value.code, unknown.value.type) == ("model_not_found", "invalid_request_error")
+    assert unknown.value.request_id
+    with pytest.raises(openai.BadRequestError, match="n must be"):
+        client.chat.completions.create(model=MODEL, messages=MESSAGES, n=1000)
+    both.behave(fault="html")
+    with pytest.raises(openai.InternalServerError) as dead:
+        client.chat.completions.create(model=MODEL, messages=MESSAGES)
+    assert dead.value.status_code == 502
+
+
+def test_it_raises_when_a_stream_breaks(both: Chain, client: openai.OpenAI) -> None:
+    """A backend that dies in the middle is an exception of the SDK, not a short answer."""
+    both.behave(fault="death")
+    stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
+    with pytest.raises(openai.APIError, match="closed the connection"):
+        list(stream)
