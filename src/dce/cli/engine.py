@@ -7,7 +7,7 @@ import click
 from dce.cli.output import note, say
 
 
-@click.group()
+@click.group(name="engine")
 def command() -> None:
     """The embedded engine as an OpenAI-compatible server."""
 
