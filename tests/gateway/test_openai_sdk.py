@@ -14,7 +14,10 @@ MESSAGES: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user",
 def sdk(chain: Chain, key: str) -> openai.OpenAI:
     """A client of the gateway that tries once and asks no proxy of this machine."""
     return openai.OpenAI(
-        base_url=f"{chain.server.url}/v1", api_key=key, max_retries=0, http_client=openai.DefaultHttpxClient(trust_env=False)
+        base_url=f"{chain.server.url}/v1",
+        api_key=key,
+        max_retries=0,
+        http_client=openai.DefaultHttpxClient(trust_env=False),
     )
 
 

@@ -1,0 +1,140 @@
+"""A request cancelled at any of its awaits gives back everything: counted responses, streams, backend requests, tasks."""
+
+import asyncio
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from dce.gateway.auth import Principal
+from dce.gateway.catalog import Catalog
+from dce.gateway.health import Discoverer
+from dce.gateway.proxy import Proxy
+from dce.gateway.request import Request
+from dce.gateway.routing import LeastLoaded
+from dce.gateway.settings import BackendSettings, GatewaySettings
+from dce.gateway.transport import Exchange, Timeouts, Transport
+from dce.gateway.upstream import Upstream
+from dce.gateway.wire import ClientWire
+from tests.fakes.chain import eventually
+from tests.fakes.vllm import MODEL, Behaviour, FakeVllm
+
+MAX_AWAITS = 200
+BODY = {"model": MODEL, "messages": [{"role": "user", "content": "x"}], "n": 3}
+
+
+class OpenWire:
+    """A client that takes everything."""
+
+    is_writable = True
+    is_gone = False
+    on_writable: Callable[[], None] | None = None
+
+    def write(self, data: bytes) -> None:
+        """Taken."""
+
+    def release(self) -> None:
+        """Taken."""
+
+    def cut(self) -> None:
+        """Never needed."""
+
+
+class CountingTransport(Transport):
+    """Knows every exchange that it has opened."""
+
+    def __init__(self) -> None:
+        super().__init__(Timeouts(connect_s=5, first_byte_s=5, idle_s=5))
+        self.exchanges: list[Exchange] = []
+
+    def has_busy(self) -> bool:
+        """Whether an exchange is open that does not rest for the next request."""
+        resting = [exchange for rows in self._idle.values() for _, exchange in rows]
+        return any(exchange.is_reusable and exchange not in resting for exchange in self.exchanges)
+
+    async def _connect(self, address: Any) -> Exchange:
+        exchange = await super()._connect(address)
+        self.exchanges.append(exchange)
+        return exchange
+
+
+@types.coroutine
+def cancelled_at(step: int, coroutine: Coroutine[Any, Any, None]) -> Generator[Any, Any, bool]:
+    """Runs a coroutine and cancels it at that suspension, as a task that is cancelled there would be; whether it came so far."""
+    reached = 0
+    try:
+        waiting_for = coroutine.send(None)
+        while True:
+            if reached == step:
+                waiting_for = coroutine.throw(asyncio.CancelledError())
+            reached += 1
+            try:
+                value = yield waiting_for
+            except BaseException as error:  # noqa: BLE001 - whatever the loop throws in goes on to the coroutine
+                waiting_for = coroutine.throw(error)
+            else:
+                waiting_for = coroutine.send(value)
+    except StopIteration:
+        return reached > step
+    except asyncio.CancelledError:
+        return True
+
+
+def request_of(body: dict[str, Any], path: str) -> Request:
+    """A request whose client and connection suspend wherever they may."""
+    encoded = msgspec.json.encode(body)
+    pieces = [encoded[:5], encoded[5:]]
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def send(message: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+
+    scope = {"method": "POST", "path": path, "headers": []}
+    request = Request(scope, receive, send, cast("ClientWire", OpenWire()), "r1")
+    request.principal = Principal(key_id="k", name="tester")
+    return request
+
+
+@pytest.mark.parametrize("owned_by", ["vllm", "llamacpp"])
+@pytest.mark.parametrize(
+    ("handler", "body", "path"),
+    [
+        ("generate", {"stream": True}, "/api/dce/proxy"),
+        ("generate", {"stream": False}, "/api/dce/proxy"),
+        ("forward", {"stream": True}, "/v1/chat/completions"),
+        ("forward", {"stream": False}, "/v1/chat/completions"),
+        ("tokenize", {"prompt": "a b"}, "/tokenize"),
+    ],
+    ids=["stream", "json", "forwarded stream", "forwarded", "tokenize"],
+)
+def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, Any], path: str) -> None:
+    """Whichever await is interrupted, afterwards nothing is counted, nothing is open and no task is left."""
+
+    async def scene(fake: FakeVllm) -> int:
+        settings = GatewaySettings(heartbeat_s=0.001)
+        upstream = Upstream(BackendSettings(url=fake.url))
+        transport = CountingTransport()
+        await Discoverer([upstream], transport, 60).probe_all()
+        proxy = Proxy(settings, Catalog([upstream], {}, ""), LeastLoaded(), transport)
+        call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(proxy, handler)
+        for step in range(MAX_AWAITS):
+            was_cancelled = await cast("Awaitable[bool]", cancelled_at(step, call(request_of({**BODY, **body}, path))))
+            assert upstream.in_flight == 0
+            assert proxy._streams == {}
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            await asyncio.to_thread(eventually, lambda: not transport.has_busy())
+            if not was_cancelled:
+                transport.close()
+                await asyncio.sleep(0)
+                return step
+        raise AssertionError("it never ran through")
+
+    with FakeVllm(behaviour=Behaviour(owned_by=owned_by, tokens=3, delay_s=0.001)) as fake:
+        awaits = asyncio.run(scene(fake))
+        eventually(lambda: fake.open_streams == 0)
+    assert awaits >= 4
