@@ -22,16 +22,41 @@ from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.panel.server import PanelServer
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
-from tests.panel.rig import RIGHT, STUB, AnsweringProvider, Line, make_workspace
+from tests.panel.rig import RIGHT, AnsweringProvider, Line, begin, make_project, make_workspace
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "test-results"
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
-GENERATED_MS = 180_000
-"""Longest wait for ten responses of the embedded engine on a busy machine with two cores."""
+GENERATED_MS = 400_000
+"""Longest wait for ten responses of the embedded engine: half a minute on two quiet cores, minutes beside other work."""
+
+EASY_STUB = '''\
+def shout(text):
+    """The text in upper case: "hi" -> "HI"."""
+    raise NotImplementedError
+
+
+def whisper(text):
+    """The text in lower case: "HI" -> "hi"."""
+    raise NotImplementedError
+'''
+EASY_TESTS = """\
+import unittest
+
+from words import shout, whisper
+
+
+class Words(unittest.TestCase):
+    def test_shout(self):
+        self.assertEqual(shout("hi"), "HI")
+
+    def test_whisper(self):
+        self.assertEqual(whisper("HI"), "hi")
+"""
+"""What a model of 135 million parameters can do, now and then."""
 
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
@@ -118,8 +143,8 @@ def served(folder: Path) -> Iterator[Workspace]:
         gateway = GatewayServer(GatewaySettings(port=0, data_dir=str(folder / "gateway"), backends=backends)).start()
         try:
             settings = Settings(url=gateway.url, key=key, schema="fill", temperature=0.8)
-            with make_workspace(folder / "words", None, settings) as workspace:
-                yield workspace
+            with Workspace.open(make_project(folder / "words", EASY_STUB, EASY_TESTS), settings) as workspace:
+                yield begin(workspace)
         finally:
             gateway.stop()
 
@@ -150,12 +175,14 @@ def test_from_generate_to_an_accepted_file_and_back(browser: Browser, tmp_path: 
         page.get_by_role("button", name="Write 1 file").click()
         expect(page.get_by_text("is in the workspace.")).to_be_visible()
         file = workspace.project.root / "words.py"
-        assert file.read_text(encoding="utf-8") != STUB
+        accepted = file.read_text(encoding="utf-8")
+        assert accepted.startswith("def shout(text):")
+        assert accepted != EASY_STUB
         shoot(page, "accepted")
         page.get_by_role("button", name="Restore…").click()
         page.get_by_role("button", name="Restore 1 file").click()
         expect(page.get_by_text("is in the workspace.")).to_be_hidden()
-        assert file.read_text(encoding="utf-8") == STUB
+        assert file.read_text(encoding="utf-8") == EASY_STUB
 
 
 def test_a_reload_in_the_middle_loses_nothing(browser: Browser, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ export function Board({ generation }: { generation: GenerationView }) {
             key={progress.slot}
             progress={progress}
             row={isActive(progress) ? undefined : rows.get(progress.slot)}
-            limit={generation.max_tokens}
+            generation={generation}
             isChecked={isChecked}
           />
         ))}
@@ -51,11 +51,11 @@ export function Board({ generation }: { generation: GenerationView }) {
 interface RowProps {
   progress: SlotProgress;
   row: BoardRow | undefined;
-  limit: number;
+  generation: GenerationView;
   isChecked: boolean;
 }
 
-function Row({ progress, row, limit, isChecked }: RowProps) {
+function Row({ progress, row, generation, isChecked }: RowProps) {
   return (
     <tr className={`status-${progress.status}`}>
       <th scope="row">
@@ -67,7 +67,7 @@ function Row({ progress, row, limit, isChecked }: RowProps) {
         </button>
       </th>
       <td className="progress-cell">
-        <Bar progress={progress} limit={limit} />
+        <Bar progress={progress} generation={generation} />
         <Figures progress={progress} />
         {progress.error && <span className="error-text">{progress.error.message}</span>}
       </td>

@@ -5,7 +5,7 @@ import type { Cycle, PromptView } from "../api/generated";
 import { api } from "../api/client";
 import { chooseCycle, createCycle, generate } from "../state/actions";
 import { adopt, type DraftStatus, flush, resolve, useDraft, write } from "../state/draft";
-import { use } from "../state/store";
+import { notify, use } from "../state/store";
 import { number, plural } from "../text/words";
 import { Plus } from "./icons";
 import { PromptDialog } from "./prompt";
@@ -149,6 +149,7 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
         aria-keyshortcuts="Control+Enter"
         onClick={async () => {
           if (await flush()) await generate(n);
+          else notify({ kind: "error", text: "The cycle’s text is not saved, so nothing was sent." });
         }}
       >
         {isBusy ? "Preparing…" : "Generate"}

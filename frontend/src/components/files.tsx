@@ -6,10 +6,12 @@ import {
   Checkbox,
   Collection,
   type Key,
+  ListLayout,
   type Selection,
   Tree,
   TreeItem,
   TreeItemContent,
+  Virtualizer,
 } from "react-aria-components";
 import type { FileView } from "../api/generated";
 import { loadFiles, select } from "../state/actions";
@@ -19,6 +21,8 @@ import { Check, Chevron, Dash, Refresh } from "./icons";
 import { ticked, ticksOf, type Tick, treeOf, type Node } from "./tree";
 
 const MAX_OPEN_AT_FIRST = 200;
+const ROW_PX = 26;
+const LAYOUT = { rowHeight: ROW_PX };
 const NONE: ReadonlyArray<FileView> = [];
 
 export function Files() {
@@ -90,6 +94,7 @@ function FileTree({ files, all, selection, isFiltered }: TreeProps) {
     void select(ticked(files, ticked(files, selection, off, false), on, true));
   };
   return (
+    <Virtualizer layout={ListLayout} layoutOptions={LAYOUT}>
     <Tree
       className="tree"
       aria-label="Workspace files"
@@ -106,6 +111,7 @@ function FileTree({ files, all, selection, isFiltered }: TreeProps) {
     >
       {(node) => <Row node={node} ticks={ticks} open={open} />}
     </Tree>
+    </Virtualizer>
   );
 }
 

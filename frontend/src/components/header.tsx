@@ -1,5 +1,7 @@
 // The top line: which workspace, which gateway, whether this window is in touch with the panel.
 
+import { useEffect } from "react";
+import { isActive } from "../text/words";
 import { use, type Connection } from "../state/store";
 
 const CONNECTION: Readonly<Record<Connection, string>> = {
@@ -12,6 +14,11 @@ const CONNECTION: Readonly<Record<Connection, string>> = {
 export function Header({ onHelp }: { onHelp: () => void }) {
   const workspace = use((state) => state.workspace);
   const connection = use((state) => state.connection);
+  const running = use((state) => state.generation?.slots.filter(isActive).length ?? 0);
+  const name = workspace?.name;
+  useEffect(() => {
+    document.title = `${running > 0 ? `(${running}) ` : ""}${name ? `${name} · ` : ""}DCE`;
+  }, [name, running]);
   return (
     <header className="top">
       <span className="logo" aria-hidden="true">

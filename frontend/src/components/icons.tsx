@@ -57,3 +57,15 @@ export const Refresh = () => (
     <path d="M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3" />
   </Icon>
 );
+export const Passing = () => (
+  <Icon className="is-passing">
+    <circle cx="8" cy="8" r="6" />
+    <path d="m5.3 8.2 2 2 3.6-4" />
+  </Icon>
+);
+export const Failing = () => (
+  <Icon className="is-failing">
+    <circle cx="8" cy="8" r="6" />
+    <path d="M8 5v3.5m0 2.4v.1" />
+  </Icon>
+);

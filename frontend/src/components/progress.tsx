@@ -1,18 +1,26 @@
 // How far one response is: thinking, answer and what is left of the limit; and the two things one can do about it.
 
 import { useEffect, useState } from "react";
-import type { SlotProgress } from "../api/generated";
+import type { GenerationView, SlotProgress } from "../api/generated";
 import { regenerate, stop } from "../state/actions";
 import { use } from "../state/store";
 import { isActive, number, rate, seconds, tokensOf } from "../text/words";
 import { Refresh } from "./icons";
 
 const ARMED_MS = 3_000;
+const MIN_SCALE = 250;
 
-export function Bar({ progress, limit }: { progress: SlotProgress; limit: number }) {
+/** How many tokens a full bar stands for: the limit, or without one a bit more than the longest response has. */
+export function scaleOf(generation: GenerationView): number {
+  if (generation.max_tokens > 0) return generation.max_tokens;
+  const longest = Math.max(...generation.slots.map(({ tokens }) => tokens.thinking + tokens.answer));
+  return generation.slots.some(isActive) ? Math.max(MIN_SCALE, longest * 1.25) : longest;
+}
+
+export function Bar({ progress, generation }: { progress: SlotProgress; generation: GenerationView }) {
   const { thinking, answer } = progress.tokens;
-  // Without a known limit the bar shows the two kinds against each other.
-  const whole = Math.max(limit, thinking + answer, 1);
+  const limit = generation.max_tokens;
+  const whole = Math.max(scaleOf(generation), thinking + answer, 1);
   const label =
     `${number(thinking)} thinking and ${number(answer)} answer tokens` + (limit > 0 ? ` of at most ${number(limit)}` : "");
   return (

@@ -8,6 +8,16 @@ import { number } from "../text/words";
 import { Dialog } from "./dialog";
 import { ErrorLine } from "./notices";
 
+const TITLES: Readonly<Record<string, string>> = {
+  M1: "schema",
+  M2: "overview",
+  M3: "answer form",
+  M4: "project scope",
+  M5: "artifacts",
+  M6: "cycles",
+  M7: "files",
+};
+
 interface Props {
   cycle: number;
   onClose: () => void;
@@ -60,7 +70,9 @@ function Sections({ prompt }: { prompt: PromptView }) {
               className="quiet"
               onClick={() => text.current?.children[index]?.scrollIntoView({ block: "start" })}
             >
-              <span>{section.name}</span>
+              <span className="section-name">
+                {section.name} <span className="muted">{TITLES[section.name]}</span>
+              </span>
               <span className="meter-bar" aria-hidden="true">
                 <span style={{ width: `${(section.count.tokens / most) * 100}%` }} />
               </span>
@@ -78,6 +90,7 @@ function Sections({ prompt }: { prompt: PromptView }) {
             {prompt.budget !== null && ` of ${number(prompt.budget)}`}
           </span>
         </li>
+        {prompt.note && <li className="muted note">{prompt.note}</li>}
       </ol>
       {/* Focusable, so that it can be scrolled from the keyboard. */}
       <div className="prompt-text" ref={text} tabIndex={0} role="region" aria-label="Text of the prompt">

@@ -28,7 +28,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
     <div className="response">
       <div className="row progress-row">
         <span className={`state status-${progress.status}`}>{progress.status}</span>
-        <Bar progress={progress} limit={generation.max_tokens} />
+        <Bar progress={progress} generation={generation} />
         <Figures progress={progress} />
         {row?.checks && <Checks checks={row.checks} />}
         {row?.cluster && (

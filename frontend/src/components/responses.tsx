@@ -6,7 +6,7 @@ import { go, goTo, runChecks, stopAll } from "../state/actions";
 import { use } from "../state/store";
 import { clock, isActive, plural } from "../text/words";
 import { Board } from "./board";
-import { StatusIcon } from "./icons";
+import { Failing, Passing, StatusIcon } from "./icons";
 import { ResponsePanel } from "./response";
 import { RestoreBar } from "./restore";
 
@@ -56,10 +56,10 @@ function SlotTab({ progress }: { progress: SlotProgress }) {
   });
   const verdict = checks === null ? "" : checks.failed === 0 ? ", checks pass" : ", checks fail";
   const label = `Response ${progress.slot}: ${progress.status}${verdict}${isChosen ? ", accepted" : ""}`;
-  const tone = checks === null ? "" : checks.failed === 0 ? "is-passing" : "is-failing";
+  const isJudged = checks !== null && progress.status === "complete";
   return (
-    <Tab id={String(progress.slot)} className={`tab ${tone}`} aria-label={label}>
-      <StatusIcon status={progress.status} />
+    <Tab id={String(progress.slot)} className="tab" aria-label={label}>
+      {isJudged ? checks.failed === 0 ? <Passing /> : <Failing /> : <StatusIcon status={progress.status} />}
       {progress.slot}
       {isChosen && <span className="chosen" title="Accepted" />}
     </Tab>

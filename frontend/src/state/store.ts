@@ -104,7 +104,9 @@ export function notify(notice: Omit<Notice, "id">): void {
 }
 
 export function notifyError(error: ErrorBody): void {
-  if (state.notices.some((notice) => notice.text === error.message)) return;
+  // A panel that is gone is told once, at the top of the page.
+  const isGone = state.connection === "closed" && ["forbidden", "panel_unreachable"].includes(error.code);
+  if (isGone || state.notices.some((notice) => notice.text === error.message)) return;
   notify({ kind: "error", text: error.message, hop: error.hop ?? "", hint: error.hint ?? "" });
 }
 
