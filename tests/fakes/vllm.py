@@ -149,6 +149,12 @@ class FakeVllm:
             return await _json(
                 writer, 404, {"error": {"message": message, "type": "NotFoundError", "param": "model", "code": 404}}
             )
+        if STALL in fault.then and not body.get("stream"):
+            self.open_streams += 1
+            await reader.read(1)
+            self.open_streams -= 1
+            self.aborted += 1
+            return False
         if not body.get("stream"):
             return await _json(writer, 200, _whole(body, behaviour.tokens))
         self.open_streams += 1
