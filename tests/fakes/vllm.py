@@ -291,7 +291,9 @@ async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterato
             del value["choices"]
             ordered = [{key: choice[key] for key in ("finish_reason", "index", "delta")} for choice in choices]
             value = {"choices": ordered, **value}
-        if usage is not None:
+        if usage is not None and is_llama and choices:
+            value["timings"] = {"prompt_n": prompt_tokens, "predicted_n": usage}
+        elif usage is not None:
             value["usage"] = {
                 "prompt_tokens": prompt_tokens,
                 "total_tokens": prompt_tokens + usage,
@@ -299,7 +301,7 @@ async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterato
             }
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
-    live = options.get("continuous_usage_stats") is True
+    live = body.get("timings_per_token") if is_llama else options.get("continuous_usage_stats")
     merged: list[bytes] = []
     for at in range(tokens + 1):
         for index in range(n):
@@ -312,7 +314,7 @@ async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterato
             finish = "stop" if at == tokens else None
             data = chunk(
                 [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}],
-                at if live and not is_llama else None,
+                at if live else None,
             )
             if fault.is_merged and at < tokens:
                 merged.append(data)

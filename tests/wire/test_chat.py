@@ -48,6 +48,18 @@ def test_chunks_of_llama_cpp() -> None:
     assert read_chunks(usage)[0].usage == Usage(prompt_tokens=32, completion_tokens=4, cached_tokens=30)
 
 
+def test_running_counts_of_llama_cpp() -> None:
+    """Its timings stand for usage while a choice runs; real usage wins, and timings of a wrong form are none."""
+    choice = '"choices":[{"index":0,"delta":{"content":"x"}}]'
+    assert read_chunks("{" + choice + ',"timings":{"prompt_n":3,"predicted_n":5}}')[0].usage == Usage(
+        prompt_tokens=3, completion_tokens=5
+    )
+    both = '{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":9},"timings":{"predicted_n":5}}'
+    assert read_chunks(both)[0].usage == Usage(prompt_tokens=3, completion_tokens=9)
+    for timings in ("5", "null", "{}", '{"predicted_n":"5"}'):
+        assert read_chunks("{" + choice + ',"timings":' + timings + "}")[0].usage is None
+
+
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_thinking_has_two_names(field: str) -> None:
     """Newer and older servers name the thinking differently; both are read, apart from the text."""
