@@ -156,8 +156,7 @@ class Chain:
 
     def has_paused_stream(self) -> bool:
         """Whether some client does not read, so that its backends wait."""
-        proxy = self.server.gateway._public._routes.rows[0].handler.__self__  # type: ignore[attr-defined]
-        return any(stream.is_paused for stream in list(proxy._streams.values()))
+        return self.server.gateway.directory.is_any_paused()
 
     def is_idle(self) -> bool:
         """Whether nothing runs any more, neither in the gateway nor in the backend."""

@@ -34,7 +34,8 @@ def test_frames_of_one_turn_leave_in_one_write_with_ids_in_order() -> None:
 
     async def scene() -> None:
         wire = RecordingWire()
-        output = EventOutput(cast("ClientWire", wire), "s1")
+        output = EventOutput("s1", 10_000, 10_000)
+        output.attach(cast("ClientWire", wire), 0)
         output.frame(b"a")
         output.frame(b"b")
         assert wire.writes == []

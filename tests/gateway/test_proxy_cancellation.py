@@ -11,6 +11,7 @@ import pytest
 from dce.gateway.auth import Principal
 from dce.gateway.catalog import Catalog
 from dce.gateway.health import Discoverer
+from dce.gateway.live import Directory
 from dce.gateway.proxy import Proxy
 from dce.gateway.request import Request
 from dce.gateway.routing import LeastLoaded
@@ -116,16 +117,18 @@ def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, A
     """Whichever await is interrupted, afterwards nothing is counted, nothing is open and no task is left."""
 
     async def scene(fake: FakeVllm) -> int:
-        settings = GatewaySettings(heartbeat_s=0.001)
+        settings = GatewaySettings(heartbeat_s=0.02, resume_grace_s=0)
         upstream = Upstream(BackendSettings(url=fake.url))
         transport = CountingTransport()
         await Discoverer([upstream], transport, 60).probe_all()
-        proxy = Proxy(settings, Catalog([upstream], {}, ""), LeastLoaded(), transport)
+        directory = Directory()
+        proxy = Proxy(settings, Catalog([upstream], {}, ""), LeastLoaded(), transport, directory)
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(proxy, handler)
         for step in range(MAX_AWAITS):
             was_cancelled = await cast("Awaitable[bool]", cancelled_at(step, call(request_of({**BODY, **body}, path))))
+            await directory.close()
             assert upstream.in_flight == 0
-            assert proxy._streams == {}
+            assert directory.is_empty
             assert asyncio.all_tasks() == {asyncio.current_task()}
             await asyncio.to_thread(eventually, lambda: not transport.has_busy())
             if not was_cancelled:

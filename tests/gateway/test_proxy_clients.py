@@ -190,4 +190,6 @@ def test_an_end_nobody_reads_is_cut_too(make_chain: Callable[..., Chain]) -> Non
         stream_id = reader.recv(1000).decode().split("x-dce-stream-id: ")[1].split("\r\n")[0]
         assert chain.client.delete(f"/api/dce/streams/{stream_id}").status_code == 204
         eventually(chain.is_idle)
+        chain.client.close()
+        eventually(lambda: not chain.server._server.server_state.connections)
         assert b"[DONE]" not in drained(reader)

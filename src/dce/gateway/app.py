@@ -10,6 +10,7 @@ from dce.gateway.catalog import Catalog
 from dce.gateway.endpoints import PublicApp, routes
 from dce.gateway.health import Discoverer
 from dce.gateway.keys import KeyStore
+from dce.gateway.live import Directory
 from dce.gateway.proxy import Proxy
 from dce.gateway.routing import LeastLoaded
 from dce.gateway.settings import GatewaySettings
@@ -34,8 +35,9 @@ class Gateway:
             )
         )
         self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
+        self.directory = Directory()
         catalog = Catalog(self.upstreams, settings.aliases, settings.default_model)
-        proxy = Proxy(settings, catalog, LeastLoaded(), self._transport)
+        proxy = Proxy(settings, catalog, LeastLoaded(), self._transport, self.directory)
         self._public = PublicApp(routes(proxy, catalog), Authenticator(self.keys, insecure=settings.insecure))
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
@@ -55,6 +57,7 @@ class Gateway:
         discovering.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await discovering
+        await self.directory.close()
         self._transport.close()
         self.keys.close()
         await send({"type": "lifespan.shutdown.complete"})

@@ -74,6 +74,7 @@ def routes(proxy: Proxy, catalog: Catalog) -> Routes:
         [
             Route("POST", "/api/dce/proxy", proxy.generate),
             Route("POST", "/api/dce/generate", proxy.generate_whole),
+            Route("GET", "/api/dce/streams/{id}", proxy.resume),
             Route("DELETE", "/api/dce/streams/{id}", proxy.stop_stream),
             Route("DELETE", "/api/dce/streams/{id}/choices/{index}", proxy.stop_choice),
             Route("POST", "/v1/chat/completions", proxy.forward),

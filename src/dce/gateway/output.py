@@ -1,11 +1,12 @@
 """Where the frames of a stream go: to the client as events, or into one JSON answer. The stream does not know which."""
 
 import asyncio
+from collections import deque
 from typing import Any, Protocol
 
 from dce.gateway.wire import ClientWire
 from dce.wire.chat import BadChunk, Chunk, Usage, read_chunks
-from dce.wire.errors import DceError, ErrorBody
+from dce.wire.errors import DceError, ErrorBody, Hop
 from dce.wire.sse import comment
 
 
@@ -27,33 +28,78 @@ class Output(Protocol):
 
 
 class EventOutput:
-    """Server-sent events on the client's connection: `id: <stream>:<seq>`, one write per turn of the loop."""
+    """Server-sent events: `id: <stream>:<seq>`, one write per turn of the loop, and a bounded memory for a client that resumes.
 
-    def __init__(self, wire: ClientWire, stream_id: str) -> None:
-        self._wire = wire
+    Frames that were sent are kept up to `replay_bytes`; frames that nobody could take yet are never dropped: when there are
+    more than `backlog_bytes` of them, the backends wait.
+    """
+
+    def __init__(self, stream_id: str, replay_bytes: int, backlog_bytes: int) -> None:
         self._call_soon = asyncio.get_running_loop().call_soon
         self._prefix = b"id: " + stream_id.encode() + b":"
+        self._replay_bytes = replay_bytes
+        self._backlog_bytes = backlog_bytes
+        self._wire: ClientWire | None = None
         self._sequence = 0
-        self._buffer: list[bytes] = []
+        self._sent: deque[bytes] = deque()
+        self._sent_bytes = 0
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
 
     @property
     def is_writable(self) -> bool:
-        return self._wire.is_writable
+        return self._waiting_bytes < self._backlog_bytes if self._wire is None else self._wire.is_writable
+
+    @property
+    def first_kept(self) -> int:
+        """The number of the oldest frame that can still be sent again."""
+        return self._sequence - len(self._waiting) - len(self._sent) + 1
+
+    def check(self, after: int) -> None:
+        """Whether everything after that frame is still here. Raises stream_interrupted, so that a gap is never silent."""
+        if not self.first_kept - 1 <= after <= self._sequence:
+            message = f"frame {after} is not in the replay buffer, which holds {self.first_kept} to {self._sequence}"
+            raise DceError("stream_interrupted", message, hop=Hop.GATEWAY)
+
+    def attach(self, wire: ClientWire, after: int) -> None:
+        """Sends a client everything after the frame it saw last, and from now on what comes."""
+        self.check(after)
+        seen = max(0, after - self.first_kept + 1)
+        frames = [*self._sent, *self._waiting][seen:]
+        self._remember()
+        self._wire = wire
+        if frames:
+            wire.write(b"".join(frames))
+
+    def detach(self) -> None:
+        """The client has gone."""
+        self._wire = None
 
     def frame(self, data: bytes) -> None:
         self._sequence += 1
-        if not self._buffer:
+        if not self._waiting and self._wire is not None:
             # An engine's step wakes all of its streams in one turn of the loop: their frames leave in one write at its end.
             self._call_soon(self.flush)
-        self._buffer.append(b"%b%d\ndata: %b\n\n" % (self._prefix, self._sequence, data))
+        frame = b"%b%d\ndata: %b\n\n" % (self._prefix, self._sequence, data)
+        self._waiting.append(frame)
+        self._waiting_bytes += len(frame)
 
     def heartbeat(self) -> None:
-        self._wire.write(comment("keep-alive"))
+        if self._wire is not None:
+            self._wire.write(comment("keep-alive"))
 
     def flush(self) -> None:
-        if self._buffer:
-            frames, self._buffer = self._buffer, []
-            self._wire.write(b"".join(frames))
+        if self._waiting and self._wire is not None:
+            self._wire.write(b"".join(self._waiting))
+            self._remember()
+
+    def _remember(self) -> None:
+        """What was waiting counts as sent; the oldest frames make room."""
+        self._sent.extend(self._waiting)
+        self._sent_bytes += self._waiting_bytes
+        self._waiting, self._waiting_bytes = [], 0
+        while self._sent_bytes > self._replay_bytes:
+            self._sent_bytes -= len(self._sent.popleft())
 
 
 class AnswerOutput:

@@ -1,18 +1,20 @@
 """THE data path: body → model → backend → backend requests → stream → end. Every branch of it stands here.
 
-A client that goes away cancels its request's task, wherever it waits: reading, connecting, prefilling or streaming. What was
-acquired is given back in the one `finally`, and closing a backend request makes the backend stop generating.
+A client that goes away cancels its request's task, wherever it waits: reading, connecting, prefilling or streaming. Until a
+stream is live, what was acquired is given back in the one `finally`; a live one gives it back itself when it ends, finished or
+abandoned (live.py). Closing a backend request makes the backend stop generating.
 """
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from dce.gateway.body import ForwardBody, GenerateBody, decode, encode_request, read_forward, read_generate, with_fields
 from dce.gateway.catalog import Catalog
 from dce.gateway.faults import backend_fault
 from dce.gateway.kinds import TOKENIZE_PATH, Model
+from dce.gateway.live import Directory, LiveStream
 from dce.gateway.output import AnswerOutput, EventOutput
 from dce.gateway.relay import Relay
 from dce.gateway.request import NO_BUFFERING, Request
@@ -32,7 +34,10 @@ class Flow(Protocol):
     """A stream or a relay, as the one who waits for its end sees it."""
 
     finished: asyncio.Future[None]
-    frames: int
+
+    @property
+    def frames(self) -> int:
+        """Grows while frames come."""
 
     @property
     def is_paused(self) -> bool:
@@ -45,12 +50,14 @@ class Flow(Protocol):
 class Proxy:
     """Answers the requests that need a backend."""
 
-    def __init__(self, settings: GatewaySettings, catalog: Catalog, policy: Policy, transport: Transport) -> None:
+    def __init__(
+        self, settings: GatewaySettings, catalog: Catalog, policy: Policy, transport: Transport, directory: Directory
+    ) -> None:
         self._settings = settings
+        self._directory = directory
         self._catalog = catalog
         self._policy = policy
         self._transport = transport
-        self._streams: dict[str, Stream] = {}
 
     # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
 
@@ -69,30 +76,62 @@ class Proxy:
         model = self._catalog.resolve(ask.model)
         upstream = self._policy.choose(self._catalog.candidates(model.id))
         stream = Stream(secrets.token_hex(16), request.principal.key_id, model.id, upstream.plan(ask.n))
-        opener = _Opener(self._transport, upstream, model, ask, request.id)
+        grace_s = self._grace_s(request)
         upstream.in_flight += ask.n
-        self._streams[stream.id] = stream
+        live: LiveStream | None = None
         try:
-            await stream.open(opener, self._settings.head_patience_s)
-            if ask.is_stream:
-                await self._stream_events(request, stream, ask)
-            else:
+            await stream.open(
+                _Opener(self._transport, upstream, model, ask, request.id), self._settings.head_patience_s
+            )
+            if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
+                return
+            live = self._set_live(stream, grace_s, lambda: upstream.release(ask.n))
         finally:
-            upstream.in_flight -= ask.n
-            del self._streams[stream.id]
-            await stream.close()
+            if live is None:
+                upstream.release(ask.n)
+                await stream.close()
+        await self._follow(request, live, 0, _stream_headers(stream, ask))
 
-    async def _stream_events(self, request: Request, stream: Stream, ask: GenerateBody) -> None:
-        output = EventOutput(request.wire, stream.id)
-        await request.start(200, [*NO_BUFFERING, *_stream_headers(stream, ask)])
-        request.wire.on_writable = stream.resume
+    def _set_live(self, stream: Stream, grace_s: float, release: Callable[[], None]) -> LiveStream:
+        """From here on the stream runs by itself, with or without its client."""
+        output = EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
         stream.attach(output)
-        await self._until_finished(stream, request)
-        for frame in stream.last_frames():
-            output.frame(frame)
-        output.flush()
-        await request.finish(patience_s=self._settings.write_stall_timeout_s)
+        live = LiveStream(stream, output, grace_s, release)
+        self._directory.start(live)
+        return live
+
+    async def _follow(self, request: Request, live: LiveStream, after: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Sends a client the frames of a stream until its end, or until the client goes."""
+        try:
+            live.output.check(after)
+            await request.start(200, [*NO_BUFFERING, *headers])
+            live.attach(request.wire, after)
+            await self._until_finished(live, request)
+            await request.finish(patience_s=self._settings.write_stall_timeout_s)
+        finally:
+            live.detach(request.wire)
+
+    def _grace_s(self, request: Request) -> float:
+        """How long the stream may run without its client: the client's wish within the operator's limit."""
+        asked = request.header(b"x-dce-resume-grace")
+        if not asked:
+            return self._settings.resume_grace_s
+        if not asked.isascii() or not asked.replace(".", "", 1).isdigit():
+            raise DceError("invalid_request", "X-DCE-Resume-Grace must be a number of seconds")
+        return min(float(asked), self._settings.max_resume_grace_s)
+
+    # -- GET /api/dce/streams/{id} ------------------------------------------------------------------------------------
+
+    async def resume(self, request: Request) -> None:
+        """The frames after the last one the client saw, then what comes."""
+        live = self._directory.find(request.path_values["id"], request.principal.key_id)
+        seen = request.header(b"last-event-id").rpartition(":")[2] or request.query("after") or "0"
+        if not seen.isdigit() or len(seen) > 15:
+            raise DceError(
+                "invalid_request", "the last event must be named by its number, as in `Last-Event-ID: <stream>:42`"
+            )
+        await self._follow(request, live, int(seen), [(b"x-dce-stream-id", live.stream.id.encode())])
 
     async def _answer_whole(self, request: Request, stream: Stream, ask: GenerateBody) -> None:
         output = AnswerOutput(ask.n)
@@ -106,12 +145,12 @@ class Proxy:
 
     async def stop_stream(self, request: Request) -> None:
         """Ends a stream: all its responses are `stopped`."""
-        self._own_stream(request).stop_all()
+        self._running(request).stream.stop_all()
         await request.no_content()
 
     async def stop_choice(self, request: Request) -> None:
         """Ends one response of a stream; the others go on."""
-        stream = self._own_stream(request)
+        stream = self._running(request).stream
         index = request.path_values["index"]
         if not index.isdigit() or int(index) >= len(stream.choices):
             raise DceError(
@@ -120,16 +159,8 @@ class Proxy:
         stream.stop(int(index))
         await request.no_content()
 
-    def _own_stream(self, request: Request) -> Stream:
-        """The caller's stream; one of another key is as unknown as one that never was."""
-        stream = self._streams.get(request.path_values["id"])
-        if stream is None or stream.owner != request.principal.key_id:
-            raise DceError(
-                "route_not_found",
-                "there is no such stream",
-                hint="It may have ended; its responses are in the workspace.",
-            )
-        return stream
+    def _running(self, request: Request) -> LiveStream:
+        return self._directory.find_running(request.path_values["id"], request.principal.key_id)
 
     # -- /v1/… --------------------------------------------------------------------------------------------------------
 

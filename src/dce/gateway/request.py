@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -34,6 +35,14 @@ class Request:
     def header(self, name: bytes) -> str:
         """A header's first value; empty if absent. `name` in lower case."""
         return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), "")
+
+    def query(self, name: str) -> str:
+        """A query parameter's first value; empty if absent."""
+        try:
+            values = parse_qs(self.scope["query_string"].decode("latin-1"), max_num_fields=10).get(name)
+        except ValueError:
+            raise DceError("invalid_request", "the query string has too many parameters") from None
+        return values[0] if values else ""
 
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises body_too_large before more than `limit` bytes are kept."""

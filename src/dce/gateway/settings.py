@@ -77,6 +77,20 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     write_stall_timeout_s: Annotated[
         float, Meta(gt=0, description="A client that reads nothing for this long is cut, so that it cannot hold a GPU.")
     ] = 60.0
+    resume_grace_s: Annotated[
+        float,
+        Meta(ge=0, description="How long a stream runs on without its client when the client asked for nothing else."),
+    ] = 1.0
+    max_resume_grace_s: Annotated[
+        float,
+        Meta(ge=0, description="The longest a client may ask for with X-DCE-Resume-Grace: a laptop's short sleep."),
+    ] = 120.0
+    replay_bytes: Annotated[
+        int, Meta(ge=4096, description="Frames already sent, kept for each stream so that a client can resume.")
+    ] = 256 * 1024
+    backlog_bytes: Annotated[
+        int, Meta(ge=4096, description="Frames kept for each stream while its client is away; then the backends wait.")
+    ] = 8 * 1024 * 1024
     discovery_interval_s: Annotated[
         float, Meta(gt=0, description="How often the backends are asked what they serve.")
     ] = 5.0

@@ -236,9 +236,13 @@ class Stream:
     async def close(self) -> None:
         """Ends every backend request. What was acquired for the stream is given back when this returns."""
         openings = [part.opening for part in self.parts if part.opening is not None]
+        self.close_now()
+        await asyncio.gather(*openings, return_exceptions=True)
+
+    def close_now(self) -> None:
+        """As `close`, without waiting for the requests that were still being opened to notice."""
         for part in self.parts:
             part.close()
-        await asyncio.gather(*openings, return_exceptions=True)
 
     # -- the backends' side -------------------------------------------------------------------------------------------
 

@@ -49,6 +49,10 @@ class Upstream:
         size = 1 if is_fanout else self.native_limit or n
         return [list(range(first, min(first + size, n))) for first in range(0, n, size)]
 
+    def release(self, n: int) -> None:
+        """N responses have ended here."""
+        self.in_flight -= n
+
     def discovered(self, discovery: Discovery) -> None:
         """It answered."""
         self.kind = discovery.kind
