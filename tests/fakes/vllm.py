@@ -71,6 +71,10 @@ class FakeVllm:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join(10)
 
+    def posts(self) -> list[Recorded]:
+        """The requests that carried a body: without the gateway's own discovery, which comes when it likes."""
+        return [request for request in self.requests if request.method == "POST"]
+
     def chats(self) -> list[Any]:
         """The bodies of the chat requests."""
         return [request.json for request in self.requests if request.path.endswith("/chat/completions")]
