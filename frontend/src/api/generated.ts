@@ -91,7 +91,7 @@ export interface Count {
   readonly exact: boolean;
 }
 
-/** One iteration. `rev` grows with each edit of its texts; times are seconds since the epoch. */
+/** One iteration. `rev` grows with each edit of its texts; times are seconds since the epoch. `card` names the model card it generates by; "" is the settings' own. */
 export interface Cycle {
   readonly id: number;
   readonly rev: number;
@@ -100,6 +100,7 @@ export interface Cycle {
   readonly ephemeral: string;
   readonly chosen_generation: number | null;
   readonly chosen_slot: number | null;
+  readonly card: string;
   readonly created_at: number;
   readonly updated_at: number;
 }

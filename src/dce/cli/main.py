@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "run-checks": ("dce.cli.run_checks", "Run the project's checks on responses, in isolation."),
     "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
     "restore": ("dce.cli.restore", "Put back what the last accept changed."),
+    "history": ("dce.cli.history", "Every cycle at a glance, or where words were said."),
     "panel": ("dce.cli.panel", "Open the web panel over a workspace."),
     "doctor": ("dce.cli.doctor", "Find the hop that fails between here and the model, and the fix."),
     "gateway": ("dce.cli.gateway", "The hosted side: serve, check, keys."),

@@ -19,7 +19,10 @@ MAX_FIELD_CHARS = 2_000_000
 
 
 class Cycle(msgspec.Struct, frozen=True, kw_only=True):
-    """One iteration. `rev` grows with each edit of its texts; times are seconds since the epoch."""
+    """One iteration. `rev` grows with each edit of its texts; times are seconds since the epoch.
+
+    `card` names the model card it generates by; "" is the settings' own.
+    """
 
     id: int
     rev: int
@@ -28,6 +31,7 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     ephemeral: str
     chosen_generation: int | None
     chosen_slot: int | None
+    card: str = ""
     created_at: float
     updated_at: float
 
@@ -49,7 +53,7 @@ class Cycles:
 
     def current(self) -> Cycle:
         """The latest cycle; cycle 0 while there is no other."""
-        return self.list()[-1]
+        return self._store.latest_cycle()
 
     def create(self, title: str = "", context: str = "", ephemeral: str = "") -> Cycle:
         """A new cycle, with an id of its own."""
@@ -64,6 +68,10 @@ class Cycles:
     def choose(self, cycle_id: int, generation_id: int | None, slot: int | None) -> Cycle:
         """Records which response was accepted (None: none any more). Not an edit: `rev` stays."""
         return self._store.choose(cycle_id, generation_id, slot, self._clock())
+
+    def set_card(self, cycle_id: int, card: str) -> Cycle:
+        """Sets by which model card it generates; "" is the settings' own. Not an edit: `rev` stays."""
+        return self._store.set_card(cycle_id, card, self._clock())
 
     def delete(self, cycle_id: int) -> None:
         """Hides a cycle; its number is not used again. Cycle 0 stays: DceError invalid_input."""

@@ -63,7 +63,59 @@ INSERT INTO cycles (id, title, context, ephemeral, created_at, updated_at)
 VALUES (0, 'Project scope', '', '', strftime('%s', 'now'), strftime('%s', 'now'));
 """
 
-STEPS: tuple[str, ...] = (_FIRST,)
+_HISTORY = """
+CREATE INDEX responses_at_a_glance ON responses (generation, slot, version, status, thinking_tokens, answer_tokens);
+CREATE VIRTUAL TABLE cycle_search USING fts5 (title, context, ephemeral, content = 'cycles', content_rowid = 'id');
+INSERT INTO cycle_search (cycle_search) VALUES ('rebuild');
+CREATE TRIGGER cycle_search_new AFTER INSERT ON cycles BEGIN
+    INSERT INTO cycle_search (rowid, title, context, ephemeral)
+    VALUES (new.id, new.title, new.context, new.ephemeral);
+END;
+CREATE TRIGGER cycle_search_edit AFTER UPDATE OF title, context, ephemeral ON cycles BEGIN
+    INSERT INTO cycle_search (cycle_search, rowid, title, context, ephemeral)
+    VALUES ('delete', old.id, old.title, old.context, old.ephemeral);
+    INSERT INTO cycle_search (rowid, title, context, ephemeral)
+    VALUES (new.id, new.title, new.context, new.ephemeral);
+END;
+CREATE TABLE ended_responses (
+    id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, slot INTEGER NOT NULL, version INTEGER NOT NULL,
+    UNIQUE (generation, slot, version),
+    FOREIGN KEY (generation, slot, version) REFERENCES responses (generation, slot, version)
+);
+CREATE VIEW response_texts AS
+    SELECT ended_responses.id AS id, text FROM ended_responses JOIN responses USING (generation, slot, version);
+CREATE VIRTUAL TABLE response_search USING fts5 (text, content = 'response_texts', content_rowid = 'id');
+CREATE TRIGGER response_search_end AFTER UPDATE OF status ON responses
+WHEN new.status NOT IN ('queued', 'connecting', 'thinking', 'generating') AND new.text != '' BEGIN
+    INSERT INTO ended_responses (generation, slot, version) VALUES (new.generation, new.slot, new.version);
+    INSERT INTO response_search (rowid, text) SELECT id, new.text FROM ended_responses
+    WHERE generation = new.generation AND slot = new.slot AND version = new.version;
+END;
+CREATE TRIGGER response_search_new AFTER INSERT ON responses
+WHEN new.status NOT IN ('queued', 'connecting', 'thinking', 'generating') AND new.text != '' BEGIN
+    INSERT INTO ended_responses (generation, slot, version) VALUES (new.generation, new.slot, new.version);
+    INSERT INTO response_search (rowid, text) SELECT id, new.text FROM ended_responses
+    WHERE generation = new.generation AND slot = new.slot AND version = new.version;
+END;
+INSERT INTO ended_responses (generation, slot, version) SELECT generation, slot, version FROM responses
+WHERE status NOT IN ('queued', 'connecting', 'thinking', 'generating') AND text != '';
+INSERT INTO response_search (response_search) VALUES ('rebuild');
+CREATE TABLE imports (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, sha256 TEXT NOT NULL, imported_at REAL NOT NULL
+);
+CREATE TABLE origins (
+    cycle INTEGER PRIMARY KEY REFERENCES cycles (id), import INTEGER NOT NULL REFERENCES imports (id),
+    original_id INTEGER NOT NULL, extra TEXT NOT NULL
+);
+ALTER TABLE cycles ADD COLUMN card TEXT NOT NULL DEFAULT '';
+ALTER TABLE generations ADD COLUMN card TEXT NOT NULL DEFAULT '';
+ALTER TABLE generations ADD COLUMN temperature_spread REAL;
+"""
+# The search tables hold an index only: texts stay in `cycles` and `responses`. `responses` has no integer key of its own that a
+# VACUUM would keep, so `ended_responses` gives each ended one a number. Triggers feed the index, so no writer can forget it.
+# `origins.extra`: what an imported cycle held that has no column here, as JSON.
+
+STEPS: tuple[str, ...] = (_FIRST, _HISTORY)
 
 
 def migrate(db: sqlite3.Connection) -> None:

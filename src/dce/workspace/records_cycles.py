@@ -8,7 +8,7 @@ from dce.wire.errors import DceError
 from dce.workspace.cycles import Cycle
 from dce.workspace.database import Database
 
-_COLUMNS = "id, rev, title, context, ephemeral, chosen_generation, chosen_slot, created_at, updated_at"
+_COLUMNS = "id, rev, title, context, ephemeral, chosen_generation, chosen_slot, card, created_at, updated_at"
 
 
 class CycleRecords(Database):
@@ -25,6 +25,18 @@ class CycleRecords(Database):
         if row is None:
             raise DceError("not_found", f"there is no cycle {cycle_id}")
         return _cycle(row)
+
+    def latest_cycle(self) -> Cycle:
+        """The one with the highest id; cycle 0 while there is no other."""
+        row = self._row(f"SELECT {_COLUMNS} FROM cycles WHERE deleted_at IS NULL ORDER BY id DESC LIMIT 1")
+        return _cycle(row)
+
+    def set_card(self, cycle_id: int, card: str, now: float) -> Cycle:
+        """Sets by which model card a cycle generates; "" is the settings' own. Raises DceError not_found."""
+        with self._transaction() as db:
+            self.get_cycle(cycle_id)
+            db.execute("UPDATE cycles SET card = ?, updated_at = ? WHERE id = ?", (card, now, cycle_id))
+            return self.get_cycle(cycle_id)
 
     def insert_cycle(self, title: str, context: str, ephemeral: str, now: float) -> Cycle:
         """A new cycle with the next id."""

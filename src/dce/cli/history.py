@@ -1,0 +1,72 @@
+"""`dce history`: the record of the work."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dce.cli.context import json_option, open_workspace, workspace_option
+from dce.cli.output import note, say, say_json
+from dce.cli.tables import columns
+from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    from dce.workspace.history import HistoryRow, Hit
+
+DEFAULT_HITS = 20
+
+
+@click.command(name="history")
+@click.argument("query", metavar="[QUERY]...", nargs=-1)
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=DEFAULT_HITS, show_default=True, help="Most places shown."
+)
+@json_option
+@workspace_option
+def command(query: tuple[str, ...], limit: int, is_json: bool, directory: Path) -> None:
+    """Every cycle at a glance, or where words were said.
+
+    With a QUERY: the cycles and responses that hold all its words (beginnings of words count), the newest first.
+    """
+    from dce.workspace.history import match_expression  # noqa: PLC0415
+
+    with open_workspace(directory) as workspace:
+        rows = () if query else workspace.store.history()
+        hits = workspace.store.search(match_expression(" ".join(query)), limit) if query else ()
+    if is_json:
+        say_json(hits if query else rows)
+        return
+    if query and not hits:
+        raise DceError("not_found", f"nothing in the record holds {' '.join(query)!r}")
+    for line in _hit_lines(hits) if query else _cycle_lines(rows):
+        say(line)
+    if len(hits) == limit:
+        note(f"the first {limit} places; --limit shows more")
+
+
+def _cycle_lines(rows: tuple["HistoryRow", ...]) -> list[str]:
+    return columns(
+        [
+            (
+                str(row.id),
+                time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created_at)),
+                " ".join(f"{count} {status}" for status, count in row.statuses.items()) or "-",
+                f"chosen: {row.chosen_slot}" if row.chosen_slot else "",
+                row.title or ("the project's scope" if row.id == 0 else "(no title)"),
+            )
+            for row in rows
+        ],
+        right=(0,),
+    )
+
+
+def _hit_lines(hits: tuple["Hit", ...]) -> list[str]:
+    return [f"{_place(hit)}\n    {' '.join(hit.excerpt.split())}" for hit in hits]
+
+
+def _place(hit: "Hit") -> str:
+    title = f" · {hit.title}" if hit.title else ""
+    if hit.kind == "cycle":
+        return f"cycle {hit.cycle}{title}"
+    return f"cycle {hit.cycle}{title} · generation {hit.generation} · response {hit.slot} v{hit.version}"
