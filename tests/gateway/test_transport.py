@@ -210,6 +210,35 @@ def test_a_connection_paused_at_its_last_byte_can_be_used_again() -> None:
     played(answering(body + b"a", body + b"b"), scene, Timeouts(connect_s=5, first_byte_s=1, idle_s=5))
 
 
+def test_a_server_that_wants_to_close_is_believed() -> None:
+    """An answer with `connection: close` is the last one on its connection."""
+    body = OK + b"connection: close\r\ncontent-length: 1\r\n\r\n"
+
+    async def scene(server: Server, transport: Transport) -> None:
+        for expected in (b"a", b"b"):
+            assert await (await transport.open(server.address, head_for(server.address))).read() == expected
+        assert server.accepted == 2
+
+    played(answering(body + b"a", body + b"b"), scene)
+
+
+def test_cancelling_a_complete_answer_harms_no_other_request() -> None:
+    """Whoever is cancelled just as the answer is complete leaves the connection alone: another may have it by then."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        exchange = await transport.open(server.address, head_for(server.address))
+        task = asyncio.create_task(exchange.read())
+        await asyncio.sleep(0)
+        exchange.data_received(b"y")  # the last byte, as the socket would bring it
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await (await transport.open(server.address, head_for(server.address))).read() == b"b"
+        assert server.accepted == 1
+
+    played(answering(OK + b"content-length: 2\r\n\r\nx", OK + b"content-length: 1\r\n\r\nb"), scene)
+
+
 def test_nobody_listens() -> None:
     """A refused connection and a name that does not exist are the backend's unreachability, with the address."""
 
