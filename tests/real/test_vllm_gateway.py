@@ -80,22 +80,22 @@ def is_ready(client: httpx.Client) -> bool:
         return False
 
 
-def metric(vllm: VllmProcess, name: str) -> int:
-    """One of vLLM's own figures, summed over its labels."""
+def metrics(vllm: VllmProcess, *names: str) -> list[int]:
+    """vLLM's own figures, each summed over its labels, all of one moment."""
     text = httpx.get(f"{vllm.url}/metrics", timeout=30, trust_env=False).text
-    rows = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
-    assert rows, f"vLLM has no metric {name}"
-    return round(sum(map(float, rows)))
+    rows = [re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE) for name in names]
+    assert all(rows), f"vLLM lacks one of the metrics {names}"
+    return [round(sum(map(float, row))) for row in rows]
 
 
 def generated(vllm: VllmProcess) -> int:
     """All tokens that vLLM has generated since it started."""
-    return metric(vllm, "vllm:generation_tokens_total")
+    return metrics(vllm, "vllm:generation_tokens_total")[0]
 
 
 def wait_until_idle(vllm: VllmProcess) -> None:
     """Returns when vLLM runs no request."""
-    while metric(vllm, "vllm:num_requests_running") + metric(vllm, "vllm:num_requests_waiting"):
+    while any(metrics(vllm, "vllm:num_requests_running", "vllm:num_requests_waiting")):
         time.sleep(0.05)
 
 
@@ -195,7 +195,7 @@ def test_a_client_that_leaves_frees_vllm(client: httpx.Client, vllm: VllmProcess
     """When the client closes its connection amid ten responses, vLLM runs none of them 1.5 s later and writes no more."""
     with stream(client, ask(n=10, max_tokens=4000, ignore_eos=True)) as reader:
         reader.until_all_write(10)
-        assert metric(vllm, "vllm:num_requests_running") == 10
+        assert metrics(vllm, "vllm:num_requests_running") == [10]
     left_at = time.monotonic()
     wait_until_idle(vllm)
     assert time.monotonic() - left_at < IDLE_WITHIN_S
