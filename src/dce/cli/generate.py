@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from dce.cli.consent import secrets_option, with_consent, yes_option
 from dce.cli.context import gateway_options, json_option, note_empty_selection, open_workspace, workspace_option
 from dce.cli.exits import Exit
 from dce.cli.output import note
@@ -19,15 +20,25 @@ from dce.cli.running import Run
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest response, in tokens (default: the settings').")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (default: the model's).")
 @click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
+@secrets_option
+@yes_option
 @gateway_options
 @json_option
 @workspace_option
 @click.pass_context
 def command(
-    ctx: click.Context, /, n: int | None, cycle_id: int | None, is_json: bool, directory: Path, **flags: object
+    ctx: click.Context,
+    /,
+    n: int | None,
+    cycle_id: int | None,
+    is_yes: bool,
+    is_json: bool,
+    directory: Path,
+    **flags: object,
 ) -> None:
     """Have the model write N responses to the cycle's prompt.
 
+    Before anything goes to a host for the first time you are asked, and secrets are refused (`dce secrets --help`).
     Ctrl-C stops them and keeps what has arrived. Ends with 0 if at least one response finished. With --json, one event a line.
     """
     with open_workspace(directory, n=n, **flags) as workspace:
@@ -36,7 +47,12 @@ def command(
 
         async def run() -> Exit:
             with workspace.writer_lock("generate"):
-                generation = await workspace.prepare(cycle.id, workspace.settings.n)
+                generation = await with_consent(
+                    workspace,
+                    lambda: workspace.prepare(cycle.id, workspace.settings.n),
+                    is_yes=is_yes,
+                    is_json=is_json,
+                )
                 with open_view(is_json=is_json) as view:
                     return await Run(workspace, generation, view).to_end()
 

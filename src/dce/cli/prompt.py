@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from dce.cli.consent import secrets_option
 from dce.cli.context import json_option, note_empty_selection, open_workspace, workspace_option
 from dce.cli.exits import Exit
 from dce.cli.output import data, note, say, say_json
+from dce.cli.secrets import finding_line
 from dce.cli.tables import columns
+from dce.workspace.secrets import Finding
 
 if TYPE_CHECKING:
     from dce.workspace.prepared_prompt import PreparedPrompt
@@ -50,6 +53,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     budget: int | None
     is_over: bool
     note: str
+    findings: tuple[Finding, ...]
 
 
 @click.command(name="prompt")
@@ -57,6 +61,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--out", metavar="F", help="Where to (default: prompt.md in the workspace); `-`: standard output.")
 @click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
 @click.option("--model", metavar="M", help="The model whose tokens and context count.")
+@secrets_option
 @json_option
 @workspace_option
 @click.pass_context
@@ -105,6 +110,7 @@ def _report(prepared: "PreparedPrompt", cycle_id: int, path: str) -> PromptRepor
         budget=prepared.budget,
         is_over=prepared.is_over,
         note=prepared.note,
+        findings=prepared.findings,
     )
 
 
@@ -127,4 +133,5 @@ def _lines(report: PromptReport) -> list[str]:
     else:
         share = 100 * report.total // max(1, report.budget)
         lines.append(f"fits: {share} % of the {report.budget:,} tokens that the model takes")
+    lines += [f"possible secret: {finding_line(finding)}" for finding in report.findings]
     return lines

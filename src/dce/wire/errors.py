@@ -152,6 +152,20 @@ CODES: dict[str, Row] = {
     "forbidden": Row(
         Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."
     ),
+    "secrets_found": Row(
+        Hop.CLIENT,
+        403,
+        "permission_error",
+        False,
+        "See `dce secrets scan`; then `dce secrets allow FINGERPRINT` for what is none, or `--secrets placeholder` or `exclude`.",
+    ),
+    "consent_needed": Row(
+        Hop.CLIENT,
+        403,
+        "permission_error",
+        False,
+        "Agree once for this host: `dce generate --yes`.",
+    ),
     "engine_unavailable": Row(
         Hop.BACKEND,
         503,

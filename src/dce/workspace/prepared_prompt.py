@@ -6,6 +6,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.prompt import Prompt
+from dce.workspace.secrets import Finding
 from dce.workspace.tokens import Count
 
 DEFAULT_OUTPUT_TOKENS = 4096
@@ -22,7 +23,7 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     """A prompt and its tokens. `counts` are of `prompt.sections`, in order; `total` of the whole text, exact if `is_exact`.
 
     `context`: the model's window in tokens; None if it is not known, for which `note` says why. `budget` is what is left for the
-    prompt after `reserved` (answer and chat template).
+    prompt after `reserved` (answer and chat template). `findings`: secrets in it that nobody has allowed; they never go to another host.
     """
 
     cycle: int
@@ -35,6 +36,7 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     context: int | None
     reserved: int
     note: str = ""
+    findings: tuple[Finding, ...] = ()
 
     @property
     def budget(self) -> int | None:

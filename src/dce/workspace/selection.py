@@ -17,6 +17,7 @@ import pathspec
 import tomli_w
 
 from dce.wire.errors import DceError
+from dce.workspace.compare import touches_secrets
 from dce.workspace.files import FileEntry, list_files, read_text
 from dce.workspace.project import Project
 
@@ -62,13 +63,18 @@ class Selection:
         A file named in full is taken even if git ignores it, and refused (invalid_input) if it is no text; an unknown name is
         not_found. Nothing is selected if any pattern fails.
         """
+        found = set(self.matching(patterns))
+        before = set(self.paths())
+        self._keep(before | found)
+        return tuple(sorted(found - before))
+
+    def matching(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """What `add` would select. Raises as it does."""
         entries = {entry.path: entry for entry in list_files(self._project)}
         found: set[str] = set()
         for pattern in patterns:
             found.update(self._matching(pattern, entries))
-        before = set(self.paths())
-        self._keep(before | found)
-        return tuple(sorted(found - before))
+        return tuple(sorted(found))
 
     def remove(self, patterns: Iterable[str]) -> tuple[str, ...]:
         """Takes files, folders and globs out of the selection; gives what was taken out. not_found if a pattern hits nothing."""
@@ -134,7 +140,8 @@ class Selection:
         self._store.meta_set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
 
     def _matching(self, pattern: str, entries: dict[str, FileEntry]) -> set[str]:
-        usable = [path for path, entry in entries.items() if not entry.excluded]
+        # Files for keys and passwords are taken only by their full name, never along with their folder.
+        usable = [path for path, entry in entries.items() if not entry.excluded and not touches_secrets(path)]
         if not (pattern.rstrip("/") in entries or _is_there(self._project, pattern)):
             hits = _hits(pattern, usable)
             if not hits:

@@ -9,7 +9,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,7 +29,10 @@ _ENVIRONMENT = {"url": "DCE_URL", "key": "DCE_API_KEY"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The client's settings. `model` None: the gateway's default; `max_tokens`, `temperature`, `reasoning_effort` None: not sent."""
+    """The client's settings. `model` None: the gateway's default; `max_tokens`, `temperature`, `reasoning_effort` None: not sent.
+
+    `secrets`: what is done about secrets in a prompt. `exclude`: patterns as in .gitignore of files that never go in.
+    """
 
     url: str = DEFAULT_URL
     key: str | None = None
@@ -39,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     reasoning_effort: str | None = None
     schema: str = "blocks"
+    secrets: Literal["refuse", "placeholder", "exclude"] = "refuse"
+    exclude: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -100,9 +100,13 @@ def _weight(text: str) -> float:
 class TokenCounter:
     """Counts texts, each content once: exact if the tokenizer answers or has answered before, estimated otherwise."""
 
-    def __init__(self, store: CountStore, tokenizer: Tokenizer | None) -> None:
+    def __init__(
+        self, store: CountStore, tokenizer: Tokenizer | None, may_send: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        """`may_send` says whether a text may go to the tokenizer, which may be on another machine; if not, it is estimated."""
         self._store = store
         self._tokenizer = tokenizer
+        self._may_send = may_send
 
     async def count(self, texts: Sequence[str]) -> list[Count]:
         """The tokens of each text, in order. Never raises because a tokenizer is absent or out of reach."""
@@ -114,7 +118,9 @@ class TokenCounter:
 
     async def _exact(self, tokenizer: Tokenizer, texts: Mapping[str, str]) -> dict[str, int]:
         known = await asyncio.to_thread(self._store.get_counts, tokenizer.name, list(texts))
-        unknown = [sha for sha in texts if sha not in known and texts[sha]]
+        unknown = await asyncio.to_thread(
+            lambda: [sha for sha, text in texts.items() if sha not in known and text and self._may_send(text)]
+        )
         if not unknown:
             return known
         try:

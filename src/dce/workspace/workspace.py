@@ -27,6 +27,7 @@ from dce.workspace.response import Response, Status
 from dce.workspace.schema import SCHEMAS, read_answer
 from dce.workspace.schema.reading import Reading
 from dce.workspace.selection import Selection
+from dce.workspace.sending import GuardedProvider, Sending
 from dce.workspace.settings import MAX_RESPONSES, Settings
 from dce.workspace.store import STORE_FILE, Store
 from dce.workspace.tokens import TokenCounter
@@ -48,8 +49,9 @@ class Workspace:
         self.clock = clock
         self.selection = Selection(project, store)
         self.cycles = Cycles(store, clock)
-        self.counter = TokenCounter(store, provider)
-        self.generator = Generator(store, provider, clock)
+        self.sending = Sending(project, store, settings.url, settings.secrets)
+        self.counter = TokenCounter(store, provider, self.sending.may_count)
+        self.generator = Generator(store, GuardedProvider(provider, self.sending), clock)
         self._lock = WriterLock(project.state_dir, self._settle)
 
     @classmethod
@@ -99,7 +101,8 @@ class Workspace:
         generation = self.store.get_generation(generation_id)
         response = self.store.response(generation_id, slot, version)
         is_cut = response.status is not Status.COMPLETE
-        return read_answer(response.text, generation.schema, generation.nonce, is_cut)
+        reading = read_answer(response.text, generation.schema, generation.nonce, is_cut)
+        return self.sending.placeholders.restored(reading)
 
     def latest_generation(self, cycle_id: int | None = None) -> Generation | None:
         """The newest generation, of a cycle or of all."""
@@ -130,8 +133,8 @@ class Workspace:
     async def prepare(self, cycle_id: int, n: int) -> Generation:
         """A new generation, its N responses queued, its prompt in prompt.md; `generator.run` starts it. Hold the writer lock.
 
-        Raises as `build_prompt`, and gateway_unreachable and its like, no_healthy_backend, prompt_too_long; then nothing was
-        stored or written.
+        Raises as `build_prompt`, and gateway_unreachable and its like, no_healthy_backend, prompt_too_long, secrets_found, consent_needed;
+        then nothing was stored or written.
         """
         if not 1 <= n <= MAX_RESPONSES:
             raise DceError("invalid_input", f"{n} responses are asked for; possible are 1 to {MAX_RESPONSES}")
@@ -145,6 +148,7 @@ class Workspace:
             counts = await self.counter.count([file.text for file in inputs.files])
             paths = [file.path for file in inputs.files]
             raise too_long(prepared, [(path, count.tokens) for path, count in zip(paths, counts, strict=True)])
+        await asyncio.to_thread(self.sending.clear, inputs, prepared.prompt.text)
         return await asyncio.to_thread(self._begin, prepared, n)
 
     def _begin(self, prepared: PreparedPrompt, n: int) -> Generation:
@@ -189,6 +193,7 @@ class Workspace:
             context=context,
             reserved=reserved_tokens(context, self.settings.max_tokens),
             note=note,
+            findings=await asyncio.to_thread(self.sending.findings, inputs),
         )
 
     def _inputs(self, cycle_id: int) -> PromptInput:
@@ -198,7 +203,7 @@ class Workspace:
             raise DceError("invalid_input", f"there is no schema {schema!r}", hint=f"There are: {', '.join(SCHEMAS)}.")
         cycle = self.cycles.get(cycle_id)
         earlier = [known for known in self.cycles.list() if 0 < known.id < cycle_id]
-        return PromptInput(
+        inputs = PromptInput(
             cycle=self._prompt_cycle(cycle),
             history=tuple(self._prompt_cycle(known, self._summary(known)) for known in earlier),
             scope=self.cycles.get(0).context,
@@ -207,6 +212,7 @@ class Workspace:
             ),
             schema=schema,
         )
+        return self.sending.apply(inputs)
 
     def _selected_files(self) -> list[FileText]:
         """The selection's files. Raises DceError invalid_input naming all that cannot go in."""

@@ -1,0 +1,78 @@
+"""`dce secrets`: what looks like a secret in the files that would be sent, and the list of what was found harmless."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dce.cli.context import json_option, open_workspace, paths_from, workspace_option
+from dce.cli.exits import Exit
+from dce.cli.output import note, say, say_json
+from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    from dce.workspace.secrets import Finding
+
+
+@click.group(name="secrets")
+def command() -> None:
+    """Find secrets before they are sent, and say which findings are none.
+
+    A prompt with a finding is not sent to another host: take the file out, or send placeholders (`--secrets placeholder`, whose
+    values come back into the answers' files), or allow it here.
+    """
+
+
+@command.command()
+@click.argument("paths", metavar="[PATH...]", nargs=-1)
+@json_option
+@workspace_option
+@click.pass_context
+def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
+    """Scan the selected files, or those named (`.`: all). Ends with 1 if there is a finding that is not allowed."""
+    from dce.workspace.allowlist import AllowList  # noqa: PLC0415
+    from dce.workspace.files import read_text  # noqa: PLC0415
+    from dce.workspace.secrets import scan as scan_text  # noqa: PLC0415
+
+    with open_workspace(directory) as workspace:
+        project = workspace.project
+        names = workspace.selection.paths()
+        if paths:
+            names = workspace.selection.matching(paths_from(project, directory, paths))
+        found: list[Finding] = []
+        for name in names:
+            try:
+                found += scan_text(read_text(project, name).text, name)
+            except DceError as error:
+                note(error.message)
+        found = list(AllowList.of(project).unresolved(found))
+    if is_json:
+        say_json(found)
+    else:
+        for finding in found:
+            say(finding_line(finding))
+        note(f"{len(found)} possible secret{'s' * (len(found) != 1)} in {len(names)} file{'s' * (len(names) != 1)}")
+    ctx.exit(Exit.NOT_SO if found else Exit.DONE)
+
+
+@command.command()
+@click.argument("entries", metavar="FINGERPRINT|PATTERN...", nargs=-1, required=True)
+@click.option("--reason", default="", metavar="TEXT", help="Why, as a comment beside it.")
+@json_option
+@workspace_option
+def allow(entries: tuple[str, ...], reason: str, is_json: bool, directory: Path) -> None:
+    """Add findings (by fingerprint) or whole files (by a pattern as in .gitignore) to .dceallow."""
+    from dce.workspace.allowlist import allow as allow_entries  # noqa: PLC0415
+
+    with open_workspace(directory) as workspace:
+        added = allow_entries(workspace.project, entries, reason)
+    if is_json:
+        say_json({"added": added})
+        return
+    for entry in added:
+        say(f"allowed {entry}")
+
+
+def finding_line(finding: "Finding") -> str:
+    """A finding for people."""
+    return f"{finding.path}:{finding.line}:{finding.column}  {finding.rule}  {finding.masked}  [{finding.fingerprint}]"

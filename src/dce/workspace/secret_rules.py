@@ -1,0 +1,190 @@
+"""What secrets look like: one row a kind. Keys with a prefix of their vendor's are certain; the rest needs a telling name beside it.
+
+What must always hold: a row is data (a literal to look for, then a pattern that begins there), so that scanning costs one search
+of the text a row and a pattern only where its literal stands.
+"""
+
+import re
+
+import msgspec
+
+WORD = rb"[A-Za-z0-9]"
+URLSAFE = rb"[A-Za-z0-9_-]"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One kind of secret: it begins with one of `literals`, and there `pattern` matches; group 1, if it has one, is the secret."""
+
+    name: str
+    literals: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+
+
+def _starting(name: str, *literals: bytes, then: bytes) -> Rule:
+    """A token that is a vendor's prefix and what follows it, up to a character that no token has."""
+    start = b"|".join(re.escape(literal) for literal in sorted(literals, key=len, reverse=True))
+    return Rule(name, literals, re.compile(rb"(?:" + start + rb")" + then + rb"(?![A-Za-z0-9_])"))
+
+
+_A, _U = WORD, URLSAFE
+
+VENDOR_RULES: tuple[Rule, ...] = (
+    _starting("aws-access-key", b"AKIA", b"ASIA", b"ABIA", b"ACCA", then=rb"[A-Z2-7]{16}"),
+    _starting("github-token", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", then=_A + rb"{36,255}"),
+    _starting("github-token", b"github_pat_", then=rb"\w{60,120}"),
+    _starting("gitlab-token", b"glpat-", b"gldt-", b"glrt-", b"glptt-", b"glsoat-", b"glcbt-", then=_U + rb"{20,70}"),
+    _starting(
+        "slack-token",
+        b"xoxb-",
+        b"xoxp-",
+        b"xoxa-",
+        b"xoxr-",
+        b"xoxs-",
+        b"xoxe.",
+        b"xapp-",
+        then=rb"[A-Za-z0-9.-]{20,250}",
+    ),
+    _starting("slack-webhook", b"hooks.slack.com/", then=rb"(?:services|workflows|triggers)/[A-Za-z0-9/_]{30,90}"),
+    _starting("stripe-key", b"sk_live_", b"sk_test_", b"rk_live_", b"rk_test_", then=_A + rb"{16,250}"),
+    _starting("stripe-webhook", b"whsec_", then=rb"[A-Za-z0-9+/=]{32,70}"),
+    _starting("openai-key", b"sk-proj-", b"sk-svcacct-", b"sk-admin-", then=_U + rb"{40,250}"),
+    _starting("openai-key", b"sk-", then=_A + rb"{20}T3BlbkFJ" + _A + rb"{20}"),
+    _starting("anthropic-key", b"sk-ant-", then=_U + rb"{40,250}"),
+    _starting("openrouter-key", b"sk-or-", then=_U + rb"{40,250}"),
+    _starting("langfuse-key", b"sk-lf-", then=rb"[0-9a-f-]{36}"),
+    _starting("langsmith-key", b"lsv2_pt_", b"lsv2_sk_", then=rb"[0-9a-f]{32}_[0-9a-f]{10}"),
+    _starting("google-api-key", b"AIza", then=_U + rb"{35}"),
+    _starting("google-oauth-secret", b"GOCSPX-", then=_U + rb"{28}"),
+    _starting("google-oauth-token", b"ya29.", then=_U + rb"{40,500}"),
+    _starting("azure-storage-key", b"AccountKey=", then=rb"[A-Za-z0-9+/]{80,90}={0,2}"),
+    _starting("azure-shared-key", b"SharedAccessKey=", then=rb"[A-Za-z0-9+/]{40,90}={0,2}"),
+    _starting("sendgrid-key", b"SG.", then=_U + rb"{20,24}\." + _U + rb"{39,50}"),
+    _starting("twilio-key", b"SK", then=rb"[0-9a-f]{32}"),
+    _starting("mailgun-key", b"key-", then=rb"[0-9a-f]{32}"),
+    _starting("npm-token", b"npm_", then=_A + rb"{36}"),
+    _starting("pypi-token", b"pypi-AgE", then=_U + rb"{50,250}"),
+    _starting("rubygems-token", b"rubygems_", then=rb"[0-9a-f]{48}"),
+    _starting("crates-token", b"cio", then=_A + rb"{32}"),
+    _starting("docker-token", b"dckr_pat_", b"dckr_oat_", then=_U + rb"{27,36}"),
+    _starting("digitalocean-token", b"dop_v1_", b"doo_v1_", b"dor_v1_", then=rb"[0-9a-f]{64}"),
+    _starting("heroku-key", b"HRKU-", then=_U + rb"{36,70}"),
+    _starting("shopify-token", b"shpat_", b"shpca_", b"shppa_", b"shpss_", then=rb"[0-9a-fA-F]{32}"),
+    _starting("square-token", b"sq0atp-", b"sq0csp-", then=_U + rb"{22,43}"),
+    _starting("huggingface-token", b"hf_", b"api_org_", then=rb"[A-Za-z]{34}|(?<=hf_)" + _A + rb"{34,40}"),
+    _starting("databricks-token", b"dapi", then=rb"[0-9a-f]{32}(?:-\d)?"),
+    _starting(
+        "discord-webhook", b"discord.com/api/", b"discordapp.com/api/", then=rb"webhooks/\d{17,20}/" + _U + rb"{60,70}"
+    ),
+    _starting("vault-token", b"hvs.", b"hvb.", b"hvr.", then=_U + rb"{24,250}"),
+    _starting("terraform-token", b".atlasv1.", then=_U + rb"{60,70}"),
+    _starting("linear-key", b"lin_api_", b"lin_oauth_", then=_A + rb"{40,64}"),
+    _starting("notion-token", b"ntn_", then=_A + rb"{40,50}"),
+    _starting("notion-token", b"secret_", then=_A + rb"{43}"),
+    _starting("postman-key", b"PMAK-", then=rb"[0-9a-f]{24}-[0-9a-f]{34}"),
+    _starting("newrelic-key", b"NRAK-", b"NRII-", b"NRJS-", then=_U + rb"{19,40}"),
+    _starting("grafana-token", b"glsa_", then=_A + rb"{32}_[0-9a-fA-F]{8}"),
+    _starting("grafana-token", b"glc_", then=rb"[A-Za-z0-9+/]{32,400}={0,2}"),
+    _starting("sentry-token", b"sntrys_", b"sntryu_", then=rb"[A-Za-z0-9+/=_]{40,250}"),
+    _starting("supabase-key", b"sbp_", then=rb"[0-9a-f]{40}"),
+    _starting("supabase-key", b"sb_secret_", then=_U + rb"{20,50}"),
+    _starting("planetscale-token", b"pscale_tkn_", b"pscale_pw_", b"pscale_oauth_", then=rb"[A-Za-z0-9_.-]{32,64}"),
+    _starting("fly-token", b"fo1_", b"FlyV1 fm", then=rb"[A-Za-z0-9_,+/=-]{40,500}"),
+    _starting("doppler-token", b"dp.pt.", b"dp.st.", b"dp.ct.", b"dp.sa.", then=rb"[A-Za-z0-9._]{40,60}"),
+    _starting("pulumi-token", b"pul-", then=rb"[0-9a-f]{40}"),
+    _starting("netlify-token", b"nfp_", then=_A + rb"{36,40}"),
+    _starting("figma-token", b"figd_", then=_U + rb"{38,46}"),
+    _starting("airtable-token", b"pat", then=_A + rb"{14}\.[0-9a-f]{64}"),
+    _starting("age-key", b"AGE-SECRET-KEY-1", then=rb"[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}"),
+    _starting("atlassian-token", b"ATATT3", b"ATCTT3", b"ATBB", then=rb"[A-Za-z0-9_=-]{28,250}"),
+    _starting("circleci-token", b"CCIPAT_", b"CCIPRJ_", then=rb"\w{40,90}"),
+    _starting("buildkite-token", b"bkua_", then=rb"[0-9a-f]{40}"),
+    _starting("replicate-token", b"r8_", then=_A + rb"{37}"),
+    _starting("groq-key", b"gsk_", then=_A + rb"{48,56}"),
+    _starting("perplexity-key", b"pplx-", then=_A + rb"{40,60}"),
+    _starting("xai-key", b"xai-", then=_A + rb"{60,90}"),
+    _starting("mapbox-token", b"sk.eyJ", then=rb"[A-Za-z0-9_-]{20,200}\." + _U + rb"{20,40}"),
+    _starting("dynatrace-token", b"dt0c01.", b"dt0s01.", then=rb"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
+    _starting("prefect-key", b"pnu_", then=_A + rb"{36}"),
+    _starting("readme-key", b"rdme_", then=_A + rb"{70}"),
+    _starting("brevo-key", b"xkeysib-", then=rb"[0-9a-f]{64}-" + _A + rb"{16}"),
+    _starting("tailscale-key", b"tskey-", then=rb"[a-z]{3,10}-" + _A + rb"{10,20}-" + _A + rb"{20,40}"),
+    _starting("onepassword-token", b"ops_eyJ", then=rb"[A-Za-z0-9_=-]{100,2000}"),
+    _starting("contentful-token", b"CFPAT-", then=_U + rb"{43}"),
+    _starting("shippo-token", b"shippo_live_", b"shippo_test_", then=rb"[0-9a-f]{40}"),
+    _starting("easypost-key", b"EZAK", b"EZTK", then=_A + rb"{54}"),
+    _starting("typeform-token", b"tfp_", then=rb"[A-Za-z0-9_.=-]{40,70}"),
+    _starting("adafruit-key", b"aio_", then=_A + rb"{28}"),
+    _starting("flutterwave-key", b"FLWSECK", then=rb"(?:_TEST)?-[0-9a-hA-H]{12,40}(?:-X)?"),
+    _starting("json-web-token", b"eyJ", then=_U + rb"{10,2000}\.eyJ" + _U + rb"{10,4000}\." + _U + rb"{20,1000}"),
+    _starting("dce-key", b"dce_", then=rb"[A-Za-z0-9_-]{40,80}"),
+)
+"""Keys whose first characters say whose they are."""
+
+MIN_KEY_CHARS = 20
+"""Shortest key above (Amazon's), prefix included. Keys are words of letters, digits and `_-./` at least this long."""
+
+SPLIT_LITERAL = re.compile(rb"[^A-Za-z0-9_./-]")
+"""A literal with another character is not in such a word: it is searched in the whole text."""
+
+BEFORE_RULES: tuple[Rule, ...] = (
+    Rule("mailchimp-key", (b"-us",), re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}-us\d{1,2}(?![\w-])")),
+    Rule("telegram-token", (b":AA",), re.compile(rb"(?<!\d)\d{8,10}:AA" + _U + rb"{33}(?![\w-])")),
+)
+"""Keys whose telling part is not at their start: searched in a window of `BEFORE_BYTES` before the literal."""
+
+BEFORE_BYTES = 33
+"""Longest part before such a literal: mailchimp's 32 digits."""
+
+PRIVATE_KEY = Rule(
+    "private-key",
+    (b"-----BEGIN ",),
+    re.compile(
+        rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+        rb"((?:[A-Za-z0-9+/=\s:,.-]|\\[nr]){40,65536}?)-----END"
+    ),
+)
+URL_PASSWORD = Rule(
+    "password-in-url",
+    (b"://",),
+    re.compile(rb"://[^\s/:@\"'`<>{}$%]{0,100}:([^\s/@\"'`<>{}]{3,200})@[\w\[]"),
+)
+BEARER = Rule("bearer-token", (b"earer ",), re.compile(rb"earer ([A-Za-z0-9._~+/=-]{20,2000})"))
+
+NAME_WORDS: tuple[bytes, ...] = (
+    *(b"password", b"passwd", b"passphrase", b"pwd", b"secret", b"token", b"credential"),
+    *(b"api_key", b"apikey", b"api-key", b"access_key", b"accesskey", b"access-key", b"private_key", b"privatekey"),
+    *(b"auth_key", b"authkey", b"signing_key", b"signingkey", b"encryption_key", b"encryptionkey", b"account_key"),
+    *(b"service_key", b"master_key", b"client_key", b"webhook_key", b"license_key", b"conn_str"),
+)
+"""Names (in lower case) whose values are secrets."""
+
+PASSWORD_WORDS = frozenset({b"password", b"passwd", b"passphrase", b"pwd"})
+"""Of these, the ones whose values people make up: shorter and less random than a machine's."""
+
+ASSIGNMENT = re.compile(
+    rb"[\w.-]{0,40}?[\"'\]]{0,2}[ \t]{0,8}"
+    rb"(?::[ \t]*[\w.\[\]| ]{1,30}=(?!=)|=>|:=|=(?![=>])|:(?!:))[ \t]{0,8}"
+    rb"(?:[rbuf]{0,2}([\"'`])(?P<quoted>[^\"'`\r\n]{6,512})\1"
+    rb"|(?P<bare>[^\s\"'`,;#<>(){}\[\]]{8,512})(?P<rest>[^\r\n]{0,80}))"
+)
+"""What follows such a name when a value is given to it: in code, JSON, YAML, TOML, INI, .env and shell."""
+
+NOT_A_VALUE_NAME = re.compile(
+    rb"(?:[_.-]?(?:url|uri|path|file|filename|dir|name|field|type|kind|id|env|var|variable|header|prefix|suffix|regex|pattern|length|len|size"
+    rb"|limit|count|label|hint|help|text|title|description|placeholder|message|error|format|style|class|endpoint|expiry|expires?|ttl|version"
+    rb"|hash|digest|checksum|policy|provider|store|manager|service|handler|column|table|scope|arn|ref|s))[\"'\]]*[ \t]*(?::|=)",
+    re.IGNORECASE,
+)
+"""Names that go on to say that the value is about a secret, not one: `token_url`, `password_field`."""
+
+PLACEHOLDER_WORDS = re.compile(
+    rb"example|sample|placeholder|change[_-]?me|replace|your|dummy|fake|redacted|insert|todo|fixme|not[_-]?(?:a[_-])?real"
+    rb"|test[_-]?(?:key|token|secret|pass)|(?:key|token|secret|pass(?:word)?)[_-]?here|1234567|abcdef|x{4}|\*{3}|\.\.\.|-{4}|_{4}|0{8}"
+    rb"|(.)\1{5}|dce_secret_",
+    re.IGNORECASE,
+)
+PLACEHOLDER_VALUES = frozenset(
+    b"password passwd pass passw0rd pwd secret token key user username admin root test testing guest none null true false undefined"
+    b" postgres mysql redis rabbitmq mongo localhost default string optional required hunter2 foo bar baz foobar".split()
+)
+"""What documentation and defaults write where a secret would stand."""
