@@ -1,0 +1,264 @@
+"""`dce demo`: engine, gateway and panel on this machine, over a sample workspace, and one generation through all of them.
+
+What must hold: nothing is pretended (the key, the stream, the tests and the files are real); whatever ends the demo, engine and
+gateway end with it; what it made in the workspace stays usable from another terminal.
+"""
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import httpx
+
+from dce.cli.exits import Exit
+from dce.cli.output import note, say
+from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    from dce.engine.process import EngineProcess
+    from dce.panel.server import PanelServer
+    from dce.workspace.board import BoardRow
+    from dce.workspace.generation import Generation
+    from dce.workspace.project import Project
+    from dce.workspace.workspace import Workspace
+
+PANEL_PORTS = 20
+"""How many ports from the wanted one on are tried for the panel."""
+
+READY_TIMEOUT_S = 30.0
+"""Longest wait until the gateway has found what the engine serves."""
+
+WATCH_S = 1.0
+"""How often a serving demo looks after its engine."""
+
+HONEST = (
+    "The model is SmolLM2-135M: 100 MB, on this machine's processor. It fills in one-line stubs, sometimes rightly;"
+    " real work wants a real model on a real server."
+)
+
+
+@click.command(name="demo")
+@click.option("--exit", "is_exit", is_flag=True, help="End after the board, with 0 if everything worked.")
+@click.option("-n", "n", type=click.IntRange(1, 20), default=10, show_default=True, help="How many responses.")
+@click.option(
+    "--workspace",
+    "-C",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the sample goes: a new or empty folder, or that of an earlier demo (default: a temporary one).",
+)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8765, show_default=True, help="The panel's port.")
+@click.pass_context
+def command(ctx: click.Context, is_exit: bool, n: int, folder: Path | None, port: int) -> None:
+    """Everything on this machine: engine, gateway, panel and one generation.
+
+    Serves until Ctrl-C; the workspace stays where it is, so that `dce board`, `dce accept` and `dce restore` work in it.
+    """
+    _require_parts()
+    from dce.cli.sample import make_folder  # noqa: PLC0415
+
+    started = time.monotonic()
+    with _folder(folder, is_temporary=folder is None and is_exit) as place:
+        project = make_folder(place)
+        with _served(project) as engine:
+            ctx.exit(_generate_and_show(project, engine, n, port, started, is_exit=is_exit))
+
+
+def _require_parts() -> None:
+    """Says what is not installed before anything is made."""
+    try:
+        import dce.gateway.server  # noqa: PLC0415
+        import dce.panel.server  # noqa: F401, PLC0415
+    except ModuleNotFoundError as error:
+        raise DceError("engine_unavailable", f"the demo needs {error.name}, which is not installed") from error
+    from dce.engine.weights import find_weights, require_server  # noqa: PLC0415
+
+    require_server()
+    find_weights()
+
+
+@contextlib.contextmanager
+def _folder(given: Path | None, *, is_temporary: bool) -> Iterator[Path]:
+    """The workspace's folder. One that nobody named and nobody will look into is removed, unless something went wrong."""
+    folder = given or Path(tempfile.mkdtemp(prefix="dce-demo-"))
+    try:
+        yield folder
+    except click.exceptions.Exit as end:
+        if is_temporary and end.exit_code == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def _served(project: "Project") -> Iterator["EngineProcess"]:
+    """Engine and gateway with a key of its own, written into the workspace's settings; both on free ports, both ended after."""
+    from dce.cli.sample import configure  # noqa: PLC0415
+    from dce.engine.process import EngineProcess  # noqa: PLC0415
+    from dce.gateway.keys import KeyStore  # noqa: PLC0415
+    from dce.gateway.server import GatewayServer  # noqa: PLC0415
+    from dce.gateway.settings import BackendSettings, GatewaySettings  # noqa: PLC0415
+
+    data = project.state_dir / "gateway"
+    keys = KeyStore(data)
+    with contextlib.closing(keys):
+        key, secret = keys.create("demo")
+    say(HONEST)
+    with EngineProcess.start(log=project.state_dir / "engine.log") as engine:
+        say(f"engine    {engine.url}  {engine.model}, process {engine.pid}")
+        backends = (BackendSettings(url=engine.url),)
+        with GatewayServer(GatewaySettings(port=0, data_dir=str(data), backends=backends)) as gateway:
+            _wait_until_ready(gateway.url)
+            configure(project, gateway.url, secret)
+            say(f"gateway   {gateway.url}  key {key.id}")
+            say(f"workspace {project.root}")
+            _warn_of_environment()
+            try:
+                yield engine
+            finally:
+                _revoke(data, key.id)
+
+
+def _wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while httpx.get(f"{url}/readyz", trust_env=False).is_error:
+        if time.monotonic() > deadline:
+            raise DceError("no_healthy_backend", "the gateway has not found the engine's model")
+        time.sleep(0.05)
+
+
+def _revoke(data: Path, key_id: str) -> None:
+    """The key ends with the demo: the next one makes its own."""
+    from dce.gateway.keys import KeyStore  # noqa: PLC0415
+
+    with contextlib.closing(KeyStore(data)) as keys:
+        keys.revoke(key_id)
+
+
+def _warn_of_environment() -> None:
+    shadowing = [name for name in ("DCE_URL", "DCE_API_KEY") if os.environ.get(name)]
+    if shadowing:
+        note(f"note: {' and '.join(shadowing)} in this shell win over the demo's own settings in other terminals")
+
+
+def _generate_and_show(
+    project: "Project", engine: "EngineProcess", n: int, port: int, started: float, *, is_exit: bool
+) -> Exit:
+    from dce.cli.board import print_board  # noqa: PLC0415
+    from dce.cli.sample import curate  # noqa: PLC0415
+    from dce.workspace.board import board  # noqa: PLC0415
+    from dce.workspace.settings import load_settings  # noqa: PLC0415
+    from dce.workspace.workspace import Workspace  # noqa: PLC0415
+
+    settings = load_settings(project, {}, n=n)  # not from this shell: the demo asks its own gateway
+    with Workspace.open(project, settings) as workspace:
+        cycle = curate(workspace)
+        generation, code = asyncio.run(_generate(workspace, cycle.id, n))
+        if code is Exit.INTERRUPTED:
+            return code
+        rows = board(workspace, generation.id)
+    say()
+    print_board(rows, f"generation {generation.id}: {n} responses to one prompt, best first")
+    say()
+    _say_outcome(rows, time.monotonic() - started)
+    if code is Exit.DONE and not any(row.parse != "failed" for row in rows):
+        code = Exit.NOT_SO
+    with Workspace.open(project, settings) as workspace, _panel(workspace, port) as panel:
+        if is_exit:
+            say(f"The panel would serve at {panel.address}; without --exit it stays.")
+        else:
+            _serve(panel, engine, project, rows)
+    return code
+
+
+async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Generation, Exit]":
+    """One generation and the sample's own tests on each response, in one live view."""
+    from dce.cli.progress import open_view  # noqa: PLC0415
+    from dce.cli.running import Run  # noqa: PLC0415
+    from dce.workspace.board import check_responses  # noqa: PLC0415
+    from dce.workspace.workspace import PROMPT_FILE  # noqa: PLC0415
+
+    with workspace.writer_lock("demo"):
+        generation = await workspace.prepare(cycle_id, n)
+        say(f"prompt    {PROMPT_FILE}, {generation.prompt_tokens:,} tokens: sending it once, for {n} responses\n")
+        with open_view() as view:
+            code = await Run(workspace, generation, view).to_end()
+            if code is Exit.DONE:
+                await check_responses(workspace, generation.id, on_event=view.on_event)
+    return generation, code
+
+
+def _say_outcome(rows: "list[BoardRow]", elapsed_s: float) -> None:
+    parsed = sum(row.parse != "failed" for row in rows)
+    right = [row.slot for row in rows if row.checks and not row.checks.failed and row.checks.passed]
+    say(
+        f"{parsed} of {len(rows)} parsed, {len(right)} pass all of the sample's tests; {elapsed_s:.0f} s from start to board."
+    )
+    if right:
+        say(f"Best: response {right[0]}.")
+    else:
+        say("None is right this time: that happens with a model this small. `dce generate` there asks again.")
+
+
+def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
+    """A panel, not started, on the wanted port or the next that is free. DceError invalid_input if none of twenty is."""
+    from dce.panel.server import PanelServer  # noqa: PLC0415
+
+    for port in range(wanted, min(wanted + PANEL_PORTS, 65_536)):
+        if port and not _is_free(port):
+            continue
+        if port != wanted:
+            note(f"port {wanted} is in use: the panel takes {port}")
+        return PanelServer(workspace, port=port)
+    raise DceError("invalid_input", f"no port from {wanted} on is free for the panel", hint="Name one with --port.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _serve(panel: "PanelServer", engine: "EngineProcess", project: "Project", rows: "list[BoardRow]") -> None:
+    """Until Ctrl-C or SIGTERM, which are the ordinary end. The engine's death is said; the panel goes on without it."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    say()
+    say(f"Panel: {panel.url}")
+    say(
+        f"In another terminal: cd {shlex.quote(str(project.root))} && dce accept {rows[0].slot}   (dce restore undoes it)"
+    )
+    note("Ctrl-C ends the demo" + ("; Enter prints another link to the panel" if sys.stdin.isatty() else ""))
+    if sys.stdin.isatty():
+        threading.Thread(target=_links, args=(panel,), daemon=True).start()
+    was_alive = True
+    while not stop.wait(WATCH_S):
+        if was_alive and not engine.is_alive:
+            was_alive = False
+            note(
+                f"the engine has ended (exit code {engine.exit_code}); its log: {engine.log}. What there is can still be judged."
+            )
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    note(f"the demo has ended; the workspace stays: {project.root}")
+
+
+def _links(panel: "PanelServer") -> None:
+    for _ in sys.stdin:
+        say(panel.url)

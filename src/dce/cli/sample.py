@@ -1,0 +1,147 @@
+"""The demo's folder: the sample workspace copied to where nothing of anybody's is, and curated as a person would.
+
+What must hold: a folder with files of its own is refused and no file is ever overwritten; only a folder that an earlier demo made is
+used again, as it is.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+import dce
+from dce.wire.errors import DceError
+from dce.workspace.checks import CHECKS_FILE
+from dce.workspace.project import Project
+from dce.workspace.schema.fill import find_stubs
+from dce.workspace.settings import CONFIG_FILE, CREDENTIALS_FILE, read_config
+
+if TYPE_CHECKING:
+    from dce.workspace.cycles import Cycle
+    from dce.workspace.workspace import Workspace
+
+SAMPLE = "tiny_metrics"
+MARKER = "demo"
+"""The file in `.dce/` that says: a demo made this folder."""
+
+STUBS = "tiny_metrics/stats.py"
+SELECTION = ("README.md", STUBS)
+SCOPE = "A small library of statistics without dependencies. Plain Python, one expression where one is enough."
+TITLE = "Mean and spread"
+CONTEXT = "`mean` and `spread` in tiny_metrics/stats.py are stubs: fill them in, so that the tests pass."
+CHECKS: dict[str, Any] = {"check": [{"name": "tests", "command": ["python", "-m", "unittest", "-q"], "timeout_s": 30}]}
+
+ASKING: dict[str, Any] = {"schema": "fill", "temperature": 0.8, "max_tokens": 320}
+"""How the sample's model is asked. Warm enough that ten answers differ, cool enough that some are right; an answer has 140 tokens."""
+
+GIT_TIMEOUT_S = 30
+
+
+def find_sample() -> Path:
+    """The sample as it was delivered: in the wheel, or beside the sources."""
+    package = Path(dce.__file__).parent
+    for folder in (package / "examples", package.parent.parent / "examples"):
+        if (folder / SAMPLE).is_dir():
+            return folder / SAMPLE
+    raise DceError("not_found", f"the sample workspace {SAMPLE} was not delivered with this DCE", hint="Reinstall DCE.")
+
+
+def make_folder(folder: Path) -> Project:
+    """The sample in `folder`, which is made if need be, as a workspace. A former demo's folder stays as it is.
+
+    Raises DceError invalid_input for a folder with other files, or one whose stubs are filled already.
+    """
+    is_former = (folder / ".dce" / MARKER).is_file()
+    if not is_former:
+        _require_empty(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    project = Project.init(folder)
+    # The marker first: a demo that was cut off here can be run again.
+    (project.state_dir / MARKER).write_text("Made by `dce demo`.\n", encoding="utf-8")
+    _copy_missing(find_sample(), project.root)
+    if not find_stubs((project.root / STUBS).read_text(encoding="utf-8")):
+        raise DceError(
+            "invalid_input",
+            f"in {folder} the stubs of {STUBS} are filled already: the demo has nothing to ask for",
+            hint=f"`dce restore --workspace {folder}` takes an accepted answer back; or name another folder.",
+        )
+    checks = project.state_dir / CHECKS_FILE
+    if not checks.exists():
+        checks.write_text(tomli_w.dumps(CHECKS), encoding="utf-8")
+    if not is_former:
+        _make_repository(project.root)
+    return project
+
+
+def _require_empty(folder: Path) -> None:
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DceError("invalid_input", f"{folder} cannot be used: {error.strerror}") from error
+    if names:
+        raise DceError(
+            "invalid_input",
+            f"{folder} has files of its own ({', '.join(names[:3])}{', …' if names[3:] else ''}); nothing was changed",
+            hint="Name a new or an empty folder, or leave --workspace out to get one.",
+        )
+
+
+def _copy_missing(source: Path, target: Path) -> None:
+    for file in sorted(source.rglob("*")):
+        copy = target / file.relative_to(source)
+        if file.is_file() and file.suffix != ".pyc" and not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
+
+def _make_repository(root: Path) -> None:
+    """A git repository with one commit, so that `git diff` shows what accepting changed. Without git the demo works as well."""
+    as_demo: tuple[str, ...] = (
+        "-c",
+        "user.name=dce demo",
+        "-c",
+        "user.email=demo@example.invalid",
+        "-c",
+        "commit.gpgsign=false",
+    )
+    as_demo += ("-c", f"core.hooksPath={os.devnull}")
+    # Variables of a git that we were started by (in a hook, say) would lead to its repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    for arguments in (("init", "-q"), ("add", "-A"), (*as_demo, "commit", "-q", "-m", "The sample as it comes")):
+        try:
+            subprocess.run(
+                ["git", *arguments],
+                cwd=root,
+                env=environment,
+                check=True,
+                timeout=GIT_TIMEOUT_S,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return
+
+
+def configure(project: Project, url: str, key: str) -> None:
+    """Puts gateway, key and the way of asking where every verb finds them, so that they work here from another terminal."""
+    config = project.state_dir / CONFIG_FILE
+    config.write_text(tomli_w.dumps(read_config(config) | ASKING | {"url": url}), encoding="utf-8")
+    credentials = project.state_dir / CREDENTIALS_FILE
+    credentials.unlink(missing_ok=True)
+    with os.fdopen(os.open(credentials, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(key + "\n")
+
+
+def curate(workspace: "Workspace") -> "Cycle":
+    """Scope, selection and cycle text, unless an earlier demo (or its user) has chosen already."""
+    if not workspace.cycles.get(0).context:
+        workspace.cycles.edit(0, context=SCOPE)
+    if not workspace.selection.paths():
+        workspace.selection.add(SELECTION)
+    cycle = workspace.cycles.current()
+    return cycle if cycle.id else workspace.cycles.create(title=TITLE, context=CONTEXT)
