@@ -124,7 +124,7 @@ class Chain:
     def __init__(self, folder: Path, *, fake: FakeVllm | None = None, key: bool = True, **settings: Any) -> None:
         self.fake = fake or FakeVllm()
         self.folder = folder / "gateway"
-        self._settings = {"discovery_interval_s": 0.05, "shutdown_timeout_s": 0.0, **settings}
+        self._settings = {"discovery_interval_s": 0.05, "shutdown_timeout_s": 0.0, "resume_grace_s": 0.02, **settings}
         keys = KeyStore(self.folder)
         self.key = keys.create("tester")[1] if key else ""
         keys.close()

@@ -126,9 +126,9 @@ def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, A
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(proxy, handler)
         for step in range(MAX_AWAITS):
             was_cancelled = await cast("Awaitable[bool]", cancelled_at(step, call(request_of({**BODY, **body}, path))))
-            await directory.close()
+            await asyncio.to_thread(eventually, lambda: directory.is_empty)
             assert upstream.in_flight == 0
-            assert directory.is_empty
+            await asyncio.sleep(0)
             assert asyncio.all_tasks() == {asyncio.current_task()}
             await asyncio.to_thread(eventually, lambda: not transport.has_busy())
             if not was_cancelled:
@@ -141,3 +141,36 @@ def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, A
         awaits = asyncio.run(scene(fake))
         eventually(lambda: fake.open_streams == 0)
     assert awaits >= 4
+
+
+def test_a_client_that_goes_before_it_has_the_stream() -> None:
+    """A stream that is running, but whose client left before the head was sent, ends with its grace period as any other."""
+
+    async def scene(fake: FakeVllm) -> None:
+        upstream = Upstream(BackendSettings(url=fake.url))
+        transport = CountingTransport()
+        await Discoverer([upstream], transport, 60).probe_all()
+        directory = Directory()
+        settings = GatewaySettings(resume_grace_s=0.01)
+        proxy = Proxy(settings, Catalog([upstream], {}, ""), LeastLoaded(), transport, directory)
+        request = request_of({**BODY, "stream": True}, "/api/dce/proxy")
+        is_sending = asyncio.Event()
+
+        async def send(message: dict[str, Any]) -> None:
+            is_sending.set()
+            await asyncio.Event().wait()
+
+        request._send = send
+        task = asyncio.create_task(proxy.generate(request))
+        await is_sending.wait()
+        assert upstream.in_flight == 3
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(eventually, lambda: directory.is_empty and upstream.in_flight == 0)
+        transport.close()
+        await asyncio.sleep(0)
+
+    with FakeVllm(behaviour=Behaviour(tokens=1_000_000, delay_s=0.01)) as fake:
+        asyncio.run(scene(fake))
+        eventually(lambda: fake.open_streams == 0)

@@ -55,9 +55,10 @@ class LiveStream:
         self.stream.resume()
 
     def detach(self, wire: ClientWire) -> None:
-        """A client has gone: unless another has the stream by now, its grace period begins."""
-        if self._wire is not wire:
+        """A client has gone, perhaps before it had the stream: unless another has it by now, the grace period begins."""
+        if self._wire not in (None, wire):
             return
+        self._stop_grace()
         self._wire = None
         self.output.detach()
         if self._grace_s <= 0:

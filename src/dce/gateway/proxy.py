@@ -103,8 +103,8 @@ class Proxy:
 
     async def _follow(self, request: Request, live: LiveStream, after: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Sends a client the frames of a stream until its end, or until the client goes."""
+        live.output.check(after)
         try:
-            live.output.check(after)
             await request.start(200, [*NO_BUFFERING, *headers])
             live.attach(request.wire, after)
             await self._until_finished(live, request)
@@ -127,7 +127,7 @@ class Proxy:
         """The frames after the last one the client saw, then what comes."""
         live = self._directory.find(request.path_values["id"], request.principal.key_id)
         seen = request.header(b"last-event-id").rpartition(":")[2] or request.query("after") or "0"
-        if not seen.isdigit() or len(seen) > 15:
+        if not (seen.isascii() and seen.isdigit()) or len(seen) > 15:
             raise DceError(
                 "invalid_request", "the last event must be named by its number, as in `Last-Event-ID: <stream>:42`"
             )
