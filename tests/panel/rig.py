@@ -182,11 +182,11 @@ class AnsweringProvider:
         return [-(-len(text) // 4) for text in texts]
 
 
-def make_project(folder: Path, code: str = STUB, tests: str = TESTS) -> Project:
-    """The sample project, as a workspace; its code and tests may be others."""
+def make_project(folder: Path) -> Project:
+    """The sample project, as a workspace."""
     (folder / "docs").mkdir(parents=True)
-    (folder / "words.py").write_text(code, encoding="utf-8")
-    (folder / "test_words.py").write_text(tests, encoding="utf-8")
+    (folder / "words.py").write_text(STUB, encoding="utf-8")
+    (folder / "test_words.py").write_text(TESTS, encoding="utf-8")
     (folder / "README.md").write_text(README, encoding="utf-8")
     (folder / "docs" / "notes.md").write_text("# Notes\n\nKeep it small.\n", encoding="utf-8")
     (folder / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
@@ -195,20 +195,16 @@ def make_project(folder: Path, code: str = STUB, tests: str = TESTS) -> Project:
     return project
 
 
-def begin(workspace: Workspace) -> Workspace:
-    """Code and tests selected, and one cycle that says what to do."""
+def make_workspace(
+    folder: Path, provider: AnsweringProvider | None = None, settings: Settings | None = None
+) -> Workspace:
+    """The sample workspace over a scripted provider: code and tests selected, and one cycle that says what to do."""
+    project = make_project(folder)
+    workspace = Workspace.open(project, settings or Settings(), provider=provider or AnsweringProvider())
     workspace.selection.replace(["words.py", "test_words.py"])
     workspace.cycles.edit(0, context="Words is a tiny library of string functions.")
     workspace.cycles.create("Fill in the stubs", "Implement the two functions in words.py so that the tests pass.")
     return workspace
-
-
-def make_workspace(
-    folder: Path, provider: AnsweringProvider | None = None, settings: Settings | None = None
-) -> Workspace:
-    """The sample workspace over a scripted provider, ready for Generate."""
-    project = make_project(folder)
-    return begin(Workspace.open(project, settings or Settings(), provider=provider or AnsweringProvider()))
 
 
 PORT = 8765

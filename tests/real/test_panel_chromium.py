@@ -20,9 +20,10 @@ from dce.gateway.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.panel.server import PanelServer
+from dce.workspace.project import Project
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
-from tests.panel.rig import RIGHT, AnsweringProvider, Line, begin, make_project, make_workspace
+from tests.panel.rig import CHECKS, RIGHT, AnsweringProvider, Line, make_workspace
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
@@ -33,30 +34,8 @@ WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
 GENERATED_MS = 400_000
 """Longest wait for ten responses of the embedded engine: half a minute on two quiet cores, minutes beside other work."""
 
-EASY_STUB = '''\
-def shout(text):
-    """The text in upper case: "hi" -> "HI"."""
-    raise NotImplementedError
-
-
-def whisper(text):
-    """The text in lower case: "HI" -> "hi"."""
-    raise NotImplementedError
-'''
-EASY_TESTS = """\
-import unittest
-
-from words import shout, whisper
-
-
-class Words(unittest.TestCase):
-    def test_shout(self):
-        self.assertEqual(shout("hi"), "HI")
-
-    def test_whisper(self):
-        self.assertEqual(whisper("HI"), "hi")
-"""
-"""What a model of 135 million parameters can do, now and then."""
+EXAMPLE = ROOT / "examples/tiny_metrics"
+STUBS = "tiny_metrics/stats.py"
 
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
@@ -143,8 +122,13 @@ def served(folder: Path) -> Iterator[Workspace]:
         gateway = GatewayServer(GatewaySettings(port=0, data_dir=str(folder / "gateway"), backends=backends)).start()
         try:
             settings = Settings(url=gateway.url, key=key, schema="fill", temperature=0.8)
-            with Workspace.open(make_project(folder / "words", EASY_STUB, EASY_TESTS), settings) as workspace:
-                yield begin(workspace)
+            shutil.copytree(EXAMPLE, folder / EXAMPLE.name)
+            project = Project.init(folder / EXAMPLE.name)
+            (project.state_dir / "checks.toml").write_text(CHECKS, encoding="utf-8")
+            with Workspace.open(project, settings) as workspace:
+                workspace.selection.add(["tiny_metrics", "tests"])
+                workspace.cycles.create("Fill in the stubs", "Implement the stub functions so that the tests pass.")
+                yield workspace
         finally:
             gateway.stop()
 
@@ -157,8 +141,9 @@ def test_from_generate_to_an_accepted_file_and_back(browser: Browser, tmp_path: 
         generate(page, 10)
         tab(page, 2).click()
         expect(page.get_by_role("region", name="Answer, raw text")).to_contain_text("<summary>", timeout=GENERATED_MS)
-        shoot(page, "streaming")
         page.get_by_role("tab", name="Board").click()
+        expect(page.locator(".figures").first).to_contain_text("tok/s")
+        shoot(page, "streaming")
         wait_for_end(page)
         expect(page.locator(".summary")).to_contain_text("complete")
         page.get_by_role("button", name="Run checks").click()
@@ -174,15 +159,15 @@ def test_from_generate_to_an_accepted_file_and_back(browser: Browser, tmp_path: 
         shoot(page, "accept")
         page.get_by_role("button", name="Write 1 file").click()
         expect(page.get_by_text("is in the workspace.")).to_be_visible()
-        file = workspace.project.root / "words.py"
+        file, stubs = workspace.project.root / STUBS, (EXAMPLE / STUBS).read_text(encoding="utf-8")
         accepted = file.read_text(encoding="utf-8")
-        assert accepted.startswith("def shout(text):")
-        assert accepted != EASY_STUB
+        assert accepted.splitlines()[0] == stubs.splitlines()[0]
+        assert "NotImplementedError" not in accepted
         shoot(page, "accepted")
         page.get_by_role("button", name="Restore…").click()
         page.get_by_role("button", name="Restore 1 file").click()
         expect(page.get_by_text("is in the workspace.")).to_be_hidden()
-        assert file.read_text(encoding="utf-8") == EASY_STUB
+        assert file.read_text(encoding="utf-8") == stubs
 
 
 def test_a_reload_in_the_middle_loses_nothing(browser: Browser, tmp_path: Path) -> None:

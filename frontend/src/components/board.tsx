@@ -74,7 +74,7 @@ function Row({ progress, row, generation, isChecked }: RowProps) {
       <td className="files-cell">
         {row?.parse === "failed" && <span className="muted">not readable as files</span>}
         {row && row.cluster !== "" && row.files.every((file) => file.change === "same") && (
-          <span className="muted">as the workspace is</span>
+          <span className="muted">as in the workspace</span>
         )}
         {row?.files
           .filter((file) => file.change !== "same")
@@ -116,7 +116,7 @@ function FileLine({ file }: { file: FileChange }) {
 }
 
 export function Lines({ change, added, removed }: { change: string | null; added: number; removed: number }) {
-  if (change === "same") return <span className="muted">unchanged</span>;
+  if (change === "same") return <span className="muted">as in the workspace</span>;
   return (
     <span className="lines">
       {change === "new" && <span className="badge">new</span>}

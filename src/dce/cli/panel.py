@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @gateway_options
 @workspace_option
 def command(host: str, port: int, no_open: bool, directory: Path, **flags: object) -> None:
-    """Open the web panel over a workspace.
+    """The web panel over a workspace.
 
     It serves this machine only. The printed link works once; press Enter for another one, Ctrl-C to stop.
     """
