@@ -43,6 +43,7 @@ def test_files(dce: Dce, workspace: Path) -> None:
         "tokens": 4,
         "exact": True,
         "excluded": "",
+        "encoding": "utf-8",
     }
     assert (rows["readme.md"]["is_selected"], rows["readme.md"]["exact"]) == (False, False)
     assert rows["readme.md"]["tokens"] > 0
@@ -201,3 +202,12 @@ def test_unknown_schema(dce: Dce, workspace: Path) -> None:
 def test_every_code_has_a_next_step() -> None:
     """Whatever error a verb ends with, its row says what to do next."""
     assert all(row.hint for row in CODES.values())
+
+
+def test_why_a_file_is_left_out(dce: Dce, workspace: Path) -> None:
+    """`files --why` names the rule and ends with 1; a file that can go in ends with 0."""
+    (workspace / ".dce" / "config.toml").write_text('exclude = ["*.lock"]\n')
+    (workspace / "a.lock").write_text("x")
+    assert "'*.lock'" in dce("files", "--why", "a.lock", code=1).out
+    assert dce("files", "--why", "src/a.py", "--json").json == {"path": "src/a.py", "excluded": ""}
+    assert "'*.lock'" in dce("select", "add", "a.lock", code=3).err

@@ -1,5 +1,6 @@
 """Listing and reading the workspace's files."""
 
+import codecs
 import os
 import subprocess
 from hashlib import sha256
@@ -133,8 +134,6 @@ def test_what_cannot_go_in_is_listed_with_its_reason(project: Project) -> None:
         root,
         {
             "image.bin": b"\x89PNG\0\0",
-            "latin.txt": "naïve".encode("latin-1"),
-            "wide.txt": "text".encode("utf-16"),
             "fine.txt": "naïve",
             "empty.txt": "",
             'quo"te.txt': "x",
@@ -147,8 +146,6 @@ def test_what_cannot_go_in_is_listed_with_its_reason(project: Project) -> None:
     os.mkfifo(root / "pipe")
     found = reasons(project)
     assert found["image.bin"] == "binary"
-    assert found["latin.txt"] == "not UTF-8"
-    assert "UTF-16" in found["wide.txt"]
     assert found["huge.csv"].startswith("too large (5.0 MB")
     assert "outside" in found["out"]
     assert "name" in found['quo"te.txt']
@@ -200,12 +197,12 @@ def test_read_text_gives_text_and_the_hash_of_the_bytes(project: Project) -> Non
     [
         (b"a\0b", "binary"),
         (b"x" * 9000 + b"\0", "binary"),
-        (b"\xff\xfea\0", "UTF-16"),
-        (b"x" * 9000 + b"\xe9", "not UTF-8"),
+        (b"\xff\xfea", "marked as UTF-16"),
+        (b"\x89PNG\x02\x03", "binary"),
     ],
 )
 def test_what_is_not_text_is_refused_by_name(project: Project, content: bytes, reason: str) -> None:
-    """A file that is not UTF-8 text is refused, also if only its end shows it."""
+    """A file that is no text is refused, also if only its end shows it (fault P9)."""
     write(project.root, {"f": content})
     with pytest.raises(DceError, match="f is not text") as caught:
         read_text(project, "f")
@@ -230,3 +227,54 @@ def test_reading_what_is_not_there_or_no_file_says_so(project: Project) -> None:
         with pytest.raises(DceError) as caught:
             read_text(project, path)
         assert caught.value.code == code, path
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "text"),
+    [
+        ("naïve €".encode("utf-16"), "utf-16", "naïve €"),
+        (codecs.BOM_UTF16_BE + "naïve".encode("utf-16-be"), "utf-16", "naïve"),
+        ("naïve".encode("utf-32"), "utf-32", "naïve"),
+        (b"\xef\xbb\xbfna\xc3\xafve\r\n", "utf-8", "naïve\r\n"),
+        (b"x = 1\r\n" * 2000 + b"# na\xefve caf\xe9\r\n", "", "x = 1\r\n" * 2000 + "# naïve café\r\n"),
+        ("Съешь же ещё этих мягких французских булок, да выпей чаю. ".encode("cp1251") * 9, "cp1251", ""),
+    ],
+)
+def test_encodings_are_found_and_named(project: Project, content: bytes, encoding: str, text: str) -> None:
+    """Marked and older encodings are read, line ends kept, and the text says which it was in (fault P13)."""
+    write(project.root, {"f.txt": content})
+    file = read_text(project, "f.txt")
+    assert file.encoding == encoding or not encoding
+    assert file.text == text or not text
+    assert file.sha256 == sha256(content).hexdigest()
+    assert reasons(project) == {}
+
+
+def test_a_listing_says_that_a_file_is_in_another_encoding(project: Project) -> None:
+    """As far as a peek tells: the mark's, or that it is an older one."""
+    write(project.root, {"a": "x", "b": "text".encode("utf-16"), "c": "naïve".encode("latin-1")})
+    assert {entry.path: entry.encoding for entry in list_files(project)} == {"a": "", "b": "utf-16", "c": "older"}
+
+
+@pytest.mark.parametrize("is_repository", [True, False])
+def test_excluded_patterns_keep_files_out_and_say_so(project: Project, is_repository: bool) -> None:
+    """DCE's own patterns mean what they would in a .gitignore; the reason names the pattern (fault P8)."""
+    write(
+        project.root,
+        {"a.snap": "x", "keep.snap": "x", "vendor/b.py": "x", "src/vendor/c.py": "x", ".github/d.yml": "x"},
+    )
+    (project.state_dir / "config.toml").write_text('exclude = ["*.snap", "!keep.snap", "/vendor/"]\n')
+    if is_repository:
+        git(project.root, "init")
+    found = reasons(project)
+    assert set(found) == {"a.snap", "vendor/b.py"}
+    assert "'*.snap'" in found["a.snap"]
+    assert names(project) == [".github/d.yml", "a.snap", "keep.snap", "src/vendor/c.py", "vendor/b.py"]
+
+
+def test_exclude_patterns_that_cannot_be_read_are_an_error(project: Project) -> None:
+    """A damaged configuration is not one without patterns."""
+    for line in ('exclude = "*.snap"', "exclude = [1]"):
+        (project.state_dir / "config.toml").write_text(line + "\n")
+        with pytest.raises(DceError, match="exclude"):
+            list_files(project)

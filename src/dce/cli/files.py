@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from dce.cli.context import json_option, open_workspace, workspace_option
+from dce.cli.context import json_option, open_workspace, paths_from, workspace_option
+from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json
 from dce.wire.errors import DceError
 
@@ -25,21 +26,26 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int | None
     exact: bool
     excluded: str
+    encoding: str
 
 
 @click.command(name="files")
 @click.option(
     "--exact", "is_exact", is_flag=True, help="Have the gateway count every file, not only the selected ones."
 )
+@click.option("--why", metavar="PATH", help="Say why this file is left out, naming the rule; ends with 1 if it is.")
 @json_option
 @workspace_option
-def command(is_exact: bool, is_json: bool, directory: Path) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, is_exact: bool, why: str | None, is_json: bool, directory: Path) -> None:
     """The workspace's files, their tokens, and why a file is left out.
 
     Selected files are marked *. Their tokens are the served model's own where the gateway can be reached; of other files nothing is
     sent anywhere, so theirs are estimates (≈) unless --exact is given.
     """
     with open_workspace(directory) as workspace:
+        if why is not None:
+            ctx.exit(_say_why(workspace, directory, why, is_json=is_json))
         rows = asyncio.run(_rows(workspace, is_exact))
     if is_json:
         say_json(rows)
@@ -52,6 +58,18 @@ def command(is_exact: bool, is_json: bool, directory: Path) -> None:
     note(f"{len(rows)} file{'s' * (len(rows) != 1)}, {len(chosen)} selected with {mark}{total:,} tokens")
 
 
+def _say_why(workspace: "Workspace", directory: Path, name: str, *, is_json: bool) -> Exit:
+    from dce.workspace.why import why  # noqa: PLC0415
+
+    path = paths_from(workspace.project, directory, [name])[0]
+    reason = why(workspace.project, path)
+    if is_json:
+        say_json({"path": path, "excluded": reason})
+    else:
+        say(f"{path}: {reason or 'can go into a prompt'}")
+    return Exit.NOT_SO if reason else Exit.DONE
+
+
 async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
     from dce.workspace.files import list_files, read_text  # noqa: PLC0415
 
@@ -60,6 +78,7 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
     for path in selected - entries.keys():
         entries[path] = (0, "")  # selected though git ignores it, or gone: reading it tells
     texts: dict[str, str] = {}
+    encodings: dict[str, str] = {}
     for path, (size, excluded) in entries.items():
         if excluded:
             continue
@@ -70,6 +89,7 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
             continue
         entries[path] = (file.size, "")
         texts[path] = file.text
+        encodings[path] = file.encoding
     counts = await _counts(workspace, texts, set(texts) if is_exact else selected & set(texts))
     return [
         FileRow(
@@ -79,6 +99,7 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
             tokens=counts[path].tokens if path in counts else None,
             exact=counts[path].exact if path in counts else False,
             excluded=excluded,
+            encoding=encodings.get(path, ""),
         )
         for path, (size, excluded) in sorted(entries.items())
     ]
@@ -105,4 +126,6 @@ async def _counts(workspace: "Workspace", texts: dict[str, str], exact: set[str]
 def _line(row: FileRow) -> str:
     tokens = "-" if row.tokens is None else f"{'' if row.exact else '≈'}{row.tokens:,}"
     why = f"   left out: {row.excluded}" if row.excluded else ""
+    if row.encoding not in {"", "utf-8"}:
+        why = f"   {row.encoding}: can be shown, not written"
     return f"{'*' if row.is_selected else ' '} {tokens:>9}  {row.path}{why}"

@@ -8,15 +8,18 @@ so it stays quick on big trees; `read_text` is the judge of a single file.
 import codecs
 import hashlib
 import os
+import re
 import stat
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 import rignore
 
 from dce.wire.errors import DceError
+from dce.workspace.encodings import UTF8, decode, is_binary, marked
+from dce.workspace.exclude import Excludes
 from dce.workspace.project import STATE_DIR, Project
 
 MAX_TEXT_BYTES = 5_000_000
@@ -32,24 +35,33 @@ GIT_TIMEOUT_S = 30.0
 """Longest wait for `git ls-files`; on a network disk it can take seconds. After that the walker takes over."""
 
 _NEVER = frozenset({"prompt.md"})  # our own output: a prompt that holds the previous prompt doubles every cycle
-_BOMS = ((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"))
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@()\[\]-]|[A-Za-z0-9_]")
+"""File names of which nothing needs to be checked: most of them. (No dot first or last, no `~`, nothing beyond ASCII.)"""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the workspace. `size` in bytes; `excluded` says why it cannot go into a prompt, "" if it can."""
+    """A file of the workspace. `size` in bytes; `excluded` says why it cannot go into a prompt, "" if it can.
+
+    `encoding` is "" for UTF-8 (as far as a peek tells), "older" for one that only `read_text` finds out.
+    """
 
     path: str
     size: int
     excluded: str = ""
+    encoding: str = ""
 
 
 class FileText(msgspec.Struct, frozen=True, kw_only=True):
-    """A file's text without a byte-order mark; `sha256` and `size` are of the bytes on disk, mark included."""
+    """A file's text without a byte-order mark; `sha256` and `size` are of the bytes on disk, mark included.
+
+    Text in another `encoding` than UTF-8 can be shown to a model; accepting never writes over such a file.
+    """
 
     path: str
     text: str
     sha256: str
     size: int
+    encoding: str = UTF8
 
 
 def list_files(project: Project) -> list[FileEntry]:
@@ -57,18 +69,24 @@ def list_files(project: Project) -> list[FileEntry]:
     names = _git_names(project.root)
     # An empty answer also comes from a folder that its own repository ignores: a workspace all the same.
     paths = names or _walked_names(project.root)
+    paths = sorted(set(paths) - _NEVER)
+    excludes = Excludes.of(project)
+    kept_out = excludes.among(paths)
     entries, sniffs = [], 0
     folders: dict[str, str] = {}
-    for path in sorted(set(paths) - _NEVER):
-        entry = _entry(project, path, folders, is_sniffed=sniffs < MAX_SNIFFED_FILES)
-        if entry is not None:
-            sniffs += not entry.excluded
-            entries.append(entry)
+    for path in paths:
+        entry = _entry(project, path, folders, is_sniffed=sniffs < MAX_SNIFFED_FILES and path not in kept_out)
+        if entry is None:
+            continue
+        sniffs += not entry.excluded
+        if path in kept_out:
+            entry = FileEntry(path=entry.path, size=entry.size, excluded=excludes.reason(path))
+        entries.append(entry)
     return entries
 
 
 def read_text(project: Project, path: str) -> FileText:
-    """The text of one file. Raises outside_workspace, not_found, or invalid_input for what is not UTF-8 text of a sane size."""
+    """The text of one file. Raises outside_workspace, not_found, or invalid_input for what is not text of a sane size."""
     real = project.resolve(path)
     try:
         status = real.stat()
@@ -82,16 +100,15 @@ def read_text(project: Project, path: str) -> FileText:
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}.") from error
     try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DceError("invalid_input", f"{path} is not text ({_kind(content) or 'not UTF-8'}).") from error
-    if "\0" in text:
-        raise DceError("invalid_input", f"{path} is not text (binary).")
+        text, encoding = decode(content)
+    except ValueError as error:
+        raise DceError("invalid_input", f"{path} is not text ({error}).") from error
     return FileText(
         path=project.canonical(path),
-        text=text.removeprefix("\ufeff"),
+        text=text,
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
+        encoding=encoding,
     )
 
 
@@ -100,6 +117,16 @@ def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: 
 
     `folders` keeps where each folder really is, so that links on the way are followed once a folder, not once a file.
     """
+    folder, _, leaf = path.rpartition("/")
+    if folder in folders and _PLAIN.fullmatch(leaf):
+        # A folder that one name has shown to be fine, and a name without anything to check: a system call and no more.
+        real = f"{folders[folder]}/{leaf}"
+        try:
+            status = os.lstat(real)
+        except OSError:
+            return None
+        if stat.S_ISREG(status.st_mode):
+            return _looked_at(path, real, status, is_sniffed=is_sniffed)
     name = path.rstrip("/")
     try:
         name.encode()
@@ -117,7 +144,7 @@ def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: 
         return FileEntry(path=name, size=0, excluded=_why(error))
     except OSError:
         return None
-    return FileEntry(path=name, size=status.st_size, excluded=_excluded(real, status, is_sniffed=is_sniffed))
+    return _looked_at(name, real, status, is_sniffed=is_sniffed)
 
 
 def _real(project: Project, name: str, folders: dict[str, str]) -> str:
@@ -138,35 +165,41 @@ def _why(error: DceError) -> str:
     return error.message.partition(" is refused: ")[2].rstrip(".") or error.message
 
 
-def _excluded(real: str, status: os.stat_result, *, is_sniffed: bool) -> str:
-    """Why this file cannot go in, as far as a peek tells."""
+def _looked_at(name: str, real: str, status: os.stat_result, *, is_sniffed: bool) -> FileEntry:
+    """The entry of what is there, as far as a peek tells."""
+    excluded, encoding = "", ""
     if stat.S_ISDIR(status.st_mode):
-        return "a repository or a linked folder of its own"
-    if not stat.S_ISREG(status.st_mode):
-        return "not a regular file"
-    if status.st_size > MAX_TEXT_BYTES:
-        return _too_large(status.st_size)
-    if not is_sniffed or not status.st_size:
-        return ""
-    try:
-        with open(real, "rb", buffering=0) as file:  # noqa: PTH123 - as above
-            return _kind(file.read(SNIFF_BYTES))
-    except OSError as error:
-        return f"unreadable: {error.strerror}"
+        excluded = "a repository or a linked folder of its own"
+    elif not stat.S_ISREG(status.st_mode):
+        excluded = "not a regular file"
+    elif status.st_size > MAX_TEXT_BYTES:
+        excluded = _too_large(status.st_size)
+    elif is_sniffed and status.st_size:
+        try:
+            excluded, encoding = _peek(real)
+        except OSError as error:
+            excluded = f"unreadable: {error.strerror}"
+    return FileEntry(path=name, size=status.st_size, excluded=excluded, encoding=encoding)
 
 
-def _kind(head: bytes) -> str:
-    """Why bytes are not UTF-8 text, from their start (which may end inside a character); "" if they look like text."""
-    for mark, name in _BOMS:
-        if head.startswith(mark):
-            return f"not UTF-8 but {name}"
-    if b"\0" in head[:SNIFF_BYTES]:
-        return "binary"
+def _peek(real: str) -> tuple[str, str]:
+    """Why a file is no text ("" if it looks like text), and its encoding unless that is UTF-8, from its start."""
+    descriptor = os.open(real, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0))
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
+        head = os.read(descriptor, SNIFF_BYTES)
+    finally:
+        os.close(descriptor)
+    if head.isascii() and b"\0" not in head:
+        return "", ""
+    if name := marked(head):
+        return "", name
+    if b"\0" in head:
+        return "binary", ""
+    try:
+        codecs.getincrementaldecoder(UTF8)().decode(head)
     except UnicodeDecodeError:
-        return "not UTF-8"
-    return ""
+        return ("binary", "") if is_binary(head) else ("", "older")
+    return "", ""
 
 
 def _too_large(size: int) -> str:
@@ -175,14 +208,19 @@ def _too_large(size: int) -> str:
 
 def _git_names(root: Path) -> list[str]:
     """What git lists below `root`: tracked, or untracked and not ignored. Empty without git or outside a repository."""
+    output = git_output(root, ["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+    return [name for name in output.split("\0") if name]
+
+
+def git_output(root: Path, arguments: Sequence[str]) -> str:
+    """What a git command that only reads says in `root`; "" without git, outside a repository or when it fails."""
     # No GIT_* of ours may redirect git to another repository; fsmonitor would run a program that the repository names.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false"]
-    command += ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     try:
         done = subprocess.run(
-            command,
+            [*command, *arguments],
             cwd=root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -191,10 +229,8 @@ def _git_names(root: Path) -> list[str]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    if done.returncode:
-        return []
-    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+        return ""
+    return "" if done.returncode else os.fsdecode(done.stdout)
 
 
 def _walked_names(root: Path) -> Iterable[str]:

@@ -15,7 +15,9 @@ from typing import Self
 
 from dce.wire.errors import DceError
 from dce.workspace import baseline
+from dce.workspace.backups import Backups
 from dce.workspace.cycles import Cycle, Cycles
+from dce.workspace.exclude import Excludes
 from dce.workspace.files import FileText, read_text
 from dce.workspace.generation import Generation
 from dce.workspace.generator import Generator
@@ -51,6 +53,7 @@ class Workspace:
         self.cycles = Cycles(store, clock)
         self.sending = Sending(project, store, settings.url, settings.secrets)
         self.counter = TokenCounter(store, provider, self.sending.may_count)
+        self.backups = Backups(store.path, clock)
         self.generator = Generator(store, GuardedProvider(provider, self.sending), clock)
         self._lock = WriterLock(project.state_dir, self._settle)
 
@@ -153,6 +156,7 @@ class Workspace:
 
     def _begin(self, prepared: PreparedPrompt, n: int) -> Generation:
         """prompt.md first: a generation whose prompt is not on the disk would be a lie, a prompt.md without one is not."""
+        self.backups.roll()
         self.write_prompt(prepared.prompt)
         now = self.clock()
         self.store.put_prompt(prepared.prompt, prepared.grammar, now)
@@ -218,7 +222,11 @@ class Workspace:
         """The selection's files. Raises DceError invalid_input naming all that cannot go in."""
         found: list[FileText] = []
         problems: list[str] = []
+        excludes = Excludes.of(self.project)
         for path in self.selection.paths():
+            if reason := excludes.reason(path):
+                problems.append(f"{path} is {reason}")
+                continue
             try:
                 found.append(read_text(self.project, path))
             except DceError as error:

@@ -1,0 +1,80 @@
+"""Which encoding bytes are text in, and that text. UTF-8 is the rule; a byte-order mark is believed; the rest is a guess that says so.
+
+What must always hold: bytes that are no text in any of these are refused rather than shown as garbage; decoding never changes a line end.
+"""
+
+import codecs
+
+UTF8 = "utf-8"
+
+GUESSED_FROM_BYTES = 65_536
+"""How much of a file in an older encoding is looked at to guess which."""
+
+MIN_TELLING_BYTES = 64
+"""Fewer bytes of lines beyond ASCII are no ground for a guess."""
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""UTF-32's little-endian mark begins with UTF-16's, so it comes first."""
+
+_NOT_IN_TEXT = bytes(set(range(32)) - set(b"\t\n\r\f\b\x1b"))
+
+
+def marked(head: bytes) -> str:
+    """The encoding that a byte-order mark names; "" for none, and for UTF-8's, which changes nothing."""
+    return next((name for mark, name in _MARKS if head.startswith(mark)), "")
+
+
+def is_binary(content: bytes) -> bool:
+    """Whether bytes without a mark hold control characters that no text has."""
+    return content.translate(None, _NOT_IN_TEXT) != content if len(content) < GUESSED_FROM_BYTES else _has_any(content)
+
+
+def _has_any(content: bytes) -> bool:
+    return (
+        b"\0" in content or content[:GUESSED_FROM_BYTES].translate(None, _NOT_IN_TEXT) != content[:GUESSED_FROM_BYTES]
+    )
+
+
+def decode(content: bytes) -> tuple[str, str]:
+    """The text (without its mark) and its encoding's name. Raises ValueError, whose text says why it is none."""
+    name = marked(content)
+    if name:
+        try:
+            return content.decode(name), name
+        except UnicodeDecodeError as error:
+            raise ValueError(f"marked as {name.upper()}, but it is not") from error
+    try:
+        text = content.decode(UTF8)
+    except UnicodeDecodeError:
+        text = ""
+    else:
+        if "\0" in text:
+            raise ValueError("binary")
+        return text.removeprefix("\ufeff"), UTF8
+    if is_binary(content):
+        raise ValueError("binary")
+    guess = _guess(content)
+    if not guess:
+        raise ValueError("not UTF-8, and in no encoding that is known")
+    return content.decode(guess), guess
+
+
+def _guess(content: bytes) -> str:
+    """The likeliest older encoding that fits all of it; "" for none."""
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - a fifth of a second to load, and seldom needed
+
+    # Only what is not ASCII tells encodings apart; of too little of it any guess is as good as the commonest.
+    telling = b"\n".join(line for line in content.splitlines() if not line.isascii())[:GUESSED_FROM_BYTES]
+    best = from_bytes(telling).best() if len(telling) >= MIN_TELLING_BYTES else None
+    for name in (best.encoding if best else "", "cp1252"):
+        try:
+            content.decode(name)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        return name
+    return ""

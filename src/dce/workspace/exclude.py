@@ -1,0 +1,44 @@
+"""DCE's own exclude patterns: files that a repository keeps and that never belong into a prompt (snapshots, vendored code, data).
+
+They are in `.dce/config.toml`, `exclude = ["*.snap", "/vendor/"]`, with the meaning they would have in a .gitignore there.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import pathspec
+
+from dce.wire.errors import DceError
+from dce.workspace.project import Project
+from dce.workspace.settings import CONFIG_FILE, read_config
+
+
+class Excludes:
+    """A workspace's exclude patterns."""
+
+    def __init__(self, patterns: Sequence[str] = ()) -> None:
+        try:
+            self._spec = pathspec.GitIgnoreSpec.from_lines(patterns)
+        except ValueError as error:
+            raise DceError(
+                "invalid_input", f"exclude in {CONFIG_FILE} holds a pattern that cannot be read: {error}."
+            ) from error
+        self._patterns = patterns
+
+    @classmethod
+    def of(cls, project: Project) -> "Excludes":
+        """Those of the workspace's configuration. Raises invalid_input."""
+        patterns = read_config(project.state_dir / CONFIG_FILE).get("exclude", [])
+        if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+            raise DceError("invalid_input", f"exclude in {CONFIG_FILE} is not a list of patterns.")
+        return cls(patterns)
+
+    def among(self, paths: Iterable[str]) -> frozenset[str]:
+        """Those of the paths that are excluded."""
+        return frozenset(self._spec.match_files(paths)) if self._patterns else frozenset()
+
+    def reason(self, path: str) -> str:
+        """Why a path is excluded, naming the pattern; "" if it is not."""
+        result = self._spec.check_file(path)
+        if not result.include or result.index is None:
+            return ""
+        return f"excluded by {self._patterns[result.index]!r} in {CONFIG_FILE}"

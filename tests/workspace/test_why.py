@@ -1,0 +1,54 @@
+"""Why a file is left out is said with the rule and its place (fault P8)."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dce.wire.errors import DceError
+from dce.workspace.project import Project
+from dce.workspace.why import why
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A repository with ignore rules, excluded files and ordinary ones."""
+    for path in ("a.py", "build/out.py", "layout.py", "x.snap", ".env", "sub/c.tmp", "prompt.md"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("x")
+    (tmp_path / "b.bin").write_bytes(b"\0")
+    (tmp_path / ".gitignore").write_text("# ours\nbuild/\n*.tmp\n")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    project = Project.init(tmp_path)
+    (project.state_dir / "config.toml").write_text('exclude = ["*.snap"]')
+    return project
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("build/out.py", "'build/' (.gitignore:2)"),
+        ("sub/c.tmp", "'*.tmp' (.gitignore:3)"),
+        ("x.snap", "'*.snap' in config.toml"),
+        ("b.bin", "binary"),
+        (".env", "keys or passwords"),
+        ("prompt.md", "own output"),
+    ],
+)
+def test_the_rule_is_named(project: Project, path: str, reason: str) -> None:
+    """The reason names the rule, and for ignore rules file and line."""
+    assert reason in why(project, path)
+
+
+@pytest.mark.parametrize("path", ["a.py", "layout.py", "./a.py"])
+def test_ordinary_files_have_no_reason(project: Project, path: str) -> None:
+    """A file that can go in has none, however much its name resembles a rule."""
+    assert why(project, path) == ""
+
+
+def test_what_is_not_there_is_not_found(project: Project) -> None:
+    """A misspelt name is not taken for an ignored file, a folder not for a file."""
+    with pytest.raises(DceError, match="no file"):
+        why(project, "b.py")
+    with pytest.raises(DceError, match="folder"):
+        why(project, "build")
