@@ -30,7 +30,7 @@ def test_links_and_pictures_exist(page: Path) -> None:
 def test_make_targets_of_the_readme_exist() -> None:
     """Every `make X` that the README names is a target."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for name in set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text("utf-8"))):
+    for name in set(re.findall(r"(?m)(?:`|^)make ([a-z-]+)", (ROOT / "README.md").read_text("utf-8"))):
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
 
 

@@ -121,11 +121,12 @@ def test_modules_say_what_they_are_for(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in PYTHON if p.name.startswith("test_")], ids=_id)
 def test_tests_say_their_property(path: Path) -> None:
-    """Every test's docstring is the property it holds; none is skipped to pass."""
+    """Every test's docstring is the property it holds; none is skipped but for what another system does not have."""
     for node in _functions(path):
         if node.name.startswith("test_"):
             assert ast.get_docstring(node), f"{_id(path)}:{node.lineno} {node.name} has no docstring"
-        skipped = [ast.unparse(decorator) for decorator in node.decorator_list if "mark.skip" in ast.unparse(decorator)]
+        marks = [ast.unparse(decorator) for decorator in node.decorator_list]
+        skipped = [mark for mark in marks if "mark.skip" in mark and "skipif(os.name" not in mark]
         assert not skipped, f"{_id(path)}:{node.lineno} {skipped}"
 
 

@@ -114,7 +114,9 @@ def test_a_gateway_that_dies_leaves_what_had_arrived(tmp_path: Path, chain: Chai
                 assert response.status is Status.ERROR
                 assert response.text
                 assert response.error is not None
-                assert (response.error.code, response.error.hop) == ("stream_interrupted", "gateway")
+                # Whether the gateway still gets to say that it stops depends on who is quicker.
+                assert response.error.code in {"draining", "stream_interrupted"}
+                assert response.error.hop == "gateway"
             with pytest.raises(DceError) as caught:
                 await workspace.prepare(0, 1)
             assert caught.value.code == "gateway_unreachable"

@@ -80,7 +80,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     resume_grace_s: Annotated[
         float,
         Meta(ge=0, description="How long a stream runs on without its client when the client asked for nothing else."),
-    ] = 1.0
+    ] = 0.5
     max_resume_grace_s: Annotated[
         float,
         Meta(ge=0, description="The longest a client may ask for with X-DCE-Resume-Grace: a laptop's short sleep."),
