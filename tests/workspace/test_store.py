@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
+from dce.workspace.backups import Backups
 from dce.workspace.response import News, Response, Status, Tokens
 from dce.workspace.store import STORE_FILE, Store
 from tests.workspace.loop import a_generation, a_prompt, a_store
@@ -304,3 +305,16 @@ def test_stream_targets_are_the_running_responses(tmp_path: Path) -> None:
         assert [target.slot for target in store.stream_targets(generation.id, 3)] == [3]
         assert store.get_generation(generation.id).model == "named"
         assert store.get_generation(generation.id).stream_id == "s1"
+
+
+def test_an_unreadable_store_names_its_newest_backup(tmp_path: Path) -> None:
+    """What can be done about a destroyed store stands in the error, and it works (D1)."""
+    with a_store(tmp_path) as store:
+        store.insert_cycle("kept", "", "", 1.0)
+        backup = Backups(store.path, lambda: 1.0).take()
+    (tmp_path / STORE_FILE).write_bytes(b"destroyed" * 1000)
+    with pytest.raises(DceError) as caught:
+        a_store(tmp_path)
+    assert str(backup) in caught.value.hint
+    with Store(backup) as kept:
+        assert kept.latest_cycle().title == "kept"

@@ -38,6 +38,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
     "restore": ("dce.cli.restore", "Put back what the last accept changed."),
     "history": ("dce.cli.history", "Every cycle at a glance, or where words were said."),
+    "export": ("dce.cli.export", "Write the history to a file that `dce import` reads."),
+    "import": ("dce.cli.import_history", "Add a history to this workspace's own."),
     "panel": ("dce.cli.panel", "Open the web panel over a workspace."),
     "doctor": ("dce.cli.doctor", "Find the hop that fails between here and the model, and the fix."),
     "gateway": ("dce.cli.gateway", "The hosted side: serve, check, keys."),

@@ -99,7 +99,9 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _unreadable(path: Path, why: str) -> DceError:
-    return DceError("store_unreadable", f"{path} cannot be used: {why}")
+    copies = sorted(path.parent.glob("backups/dce-*.db"))
+    hint = f"The newest backup is {copies[-1]}: move {path.name} aside, then `dce import` it." if copies else ""
+    return DceError("store_unreadable", f"{path} cannot be used: {why}", hint=hint)
 
 
 def _create(path: Path) -> None:

@@ -75,6 +75,12 @@ class Generator:
         """The request of a run and the queued responses it fills."""
         generation = self._store.get_generation(generation_id)
         prompt = self._store.get_prompt(generation.prompt_sha256)
+        if not prompt.text:
+            raise DceError(
+                "invalid_input",
+                f"the prompt of generation {generation.id} was not kept by the tool it comes from",
+                hint="Begin a new generation: dce generate.",
+            )
         responses: Sequence[Response]
         if slots is None:
             responses = self._store.responses(generation_id)

@@ -18,8 +18,8 @@ from dce.workspace.prompt import ManifestEntry, Prompt, Section
 from dce.workspace.response import ACTIVE, News, Response, Status, Tokens
 
 _GENERATION = (
-    "id, cycle, prompt_sha256, model, n, schema, nonce, max_tokens, temperature, seed, reasoning_effort,"
-    " prompt_tokens, stream_id, generations.created_at, ended_at"
+    "id, cycle, prompt_sha256, model, n, schema, nonce, max_tokens, temperature, temperature_spread, seed,"
+    " reasoning_effort, prompt_tokens, stream_id, card, generations.created_at, ended_at"
 )
 _GENERATIONS = f"SELECT {_GENERATION} FROM generations JOIN prompts ON prompts.sha256 = prompt_sha256"
 _RESPONSE = (
@@ -82,8 +82,8 @@ class GenerationRecords(Database):
         """A new generation with an id of its own (the given id is ignored) and its N queued responses."""
         with self._transaction() as db:
             cursor = db.execute(
-                "INSERT INTO generations (cycle, prompt_sha256, model, n, max_tokens, temperature, seed,"
-                " reasoning_effort, prompt_tokens, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO generations (cycle, prompt_sha256, model, n, max_tokens, temperature, temperature_spread, seed,"
+                " reasoning_effort, prompt_tokens, card, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     generation.cycle,
                     generation.prompt_sha256,
@@ -91,9 +91,11 @@ class GenerationRecords(Database):
                     generation.n,
                     generation.max_tokens,
                     generation.temperature,
+                    generation.temperature_spread,
                     generation.seed,
                     generation.reasoning_effort,
                     generation.prompt_tokens,
+                    generation.card,
                     generation.created_at,
                 ),
             )

@@ -6,8 +6,7 @@ What must always hold: SQL is in the `records_*` modules and here, nowhere else;
 
 from collections.abc import Collection, Mapping
 
-from dce.workspace.records_cycles import CycleRecords
-from dce.workspace.records_generations import GenerationRecords
+from dce.workspace.records_archive import ArchiveRecords
 from dce.workspace.records_history import HistoryRecords
 from dce.workspace.records_judging import JudgingRecords
 
@@ -17,7 +16,7 @@ _MAX_VARIABLES = 500
 """Values in one statement: under the smallest limit that SQLite builds have (999)."""
 
 
-class Store(CycleRecords, GenerationRecords, HistoryRecords, JudgingRecords):
+class Store(ArchiveRecords, HistoryRecords, JudgingRecords):
     """Everything kept for one workspace; threads may share it. Raises DceError store_unreadable, or workspace_locked when
     another process writes for longer than `BUSY_TIMEOUT_S`."""
 

@@ -1,0 +1,30 @@
+"""`dce export`: the record as a file to carry."""
+
+from pathlib import Path
+
+import click
+
+from dce.cli.context import json_option, open_workspace, workspace_option
+from dce.cli.output import say, say_json
+
+
+@click.command(name="export")
+@click.argument("file", metavar="F", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--cycle", "cycles", type=int, multiple=True, metavar="N", help="Only cycle N (may be repeated).")
+@json_option
+@workspace_option
+def command(file: Path, cycles: tuple[int, ...], is_json: bool, directory: Path) -> None:
+    """Write the history to a file that `dce import` reads.
+
+    It holds the cycles, the prompts as they were sent with their manifests, all responses in all versions, checks and the selection.
+    It holds no keys, but whatever the prompts showed of your files.
+    """
+    from dce.workspace.transfer import export_history  # noqa: PLC0415
+
+    with open_workspace(directory) as workspace:
+        lines = export_history(workspace, file, cycles or None)
+    size = file.stat().st_size
+    if is_json:
+        say_json({"file": str(file), "records": lines, "size": size})
+    else:
+        say(f"wrote {file}: {lines} records, {size:,} bytes")
