@@ -26,7 +26,7 @@ def area(width, height):
 
 class Shape:
     async def name(self):
-        raise NotImplementedError("later")  # TODO
+        raise NotImplementedError("later")  # not yet
 '''
 
 # Pieces that bring out what could go wrong: every kind of line end, tags, quotes, escapes, text that is nearly a closer.
@@ -113,7 +113,7 @@ def test_stubs_are_functions_whose_whole_body_raises() -> None:
     """Functions and methods count, with a docstring or without, sync or async, whatever the exception says."""
     assert [(name, STUBS[start:end]) for start, end, name in find_stubs(STUBS)] == [
         ("area", "raise NotImplementedError"),
-        ("name", 'raise NotImplementedError("later")  # TODO'),
+        ("name", 'raise NotImplementedError("later")  # not yet'),
     ]
 
 

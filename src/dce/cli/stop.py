@@ -17,9 +17,9 @@ from dce.wire.errors import DceError
 @json_option
 @workspace_option
 def command(generation_id: int | None, slot: int | None, is_json: bool, directory: Path, **flags: object) -> None:
-    """Stop response SLOT of GENERATION, or all of it without SLOT. GENERATION is a number or `latest`, the default.
+    """Stop one response, or all, of a running generation.
 
-    The gateway ends it, so this works from any terminal; what has arrived is kept. Ends with 1 if it was not running.
+    SLOT is the response; without it all of GENERATION, a number or `latest`, the default. The gateway ends it, so this works from any terminal; what has arrived is kept. Ends with 1 if it was not running.
     """
     from dce.workspace.response import ACTIVE  # noqa: PLC0415
 
