@@ -15,7 +15,7 @@ def command() -> None:
 @command.command()
 @click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0: any free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
-@click.option("--threads", type=click.IntRange(1, 256), help="Threads for the model (default: half of the processors).")
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads for writing (default: half of the processors).")
 def serve(port: int, host: str, threads: int | None) -> None:
     """Serve SmolLM2-135M until Ctrl-C.
 

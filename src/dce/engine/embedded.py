@@ -37,10 +37,9 @@ BATCH_TOKENS = 512
 PROMPT_CACHE_MIB = 256
 """Memory for prompts of ended requests. llama.cpp's default is 8 GB."""
 
-THREADS = 2
-"""Fewest threads for decoding; more than the physical cores slow it down."""
+PROMPT_THREADS_FACTOR = 2
+"""Threads for reading prompts, as a multiple of those for writing: reading is long stretches of work and uses every core well."""
 
-EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 4
 
 
@@ -49,12 +48,16 @@ class EmbeddedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8000
-    threads: int = THREADS
+    threads: int = 1
 
 
 def usable_threads() -> int:
-    """Threads for a server that shares its machine: half of the processors, at least two."""
-    return max(THREADS, (os.cpu_count() or 1) // 2)
+    """Threads for writing: half of the processors.
+
+    The native threads wait for each other by spinning, many times a token. If another program holds a core, all of them burn theirs:
+    on two busy cores, ten responses took 15–21 s with one thread and 87–176 s with two; on two idle ones about the same.
+    """
+    return max(1, (os.cpu_count() or 1) // 2)
 
 
 class EmbeddedEngine:
@@ -89,6 +92,7 @@ def _parameters(parameters: "CommonParams", settings: EmbeddedSettings, weights:
     parameters.n_batch = parameters.n_ubatch = BATCH_TOKENS
     parameters.cache_ram_mib = PROMPT_CACHE_MIB
     parameters.cpuparams.n_threads = settings.threads
+    parameters.cpuparams_batch.n_threads = settings.threads * PROMPT_THREADS_FACTOR
     parameters.ui = False
     parameters.cors_origins = ""  # no web page may talk to it
     return parameters
