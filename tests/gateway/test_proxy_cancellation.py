@@ -16,7 +16,7 @@ from dce.gateway.proxy import Proxy
 from dce.gateway.request import Request
 from dce.gateway.routing import LeastLoaded
 from dce.gateway.settings import BackendSettings, GatewaySettings
-from dce.gateway.transport import Exchange, Timeouts, Transport
+from dce.gateway.transport import Timeouts, Transport
 from dce.gateway.upstream import Upstream
 from dce.gateway.wire import ClientWire
 from tests.fakes.chain import eventually
@@ -44,21 +44,15 @@ class OpenWire:
 
 
 class CountingTransport(Transport):
-    """Knows every exchange that it has opened."""
+    """Knows whether a request still runs."""
 
     def __init__(self) -> None:
         super().__init__(Timeouts(connect_s=5, first_byte_s=5, idle_s=5))
-        self.exchanges: list[Exchange] = []
 
     def has_busy(self) -> bool:
         """Whether an exchange is open that does not rest for the next request."""
         resting = [exchange for rows in self._idle.values() for _, exchange in rows]
-        return any(exchange.is_reusable and exchange not in resting for exchange in self.exchanges)
-
-    async def _connect(self, address: Any) -> Exchange:
-        exchange = await super()._connect(address)
-        self.exchanges.append(exchange)
-        return exchange
+        return any(exchange.is_reusable and exchange not in resting for exchange in list(self.connections))
 
 
 @types.coroutine
@@ -81,6 +75,11 @@ def cancelled_at(step: int, coroutine: Coroutine[Any, Any, None]) -> Generator[A
         return reached > step
     except asyncio.CancelledError:
         return True
+
+
+async def closed(transport: CountingTransport) -> None:
+    """Returns when every connection is closed, so that the loop may end."""
+    await asyncio.to_thread(eventually, lambda: not transport.connections)
 
 
 def request_of(body: dict[str, Any], path: str) -> Request:
@@ -133,7 +132,7 @@ def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, A
             await asyncio.to_thread(eventually, lambda: not transport.has_busy())
             if not was_cancelled:
                 transport.close()
-                await asyncio.sleep(0)
+                await closed(transport)
                 return step
         raise AssertionError("it never ran through")
 
@@ -169,7 +168,7 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
             await task
         await asyncio.to_thread(eventually, lambda: directory.is_empty and upstream.in_flight == 0)
         transport.close()
-        await asyncio.sleep(0)
+        await closed(transport)
 
     with FakeVllm(behaviour=Behaviour(tokens=1_000_000, delay_s=0.01)) as fake:
         asyncio.run(scene(fake))

@@ -357,6 +357,21 @@ def test_aborting_closes_the_connection_and_says_nothing_more() -> None:
     played(silent_after(CHUNKED + b"1\r\na\r\n"), scene)
 
 
+def test_closing_ends_every_connection() -> None:
+    """What rests and what is in the middle of an answer is closed alike; nothing is left for a loop that ends."""
+
+    async def scene(server: Server, transport: Transport) -> None:
+        busy = await transport.open(server.address, head_for(server.address))
+        busy.start(Sink())
+        assert len(transport.connections) == 1
+        transport.close()
+        await asyncio.sleep(0)
+        assert not transport.connections
+        await server.until(lambda: server.open == 0)
+
+    played(silent_after(CHUNKED + b"1\r\na\r\n"), scene)
+
+
 @pytest.mark.parametrize("where", ["head", "body"])
 def test_cancelling_closes_the_connection(where: str) -> None:
     """Whoever is cancelled while waiting for a backend leaves no open request there."""

@@ -25,7 +25,11 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         self.keys = KeyStore(Path(settings.data_dir))
-        _refuse_unsafe(settings, self.keys)
+        try:
+            _refuse_unsafe(settings, self.keys)
+        except DceError:
+            self.keys.close()
+            raise
         self.upstreams = [Upstream(backend) for backend in settings.backends]
         self._transport = Transport(
             Timeouts(
@@ -58,9 +62,14 @@ class Gateway:
         with contextlib.suppress(asyncio.CancelledError):
             await discovering
         await self.directory.close()
-        self._transport.close()
-        self.keys.close()
+        await self.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def close(self) -> None:
+        """Closes the connections to the backends and the database."""
+        self._transport.close()
+        await asyncio.sleep(0)  # a loop that ends with open connections leaves their callbacks behind
+        self.keys.close()
 
 
 def _refuse_unsafe(settings: GatewaySettings, keys: KeyStore) -> None:

@@ -1,6 +1,5 @@
 """Listening, signals and stopping. uvicorn does HTTP; `dce gateway serve` and the demo start it here."""
 
-import asyncio
 import gc
 import socket
 import threading
@@ -38,7 +37,11 @@ class GatewayServer:
             timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
         )
         self._server = uvicorn.Server(config)
-        self._socket = _bind(settings)
+        try:
+            self._socket = _bind(settings)
+        except DceError:
+            self.gateway.keys.close()
+            raise
         self._thread: threading.Thread | None = None
         self.host, self.port = settings.host, int(self._socket.getsockname()[1])
 
@@ -105,10 +108,9 @@ async def check(settings: GatewaySettings) -> list[tuple[str, DceError | None, t
     gateway = Gateway(settings)
     try:
         await gateway.discoverer.probe_all()
-        await asyncio.sleep(0)
         return [
             (upstream.url, upstream.fault, tuple(model.id for model in upstream.models))
             for upstream in gateway.upstreams
         ]
     finally:
-        gateway.keys.close()
+        await gateway.close()

@@ -160,6 +160,7 @@ class Exchange(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not registered as asyncio.Transport, but they are one.
         self._wire = cast("asyncio.Transport", transport)
+        self._owner.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         self._has_any_byte = True
@@ -295,6 +296,8 @@ class Transport:
     def __init__(self, timeouts: Timeouts, tls: ssl.SSLContext | None = None) -> None:
         self.timeouts = timeouts
         self._tls = tls
+        self.connections: set[Exchange] = set()
+        """All open ones, resting or not."""
         self._idle: dict[Address, list[tuple[float, Exchange]]] = {}
 
     async def open(self, address: Address, pieces: Sequence[bytes], first_byte_s: float | None = None) -> Exchange:
@@ -361,16 +364,16 @@ class Transport:
             exchange.abort()
 
     def forget(self, address: Address, exchange: Exchange) -> None:
-        """A connection was closed by the other side."""
+        """A connection is closed, whoever did it."""
+        self.connections.discard(exchange)
         resting = self._idle.get(address)
         if resting:
             resting[:] = [(since, other) for since, other in resting if other is not exchange]
 
     def close(self) -> None:
-        """Closes the resting connections."""
-        for resting in self._idle.values():
-            for _, exchange in resting:
-                exchange.abort()
+        """Closes every connection. They are gone after the loop's next turn."""
+        for exchange in list(self.connections):
+            exchange.abort()
         self._idle.clear()
 
 
