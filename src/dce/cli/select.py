@@ -1,11 +1,19 @@
 """`dce select`: the files that go into the prompt, and named sets of them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from dce.cli.context import json_option, open_workspace, paths_from, workspace_option
+from dce.cli.context import json_option, open_workspace, paths_from, read_text, workspace_option
 from dce.cli.output import note, say, say_json
+from dce.wire.errors import DceError
+from dce.workspace.compare import touches_secrets
+from dce.workspace.detail import Detail
+
+if TYPE_CHECKING:
+    from dce.workspace.workspace import Workspace
 
 
 @click.group(name="select")
@@ -81,12 +89,14 @@ def save(name: str, is_json: bool, directory: Path) -> None:
 
 @command.command()
 @click.argument("name")
+@click.option("--merge", "is_merge", is_flag=True, help="Add the set to the selection instead of replacing it.")
 @json_option
 @workspace_option
-def load(name: str, is_json: bool, directory: Path) -> None:
+def load(name: str, is_merge: bool, is_json: bool, directory: Path) -> None:
     """Make the set NAME the selection. Files of it that are gone are named and left out."""
     with open_workspace(directory) as workspace:
-        missing = workspace.selection.load(name)
+        selection = workspace.selection
+        missing = selection.merge(name) if is_merge else selection.load(name)
         paths = workspace.selection.paths()
     if is_json:
         say_json({"name": name, "paths": paths, "missing": missing})
@@ -108,6 +118,94 @@ def sets(is_json: bool, directory: Path) -> None:
         return
     for name, paths in named.items():
         say(f"{name}: {_files(len(paths))}")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("other", required=False)
+@json_option
+@workspace_option
+def diff(name: str, other: str | None, is_json: bool, directory: Path) -> None:
+    """Compare the set NAME with the set OTHER, or with the selection."""
+    with open_workspace(directory) as workspace:
+        found = workspace.selection.difference(name, other)
+    if is_json:
+        say_json(found)
+        return
+    for mark, paths in (("-", found.only_first), ("+", found.only_second), (" ", found.both)):
+        for path in paths:
+            say(f"{mark} {path}")
+    note(f"- only in {name}, + only in {other or 'the selection'}")
+
+
+@command.command()
+@click.option("--since-cycle", type=int, metavar="N", help="Since the last prompt of cycle N was sent, instead of git.")
+@click.option("--ref", default="HEAD", metavar="REF", help="Against this commit of git (default: HEAD).")
+@click.option("--replace", "is_replacing", is_flag=True, help="Make them the selection instead of adding them.")
+@json_option
+@workspace_option
+def changed(since_cycle: int | None, ref: str, is_replacing: bool, is_json: bool, directory: Path) -> None:
+    """Select what changed: uncommitted and untracked files, or what differs from a commit or from a cycle's prompt."""
+    from dce.workspace.sources import changed_in_git, changed_since  # noqa: PLC0415
+
+    with open_workspace(directory) as workspace:
+        if since_cycle is None:
+            found = changed_in_git(workspace.project, ref)
+        else:
+            workspace.cycles.get(since_cycle)
+            generation = workspace.latest_generation(since_cycle)
+            if generation is None:
+                raise DceError("not_found", f"cycle {since_cycle} has sent no prompt yet")
+            manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+            found = changed_since(workspace.project, manifest, generation.created_at)
+        _take(workspace, found, is_replacing=is_replacing, is_json=is_json)
+
+
+@command.command(name="from")
+@click.argument("source", metavar="[F]", default="-")
+@click.option("--replace", "is_replacing", is_flag=True, help="Make them the selection instead of adding them.")
+@json_option
+@workspace_option
+def from_(source: str, is_replacing: bool, is_json: bool, directory: Path) -> None:
+    """Select the files that a stack trace, a diff or a compiler's output names, read from F or standard input."""
+    from dce.workspace.files import list_files  # noqa: PLC0415
+    from dce.workspace.sources import named_in  # noqa: PLC0415
+
+    text = read_text(source)
+    with open_workspace(directory) as workspace:
+        found = named_in(text, list_files(workspace.project))
+        if not found:
+            raise DceError("not_found", "the text names no file of the workspace")
+        _take(workspace, found, is_replacing=is_replacing, is_json=is_json)
+
+
+@command.command()
+@click.argument("detail", type=click.Choice(("full", "outline", "head-tail", "path")))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@json_option
+@workspace_option
+def show(detail: str, paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
+    """Show less of selected files: their outline, head and tail, or path only. Answers can then not rewrite them."""
+    with open_workspace(directory) as workspace:
+        changed = workspace.selection.show(
+            paths_from(workspace.project, directory, paths), msgspec.convert(detail, Detail)
+        )
+        details = workspace.selection.details()
+    if is_json:
+        say_json({"changed": changed, "details": details})
+        return
+    for path in changed:
+        say(f"{detail} {path}")
+
+
+def _take(workspace: "Workspace", found: tuple[str, ...], *, is_replacing: bool, is_json: bool) -> None:
+    """Selects files that were found rather than named: without those for keys and passwords."""
+    before = workspace.selection.paths()
+    safe = {path for path in found if path in before or not touches_secrets(path)}
+    for path in sorted(set(found) - safe):
+        note(f"not taken along: {path} (its name says that it holds keys or passwords)")
+    workspace.selection.replace(safe if is_replacing else safe | set(before))
+    _tell(is_json, "added", tuple(sorted(safe - set(before))), workspace.selection.paths())
 
 
 def _tell(is_json: bool, verb: str, changed: tuple[str, ...], paths: tuple[str, ...]) -> None:

@@ -15,9 +15,9 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.schema import SCHEMAS
-from dce.workspace.schema.reading import PromptFile, file_block
+from dce.workspace.schema.reading import PromptFile, excerpt_block, file_block
 
-__all__ = ("ManifestEntry", "Prompt", "PromptCycle", "PromptFile", "PromptInput", "Section", "build")
+__all__ = ("ManifestEntry", "Prompt", "PromptCycle", "PromptFile", "PromptInput", "Section", "build", "whole_files")
 
 HISTORY_FULL_CYCLES = 5
 """How many cycles before the current one are given whole. Older ones shrink to a line: a history that only grows crowds the code out."""
@@ -108,10 +108,11 @@ def build(inputs: PromptInput) -> Prompt:
         )
     inputs = msgspec.structs.replace(inputs, files=tuple(sorted(inputs.files, key=lambda file: file.path)))
     nonce = _nonce(inputs)
+    whole = whole_files(inputs.files)
     bodies = (
         _wrap("M1. artifact schema", "\n".join(SECTIONS)),
         _wrap("M2. cycle overview", _overview(inputs)),
-        _wrap("M3. Interaction Schema", SCHEMAS[inputs.schema].instructions(nonce, inputs.files).strip("\n")),
+        _wrap("M3. Interaction Schema", SCHEMAS[inputs.schema].instructions(nonce, whole).strip("\n")),
         _wrap("M4. current project scope", inputs.scope.strip() or "No project scope defined."),
         _wrap("M5. organized artifacts list", _artifact_list(inputs.files)),
         _wrap("M6. Cycles", _cycles(inputs)),
@@ -124,8 +125,13 @@ def build(inputs: PromptInput) -> Prompt:
         nonce=nonce,
         schema=inputs.schema,
         sections=sections,
-        manifest=tuple(ManifestEntry(path=f.path, sha256=f.sha256, size=len(f.text.encode())) for f in inputs.files),
+        manifest=tuple(ManifestEntry(path=f.path, sha256=f.sha256, size=len(f.text.encode())) for f in whole),
     )
+
+
+def whole_files(files: tuple[PromptFile, ...]) -> tuple[PromptFile, ...]:
+    """Those that are shown whole: the only ones an answer may rewrite, and the only ones in the manifest."""
+    return tuple(file for file in files if file.detail == "full")
 
 
 def _nonce(inputs: PromptInput) -> str:
@@ -223,4 +229,7 @@ def _first_cycle(cycle: PromptCycle) -> str:
 def _files(files: tuple[PromptFile, ...], nonce: str) -> str:
     if not files:
         return "<!-- No files selected for flattening -->"
-    return "\n\n".join(file_block(file.path, file.text, nonce) for file in files)
+    return "\n\n".join(
+        file_block(file.path, file.text, nonce) if file.detail == "full" else excerpt_block(file, nonce)
+        for file in files
+    )

@@ -18,11 +18,15 @@ import tomli_w
 
 from dce.wire.errors import DceError
 from dce.workspace.compare import touches_secrets
+from dce.workspace.detail import Detail
 from dce.workspace.files import FileEntry, list_files, read_text
 from dce.workspace.project import Project
 
 META_KEY = "selection"
 """Where in the store's meta table the current selection is, as a JSON list."""
+
+DETAILS_KEY = "selection_details"
+"""Where the levels of detail are, as a JSON object of those that are not shown whole."""
 
 SETS_FILE = "selections.toml"
 
@@ -38,6 +42,14 @@ class MetaStore(Protocol):
 
     def meta_set(self, key: str, value: str) -> None:
         """Keeps `value` durably."""
+
+
+class SetDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """Two sets of paths against each other."""
+
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+    both: tuple[str, ...]
 
 
 class Selection:
@@ -97,6 +109,54 @@ class Selection:
             for path in sorted(wanted - before):
                 self._check_file(path, entries)
         self._keep(wanted)
+
+    def details(self) -> dict[str, Detail]:
+        """The level of detail of each selected path that is not shown whole."""
+        value = self._store.meta_get(DETAILS_KEY)
+        if value is None:
+            return {}
+        try:
+            details = msgspec.json.decode(value, type=dict[str, Detail])
+        except msgspec.MsgspecError as error:
+            raise DceError("store_unreadable", f"The stored levels of detail cannot be read: {error}.") from error
+        selected = set(self.paths())
+        return {path: detail for path, detail in details.items() if path in selected}
+
+    def show(self, patterns: Iterable[str], detail: Detail) -> tuple[str, ...]:
+        """Sets how much of selected files is shown; gives their paths. not_found if a pattern hits none that is selected."""
+        selected = self.paths()
+        hit: set[str] = set()
+        for pattern in patterns:
+            hits = _hits(pattern, selected)
+            if not hits:
+                raise _unknown(pattern, selected, "is selected")
+            hit |= hits
+        details = {path: level for path, level in self.details().items() if path not in hit}
+        if detail != "full":
+            details |= dict.fromkeys(sorted(hit), detail)
+        self._store.meta_set(DETAILS_KEY, msgspec.json.encode(details).decode())
+        return tuple(sorted(hit))
+
+    def merge(self, name: str) -> tuple[str, ...]:
+        """Adds the named set to the selection; gives those of its files that are left out because they no longer exist."""
+        before = set(self.paths())
+        missing = self.load(name)
+        self._keep(before | set(self.paths()))
+        return missing
+
+    def difference(self, name: str, other: str | None = None) -> SetDifference:
+        """What the named set has that the other (None: the selection) has not, and the other way round. not_found."""
+        sets = self.sets()
+        for wanted in filter(None, (name, other)):
+            if wanted not in sets:
+                raise _unknown(wanted, tuple(sets), "is a selection set")
+        first = set(sets[name])
+        second = set(self.paths() if other is None else sets[other])
+        return SetDifference(
+            only_first=tuple(sorted(first - second)),
+            only_second=tuple(sorted(second - first)),
+            both=tuple(sorted(first & second)),
+        )
 
     def clear(self) -> None:
         """Selects nothing."""

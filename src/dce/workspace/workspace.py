@@ -17,13 +17,14 @@ from dce.wire.errors import DceError
 from dce.workspace import baseline
 from dce.workspace.backups import Backups
 from dce.workspace.cycles import Cycle, Cycles
+from dce.workspace.detail import reduced
 from dce.workspace.exclude import Excludes
 from dce.workspace.files import FileText, read_text
 from dce.workspace.generation import Generation
 from dce.workspace.generator import Generator
 from dce.workspace.prepared_prompt import PreparedPrompt, reserved_tokens, too_long
 from dce.workspace.project import Project
-from dce.workspace.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build
+from dce.workspace.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build, whole_files
 from dce.workspace.provider import GatewayProvider, Model, Provider
 from dce.workspace.response import Response, Status
 from dce.workspace.schema import SCHEMAS, read_answer
@@ -189,7 +190,7 @@ class Workspace:
         return PreparedPrompt(
             cycle=inputs.cycle.id,
             prompt=prompt,
-            grammar=SCHEMAS[inputs.schema].grammar(prompt.nonce, inputs.files),
+            grammar=SCHEMAS[inputs.schema].grammar(prompt.nonce, whole_files(inputs.files)),
             counts=tuple(counts),
             total=total.tokens,
             is_exact=total.exact,
@@ -211,12 +212,22 @@ class Workspace:
             cycle=self._prompt_cycle(cycle),
             history=tuple(self._prompt_cycle(known, self._summary(known)) for known in earlier),
             scope=self.cycles.get(0).context,
-            files=tuple(
-                PromptFile(path=file.path, text=file.text, sha256=file.sha256) for file in self._selected_files()
-            ),
+            files=self._prompt_files(),
             schema=schema,
         )
         return self.sending.apply(inputs)
+
+    def _prompt_files(self) -> tuple[PromptFile, ...]:
+        """The selection's files, each at its level of detail."""
+        details = self.selection.details()
+        files = []
+        for file in self._selected_files():
+            detail = details.get(file.path, "full")
+            text = reduced(file.text, file.path, detail)
+            # A short file is its own head and tail: shown whole, it may be rewritten.
+            detail = "full" if text == file.text else detail
+            files.append(PromptFile(path=file.path, text=text, sha256=file.sha256, detail=detail))
+        return tuple(files)
 
     def _selected_files(self) -> list[FileText]:
         """The selection's files. Raises DceError invalid_input naming all that cannot go in."""

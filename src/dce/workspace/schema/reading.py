@@ -13,11 +13,15 @@ Parse = Literal["ok", "repaired", "failed"]
 
 
 class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as a prompt shows it. `sha256` is of the bytes on disk, so that a later change can be noticed."""
+    """A file as a prompt shows it. `sha256` is of the bytes on disk, so that a later change can be noticed.
+
+    `detail` says how much of it `text` is (full, outline, head-tail, path): only what is shown whole may be rewritten.
+    """
 
     path: str
     text: str
     sha256: str
+    detail: str = "full"
 
 
 class FileBlock(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,12 @@ class Schema(Protocol):
 
     def read(self, text: str, nonce: str) -> Reading | None:
         """The answer, or None if the text is not in this schema's form. Never raises."""
+
+
+def excerpt_block(file: PromptFile, nonce: str) -> str:
+    """A file that is not shown whole, in delimiters that no reader takes for an answer's file."""
+    text = file.text if file.text.endswith("\n") else file.text + "\n"
+    return f'<excerpt path="{file.path}" shows="{file.detail}" nonce="{nonce}">\n{text}</excerpt nonce="{nonce}">'
 
 
 def file_block(path: str, content: str, nonce: str) -> str:

@@ -1,0 +1,120 @@
+"""Outlines of languages other than Python, by tree-sitter: the extra `dce[outline]` brings grammars, each a wheel of its own.
+
+A language is a row: the suffixes, the package that holds its grammar, and the kinds of nodes that define something.
+"""
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+MAX_DEPTH = 12
+"""How deep definitions are looked for: deeper ones are local, and recursion must end."""
+
+MAX_SIGNATURE_CHARS = 200
+"""Longest line of an outline."""
+
+
+class Language(msgspec.Struct, frozen=True):
+    """A grammar: `function` of `package` gives it; nodes of `kinds` are shown up to where their body begins."""
+
+    suffixes: tuple[str, ...]
+    package: str
+    function: str
+    kinds: frozenset[str]
+
+
+_SCRIPT = frozenset(
+    [
+        "function_declaration",
+        "generator_function_declaration",
+        "class_declaration",
+        "method_definition",
+        "interface_declaration",
+        "type_alias_declaration",
+        "enum_declaration",
+        "abstract_class_declaration",
+        "internal_module",
+    ]
+)
+LANGUAGES: tuple[Language, ...] = (
+    Language((".js", ".mjs", ".cjs", ".jsx"), "tree_sitter_javascript", "language", _SCRIPT),
+    Language((".ts", ".mts", ".cts"), "tree_sitter_typescript", "language_typescript", _SCRIPT),
+    Language((".tsx",), "tree_sitter_typescript", "language_tsx", _SCRIPT),
+    Language(
+        (".go",),
+        "tree_sitter_go",
+        "language",
+        frozenset({"function_declaration", "method_declaration", "type_declaration"}),
+    ),
+    Language(
+        (".rs",),
+        "tree_sitter_rust",
+        "language",
+        frozenset(
+            [
+                "function_item",
+                "function_signature_item",
+                "struct_item",
+                "enum_item",
+                "trait_item",
+                "impl_item",
+                "mod_item",
+                "type_item",
+                "macro_definition",
+            ]
+        ),
+    ),
+    Language(
+        (".java",),
+        "tree_sitter_java",
+        "language",
+        frozenset(
+            [
+                "class_declaration",
+                "interface_declaration",
+                "enum_declaration",
+                "record_declaration",
+                "method_declaration",
+                "constructor_declaration",
+                "annotation_type_declaration",
+            ]
+        ),
+    ),
+)
+
+
+def outline_of(text: str, path: str) -> list[tuple[int, str]]:
+    """(line number from 1, indented definition) of a file; [] if its language or grammar is not there or it defines nothing."""
+    language = next((row for row in LANGUAGES if path.endswith(row.suffixes)), None)
+    if language is None:
+        return []
+    try:
+        tree_sitter = importlib.import_module("tree_sitter")
+        grammar = importlib.import_module(language.package)
+    except ModuleNotFoundError:
+        return []
+    parser = tree_sitter.Parser(tree_sitter.Language(getattr(grammar, language.function)()))
+    content = text.encode("utf-8", "surrogatepass")
+    return list(_definitions(parser.parse(content).root_node, content, language.kinds, 0, 0))
+
+
+def _definitions(
+    node: Any, content: bytes, kinds: frozenset[str], indent: int, depth: int
+) -> Iterator[tuple[int, str]]:
+    if depth > MAX_DEPTH:
+        return
+    for child in node.named_children:
+        is_definition = child.type in kinds
+        if is_definition:
+            yield child.start_point[0] + 1, "    " * indent + _signature(child, content)
+        yield from _definitions(child, content, kinds, indent + is_definition, depth + 1)
+
+
+def _signature(node: Any, content: bytes) -> str:
+    """The definition up to its body, on one line."""
+    body = node.child_by_field_name("body")
+    end = body.start_byte if body is not None else node.end_byte
+    line = " ".join(content[node.start_byte : end].decode("utf-8", "replace").split()).rstrip("{ ")
+    return line if len(line) <= MAX_SIGNATURE_CHARS else line[:MAX_SIGNATURE_CHARS] + "…"
