@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench import gateway_streams
+from bench import gateway_streams, store
 
-SCENARIOS = {"gateway_streams": gateway_streams}
+SCENARIOS = {"gateway_streams": gateway_streams, "store": store}
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -1,0 +1,133 @@
+"""The store at the size of years of work: 500 cycles, each with 13 responses of 100 KB. How long opening and looking around take.
+
+What must hold: the texts are different words, so that nothing is smaller than in life; what is timed is what a UI does.
+"""
+
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dce.workspace.generation import Generation
+from dce.workspace.history import match_expression
+from dce.workspace.project import Project
+from dce.workspace.prompt import PromptCycle, PromptInput, build
+from dce.workspace.response import Status, Tokens
+from dce.workspace.settings import Settings
+from dce.workspace.workspace import Workspace
+
+CYCLES, RESPONSES, SIZE = 500, 13, 100_000
+ROUNDS = 11
+_WORDS = 20_000
+"""Different words: the vocabulary of a large project."""
+
+
+def run() -> dict[str, Any]:
+    """Builds the store in a temporary folder and times it; milliseconds, every round."""
+    with tempfile.TemporaryDirectory(prefix="dce-bench-") as folder:
+        project = Project.init(Path(folder))
+        began = time.perf_counter()
+        with Workspace.open(project, Settings()) as workspace:
+            _fill(workspace)
+        built_s = time.perf_counter() - began
+        size = sum(path.stat().st_size for path in project.state_dir.iterdir() if path.is_file())
+        return {
+            "cycles": CYCLES,
+            "responses_per_cycle": RESPONSES,
+            "response_bytes": SIZE,
+            "store_bytes": size,
+            "built_s": round(built_s, 1),
+            "ms": _times(project),
+        }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The medians, and the slowest round."""
+    lines = [
+        f"{result['cycles']} cycles × {result['responses_per_cycle']} responses of {result['response_bytes']:,} bytes"
+        f" ({result['store_bytes'] / 1e6:,.0f} MB of store with its index). {result['machine']}, {result['when']}.",
+        "",
+        "| what | median ms | slowest ms | wanted ms |",
+        "|---|---|---|---|",
+    ]
+    wanted = {"open": "< 200", "navigate to a cycle": "< 50"}
+    for name, rounds in result["ms"].items():
+        lines.append(f"| {name} | {statistics.median(rounds):.1f} | {max(rounds):.1f} | {wanted.get(name, '')} |")
+    return "\n".join(lines)
+
+
+def _times(project: Project) -> dict[str, list[float]]:
+    chance = random.Random(2)
+    opened: list[float] = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        Workspace.open(project, Settings()).close()
+        opened.append(_ms(began))
+    with Workspace.open(project, Settings()) as workspace:
+        store = workspace.store
+
+        def navigate() -> None:
+            cycle = store.get_cycle(chance.randrange(1, CYCLES + 1))
+            generation = store.latest_generation(cycle.id)
+            assert generation is not None
+            assert len(store.responses(generation.id)) == RESPONSES
+
+        def search() -> None:
+            assert store.search(match_expression(f"word{chance.randrange(_WORDS)}"), 20)
+
+        return {
+            "open": opened,
+            "navigate to a cycle": _rounds(navigate),
+            "history at a glance": _rounds(store.history),
+            "search for a word": _rounds(search),
+        }
+
+
+def _rounds(work: Callable[[], object]) -> list[float]:
+    found = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        found.append(_ms(began))
+    return found
+
+
+def _ms(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 2)
+
+
+def _fill(workspace: Workspace) -> None:
+    chance = random.Random(1)
+    store = workspace.store
+    prompt = build(
+        PromptInput(cycle=PromptCycle(id=1, title="", context=""), history=(), scope="", files=(), schema="blocks")
+    )
+    store.put_prompt(prompt, None, 1.0)
+    words = [f"word{number}" for number in range(_WORDS)]
+    texts = [" ".join(chance.choices(words, k=SIZE // 10))[:SIZE] for _ in range(40)]
+    for number in range(CYCLES):
+        cycle = workspace.cycles.create(f"Cycle {number}", chance.choice(texts)[:4000])
+        generation = store.insert_generation(
+            Generation(
+                id=0,
+                cycle=cycle.id,
+                prompt_sha256=prompt.sha256,
+                model="",
+                n=RESPONSES,
+                schema="blocks",
+                nonce=prompt.nonce,
+                max_tokens=0,
+                created_at=1.0,
+            )
+        )
+        store.save_ends(
+            msgspec.structs.replace(
+                response, status=Status.COMPLETE, text=chance.choice(texts), tokens=Tokens(answer=25_000, exact=True)
+            )
+            for response in store.responses(generation.id)
+        )
