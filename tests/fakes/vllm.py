@@ -93,11 +93,11 @@ class FakeVllm:
         self._ready.set()
         await self._stopping.wait()
         server.close()
-        while self._connections:
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in self._connections:
                 task.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
-            await asyncio.sleep(0)  # the transports close in the loop's next turn
+            await asyncio.wait(others, timeout=0.1)  # also those that are just being accepted
+        await asyncio.sleep(0)  # the transports close in the loop's next turn
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
