@@ -54,8 +54,8 @@ class EmbeddedSettings(msgspec.Struct, frozen=True, kw_only=True):
 def usable_threads() -> int:
     """Threads for writing: half of the processors.
 
-    The native threads wait for each other by spinning, many times a token. If another program holds a core, all of them burn theirs:
-    on two busy cores, ten responses took 15–21 s with one thread and 87–176 s with two; on two idle ones about the same.
+    The native threads wait for each other by spinning, many times a token, so that a core which another program holds stalls them
+    all. Ten responses on two busy cores: 15-21 s with one thread, 87-176 s with two; on two free ones 8-12 s and 11-13 s.
     """
     return max(1, (os.cpu_count() or 1) // 2)
 
