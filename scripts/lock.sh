@@ -6,7 +6,7 @@ compile() {
     uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
         --custom-compile-command "make lock" "$@"
 }
-compile --all-extras pyproject.toml -o locks/runtime.txt
+compile --extra demo pyproject.toml -o locks/runtime.txt
 compile --all-extras --group dev pyproject.toml -o locks/dev.txt
 compile locks/build.in -o locks/build.txt
 compile locks/node.in -o locks/node.txt
