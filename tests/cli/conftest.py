@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: ScriptedGat
     (root / "src" / "a.py").write_text("def a():\n    return 1\n")
     (root / "src" / "b.py").write_text("def b():\n    return 2\n")
     (root / "readme.md").write_text("# Sample\n")
-    (root / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    (root / "logo.bin").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
     monkeypatch.chdir(root)
     monkeypatch.setenv("DCE_URL", gateway.url)
     monkeypatch.setenv("DCE_API_KEY", KEY)

@@ -1,5 +1,6 @@
 """From a folder to a prompt: init, files, select, cycle, prompt."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_files(dce: Dce, workspace: Path) -> None:
     }
     assert (rows["readme.md"]["is_selected"], rows["readme.md"]["exact"]) == (False, False)
     assert rows["readme.md"]["tokens"] > 0
-    assert (rows["logo.png"]["tokens"], rows["logo.png"]["excluded"]) == (None, "binary")
+    assert (rows["logo.bin"]["tokens"], rows["logo.bin"]["excluded"]) == (None, "binary")
 
 
 def test_files_that_are_not_selected_are_sent_nowhere(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
@@ -91,7 +92,7 @@ def test_select_outside(path: str, dce: Dce, workspace: Path) -> None:
 
 def test_select_binary(dce: Dce, workspace: Path) -> None:
     """A binary file named in full is refused with the reason."""
-    assert "binary" in dce("select", "add", "logo.png", code=3).err
+    assert "binary" in dce("select", "add", "logo.bin", code=3).err
 
 
 def test_paths_are_taken_from_where_you_are(dce: Dce, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,3 +212,52 @@ def test_why_a_file_is_left_out(dce: Dce, workspace: Path) -> None:
     assert "'*.lock'" in dce("files", "--why", "a.lock", code=1).out
     assert dce("files", "--why", "src/a.py", "--json").json == {"path": "src/a.py", "excluded": ""}
     assert "'*.lock'" in dce("select", "add", "a.lock", code=3).err
+
+
+def test_select_changed(dce: Dce, workspace: Path) -> None:
+    """`changed` takes what differs from a commit, or from a cycle's prompt; `--replace` makes it the selection."""
+    for words in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=t", "-c", "user.email=t@e.org", "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", *words], cwd=workspace, check=True)
+    (workspace / "readme.md").write_text("# Changed\n")
+    (workspace / ".env").write_text("A=1\n")
+    changed = dce("select", "changed", "--replace", "--json")
+    assert changed.json["paths"] == ["readme.md"]
+    assert "not taken along: .env" in changed.err
+    assert "no prompt yet" in dce("select", "changed", "--since-cycle", 1, code=1).err
+    dce("generate", "-n", 1)
+    (workspace / "readme.md").write_text("# Changed again\n")
+    dce("select", "clear")
+    assert "readme.md" in dce("select", "changed", "--since-cycle", 1, "--json").json["added"]
+
+
+def test_select_from_a_trace(dce: Dce, workspace: Path) -> None:
+    """`from` takes the files that a text names; a text that names none is an error."""
+    dce("select", "clear")
+    (workspace / "trace.log").write_text('File "/srv/src/b.py", line 2, in b\n')
+    assert dce("select", "from", "trace.log", "--json").json["added"] == ["src/b.py"]
+    (workspace / "trace.log").write_text("nothing\n")
+    assert "names no file" in dce("select", "from", "trace.log", code=1).err
+
+
+def test_sets_compared_and_merged(dce: Dce, workspace: Path) -> None:
+    """`diff` says what differs between sets, or from the selection; `load --merge` adds a set."""
+    dce("select", "save", "code")
+    dce("select", "clear")
+    dce("select", "add", "readme.md", "src/a.py")
+    found = dce("select", "diff", "code", "--json").json
+    assert found == {"only_first": ["src/b.py"], "only_second": ["readme.md"], "both": ["src/a.py"]}
+    assert "- src/b.py" in dce("select", "diff", "code").out
+    assert dce("select", "load", "code", "--merge", "--json").json["paths"] == ["readme.md", "src/a.py", "src/b.py"]
+    assert "not_found" in dce("select", "diff", "kode", code=1).err
+
+
+def test_show_less_of_a_file(dce: Dce, workspace: Path) -> None:
+    """`show` sets how much of a file the prompt has."""
+    assert dce("select", "show", "path", "src/a.py", "--json").json["details"] == {"src/a.py": "path"}
+    dce("prompt")
+    assert "[2 lines, not shown]" in (workspace / "prompt.md").read_text()
+    assert dce("select", "show", "full", "src", "--json").json["details"] == {}

@@ -189,7 +189,7 @@ def make_project(folder: Path) -> Project:
     (folder / "test_words.py").write_text(TESTS, encoding="utf-8")
     (folder / "README.md").write_text(README, encoding="utf-8")
     (folder / "docs" / "notes.md").write_text("# Notes\n\nKeep it small.\n", encoding="utf-8")
-    (folder / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
+    (folder / "logo.bin").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
     project = Project.init(folder)
     (project.state_dir / "checks.toml").write_text(CHECKS, encoding="utf-8")
     return project

@@ -151,10 +151,10 @@ def test_files_have_their_tokens_or_the_reason_why_not(tmp_path: Path) -> None:
 
     async def scene(window: Window) -> None:
         files = {file["path"]: file for file in (await window.get("/api/files"))["files"]}
-        assert set(files) == {"README.md", "docs/notes.md", "logo.png", "test_words.py", "words.py"}
+        assert set(files) == {"README.md", "docs/notes.md", "logo.bin", "test_words.py", "words.py"}
         assert files["words.py"]["count"] == {"tokens": -(-len(STUB) // 4), "exact": True}
-        assert files["logo.png"]["excluded"] == "binary"
-        assert files["logo.png"]["count"] is None
+        assert files["logo.bin"]["excluded"] == "binary"
+        assert files["logo.bin"]["count"] is None
 
     play(tmp_path, scene)
 

@@ -198,6 +198,23 @@ def show(detail: str, paths: tuple[str, ...], is_json: bool, directory: Path) ->
         say(f"{detail} {path}")
 
 
+@command.command()
+@click.argument("numbers", metavar="1-3,7|all")
+@click.argument("path", metavar="PATH")
+@json_option
+@workspace_option
+def pages(numbers: str, path: str, is_json: bool, directory: Path) -> None:
+    """Show only some pages, sheets or slides of a selected document."""
+    with open_workspace(directory) as workspace:
+        workspace.selection.show_pages(paths_from(workspace.project, directory, [path])[0], numbers)
+        found = workspace.selection.pages()
+    if is_json:
+        say_json({"pages": found})
+        return
+    for name, shown in found.items():
+        say(f"{shown} {name}")
+
+
 def _take(workspace: "Workspace", found: tuple[str, ...], *, is_replacing: bool, is_json: bool) -> None:
     """Selects files that were found rather than named: without those for keys and passwords."""
     before = workspace.selection.paths()

@@ -20,6 +20,7 @@ import rignore
 from dce.wire.errors import DceError
 from dce.workspace.encodings import UTF8, decode, is_binary, marked
 from dce.workspace.exclude import Excludes
+from dce.workspace.extract import MAX_DOCUMENT_BYTES, extract, format_of
 from dce.workspace.project import STATE_DIR, Project
 
 MAX_TEXT_BYTES = 5_000_000
@@ -42,7 +43,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@()\[\
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A file of the workspace. `size` in bytes; `excluded` says why it cannot go into a prompt, "" if it can.
 
-    `encoding` is "" for UTF-8 (as far as a peek tells), "older" for one that only `read_text` finds out.
+    `encoding` is "" for UTF-8 (as far as a peek tells), "older" for one that only `read_text` finds out, and a document's format.
     """
 
     path: str
@@ -54,7 +55,8 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
 class FileText(msgspec.Struct, frozen=True, kw_only=True):
     """A file's text without a byte-order mark; `sha256` and `size` are of the bytes on disk, mark included.
 
-    Text in another `encoding` than UTF-8 can be shown to a model; accepting never writes over such a file.
+    Text in another `encoding` than UTF-8 (that of a document is its format) can be shown to a model; accepting never writes over
+    such a file.
     """
 
     path: str
@@ -85,22 +87,27 @@ def list_files(project: Project) -> list[FileEntry]:
     return entries
 
 
-def read_text(project: Project, path: str) -> FileText:
-    """The text of one file. Raises outside_workspace, not_found, or invalid_input for what is not text of a sane size."""
+def read_text(project: Project, path: str, pages: str = "") -> FileText:
+    """The text of one file; of a document, what was extracted (of `pages` "1-3,7" only), or a line that says why there is none.
+
+    Raises outside_workspace, not_found, or invalid_input for what is not text of a sane size.
+    """
     real = project.resolve(path)
+    form = format_of(path)
+    limit = MAX_DOCUMENT_BYTES if form else MAX_TEXT_BYTES
     try:
         status = real.stat()
         if not stat.S_ISREG(status.st_mode):
             raise DceError("invalid_input", f"{path} is not text (it is not a regular file).")
-        if status.st_size > MAX_TEXT_BYTES:
-            raise DceError("invalid_input", f"{path} is not text to send ({_too_large(status.st_size)}).")
+        if status.st_size > limit:
+            raise DceError("invalid_input", f"{path} is not text to send ({_too_large(status.st_size, limit)}).")
         content = real.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DceError("not_found", f"There is no file {path} in the workspace.") from error
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}.") from error
     try:
-        text, encoding = decode(content)
+        text, encoding = (extract(project, path, content, pages).text, form) if form else decode(content)
     except ValueError as error:
         raise DceError("invalid_input", f"{path} is not text ({error}).") from error
     return FileText(
@@ -172,8 +179,11 @@ def _looked_at(name: str, real: str, status: os.stat_result, *, is_sniffed: bool
         excluded = "a repository or a linked folder of its own"
     elif not stat.S_ISREG(status.st_mode):
         excluded = "not a regular file"
+    elif form := format_of(name):
+        excluded = _too_large(status.st_size, MAX_DOCUMENT_BYTES) if status.st_size > MAX_DOCUMENT_BYTES else ""
+        encoding = form
     elif status.st_size > MAX_TEXT_BYTES:
-        excluded = _too_large(status.st_size)
+        excluded = _too_large(status.st_size, MAX_TEXT_BYTES)
     elif is_sniffed and status.st_size:
         try:
             excluded, encoding = _peek(real)
@@ -202,8 +212,8 @@ def _peek(real: str) -> tuple[str, str]:
     return "", ""
 
 
-def _too_large(size: int) -> str:
-    return f"too large ({size / 1_000_000:.1f} MB; at most {MAX_TEXT_BYTES // 1_000_000} MB)"
+def _too_large(size: int, limit: int) -> str:
+    return f"too large ({size / 1_000_000:.1f} MB; at most {limit // 1_000_000} MB)"
 
 
 def _git_names(root: Path) -> list[str]:

@@ -6,6 +6,7 @@ in `.dce/selections.toml`, a file people may edit and commit, so what it says is
 
 import difflib
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ import tomli_w
 from dce.wire.errors import DceError
 from dce.workspace.compare import touches_secrets
 from dce.workspace.detail import Detail
+from dce.workspace.extract import format_of
 from dce.workspace.files import FileEntry, list_files, read_text
 from dce.workspace.project import Project
 
@@ -27,6 +29,11 @@ META_KEY = "selection"
 
 DETAILS_KEY = "selection_details"
 """Where the levels of detail are, as a JSON object of those that are not shown whole."""
+
+PAGES_KEY = "selection_pages"
+"""Where the page ranges are, likewise."""
+
+_RANGES = re.compile(r"\d{1,6}(?:-\d{1,6})?(?:,\d{1,6}(?:-\d{1,6})?)*")
 
 SETS_FILE = "selections.toml"
 
@@ -137,6 +144,30 @@ class Selection:
         self._store.meta_set(DETAILS_KEY, msgspec.json.encode(details).decode())
         return tuple(sorted(hit))
 
+    def pages(self) -> dict[str, str]:
+        """The pages, sheets or slides ("1-3,7") of each selected document that is not shown whole."""
+        value = self._store.meta_get(PAGES_KEY)
+        if value is None:
+            return {}
+        try:
+            pages = msgspec.json.decode(value, type=dict[str, str])
+        except msgspec.MsgspecError as error:
+            raise DceError("store_unreadable", f"The stored page ranges cannot be read: {error}.") from error
+        selected = set(self.paths())
+        return {path: numbers for path, numbers in pages.items() if path in selected}
+
+    def show_pages(self, path: str, numbers: str) -> None:
+        """Shows only these pages ("1-3,7"; "" or "all": all) of a selected document. Raises not_found and invalid_input."""
+        if path not in self.paths():
+            raise _unknown(path, self.paths(), "is selected")
+        if not format_of(path):
+            raise DceError("invalid_input", f"{path} is no document: it has no pages.")
+        wanted = "" if numbers == "all" else "".join(numbers.split())
+        if wanted and not _RANGES.fullmatch(wanted):
+            raise DceError("invalid_input", f"{numbers!r} names no pages: write 1-3,7 or all.")
+        pages = self.pages() | {path: wanted}
+        self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+
     def merge(self, name: str) -> tuple[str, ...]:
         """Adds the named set to the selection; gives those of its files that are left out because they no longer exist."""
         before = set(self.paths())
@@ -201,7 +232,13 @@ class Selection:
 
     def _matching(self, pattern: str, entries: dict[str, FileEntry]) -> set[str]:
         # Files for keys and passwords are taken only by their full name, never along with their folder.
-        usable = [path for path, entry in entries.items() if not entry.excluded and not touches_secrets(path)]
+        # Documents and pictures, too, do not come along with a folder, but a pattern can mean them.
+        is_pattern = any(char in pattern for char in "*?[")
+        usable = [
+            path
+            for path, entry in entries.items()
+            if not (entry.excluded or touches_secrets(path)) and (is_pattern or not format_of(path))
+        ]
         if not (pattern.rstrip("/") in entries or _is_there(self._project, pattern)):
             hits = _hits(pattern, usable)
             if not hits:

@@ -19,6 +19,7 @@ from dce.workspace.backups import Backups
 from dce.workspace.cycles import Cycle, Cycles
 from dce.workspace.detail import reduced
 from dce.workspace.exclude import Excludes
+from dce.workspace.extract import format_of
 from dce.workspace.files import FileText, read_text
 from dce.workspace.generation import Generation
 from dce.workspace.generator import Generator
@@ -222,10 +223,10 @@ class Workspace:
         details = self.selection.details()
         files = []
         for file in self._selected_files():
-            detail = details.get(file.path, "full")
-            text = reduced(file.text, file.path, detail)
+            level = details.get(file.path, "full")
+            text = reduced(file.text, file.path, level)
             # A short file is its own head and tail: shown whole, it may be rewritten.
-            detail = "full" if text == file.text else detail
+            detail = level if text != file.text else "extract" if format_of(file.path) else "full"
             files.append(PromptFile(path=file.path, text=text, sha256=file.sha256, detail=detail))
         return tuple(files)
 
@@ -234,12 +235,13 @@ class Workspace:
         found: list[FileText] = []
         problems: list[str] = []
         excludes = Excludes.of(self.project)
+        pages = self.selection.pages()
         for path in self.selection.paths():
             if reason := excludes.reason(path):
                 problems.append(f"{path} is {reason}")
                 continue
             try:
-                found.append(read_text(self.project, path))
+                found.append(read_text(self.project, path, pages.get(path, "")))
             except DceError as error:
                 problems.append(error.message.rstrip("."))
         if problems:
