@@ -173,6 +173,8 @@ def _generate_and_show(
     print_board(rows, f"generation {generation.id}: {n} responses to one prompt, best first")
     say()
     _say_outcome(rows, time.monotonic() - started)
+    if not engine.is_alive:
+        note(f"the engine ended in the middle (exit code {engine.exit_code}); its log: {engine.log}")
     if code is Exit.DONE and not any(row.parse != "failed" for row in rows):
         code = Exit.NOT_SO
     with Workspace.open(project, settings) as workspace, _panel(workspace, port) as panel:
@@ -208,8 +210,8 @@ def _say_outcome(rows: "list[BoardRow]", elapsed_s: float) -> None:
     )
     if right:
         say(f"Best: response {right[0]}.")
-    else:
-        say("None is right this time: that happens with a model this small. `dce generate` there asks again.")
+    elif parsed:
+        say("None is right this time, which happens with a model this small: run the demo again.")
 
 
 def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
