@@ -18,6 +18,7 @@ from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.prompt import PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.response import Response, Status
 from dce.workspace.schema.reading import FileBlock, Reading
+from dce.workspace.shown import ShownFiles
 from dce.workspace.store import STORE_FILE, Store
 
 Snapshot = dict[str, tuple[str, int, bytes]]
@@ -49,6 +50,10 @@ class Bench:
     def reading(self, generation_id: int, slot: int) -> Reading:
         """As given to `answer`."""
         return self.readings[generation_id, slot]
+
+    def shown(self, generation_id: int) -> Callable[[str], str | None]:
+        """The prompt's own copy."""
+        return ShownFiles(self.store.get_prompt(self.store.get_generation(generation_id).prompt_sha256)).get
 
     @contextmanager
     def writer_lock(self, verb: str = "") -> Iterator[None]:

@@ -50,6 +50,9 @@ class Workspace(Protocol):
     def reading(self, generation_id: int, slot: int) -> Reading:
         """The latest version of a response, taken apart."""
 
+    def shown(self, generation_id: int) -> Callable[[str], str | None]:
+        """The files as a generation's prompt showed them whole: path → text, None for those it did not show."""
+
     def writer_lock(self, verb: str = ...) -> AbstractContextManager[object]:
         """Keeps other processes from changing the workspace. Raises DceError workspace_locked, naming their verb."""
 

@@ -33,6 +33,7 @@ from dce.workspace.schema.reading import Reading
 from dce.workspace.selection import Selection
 from dce.workspace.sending import GuardedProvider, Sending
 from dce.workspace.settings import MAX_RESPONSES, Settings
+from dce.workspace.shown import ShownFiles
 from dce.workspace.store import STORE_FILE, Store
 from dce.workspace.tokens import TokenCounter
 from dce.workspace.writer_lock import WriterLock
@@ -106,8 +107,15 @@ class Workspace:
         generation = self.store.get_generation(generation_id)
         response = self.store.response(generation_id, slot, version)
         is_cut = response.status is not Status.COMPLETE
-        reading = read_answer(response.text, generation.schema, generation.nonce, is_cut)
+        shown = ShownFiles(self.store.get_prompt(generation.prompt_sha256))
+        reading = read_answer(response.text, generation.schema, generation.nonce, is_cut, shown.get)
         return self.sending.placeholders.restored(reading)
+
+    def shown(self, generation_id: int) -> Callable[[str], str | None]:
+        """The files as a generation's prompt showed them whole (path → text), with secrets in their places."""
+        files = ShownFiles(self.store.get_prompt(self.store.get_generation(generation_id).prompt_sha256))
+        restore = self.sending.placeholders.restore
+        return lambda path: None if (text := files.get(path)) is None else restore(text)
 
     def latest_generation(self, cycle_id: int | None = None) -> Generation | None:
         """The newest generation, of a cycle or of all."""

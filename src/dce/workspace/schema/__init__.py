@@ -6,36 +6,64 @@ from types import MappingProxyType
 import msgspec
 
 from dce.workspace.schema.blocks import BlocksSchema
+from dce.workspace.schema.diff_form import DiffSchema
+from dce.workspace.schema.escaped import unescaped
 from dce.workspace.schema.fill import FillSchema
+from dce.workspace.schema.json_form import JsonSchema
 from dce.workspace.schema.reading import FileBlock as FileBlock
 from dce.workspace.schema.reading import PromptFile as PromptFile
 from dce.workspace.schema.reading import Reading as Reading
 from dce.workspace.schema.reading import Schema as Schema
+from dce.workspace.schema.reading import Shown, nothing_shown
 from dce.workspace.schema.tags import TagsSchema
 
-_ALL: tuple[Schema, ...] = (BlocksSchema(), FillSchema(), TagsSchema())
+_ALL: tuple[Schema, ...] = (BlocksSchema(), FillSchema(), TagsSchema(), JsonSchema(), DiffSchema())
 
 SCHEMAS: Mapping[str, Schema] = MappingProxyType({schema.name: schema for schema in _ALL})
 """Every interaction schema by its name."""
 
-_TOLERANT = ("blocks", "tags")
+_TOLERANT = ("blocks", "tags", "diff")
 """The readers tried on an answer that is not in its prompt's form, strictest first."""
 
 
-def read_answer(text: str, schema: str, nonce: str, is_truncated: bool = False) -> Reading:
+def read_answer(
+    text: str, schema: str, nonce: str, is_truncated: bool = False, shown: Shown = nothing_shown
+) -> Reading:
     """An answer taken apart: by the reader of the prompt's schema, else by the tolerant ones. Never raises, whatever the text.
 
-    `is_truncated` says that the model was cut off at its limit. If no reader knows the form, `parse` is "failed" and the summary
-    holds the whole text.
+    `is_truncated` says that the model was cut off at its limit; edits are changes of what was `shown`. If no reader knows the
+    form, `parse` is "failed" and the summary holds the whole text.
     """
-    for name in dict.fromkeys((schema, *_TOLERANT)):
-        reading = SCHEMAS[name].read(text, nonce) if name in SCHEMAS else None
+    reading = _first(text, schema, nonce, shown)
+    if reading is None or not (reading.files or reading.unapplied):
+        # Seldom, and only where nothing was found: `&lt;file` and `\\<file` could be a file's own text.
+        plain = unescaped(text)
+        again = None if plain == text else _first(plain, schema, nonce, shown)
+        if again is not None and again.files:
+            reading = _repaired(
+                again, "The answer's tags were escaped, as for Markdown or HTML; they were taken as meant."
+            )
+    if reading is None:
+        reading = Reading(
+            summary=text, parse="failed", notes=("The answer is in no known form: its raw text is shown.",)
+        )
+    return _cut_off(reading) if is_truncated else reading
+
+
+def _first(text: str, schema: str, nonce: str, shown: Shown) -> Reading | None:
+    """The first reading that a reader gives."""
+    # JSON before the rest: its strings may hold any tag, while it begins like nothing else. A grammar's form needs no guess.
+    names = (schema, "json", *_TOLERANT) if schema == "fill" else ("json", schema, *_TOLERANT)
+    for name in dict.fromkeys(names):
+        reading = SCHEMAS[name].read(text, nonce, shown) if name in SCHEMAS else None
+        # An answer of another form may hold a `<summary>` too: without any file, the diff reader has a look first.
+        if reading is not None and name in {"blocks", "tags"} and not (reading.files or reading.unapplied):
+            other = SCHEMAS["diff"].read(text, nonce, shown)
+            reading, name = (other, "diff") if other is not None else (reading, name)  # noqa: PLW2901
         if reading is not None:
-            if name != schema:
-                reading = _repaired(reading, f"The answer is in the form {name!r}, not {schema!r} as asked.")
-            return _cut_off(reading) if is_truncated else reading
-    failed = Reading(summary=text, parse="failed", notes=("The answer is in no known form: its raw text is shown.",))
-    return _cut_off(failed) if is_truncated else failed
+            note = f"The answer is in the form {name!r}, not {schema!r} as asked."
+            return reading if name == schema else _repaired(reading, note)
+    return None
 
 
 def _repaired(reading: Reading, note: str) -> Reading:

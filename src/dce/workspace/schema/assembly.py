@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 import msgspec
 
 from dce.workspace.schema.doubts import missing_files, placeholder
-from dce.workspace.schema.prose import read_prose
-from dce.workspace.schema.reading import FileBlock, Reading
+from dce.workspace.schema.prose import Prose, read_prose
+from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
 from dce.workspace.schema.spans import Span
 
 MAX_NOTED = 5
@@ -22,21 +22,50 @@ _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^`\r\n]*)\r?")
 _MARKDOWN = frozenset({".md", ".markdown", ".mdx", ".mdc", ".rst"})
 
 
-def assemble(text: str, spans: Sequence[Span], *, start: int = 0, repairs: Sequence[str] = ()) -> Reading:
+def assemble(
+    text: str,
+    spans: Sequence[Span],
+    *,
+    start: int = 0,
+    repairs: Sequence[str] = (),
+    edited: Sequence[FileBlock] = (),
+    unapplied: Sequence[Unapplied] = (),
+    not_files: Sequence[Span] = (),
+) -> Reading:
     """The reading of an answer: its files lie at `spans` in `text` (in order, apart), what is before `start` is reasoning.
 
-    `repairs` say what the reader had to mend to find them.
+    `repairs` say what the reader had to mend to find them. Those of the spans that are `not_files` are the edits behind `edited`
+    and `unapplied`.
     """
-    prose = read_prose(_outside(text, spans, start))
-    repairs = [*repairs, *prose.repairs]
-    remarks = [*prose.remarks]
-    if start:
-        remarks.insert(0, "Reasoning before the answer was left out of the view.")
     spans = [span for span in spans if span.start >= start]
-    found = [_block(text, span, repairs) for span in spans]
-    files, is_doubled = _latest(found, remarks)
-    flags = _flags(files, f"{prose.summary}\n{prose.plan}", remarks, is_doubled=is_doubled)
-    is_whole = not repairs and all(file.status == "complete" for file in files)
+    prose = read_prose(_outside(text, spans, start))
+    mended = [*repairs]
+    whole = [_block(text, span, mended) for span in spans if span not in not_files]
+    found = [*whole, *edited]
+    remarks = ["Reasoning before the answer was left out of the view."] if start else []
+    return assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
+
+
+def assemble_blocks(
+    found: Sequence[FileBlock],
+    prose: Prose,
+    *,
+    repairs: Sequence[str] = (),
+    remarks: Sequence[str] = (),
+    unapplied: Sequence[Unapplied] = (),
+) -> Reading:
+    """The reading made of files that were already taken out of the answer, and of what it says beside them.
+
+    `unapplied` are edits whose place was not found: such a file is not among the files, and is never taken for unchanged.
+    """
+    repairs = [*repairs, *prose.repairs]
+    remarks = [*remarks, *prose.remarks, *(f"{edit.path}: Not applied: {edit.reason}" for edit in unapplied)]
+    files, is_doubled = _latest([file for file in found if file.path not in {e.path for e in unapplied}], remarks)
+    said = f"{prose.summary}\n{prose.plan}"
+    flags = _flags(files, said, remarks, [edit.path for edit in unapplied], is_doubled=is_doubled)
+    if unapplied:
+        flags = (*flags, "unapplied_edit")
+    is_whole = not repairs and not unapplied and all(file.status == "complete" for file in files)
     return Reading(
         summary=prose.summary,
         plan=prose.plan,
@@ -45,6 +74,7 @@ def assemble(text: str, spans: Sequence[Span], *, start: int = 0, repairs: Seque
         parse="ok" if is_whole else "repaired",
         flags=flags,
         notes=(*repairs, *remarks),
+        unapplied=tuple(unapplied),
     )
 
 
@@ -70,14 +100,14 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
     content, status = text[span.body_start : span.body_end], span.status
     if span.note:
         repairs.append(f"{path}: {span.note}")
-    bare = _unwrapped(content, path)
+    bare = unwrapped(content, path)
     if bare is not None:
         repairs.append(f"{path}: The code fence around the file was taken off.")
         content, status = bare, "repaired" if status == "complete" else status
     return FileBlock(path=path, content=content, status=status)
 
 
-def _unwrapped(content: str, path: str) -> str | None:
+def unwrapped(content: str, path: str) -> str | None:
     """A file without the code fence that wraps all of it; None if there is none.
 
     A Markdown file may well begin and end with a fence of its own: there, only one marked `markdown` is a wrapping.
@@ -121,7 +151,10 @@ def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileB
     return files, bool(disagree)
 
 
-def _flags(files: Sequence[FileBlock], said: str, remarks: list[str], *, is_doubled: bool) -> tuple[str, ...]:
+def _flags(
+    files: Sequence[FileBlock], said: str, remarks: list[str], others: Sequence[str], *, is_doubled: bool
+) -> tuple[str, ...]:
+    """What is doubtful. `others` are paths that the answer holds, though not as files."""
     flags = []
     if any(file.status == "truncated" for file in files):
         flags.append("truncated")
@@ -131,7 +164,7 @@ def _flags(files: Sequence[FileBlock], said: str, remarks: list[str], *, is_doub
             remarks.append(f"{path}: A placeholder stands for text that was left out: {line[:80]}")
     if any(line for _, line in placeholders):
         flags.append("elision")
-    missing = missing_files(said, [file.path for file in files])
+    missing = missing_files(said, [*(file.path for file in files), *others])
     if missing:
         flags.append("missing_files")
         remarks.append(f"Named as written, but absent: {_list(missing)}.")

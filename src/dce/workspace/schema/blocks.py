@@ -6,9 +6,21 @@ with the same nonce everything is the file, byte for byte: no other text ends a 
 
 import re
 
-from dce.workspace.schema.assembly import assemble
+from dce.workspace.schema.assembly import assemble, canonical
+from dce.workspace.schema.edit_blocks import BIG_FILE_LINES, edited_file, parse_edits
+from dce.workspace.schema.edit_blocks import instructions as edit_instructions
+from dce.workspace.schema.edits import Edit, EditError
 from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
-from dce.workspace.schema.reading import BlockStatus, PromptFile, Reading, file_block
+from dce.workspace.schema.reading import (
+    BlockStatus,
+    FileBlock,
+    PromptFile,
+    Reading,
+    Shown,
+    Unapplied,
+    file_block,
+    nothing_shown,
+)
 from dce.workspace.schema.spans import MAX_TAG_CHARS, Span, find_spans
 
 _INSTRUCTIONS = """\
@@ -39,9 +51,9 @@ Rules:
 6. One block for a path. Every file named as written in the summary has its block."""
 
 
-_ANY_OPENER = re.compile(r"^[ \t]*<file\b[^<>\n]*\bpath\s*=", re.MULTILINE)
+_ANY_OPENER = re.compile(r"^[ \t]*<(?:file|edit)\b[^<>\n]*\bpath\s*=", re.MULTILINE)
 _ANY_NONCE = re.compile(
-    rf"""^[ \t]*<file\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}\bpath\s*=)[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bnonce\s*=\s*["']?([\w-]{{1,40}})""",
+    rf"""^[ \t]*<(?:file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}\bpath\s*=)[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bnonce\s*=\s*["']?([\w-]{{1,40}})""",
     re.MULTILINE,
 )
 _LOOSE_CLOSER = re.compile(r"^[ \t]*</file(?:[_ -]?(?:artifact|path))?(?:\s[^<>\n]*)?>", re.MULTILINE | re.IGNORECASE)
@@ -52,15 +64,17 @@ class BlocksSchema:
 
     name = "blocks"
 
-    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:  # noqa: ARG002 - the same for any files
-        """The text of section M3."""
-        return _INSTRUCTIONS.format(nonce=nonce, example=file_block("path/to/file.ext", "the whole file\n", nonce))
+    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:
+        """The text of section M3. Edit blocks are offered only where a file is big enough to be worth it."""
+        text = _INSTRUCTIONS.format(nonce=nonce, example=file_block("path/to/file.ext", "the whole file\n", nonce))
+        has_big = any(file.detail == "full" and file.text.count("\n") > BIG_FILE_LINES for file in files)
+        return f"{text}\n{edit_instructions(nonce)}" if has_big else text
 
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
         """None: the form is loose enough for any instructed model."""
         return None
 
-    def read(self, text: str, nonce: str) -> Reading | None:
+    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
         """The answer. A nonce that the model got wrong everywhere in the same way is taken for the right one, and noted.
 
         None if no file carries a nonce, unless it is an answer without files.
@@ -75,21 +89,53 @@ class BlocksSchema:
             repairs.append(f"The files carry the nonce {used[:20]} instead of {nonce}.")
         files_start = parts_end(text, start)
         strong = _strong_spans(text, used, files_start)
-        return assemble(text, _with_weak(text, strong, files_start), start=start, repairs=repairs)
+        edits = [span for span in strong if text.startswith("<edit", _tag_start(text, span))]
+        files, failed = _edited(text, edits, used, shown, repairs)
+        spans = _with_weak(text, strong, files_start)
+        return assemble(text, spans, start=start, repairs=repairs, edited=files, unapplied=failed, not_files=edits)
+
+
+def _tag_start(text: str, span: Span) -> int:
+    return text.index("<", span.start)
+
+
+def _edited(
+    text: str, spans: list[Span], nonce: str, shown: Shown, repairs: list[str]
+) -> tuple[list[FileBlock], list[Unapplied]]:
+    """The files that edit blocks make of those that the prompt showed, and the blocks that fit nowhere."""
+    edits: dict[str, list[Edit]] = {}
+    failed: dict[str, Unapplied] = {}
+    for span in spans:
+        path = canonical(span.path)
+        try:
+            if span.status in {"truncated", "ambiguous"}:
+                raise EditError("the block has no end.")
+            edits.setdefault(path, []).extend(parse_edits(text[span.body_start : span.body_end], nonce))
+        except EditError as error:
+            failed[path] = Unapplied(path=path, reason=str(error))
+    made = []
+    for path, found in edits.items():
+        result = failed.get(path) or edited_file(path, found, shown)
+        if isinstance(result, Unapplied):
+            failed[path] = result
+        else:
+            made.append(result[0])
+            repairs += [f"{path}: {repair}" for repair in result[1]]
+    return made, list(failed.values())
 
 
 def _opener(nonce: str) -> re.Pattern[str]:
     """An opening line: the first thing on its line or right after a tag, with a path and the nonce in whatever order and quotes."""
     mark = re.escape(nonce)
     return re.compile(
-        rf"""(?:^|(?<=>))[ \t]*<file\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
+        rf"""(?:^|(?<=>))[ \t]*<(?P<tag>file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
         rf"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
         re.MULTILINE,
     )
 
 
 def _closer(nonce: str) -> re.Pattern[str]:
-    return re.compile(rf"""</file\b[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>""")
+    return re.compile(rf"""</(?:file|edit)\b[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>""")
 
 
 def _other_nonce(text: str, start: int) -> str:
@@ -128,7 +174,7 @@ def _span(text: str, opened: re.Match[str], limit: int, closed: re.Match[str] | 
     if limit < len(text):
         return ending(limit, limit, "ambiguous", "It has no closing line; the next file's begin was taken.")
     line = text.rfind("\n", opened.end(), limit) + 1 or opened.end()
-    if limit - line >= 2 and f'</file nonce="{nonce}">'.startswith(text[line:limit]):
+    if limit - line >= 2 and f'</{opened["tag"]} nonce="{nonce}">'.startswith(text[line:limit]):
         return ending(line, limit, "repaired", "Its closing line is cut off.")
     return ending(limit, limit, "truncated", "The text ends before the file does.")
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from dce.workspace.schema.blocks import BlocksSchema
-from dce.workspace.schema.reading import FileBlock, PromptFile, Reading, file_block
+from dce.workspace.schema.reading import FileBlock, PromptFile, Reading, Shown, file_block, nothing_shown
 
 MAX_HOLE_CHARS = 60
 """Longest expression for a stub: one line beside its `return`; a model that loses its way cannot write for long."""
@@ -75,7 +75,7 @@ class FillSchema:
             parts += ["hole", _literal(texts[-1] + closer + "\n")]
         return f"root ::= {' '.join(parts)}\n{_HOLE}\n"
 
-    def read(self, text: str, nonce: str) -> Reading | None:
+    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The answer: exact in the grammar's own form, else as schema `blocks` reads it."""
         return _exact(text, nonce) or self._blocks.read(text, nonce)
 

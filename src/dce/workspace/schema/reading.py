@@ -4,6 +4,7 @@ A reading is a view. The raw text is kept by the store, so nothing a reader leav
 what it left out or repaired, and must never invent or cut a file silently.
 """
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -12,10 +13,19 @@ BlockStatus = Literal["complete", "truncated", "ambiguous", "repaired"]
 Parse = Literal["ok", "repaired", "failed"]
 
 
+Shown = Callable[[str], str | None]
+"""The text of a file as the prompt showed it; None if it did not, or not whole. Edits are changes of that text."""
+
+
+def nothing_shown(_: str) -> str | None:
+    """No file was shown."""
+    return None
+
+
 class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file as a prompt shows it. `sha256` is of the bytes on disk, so that a later change can be noticed.
 
-    `detail` says how much of it `text` is (full, outline, head-tail, path): only what is shown whole may be rewritten.
+    `detail` says how much of it `text` is (full, outline, head-tail, path, extract): only what is shown whole may be rewritten.
     """
 
     path: str
@@ -32,6 +42,13 @@ class FileBlock(msgspec.Struct, frozen=True, kw_only=True):
     status: BlockStatus = "complete"
 
 
+class Unapplied(msgspec.Struct, frozen=True, kw_only=True):
+    """A file whose edits could not be applied, and why: the lines that come nearest are named. Accepting refuses it."""
+
+    path: str
+    reason: str
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """An answer taken apart. `flags` are those of the board (elision, missing_files, …); `notes` are sentences for people."""
 
@@ -42,6 +59,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     parse: Parse = "ok"
     flags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unapplied: tuple[Unapplied, ...] = ()
 
 
 class Schema(Protocol):
@@ -57,8 +75,8 @@ class Schema(Protocol):
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:
         """GBNF that holds the model to the form, where the backend can; None if the form needs none."""
 
-    def read(self, text: str, nonce: str) -> Reading | None:
-        """The answer, or None if the text is not in this schema's form. Never raises."""
+    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
+        """The answer, or None if the text is not in this schema's form. Edits are applied to what was `shown`. Never raises."""
 
 
 def excerpt_block(file: PromptFile, nonce: str) -> str:

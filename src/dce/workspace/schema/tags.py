@@ -6,7 +6,7 @@ about it, file text that holds the same tags, is in `spans`.
 
 from dce.workspace.schema.assembly import assemble
 from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
-from dce.workspace.schema.reading import PromptFile, Reading
+from dce.workspace.schema.reading import PromptFile, Reading, Shown, nothing_shown
 from dce.workspace.schema.spans import Span, find_spans
 
 _INSTRUCTIONS = """\
@@ -49,7 +49,7 @@ class TagsSchema:
         """None: the form is loose enough for any instructed model."""
         return None
 
-    def read(self, text: str, nonce: str) -> Reading | None:  # noqa: ARG002
+    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The answer; None if it has neither files nor any of the tags."""
         start = reasoning_end(text)
         files_start = parts_end(text, start)

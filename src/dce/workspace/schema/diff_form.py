@@ -1,0 +1,165 @@
+"""Unified diffs, as some models write whatever they are asked for. Line numbers are only hints: models count badly.
+
+A hunk's context and removed lines are searched in the file that the prompt showed, as an edit's are. What git says beside (modes,
+renames, binary patches) is not carried out; deletions are not either, and said.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from dce.workspace.schema.assembly import assemble_blocks, canonical
+from dce.workspace.schema.edit_blocks import edited_file
+from dce.workspace.schema.edits import Edit
+from dce.workspace.schema.prose import read_prose, reasoning_end
+from dce.workspace.schema.reading import FileBlock, PromptFile, Reading, Shown, Unapplied, nothing_shown
+
+_HUNK = re.compile(r"@@(?: -(\d+)(?:,\d+)? \+\d+(?:,\d+)?)?(?: @@.*)?")
+_NO_FILE = "/dev/null"
+
+_INSTRUCTIONS = """\
+Answer in plain text: first the parts
+
+<summary>
+What you did and why, in a few sentences. Name every file you changed.
+</summary>
+<plan>
+The steps you took, as a numbered list.
+</plan>
+
+then one unified diff over all files that you create or change, as `git diff` writes it:
+
+--- a/path/to/file.ext
++++ b/path/to/file.ext
+@@ -10,3 +10,3 @@
+ an unchanged line
+-a line as it is
++the line as it shall be
+ an unchanged line
+
+Rules:
+1. Context and removed lines are copied from M7 exactly, three unchanged lines around each change.
+2. For a new file the old name is /dev/null and every line begins with a plus sign.
+3. Paths are relative to the workspace's root, with forward slashes, spelled as in M7. Nothing stands between the hunks."""
+
+
+class _FileDiff(NamedTuple):
+    """The part of an answer that changes one file, from line `start` to `stop`."""
+
+    start: int
+    stop: int
+    old: str
+    new: str
+    edits: tuple[Edit, ...]
+    is_bare: bool  # whether the last edit misses its last newline on purpose
+
+
+class DiffSchema:
+    """Schema `diff`."""
+
+    name = "diff"
+
+    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:  # noqa: ARG002 - the form has no nonce
+        """The text of section M3."""
+        return _INSTRUCTIONS
+
+    def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
+        """None: any instructed model can write it, if not well."""
+        return None
+
+    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
+        """The answer; None if it holds no unified diff with a hunk."""
+        start = reasoning_end(text)
+        lines = text[start:].split("\n")
+        diffs = list(_diffs([line.removesuffix("\r") for line in lines]))
+        if not diffs:
+            return None
+        blocks, unapplied, repairs, remarks = [], [], [], []
+        for path, parts in _by_path(diffs).items():
+            if parts[-1].new == _NO_FILE:
+                remarks.append(f"{path}: The answer deletes it. That is not done: delete it by hand if you agree.")
+                continue
+            made = _made(path, parts, shown)
+            if isinstance(made, Unapplied):
+                unapplied.append(made)
+            else:
+                blocks.append(made[0])
+                repairs += [f"{path}: {repair}" for repair in made[1]]
+        for diff in reversed(diffs):
+            lines[diff.start : diff.stop] = []
+        outside = "\n".join(
+            line for line in lines if not re.fullmatch(r"\s*(?:`{3,}\w*|diff --git .*|index .*)\s*", line)
+        )
+        if start:
+            remarks.append("Reasoning before the answer was left out of the view.")
+        return assemble_blocks(blocks, read_prose(outside), repairs=repairs, remarks=remarks, unapplied=unapplied)
+
+
+def _by_path(diffs: Sequence[_FileDiff]) -> dict[str, list[_FileDiff]]:
+    found: dict[str, list[_FileDiff]] = {}
+    for diff in diffs:
+        found.setdefault(diff.old if diff.new == _NO_FILE else diff.new, []).append(diff)
+    return found
+
+
+def _made(path: str, parts: Sequence[_FileDiff], shown: Shown) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
+    edits = [edit for part in parts for edit in part.edits]
+    if all(part.old == _NO_FILE for part in parts):
+        if any(edit.search for edit in edits):
+            return Unapplied(path=path, reason="it is a new file, yet lines are taken from it.")
+        content = "".join(edit.replace for edit in edits)
+        return FileBlock(path=path, content=content.removesuffix("\n") if parts[-1].is_bare else content), ()
+    if parts[0].old not in {path, _NO_FILE}:
+        return Unapplied(path=path, reason=f"it renames {parts[0].old}, which is not done.")
+    return edited_file(path, edits, shown)
+
+
+def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
+    at = 0
+    while at + 2 < len(lines):
+        if not _is_head(lines, at):
+            at += 1
+            continue
+        old, new = _path(lines[at]), _path(lines[at + 1])
+        start, at, edits, is_bare = at, at + 2, [], False
+        while at < len(lines) and (hunk := _HUNK.fullmatch(lines[at].rstrip())) is not None:
+            edit, at, is_bare = _hunk(lines, at + 1, int(hunk[1] or 0))
+            edits.append(edit)
+        if edits:
+            yield _FileDiff(start, at, old, new, tuple(edits), is_bare)
+
+
+def _is_head(lines: Sequence[str], at: int) -> bool:
+    return (
+        at + 2 < len(lines)
+        and lines[at].startswith("--- ")
+        and lines[at + 1].startswith("+++ ")
+        and _HUNK.fullmatch(lines[at + 2].rstrip()) is not None
+    )
+
+
+def _path(line: str) -> str:
+    path = line[4:].partition("\t")[0].strip().strip('"')
+    if path == _NO_FILE:
+        return path
+    return canonical(path[2:] if path.startswith(("a/", "b/")) else path)
+
+
+def _hunk(lines: Sequence[str], at: int, line: int) -> tuple[Edit, int, bool]:
+    """One hunk's edit, where it ends, and whether its new text ends without a newline."""
+    old, new, is_bare = [], [], False
+    while at < len(lines) and not _is_head(lines, at):
+        text = lines[at]
+        is_blank_context = (
+            not text and at + 1 < len(lines) and lines[at + 1][:1] in {" ", "+", "-"} and lines[at + 1] != ""
+        )
+        if text[:1] not in {" ", "+", "-", "\\"} and not is_blank_context:
+            break
+        if text.startswith("\\"):
+            is_bare = lines[at - 1][:1] in {"+", " "}
+        if text[:1] in {"", " ", "-"}:
+            old.append(text[1:] + "\n")
+        if text[:1] in {"", " ", "+"}:
+            new.append(text[1:] + "\n")
+        at += 1
+    return Edit(search="".join(old), replace="".join(new), line=line), at, is_bare

@@ -1,0 +1,181 @@
+"""Edits of a file the prompt showed: where each one belongs, and the file with all of them made.
+
+Models copy the lines to be replaced from memory, so white space may be off. Three looks are taken, strictest first: the lines as
+they are (but for white space at their ends), the lines but for their indentation, the same without blank lines. What must always
+hold: an edit is made only where it fits in exactly one place of the text that was shown; anything else fails loudly, naming the
+lines that come nearest; edits never overlap, and no line outside them changes.
+"""
+
+import difflib
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+MAX_NEAREST_LINES = 20_000
+"""Longest file in which the nearest lines are looked for: they are a help, and must not cost seconds."""
+
+MAX_PLACES = 5
+"""How many of several places are named."""
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """`search` is replaced by `replace`, both whole lines. `line` (from 1) tells several places apart, 0: not known."""
+
+    search: str
+    replace: str
+    line: int = 0
+
+
+class EditError(Exception):
+    """An edit that fits nowhere, or in several places. The message is a sentence for people."""
+
+
+class Edited(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole new text; `repairs` say where white space had to be overlooked."""
+
+    text: str
+    repairs: tuple[str, ...] = ()
+
+
+class _Place(NamedTuple):
+    """Lines `start` to `stop` (exclusive, from 0) of the text, what they become, and how the place was found."""
+
+    start: int
+    stop: int
+    lines: list[str]
+    leniency: str
+
+
+class _Look(NamedTuple):
+    """A way of comparing: what is overlooked ("" for nothing), and whether blank lines count."""
+
+    overlooked: str
+    is_indented: bool
+    has_blanks: bool
+
+
+_LOOKS = (
+    _Look("", is_indented=True, has_blanks=True),
+    _Look("indentation", is_indented=False, has_blanks=True),
+    _Look("indentation and blank lines", is_indented=False, has_blanks=False),
+)
+
+
+def apply_edits(text: str, edits: Sequence[Edit]) -> Edited:
+    """`text` with every edit made, or EditError. Line ends come out as LF: the writer gives them the file's own form."""
+    lines = split_lines(text.replace("\r\n", "\n"))
+    places = sorted((_place(lines, edit, number) for number, edit in enumerate(edits, start=1)), key=lambda p: p[:2])
+    for one, other in itertools.pairwise(places):
+        if other.start < one.stop:
+            raise EditError(f"two edits change the same lines ({other.start + 1} to {one.stop}).")
+    result, at, repairs = [], 0, []
+    for place in places:
+        result += lines[at : place.start] + place.lines
+        at = place.stop
+        if place.leniency:
+            repairs.append(f"The edit at line {place.start + 1} was placed by overlooking {place.leniency}.")
+    return Edited(text="".join(result + lines[at:]), repairs=tuple(repairs))
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines with their ends; only LF ends one."""
+    lines = text.split("\n")
+    last = lines.pop()
+    return [line + "\n" for line in lines] + ([last] if last else [])
+
+
+def _place(lines: list[str], edit: Edit, number: int) -> _Place:
+    search, new = split_lines(edit.search.replace("\r\n", "\n")), split_lines(edit.replace.replace("\r\n", "\n"))
+    if not any(line.strip() for line in search):
+        if search or any(line.strip() for line in lines):
+            raise EditError(f"edit {number} does not say which lines it replaces.")
+        return _Place(0, len(lines), new, "")
+    for look in _LOOKS:
+        found = _matches(lines, search, look)
+        if len(found) > 1 and edit.line:
+            nearest = min(abs(start - edit.line + 1) for start, _ in found)
+            found = [place for place in found if abs(place[0] - edit.line + 1) == nearest]
+        if len(found) > 1:
+            named = ", ".join(str(start + 1) for start, _ in found[:MAX_PLACES])
+            more = f" and {len(found) - MAX_PLACES} more" if len(found) > MAX_PLACES else ""
+            raise EditError(f"edit {number} fits in {len(found)} places, at lines {named}{more}.")
+        if found:
+            start, stop = found[0]
+            return _Place(start, stop, _fitted(lines[start:stop], search, new, look), look.overlooked)
+    raise EditError(f"edit {number} fits nowhere.{_nearest(lines, search)}")
+
+
+def _matches(lines: list[str], search: list[str], look: _Look) -> list[tuple[int, int]]:
+    """Every place where the searched lines stand, as line ranges."""
+    kept = [at for at, line in enumerate(lines) if look.has_blanks or line.strip()]
+    have = [_key(lines[at], look) for at in kept]
+    want = [_key(line, look) for line in search if look.has_blanks or line.strip()]
+    count, first = len(want), want[0]
+    return [
+        (kept[at], kept[at + count - 1] + 1)
+        for at in range(len(have) - count + 1)
+        if have[at] == first
+        and have[at : at + count] == want
+        and (look.is_indented or _shift(lines, search, kept[at]) is not None)
+    ]
+
+
+def _key(line: str, look: _Look) -> str:
+    return line.rstrip() if look.is_indented else line.strip()
+
+
+def _shift(lines: list[str], search: list[str], start: int) -> tuple[str, str] | None:
+    """How a search's indentation becomes the file's: (what is taken off, what is put before); None if its lines differ in that.
+
+    The first line decides; the others must agree, so that lines that are alike but nested otherwise are not taken for the same.
+    """
+    wanted = [line for line in search if line.strip()]
+    there = [line for line in lines[start:] if line.strip()][: len(wanted)]
+    off, on = _indent(wanted[0]), _indent(there[0])
+    shared = len(_common_end(off, on))
+    off, on = off[: len(off) - shared], on[: len(on) - shared]
+    for want, have in zip(wanted, there, strict=False):
+        if not _indent(want).startswith(off) or on + _indent(want)[len(off) :] != _indent(have):
+            return None
+    return off, on
+
+
+def _common_end(one: str, other: str) -> str:
+    count = 0
+    while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
+        count += 1
+    return one[len(one) - count :]
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _fitted(there: list[str], search: list[str], new: list[str], look: _Look) -> list[str]:
+    """The new lines as they stand in the file: shifted as the searched ones were, and without a last newline if it had none."""
+    if not look.is_indented:
+        off, on = _shift(there, search, 0) or ("", "")
+        new = [on + line.removeprefix(off) if line.strip() else line for line in new]
+    if there and not there[-1].endswith("\n") and new:
+        return [*new[:-1], new[-1].removesuffix("\n")]
+    return [*new[:-1], new[-1] if new[-1].endswith("\n") else new[-1] + "\n"] if new else []
+
+
+def _nearest(lines: list[str], search: list[str]) -> str:
+    """A sentence that names the lines most like the searched ones."""
+    if not lines or len(lines) > MAX_NEAREST_LINES:
+        return ""
+    have, want = [line.strip() for line in lines], [line.strip() for line in search]
+    match = difflib.SequenceMatcher(None, have, want, autojunk=False).find_longest_match()
+    start = match.a - match.b
+    if not match.size:
+        close = difflib.get_close_matches(next(line for line in want if line), have, n=1, cutoff=0.6)
+        if not close:
+            return " Nothing in the file is like it."
+        start = have.index(close[0])
+    start = max(start, 0)
+    stop = min(start + len(want), len(lines))
+    shown = "".join(f"\n    {at + 1}: {lines[at].rstrip()[:100]}" for at in range(start, min(stop, start + 8)))
+    return f" Nearest are lines {start + 1} to {stop}:{shown}"

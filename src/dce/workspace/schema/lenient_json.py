@@ -1,0 +1,170 @@
+"""JSON as models break it: raw newlines and bare quotes in strings, escapes that do not exist, missing or doubled commas, no end.
+
+What must always hold: it never raises and is linear but for bare quotes; what it had to mend is said; a string that the text's
+end cut off, and one whose closing quote had to be guessed, are known by their value.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_DEPTH = 60
+"""Deepest nesting that is followed; an answer has three levels."""
+
+_SPACE = re.compile(r"[\s,;]*")
+_STRING_PART = re.compile(r'[^"\\]+')
+_AFTER_STRING = re.compile(r'\s*(?:[}\]:]|,\s*(?:["{\[\]}]|$)|$)')
+_LITERAL = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[A-Za-z_]\w*")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "\\": "\\", "/": "/"}
+_WORDS = {"true": True, "false": False, "null": None}
+
+
+class _Text(str):
+    """A string with what is known of its ending."""
+
+    is_cut = False
+    is_guessed = False
+
+
+@dataclass
+class Broken:
+    """What could be read: `value`, where it ends, and what was mended."""
+
+    value: Any
+    end: int
+    repairs: list[str] = field(default_factory=list)
+
+    @staticmethod
+    def is_cut(text: str) -> bool:
+        """Whether this string of `value` was cut off by the text's end."""
+        return isinstance(text, _Text) and text.is_cut
+
+    @staticmethod
+    def is_guessed(text: str) -> bool:
+        """Whether this string holds quotes that were not escaped."""
+        return isinstance(text, _Text) and text.is_guessed
+
+
+def parse_broken(text: str, start: int) -> Broken:
+    """The value that begins at `start`, as far as it can be read."""
+    parser = _Parser(text, start)
+    value = parser.value(0)
+    repairs = ["The JSON was broken, and mended."]
+    if parser.is_cut:
+        repairs = ["The JSON breaks off; what came before was read."]
+    return Broken(value=value, end=parser.at, repairs=repairs)
+
+
+class _Parser:
+    def __init__(self, text: str, at: int) -> None:
+        self._text = text
+        self.at = at
+        self.is_cut = False
+
+    def value(self, depth: int) -> Any:
+        """The next value; None where there is none."""
+        self._skip()
+        char = self._peek()
+        if depth > MAX_DEPTH or not char:
+            self.is_cut = self.is_cut or not char
+            self.at = len(self._text)
+            return None
+        if char == "{":
+            return self._object(depth)
+        if char == "[":
+            return self._array(depth)
+        if char == '"':
+            return self._string()
+        literal = _LITERAL.match(self._text, self.at)
+        if literal is None:
+            self.at += 1
+            return None
+        self.at = literal.end()
+        word = literal[0]
+        return _WORDS.get(word, word)
+
+    def _object(self, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        self.at += 1
+        while self._peek_after_space() not in {"", "}"}:
+            if self._peek() == "]":  # the object was not closed
+                return found
+            key = self.value(depth + 1)
+            if self._peek_after_space() == ":":
+                self.at += 1
+                value = self.value(depth + 1)
+                if isinstance(key, str) and value is not None:
+                    found[str(key)] = value
+        self._close()
+        return found
+
+    def _array(self, depth: int) -> list[Any]:
+        found: list[Any] = []
+        self.at += 1
+        while self._peek_after_space() not in {"", "]"}:
+            if self._peek() == "}":  # the array was not closed
+                return found
+            found.append(self.value(depth + 1))
+        self._close()
+        return found
+
+    def _close(self) -> None:
+        if self.at < len(self._text):
+            self.at += 1
+        else:
+            self.is_cut = True
+
+    def _string(self) -> _Text:
+        self.at += 1
+        parts: list[str] = []
+        is_guessed = False
+        while True:
+            plain = _STRING_PART.match(self._text, self.at)
+            if plain is not None:
+                parts.append(plain[0])
+                self.at = plain.end()
+            char = self._peek()
+            if not char:
+                self.is_cut = True
+                return self._made(parts, is_cut=True, is_guessed=is_guessed)
+            if char == "\\":
+                parts.append(self._escape())
+                continue
+            self.at += 1
+            if _AFTER_STRING.match(self._text, self.at):
+                return self._made(parts, is_cut=False, is_guessed=is_guessed)
+            parts.append('"')
+            is_guessed = True
+
+    def _escape(self) -> str:
+        """One escape; a backslash before anything else is itself."""
+        following = self._text[self.at + 1 : self.at + 2]
+        if following == "u":
+            digits = self._text[self.at + 2 : self.at + 6]
+            if re.fullmatch(r"[0-9a-fA-F]{4}", digits):
+                self.at += 6
+                return chr(int(digits, 16))
+        if following in _ESCAPES and following:
+            self.at += 2
+            return _ESCAPES[following]
+        self.at += 1
+        return "\\" if following else ""
+
+    def _made(self, parts: list[str], *, is_cut: bool, is_guessed: bool) -> _Text:
+        joined = "".join(parts)
+        if any("\ud800" <= char <= "\udfff" for char in joined):
+            joined = joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = _Text(joined)
+        text.is_cut, text.is_guessed = is_cut, is_guessed
+        return text
+
+    def _skip(self) -> None:
+        space = _SPACE.match(self._text, self.at)
+        self.at = space.end() if space else self.at
+
+    def _peek(self) -> str:
+        return self._text[self.at : self.at + 1]
+
+    def _peek_after_space(self) -> str:
+        self._skip()
+        return self._peek()

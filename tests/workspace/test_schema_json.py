@@ -1,0 +1,137 @@
+"""The original's JSON form as models write it, whole and broken. Numbers in brackets are those of the faults it must not have."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dce.workspace.schema import FileBlock, Reading, read_answer
+
+STEPS = [{"step": 1, "description": "Look"}, {"step": 2, "description": "Write"}]
+
+
+def read(text: str, *, is_truncated: bool = False) -> Reading:
+    return read_answer(text, "json", "abc123", is_truncated)
+
+
+def answer(**files: str) -> dict[str, object]:
+    items = [{"path": path, "content": content} for path, content in files.items()]
+    return {"summary": "Did it.", "course_of_action": STEPS, "files": items}
+
+
+def test_a_well_formed_answer_is_taken_apart() -> None:
+    """Summary, numbered plan, activity and files come out of the object, and nothing is noted."""
+    text = json.dumps(answer(a="x = 1\n") | {"curator_activity": "Run it.", "files_updated": ["a"]})
+    assert read(text) == Reading(
+        summary="Did it.",
+        plan="1. Look\n2. Write",
+        activity="Run it.",
+        files=(FileBlock(path="a", content="x = 1\n"),),
+    )
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans())
+def test_strings_are_decoded_once(content: str, is_ascii: bool) -> None:
+    r"""(H2) Any file with a newline comes back to the byte: `\n` in code, `C:\new` and `\\` are not unescaped again."""
+    content = 'print("a\\nb")\npath = "C:\\new\\\\x"\n' + content + "\n"
+    reading = read(json.dumps(answer(a=content), ensure_ascii=is_ascii))
+    assert (reading.files, reading.parse) == ((FileBlock(path="a", content=content),), "ok")
+
+
+def test_only_strong_evidence_makes_it_decode_twice() -> None:
+    r"""(H2) A file without one newline but with many `\n` was escaped twice: decoded again and marked; two `\n` are its own."""
+    twice = read(json.dumps(answer(a='x = "\\"\\n\\ty = 2\\nz = 3\\n')))
+    assert twice.files == (FileBlock(path="a", content='x = ""\n\ty = 2\nz = 3\n', status="repaired"),)
+    assert (twice.parse, "escaped twice" in twice.notes[0]) == ("repaired", True)
+    once = read(json.dumps(answer(a='print("a\\nb\\n")')))
+    assert once.files == (FileBlock(path="a", content='print("a\\nb\\n")'),)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"files": [{"content": "x\n", "path": "a"}], "summary": "s"},
+        {"summary": "s", "course_of_action": ["One", "Two"], "files": [{"path": "a", "content": "x\n"}]},
+        {"files": [{"path": "a", "content": "x\n"}]},
+    ],
+)
+def test_key_order_missing_keys_and_steps(value: dict[str, object]) -> None:
+    """(H4) Keys in another order, missing keys and a plan of plain texts are read; no step is `undefined`."""
+    reading = read(json.dumps(value))
+    assert reading.files == (FileBlock(path="a", content="x\n"),)
+    assert "undefined" not in reading.plan
+    if "course_of_action" in value:
+        assert reading.plan == "1. One\n2. Two"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Here you are {as asked}:\n\n", "\n\nGood luck!"),
+        ("```json\n", "\n```"),
+        ("<think>Shall I {do} it?</think>\n", ""),
+        ("analysisI should answer {so}.assistantfinal", ""),
+    ],
+)
+def test_text_around_the_object(before: str, after: str) -> None:
+    """(H4) Prose, fences and leaked reasoning around the object do not hide it."""
+    reading = read(before + json.dumps(answer(a="x\n"), indent=2) + after)
+    assert reading.files == (FileBlock(path="a", content="x\n"),)
+    assert reading.summary == "Did it."
+
+
+def test_assistantfinal_in_a_file_is_its_text() -> None:
+    """(H4) The marker inside a file discards nothing."""
+    content = "split('assistantfinal')\n{\n<summary>no</summary>\n<file path='x'>\n"
+    for schema in ("json", "blocks", "tags"):
+        reading = read_answer(json.dumps(answer(a=content)), schema, "abc123")
+        assert (reading.summary, reading.files) == ("Did it.", (FileBlock(path="a", content=content),))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300))
+def test_a_cut_off_object(length: int) -> None:
+    """Wherever it breaks off, files before are whole and the last one, if it has any text, is marked as truncated."""
+    text = json.dumps(answer(a="one\n" * 20, b='"two"\n' * 20), indent=1)
+    cut = text[: max(len(text) - length, text.index("one"))]
+    reading = read(cut, is_truncated=True)
+    assert "truncated" in reading.flags
+    whole = {"a": "one\n" * 20, "b": '"two"\n' * 20}
+    for file in reading.files:
+        assert whole[file.path].startswith(file.content.removesuffix("\\"))
+        assert (file.content == whole[file.path]) or file.status == "truncated"
+
+
+def test_bare_quotes_and_raw_newlines() -> None:
+    """Raw newlines are mended; quotes that nobody escaped make a file ambiguous; both are said."""
+    raw = '{"summary": "s", "course_of_action": "p", "files": [{"path": "a", "content": "x\ny\n"},]}'
+    assert read(raw).files == (FileBlock(path="a", content="x\ny\n"),)
+    assert read(raw).parse == "repaired"
+    bare = '{"summary": "s", "files": [{"path": "a", "content": "say "hi" to\\nall \\d"}]}'
+    assert read(bare).files == (FileBlock(path="a", content='say "hi" to\nall \\d', status="ambiguous"),)
+
+
+def test_files_listed_but_absent() -> None:
+    """(H6) What files_updated lists must be there."""
+    reading = read(json.dumps(answer(a="x\n") | {"files_updated": ["a", "gone.py"]}))
+    assert reading.flags == ("missing_files",)
+    assert "gone.py" in reading.notes[-1]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(['{"files": [', '{"path": "a", ', '"content": "', "\\", '"', "}", "]", ",", "x\n", "é"])
+    ).map("".join)
+)
+def test_no_text_breaks_it(text: str) -> None:
+    """Whatever the text, it never raises."""
+    assert read(text).parse in {"ok", "repaired", "failed"}
+
+
+def test_other_forms_that_quote_json_are_not_json() -> None:
+    """An answer in another form, in whose files JSON of this form stands, is read in its own."""
+    text = f'<summary>\ns\n</summary>\n<file path="a.json">\n{json.dumps(answer(x="y"))}\n</file>\n'
+    assert [file.path for file in read_answer(text, "blocks", "abc123").files] == ["a.json"]
