@@ -261,3 +261,31 @@ def test_show_less_of_a_file(dce: Dce, workspace: Path) -> None:
     dce("prompt")
     assert "[2 lines, not shown]" in (workspace / "prompt.md").read_text()
     assert dce("select", "show", "full", "src", "--json").json["details"] == {}
+
+
+def test_prompt_costs_by_file(dce: Dce, workspace: Path) -> None:
+    """`prompt --json` has the tokens of each file, and what to cut only where something must go."""
+    report = dce("prompt", "--json").json
+    assert [(cost["path"], cost["exact"], cost["detail"]) for cost in report["file_costs"]] == [
+        ("src/a.py", True, "full"),
+        ("src/b.py", True, "full"),
+    ]
+    assert report["cuts"] == []
+
+
+def test_a_prompt_too_long_says_what_to_cut(dce: Dce, workspace: Path) -> None:
+    """With a file beyond the context, `prompt` ends with 1 and names the change that makes it fit."""
+    (workspace / "src" / "big.py").write_text("def f(x):\n" + "    x = x + 1\n" * 60_000)
+    dce("select", "add", "src/big.py")
+    cut = dce("prompt", "--json", code=1).json["cuts"][0]
+    assert (cut["path"], cut["change"]) == ("src/big.py", "outline")
+    assert "dce select show outline src/big.py" in dce("prompt", code=1).out
+
+
+def test_files_by_folder(dce: Dce, workspace: Path) -> None:
+    """`files --folders` sums up every folder with all below it."""
+    rows = {row["path"]: row for row in dce("files", "--folders", "--json").json}
+    assert set(rows) == {".", "src"}
+    assert (rows["src"]["files"], rows["src"]["selected_files"], rows["src"]["exact"]) == (2, 2, True)
+    assert rows["src"]["tokens"] == rows["src"]["selected_tokens"] == rows["."]["selected_tokens"]
+    assert "folder" in dce("files", "--folders").out

@@ -1,7 +1,7 @@
 """`dce files`: what the workspace has, what each file costs, and why one is left out."""
 
 import asyncio
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +10,7 @@ import msgspec
 from dce.cli.context import json_option, open_workspace, paths_from, workspace_option
 from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json
+from dce.cli.tables import columns
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
@@ -29,15 +30,29 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str
 
 
+class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder ("." is the workspace) with all below it. Tokens are of files that can go in; `exact` if all their counts are."""
+
+    path: str
+    files: int
+    tokens: int
+    selected_files: int
+    selected_tokens: int
+    exact: bool
+
+
 @click.command(name="files")
 @click.option(
     "--exact", "is_exact", is_flag=True, help="Have the gateway count every file, not only the selected ones."
 )
+@click.option("--folders", "is_by_folder", is_flag=True, help="Sum up by folder instead of listing files.")
 @click.option("--why", metavar="PATH", help="Say why this file is left out, naming the rule; ends with 1 if it is.")
 @json_option
 @workspace_option
 @click.pass_context
-def command(ctx: click.Context, /, is_exact: bool, why: str | None, is_json: bool, directory: Path) -> None:
+def command(
+    ctx: click.Context, /, is_exact: bool, is_by_folder: bool, why: str | None, is_json: bool, directory: Path
+) -> None:
     """The workspace's files, their tokens, and why a file is left out.
 
     Selected files are marked *. Their tokens are the served model's own where the gateway can be reached; of other files nothing is
@@ -48,10 +63,10 @@ def command(ctx: click.Context, /, is_exact: bool, why: str | None, is_json: boo
             ctx.exit(_say_why(workspace, directory, why, is_json=is_json))
         rows = asyncio.run(_rows(workspace, is_exact))
     if is_json:
-        say_json(rows)
+        say_json(_by_folder(rows) if is_by_folder else rows)
         return
-    for row in rows:
-        say(_line(row))
+    for line in _folder_lines(_by_folder(rows)) if is_by_folder else map(_line, rows):
+        say(line)
     chosen = [row for row in rows if row.is_selected]
     total = sum(row.tokens or 0 for row in chosen)
     mark = "" if all(row.exact for row in chosen) else "≈"
@@ -123,6 +138,42 @@ async def _counts(workspace: "Workspace", texts: dict[str, str], exact: set[str]
     for counter, paths in ((workspace.counter, sorted(exact)), (estimator, sorted(set(texts) - exact))):
         found |= zip(paths, await counter.count([texts[path] for path in paths]), strict=True)
     return found
+
+
+def _by_folder(rows: list[FileRow]) -> list[FolderRow]:
+    below: dict[str, list[FileRow]] = {".": []}
+    for row in rows:
+        for parent in PurePosixPath(row.path).parents:
+            below.setdefault(str(parent), []).append(row)
+    found = []
+    for folder, held in sorted(below.items()):
+        chosen = [row for row in held if row.is_selected]
+        found.append(
+            FolderRow(
+                path=folder,
+                files=len(held),
+                tokens=sum(row.tokens or 0 for row in held),
+                selected_files=len(chosen),
+                selected_tokens=sum(row.tokens or 0 for row in chosen),
+                exact=all(row.exact for row in held if row.tokens is not None),
+            )
+        )
+    return found
+
+
+def _folder_lines(rows: list[FolderRow]) -> list[str]:
+    head = ("folder", "files", "tokens", "selected", "tokens")
+    cells = [
+        (
+            row.path,
+            f"{row.files:,}",
+            f"{'' if row.exact else '≈'}{row.tokens:,}",
+            f"{row.selected_files:,}",
+            f"{row.selected_tokens:,}",
+        )
+        for row in rows
+    ]
+    return columns([head, *cells], right=(1, 2, 3, 4))
 
 
 def _line(row: FileRow) -> str:

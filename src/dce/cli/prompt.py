@@ -8,15 +8,17 @@ import click
 import msgspec
 
 from dce.cli.consent import secrets_option
-from dce.cli.context import json_option, note_empty_selection, open_workspace, workspace_option
+from dce.cli.context import card_option, json_option, note_empty_selection, open_workspace, workspace_option
 from dce.cli.exits import Exit
 from dce.cli.output import data, note, say, say_json
 from dce.cli.secrets import finding_line
 from dce.cli.tables import columns
+from dce.workspace.advice import Cut, FileCost, cuts
 from dce.workspace.secrets import Finding
 
 if TYPE_CHECKING:
     from dce.workspace.prepared_prompt import PreparedPrompt
+    from dce.workspace.workspace import Workspace
 
 SECTION_TITLES = {
     "M1": "artifact schema",
@@ -38,7 +40,10 @@ class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if not known, for which `note` says why."""
+    """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if not known, for which `note` says why.
+
+    `cuts`: changes to the selection that would make it fit.
+    """
 
     cycle: int
     path: str
@@ -54,6 +59,8 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     is_over: bool
     note: str
     findings: tuple[Finding, ...]
+    file_costs: tuple[FileCost, ...]
+    cuts: tuple[Cut, ...]
 
 
 @click.command(name="prompt")
@@ -61,6 +68,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--out", metavar="F", help="Where to (default: prompt.md in the workspace); `-`: standard output.")
 @click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
 @click.option("--model", metavar="M", help="The model whose tokens and context count.")
+@card_option
 @secrets_option
 @json_option
 @workspace_option
@@ -75,13 +83,14 @@ def command(
     with open_workspace(directory, **flags) as workspace:
         cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
         note_empty_selection(workspace)
-        prepared = asyncio.run(workspace.build_prompt(cycle.id))
+        workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
+        prepared, costs = asyncio.run(_built(workspace, cycle.id))
         path = ""
         if out == "-" and not is_json:
             data(prepared.prompt.text)
         else:
             path = str(workspace.write_prompt(prepared.prompt, None if out in (None, "-") else Path(str(out))))
-    report = _report(prepared, cycle.id, path)
+    report = _report(prepared, costs, path)
     if is_json:
         say_json(report)
     else:
@@ -91,17 +100,28 @@ def command(
     ctx.exit(Exit.NOT_SO if report.is_over else Exit.DONE)
 
 
-def _report(prepared: "PreparedPrompt", cycle_id: int, path: str) -> PromptReport:
+async def _built(workspace: "Workspace", cycle_id: int) -> tuple["PreparedPrompt", tuple[FileCost, ...]]:
+    """The prompt, and what each of its files costs."""
+    prepared = await workspace.build_prompt(cycle_id)
+    counts = await workspace.counter.count([file.text for file in prepared.files])
+    costs = (
+        FileCost(path=file.path, tokens=count.tokens, exact=count.exact, detail=file.detail)
+        for file, count in zip(prepared.files, counts, strict=True)
+    )
+    return prepared, tuple(costs)
+
+
+def _report(prepared: "PreparedPrompt", costs: tuple[FileCost, ...], path: str) -> PromptReport:
     rows = tuple(
         SectionRow(name=section.name, tokens=count.tokens, exact=count.exact)
         for section, count in zip(prepared.prompt.sections, prepared.counts, strict=True)
     )
     return PromptReport(
-        cycle=cycle_id,
+        cycle=prepared.cycle,
         path=path,
         sha256=prepared.prompt.sha256,
         schema=prepared.prompt.schema,
-        files=len(prepared.prompt.manifest),
+        files=len(prepared.files),
         sections=rows,
         total=prepared.total,
         exact=prepared.is_exact,
@@ -111,6 +131,8 @@ def _report(prepared: "PreparedPrompt", cycle_id: int, path: str) -> PromptRepor
         is_over=prepared.is_over,
         note=prepared.note,
         findings=prepared.findings,
+        file_costs=costs,
+        cuts=cuts(prepared.files, costs, 0 if prepared.budget is None else prepared.total - prepared.budget),
     )
 
 
@@ -130,6 +152,7 @@ def _lines(report: PromptReport) -> list[str]:
     elif report.is_over:
         over = report.total - report.budget
         lines.append(f"too long by {over:,} tokens: the model takes {report.budget:,}; select fewer or smaller files")
+        lines += [f"  saves ≈{cut.saves:,}: {cut.command}" for cut in report.cuts]
     else:
         share = 100 * report.total // max(1, report.budget)
         lines.append(f"fits: {share} % of the {report.budget:,} tokens that the model takes")

@@ -6,6 +6,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.prompt import Prompt
+from dce.workspace.schema.reading import PromptFile
 from dce.workspace.secrets import Finding
 from dce.workspace.tokens import Count
 
@@ -24,6 +25,7 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
 
     `context`: the model's window in tokens; None if it is not known, for which `note` says why. `budget` is what is left for the
     prompt after `reserved` (answer and chat template). `findings`: secrets in it that nobody has allowed; they never go to another host.
+    `files`: what M7 shows.
     """
 
     cycle: int
@@ -37,6 +39,7 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int
     note: str = ""
     findings: tuple[Finding, ...] = ()
+    files: tuple[PromptFile, ...] = ()
 
     @property
     def budget(self) -> int | None:

@@ -208,6 +208,7 @@ class Workspace:
             reserved=reserved_tokens(context, self.settings.max_tokens),
             note=note,
             findings=await asyncio.to_thread(self.sending.findings, inputs),
+            files=inputs.files,
         )
 
     def _inputs(self, cycle_id: int) -> PromptInput:
