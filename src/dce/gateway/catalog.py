@@ -46,7 +46,7 @@ class Catalog:
         """The served model a request means. Raises no_healthy_backend or model_not_found."""
         models = {model.id: model for model in self.models()}
         if not models:
-            raise self._nothing_up()
+            raise self.nothing_up()
         name = self._aliases.get(asked, asked)
         if name in models:
             return models[name]
@@ -69,7 +69,7 @@ class Catalog:
         """The backends that serve it now."""
         return [upstream for upstream in self._upstreams if upstream.serves(model)]
 
-    def _nothing_up(self) -> DceError:
+    def nothing_up(self) -> DceError:
         """Why nothing is served: the one backend's own fault if there is one, else all of them."""
         faults = [f"{upstream.url}: {upstream.fault.message}" for upstream in self._upstreams if upstream.fault]
         if not faults:

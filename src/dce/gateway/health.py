@@ -18,6 +18,8 @@ from dce.wire.errors import DceError
 
 PROBE_TIMEOUT_S = 10.0
 """Longest wait for /v1/models: an API server busy with a huge prompt may answer late, but not this late."""
+DOWN_INTERVAL_S = 1.0
+"""How often a backend that is down is asked: whoever has just started one should not wait for the gateway to notice."""
 MAX_PROBE_BYTES = 4 * 1024 * 1024
 
 
@@ -30,9 +32,10 @@ class Discoverer:
         self._interval_s = interval_s
 
     async def run(self) -> None:
-        """Probes all backends for ever, the first time after one interval."""
+        """Probes all backends for ever, the first time after one interval; sooner while one of them is down."""
         while True:
-            await asyncio.sleep(self._interval_s)
+            is_any_down = not all(upstream.is_up for upstream in self._upstreams)
+            await asyncio.sleep(min(self._interval_s, DOWN_INTERVAL_S) if is_any_down else self._interval_s)
             await self.probe_all()
 
     async def probe_all(self) -> None:

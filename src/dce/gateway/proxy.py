@@ -194,10 +194,13 @@ class Proxy:
             relay.close()
 
     async def models(self, request: Request) -> None:
-        """The served models and the aliases, as OpenAI lists them, with their context sizes."""
+        """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
+        models = self._catalog.models()
+        if not models:
+            raise self._catalog.nothing_up()
         rows = [
             {"id": model.id, "object": "model", "created": 0, "owned_by": "dce", "max_model_len": model.max_model_len}
-            for model in self._catalog.models()
+            for model in models
         ]
         await request.answer(200, {"object": "list", "data": rows})
 
