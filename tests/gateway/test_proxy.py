@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.chain import HIT, SEED, TOKENS, Chain, check_sound, client_of, error_of, eventually
+from dce.gateway.settings import BackendSettings
+from tests.fakes.chain import HIT, SEED, TOKENS, Chain, check_sound, client_of, error_of, eventually, free_port
 from tests.fakes.vllm import CONTEXT, MODEL, FakeVllm, said
 
 # -- ten sound streams --------------------------------------------------------------------------------------------------
@@ -231,3 +232,12 @@ def test_a_forwarded_request_gets_the_served_name(chain: Chain) -> None:
         assert response.json()["choices"][0]["message"]["content"] == said(TOKENS)
         assert chain.fake.posts()[-1].path == "/v1/completions"
         assert chain.fake.posts()[-1].json == {"prompt": "x", "n": 1, "odd": [1], "model": MODEL}
+
+
+def test_the_model_list_says_why_it_is_empty(make_chain: Callable[..., Chain]) -> None:
+    """Without a backend there is no list but an error with the backend's own fault, so that nobody mistakes it for "no models"."""
+    chain = make_chain(backends=(BackendSettings(url=f"http://127.0.0.1:{free_port()}"),))
+    response = chain.client.get("/v1/models")
+    assert response.status_code == 503
+    assert error_of(response)["code"] == "no_healthy_backend"
+    assert "no connection" in error_of(response)["message"]
