@@ -73,6 +73,13 @@ def generation_option(verb: Verb) -> Verb:
     )(verb)
 
 
+def card_option(verb: Verb) -> Verb:
+    """`--card NAME`: another model card than the cycle's."""
+    return click.option(
+        "--card", metavar="NAME", help="The model card to use (default: the cycle's, or the settings')."
+    )(verb)
+
+
 def gateway_options(verb: Verb) -> Verb:
     """`--url`, `--key`: which gateway, and the key for it."""
     verb = click.option("--key", metavar="K", help="The gateway's key (default: DCE_API_KEY).")(verb)
@@ -90,7 +97,12 @@ def open_workspace(directory: Path, **flags: object) -> Iterator["Workspace"]:
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
 
     project = Project.find(directory)
-    with Workspace.open(project, load_settings(project, os.environ, **flags)) as workspace:
+    settings = load_settings(project, os.environ, **flags)
+
+    def settings_of(card: str) -> "Settings":
+        return load_settings(project, os.environ, **{**flags, "card": card})
+
+    with Workspace.open(project, settings, settings_of=settings_of) as workspace:
         yield workspace
 
 

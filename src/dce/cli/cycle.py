@@ -66,6 +66,20 @@ def new(
     _tell(is_json, cycle, "new")
 
 
+@command.command()
+@click.argument("card", metavar="CARD")
+@click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
+@json_option
+@workspace_option
+def card(card: str, cycle_id: int | None, is_json: bool, directory: Path) -> None:
+    """Set by which model card the cycle generates; '' is the settings' own. The card is kept with the cycle."""
+    with open_workspace(directory) as workspace:
+        workspace.by_card(card)  # not_found if there is none
+        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        cycle = workspace.cycles.set_card(cycle.id, card)
+    _tell(is_json, cycle, "changed")
+
+
 @command.command(name="list")
 @json_option
 @workspace_option
@@ -154,4 +168,5 @@ def _line(cycle: "Cycle") -> str:
     title = cycle.title or ("the project's scope" if cycle.id == 0 else "(no title)")
     chosen = f" · chosen: response {cycle.chosen_slot}" if cycle.chosen_slot else ""
     size = len(cycle.context) + len(cycle.ephemeral)
-    return f"cycle {cycle.id} · {title} · {size:,} characters{chosen}"
+    card = f" · card: {cycle.card}" if cycle.card else ""
+    return f"cycle {cycle.id} · {title} · {size:,} characters{chosen}{card}"

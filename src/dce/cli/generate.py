@@ -6,7 +6,14 @@ from pathlib import Path
 import click
 
 from dce.cli.consent import secrets_option, with_consent, yes_option
-from dce.cli.context import gateway_options, json_option, note_empty_selection, open_workspace, workspace_option
+from dce.cli.context import (
+    card_option,
+    gateway_options,
+    json_option,
+    note_empty_selection,
+    open_workspace,
+    workspace_option,
+)
 from dce.cli.exits import Exit
 from dce.cli.output import note
 from dce.cli.progress import open_view
@@ -20,6 +27,7 @@ from dce.cli.running import Run
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest response, in tokens (default: the settings').")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (default: the model's).")
 @click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
+@card_option
 @secrets_option
 @yes_option
 @gateway_options
@@ -44,6 +52,7 @@ def command(
     with open_workspace(directory, n=n, **flags) as workspace:
         cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
         note_empty_selection(workspace)
+        workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
 
         async def run() -> Exit:
             with workspace.writer_lock("generate"):

@@ -36,6 +36,7 @@ def command(
     """
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
+        workspace = workspace.for_generation(generation.id)  # noqa: PLW2901 - the same one
 
         async def run() -> Exit:
             prompt = workspace.store.get_prompt(generation.prompt_sha256).text

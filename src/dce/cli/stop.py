@@ -35,7 +35,7 @@ def command(generation_id: int | None, slot: int | None, is_json: bool, director
         if not running:
             what = f"generation {generation.id}" if slot is None else f"response {slot} of generation {generation.id}"
             raise DceError("not_found", f"{what} is not running", hint="`dce board` shows how it ended.")
-        asyncio.run(workspace.generator.stop(generation.id, slot))
+        asyncio.run(workspace.for_generation(generation.id).generator.stop(generation.id, slot))
     if is_json:
         say_json({"generation": generation.id, "stopped": running})
     else:

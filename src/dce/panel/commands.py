@@ -71,7 +71,8 @@ async def stop(call: Call) -> schemas.GenerationView:
     """Stops one response; what it wrote is kept."""
     session, generation_id, slot = call.session, call.path["generation"], call.path["slot"]
     await asyncio.to_thread(session.workspace.store.response, generation_id, slot)
-    await session.workspace.generator.stop(generation_id, slot)
+    workspace = await asyncio.to_thread(session.workspace.for_generation, generation_id)
+    await workspace.generator.stop(generation_id, slot)
     return await views.generation_view(session, generation_id)
 
 
@@ -79,7 +80,8 @@ async def stop_all(call: Call) -> schemas.GenerationView:
     """Stops every response that still runs."""
     session, generation_id = call.session, call.path["generation"]
     await asyncio.to_thread(session.workspace.store.get_generation, generation_id)
-    await session.workspace.generator.stop(generation_id)
+    workspace = await asyncio.to_thread(session.workspace.for_generation, generation_id)
+    await workspace.generator.stop(generation_id)
     return await views.generation_view(session, generation_id)
 
 

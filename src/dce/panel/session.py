@@ -49,7 +49,7 @@ class Session:
         for generation in set(self._runs.values()):
             try:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await self.workspace.generator.stop(generation)
+                    await self.workspace.for_generation(generation).generator.stop(generation)
             except (DceError, TimeoutError) as error:
                 logger.warning("generation %d could not be stopped: %s", generation, error)
         if self._runs:
@@ -78,11 +78,12 @@ class Session:
 
         async def run() -> None:
             with self.workspace.writer_lock("panel"):
-                generation = await self.workspace.prepare(cycle, n)
+                workspace = await asyncio.to_thread(self.workspace.for_cycle, cycle)
+                generation = await workspace.prepare(cycle, n)
                 self._runs[task] = generation.id
                 self.changed("generations")
                 ready.set_result(generation)
-                await self.workspace.generator.run(generation, self.tell)
+                await workspace.generator.run(generation, self.tell)
 
         task = self._spawn(run(), ready)
         return await ready
@@ -99,7 +100,8 @@ class Session:
         async def run() -> None:
             with self.workspace.writer_lock("panel"):
                 self._runs[task] = generation.id
-                await self.workspace.generator.run(generation, hear, slots)
+                workspace = await asyncio.to_thread(self.workspace.for_generation, generation.id)
+                await workspace.generator.run(generation, hear, slots)
 
         task = self._spawn(run(), begun)
         await begun

@@ -90,7 +90,8 @@ async def cycle(call: Call) -> schemas.CycleView:
 
 async def prompt(call: Call) -> schemas.PromptView:
     """The exact prompt as it would be sent now, with its cost; `text=no` leaves the text out (a meter needs none)."""
-    prepared = await call.session.workspace.build_prompt(call.path["cycle"])
+    workspace = await asyncio.to_thread(call.session.workspace.for_cycle, call.path["cycle"])
+    prepared = await workspace.build_prompt(call.path["cycle"])
     sections = (
         schemas.SectionView(name=section.name, start=section.start, end=section.end, count=count)
         for section, count in zip(prepared.prompt.sections, prepared.counts, strict=True)

@@ -14,6 +14,7 @@ from dce.workspace.generation_run import GenerationRun, Sleep
 from dce.workspace.provider import GenerationRequest, Provider
 from dce.workspace.records_generations import StreamTarget
 from dce.workspace.response import LiveResponse, Response, Status
+from dce.workspace.sampling import slot_seed, slot_temperature
 from dce.workspace.store import Store
 from dce.workspace.tokens import estimate
 
@@ -97,6 +98,11 @@ class Generator:
             max_tokens=generation.max_tokens or None,
             temperature=generation.temperature,
             seed=generation.seed,
+            temperatures=tuple(
+                slot_temperature(generation.temperature, generation.temperature_spread, response.slot, generation.n)
+                for response in responses
+            ),
+            seeds=tuple(slot_seed(generation.seed, response.slot, response.version) for response in responses),
             reasoning_effort=generation.reasoning_effort,
             grammar=self._store.get_grammar(generation.prompt_sha256),
         )

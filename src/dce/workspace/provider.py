@@ -6,17 +6,16 @@ generator closes the connection, so that an abandoned generation stops the backe
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.gateway_errors import error_of_answer, error_of_transport
+from dce.workspace.gateway_errors import error_of_answer
+from dce.workspace.http_link import SSE, HttpLink
 from dce.workspace.provider_events import (
     CountUpdate,
     Delta,
@@ -43,22 +42,13 @@ __all__ = (
     "base_url",
 )
 
-CONNECT_TIMEOUT_S = 5.0
-"""A gateway that can be reached answers the TCP and TLS handshake well within this."""
-
 HEARTBEAT_DEADLINE_S = 45.0
 """Longest silence: the gateway sends a comment every 15 s, so three are missing."""
-
-MAX_ERROR_BYTES = 64 * 1024
-"""How much of an answer that is not what we asked for is read: an error body has 4 KB, a login page may be any size."""
 
 MAX_TOKENIZE_AT_ONCE = 4
 """Texts counted at the same time: enough to hide the round trips, too few to crowd out generations."""
 
-_TIMEOUT = httpx.Timeout(HEARTBEAT_DEADLINE_S, connect=CONNECT_TIMEOUT_S)
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SUFFIXES = ("/api/dce/proxy", "/api/dce/generate", "/v1/chat/completions", "/v1")
-_SSE, _JSON = "text/event-stream", "application/json"
 
 
 class Provider(Protocol):
@@ -93,9 +83,7 @@ class GatewayProvider:
     ) -> None:
         self.url = base_url(url)
         self.model = model
-        self._key = key
-        self._transport = transport
-        self._tls: ssl.SSLContext | None = None
+        self._link = HttpLink(self.url, key, error_of_answer, HEARTBEAT_DEADLINE_S, transport)
         self._default_model = ""
 
     def __repr__(self) -> str:
@@ -109,7 +97,10 @@ class GatewayProvider:
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
         """See `Provider.stream`. Silence for `HEARTBEAT_DEADLINE_S` ends the choices that are open with gateway_timeout."""
         content = msgspec.json.encode(_body(request))
-        async with self._client() as client, self._answer(client, "POST", "/api/dce/proxy", content, _SSE) as answer:
+        async with (
+            self._link.client() as client,
+            self._link.answer(client, "POST", "/api/dce/proxy", content, SSE) as answer,
+        ):
             stream_id = answer.headers.get("x-dce-stream-id", "")
             yield Opened(stream_id=stream_id)
             reader = StreamReader(request.n, stream_id)
@@ -123,7 +114,7 @@ class GatewayProvider:
         path = f"/api/dce/streams/{quote(stream_id, safe='')}"
         path += "" if index is None else f"/choices/{index}"
         try:
-            async with self._client() as client, self._answer(client, "DELETE", path, b"", ""):
+            async with self._link.client() as client, self._link.answer(client, "DELETE", path, b"", ""):
                 pass
         except DceError as error:
             if error.code not in {"not_found", "route_not_found"}:
@@ -131,10 +122,10 @@ class GatewayProvider:
 
     async def models(self) -> list[Model]:
         """See `Provider.models`."""
-        async with self._client() as client:
-            value = await self._json(client, "GET", "/v1/models", b"")
+        async with self._link.client() as client:
+            value = await self._link.json(client, "GET", "/v1/models", b"")
         data = value.get("data")
-        found = [_model(item) for item in data if isinstance(item, dict)] if isinstance(data, list) else None
+        found = [model_of(item) for item in data if isinstance(item, dict)] if isinstance(data, list) else None
         if found is None:
             raise DceError("not_a_gateway", f"{self.url}/v1/models is not a list of models")
         self._default_model = found[0].id if found else ""
@@ -150,13 +141,13 @@ class GatewayProvider:
         async def one(client: httpx.AsyncClient, at: int) -> None:
             async with gate:
                 body = {"prompt": texts[at]} | ({"model": self.model} if self.model else {})
-                value = await self._json(client, "POST", "/tokenize", msgspec.json.encode(body))
+                value = await self._link.json(client, "POST", "/tokenize", msgspec.json.encode(body))
                 tokens = value.get("count")
                 if not isinstance(tokens, int):
                     raise DceError("not_a_gateway", f"{self.url}/tokenize gave no count")
                 counts[at] = tokens
 
-        async with self._client() as client:
+        async with self._link.client() as client:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for at in range(len(texts)):
@@ -164,49 +155,6 @@ class GatewayProvider:
             except ExceptionGroup as group:
                 raise group.exceptions[0] from None
         return counts
-
-    def _client(self) -> httpx.AsyncClient:
-        host = urlsplit(self.url).hostname or ""
-        if self._tls is None and self._transport is None:
-            self._tls = httpx.create_ssl_context()
-        return httpx.AsyncClient(
-            base_url=self.url,
-            headers={"authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=_TIMEOUT,
-            transport=self._transport,
-            verify=self._tls or True,
-            # A proxy from the environment cannot reach a gateway on this machine, and httpx would ask it to.
-            trust_env=host not in _LOOPBACK,
-        )
-
-    @asynccontextmanager
-    async def _answer(
-        self, client: httpx.AsyncClient, method: str, path: str, content: bytes, kind: str
-    ) -> AsyncIterator[httpx.Response]:
-        """An open answer of success and of the media type `kind` ("" any). Raises DceError for anything else."""
-        headers = {"accept": kind or "*/*", "content-type": _JSON, "accept-encoding": "identity"}
-        try:
-            request = client.build_request(method, path, content=content, headers=headers)
-            answer = await client.send(request, stream=True)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            raise error_of_transport(error, self.url) from error
-        try:
-            given = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if not answer.is_success or kind not in ("", given):
-                raise error_of_answer(answer.status_code, answer.headers, await _beginning(answer), self.url)
-            yield answer
-        finally:
-            await answer.aclose()
-
-    async def _json(self, client: httpx.AsyncClient, method: str, path: str, content: bytes) -> dict[str, Any]:
-        async with self._answer(client, method, path, content, _JSON) as answer:
-            try:
-                value = msgspec.json.decode(await answer.aread())
-            except httpx.HTTPError as error:
-                raise error_of_transport(error, self.url) from error
-            except (msgspec.DecodeError, RecursionError) as error:
-                raise DceError("not_a_gateway", f"{self.url}{path} gave JSON that is none") from error
-        return value if isinstance(value, dict) else {}
 
 
 def base_url(url: str) -> str:
@@ -245,20 +193,8 @@ async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> li
         return reader.lose(interrupted("the connection to the gateway was lost in the middle of the stream"))
 
 
-async def _beginning(answer: httpx.Response) -> bytes:
-    """The first `MAX_ERROR_BYTES` of an answer, or what came of them."""
-    found = bytearray()
-    try:
-        async for piece in answer.aiter_bytes():
-            found += piece
-            if len(found) >= MAX_ERROR_BYTES:
-                break
-    except httpx.HTTPError:
-        pass
-    return bytes(found)
-
-
-def _model(item: dict[str, Any]) -> Model:
+def model_of(item: dict[str, Any]) -> Model:
+    """One item of a server's list of models."""
     name, context = item.get("id"), item.get("max_model_len")
     return Model(
         id=name if isinstance(name, str) else "",

@@ -6,7 +6,10 @@ from dce.wire.errors import ErrorBody
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of a provider: `n` answers to one prompt. None: not sent, the gateway's or model's own value."""
+    """What is asked of a provider: `n` answers to one prompt. None: not sent, the gateway's or model's own value.
+
+    `temperatures`, `seeds`: of each choice, for providers that ask for every one by itself; () is `temperature`, `seed` for all.
+    """
 
     prompt: str
     n: int
@@ -14,6 +17,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = None
+    temperatures: tuple[float | None, ...] = ()
+    seeds: tuple[int | None, ...] = ()
     reasoning_effort: str | None = None
     grammar: str | None = None
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.key_vault import KeyVault, find_keyring
 
 if TYPE_CHECKING:
     from dce.workspace.project import Project
@@ -25,12 +26,18 @@ MAX_RESPONSES = 20
 
 CONFIG_FILE = "config.toml"
 CREDENTIALS_FILE = "credentials"
+CARDS = "cards"
+"""The table of config.toml that holds the model cards: `[cards.NAME]`."""
+
 _ENVIRONMENT = {"url": "DCE_URL", "key": "DCE_API_KEY"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The client's settings. `model` None: the gateway's default; `max_tokens`, `temperature`, `reasoning_effort` None: not sent.
 
+    `provider`: what is at `url`: a DCE gateway, any OpenAI-compatible server, or nothing (answers are pasted). `context`: the model's
+    window in tokens, where the server does not tell it. `temperature_spread`, `seed`: see `sampling.py`. `card`: the model card
+    these come from, "" for none.
     `secrets`: what is done about secrets in a prompt. `exclude`: patterns as in .gitignore of files that never go in.
     """
 
@@ -42,6 +49,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     reasoning_effort: str | None = None
     schema: str = "blocks"
+    provider: Literal["gateway", "openai", "manual"] = "gateway"
+    context: int | None = None
+    temperature_spread: float | None = None
+    seed: int | None = None
+    card: str = ""
     secrets: Literal["refuse", "placeholder", "exclude"] = "refuse"
     exclude: tuple[str, ...] = ()
 
@@ -55,19 +67,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_settings(project: "Project | None", environ: Mapping[str, str], **flags: object) -> Settings:
-    """The settings in force. A flag or variable that is None or empty counts as not given. Raises DceError invalid_input."""
+    """The settings in force. A flag or variable that is None or empty counts as not given. Raises DceError invalid_input.
+
+    The model card that the flag `card` or the configuration names lies over the environment: flag > card > environment > file.
+    """
     state_dir = project.state_dir if project else None
-    layers: list[tuple[str, Mapping[str, Any]]] = []
+    cards: Mapping[str, Any] = {}
+    layers: list[tuple[str, dict[str, Any]]] = []
     if state_dir is not None:
         config = state_dir / CONFIG_FILE
-        layers.append((str(config), read_config(config)))
+        values = read_config(config)
+        cards = values.pop(CARDS, {})
+        layers.append((str(config), values))
         layers.append((str(state_dir / CREDENTIALS_FILE), _read_key(state_dir / CREDENTIALS_FILE)))
     layers.append(("the environment", {name: environ.get(variable) for name, variable in _ENVIRONMENT.items()}))
-    layers.append(("the command line", flags))
+    name = str(flags.get("card") or (layers[0][1].get("card") if state_dir is not None else None) or "")
+    if name:
+        if state_dir is None or name not in cards:
+            known = ", ".join(sorted(cards)) or "none"
+            raise DceError(
+                "not_found",
+                f"there is no model card {name!r}",
+                hint=f"There are: {known}. `dce cycle card ''` has the cycle generate by the settings.",
+            )
+        card = dict(cards[name])
+        key = KeyVault(state_dir, find_keyring(environ)).get(name)
+        url = next((kept["url"] for _, kept in reversed(layers) if kept.get("url")), DEFAULT_URL)
+        if key or card.get("url", url) != url:  # the key of one server is never sent to another
+            layers = [(source, {n: v for n, v in kept.items() if n != "key"}) for source, kept in layers]
+            card["key"] = key
+        layers.append((f"the card {name!r}", card))
+    layers.append(("the command line", dict(flags)))
     merged: dict[str, Any] = {}
     for source, values in layers:
         given = {name: value for name, value in values.items() if value is not None and value != ""}
-        _check(source, given)
+        check_settings(source, given)
         merged |= given
     return msgspec.convert(merged, Settings)
 
@@ -103,7 +137,7 @@ def _read_key(path: Path) -> dict[str, str]:
     return {"key": key}
 
 
-def _check(source: str, values: Mapping[str, Any]) -> None:
+def check_settings(source: str, values: Mapping[str, Any]) -> None:
     """Raises DceError naming the setting and where it was said."""
     for name, value in values.items():
         if name not in Settings.__struct_fields__:
@@ -124,7 +158,14 @@ def _problem(name: str, value: object) -> str:
         return _url_problem(str(value))
     if name == "key" and not (str(value).isascii() and str(value).isprintable() and " " not in str(value)):
         return "holds a character that no key has (a space, a line end, a letter outside ASCII)"
-    limits = {"n": (1, MAX_RESPONSES), "max_tokens": (1, 10_000_000), "temperature": (0, 2)}
+    limits = {
+        "n": (1, MAX_RESPONSES),
+        "max_tokens": (1, 10_000_000),
+        "context": (1, 100_000_000),
+        "temperature": (0, 2),
+        "temperature_spread": (0, 2),
+        "seed": (-(2**31), 2**31),
+    }
     low, high = limits.get(name, (0, 0))
     if high and isinstance(value, int | float) and not low <= value <= high:
         return f"is {value}, must be {low} to {high}"

@@ -15,9 +15,23 @@ from dce.workspace.provider_events import CountUpdate, Delta, Ended, Opened, Pro
 
 
 class StreamReader:
-    """Reads one stream of `n` choices."""
+    """Reads one stream of `n` choices from `peer`, whose faults are of `hop`.
 
-    def __init__(self, n: int, stream_id: str = "") -> None:
+    `has_final_usage`: the stream is one answer's, and a chunk without choices tells its count after its end.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        stream_id: str = "",
+        *,
+        peer: str = "the gateway",
+        hop: Hop = Hop.GATEWAY,
+        has_final_usage: bool = False,
+    ) -> None:
+        self._peer = peer
+        self._hop = hop
+        self._has_final_usage = has_final_usage
         self._stream_id = stream_id
         self._decoder = Decoder()
         self._open = dict.fromkeys(range(n))
@@ -31,7 +45,7 @@ class StreamReader:
     def close(self) -> list[ProviderEvent]:
         """The connection ended in good order; whatever has no finish_reason by now was cut off."""
         told = self._take(self._decoder.flush)
-        return told + self.lose(interrupted("the connection to the gateway ended in the middle of the stream"))
+        return told + self.lose(self._interrupted(f"the connection to {self._peer} ended in the middle of the stream"))
 
     def lose(self, error: DceError) -> list[ProviderEvent]:
         """Ends every open choice with `error`."""
@@ -44,14 +58,16 @@ class StreamReader:
             for event in decode():
                 told.extend(self._read(event.data))
         except (BadChunk, EventTooLarge) as error:
-            told += self.lose(DceError("not_a_gateway", f"the stream holds {error}"))
+            code = "not_a_gateway" if self._hop is Hop.GATEWAY else "backend_error"
+            told += self.lose(DceError(code, f"the stream holds {error}", hop=self._hop))
         return told
 
     def _read(self, data: str) -> Iterator[ProviderEvent]:
         if self.is_done:
             return
         if data.strip() == DONE:
-            yield from self.lose(interrupted("the gateway ended the stream without a finish_reason for this response"))
+            why = f"{self._peer} ended the stream without a finish_reason for this response"
+            yield from self.lose(self._interrupted(why))
             return
         for chunk in read_chunks(data):
             yield from self._chunk(chunk)
@@ -65,6 +81,8 @@ class StreamReader:
                 # Usage of a chunk with one choice is that choice's; it is told before the end, which nothing may follow.
                 usage = chunk.usage if len(chunk.choices) == 1 else None
                 yield from self._choice(choice, usage.completion_tokens if usage else None)
+        if self._has_final_usage and chunk.usage is not None and not chunk.choices:
+            yield CountUpdate(index=0, completion_tokens=chunk.usage.completion_tokens)
         if chunk.error is not None:
             lost = [index for index in chunk.error.choices or list(self._open) if index in self._open]
             yield from [self._end(index, "", _own(chunk.error)) for index in lost]
@@ -78,6 +96,9 @@ class StreamReader:
             yield self._end(choice.index, choice.finish_reason or "error", _own(choice.error))
         elif choice.finish_reason:
             yield self._end(choice.index, choice.finish_reason, None)
+
+    def _interrupted(self, message: str) -> DceError:
+        return DceError("stream_interrupted", message, hop=self._hop)
 
     def _end(self, index: int, finish_reason: str, error: ErrorBody | None) -> Ended:
         del self._open[index]

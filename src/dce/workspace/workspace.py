@@ -26,7 +26,8 @@ from dce.workspace.generator import Generator
 from dce.workspace.prepared_prompt import PreparedPrompt, reserved_tokens, too_long
 from dce.workspace.project import Project
 from dce.workspace.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build, whole_files
-from dce.workspace.provider import GatewayProvider, Model, Provider
+from dce.workspace.provider import Model, Provider
+from dce.workspace.providers import provider_of
 from dce.workspace.response import Response, Status
 from dce.workspace.schema import SCHEMAS, read_answer
 from dce.workspace.schema.reading import Reading
@@ -54,11 +55,14 @@ class Workspace:
         self.clock = clock
         self.selection = Selection(project, store)
         self.cycles = Cycles(store, clock)
-        self.sending = Sending(project, store, settings.url, settings.secrets)
+        # What is pasted by hand is carried by its owner: no host is sent anything.
+        self.sending = Sending(project, store, "" if settings.provider == "manual" else settings.url, settings.secrets)
         self.counter = TokenCounter(store, provider, self.sending.may_count)
         self.backups = Backups(store.path, clock)
         self.generator = Generator(store, GuardedProvider(provider, self.sending), clock)
         self._lock = WriterLock(project.state_dir, self._settle)
+        self._settings_of: Callable[[str], Settings] | None = None
+        self._by_card: dict[str, Workspace] = {settings.card: self}
 
     @classmethod
     def open(
@@ -67,12 +71,15 @@ class Workspace:
         settings: Settings,
         clock: Callable[[], float] = time.time,
         provider: Provider | None = None,
+        settings_of: Callable[[str], Settings] | None = None,
     ) -> Self:
-        """Opens the store and settles what a dead process left. `provider` None: the settings' gateway. Raises store_unreadable."""
-        if provider is None:
-            provider = GatewayProvider(settings.url, settings.key, model=settings.model)
+        """Opens the store and settles what a dead process left. `provider` None: the settings' own. Raises store_unreadable.
+
+        `settings_of`: the settings under a model card, for cycles that name one.
+        """
         store = Store(project.state_dir / STORE_FILE)
-        workspace = cls(project, settings, store, provider, clock)
+        workspace = cls(project, settings, store, provider or provider_of(settings), clock)
+        workspace._settings_of = settings_of
         try:
             workspace._recover()
         except BaseException:
@@ -89,6 +96,32 @@ class Workspace:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def by_card(self, card: str) -> "Workspace":
+        """This workspace under a model card: same store, lock and selection; other settings and provider. "" is itself.
+
+        Raises DceError not_found if there is no such card.
+        """
+        if not card or self._settings_of is None:
+            return self
+        if card not in self._by_card:
+            settings = self._settings_of(card)
+            other = type(self)(self.project, settings, self.store, provider_of(settings), self.clock)
+            other._share(self)  # noqa: SLF001 - of its own class
+            self._by_card[card] = other
+        return self._by_card[card]
+
+    def _share(self, first: "Workspace") -> None:
+        """Takes the lock and the cards of the workspace that this is another view of."""
+        self._lock, self._settings_of, self._by_card = first._lock, first._settings_of, first._by_card  # noqa: SLF001 - of its own class
+
+    def for_cycle(self, cycle_id: int) -> "Workspace":
+        """This workspace under the cycle's card. Raises DceError not_found."""
+        return self.by_card(self.cycles.get(cycle_id).card)
+
+    def for_generation(self, generation_id: int) -> "Workspace":
+        """This workspace under the card by which a generation was asked, so that it is stopped and continued there."""
+        return self.by_card(self.store.get_generation(generation_id).card)
 
     def writer_lock(self, verb: str = "generate, accept or restore") -> AbstractContextManager[None]:
         """Held by whoever generates, accepts or restores; counted within this process. Raises workspace_locked naming the holder.
@@ -181,6 +214,9 @@ class Workspace:
                 nonce=prepared.prompt.nonce,
                 max_tokens=self.settings.max_tokens or 0,
                 temperature=self.settings.temperature,
+                temperature_spread=self.settings.temperature_spread,
+                seed=self.settings.seed,
+                card=self.settings.card,
                 reasoning_effort=self.settings.reasoning_effort,
                 created_at=now,
                 prompt_tokens=prepared.total,
@@ -193,7 +229,7 @@ class Workspace:
         total, *counts = await self.counter.count([prompt.text, *sections])
         wanted = self.settings.model
         model = next((model for model in models if wanted in (None, "", model.id)), None)
-        context = model.max_model_len if model else None
+        context = self.settings.context or (model.max_model_len if model else None)
         if not note and context is None:
             note = f"the context of {wanted or 'the model'} is not known: the gateway does not tell it"
         return PreparedPrompt(

@@ -1,0 +1,159 @@
+"""`dce settings`: the workspace's settings, and its model cards."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dce.cli.context import Verb, json_option, open_workspace, read_settings, workspace_option
+from dce.cli.output import say, say_json
+from dce.cli.tables import columns
+from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    from dce.workspace.cards import Cards
+
+
+@click.group(name="settings")
+def command() -> None:
+    """Settings of this workspace, and its model cards.
+
+    They stand in .dce/config.toml, which can be committed; keys do not.
+    """
+
+
+def _cards(directory: Path) -> "Cards":
+    from dce.workspace.cards import Cards  # noqa: PLC0415
+    from dce.workspace.key_vault import KeyVault, find_keyring  # noqa: PLC0415
+    from dce.workspace.project import Project  # noqa: PLC0415
+
+    state_dir = Project.find(directory).state_dir
+    return Cards(state_dir, KeyVault(state_dir, find_keyring(os.environ)))
+
+
+@command.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@json_option
+@workspace_option
+def get(name: str | None, is_json: bool, directory: Path) -> None:
+    """Print the settings in force (or one of them): from the environment, the default card and config.toml."""
+    shown = dict(read_settings(directory, os.environ).__rich_repr__())
+    if name is not None:
+        if name not in shown:
+            raise DceError("not_found", f"there is no setting {name!r}", hint=f"There are: {', '.join(shown)}.")
+        shown = {name: shown[name]}
+    if is_json:
+        say_json(shown)
+        return
+    for line in columns([(key, "-" if value is None else str(value)) for key, value in shown.items()]):
+        say(line)
+
+
+@command.command(name="set")
+@click.argument("name")
+@click.argument("value")
+@json_option
+@workspace_option
+def set_(name: str, value: str, is_json: bool, directory: Path) -> None:
+    """Set NAME in config.toml; an empty VALUE takes it out. Comments in the file stay."""
+    _cards(directory).set_value(name, value)
+    if is_json:
+        say_json({name: value})
+    else:
+        say(f"{name} = {value}" if value else f"{name} is no longer set")
+
+
+@command.group()
+def cards() -> None:
+    """Model cards: named bundles of settings that a cycle generates by (`dce cycle card NAME`)."""
+
+
+@cards.command(name="list")
+@json_option
+@workspace_option
+def list_(is_json: bool, directory: Path) -> None:
+    """Print all model cards."""
+    found = _cards(directory).list()
+    if is_json:
+        say_json(found)
+        return
+    for name, card in found.items():
+        say(f"{name}: {', '.join(f'{key} {value}' for key, value in card.items()) or 'nothing of its own'}")
+
+
+@cards.command()
+@click.argument("name")
+@json_option
+@workspace_option
+def show(name: str, is_json: bool, directory: Path) -> None:
+    """Print one model card; of its key, whether there is one."""
+    cards = _cards(directory)
+    shown = cards.get(name) | {"has_key": cards.vault.get(name) is not None}
+    if is_json:
+        say_json(shown)
+        return
+    for line in columns([(key, str(value)) for key, value in shown.items()]):
+        say(line)
+
+
+def _card_options(verb: Verb) -> Verb:
+    options = (
+        click.option("--provider", type=click.Choice(("gateway", "openai", "manual")), help="What is at the URL."),
+        click.option("--url", metavar="URL", help="The server's base, its /v1, or the full path of a route."),
+        click.option("--model", metavar="M", help="The model (default: the server's first)."),
+        click.option("--context", type=int, metavar="T", help="Its context in tokens, where the server does not say."),
+        click.option("--max-tokens", type=int, metavar="T", help="Longest answer, in tokens."),
+        click.option("-n", "n", type=int, help="How many responses."),
+        click.option("--temperature", type=float, help="Sampling temperature."),
+        click.option("--temperature-spread", type=float, help="How far the slots' temperatures lie apart (openai)."),
+        click.option("--seed", type=int, help="Seed of slot 1; each other slot has its own after it (openai)."),
+        click.option("--reasoning-effort", metavar="E", help="low, medium or high, where the model has it."),
+        click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill."),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+@cards.command()
+@click.argument("name")
+@_card_options
+@click.option("--key-stdin", is_flag=True, help="Read its key from standard input; kept in the keyring or a 0600 file.")
+@json_option
+@workspace_option
+def add(name: str, key_stdin: bool, is_json: bool, directory: Path, **values: Any) -> None:
+    """Add a model card, or put another in its place. Options that are not given are the workspace's settings."""
+    card = {field: value for field, value in values.items() if value is not None}
+    cards = _cards(directory)
+    key = sys.stdin.readline().strip() if key_stdin else ""
+    if key_stdin and not key:
+        raise DceError("invalid_input", "standard input holds no key")
+    cards.put(name, card)
+    where = cards.vault.put(name, key) if key else ""
+    if is_json:
+        say_json({"name": name, **card, "key": where or None})
+    else:
+        say(f"card {name}: {', '.join(f'{key} {value}' for key, value in card.items()) or 'the settings as they are'}")
+        say(
+            f"its key is kept in the {where}"
+            if where
+            else f"use it: dce cycle card {name}, or dce settings set card {name}"
+        )
+
+
+@cards.command()
+@click.argument("name")
+@json_option
+@workspace_option
+def rm(name: str, is_json: bool, directory: Path) -> None:
+    """Take a model card out, with its key. Refused while the latest cycle uses it."""
+    with open_workspace(directory) as workspace:
+        if workspace.cycles.current().card == name:
+            raise DceError("conflict", f"the latest cycle generates by {name!r}", hint="dce cycle card ''")
+    _cards(directory).remove(name)
+    if is_json:
+        say_json({"name": name})
+    else:
+        say(f"card {name} is gone")

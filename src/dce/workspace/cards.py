@@ -1,0 +1,108 @@
+"""Model cards: named bundles of settings, so that a cycle says in one word by which model and how it generates.
+
+They stand in `.dce/config.toml` as `[cards.NAME]` and can be committed; their keys do not (`key_vault.py`). What must always hold: a
+card that cannot be used is refused when it is written, not when it is used.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.key_vault import KeyVault
+from dce.workspace.settings import CARDS, CONFIG_FILE, Settings, check_settings, read_config
+from dce.workspace.toml_edit import with_table, with_value
+
+_NOT_OF_A_CARD = ("key", "card", "secrets", "exclude")
+CARD_FIELDS = tuple(name for name in Settings.__struct_fields__ if name not in _NOT_OF_A_CARD)
+"""Settings that a card may hold."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class Cards:
+    """The cards of one workspace, and the rest of its configuration."""
+
+    def __init__(self, state_dir: Path, vault: KeyVault) -> None:
+        self._path = state_dir / CONFIG_FILE
+        self.vault = vault
+
+    def list(self) -> dict[str, dict[str, Any]]:
+        """Name → its settings, without keys. Raises DceError invalid_input."""
+        found = read_config(self._path).get(CARDS, {})
+        if not isinstance(found, dict) or not all(isinstance(card, dict) for card in found.values()):
+            raise DceError("invalid_input", f"{self._path}: cards are tables: [cards.NAME]")
+        return dict(sorted(found.items()))
+
+    def get(self, name: str) -> dict[str, Any]:
+        """One card. Raises DceError not_found."""
+        cards = self.list()
+        if name not in cards:
+            raise DceError(
+                "not_found", f"there is no model card {name!r}", hint=f"There are: {', '.join(cards) or 'none'}."
+            )
+        return cards[name]
+
+    def put(self, name: str, values: Mapping[str, Any]) -> None:
+        """Keeps a card, in place of one of that name. Raises DceError invalid_input."""
+        if not _NAME.fullmatch(name):
+            raise DceError("invalid_input", f"{name!r} cannot name a card: use letters, digits, - and _")
+        wrong = [field for field in values if field not in CARD_FIELDS]
+        if wrong:
+            raise DceError("invalid_input", f"a card has no {wrong[0]!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
+        check_settings(f"the card {name!r}", values)
+        self._edit(with_table(self._text(), CARDS, name, values))
+
+    def remove(self, name: str) -> None:
+        """Takes a card and its key out. Raises DceError not_found; conflict while it is the default."""
+        self.get(name)
+        if read_config(self._path).get("card") == name:
+            raise DceError("conflict", f"{name!r} is the default card", hint="dce settings set card ''")
+        self._edit(with_table(self._text(), CARDS, name, None))
+        self.vault.forget(name)
+
+    def set_value(self, name: str, text: str) -> None:
+        """Sets a setting of the workspace from its text; "" takes it out. Raises DceError invalid_input or not_found (card)."""
+        if name == "key":
+            raise DceError("invalid_input", "a key is not kept in config.toml", hint="Set DCE_API_KEY, or use a card.")
+        value = parsed(name, text) if text else None
+        if value is not None:
+            check_settings("settings set", {name: value})
+            if name == "card":
+                self.get(str(value))
+        elif name not in Settings.__struct_fields__:
+            check_settings("settings set", {name: ""})
+        self._edit(with_value(self._text(), name, value))
+
+    def _text(self) -> str:
+        read_config(self._path)  # refuses what is no TOML, or holds a key
+        return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
+
+    def _edit(self, text: str) -> None:
+        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{CONFIG_FILE}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)  # mkstemp makes it private, but this file is shared
+            Path(temporary).replace(self._path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def parsed(name: str, text: str) -> Any:
+    """A setting's value from its text: a number where it is one. Lists are items with commas between."""
+    if name == "exclude":
+        return [item.strip() for item in text.split(",") if item.strip()]
+    kind = Settings.__annotations__.get(name)
+    try:
+        return msgspec.convert(text, kind, strict=False) if kind is not None else text
+    except msgspec.ValidationError as error:
+        raise DceError("invalid_input", f"settings: {name} {str(error).lower()}") from error

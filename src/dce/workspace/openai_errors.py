@@ -1,0 +1,59 @@
+"""The seam where an OpenAI-compatible server's refusals become `DceError` of the backend's hop. No key or prompt is in a message."""
+
+from collections.abc import Mapping
+
+from dce.wire.errors import DceError, Hop, decode_error
+
+MAX_TOLD_CHARS = 300
+"""How much of the server's own words is told: its sentence, not a page."""
+
+_OF_STATUS = {
+    401: "backend_unauthorized",
+    403: "backend_unauthorized",
+    413: "body_too_large",
+    429: "rate_limited",
+    408: "backend_timeout",
+    504: "backend_timeout",
+}
+_AS_BACKEND = {
+    "gateway_unreachable": "backend_unreachable",
+    "gateway_timeout": "backend_timeout",
+    "not_a_gateway": "backend_error",
+}
+
+
+def error_of_server(status: int, headers: Mapping[str, str], content: bytes, url: str) -> DceError:
+    """What an answer that is not the one asked for means. `content` may be its beginning only."""
+    body = decode_error(content)
+    said = body.message[:MAX_TOLD_CHARS] if body else ""
+    code = _OF_STATUS.get(status, "")
+    if not code and status == 404:
+        code = "model_not_found" if "model" in said.lower() else "route_not_found"
+    if not code and 400 <= status < 500:
+        code = "prompt_too_long" if "context" in said.lower() and "token" in said.lower() else "invalid_request"
+    kind = headers.get("content-type", "").partition(";")[0].strip() or "nothing"
+    fact = f"{url} answered {status}" + (f": {said}" if said else f" with {kind}")
+    wait = headers.get("retry-after", "")
+    return DceError(
+        code or "backend_error",
+        fact,
+        hop=Hop.BACKEND,
+        hint=_hint(code),
+        retry_after_s=float(wait) if wait.isascii() and wait.isdigit() else None,
+    )
+
+
+def _hint(code: str) -> str:
+    if code == "backend_unauthorized":
+        return "Give the model card the server's key: dce settings cards add NAME … --key-stdin"
+    if code == "route_not_found":
+        return "The URL should be the server's base, or end in /v1 or /v1/chat/completions."
+    return ""
+
+
+def as_backend(error: DceError) -> DceError:
+    """A fault on the way to a gateway, said of a server that is asked directly."""
+    code = _AS_BACKEND.get(error.code)
+    if code is None:
+        return error
+    return DceError(code, error.message.replace("gateway", "server"), hop=Hop.BACKEND)

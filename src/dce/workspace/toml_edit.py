@@ -1,0 +1,54 @@
+"""Small changes to a TOML file that people write by hand: their comments and order stay.
+
+What must always hold: what the file says afterwards is what was asked for. Where an edit of the text would not give that, the file
+is written anew from its values.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+
+_TABLE = re.compile(r"^\s*\[", re.MULTILINE)
+
+
+def with_value(text: str, name: str, value: Any | None) -> str:
+    """The file with a top-level value set; None takes it out."""
+    wanted = {key: kept for key, kept in tomllib.loads(text).items() if key != name}
+    if value is not None:
+        wanted[name] = value
+    first_table = _TABLE.search(text)
+    at = first_table.start() if first_table else len(text)
+    top, rest = text[:at], text[at:]
+    line = "" if value is None else tomli_w.dumps({name: value})
+    found = re.search(rf"^{re.escape(name)}\s*=.*\n?", top, re.MULTILINE)
+    if found:
+        top = top[: found.start()] + line + top[found.end() :]
+    elif line:
+        top = top + ("\n" if top and not top.endswith("\n") else "") + line
+    return _checked(top + rest, wanted)
+
+
+def with_table(text: str, group: str, name: str, values: Mapping[str, Any] | None) -> str:
+    """The file with the table `[group.name]` in place of one of that name; None takes it out."""
+    wanted = tomllib.loads(text)
+    tables = {key: kept for key, kept in wanted.get(group, {}).items() if key != name}
+    if values is not None:
+        tables[name] = dict(values)
+    wanted = {key: kept for key, kept in wanted.items() if key != group} | ({group: tables} if tables else {})
+    found = re.search(rf"^\[{re.escape(group)}\.{re.escape(name)}\][^\n]*\n(?:(?!\s*\[)[^\n]*\n?)*", text, re.MULTILINE)
+    kept = text[: found.start()] + text[found.end() :] if found else text
+    if values is not None:
+        kept = (kept.rstrip("\n") + "\n\n" if kept.strip() else "") + tomli_w.dumps({group: {name: dict(values)}})
+    return _checked(kept, wanted)
+
+
+def _checked(text: str, wanted: Mapping[str, Any]) -> str:
+    try:
+        if tomllib.loads(text) == wanted:
+            return text
+    except tomllib.TOMLDecodeError:
+        pass
+    return tomli_w.dumps(wanted)

@@ -1,0 +1,190 @@
+"""Model cards: kept in config.toml with its comments, their keys apart, refused when written rather than when used."""
+
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dce.wire.errors import DceError
+from dce.workspace.cards import Cards
+from dce.workspace.key_vault import KEYS_FILE, KeyVault
+from dce.workspace.project import Project
+from dce.workspace.sampling import slot_seed, slot_temperature
+from dce.workspace.settings import load_settings
+from dce.workspace.toml_edit import with_table, with_value
+
+CONFIG = """# ours
+n = 3  # few
+url = "http://team:3001"
+
+[cards.fast]  # the small one
+model = "small"
+
+# the end
+"""
+
+
+class FakeKeyring:
+    """A keyring in memory; a broken one fails as a locked desktop's does."""
+
+    def __init__(self, *, is_broken: bool = False) -> None:
+        self.kept: dict[tuple[str, str], str] = {}
+        self._is_broken = is_broken
+
+    def get_password(self, service: str, name: str) -> str | None:
+        self._fail()
+        return self.kept.get((service, name))
+
+    def set_password(self, service: str, name: str, password: str) -> None:
+        self._fail()
+        self.kept[service, name] = password
+
+    def delete_password(self, service: str, name: str) -> None:
+        self._fail()
+        del self.kept[service, name]
+
+    def _fail(self) -> None:
+        if self._is_broken:
+            raise RuntimeError("locked")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.init(tmp_path)
+
+
+def _cards(project: Project) -> Cards:
+    return Cards(project.state_dir, KeyVault(project.state_dir, None))
+
+
+def test_edits_keep_comments_and_order(project: Project) -> None:
+    """Setting a value, adding a card and taking one out change their own lines only."""
+    path = project.state_dir / "config.toml"
+    path.write_text(CONFIG)
+    cards = _cards(project)
+    cards.set_value("n", "5")
+    cards.set_value("model", "big")
+    cards.put("slow", {"provider": "openai", "url": "http://gpu:8000", "temperature": 0.7})
+    text = path.read_text()
+    assert all(comment in text for comment in ("# ours", "# the small one", "# the end"))
+    values = tomllib.loads(text)
+    assert (values["n"], values["model"], values["url"]) == (5, "big", "http://team:3001")
+    assert list(values["cards"]) == ["fast", "slow"]
+    cards.remove("slow")
+    cards.set_value("model", "")
+    assert list(tomllib.loads(path.read_text())["cards"]) == ["fast"]
+    assert 'model = "big"' not in path.read_text()
+
+
+_NAMES = st.sampled_from(["a", "b", "n"])
+_VALUES = st.one_of(st.integers(0, 9), st.text(max_size=5), st.lists(st.text(max_size=3), max_size=3))
+
+
+@given(st.dictionaries(_NAMES, _VALUES), st.lists(st.tuples(_NAMES, st.one_of(st.none(), _VALUES)), max_size=5))
+def test_an_edit_says_what_was_asked(before: dict[str, object], edits: list[tuple[str, object]]) -> None:
+    """Whatever a file holds, after each edit it reads as the values it had with that one changed."""
+    text, wanted = "", dict[str, object]()
+    for name, value in before.items():
+        text = with_value(text, name, value)
+        wanted[name] = value
+    for name, value in edits:
+        text = with_table(with_value(text, name, value), "cards", name, None if value is None else {"x": value})
+        cards = dict(wanted.get("cards", {}))  # type: ignore[call-overload]
+        for kept in (wanted, cards):
+            kept.pop(name, None)
+        if value is not None:
+            wanted[name], cards[name] = value, {"x": value}
+        wanted.pop("cards", None)
+        if cards:
+            wanted["cards"] = cards
+        assert tomllib.loads(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("x", {"temperature": 9.0}),
+        ("x", {"url": "gpu"}),
+        ("x", {"key": "sk"}),
+        ("x", {"nothing": 1}),
+        ("x", {"provider": "other"}),
+        ("a.b", {}),
+        ("", {}),
+    ],
+)
+def test_a_card_that_cannot_be_used_is_refused(project: Project, name: str, values: dict[str, object]) -> None:
+    """A wrong value, an unknown field, a key in the committed file, a name that is none: invalid_input, and nothing is written."""
+    with pytest.raises(DceError) as caught:
+        _cards(project).put(name, values)
+    assert caught.value.code == "invalid_input"
+    assert not (project.state_dir / "config.toml").exists()
+
+
+def test_a_card_lies_over_the_environment_and_under_flags(project: Project) -> None:
+    """flag > card > environment > file; the key of one server never goes to another."""
+    environ = {"DCE_URL": "http://gateway:3001", "DCE_API_KEY": "dce_sk_gateway", "DCE_KEYRING": "0"}
+    cards = _cards(project)
+    cards.put("gpu", {"provider": "openai", "url": "http://gpu:8000", "temperature": 0.7})
+    cards.put("warm", {"temperature": 1.2})
+    plain = load_settings(project, environ)
+    assert (plain.card, plain.provider, plain.key) == ("", "gateway", "dce_sk_gateway")
+    gpu = load_settings(project, environ, card="gpu", temperature=0.1)
+    assert (gpu.card, gpu.provider, gpu.url, gpu.temperature, gpu.key) == (
+        "gpu",
+        "openai",
+        "http://gpu:8000",
+        0.1,
+        None,
+    )
+    warm = load_settings(project, environ, card="warm")
+    assert (warm.url, warm.key, warm.temperature) == ("http://gateway:3001", "dce_sk_gateway", 1.2)
+    cards.vault.put("gpu", "sk-gpu")
+    assert load_settings(project, environ, card="gpu").key == "sk-gpu"
+    cards.set_value("card", "gpu")
+    assert load_settings(project, environ).url == "http://gpu:8000"
+    with pytest.raises(DceError, match="no model card 'none'"):
+        load_settings(project, environ, card="none")
+
+
+def test_keys_are_kept_apart(project: Project) -> None:
+    """Without a keyring, or with one that fails, keys are in a file of mode 0600; one that others can read is refused."""
+    for keyring in (None, FakeKeyring(is_broken=True)):
+        vault = KeyVault(project.state_dir, keyring)
+        assert vault.put("a", "one") == vault.put("b", "two") == "file"
+        path = project.state_dir / KEYS_FILE
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert (vault.get("a"), vault.get("b"), vault.get("c")) == ("one", "two", None)
+        path.chmod(0o644)
+        with pytest.raises(DceError):
+            vault.get("a")
+        path.chmod(0o600)
+        vault.forget("a")
+        vault.forget("b")
+        assert not path.exists()
+
+
+def test_a_keyring_is_preferred(project: Project) -> None:
+    """With a keyring no key stands in a file, an older one there is taken out, and forgetting works."""
+    KeyVault(project.state_dir, None).put("a", "old")
+    keyring = FakeKeyring()
+    vault = KeyVault(project.state_dir, keyring)
+    assert vault.get("a") == "old"
+    assert vault.put("a", "new") == "keyring"
+    assert not (project.state_dir / KEYS_FILE).exists()
+    assert vault.get("a") == "new"
+    vault.forget("a")
+    assert (vault.get("a"), keyring.kept) == (None, {})
+
+
+def test_slots_are_spread_evenly() -> None:
+    """Temperatures go evenly from half the spread below to half above, within bounds; seeds differ by slot and version."""
+    assert [slot_temperature(1.0, 1.0, slot, 5) for slot in range(1, 6)] == [0.5, 0.75, 1.0, 1.25, 1.5]
+    assert [slot_temperature(None, 0.5, slot, 2) for slot in (1, 2)] == [0.75, 1.25]
+    assert slot_temperature(0.1, 1.0, 1, 2) == 0.0
+    assert slot_temperature(None, None, 1, 5) is None
+    assert slot_temperature(0.7, 1.0, 1, 1) == 0.7
+    assert slot_seed(None, 1, 1) is None
+    assert len({slot_seed(5, slot, version) for slot in range(1, 21) for version in range(1, 50)}) == 20 * 49

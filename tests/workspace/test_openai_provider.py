@@ -1,0 +1,234 @@
+"""Any OpenAI-compatible server as a provider: each choice ends once, faults are the server's, slots differ as was asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from dce.wire.errors import DceError, Hop
+from dce.workspace.openai_provider import MAX_AT_ONCE, OpenAIProvider, api_root
+from dce.workspace.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened, ProviderEvent
+
+Answer = Callable[[dict[str, Any]], httpx.Response]
+
+
+class _Stream(httpx.AsyncByteStream):
+    """A stream of prepared pieces; it may end by waiting for ever."""
+
+    def __init__(self, *pieces: bytes, hangs: bool = False) -> None:
+        self._pieces, self._hangs = pieces, hangs
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+        if self._hangs:
+            await asyncio.Event().wait()
+
+
+def _chunk(text: str = "", finish: str | None = None, **more: Any) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    return b"data: " + msgspec.json.encode({"choices": [choice], "model": "served", **more}) + b"\n\n"
+
+
+_USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}}\n\n'
+_DONE = b"data: [DONE]\n\n"
+
+
+def _sse(*pieces: bytes, hangs: bool = False) -> httpx.Response:
+    stream = _Stream(*pieces, hangs=hangs)
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
+
+
+class _Server:
+    """Answers by `answer`; remembers what it was asked."""
+
+    def __init__(self, answer: Answer, models: httpx.Response | None = None) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.urls: list[str] = []
+        self._answer = answer
+        self._models = models or httpx.Response(200, json={"data": [{"id": "served", "max_model_len": 512}]})
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.urls.append(str(request.url))
+        if request.method == "GET":
+            return self._models
+        self.bodies.append(msgspec.json.decode(request.content))
+        return self._answer(self.bodies[-1])
+
+    def provider(self, url: str = "http://server.test", model: str | None = "m") -> OpenAIProvider:
+        return OpenAIProvider(url, "sk-secret", model=model, transport=httpx.MockTransport(self))
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    async def limited() -> Any:
+        async with asyncio.timeout(30):
+            return await work
+
+    return asyncio.run(limited())
+
+
+def _events(provider: OpenAIProvider, n: int = 3, **fields: Any) -> list[ProviderEvent]:
+    async def collect() -> list[ProviderEvent]:
+        async with aclosing(provider.stream(GenerationRequest(prompt="p", n=n, **fields))) as events:
+            return [event async for event in events]
+
+    events: list[ProviderEvent] = _run(collect())
+    assert sorted(event.index for event in events if isinstance(event, Ended)) == list(range(n))
+    return events
+
+
+def _ends(events: list[ProviderEvent]) -> dict[int, Ended]:
+    return {event.index: event for event in events if isinstance(event, Ended)}
+
+
+def test_every_choice_is_a_request_of_its_own() -> None:
+    """N requests go out; each choice gets its text, the server's own count before its end, and its finish_reason."""
+    server = _Server(lambda _: _sse(_chunk("a"), _chunk("b", "stop"), _USAGE, _DONE))
+    events = _events(server.provider())
+    assert isinstance(events[0], Opened)
+    for index in range(3):
+        own = [event for event in events[1:] if not isinstance(event, Opened) and event.index == index]  # type: ignore[union-attr]
+        assert own == [
+            Delta(index=index, text="a"),
+            Delta(index=index, text="b"),
+            CountUpdate(index=index, completion_tokens=7),
+            Ended(index=index, finish_reason="stop"),
+        ]
+    assert [body["model"] for body in server.bodies] == ["m", "m", "m"]
+    assert set(server.urls) == {"http://server.test/v1/chat/completions"}
+
+
+def test_slots_differ_as_was_asked() -> None:
+    """Each request carries the temperature and seed of its slot; what was not set is not sent."""
+    server = _Server(lambda _: _sse(_chunk("a", "stop"), _DONE))
+    _events(server.provider(), n=2, temperatures=(0.5, 1.5), seeds=(7, 8), max_tokens=9)
+    assert [(body["temperature"], body["seed"], body["max_tokens"]) for body in server.bodies] == [
+        (0.5, 7, 9),
+        (1.5, 8, 9),
+    ]
+    assert "reasoning_effort" not in server.bodies[0]
+
+
+def test_a_stream_that_just_ends_is_an_error() -> None:
+    """Without a finish_reason a choice is not whole, whether the stream says it is done or not; the fault is the server's."""
+    answers = iter([_sse(_chunk("a"), _DONE), _sse(_chunk("a")), _sse(b"data: {broken\n\n")])
+    ends = _ends(_events(_Server(lambda _: next(answers)).provider()))
+    assert [end.error.code for end in ends.values() if end.error] == ["stream_interrupted"] * 2 + ["backend_error"]
+    assert all(end.error and end.error.hop == Hop.BACKEND for end in ends.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code"),
+    [
+        (401, "Incorrect API key", "backend_unauthorized"),
+        (404, "The model `x` does not exist", "model_not_found"),
+        (404, "Not Found", "route_not_found"),
+        (400, "maximum context length is 512 tokens", "prompt_too_long"),
+        (400, "bad value", "invalid_request"),
+        (429, "slow down", "rate_limited"),
+        (500, "boom", "backend_error"),
+    ],
+)
+def test_refusals_are_told_apart(status: int, said: str, code: str) -> None:
+    """A request that is refused ends its own choice with what the server said; the key is in no message."""
+    refusal = {"error": {"message": said, "type": "x"}}
+    end = _ends(_events(_Server(lambda _: httpx.Response(status, json=refusal)).provider(), n=1))[0]
+    assert end.error is not None
+    assert (end.error.code, end.error.hop) == (code, Hop.BACKEND)
+    assert said in end.error.message
+    assert "sk-secret" not in end.error.message
+
+
+def test_one_can_be_stopped_alone_and_the_rest_at_once() -> None:
+    """A stopped choice keeps what came and ends as stopped; the others go on until they are stopped too."""
+    provider = _Server(lambda _: _sse(_chunk("a"), hangs=True)).provider()
+
+    async def work() -> list[ProviderEvent]:
+        seen: list[ProviderEvent] = []
+        async with aclosing(provider.stream(GenerationRequest(prompt="p", n=3))) as events:
+            async for event in events:
+                seen.append(event)
+                deltas = sum(isinstance(one, Delta) for one in seen)
+                ends = sum(isinstance(one, Ended) for one in seen)
+                assert isinstance(seen[0], Opened)
+                if isinstance(event, Delta) and deltas == 3:
+                    await provider.stop(seen[0].stream_id, 1)
+                elif isinstance(event, Ended) and ends == 1:
+                    assert event == Ended(index=1, finish_reason="stopped")
+                    await provider.stop(seen[0].stream_id, None)
+        return seen
+
+    ends = _ends(_run(work()))
+    assert [end.finish_reason for end in ends.values()] == ["stopped"] * 3
+
+
+def test_a_stream_that_is_closed_leaves_nothing() -> None:
+    """Whoever leaves in the middle, or before the first event is taken, leaves no task behind."""
+    provider = _Server(lambda _: _sse(*[_chunk("a")] * 3000, hangs=True)).provider()
+
+    async def work(taken: int) -> int:
+        stream = provider.stream(GenerationRequest(prompt="p", n=MAX_AT_ONCE + 2))
+        for _ in range(taken):
+            await anext(stream)
+        await asyncio.sleep(0)
+        await stream.aclose()
+        return len(asyncio.all_tasks()) - 1  # but for this one
+
+    assert [_run(work(taken)) for taken in (1, 2, 500)] == [0, 0, 0]
+
+
+def test_a_stream_of_another_process_is_not_stopped_in_silence() -> None:
+    """Its connections belong to that process: conflict; one of ours that is gone is no error."""
+    provider = _Server(lambda _: _sse()).provider()
+    with pytest.raises(DceError) as caught:
+        _run(provider.stop("1-abcd", None))
+    assert caught.value.code == "conflict"
+
+
+def test_models_are_listed_and_the_first_is_the_default() -> None:
+    """The list's first model is asked for when none is set; a server without a list has the one that is set."""
+    server = _Server(lambda _: _sse(_chunk("a", "stop"), _DONE))
+    provider = server.provider(model=None)
+    assert _run(provider.models()) == [Model(id="served", max_model_len=512)]
+    _events(provider, n=1)
+    assert server.bodies[0]["model"] == "served"
+    bare = _Server(lambda _: _sse(), models=httpx.Response(404, json={"detail": "Not Found"}))
+    assert _run(bare.provider().models()) == [Model(id="m")]
+    with pytest.raises(DceError):
+        _run(bare.provider(model=None).models())
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"), [({"count": 5}, [5, 5]), ({"tokens": [1, 2]}, [2, 2]), ({"tokens": []}, None), ({}, None)]
+)
+def test_counts_are_the_servers_or_none(answer: dict[str, Any], counts: list[int] | None) -> None:
+    """vLLM's and llama.cpp's answers are understood; what is no count raises, so that an estimate is taken."""
+    server = _Server(lambda _: httpx.Response(200, json=answer))
+    provider = server.provider()
+    if counts is None:
+        with pytest.raises(DceError):
+            _run(provider.count(["a", "b"]))
+        return
+    assert _run(provider.count(["a", "b"])) == counts
+    assert server.urls[0] == "http://server.test/tokenize"
+
+
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [
+        ("http://h:8000", "http://h:8000/v1"),
+        ("http://h:8000/", "http://h:8000/v1"),
+        ("http://h/v1/", "http://h/v1"),
+        ("http://h/v1/chat/completions", "http://h/v1"),
+        ("https://h/api/v1", "https://h/api/v1"),
+        ("https://h/prefix", "https://h/prefix/v1"),
+        ("https://h/v1beta/openai/", "https://h/v1beta/openai"),
+    ],
+)
+def test_any_form_of_the_url_is_accepted(url: str, root: str) -> None:
+    """Base, root or full path: the same API is meant."""
+    assert api_root(url) == root
