@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench import gateway_streams, store
+from bench import gateway_streams, listing, store
 
-SCENARIOS = {"gateway_streams": gateway_streams, "store": store}
+SCENARIOS = {"gateway_streams": gateway_streams, "listing": listing, "store": store}
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -68,10 +68,14 @@ class FileText(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_files(project: Project) -> list[FileEntry]:
     """The workspace's files, sorted by path. Ignored files, `.git`, `.dce` and prompt.md are not among them."""
-    names = _git_names(project.root)
+    names = git_names(project.root)
     # An empty answer also comes from a folder that its own repository ignores: a workspace all the same.
-    paths = names or _walked_names(project.root)
-    paths = sorted(set(paths) - _NEVER)
+    return entries_of(project, names or _walked_names(project.root))
+
+
+def entries_of(project: Project, names: Iterable[str]) -> list[FileEntry]:
+    """Listed names as entries, sorted; without those that are gone or closed."""
+    paths = sorted(set(names) - _NEVER)
     excludes = Excludes.of(project)
     kept_out = excludes.among(paths)
     entries, sniffs = [], 0
@@ -216,9 +220,14 @@ def _too_large(size: int, limit: int) -> str:
     return f"too large ({size / 1_000_000:.1f} MB; at most {limit // 1_000_000} MB)"
 
 
-def _git_names(root: Path) -> list[str]:
-    """What git lists below `root`: tracked, or untracked and not ignored. Empty without git or outside a repository."""
-    output = git_output(root, ["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+def git_names(root: Path, paths: Sequence[str] = ()) -> list[str]:
+    """What git lists below `root` (of `paths` only, if given): tracked, or untracked and not ignored.
+
+    Empty without git or outside a repository.
+    """
+    output = git_output(
+        root, ["--literal-pathspecs", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *paths]
+    )
     return [name for name in output.split("\0") if name]
 
 
