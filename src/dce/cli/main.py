@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "generate": ("dce.cli.generate", "Have the model write N responses to the cycle's prompt."),
     "stop": ("dce.cli.stop", "Stop one response, or all, of a running generation."),
     "regenerate": ("dce.cli.regenerate", "Write one response anew, from the same prompt."),
+    "paste": ("dce.cli.paste", "Put an answer from a file, or standard input, into a slot."),
     "board": ("dce.cli.board", "The ranked table of a generation's responses."),
     "show": ("dce.cli.show", "One response."),
     "diff": ("dce.cli.diff", "A response against the workspace, or against another response."),

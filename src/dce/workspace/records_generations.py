@@ -164,6 +164,30 @@ class GenerationRecords(Database):
                 )
             return tuple(self.response(generation_id, slot) for slot in slots)
 
+    def insert_pasted(self, response: Response) -> Response:
+        """An ended response, as the next version of its slot (a new slot widens the generation). Raises DceError not_found, or
+        conflict while the slot is being written.
+        """
+        with self._transaction() as db:
+            self.get_generation(response.generation)
+            earlier = self.versions(response.generation, response.slot)
+            if earlier and earlier[-1].status in ACTIVE:
+                raise DceError(
+                    "conflict",
+                    f"response {response.slot} of generation {response.generation} is still {earlier[-1].status}",
+                )
+            response = msgspec.structs.replace(response, version=len(earlier) + 1)
+            db.execute(
+                "INSERT INTO responses (generation, slot, version, status) VALUES (?, ?, ?, ?)",
+                (*_key(response), Status.QUEUED),
+            )
+            self.save_ends([response])
+            db.execute(
+                "UPDATE generations SET n = max(n, ?), ended_at = ? WHERE id = ?",
+                (response.slot, response.ended_at, response.generation),
+            )
+        return response
+
     def open_stream(self, generation_id: int, stream_id: str, model: str, responses: Sequence[Response]) -> None:
         """Notes which stream and model answer. `responses` are in the order of the stream's choices."""
         with self._transaction() as db:

@@ -5,6 +5,7 @@ begin (bad input, over budget, gateway out of reach); what a dead process left b
 """
 
 import asyncio
+import hashlib
 import os
 import threading
 import time
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
+
+import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace import baseline
@@ -40,6 +43,8 @@ from dce.workspace.tokens import TokenCounter
 from dce.workspace.writer_lock import WriterLock
 
 PROMPT_FILE = "prompt.md"
+WRITTEN_KEY = "prompt_written"
+"""Key in the store's meta table: the prompt in prompt.md but for its text, so that a pasted answer finds what it answers."""
 
 
 class Workspace:
@@ -174,7 +179,22 @@ class Workspace:
             _replace(path, prompt.text.encode())
         except OSError as error:
             raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
+        if out is None:
+            without_text = msgspec.structs.replace(prompt, text="")
+            self.store.meta_set(WRITTEN_KEY, msgspec.json.encode(without_text).decode())
         return path
+
+    def written_prompt(self) -> Prompt | None:
+        """The prompt that stands in prompt.md, with its manifest; None if that was changed or another was never written."""
+        kept = self.store.meta_get(WRITTEN_KEY)
+        try:
+            text = (self.project.root / PROMPT_FILE).read_bytes().decode()
+        except (OSError, UnicodeDecodeError):
+            return None
+        prompt = msgspec.json.decode(kept, type=Prompt) if kept else None
+        if prompt is None or hashlib.sha256(text.encode()).hexdigest() != prompt.sha256:
+            return None
+        return msgspec.structs.replace(prompt, text=text)
 
     async def prepare(self, cycle_id: int, n: int) -> Generation:
         """A new generation, its N responses queued, its prompt in prompt.md; `generator.run` starts it. Hold the writer lock.

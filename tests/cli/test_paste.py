@@ -1,0 +1,68 @@
+"""`dce paste`: answers carried by hand become responses like any other."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Dce
+
+ANSWER = "<summary>Done</summary>\n<plan>1. Return 2.</plan>\n"
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> Path:
+    """A file with an answer."""
+    path = tmp_path / "answer.txt"
+    path.write_text(ANSWER)
+    return path
+
+
+def test_the_first_answer_begins_a_generation(dce: Dce, workspace: Path, answer: Path) -> None:
+    """Without a generation one is begun, with the prompt kept; later answers go into it, a filled slot gets a new version."""
+    told = dce("paste", "3", answer, "--json").json["response"]
+    assert (told["generation"], told["slot"], told["version"], told["status"]) == (1, 3, 1, "complete")
+    assert told["text"] == ANSWER
+    assert (workspace / "prompt.md").exists()
+    answer.write_text("another")
+    assert dce("paste", "1", answer, "--json").json["response"]["generation"] == 1
+    assert dce("paste", "3", answer, "--json").json["response"]["version"] == 2
+    assert dce("show", "3", "--version", "1").out == ANSWER
+    board = dce("board", "--json").json
+    assert {row["slot"] for row in (board["rows"] if isinstance(board, dict) else board)} == {1, 3}
+    assert dce("history", "--json").json[0]["statuses"] == {"complete": 2}
+
+
+def test_a_changed_prompt_begins_another_generation(dce: Dce, workspace: Path, answer: Path) -> None:
+    """An answer belongs to the prompt that was carried away: what is edited later counts once `dce prompt` has written it."""
+    dce("prompt")
+    dce("cycle", "edit", "-m", "Make a() return 3.")
+    dce("paste", "1", answer)
+    assert dce("export", workspace / "h.dce").code == 0
+    assert "Make a() return 2." in (workspace / "h.dce").read_text()
+    assert dce("paste", "2", answer, "--json").json["response"]["generation"] == 1
+    dce("prompt")
+    assert dce("paste", "1", answer, "--json").json["response"]["generation"] == 2
+    assert dce("paste", "2", answer, "-g", "1", "--json").json["response"]["generation"] == 1
+    assert workspace.exists()
+
+
+def test_the_prompt_is_no_answer(dce: Dce, workspace: Path, answer: Path) -> None:
+    """The prompt, a long part of it, with other line ends or with words around it, and nothing at all are refused; nothing is begun."""
+    dce("prompt")
+    prompt = (workspace / "prompt.md").read_text()
+    for text in (prompt, prompt.replace("\n", "\r\n"), "Here:\n" + prompt, prompt[100:1200], " \n"):
+        answer.write_text(text, newline="")
+        dce("paste", "1", answer, code=3)
+    answer.write_text("x")
+    dce("paste", "0", answer, code=3)
+    dce("paste", "21", answer, code=3)
+    dce("board", code=1)
+
+
+def test_a_slot_of_a_server_can_be_pasted_over(dce: Dce, workspace: Path, answer: Path) -> None:
+    """Pasting is a peer of generating: a slot that a server wrote gets the pasted text as its next version."""
+    dce("generate", "-n", "2")
+    told = dce("paste", "2", answer, "-g", "latest", "--json").json["response"]
+    assert (told["generation"], told["version"]) == (1, 2)
+    assert dce("show", "2").out == ANSWER
+    assert workspace.exists()
