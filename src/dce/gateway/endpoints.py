@@ -5,6 +5,7 @@ Closed by default: a route must say that it is public, an unknown path asks for 
 
 import asyncio
 import contextlib
+import json
 import logging
 import re
 import secrets
@@ -131,6 +132,7 @@ class PublicApp:
             self._authenticator.principal(request.scope["headers"])
             raise
         if not route.is_public:
+            _refuse_old_http(request)
             request.principal = self._authenticator.principal(request.scope["headers"])
         request.path_values = values
         await route.handler(request)
@@ -145,18 +147,29 @@ class PublicApp:
                 await request.finish()
 
     def _log(self, request: Request, outcome: str, duration_s: float) -> None:
-        """One line a request: ids, sizes and times; never a key, a prompt or an answer."""
+        """One line a request: ids, sizes and times; never a key, a prompt or an answer. All of it printable ASCII."""
         log.info(
             "%s",
-            msgspec.json.encode(
+            json.dumps(
                 {
                     "request_id": request.id,
                     "method": request.scope["method"],
-                    "path": request.scope["path"][:200],
+                    "path": request.scope["path"][:200].replace("\x7f", "\ufffd"),
                     "status": request.status,
                     "outcome": outcome,
                     "key_id": request.principal.key_id,
                     "duration_ms": round(duration_s * 1000, 1),
-                }
-            ).decode(),
+                },
+                separators=(",", ":"),
+            ),
+        )
+
+
+def _refuse_old_http(request: Request) -> None:
+    """HTTP/1.0 has no chunks: the end of a stream could not be told from a break. Health checks may use it."""
+    if request.scope["http_version"] == "1.0":
+        raise DceError(
+            "invalid_request",
+            "the request came as HTTP/1.0, which cannot carry a stream",
+            hint="If nginx is between: `proxy_http_version 1.1;`.",
         )

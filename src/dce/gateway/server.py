@@ -1,5 +1,6 @@
 """Listening, signals and stopping. uvicorn does HTTP; `dce gateway serve` and the demo start it here."""
 
+import functools
 import gc
 import socket
 import threading
@@ -7,6 +8,7 @@ import threading
 import uvicorn
 
 from dce.gateway.app import Gateway
+from dce.gateway.guard import Patience
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.wire import StreamingProtocol
 from dce.wire.errors import DceError
@@ -21,9 +23,14 @@ class GatewayServer:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.gateway = Gateway(settings)
+        patience = Patience(
+            head_s=settings.head_timeout_s,
+            body_window_s=settings.body_window_s,
+            body_bytes_per_s=settings.min_body_bytes_per_s,
+        )
         config = uvicorn.Config(
             self.gateway.app,
-            http=StreamingProtocol,
+            http=functools.partial(StreamingProtocol, patience=patience),  # type: ignore[arg-type]
             loop="auto",  # uvloop where there is one
             interface="asgi3",
             proxy_headers=False,

@@ -53,6 +53,16 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int,
         Meta(ge=1024, description="Largest request body: the original's limit; its largest real prompt was 2.2 MB."),
     ] = 50 * 1024 * 1024
+    head_timeout_s: Annotated[
+        float, Meta(gt=0, description="Longest wait for a request's head, and for the first one of a connection.")
+    ] = 10.0
+    body_window_s: Annotated[
+        float, Meta(gt=0, description="How often a body that is still coming is asked whether it brought enough.")
+    ] = 10.0
+    min_body_bytes_per_s: Annotated[
+        int,
+        Meta(ge=0, description="A body that comes more slowly is refused: a trickle would hold a connection for free."),
+    ] = 10 * 1024
     connect_timeout_s: Annotated[float, Meta(gt=0, description="Longest wait for a backend's connection.")] = 5.0
     first_byte_timeout_s: Annotated[
         float,

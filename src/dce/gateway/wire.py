@@ -8,7 +8,7 @@ without a task switch; an empty final `http.response.body` ends the response. Ke
 from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from dce.gateway.guard import GuardedProtocol
 
 EXTENSION = "dce.wire"
 
@@ -56,8 +56,8 @@ class ClientWire:
             self.on_gone()
 
 
-class StreamingProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a `ClientWire` in each request's scope."""
+class StreamingProtocol(GuardedProtocol):
+    """uvicorn's HTTP protocol, guarded, with a `ClientWire` in each request's scope."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

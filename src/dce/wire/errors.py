@@ -82,6 +82,13 @@ CODES: dict[str, Row] = {
     "body_too_large": Row(
         Hop.GATEWAY, 413, _REQUEST, False, "Select fewer files, or ask the operator to raise `max_body_bytes`."
     ),
+    "request_timeout": Row(
+        Hop.GATEWAY,
+        408,
+        _REQUEST,
+        True,
+        "The request came too slowly: try again, on a better connection if there is one.",
+    ),
     "rate_limited": Row(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says."),
     "quota_exceeded": Row(Hop.GATEWAY, 429, _LIMIT, False, "Ask the operator for a larger budget."),
     "queue_full": Row(Hop.GATEWAY, 503, _SERVER, True, "Wait as long as Retry-After says; the server is busy."),

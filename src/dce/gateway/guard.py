@@ -1,0 +1,211 @@
+"""What a client's bytes may cost before anybody asked who it is: heads, framing, trickles. Below the ASGI app, above llhttp.
+
+llhttp refuses what is no HTTP. Here is refused what is HTTP but means two things to two readers (a second Host, a framing that
+a proxy may read otherwise) or costs much for little (endless heads, one-byte chunks, bodies that trickle). A refusal is an
+error in the usual shape, then the connection is closed; nothing of the request has reached a backend.
+"""
+
+import asyncio
+import re
+import secrets
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from dce.wire.errors import DceError, encode_error
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Request line and headers together: a browser with every cookie of a company's domain sends 16 KB."""
+MAX_HEADERS = 100
+"""Proxies in a row add a dozen."""
+MAX_SMALL_CHUNKS = 1_000
+MIN_CHUNK_BYTES = 64
+"""Past that many chunks their average must reach this: each costs as much as a kilobyte to parse."""
+
+_HOST = re.compile(rb"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How slow a client may be; see GatewaySettings for the reasons."""
+
+    head_s: float = 10.0
+    body_window_s: float = 10.0
+    body_bytes_per_s: int = 10 * 1024
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, refusing early. Each request's head and body have their clock."""
+
+    def __init__(self, *args: Any, patience: Patience | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._patience = patience or Patience()
+        self._refusal: DceError | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_in_head = self._is_in_body = False
+        self._head_bytes = self._body_bytes = self._window_bytes = self._chunks = 0
+
+    # -- the connection -----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has come: its first head must, too."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come. Whatever comes between two requests begins the next one's head, be it only an empty line."""
+        is_resting = not self._is_in_body and (self.cycle is None or self.cycle.response_complete)
+        if is_resting and self._timer is None:
+            self._expect_head()
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._timer is None and not self.transport.is_closing():
+                self._expect_head()
+            if self._head_bytes > MAX_HEAD_BYTES + len(data) and not self.transport.is_closing():
+                self._answer_and_close(_too_large_head())
+        elif self._is_in_body and self._timer is None and not self.transport.is_closing():
+            self._window_bytes = self._body_bytes
+            self._timer = self.loop.call_later(self._patience.body_window_s, self._check_body)
+
+    # -- llhttp -------------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._is_in_head = True
+        self._head_bytes = self._body_bytes = self._chunks = 0
+        self._header_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        super().on_url(url)
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; after the head it would be a trailer, which would count as a header that nobody has checked."""
+        if not self._is_in_head:
+            raise self._refuse("trailers are not accepted")
+        super().on_header(name, value)
+        self._count_head(len(name) + len(value))
+        if len(self.headers) > MAX_HEADERS:
+            raise self._refuse(f"the request has more than {MAX_HEADERS} headers")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: what two readers could read in two ways ends here."""
+        self._stop_timer()
+        self._check_head()
+        self._is_in_head, self._is_in_body = False, True
+        super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        self._chunks += 1
+        if self._chunks > MAX_SMALL_CHUNKS and self._body_bytes < self._chunks * MIN_CHUNK_BYTES:
+            raise self._refuse(f"the body comes in chunks of less than {MIN_CHUNK_BYTES} bytes")
+
+    def on_chunk_complete(self) -> None:
+        """A chunk ends; the parser wants both callbacks."""
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._is_in_body = False
+        self._stop_timer()
+        super().on_message_complete()
+
+    # -- refusing -----------------------------------------------------------------------------------------------------
+
+    def _count_head(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > MAX_HEAD_BYTES:
+            self._refusal = _too_large_head()
+            raise self._refusal
+
+    def _check_head(self) -> None:
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            raise self._refuse("the request must have exactly one Host header")
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            raise self._refuse("the Host header is not a host and a port")
+        if not self.url.startswith(b"/"):
+            raise self._refuse("the request's target must be a path")
+        encodings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        lengths = [value for name, value in self.headers if name == b"content-length"]
+        if len(encodings) + len(lengths) > 1 or (encodings and encodings[0].lower() != b"chunked"):
+            raise self._refuse("the body must be framed in one way: Content-Length or Transfer-Encoding: chunked")
+        if self.parser.should_upgrade():
+            raise self._refuse("the gateway speaks HTTP/1.1 and does not upgrade")
+
+    def _refuse(self, message: str) -> DceError:
+        """The refusal, kept for the answer: the parser wraps what its callbacks raise."""
+        self._refusal = DceError("invalid_request", message, hint="Use an ordinary HTTP/1.1 client or proxy.")
+        return self._refusal
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser or the guard refused."""
+        del msg  # uvicorn's own text
+        self._answer_and_close(self._refusal or self._refuse("what came is not an HTTP/1.1 request"))
+
+    def _answer_and_close(self, error: DceError) -> None:
+        """Answers if an answer can still be told from the one before it, and closes."""
+        self._stop_timer()
+        cycle = self.cycle
+        is_anothers = cycle is not None and not cycle.response_complete and not (self._is_in_body and cycle.more_body)
+        is_begun = cycle is not None and self._is_in_body and cycle.response_started
+        if not is_anothers and not is_begun:
+            body = encode_error(error, request_id := secrets.token_hex(8))
+            head = (
+                f"content-type: application/json\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\n"
+                f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
+        if cycle is not None:
+            cycle.disconnected = True  # its task must not go on with half a body
+        self.transport.close()
+
+    # -- slowness -----------------------------------------------------------------------------------------------------
+
+    def _expect_head(self) -> None:
+        self._timer = self.loop.call_later(self._patience.head_s, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self._answer_and_close(
+                DceError("request_timeout", f"the request's head was not whole after {self._patience.head_s:g} s")
+            )
+
+    def _check_body(self) -> None:
+        """One look a window: it must have brought its share, unless it was we who did not read."""
+        self._timer = None
+        if self.transport.is_closing() or not self._is_in_body:
+            return
+        window = self._patience.body_window_s
+        if (
+            not self.flow.read_paused
+            and self._body_bytes - self._window_bytes < window * self._patience.body_bytes_per_s
+        ):
+            rate = self._patience.body_bytes_per_s
+            self._answer_and_close(DceError("request_timeout", f"the body came more slowly than {rate} bytes a second"))
+            return
+        self._window_bytes = self._body_bytes
+        self._timer = self.loop.call_later(window, self._check_body)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _too_large_head() -> DceError:
+    return DceError("invalid_request", f"the request's head is larger than {MAX_HEAD_BYTES} bytes")
