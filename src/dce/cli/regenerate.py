@@ -30,9 +30,9 @@ def command(
     directory: Path,
     **flags: object,
 ) -> None:
-    """Write responses anew, from the same prompt. GENERATION is a number or `latest`.
+    """Write one response anew, from the same prompt.
 
-    The earlier version stays: `dce show SLOT --version 1`.
+    Or several: SLOTs of GENERATION, a number or `latest`. The earlier version stays: `dce show SLOT --version 1`.
     """
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
