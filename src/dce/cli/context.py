@@ -14,6 +14,7 @@ from dce.cli.output import note
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
+    from dce.workspace.cards import Cards
     from dce.workspace.generation import Generation
     from dce.workspace.project import Project
     from dce.workspace.settings import Settings
@@ -116,6 +117,21 @@ def read_settings(directory: Path, environ: Mapping[str, str], **flags: object) 
     except DceError:
         project = None
     return load_settings(project, environ, **flags)
+
+
+def own_settings(directory: Path) -> "Settings":
+    """The settings in force at `directory` with the process's own environment."""
+    return read_settings(directory, os.environ)
+
+
+def cards_of(directory: Path) -> "Cards":
+    """The model cards of the workspace that holds `directory`."""
+    from dce.workspace.cards import Cards  # noqa: PLC0415
+    from dce.workspace.key_vault import KeyVault, find_keyring  # noqa: PLC0415
+    from dce.workspace.project import Project  # noqa: PLC0415
+
+    state_dir = Project.find(directory).state_dir
+    return Cards(state_dir, KeyVault(state_dir, find_keyring(os.environ)))
 
 
 def generation_of(workspace: "Workspace", generation_id: int | None) -> "Generation":

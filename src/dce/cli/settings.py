@@ -1,19 +1,15 @@
 """`dce settings`: the workspace's settings, and its model cards."""
 
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from dce.cli.context import Verb, json_option, open_workspace, read_settings, workspace_option
+from dce.cli.context import Verb, cards_of, json_option, open_workspace, own_settings, workspace_option
 from dce.cli.output import say, say_json
 from dce.cli.tables import columns
 from dce.wire.errors import DceError
-
-if TYPE_CHECKING:
-    from dce.workspace.cards import Cards
 
 
 @click.group(name="settings")
@@ -24,22 +20,13 @@ def command() -> None:
     """
 
 
-def _cards(directory: Path) -> "Cards":
-    from dce.workspace.cards import Cards  # noqa: PLC0415
-    from dce.workspace.key_vault import KeyVault, find_keyring  # noqa: PLC0415
-    from dce.workspace.project import Project  # noqa: PLC0415
-
-    state_dir = Project.find(directory).state_dir
-    return Cards(state_dir, KeyVault(state_dir, find_keyring(os.environ)))
-
-
 @command.command()
 @click.argument("name", metavar="[NAME]", required=False)
 @json_option
 @workspace_option
 def get(name: str | None, is_json: bool, directory: Path) -> None:
     """Print the settings in force (or one of them): from the environment, the default card and config.toml."""
-    shown = dict(read_settings(directory, os.environ).__rich_repr__())
+    shown = dict(own_settings(directory).__rich_repr__())
     if name is not None:
         if name not in shown:
             raise DceError("not_found", f"there is no setting {name!r}", hint=f"There are: {', '.join(shown)}.")
@@ -58,7 +45,7 @@ def get(name: str | None, is_json: bool, directory: Path) -> None:
 @workspace_option
 def set_(name: str, value: str, is_json: bool, directory: Path) -> None:
     """Set NAME in config.toml; an empty VALUE takes it out. Comments in the file stay."""
-    _cards(directory).set_value(name, value)
+    cards_of(directory).set_value(name, value)
     if is_json:
         say_json({name: value})
     else:
@@ -75,7 +62,7 @@ def cards() -> None:
 @workspace_option
 def list_(is_json: bool, directory: Path) -> None:
     """Print all model cards."""
-    found = _cards(directory).list()
+    found = cards_of(directory).list()
     if is_json:
         say_json(found)
         return
@@ -89,7 +76,7 @@ def list_(is_json: bool, directory: Path) -> None:
 @workspace_option
 def show(name: str, is_json: bool, directory: Path) -> None:
     """Print one model card; of its key, whether there is one."""
-    cards = _cards(directory)
+    cards = cards_of(directory)
     shown = cards.get(name) | {"has_key": cards.vault.get(name) is not None}
     if is_json:
         say_json(shown)
@@ -126,7 +113,7 @@ def _card_options(verb: Verb) -> Verb:
 def add(name: str, key_stdin: bool, is_json: bool, directory: Path, **values: Any) -> None:
     """Add a model card, or put another in its place. Options that are not given are the workspace's settings."""
     card = {field: value for field, value in values.items() if value is not None}
-    cards = _cards(directory)
+    cards = cards_of(directory)
     key = sys.stdin.readline().strip() if key_stdin else ""
     if key_stdin and not key:
         raise DceError("invalid_input", "standard input holds no key")
@@ -152,7 +139,7 @@ def rm(name: str, is_json: bool, directory: Path) -> None:
     with open_workspace(directory) as workspace:
         if workspace.cycles.current().card == name:
             raise DceError("conflict", f"the latest cycle generates by {name!r}", hint="dce cycle card ''")
-    _cards(directory).remove(name)
+    cards_of(directory).remove(name)
     if is_json:
         say_json({"name": name})
     else:

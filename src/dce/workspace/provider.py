@@ -6,7 +6,8 @@ generator closes the connection, so that an abandoned generation stops the backe
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -44,6 +45,10 @@ __all__ = (
 
 HEARTBEAT_DEADLINE_S = 45.0
 """Longest silence: the gateway sends a comment every 15 s, so three are missing."""
+
+RESUME_DELAYS_S = (0.0, 0.1, 0.2, 0.5, 1.0)
+"""Seconds before each attempt to take a lost stream up again: at once, because a gateway keeps it for half a second unless it was
+told to keep it longer; the later ones are for a network that comes back."""
 
 MAX_TOKENIZE_AT_ONCE = 4
 """Texts counted at the same time: enough to hide the round trips, too few to crowd out generations."""
@@ -95,19 +100,47 @@ class GatewayProvider:
         return f"gateway:{self.model or self._default_model}"
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
-        """See `Provider.stream`. Silence for `HEARTBEAT_DEADLINE_S` ends the choices that are open with gateway_timeout."""
+        """See `Provider.stream`. A connection that is lost is taken up again where it broke, if the gateway still has the stream;
+        silence for `HEARTBEAT_DEADLINE_S` counts as lost.
+        """
         content = msgspec.json.encode(_body(request))
-        async with (
-            self._link.client() as client,
-            self._link.answer(client, "POST", "/api/dce/proxy", content, SSE) as answer,
-        ):
-            stream_id = answer.headers.get("x-dce-stream-id", "")
-            yield Opened(stream_id=stream_id)
-            reader = StreamReader(request.n, stream_id)
-            pieces = answer.aiter_bytes()
-            while not reader.is_done:
-                for event in await _next_events(reader, pieces):
+        async with self._link.client() as client:
+            async with self._link.answer(client, "POST", "/api/dce/proxy", content, SSE) as answer:
+                stream_id = answer.headers.get("x-dce-stream-id", "")
+                yield Opened(stream_id=stream_id)
+                reader = StreamReader(request.n, stream_id)
+                async with aclosing(_events(reader, answer)) as events:
+                    async for event in events:
+                        yield event
+            async with aclosing(self._resumed(client, stream_id, reader)) as events:
+                async for event in events:
                     yield event
+        for event in reader.end():
+            yield event
+
+    async def _resumed(
+        self, client: httpx.AsyncClient, stream_id: str, reader: StreamReader
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """The rest of a stream that was lost, over as many connections as it takes; nothing if the gateway has it no more."""
+        delays = iter(RESUME_DELAYS_S)
+        while not reader.is_done and reader.position is not None and stream_id:
+            delay = next(delays, None)
+            if delay is None:
+                return
+            await asyncio.sleep(delay)
+            before = reader.position
+            path = f"/api/dce/streams/{quote(stream_id, safe='')}?after={before}"
+            try:
+                async with self._link.answer(client, "GET", path, b"", SSE) as answer:
+                    reader.resume()
+                    async with aclosing(_events(reader, answer)) as events:
+                        async for event in events:
+                            yield event
+            except DceError as error:
+                if error.code not in {"gateway_unreachable", "gateway_timeout"}:
+                    return
+            if reader.position != before:
+                delays = iter(RESUME_DELAYS_S)
 
     async def stop(self, stream_id: str, index: int | None) -> None:
         """See `Provider.stop`."""
@@ -180,17 +213,24 @@ def _body(request: GenerationRequest) -> dict[str, Any]:
     }
 
 
-async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> list[ProviderEvent]:
-    """What the next bytes say, or their absence."""
-    try:
-        return reader.feed(await anext(pieces))
-    except StopAsyncIteration:
-        return reader.close()
-    except httpx.TimeoutException:
-        silence = f"nothing came from the gateway for {HEARTBEAT_DEADLINE_S:.0f} s, not even a heartbeat"
-        return reader.lose(DceError("gateway_timeout", silence))
-    except (httpx.HTTPError, OSError):
-        return reader.lose(interrupted("the connection to the gateway was lost in the middle of the stream"))
+async def _events(reader: StreamReader, answer: httpx.Response) -> AsyncGenerator[ProviderEvent, None]:
+    """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
+    pieces = answer.aiter_bytes()
+    while not reader.is_done:
+        try:
+            piece = await anext(pieces)
+        except StopAsyncIteration:
+            reader.lost(interrupted("the connection to the gateway ended in the middle of the stream"), is_orderly=True)
+            return
+        except httpx.TimeoutException:
+            silence = f"nothing came from the gateway for {HEARTBEAT_DEADLINE_S:.0f} s, not even a heartbeat"
+            reader.lost(DceError("gateway_timeout", silence))
+            return
+        except (httpx.HTTPError, OSError):
+            reader.lost(interrupted("the connection to the gateway was lost in the middle of the stream"))
+            return
+        for event in reader.feed(piece):
+            yield event
 
 
 def model_of(item: dict[str, Any]) -> Model:

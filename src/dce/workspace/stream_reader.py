@@ -36,11 +36,34 @@ class StreamReader:
         self._decoder = Decoder()
         self._open = dict.fromkeys(range(n))
         self._model = ""
+        self._loss: DceError | None = None
+        self._is_orderly = False
+        self._position: int | None = 0
         self.is_done = False
 
     def feed(self, piece: bytes) -> list[ProviderEvent]:
         """The events that `piece` completes. Garbage ends what is open with not_a_gateway."""
         return self._take(lambda: self._decoder.feed(piece))
+
+    @property
+    def position(self) -> int | None:
+        """The number of the last frame that was read, 0 before the first; None if a frame came without one."""
+        return self._position
+
+    def lost(self, error: DceError, *, is_orderly: bool = False) -> None:
+        """The connection is gone (`is_orderly`: it ended as connections do). The choices stay open until `end`."""
+        self._loss, self._is_orderly = error, is_orderly
+
+    def resume(self) -> None:
+        """Another connection goes on after `position`; half a frame of the last one comes again."""
+        self._decoder, self._loss = Decoder(), None
+
+    def end(self) -> list[ProviderEvent]:
+        """Nothing more comes: ends what is open with the error of the connection that was lost."""
+        if self.is_done or self._loss is None:
+            return []
+        told = self._take(self._decoder.flush) if self._is_orderly else []
+        return told + self.lose(self._loss)
 
     def close(self) -> list[ProviderEvent]:
         """The connection ended in good order; whatever has no finish_reason by now was cut off."""
@@ -56,6 +79,8 @@ class StreamReader:
         told: list[ProviderEvent] = []
         try:
             for event in decode():
+                number = event.id.rpartition(":")[2]
+                self._position = int(number) if number.isascii() and number.isdigit() else None
                 told.extend(self._read(event.data))
         except (BadChunk, EventTooLarge) as error:
             code = "not_a_gateway" if self._hop is Hop.GATEWAY else "backend_error"
