@@ -264,3 +264,57 @@ def test_doctor(dce: Dce, workspace: Path) -> None:
     assert dce("doctor", "--key", "wrong", "--json", code=1).json["code"] == "invalid_key"
     result = dce("doctor", "--url", f"http://127.0.0.1:{closed_port()}", "--json", code=4)
     assert (result.json["failing_hop"], result.json["code"]) == ("gateway", "gateway_unreachable")
+
+
+LONG = "".join(f"line {number}\n" for number in range(40))
+
+
+@pytest.fixture
+def judged_twice(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> Path:
+    """Two responses: one changes the long file's first and last line, the other a file of its own and the first line too."""
+    (workspace / "src/long.txt").write_text(LONG)
+    dce("select", "add", "src/long.txt")
+    changed = LONG.replace("line 0\n", "line zero\n").replace("line 39\n", "line end\n")
+    gateway.answers = [
+        answer_of("Changed it.", **{"src/long__txt": changed}),
+        answer_of("Other.", **{"src/long__txt": LONG.replace("line 0\n", "line none\n"), "src/n__py": "n = 1\n"}),
+    ]
+    dce("generate", "-n", 2)
+    return workspace
+
+
+def test_hunks_are_numbered_and_accepted(dce: Dce, judged_twice: Path) -> None:
+    """`dce diff --hunks` and --json number what `dce accept PATH --hunk` takes."""
+    shown = dce("diff", 1, "--hunks").out
+    assert "@@ hunk 1: line 1, +1 -1 @@" in shown
+    assert "-   1  line 0" in shown
+    (row,) = dce("diff", 1, "--json").json
+    assert [(hunk["number"], hunk["added"], hunk["removed"]) for hunk in row["hunks"]] == [(1, 1, 1), (2, 1, 1)]
+    assert "name it" in dce("accept", 1, "--hunk", "2", code=3).err
+    dce("accept", 1, "src/long.txt", "--hunk", "2")
+    assert (judged_twice / "src/long.txt").read_text() == LONG.replace("line 39", "line end")
+
+
+def test_accept_merge(dce: Dce, judged_twice: Path) -> None:
+    """--merge keeps edits made since the prompt; where both touched a line, the diff and the refusal name it."""
+    path = judged_twice / "src/long.txt"
+    path.write_text(LONG.replace("line 20\n", "line twenty\n"))
+    assert "--merge" in dce("accept", 1, code=3).err
+    assert "-line twenty" in dce("diff", 1).out
+    assert "-line twenty" not in dce("diff", 1, "--merge").out
+    assert "merged with edits made since" in dce("accept", 1, "--merge").out
+    assert {"line zero", "line twenty", "line end"} <= set(path.read_text().splitlines())
+    dce("restore")
+    path.write_text(LONG.replace("line 0\n", "line O\n"))
+    assert "at line 1" in dce("accept", 1, "--merge", code=3).err
+    assert "at line 1" in dce("diff", 1, "--merge", "--json").json[0]["refused"]
+
+
+def test_accept_from_several_responses(dce: Dce, judged_twice: Path) -> None:
+    """--also adds another response's files to the same step; a file in which the two differ is refused."""
+    assert "responses 1 and 2 differ in it" in dce("accept", 1, "--also", "2", code=3).err
+    assert "from response 2" in dce("accept", 1, "--also", "2:src/n.py").out
+    assert (judged_twice / "src/n.py").read_text() == "n = 1\n"
+    dce("restore")
+    assert not (judged_twice / "src/n.py").exists()
+    assert dce("accept", 1, "--also", "x", code=2).code == 2

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.accept import PlannedWrite, accept, plan, restorable, restore
+from dce.workspace.accept import Options, Part, PlannedWrite, accept, plan, restorable, restore
 from dce.workspace.response import Status
-from dce.workspace.schema.reading import FileBlock, Reading
+from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
 from tests.workspace.judging import Bench, snapshot, write
 
 FILES = {"a.py": "one\n", "b.py": "two\n", "d/c.py": "three\n"}
@@ -290,3 +290,101 @@ def test_git_is_left_alone(tmp_path: Path) -> None:
     restore(bench)
     assert snapshot(root / ".git", skip=()) == before
     assert git("--no-optional-locks", "status", "--porcelain") == status
+
+
+TEN = "".join(f"{number}\n" for number in range(10))
+
+
+def test_merge_keeps_edits_made_since(tmp_path: Path) -> None:
+    """(H10) With `merge`, a file edited since the prompt gets the answer's changes too; restore gives the edited file back."""
+    bench = Bench(tmp_path, {"a": TEN.replace("\n", "\r\n"), "b": TEN})
+    generation = bench.answer({"a": TEN.replace("9", "nine"), "b": TEN.replace("5", "five")})
+    write(tmp_path / "a", TEN.replace("0", "zero").replace("\n", "\r\n"), 0o600)
+    before = snapshot(tmp_path)
+    with pytest.raises(DceError) as caught:
+        accept(bench, generation, 1)
+    assert "--merge" in caught.value.hint
+    planned, _ = accept(bench, generation, 1, options=Options(merge=True))
+    assert [(item.path, item.merged, item.added) for item in planned] == [("a", True, 1), ("b", False, 1)]
+    assert (tmp_path / "a").read_bytes() == TEN.replace("0", "zero").replace("9", "nine").replace("\n", "\r\n").encode()
+    restore(bench)
+    assert snapshot(tmp_path) == before
+
+
+def test_conflicts_are_listed_and_refused(tmp_path: Path) -> None:
+    """(H10) Where both changed the same line, nothing is written and the line is named; so is a file that vanished or was never shown."""
+    bench = Bench(tmp_path, {"a": TEN, "gone": TEN, "b": TEN})
+    generation = bench.answer({"a": TEN.replace("4", "iv"), "gone": "x\n", "new": "x\n", "b": "y\n"})
+    (tmp_path / "a").write_text(TEN.replace("4", "four"))
+    (tmp_path / "gone").unlink()
+    (tmp_path / "new").write_text("mine\n")
+    before = snapshot(tmp_path)
+    planned = plan(bench, generation, 1, options=Options(merge=True))
+    assert {item.path: item.refused for item in planned} == {
+        "a": "it conflicts with edits made since the prompt, at line 5",
+        "gone": "deleted since the prompt was made",
+        "new": "it exists, and the prompt did not show it",
+        "b": "",
+    }
+    with pytest.raises(DceError, match=r"a \(it conflicts"):
+        accept(bench, generation, 1, options=Options(merge=True))
+    assert snapshot(tmp_path) == before
+
+
+def test_hunks_of_a_file(tmp_path: Path) -> None:
+    """Only the picked hunk of the one named file is written; the rest comes later by merging; without a file named it is refused."""
+    long = TEN * 3
+    bench = Bench(tmp_path, {"a": long, "b": "b\n"})
+    wanted = long.replace("0", "zero", 1)[::-1].replace("9", "enin", 1)[::-1]
+    generation = bench.answer({"a": wanted, "b": "B\n"})
+    accept(bench, generation, 1, ["a"], options=Options(hunks=("2",)))
+    assert (tmp_path / "a").read_text() == long[::-1].replace("9", "enin", 1)[::-1]
+    accept(bench, generation, 1, ["a"], options=Options(merge=True))
+    assert (tmp_path / "a").read_text() == wanted
+    restore(bench)
+    restore(bench)
+    assert (tmp_path / "a").read_text() == long
+    with pytest.raises(DceError, match="name it"):
+        accept(bench, generation, 1, options=Options(hunks=("1",)))
+
+
+def test_files_of_several_responses(tmp_path: Path) -> None:
+    """Files of different responses are one acceptance, taken back at once; a file in which they differ is refused with their names."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"a.py": "1\n", "b.py": "2\n"}, {"a.py": "1\n", "d/c.py": "3\n"}, {"b.py": "two!\n"})
+    before = snapshot(tmp_path)
+    planned, acceptance = accept(bench, generation, 1, options=Options(also=(Part(slot=2),)))
+    assert acceptance is not None
+    assert [(file.path, file.slot) for file in acceptance.files] == [("a.py", 0), ("b.py", 0), ("d/c.py", 2)]
+    assert [item.slot for item in planned] == [0, 0, 2, 2]
+    restore(bench)
+    assert snapshot(tmp_path) == before
+    with pytest.raises(DceError, match=r"b\.py \(responses 1 and 3 differ in it"):
+        accept(bench, generation, 1, options=Options(also=(Part(slot=3),)))
+    accept(bench, generation, 1, ["a.py"], options=Options(also=(Part(slot=3, paths=("b.py",)),)))
+    assert (tmp_path / "b.py").read_text() == "two!\n"
+
+
+def test_edits_that_did_not_fit_refuse_the_whole(tmp_path: Path) -> None:
+    """A response whose edits of one file fit nowhere is not half accepted; its other files can be named."""
+    bench = Bench(tmp_path, FILES)
+    reading = Reading(
+        files=(FileBlock(path="a.py", content="1\n"),),
+        unapplied=(Unapplied(path="b.py", reason="edit 1 fits nowhere. Nearest are lines 1 to 2:\n    1: two"),),
+    )
+    generation = bench.answer(reading)
+    error = _refused(bench, generation)
+    assert "b.py (not applied: edit 1 fits nowhere. Nearest are lines 1 to 2)" in error.message
+    accept(bench, generation, 1, ["a.py"])
+    assert (tmp_path / "a.py").read_text() == "1\n"
+
+
+def test_an_older_encoding_is_kept_or_refused(tmp_path: Path) -> None:
+    """A file in an older encoding stays in it; a character it lacks is refused by name."""
+    text = "für Äpfel und Öl über den Fluß, schöne Grüße aus Köln an alle Bäcker\n"
+    bench = Bench(tmp_path, {"a.txt": text.encode("cp1252")})
+    generation = bench.answer({"a.txt": text + "ä\n"}, {"a.txt": text + "☃\n"})
+    (planned,) = plan(bench, generation, 2)
+    assert "cannot hold '☃'" in planned.refused
+    accept(bench, generation, 1)
+    assert (tmp_path / "a.txt").read_bytes() == (text + "ä\n").encode("cp1252")

@@ -25,12 +25,13 @@ export interface Acceptance {
   readonly files: ReadonlyArray<AcceptedFile>;
 }
 
-/** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. */
+/** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. `slot`: the response it is from, if another than the acceptance's; else 0. */
 export interface AcceptedFile {
   readonly path: string;
   readonly before_sha256: string | null;
   readonly after_sha256: string;
   readonly mode: number | null;
+  readonly slot: number;
 }
 
 /** A file of an answer. `change` and the counts are against the workspace as it is now. */
@@ -238,7 +239,7 @@ export interface Health {
   readonly version: string;
 }
 
-/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. */
+/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. */
 export interface PlannedWrite {
   readonly path: string;
   readonly change: "deleted" | "modified" | "new" | "same";
@@ -246,6 +247,8 @@ export interface PlannedWrite {
   readonly removed: number;
   readonly refused: string;
   readonly code: string;
+  readonly merged: boolean;
+  readonly slot: number;
 }
 
 /** The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why. */

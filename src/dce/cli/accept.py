@@ -1,6 +1,7 @@
 """`dce accept`: writes a response's files into the workspace, all or none; `dce restore` takes it back."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,10 +10,23 @@ from dce.cli.exits import Exit
 from dce.cli.output import say, say_json
 from dce.cli.tables import write_lines
 
+if TYPE_CHECKING:
+    from dce.workspace.accept import Part
+    from dce.workspace.project import Project
+
 
 @click.command(name="accept")
 @click.argument("slot", type=int)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option(
+    "--merge", is_flag=True, help="Merge into files that were edited since the prompt, where nothing conflicts."
+)
+@click.option(
+    "--hunk", "hunks", multiple=True, metavar="N[:LINES]", help="Only this part of the one PATH: 2, or 2:1-3,5."
+)
+@click.option(
+    "--also", "also", multiple=True, metavar="SLOT[:PATH]", help="Files of another response in the same step."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and change nothing.")
 @generation_option
 @json_option
@@ -20,24 +34,30 @@ from dce.cli.tables import write_lines
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     slot: int,
     paths: tuple[str, ...],
     dry_run: bool,
     generation_id: int | None,
     is_json: bool,
     directory: Path,
+    **how: Any,
 ) -> None:
     """Write a response's files into the workspace.
 
     All its files, or only the PATHs. If one may not be written (it changed since the prompt was made, or lies outside), none is.
-    `dce restore` puts everything back. With --dry-run, ends with 3 if something would be refused.
+    With --merge, edits made since are kept and the response's changes added, unless they touch the same lines. --hunk (may be given
+    several times) takes parts as `dce diff SLOT --hunks` numbers them. --also adds another response's files; two responses that
+    differ in a file are refused. `dce restore` puts everything back at once. With --dry-run, ends with 3 if something would be refused.
     """
-    from dce.workspace.accept import accept  # noqa: PLC0415
+    from dce.workspace.accept import Options, accept  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
         names = paths_from(workspace.project, directory, paths)
-        planned, acceptance = accept(workspace, generation.id, slot, names, dry_run=dry_run)
+        parts = _parts(workspace.project, directory, how["also"])
+        options = Options(merge=how["merge"], hunks=how["hunks"], also=parts)
+        planned, acceptance = accept(workspace, generation.id, slot, names, dry_run=dry_run, options=options)
     if is_json:
         say_json({"dry_run": dry_run, "files": planned, "acceptance": acceptance})
     else:
@@ -50,3 +70,16 @@ def command(
         else:
             say(f"accepted response {slot} of generation {generation.id}; `dce restore` puts it back")
     ctx.exit(Exit.REFUSED if any(write.refused for write in planned) else Exit.DONE)
+
+
+def _parts(project: "Project", directory: Path, also: tuple[str, ...]) -> tuple["Part", ...]:
+    """`3` or `3:src/a.py` as a response's files; several of one slot are one part."""
+    from dce.workspace.accept import Part  # noqa: PLC0415
+
+    paths: dict[int, list[str]] = {}
+    for text in also:
+        number, _, path = text.partition(":")
+        if not (number.isascii() and number.isdigit()):
+            raise click.BadParameter(f"{text!r} is not SLOT or SLOT:PATH", param_hint="--also")
+        paths.setdefault(int(number), []).extend(paths_from(project, directory, [path]) if path else [])
+    return tuple(Part(slot=slot, paths=tuple(names)) for slot, names in paths.items())

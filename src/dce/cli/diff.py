@@ -10,8 +10,11 @@ import msgspec
 from dce.cli.context import generation_of, generation_option, json_option, open_workspace, paths_from, workspace_option
 from dce.cli.output import data, note, say_json, visible
 from dce.wire.errors import DceError
+from dce.workspace.hunks import Hunk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dce.workspace.project import Project
     from dce.workspace.schema.reading import Reading
 
@@ -19,17 +22,25 @@ _COLOURS = (("+++", None), ("---", None), ("@@", "cyan"), ("+", "green"), ("-", 
 
 
 class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """One file's difference in the form that `git apply` and `patch` read; `refused` says why a file cannot be compared."""
+    """One file's difference in the form that `git apply` and `patch` read; `refused` says why a file cannot be compared.
+
+    `hunks` are its parts, as `dce accept --hunk` takes them.
+    """
 
     path: str
     diff: str
     refused: str = ""
+    hunks: tuple[Hunk, ...] = ()
 
 
 @click.command(name="diff")
 @click.argument("slot", type=int)
 @click.argument("other", type=int, required=False)
 @click.option("--path", "paths", multiple=True, metavar="PATH", help="Only this file; may be given several times.")
+@click.option("--hunks", "is_numbered", is_flag=True, help="Number hunks and changed lines, for `dce accept --hunk`.")
+@click.option(
+    "--merge", is_flag=True, help="As `dce accept --merge` would write it: edits made since the prompt are kept."
+)
 @generation_option
 @json_option
 @workspace_option
@@ -37,6 +48,8 @@ def command(
     slot: int,
     other: int | None,
     paths: tuple[str, ...],
+    is_numbered: bool,
+    merge: bool,
     generation_id: int | None,
     is_json: bool,
     directory: Path,
@@ -57,14 +70,15 @@ def command(
         if missing:
             held = ", ".join(names) or "none"
             raise DceError("not_found", f"no response holds {', '.join(sorted(missing))}", hint=f"Held: {held}.")
-        diffs = [_diff(project, name, first, second) for name in names if not wanted or name in wanted]
+        shown = workspace.shown(generation.id) if merge else None
+        diffs = [_diff(project, name, first, second, shown) for name in names if not wanted or name in wanted]
     if is_json:
         say_json(diffs)
         return
     for found in diffs:
         if found.refused:
             note(f"{found.path}: {found.refused}")
-        _print(found.diff)
+        _print(_numbered(found) if is_numbered else found.diff)
     if not any(found.diff or found.refused for found in diffs):
         note("no difference")
 
@@ -79,8 +93,17 @@ def _contents(project: "Project", reading: "Reading") -> dict[str, str]:
     return contents
 
 
-def _diff(project: "Project", path: str, first: dict[str, str], second: dict[str, str] | None) -> FileDiff:
-    from dce.workspace.compare import bytes_to_write, look, unified_diff  # noqa: PLC0415
+def _diff(
+    project: "Project",
+    path: str,
+    first: dict[str, str],
+    second: dict[str, str] | None,
+    shown: "Callable[[str], str | None] | None",
+) -> FileDiff:
+    from dce.workspace.compare import look, unified_diff  # noqa: PLC0415
+    from dce.workspace.file_form import bytes_to_write, text_of  # noqa: PLC0415
+    from dce.workspace.hunks import hunks  # noqa: PLC0415
+    from dce.workspace.merge import merge3  # noqa: PLC0415
 
     try:
         current = look(project, path)
@@ -91,11 +114,36 @@ def _diff(project: "Project", path: str, first: dict[str, str], second: dict[str
 
     def after(contents: dict[str, str]) -> str:
         # What would be written, so that line ends of the file it replaces are no difference.
-        return bytes_to_write(contents[path], current.data).decode("utf-8", "replace") if path in contents else now
+        if path not in contents:
+            return now
+        content, base = contents[path], shown(path) if shown is not None else None
+        if base is not None and current.data is not None:
+            merge = merge3(base, now, content)
+            if merge.conflicts:
+                raise DceError(
+                    "conflict", f"conflicts with edits made since, at line {', '.join(map(str, merge.conflicts))}"
+                )
+            content = merge.text
+        return text_of(bytes_to_write(content, current.data))
 
-    now = (current.data or b"").decode("utf-8", "replace")
-    before = now if second is None else after(first)
-    return FileDiff(path=path, diff=unified_diff(before, after(first if second is None else second), path))
+    now = text_of(current.data)
+    try:
+        before = now if second is None else after(first)
+        other = after(first if second is None else second)
+    except DceError as error:
+        return FileDiff(path=path, diff="", refused=error.message)
+    return FileDiff(path=path, diff=unified_diff(before, other, path), hunks=tuple(hunks(before, other)))
+
+
+def _numbered(found: FileDiff) -> str:
+    """The hunks with their numbers, and their changed lines with theirs."""
+    rows = [f"--- {found.path}\n"] if found.hunks else []
+    for hunk in found.hunks:
+        rows.append(f"@@ hunk {hunk.number}: line {hunk.old_start}, +{hunk.added} -{hunk.removed} @@\n")
+        for line in hunk.lines:
+            number = str(line.number) if line.number else ""
+            rows.append(f"{line.sign}{number:>4}  {line.text.rstrip(chr(10))}\n")
+    return "".join(rows)
 
 
 def _print(diff: str) -> None:

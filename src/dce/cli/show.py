@@ -79,6 +79,8 @@ def _print_reading(reading: "Reading") -> None:
     for block in reading.files:
         state = "" if block.status == "complete" else f" ({block.status})"
         say(f"file {block.path}: {len(block.content.splitlines())} lines{state}")
+    for edit in reading.unapplied:
+        say(f"not applied {edit.path}: {edit.reason}")
     if reading.flags:
         say(f"flags: {', '.join(reading.flags)}")
     for text in reading.notes:

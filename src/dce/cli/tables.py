@@ -32,6 +32,8 @@ def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
     """What is, or would be, written, a line a file."""
     return [
         change_text(write.path, write.change, write.added, write.removed)
+        + (f"   from response {write.slot}" if write.slot else "")
+        + ("   merged with edits made since" if write.merged and not write.refused else "")
         + (f"   refused: {write.refused}" if write.refused else "")
         for write in planned
     ]

@@ -5,8 +5,8 @@ one file that must not be written stops them all, and the error names every such
 BOM of the file it replaces. How it is written and taken back is `baseline.py`'s.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -23,16 +23,52 @@ from dce.workspace.baseline import (
     recover,
     restore,
 )
-from dce.workspace.compare import Current, bytes_to_write, count_lines, is_stale, look, may_write
+from dce.workspace.compare import Current, count_lines, is_stale, look, may_write
+from dce.workspace.file_form import bytes_to_write, text_of, unwritable
+from dce.workspace.hunks import take
+from dce.workspace.merge import merge3
 from dce.workspace.project import Project
 from dce.workspace.replace import OnStep, no_step
 from dce.workspace.response import ACTIVE, Response
 from dce.workspace.schema.reading import FileBlock
 
-__all__ = ["Acceptance", "AcceptedFile", "PlannedWrite", "accept", "plan", "recover", "restorable", "restore"]
+__all__ = [
+    "Acceptance",
+    "AcceptedFile",
+    "Options",
+    "Part",
+    "PlannedWrite",
+    "accept",
+    "plan",
+    "recover",
+    "restorable",
+    "restore",
+]
 
 _CODE_RANK = ("outside_workspace", "stale_file", "invalid_input")
 """Which code an error about several refused files carries: the gravest."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of another response in the same plan; no `paths`: all it holds."""
+
+    slot: int
+    paths: tuple[str, ...] = ()
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan may do beyond writing one response's files whole.
+
+    `merge`: a file edited since the prompt is merged, where that is clean. `hunks`: only these parts (`2`, `2:1-3`) of the one file
+    named, as `hunks.hunks` counts them against the file now. `also`: files of other responses, in one acceptance.
+    """
+
+    merge: bool = False
+    hunks: tuple[str, ...] = ()
+    also: tuple[Part, ...] = ()
+
+
+PLAIN = Options()
 
 
 class _Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,12 +87,14 @@ class _Refusal(Exception):
         self.reason = reason
 
 
-def plan(workspace: Workspace, generation_id: int, slot: int, paths: Sequence[str] = ()) -> list[PlannedWrite]:
+def plan(
+    workspace: Workspace, generation_id: int, slot: int, paths: Sequence[str] = (), options: Options = PLAIN
+) -> list[PlannedWrite]:
     """What accepting would do to each file (of `paths`; none: all), refused ones marked. Writes nothing.
 
     Raises DceError not_found for a response without files or a path that it does not hold, conflict while it still streams.
     """
-    return [item.shown for item in _items(workspace, _response(workspace, generation_id, slot), paths)]
+    return [item.shown for item in _items(workspace, _response(workspace, generation_id, slot), paths, options)]
 
 
 def accept(
@@ -66,6 +104,7 @@ def accept(
     paths: Sequence[str] = (),
     dry_run: bool = False,
     on_step: OnStep = no_step,
+    options: Options = PLAIN,
 ) -> tuple[list[PlannedWrite], Acceptance | None]:
     """Writes a response's files (those of `paths`; none: all) into the workspace, and makes it the cycle's choice.
 
@@ -74,10 +113,10 @@ def accept(
     written. Also raises as `plan`, workspace_locked, and write_failed (taken back) when the disk refuses.
     """
     if dry_run:
-        return plan(workspace, generation_id, slot, paths), None
+        return plan(workspace, generation_id, slot, paths, options), None
     with changing(workspace, "accept"):
         response = _response(workspace, generation_id, slot)
-        items = _items(workspace, response, paths)
+        items = _items(workspace, response, paths, options)
         _raise_refused([item.shown for item in items])
         writes = [item.write for item in items if item.write is not None]
         acceptance = apply(workspace, response, writes, on_step) if writes else None
@@ -103,15 +142,46 @@ def _response(workspace: Workspace, generation_id: int, slot: int) -> Response:
     return response
 
 
-def _items(workspace: Workspace, response: Response, paths: Sequence[str]) -> list[_Item]:
-    reading = workspace.reading(response.generation, response.slot)
-    if not reading.files:
-        raise DceError("not_found", f"response {response.slot} holds no files to accept")
-    blocks = _picked(workspace.project, reading.files, paths)
+def _items(workspace: Workspace, response: Response, paths: Sequence[str], options: Options) -> list[_Item]:
+    if options.hunks and len(paths) != 1:
+        raise DceError("invalid_input", "hunks are taken from one file: name it")
     generation = workspace.store.get_generation(response.generation)
     manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
-    planner = _Planner(workspace.project, {entry.path: entry.sha256 for entry in manifest}, is_picked=bool(paths))
-    return [planner.item(block) for block in blocks]
+    shown = _Shown({entry.path: entry.sha256 for entry in manifest}, workspace.shown(generation.id))
+    planner = _Planner(workspace.project, shown, options)
+    items = _items_of(workspace, response, paths, planner)
+    for part in options.also:
+        other = _response(workspace, response.generation, part.slot)
+        items += [_marked(item, part.slot) for item in _items_of(workspace, other, part.paths, planner)]
+    return items
+
+
+def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], planner: "_Planner") -> list[_Item]:
+    """One response's files, in its order; then those whose edits could not be applied."""
+    reading = workspace.reading(response.generation, response.slot)
+    if not reading.files and not reading.unapplied:
+        raise DceError("not_found", f"response {response.slot} holds no files to accept")
+    failed = {edit.path: edit.reason for edit in reading.unapplied}
+    blocks = [*reading.files, *(FileBlock(path=path, content="") for path in failed)]
+    planner.begin(response.slot, is_picked=bool(paths))
+    items = []
+    for block in _picked(workspace.project, blocks, paths):
+        if block.path in failed:
+            reason = failed[block.path].partition("\n")[0].rstrip(".:")
+            items.append(_Item(shown=_refused(_name(workspace.project, block.path), f"not applied: {reason}")))
+        else:
+            items.append(planner.item(block))
+    return items
+
+
+def _refused(path: str, reason: str) -> PlannedWrite:
+    return PlannedWrite(path=path, change="modified", refused=reason, code="invalid_input")
+
+
+def _marked(item: _Item, slot: int) -> _Item:
+    """The item with the response it is from."""
+    write = None if item.write is None else msgspec.structs.replace(item.write, slot=slot)
+    return _Item(shown=msgspec.structs.replace(item.shown, slot=slot), write=write)
 
 
 def _picked(project: Project, blocks: Sequence[FileBlock], paths: Sequence[str]) -> list[FileBlock]:
@@ -145,17 +215,37 @@ def _raise_refused(planned: Sequence[PlannedWrite]) -> None:
         reasons.setdefault(write.refused, []).append(write.path)
     facts = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
     code = min((write.code for write in refused), key=_CODE_RANK.index)
-    raise DceError(code, f"nothing was written, refused: {facts}")
+    has_stale = any(write.refused.startswith("changed since") for write in refused)
+    raise DceError(
+        code,
+        f"nothing was written, refused: {facts}",
+        hint="`dce accept --merge` merges the answer's changes into files changed since." if has_stale else "",
+    )
+
+
+class _Shown(NamedTuple):
+    """What the prompt showed: the hash of each file's bytes, and its text."""
+
+    hashes: dict[str, str]
+    text: Callable[[str], str | None]
 
 
 class _Planner:
-    """Plans the files of one answer, one after the other."""
+    """Plans the files of one or several answers, one after the other."""
 
-    def __init__(self, project: Project, shown: dict[str, str], *, is_picked: bool) -> None:
+    def __init__(self, project: Project, shown: _Shown, options: Options) -> None:
         self._project = project
         self._shown = shown
-        self._is_picked = is_picked
-        self._contents: dict[str, str] = {}
+        self._options = options
+        self._contents: dict[str, tuple[int, str]] = {}
+        self._slot = 0
+        self._is_first = True
+        self._is_picked = False
+
+    def begin(self, slot: int, *, is_picked: bool) -> None:
+        """The files of this response follow; `is_picked`: they were named."""
+        self._is_first = not self._slot
+        self._slot, self._is_picked = slot, is_picked
 
     def item(self, block: FileBlock) -> _Item:
         """The plan for one file."""
@@ -167,29 +257,52 @@ class _Planner:
             added, _ = count_lines("", block.content)
             refused = PlannedWrite(path=path, change="new", added=added, refused=reason, code=error.code)
             return _Item(shown=refused)
-        data = bytes_to_write(block.content, current.data)
-        added, removed = count_lines(_text(current.data), _text(data))
+        content, is_merged, problem = self._content(block.content, path, current)
+        data = bytes_to_write(content, current.data)
+        added, removed = count_lines(text_of(current.data), text_of(data))
         change: Literal["new", "modified", "same"] = "modified"
         if current.data == data:
             change = "same"
         elif current.data is None and not current.problem:
             change = "new"
-        shown = PlannedWrite(path=path, change=change, added=added, removed=removed)
+        shown = PlannedWrite(path=path, change=change, added=added, removed=removed, merged=is_merged)
         try:
-            self._check(block, path, current, data)
+            self._check(block, path, current, data, is_merged=is_merged)
+            if problem or (problem := unwritable(content, current.data)):
+                raise _Refusal("stale_file" if is_merged else "invalid_input", problem)
         except _Refusal as refusal:
             return _Item(shown=msgspec.structs.replace(shown, refused=refusal.reason, code=refusal.code))
         target = self._project.relative(current.target)
         if change == "same" or target in self._contents:
             return _Item(shown=shown)
-        self._contents[target] = block.content
+        self._contents[target] = (self._slot, block.content)
         return _Item(shown=shown, write=Write(path=target, data=data, before=current.data, mode=current.mode))
 
-    def _check(self, block: FileBlock, path: str, current: Current, data: bytes) -> None:
+    def _content(self, content: str, path: str, current: Current) -> tuple[str, bool, str]:
+        """What shall stand in the file: merged and reduced to the hunks picked; whether it was merged; what forbids it."""
+        is_merged, problem = False, ""
+        base = self._shown.text(path) if self._options.merge else None
+        if base is not None and current.data is not None and is_stale(current, self._shown.hashes.get(path)):
+            is_merged = not current.problem
+            merge = merge3(base, text_of(current.data), content)
+            if merge.conflicts:
+                lines = ", ".join(str(line) for line in merge.conflicts)
+                return content, is_merged, f"it conflicts with edits made since the prompt, at line {lines}"
+            content = merge.text
+        if self._options.hunks and self._is_first:
+            after = text_of(bytes_to_write(content, current.data))
+            content = take(text_of(current.data), after, self._options.hunks)
+        return content, is_merged, problem
+
+    def _check(self, block: FileBlock, path: str, current: Current, data: bytes, *, is_merged: bool) -> None:
         """Raises _Refusal if this file may not be written."""
         target = self._project.relative(current.target)
-        if self._contents.get(target, block.content) != block.content:
-            raise _Refusal("invalid_input", "the response gives this file twice, with different text")
+        slot, content = self._contents.get(target, (self._slot, block.content))
+        if content != block.content:
+            twice = "the response gives this file twice, with different text"
+            raise _Refusal(
+                "invalid_input", twice if slot == self._slot else f"responses {slot} and {self._slot} differ in it"
+            )
         if block.status == "truncated" and not self._is_picked:
             raise _Refusal(
                 "invalid_input", "the response breaks off inside it; name the file to accept it all the same"
@@ -198,8 +311,8 @@ class _Planner:
             raise _Refusal("stale_file", current.problem)
         if current.data == data:
             return
-        if is_stale(current, self._shown.get(path)):
-            raise _Refusal("stale_file", _why_stale(current, is_shown=path in self._shown))
+        if is_stale(current, self._shown.hashes.get(path)) and not is_merged:
+            raise _Refusal("stale_file", _why_stale(current, is_shown=path in self._shown.hashes))
         if not may_write(current):
             raise _Refusal("invalid_input", "it is read-only")
 
@@ -210,7 +323,3 @@ def _why_stale(current: Current, *, is_shown: bool) -> str:
     if current.data is None:
         return "deleted since the prompt was made"
     return "changed since the prompt was made"
-
-
-def _text(data: bytes | None) -> str:
-    return (data or b"").decode("utf-8", "replace")

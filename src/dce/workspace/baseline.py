@@ -19,6 +19,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.compare import Current, count_lines
+from dce.workspace.file_form import text_of
 from dce.workspace.project import Project
 from dce.workspace.records_judging import AcceptanceRow, State
 from dce.workspace.replace import Move, OnStep, carry_out, look_at, missing_folders, no_step, sync_folder, temporary_of
@@ -58,7 +59,10 @@ class Workspace(Protocol):
 
 
 class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error."""
+    """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error.
+
+    `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from.
+    """
 
     path: str
     change: Literal["new", "modified", "deleted", "same"]
@@ -66,15 +70,21 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
     removed: int = 0
     refused: str = ""
     code: str = ""
+    merged: bool = False
+    slot: int = 0
 
 
 class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created."""
+    """One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created.
+
+    `slot`: the response it is from, if another than the acceptance's; else 0.
+    """
 
     path: str
     before_sha256: str | None
     after_sha256: str
     mode: int | None
+    slot: int = 0
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +106,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes
     before: bytes | None
     mode: int | None
+    slot: int = 0
 
 
 class _Journal(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +135,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
             before_sha256=None if write.before is None else _sha256(write.before),
             after_sha256=_sha256(write.data),
             mode=write.mode,
+            slot=write.slot,
         )
         for write in writes
     )
@@ -261,7 +273,7 @@ def _plan_back(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
             continue
         before = None if file.before_sha256 is None else workspace.store.get_blob(file.before_sha256)
         is_back = current.sha256 == (file.before_sha256 or "")
-        added, removed = count_lines(_text(current.data), _text(before))
+        added, removed = count_lines(text_of(current.data), text_of(before))
         change: Literal["deleted", "modified", "same"] = "modified"
         if is_back:
             change = "same"
@@ -353,7 +365,3 @@ def _journal(row: AcceptanceRow) -> _Journal:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _text(data: bytes | None) -> str:
-    return (data or b"").decode("utf-8", "replace")

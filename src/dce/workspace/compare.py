@@ -13,11 +13,12 @@ import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.file_form import bytes_to_write, is_text, text_of
 from dce.workspace.project import Project
 from dce.workspace.prompt import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
@@ -107,37 +108,6 @@ def look(project: Project, path: str) -> Current:
     return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode), problem=problem)
 
 
-def is_text(data: bytes) -> bool:
-    """Whether bytes are UTF-8 without NUL."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return b"\0" not in data
-
-
-def bytes_to_write(content: str, current: bytes | None) -> bytes:
-    """The bytes of `content` in the form of the file it replaces: its line ends and its BOM; a new file is written as it stands.
-
-    An answer's form cannot say "no newline at the end", nor mix line ends; so an answer that differs from the file in nothing
-    else gives the file's own bytes.
-    """
-    data = content.encode("utf-8", "surrogatepass")
-    if current is None:
-        return data
-    plain, now = _plain(data), _plain(current)
-    if plain == now or plain == now + b"\n":
-        return current
-    returns, newlines = current.count(b"\r\n"), current.count(b"\n")
-    if not newlines:
-        data = data.removeprefix(_BOM)
-    elif returns * 2 > newlines:
-        data = plain.replace(b"\n", b"\r\n")
-    else:
-        data = plain
-    return _BOM + data if current.startswith(_BOM) else data
-
-
 def is_stale(current: Current, shown_sha256: str | None) -> bool:
     """Whether a file is not what the prompt showed: edited, vanished, or there without having been shown."""
     if current.problem:
@@ -156,7 +126,7 @@ def unified_diff(before: str, after: str, path: str) -> str:
     """A unified diff, as `git diff` and `patch` read it; "" if nothing differs."""
     old, new = _lines(before), _lines(after)
     parts = []
-    for group in _Matcher(old, new).get_grouped_opcodes(3):
+    for group in grouped_opcodes(old, new):
         parts.append(f"@@ -{_span(group[0][1], group[-1][2])} +{_span(group[0][3], group[-1][4])} @@\n")
         for tag, i1, i2, j1, j2 in group:
             if tag == "equal":
@@ -165,6 +135,11 @@ def unified_diff(before: str, after: str, path: str) -> str:
                 parts += [_diff_line("-", line) for line in old[i1:i2]]
                 parts += [_diff_line("+", line) for line in new[j1:j2]]
     return f"--- a/{path}\n+++ b/{path}\n{''.join(parts)}" if parts else ""
+
+
+def grouped_opcodes(old: Sequence[str], new: Sequence[str]) -> list[Sequence[Opcode]]:
+    """The difference of two lists of lines as a unified diff groups it: hunks of opcodes, three equal lines around."""
+    return [cast("list[Opcode]", group) for group in _Matcher(old, new).get_grouped_opcodes(3)]
 
 
 def count_lines(before: str, after: str) -> tuple[int, int]:
@@ -224,7 +199,7 @@ def _change(project: Project, block: FileBlock, shown: Mapping[str, str]) -> Fil
     after = bytes_to_write(block.content, current.data)
     if current.data == after and not current.problem:
         return FileChange(path=path, change="same", added=0, removed=0, flags=tuple(flags))
-    before_text, after_text = _text(current.data or b""), _text(after)
+    before_text, after_text = text_of(current.data), text_of(after)
     added, removed = count_lines(before_text, after_text)
     if is_stale(current, shown.get(path)):
         flags.append("stale_base")
@@ -243,10 +218,6 @@ def _has_shrunk(before: str, after: str) -> bool:
 
 def _plain(data: bytes) -> bytes:
     return data.removeprefix(_BOM).replace(b"\r\n", b"\n")
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
 
 
 def _lines(text: str) -> list[str]:

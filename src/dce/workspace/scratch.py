@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dce.wire.errors import DceError
-from dce.workspace.compare import bytes_to_write, look
+from dce.workspace.compare import look
+from dce.workspace.file_form import bytes_to_write
 from dce.workspace.files import list_files
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading

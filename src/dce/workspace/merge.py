@@ -1,0 +1,75 @@
+"""Three-way merge: the answer's changes made to a file that was edited since the prompt showed it.
+
+The common ancestor is the prompt's own copy. Only clean merges are taken; where both sides changed the same lines differently,
+the places are named and the file is refused. git's own merge does it (no repository is needed), so that the result is
+what people know.
+"""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from dce.wire.errors import DceError
+
+MERGE_TIMEOUT_S = 60.0
+"""Longest time for one file's merge."""
+
+_MARK_SIZE = 40
+"""Longer conflict marks than any file holds, so that a file about conflicts is no conflict."""
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True):
+    """The merged text with LF line ends, and the first line (from 1, in the file as it is now) of each conflict."""
+
+    text: str
+    conflicts: tuple[int, ...] = ()
+
+
+def merge3(base: str, ours: str, theirs: str) -> Merge:
+    """`theirs` (the answer) merged into `ours` (the file now). Raises DceError invalid_input without git."""
+    base, ours, theirs = (text.replace("\r\n", "\n") for text in (base, ours, theirs))
+    # An answer's form cannot leave out the last newline: that alone is no change.
+    if not base.endswith("\n") and theirs.endswith("\n") and base:
+        theirs = theirs[:-1]
+    if ours == base or theirs in (base, ours):
+        return Merge(text=theirs if ours == base else ours)
+    if theirs == base:
+        return Merge(text=ours)
+    text = _merged(base, ours, theirs)
+    mark = re.compile(
+        rf"^(?:<{{{_MARK_SIZE}}} ours|\|{{{_MARK_SIZE}}} base|={{{_MARK_SIZE}}}|>{{{_MARK_SIZE}}} theirs)$"
+    )
+    conflicts, line, side = [], 1, "both"
+    for row in text.split("\n"):
+        if mark.fullmatch(row):
+            side = {"<": "ours", "|": "base", "=": "theirs", ">": "both"}[row[0]]
+            if side == "ours":
+                conflicts.append(line)
+        elif side in {"both", "ours"}:
+            line += 1
+    return Merge(text=text, conflicts=tuple(conflicts))
+
+
+def _merged(base: str, ours: str, theirs: str) -> str:
+    with tempfile.TemporaryDirectory(prefix="dce-merge-") as folder:
+        paths = []
+        for name, text in (("ours", ours), ("base", base), ("theirs", theirs)):
+            path = Path(folder, name)
+            path.write_bytes(text.encode("utf-8", "surrogatepass"))
+            paths.append(str(path))
+        labels = [word for name in ("ours", "base", "theirs") for word in ("-L", name)]
+        command = ["git", "merge-file", "-p", "--diff3", f"--marker-size={_MARK_SIZE}", *labels, *paths]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=MERGE_TIMEOUT_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise DceError("invalid_input", f"the merge failed: git cannot be run ({error})") from error
+    # The number of conflicts, at most 127; more is an error's code.
+    if not 0 <= done.returncode <= 127:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise DceError("invalid_input", f"the merge failed: {said or done.returncode}")
+    return done.stdout.decode("utf-8", "surrogatepass")

@@ -1,0 +1,44 @@
+"""The form of a file on disk, kept by what replaces it."""
+
+import codecs
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dce.workspace.file_form import bytes_to_write, is_text, text_of, unwritable
+
+LATIN = "Grüße aus Köln, schöne Straße, für Äpfel und Öl über den Fluß getragen — äöü ÄÖÜ ß\n" * 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "cp1252"])
+def test_the_encoding_is_kept(encoding: str) -> None:
+    """A line changes; the others keep their bytes, and so does the mark."""
+    before = (LATIN + "end\n").encode(encoding)
+    assert is_text(before)
+    assert text_of(before) == LATIN + "end\n"
+    after = bytes_to_write(LATIN + "END\n", before)
+    assert after == (LATIN + "END\n").encode(encoding)
+    assert bytes_to_write(LATIN + "end\n", before) == before
+
+
+def test_an_encoding_that_lacks_a_character_is_said() -> None:
+    """What the file's encoding cannot hold is named; UTF-16 holds all."""
+    assert "'☃'" in unwritable("☃", LATIN.encode("cp1252"))
+    assert unwritable("☃", codecs.BOM_UTF16_LE + "x".encode("utf-16-le")) == ""
+    assert unwritable("☃", None) == ""
+
+
+LINES = st.lists(st.sampled_from(["a", "b", "", "c c"]), max_size=10)
+ENDS = st.lists(st.sampled_from(["\n", "\r\n"]), min_size=10, max_size=10)
+
+
+@settings(deadline=None)
+@given(LINES, ENDS, st.data())
+def test_mixed_line_ends_are_kept(lines: list[str], ends: list[str], data: st.DataObject) -> None:
+    """Property: with a line appended, every other line of a file of mixed line ends keeps its own end."""
+    before = "".join(line + end for line, end in zip(lines, ends, strict=False))
+    added = data.draw(st.sampled_from(["new\n", "x\ny\n"]))
+    after = bytes_to_write(before.replace("\r\n", "\n") + added, before.encode())
+    assert after.startswith(before.encode())
+    assert after[len(before.encode()) :].replace(b"\r\n", b"\n") == added.encode()
