@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from dce.gateway.bounds import check_fields, check_size, check_unique, responses_in
 from dce.wire.errors import DceError
 
 MAX_STOP = 16
@@ -87,6 +88,9 @@ INTERNAL_FIELDS = frozenset(
         "chat_template",
         "mm_processor_kwargs",
         "media_io_kwargs",
+        "prompt_embeds",
+        "documents",
+        "mm_hashes",
     }
 )
 """Fields that steer the backend's insides: dropped from every request; a tenant must not set them."""
@@ -128,9 +132,18 @@ def decode(body: bytes) -> dict[str, Any]:
     return value
 
 
+def _decode_request(body: bytes) -> dict[str, Any]:
+    """The body of a caller, within the bounds that hold for every body."""
+    check_size(body)
+    fields = decode(body)
+    check_fields(fields)
+    check_unique(body, fields)
+    return fields
+
+
 def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateBody:
     """The body of `POST /api/dce/proxy` (and the older `/api/dce/generate`). Raises invalid_request naming the field."""
-    fields = decode(body)
+    fields = _decode_request(body)
     legacy = [name for name in fields if name.startswith("guided_")]
     if legacy:
         raise DceError(
@@ -170,10 +183,12 @@ def with_fields(bulk: bytes, fields: Mapping[str, Any]) -> list[bytes]:
 
 def read_forward(body: bytes, *, max_n: int) -> ForwardBody:
     """A body for a pass-through route: checked for what could harm, otherwise left as it is, to the byte."""
-    fields = decode(body)
+    fields = _decode_request(body)
     _bounded(fields, "n", 1, max_n)
     _bounded(fields, "best_of", 1, max_n)
     _bounded(fields, "max_tokens", 1, BIGGEST)
+    if responses_in(fields) > max_n:
+        raise DceError("invalid_request", f"prompt and n together ask for more than {max_n} responses")
     internal = INTERNAL_FIELDS & fields.keys()
     for name in internal:
         del fields[name]
