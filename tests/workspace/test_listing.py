@@ -36,10 +36,10 @@ def _project(root: Path, *, is_repository: bool) -> Project:
 
 def _do(root: Path, action: str, name: str) -> None:
     path = root / name
+    if any(parent.is_file() for parent in path.parents) or (path.is_dir() and action != "remove"):
+        return
     if action == "remove":
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        return
-    if path.is_dir() or any(parent.is_file() for parent in path.parents):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"write": b"x = 1\n", "binary": b"\0", "grow": b"y" * 99}[action]
