@@ -61,6 +61,16 @@ def test_changed_in_git(project: Project) -> None:
     assert changed_in_git(project, "HEAD~1") == ("-c.py", "a.py", "new.py")
 
 
+def test_everything_is_new_before_the_first_commit(tmp_path: Path) -> None:
+    """In a repository without a commit every file is one that changed; outside a repository there is no commit to compare with."""
+    (tmp_path / "a.py").write_text("x")
+    project = Project.init(tmp_path)
+    with pytest.raises(DceError, match="no commit"):
+        changed_in_git(project)
+    _git(tmp_path, "init")
+    assert changed_in_git(project) == ("a.py",)
+
+
 @pytest.mark.parametrize("ref", ["nowhere", "--output=x", "HEAD; touch x", ""])
 def test_an_unknown_commit_is_not_found(project: Project, ref: str) -> None:
     """What names no commit is an error, and never an option of git (fault S1)."""

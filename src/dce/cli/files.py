@@ -169,7 +169,7 @@ def _folder_lines(rows: list[FolderRow]) -> list[str]:
             f"{row.files:,}",
             f"{'' if row.exact else '≈'}{row.tokens:,}",
             f"{row.selected_files:,}",
-            f"{row.selected_tokens:,}",
+            f"{'' if row.exact else '≈'}{row.selected_tokens:,}",
         )
         for row in rows
     ]

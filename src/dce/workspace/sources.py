@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dce.wire.errors import DceError
-from dce.workspace.files import FileEntry, git_output, list_files, read_text
+from dce.workspace.files import FileEntry, git_names, git_output, list_files, read_text
 from dce.workspace.project import Project
 from dce.workspace.prompt import ManifestEntry
 
@@ -22,6 +22,8 @@ def changed_in_git(project: Project, ref: str = "HEAD") -> tuple[str, ...]:
     commit = git_output(
         project.root, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
     ).strip()
+    if not commit and ref == "HEAD" and git_output(project.root, ["rev-parse", "--is-inside-work-tree"]):
+        return usable(project, git_names(project.root))  # a repository without a commit yet: everything is new
     if not commit:
         raise DceError(
             "not_found", f"git knows no commit {ref} here.", hint="See `git log`; `HEAD` is the last commit."
