@@ -65,12 +65,14 @@ def test_a_history_comes_back_as_it_was(tmp_path: Path, clock: Iterator[float]) 
     with _workspace(tmp_path / "one", clock) as one:
         (tmp_path / "one" / "a.py").write_text("a = 1\n")
         one.selection.add(["a.py"])
+        one.selection.save("core")
         _fill(one)
         export_history(one, tmp_path / "first.dce")
     with _workspace(tmp_path / "two", clock) as two:
         (tmp_path / "two" / "a.py").write_text("a = 1\n")
         report = import_history(two, tmp_path / "first.dce")
         assert (report.cycles, report.responses, report.selected) == ({0: 0, 1: 1, 2: 2}, 4, ("a.py",))
+        assert (report.sets, two.selection.sets()) == (("core",), {"core": ("a.py",)})
         assert two.store.response(1, 3).status is Status.INTERRUPTED
         assert two.store.response(1, 3).text == "so far"
         export_history(two, tmp_path / "second.dce")

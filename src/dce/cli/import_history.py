@@ -30,6 +30,8 @@ def command(file: Path, again: bool, is_json: bool, directory: Path) -> None:
     say(f"imported {report.responses} responses in {report.generations} generations; cycles: {numbers or 'none'}")
     if report.selected:
         say(f"selected {len(report.selected)} files, as they were there")
+    if report.sets:
+        say(f"selection sets: {', '.join(report.sets)}")
     if report.missing:
         note(f"not in this workspace: {', '.join(report.missing)}")
     note(f"a backup of how it was before: {report.backup}")

@@ -214,6 +214,8 @@ class Checker:
     def _header(self, header: Header) -> None:
         if header.format != FORMAT:
             raise _wrong(f"its format is {header.format!r}")
+        if not all(name.strip() and name.isprintable() for name in header.sets):
+            raise _wrong("a selection set has a name that is none")
         if header.version > VERSION:
             raise DceError(
                 "invalid_input",

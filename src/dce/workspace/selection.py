@@ -193,12 +193,12 @@ class Selection:
         """Selects nothing."""
         self._keep(set())
 
-    def save(self, name: str) -> None:
-        """Keeps the current selection as the named set, in place of one of that name."""
+    def save(self, name: str, paths: Iterable[str] | None = None) -> None:
+        """Keeps the current selection (or other paths) as the named set, in place of one of that name."""
         if not name.strip() or not name.isprintable():
             raise DceError("invalid_input", f"{name!r} cannot name a selection set: use letters, digits and spaces.")
         sets = {other: list(paths) for other, paths in self.sets().items()}
-        sets[name] = list(self.paths())
+        sets[name] = list(self.paths() if paths is None else paths)
         _write_atomically(self._sets_file, tomli_w.dumps(dict(sorted(sets.items()))).encode())
 
     def load(self, name: str) -> tuple[str, ...]:

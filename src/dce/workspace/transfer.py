@@ -8,7 +8,7 @@ import hashlib
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ from dce.wire.errors import DceError
 from dce.workspace.archive import Checker, Header, Record, read_bundle, records_of, write_bundle
 from dce.workspace.migrations import APPLICATION_ID
 from dce.workspace.original_history import read_database, read_json
-from dce.workspace.records_archive import Imported
 from dce.workspace.selection import META_KEY
 from dce.workspace.store import STORE_FILE, Store
 
@@ -37,13 +36,16 @@ Records = Callable[[], Iterable[Record]]
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What came in: `cycles` maps numbers in the file to numbers here; `missing`: selected files that are not in this workspace."""
+    """What came in: `cycles` maps numbers in the file to numbers here; `sets`: named selections that came along; `missing`: selected files that
+    are not in this workspace.
+    """
 
     name: str
     cycles: dict[int, int]
     generations: int
     responses: int
     selected: tuple[str, ...]
+    sets: tuple[str, ...]
     missing: tuple[str, ...]
     backup: str
 
@@ -74,17 +76,16 @@ def import_history(workspace: "Workspace", path: Path, *, again: bool = False) -
             header = next(iter(records()))
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}") from error
-    selected, missing = _select(workspace, header.selection if isinstance(header, Header) else ())
-    return _report(done, selected, missing, backup)
-
-
-def _report(done: Imported, selected: tuple[str, ...], missing: tuple[str, ...], backup: Path) -> ImportReport:
+    header = header if isinstance(header, Header) else Header()
+    selected, missing = _select(workspace, header.selection)
+    sets = _keep_sets(workspace, header.sets)
     return ImportReport(
         name=done.name,
         cycles=done.cycles,
         generations=done.generations,
         responses=done.responses,
         selected=selected,
+        sets=sets,
         missing=missing,
         backup=str(backup),
     )
@@ -101,6 +102,14 @@ def _select(workspace: "Workspace", paths: Iterable[str]) -> tuple[tuple[str, ..
         except DceError:  # not in this workspace, or not a file that may go in
             missing.append(path)
     return workspace.selection.paths(), tuple(missing)
+
+
+def _keep_sets(workspace: "Workspace", sets: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Keeps the named selections whose names are free here; gives their names."""
+    fresh = tuple(name for name in sets if name not in workspace.selection.sets())
+    for name in fresh:
+        workspace.selection.save(name, sets[name])
+    return fresh
 
 
 def _sha256(path: Path) -> str:
