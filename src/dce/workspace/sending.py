@@ -31,6 +31,9 @@ POLICIES = ("refuse", "placeholder", "exclude")
 MAX_NAMED = 5
 """How many findings and files a message names."""
 
+MAX_REMEMBERED = 5_000
+"""Texts whose findings are remembered, for processes that live long; scanning one anew takes milliseconds."""
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
@@ -150,6 +153,8 @@ class Sending:
     def _scan(self, text: str, path: str) -> tuple[Finding, ...]:
         key = (_sha256(text), path)
         if key not in self._scanned:
+            if len(self._scanned) >= MAX_REMEMBERED:
+                self._scanned.clear()
             self._scanned[key] = scan(text, path)
         return self._scanned[key]
 
