@@ -11,7 +11,6 @@ from dce.wire.errors import DceError
 from dce.workspace.compare import (
     MAX_DIFF_LINES,
     FileChange,
-    bytes_to_write,
     changes,
     cluster,
     count_lines,
@@ -19,6 +18,7 @@ from dce.workspace.compare import (
     touches_secrets,
     unified_diff,
 )
+from dce.workspace.file_form import bytes_to_write
 from dce.workspace.project import Project
 from dce.workspace.prompt import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
