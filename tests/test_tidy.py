@@ -33,6 +33,7 @@ MAY_READ_ENVIRONMENT = {
     "cli/demo.py",  # warns of variables that would outrank the demo's settings
     "cli/sample.py",  # the environment of git
     "workspace/files.py",  # the environment of git
+    "workspace/git_baseline.py",  # likewise
     "workspace/checks.py",  # the environment of the project's own commands
     "engine/process.py",  # the environment of the engine
     "engine/vllm.py",  # the environment of vLLM

@@ -266,7 +266,7 @@ def test_full_disk_leaves_the_workspace_as_it_was(tmp_path: Path) -> None:
 
 
 def test_git_is_left_alone(tmp_path: Path) -> None:
-    """HEAD, index, branches and configuration of a repository stay byte for byte; only the accepted files are modified."""
+    """(S1, S4) HEAD, index, branches and configuration stay byte for byte; a ref of DCE's own holds what was before, ignored or not."""
     root = tmp_path / "w"
     for path, content in FILES.items():
         write(root / path, content)
@@ -282,13 +282,26 @@ def test_git_is_left_alone(tmp_path: Path) -> None:
     git("add", "b.py")
     bench = Bench(root)
     generation = bench.answer({"a.py": "1\n", "n/e.py": "x\n"})
-    before, status = snapshot(root / ".git", skip=()), git("--no-optional-locks", "status", "--porcelain")
-    accept(bench, generation, 1)
-    assert snapshot(root / ".git", skip=()) == before
+
+    def repository() -> object:
+        refs = git("for-each-ref").replace(git("for-each-ref", "refs/dce"), "")
+        return snapshot(root / ".git", skip=("objects", "refs")), refs
+
+    before, status = repository(), git("--no-optional-locks", "status", "--porcelain")
+    (root / "d/c.py").write_text("mine, not committed\n")
+    status = git("--no-optional-locks", "status", "--porcelain")
+    _, acceptance = accept(bench, generation, 1)
+    assert acceptance is not None
+    assert (acceptance.git.ref, acceptance.git.problem) == (f"refs/dce/baselines/{acceptance.id}", "")
+    assert git("show", f"{acceptance.git.ref}:a.py") == FILES["a.py"]
+    assert git("show", f"{acceptance.git.ref}:b.py") == "staged\n"
+    assert git("show", f"{acceptance.git.ref}:d/c.py") == "mine, not committed\n"
+    assert git("rev-parse", f"{acceptance.git.ref}^") == git("rev-parse", "HEAD")
+    assert repository() == before
     accepted = git("--no-optional-locks", "status", "--porcelain")
     assert set(accepted.splitlines()) - set(status.splitlines()) == {" M a.py", "?? n/"}
     restore(bench)
-    assert snapshot(root / ".git", skip=()) == before
+    assert repository() == before
     assert git("--no-optional-locks", "status", "--porcelain") == status
 
 
@@ -388,3 +401,16 @@ def test_an_older_encoding_is_kept_or_refused(tmp_path: Path) -> None:
     assert "cannot hold '☃'" in planned.refused
     accept(bench, generation, 1)
     assert (tmp_path / "a.txt").read_bytes() == (text + "ä\n").encode("cp1252")
+
+
+def test_git_that_fails_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    """(S4) Where git cannot keep the baseline, accepting and restoring work all the same, and the acceptance says why."""
+    bench = Bench(tmp_path, FILES)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".git/index").write_bytes(b"no index")
+    generation = bench.answer({"a.py": "1\n"})
+    _, acceptance = accept(bench, generation, 1)
+    assert acceptance is not None
+    assert (acceptance.git.ref, "no baseline in git" in acceptance.git.problem) == ("", True)
+    restore(bench)
+    assert (tmp_path / "a.py").read_text() == FILES["a.py"]

@@ -14,7 +14,7 @@ export interface AcceptView {
   readonly acceptance: Acceptance | null;
 }
 
-/** A response's files in the workspace. `restored_at` is None while they are in force. */
+/** A response's files in the workspace. `restored_at` is None while they are in force. `git`: where git has the baseline too. */
 export interface Acceptance {
   readonly id: number;
   readonly generation: number;
@@ -23,6 +23,7 @@ export interface Acceptance {
   readonly created_at: number;
   readonly restored_at: number | null;
   readonly files: ReadonlyArray<AcceptedFile>;
+  readonly git: GitBaseline;
 }
 
 /** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. `slot`: the response it is from, if another than the acceptance's; else 0. */
@@ -230,6 +231,12 @@ export interface GenerationView {
   readonly is_running: boolean;
   readonly cursor: string;
   readonly slots: ReadonlyArray<SlotProgress>;
+}
+
+/** The ref that holds the baseline, "" for none: outside a repository, or for what `problem` says. */
+export interface GitBaseline {
+  readonly ref: string;
+  readonly problem: string;
 }
 
 /** Who answers on this port. */

@@ -33,5 +33,6 @@ export const FLAGS: Readonly<Record<string, string>> = {
   touches_secrets: "A place where keys or passwords are kept",
   ambiguous_block: "The end of the file had to be guessed",
   stale_base: "The file changed since the prompt was made",
+  unapplied_edit: "An edit that fits nowhere in the file: see the notes",
 };
 export const flagText = (flag: string) => flag.replaceAll("_", " ");

@@ -69,6 +69,10 @@ def command(
             say("nothing to write: every file already is so")
         else:
             say(f"accepted response {slot} of generation {generation.id}; `dce restore` puts it back")
+            if acceptance.git.ref:
+                say(f"in git, what was before: {acceptance.git.ref}")
+            elif acceptance.git.problem:
+                say(f"note: {acceptance.git.problem}")
     ctx.exit(Exit.REFUSED if any(write.refused for write in planned) else Exit.DONE)
 
 

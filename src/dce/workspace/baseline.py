@@ -2,7 +2,8 @@
 
 What must always hold: before the first file changes, every pre-image (bytes and mode) and the list of files to come are durable
 in the store; a file is replaced whole, by a rename, and only if it still holds what it is believed to hold; an acceptance that
-did not reach its end, in a crash or an error, is taken back. Nothing here knows git: HEAD, index and branches stay as they are.
+did not reach its end, in a crash or an error, is taken back. In a repository a copy goes under a ref of its own; HEAD, index and
+branches stay as they are.
 
     planned ──▶ applied ──▶ planned ──▶ restored        `planned` means: files may be in between, so the pre-images count.
        └───────────────────────┴──────▶ undone          taken back by `recover` or after an error
@@ -20,6 +21,7 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.compare import Current, count_lines
 from dce.workspace.file_form import text_of
+from dce.workspace.git_baseline import GitBaseline, keep_in_git
 from dce.workspace.project import Project
 from dce.workspace.records_judging import AcceptanceRow, State
 from dce.workspace.replace import Move, OnStep, carry_out, look_at, missing_folders, no_step, sync_folder, temporary_of
@@ -88,7 +90,7 @@ class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """A response's files in the workspace. `restored_at` is None while they are in force."""
+    """A response's files in the workspace. `restored_at` is None while they are in force. `git`: where git has the baseline too."""
 
     id: int
     generation: int
@@ -97,6 +99,7 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     restored_at: float | None
     files: tuple[AcceptedFile, ...]
+    git: GitBaseline = GitBaseline()
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +117,7 @@ class _Journal(msgspec.Struct, frozen=True, kw_only=True):
 
     files: tuple[AcceptedFile, ...]
     created_folders: tuple[str, ...]
+    git: GitBaseline = GitBaseline()
 
 
 def acceptances(workspace: Workspace, *states: State) -> tuple[Acceptance, ...]:
@@ -155,8 +159,10 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
     ]
     try:
         on_step("planned")
+        kept = keep_in_git(project.root, row.id, [write.path for write in writes if write.before is not None])
         carry_out(project, row.id, moves, on_step)
-        row = store.set_acceptance(row.id, "applied")
+        journal = msgspec.structs.replace(journal, git=kept)
+        row = store.set_acceptance(row.id, "applied", files=msgspec.json.encode(journal).decode())
     except BaseException as error:
         _undo_after(workspace, row, error)
         if isinstance(error, OSError):
@@ -356,6 +362,7 @@ def _acceptance(row: AcceptanceRow) -> Acceptance:
         created_at=row.created_at,
         restored_at=row.restored_at,
         files=_journal(row).files,
+        git=_journal(row).git,
     )
 
 

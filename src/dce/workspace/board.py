@@ -28,6 +28,7 @@ FLAGS = (
     "touches_secrets",
     "ambiguous_block",
     "stale_base",
+    "unapplied_edit",
 )
 """The flags of a row, in the order in which they are shown."""
 
