@@ -171,7 +171,6 @@ def test_known_sampling_fields_pass() -> None:
     }
     body = generate(**values)
     assert body.seed == 1
-    assert body.wants_live_usage
     assert body.common == {
         "messages": MESSAGES,
         **{k: v for k, v in values.items() if k not in {"seed", "stream_options"}},

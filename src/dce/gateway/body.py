@@ -104,7 +104,6 @@ class GenerateBody(msgspec.Struct, frozen=True, kw_only=True):
     is_stream: bool
     max_tokens: int | None
     seed: int | None
-    wants_live_usage: bool
     common: dict[str, Any]
     dropped: tuple[str, ...] = ()
 
@@ -157,7 +156,7 @@ def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateB
             if not is_valid(fields[name]):
                 raise DceError("invalid_request", f"{name} must be {meaning}")
             common[name] = fields[name]
-    options = common.pop("stream_options", {})
+    common.pop("stream_options", None)  # the gateway asks for usage in its own words
     known = set(FIELDS) | {"messages", "prompt", "model", "n", "stream", "max_tokens", "max_completion_tokens"}
     return GenerateBody(
         model=_model(fields),
@@ -165,7 +164,6 @@ def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateB
         is_stream=_stream(fields, default=not is_json_wanted),
         max_tokens=_bounded(fields, "max_completion_tokens", 1, BIGGEST) or _bounded(fields, "max_tokens", 1, BIGGEST),
         seed=common.pop("seed", None),
-        wants_live_usage=options.get("continuous_usage_stats") is True,
         common=common,
         dropped=tuple(sorted(set(fields) - known)),
     )

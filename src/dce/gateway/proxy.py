@@ -253,7 +253,8 @@ class _Opener:
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
         fields: dict[str, Any] = {"model": self._model.id, "n": len(indices)}
-        fields.update(self._upstream.kind.stream_fields(is_live_usage=self._ask.wants_live_usage))
+        # Running counts whether or not the client wants them: else nobody knows what a response had cost when it was stopped.
+        fields.update(self._upstream.kind.stream_fields(is_live_usage=True))
         limit = self._limit()
         if limit is not None:
             fields["max_tokens"] = limit
