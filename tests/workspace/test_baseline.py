@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.accept import PlannedWrite, accept, recover, restorable, restore
+from dce.workspace.accept import Options, PlannedWrite, accept, recover, restorable, restore
 from dce.workspace.baseline import acceptances
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import Bench, snapshot, write
@@ -339,6 +339,31 @@ def test_accept_then_restore_is_identity(tree: dict[str, tuple[bytes, int]], edi
             restore(bench)
             assert snapshot(root) == state
         assert restorable(bench) is None
+        bench.store.close()
+
+
+LINES = st.lists(st.sampled_from(["a", "b", "c", ""]), max_size=8).map(lambda rows: "".join(row + "\n" for row in rows))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(shown=LINES, mine=LINES, theirs=LINES, end=st.sampled_from(["\n", "\r\n"]), first=st.booleans())
+def test_merging_in_part_is_taken_back_too(shown: str, mine: str, theirs: str, end: str, first: bool) -> None:
+    """(S2) Whatever was edited since, merged and taken in parts: conflicts write nothing, and restoring gives my edits back exactly."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder) / "w", {"f": shown.replace("\n", end)})
+        generation = bench.answer({"f": theirs})
+        write(bench.root / "f", mine.replace("\n", end), 0o640)
+        before = snapshot(bench.root)
+        options = Options(merge=True, hunks=("1",) if first else ())
+        code = ""
+        try:
+            accept(bench, generation, 1, ["f"], options=options)
+        except DceError as error:
+            code = error.code
+        assert code in {"", "stale_file", "not_found"}
+        if restorable(bench) is not None:
+            restore(bench)
+        assert snapshot(bench.root) == before
         bench.store.close()
 
 

@@ -19,6 +19,7 @@ from dce.workspace.board import board
 from dce.workspace.checks import load_checks
 from dce.workspace.compare import changes, look
 from dce.workspace.events import SlotProgress
+from dce.workspace.file_form import text_of
 from dce.workspace.generation import Generation
 from dce.workspace.response import ACTIVE, Response
 from dce.workspace.settings import MAX_RESPONSES
@@ -210,7 +211,7 @@ def _diff(here: Workspace, generation_id: int, slot_number: int, path: str, agai
     after = _content(here, generation_id, slot_number, path)
     if against == "workspace":
         current = look(here.project, path)
-        before, label = None if current.data is None else current.data.decode("utf-8", "replace"), "workspace"
+        before, label = None if current.data is None else text_of(current.data), "workspace"
     else:
         before, label = _content(here, generation_id, int(against), path), f"response {against}"
     if before is None and after is None:
