@@ -42,7 +42,10 @@ class Gateway:
         self.directory = Directory()
         catalog = Catalog(self.upstreams, settings.aliases, settings.default_model)
         proxy = Proxy(settings, catalog, LeastLoaded(), self._transport, self.directory)
-        self._public = PublicApp(routes(proxy, catalog), Authenticator(self.keys, insecure=settings.insecure))
+        self._public = PublicApp(
+            routes(proxy, catalog),
+            Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
+        )
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI entry."""

@@ -11,10 +11,12 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """The authenticated caller. `key_id` names the key in logs and owns the caller's streams."""
+    """The authenticated caller. `key_id` names the key in logs and owns the caller's streams; `cache_salt` is for the
+    backend alone and empty when there is nobody to keep apart."""
 
     key_id: str
     name: str
+    cache_salt: str = ""
 
 
 ANONYMOUS = Principal(key_id="", name="anonymous")
@@ -24,9 +26,10 @@ ANONYMOUS = Principal(key_id="", name="anonymous")
 class Authenticator:
     """Headers to a Principal."""
 
-    def __init__(self, keys: KeyStore, *, insecure: bool) -> None:
+    def __init__(self, keys: KeyStore, *, insecure: bool, is_salted: bool = True) -> None:
         self._keys = keys
         self._insecure = insecure
+        self._is_salted = is_salted
 
     def principal(self, headers: Headers) -> Principal:
         """The caller, or DceError missing_key, invalid_key or expired_key."""
@@ -41,4 +44,5 @@ class Authenticator:
         if scheme.lower() != b"bearer" or not secret.strip():
             raise DceError("missing_key", "the Authorization header is not of the form `Bearer KEY`")
         key = self._keys.find(secret.strip().decode("latin-1"))
-        return Principal(key_id=key.id, name=key.name)
+        salt = self._keys.cache_salt(key) if self._is_salted else ""
+        return Principal(key_id=key.id, name=key.name, cache_salt=salt)

@@ -112,6 +112,10 @@ class KeyStore:
             raise DceError("expired_key", f"the key {key.name!r} has expired")
         return key
 
+    def cache_salt(self, key: Key) -> str:
+        """What keeps a key's prompts apart in a backend's prefix cache: nobody can guess another's, nor the key from it."""
+        return hmac.new(self._pepper, b"cache salt of " + key.id.encode(), hashlib.sha256).hexdigest()
+
     def _digest(self, secret: str) -> bytes:
         return hmac.new(self._pepper, secret.encode(), hashlib.sha256).digest()
 

@@ -40,6 +40,9 @@ class Kind(Protocol):
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Request fields in this server's dialect."""
 
+    def salted(self, salt: str) -> dict[str, Any]:
+        """The field that keeps a caller's prompts apart from others' in the prefix cache, whose timing would tell of them."""
+
     def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
         """What asks for a stream that ends with its usage, and carries the counts so far if that is wanted."""
 
@@ -98,6 +101,9 @@ class Vllm:
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         return _structured(fields)
 
+    def salted(self, salt: str) -> dict[str, Any]:
+        return {"cache_salt": salt} if salt else {}
+
     def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
         return _stream_options(is_live_usage=is_live_usage)
 
@@ -131,6 +137,10 @@ class LlamaCpp:
         grammar = fields.get("structured_outputs", {}).get("grammar")
         return {**rest, "grammar": grammar} if isinstance(grammar, str) else rest
 
+    def salted(self, salt: str) -> dict[str, Any]:
+        del salt  # it has no such field
+        return {}
+
     def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
         # Its frames carry no usage while they run, but the number of tokens predicted so far if asked for timings.
         return {**_stream_options(is_live_usage=False), "timings_per_token": is_live_usage}
@@ -162,6 +172,10 @@ class Other:
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         return _structured(fields)
+
+    def salted(self, salt: str) -> dict[str, Any]:
+        del salt  # it has no such field
+        return {}
 
     def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
         return _stream_options(is_live_usage=is_live_usage)

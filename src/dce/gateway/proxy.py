@@ -7,7 +7,7 @@ abandoned (live.py). Closing a backend request makes the backend stop generating
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dce.gateway.body import ForwardBody, GenerateBody, decode, encode_request, read_forward, read_generate, with_fields
@@ -80,9 +80,7 @@ class Proxy:
         upstream.in_flight += ask.n
         live: LiveStream | None = None
         try:
-            await stream.open(
-                _Opener(self._transport, upstream, model, ask, request.id), self._settings.head_patience_s
-            )
+            await stream.open(_Opener(self._transport, upstream, model, ask, request), self._settings.head_patience_s)
             if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
                 return
@@ -173,7 +171,11 @@ class Proxy:
         upstream.in_flight += weight
         try:
             exchange = await _post(
-                self._transport, upstream, request.scope["path"], _forward_pieces(ask, model), request.id
+                self._transport,
+                upstream,
+                request.scope["path"],
+                _forward_pieces(ask, model, upstream.kind.salted(request.principal.cache_salt)),
+                request.id,
             )
             if exchange.header(b"content-type").startswith(b"text/event-stream"):
                 await self._relay_events(request, exchange)
@@ -242,14 +244,15 @@ class _Opener:
     """Makes the backend requests of one stream; the prompt is encoded once for all of them."""
 
     def __init__(
-        self, transport: Transport, upstream: Upstream, model: Model, ask: GenerateBody, request_id: str
+        self, transport: Transport, upstream: Upstream, model: Model, ask: GenerateBody, request: Request
     ) -> None:
         self._transport = transport
         self._upstream = upstream
         self._model = model
         self._ask = ask
-        self._request_id = request_id
-        self._bulk = encode_request(upstream.kind.adapt(ask.common))
+        self._request_id = request.id
+        salt = upstream.kind.salted(request.principal.cache_salt)
+        self._bulk = encode_request({**upstream.kind.adapt(ask.common), **salt})
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
         fields: dict[str, Any] = {"model": self._model.id, "n": len(indices)}
@@ -282,11 +285,11 @@ async def _post(
     return exchange
 
 
-def _forward_pieces(ask: ForwardBody, model: Model) -> list[bytes]:
-    """The body as it came, or encoded anew when the model's name or a stripped field made that necessary."""
-    if ask.model == model.id and not ask.is_changed:
-        return [ask.raw]
-    return [encode_request({**ask.fields, "model": model.id})]
+def _forward_pieces(ask: ForwardBody, model: Model, own: Mapping[str, Any]) -> list[bytes]:
+    """The body as it came, or encoded anew when the model's name or a stripped field made that necessary; then our fields."""
+    is_kept = ask.model == model.id and not ask.is_changed
+    bulk = ask.raw if is_kept else encode_request({**ask.fields, "model": model.id})
+    return with_fields(bulk.rstrip(), own) if own else [bulk]
 
 
 def _stream_headers(stream: Stream, ask: GenerateBody) -> list[tuple[bytes, bytes]]:

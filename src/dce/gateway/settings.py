@@ -48,6 +48,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         str, Meta(description="Model for requests that name none; empty: the first one served.")
     ] = ""
     insecure: Annotated[bool, Meta(description="Serve without keys; only on a loopback address.")] = False
+    isolate_prefix_cache: Annotated[
+        bool,
+        Meta(
+            description="Keys do not share a backend's prefix cache (vLLM's cache_salt): its timing would tell what others asked."
+        ),
+    ] = True
     max_n: Annotated[int, Meta(ge=1, le=20, description="Most responses one request may ask for.")] = 20
     max_body_bytes: Annotated[
         int,
