@@ -59,17 +59,15 @@ def test_grammar_in_each_dialect() -> None:
     assert fields == {"messages": [], "grammar": "root ::= x"}
 
 
-def test_a_stream_is_asked_for_in_each_dialect() -> None:
-    """Every server is asked for usage at the end; running counts are `continuous_usage_stats` for vLLM, timings for llama.cpp."""
+def test_every_kind_is_asked_for_its_usage() -> None:
+    """Every stream ends with its usage; running counts are asked for where the server has them, and of no other server."""
     for kind in KINDS:
-        for live in (False, True):
-            fields = kind.stream_fields(is_live_usage=live)
-            assert fields["stream"] is True
-            assert fields["stream_options"]["include_usage"] is True
-    assert Vllm().stream_fields(is_live_usage=True)["stream_options"]["continuous_usage_stats"] is True
-    assert Vllm().stream_fields(is_live_usage=False)["stream_options"]["continuous_usage_stats"] is False
-    assert LlamaCpp().stream_fields(is_live_usage=True)["timings_per_token"] is True
-    assert LlamaCpp().stream_fields(is_live_usage=False)["timings_per_token"] is False
+        fields = kind.stream_fields()
+        assert fields["stream"] is True
+        assert fields["stream_options"]["include_usage"] is True
+    assert Vllm().stream_fields()["stream_options"]["continuous_usage_stats"] is True
+    assert LlamaCpp().stream_fields()["timings_per_token"] is True
+    assert Other().stream_fields() == {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def test_tokenize_in_each_dialect() -> None:

@@ -43,8 +43,8 @@ class Kind(Protocol):
     def salted(self, salt: str) -> dict[str, Any]:
         """The field that keeps a caller's prompts apart from others' in the prefix cache, whose timing would tell of them."""
 
-    def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
-        """What asks for a stream that ends with its usage, and carries the counts so far if that is wanted."""
+    def stream_fields(self) -> dict[str, Any]:
+        """What asks for a stream that carries the counts so far, if the server can, and ends with its usage."""
 
     def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
         """The body of `/tokenize`."""
@@ -70,10 +70,6 @@ def _structured(fields: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "structured_outputs": {**rest.get("structured_outputs", {}), "grammar": fields["grammar"]}}
 
 
-def _stream_options(*, is_live_usage: bool) -> dict[str, Any]:
-    return {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": is_live_usage}}
-
-
 def _listed(answer: Mapping[str, Any]) -> int:
     tokens = answer.get("tokens")
     if not isinstance(tokens, list):
@@ -81,15 +77,16 @@ def _listed(answer: Mapping[str, Any]) -> int:
     return len(tokens)
 
 
-class Vllm:
-    """vLLM's OpenAI server."""
+class Other:
+    """Any OpenAI-compatible server: assume the least. One request per response, since many ignore `n`."""
 
-    name = "vllm"
+    name = "other"
     n_strategy: Literal["fanout", "native"] = "fanout"
     props_path = ""
 
     def recognises(self, owned_by: str) -> bool:
-        return owned_by == "vllm"
+        del owned_by
+        return True
 
     def models(self, cards: list[dict[str, Any]]) -> list[Model]:
         return _models(cards, lambda card: card.get("max_model_len"))
@@ -102,17 +99,36 @@ class Vllm:
         return _structured(fields)
 
     def salted(self, salt: str) -> dict[str, Any]:
-        return {"cache_salt": salt} if salt else {}
+        del salt  # no such field is known
+        return {}
 
-    def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
-        return _stream_options(is_live_usage=is_live_usage)
+    def stream_fields(self) -> dict[str, Any]:
+        return {"stream": True, "stream_options": {"include_usage": True}}
 
     def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
-        return {"model": model, "prompt": prompt, "add_special_tokens": False}
+        return {"model": model, "prompt": prompt}
 
     def token_count(self, answer: Mapping[str, Any]) -> int:
         count = answer.get("count")
         return count if isinstance(count, int) else _listed(answer)
+
+
+class Vllm(Other):
+    """vLLM's OpenAI server."""
+
+    name = "vllm"
+
+    def recognises(self, owned_by: str) -> bool:
+        return owned_by == "vllm"
+
+    def salted(self, salt: str) -> dict[str, Any]:
+        return {"cache_salt": salt} if salt else {}
+
+    def stream_fields(self) -> dict[str, Any]:
+        return {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True}}
+
+    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
+        return {"model": model, "prompt": prompt, "add_special_tokens": False}
 
 
 class LlamaCpp:
@@ -141,51 +157,15 @@ class LlamaCpp:
         del salt  # it has no such field
         return {}
 
-    def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
+    def stream_fields(self) -> dict[str, Any]:
         # Its frames carry no usage while they run, but the number of tokens predicted so far if asked for timings.
-        return {**_stream_options(is_live_usage=False), "timings_per_token": is_live_usage}
+        return {"stream": True, "stream_options": {"include_usage": True}, "timings_per_token": True}
 
     def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
         return {"model": model, "content": prompt, "add_special": False}
 
     def token_count(self, answer: Mapping[str, Any]) -> int:
         return _listed(answer)
-
-
-class Other:
-    """Any other OpenAI-compatible server: assume the least. One request per response, since many ignore `n`."""
-
-    name = "other"
-    n_strategy: Literal["fanout", "native"] = "fanout"
-    props_path = ""
-
-    def recognises(self, owned_by: str) -> bool:
-        del owned_by
-        return True
-
-    def models(self, cards: list[dict[str, Any]]) -> list[Model]:
-        return _models(cards, lambda card: card.get("max_model_len"))
-
-    def native_limit(self, props: Mapping[str, Any]) -> int | None:
-        del props
-        return None
-
-    def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return _structured(fields)
-
-    def salted(self, salt: str) -> dict[str, Any]:
-        del salt  # it has no such field
-        return {}
-
-    def stream_fields(self, *, is_live_usage: bool) -> dict[str, Any]:
-        return _stream_options(is_live_usage=is_live_usage)
-
-    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
-        return {"model": model, "prompt": prompt}
-
-    def token_count(self, answer: Mapping[str, Any]) -> int:
-        count = answer.get("count")
-        return count if isinstance(count, int) else _listed(answer)
 
 
 KINDS: tuple[Kind, ...] = (Vllm(), LlamaCpp(), Other())

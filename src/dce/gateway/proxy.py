@@ -257,7 +257,7 @@ class _Opener:
     async def __call__(self, indices: Sequence[int]) -> Exchange:
         fields: dict[str, Any] = {"model": self._model.id, "n": len(indices)}
         # Running counts whether or not the client wants them: else nobody knows what a response had cost when it was stopped.
-        fields.update(self._upstream.kind.stream_fields(is_live_usage=True))
+        fields.update(self._upstream.kind.stream_fields())
         limit = self._limit()
         if limit is not None:
             fields["max_tokens"] = limit
