@@ -18,7 +18,7 @@ from tests.fakes.chain import SLOW, Chain
 @pytest.fixture
 def chain(tmp_path: Path) -> Iterator[Chain]:
     """Backend and gateway."""
-    with Chain(tmp_path) as chain:
+    with Chain(tmp_path, resume_grace_s=10.0) as chain:
         yield chain
 
 

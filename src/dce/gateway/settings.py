@@ -96,7 +96,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     resume_grace_s: Annotated[
         float,
         Meta(ge=0, description="How long a stream runs on without its client when the client asked for nothing else."),
-    ] = 0.5
+    ] = 0.2
     max_resume_grace_s: Annotated[
         float,
         Meta(ge=0, description="The longest a client may ask for with X-DCE-Resume-Grace: a laptop's short sleep."),
