@@ -10,6 +10,7 @@ import pytest
 
 from dce.gateway.auth import Principal
 from dce.gateway.catalog import Catalog
+from dce.gateway.forward import Forwarder
 from dce.gateway.health import Discoverer
 from dce.gateway.live import Directory
 from dce.gateway.proxy import Proxy
@@ -121,8 +122,11 @@ def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, A
         transport = CountingTransport()
         await Discoverer([upstream], transport, 60).probe_all()
         directory = Directory()
-        proxy = Proxy(settings, Catalog([upstream], {}, ""), LeastLoaded(), transport, directory)
-        call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(proxy, handler)
+        catalog = Catalog([upstream], {}, "")
+        owner: Proxy | Forwarder = Proxy(settings, catalog, LeastLoaded(), transport, directory)
+        if handler in ("forward", "tokenize"):
+            owner = Forwarder(settings, catalog, LeastLoaded(), transport)
+        call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(owner, handler)
         for step in range(MAX_AWAITS):
             was_cancelled = await cast("Awaitable[bool]", cancelled_at(step, call(request_of({**BODY, **body}, path))))
             await asyncio.to_thread(eventually, lambda: directory.is_empty)

@@ -234,6 +234,9 @@ def test_the_keyboard_is_enough(browser: Browser, tmp_path: Path) -> None:
         page.keyboard.press("d")
         expect(page.locator(".cm-editor").first).to_be_visible()
         page.keyboard.press("p")
+        expect(
+            page.get_by_role("button", name="Accept 1 file…")
+        ).to_be_visible()  # nobody accepts what is not yet in view
         page.keyboard.press("a")
         expect(page.get_by_role("dialog")).to_be_visible()
         page.get_by_role("button", name="Write 1 file").press("Enter")

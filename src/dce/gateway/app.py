@@ -8,6 +8,7 @@ from typing import Any
 from dce.gateway.auth import Authenticator
 from dce.gateway.catalog import Catalog
 from dce.gateway.endpoints import PublicApp, routes
+from dce.gateway.forward import Forwarder
 from dce.gateway.health import Discoverer
 from dce.gateway.keys import KeyStore
 from dce.gateway.live import Directory
@@ -41,9 +42,11 @@ class Gateway:
         self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
         catalog = Catalog(self.upstreams, settings.aliases, settings.default_model)
-        proxy = Proxy(settings, catalog, LeastLoaded(), self._transport, self.directory)
+        policy = LeastLoaded()
+        proxy = Proxy(settings, catalog, policy, self._transport, self.directory)
+        forwarder = Forwarder(settings, catalog, policy, self._transport)
         self._public = PublicApp(
-            routes(proxy, catalog),
+            routes(proxy, forwarder, catalog),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
         )
 

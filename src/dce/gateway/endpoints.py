@@ -17,10 +17,11 @@ import msgspec
 
 from dce.gateway.auth import Authenticator
 from dce.gateway.catalog import Catalog
-from dce.gateway.proxy import Proxy, error_event
+from dce.gateway.forward import Forwarder
+from dce.gateway.proxy import Proxy
 from dce.gateway.request import ClientGone, Request
 from dce.gateway.wire import wire_of
-from dce.wire.errors import DceError
+from dce.wire.errors import DceError, encode_error
 
 log = logging.getLogger("dce.gateway")
 
@@ -61,7 +62,7 @@ class Routes:
         raise DceError("route_not_found", "the gateway is reached, but it has no such route")
 
 
-def routes(proxy: Proxy, catalog: Catalog) -> Routes:
+def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog) -> Routes:
     """The whole public surface."""
 
     async def healthz(request: Request) -> None:
@@ -78,10 +79,10 @@ def routes(proxy: Proxy, catalog: Catalog) -> Routes:
             Route("GET", "/api/dce/streams/{id}", proxy.resume),
             Route("DELETE", "/api/dce/streams/{id}", proxy.stop_stream),
             Route("DELETE", "/api/dce/streams/{id}/choices/{index}", proxy.stop_choice),
-            Route("POST", "/v1/chat/completions", proxy.forward),
-            Route("POST", "/v1/completions", proxy.forward),
-            Route("GET", "/v1/models", proxy.models),
-            Route("POST", "/tokenize", proxy.tokenize),
+            Route("POST", "/v1/chat/completions", forwarder.forward),
+            Route("POST", "/v1/completions", forwarder.forward),
+            Route("GET", "/v1/models", forwarder.models),
+            Route("POST", "/tokenize", forwarder.tokenize),
             Route("GET", "/healthz", healthz, is_public=True),
             Route("GET", "/readyz", readyz, is_public=True),
         ]
@@ -142,7 +143,7 @@ class PublicApp:
         if not request.is_started:
             await request.fail(error)
         else:
-            request.wire.write(error_event(error, request.id))
+            request.wire.write(_error_event(error, request.id))
             with contextlib.suppress(RuntimeError):
                 await request.finish()
 
@@ -173,3 +174,8 @@ def _refuse_old_http(request: Request) -> None:
             "the request came as HTTP/1.0, which cannot carry a stream",
             hint="If nginx is between: `proxy_http_version 1.1;`.",
         )
+
+
+def _error_event(error: DceError, request_id: str) -> bytes:
+    """An error as the last frame of a stream that has already begun."""
+    return b"data: " + encode_error(error, request_id) + b"\n\n"

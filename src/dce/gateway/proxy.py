@@ -5,46 +5,26 @@ stream is live, what was acquired is given back in the one `finally`; a live one
 abandoned (live.py). Closing a backend request makes the backend stop generating.
 """
 
-import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from dce.gateway.body import ForwardBody, GenerateBody, decode, encode_request, read_forward, read_generate, with_fields
+from dce.gateway.backend_call import post
+from dce.gateway.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.catalog import Catalog
-from dce.gateway.faults import backend_fault
-from dce.gateway.kinds import TOKENIZE_PATH, Model
+from dce.gateway.kinds import Model
 from dce.gateway.live import Directory, LiveStream
 from dce.gateway.output import AnswerOutput, EventOutput
-from dce.gateway.relay import Relay
 from dce.gateway.request import NO_BUFFERING, Request
 from dce.gateway.routing import Policy
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.streams import Stream
-from dce.gateway.transport import Exchange, Transport, json_headers, request_head
+from dce.gateway.transport import Exchange, Transport
 from dce.gateway.upstream import Upstream
-from dce.wire.errors import DceError, encode_error
+from dce.gateway.waiting import until_finished
+from dce.wire.errors import DceError
 
 CHAT_PATH = "/v1/chat/completions"
-MAX_FAULT_BYTES = 64 * 1024
-"""Most that is read of a backend's refusal: one echoed a 114 MB prompt."""
-
-
-class Flow(Protocol):
-    """A stream or a relay, as the one who waits for its end sees it."""
-
-    finished: asyncio.Future[None]
-
-    @property
-    def frames(self) -> int:
-        """Grows while frames come."""
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether the client has stopped reading."""
-
-    def heartbeat(self) -> None:
-        """Tells a waiting client that we live."""
 
 
 class Proxy:
@@ -105,7 +85,7 @@ class Proxy:
         try:
             await request.start(200, [*NO_BUFFERING, *headers])
             live.attach(request.wire, after)
-            await self._until_finished(live, request)
+            await until_finished(live, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
         finally:
             live.detach(request.wire)
@@ -160,85 +140,6 @@ class Proxy:
     def _running(self, request: Request) -> LiveStream:
         return self._directory.find_running(request.path_values["id"], request.principal.key_id)
 
-    # -- /v1/… --------------------------------------------------------------------------------------------------------
-
-    async def forward(self, request: Request) -> None:
-        """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
-        ask = read_forward(await request.body(self._settings.max_body_bytes), max_n=self._settings.max_n)
-        model = self._catalog.resolve(ask.model)
-        upstream = self._policy.choose(self._catalog.candidates(model.id))
-        weight = ask.fields.get("n") or 1
-        upstream.in_flight += weight
-        try:
-            exchange = await _post(
-                self._transport,
-                upstream,
-                request.scope["path"],
-                _forward_pieces(ask, model, upstream.kind.salted(request.principal.cache_salt)),
-                request.id,
-            )
-            if exchange.header(b"content-type").startswith(b"text/event-stream"):
-                await self._relay_events(request, exchange)
-            else:
-                await request.answer(exchange.status, await exchange.read())
-        finally:
-            upstream.in_flight -= weight
-
-    async def _relay_events(self, request: Request, exchange: Exchange) -> None:
-        relay = Relay(exchange, request.wire, request.id)
-        try:
-            await request.start(exchange.status, NO_BUFFERING)
-            request.wire.on_writable = relay.resume
-            exchange.start(relay)
-            await self._until_finished(relay, request)
-            await request.finish(patience_s=self._settings.write_stall_timeout_s)
-        finally:
-            relay.close()
-
-    async def models(self, request: Request) -> None:
-        """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
-        models = self._catalog.models()
-        if not models:
-            raise self._catalog.nothing_up()
-        rows = [
-            {"id": model.id, "object": "model", "created": 0, "owned_by": "dce", "max_model_len": model.max_model_len}
-            for model in models
-        ]
-        await request.answer(200, {"object": "list", "data": rows})
-
-    async def tokenize(self, request: Request) -> None:
-        """The exact number of tokens of a text, counted by the model's own tokenizer, whatever the kind of backend."""
-        fields = decode(await request.body(self._settings.max_body_bytes))
-        prompt, asked = fields.get("prompt"), fields.get("model")
-        if not isinstance(prompt, str):
-            raise DceError("invalid_request", "prompt must be a text")
-        model = self._catalog.resolve(asked if isinstance(asked, str) else "")
-        upstream = self._policy.choose(self._catalog.candidates(model.id))
-        pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
-        exchange = await _post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id)
-        count = upstream.kind.token_count(decode(await exchange.read()))
-        await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
-
-    # -- waiting ------------------------------------------------------------------------------------------------------
-
-    async def _until_finished(self, flow: Flow, request: Request) -> None:
-        """Waits for the end: heartbeats while it is quiet, a cut for a client that has stopped reading."""
-        clock = asyncio.get_running_loop().time
-        step = min(self._settings.heartbeat_s, self._settings.write_stall_timeout_s)
-        frames, quiet_since = flow.frames, clock()
-        paused_since: float | None = None
-        while not flow.finished.done():
-            await asyncio.wait({flow.finished}, timeout=step)
-            now = clock()
-            if flow.frames != frames:
-                frames, quiet_since = flow.frames, now
-            paused_since = (paused_since or now) if flow.is_paused else None
-            if paused_since is not None and now - paused_since >= self._settings.write_stall_timeout_s:
-                request.wire.cut()
-            elif not flow.is_paused and now - quiet_since >= self._settings.heartbeat_s:
-                flow.heartbeat()
-                quiet_since = now
-
 
 class _Opener:
     """Makes the backend requests of one stream; the prompt is encoded once for all of them."""
@@ -264,7 +165,7 @@ class _Opener:
         if self._ask.seed is not None:
             fields["seed"] = self._ask.seed + indices[0]  # as vLLM itself does for the i-th of n
         pieces = with_fields(self._bulk, fields)
-        return await _post(self._transport, self._upstream, CHAT_PATH, pieces, f"{self._request_id}-{indices[0]}")
+        return await post(self._transport, self._upstream, CHAT_PATH, pieces, f"{self._request_id}-{indices[0]}")
 
     def _limit(self) -> int | None:
         """max_tokens, left out when it is more than the context: the backend then takes what the prompt leaves, which is what
@@ -273,33 +174,9 @@ class _Opener:
         return None if asked is None or (context is not None and asked >= context) else asked
 
 
-async def _post(
-    transport: Transport, upstream: Upstream, path: str, pieces: Sequence[bytes], request_id: str
-) -> Exchange:
-    """A POST to a fixed path of a backend; anything but 200 becomes its error."""
-    headers = json_headers(upstream.settings.key, request_id)
-    head = request_head("POST", upstream.prefix + path, upstream.address, headers, sum(map(len, pieces)))
-    exchange = await transport.open(upstream.address, [head, *pieces])
-    if exchange.status != 200:
-        raise backend_fault(exchange.status, await exchange.read(MAX_FAULT_BYTES), path)
-    return exchange
-
-
-def _forward_pieces(ask: ForwardBody, model: Model, own: Mapping[str, Any]) -> list[bytes]:
-    """The body as it came, or encoded anew when the model's name or a stripped field made that necessary; then our fields."""
-    is_kept = ask.model == model.id and not ask.is_changed
-    bulk = ask.raw if is_kept else encode_request({**ask.fields, "model": model.id})
-    return with_fields(bulk.rstrip(), own) if own else [bulk]
-
-
 def _stream_headers(stream: Stream, ask: GenerateBody) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-dce-stream-id", stream.id.encode())]
     if ask.dropped:
         names = ", ".join(name for name in ask.dropped if name.isidentifier() and name.isascii())[:500]
         headers.append((b"x-dce-dropped-fields", names.encode()))
     return headers
-
-
-def error_event(error: DceError, request_id: str) -> bytes:
-    """An error as the last frame of a stream that has already begun."""
-    return b"data: " + encode_error(error, request_id) + b"\n\n"
