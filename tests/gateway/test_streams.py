@@ -167,6 +167,20 @@ def test_native_parts_after_the_first_are_renumbered_too() -> None:
     played(scene)
 
 
+@pytest.mark.parametrize("error", [None, DceError("stream_interrupted", "reset")])
+def test_half_a_frame_reaches_nobody(error: DceError | None) -> None:
+    """A connection that ends within a frame loses its choice; the half that came is not passed on as if it were whole."""
+
+    async def scene() -> None:
+        play = await Play([[0]]).open()
+        play.exchanges[0].say(frame("whole ") + frame("half ", usage={"prompt_tokens": 5})[:-9])
+        play.exchanges[0].end(error)
+        assert [f["choices"][0]["delta"].get("content") for f in play.output.frames] == ["whole ", None]
+        assert play.ends() == {0: ["error"]}
+
+    played(scene)
+
+
 def test_usage_of_every_dialect_is_summed() -> None:
     """One sum (vLLM), one usage a choice (llama.cpp) or running usage on the chunks give the same total."""
 

@@ -87,12 +87,13 @@ class Part:
 
     def end(self, error: DceError | None) -> None:
         """The backend's answer is over; whatever has not finished by now is lost."""
-        try:
-            for frame in self._splitter.flush():
-                self._frame(frame)
-        except (DceError, BadChunk) as fault:
-            self._fail(fault)
         if error is None:
+            try:
+                for frame in self._splitter.flush():
+                    # Its end is only assumed, so it is decoded, however plain it looks; half a frame of a broken connection is none.
+                    self._frame(frame) if frame == DONE else self._decoded(frame)
+            except (DceError, BadChunk) as fault:
+                self._fail(fault)
             error = DceError("stream_interrupted", "the backend ended the stream without finishing this response")
         self.exchange = None
         self._stream.lose(self, error)
