@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.wire.urls import base_of
 
 _ROUTES = ("/api/dce/proxy", "/api/dce/generate", "/api/dce", "/v1/chat/completions", "/v1")
 """Paths people paste after the base address; each is cut off."""
@@ -60,14 +61,11 @@ def read_target(url: str, environ: Mapping[str, str]) -> Target:
         raise _bad(url, f"the scheme is {parts.scheme!r}, not http or https")
     if not parts.hostname:
         raise _bad(url, "no host name")
-    prefix = parts.path.rstrip("/")
-    for route in _ROUTES:
-        prefix = prefix.removesuffix(route)
     return Target(
         scheme=parts.scheme,
         host=parts.hostname,
         port=port or (443 if parts.scheme == "https" else 80),
-        prefix=prefix.rstrip("/"),
+        prefix=base_of(parts.path, _ROUTES),
         # A proxy cannot reach a gateway on this machine.
         proxy="" if parts.hostname.startswith(_LOOPBACK) else _proxy(parts.scheme, parts.hostname, environ),
     )

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from dce.wire.errors import DceError
+from dce.wire.urls import base_of
 
 Strategy = Literal["auto", "fanout", "native"]
 
@@ -169,14 +170,12 @@ def _backend(value: Any) -> Any:
     row = {"url": value} if isinstance(value, str) else value
     if not isinstance(row, dict) or not isinstance(row.get("url"), str):
         return row
-    url = row["url"].rstrip("/")
-    for suffix in _FULL_PATHS:
-        url = url.removesuffix(suffix)
+    url = base_of(row["url"], _FULL_PATHS)
     _check_url(url, row["url"])
     key = row.get("key", "")
     if isinstance(key, str) and not (key.isascii() and key.isprintable()):
         raise DceError("invalid_input", f"the key of the backend {url} holds characters that cannot stand in a header")
-    return {**row, "url": url.rstrip("/")}
+    return {**row, "url": url}
 
 
 def _check_url(url: str, given: str) -> None:

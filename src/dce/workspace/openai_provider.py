@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from dce.wire.errors import DceError, Hop
+from dce.wire.urls import base_of
 from dce.workspace.http_link import SSE, HttpLink
 from dce.workspace.openai_errors import as_backend, error_of_server
 from dce.workspace.provider import model_of
@@ -222,10 +223,7 @@ class OpenAIProvider:
 
 def api_root(url: str) -> str:
     """The root of the API (`…/v1`), of a base, the root itself, or the full path of one of its routes."""
-    root = url.strip().rstrip("/")
-    for route in _ROUTES:
-        root = root.removesuffix(route)
-    root = root.rstrip("/")
+    root = base_of(url, _ROUTES)
     last = urlsplit(root).path.rpartition("/")[2]
     return root if _ROOT.fullmatch(last) else f"{root}/v1"
 

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.wire.urls import base_of
 from dce.workspace.gateway_errors import error_of_answer
 from dce.workspace.http_link import SSE, HttpLink
 from dce.workspace.provider_events import (
@@ -192,10 +193,7 @@ class GatewayProvider:
 
 def base_url(url: str) -> str:
     """The gateway's base, also of a URL that names one of its routes."""
-    base = url.strip().rstrip("/")
-    for suffix in _SUFFIXES:
-        base = base.removesuffix(suffix)
-    return base.rstrip("/")
+    return base_of(url, _SUFFIXES)
 
 
 def _body(request: GenerationRequest) -> dict[str, Any]:
