@@ -3,11 +3,13 @@ import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import { followAddress, loadFiles } from "./state/actions";
 import { connect } from "./state/stream";
-import "./styles.css";
+import { startTheme } from "./state/theme";
+import "./styles/index.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
 
+startTheme();
 followAddress();
 void connect();
 // Files are edited outside this window: look again when it comes back into view.

@@ -19,6 +19,7 @@ import type {
   SlotView,
   WorkspaceView,
 } from "./generated";
+import { text } from "../text/messages";
 
 export class ApiError extends Error {
   readonly body: ErrorBody;
@@ -33,15 +34,15 @@ export class ApiError extends Error {
 /** Any thrown value as an error that can be shown. */
 export function errorBody(error: unknown): ErrorBody {
   if (error instanceof ApiError) return error.body;
-  return { message: String(error), type: "api_error", code: "internal", hop: "client", hint: "Reload the page." };
+  return { message: String(error), type: "api_error", code: "internal", hop: "client", hint: text.shell.reloadPage };
 }
 
 const SILENT: ErrorBody = {
-  message: "The panel does not answer.",
+  message: text.shell.silent,
   type: "api_error",
   code: "panel_unreachable",
   hop: "client",
-  hint: "Check the terminal where `dce panel` runs; start it again and open its new link.",
+  hint: text.shell.silentHint,
 };
 
 async function request<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
@@ -57,7 +58,7 @@ async function request<T>(method: "GET" | "POST" | "PUT", path: string, body?: u
   const value: unknown = await answer.json().catch(() => null);
   if (answer.ok && value !== null) return value as T;
   const error = (value as { error?: ErrorBody } | null)?.error;
-  throw new ApiError(error ?? { ...SILENT, message: `The panel answered ${answer.status} without saying why.` });
+  throw new ApiError(error ?? { ...SILENT, message: text.shell.noReason(answer.status) });
 }
 
 const slotPath = (generation: number, slot: number) => `/api/generations/${generation}/slots/${slot}`;

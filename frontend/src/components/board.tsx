@@ -3,7 +3,8 @@
 import type { BoardRow, FileChange, GenerationView, SlotProgress } from "../api/generated";
 import { goTo } from "../state/actions";
 import { use } from "../state/store";
-import { flagText, FLAGS, isActive } from "../text/words";
+import { isActive } from "../text/words";
+import { text } from "../text/messages";
 import { StatusIcon } from "./icons";
 import { Bar, Figures, SlotButtons } from "./progress";
 
@@ -20,15 +21,15 @@ export function Board({ generation }: { generation: GenerationView }) {
     <table className="board">
       <thead>
         <tr>
-          <th scope="col">Response</th>
-          <th scope="col">Progress</th>
-          <th scope="col">Files</th>
-          {isChecked && <th scope="col">Checks</th>}
+          <th scope="col">{text.board.response}</th>
+          <th scope="col">{text.board.progress}</th>
+          <th scope="col">{text.board.files}</th>
+          {isChecked && <th scope="col">{text.board.checks}</th>}
           <th scope="col">
-            <abbr title="Responses with the same letter lead to the same files">Group</abbr>
+            <abbr title={text.board.groupTitle}>{text.board.group}</abbr>
           </th>
           <th scope="col">
-            <span className="hidden">Actions</span>
+            <span className="hidden">{text.board.actions}</span>
           </th>
         </tr>
       </thead>
@@ -60,7 +61,7 @@ function Row({ progress, row, generation, isChecked }: RowProps) {
     <tr className={`status-${progress.status}`}>
       <th scope="row">
         <button type="button" className="open" onClick={() => goTo(progress.slot)}>
-          <span className="hidden">Open response </span>
+          <span className="hidden">{text.board.open}</span>
           <StatusIcon status={progress.status} />
           <b>{progress.slot}</b>{" "}
           <span className="muted">{progress.status}</span>
@@ -72,9 +73,9 @@ function Row({ progress, row, generation, isChecked }: RowProps) {
         {progress.error && <span className="error-text">{progress.error.message}</span>}
       </td>
       <td className="files-cell">
-        {row?.parse === "failed" && <span className="muted">not readable as files</span>}
+        {row?.parse === "failed" && <span className="muted">{text.board.unreadable}</span>}
         {row && row.cluster !== "" && row.files.every((file) => file.change === "same") && (
-          <span className="muted">as in the workspace</span>
+          <span className="muted">{text.board.asInWorkspace}</span>
         )}
         {row?.files
           .filter((file) => file.change !== "same")
@@ -98,8 +99,8 @@ export function Checks({ checks }: { checks: NonNullable<BoardRow["checks"]> }) 
   const { passed, failed, new_failures: fresh } = checks;
   return (
     <span className={failed === 0 ? "checks is-passing" : "checks is-failing"}>
-      {failed === 0 ? `${passed} pass` : `${failed} fail, ${passed} pass`}
-      {fresh > 0 && <span className="muted"> ({fresh} new)</span>}
+      {failed === 0 ? text.board.pass(passed) : text.board.fail(failed, passed)}
+      {fresh > 0 && <span className="muted">{text.board.fresh(fresh)}</span>}
     </span>
   );
 }
@@ -116,11 +117,11 @@ function FileLine({ file }: { file: FileChange }) {
 }
 
 export function Lines({ change, added, removed }: { change: string | null; added: number; removed: number }) {
-  if (change === "same") return <span className="muted">as in the workspace</span>;
+  if (change === "same") return <span className="muted">{text.board.asInWorkspace}</span>;
   return (
     <span className="lines">
-      {change === "new" && <span className="badge">new</span>}
-      {change === "deleted" && <span className="badge">deleted</span>}
+      {change === "new" && <span className="badge">{text.board.isNew}</span>}
+      {change === "deleted" && <span className="badge">{text.board.isDeleted}</span>}
       <span className="added">+{added}</span> <span className="removed">−{removed}</span>
     </span>
   );
@@ -128,8 +129,8 @@ export function Lines({ change, added, removed }: { change: string | null; added
 
 export function Flag({ flag }: { flag: string }) {
   return (
-    <span className="flag" title={FLAGS[flag]}>
-      {flagText(flag)}
+    <span className="flag" title={text.review.flags[flag]}>
+      {text.review.flag(flag)}
     </span>
   );
 }

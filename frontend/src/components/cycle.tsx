@@ -4,23 +4,14 @@ import { useEffect, useState } from "react";
 import type { Cycle, PromptView } from "../api/generated";
 import { api } from "../api/client";
 import { chooseCycle, createCycle, generate } from "../state/actions";
-import { adopt, type DraftStatus, flush, resolve, useDraft, write } from "../state/draft";
+import { adopt, flush, resolve, useDraft, write } from "../state/draft";
 import { notify, use } from "../state/store";
-import { number, plural } from "../text/words";
+import { number } from "../text/words";
+import { text } from "../text/messages";
 import { Plus } from "./icons";
 import { PromptDialog } from "./prompt";
 
 const METER_AFTER_MS = 500;
-
-const SAVED: Readonly<Record<DraftStatus, string>> = {
-  saved: "Saved",
-  unsaved: "…",
-  saving: "Saving…",
-  conflict: "Changed elsewhere",
-  failed: "Not saved",
-};
-
-const nameOf = (cycle: Cycle) => (cycle.id === 0 ? "Cycle 0: project scope" : `Cycle ${cycle.id}${cycle.title && `: ${cycle.title}`}`);
 
 export function CycleCard() {
   const cycles = use((state) => state.workspace?.cycles);
@@ -32,10 +23,10 @@ export function CycleCard() {
   }, [cycle]);
   if (!cycles || !cycle || draft?.cycle !== cycle.id) return <section className="card cycle" aria-busy="true" />;
   return (
-    <section className="card cycle" aria-label="Cycle">
+    <section className="card cycle" aria-label={text.cycle.label}>
       <div className="row">
         <select
-          aria-label="Cycle"
+          aria-label={text.cycle.label}
           className="cycle-choice"
           value={cycle.id}
           onChange={(event) => {
@@ -45,7 +36,7 @@ export function CycleCard() {
         >
           {cycles.toReversed().map((each) => (
             <option key={each.id} value={each.id}>
-              {nameOf(each)}
+              {text.cycle.name(each.id, each.title)}
             </option>
           ))}
         </select>
@@ -56,25 +47,25 @@ export function CycleCard() {
             if (await flush()) await createCycle();
           }}
         >
-          <Plus /> New cycle
+          <Plus /> {text.cycle.create}
         </button>
         <span className={`saved push is-${draft.status}`} role="status">
-          {SAVED[draft.status]}
+          {text.cycle.saved[draft.status]}
         </span>
         {draft.status === "failed" && (
           <button type="button" onClick={() => flush()}>
-            Try again
+            {text.cycle.retry}
           </button>
         )}
       </div>
       {draft.status === "conflict" && (
         <div className="banner" role="alert">
-          <p>This cycle was edited in another window or from the command line.</p>
+          <p>{text.cycle.conflict}</p>
           <button type="button" onClick={() => resolve(false)}>
-            Load theirs
+            {text.cycle.loadTheirs}
           </button>
           <button type="button" onClick={() => resolve(true)}>
-            Keep mine
+            {text.cycle.keepMine}
           </button>
         </div>
       )}
@@ -93,36 +84,32 @@ function Texts(texts: { isScope: boolean; title: string; context: string; epheme
     <div className="texts" onKeyDown={onEnter} role="presentation">
       {!texts.isScope && (
         <label className="in-row">
-          <span>Title</span>
+          <span>{text.cycle.title}</span>
           <input
             id="cycle-title"
             value={texts.title}
-            placeholder="A few words: what this cycle is about"
+            placeholder={text.cycle.titleHint}
             onChange={(event) => write("title", event.target.value)}
           />
         </label>
       )}
       <label>
-        <span>{texts.isScope ? "Project scope" : "What should change"}</span>
+        <span>{texts.isScope ? text.cycle.scope : text.cycle.context}</span>
         <textarea
           id="cycle-context"
           rows={4}
           value={texts.context}
-          placeholder={
-            texts.isScope
-              ? "What the project is for and where it is going. It stands in every prompt."
-              : "Say it as you would to a colleague: what, where, and how you will know that it is right."
-          }
+          placeholder={texts.isScope ? text.cycle.scopeHint : text.cycle.contextHint}
           onChange={(event) => write("context", event.target.value)}
         />
       </label>
       <details open={texts.ephemeral !== ""}>
-        <summary>Ephemeral context</summary>
+        <summary>{text.cycle.ephemeral}</summary>
         <textarea
           rows={3}
-          aria-label="Ephemeral context"
+          aria-label={text.cycle.ephemeral}
           value={texts.ephemeral}
-          placeholder="For this prompt only: a log, an error message, a page of documentation. It is left out of later cycles."
+          placeholder={text.cycle.ephemeralHint}
           onChange={(event) => write("ephemeral", event.target.value)}
         />
       </details>
@@ -149,15 +136,15 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
         aria-keyshortcuts="Control+Enter"
         onClick={async () => {
           if (await flush()) await generate(n);
-          else notify({ kind: "error", text: "The cycle’s text is not saved, so nothing was sent." });
+          else notify({ kind: "error", text: text.cycle.notSaved });
         }}
       >
-        {isBusy ? "Preparing…" : "Generate"}
+        {isBusy ? text.cycle.preparing : text.cycle.generate}
       </button>
       <label className="count">
         <input
           type="number"
-          aria-label="Number of responses"
+          aria-label={text.cycle.count}
           min={1}
           max={workspace.max_n}
           value={n}
@@ -166,12 +153,12 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
             if (value >= 1) setWanted(Math.min(value, workspace.max_n));
           }}
         />
-        <span>{n === 1 ? "response" : "responses"}</span>
+        <span>{text.cycle.responses(n)}</span>
       </label>
       <div className="push meter-box">
         {meter && <Meter prompt={meter} files={selected} />}
         <button type="button" className="quiet" onClick={async () => setPreview(await flush())}>
-          Preview prompt
+          {text.cycle.preview}
         </button>
       </div>
       <PromptDialog cycle={cycle.id} isOpen={isPreview} onClose={() => setPreview(false)} />
@@ -201,15 +188,15 @@ function useMeter(cycle: Cycle): PromptView | null {
 
 function Meter({ prompt, files }: { prompt: PromptView; files: number }) {
   const share = prompt.budget ? Math.min(1, prompt.total / prompt.budget) : 0;
-  const text = `${prompt.is_exact ? "" : "~"}${number(prompt.total)}${prompt.budget === null ? "" : ` of ${number(prompt.budget)}`} tokens`;
+  const meter = text.cycle.meter(`${prompt.is_exact ? "" : "~"}${number(prompt.total)}`, prompt.budget);
   return (
-    <span className={prompt.is_over ? "meter is-over" : "meter"} title={[`The prompt, with ${plural(files, "file")}, for ${prompt.model || "the default model"}`, prompt.note].join("\n")}>
+    <span className={prompt.is_over ? "meter is-over" : "meter"} title={[text.cycle.meterTitle(files, prompt.model), prompt.note].join("\n")}>
       {prompt.budget !== null && (
         <span className="meter-bar" aria-hidden="true">
           <span style={{ width: `${share * 100}%` }} />
         </span>
       )}
-      {prompt.is_over ? `Too long: ${text}` : text}
+      {prompt.is_over ? text.cycle.tooLong(meter) : meter}
     </span>
   );
 }

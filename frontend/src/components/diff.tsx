@@ -6,6 +6,7 @@ import type { BlockView, DiffView, ErrorBody, GenerationView } from "../api/gene
 import type { Layout } from "../text/diffeditor";
 import { use } from "../state/store";
 import { isActive } from "../text/words";
+import { text } from "../text/messages";
 import { ErrorLine } from "./notices";
 
 const NARROW = matchMedia("(max-width: 900px)");
@@ -26,28 +27,30 @@ export function Diff({ generation, slot, files }: Props) {
   return (
     <div className="diff">
       <div className="row">
-        <select aria-label="File" value={path ?? ""} onChange={(event) => setPath(event.target.value)}>
+        <select aria-label={text.review.file} value={path ?? ""} onChange={(event) => setPath(event.target.value)}>
           {files.map((file) => (
             <option key={file.path} value={file.path}>
-              {file.path} {file.change === "same" ? "(unchanged)" : `+${file.added} −${file.removed}`}
+              {file.change === "same"
+                ? text.review.fileUnchanged(file.path)
+                : text.review.fileChanged(file.path, file.added, file.removed)}
             </option>
           ))}
         </select>
         <label className="row">
-          <span className="muted">against</span>
+          <span className="muted">{text.review.against}</span>
           <select value={against} onChange={(event) => setAgainst(event.target.value)}>
-            <option value="workspace">the workspace</option>
+            <option value="workspace">{text.review.theWorkspace}</option>
             {others.map((other) => (
               <option key={other.slot} value={other.slot}>
-                response {other.slot}
+                {text.review.response(other.slot)}
               </option>
             ))}
           </select>
         </label>
-        <div className="facets push" role="group" aria-label="Layout">
+        <div className="facets push" role="group" aria-label={text.review.layout}>
           {(["unified", "split"] as const).map((each) => (
             <button key={each} type="button" aria-pressed={layout === each} onClick={() => setLayout(each)}>
-              {each === "unified" ? "Unified" : "Side by side"}
+              {text.review[each]}
             </button>
           ))}
         </div>
@@ -104,7 +107,7 @@ function DiffText({ generation, slot, path, against, layout }: TextProps) {
       {error && <ErrorLine error={error} />}
       {view && (
         <p className="muted diff-note">
-          {note(view)} {view.before === view.after && "Both are the same."}
+          {note(view)} {view.before === view.after && text.review.same}
         </p>
       )}
       <div className="diff-text" ref={box} />
@@ -113,7 +116,7 @@ function DiffText({ generation, slot, path, against, layout }: TextProps) {
 }
 
 function note(view: DiffView): string {
-  if (view.before === null) return `New: there is no such file in the ${view.before_label}.`;
-  if (view.after === null) return `${view.after_label} does not hold this file.`;
-  return `From the ${view.before_label} to ${view.after_label}.`;
+  if (view.before === null) return text.review.isNew(view.before_label);
+  if (view.after === null) return text.review.isMissing(view.after_label);
+  return text.review.fromTo(view.before_label, view.after_label);
 }

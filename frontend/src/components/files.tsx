@@ -16,7 +16,8 @@ import {
 import type { FileView } from "../api/generated";
 import { loadFiles, select } from "../state/actions";
 import { use } from "../state/store";
-import { number, plural, tokensShort } from "../text/words";
+import { number, tokensShort } from "../text/words";
+import { text } from "../text/messages";
 import { Check, Chevron, Dash, Refresh } from "./icons";
 import { ticked, ticksOf, type Tick, treeOf, type Node } from "./tree";
 
@@ -37,8 +38,8 @@ export function Files() {
   return (
     <section className="files" aria-labelledby="files-title">
       <div className="row">
-        <h2 id="files-title">Files</h2>
-        <button type="button" className="quiet push" aria-label="Read the file list again" onClick={() => loadFiles()}>
+        <h2 id="files-title">{text.context.title}</h2>
+        <button type="button" className="quiet push" aria-label={text.context.reload} onClick={() => loadFiles()}>
           <Refresh />
         </button>
       </div>
@@ -46,16 +47,16 @@ export function Files() {
         type="search"
         id="file-filter"
         className="filter"
-        placeholder="Filter by name"
-        aria-label="Filter files by name"
+        placeholder={text.context.filter}
+        aria-label={text.context.filterLabel}
         aria-keyshortcuts="f"
         value={filter}
         onChange={(event) => setFilter(event.target.value)}
       />
       {isLoading ? (
-        <p className="empty">Reading the workspace…</p>
+        <p className="empty">{text.context.reading}</p>
       ) : shown.length === 0 ? (
-        <p className="empty">{filter ? "No file has that in its path." : "This workspace has no files yet."}</p>
+        <p className="empty">{filter ? text.context.noMatch : text.context.noFiles}</p>
       ) : (
         <FileTree files={shown} all={files} selection={selection} isFiltered={filter !== ""} />
       )}
@@ -97,7 +98,7 @@ function FileTree({ files, all, selection, isFiltered }: TreeProps) {
     <Virtualizer layout={ListLayout} layoutOptions={LAYOUT}>
     <Tree
       className="tree"
-      aria-label="Workspace files"
+      aria-label={text.context.tree}
       selectionMode="multiple"
       selectedKeys={keys}
       onSelectionChange={onSelection}
@@ -142,7 +143,7 @@ function Row({ node, ticks, open }: { node: Node; ticks: ReadonlyMap<string, Tic
           </span>
         ) : (
           file?.count && (
-            <span className="cost" title={`${number(file.count.tokens)} tokens${file.count.exact ? "" : ", estimated"}`}>
+            <span className="cost" title={text.context.tokens(number(file.count.tokens), file.count.exact)}>
               {tokensShort(file.count)}
             </span>
           )
@@ -167,13 +168,13 @@ function Totals({ files, selection }: { files: ReadonlyArray<FileView>; selectio
     <div className="totals">
       <span aria-live="polite">
         {selection.size === 0
-          ? "Tick the files that matter for this cycle."
-          : `${plural(chosen.length, "file")}, ${tokensShort({ tokens, exact: isExact })} tokens`}
-        {files.length > 0 && gone > 0 && `; ${gone} no longer there`}
+          ? text.context.nothingSelected
+          : text.context.selected(chosen.length, tokensShort({ tokens, exact: isExact }))}
+        {files.length > 0 && gone > 0 && text.context.gone(gone)}
       </span>
       {selection.size > 0 && (
         <button type="button" className="quiet push" onClick={() => select(new Set())}>
-          Clear
+          {text.context.clear}
         </button>
       )}
     </div>

@@ -2,14 +2,9 @@
 
 import { useEffect } from "react";
 import { isActive } from "../text/words";
-import { use, type Connection } from "../state/store";
-
-const CONNECTION: Readonly<Record<Connection, string>> = {
-  connecting: "Connecting…",
-  live: "Live",
-  lost: "Reconnecting…",
-  closed: "Disconnected",
-};
+import { use } from "../state/store";
+import { text } from "../text/messages";
+import { Rich } from "./rich";
 
 export function Header({ onHelp }: { onHelp: () => void }) {
   const workspace = use((state) => state.workspace);
@@ -17,23 +12,23 @@ export function Header({ onHelp }: { onHelp: () => void }) {
   const running = use((state) => state.generation?.slots.filter(isActive).length ?? 0);
   const name = workspace?.name;
   useEffect(() => {
-    document.title = `${running > 0 ? `(${running}) ` : ""}${name ? `${name} · ` : ""}DCE`;
+    document.title = `${running > 0 ? `(${running}) ` : ""}${name ? `${name} · ` : ""}${text.shell.product}`;
   }, [name, running]);
   return (
     <header className="top">
       <span className="logo" aria-hidden="true">
-        DCE
+        {text.shell.product}
       </span>
-      <h1 title={workspace?.root}>{workspace?.name ?? "DCE"}</h1>
+      <h1 title={workspace?.root}>{workspace?.name ?? text.shell.product}</h1>
       {workspace && (
-        <span className="muted gateway" title="The gateway, and the model asked for">
-          {workspace.model ?? "default model"} at {workspace.url.replace(/^https?:\/\//, "")}
+        <span className="muted gateway" title={text.shell.gatewayTitle}>
+          {text.shell.gateway(workspace.model ?? text.shell.defaultModel, workspace.url.replace(/^https?:\/\//, ""))}
         </span>
       )}
       <span className={`connection is-${connection}`} role="status">
-        {CONNECTION[connection]}
+        {text.shell.connection[connection]}
       </span>
-      <button type="button" className="quiet" onClick={onHelp} aria-label="Help: keys" aria-keyshortcuts="?">
+      <button type="button" className="quiet" onClick={onHelp} aria-label={text.shell.keysLabel} aria-keyshortcuts="?">
         ?
       </button>
     </header>
@@ -46,8 +41,7 @@ export function Gone() {
   if (connection !== "closed") return null;
   return (
     <p className="banner is-error" role="alert">
-      <strong>The panel does not answer.</strong> What you see may be out of date. If it was stopped, run{" "}
-      <code>dce panel</code> again and open its new link; this page tries to reconnect by itself.
+      <Rich text={text.shell.gone} />
     </p>
   );
 }

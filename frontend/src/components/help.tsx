@@ -3,26 +3,14 @@
 import { useEffect } from "react";
 import { goTo, showFacet } from "../state/actions";
 import { get } from "../state/store";
+import { text } from "../text/messages";
 import { Dialog } from "./dialog";
-
-const KEYS: ReadonlyArray<readonly [string, string]> = [
-  ["Ctrl Enter", "Generate, from the cycle’s fields"],
-  ["1 … 9, 0", "Response 1 … 9, 10"],
-  ["b", "The board"],
-  ["j, k", "Next, previous response"],
-  ["p, d, r", "Answer (parsed), diff, raw text"],
-  ["a", "Accept the chosen files"],
-  ["f", "Filter the files"],
-  ["c", "The cycle’s text"],
-  ["?", "This list"],
-  ["Esc", "Close"],
-];
 
 export function Help({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   return (
-    <Dialog title="Keys" isOpen={isOpen} onClose={onClose}>
+    <Dialog title={text.shell.keysTitle} isOpen={isOpen} onClose={onClose}>
       <dl className="keys">
-        {KEYS.map(([keys, what]) => (
+        {text.shell.keys.map(([keys, what]) => (
           <div key={keys}>
             <dt>
               <kbd>{keys}</kbd>
@@ -31,10 +19,10 @@ export function Help({ isOpen, onClose }: { isOpen: boolean; onClose: () => void
           </div>
         ))}
       </dl>
-      <p className="muted">In the file tree: arrows move and open, Space ticks. Tab moves between areas.</p>
+      <p className="muted">{text.shell.keysNote}</p>
       <div className="row buttons">
         <button type="button" className="primary push" onClick={onClose}>
-          Close
+          {text.shell.close}
         </button>
       </div>
     </Dialog>

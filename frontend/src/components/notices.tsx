@@ -1,12 +1,13 @@
 // What went wrong or was done: the fact, the hop it happened at, the next step.
 
 import { dismiss, use } from "../state/store";
+import { text } from "../text/messages";
 import { Cross } from "./icons";
 
 export function Notices() {
   const notices = use((state) => state.notices);
   return (
-    <div className="notices" role="log" aria-label="Messages">
+    <div className="notices" role="log" aria-label={text.shell.messages}>
       {notices.map((notice) => (
         <div key={notice.id} className={`notice is-${notice.kind}`} role={notice.kind === "error" ? "alert" : undefined}>
           <div>
@@ -16,7 +17,7 @@ export function Notices() {
             </p>
             {notice.hint && <p className="muted">{notice.hint}</p>}
           </div>
-          <button type="button" className="quiet" aria-label="Dismiss" onClick={() => dismiss(notice.id)}>
+          <button type="button" className="quiet" aria-label={text.shell.dismiss} onClick={() => dismiss(notice.id)}>
             <Cross />
           </button>
         </div>

@@ -4,7 +4,8 @@ import { useEffect, useState } from "react";
 import type { GenerationView, SlotProgress } from "../api/generated";
 import { regenerate, stop } from "../state/actions";
 import { use } from "../state/store";
-import { isActive, number, rate, seconds, tokensOf } from "../text/words";
+import { isActive, rate, seconds, tokensOf } from "../text/words";
+import { text } from "../text/messages";
 import { Refresh } from "./icons";
 
 const ARMED_MS = 3_000;
@@ -21,8 +22,7 @@ export function Bar({ progress, generation }: { progress: SlotProgress; generati
   const { thinking, answer } = progress.tokens;
   const limit = generation.max_tokens;
   const whole = Math.max(scaleOf(generation), thinking + answer, 1);
-  const label =
-    `${number(thinking)} thinking and ${number(answer)} answer tokens` + (limit > 0 ? ` of at most ${number(limit)}` : "");
+  const label = text.progress.bar(thinking, answer, limit);
   return (
     <span className={`bar status-${progress.status}`} role="img" aria-label={label} title={label}>
       <span className="bar-thinking" style={{ width: `${(thinking / whole) * 100}%` }} />
@@ -34,7 +34,7 @@ export function Bar({ progress, generation }: { progress: SlotProgress; generati
 export function Figures({ progress }: { progress: SlotProgress }) {
   return (
     <span className="figures">
-      <span>{tokensOf(progress.tokens)} tok</span>
+      <span>{text.progress.tokens(tokensOf(progress.tokens))}</span>
       <span>{rate(progress.tokens_per_s)}</span>
       <span>{seconds(progress.elapsed_s)}</span>
     </span>
@@ -53,8 +53,8 @@ export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgr
   }, [isArmed]);
   if (isActive(progress)) {
     return (
-      <button type="button" className="small" disabled={isBusy} aria-label={`Stop response ${slot}`} onClick={() => stop(slot)}>
-        Stop
+      <button type="button" className="small" disabled={isBusy} aria-label={text.progress.stopSlot(slot)} onClick={() => stop(slot)}>
+        {text.progress.stop}
       </button>
     );
   }
@@ -63,14 +63,14 @@ export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgr
       type="button"
       className={isArmed ? "small is-armed" : "small"}
       disabled={isBusy}
-      aria-label={isArmed ? `Sure? Regenerate response ${slot}` : `Regenerate response ${slot}`}
-      title="Regenerate: write it anew from the same prompt"
+      aria-label={text.progress.regenerateSlot(slot, isArmed)}
+      title={text.progress.regenerateTitle}
       onClick={() => {
         arm(!isArmed);
         if (isArmed) void regenerate(slot);
       }}
     >
-      {isArmed ? "Sure?" : isSmall ? <Refresh /> : "Regenerate"}
+      {isArmed ? text.progress.sure : isSmall ? <Refresh /> : text.progress.regenerate}
     </button>
   );
 }

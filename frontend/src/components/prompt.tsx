@@ -5,18 +5,9 @@ import { api, errorBody } from "../api/client";
 import type { ErrorBody, PromptView, SectionView } from "../api/generated";
 import { dropCodePoints } from "../text/livetext";
 import { number } from "../text/words";
+import { text } from "../text/messages";
 import { Dialog } from "./dialog";
 import { ErrorLine } from "./notices";
-
-const TITLES: Readonly<Record<string, string>> = {
-  M1: "schema",
-  M2: "overview",
-  M3: "answer form",
-  M4: "project scope",
-  M5: "artifacts",
-  M6: "cycles",
-  M7: "files",
-};
 
 interface Props {
   cycle: number;
@@ -25,7 +16,7 @@ interface Props {
 
 export function PromptDialog({ isOpen, ...props }: Props & { isOpen: boolean }) {
   return (
-    <Dialog title="The prompt, as it would be sent now" isOpen={isOpen} onClose={props.onClose} isWide>
+    <Dialog title={text.cycle.promptTitle} isOpen={isOpen} onClose={props.onClose} isWide>
       <Preview {...props} />
     </Dialog>
   );
@@ -40,16 +31,16 @@ function Preview({ cycle, onClose }: Props) {
   return (
     <>
       {error && <ErrorLine error={error} />}
-      {!prompt && !error && <p className="empty">Putting it together…</p>}
+      {!prompt && !error && <p className="empty">{text.cycle.assembling}</p>}
       {prompt && <Sections prompt={prompt} />}
       <div className="row buttons">
         {prompt && (
           <button type="button" onClick={() => navigator.clipboard.writeText(prompt.text)}>
-            Copy
+            {text.shell.copy}
           </button>
         )}
         <button type="button" className="primary push" onClick={onClose}>
-          Close
+          {text.shell.close}
         </button>
       </div>
     </>
@@ -58,7 +49,7 @@ function Preview({ cycle, onClose }: Props) {
 
 function Sections({ prompt }: { prompt: PromptView }) {
   const parts = useMemo(() => cut(prompt.text, prompt.sections), [prompt]);
-  const text = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   const most = Math.max(1, ...prompt.sections.map((section) => section.count.tokens));
   return (
     <div className="prompt">
@@ -68,10 +59,10 @@ function Sections({ prompt }: { prompt: PromptView }) {
             <button
               type="button"
               className="quiet"
-              onClick={() => text.current?.children[index]?.scrollIntoView({ block: "start" })}
+              onClick={() => box.current?.children[index]?.scrollIntoView({ block: "start" })}
             >
               <span className="section-name">
-                {section.name} <span className="muted">{TITLES[section.name]}</span>
+                {section.name} <span className="muted">{text.cycle.sections[section.name]}</span>
               </span>
               <span className="meter-bar" aria-hidden="true">
                 <span style={{ width: `${(section.count.tokens / most) * 100}%` }} />
@@ -84,16 +75,15 @@ function Sections({ prompt }: { prompt: PromptView }) {
           </li>
         ))}
         <li className={prompt.is_over ? "total is-over" : "total"}>
-          <span>{prompt.is_over ? "Too long" : "All"}</span>
+          <span>{prompt.is_over ? text.cycle.totalTooLong : text.cycle.total}</span>
           <span className="cost push">
-            {number(prompt.total)}
-            {prompt.budget !== null && ` of ${number(prompt.budget)}`}
+            {text.cycle.totalOf(prompt.total, prompt.budget)}
           </span>
         </li>
         {prompt.note && <li className="muted note">{prompt.note}</li>}
       </ol>
       {/* Focusable, so that it can be scrolled from the keyboard. */}
-      <div className="prompt-text" ref={text} tabIndex={0} role="region" aria-label="Text of the prompt">
+      <div className="prompt-text" ref={box} tabIndex={0} role="region" aria-label={text.cycle.promptText}>
         {parts.map((part, index) => (
           <pre key={prompt.sections[index]?.name}>{part}</pre>
         ))}
@@ -103,9 +93,9 @@ function Sections({ prompt }: { prompt: PromptView }) {
 }
 
 /** The text in its sections; their offsets count code points. */
-function cut(text: string, sections: ReadonlyArray<SectionView>): string[] {
+function cut(whole: string, sections: ReadonlyArray<SectionView>): string[] {
   const parts: string[] = [];
-  let rest = text;
+  let rest = whole;
   for (const [index, section] of sections.entries()) {
     const after = index === sections.length - 1 ? "" : dropCodePoints(rest, section.end - section.start);
     parts.push(rest.slice(0, rest.length - after.length));

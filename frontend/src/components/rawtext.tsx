@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useSyncExternalStore } from "react";
 import type { LiveResponse, LiveText } from "../text/livetext";
+import { text as messages } from "../text/messages";
 
 const BLOCK_CHARS = 8_000;
 const NEAR_END_PX = 40;
@@ -13,14 +14,14 @@ export function RawText({ live, isActive }: { live: LiveResponse; isActive: bool
     <div className="raw">
       {hasThinking && (
         <details open={!hasText || undefined}>
-          <summary>Thinking</summary>
-          <Growing text={live.thinking} label="Thinking" />
+          <summary>{messages.review.thinking}</summary>
+          <Growing text={live.thinking} label={messages.review.thinking} />
         </details>
       )}
       {hasText ? (
-        <Growing text={live.text} label="Answer, raw text" />
+        <Growing text={live.text} label={messages.review.rawText} />
       ) : (
-        !hasThinking && <p className="empty">{isActive ? "Waiting for the first word…" : "There is no text."}</p>
+        !hasThinking && <p className="empty">{isActive ? messages.review.waiting : messages.review.noText}</p>
       )}
     </div>
   );

@@ -4,7 +4,8 @@ import { useState } from "react";
 import type { BlockView, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
 import { accept, showFacet } from "../state/actions";
 import { use, type Facet } from "../state/store";
-import { isActive, plural } from "../text/words";
+import { isActive } from "../text/words";
+import { text } from "../text/messages";
 import { Checks, Flag, Lines } from "./board";
 import { Dialog } from "./dialog";
 import { Diff } from "./diff";
@@ -13,10 +14,10 @@ import { Bar, Figures, SlotButtons } from "./progress";
 import { RawText } from "./rawtext";
 import { WriteList } from "./restore";
 
-const FACETS: ReadonlyArray<readonly [Facet, string, string]> = [
-  ["answer", "Answer", "p"],
-  ["diff", "Diff", "d"],
-  ["raw", "Raw", "r"],
+const FACETS: ReadonlyArray<readonly [Facet, string]> = [
+  ["answer", "p"],
+  ["diff", "d"],
+  ["raw", "r"],
 ];
 
 export function ResponsePanel({ generation, progress }: { generation: GenerationView; progress: SlotProgress }) {
@@ -32,16 +33,16 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         <Figures progress={progress} />
         {row?.checks && <Checks checks={row.checks} />}
         {row?.cluster && (
-          <span className="muted" title="Responses of one group lead to the same files">
-            group {row.cluster}
+          <span className="muted" title={text.review.groupTitle}>
+            {text.review.group(row.cluster)}
           </span>
         )}
-        {progress.version > 1 && <span className="muted">version {progress.version}</span>}
+        {progress.version > 1 && <span className="muted">{text.review.version(progress.version)}</span>}
         <SlotButtons progress={progress} />
       </div>
       {progress.error && <ErrorLine error={progress.error} />}
-      <div className="facets" role="group" aria-label="View">
-        {FACETS.map(([name, label, key]) => (
+      <div className="facets" role="group" aria-label={text.review.view}>
+        {FACETS.map(([name, key]) => (
           <button
             key={name}
             type="button"
@@ -50,12 +51,12 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
             disabled={name === "diff" && (reading?.files.length ?? 0) === 0}
             onClick={() => showFacet(name)}
           >
-            {label}
+            {text.review.facets[name]}
           </button>
         ))}
       </div>
       {shown === null ? (
-        <p className="empty">Loading…</p>
+        <p className="empty">{text.shell.loading}</p>
       ) : facet === "raw" || reading === null ? (
         <RawText live={shown.live} isActive={isActive(progress)} />
       ) : facet === "diff" && reading.files.length > 0 ? (
@@ -72,9 +73,9 @@ function Answer({ slot, reading }: { slot: number; reading: ReadingView }) {
     <div className="answer">
       {reading.parse === "failed" && (
         <p className="banner">
-          This answer is not in the form that the prompt asked for, so its files could not be told apart.{" "}
+          {text.review.parseFailed}{" "}
           <button type="button" onClick={() => showFacet("raw")}>
-            Show the raw text
+            {text.review.showRaw}
           </button>
         </p>
       )}
@@ -90,11 +91,11 @@ function Answer({ slot, reading }: { slot: number; reading: ReadingView }) {
           ))}
         </div>
       )}
-      <Prose title="Summary" text={reading.summary} />
-      <Prose title="Plan" text={reading.plan} />
+      <Prose title={text.review.summary} body={reading.summary} />
+      <Prose title={text.review.plan} body={reading.plan} />
       {reading.activity && (
         <details>
-          <summary>Activity</summary>
+          <summary>{text.review.activity}</summary>
           <p className="prose">{reading.activity}</p>
         </details>
       )}
@@ -103,12 +104,12 @@ function Answer({ slot, reading }: { slot: number; reading: ReadingView }) {
   );
 }
 
-function Prose({ title, text }: { title: string; text: string }) {
-  if (!text) return null;
+function Prose({ title, body }: { title: string; body: string }) {
+  if (!body) return null;
   return (
     <section>
       <h3>{title}</h3>
-      <p className="prose">{text}</p>
+      <p className="prose">{body}</p>
     </section>
   );
 }
@@ -132,7 +133,7 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
   const isRefused = writes?.some((write) => write.refused) ?? false;
   return (
     <section>
-      <h3>Files</h3>
+      <h3>{text.review.files}</h3>
       <ul className="answer-files">
         {files.map((file) => (
           <AnswerFile
@@ -145,16 +146,16 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
       </ul>
       <div className="row">
         <button type="button" id="accept" className="primary" disabled={chosen.length === 0 || isBusy} onClick={preview} aria-keyshortcuts="a">
-          {chosen.length === 0 ? "Nothing to accept" : `Accept ${plural(chosen.length, "file")}…`}
+          {chosen.length === 0 ? text.accept.nothing : text.accept.accept(chosen.length)}
         </button>
       </div>
-      <Dialog title={`Accept from response ${slot}`} isOpen={writes !== null} onClose={() => setWrites(null)}>
-        <p>These files are written into the workspace. Restore puts back what is there now, to the byte.</p>
+      <Dialog title={text.accept.title(slot)} isOpen={writes !== null} onClose={() => setWrites(null)}>
+        <p>{text.accept.explain}</p>
         <WriteList writes={writes ?? []} />
-        {isRefused && <p className="error-line">Leave out the refused files to accept the others.</p>}
+        {isRefused && <p className="error-line">{text.accept.leaveOut}</p>}
         <div className="row buttons">
           <button type="button" onClick={() => setWrites(null)}>
-            Cancel
+            {text.shell.cancel}
           </button>
           <button
             type="button"
@@ -164,7 +165,7 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
               if (await accept(slot, chosen, false)) setWrites(null);
             }}
           >
-            Write {plural(chosen.length, "file")}
+            {text.accept.write(chosen.length)}
           </button>
         </div>
       </Dialog>
@@ -187,7 +188,7 @@ function AnswerFile({ file, isChosen, onToggle }: { file: BlockView; isChosen: b
           <Flag key={flag} flag={flag} />
         ))}
         <button type="button" className="quiet push" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-          {isOpen ? "Hide text" : "Show text"}
+          {isOpen ? text.review.hideText : text.review.showText}
         </button>
       </div>
       {isOpen && <pre className="file-text">{file.content}</pre>}

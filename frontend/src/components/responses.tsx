@@ -4,7 +4,9 @@ import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import type { GenerationView, SlotProgress } from "../api/generated";
 import { go, goTo, runChecks, stopAll } from "../state/actions";
 import { use } from "../state/store";
-import { clock, isActive, plural } from "../text/words";
+import { clock, isActive } from "../text/words";
+import { text } from "../text/messages";
+import { Rich } from "./rich";
 import { Board } from "./board";
 import { Failing, Passing, StatusIcon } from "./icons";
 import { ResponsePanel } from "./response";
@@ -17,7 +19,7 @@ export function Responses() {
   if (isNone) return <FirstSteps />;
   if (!generation) return <section className="card" aria-busy="true" />;
   return (
-    <section className="card responses" aria-label="Responses">
+    <section className="card responses" aria-label={text.progress.responses}>
       <GenerationBar generation={generation} />
       <RestoreBar />
       <Tabs
@@ -25,9 +27,9 @@ export function Responses() {
         onSelectionChange={(key) => goTo(key === "board" ? null : Number(key))}
         keyboardActivation="manual"
       >
-        <TabList aria-label="Board and responses" className="tabs">
+        <TabList aria-label={text.progress.boardAndResponses} className="tabs">
           <Tab id="board" className="tab">
-            Board
+            {text.progress.board}
           </Tab>
           {generation.slots.map((each) => (
             <SlotTab key={each.slot} progress={each} />
@@ -54,14 +56,14 @@ function SlotTab({ progress }: { progress: SlotProgress }) {
       (cycle) => cycle.chosen_generation === place.generation && cycle.chosen_slot === progress.slot,
     );
   });
-  const verdict = checks === null ? "" : checks.failed === 0 ? ", checks pass" : ", checks fail";
-  const label = `Response ${progress.slot}: ${progress.status}${verdict}${isChosen ? ", accepted" : ""}`;
+  const verdict = checks === null ? "none" : checks.failed === 0 ? "pass" : "fail";
+  const label = text.progress.tab(progress.slot, progress.status, verdict, isChosen ?? false);
   const isJudged = checks !== null && progress.status === "complete";
   return (
     <Tab id={String(progress.slot)} className="tab" aria-label={label}>
       {isJudged ? checks.failed === 0 ? <Passing /> : <Failing /> : <StatusIcon status={progress.status} />}
       {progress.slot}
-      {isChosen && <span className="chosen" title="Accepted" />}
+      {isChosen && <span className="chosen" title={text.progress.accepted} />}
     </Tab>
   );
 }
@@ -73,21 +75,21 @@ function GenerationBar({ generation }: { generation: GenerationView }) {
   const all = workspace?.generations.filter((each) => each.cycle === generation.cycle) ?? [];
   return (
     <div className="row">
-      <h2>Responses</h2>
+      <h2>{text.progress.responses}</h2>
       {all.length > 1 ? (
         <select
-          aria-label="Generation"
+          aria-label={text.progress.generation}
           value={generation.id}
           onChange={(event) => go({ generation: Number(event.target.value), slot: null, facet: "answer" })}
         >
           {all.toReversed().map((each) => (
             <option key={each.id} value={each.id}>
-              Generation {each.id}, {clock(each.created_at)}
+              {text.progress.generationAt(each.id, clock(each.created_at))}
             </option>
           ))}
         </select>
       ) : (
-        <span className="muted">Generation {generation.id}</span>
+        <span className="muted">{text.progress.generationNumber(generation.id)}</span>
       )}
       <span className="muted summary" role="status">
         {summary(generation.slots, running)}
@@ -95,12 +97,12 @@ function GenerationBar({ generation }: { generation: GenerationView }) {
       <span className="push row">
         {running > 0 && (
           <button type="button" onClick={() => stopAll()}>
-            Stop all
+            {text.progress.stopAll}
           </button>
         )}
         {(workspace?.checks.length ?? 0) > 0 && running < generation.slots.length && (
           <button type="button" disabled={isChecking} onClick={() => runChecks()} title={workspace?.checks.join(", ")}>
-            {isChecking ? "Checking…" : "Run checks"}
+            {isChecking ? text.progress.checking : text.progress.runChecks}
           </button>
         )}
       </span>
@@ -113,27 +115,26 @@ function summary(slots: ReadonlyArray<SlotProgress>, running: number): string {
   for (const slot of slots) {
     if (!isActive(slot)) counts.set(slot.status, (counts.get(slot.status) ?? 0) + 1);
   }
-  const ended = [...counts].map(([status, count]) => `${count} ${status}`);
-  return [...(running ? [`${running} running`] : []), ...ended].join(", ");
+  const ended = [...counts].map(([status, count]) => text.progress.ended(count, status));
+  return [...(running ? [text.progress.running(running)] : []), ...ended].join(", ");
 }
 
 function FirstSteps() {
   const selected = use((state) => state.selection.size);
   const checks = use((state) => state.workspace?.checks.length ?? 0);
   return (
-    <section className="card first-steps" aria-label="Next steps">
-      <h2>No responses yet</h2>
+    <section className="card first-steps" aria-label={text.progress.firstSteps}>
+      <h2>{text.progress.none}</h2>
       <ol>
         <li className={selected > 0 ? "is-done" : ""}>
-          Tick the files that matter.{selected > 0 && ` ${plural(selected, "file")} so far.`}
+          {text.progress.tickFiles(selected)}
         </li>
-        <li>Say what this cycle should change.</li>
+        <li>{text.progress.sayWhat}</li>
         <li>
-          Press <strong>Generate</strong>: the model answers several times in parallel, each answer in a tab of its own.
+          <Rich text={text.progress.pressGenerate} />
         </li>
         <li>
-          Compare them{checks > 0 && ", run your checks on them"}, accept the best one’s files. <strong>Restore</strong> takes
-          that back exactly.
+          <Rich text={text.progress.compare(checks > 0)} />
         </li>
       </ol>
     </section>

@@ -4,7 +4,7 @@ import { useState } from "react";
 import type { PlannedWrite } from "../api/generated";
 import { restore } from "../state/actions";
 import { use } from "../state/store";
-import { plural } from "../text/words";
+import { text } from "../text/messages";
 import { Lines } from "./board";
 import { Dialog } from "./dialog";
 
@@ -21,18 +21,17 @@ export function RestoreBar() {
   return (
     <div className="banner is-accepted">
       <p>
-        {plural(acceptance.files.length, "file")} of response {acceptance.slot} (generation {acceptance.generation})
-        {acceptance.files.length === 1 ? " is" : " are"} in the workspace.
+        {text.accept.inWorkspace(acceptance.files.length, acceptance.slot, acceptance.generation)}
       </p>
       <button type="button" disabled={isBusy} onClick={preview}>
-        Restore…
+        {text.accept.restore}
       </button>
-      <Dialog title="Put back what was there before" isOpen={writes !== null} onClose={() => setWrites(null)}>
+      <Dialog title={text.accept.restoreTitle} isOpen={writes !== null} onClose={() => setWrites(null)}>
         <WriteList writes={writes ?? []} />
-        {isRefused && <p className="error-line">A file was edited since it was accepted, so nothing can be put back.</p>}
+        {isRefused && <p className="error-line">{text.accept.edited}</p>}
         <div className="row buttons">
           <button type="button" onClick={() => setWrites(null)}>
-            Cancel
+            {text.shell.cancel}
           </button>
           <button
             type="button"
@@ -42,7 +41,7 @@ export function RestoreBar() {
               if (await restore(acceptance.id, false)) setWrites(null);
             }}
           >
-            Restore {plural(acceptance.files.length, "file")}
+            {text.accept.restoreFiles(acceptance.files.length)}
           </button>
         </div>
       </Dialog>
@@ -58,7 +57,7 @@ export function WriteList({ writes }: { writes: ReadonlyArray<PlannedWrite> }) {
         <li key={write.path} className={write.refused ? "is-refused" : ""}>
           <span className="path">{write.path}</span>
           <Lines change={write.change} added={write.added} removed={write.removed} />
-          {write.refused && <span className="error-text">refused: {write.refused}</span>}
+          {write.refused && <span className="error-text">{text.accept.refused(write.refused)}</span>}
         </li>
       ))}
     </ul>

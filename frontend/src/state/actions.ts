@@ -3,6 +3,7 @@
 import { api, errorBody } from "../api/client";
 import type { CycleEdit, RestoreView, AcceptView } from "../api/generated";
 import { LiveResponse } from "../text/livetext";
+import { text } from "../text/messages";
 import { replay } from "./growth";
 import { readPlace, writePlace } from "./place";
 import { get, notify, notifyError, set, type Facet, type Place } from "./store";
@@ -196,7 +197,7 @@ export async function accept(slot: number, paths: ReadonlyArray<string>, dryRun:
   const view = await attempt("accept", () => api.accept({ generation, slot, paths, dry_run: dryRun }));
   if (view && !dryRun) {
     const written = view.writes.filter(({ change }) => change !== "same").length;
-    notify({ kind: "done", text: `${written} file${written === 1 ? "" : "s"} of response ${slot} written.` });
+    notify({ kind: "done", text: text.accept.written(written, slot) });
     await Promise.all([loadWorkspace(), loadFiles(), loadSlot(), loadBoard()]);
   }
   return view;
@@ -205,7 +206,7 @@ export async function accept(slot: number, paths: ReadonlyArray<string>, dryRun:
 export async function restore(acceptance: number, dryRun: boolean): Promise<RestoreView | false> {
   const view = await attempt("restore", () => api.restore({ acceptance, dry_run: dryRun }));
   if (view && !dryRun) {
-    notify({ kind: "done", text: "The files are as they were before." });
+    notify({ kind: "done", text: text.accept.restored });
     await Promise.all([loadWorkspace(), loadFiles(), loadSlot(), loadBoard()]);
   }
   return view;

@@ -23,16 +23,3 @@ export const clock = (time: number) =>
 
 const ACTIVE = new Set(["queued", "connecting", "thinking", "generating"]);
 export const isActive = (slot: Pick<SlotProgress, "status">) => ACTIVE.has(slot.status);
-
-/** What the flags of the board and of files mean. */
-export const FLAGS: Readonly<Record<string, string>> = {
-  truncated: "Breaks off: the model reached its output limit",
-  elision: "Leaves something out: placeholder text, or a file that shrank by more than 40 %",
-  missing_files: "Names files that it does not hold",
-  outside_workspace: "Outside the workspace: will not be written",
-  touches_secrets: "A place where keys or passwords are kept",
-  ambiguous_block: "The end of the file had to be guessed",
-  stale_base: "The file changed since the prompt was made",
-  unapplied_edit: "An edit that fits nowhere in the file: see the notes",
-};
-export const flagText = (flag: string) => flag.replaceAll("_", " ");

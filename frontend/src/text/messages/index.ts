@@ -1,0 +1,14 @@
+// Every word that the panel says, by area: `text.<area>.<name>`. Components hold none of their own (`npm run check` looks).
+
+import { accept } from "./accept";
+import { board } from "./board";
+import { context } from "./context";
+import { cycle } from "./cycle";
+import { history } from "./history";
+import { manual } from "./manual";
+import { progress } from "./progress";
+import { review } from "./review";
+import { settings } from "./settings";
+import { shell } from "./shell";
+
+export const text = { accept, board, context, cycle, history, manual, progress, review, settings, shell };

@@ -1,0 +1,52 @@
+// One response, and its diff.
+
+import type { Facet } from "../../state/store";
+
+const facets: Readonly<Record<Facet, string>> = { answer: "Answer", diff: "Diff", raw: "Raw" };
+
+/** What the flags of the board and of files mean. */
+const flags: Readonly<Record<string, string>> = {
+  truncated: "Breaks off: the model reached its output limit",
+  elision: "Leaves something out: placeholder text, or a file that shrank by more than 40 %",
+  missing_files: "Names files that it does not hold",
+  outside_workspace: "Outside the workspace: will not be written",
+  touches_secrets: "A place where keys or passwords are kept",
+  ambiguous_block: "The end of the file had to be guessed",
+  stale_base: "The file changed since the prompt was made",
+  unapplied_edit: "An edit that fits nowhere in the file: see the notes",
+};
+
+export const review = {
+  view: "View",
+  facets,
+  flags,
+  flag: (name: string) => name.replaceAll("_", " "),
+  groupTitle: "Responses of one group lead to the same files",
+  group: (letter: string) => `group ${letter}`,
+  version: (version: number) => `version ${version}`,
+  parseFailed: "This answer is not in the form that the prompt asked for, so its files could not be told apart.",
+  showRaw: "Show the raw text",
+  summary: "Summary",
+  plan: "Plan",
+  activity: "Activity",
+  files: "Files",
+  showText: "Show text",
+  hideText: "Hide text",
+  thinking: "Thinking",
+  rawText: "Answer, raw text",
+  waiting: "Waiting for the first word…",
+  noText: "There is no text.",
+  file: "File",
+  fileUnchanged: (path: string) => `${path} (unchanged)`,
+  fileChanged: (path: string, added: number, removed: number) => `${path} +${added} −${removed}`,
+  against: "against",
+  theWorkspace: "the workspace",
+  response: (slot: number) => `response ${slot}`,
+  layout: "Layout",
+  unified: "Unified",
+  split: "Side by side",
+  same: "Both are the same.",
+  isNew: (label: string) => `New: there is no such file in the ${label}.`,
+  isMissing: (label: string) => `${label} does not hold this file.`,
+  fromTo: (before: string, after: string) => `From the ${before} to ${after}.`,
+};
