@@ -1,0 +1,267 @@
+"""The ledger: what every response cost, one row each, written once when it has ended. Never content: ids, counts and times.
+
+`data_dir/ledger.db` is a database of its own, because a running gateway watches that of the keys for changes. `Ledger.add` costs the
+loop a queue's `put`; one thread writes what has gathered, every 50 ms. What must always hold: a row that was added is
+written, also when the disk was full or the database locked for a while; only the limit `MAX_PENDING` and a kill of the process
+can lose one, and a kill no more than the last 50 ms.
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Literal
+
+import msgspec
+
+from dce.wire.errors import DceError
+
+log = logging.getLogger("dce.gateway")
+
+FILE = "ledger.db"
+BATCH_S = 0.05
+"""How long rows gather before they are written: what a kill can lose, and how seldom the loop shares its core with us."""
+RETRY_S = 1.0
+"""How often a write that failed is tried again."""
+BUSY_S = 2.0
+"""How long SQLite itself waits for another process' lock before that counts as a failure."""
+MAX_PENDING = 200_000
+"""Most rows kept while nothing can be written: some 100 MB, two days of a busy gateway."""
+MEMORY_HOURS = 24 * 32
+"""How far back `used` knows: a month and a day."""
+
+Outcome = Literal["finished", "stopped", "lost"]
+Ender = Literal["model", "client", "gateway", "backend"]
+Exactness = Literal["exact", "running", "estimated"]
+"""`exact`: the backend's own final count. `running`: its last count before the response was cut off, within a frame of the truth.
+`estimated`: the backend said nothing, so frames were counted."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: a response of a stream, or a whole request of the pass-through (`responses` says how many were asked for).
+
+    `stream_id` and `choice` (0-based) are unique. The prompt's tokens stand at choice 0 only, so that sums are what the client was told.
+    `finish_reason`: the model's own; of a lost response the error code; of a stopped one `stopped`, `gone` or `draining`.
+    Times: seconds since the epoch, durations in seconds; `ttft_s` is None when no frame came.
+    """
+
+    stream_id: str
+    choice: int
+    request_id: str
+    key_id: str
+    model: str
+    backend: str
+    route: str
+    responses: int = 1
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    thinking_tokens: int = 0
+    completion_tokens: int = 0
+    exactness: Exactness = "exact"
+    ttft_s: float | None = None
+    duration_s: float = 0.0
+    outcome: Outcome
+    finish_reason: str = ""
+    ended_by: Ender
+    started_at: float
+
+    @property
+    def tokens(self) -> int:
+        """What it counts for in a budget: prompt and answer (thinking is part of the answer)."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+COLUMNS = Entry.__struct_fields__
+
+_MIGRATIONS = (
+    """
+CREATE TABLE responses (
+    stream_id TEXT NOT NULL, choice INTEGER NOT NULL, request_id TEXT NOT NULL, key_id TEXT NOT NULL,
+    model TEXT NOT NULL, backend TEXT NOT NULL, route TEXT NOT NULL, responses INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, thinking_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL, exactness TEXT NOT NULL, ttft_s REAL, duration_s REAL NOT NULL,
+    outcome TEXT NOT NULL, finish_reason TEXT NOT NULL, ended_by TEXT NOT NULL, started_at REAL NOT NULL,
+    PRIMARY KEY (stream_id, choice)
+);
+CREATE INDEX responses_by_time ON responses (started_at);
+""",
+)
+"""One script a version; `PRAGMA user_version` counts those that ran."""
+
+# A commit whose answer was lost is tried again: the key makes that harmless.
+_INSERT = f"INSERT OR IGNORE INTO responses ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_HOURS = """
+SELECT key_id, CAST((started_at + duration_s) / 3600 AS INTEGER) AS hour, SUM(prompt_tokens + completion_tokens)
+FROM responses WHERE started_at >= ? GROUP BY key_id, hour"""
+
+
+class Ledger:
+    """The rows of one gateway. `add` and `used` belong to the loop's thread; they never wait."""
+
+    def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
+        """Opens or makes the database. Raises DceError when it cannot be used."""
+        self._clock = clock
+        self._db = open_ledger(data_dir / FILE)
+        self._queue: SimpleQueue[Entry | None] = SimpleQueue()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._batch: list[Entry] = []
+        self._added = self._written = 0
+        self._hours: dict[str, dict[int, int]] = {}
+        self.dropped = 0
+        """Rows lost because MAX_PENDING could not be written."""
+        self.fault = ""
+        """Why the last write failed; empty when it did not."""
+        since = clock() - MEMORY_HOURS * 3600
+        for key_id, hour, tokens in self._db.execute(_HOURS, (since,)):
+            self._hours.setdefault(key_id, {})[hour] = tokens
+
+    @property
+    def pending(self) -> int:
+        """Rows that are not on disk yet."""
+        return self._added - self._written
+
+    def start(self) -> None:
+        """Begins to write. Rows added before wait."""
+        self._thread = threading.Thread(target=self._run, name="dce-ledger", daemon=True)
+        self._thread.start()
+
+    def add(self, entry: Entry) -> None:
+        """Takes a row: counted at once, on disk within BATCH_S if the disk takes it."""
+        hour = int((entry.started_at + entry.duration_s) / 3600)
+        hours = self._hours.setdefault(entry.key_id, {})
+        if hour not in hours and len(hours) >= MEMORY_HOURS:
+            del hours[min(hours)]
+        hours[hour] = hours.get(hour, 0) + entry.tokens
+        if self.pending >= MAX_PENDING:
+            self.dropped += 1
+            return
+        self._added += 1
+        self._queue.put(entry)
+
+    def used(self, key_id: str, since: float) -> int:
+        """Tokens, prompt and answer, of a key's responses that ended at or after `since` (seconds since the epoch).
+
+        In whole hours: that in which `since` lies counts in full. Older than MEMORY_HOURS is not known.
+        """
+        first = int(since / 3600)
+        return sum(tokens for hour, tokens in self._hours.get(key_id, {}).items() if hour >= first)
+
+    def close(self, patience_s: float = 5.0) -> None:
+        """Writes what waits and closes; waits `patience_s` for the writer. Rows that cannot be written now are given up, and
+        the log says how many. Blocks: not for the loop's thread."""
+        if self._thread is not None:
+            self._closing.set()
+            self._queue.put(None)
+            self._thread.join(patience_s)
+        if self._thread is None or not self._thread.is_alive():
+            self._drain()
+            try:
+                self._write()
+            except sqlite3.Error as error:
+                self.fault = str(error)
+            self._db.close()
+        if self.pending:
+            log.error("the ledger lost %d rows: %s", self.pending, self.fault)
+
+    # -- the writer's thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            if not self._batch:
+                first = self._queue.get()
+                if first is None:
+                    return
+                self._batch.append(first)
+            # One wait a batch: a thread that wakes for every row would take the interpreter from the loop each time.
+            self._closing.wait(RETRY_S if self.fault else BATCH_S)
+            self._drain()
+            try:
+                self._write()
+            except sqlite3.Error as error:
+                self._failed(error)
+            else:
+                self._worked()
+
+    def _drain(self) -> None:
+        """Everything that waits, into the batch."""
+        with suppress(Empty):
+            while True:
+                entry = self._queue.get_nowait()
+                if entry is not None:
+                    self._batch.append(entry)
+
+    def _write(self) -> None:
+        """The batch, whole or not at all."""
+        if not self._batch:
+            return
+        rows = [msgspec.structs.astuple(entry) for entry in self._batch]
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(_INSERT, rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._written += len(rows)
+        self._batch = []
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        if not self.fault:
+            log.error("the ledger cannot be written (%s); rows are kept and tried again, the gateway goes on", error)
+        self.fault = str(error)
+
+    def _worked(self) -> None:
+        if self.fault:
+            self.fault = ""
+            log.warning("the ledger is written again; rows lost for want of room: %d", self.dropped)
+
+
+def open_ledger(path: Path) -> sqlite3.Connection:
+    """The database, made or brought to this version. One that cannot be read is refused, never replaced."""
+    try:
+        path.touch(mode=0o600)
+        db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise DceError("invalid_input", f"cannot open the ledger {path}: {error}") from None
+    try:
+        _migrate(db)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")  # a power cut may lose the last rows, never the database
+    except sqlite3.Error as error:
+        db.close()
+        raise DceError(
+            "invalid_input",
+            f"the ledger {path} cannot be used: {error}",
+            hint="Nothing was changed. Restore it from a backup, or move it away to begin a new one.",
+        ) from None
+    except DceError:
+        db.close()
+        raise
+    return db
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Runs the scripts that have not run yet; two processes that start together do it once."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > len(_MIGRATIONS):
+            raise DceError(
+                "invalid_input",
+                f"the ledger is of version {version}; this gateway knows up to {len(_MIGRATIONS)}",
+                hint="Start the newer gateway that wrote it.",
+            )
+        for script in _MIGRATIONS[version:]:
+            for statement in filter(str.strip, script.split(";")):
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version={len(_MIGRATIONS)}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
