@@ -2,8 +2,8 @@
 
 import pytest
 
-from dce.gateway.faults import backend_fault
-from dce.wire.errors import Hop
+from dce.gateway.faults import Verdict, backend_fault, frame_fault, verdict
+from dce.wire.errors import CODES, DceError, ErrorBody, Hop
 
 VLLM_TOO_LONG = (
     b'{"error":{"message":"This model\'s maximum context length is 8192 tokens. However, your prompt contains at least 8193 input '
@@ -16,6 +16,8 @@ LLAMA_TOO_LONG = (
 )
 VLLM_NO_MODEL = b'{"error":{"message":"The model `nope` does not exist. Valid aliases: smollm2-135m.","type":"NotFoundError","param":"model","code":404}}'
 VLLM_DEAD = b'{"error":{"message":"EngineCore encountered an issue. See stack trace (above) for the root cause.","type":"InternalServerError","param":null,"code":500}}'
+VLLM_NO_EMBEDDINGS = b'{"error":{"message":"The model does not support Embeddings API","type":"NotImplementedError","param":null,"code":501}}'
+LLAMA_NO_EMBEDDINGS = b'{"error":{"code":501,"message":"This server does not support embeddings. Start it with `--embeddings`","type":"not_supported_error"}}'
 LOADING = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
 
 
@@ -30,8 +32,10 @@ LOADING = b'{"error":{"message":"Loading model","type":"unavailable_error","code
         (429, b'{"error":"slow down"}', "backend_error"),
         (401, b'{"error":"Unauthorized"}', "backend_unauthorized"),
         (403, b"", "backend_unauthorized"),
-        (404, b'{"detail":"Not Found"}', "backend_error"),
-        (405, b'{"detail":"Method Not Allowed"}', "backend_error"),
+        (404, b'{"detail":"Not Found"}', "route_not_found"),
+        (405, b'{"detail":"Method Not Allowed"}', "route_not_found"),
+        (501, VLLM_NO_EMBEDDINGS, "route_not_found"),
+        (501, LLAMA_NO_EMBEDDINGS, "route_not_found"),
         (502, b"<html><h1>502 Bad Gateway</h1></html>", "backend_error"),
         (500, b"", "backend_error"),
         (500, b"\xff\xfe\x00", "backend_error"),
@@ -62,3 +66,50 @@ def test_overload_says_when_to_come_back() -> None:
     """503 and 429 carry a time to wait; other faults do not."""
     assert backend_fault(503, LOADING, "/x").retry_after_s
     assert backend_fault(500, VLLM_DEAD, "/x").retry_after_s is None
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "code", "expected"),
+    [
+        ("Grammar error: Failed to parse the EBNF: root ::= (", "BadRequestError", "400", "invalid_request"),
+        ("Invalid grammar specification", "BadRequestError", "", "invalid_request"),
+        ("prompt is too long: 9000 tokens", "BadRequestError", "400", "prompt_too_long"),
+        ("The model `x` does not exist.", "NotFoundError", "404", "model_not_found"),
+        ("slow down", "RateLimitError", "", "backend_error"),
+        ("EngineCore encountered an issue.", "InternalServerError", "500", "backend_error"),
+        ("", "", "", "backend_error"),
+        ("odd", "?", "999999999999", "backend_error"),
+        ("odd", "?", "\u00b2", "backend_error"),
+    ],
+)
+def test_an_error_frame_means_what_its_status_would_have(message: str, kind: str, code: str, expected: str) -> None:
+    """vLLM finds a broken grammar after it has said 200: the caller is told that the request was at fault, not the server."""
+    fault = frame_fault(ErrorBody(message=message, type=kind, code=code))
+    assert fault.code == expected
+    assert fault.hop in (Hop.BACKEND, Hop.MODEL)
+
+
+def test_a_grammar_is_named() -> None:
+    """A refused grammar or schema says so and what to do, with the engine's own words."""
+    fault = backend_fault(
+        400, b'{"error":{"message":"Grammar error: expecting rule name","type":"BadRequestError"}}', "/x"
+    )
+    assert "grammar" in fault.message
+    assert "expecting rule name" in fault.message
+    assert "`grammar`" in fault.hint
+
+
+def test_only_the_backend_s_own_faults_count_against_it() -> None:
+    """A caller's mistake, an unknown model or a full queue is no sign of illness; a lost connection, a 5xx and silence are."""
+    assert verdict(None) is Verdict.WORKS
+    counted = {code for code in CODES if verdict(DceError(code, "x")) is Verdict.FAILED}
+    assert counted == {
+        "backend_unreachable",
+        "backend_unauthorized",
+        "backend_error",
+        "backend_timeout",
+        "stream_interrupted",
+    }
+    assert verdict(backend_fault(503, LOADING, "/x")) is Verdict.BUSY
+    assert verdict(backend_fault(400, VLLM_TOO_LONG, "/x")) is Verdict.WORKS
+    assert verdict(backend_fault(404, b"", "/x")) is Verdict.WORKS

@@ -98,7 +98,7 @@ def odd(status: bytes, body: bytes, *, length: int | None = None) -> Any:
         (odd(b"200 OK", b"{", length=9), "stream_interrupted"),
         (odd(b"503 Loading", b'{"error":{"message":"Loading model","code":503}}'), "backend_error"),
         (odd(b"302 Found", b""), "backend_error"),
-        (odd(b"404 Not Found", b""), "backend_error"),
+        (odd(b"404 Not Found", b""), "route_not_found"),
     ],
     ids=["html", "list", "binary", "deep", "no list", "huge", "cut", "loading", "redirect", "no route"],
 )

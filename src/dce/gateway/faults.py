@@ -1,37 +1,95 @@
-"""What a backend's refusal means: its status and body, translated at this one seam into our errors. Pure.
+"""What a backend's refusal means: its status and body, translated at this one seam into our errors; and what an error says of it.
 
-The original made every one of them a bare 500. Sources: vLLM 0.32 and llama.cpp, whose answers stand in the tests.
+The original made every one of them a bare 500. Sources: vLLM 0.32 and llama.cpp, whose answers stand in the tests. Pure.
 """
 
 import re
+from enum import StrEnum
 
-from dce.wire.errors import DceError, Hop, decode_error
+from dce.wire.errors import DceError, ErrorBody, Hop, decode_error
 
 _TOO_LONG = re.compile(
     r"context (length|size|window)|exceed_context_size|maximum input length|longer than the maximum|input length|prompt is too long",
     re.IGNORECASE,
 )
+_GRAMMAR = re.compile(r"grammar|structured.outputs?\b|ebnf|gbnf|json.schema", re.IGNORECASE)
+_UNSUPPORTED = re.compile(r"does not support|not_supported|NotImplemented", re.IGNORECASE)
+_STATUS_OF_TYPE = {
+    "BadRequestError": 400,
+    "invalid_request_error": 400,
+    "exceed_context_size_error": 400,
+    "UnprocessableEntityError": 422,
+    "AuthenticationError": 401,
+    "authentication_error": 401,
+    "PermissionDeniedError": 403,
+    "permission_error": 403,
+    "NotFoundError": 404,
+    "not_found_error": 404,
+    "NotImplementedError": 501,
+    "not_supported_error": 501,
+    "RateLimitError": 429,
+    "unavailable_error": 503,
+    "ServiceUnavailableError": 503,
+}
+"""What an error frame's `type` would have been as a status, where its `code` is no number."""
+
+
+class Verdict(StrEnum):
+    """What the end of a request says of the backend that had it."""
+
+    WORKS = "works"
+    """It answered, or refused what was wrong with the request itself."""
+    BUSY = "busy"
+    """It has no room just now: another may have, and it is not ill."""
+    FAILED = "failed"
+    """It could not be reached, broke off, or failed."""
+
+
+_FAILURES = frozenset(
+    {"backend_unreachable", "backend_unauthorized", "backend_error", "backend_timeout", "stream_interrupted"}
+)
+
+
+def verdict(error: DceError | None) -> Verdict:
+    """The verdict on a backend whose request ended like this."""
+    if error is None or error.code not in _FAILURES:
+        return Verdict.WORKS
+    # Only a backend that is full says when to come back.
+    return Verdict.BUSY if error.code == "backend_error" and error.retry_after_s is not None else Verdict.FAILED
 
 
 def backend_fault(status: int, body: bytes, where: str) -> DceError:
     """The error for an answer that is not 200. `where` names backend and path for the message."""
     said = decode_error(body)
     text = said.message if said and said.message else body[:200].decode("utf-8", "replace").strip()
+    return _fault(status, text, said.type if said else "", where)
+
+
+def frame_fault(said: ErrorBody) -> DceError:
+    """The error for an error frame in the middle of an answer whose status was 200: vLLM compiles grammars after its head."""
+    digits = said.code if said.code.isdecimal() else ""
+    status = int(digits) if digits else _STATUS_OF_TYPE.get(said.type, 500)
+    if not 400 <= status < 500 and status not in (501, 503):
+        reported = f"the backend reported an error in the middle of its answer: {' '.join(said.message.split())}"
+        return DceError("backend_error", reported)
+    return _fault(status, said.message, said.type, "that it streamed from")
+
+
+def _fault(status: int, text: str, kind: str, where: str) -> DceError:
     text = " ".join(text.split()) or "(an empty answer)"
     if status in (401, 403):
         return DceError("backend_unauthorized", f"the backend refused the gateway's own key: {text}")
-    if status == 404 and "model" in text.lower():
+    if status == 404 and "model" in text.lower() and not _UNSUPPORTED.search(text + kind):
         return DceError("model_not_found", f"the backend does not serve that model (any more): {text}")
-    if status == 404:
+    if status in (404, 405, 501) or (status == 400 and _UNSUPPORTED.search(kind)):
         return DceError(
-            "backend_error",
+            "route_not_found",
             f"the backend has no route {where}: {text}",
-            hint="Is the backend URL an OpenAI-compatible server's base URL?",
+            hint="Another backend or model may have it; else is the backend URL an OpenAI-compatible server's base URL?",
+            hop=Hop.BACKEND,
         )
-    if status in (400, 413, 422):
-        if _TOO_LONG.search(text) or (said is not None and _TOO_LONG.search(said.type)):
-            return DceError("prompt_too_long", text)
-        return DceError("invalid_request", f"the backend refused the request: {text}", hop=Hop.BACKEND)
+    if 400 <= status < 500 and status not in (408, 425, 429):
+        return _refusal(text, kind)
     if status in (429, 503):
         return DceError(
             "backend_error",
@@ -40,3 +98,17 @@ def backend_fault(status: int, body: bytes, where: str) -> DceError:
             retry_after_s=2,
         )
     return DceError("backend_error", f"the backend failed (HTTP {status}): {text}")
+
+
+def _refusal(text: str, kind: str) -> DceError:
+    """What the backend found wrong with the request itself."""
+    if _TOO_LONG.search(text) or _TOO_LONG.search(kind):
+        return DceError("prompt_too_long", text)
+    if _GRAMMAR.search(text):
+        return DceError(
+            "invalid_request",
+            f"the backend could not use the grammar or schema: {text}",
+            hint="Correct `grammar`, `structured_outputs` or `response_format`, or leave it out.",
+            hop=Hop.BACKEND,
+        )
+    return DceError("invalid_request", f"the backend refused the request: {text}", hop=Hop.BACKEND)

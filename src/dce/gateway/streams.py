@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from dce.gateway.faults import frame_fault
 from dce.gateway.frames import FrameSplitter, index_of, is_plain, with_index
 from dce.gateway.output import Output
 from dce.gateway.transport import Exchange
-from dce.wire.chat import BadChunk, Chunk, Usage, chunk_of, read_chunks, read_values
+from dce.wire.chat import BadChunk, Usage, chunk_of, read_chunks, read_values
 from dce.wire.errors import DceError, ErrorBody
 
 DONE = b"[DONE]"
@@ -133,7 +134,7 @@ class Part:
         for value in read_values(data.decode("utf-8", "replace")):
             chunk = chunk_of(value)
             if chunk.error is not None:
-                self._fail(_error_frame(chunk))
+                self._fail(frame_fault(chunk.error))
             elif chunk.choices:
                 self._each_choice(value)
             elif chunk.usage is not None:
@@ -336,13 +337,6 @@ def _chunk(stream: Stream, choice: dict[str, Any]) -> bytes:
 
 def _body(error: DceError, index: int) -> ErrorBody:
     return msgspec.structs.replace(error.body(), choices=(index,))
-
-
-def _error_frame(chunk: Chunk) -> DceError:
-    assert chunk.error is not None
-    return DceError(
-        "backend_error", f"the backend reported an error in the middle of its answer: {chunk.error.message}"
-    )
 
 
 def _encoded(value: dict[str, Any]) -> bytes:
