@@ -1,19 +1,17 @@
-"""`dce gateway`: keys and settings from the shell."""
+"""`dce gateway`: serving and settings from the shell."""
 
 import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from dce.cli.gateway import _moment, command
+from dce.cli.gateway import command
 from dce.cli.main import main
-from dce.gateway.keys import KeyStore
 from dce.gateway.settings import GatewaySettings
 from tests.doctor.test_tree import closed_port
 from tests.fakes.vllm import FakeVllm
@@ -22,54 +20,6 @@ from tests.fakes.vllm import FakeVllm
 def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
     assert main([*words, "--json"]) == code
     return json.loads(capsys.readouterr().out)
-
-
-def test_key_is_alone_on_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`KEY=$(dce gateway keys create NAME)` gives the key, and the key is accepted."""
-    assert main(["gateway", "keys", "create", "ann", "--data-dir", str(tmp_path)]) == 0
-    captured = capsys.readouterr()
-    secret = captured.out.strip()
-    assert captured.out == f"{secret}\n"
-    assert "the only time" in captured.err
-    store = KeyStore(tmp_path)
-    assert store.find(secret).name == "ann"
-    store.close()
-
-
-def test_list_and_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A key is listed without its secret and is revoked by name; revoking it again finds nothing."""
-    where = ("--data-dir", str(tmp_path))
-    made = run_json(capsys, "gateway", "keys", "create", "bob", *where)
-    main(["gateway", "keys", "list", *where])
-    text = capsys.readouterr().out
-    assert "bob" in text
-    assert made["key"] not in text
-    (revoked,) = run_json(capsys, "gateway", "keys", "revoke", "bob", *where)
-    assert revoked["id"] == made["id"]
-    assert main(["gateway", "keys", "revoke", "bob", *where]) == 1
-
-
-def test_expiry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--expires 30d` sets the end; what is no time is wrong usage."""
-    where = ("--data-dir", str(tmp_path))
-    made = run_json(capsys, "gateway", "keys", "create", "c", "--expires", "30d", *where)
-    assert made["expires_at"] - made["created_at"] == pytest.approx(30 * 86_400, abs=60)
-    assert main(["gateway", "keys", "create", "c", "--expires", "soon", *where]) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [("90s", 1090.0), ("2w", 1000.0 + 1_209_600), ("1970-01-02", 86_400.0), ("1970-01-02T00:00:00+01:00", 82_800.0)],
-)
-def test_moments(text: str, moment: float) -> None:
-    """A span counts from now; a date is UTC unless it says otherwise."""
-    assert _moment(text, 1000.0) == moment
-
-
-def test_moment_in_the_past() -> None:
-    """A key cannot be made that has already ended."""
-    with pytest.raises(click.BadParameter):
-        _moment("2001-01-01", time.time())
 
 
 def test_every_setting_is_a_flag() -> None:

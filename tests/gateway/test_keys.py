@@ -1,14 +1,18 @@
 """Keys: shown once, kept as digests, effective at once in every process."""
 
+import contextlib
+import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dce.gateway.keys import MAX_KEY_CHARS, PREFIX, KeyStore
+from dce.gateway.limits import NO_LIMITS, Limits
 from dce.wire.errors import DceError
 
 
@@ -146,3 +150,81 @@ def test_damage_is_named_and_nothing_replaced(tmp_path: Path, damage: str) -> No
         KeyStore(data)
     assert caught.value.code in {"invalid_input", "store_unreadable"}
     assert b"in the way" in data.read_bytes() if damage == "folder" else (data / damage).read_bytes() == b"nonsense" * 2
+
+
+LIMITS = Limits(rpm=60, tpm=1000, concurrency=4, max_n=2, models=("a", "b"), budget_tokens=10, budget_period="day")
+
+
+def test_limits_are_kept_and_changed_for_a_running_gateway(keys: KeyStore, tmp_path: Path) -> None:
+    """A key is found with its limits; another process changes them, and the next look sees that; the rest stays."""
+    key, secret = keys.create("alice", limits=LIMITS, expires_at=2000.0)
+    assert keys.find(secret) == key
+    other = KeyStore(tmp_path / "data")
+    other.edit("alice", {"rpm": 5, "tpm": None, "expires_at": None})
+    other.close()
+    found = keys.find(secret)
+    assert found.limits == msgspec.structs.replace(LIMITS, rpm=5, tpm=None)
+    assert (found.id, found.expires_at) == (key.id, None)
+
+
+@pytest.mark.parametrize("wrong", [{"rpm": -1}, {"weight": 1e9}, {"budget_period": "week"}, {"models": [1]}], ids=repr)
+def test_a_limit_that_cannot_be_is_refused(keys: KeyStore, wrong: dict[str, object]) -> None:
+    """A bad value changes nothing and is named."""
+    key, secret = keys.create("alice", limits=LIMITS)
+    with pytest.raises(DceError) as caught:
+        keys.edit("alice", wrong)
+    assert next(iter(wrong)) in caught.value.message
+    assert keys.find(secret) == key
+
+
+def test_a_name_that_two_keys_share_names_neither(keys: KeyStore) -> None:
+    """Changing or rotating is for one key: of a shared name the ids are shown."""
+    (first, _), (second, _) = keys.create("ci"), keys.create("ci")
+    for change in (lambda name: keys.edit(name, {"rpm": 1}), lambda name: keys.rotate(name, 60)):
+        with pytest.raises(DceError, match=f"{first.id}, {second.id}") as caught:
+            change("ci")
+        assert caught.value.code == "invalid_input"
+        change(first.id)
+    with pytest.raises(DceError, match="nobody"):
+        keys.edit("nobody", {})
+
+
+def test_a_rotated_key_has_two_secrets_until_the_overlap_ends(keys: KeyStore, clock: Clock) -> None:
+    """Old and new work side by side and are one key; then the old one has ended, and says so."""
+    key, old = keys.create("alice", limits=LIMITS)
+    rotated, new = keys.rotate("alice", 100.0)
+    assert (rotated.id, rotated.limits, rotated.rotated_until) == (key.id, LIMITS, 1100.0)
+    assert keys.find(old) == keys.find(new) == rotated
+    clock.now = 1100.0
+    assert code_of(keys, old) == "expired_key"
+    assert keys.find(new).id == key.id
+
+
+def test_a_leaked_secret_ends_at_once(keys: KeyStore) -> None:
+    """Without an overlap every earlier secret ends, also one whose own overlap still ran."""
+    _, first = keys.create("alice")
+    _, second = keys.rotate("alice", 1000.0)
+    _, third = keys.rotate("alice", 0.0)
+    assert [code_of(keys, secret) for secret in (first, second)] == ["expired_key"] * 2
+    assert keys.find(third).name == "alice"
+
+
+def test_revoking_ends_all_secrets_of_a_key(keys: KeyStore) -> None:
+    """A rotated key that is revoked cannot be used with any of its secrets."""
+    _, old = keys.create("alice")
+    _, new = keys.rotate("alice", 1000.0)
+    keys.revoke("alice")
+    assert [code_of(keys, secret) for secret in (old, new)] == ["invalid_key"] * 2
+
+
+def test_a_database_from_before_limits_is_taken_over(tmp_path: Path) -> None:
+    """Keys of the first version work on, without limits, and can be given some."""
+    store = KeyStore(tmp_path)
+    _, secret = store.create("alice")
+    store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "gateway.db")) as db:
+        db.executescript("ALTER TABLE keys DROP COLUMN limits; DROP TABLE retired_secrets;")
+    store = KeyStore(tmp_path)
+    assert store.find(secret).limits == NO_LIMITS
+    assert store.edit("alice", {"rpm": 3}).limits.rpm == 3
+    store.close()

@@ -2,25 +2,18 @@
 
 import asyncio
 import contextlib
-import re
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 
 from dce.cli.context import Verb, json_option
 from dce.cli.exits import Exit
+from dce.cli.gateway_keys import keys
 from dce.cli.output import error_text, note, say, say_json
 from dce.gateway.settings import GatewaySettings, load_settings
-from dce.wire.errors import DceError
-
-if TYPE_CHECKING:
-    from dce.gateway.keys import KeyStore
 
 _LISTS: dict[str, tuple[str, str]] = {"backends": ("--backend", "URL"), "aliases": ("--alias", "NAME=MODEL")}
 """Fields that hold several values: the flag that is given once for each, and its value's form."""
@@ -30,8 +23,6 @@ _TYPES: dict[type, type] = {
     msgspec.inspect.FloatType: float,
     msgspec.inspect.StrType: str,
 }
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @click.group(name="gateway")
@@ -115,105 +106,4 @@ def check(ctx: click.Context, /, config: Path | None, is_json: bool, **flags: An
     ctx.exit(Exit.UNREACHABLE if any(fault for _, fault, _ in found) else Exit.DONE)
 
 
-@command.group()
-def keys() -> None:
-    """Who may use the gateway. A running gateway notices changes at once."""
-
-
-def _data_dir_option(verb: Verb) -> Verb:
-    return click.option(
-        "--data-dir", metavar="DIR", help="The gateway's data folder (default: DCE_DATA_DIR, or that of `serve`)."
-    )(verb)
-
-
-@contextmanager
-def _key_store(data_dir: str | None) -> Iterator["KeyStore"]:
-    from dce.gateway.keys import KeyStore  # noqa: PLC0415
-
-    folder = Path(load_settings(None, data_dir=data_dir).data_dir)
-    try:
-        store = KeyStore(folder)
-    except OSError as error:
-        raise DceError("invalid_input", f"cannot use the data folder {folder}: {error.strerror}") from None
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-@keys.command()
-@click.argument("name")
-@click.option("--expires", metavar="D", help="When it ends: 12h, 30d, or a date such as 2027-01-31 (UTC).")
-@json_option
-@_data_dir_option
-def create(name: str, expires: str | None, is_json: bool, data_dir: str | None) -> None:
-    """Make a key and print it, alone on standard output. It is not kept and cannot be shown again."""
-    expires_at = None if expires is None else _moment(expires, time.time())
-    with _key_store(data_dir) as store:
-        key, secret = store.create(name, expires_at=expires_at)
-    if is_json:
-        say_json({**msgspec.to_builtins(key), "key": secret})
-        return
-    note(f"key {key.id} for {key.name}{_until(key.expires_at)}; this is the only time it is shown:")
-    say(secret)
-
-
-@keys.command(name="list")
-@json_option
-@_data_dir_option
-def list_(is_json: bool, data_dir: str | None) -> None:
-    """Print all keys, revoked ones too; never a secret."""
-    with _key_store(data_dir) as store:
-        found = store.list()
-    if is_json:
-        say_json(found)
-        return
-    for key in found:
-        state = (
-            f"revoked {_date(key.revoked_at)}"
-            if key.revoked_at
-            else f"made {_date(key.created_at)}{_until(key.expires_at)}"
-        )
-        say(f"{key.id}  {key.name}  {state}")
-    if not found:
-        note("no keys yet: dce gateway keys create NAME")
-
-
-@keys.command()
-@click.argument("name_or_id", metavar="NAME|ID")
-@json_option
-@_data_dir_option
-def revoke(name_or_id: str, is_json: bool, data_dir: str | None) -> None:
-    """End a key at once, by its id, or all of a name."""
-    with _key_store(data_dir) as store:
-        revoked = store.revoke(name_or_id)
-    if is_json:
-        say_json(revoked)
-        return
-    for key in revoked:
-        say(f"revoked {key.id} ({key.name})")
-
-
-def _moment(text: str, now: float) -> float:
-    """`30d` from `now`, or a UTC date or date and time, as seconds since the epoch."""
-    match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
-    try:
-        moment = now + int(match[1]) * _UNITS[match[2]] if match else _parse_date(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is neither 30d nor a date", param_hint="--expires") from None
-    if moment <= now:
-        raise click.BadParameter(f"{text} is in the past", param_hint="--expires")
-    return moment
-
-
-def _parse_date(text: str) -> float:
-    parsed = datetime.fromisoformat(text)
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-
-
-def _date(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _until(expires_at: float | None) -> str:
-    return f", until {_date(expires_at)} UTC" if expires_at else ""
+command.add_command(keys)

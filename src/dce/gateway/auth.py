@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from dce.gateway.keys import KeyStore
+from dce.gateway.limits import NO_LIMITS, Limits
 from dce.wire.errors import DceError
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -17,6 +18,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     name: str
     cache_salt: str = ""
+    limits: Limits = NO_LIMITS
 
 
 ANONYMOUS = Principal(key_id="", name="anonymous")
@@ -45,4 +47,4 @@ class Authenticator:
             raise DceError("missing_key", "the Authorization header is not of the form `Bearer KEY`")
         key = self._keys.find(secret.strip().decode("latin-1"))
         salt = self._keys.cache_salt(key) if self._is_salted else ""
-        return Principal(key_id=key.id, name=key.name, cache_salt=salt)
+        return Principal(key_id=key.id, name=key.name, cache_salt=salt, limits=key.limits)
