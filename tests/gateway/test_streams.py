@@ -203,6 +203,25 @@ def test_usage_of_every_dialect_is_summed() -> None:
     played(scene)
 
 
+def test_a_native_request_that_is_closed_counts_all_of_its_choices() -> None:
+    """Of one request for three choices, a finished, a stopped and an abandoned one each have their own count."""
+
+    async def scene() -> None:
+        play = await Play([[0, 1, 2]]).open()
+        (exchange,) = play.exchanges
+        for at in range(3):
+            exchange.say(frame(index=at, usage={"prompt_tokens": 7, "completion_tokens": 3 + at}))
+        play.stream.stop(1)
+        exchange.say(frame(index=0, finish="stop") + usage(8))
+        play.stream.stop(2)
+        assert [count.usage.completion_tokens for count in play.stream.counts()] == [8, 4, 5]
+        assert [count.exactness for count in play.stream.counts()] == ["exact", "running", "running"]
+        assert play.stream.usage().completion_tokens == 17
+        assert [choice.finish_reason for choice in play.stream.choices] == ["stop", "", ""]
+
+    played(scene)
+
+
 def test_stopping_one_of_a_native_request_is_logical() -> None:
     """Its frames are dropped while the others go on; the request is closed when nobody needs it any more."""
 

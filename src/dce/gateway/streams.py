@@ -7,18 +7,18 @@ finish_reason was seen), stopped (the client said so) or lost (with an error tha
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
 
+from dce.gateway.counts import Count, counts, total
 from dce.gateway.faults import frame_fault
 from dce.gateway.frames import FrameSplitter, index_of, is_plain, with_index
 from dce.gateway.output import Output
 from dce.gateway.transport import Exchange
-from dce.wire.chat import BadChunk, Usage, chunk_of, read_chunks, read_values
+from dce.wire.chat import BadChunk, Usage, chunk_of, read_values
 from dce.wire.errors import DceError, ErrorBody
 
 DONE = b"[DONE]"
@@ -34,19 +34,29 @@ class ChoiceState(StrEnum):
 
 
 class Choice:
-    """One response: its state, and the last usage seen of it."""
+    """One response: its state, its times on the loop's clock, and what the backend counted."""
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.state = ChoiceState.OPEN
         self.is_open = True
         self.error: DceError | None = None
+        self.finish_reason = ""
+        """The model's own; empty unless finished."""
         self.last_frame = b""
+        self.first_at: float | None = None
+        self.ended_at: float | None = None
+        self.usage: Usage | None = None
 
-    def end(self, state: ChoiceState, error: DceError | None = None) -> None:
+    @property
+    def is_finished(self) -> bool:
+        """Whether the model ended it."""
+        return self.state is ChoiceState.FINISHED
+
+    def end(self, state: ChoiceState, at: float, error: DceError | None = None) -> None:
         """OPEN → any of the others, once."""
         assert self.is_open, f"choice {self.index} ends twice"
-        self.state, self.error, self.is_open = state, error, False
+        self.state, self.ended_at, self.error, self.is_open = state, at, error, False
 
 
 class Opener(Protocol):
@@ -65,8 +75,9 @@ class Part:
         self.exchange: Exchange | None = None
         self.opening: asyncio.Task[None] | None = None
         self.is_opened = False
-        self.usages: list[Usage] = []
-        """vLLM sends one, the sum over its choices; llama.cpp one a choice."""
+        self.sum: Usage | None = None
+        self._uncounted: list[int] = []
+        """Choices whose end was seen, but not yet what they cost."""
         self._splitter = FrameSplitter()
         self._first = self.indices[0]
         self._is_single = len(self.indices) == 1
@@ -138,7 +149,7 @@ class Part:
             elif chunk.choices:
                 self._each_choice(value)
             elif chunk.usage is not None:
-                self.usages.append(chunk.usage)
+                self._count(chunk.usage)
 
     def _each_choice(self, value: dict[str, Any]) -> None:
         for choice in value["choices"]:
@@ -150,7 +161,17 @@ class Part:
                 continue
             self._stream.pass_on(index, _encoded({**value, "choices": [{**choice, "index": index}]}))
             if isinstance(choice.get("finish_reason"), str):
-                self._stream.finish(index)
+                self._uncounted.append(index)
+                self._stream.finish(index, choice["finish_reason"])
+
+    def _count(self, usage: Usage) -> None:
+        """vLLM sends one usage, the sum over its choices, at the end; llama.cpp one a choice, right after its end."""
+        ended, self._uncounted = self._uncounted, []
+        of = self.indices if self._is_single else ended
+        if len(of) == 1:
+            self._stream.choices[of[0]].usage = usage
+        else:
+            self.sum = usage
 
 
 class Stream:
@@ -204,7 +225,7 @@ class Stream:
         choice = self.choices[index]
         if not choice.is_open:
             return False
-        choice.end(ChoiceState.STOPPED)
+        choice.end(ChoiceState.STOPPED, self._loop.time())
         self._emit(_chunk(self, {"index": index, "delta": {}, "finish_reason": "stopped"}))
         part = self._part_of[index]
         if not any(self.choices[other].is_open for other in part.indices):
@@ -262,13 +283,17 @@ class Stream:
         """A frame of one choice, already renumbered. Frames of a choice that has ended are dropped."""
         choice = self.choices[index]
         if choice.is_open:
+            if not choice.last_frame:
+                choice.first_at = self._loop.time()
             choice.last_frame = data
             self._emit(data)
 
-    def finish(self, index: int) -> None:
+    def finish(self, index: int, reason: str) -> None:
         """The model ended this choice."""
-        if self.choices[index].is_open:
-            self.choices[index].end(ChoiceState.FINISHED)
+        choice = self.choices[index]
+        if choice.is_open:
+            choice.end(ChoiceState.FINISHED, self._loop.time())
+            choice.finish_reason = reason
             self.check_finished()
 
     def lose(self, part: Part, error: DceError) -> None:
@@ -276,7 +301,7 @@ class Stream:
         for index in part.indices:
             choice = self.choices[index]
             if choice.is_open:
-                choice.end(ChoiceState.LOST, error)
+                choice.end(ChoiceState.LOST, self._loop.time(), error)
                 self._emit(
                     _chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)})
                 )
@@ -288,14 +313,13 @@ class Stream:
             self._is_paused = True
             part.exchange.pause()
 
+    def counts(self) -> list[Count]:
+        """What each choice cost. Of an aborted one, the last figure seen."""
+        return counts(self.parts, self.choices, self.frames)
+
     def usage(self) -> Usage:
-        """The sum over the choices; the prompt counts once. Of an aborted choice, the last figure seen."""
-        known = [usage for part in self.parts for usage in (part.usages or _last_usages(self, part))]
-        return Usage(
-            prompt_tokens=max((usage.prompt_tokens for usage in known), default=0),
-            completion_tokens=sum(usage.completion_tokens for usage in known),
-            cached_tokens=max((usage.cached_tokens for usage in known), default=0),
-        )
+        """The sum over the choices; the prompt counts once."""
+        return total(self.counts())
 
     def check_finished(self) -> None:
         """Finishes the stream when every choice has ended and every part has said its usage or is closed."""
@@ -345,13 +369,3 @@ def _encoded(value: dict[str, Any]) -> bytes:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, OverflowError) as error:
         raise BadChunk("a chunk that cannot be encoded") from error
-
-
-def _last_usages(stream: Stream, part: Part) -> list[Usage]:
-    """Usage from the last frame of each choice, for a part that never sent its sum."""
-    found: list[Usage] = []
-    for frame in (stream.choices[index].last_frame for index in part.indices):
-        with contextlib.suppress(BadChunk):
-            chunks = read_chunks(frame.decode("utf-8", "replace")) if frame else []
-            found += [chunk.usage for chunk in chunks if chunk.usage is not None]
-    return found

@@ -16,12 +16,17 @@ DONE = "[DONE]"
 """The data of the last event of an OpenAI stream. It says that the server stopped talking, not that it succeeded."""
 
 
+MAX_TOKENS = 2**40
+"""More than any response has; a broken server's larger number would not fit a database."""
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Exact token counts as the server gives them."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    thinking_tokens: int = 0
 
 
 class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,11 +114,11 @@ def usage_of(value: object) -> Usage | None:
     """The usage object of a chunk or an answer, if it is one."""
     if not isinstance(value, dict):
         return None
-    details = value.get("prompt_tokens_details")
     return Usage(
         prompt_tokens=_count(value.get("prompt_tokens")),
         completion_tokens=_count(value.get("completion_tokens")),
-        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        cached_tokens=_detail(value, "prompt_tokens_details", "cached_tokens"),
+        thinking_tokens=_detail(value, "completion_tokens_details", "reasoning_tokens"),
     )
 
 
@@ -121,12 +126,18 @@ def _predicted(timings: object) -> Usage | None:
     """llama.cpp's count of a running choice's tokens, which stands where others have usage."""
     if not isinstance(timings, dict) or not isinstance(timings.get("predicted_n"), int):
         return None
-    return Usage(prompt_tokens=_count(timings.get("prompt_n")), completion_tokens=timings["predicted_n"])
+    return Usage(prompt_tokens=_count(timings.get("prompt_n")), completion_tokens=_count(timings["predicted_n"]))
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _detail(usage: dict[str, Any], group: str, name: str) -> int:
+    details = usage.get(group)
+    return _count(details.get(name)) if isinstance(details, dict) else 0
+
+
 def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    """A number of tokens; what cannot be one counts as absent."""
+    return value if isinstance(value, int) and 0 <= value <= MAX_TOKENS else 0
