@@ -1,16 +1,36 @@
 """Streams that outlive their connection, over real sockets: cut anywhere, resumed, abandoned, taken over."""
 
+import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import httpx
 import pytest
 
+from dce.gateway.live import Directory, LiveStream
+from dce.gateway.output import EventOutput
+from dce.gateway.streams import Stream
+from dce.gateway.wire import ClientWire
 from tests.fakes.chain import SLOW, Answer, Chain, check_sound, client_of, error_of, eventually, other_key
+from tests.simulation.loop import VirtualLoop
 
 PATIENT = {"x-dce-resume-grace": "20"}
 HASTY = {"x-dce-resume-grace": "0"}
+
+
+class Reader:
+    """A client's connection that takes everything."""
+
+    on_writable = None
+    is_writable = True
+
+    def write(self, data: bytes) -> None:
+        """Taken."""
+
+    def cut(self) -> None:
+        """Nobody cuts it."""
 
 
 @contextlib.contextmanager
@@ -74,6 +94,31 @@ def test_the_end_can_be_fetched_after_the_stream_has_ended(chain: Chain) -> None
         answer._decoder, answer._pieces = type(answer._decoder)(), response.iter_raw()
         check_sound(answer.rest(), 10)
     assert chain.client.delete(f"/api/dce/streams/{answer.stream_id}").status_code == 404
+
+
+def test_the_end_is_kept_for_who_still_reads() -> None:
+    """A client may take longer than the grace period to read what has ended long ago; its grace begins when it goes."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        stream = Stream("s", "owner", "m", [[0]])
+        directory, reader = Directory(), cast("ClientWire", Reader())
+        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda: None)
+        directory.start(live)
+        live.attach(reader, 0)
+        stream.stop(0)
+        await asyncio.sleep(100)
+        assert directory.find("s", "owner") is live
+        live.detach(reader)
+        await asyncio.sleep(4)
+        assert directory.find("s", "owner") is live
+        await asyncio.sleep(2)
+        assert directory.is_empty
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
 
 
 def test_nobody_came_back(chain: Chain) -> None:

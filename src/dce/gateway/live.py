@@ -73,14 +73,15 @@ class LiveStream:
             self.task.cancel()
 
     async def run(self) -> None:
-        """To the last frame; then the frames are kept for a client that lost the end of its stream."""
+        """To the last frame; then the frames are kept for a client that loses the end of its stream: as long as one reads, and
+        for the grace period after it has gone, when `abandon` ends this."""
         await self.stream.finished
         for frame in self.stream.last_frames():
             self.output.frame(frame)
         self.output.flush()
         self.let_go()
         if self._grace_s > 0:
-            await asyncio.sleep(self._grace_s)
+            await asyncio.get_running_loop().create_future()
 
     def let_go(self) -> None:
         """Gives back what was acquired for the stream: once, when it has ended, finished or abandoned."""

@@ -1,0 +1,54 @@
+"""The gateway under thousands of seeded worlds."""
+
+from pathlib import Path
+
+import pytest
+
+from dce.gateway.keys import KeyStore
+from tests.simulation.world import Outcome, simulate
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A data folder and a key, shared by all worlds."""
+    folder = tmp_path_factory.mktemp("simulation")
+    keys = KeyStore(folder)
+    try:
+        return folder, keys.create("simulated")[1]
+    finally:
+        keys.close()
+
+
+def check_telling(outcomes: list[Outcome], least_cuts: int) -> None:
+    """The worlds were varied enough to mean something."""
+    seen = [each for outcome in outcomes for each in outcome.seen]
+    assert sum(each.cuts for each in seen) >= least_cuts
+    for ends in ("is_done", "is_gap", "is_unknown", "has_left", "is_forward"):
+        assert any(getattr(each, ends) for each in seen), f"no client's {ends}"
+    codes = {error["code"] for each in seen for error in each.errors}
+    assert codes >= {"backend_error", "stream_interrupted", "backend_unreachable", "backend_timeout"}
+
+
+def test_two_thousand_worlds(keyed: tuple[Path, str]) -> None:
+    """Every request ends once, nothing is kept, nothing is invented, no frame is missing or twice, usage counts once."""
+    check_telling(simulate(range(2_000), *keyed), least_cuts=1_500)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("block", range(5))
+def test_ten_thousand_worlds_more(keyed: tuple[Path, str], block: int) -> None:
+    """The same for 10,000 other seeds with more than 10,000 cuts between them."""
+    check_telling(simulate(range(2_000 * (block + 1), 2_000 * (block + 2)), *keyed), least_cuts=2_000)
+
+
+def test_a_seed_is_a_world(keyed: tuple[Path, str]) -> None:
+    """The same seed leads to the same end, so that what was found can be found again."""
+    first, again = (simulate([7], *keyed)[0] for _ in range(2))
+    for one, other in zip(first.seen, again.seen, strict=True):
+        assert (one.texts, one.finishes, one.cuts, len(one.ids)) == (
+            other.texts,
+            other.finishes,
+            other.cuts,
+            len(other.ids),
+        )
+    assert first.served == again.served
