@@ -1,14 +1,11 @@
 """`dce gateway keys`: who may use the gateway, from the shell."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from dce.cli.gateway_keys import _moment
 from dce.cli.main import main
 from dce.gateway.keys import Key, KeyStore
 
@@ -64,21 +61,6 @@ def test_expiry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = run_json(capsys, "gateway", "keys", "create", "c", "--expires", "30d", *where)
     assert made["expires_at"] - made["created_at"] == pytest.approx(30 * 86_400, abs=60)
     assert main(["gateway", "keys", "create", "c", "--expires", "soon", *where]) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [("90s", 1090.0), ("2w", 1000.0 + 1_209_600), ("1970-01-02", 86_400.0), ("1970-01-02T00:00:00+01:00", 82_800.0)],
-)
-def test_moments(text: str, moment: float) -> None:
-    """A span counts from now; a date is UTC unless it says otherwise."""
-    assert _moment(text, 1000.0) == moment
-
-
-def test_moment_in_the_past() -> None:
-    """A key cannot be made that has already ended."""
-    with pytest.raises(click.BadParameter):
-        _moment("2001-01-01", time.time())
 
 
 EVERY_LIMIT = (

@@ -1,10 +1,8 @@
 """`dce gateway keys`: who may use the gateway, and how much. A running gateway notices changes at its next request."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import click
 import msgspec
 
 from dce.cli.context import Verb, json_option
+from dce.cli.moments import date_text, end_moment, span
 from dce.cli.output import note, say, say_json
 from dce.gateway.limits import NO_LIMITS, Limits
 from dce.gateway.settings import load_settings
@@ -20,7 +19,6 @@ from dce.wire.errors import DceError
 if TYPE_CHECKING:
     from dce.gateway.keys import Key, KeyStore
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _NONE = ("0", "none", "never", "")
 """Words that take a limit away."""
 
@@ -59,7 +57,7 @@ def _changes(
         name: _limit(text, "--" + name.replace("_", "-")) for name, text in counts.items() if text is not None
     }
     if expires is not None:
-        given["expires_at"] = None if expires in _NONE else _moment(expires, time.time())
+        given["expires_at"] = None if expires in _NONE else end_moment(expires, time.time(), "--expires")
     if models is not None:
         given["models"] = [] if models in _NONE else [name.strip() for name in models.split(",") if name.strip()]
     if weight is not None:
@@ -81,14 +79,16 @@ def _limit(text: str, flag: str) -> int | None:
     return int(digits)
 
 
-def _data_dir_option(verb: Verb) -> Verb:
+def data_dir_option(verb: Verb) -> Verb:
+    """`--data-dir DIR`."""
     return click.option(
         "--data-dir", metavar="DIR", help="The gateway's data folder (default: DCE_DATA_DIR, or that of `serve`)."
     )(verb)
 
 
 @contextmanager
-def _key_store(data_dir: str | None) -> Iterator["KeyStore"]:
+def key_store(data_dir: str | None) -> Iterator["KeyStore"]:
+    """The keys of a data folder, closed afterwards."""
     from dce.gateway.keys import KeyStore  # noqa: PLC0415
 
     folder = Path(load_settings(None, data_dir=data_dir).data_dir)
@@ -106,14 +106,14 @@ def _key_store(data_dir: str | None) -> Iterator["KeyStore"]:
 @click.argument("name")
 @_limits_options
 @json_option
-@_data_dir_option
+@data_dir_option
 def create(name: str, is_json: bool, data_dir: str | None, **flags: Any) -> None:
     """Make a key and print it, alone on standard output. It is not kept and cannot be shown again."""
     from dce.gateway.keys import changed  # noqa: PLC0415
 
     given = _changes(**flags)
     expires_at = given.pop("expires_at", None)
-    with _key_store(data_dir) as store:
+    with key_store(data_dir) as store:
         key, secret = store.create(name, expires_at=expires_at, limits=changed(NO_LIMITS, given))
     _show_secret(key, secret, is_json, f"key {key.id} for {key.name}{_until(key.expires_at)}{_tail(key.limits)}")
 
@@ -122,13 +122,13 @@ def create(name: str, is_json: bool, data_dir: str | None, **flags: Any) -> None
 @click.argument("name_or_id", metavar="NAME|ID")
 @_limits_options
 @json_option
-@_data_dir_option
+@data_dir_option
 def edit(name_or_id: str, is_json: bool, data_dir: str | None, **flags: Any) -> None:
     """Change a key's limits or its end; 0 or `none` takes a limit away, what is not named stays."""
     given = _changes(**flags)
     if not given:
         raise click.UsageError("nothing to change: name a limit, such as --rpm 60")
-    with _key_store(data_dir) as store:
+    with key_store(data_dir) as store:
         key = store.edit(name_or_id, given)
     if is_json:
         say_json(key)
@@ -145,24 +145,28 @@ def edit(name_or_id: str, is_json: bool, data_dir: str | None, **flags: Any) -> 
     help="How long the old secret still works (default: 24h); 0: it ends now.",
 )
 @json_option
-@_data_dir_option
+@data_dir_option
 def rotate(name_or_id: str, overlap: str, is_json: bool, data_dir: str | None) -> None:
     """Give a key a new secret and print it, alone on standard output. Limits and accounts stay the key's."""
-    overlap_s = 0.0 if overlap == "0" else _span(overlap)
+    overlap_s = 0.0 if overlap == "0" else span(overlap)
     if overlap_s is None:
         raise click.BadParameter(f"{overlap!r} is not a span such as 24h", param_hint="--overlap")
-    with _key_store(data_dir) as store:
+    with key_store(data_dir) as store:
         key, secret = store.rotate(name_or_id, overlap_s)
-    end = f"the old secret works until {_date(key.rotated_until)} UTC" if overlap_s else "the old secret has ended"
+    end = (
+        f"the old secret works until {date_text(key.rotated_until or 0)} UTC"
+        if overlap_s
+        else "the old secret has ended"
+    )
     _show_secret(key, secret, is_json, f"new secret for key {key.id} ({key.name}); {end}")
 
 
 @keys.command(name="list")
 @json_option
-@_data_dir_option
+@data_dir_option
 def list_(is_json: bool, data_dir: str | None) -> None:
     """Print all keys with their limits, revoked ones too; never a secret."""
-    with _key_store(data_dir) as store:
+    with key_store(data_dir) as store:
         found = store.list()
     if is_json:
         say_json(found)
@@ -176,10 +180,10 @@ def list_(is_json: bool, data_dir: str | None) -> None:
 @keys.command()
 @click.argument("name_or_id", metavar="NAME|ID")
 @json_option
-@_data_dir_option
+@data_dir_option
 def revoke(name_or_id: str, is_json: bool, data_dir: str | None) -> None:
     """End a key at once, by its id, or all of a name."""
-    with _key_store(data_dir) as store:
+    with key_store(data_dir) as store:
         revoked = store.revoke(name_or_id)
     if is_json:
         say_json(revoked)
@@ -209,10 +213,10 @@ def _tail(limits: Limits) -> str:
 
 def _state(key: "Key") -> str:
     if key.revoked_at:
-        return f"revoked {_date(key.revoked_at)}"
+        return f"revoked {date_text(key.revoked_at)}"
     is_overlapping = key.rotated_until is not None and key.rotated_until > time.time()
-    overlap = f", old secret until {_date(key.rotated_until)} UTC" if is_overlapping else ""
-    return f"made {_date(key.created_at)}{_until(key.expires_at)}{overlap}"
+    overlap = f", old secret until {date_text(key.rotated_until or 0)} UTC" if is_overlapping else ""
+    return f"made {date_text(key.created_at)}{_until(key.expires_at)}{overlap}"
 
 
 def _show_secret(key: "Key", secret: str, is_json: bool, text: str) -> None:
@@ -223,32 +227,5 @@ def _show_secret(key: "Key", secret: str, is_json: bool, text: str) -> None:
     say(secret)
 
 
-def _span(text: str) -> float | None:
-    """`30d` in seconds; None if it is not a span."""
-    match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
-    return float(match[1]) * _UNITS[match[2]] if match else None
-
-
-def _moment(text: str, now: float) -> float:
-    """`30d` from `now`, or a UTC date or date and time, as seconds since the epoch."""
-    span = _span(text)
-    try:
-        moment = now + span if span is not None else _parse_date(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is neither 30d nor a date", param_hint="--expires") from None
-    if moment <= now:
-        raise click.BadParameter(f"{text} is in the past", param_hint="--expires")
-    return moment
-
-
-def _parse_date(text: str) -> float:
-    parsed = datetime.fromisoformat(text)
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-
-
-def _date(moment: float | None) -> str:
-    return datetime.fromtimestamp(moment or 0, UTC).strftime("%Y-%m-%d %H:%M")
-
-
 def _until(expires_at: float | None) -> str:
-    return f", until {_date(expires_at)} UTC" if expires_at else ""
+    return f", until {date_text(expires_at)} UTC" if expires_at else ""
