@@ -1,12 +1,16 @@
-// The window: files on the left, the cycle and its responses on the right.
+// The window: the steps on top, files on the left, the cycle and its responses on the right; or a screen of its own.
 
 import { useCallback, useState } from "react";
 import { CycleCard } from "./components/cycle";
 import { Files } from "./components/files";
 import { Gone, Header } from "./components/header";
 import { Help, useKeys } from "./components/help";
+import { HistoryScreen } from "./components/history";
 import { Notices } from "./components/notices";
 import { Responses } from "./components/responses";
+import { SettingsScreen } from "./components/settings";
+import { Steps } from "./components/steps";
+import { use } from "./state/store";
 
 export function App() {
   const [isHelp, setHelp] = useState(false);
@@ -14,18 +18,28 @@ export function App() {
   return (
     <>
       <Header onHelp={() => setHelp(true)} />
-      <div className="body">
-        <aside>
-          <Files />
-        </aside>
-        <main>
-          <Gone />
-          <CycleCard />
-          <Responses />
-        </main>
-      </div>
+      <Steps />
+      <Screen />
       <Notices />
       <Help isOpen={isHelp} onClose={() => setHelp(false)} />
     </>
+  );
+}
+
+function Screen() {
+  const pane = use((state) => state.place.pane);
+  if (pane === "settings") return <SettingsScreen />;
+  if (pane === "history") return <HistoryScreen />;
+  return (
+    <div className="body">
+      <aside>
+        <Files />
+      </aside>
+      <main>
+        <Gone />
+        <CycleCard />
+        <Responses />
+      </main>
+    </div>
   );
 }

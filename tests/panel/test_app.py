@@ -104,7 +104,7 @@ def test_a_body_that_is_not_right_is_named(tmp_path: Path, content: bytes, kind:
         answer = await window.client.post("/api/generations", content=content, headers=headers)
         assert answer.status_code == 400
         assert answer.json()["error"]["code"] == "invalid_input"
-        assert (await window.get("/api/workspace"))["generations"] == []
+        assert (await window.get("/api/cycles/1"))["generations"] == []
 
     play(tmp_path, scene)
 
@@ -191,7 +191,9 @@ def test_a_new_cycle_is_the_newest(tmp_path: Path) -> None:
 
     async def scene(window: Window) -> None:
         made = (await window.post("/api/cycles", {"title": "Next"}))["cycle"]
-        assert (await window.get("/api/workspace"))["cycles"][-1] == made
+        head = (await window.get("/api/workspace"))["cycles"][-1]
+        assert (head["id"], head["title"], head["rev"]) == (made["id"], "Next", made["rev"])
+        assert "context" not in head
 
     play(tmp_path, scene)
 
@@ -228,7 +230,7 @@ def test_a_generation_from_the_click_to_its_ends(tmp_path: Path) -> None:
         assert (statuses[6], statuses[7]) == ("truncated", "error")
         assert view["slots"][7]["error"]["hop"] == "backend"
         assert view["model"] == "rig-model"
-        (summary,) = (await window.get("/api/workspace"))["generations"]
+        (summary,) = (await window.get("/api/cycles/1"))["generations"]
         assert (summary["id"], summary["is_running"]) == (view["id"], False)
         assert (window.session.workspace.project.root / "prompt.md").exists()
 

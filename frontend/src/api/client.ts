@@ -67,6 +67,7 @@ export const api = {
   workspace: () => request<WorkspaceView>("GET", "/api/workspace"),
   files: () => request<FilesView>("GET", "/api/files"),
   select: (body: SelectionChange) => request<SelectionChange>("PUT", "/api/selection", body),
+  cycle: (id: number) => request<CycleView>("GET", `/api/cycles/${id}`),
   createCycle: (body: CycleNew) => request<CycleView>("POST", "/api/cycles", body),
   editCycle: (id: number, body: CycleEdit) => request<CycleView>("PUT", `/api/cycles/${id}`, body),
   prompt: (cycle: number, withText: boolean) =>

@@ -115,6 +115,19 @@ export interface CycleEdit {
   readonly ephemeral: string;
 }
 
+/** A cycle without its texts, as a list of hundreds shows it. `generation`: its latest one's id, None before the first. */
+export interface CycleHead {
+  readonly id: number;
+  readonly rev: number;
+  readonly title: string;
+  readonly has_context: boolean;
+  readonly chosen_generation: number | null;
+  readonly chosen_slot: number | null;
+  readonly card: string;
+  readonly updated_at: number;
+  readonly generation: number | null;
+}
+
 /** A new cycle's texts. */
 export interface CycleNew {
   readonly title?: string;
@@ -122,14 +135,15 @@ export interface CycleNew {
   readonly ephemeral?: string;
 }
 
-/** One cycle, as it now is. */
+/** One cycle, as it now is, with its generations, the oldest first. */
 export interface CycleView {
   readonly cycle: Cycle;
+  readonly generations: ReadonlyArray<GenerationSummary>;
 }
 
-/** All cycles, by id. */
+/** All cycles, by id, without their texts. */
 export interface CyclesView {
-  readonly cycles: ReadonlyArray<Cycle>;
+  readonly cycles: ReadonlyArray<CycleHead>;
 }
 
 /** Two texts of one file; None: there is no such file on that side. */
@@ -360,7 +374,7 @@ export interface WorkspaceChanged {
   readonly what: string;
 }
 
-/** The snapshot a window starts from; events after `cursor` carry it on. `restorable`: what restore would put back. */
+/** The snapshot a window starts from; events after `cursor` carry it on. `restorable`: what restore would put back. `cycles` hold no texts, so that hundreds of them cost no more than a screen. */
 export interface WorkspaceView {
   readonly name: string;
   readonly root: string;
@@ -370,9 +384,8 @@ export interface WorkspaceView {
   readonly max_n: number;
   readonly version: string;
   readonly cursor: string;
-  readonly cycles: ReadonlyArray<Cycle>;
+  readonly cycles: ReadonlyArray<CycleHead>;
   readonly selection: ReadonlyArray<string>;
-  readonly generations: ReadonlyArray<GenerationSummary>;
   readonly checks: ReadonlyArray<string>;
   readonly restorable: Acceptance | null;
 }

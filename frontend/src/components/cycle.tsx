@@ -1,22 +1,21 @@
 // What the next cycle should do: its texts, kept as they are written, the prompt they make, and Generate.
 
 import { useEffect, useState } from "react";
-import type { Cycle, PromptView } from "../api/generated";
+import type { Cycle, CycleHead, PromptView } from "../api/generated";
 import { api } from "../api/client";
-import { chooseCycle, createCycle, generate } from "../state/actions";
+import { chooseCycle, closePane, createCycle, generate, openPane } from "../state/actions";
 import { adopt, flush, resolve, useDraft, write } from "../state/draft";
-import { notify, use } from "../state/store";
+import { notify, set, use } from "../state/store";
 import { number } from "../text/words";
 import { text } from "../text/messages";
-import { Plus } from "./icons";
+import { Chevron, Plus } from "./icons";
 import { PromptDialog } from "./prompt";
 
 const METER_AFTER_MS = 500;
 
 export function CycleCard() {
   const cycles = use((state) => state.workspace?.cycles);
-  const id = use((state) => state.cycle);
-  const cycle = cycles?.find((each) => each.id === id);
+  const cycle = use((state) => state.cycle?.cycle);
   const draft = useDraft();
   useEffect(() => {
     if (cycle) adopt(cycle);
@@ -25,23 +24,10 @@ export function CycleCard() {
   return (
     <section className="card cycle" aria-label={text.cycle.label}>
       <div className="row">
-        <select
-          aria-label={text.cycle.label}
-          className="cycle-choice"
-          value={cycle.id}
-          onChange={(event) => {
-            void flush();
-            chooseCycle(Number(event.target.value));
-          }}
-        >
-          {cycles.toReversed().map((each) => (
-            <option key={each.id} value={each.id}>
-              {text.cycle.name(each.id, each.title)}
-            </option>
-          ))}
-        </select>
+        <CycleChoice cycles={cycles} id={cycle.id} />
         <button
           type="button"
+          id="new-cycle"
           className="quiet"
           onClick={async () => {
             if (await flush()) await createCycle();
@@ -72,6 +58,50 @@ export function CycleCard() {
       <Texts isScope={cycle.id === 0} title={draft.title} context={draft.context} ephemeral={draft.ephemeral} />
       <GenerateRow cycle={cycle} />
     </section>
+  );
+}
+
+function to(next: number | undefined): void {
+  if (next === undefined) return;
+  void flush();
+  chooseCycle(next);
+}
+
+/** Every cycle is a step away by prev and next, or a choice. */
+function CycleChoice({ cycles, id }: { cycles: ReadonlyArray<CycleHead>; id: number }) {
+  const at = cycles.findIndex((each) => each.id === id);
+  return (
+    <span className="cycle-nav">
+      <button
+        type="button"
+        className="quiet"
+        aria-label={text.cycle.earlier}
+        aria-keyshortcuts="["
+        id="cycle-earlier"
+        disabled={at <= 0}
+        onClick={() => to(cycles[at - 1]?.id)}
+      >
+        <Chevron />
+      </button>
+      <select aria-label={text.cycle.label} className="cycle-choice" value={id} onChange={(event) => to(Number(event.target.value))}>
+        {cycles.toReversed().map((each) => (
+          <option key={each.id} value={each.id}>
+            {text.cycle.name(each.id, each.title)}
+          </option>
+        ))}
+      </select>
+      <button
+        type="button"
+        className="quiet"
+        aria-label={text.cycle.later}
+        aria-keyshortcuts="]"
+        id="cycle-later"
+        disabled={at >= cycles.length - 1}
+        onClick={() => to(cycles[at + 1]?.id)}
+      >
+        <Chevron />
+      </button>
+    </span>
   );
 }
 
@@ -122,8 +152,9 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
   const isBusy = use((state) => state.busy.has("generate"));
   const selected = use((state) => state.selection.size);
   const [wanted, setWanted] = useState<number | null>(null);
-  const [isPreview, setPreview] = useState(false);
-  const meter = useMeter(cycle);
+  const isPreview = use((state) => state.place.pane === "prompt");
+  const meter = use((state) => state.meter);
+  useMeter(cycle);
   if (!workspace) return null;
   const n = wanted ?? workspace.n;
   return (
@@ -157,33 +188,31 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
       </label>
       <div className="push meter-box">
         {meter && <Meter prompt={meter} files={selected} />}
-        <button type="button" className="quiet" onClick={async () => setPreview(await flush())}>
+        <button type="button" className="quiet" onClick={async () => (await flush()) && openPane("prompt")}>
           {text.cycle.preview}
         </button>
       </div>
-      <PromptDialog cycle={cycle.id} isOpen={isPreview} onClose={() => setPreview(false)} />
+      <PromptDialog cycle={cycle.id} isOpen={isPreview} onClose={closePane} />
     </div>
   );
 }
 
 /** What the prompt would cost now; measured again a moment after the cycle or the selection was kept. */
-function useMeter(cycle: Cycle): PromptView | null {
+function useMeter(cycle: Cycle): void {
   const selection = use((state) => state.workspace?.selection);
-  const [prompt, setPrompt] = useState<PromptView | null>(null);
   useEffect(() => {
     let isCurrent = true;
     const timer = setTimeout(() => {
       api
         .prompt(cycle.id, false)
         .catch(() => null) // Generate and Preview tell what is wrong; a meter need not
-        .then((value) => isCurrent && setPrompt(value));
+        .then((meter) => isCurrent && set({ meter }));
     }, METER_AFTER_MS);
     return () => {
       isCurrent = false;
       clearTimeout(timer);
     };
   }, [cycle.id, cycle.rev, selection]);
-  return prompt;
 }
 
 function Meter({ prompt, files }: { prompt: PromptView; files: number }) {

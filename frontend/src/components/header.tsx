@@ -1,14 +1,19 @@
-// The top line: which workspace, which gateway, whether this window is in touch with the panel.
+// The top line: which workspace, which gateway, whether this window is in touch with the panel; the other screens and the light.
 
 import { useEffect } from "react";
-import { isActive } from "../text/words";
+import { closePane, openPane } from "../state/actions";
 import { use } from "../state/store";
+import { chooseTheme, isInVSCode, type Theme, THEMES, useTheme } from "../state/theme";
 import { text } from "../text/messages";
+import { isActive } from "../text/words";
 import { Rich } from "./rich";
+
+const SCREENS = ["history", "settings"] as const;
 
 export function Header({ onHelp }: { onHelp: () => void }) {
   const workspace = use((state) => state.workspace);
   const connection = use((state) => state.connection);
+  const pane = use((state) => state.place.pane);
   const running = use((state) => state.generation?.slots.filter(isActive).length ?? 0);
   const name = workspace?.name;
   useEffect(() => {
@@ -28,10 +33,42 @@ export function Header({ onHelp }: { onHelp: () => void }) {
       <span className={`connection is-${connection}`} role="status">
         {text.shell.connection[connection]}
       </span>
+      {SCREENS.map((screen) => (
+        <button
+          key={screen}
+          type="button"
+          className="quiet"
+          aria-pressed={pane === screen}
+          onClick={() => (pane === screen ? closePane() : openPane(screen))}
+        >
+          {text.shell.screens[screen]}
+        </button>
+      ))}
+      <ThemeChoice />
       <button type="button" className="quiet" onClick={onHelp} aria-label={text.shell.keysLabel} aria-keyshortcuts="?">
         ?
       </button>
     </header>
+  );
+}
+
+function ThemeChoice() {
+  const theme = useTheme();
+  const themes = THEMES.filter((each) => each !== "vscode" || theme === "vscode" || isInVSCode());
+  return (
+    <select
+      className="theme"
+      aria-label={text.shell.theme}
+      title={text.shell.theme}
+      value={theme}
+      onChange={(event) => chooseTheme(event.target.value as Theme)}
+    >
+      {themes.map((each) => (
+        <option key={each} value={each}>
+          {text.shell.themes[each]}
+        </option>
+      ))}
+    </select>
   );
 }
 

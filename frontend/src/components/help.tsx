@@ -1,7 +1,7 @@
 // The keys, and the window's handler of them. A key is never taken from a field that is being written in.
 
 import { useEffect } from "react";
-import { goTo, showFacet } from "../state/actions";
+import { goTo, openPane, showFacet } from "../state/actions";
 import { get } from "../state/store";
 import { text } from "../text/messages";
 import { Dialog } from "./dialog";
@@ -39,6 +39,10 @@ const ACTS: Readonly<Record<string, () => void>> = {
   a: () => document.getElementById("accept")?.click(),
   f: () => document.getElementById("file-filter")?.focus(),
   c: () => document.getElementById("cycle-context")?.focus(),
+  "[": () => document.getElementById("cycle-earlier")?.click(),
+  "]": () => document.getElementById("cycle-later")?.click(),
+  h: () => openPane("history"),
+  s: () => openPane("settings"),
 };
 
 const facet = (name: "answer" | "diff" | "raw") => {

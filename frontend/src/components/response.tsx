@@ -3,7 +3,8 @@
 import { useState } from "react";
 import type { BlockView, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
 import { accept, showFacet } from "../state/actions";
-import { use, type Facet } from "../state/store";
+import type { Facet } from "../state/place";
+import { use } from "../state/store";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
 import { Checks, Flag, Lines } from "./board";

@@ -3,6 +3,7 @@
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import type { GenerationView, SlotProgress } from "../api/generated";
 import { go, goTo, runChecks, stopAll } from "../state/actions";
+import { NOWHERE } from "../state/place";
 import { use } from "../state/store";
 import { clock, isActive } from "../text/words";
 import { text } from "../text/messages";
@@ -19,7 +20,7 @@ export function Responses() {
   if (isNone) return <FirstSteps />;
   if (!generation) return <section className="card" aria-busy="true" />;
   return (
-    <section className="card responses" aria-label={text.progress.responses}>
+    <section className="card responses" id="responses" tabIndex={-1} aria-label={text.progress.responses}>
       <GenerationBar generation={generation} />
       <RestoreBar />
       <Tabs
@@ -70,9 +71,10 @@ function SlotTab({ progress }: { progress: SlotProgress }) {
 
 function GenerationBar({ generation }: { generation: GenerationView }) {
   const workspace = use((state) => state.workspace);
+  const cycle = use((state) => state.cycle);
   const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
   const running = generation.slots.filter(isActive).length;
-  const all = workspace?.generations.filter((each) => each.cycle === generation.cycle) ?? [];
+  const all = cycle?.generations ?? [];
   return (
     <div className="row">
       <h2>{text.progress.responses}</h2>
@@ -80,7 +82,7 @@ function GenerationBar({ generation }: { generation: GenerationView }) {
         <select
           aria-label={text.progress.generation}
           value={generation.id}
-          onChange={(event) => go({ generation: Number(event.target.value), slot: null, facet: "answer" })}
+          onChange={(event) => go({ ...NOWHERE, cycle: generation.cycle, generation: Number(event.target.value) })}
         >
           {all.toReversed().map((each) => (
             <option key={each.id} value={each.id}>

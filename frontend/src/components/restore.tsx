@@ -23,7 +23,7 @@ export function RestoreBar() {
       <p>
         {text.accept.inWorkspace(acceptance.files.length, acceptance.slot, acceptance.generation)}
       </p>
-      <button type="button" disabled={isBusy} onClick={preview}>
+      <button type="button" id="restore" disabled={isBusy} onClick={preview}>
         {text.accept.restore}
       </button>
       <Dialog title={text.accept.restoreTitle} isOpen={writes !== null} onClose={() => setWrites(null)}>

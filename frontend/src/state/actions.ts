@@ -5,9 +5,8 @@ import type { CycleEdit, RestoreView, AcceptView } from "../api/generated";
 import { LiveResponse } from "../text/livetext";
 import { text } from "../text/messages";
 import { replay } from "./growth";
-import { readPlace, writePlace } from "./place";
-import { get, notify, notifyError, set, type Facet, type Place } from "./store";
-
+import { type Facet, NOWHERE, type Pane, type Place, readPlace, writePlace } from "./place";
+import { get, notify, notifyError, set } from "./store";
 
 /** Runs `work` under a name that disables its button meanwhile; false if it failed (and was told). */
 export async function attempt<T>(name: string, work: () => Promise<T>): Promise<T | false> {
@@ -40,25 +39,42 @@ async function latest<T>(kind: string, load: () => Promise<T>, use: (value: T) =
 
 export const loadWorkspace = () =>
   latest("workspace", api.workspace, (workspace) => {
-    const { cycle, place, selection } = get();
-    const isGone = cycle === null || workspace.cycles.every(({ id }) => id !== cycle);
-    set({
-      workspace,
-      selection: isSaving() ? selection : new Set(workspace.selection),
-      cycle: isGone ? (workspace.cycles.at(-1)?.id ?? null) : cycle,
-    });
-    if (place.generation === null) {
-      const newest = workspace.generations.findLast((generation) => generation.cycle === get().cycle);
-      if (newest) go({ generation: newest.id, slot: null, facet: "answer" }, true);
-    }
+    const { selection } = get();
+    set({ workspace, selection: isSaving() ? selection : new Set(workspace.selection) });
+    settle();
+    void loadCycle();
   });
+
+/** A place that is not there, or is not said whole, becomes the newest one that fits. */
+function settle(): void {
+  const { place, workspace } = get();
+  const cycles = workspace?.cycles ?? [];
+  // An address with a generation alone waits for the generation to say whose it is.
+  if (place.cycle === null && place.generation !== null) return;
+  const head = cycles.find(({ id }) => id === place.cycle) ?? cycles.at(-1);
+  if (!head) return;
+  const generation = head.id === place.cycle ? (place.generation ?? head.generation) : head.generation;
+  if (head.id !== place.cycle || generation !== place.generation) {
+    go({ ...place, cycle: head.id, generation, slot: generation === place.generation ? place.slot : null }, true);
+  }
+}
+
+export function loadCycle(): Promise<void> {
+  const { cycle: id } = get().place;
+  if (id === null) return Promise.resolve(set({ cycle: null }));
+  return latest("cycle", () => api.cycle(id), (cycle) => set({ cycle }));
+}
 
 export const loadFiles = () => latest("files", api.files, ({ files }) => set({ files }));
 
 export function loadGeneration(): Promise<void> {
   const { generation: id } = get().place;
   if (id === null) return Promise.resolve(set({ generation: null, board: null }));
-  return latest("generation", () => api.generation(id), (generation) => set({ generation }));
+  return latest("generation", () => api.generation(id), (generation) => {
+    set({ generation });
+    const { place } = get();
+    if (place.cycle !== generation.cycle) go({ ...place, cycle: generation.cycle }, true);
+  });
 }
 
 export function loadBoard(): Promise<void> {
@@ -90,6 +106,10 @@ export function go(place: Place, isQuiet = false): void {
   const url = writePlace(place);
   if (url !== location.hash) history[isQuiet ? "replaceState" : "pushState"](null, "", url);
   set({ place });
+  if (before.cycle !== place.cycle) {
+    set({ cycle: null, meter: null });
+    void loadCycle();
+  }
   if (before.generation !== place.generation) {
     set({ generation: null, board: null, shown: null });
     void loadGeneration();
@@ -104,20 +124,21 @@ export function go(place: Place, isQuiet = false): void {
 }
 
 export const goTo = (slot: number | null) => go({ ...get().place, slot });
+export const openPane = (pane: Pane, detail = "") => go({ ...get().place, pane, detail });
+export const closePane = () => go({ ...get().place, pane: null, detail: "" });
 export const showFacet = (facet: Facet) => go({ ...get().place, facet }, true);
 
 export function followAddress(): void {
   set({ place: readPlace(location.hash) });
   addEventListener("popstate", () => {
-    const place = readPlace(location.hash);
-    if (place.generation !== null) go(place, true);
+    go(readPlace(location.hash), true);
+    settle();
   });
 }
 
 export function chooseCycle(id: number): void {
-  set({ cycle: id });
-  const newest = get().workspace?.generations.findLast((generation) => generation.cycle === id);
-  go({ generation: newest?.id ?? null, slot: null, facet: "answer" });
+  const head = get().workspace?.cycles.find((cycle) => cycle.id === id);
+  go({ ...NOWHERE, cycle: id, generation: head?.generation ?? null });
 }
 
 // The selection is ticked faster than it is kept: the last one wins, and a failed one goes back to what is kept.
@@ -154,20 +175,17 @@ export const createCycle = () =>
   });
 
 export async function editCycle(id: number, edit: CycleEdit): Promise<number> {
-  const { cycle } = await api.editCycle(id, edit);
-  const { workspace } = get();
-  if (workspace) {
-    set({ workspace: { ...workspace, cycles: workspace.cycles.map((old) => (old.id === id ? cycle : old)) } });
-  }
-  return cycle.rev;
+  const view = await api.editCycle(id, edit);
+  if (get().place.cycle === id) set({ cycle: view });
+  return view.cycle.rev;
 }
 
 export const generate = (n: number) =>
   attempt("generate", async () => {
-    const { cycle } = get();
+    const { cycle } = get().place;
     if (cycle === null) return;
     const generation = await api.generate({ cycle, n });
-    go({ generation: generation.id, slot: null, facet: "answer" });
+    go({ ...NOWHERE, cycle, generation: generation.id });
     await loadWorkspace();
   });
 

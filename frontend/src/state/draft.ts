@@ -99,9 +99,8 @@ function settle(sent: Draft, change: Partial<Draft>): void {
 /** Ends a conflict: with the other's texts, or with ours over theirs. */
 export async function resolve(isMine: boolean): Promise<void> {
   if (!draft) return;
-  const { cycles } = await fetchCycles();
-  const theirs = cycles.find(({ id }) => id === draft?.cycle);
-  if (!theirs || !draft) return;
+  const { cycle: theirs } = await api.cycle(draft.cycle);
+  if (draft.cycle !== theirs.id) return;
   if (isMine) {
     put({ ...draft, rev: theirs.rev, status: "unsaved" });
     await flush();
@@ -109,11 +108,6 @@ export async function resolve(isMine: boolean): Promise<void> {
     put(of(theirs));
   }
 }
-
-const fetchCycles = async () => {
-  const workspace = await api.workspace();
-  return { cycles: workspace.cycles };
-};
 
 /** A page that goes away keeps its last words. */
 addEventListener("pagehide", () => {

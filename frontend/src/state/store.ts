@@ -5,16 +5,18 @@
 import { useSyncExternalStore } from "react";
 import type {
   BoardView,
+  CycleView,
   ErrorBody,
   FileView,
   GenerationView,
+  PromptView,
   ReadingView,
   WorkspaceView,
 } from "../api/generated";
 import type { LiveResponse } from "../text/livetext";
+import { NOWHERE, type Place } from "./place";
 
 export type Connection = "connecting" | "live" | "lost" | "closed";
-export type Facet = "answer" | "diff" | "raw";
 
 export interface Notice {
   readonly id: number;
@@ -22,14 +24,6 @@ export interface Notice {
   readonly text: string;
   readonly hop?: string;
   readonly hint?: string;
-}
-
-/** Where the window is looking. Kept in the address, so that a reload comes back to it. */
-export interface Place {
-  readonly generation: number | null;
-  /** null: the board. */
-  readonly slot: number | null;
-  readonly facet: Facet;
 }
 
 /** The response in view. */
@@ -44,7 +38,10 @@ export interface State {
   readonly files: ReadonlyArray<FileView> | null;
   /** What the curator has ticked; ahead of `workspace.selection` while it is being kept. */
   readonly selection: ReadonlySet<string>;
-  readonly cycle: number | null;
+  /** The cycle in view, with its texts and generations. */
+  readonly cycle: CycleView | null;
+  /** What its prompt would cost now. */
+  readonly meter: PromptView | null;
   readonly generation: GenerationView | null;
   readonly board: BoardView | null;
   readonly shown: Shown | null;
@@ -59,10 +56,11 @@ let state: State = {
   files: null,
   selection: new Set(),
   cycle: null,
+  meter: null,
   generation: null,
   board: null,
   shown: null,
-  place: { generation: null, slot: null, facet: "answer" },
+  place: NOWHERE,
   notices: [],
   busy: new Set(),
 };

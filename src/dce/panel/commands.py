@@ -30,7 +30,7 @@ async def create_cycle(call: Call) -> schemas.CycleView:
     cycles = call.session.workspace.cycles
     made = await asyncio.to_thread(cycles.create, new.title, new.context, new.ephemeral)
     call.session.changed("cycles")
-    return schemas.CycleView(cycle=made)
+    return schemas.CycleView(cycle=made, generations=())
 
 
 async def edit_cycle(call: Call) -> schemas.CycleView:
@@ -38,11 +38,10 @@ async def edit_cycle(call: Call) -> schemas.CycleView:
     edit: schemas.CycleEdit = call.body
 
     def keep() -> schemas.CycleView:
-        cycles = call.session.workspace.cycles
-        made = cycles.edit(
+        call.session.workspace.cycles.edit(
             call.path["cycle"], edit.rev, title=edit.title, context=edit.context, ephemeral=edit.ephemeral
         )
-        return schemas.CycleView(cycle=made)
+        return views.cycle_view(call.session, call.path["cycle"])
 
     view = await asyncio.to_thread(keep)
     call.session.changed("cycles")

@@ -10,7 +10,7 @@ import msgspec
 
 from dce.workspace.accept import Acceptance, PlannedWrite
 from dce.workspace.board import BoardRow
-from dce.workspace.cycles import Cycle
+from dce.workspace.cycles import Cycle, CycleHead
 from dce.workspace.events import SlotProgress
 from dce.workspace.schema.reading import BlockStatus, Parse
 from dce.workspace.tokens import Count
@@ -37,7 +37,10 @@ class GenerationSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkspaceView(msgspec.Struct, frozen=True, kw_only=True):
-    """The snapshot a window starts from; events after `cursor` carry it on. `restorable`: what restore would put back."""
+    """The snapshot a window starts from; events after `cursor` carry it on. `restorable`: what restore would put back.
+
+    `cycles` hold no texts, so that hundreds of them cost no more than a screen.
+    """
 
     name: str
     root: str
@@ -47,9 +50,8 @@ class WorkspaceView(msgspec.Struct, frozen=True, kw_only=True):
     max_n: int
     version: str
     cursor: str
-    cycles: tuple[Cycle, ...]
+    cycles: tuple[CycleHead, ...]
     selection: tuple[str, ...]
-    generations: tuple[GenerationSummary, ...]
     checks: tuple[str, ...]
     restorable: Acceptance | None
 
@@ -93,15 +95,16 @@ class CycleEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class CycleView(msgspec.Struct, frozen=True, kw_only=True):
-    """One cycle, as it now is."""
+    """One cycle, as it now is, with its generations, the oldest first."""
 
     cycle: Cycle
+    generations: tuple[GenerationSummary, ...]
 
 
 class CyclesView(msgspec.Struct, frozen=True, kw_only=True):
-    """All cycles, by id."""
+    """All cycles, by id, without their texts."""
 
-    cycles: tuple[Cycle, ...]
+    cycles: tuple[CycleHead, ...]
 
 
 class SectionView(msgspec.Struct, frozen=True, kw_only=True):

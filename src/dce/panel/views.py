@@ -25,9 +25,6 @@ from dce.workspace.response import ACTIVE, Response
 from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
-MAX_GENERATIONS = 200
-"""Generations in a snapshot, the newest; `dce board GENERATION` shows the older ones."""
-
 
 async def health(call: Call) -> schemas.Health:  # noqa: ARG001 - every handler is given the call
     """Who answers on this port; public, so that a launcher can tell a panel from another server."""
@@ -42,7 +39,6 @@ async def workspace(call: Call) -> schemas.WorkspaceView:
 
 def _workspace(session: Session, cursor: str) -> schemas.WorkspaceView:
     here = session.workspace
-    generations = here.store.generations()[-MAX_GENERATIONS:]
     return schemas.WorkspaceView(
         name=here.project.root.name,
         root=str(here.project.root),
@@ -52,9 +48,8 @@ def _workspace(session: Session, cursor: str) -> schemas.WorkspaceView:
         max_n=MAX_RESPONSES,
         version=__version__,
         cursor=cursor,
-        cycles=here.cycles.list(),
+        cycles=here.cycles.heads(),
         selection=here.selection.paths(),
-        generations=tuple(_summary(session, generation) for generation in generations),
         checks=tuple(check.name for check in load_checks(here.project)),
         restorable=restorable(here),
     )
@@ -80,13 +75,20 @@ async def files(call: Call) -> schemas.FilesView:
 
 async def cycles(call: Call) -> schemas.CyclesView:
     """All cycles."""
-    return schemas.CyclesView(cycles=await asyncio.to_thread(call.session.workspace.cycles.list))
+    return schemas.CyclesView(cycles=await asyncio.to_thread(call.session.workspace.cycles.heads))
 
 
 async def cycle(call: Call) -> schemas.CycleView:
-    """One cycle."""
-    found = await asyncio.to_thread(call.session.workspace.cycles.get, call.path["cycle"])
-    return schemas.CycleView(cycle=found)
+    """One cycle with its texts and generations."""
+    return await asyncio.to_thread(cycle_view, call.session, call.path["cycle"])
+
+
+def cycle_view(session: Session, cycle_id: int) -> schemas.CycleView:
+    """The same, for the routes that change one and answer with it. Blocks. Raises DceError not_found."""
+    here = session.workspace
+    found = here.cycles.get(cycle_id)
+    generations = tuple(_summary(session, generation) for generation in here.store.generations(cycle_id))
+    return schemas.CycleView(cycle=found, generations=generations)
 
 
 async def prompt(call: Call) -> schemas.PromptView:

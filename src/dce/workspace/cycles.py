@@ -36,6 +36,20 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: float
 
 
+class CycleHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A cycle without its texts, as a list of hundreds shows it. `generation`: its latest one's id, None before the first."""
+
+    id: int
+    rev: int
+    title: str
+    has_context: bool
+    chosen_generation: int | None
+    chosen_slot: int | None
+    card: str
+    updated_at: float
+    generation: int | None
+
+
 class Cycles:
     """The cycles of one workspace."""
 
@@ -46,6 +60,10 @@ class Cycles:
     def list(self) -> tuple[Cycle, ...]:
         """All cycles, by id; cycle 0 first."""
         return self._store.list_cycles()
+
+    def heads(self) -> tuple[CycleHead, ...]:
+        """All cycles without their texts, by id."""
+        return self._store.cycle_heads()
 
     def get(self, cycle_id: int) -> Cycle:
         """One cycle. Raises DceError not_found."""

@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from dce.wire.errors import DceError
-from dce.workspace.cycles import Cycle
+from dce.workspace.cycles import Cycle, CycleHead
 from dce.workspace.database import Database
 
 _COLUMNS = "id, rev, title, context, ephemeral, chosen_generation, chosen_slot, card, created_at, updated_at"
+
+_HEADS = """
+SELECT id, rev, title, context != '', chosen_generation, chosen_slot, card, updated_at,
+    (SELECT max(id) FROM generations WHERE cycle = cycles.id)
+FROM cycles WHERE deleted_at IS NULL ORDER BY id
+"""
 
 
 class CycleRecords(Database):
@@ -18,6 +24,23 @@ class CycleRecords(Database):
         """All that are not deleted, by id."""
         rows = self._rows(f"SELECT {_COLUMNS} FROM cycles WHERE deleted_at IS NULL ORDER BY id")
         return tuple(_cycle(row) for row in rows)
+
+    def cycle_heads(self) -> tuple[CycleHead, ...]:
+        """All that are not deleted, by id, without their texts."""
+        return tuple(
+            CycleHead(
+                id=row[0],
+                rev=row[1],
+                title=row[2],
+                has_context=bool(row[3]),
+                chosen_generation=row[4],
+                chosen_slot=row[5],
+                card=row[6],
+                updated_at=row[7],
+                generation=row[8],
+            )
+            for row in self._rows(_HEADS)
+        )
 
     def get_cycle(self, cycle_id: int) -> Cycle:
         """One cycle. Raises DceError not_found."""

@@ -24,6 +24,8 @@ const sections: Readonly<Record<string, string>> = {
 export const cycle = {
   label: "Cycle",
   name: (id: number, title: string) => (id === 0 ? "Cycle 0: project scope" : `Cycle ${id}${title && `: ${title}`}`),
+  earlier: "Earlier cycle",
+  later: "Later cycle",
   create: "New cycle",
   saved,
   retry: "Try again",

@@ -1,6 +1,6 @@
 // One response, and its diff.
 
-import type { Facet } from "../../state/store";
+import type { Facet } from "../../state/place";
 
 const facets: Readonly<Record<Facet, string>> = { answer: "Answer", diff: "Diff", raw: "Raw" };
 

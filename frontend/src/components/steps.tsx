@@ -1,0 +1,87 @@
+// The loop in its order, and the step that is next. Each leads to its place on the screen.
+
+import { useEffect, useRef } from "react";
+import { chooseCycle, closePane, goTo, openPane } from "../state/actions";
+import { useDraft } from "../state/draft";
+import { factsOf } from "../state/facts";
+import { doneSteps, type Facts, nextStep, openSteps, type Step, STEPS } from "../state/next";
+import { get, use } from "../state/store";
+import { text } from "../text/messages";
+import { Check } from "./icons";
+
+export function Steps() {
+  const context = useDraft()?.context ?? "";
+  const isLoading = use((state) => state.workspace === null);
+  // As text, so that the steps are drawn again only when a fact changes, however fast responses stream in.
+  const facts = JSON.parse(use((state) => JSON.stringify(factsOf(state, context)))) as Facts;
+  const list = useRef<HTMLOListElement>(null);
+  const { step } = nextStep(facts);
+  useEffect(() => {
+    const current = list.current?.querySelector<HTMLElement>("[aria-current]");
+    if (current && list.current) list.current.scrollLeft = current.offsetLeft - list.current.clientWidth / 2;
+  }, [step, isLoading]);
+  if (isLoading) return <nav className="steps" aria-label={text.shell.stepsLabel} aria-busy="true" />;
+  const next = nextStep(facts);
+  const done = doneSteps(facts);
+  const open = openSteps(facts);
+  return (
+    <nav className="steps" aria-label={text.shell.stepsLabel}>
+      <ol ref={list}>
+        {STEPS.map((each, index) => (
+          <li key={each}>
+            <button
+              type="button"
+              className={done.has(each) ? "step is-done" : "step"}
+              aria-label={text.shell.stepLabel(index + 1, each, done.has(each))}
+              aria-current={next.step === each ? "step" : undefined}
+              disabled={!open.has(each)}
+              onClick={() => ACTS[each]()}
+            >
+              {done.has(each) && <Check />}
+              {text.shell.steps[each]}
+            </button>
+          </li>
+        ))}
+      </ol>
+      <p className="advice">{text.shell.advice[next.advice]}</p>
+    </nav>
+  );
+}
+
+/** Focuses what has this id once the screen shows it. */
+function focus(id: string): void {
+  if (get().place.pane !== null) closePane();
+  setTimeout(() => {
+    const found = document.getElementById(id);
+    found?.scrollIntoView({ block: "nearest" });
+    found?.focus();
+  });
+}
+
+/** The response that the board ranks first, or the first. */
+const best = () => get().board?.rows.find((row) => row.rank === 1)?.slot ?? 1;
+
+const ACTS: Readonly<Record<Step, () => void>> = {
+  scope: () => {
+    if (get().place.cycle !== 0) chooseCycle(0);
+    focus("cycle-context");
+  },
+  context: () => focus("file-filter"),
+  cycle: () => focus("cycle-context"),
+  prompt: () => openPane("prompt"),
+  generate: () => focus("generate"),
+  board: () => {
+    goTo(null);
+    focus("responses");
+  },
+  review: () => {
+    if (get().place.slot === null) goTo(best());
+    focus("responses");
+  },
+  accept: () => {
+    if (get().place.slot === null) goTo(best());
+    focus("accept");
+  },
+  test: () => focus("restore"),
+  next: () => focus(get().workspace?.restorable ? "restore" : "new-cycle"),
+};

@@ -1,0 +1,37 @@
+// The state of the window as the facts that the next step follows from.
+
+import { isActive } from "../text/words";
+import type { Facts } from "./next";
+import type { State } from "./store";
+
+const UNREADABLE = new Set(["error", "interrupted"]);
+
+/** `context`: the text that says what to do, as it is being written. */
+export function factsOf(state: State, context: string): Facts {
+  const { workspace, place, generation, board } = state;
+  const isScope = place.cycle === 0;
+  const hasText = context.trim() !== "";
+  const ended = generation?.slots.filter((slot) => !isActive(slot) && !UNREADABLE.has(slot.status)) ?? [];
+  return {
+    isScope,
+    hasScope: isScope ? hasText : (workspace?.cycles[0]?.has_context ?? false),
+    hasFiles: state.files?.some((file) => !file.excluded) ?? false,
+    selected: state.selection.size,
+    hasTask: hasText,
+    isBlocked: state.meter?.is_over ?? false,
+    running: generation?.slots.filter(isActive).length ?? 0,
+    readable: ended.length,
+    hasChecks: (workspace?.checks.length ?? 0) > 0,
+    isChecked: board?.rows.some((row) => row.checks !== null) ?? false,
+    isReviewing: place.slot !== null,
+    accepted: acceptedOf(state),
+  };
+}
+
+function acceptedOf({ workspace, cycle, board }: State): Facts["accepted"] {
+  const acceptance = workspace?.restorable;
+  if (!acceptance || !cycle?.generations.some(({ id }) => id === acceptance.generation)) return null;
+  if (board?.generation !== acceptance.generation) return "unchecked";
+  const checks = board.rows.find((row) => row.slot === acceptance.slot)?.checks;
+  return checks ? (checks.failed === 0 ? "pass" : "fail") : "unchecked";
+}
