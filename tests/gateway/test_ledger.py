@@ -49,7 +49,7 @@ def written(folder: Path) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger that writes."""
-    ledger = Ledger(tmp_path, lambda: NOW)
+    ledger = Ledger(tmp_path)
     ledger.start()
     yield ledger
     ledger.close()
@@ -131,7 +131,7 @@ def test_what_cannot_be_written_at_the_end_is_said(
 
 def test_rows_beyond_the_limit_are_counted(tmp_path: Path) -> None:
     """What waits has a limit; beyond it rows are dropped and counted, and budgets still know their tokens."""
-    ledger = Ledger(tmp_path, lambda: NOW)
+    ledger = Ledger(tmp_path)
     ledger._added = module.MAX_PENDING - 1
     ledger.add(entry(0))
     ledger.add(entry(1))
@@ -149,7 +149,7 @@ Spent = st.lists(st.tuples(st.sampled_from(["k1", "k2"]), st.integers(0, 20), st
 def test_what_a_key_used(tmp_path_factory: pytest.TempPathFactory, spent: Any, since: int) -> None:
     """Used is the sum of prompt and answer of that key's responses since an hour, the same after a restart."""
     folder = tmp_path_factory.mktemp("ledger")
-    ledger = Ledger(folder, lambda: NOW)
+    ledger = Ledger(folder)
     for at, (key_id, hour, tokens) in enumerate(spent):
         ledger.add(entry(at, key_id=key_id, started_at=NOW - hour * HOUR, prompt_tokens=1, completion_tokens=tokens))
     for _ in range(2):
@@ -157,16 +157,21 @@ def test_what_a_key_used(tmp_path_factory: pytest.TempPathFactory, spent: Any, s
             true = sum(tokens + 1 for key, hour, tokens in spent if key == key_id and hour <= since)
             assert ledger.used(key_id, NOW - since * HOUR) == true
         ledger.close()
-        ledger = Ledger(folder, lambda: NOW)
+        ledger = Ledger(folder)
     ledger.close()
 
 
 def test_the_memory_of_a_key_has_a_limit(tmp_path: Path) -> None:
-    """Of each key no more than MEMORY_HOURS hours are remembered: the oldest goes."""
-    ledger = Ledger(tmp_path, lambda: NOW)
+    """Of each key no more than MEMORY_HOURS hours are remembered one by one; what is older counts in the sum of all."""
+    ledger = Ledger(tmp_path)
     for hour in range(MEMORY_HOURS + 5):
         ledger.add(entry(hour, started_at=NOW + hour * HOUR, completion_tokens=1))
-    assert ledger.used("k1", 0) == MEMORY_HOURS
+    for _ in range(2):
+        assert ledger.used("k1", 0) == MEMORY_HOURS + 5
+        assert ledger.used("k1", 1) == MEMORY_HOURS
+        assert len(ledger._hours["k1"]) == MEMORY_HOURS
+        ledger.close()
+        ledger = Ledger(tmp_path)
     ledger.close()
 
 

@@ -12,6 +12,7 @@ import msgspec
 from dce.cli.context import Verb, json_option
 from dce.cli.exits import Exit
 from dce.cli.gateway_keys import keys
+from dce.cli.gateway_usage import usage
 from dce.cli.output import error_text, note, say, say_json
 from dce.gateway.settings import GatewaySettings, load_settings
 
@@ -27,7 +28,7 @@ _TYPES: dict[type, type] = {
 
 @click.group(name="gateway")
 def command() -> None:
-    """The hosted side: serve, check, keys."""
+    """The hosted side: serve, check, keys, usage."""
 
 
 def _settings_options(verb: Verb) -> Verb:
@@ -107,3 +108,4 @@ def check(ctx: click.Context, /, config: Path | None, is_json: bool, **flags: An
 
 
 command.add_command(keys)
+command.add_command(usage)

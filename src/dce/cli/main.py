@@ -47,7 +47,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "settings": ("dce.cli.settings", "Settings of this workspace, and its model cards."),
     "panel": ("dce.cli.panel", "The web panel over a workspace."),
     "doctor": ("dce.cli.doctor", "Find the hop that fails between here and the model, and the fix."),
-    "gateway": ("dce.cli.gateway", "The hosted side: serve, check, keys."),
+    "gateway": ("dce.cli.gateway", "The hosted side: serve, check, keys, usage."),
     "engine": ("dce.cli.engine", "The embedded engine as an OpenAI-compatible server."),
     "completion": ("dce.cli.completion", "Print the script that completes dce's verbs in your shell."),
 }

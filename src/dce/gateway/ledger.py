@@ -9,8 +9,6 @@ can lose one, and a kill no more than the last 50 ms.
 import logging
 import sqlite3
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -32,7 +30,7 @@ BUSY_S = 2.0
 MAX_PENDING = 200_000
 """Most rows kept while nothing can be written: some 100 MB, two days of a busy gateway."""
 MEMORY_HOURS = 24 * 32
-"""How far back `used` knows: a month and a day."""
+"""How far back `used` knows each hour: a month and a day. What is older is one sum a key."""
 
 Outcome = Literal["finished", "stopped", "lost"]
 Ender = Literal["model", "client", "gateway", "backend"]
@@ -96,15 +94,14 @@ CREATE INDEX responses_by_time ON responses (started_at);
 _INSERT = f"INSERT OR IGNORE INTO responses ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _HOURS = """
 SELECT key_id, CAST((started_at + duration_s) / 3600 AS INTEGER) AS hour, SUM(prompt_tokens + completion_tokens)
-FROM responses WHERE started_at >= ? GROUP BY key_id, hour"""
+FROM responses GROUP BY key_id, hour ORDER BY hour"""
 
 
 class Ledger:
     """The rows of one gateway. `add` and `used` belong to the loop's thread; they never wait."""
 
-    def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, data_dir: Path) -> None:
         """Opens or makes the database. Raises DceError when it cannot be used."""
-        self._clock = clock
         self._db = open_ledger(data_dir / FILE)
         self._queue: SimpleQueue[Entry | None] = SimpleQueue()
         self._closing = threading.Event()
@@ -112,13 +109,14 @@ class Ledger:
         self._batch: list[Entry] = []
         self._added = self._written = 0
         self._hours: dict[str, dict[int, int]] = {}
+        """Of each key, oldest hour first: tokens of the responses that ended in it. Hours are since the epoch."""
+        self._older: dict[str, int] = {}
         self.dropped = 0
         """Rows lost because MAX_PENDING could not be written."""
         self.fault = ""
         """Why the last write failed; empty when it did not."""
-        since = clock() - MEMORY_HOURS * 3600
-        for key_id, hour, tokens in self._db.execute(_HOURS, (since,)):
-            self._hours.setdefault(key_id, {})[hour] = tokens
+        for key_id, hour, tokens in self._db.execute(_HOURS):
+            self._remember(key_id, hour, tokens)
 
     @property
     def pending(self) -> int:
@@ -132,11 +130,7 @@ class Ledger:
 
     def add(self, entry: Entry) -> None:
         """Takes a row: counted at once, on disk within BATCH_S if the disk takes it."""
-        hour = int((entry.started_at + entry.duration_s) / 3600)
-        hours = self._hours.setdefault(entry.key_id, {})
-        if hour not in hours and len(hours) >= MEMORY_HOURS:
-            del hours[min(hours)]
-        hours[hour] = hours.get(hour, 0) + entry.tokens
+        self._remember(entry.key_id, int((entry.started_at + entry.duration_s) / 3600), entry.tokens)
         if self.pending >= MAX_PENDING:
             self.dropped += 1
             return
@@ -146,10 +140,11 @@ class Ledger:
     def used(self, key_id: str, since: float) -> int:
         """Tokens, prompt and answer, of a key's responses that ended at or after `since` (seconds since the epoch).
 
-        In whole hours: that in which `since` lies counts in full. Older than MEMORY_HOURS is not known.
+        In whole hours: that in which `since` lies counts in full. `since` must be 0, for all that ever was, or at most MEMORY_HOURS ago.
         """
         first = int(since / 3600)
-        return sum(tokens for hour, tokens in self._hours.get(key_id, {}).items() if hour >= first)
+        older = 0 if since else self._older.get(key_id, 0)
+        return older + sum(tokens for hour, tokens in self._hours.get(key_id, {}).items() if hour >= first)
 
     def close(self, patience_s: float = 5.0) -> None:
         """Writes what waits and closes; waits `patience_s` for the writer. Rows that cannot be written now are given up, and
@@ -167,6 +162,12 @@ class Ledger:
             self._db.close()
         if self.pending:
             log.error("the ledger lost %d rows: %s", self.pending, self.fault)
+
+    def _remember(self, key_id: str, hour: int, tokens: int) -> None:
+        hours = self._hours.setdefault(key_id, {})
+        if hour not in hours and len(hours) >= MEMORY_HOURS:
+            self._older[key_id] = self._older.get(key_id, 0) + hours.pop(min(hours))
+        hours[hour] = hours.get(hour, 0) + tokens
 
     # -- the writer's thread ------------------------------------------------------------------------------------------
 
@@ -197,9 +198,9 @@ class Ledger:
 
     def _write(self) -> None:
         """The batch, whole or not at all."""
-        if not self._batch:
-            return
         rows = [msgspec.structs.astuple(entry) for entry in self._batch]
+        if not rows:
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany(_INSERT, rows)
