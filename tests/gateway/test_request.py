@@ -106,11 +106,11 @@ def test_an_answer_is_framed_and_named() -> None:
         (DceError("missing_key", "m"), (b"www-authenticate", b"Bearer")),
         (DceError("body_too_large", "m"), (b"connection", b"close")),
         (DceError("queue_full", "m", retry_after_s=0.2), (b"retry-after", b"1")),
-        (DceError("rate_limited", "m", retry_after_s=7.4), (b"retry-after", b"7")),
+        (DceError("rate_limited", "m", retry_after_s=7.4), (b"retry-after", b"8")),
     ],
 )
 def test_an_error_has_the_headers_of_its_kind(error: DceError, header: tuple[bytes, bytes]) -> None:
-    """401 names the scheme, 413 ends the connection, waiting is told in whole seconds of at least one."""
+    """401 names the scheme, 413 ends the connection, waiting is told in whole seconds that are enough."""
     script = Script()
     done(script, lambda request: request.fail(error))
     assert script.sent[0]["status"] == error.status

@@ -1,6 +1,7 @@
 """One HTTP request, as the handlers see it: its caller, its body, and ways to answer."""
 
 import asyncio
+import math
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -113,7 +114,9 @@ class Request:
     async def fail(self, error: DceError) -> None:
         """An error as the whole answer."""
         headers = (
-            [] if error.retry_after_s is None else [(b"retry-after", str(max(1, round(error.retry_after_s))).encode())]
+            []
+            if error.retry_after_s is None
+            else [(b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode())]
         )
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))

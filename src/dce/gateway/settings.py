@@ -60,6 +60,21 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int,
         Meta(ge=1024, description="Largest request body: the original's limit; its largest real prompt was 2.2 MB."),
     ] = 50 * 1024 * 1024
+    max_running_responses: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Responses that may run at once, over all backends and keys; more wait in the gateway's queue, where their "
+            "place is visible. Best the sum of the backends' own limits (vLLM: --max-num-seqs): their queues are invisible.",
+        ),
+    ] = 1024
+    max_queued_requests: Annotated[
+        int, Meta(ge=0, description="Most requests that wait for their turn; each holds its prompt in memory.")
+    ] = 200
+    max_queued_requests_per_key: Annotated[
+        int, Meta(ge=0, description="Most requests of one key that wait, so that one key cannot fill the queue.")
+    ] = 20
+    queue_timeout_s: Annotated[float, Meta(gt=0, description="Longest wait in the queue.")] = 600.0
     head_timeout_s: Annotated[
         float, Meta(gt=0, description="Longest wait for a request's head, and for the first one of a connection.")
     ] = 10.0
@@ -81,6 +96,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     idle_timeout_s: Annotated[
         float, Meta(gt=0, description="Longest silence of a backend within a stream before it counts as stalled.")
     ] = 120.0
+    total_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Longest life of a request at the backends: 100,000 tokens at 15 a second take less than two hours.",
+        ),
+    ] = 7200.0
     heartbeat_s: Annotated[
         float, Meta(gt=0, description="A comment frame goes to a client after this much silence.")
     ] = 15.0

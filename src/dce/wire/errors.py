@@ -90,8 +90,10 @@ CODES: dict[str, Row] = {
         "The request came too slowly: try again, on a better connection if there is one.",
     ),
     "rate_limited": Row(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says."),
-    "quota_exceeded": Row(Hop.GATEWAY, 429, _LIMIT, False, "Ask the operator for a larger budget."),
-    "queue_full": Row(Hop.GATEWAY, 503, _SERVER, True, "Wait as long as Retry-After says; the server is busy."),
+    "quota_exceeded": Row(
+        Hop.GATEWAY, 429, _LIMIT, False, "Wait until the budget renews, or ask the operator for a larger one."
+    ),
+    "queue_full": Row(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says; the server is busy."),
     "draining": Row(Hop.GATEWAY, 503, _SERVER, True, "The gateway is restarting; try again in a moment."),
     "internal": Row(Hop.GATEWAY, 500, _SERVER, True, "A fault of DCE itself: report it with the request id."),
     # the backend's or the model's
