@@ -187,7 +187,7 @@ def test_running_requests_cannot_overspend_a_budget_together() -> None:
 @pytest.mark.parametrize(
     ("limits", "words"), [({"max_n": 4}, "4 responses a request"), ({"concurrency": 4}, "4 responses at once")]
 )
-def test_more_responses_than_a_key_may_have(limits: dict[str, int], words: str) -> None:
+def test_more_responses_than_a_key_may_have(limits: dict[str, Any], words: str) -> None:
     """A request that could never begin is refused at once, with the key's limit."""
 
     async def scene() -> None:

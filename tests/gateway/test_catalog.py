@@ -103,3 +103,69 @@ def test_why_nothing_is_up_is_said() -> None:
     first.failed(DceError("backend_unauthorized", "no"))
     assert refusal(catalog(first), "a").code == "backend_unauthorized"
     assert "serve no model" in refusal(catalog(upstream()), "a").message
+
+
+def limited() -> Catalog:
+    """Three models and two aliases."""
+    return catalog(upstream("secret-70b", "small-1b", "small-2b"), aliases={"big": "secret-70b", "mini": "small-1b"})
+
+
+def test_a_key_sees_only_its_models() -> None:
+    """Allowed names are listed, with the aliases of allowed models; of an allowed alias the target is not."""
+    table = limited()
+    assert [model.id for model in table.listed(("small-1b",))] == ["small-1b", "mini"]
+    assert [model.id for model in table.listed(("big",))] == ["big"]
+    assert len(table.listed()) == 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "served"),
+    [
+        ("", ("small-2b",), "small-2b"),
+        ("local-model", ("big",), "secret-70b"),
+        ("big", ("big",), "secret-70b"),
+        ("mini", ("small-1b",), "small-1b"),
+    ],
+)
+def test_a_name_within_what_a_key_may_use(asked: str, allowed: tuple[str, ...], served: str) -> None:
+    """The default is one of the key's own models, and an allowed alias leads to its target."""
+    assert limited().resolve(asked, allowed).id == served
+
+
+def test_a_default_that_a_key_may_not_use_is_not_its_default() -> None:
+    """The operator's default model counts for the keys that may use it."""
+    table = catalog(upstream("a", "b"), default="b")
+    assert table.resolve("", ("a",)).id == "a"
+    assert table.resolve("", ("a", "b")).id == "b"
+
+
+def test_what_a_key_may_not_use_does_not_exist_to_it() -> None:
+    """A forbidden name and one that was never heard of get the same answer, which names only the key's own models."""
+    errors = [_refused(name) for name in ("secret-70b", "nothing-at-all", "small-2")]
+    for error in errors:
+        assert (error.code, error.status) == ("model_not_allowed", 403)
+        assert "small-1b" in error.message
+        assert "secret-70b" not in error.message.replace("'secret-70b'", "") + error.hint
+        assert "small-2b" not in error.message + error.hint
+    assert len({error.message.split("; ")[1] for error in errors}) == 1
+
+
+def _refused(asked: str) -> DceError:
+    with pytest.raises(DceError) as caught:
+        limited().resolve(asked, ("small-1b",))
+    return caught.value
+
+
+def test_an_allowed_model_that_is_not_served() -> None:
+    """It is missing, not forbidden; if none of a key's models is served, that is said with their names."""
+    table = limited()
+    with pytest.raises(DceError, match="no backend serves the model 'gone'") as caught:
+        table.resolve("gone", ("gone", "small-1b"))
+    assert caught.value.code == "model_not_found"
+    with pytest.raises(DceError, match="may use is served now: gone"):
+        table.listed(("gone",))
+
+
+def test_an_alias_that_leads_nowhere_hides_no_model() -> None:
+    """A served model whose name is also an alias of something that is not served is that model."""
+    assert catalog(upstream("a"), aliases={"a": "gone"}).resolve("a").id == "a"

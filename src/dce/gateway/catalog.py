@@ -1,11 +1,12 @@
 """Model names: what is asked for, to what is served. A name cannot be wrong silently.
 
 An absent name or a placeholder (`local-model`) means the default model; an alias means its target; anything else must be
-served by a backend that is up, or the answer is 404 with the served names and the nearest one.
+served by a backend that is up, or the answer is 404 with the served names and the nearest one. A key may be allowed some names
+only (aliases or served names): to it no others exist, in lists, messages or hints.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dce.gateway.body import PLACEHOLDER_MODELS
 from dce.gateway.kinds import Model
@@ -42,28 +43,56 @@ class Catalog:
             if to in names and alias not in names
         ]
 
-    def resolve(self, asked: str) -> Model:
-        """The served model a request means. Raises no_healthy_backend or model_not_found."""
-        models = {model.id: model for model in self.models()}
+    def listed(self, allowed: Sequence[str] = ()) -> list[Model]:
+        """The models that a key may use (no names: all). Raises no_healthy_backend or model_not_found when there is none now."""
+        return self._visible(self.models(), allowed)
+
+    def _visible(self, models: list[Model], allowed: Sequence[str]) -> list[Model]:
         if not models:
             raise self.nothing_up()
-        name = self._aliases.get(asked, asked)
-        if name in models:
-            return models[name]
-        if asked in PLACEHOLDER_MODELS:
-            default = self._aliases.get(self._default, self._default)
-            if not default or default in models:
-                return models[default] if default else next(iter(models.values()))
+        visible = [model for model in models if self._is_allowed(model.id, allowed)] if allowed else models
+        if not visible:
             raise DceError(
                 "model_not_found",
-                f"the default model {default!r} is not served now; served: {_names(models)}",
-                hint="The operator should correct default_model.",
+                f"none of the models that the key may use is served now: {_names(allowed)}",
+                hint="Ask the operator: the key allows only these.",
+            )
+        return visible
+
+    def resolve(self, asked: str, allowed: Sequence[str] = ()) -> Model:
+        """The served model a request means. Raises no_healthy_backend, model_not_allowed or model_not_found."""
+        all_models = {model.id: model for model in self.models()}
+        models = [model.id for model in self._visible(list(all_models.values()), allowed)]
+        name = asked
+        if asked in PLACEHOLDER_MODELS and asked not in models:
+            name = self._default_of(models, allowed)
+        if name in models:
+            target = self._aliases.get(name, name)
+            return all_models[target if target in all_models else name]
+        if not self._is_allowed(asked, allowed):
+            # The same for a name that is served and one that is not: it does not tell what there is.
+            raise DceError(
+                "model_not_allowed", f"the key does not allow the model {asked[:200]!r}; it allows: {_names(models)}"
             )
         near = difflib.get_close_matches(asked, models, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]!r}? Leave `model` out to get the default." if near else ""
         raise DceError(
             "model_not_found", f"no backend serves the model {asked[:200]!r}; served: {_names(models)}", hint=hint
         )
+
+    def _default_of(self, models: Sequence[str], allowed: Sequence[str]) -> str:
+        if not self._default or not self._is_allowed(self._default, allowed):
+            return models[0]
+        if self._default in models:
+            return self._default
+        raise DceError(
+            "model_not_found",
+            f"the default model {self._default!r} is not served now; served: {_names(models)}",
+            hint="The operator should correct default_model.",
+        )
+
+    def _is_allowed(self, name: str, allowed: Sequence[str]) -> bool:
+        return not allowed or name in allowed or self._aliases.get(name) in allowed
 
     def candidates(self, model: str) -> list[Upstream]:
         """The backends that serve it now."""
@@ -84,7 +113,7 @@ class Catalog:
         return DceError("no_healthy_backend", "no backend can be used now: " + "; ".join(faults))
 
 
-def _names(models: Mapping[str, Model]) -> str:
-    shown = list(models)[:MAX_NAMES_IN_MESSAGE]
-    more = len(models) - len(shown)
+def _names(names: Collection[str]) -> str:
+    shown = list(names)[:MAX_NAMES_IN_MESSAGE]
+    more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
