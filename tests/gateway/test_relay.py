@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from dce.gateway.chunks import chunk
 from dce.gateway.relay import Relay
 from dce.gateway.transport import Exchange
 from dce.gateway.wire import ClientWire
@@ -21,6 +22,9 @@ class Ends:
 
     def write(self, data: bytes) -> None:
         self.written += data
+
+    def send(self, framed: bytes) -> None:
+        self.written += framed.partition(b"\r\n")[2].removesuffix(b"\r\n")
 
     def pause(self) -> None:
         self.calls.append("pause")
@@ -86,17 +90,44 @@ def test_heartbeats_come_between_events_only() -> None:
     played(scene)
 
 
+def test_whole_chunks_go_on_as_they_are() -> None:
+    """A chunk that comes alone keeps its framing; whether it ended an event is known, whatever its line ends are."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        for event, is_whole in (
+            (b"data: a\n\n", True),
+            (b"data: b\r\n", False),
+            (b"\r\n", False),
+            (b"c\r\n\r\n", True),
+        ):
+            relay.chunk(chunk(event))
+            before = ends.written
+            relay.heartbeat()
+            assert (ends.written != before) is is_whole
+        relay.data(b"data: half")
+        before = ends.written
+        relay.heartbeat()
+        assert ends.written == before
+        assert relay.frames == 5
+
+    played(scene)
+
+
 def test_a_slow_client_pauses_the_backend_until_it_reads() -> None:
     """Backpressure goes through, once, and back."""
 
     def scene(relay: Relay, ends: Ends) -> None:
         relay.resume()
         ends.is_writable = False
-        relay.data(b"x")
-        paused = [relay.is_paused]
-        relay.resume()
-        assert [*paused, relay.is_paused] == [True, False]
-        assert ends.calls == ["pause", "resume"]
+        paused = []
+        arrivals: list[tuple[Callable[[bytes], None], bytes]] = [(relay.data, b"x"), (relay.chunk, chunk(b"x"))]
+        for arrive, piece in arrivals:
+            arrive(piece)
+            paused.append(relay.is_paused)
+            relay.resume()
+            paused.append(relay.is_paused)
+        assert paused == [True, False, True, False]
+        assert ends.calls == ["pause", "resume", "pause", "resume"]
 
     played(scene)
 

@@ -1,13 +1,17 @@
 """The way to the backends, over real sockets, with a server that does exactly what the test says."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dce.gateway.transport import MAX_EARLY_BYTES, Address, Timeouts, Transport, json_headers, request_head
+from dce.gateway.chunks import chunk
+from dce.gateway.transport import MAX_EARLY_BYTES, Address, Exchange, Timeouts, Transport, json_headers, request_head
 from dce.wire.errors import DceError
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -296,6 +300,63 @@ def test_a_body_that_breaks_ends_once_with_an_error(body: bytes, code: str) -> N
         assert (error.code, sink.body, sink.ends) == (code, b"hello", 1)
 
     played(answering(OK + body, then_close=True), scene)
+
+
+TEXTS = st.sampled_from([b"data: x\n\n", b"a", b"\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n", b"y" * 300, b"z" * 5000])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.lists(TEXTS, min_size=1, max_size=12), st.booleans(), st.booleans())
+def test_a_body_is_the_same_however_it_is_cut(
+    data: st.DataObject, texts: list[bytes], is_framed: bool, is_up: bool
+) -> None:
+    """Chunks that look like chunks, arriving alone, together, in parts, or byte by byte: the body is what was sent."""
+    framed = [chunk(text) for text in texts]
+    if is_up:
+        framed[-1] = framed[-1].replace(b"\r\n", b";a=b\r\n", 1)  # an extension
+    raw = b"".join(framed)
+    ends = [sum(map(len, framed[:at])) for at in range(1, len(framed))]
+    cuts = st.sampled_from(ends) | st.integers(1, len(raw) - 1) if ends else st.integers(1, len(raw) - 1)
+    at = [0, *sorted(data.draw(st.sets(cuts, max_size=30))), len(raw)]
+
+    async def run() -> None:
+        exchange = Exchange(Transport(PATIENT), Address(scheme="http", host="h", port=1))
+        sink = Sink()
+        chunks: list[bytes] = []
+
+        def take(piece: bytes) -> None:
+            chunks.append(piece)
+            head, _, rest = piece.partition(b"\r\n")
+            assert (int(head, 16), rest[-2:]) == (len(rest) - 2, b"\r\n")
+            sink.body += rest[:-2]
+
+        exchange.data_received(CHUNKED)
+        exchange.start(sink, take if is_framed else None)
+        for begin, end in itertools.pairwise(at):
+            exchange.data_received(raw[begin:end])
+        assert (sink.body, sink.ends) == (b"".join(texts), 0)
+        exchange.data_received(b"0\r\n\r\n")
+        assert (sink.body, await sink.done) == (b"".join(texts), None)
+
+    asyncio.run(run())
+
+
+def test_the_usual_chunks_skip_the_parser() -> None:
+    """From the second on, a chunk that comes alone is handed on with its framing; the first and the last are parsed."""
+
+    async def run() -> None:
+        exchange = Exchange(Transport(PATIENT), Address(scheme="http", host="h", port=1))
+        sink, chunks = Sink(), list[bytes]()
+        exchange.data_received(CHUNKED)
+        exchange.start(sink, chunks.append)
+        for text in (b"one", b"two", b"three"):
+            exchange.data_received(chunk(text))
+        exchange.data_received(chunk(b"four") + b"0\r\n\r\n")
+        assert chunks == [chunk(b"two"), chunk(b"three")]
+        assert sink.body == b"onefour"
+        assert await sink.done is None
+
+    asyncio.run(run())
 
 
 def silent_after(first: bytes) -> Handler:

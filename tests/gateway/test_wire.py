@@ -22,7 +22,9 @@ class Socket:
 
 def wire() -> tuple[ClientWire, Socket]:
     socket = Socket()
-    return ClientWire(cast("StreamingProtocol", socket)), socket
+    client = ClientWire(cast("StreamingProtocol", socket))
+    client.made()
+    return client, socket
 
 
 def test_a_write_is_one_chunk() -> None:
@@ -40,6 +42,7 @@ def test_a_client_that_is_gone_is_told_once_and_left_alone() -> None:
     client.on_gone = lambda: calls.append("gone")
     client.gone()
     client.write(b"late")
+    client.send(b"1\r\nx\r\n")
     client.cut()
     assert calls == ["gone"]
     assert client.is_gone

@@ -52,7 +52,7 @@ class Forwarder:
         try:
             await request.start(exchange.status, NO_BUFFERING)
             request.wire.on_writable = relay.resume
-            exchange.start(relay)
+            relay.start()
             await until_finished(relay, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
         finally:

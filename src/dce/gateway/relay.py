@@ -1,6 +1,8 @@
 """Backend bytes to a client, untouched: the pass-through stream. A transport Sink.
 
-Ends truthfully: if the backend breaks off, the client gets an error event instead of a silent end.
+What comes as one whole chunk goes on as it is, framing and all; anything else is framed anew. So whatever is written to the
+client is whole chunks, and a heartbeat or an error may follow it. Ends truthfully: if the backend breaks off, the client gets
+an error event instead of a silent end.
 """
 
 import asyncio
@@ -21,21 +23,38 @@ class Relay:
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.frames = 0
         self.is_paused = False
-        self._is_between_events = True
+        self.error: DceError | None = None
+        """How the backend broke off, if it did."""
+        self._last = b"\n\n"
+        """The end of what was passed on, without framing."""
+        self._last_chunk = b""
+        """The same with its framing, if it came as one chunk."""
+
+    def start(self) -> None:
+        """Bytes flow from here on."""
+        if self._exchange is not None:
+            self._exchange.start(self, self.chunk)
+
+    def chunk(self, framed: bytes) -> None:
+        """Passes on one whole chunk: every event of a stream but its first and last few comes here."""
+        self.frames += 1
+        self._last_chunk = framed
+        self._wire.send(framed)
+        if not self._wire.is_writable:
+            self._pause()
 
     def data(self, piece: bytes) -> None:
         """Passes on what one wake-up brought, in one write."""
         self.frames += 1
-        self._is_between_events = piece.endswith((b"\n\n", b"\r\n\r\n"))
+        self._last, self._last_chunk = piece[-4:], b""
         self._wire.write(piece)
         if not self._wire.is_writable:
-            self.is_paused = True
-            if self._exchange is not None:
-                self._exchange.pause()
+            self._pause()
 
     def end(self, error: DceError | None) -> None:
         """The backend's body is over; its connection belongs to the next request from here on."""
         self._exchange = None
+        self.error = error
         if error is not None:
             self._wire.write(b"\n\ndata: " + encode_error(error, self._request_id) + b"\n\n")
         if not self.finished.done():
@@ -50,10 +69,16 @@ class Relay:
 
     def heartbeat(self) -> None:
         """Tells a waiting client that we live; never in the middle of an event."""
-        if self._is_between_events:
+        last = self._last_chunk.partition(b"\r\n")[2][:-2] or self._last
+        if last.endswith((b"\n\n", b"\r\n\r\n")):
             self._wire.write(comment("keep-alive"))
 
     def close(self) -> None:
         """Closes the backend request if it still runs."""
         if self._exchange is not None:
             self._exchange.abort()
+
+    def _pause(self) -> None:
+        self.is_paused = True
+        if self._exchange is not None:
+            self._exchange.pause()

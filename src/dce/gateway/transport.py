@@ -1,19 +1,21 @@
 """HTTP/1.1 to the backends: asyncio protocols, llhttp for the parsing, pooled connections. The gateway's only way out.
 
 The streaming path is callbacks, bytes in and bytes out: `Exchange.start(sink)` has every piece of the body handed to
-`sink.data` from the socket's own callback, with no task switch between. Nothing here knows what the bytes mean.
+`sink.data` from the socket's own callback, with no task switch between. The usual piece is exactly one chunk (chunks.py):
+it goes past the parser, which stays between two chunks, where it was. Nothing here knows what the bytes mean.
 Invariant: `sink.end` is called exactly once for a started exchange, unless it is aborted by us.
 """
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import httptools
 import msgspec
 
+from dce.gateway.chunks import CHUNK_HEADS, MAX_WHOLE_CHUNK
 from dce.wire.errors import DceError
 
 IDLE_CONNECTION_S = 4.0
@@ -65,6 +67,7 @@ class Exchange(asyncio.Protocol):
         self._owner = transport
         self._address = address
         self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._wire: asyncio.Transport | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._reset()
@@ -75,20 +78,28 @@ class Exchange(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._head: asyncio.Future[None] = self._loop.create_future()
         self._sink: Sink | None = None
+        self._on_piece: Callable[[bytes], object] | None = None
+        self._on_whole_chunk: Callable[[bytes], object] | None = None
+        """`_on_piece` while the parser stands between two chunks, else None."""
+        self._is_framing_wanted = False
+        self._has_chunk_ended = False
         self._pieces: list[bytes] = []
         self._is_complete = False
         self._is_kept_alive = False
         self._is_ended = False
         self._failure: DceError | None = None
-        self._last_data_at = self._loop.time()
+        self._last_data_at = self._time()
         self._has_any_byte = False
 
     # -- used by the gateway ------------------------------------------------------------------------------------------
 
-    def start(self, sink: Sink) -> None:
-        """Hands the body to `sink`, beginning with what has already arrived."""
+    def start(self, sink: Sink, on_chunk: Callable[[bytes], object] | None = None) -> None:
+        """Hands the body to `sink`, beginning with what has already arrived. With `on_chunk`, what came as exactly one chunk
+        goes there instead of to `sink.data`, its framing left on: to be passed on as it is."""
         self._sink = sink
-        self._last_data_at = self._loop.time()
+        self._on_piece = on_chunk or sink.data
+        self._is_framing_wanted = on_chunk is not None
+        self._last_data_at = self._time()
         self._watch_idle()
         self._deliver()
         if self._wire is not None and not self._is_ended:
@@ -112,15 +123,14 @@ class Exchange(asyncio.Protocol):
 
     def resume(self) -> None:
         """Reads on. The idle clock starts anew: the silence was ours."""
-        self._last_data_at = self._loop.time()
+        self._last_data_at = self._time()
         if self._wire is not None and not self._wire.is_closing():
             self._wire.resume_reading()
 
     def abort(self) -> None:
         """Ends the exchange at once; the backend sees its connection close and stops generating."""
         self._is_ended = True
-        self._sink = None
-        self._stop_idle_timer()
+        self._let_go()
         if self._wire is not None:
             self._wire.abort()
 
@@ -163,8 +173,16 @@ class Exchange(asyncio.Protocol):
         self._owner.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        self._last_data_at = self._time()
+        if self._on_whole_chunk is not None and len(data) < MAX_WHOLE_CHUNK:
+            head = CHUNK_HEADS[len(data)]
+            if data.startswith(head) and data.endswith(b"\r\n"):
+                self._on_whole_chunk(data if self._is_framing_wanted else data[len(head) : -2])
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         self._has_any_byte = True
-        self._last_data_at = self._loop.time()
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -173,6 +191,8 @@ class Exchange(asyncio.Protocol):
                 self._wire.abort()
             return
         self._deliver()
+        # Half a chunk's head leaves the parser's word on the last chunk standing; but it cannot end with CRLF.
+        self._on_whole_chunk = self._on_piece if self._has_chunk_ended and data.endswith(b"\r\n") else None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_idle_timer()
@@ -201,6 +221,12 @@ class Exchange(asyncio.Protocol):
         if not self._head.done():
             self._head.set_result(None)
 
+    def on_chunk_header(self) -> None:
+        self._has_chunk_ended = False
+
+    def on_chunk_complete(self) -> None:
+        self._has_chunk_ended = True
+
     def on_body(self, body: bytes) -> None:
         self._pieces.append(body)
 
@@ -223,12 +249,16 @@ class Exchange(asyncio.Protocol):
             sink.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if self._sink is sink and not self._is_ended and (self._is_complete or self._failure):
             self._is_ended = True
-            self._sink = None
-            self._stop_idle_timer()
+            self._let_go()
             sink.end(None if self._is_complete else self._failure)
             if self._is_complete:
                 self.resume()  # a client that was slow at the end leaves no deaf connection to the next one
                 self._owner.give_back(self._address, self, keep=self._is_kept_alive)
+
+    def _let_go(self) -> None:
+        """The sink hears nothing more."""
+        self._sink = self._on_piece = self._on_whole_chunk = None
+        self._stop_idle_timer()
 
     def _fail(self, error: DceError) -> None:
         self._failure = self._failure or error
@@ -246,7 +276,7 @@ class Exchange(asyncio.Protocol):
     def _check_idle(self) -> None:
         """One timer a stream, not one a piece: it looks when the last piece came and sleeps for the rest."""
         limit = self._owner.timeouts.idle_s
-        left = self._last_data_at + limit - self._loop.time()
+        left = self._last_data_at + limit - self._time()
         is_paused = self._wire is not None and not self._wire.is_reading()
         if left > 0 or is_paused:
             self._idle_timer = self._loop.call_later(left if left > 0 else limit, self._check_idle)

@@ -5,9 +5,11 @@
 without a task switch; an empty final `http.response.body` ends the response. Keep-alive, limits, shutdown and TLS stay uvicorn's.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+from dce.gateway.chunks import chunk
 from dce.gateway.guard import GuardedProtocol
 
 EXTENSION = "dce.wire"
@@ -22,8 +24,14 @@ class ClientWire:
         """Called when a full socket has room again; set by whoever streams."""
         self.on_gone: Callable[[], object] | None = None
         """Called once when the client closes; set by whoever answers."""
+        self.send: Callable[[bytes], object] = _drop
+        """The socket's own `write`, for whole chunks with their framing; takes and forgets them when the client is gone."""
         self.is_writable = True
         self.is_gone = False
+
+    def made(self) -> None:
+        """The connection stands."""
+        self.send = self._protocol.transport.write
 
     def release(self) -> None:
         """The request is over."""
@@ -31,8 +39,8 @@ class ClientWire:
 
     def write(self, data: bytes) -> None:
         """Sends one chunk of a chunked response body."""
-        if data and not self.is_gone:
-            self._protocol.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        if data:
+            self.send(chunk(data))
 
     def cut(self) -> None:
         """Drops the connection at once: the client has stopped reading."""
@@ -52,6 +60,7 @@ class ClientWire:
     def gone(self) -> None:
         """The client closed, or the network did."""
         self.is_gone = True
+        self.send = _drop
         if self.on_gone is not None:
             self.on_gone()
 
@@ -62,6 +71,11 @@ class StreamingProtocol(GuardedProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.wire = ClientWire(self)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has come."""
+        super().connection_made(transport)
+        self.wire.made()
 
     def on_message_begin(self) -> None:
         """A request begins: its scope gets the wire."""
@@ -87,3 +101,7 @@ class StreamingProtocol(GuardedProtocol):
 def wire_of(scope: Any) -> ClientWire:
     """The wire of a request."""
     return cast("ClientWire", scope["extensions"][EXTENSION])
+
+
+def _drop(_: bytes) -> None:
+    """Where bytes for nobody go."""
