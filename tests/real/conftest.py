@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from playwright.sync_api import Browser
 
 from dce.engine.vllm import VllmProcess, VllmSettings, free_port
 from dce.wire.errors import DceError
+from tests.real.windows import chromium
 
 ROOT = Path(__file__).parents[2]
 MODEL = "smollm2-135m"
@@ -52,3 +54,10 @@ def mortal_vllm(vllm_settings: VllmSettings, tmp_path: Path) -> Iterator[VllmPro
     own = msgspec.structs.replace(vllm_settings, port=free_port())
     with start(own, tmp_path / "vllm.log") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium."""
+    with chromium() as found:
+        yield found

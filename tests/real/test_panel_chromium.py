@@ -1,7 +1,7 @@
 """The panel in a real browser: from Generate to an accepted file and back, and what else a person does there.
 
 The first test runs over the real gateway and the embedded engine; the others over a scripted provider, where every kind of response
-is there at once. Screenshots go to test-results/. Nothing in the page may log an error or break the policy: `Page` fails then.
+is there at once.
 """
 
 import asyncio
@@ -10,105 +10,37 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from dce.engine.process import EngineProcess
 from dce.gateway.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
-from dce.panel.server import PanelServer
 from dce.workspace.project import Project
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
-from tests.panel.rig import CHECKS, RIGHT, AnsweringProvider, Line, make_workspace
+from tests.panel.rig import CHECKS, RIGHT, AnsweringProvider, Line
+from tests.real.windows import (
+    AXE,
+    GENERATED_MS,
+    NARROW,
+    ROOT,
+    WIDE,
+    examine,
+    generate,
+    opened,
+    scripted,
+    shoot,
+    tab,
+    wait_for_end,
+)
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "test-results"
-AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
-WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
-GENERATED_MS = 400_000
-"""Longest wait for ten responses of the embedded engine: half a minute on two quiet cores, minutes beside other work."""
-
 EXAMPLE = ROOT / "examples/tiny_metrics"
 STUBS = "tiny_metrics/stats.py"
-
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-default-apps", "--disable-sync", "--no-first-run"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The machine's own Chromium."""
-    path = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
-    if path is None:
-        pytest.skip("there is no Chromium: scripts/real_parts.sh installs it")
-    if not (ROOT / "src/dce/panel/static/index.html").exists():
-        pytest.skip("the front-end is not built: make frontend")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def opened(browser: Browser, workspace: Workspace, **options: Any) -> Iterator[Page]:
-    """A window over a workspace, followed its link; what it logs as an error fails the test."""
-    wrong: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        # The browser itself logs answers that are errors; those that a test provokes are the page's to show.
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            wrong.append(message.text)
-
-    with PanelServer(workspace, port=0) as server:
-        context = browser.new_context(viewport=WIDE, **options)  # type: ignore[arg-type]
-        page = context.new_page()
-        page.on("console", note)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(server.url)
-        assert "token" not in page.url
-        expect(page.get_by_text("Live", exact=True)).to_be_visible()
-        yield page
-        context.close()
-    assert wrong == []
-
-
-def shoot(page: Page, name: str) -> None:
-    """A screenshot for people."""
-    RESULTS.mkdir(exist_ok=True)
-    page.screenshot(path=RESULTS / f"panel-{name}.png")
-
-
-def tab(page: Page, slot: int) -> Locator:
-    return page.get_by_role("tab", name=re.compile(rf"^Response {slot}:"))
-
-
-def generate(page: Page, n: int) -> None:
-    """Types the number and presses the button."""
-    page.get_by_label("Number of responses").fill(str(n))
-    page.get_by_role("button", name="Generate", exact=True).click()
-    expect(page.get_by_role("tab", name=re.compile("^Response"))).to_have_count(n)
-
-
-def wait_for_end(page: Page) -> None:
-    expect(page.locator(".summary")).not_to_contain_text("running", timeout=GENERATED_MS)
-
-
-@contextmanager
-def scripted(folder: Path, provider: AnsweringProvider | None = None) -> Iterator[Workspace]:
-    """A workspace whose responses are written by a script, at a pace that an eye can follow."""
-    provider = provider or AnsweringProvider(sleep=lambda seconds: asyncio.sleep(seconds / 3))
-    with make_workspace(folder / "words", provider, Settings(max_tokens=700)) as workspace:
-        yield workspace
 
 
 @contextmanager
@@ -310,17 +242,3 @@ def test_every_screen_is_accessible_and_fits(browser: Browser, tmp_path: Path, s
             examine(page, f"{layout.split(maxsplit=1)[0].lower()}-{scheme}-{size}")
         page.get_by_role("button", name="Raw").click()
         examine(page, f"raw-{scheme}-{size}")
-
-
-def examine(page: Page, name: str) -> None:
-    """A screenshot, axe's findings, and whether the page is as wide as the window."""
-    shoot(page, name)
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-    findings = page.evaluate("async rules => (await axe.run(document, rules)).violations", rules)
-    said = [
-        f"{found['id']}: {node['html'][:160]} ({node['failureSummary'][:300]})"
-        for found in findings
-        for node in found["nodes"]
-    ]
-    assert not said, "\n".join([name, *said])
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the window"

@@ -15,8 +15,9 @@ import type {
 } from "../api/generated";
 import type { LiveResponse } from "../text/livetext";
 import { NOWHERE, type Place } from "./place";
+import type { Link } from "./shared";
 
-export type Connection = "connecting" | "live" | "lost" | "closed";
+export type Connection = Link;
 
 export interface Notice {
   readonly id: number;

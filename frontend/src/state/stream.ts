@@ -1,15 +1,10 @@
 // The window's one event stream: snapshot first, then what happened since its cursor.
 
-import type {
-  ChecksFinished,
-  GenerationEnded,
-  GenerationStarted,
-  SlotProgress,
-  SlotText,
-  WorkspaceChanged,
-} from "../api/generated";
+import { api } from "../api/client";
+import type { Event, SlotProgress } from "../api/generated";
 import { loadBoard, loadFiles, loadGeneration, loadSlot, loadWorkspace } from "./actions";
 import { grow } from "./growth";
+import { SharedStream } from "./shared";
 import { get, set } from "./store";
 
 const TERMINAL = new Set(["complete", "truncated", "stopped", "error", "interrupted"]);
@@ -41,60 +36,61 @@ function everything(): void {
   soon.slot();
 }
 
-export async function connect(): Promise<void> {
-  await Promise.all([loadWorkspace(), loadFiles()]);
-  const { workspace, place } = get();
-  if (workspace === null) {
-    set({ connection: "closed" });
-    setTimeout(connect, RETRY_MS);
-    return;
-  }
-  if (place.generation !== null) await Promise.all([loadGeneration(), loadBoard(), loadSlot()]);
-  follow(workspace.cursor);
-}
+type Handlers = { readonly [Name in Event["event"]]: (event: Extract<Event, { event: Name }>) => void };
 
-function follow(cursor: string): void {
-  const source = new EventSource(`/api/events?cursor=${encodeURIComponent(cursor)}`);
-  source.addEventListener("open", () => {
-    if (get().connection === "lost") everything();
-    set({ connection: "live" });
-  });
-  source.addEventListener("error", () => {
-    if (source.readyState !== EventSource.CLOSED) {
-      set({ connection: "lost" });
-      return;
-    }
-    // The browser gave up: the panel ended, or is another one that does not know this window's session.
-    set({ connection: "closed" });
-    setTimeout(connect, RETRY_MS);
-  });
-  source.addEventListener("reset", everything);
-  const on = <T>(name: string, act: (event: T) => void) =>
-    source.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as T));
-  on<GenerationStarted>("generation_started", ({ generation }) => {
+/** What each event does to the window. The compiler asks for every kind that the panel sends. */
+const HANDLERS: Handlers = {
+  generation_started: ({ generation }) => {
     soon.workspace();
     if (generation === get().place.generation) {
       soon.generation();
       soon.slot();
     }
-  });
-  on<SlotProgress>("slot_progress", progressed);
-  on<SlotText>("slot_text", (event) => {
+  },
+  slot_progress: progressed,
+  slot_text: (event) => {
     const { place } = get();
     const isShown = event.generation === place.generation && event.slot === place.slot;
     if (isShown && !grow(event)) soon.slot();
-  });
-  on<GenerationEnded>("generation_ended", ({ generation }) => {
+  },
+  generation_ended: ({ generation }) => {
     soon.workspace();
     if (generation !== get().place.generation) return;
     soon.generation();
     soon.board();
     soon.slot();
-  });
-  on<ChecksFinished>("checks_finished", ({ generation }) => {
+  },
+  checks_finished: ({ generation }) => {
     if (generation === get().place.generation) soon.board();
-  });
-  on<WorkspaceChanged>("workspace_changed", ({ what }) => changed(what));
+  },
+  workspace_changed: ({ what }) => changed(what),
+};
+
+const shared = new SharedStream(Object.keys(HANDLERS), {
+  onEvent: (name, data) => (HANDLERS[name as Event["event"]] as (event: unknown) => void)(JSON.parse(data)),
+  onReset: everything,
+  onLink: (connection) => set({ connection }),
+  // The panel ended, or is another one that does not know this window's session.
+  onClosed: () => setTimeout(connect, RETRY_MS),
+});
+
+export async function connect(): Promise<void> {
+  await Promise.all([loadWorkspace(), loadFiles()]);
+  const { workspace, place } = get();
+  if (workspace === null || get().connection === "closed") {
+    // After a silence the snapshot that is here may be old: only one that has just come counts.
+    const isBack = await api.workspace().catch(() => null);
+    if (isBack === null) {
+      set({ connection: "closed" });
+      setTimeout(connect, RETRY_MS);
+      return;
+    }
+    everything();
+    shared.start(isBack.cursor);
+    return;
+  }
+  if (place.generation !== null) await Promise.all([loadGeneration(), loadBoard(), loadSlot()]);
+  shared.start(workspace.cursor);
 }
 
 function progressed(event: SlotProgress): void {
