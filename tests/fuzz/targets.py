@@ -19,6 +19,7 @@ from dce.gateway.transport import Exchange
 from dce.gateway.wire import StreamingProtocol
 from dce.wire.errors import DceError
 from dce.wire.sse import Decoder, EventTooLarge
+from tests.fakes.opener import FakeOpener
 from tests.simulation.client import Connection
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import End

@@ -148,12 +148,19 @@ def test_either_name_of_the_token_limit() -> None:
     assert generate(max_completion_tokens=5).max_tokens == 5
 
 
-@pytest.mark.parametrize("field", [*sorted(INTERNAL_FIELDS), "user", "store", "n_predict"])
+@pytest.mark.parametrize("field", [*sorted(INTERNAL_FIELDS), "User", "store", "n_predict"])
 def test_unknown_and_internal_fields_are_dropped_and_reported(field: str) -> None:
     """What steers the backend's insides, or is not known, does not pass and is named."""
     body = generate(**{field: {"x": 1}})
     assert body.dropped == (field,)
     assert field not in body.common
+
+
+def test_the_caller_s_own_name_for_its_conversation_is_for_routing_alone() -> None:
+    """`user` is kept apart: known, never sent on; anything but a text counts as absent."""
+    body = generate(user="ann")
+    assert (body.session, body.dropped, "user" in body.common) == ("ann", (), False)
+    assert generate(user=5).session == ""
 
 
 def test_known_sampling_fields_pass() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from dce.gateway.auth import Principal
 from dce.gateway.catalog import Catalog
+from dce.gateway.failover import Dispatcher
 from dce.gateway.forward import Forwarder
 from dce.gateway.health import Discoverer
 from dce.gateway.live import Directory
@@ -123,9 +124,9 @@ def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, A
         await Discoverer([upstream], transport, 60).probe_all()
         directory = Directory()
         catalog = Catalog([upstream], {}, "")
-        owner: Proxy | Forwarder = Proxy(settings, catalog, LeastLoaded(), transport, directory)
+        owner: Proxy | Forwarder = Proxy(settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory)
         if handler in ("forward", "tokenize"):
-            owner = Forwarder(settings, catalog, LeastLoaded(), transport)
+            owner = Forwarder(settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport)
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(owner, handler)
         for step in range(MAX_AWAITS):
             was_cancelled = await cast("Awaitable[bool]", cancelled_at(step, call(request_of({**BODY, **body}, path))))
@@ -155,7 +156,8 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
         await Discoverer([upstream], transport, 60).probe_all()
         directory = Directory()
         settings = GatewaySettings(resume_grace_s=0.01)
-        proxy = Proxy(settings, Catalog([upstream], {}, ""), LeastLoaded(), transport, directory)
+        catalog = Catalog([upstream], {}, "")
+        proxy = Proxy(settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory)
         request = request_of({**BODY, "stream": True}, "/api/dce/proxy")
         is_sending = asyncio.Event()
 

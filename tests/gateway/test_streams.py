@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dce.gateway.streams import ChoiceState, Stream
 from dce.gateway.transport import Exchange
 from dce.wire.errors import DceError
+from tests.fakes.opener import FakeOpener
 
 END_OF_STREAM = b"data: [DONE]\n\n"
 
@@ -101,7 +102,7 @@ class Play:
         return cast("Exchange", self.exchanges[at])
 
     async def open(self) -> "Play":
-        await self.stream.open(self.opener, 5.0)
+        await self.stream.open(FakeOpener(self.opener), 5.0)
         await asyncio.gather(*(part.opening for part in self.stream.parts if part.opening))
         self.stream.attach(self.output)
         return self
@@ -271,7 +272,7 @@ def test_close_gives_everything_back() -> None:
                 await gate.wait()
             return await play.opener(indices)
 
-        await play.stream.open(opener, 5.0)
+        await play.stream.open(FakeOpener(opener), 5.0)
         await entered.wait()
         await play.stream.close()
         await play.stream.close()

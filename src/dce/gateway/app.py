@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from dce.gateway.auth import Authenticator
+from dce.gateway.breaker import Breaker, BreakerLimits
 from dce.gateway.catalog import Catalog
 from dce.gateway.endpoints import PublicApp, routes
+from dce.gateway.failover import Dispatcher
 from dce.gateway.forward import Forwarder
 from dce.gateway.health import Discoverer
 from dce.gateway.keys import KeyStore
 from dce.gateway.live import Directory
 from dce.gateway.proxy import Proxy
-from dce.gateway.routing import LeastLoaded
+from dce.gateway.routing import POLICIES
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.transport import Timeouts, Transport
 from dce.gateway.upstream import Upstream
@@ -31,7 +33,8 @@ class Gateway:
         except DceError:
             self.keys.close()
             raise
-        self.upstreams = [Upstream(backend) for backend in settings.backends]
+        breaking = BreakerLimits(failures=settings.breaker_failures, max_wait_s=settings.breaker_max_wait_s)
+        self.upstreams = [Upstream(backend, Breaker(breaking)) for backend in settings.backends]
         self._transport = Transport(
             Timeouts(
                 connect_s=settings.connect_timeout_s,
@@ -42,9 +45,9 @@ class Gateway:
         self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
         catalog = Catalog(self.upstreams, settings.aliases, settings.default_model)
-        policy = LeastLoaded()
-        proxy = Proxy(settings, catalog, policy, self._transport, self.directory)
-        forwarder = Forwarder(settings, catalog, policy, self._transport)
+        dispatcher = Dispatcher(catalog, POLICIES[settings.routing](), settings.max_retries)
+        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory)
+        forwarder = Forwarder(settings, catalog, dispatcher, self._transport)
         self._public = PublicApp(
             routes(proxy, forwarder, catalog),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),

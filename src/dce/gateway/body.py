@@ -105,6 +105,8 @@ class GenerateBody(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None
     seed: int | None
     common: dict[str, Any]
+    session: str = ""
+    """The caller's name for its conversation (`user`): for routing, not sent on."""
     dropped: tuple[str, ...] = ()
 
 
@@ -157,7 +159,8 @@ def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateB
                 raise DceError("invalid_request", f"{name} must be {meaning}")
             common[name] = fields[name]
     common.pop("stream_options", None)  # the gateway asks for usage in its own words
-    known = set(FIELDS) | {"messages", "prompt", "model", "n", "stream", "max_tokens", "max_completion_tokens"}
+    known = set(FIELDS) | {"messages", "prompt", "model", "n", "stream", "max_tokens", "max_completion_tokens", "user"}
+    user = fields.get("user")
     return GenerateBody(
         model=_model(fields),
         n=_bounded(fields, "n", 1, max_n) or 1,
@@ -165,6 +168,7 @@ def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateB
         max_tokens=_bounded(fields, "max_completion_tokens", 1, BIGGEST) or _bounded(fields, "max_tokens", 1, BIGGEST),
         seed=common.pop("seed", None),
         common=common,
+        session=user if isinstance(user, str) else "",
         dropped=tuple(sorted(set(fields) - known)),
     )
 

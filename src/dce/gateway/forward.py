@@ -6,12 +6,14 @@ from typing import Any
 from dce.gateway.backend_call import post
 from dce.gateway.body import ForwardBody, decode, encode_request, read_forward, with_fields
 from dce.gateway.catalog import Catalog
+from dce.gateway.failover import Attempts, Dispatcher
 from dce.gateway.kinds import TOKENIZE_PATH, Model
 from dce.gateway.relay import Relay
 from dce.gateway.request import NO_BUFFERING, Request
-from dce.gateway.routing import Policy
+from dce.gateway.routing import RouteKey, route_key
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.transport import Exchange, Transport
+from dce.gateway.upstream import Upstream
 from dce.gateway.waiting import until_finished
 from dce.wire.errors import DceError
 
@@ -19,35 +21,44 @@ from dce.wire.errors import DceError
 class Forwarder:
     """Answers the /v1 routes and /tokenize."""
 
-    def __init__(self, settings: GatewaySettings, catalog: Catalog, policy: Policy, transport: Transport) -> None:
+    def __init__(
+        self, settings: GatewaySettings, catalog: Catalog, dispatcher: Dispatcher, transport: Transport
+    ) -> None:
         self._settings = settings
         self._catalog = catalog
-        self._policy = policy
+        self._dispatcher = dispatcher
         self._transport = transport
 
     async def forward(self, request: Request) -> None:
         """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
         ask = read_forward(await request.body(self._settings.max_body_bytes), max_n=self._settings.max_n)
         model = self._catalog.resolve(ask.model)
-        upstream = self._policy.choose(self._catalog.candidates(model.id))
-        weight = ask.fields.get("n") or 1
-        upstream.in_flight += weight
+        key = route_key(request.principal, request.header(b"x-dce-session"), ask.fields)
+        attempts = self._dispatcher.one(model.id, key, ask.fields.get("n") or 1)
         try:
-            exchange = await post(
-                self._transport,
-                upstream,
-                request.scope["path"],
-                _forward_pieces(ask, model, upstream.kind.salted(request.principal.cache_salt)),
-                request.id,
-            )
+            exchange = await attempts.open(lambda upstream: self._send(request, ask, model, upstream))
             if exchange.header(b"content-type").startswith(b"text/event-stream"):
-                await self._relay_events(request, exchange)
+                attempts.lease.end(await self._relay_events(request, exchange))
             else:
-                await request.answer(exchange.status, await exchange.read())
+                await request.answer(exchange.status, await self._whole(exchange, attempts))
         finally:
-            upstream.in_flight -= weight
+            attempts.lease.abandon()
 
-    async def _relay_events(self, request: Request, exchange: Exchange) -> None:
+    async def _send(self, request: Request, ask: ForwardBody, model: Model, upstream: Upstream) -> Exchange:
+        pieces = _forward_pieces(ask, model, upstream.kind.salted(request.principal.cache_salt))
+        return await post(self._transport, upstream, request.scope["path"], pieces, request.id)
+
+    async def _whole(self, exchange: Exchange, attempts: Attempts) -> bytes:
+        try:
+            body = await exchange.read()
+        except DceError as error:
+            attempts.lease.end(error)
+            raise
+        attempts.lease.end()
+        return body
+
+    async def _relay_events(self, request: Request, exchange: Exchange) -> DceError | None:
+        """Passes a stream on; how the backend ended it."""
         relay = Relay(exchange, request.wire, request.id)
         try:
             await request.start(exchange.status, NO_BUFFERING)
@@ -57,6 +68,7 @@ class Forwarder:
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
         finally:
             relay.close()
+        return relay.error
 
     async def models(self, request: Request) -> None:
         """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
@@ -76,7 +88,7 @@ class Forwarder:
         if not isinstance(prompt, str):
             raise DceError("invalid_request", "prompt must be a text")
         model = self._catalog.resolve(asked if isinstance(asked, str) else "")
-        upstream = self._policy.choose(self._catalog.candidates(model.id))
+        upstream = self._dispatcher.choose(model.id, RouteKey(owner=request.principal.cache_salt))
         pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
         exchange = await post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id)
         count = upstream.kind.token_count(decode(await exchange.read()))

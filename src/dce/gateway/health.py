@@ -1,7 +1,7 @@
 """Asks the backends what they are and what they serve, again and again; changes Upstream state and nothing else.
 
 A backend that appears late, is restarted with another model or dies is noticed within `discovery_interval_s`, without
-restarting the gateway.
+restarting the gateway; at once if a request meets it first.
 """
 
 import asyncio
@@ -20,6 +20,8 @@ PROBE_TIMEOUT_S = 10.0
 """Longest wait for /v1/models: an API server busy with a huge prompt may answer late, but not this late."""
 DOWN_INTERVAL_S = 1.0
 """How often a backend that is down is asked: whoever has just started one should not wait for the gateway to notice."""
+DOUBT_PAUSE_S = 0.25
+"""Least time between two probes that requests have asked for: a storm of failures is not a storm of probes."""
 MAX_PROBE_BYTES = 4 * 1024 * 1024
 
 
@@ -27,16 +29,40 @@ class Discoverer:
     """Keeps the upstreams' state true."""
 
     def __init__(self, upstreams: Sequence[Upstream], transport: Transport, interval_s: float) -> None:
-        self._upstreams = upstreams
         self._transport = transport
+        self._doubted: set[Upstream] = set()
+        self._has_doubts = asyncio.Event()
+        self.watch(upstreams, interval_s)
+
+    def watch(self, upstreams: Sequence[Upstream], interval_s: float) -> None:
+        """From now on these are asked."""
+        self._upstreams = tuple(upstreams)
         self._interval_s = interval_s
+        for upstream in upstreams:
+            upstream.on_doubt = self._doubt
 
     async def run(self) -> None:
-        """Probes all backends for ever, the first time after one interval; sooner while one of them is down."""
+        """Probes all backends for ever, the first time after one interval; sooner while one of them is down, and one that a
+        request had reason to doubt at once."""
         while True:
             is_any_down = not all(upstream.is_up for upstream in self._upstreams)
-            await asyncio.sleep(min(self._interval_s, DOWN_INTERVAL_S) if is_any_down else self._interval_s)
-            await self.probe_all()
+            try:
+                async with asyncio.timeout(min(self._interval_s, DOWN_INTERVAL_S) if is_any_down else self._interval_s):
+                    await self._has_doubts.wait()
+            except TimeoutError:
+                await self.probe_all()
+            else:
+                await self._resolve_doubts()
+
+    def _doubt(self, upstream: Upstream) -> None:
+        self._doubted.add(upstream)
+        self._has_doubts.set()
+
+    async def _resolve_doubts(self) -> None:
+        doubted, self._doubted = self._doubted, set()
+        self._has_doubts.clear()
+        await asyncio.gather(*(self.probe(upstream) for upstream in doubted))
+        await asyncio.sleep(DOUBT_PAUSE_S)
 
     async def probe_all(self) -> None:
         """Probes every backend once, all at the same time."""

@@ -12,11 +12,12 @@ from typing import Any
 from dce.gateway.backend_call import post
 from dce.gateway.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.catalog import Catalog
+from dce.gateway.failover import Attempts, Dispatcher
 from dce.gateway.kinds import Model
 from dce.gateway.live import Directory, LiveStream
 from dce.gateway.output import AnswerOutput, EventOutput
 from dce.gateway.request import NO_BUFFERING, Request
-from dce.gateway.routing import Policy
+from dce.gateway.routing import route_key
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.streams import Stream
 from dce.gateway.transport import Exchange, Transport
@@ -25,18 +26,25 @@ from dce.gateway.waiting import until_finished
 from dce.wire.errors import DceError
 
 CHAT_PATH = "/v1/chat/completions"
+MAX_RESPONSES = 20
+"""The most that `max_n` can be."""
 
 
 class Proxy:
     """Answers the requests that need a backend."""
 
     def __init__(
-        self, settings: GatewaySettings, catalog: Catalog, policy: Policy, transport: Transport, directory: Directory
+        self,
+        settings: GatewaySettings,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        transport: Transport,
+        directory: Directory,
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._catalog = catalog
-        self._policy = policy
+        self._dispatcher = dispatcher
         self._transport = transport
 
     # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
@@ -54,21 +62,23 @@ class Proxy:
         body = await request.body(self._settings.max_body_bytes)
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
         model = self._catalog.resolve(ask.model)
-        upstream = self._policy.choose(self._catalog.candidates(model.id))
-        stream = Stream(secrets.token_hex(16), request.principal.key_id, model.id, upstream.plan(ask.n))
         grace_s = self._grace_s(request)
-        upstream.in_flight += ask.n
+        placed = self._dispatcher.many(
+            model.id, route_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common), ask.n
+        )
+        opener = _Opener(self._transport, placed, model, ask, request)
+        stream = Stream(secrets.token_hex(16), request.principal.key_id, model.id, [indices for _, indices in placed])
         live: LiveStream | None = None
         try:
-            await stream.open(_Opener(self._transport, upstream, model, ask, request), self._settings.head_patience_s)
+            await stream.open(opener, self._settings.head_patience_s)
             if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
                 return
-            live = self._set_live(stream, grace_s, lambda: upstream.release(ask.n))
+            live = self._set_live(stream, grace_s, opener.release)
         finally:
             if live is None:
-                upstream.release(ask.n)
                 await stream.close()
+                opener.release()
         await self._follow(request, live, 0, _stream_headers(stream, ask))
 
     def _set_live(self, stream: Stream, grace_s: float, release: Callable[[], None]) -> LiveStream:
@@ -145,33 +155,74 @@ class _Opener:
     """Makes the backend requests of one stream; the prompt is encoded once for all of them."""
 
     def __init__(
-        self, transport: Transport, upstream: Upstream, model: Model, ask: GenerateBody, request: Request
+        self,
+        transport: Transport,
+        placed: Sequence[tuple[Attempts, Sequence[int]]],
+        model: Model,
+        ask: GenerateBody,
+        request: Request,
     ) -> None:
         self._transport = transport
-        self._upstream = upstream
+        self._attempts = {index: attempts for attempts, indices in placed for index in indices}
         self._model = model
         self._ask = ask
         self._request_id = request.id
-        salt = upstream.kind.salted(request.principal.cache_salt)
-        self._bulk = encode_request({**upstream.kind.adapt(ask.common), **salt})
+        self._salt = request.principal.cache_salt
+        self._bulks: dict[str, bytes] = {}
+
+    def upstream_of(self, index: int) -> Upstream:
+        """The backend that has a response, or had it last."""
+        return self._attempts[index].upstream
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
+        return await self._attempts[indices[0]].open(lambda upstream: self._send(upstream, indices))
+
+    def ended(self, indices: Sequence[int], error: DceError | None) -> None:
+        for index in indices:
+            self._attempts[index].lease.end(error)
+
+    def failed(self, indices: Sequence[int], error: DceError) -> bool:
+        return self._attempts[indices[0]].fail(error, len(indices))
+
+    def dropped(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            self._attempts[index].lease.abandon()
+
+    def release(self) -> None:
+        """Gives back every place that the stream still has."""
+        self.dropped(list(self._attempts))
+
+    async def _send(self, upstream: Upstream, indices: Sequence[int]) -> Exchange:
         fields: dict[str, Any] = {"model": self._model.id, "n": len(indices)}
         # Running counts whether or not the client wants them: else nobody knows what a response had cost when it was stopped.
-        fields.update(self._upstream.kind.stream_fields())
+        fields.update(upstream.kind.stream_fields())
         limit = self._limit()
         if limit is not None:
             fields["max_tokens"] = limit
         if self._ask.seed is not None:
-            fields["seed"] = self._ask.seed + indices[0]  # as vLLM itself does for the i-th of n
-        pieces = with_fields(self._bulk, fields)
-        return await post(self._transport, self._upstream, CHAT_PATH, pieces, f"{self._request_id}-{indices[0]}")
+            fields["seed"] = self._ask.seed + _seed_offset(indices)
+        pieces = with_fields(self._bulk(upstream), fields)
+        return await post(self._transport, upstream, CHAT_PATH, pieces, f"{self._request_id}-{indices[0]}")
+
+    def _bulk(self, upstream: Upstream) -> bytes:
+        """The prompt in the dialect of a backend."""
+        kind = upstream.kind
+        if kind.name not in self._bulks:
+            self._bulks[kind.name] = encode_request({**kind.adapt(self._ask.common), **kind.salted(self._salt)})
+        return self._bulks[kind.name]
 
     def _limit(self) -> int | None:
         """max_tokens, left out when it is more than the context: the backend then takes what the prompt leaves, which is what
         was meant. vLLM would refuse the number itself, and the original's clients always ask for 16,384."""
         asked, context = self._ask.max_tokens, self._model.max_model_len
         return None if asked is None or (context is not None and asked >= context) else asked
+
+
+def _seed_offset(indices: Sequence[int]) -> int:
+    """As vLLM itself does for the i-th of n. What is left of a native request that was lost, with gaps, gets seeds that no other
+    response has: the backend counts on from the first."""
+    has_gaps = indices[-1] - indices[0] >= len(indices)
+    return indices[0] + (MAX_RESPONSES if has_gaps else 0)
 
 
 def _stream_headers(stream: Stream, ask: GenerateBody) -> list[tuple[bytes, bytes]]:

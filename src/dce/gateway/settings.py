@@ -31,6 +31,8 @@ class BackendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     key: str = ""
     n_strategy: Strategy = "auto"
 
+    max_responses: Annotated[int, Meta(ge=1)] | None = None
+    """Responses it runs at the same time (vLLM: --max-num-seqs); llama.cpp says it itself."""
     def __repr__(self) -> str:
         return f"BackendSettings(url={self.url!r}, n_strategy={self.n_strategy!r})"
 
@@ -133,7 +135,29 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     discovery_interval_s: Annotated[
         float, Meta(gt=0, description="How often the backends are asked what they serve.")
     ] = 5.0
-    shutdown_timeout_s: Annotated[float, Meta(ge=0, description="Longest wait for open streams when stopping.")] = 5.0
+    routing: Annotated[
+        Literal["least_loaded", "prefix", "session"],
+        Meta(
+            description="Which of several backends: the one with the least to do; the one that has probably computed this prompt's "
+            "beginning before; the one of this X-DCE-Session (or `user`)."
+        ),
+    ] = "least_loaded"
+    max_retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="How often a request that failed before its first byte is sent again: what kills a backend reaches at most "
+            "this many more.",
+        ),
+    ] = 2
+    breaker_failures: Annotated[
+        int, Meta(ge=1, description="Failures in a row after which a backend is left alone while another can be used.")
+    ] = 5
+    breaker_max_wait_s: Annotated[
+        float, Meta(gt=0, description="Longest time it is left alone; the first is a second, each doubles.")
+    ] = 30.0
+    shutdown_timeout_s: Annotated[float, Meta(ge=0, description="How long running responses may go on when the gateway drains or stops.")] = 5.0
 
     @property
     def is_loopback(self) -> bool:

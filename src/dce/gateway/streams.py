@@ -4,6 +4,7 @@ A `Stream` has N choices and one or more parts. A part is one backend request th
 them (native). Backend bytes come in through `Part.data`, are cut into frames, renumbered and handed to the output; nothing
 on that way decodes JSON or switches tasks. What must always hold: every choice ends exactly once, as finished (its
 finish_reason was seen), stopped (the client said so) or lost (with an error that says why); `[DONE]` only if none was lost.
+A choice whose backend failed before its first frame may get another part instead of being lost: nothing is ever said twice.
 """
 
 import asyncio
@@ -60,10 +61,19 @@ class Choice:
 
 
 class Opener(Protocol):
-    """Sends the backend request of a part. Raises DceError when it is refused."""
+    """Sends the backend request of a part, and hears how it ended."""
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
-        """The exchange, its head read and its status 200."""
+        """The exchange, its head read and its status 200. Raises DceError when no backend takes it."""
+
+    def ended(self, indices: Sequence[int], error: DceError | None) -> None:
+        """The request that carried these choices is over, well or not."""
+
+    def failed(self, indices: Sequence[int], error: DceError) -> bool:
+        """The request failed before a frame of these choices came. Whether it may be sent again for them."""
+
+    def dropped(self, indices: Sequence[int]) -> None:
+        """The request was closed because nobody wants it any more."""
 
 
 class Part:
@@ -79,6 +89,7 @@ class Part:
         self._uncounted: list[int] = []
         """Choices whose end was seen, but not yet what they cost."""
         self._splitter = FrameSplitter()
+        self._sent = self.indices
         self._first = self.indices[0]
         self._is_single = len(self.indices) == 1
         self._is_done = False
@@ -129,14 +140,14 @@ class Part:
         if is_plain(data):
             # A backend counts the choices of its own request from 0.
             was = 0 if self._is_single else index_of(data)
-            index = self._first + was
+            index = self._first if self._is_single else self._index(was)
             numbered = data if was == index else with_index(data, index, was)
             if numbered is not None and index in self.indices:
                 self._stream.pass_on(index, numbered)
                 return
         if data == DONE:
             self._is_done = True
-            self._stream.check_finished()
+            self._stream.done(self)
         else:
             self._decoded(data)
 
@@ -156,13 +167,17 @@ class Part:
             if not isinstance(choice, dict):
                 continue
             was = 0 if self._is_single else choice.get("index", 0)
-            index = self._first + was if type(was) is int else -1
+            index = self._index(was) if type(was) is int else -1
             if index not in self.indices:
                 continue
             self._stream.pass_on(index, _encoded({**value, "choices": [{**choice, "index": index}]}))
             if isinstance(choice.get("finish_reason"), str):
                 self._uncounted.append(index)
                 self._stream.finish(index, choice["finish_reason"])
+
+    def _index(self, was: int) -> int:
+        """The choice that the backend calls `was`; -1 if nobody asked for it."""
+        return self._sent[was] if 0 <= was < len(self._sent) else -1
 
     def _count(self, usage: Usage) -> None:
         """vLLM sends one usage, the sum over its choices, at the end; llama.cpp one a choice, right after its end."""
@@ -187,6 +202,7 @@ class Stream:
         self._output: Output | None = None
         self._early: list[bytes] = []
         self._is_paused = False
+        self._opener: Opener | None = None
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.frames = 0
@@ -196,12 +212,12 @@ class Stream:
     async def open(self, opener: Opener, patience_s: float) -> None:
         """Sends all backend requests. Returns when the first is answered, or after `patience_s`; raises when the request
         itself is refused or nothing could be opened, which can still become an HTTP status."""
+        self._opener = opener
         for part in self.parts:
             part.opening = asyncio.create_task(self._open(part, opener))
-        waiting = {part.opening for part in self.parts if part.opening}
         deadline = self._loop.time() + patience_s
-        while waiting:
-            done, waiting = await asyncio.wait(
+        while waiting := {part.opening for part in self.parts if part.opening}:
+            done, _ = await asyncio.wait(
                 waiting, timeout=max(0.0, deadline - self._loop.time()), return_when=asyncio.FIRST_COMPLETED
             )
             if not done or any(part.is_opened for part in self.parts) or self.finished.done():
@@ -230,6 +246,8 @@ class Stream:
         part = self._part_of[index]
         if not any(self.choices[other].is_open for other in part.indices):
             part.close()
+            if self._opener is not None:
+                self._opener.dropped(part.indices)
         self.check_finished()
         return True
 
@@ -274,7 +292,7 @@ class Stream:
             exchange = await opener(part.indices)
         except DceError as error:
             part.opening = None
-            self.lose(part, error)
+            self._end_lost(part.indices, error)
             return
         part.exchange, part.opening, part.is_opened = exchange, None, True
         exchange.start(part)
@@ -296,9 +314,35 @@ class Stream:
             choice.finish_reason = reason
             self.check_finished()
 
+    def done(self, part: Part) -> None:
+        """The part has said all."""
+        if self._opener is not None and not self._open_in(part):
+            self._opener.ended(part.indices, None)
+        self.check_finished()
+
     def lose(self, part: Part, error: DceError) -> None:
-        """Whatever is still open in this part will not come any more."""
-        for index in part.indices:
+        """Whatever is still open in this part will not come any more; what has said nothing yet may come from elsewhere."""
+        left = self._open_in(part)
+        silent = [index for index in left if not self.choices[index].last_frame]
+        opener = self._opener
+        if opener is not None and silent and opener.failed(silent, error):
+            part.indices = tuple(index for index in part.indices if index not in silent)
+            self._send_again(silent, opener)
+        elif opener is not None:
+            opener.ended(part.indices, error if left else None)
+        self._end_lost(part.indices, error)
+
+    def _send_again(self, indices: Sequence[int], opener: Opener) -> None:
+        again = Part(self, indices)
+        self.parts = [*(part for part in self.parts if part.indices), again]
+        self._part_of.update(dict.fromkeys(indices, again))
+        again.opening = asyncio.create_task(self._open(again, opener))
+
+    def _open_in(self, part: Part) -> list[int]:
+        return [index for index in part.indices if self.choices[index].is_open]
+
+    def _end_lost(self, indices: Sequence[int], error: DceError) -> None:
+        for index in indices:
             choice = self.choices[index]
             if choice.is_open:
                 choice.end(ChoiceState.LOST, self._loop.time(), error)
