@@ -3,6 +3,7 @@
 import io
 import json
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -107,6 +108,21 @@ def test_live_clock_runs_between_events() -> None:
     rows = [line for line in _text(view).splitlines() if "generating" in line or "complete " in line]
     assert "9.0s" in rows[0]
     assert "2.0s" in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("position", "words"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (13, "13th"), (101, "101st")]
+)
+def test_a_place_in_the_queue_is_shown(position: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who waits at the gateway sees the place, in the table and as a line at each change."""
+    waiting = msgspec.structs.replace(progress(1, Status.QUEUED), position=position)
+    live = LiveView(Console(file=io.StringIO(), force_terminal=True), lambda: 100.0)
+    live.on_event(waiting)
+    assert f"queued ({words})" in _text(live)
+    with PlainView() as view:
+        for event in (waiting, waiting, msgspec.structs.replace(waiting, position=position + 1)):
+            view.on_event(event)
+    assert capsys.readouterr().out.count("queued (") == 2
 
 
 def _text(view: LiveView) -> str:

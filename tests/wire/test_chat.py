@@ -111,3 +111,20 @@ def test_usage_is_an_object_or_nothing() -> None:
     assert usage_of(None) is None
     assert usage_of([1]) is None
     assert usage_of({"prompt_tokens": "3", "completion_tokens": 2}) == Usage(completion_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("queued", "position"),
+    [
+        ({"position": 3}, 3),
+        ({"position": 0}, 0),
+        ({"position": -1}, None),
+        ({"position": True}, None),
+        ("3", None),
+        ({}, None),
+    ],
+)
+def test_a_place_in_the_queue(queued: object, position: int | None) -> None:
+    """A frame of a DCE gateway that says only where the request stands; anything else is no place."""
+    (chunk,) = read_chunks(json.dumps({"choices": [], "queued": queued}))
+    assert (chunk.queue_position, chunk.choices) == (position, ())

@@ -284,6 +284,80 @@ def test_a_queued_request_tells_its_place(tmp_path: Path) -> None:
     _run(bench, work())
 
 
+def test_a_place_that_changes_is_told(tmp_path: Path) -> None:
+    """Each new place in the queue is news; when the turn has come there is none any more."""
+    gates, ticks = [Gate(), Gate(), Gate()], Ticks()
+    script: list[Step] = [Queued(position=2), gates[0], Queued(position=1), gates[1], OPENED, gates[2]]
+    bench = Bench(tmp_path, ScriptedProvider([*script, Ended(index=0, finish_reason="stop")]), ticks)
+
+    def places() -> list[tuple[Status, int | None]]:
+        told = [event for event in bench.told if isinstance(event, SlotProgress)]
+        return [(event.status, event.position) for event in told]
+
+    async def work() -> None:
+        generation = a_generation(bench.store, n=1)
+        task = asyncio.create_task(bench.generator.run(generation, bench.hear))
+        for place, gate in zip(((Status.QUEUED, 2), (Status.QUEUED, 1), (Status.CONNECTING, None)), gates, strict=True):
+            while place not in places():
+                await ticks.pass_()
+            gate.opened.set()
+        await task
+        assert places() == [
+            (Status.QUEUED, 2),
+            (Status.QUEUED, 1),
+            (Status.CONNECTING, None),
+            (Status.COMPLETE, None),
+        ]
+
+    _run(bench, work())
+
+
+def test_stopping_what_is_queued_gives_up_the_place(tmp_path: Path) -> None:
+    """A slot that is stopped while it waits ends at once; with the last one the request is given up."""
+    ticks = Ticks()
+    bench = Bench(tmp_path, ScriptedProvider([Queued(position=2), Gate()]), ticks)
+
+    async def work() -> None:
+        generation = a_generation(bench.store, n=3)
+        task = asyncio.create_task(bench.generator.run(generation, bench.hear))
+        while not any(isinstance(event, SlotProgress) for event in bench.told):
+            await ticks.pass_()
+        await bench.generator.stop(generation.id, 2)
+        while bench.ends() != [(2, 1)]:
+            await ticks.pass_()
+        for slot in (1, 3):
+            await bench.generator.stop(generation.id, slot)
+        passing = asyncio.create_task(ticks.pass_())  # nobody sleeps again after it
+        await task
+        passing.cancel()
+        assert bench.statuses(generation) == [Status.STOPPED] * 3
+        assert bench.provider.open_streams == 0
+
+    _run(bench, work())
+
+
+def test_a_slot_stopped_while_queued_is_stopped_at_the_gateway_too(tmp_path: Path) -> None:
+    """When the others' turn comes, the gateway is told not to write the response that nobody wants any more."""
+    gate, ticks = Gate(), Ticks()
+    script: list[Step] = [Queued(position=2), gate, OPENED, Ended(index=0, finish_reason="stop")]
+    bench = Bench(tmp_path, ScriptedProvider(script), ticks)
+
+    async def work() -> None:
+        generation = a_generation(bench.store, n=2)
+        task = asyncio.create_task(bench.generator.run(generation, bench.hear))
+        while not any(isinstance(event, SlotProgress) for event in bench.told):
+            await ticks.pass_()
+        await bench.generator.stop(generation.id, 2)
+        while bench.ends() != [(2, 1)]:
+            await ticks.pass_()
+        gate.opened.set()
+        await task
+        assert bench.provider.stops == [("s1", 1)]
+        assert bench.statuses(generation) == [Status.COMPLETE, Status.STOPPED]
+
+    _run(bench, work())
+
+
 def test_regenerating_makes_new_versions_of_the_same_prompt(tmp_path: Path) -> None:
     """Slots 3 and 1 become choices 0 and 1 of a request with the stored prompt and grammar; the old versions stay."""
     first: list[Step] = [OPENED, *[Ended(index=index, finish_reason="stop") for index in range(3)]]

@@ -20,6 +20,7 @@ from dce.workspace.provider import (
     Model,
     Opened,
     ProviderEvent,
+    Queued,
     base_url,
 )
 from tests.fakes.gateway import DONE, END, FakeGateway, Step, frame, head, json_answer, piece, stream_head
@@ -106,6 +107,36 @@ def test_a_good_stream_is_told_in_order() -> None:
         Ended(index=0, finish_reason="stop"),
         Ended(index=1, finish_reason="length"),
     ]
+
+
+def queued(position: int) -> bytes:
+    """A frame that says only the place in the queue."""
+    value = {"id": "s1", "object": "chat.completion.chunk", "choices": [], "queued": {"position": position}}
+    return piece(b"data: " + msgspec.json.encode(value) + b"\n\n")
+
+
+QUEUED_HEAD = head(extra="x-dce-stream-id: s1\r\nx-dce-queued: 2\r\ntransfer-encoding: chunked\r\n")
+
+
+def test_a_request_that_waits_says_its_place_until_its_turn() -> None:
+    """While the gateway makes it wait nothing is opened; the places are told, then the stream goes on as any other."""
+    events = _stream(QUEUED_HEAD, queued(2), queued(1), queued(0), frame(0, "x", finish_reason="stop"), DONE, n=1)
+    assert events == [
+        Queued(position=2),
+        Queued(position=1),
+        Opened(stream_id="s1"),
+        Opened(stream_id="s1", model="fake"),
+        Delta(index=0, text="x"),
+        Ended(index=0, finish_reason="stop"),
+    ]
+
+
+def test_a_request_that_waited_in_vain_fails_as_the_gateway_says() -> None:
+    """An error after the places ends every choice with it."""
+    error = {"message": "waited", "type": "rate_limit_error", "code": "queue_full", "hop": "gateway", "hint": "later"}
+    said = piece(b"data: " + msgspec.json.encode({"error": error}) + b"\n\n")
+    events = _stream(QUEUED_HEAD, queued(2), said, END)
+    assert _ends(events) == dict.fromkeys(range(2), ("", "queue_full", "gateway"))
 
 
 def test_the_request_is_what_the_gateway_expects() -> None:

@@ -209,7 +209,7 @@ class PlainView:
             case GenerationStarted():
                 say(_headline(self._board))
             case SlotProgress():
-                if before is None or (before.status, before.version) != (event.status, event.version):
+                if before is None or _news(before) != _news(event):
                     say(_line(event, self._board.limit))
             case ChecksFinished():
                 say(f"[{event.slot:>2}] checks       {checks_text(event)}")
@@ -262,8 +262,19 @@ def _headline(board: _Board) -> str:
 
 def _status(row: SlotProgress) -> str:
     if row.status is Status.QUEUED and row.position is not None:
-        return f"queued ({row.position})"
+        return f"queued ({_ordinal(row.position)})"
     return str(row.status) if row.version == 1 else f"{row.status} v{row.version}"
+
+
+def _news(row: SlotProgress) -> tuple[Status, int, int | None]:
+    """What is worth a line when it changes."""
+    return row.status, row.version, row.position if row.status is Status.QUEUED else None
+
+
+def _ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _line(row: SlotProgress, limit: int) -> str:

@@ -40,13 +40,17 @@ class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """One JSON object of a stream. `usage` is of the choice when `choices` has one, else the sum over all choices."""
+    """One JSON object of a stream. `usage` is of the choice when `choices` has one, else the sum over all choices.
+
+    `queue_position`: a DCE gateway makes the request wait; 1 is next, 0 says that its turn has come.
+    """
 
     choices: tuple[ChoiceDelta, ...] = ()
     usage: Usage | None = None
     error: ErrorBody | None = None
     model: str = ""
     id: str = ""
+    queue_position: int | None = None
 
 
 class BadChunk(ValueError):
@@ -91,6 +95,7 @@ def chunk_of(value: object) -> Chunk:
         error=error_of(value),
         model=_text(value.get("model")),
         id=_text(value.get("id")),
+        queue_position=_position(value.get("queued")),
     )
 
 
@@ -127,6 +132,12 @@ def _predicted(timings: object) -> Usage | None:
     if not isinstance(timings, dict) or not isinstance(timings.get("predicted_n"), int):
         return None
     return Usage(prompt_tokens=_count(timings.get("prompt_n")), completion_tokens=_count(timings["predicted_n"]))
+
+
+def _position(queued: object) -> int | None:
+    """The place in the gateway's queue, of a frame that says only that."""
+    position = queued.get("position") if isinstance(queued, dict) else None
+    return position if type(position) is int and position >= 0 else None
 
 
 def _text(value: object) -> str:

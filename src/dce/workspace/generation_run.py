@@ -34,6 +34,7 @@ class _Slot:
         self.told = Cursor()
         self.saved = Cursor()
         self.told_record: Response | None = None
+        self.told_position: int | None = None
         self.saved_record: Response | None = None
         self.is_end_told = False
 
@@ -61,6 +62,7 @@ class GenerationRun:
         self._saving = asyncio.Lock()
         self._stop_on_open: set[int] = set()
         self._position: int | None = None
+        self._consuming: asyncio.Task[None] | None = None
 
     @property
     def generation_id(self) -> int:
@@ -68,7 +70,8 @@ class GenerationRun:
         return self._slots[0].live.record().generation
 
     def stop_on_open(self, slot: int) -> bool:
-        """Stops a slot as soon as the gateway has named the stream. Whether the slot is of this run."""
+        """Stops a slot as soon as that can be: when the gateway has named the stream, or while the request waits in its queue.
+        Whether the slot is of this run."""
         is_ours = any(slot == ours.live.slot for ours in self._slots)
         if is_ours:
             self._stop_on_open.add(slot)
@@ -83,8 +86,10 @@ class GenerationRun:
             async with asyncio.TaskGroup() as tasks:
                 self._tell(started)
                 ticker = tasks.create_task(self._tick())
-                await self._consume()
+                self._consuming = tasks.create_task(self._consume())
+                await asyncio.wait({self._consuming})
                 ticker.cancel()
+            await self._settle([slot for slot in self._slots if not slot.is_end_told])
         except asyncio.CancelledError:
             self._finish_now(Status.STOPPED, None)
             raise
@@ -135,15 +140,15 @@ class GenerationRun:
         await self._settle([slot])
 
     async def _open(self, event: Opened) -> None:
+        self._position = None
         for slot in self._slots:
             if slot.live.status is Status.QUEUED:
                 slot.live.connect()
-        self._position = None
         records = [slot.live.record() for slot in self._slots]
         await asyncio.to_thread(self._store.open_stream, self.generation_id, event.stream_id, event.model, records)
         stopping, self._stop_on_open = self._stop_on_open, set()
         for index, slot in enumerate(self._slots):
-            if slot.live.slot in stopping and not slot.live.is_terminal:
+            if slot.live.slot in stopping:
                 await self._stop_now(slot, event.stream_id, index)
 
     async def _stop_now(self, slot: _Slot, stream_id: str, index: int) -> None:
@@ -151,13 +156,26 @@ class GenerationRun:
         try:
             await self._provider.stop(stream_id, index)
         except DceError:
+            if not slot.live.is_terminal:
+                slot.live.end(Status.STOPPED, self._clock(), "stopped")
+                await self._settle([slot])
+
+    async def _stop_queued(self) -> None:
+        """What waits in the gateway's queue has no stream to be stopped in, so it ends here; with the last slot the place is given up."""
+        slots = [slot for slot in self._slots if slot.live.slot in self._stop_on_open and not slot.live.is_terminal]
+        if self._position is None or not slots:
+            return
+        for slot in slots:
             slot.live.end(Status.STOPPED, self._clock(), "stopped")
-            await self._settle([slot])
+        await self._settle(slots)
+        if self._consuming is not None and all(slot.live.is_terminal for slot in self._slots):
+            self._consuming.cancel()
 
     async def _tick(self) -> None:
         until_save = SAVE_EVERY_S
         while True:
             await self._sleep(TELL_EVERY_S)
+            await self._stop_queued()
             for slot in self._slots:
                 if not slot.live.is_terminal:
                     self._tell_news(slot)
@@ -213,8 +231,8 @@ class GenerationRun:
         news, slot.told = slot.live.news(slot.told)
         if news:
             self._tell(SlotText.of(record, news))
-        if record != slot.told_record:
-            slot.told_record = record
+        if record != slot.told_record or self._position != slot.told_position:
+            slot.told_record, slot.told_position = record, self._position
             self._tell(SlotProgress.of(record, self._clock(), self._position))
 
     def _end(self, began: float) -> None:

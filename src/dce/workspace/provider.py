@@ -54,6 +54,9 @@ told to keep it longer; the later ones are for a network that comes back."""
 MAX_TOKENIZE_AT_ONCE = 4
 """Texts counted at the same time: enough to hide the round trips, too few to crowd out generations."""
 
+QUEUED_HEADER = "x-dce-queued"
+"""Stands in the head of a stream whose request waits in the gateway's queue."""
+
 _SUFFIXES = ("/api/dce/proxy", "/api/dce/generate", "/v1/chat/completions", "/v1")
 
 
@@ -108,7 +111,8 @@ class GatewayProvider:
         async with self._link.client() as client:
             async with self._link.answer(client, "POST", "/api/dce/proxy", content, SSE) as answer:
                 stream_id = answer.headers.get("x-dce-stream-id", "")
-                yield Opened(stream_id=stream_id)
+                if QUEUED_HEADER not in answer.headers:  # else frames say its place, and when its turn has come
+                    yield Opened(stream_id=stream_id)
                 reader = StreamReader(request.n, stream_id)
                 async with aclosing(_events(reader, answer)) as events:
                     async for event in events:

@@ -27,7 +27,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """The provider took the request. Sent again when the model's name is learnt."""
+    """The provider took the request; if it was queued, its turn has come. Sent again when the model's name is learnt."""
 
     stream_id: str
     model: str = ""

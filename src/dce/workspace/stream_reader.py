@@ -11,7 +11,7 @@ import msgspec
 from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks
 from dce.wire.errors import DceError, ErrorBody, Hop
 from dce.wire.sse import Decoder, Event, EventTooLarge
-from dce.workspace.provider_events import CountUpdate, Delta, Ended, Opened, ProviderEvent
+from dce.workspace.provider_events import CountUpdate, Delta, Ended, Opened, ProviderEvent, Queued
 
 
 class StreamReader:
@@ -98,6 +98,10 @@ class StreamReader:
             yield from self._chunk(chunk)
 
     def _chunk(self, chunk: Chunk) -> Iterator[ProviderEvent]:
+        if chunk.queue_position is not None:
+            is_waiting = chunk.queue_position > 0
+            yield Queued(position=chunk.queue_position) if is_waiting else Opened(stream_id=self._stream_id)
+            return
         if chunk.model and not self._model:
             self._model = chunk.model
             yield Opened(stream_id=self._stream_id, model=chunk.model)
