@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from dce.gateway.chunks import chunk
-from dce.gateway.relay import Relay
+from dce.gateway.chunks import chunk, content
+from dce.gateway.relay import KEPT_CHUNKS, Relay
 from dce.gateway.transport import Exchange
 from dce.gateway.wire import ClientWire
 from dce.wire.errors import DceError
@@ -24,7 +24,7 @@ class Ends:
         self.written += data
 
     def send(self, framed: bytes) -> None:
-        self.written += framed.partition(b"\r\n")[2].removesuffix(b"\r\n")
+        self.written += content(framed)
 
     def pause(self) -> None:
         self.calls.append("pause")
@@ -149,3 +149,23 @@ def test_a_connection_that_has_ended_is_not_closed() -> None:
 
     played(running)
     played(over)
+
+
+def test_the_end_is_kept() -> None:
+    """What came last can be read, however it was framed; when the first came is known; an answer of any length keeps no more."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        assert (relay.tail, relay.first_at, relay.is_over) == (b"", None, False)
+        relay.chunk(chunk(b"data: first\n\n"))
+        began = relay.first_at
+        for at in range(100):
+            relay.chunk(chunk(b"data: %d\n\n" % at))
+        relay.data(b"data: usage\n\ndata: [DONE]\n\n")
+        relay.end(None)
+        assert began == relay.first_at is not None
+        assert relay.tail.startswith(b"data: %d\n\n" % (101 - KEPT_CHUNKS))
+        assert relay.tail.endswith(b"data: 99\n\ndata: usage\n\ndata: [DONE]\n\n")
+        assert relay.frames == 103
+        assert relay.is_over
+
+    played(scene)

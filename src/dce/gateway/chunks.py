@@ -14,6 +14,11 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def content(framed: bytes) -> bytes:
+    """What one whole chunk holds."""
+    return framed.partition(b"\r\n")[2][:-2]
+
+
 def _head(length: int) -> bytes:
     """How a piece of that length begins that is exactly one chunk; a line feed, which begins no chunk, if none has that length."""
     for digits in range(1, 4):

@@ -6,11 +6,16 @@ an error event instead of a silent end.
 """
 
 import asyncio
+from collections import deque
 
+from dce.gateway.chunks import chunk, content
 from dce.gateway.transport import Exchange
 from dce.gateway.wire import ClientWire
 from dce.wire.errors import DceError, encode_error
 from dce.wire.sse import comment
+
+KEPT_CHUNKS = 6
+"""The last reason, the usage and the end come in up to three chunks."""
 
 
 class Relay:
@@ -20,15 +25,27 @@ class Relay:
         self._exchange: Exchange | None = exchange
         self._wire = wire
         self._request_id = request_id
-        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.finished: asyncio.Future[None] = self._loop.create_future()
         self.frames = 0
+        """Events passed on; of pieces that hold several, about."""
+        self.first_at: float | None = None
+        """When the first bytes came, on the loop's clock."""
         self.is_paused = False
         self.error: DceError | None = None
         """How the backend broke off, if it did."""
-        self._last = b"\n\n"
+        self._last: deque[bytes] = deque(maxlen=KEPT_CHUNKS)
+        """The end of what was passed on, with its framing."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the backend's body has ended, well or not."""
+        return self._exchange is None
+
+    @property
+    def tail(self) -> bytes:
         """The end of what was passed on, without framing."""
-        self._last_chunk = b""
-        """The same with its framing, if it came as one chunk."""
+        return b"".join(map(content, self._last))
 
     def start(self) -> None:
         """Bytes flow from here on."""
@@ -38,18 +55,17 @@ class Relay:
     def chunk(self, framed: bytes) -> None:
         """Passes on one whole chunk: every event of a stream but its first and last few comes here."""
         self.frames += 1
-        self._last_chunk = framed
+        if not self._last:
+            self.first_at = self._loop.time()
+        self._last.append(framed)
         self._wire.send(framed)
         if not self._wire.is_writable:
             self._pause()
 
     def data(self, piece: bytes) -> None:
         """Passes on what one wake-up brought, in one write."""
-        self.frames += 1
-        self._last, self._last_chunk = piece[-4:], b""
-        self._wire.write(piece)
-        if not self._wire.is_writable:
-            self._pause()
+        self.frames += max(0, piece.count(b"\n\n") - 1)
+        self.chunk(chunk(piece))
 
     def end(self, error: DceError | None) -> None:
         """The backend's body is over; its connection belongs to the next request from here on."""
@@ -69,8 +85,7 @@ class Relay:
 
     def heartbeat(self) -> None:
         """Tells a waiting client that we live; never in the middle of an event."""
-        last = self._last_chunk.partition(b"\r\n")[2][:-2] or self._last
-        if last.endswith((b"\n\n", b"\r\n\r\n")):
+        if not self._last or content(self._last[-1]).endswith((b"\n\n", b"\r\n\r\n")):
             self._wire.write(comment("keep-alive"))
 
     def close(self) -> None:

@@ -1,0 +1,59 @@
+"""What the end of a passed-on answer says: its token counts and why it ended, found without decoding the rest. Pure.
+
+Every dialect of the /v1 routes says it near the end: the last events of a stream, the last fields of a JSON answer. A JSON string
+cannot contain an unescaped quote, so the names searched for cannot stand inside a text that the model wrote.
+"""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from dce.wire.chat import Usage, usage_of
+
+TAIL_BYTES = 16 * 1024
+"""How much of the end is looked at: the Responses API repeats settings and output in its last event, the usage last."""
+
+_USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_REASON = re.compile(rb'"(?:finish_reason|stop_reason)"\s*:\s*"([a-z_]{1,40})"')
+_decoder = json.JSONDecoder()
+
+
+class Tail(msgspec.Struct, frozen=True, kw_only=True):
+    """The last usage and the last reason for an end; None and empty if there was none."""
+
+    usage: Usage | None = None
+    finish_reason: str = ""
+
+
+def read_tail(data: bytes) -> Tail:
+    """From the last bytes of an answer; TAIL_BYTES of them are enough."""
+    data = data[-TAIL_BYTES:]
+    reasons = _REASON.findall(data)
+    return Tail(usage=_last_usage(data), finish_reason=reasons[-1].decode() if reasons else "")
+
+
+def _last_usage(data: bytes) -> Usage | None:
+    for match in reversed(list(_USAGE.finditer(data))):
+        try:
+            value, _ = _decoder.raw_decode(data[match.end() :].decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            continue  # cut off in the middle
+        usage = usage_of(_as_chat(value))
+        if usage is not None:
+            return usage
+    return None
+
+
+def _as_chat(value: Any) -> Any:
+    """The Responses and Messages APIs have other names for the same counts."""
+    if not isinstance(value, dict) or "prompt_tokens" in value or "input_tokens" not in value:
+        return value
+    cached = value.get("cache_read_input_tokens")
+    return {
+        "prompt_tokens": value.get("input_tokens"),
+        "completion_tokens": value.get("output_tokens"),
+        "prompt_tokens_details": value.get("input_tokens_details") or {"cached_tokens": cached},
+        "completion_tokens_details": value.get("output_tokens_details"),
+    }
