@@ -86,6 +86,9 @@ class ScriptedGateway:
         if handler.path == "/tokenize":
             count = len(body["prompt"].split())
             return self._json(handler, 200, {"count": count, "max_model_len": self.context})
+        if handler.command == "GET":
+            missing = {"message": "no such route", "type": "x", "code": "route_not_found"}
+            return self._json(handler, 404, {"error": missing})
         return self._stream(handler, body)
 
     def _json(self, handler: BaseHTTPRequestHandler, status: int, value: object) -> None:

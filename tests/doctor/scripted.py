@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -36,6 +37,8 @@ HEALTHY: Mapping[str, Route] = {
     "GET /v1/models +key": json_answer(200, {"data": [{"id": "smollm2-135m", "max_model_len": 8192}]}),
     "POST /api/dce/proxy": error_answer(401, "missing_key"),
     "POST /api/dce/proxy +key": sse_answer(_TOKEN, _END, "[DONE]"),
+    "GET /api/dce/streamcheck +key": sse_answer('{"frame":0,"sent_ms":0}', '{"frame":1,"sent_ms":0}', "[DONE]"),
+    "GET /api/dce/streams +key": json_answer(200, {"streams": []}),
 }
 """A gateway with which all is well. `+key` rows answer requests with `KEY`; a wrong key gets `+wrong` or the plain row."""
 
@@ -43,7 +46,7 @@ NOT_FOUND: Route = (404, "Content-Type: text/html\r\n", b"<html><title>404 Not F
 
 
 @asynccontextmanager
-async def serve(routes: Mapping[str, Route]) -> AsyncIterator[str]:
+async def serve(routes: Mapping[str, Route], tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Serves `routes` ("METHOD /path", or "*" for all) and gives the base address."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,9 +65,9 @@ async def serve(routes: Mapping[str, Route]) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         await server.wait_closed()

@@ -1,13 +1,26 @@
 """The decisions of the tree, without sockets."""
 
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.doctor import judge
-from dce.doctor.findings import Answer, Connected, Failure, Finding, Reply, Resolved, Streamed
+from dce.doctor import judge_gateway, judge_model, judge_network
+from dce.doctor.findings import (
+    Answer,
+    Certificate,
+    Connected,
+    Dropped,
+    Failure,
+    Finding,
+    Paced,
+    Reply,
+    Resolved,
+    Streamed,
+)
 from dce.doctor.target import Target, read_target
 from dce.wire.errors import CODES
 
@@ -24,6 +37,11 @@ answers = st.builds(
     content_type=st.sampled_from(["", "text/html", "application/json", "text/event-stream"]),
     server=st.text(max_size=20),
     location=st.text(max_size=20),
+    retry_after=st.sampled_from(["", "7", "9" * 30, "tomorrow", "-1"]),
+    date=st.one_of(
+        st.text(max_size=40), st.sampled_from(["Mon, 23 Nov 2026 02:00:00 GMT", "Mon, 99 Nov 99999 02:00:00"])
+    ),
+    received_at=st.floats(0, 4e9),
     body=st.one_of(
         st.binary(max_size=200),
         st.sampled_from(
@@ -42,14 +60,19 @@ answers = st.builds(
 replies = st.one_of(failures, answers)
 
 JUDGES: list[Callable[[Reply], Finding]] = [
-    lambda reply: judge.judge_gateway(reply, None, AWAY),
-    lambda reply: judge.judge_gateway(reply, reply, AWAY),
-    lambda reply: judge.judge_route(reply, HERE),
-    lambda reply: judge.judge_key(reply, True, HERE),
-    lambda reply: judge.judge_key(reply, False, HERE),
-    lambda reply: judge.judge_backend(reply, Streamed(failure=reply), HERE),
-    lambda reply: judge.judge_model(reply, "some-model", HERE),
-    lambda reply: judge.judge_token(Streamed(failure=reply)),
+    lambda reply: judge_gateway.judge_gateway(reply, None, {}, AWAY),
+    lambda reply: judge_gateway.judge_gateway(reply, reply, {"/": reply, "/version": reply}, AWAY),
+    judge_gateway.judge_clock,
+    lambda reply: judge_gateway.judge_route(reply, HERE),
+    lambda reply: judge_gateway.judge_key(reply, True, HERE),
+    lambda reply: judge_gateway.judge_key(reply, False, HERE),
+    lambda reply: judge_model.judge_backend(reply, Streamed(failure=reply), HERE),
+    lambda reply: judge_model.judge_model(reply, "some-model", HERE),
+    lambda reply: judge_model.judge_context(reply, "m", 4096, 1024),
+    lambda reply: judge_model.judge_limits(Streamed(failure=reply), 0.0),
+    lambda reply: judge_model.judge_token(Streamed(failure=reply)),
+    lambda reply: judge_model.judge_streaming(Paced(failure=reply), AWAY),
+    lambda reply: judge_model.judge_cancellation(Dropped(failure=reply)),
 ]
 
 
@@ -65,7 +88,7 @@ def test_any_answer_gives_a_finding(reply: Reply, which: Callable[[Reply], Findi
 @given(failure=failures)
 def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure) -> None:
     """However a name, a connection or a handshake fails, there is a code, a fact and a next step."""
-    for judged in (judge.judge_name, judge.judge_connection, judge.judge_tls):
+    for judged in (judge_network.judge_name, judge_network.judge_connection, judge_network.judge_tls):
         finding = judged(failure, target)
         assert finding.code in CODES
         assert finding.detail
@@ -75,23 +98,37 @@ def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure
 @pytest.mark.parametrize(
     ("failure", "code", "word"),
     [
-        (Failure(kind="certificate", text="self-signed certificate"), "gateway_unreachable", "SSL_CERT_FILE"),
-        (Failure(kind="certificate", text="certificate has expired"), "gateway_unreachable", "expired"),
+        (Failure(kind="certificate", fault="self_signed"), "gateway_unreachable", "signed by itself"),
+        (Failure(kind="certificate", fault="unknown_authority"), "gateway_unreachable", "SSL_CERT_FILE"),
+        (
+            Failure(kind="certificate", fault="expired", certificate=Certificate(not_after="Nov 1 2026")),
+            "gateway_unreachable",
+            "expired on Nov 1 2026",
+        ),
+        (Failure(kind="certificate", fault="not_yet_valid"), "gateway_unreachable", "clock"),
+        (
+            Failure(kind="certificate", fault="wrong_host", certificate=Certificate(names=("dce.example.com",))),
+            "gateway_unreachable",
+            "https://dce.example.com",
+        ),
+        (Failure(kind="certificate", text="odd"), "gateway_unreachable", "odd"),
+        (Failure(kind="trust", text="/no/such.pem"), "gateway_unreachable", "SSL_CERT_FILE"),
         (Failure(kind="tls", text="WRONG_VERSION_NUMBER"), "gateway_unreachable", "http://dce.example.org:443"),
+        (Failure(kind="tls", other_speech="http"), "gateway_unreachable", "speaks plain HTTP"),
         (Failure(kind="timeout"), "gateway_timeout", "no TLS"),
     ],
 )
 def test_tls(failure: Failure, code: str, word: str) -> None:
     """A certificate of one's own, an expired one and a server without TLS each have their own advice."""
-    finding = judge.judge_tls(failure, AWAY)
+    finding = judge_network.judge_tls(failure, AWAY)
     assert finding.code == code
     assert word in finding.detail + finding.fix
 
 
 def test_timeout_is_told_from_refusal() -> None:
     """A firewall that drops is not a port on which nothing listens."""
-    dropped = judge.judge_connection(Failure(kind="timeout"), AWAY)
-    refused = judge.judge_connection(Failure(kind="refused"), AWAY)
+    dropped = judge_network.judge_connection(Failure(kind="timeout"), AWAY)
+    refused = judge_network.judge_connection(Failure(kind="refused"), AWAY)
     assert (dropped.code, "firewall" in dropped.fix) == ("gateway_timeout", True)
     assert (refused.code, "dce gateway serve" in refused.fix) == ("gateway_unreachable", True)
 
@@ -99,19 +136,100 @@ def test_timeout_is_told_from_refusal() -> None:
 def test_plain_http_to_another_machine_is_said() -> None:
     """That the key travels readable is said where it is so, and only there."""
     made = Connected(peer="192.0.2.1", elapsed_s=0.01)
-    assert "readable" in judge.judge_connection(made, PLAIN_AWAY).detail
-    assert "readable" not in judge.judge_connection(made, HERE).detail
-    assert "readable" not in judge.judge_connection(made, AWAY).detail
+    said = judge_network.judge_connection(made, PLAIN_AWAY)
+    assert "readable" in said.detail
+    assert (said.code, "TLS" in said.fix) == ("", True)
+    assert "readable" not in judge_network.judge_connection(made, HERE).detail
+    assert "readable" not in judge_network.judge_connection(made, AWAY).detail
 
 
 def test_https_redirect_is_the_fix() -> None:
     """A server that redirects to https at the same host is answered with that address."""
     reply = Answer(status=308, location="https://dce.example.org/healthz")
-    assert judge.judge_gateway(reply, None, PLAIN_AWAY).fix == "Set DCE_URL to https://dce.example.org"
+    assert judge_gateway.judge_gateway(reply, None, {}, PLAIN_AWAY).fix == "Set DCE_URL to https://dce.example.org"
 
 
 def test_names_and_addresses() -> None:
     """A name shows its addresses; an address is not resolved to itself."""
-    found = judge.judge_name(Resolved(addresses=("192.0.2.1", "2001:db8::1")), AWAY)
+    found = judge_network.judge_name(Resolved(addresses=("192.0.2.1", "2001:db8::1")), AWAY)
     assert found.detail == "dce.example.org is 192.0.2.1, 2001:db8::1"
-    assert judge.judge_name(Resolved(addresses=("127.0.0.1",)), HERE).detail == "127.0.0.1 is an address"
+    assert judge_network.judge_name(Resolved(addresses=("127.0.0.1",)), HERE).detail == "127.0.0.1 is an address"
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "word"),
+    [
+        ("/version", Answer(status=200, body=b'{"version":"0.33.0"}'), "vLLM itself"),
+        ("/health/liveliness", Answer(status=200, body=b'"I\'m alive!"'), "LiteLLM"),
+        ("/", Answer(status=200, body=b"<title>Welcome to nginx!</title>"), "web server's own first page"),
+        ("/", Answer(status=200, body=b"Ollama is running"), "Ollama"),
+    ],
+)
+def test_servers_taken_for_the_gateway(path: str, answer: Answer, word: str) -> None:
+    """A bare vLLM, a LiteLLM and a web server's first page are called by their names, from what only they answer."""
+    not_ours = Answer(status=404, body=b'{"detail":"Not Found"}')
+    finding = judge_gateway.judge_gateway(not_ours, None, {path: answer}, AWAY)
+    assert (finding.code, word in finding.detail) == ("not_a_gateway", True)
+
+
+def test_clock() -> None:
+    """Clocks that differ by minutes are a warning that says which way and why it matters; seconds are nothing."""
+    told = "Mon, 23 Nov 2026 02:00:00 GMT"
+    same, late = (Answer(status=200, date=told, received_at=1795399200 + late) for late in (5, 3600))
+    assert judge_gateway.judge_clock(same).fix == ""
+    finding = judge_gateway.judge_clock(late)
+    assert (finding.code, "60 minutes ahead" in finding.detail, "timedatectl" in finding.fix) == ("", True, True)
+
+
+MODELS = Answer(status=200, body=b'{"data":[{"id":"m","max_model_len":8192},{"id":"k"}]}')
+
+
+@pytest.mark.parametrize(
+    ("model", "context", "max_tokens", "detail", "fix"),
+    [
+        (None, None, None, "8,192 tokens fit", ""),
+        ("m", 8192, 1024, "7,168 of them for the prompt", ""),
+        ("m", 131072, None, "counts on 131,072", "dce settings set context ''"),
+        ("m", None, 16384, "no prompt has room", "--max-model-len"),
+        ("k", None, None, "does not tell", "dce settings set context"),
+        ("k", 4096, None, "counts on 4,096", ""),
+    ],
+)
+def test_context(model: str | None, context: int | None, max_tokens: int | None, detail: str, fix: str) -> None:
+    """A context that the workspace overrates, an answer that leaves the prompt no room and one that is not told are warnings."""
+    finding = judge_model.judge_context(MODELS, model, context, max_tokens)
+    assert (finding.code, detail in finding.detail, fix in finding.fix) == ("", True, True)
+    assert bool(finding.fix) == bool(fix)
+
+
+def test_limits_say_when_they_renew() -> None:
+    """A limit that is reached is named with the moment from which it lets through again."""
+    body = b'{"error":{"code":"quota_exceeded","message":"2,000 of 2,000 tokens of this day are used"}}'
+    finding = judge_model.judge_limits(Streamed(failure=Answer(status=429, retry_after="3600", body=body)), 1795399200)
+    assert finding.code == "quota_exceeded"
+    assert finding.detail.endswith("are used; it renews in 3,600 s, at 2026-11-23 03:00:00 UTC")
+
+
+SENT = (0, 100, 200, 300)
+
+
+@pytest.mark.parametrize(
+    ("came", "is_clumped"),
+    [((0, 100, 200, 300), False), ((0, 5, 250, 260), False), ((0, 0, 0, 1), True), ((0, 60, 90, 120), True)],
+)
+def test_clumps(came: tuple[int, ...], is_clumped: bool) -> None:
+    """Events that come together though they were sent apart are clumped; shaken ones are not."""
+    assert judge_model.is_clumped(Paced(sent_ms=SENT, came_ms=came, is_done=True)) is is_clumped
+
+
+@pytest.mark.parametrize(("server", "word"), [("nginx/1.22.1", "proxy_buffering off"), ("Caddy", "flush_interval -1")])
+def test_who_buffers_is_told_how_not_to(server: str, word: str) -> None:
+    """The fix for buffering is the setting of the server that answered; of both when it does not say what it is."""
+    paced = Paced(sent_ms=SENT, came_ms=(0, 0, 0, 0), is_done=True, server=server)
+    named, unnamed = (judge_model.judge_streaming(p, AWAY) for p in (paced, Paced(**{**_fields(paced), "server": ""})))
+    assert (named.code, named.fix.count("`") >= 2, word in named.fix) == ("stream_buffered", True, True)
+    assert word in unnamed.fix
+
+
+def _fields(value: Paced) -> dict[str, Any]:
+    return msgspec.structs.asdict(value)

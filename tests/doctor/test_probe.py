@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from dce.doctor.findings import Failure
-from dce.doctor.probe import MAX_BODY_BYTES, Probe, failure_of
+from dce.doctor.http import MAX_BODY_BYTES, failure_of
+from dce.doctor.probe import Probe
 from dce.doctor.target import read_target
 from tests.doctor.scripted import KEY, serve
 
@@ -43,7 +44,7 @@ def test_a_huge_answer_is_cut() -> None:
 
     async def run() -> int:
         big = {"*": (200, "", b"x" * (MAX_BODY_BYTES + 5000))}
-        async with serve(big) as url, Probe(read_target(url, {}), KEY) as probe:
+        async with serve(big) as url, Probe(read_target(url, {}), KEY, {}) as probe:
             reply = await probe.health()
         assert not isinstance(reply, Failure)
         return len(reply.body)
@@ -58,7 +59,7 @@ def test_the_key_goes_only_where_it_is_needed() -> None:
         refuse, take = (403, "", b""), (200, "", b"")
         paths = ("GET /healthz", "GET /readyz", "POST /api/dce/proxy")
         routes = dict.fromkeys(paths, take) | {f"{path} +key": refuse for path in paths}
-        async with serve(routes) as url, Probe(read_target(url, {}), KEY) as probe:
+        async with serve(routes) as url, Probe(read_target(url, {}), KEY, {}) as probe:
             replies = [await probe.health(), await probe.ready(), await probe.route()]
         return [reply.status for reply in replies if not isinstance(reply, Failure)]
 

@@ -26,13 +26,20 @@ def command(
 ) -> None:
     """Find the hop that fails between here and the model, and the fix.
 
-    Ends with 0 when a token came through; 4 when a hop cannot be reached; 1 when all answer but something is not right (the key,
-    the route, the model).
+    Ends with 0 when a token came through, events came one by one and a dropped response was ended; 4 when a hop cannot be reached;
+    1 when all answer but something is not right (the key, a limit, the route, the model, a proxy that buffers). Costs one response
+    of one token, and one of at most 256 that is dropped at its first.
     """
     # The URL is the doctor's own to judge, so a wrong one must not end the verb while the settings are read.
     environ = {name: value for name, value in os.environ.items() if name != "DCE_URL"}
     settings = read_settings(directory, environ, key=key, model=model)
-    question = Question(url=url or os.environ.get("DCE_URL") or settings.url, key=settings.key, model=settings.model)
+    question = Question(
+        url=url or os.environ.get("DCE_URL") or settings.url,
+        key=settings.key,
+        model=settings.model,
+        context=settings.context,
+        max_tokens=settings.max_tokens,
+    )
     if not is_json:
         say(question.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
     diagnosis = asyncio.run(examine(question, os.environ, (lambda _: None) if is_json else _line))
@@ -44,14 +51,17 @@ def command(
 
 
 def _line(check: Check) -> None:
-    say(f"{_MARKS[check.ok]} {check.hop:<8} {check.name:<8} {check.detail}")
-    if check.ok is False and check.fix:
-        say(f"    fix: {check.fix}")
+    mark = "!" if check.ok and check.fix else _MARKS[check.ok]
+    say(f"{mark} {check.hop:<8} {check.name:<9} {check.detail}")
+    if check.fix:
+        say(f"    {'fix' if check.ok is False else 'better'}: {check.fix}")
 
 
 def _verdict(diagnosis: Diagnosis) -> str:
     if diagnosis.ok:
-        return "all is well: a token came through every hop"
+        warnings = sum(bool(check.fix) for check in diagnosis.checks)
+        but = f"; {warnings} thing{'s' * (warnings != 1)} could be better" if warnings else ""
+        return f"all is well: a token came through every hop{but}"
     return f"the {diagnosis.failing_hop} is at fault ({diagnosis.code})"
 
 

@@ -14,14 +14,37 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str = ""
     server: str = ""
     location: str = ""
+    retry_after: str = ""
+    date: str = ""
+    encoding: str = ""
+    received_at: float = 0.0
+    """This machine's clock when the answer came, in seconds since the epoch."""
     body: bytes = b""
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """No answer. `text` is what the system said."""
+CertificateFault = Literal["expired", "not_yet_valid", "wrong_host", "self_signed", "unknown_authority", "other"]
 
-    kind: Literal["dns", "refused", "timeout", "unreachable", "certificate", "tls", "closed", "protocol"]
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server's certificate says of itself. Times as the certificate writes them."""
+
+    names: tuple[str, ...] = ()
+    not_before: str = ""
+    not_after: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """No answer. `text` is what the system said.
+
+    Of a certificate: what is wrong with it and, where it could be read, what it says. `other_speech`: the port was asked the
+    other way, and that is what it speaks.
+    """
+
+    kind: Literal["dns", "refused", "timeout", "unreachable", "certificate", "tls", "closed", "protocol", "trust"]
     text: str = ""
+    fault: CertificateFault = "other"
+    certificate: Certificate = Certificate()
+    other_speech: Literal["", "http", "tls"] = ""
 
 
 Reply = Answer | Failure
@@ -39,6 +62,7 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     peer: str
     elapsed_s: float
     tls: str = ""
+    certificate: Certificate = Certificate()
 
 
 class Streamed(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +74,35 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
     failure: Answer | Failure | None = None
 
 
+class Paced(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream that the gateway paces: when each event was sent and when it came, in ms, each counted from its own first."""
+
+    sent_ms: tuple[int, ...] = ()
+    came_ms: tuple[int, ...] = ()
+    is_done: bool = False
+    server: str = ""
+    encoding: str = ""
+    failure: Answer | Failure | None = None
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream that was dropped in its midst: whether it still ran `waited_s` later, as the gateway tells its owner.
+
+    `was_running` is False when it had ended by itself before it could be dropped: then nothing can be told from it.
+    """
+
+    was_running: bool = False
+    is_running: bool = False
+    waited_s: float = 0.0
+    server: str = ""
+    failure: Answer | Failure | None = None
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step's reply means: `code` is "" when the step is well, else a row of wire/errors.py."""
+    """What a step's reply means: `code` is "" when the step is well, else a row of wire/errors.py.
+
+    A step that is well may have a `fix` all the same: it works, and something about it should be mended.
+    """
 
     code: str = ""
     detail: str = ""
@@ -59,7 +110,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the diagnosis. `ok` is None when the step was not tried because an earlier one failed."""
+    """One line of the diagnosis. `ok` is None when the step was not tried because an earlier one failed. One that is well and
+    has a `fix` is a warning."""
 
     hop: str
     name: str

@@ -1,4 +1,4 @@
-"""The doctor's questions: name, connection, TLS, HTTP, one token. Every effect is here, has a deadline, and never raises:
+"""The doctor's questions: name, connection, TLS, HTTP, streams. Every effect is here or below, has a deadline, and never raises:
 what goes wrong comes back as a `Failure`.
 """
 
@@ -6,48 +6,31 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-import httpx
-import msgspec
-
-from dce.doctor.findings import Answer, Connected, Failure, Reply, Resolved, Streamed
+from dce.doctor.findings import Connected, Failure, Reply, Resolved
+from dce.doctor.handshake import certificate_of, explain, speaks_tls, trusted
+from dce.doctor.http import CONNECT_TIMEOUT_S, Http, failure_of
+from dce.doctor.streaming import PROXY_PATH, Streams
 from dce.doctor.target import Target
-from dce.wire.chat import DONE, BadChunk, Chunk, read_chunks
-from dce.wire.sse import Decoder
-
-CONNECT_TIMEOUT_S = 5.0
-"""For a name, a connection, a handshake: beyond it a person sees a hang."""
-
-ANSWER_TIMEOUT_S = 10.0
-"""For a small HTTP answer."""
-
-TOKEN_TIMEOUT_S = 60.0
-"""For the first token: a busy server queues, a cold model warms up."""
-
-MAX_BODY_BYTES = 256 * 1024
-"""Read of an answer: a list of models fits, a foreign page cannot fill the memory."""
-
-PROXY_PATH = "/api/dce/proxy"
 
 
 class Probe:
-    """Asks one gateway. An async context manager that owns its HTTP client."""
+    """Asks one gateway. An async context manager that owns its HTTP client. `environ` says which authorities are trusted."""
 
-    def __init__(self, target: Target, key: str | None) -> None:
+    def __init__(self, target: Target, key: str | None, environ: Mapping[str, str]) -> None:
         self._target = target
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._tls = httpx.create_ssl_context()
-        self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            follow_redirects=False,
-            verify=self._tls,
-            proxy=target.proxy or None,
-            trust_env=False,  # what the environment says of proxies is in the target
-        )
+        self._environ = environ
+        self._trust_failure: Failure | None = None
+        try:
+            self._tls = trusted(environ)
+        except OSError as error:
+            self._trust_failure = Failure(kind="trust", text=_trust_text(error, environ))
+            self._tls = ssl.create_default_context()
+        self._http = Http(target, key, self._tls)
+        self.streams = Streams(self._http)
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,7 +38,7 @@ class Probe:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def resolve(self) -> Resolved | Failure:
         """The addresses of the first hop's name."""
@@ -76,8 +59,11 @@ class Probe:
         return await self._open(host, port, None)
 
     async def handshake(self) -> Connected | Failure:
-        """A TLS handshake with the gateway, trusting what the HTTP client trusts."""
-        return await self._open(self._target.host, self._target.port, self._tls)
+        """A TLS handshake with the gateway, trusting what the HTTP client trusts. One that fails is looked into."""
+        if self._trust_failure is not None:
+            return self._trust_failure
+        seen = await self._open(self._target.host, self._target.port, self._tls)
+        return await explain(seen, self._target, self._environ) if isinstance(seen, Failure) else seen
 
     async def _open(self, host: str, port: int, context: ssl.SSLContext | None) -> Connected | Failure:
         started = time.monotonic()
@@ -88,148 +74,43 @@ class Probe:
             return failure_of(error)
         peer = writer.get_extra_info("peername")
         version = writer.get_extra_info("ssl_object").version() or "" if context else ""
+        told = writer.get_extra_info("peercert") or {}
         writer.transport.abort()
-        return Connected(peer=str(peer[0]), elapsed_s=time.monotonic() - started, tls=version)
+        return Connected(
+            peer=str(peer[0]), elapsed_s=time.monotonic() - started, tls=version, certificate=certificate_of(told)
+        )
 
     async def health(self) -> Reply:
-        """`/healthz` at the base address."""
-        return await self._ask("GET", f"{self._target.base}/healthz")
+        """`/healthz` at the base address. A plain question that is not answered as HTTP: does the port want TLS?"""
+        reply = await self._http.ask("GET", "/healthz")
+        is_plain = self._target.scheme == "http" and not self._target.proxy
+        is_odd = isinstance(reply, Failure) and reply.kind in ("closed", "protocol")
+        if is_plain and is_odd and await speaks_tls(self._target):
+            return Failure(kind="protocol", text="TLS", other_speech="tls")
+        return reply
 
     async def health_at_root(self) -> Reply:
         """`/healthz` at the host's root: where the gateway is when the URL's path is wrong."""
-        return await self._ask("GET", f"{self._target.origin}/healthz")
+        return await self._http.ask("GET", "/healthz", at_root=True)
+
+    async def at_root(self, paths: tuple[str, ...]) -> dict[str, Reply]:
+        """What a server that is not ours answers at some paths, asked without the key."""
+        replies = await asyncio.gather(*(self._http.ask("GET", path, at_root=True) for path in paths))
+        return dict(zip(paths, replies, strict=True))
 
     async def route(self) -> Reply:
         """An empty request without a key to the system's own endpoint: a gateway refuses it in its own words."""
-        return await self._ask("POST", f"{self._target.base}{PROXY_PATH}", content=b"{}")
+        return await self._http.ask("POST", PROXY_PATH, content=b"{}")
 
     async def models(self) -> Reply:
         """The served models, asked for with the key."""
-        return await self._ask("GET", f"{self._target.base}/v1/models", headers=self._headers)
+        return await self._http.ask("GET", "/v1/models", with_key=True)
 
     async def ready(self) -> Reply:
         """`/readyz`: whether a backend is up and serves a model."""
-        return await self._ask("GET", f"{self._target.base}/readyz")
-
-    async def token(self, model: str | None) -> Streamed:
-        """One token of one response, streamed."""
-        body = {
-            "messages": [{"role": "user", "content": "Say hello."}],
-            "n": 1,
-            "max_tokens": 1,
-            "stream": True,
-        } | ({"model": model} if model else {})
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(TOKEN_TIMEOUT_S), self._stream(body) as response:
-                if response.status_code != 200:
-                    return Streamed(failure=await _answer(response))
-                return await self._first_token(response, started)
-        except (httpx.HTTPError, OSError) as error:
-            return Streamed(failure=failure_of(error))
-
-    async def _first_token(self, response: httpx.Response, started: float) -> Streamed:
-        seen = Streamed()
-        if "event-stream" not in response.headers.get("content-type", ""):
-            return Streamed(failure=await _answer(response))
-        async for data in _events(response):
-            if data == DONE:
-                return msgspec.structs.replace(seen, is_done=True)
-            try:
-                chunks = read_chunks(data)
-            except BadChunk as error:
-                return msgspec.structs.replace(seen, failure=Failure(kind="protocol", text=str(error)))
-            for chunk in chunks:
-                seen = _add(seen, chunk, time.monotonic() - started)
-        return seen
-
-    @asynccontextmanager
-    async def _stream(self, body: dict[str, object]) -> AsyncIterator[httpx.Response]:
-        url = f"{self._target.base}{PROXY_PATH}"
-        timeout = httpx.Timeout(TOKEN_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-        async with self._http.stream("POST", url, json=body, headers=self._headers, timeout=timeout) as response:
-            yield response
-
-    async def _ask(
-        self, method: str, url: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
-    ) -> Reply:
-        sent = {"Content-Type": "application/json", **(headers or {})} if content is not None else headers
-        try:
-            async with (
-                asyncio.timeout(ANSWER_TIMEOUT_S),
-                self._http.stream(method, url, content=content, headers=sent) as response,
-            ):
-                return await _answer(response)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return failure_of(error)
+        return await self._http.ask("GET", "/readyz")
 
 
-def _add(seen: Streamed, chunk: Chunk, elapsed_s: float) -> Streamed:
-    error = chunk.error or next((choice.error for choice in chunk.choices if choice.error), None)
-    if error:
-        body = msgspec.json.encode({"error": error})
-        return msgspec.structs.replace(seen, failure=Answer(status=200, content_type="text/event-stream", body=body))
-    for choice in chunk.choices:
-        if seen.first_token_s is None and (choice.text or choice.thinking):
-            seen = msgspec.structs.replace(seen, first_token_s=elapsed_s)
-        if choice.finish_reason:
-            seen = msgspec.structs.replace(seen, finish_reason=choice.finish_reason)
-    return seen
-
-
-async def _events(response: httpx.Response) -> AsyncIterator[str]:
-    decoder = Decoder(MAX_BODY_BYTES)
-    async for piece in response.aiter_bytes():
-        for event in decoder.feed(piece):
-            yield event.data
-    for event in decoder.flush():
-        yield event.data
-
-
-async def _answer(response: httpx.Response) -> Answer:
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) >= MAX_BODY_BYTES:
-            break
-    return Answer(
-        status=response.status_code,
-        content_type=response.headers.get("content-type", ""),
-        server=response.headers.get("server", ""),
-        location=response.headers.get("location", ""),
-        body=body[:MAX_BODY_BYTES],
-    )
-
-
-def failure_of(error: Exception) -> Failure:
-    """What an exception of the socket, TLS or HTTP layer means: the innermost cause knows best."""
-    causes = list(_causes(error))
-    text = str(causes[-1]) or str(error) or type(error).__name__
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Failure(kind="certificate", text=getattr(cause, "verify_message", "") or str(cause))
-        if isinstance(cause, ssl.SSLError):
-            return Failure(kind="tls", text=getattr(cause, "reason", "") or text)
-        if isinstance(cause, ConnectionRefusedError):
-            return Failure(kind="refused", text="connection refused")
-        if isinstance(cause, TimeoutError | httpx.TimeoutException):
-            return Failure(kind="timeout", text="no answer in time")
-        if isinstance(cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | httpx.ReadError):
-            return Failure(kind="closed", text="the connection was closed without an answer")
-    if "refused" in text or "Multiple exceptions" in text:
-        return Failure(kind="refused", text="connection refused")
-    if isinstance(error, httpx.ProtocolError):
-        kind = "closed" if "disconnected without sending" in text else "protocol"
-        return Failure(kind="closed" if kind == "closed" else "protocol", text=text)
-    return Failure(kind="unreachable", text=text)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    chain: list[BaseException] = []
-    at: BaseException | None = error
-    while at is not None and at not in chain:
-        chain.append(at)
-        if isinstance(at, BaseExceptionGroup):
-            chain.extend(at.exceptions)
-        at = at.__cause__ or at.__context__
-    return chain
+def _trust_text(error: OSError, environ: Mapping[str, str]) -> str:
+    named = environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR") or ""
+    return f"{named}: {error.strerror or error}"

@@ -8,6 +8,7 @@ from typing import Any
 from dce.gateway.auth import Authenticator
 from dce.gateway.breaker import Breaker, BreakerLimits
 from dce.gateway.catalog import Catalog
+from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.endpoints import PublicApp, routes
 from dce.gateway.failover import Dispatcher
 from dce.gateway.forward import Forwarder
@@ -49,7 +50,7 @@ class Gateway:
         proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory)
         forwarder = Forwarder(settings, catalog, dispatcher, self._transport)
         self._public = PublicApp(
-            routes(proxy, forwarder, catalog),
+            routes(proxy, forwarder, catalog, Diagnostics(self.directory)),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
         )
 

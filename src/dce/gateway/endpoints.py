@@ -17,6 +17,7 @@ import msgspec
 
 from dce.gateway.auth import Authenticator
 from dce.gateway.catalog import Catalog
+from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.forward import Forwarder
 from dce.gateway.proxy import Proxy
 from dce.gateway.request import ClientGone, Request
@@ -62,7 +63,7 @@ class Routes:
         raise DceError("route_not_found", "the gateway is reached, but it has no such route")
 
 
-def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog) -> Routes:
+def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Diagnostics) -> Routes:
     """The whole public surface."""
 
     async def healthz(request: Request) -> None:
@@ -76,6 +77,8 @@ def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog) -> Routes:
         [
             Route("POST", "/api/dce/proxy", proxy.generate),
             Route("POST", "/api/dce/generate", proxy.generate_whole),
+            Route("GET", "/api/dce/streamcheck", diagnostics.streamcheck),
+            Route("GET", "/api/dce/streams", diagnostics.streams),
             Route("GET", "/api/dce/streams/{id}", proxy.resume),
             Route("DELETE", "/api/dce/streams/{id}", proxy.stop_stream),
             Route("DELETE", "/api/dce/streams/{id}/choices/{index}", proxy.stop_choice),

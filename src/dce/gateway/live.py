@@ -127,6 +127,10 @@ class Directory:
             raise _unknown()
         return live
 
+    def running(self, owner: str) -> list[LiveStream]:
+        """The owner's streams that have not ended."""
+        return [live for live in self._live.values() if live.stream.owner == owner and not live.finished.done()]
+
     def _ended(self, live: LiveStream) -> None:
         # Here and not in the task's own `finally`: a task that is cancelled before its first step never reaches it.
         del self._live[live.stream.id]

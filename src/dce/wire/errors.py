@@ -125,6 +125,16 @@ CODES: dict[str, Row] = {
         False,
         "DCE_URL points at something that is not a DCE gateway: check host, port and path.",
     ),
+    "stream_buffered": Row(
+        Hop.GATEWAY,
+        502,
+        _SERVER,
+        False,
+        "Tell the web server before the gateway not to buffer: nginx `proxy_buffering off;`, Caddy `flush_interval -1`.",
+    ),
+    "cancel_lost": Row(
+        Hop.GATEWAY, 502, _SERVER, False, "Have what stands before the gateway close its side when the client goes."
+    ),
     "not_a_workspace": Row(Hop.CLIENT, 404, _REQUEST, False, "Run `dce init` in the folder you want to work on."),
     "not_found": Row(Hop.CLIENT, 404, _REQUEST, False, "List what there is, then name one of those."),
     "invalid_input": Row(Hop.CLIENT, 400, _REQUEST, False, "Correct the named value."),

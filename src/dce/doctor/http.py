@@ -1,0 +1,131 @@
+"""Small HTTP questions to the gateway: answers in a bounded form, failures told apart, never an exception for what a server does."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import httpx
+
+from dce.doctor.findings import Answer, Failure, Reply
+from dce.doctor.handshake import fault_of
+from dce.doctor.target import Target
+
+CONNECT_TIMEOUT_S = 5.0
+"""For a name, a connection, a handshake: beyond it a person sees a hang."""
+
+ANSWER_TIMEOUT_S = 10.0
+"""For a small HTTP answer."""
+
+MAX_BODY_BYTES = 256 * 1024
+"""Read of an answer: a list of models fits, a foreign page cannot fill the memory."""
+
+
+class Http:
+    """One client to one target. The key goes only where it is asked for."""
+
+    def __init__(self, target: Target, key: str | None, tls: ssl.SSLContext) -> None:
+        self._target = target
+        self._key = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            follow_redirects=False,
+            verify=tls,
+            proxy=target.proxy or None,
+            trust_env=False,  # what the environment says of proxies is in the target
+        )
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._client.aclose()
+
+    async def ask(
+        self, method: str, path: str, *, content: bytes | None = None, with_key: bool = False, at_root: bool = False
+    ) -> Reply:
+        """One question: at the base address, or at the host's root."""
+        url = (self._target.origin if at_root else self._target.base) + path
+        headers = dict(self._key) if with_key else {}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with (
+                asyncio.timeout(ANSWER_TIMEOUT_S),
+                self._client.stream(method, url, content=content, headers=headers) as response,
+            ):
+                return await answer_of(response)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return failure_of(error)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        timeout_s: float,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """An open answer, asked for with the key. Raises what httpx raises."""
+        timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
+        sent = {**self._key, **(headers or {})}
+        url = self._target.base + path
+        async with self._client.stream(method, url, json=body, headers=sent, timeout=timeout) as response:
+            yield response
+
+
+async def answer_of(response: httpx.Response) -> Answer:
+    """An answer with the beginning of its body."""
+    body = b""
+    received_at = time.time()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) >= MAX_BODY_BYTES:
+            break
+    headers = response.headers
+    return Answer(
+        status=response.status_code,
+        content_type=headers.get("content-type", ""),
+        server=headers.get("server", ""),
+        location=headers.get("location", ""),
+        retry_after=headers.get("retry-after", ""),
+        date=headers.get("date", ""),
+        encoding=headers.get("content-encoding", ""),
+        received_at=received_at,
+        body=body[:MAX_BODY_BYTES],
+    )
+
+
+def failure_of(error: Exception) -> Failure:
+    """What an exception of the socket, TLS or HTTP layer means: the innermost cause knows best."""
+    causes = list(_causes(error))
+    text = str(causes[-1]) or str(error) or type(error).__name__
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            what = getattr(cause, "verify_message", "") or str(cause)
+            return Failure(kind="certificate", text=what, fault=fault_of(cause))
+        if isinstance(cause, ssl.SSLError):
+            return Failure(kind="tls", text=getattr(cause, "reason", "") or text)
+        if isinstance(cause, ConnectionRefusedError):
+            return Failure(kind="refused", text="connection refused")
+        if isinstance(cause, TimeoutError | httpx.TimeoutException):
+            return Failure(kind="timeout", text="no answer in time")
+        if isinstance(cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | httpx.ReadError):
+            return Failure(kind="closed", text="the connection was closed without an answer")
+    if "refused" in text or "Multiple exceptions" in text:
+        return Failure(kind="refused", text="connection refused")
+    if isinstance(error, httpx.ProtocolError):
+        kind = "closed" if "disconnected without sending" in text else "protocol"
+        return Failure(kind="closed" if kind == "closed" else "protocol", text=text)
+    return Failure(kind="unreachable", text=text)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and at not in chain:
+        chain.append(at)
+        if isinstance(at, BaseExceptionGroup):
+            chain.extend(at.exceptions)
+        at = at.__cause__ or at.__context__
+    return chain

@@ -1,0 +1,201 @@
+"""The doctor's questions about streams: one token, a stream that the gateway paces, and one that is dropped in its midst.
+
+As everywhere in the doctor's questions: each has a deadline, none raises, what goes wrong comes back as a `Failure`.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+
+import httpx
+import msgspec
+
+from dce.doctor.answers import json_of
+from dce.doctor.findings import Answer, Dropped, Failure, Paced, Streamed
+from dce.doctor.http import MAX_BODY_BYTES, Http, answer_of, failure_of
+from dce.doctor.judge_model import is_clumped
+from dce.wire.chat import DONE, BadChunk, Chunk, read_chunks
+from dce.wire.sse import Decoder
+
+PROXY_PATH = "/api/dce/proxy"
+STREAMS_PATH = "/api/dce/streams"
+PACED_PATH = "/api/dce/streamcheck"
+
+TOKEN_TIMEOUT_S = 60.0
+"""For the first token: a busy server queues, a cold model warms up."""
+
+PACED_TIMEOUT_S = 20.0
+"""For a stream of under a second, on a bad line."""
+
+PACED_TRIES = 2
+"""A machine that stood still for a second sees events come together too; it seldom does so twice."""
+
+DROP_TOKENS = 256
+"""Asked for in the response that is dropped: seconds of work for a real model, little to pay if nothing stops it."""
+
+CANCEL_TIMEOUT_S = 5.0
+"""For the end of a dropped response; the gateway needs a hundredth of a second, a proxy on the way a little more."""
+
+CANCEL_POLL_S = 0.1
+
+
+class Streams:
+    """Asks about streams over one HTTP client."""
+
+    def __init__(self, http: Http, cancel_timeout_s: float = CANCEL_TIMEOUT_S) -> None:
+        self._http = http
+        self._cancel_timeout_s = cancel_timeout_s
+
+    async def token(self, model: str | None) -> Streamed:
+        """One token of one response, streamed."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(TOKEN_TIMEOUT_S), self._generate(model, 1) as response:
+                if not _is_stream(response):
+                    return Streamed(failure=await answer_of(response))
+                return await _first_token(response, started)
+        except (httpx.HTTPError, OSError) as error:
+            return Streamed(failure=failure_of(error))
+
+    async def paced(self) -> Paced:
+        """The stream that the gateway paces. One that seems clumped is asked for again."""
+        seen = Paced()
+        for _ in range(PACED_TRIES):
+            seen = await self._paced_once()
+            if seen.failure or not is_clumped(seen):
+                break
+        return seen
+
+    async def _paced_once(self) -> Paced:
+        try:
+            async with (
+                asyncio.timeout(PACED_TIMEOUT_S),
+                self._http.stream("GET", PACED_PATH, PACED_TIMEOUT_S) as response,
+            ):
+                if not _is_stream(response):
+                    return Paced(failure=await answer_of(response))
+                return await _times(response)
+        except (httpx.HTTPError, OSError) as error:
+            return Paced(failure=failure_of(error))
+
+    async def dropped(self, model: str | None) -> Dropped:
+        """A longer response, dropped at its first event; then its owner asks what still runs."""
+        try:
+            async with asyncio.timeout(TOKEN_TIMEOUT_S), self._generate(model, DROP_TOKENS) as response:
+                if not _is_stream(response):
+                    return Dropped(failure=await answer_of(response))
+                stream_id, server = response.headers.get("x-dce-stream-id", ""), response.headers.get("server", "")
+                async with aclosing(_events(response)) as events:
+                    await anext(events, None)
+                running = await self._running()
+            if isinstance(running, Answer | Failure):
+                return Dropped(failure=running)
+            return await self._wait_for_end(stream_id, Dropped(was_running=stream_id in running, server=server))
+        except (httpx.HTTPError, OSError) as error:
+            return Dropped(failure=failure_of(error))
+
+    async def _wait_for_end(self, stream_id: str, seen: Dropped) -> Dropped:
+        began = time.monotonic()
+        while True:
+            running = await self._running()
+            waited_s = time.monotonic() - began
+            if isinstance(running, Answer | Failure):
+                return msgspec.structs.replace(seen, failure=running)
+            is_running = stream_id in running
+            if not is_running or waited_s > self._cancel_timeout_s:
+                return msgspec.structs.replace(seen, is_running=is_running, waited_s=waited_s)
+            await asyncio.sleep(CANCEL_POLL_S)
+
+    async def _running(self) -> set[str] | Answer | Failure:
+        """The ids of the caller's running streams."""
+        reply = await self._http.ask("GET", STREAMS_PATH, with_key=True)
+        streams = json_of(reply).get("streams") if isinstance(reply, Answer) else None
+        if not isinstance(streams, list):
+            return reply
+        return {str(stream.get("id")) for stream in streams if isinstance(stream, Mapping)}
+
+    @asynccontextmanager
+    async def _generate(self, model: str | None, max_tokens: int) -> AsyncIterator[httpx.Response]:
+        body = {
+            "messages": [{"role": "user", "content": "Say hello."}],
+            "n": 1,
+            "max_tokens": max_tokens,
+            "stream": True,
+        } | ({"model": model} if model else {})
+        # Nobody will come back for it.
+        async with self._http.stream(
+            "POST", PROXY_PATH, TOKEN_TIMEOUT_S, body, {"X-DCE-Resume-Grace": "0"}
+        ) as response:
+            yield response
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    return response.status_code == 200 and "event-stream" in response.headers.get("content-type", "")
+
+
+async def _first_token(response: httpx.Response, started: float) -> Streamed:
+    seen = Streamed()
+    async with aclosing(_events(response)) as events:
+        async for data in events:
+            if data == DONE:
+                return msgspec.structs.replace(seen, is_done=True)
+            try:
+                chunks = read_chunks(data)
+            except BadChunk as error:
+                return msgspec.structs.replace(seen, failure=Failure(kind="protocol", text=str(error)))
+            for chunk in chunks:
+                seen = _add(seen, chunk, time.monotonic() - started)
+    return seen
+
+
+def _add(seen: Streamed, chunk: Chunk, elapsed_s: float) -> Streamed:
+    error = chunk.error or next((choice.error for choice in chunk.choices if choice.error), None)
+    if error:
+        body = msgspec.json.encode({"error": error})
+        return msgspec.structs.replace(seen, failure=Answer(status=200, content_type="text/event-stream", body=body))
+    for choice in chunk.choices:
+        if seen.first_token_s is None and (choice.text or choice.thinking):
+            seen = msgspec.structs.replace(seen, first_token_s=elapsed_s)
+        if choice.finish_reason:
+            seen = msgspec.structs.replace(seen, finish_reason=choice.finish_reason)
+    return seen
+
+
+async def _times(response: httpx.Response) -> Paced:
+    """When each event was sent, as it says itself, and when it came."""
+    sent: list[int] = []
+    came: list[float] = []
+    is_done = False
+    async with aclosing(_events(response)) as events:
+        async for data in events:
+            if data == DONE:
+                is_done = True
+                break
+            came.append(time.monotonic())
+            sent.append(_sent_ms(data))
+    return Paced(
+        sent_ms=tuple(sent),
+        came_ms=tuple(round((at - came[0]) * 1000) for at in came),
+        is_done=is_done and bool(sent),
+        server=response.headers.get("server", ""),
+        encoding=response.headers.get("content-encoding", ""),
+    )
+
+
+def _sent_ms(data: str) -> int:
+    try:
+        value = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return 0
+    sent = value.get("sent_ms") if isinstance(value, dict) else None
+    return sent if isinstance(sent, int) else 0
+
+
+async def _events(response: httpx.Response) -> AsyncGenerator[str, None]:
+    decoder = Decoder(MAX_BODY_BYTES)
+    async for piece in response.aiter_bytes():
+        for event in decoder.feed(piece):
+            yield event.data
+    for event in decoder.flush():
+        yield event.data
