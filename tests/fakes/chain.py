@@ -133,7 +133,7 @@ class Chain:
         if not self.fake.url:
             self.fake.__enter__()
         self._settings.setdefault("backends", (BackendSettings(url=self.fake.url, key=self.fake.key),))
-        settings = GatewaySettings(port=0, data_dir=str(self.folder), **self._settings)
+        settings = GatewaySettings(**{"port": 0, "no_admin": True, "data_dir": str(self.folder), **self._settings})
         self.server = GatewayServer(settings).start()
         self.client = client_of(self.server.url, self.key)
         return self

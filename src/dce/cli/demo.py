@@ -119,7 +119,7 @@ def _served(project: "Project") -> Iterator["EngineProcess"]:
     with EngineProcess.start(log=project.state_dir / "engine.log") as engine:
         say(f"engine    {engine.url}  {engine.model}, process {engine.pid}")
         backends = (BackendSettings(url=engine.url),)
-        with GatewayServer(GatewaySettings(port=0, data_dir=str(data), backends=backends)) as gateway:
+        with GatewayServer(GatewaySettings(port=0, no_admin=True, data_dir=str(data), backends=backends)) as gateway:
             _wait_until_ready(gateway.url)
             configure(project, gateway.url, secret)
             say(f"gateway   {gateway.url}  key {key.id}")
@@ -216,6 +216,7 @@ def _say_outcome(rows: "list[BoardRow]", elapsed_s: float) -> None:
 
 def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
     """A panel, not started, on the wanted port or the next that is free. DceError invalid_input if none of twenty is."""
+    from dce.cli.panel import panel_tools  # noqa: PLC0415
     from dce.panel.server import PanelServer  # noqa: PLC0415
 
     for port in range(wanted, min(wanted + PANEL_PORTS, 65_536)):
@@ -223,7 +224,7 @@ def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
             continue
         if port != wanted:
             note(f"port {wanted} is in use: the panel takes {port}")
-        return PanelServer(workspace, port=port)
+        return PanelServer(workspace, port=port, tools=panel_tools(workspace.project))
     raise DceError("invalid_input", f"no port from {wanted} on is free for the panel", hint="Name one with --port.")
 
 

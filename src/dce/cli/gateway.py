@@ -74,13 +74,15 @@ def _alias(text: str) -> tuple[str, str]:
 @command.command()
 @_settings_options
 def serve(config: Path | None, **flags: Any) -> None:
-    """Serve until Ctrl-C. Refuses to start without a key (see `dce gateway keys create`)."""
+    """Serve until Ctrl-C, which lets running responses finish; a second one does not. Refuses to start without a key (see `dce gateway keys create`)."""
     settings = _settings(config, flags)
     from dce.gateway.server import GatewayServer  # noqa: PLC0415
 
     server = GatewayServer(settings)
     backends = ", ".join(backend.url for backend in settings.backends)
     note(f"gateway on {server.url} · backends: {backends}" + (" · WITHOUT KEYS" if settings.insecure else ""))
+    if server.admin_url:
+        note(f"metrics and status on {server.admin_url}")
     with contextlib.suppress(KeyboardInterrupt):  # the ordinary end of a server; uvicorn has closed everything by then
         server.run()
     note("gateway stopped")

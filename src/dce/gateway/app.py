@@ -5,19 +5,24 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from dce.gateway.accounts import Accounts
+from dce.gateway.admin import LocalOnly, Status, admin_routes
 from dce.gateway.auth import Authenticator
 from dce.gateway.breaker import Breaker, BreakerLimits
 from dce.gateway.catalog import Catalog
 from dce.gateway.diagnostics import Diagnostics
+from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
 from dce.gateway.failover import Dispatcher
 from dce.gateway.forward import Forwarder
 from dce.gateway.health import Discoverer
 from dce.gateway.keys import KeyStore
+from dce.gateway.ledger import Ledger
 from dce.gateway.live import Directory
+from dce.gateway.metrics import Metrics, Now
 from dce.gateway.proxy import Proxy
 from dce.gateway.routing import POLICIES
-from dce.gateway.settings import GatewaySettings
+from dce.gateway.settings import GatewaySettings, is_loopback
 from dce.gateway.transport import Timeouts, Transport
 from dce.gateway.upstream import Upstream
 from dce.wire.errors import DceError
@@ -31,9 +36,13 @@ class Gateway:
         self.keys = KeyStore(Path(settings.data_dir))
         try:
             _refuse_unsafe(settings, self.keys)
+            self.ledger = Ledger(Path(settings.data_dir))
         except DceError:
             self.keys.close()
             raise
+        self.drain = Drain(settings.shutdown_timeout_s)
+        metrics = Metrics()
+        self.accounts = Accounts(self.ledger.add, metrics)
         breaking = BreakerLimits(failures=settings.breaker_failures, max_wait_s=settings.breaker_max_wait_s)
         self.upstreams = [Upstream(backend, Breaker(breaking)) for backend in settings.backends]
         self._transport = Transport(
@@ -50,9 +59,33 @@ class Gateway:
         proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory)
         forwarder = Forwarder(settings, catalog, dispatcher, self._transport)
         self._public = PublicApp(
-            routes(proxy, forwarder, catalog, Diagnostics(self.directory)),
+            routes(proxy, forwarder, catalog, Diagnostics(self.directory), self.drain),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
+            self.drain,
+            metrics,
         )
+        metrics.watch(self._now())
+        self.admin = PublicApp(
+            admin_routes(metrics, Status(self.upstreams, self.ledger, self.drain, self._counts), self.drain),
+            LocalOnly((settings.admin_host, settings.admin_name)),
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is at a backend or waits for one."""
+        return self.accounts.open == 0
+
+    def _now(self) -> Now:
+        return Now(
+            streams=lambda: self.accounts.open,
+            queue_depth=lambda: 0,
+            backends=lambda: [(upstream.url, upstream.is_up) for upstream in self.upstreams],
+            ledger_pending=lambda: self.ledger.pending,
+            ledger_dropped=lambda: self.ledger.dropped,
+        )
+
+    def _counts(self) -> dict[str, Any]:
+        return {"streams": {"active": self.accounts.open}}
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI entry."""
@@ -63,6 +96,7 @@ class Gateway:
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
+        self.ledger.start()
         # The first discovery comes before the first request, so that a gateway that listens knows its models.
         await self.discoverer.probe_all()
         discovering = asyncio.create_task(self.discoverer.run())
@@ -76,9 +110,15 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def close(self) -> None:
-        """Closes the connections to the backends and the database."""
+        """Closes the connections to the backends and the databases; the ledger's last rows are written before."""
         self._transport.close()
         await asyncio.sleep(0)  # a loop that ends with open connections leaves their callbacks behind
+        await asyncio.to_thread(self.ledger.close)
+        self.keys.close()
+
+    def discard(self) -> None:
+        """Closes the databases of a gateway that has never served."""
+        self.ledger.close()
         self.keys.close()
 
 
@@ -89,6 +129,12 @@ def _refuse_unsafe(settings: GatewaySettings, keys: KeyStore) -> None:
             "invalid_input",
             f"--insecure with the address {settings.host} would be an open relay",
             hint="Bind 127.0.0.1, or create a key and drop --insecure.",
+        )
+    if not settings.no_admin and not settings.admin_open and not is_loopback(settings.admin_host):
+        raise DceError(
+            "invalid_input",
+            f"the admin listener takes no key, and others could reach it at {settings.admin_host}",
+            hint="Leave admin_host at 127.0.0.1; or say admin_open if the network around it is yours alone.",
         )
     if not settings.insecure and not keys.has_live():
         raise DceError(

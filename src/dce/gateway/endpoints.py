@@ -11,24 +11,28 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from dce.gateway.auth import Authenticator
+from dce.gateway.auth import Headers, Principal
 from dce.gateway.catalog import Catalog
 from dce.gateway.diagnostics import Diagnostics
+from dce.gateway.drain import Drain
 from dce.gateway.forward import Forwarder
+from dce.gateway.metrics import Metrics
 from dce.gateway.proxy import Proxy
 from dce.gateway.request import ClientGone, Request
 from dce.gateway.wire import wire_of
-from dce.wire.errors import DceError, encode_error
+from dce.wire.errors import CODES, DceError, encode_error
 
 log = logging.getLogger("dce.gateway")
 
 Handler = Callable[[Request], Awaitable[None]]
 
 SERVICE = "dce-gateway"
+GONE = 499
+"""The status, in metrics, of a request whose client went before it was answered; nginx's number for it."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -63,14 +67,14 @@ class Routes:
         raise DceError("route_not_found", "the gateway is reached, but it has no such route")
 
 
-def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Diagnostics) -> Routes:
+def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Diagnostics, drain: Drain) -> Routes:
     """The whole public surface."""
 
     async def healthz(request: Request) -> None:
         await request.answer(200, {"ok": True, "service": SERVICE})
 
     async def readyz(request: Request) -> None:
-        is_ready = bool(catalog.models())
+        is_ready = bool(catalog.models()) and not drain.is_on
         await request.answer(200 if is_ready else 503, {"ok": is_ready, "service": SERVICE})
 
     return Routes(
@@ -92,12 +96,23 @@ def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Di
     )
 
 
-class PublicApp:
-    """The ASGI app of the public listener."""
+class Gatekeeper(Protocol):
+    """Says who asks."""
 
-    def __init__(self, table: Routes, authenticator: Authenticator) -> None:
+    def principal(self, headers: Headers) -> Principal:
+        """The caller, or DceError."""
+
+
+class PublicApp:
+    """The ASGI app of a listener. `drain` refuses new work, `metrics` counts; the admin listener has neither."""
+
+    def __init__(
+        self, table: Routes, authenticator: Gatekeeper, drain: Drain | None = None, metrics: Metrics | None = None
+    ) -> None:
         self._routes = table
         self._authenticator = authenticator
+        self._drain = drain
+        self._metrics = metrics
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, from its id to its log line."""
@@ -127,6 +142,8 @@ class PublicApp:
         finally:
             wire.release()
             self._log(request, outcome, time.perf_counter() - began)
+            if self._metrics is not None:
+                self._metrics.request_ended(request.route, request.status or GONE, outcome if outcome in CODES else "")
 
     async def _answer(self, request: Request) -> None:
         path = request.scope["path"]
@@ -135,10 +152,13 @@ class PublicApp:
         except DceError:
             self._authenticator.principal(request.scope["headers"])
             raise
+        request.route = route.pattern
         if not route.is_public:
             _refuse_old_http(request)
             request.principal = self._authenticator.principal(request.scope["headers"])
         request.path_values = values
+        if self._drain is not None and route.method == "POST":
+            self._drain.refuse()
         await route.handler(request)
 
     async def _fail(self, request: Request, error: DceError) -> None:
@@ -151,7 +171,7 @@ class PublicApp:
                 await request.finish()
 
     def _log(self, request: Request, outcome: str, duration_s: float) -> None:
-        """One line a request: ids, sizes and times; never a key, a prompt or an answer. All of it printable ASCII."""
+        """One line a request: ids, counts and times; never a key, a prompt or an answer. All of it printable ASCII."""
         log.info(
             "%s",
             json.dumps(
@@ -163,6 +183,7 @@ class PublicApp:
                     "outcome": outcome,
                     "key_id": request.principal.key_id,
                     "duration_ms": round(duration_s * 1000, 1),
+                    **request.facts,
                 },
                 separators=(",", ":"),
             ),

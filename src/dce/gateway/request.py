@@ -20,7 +20,8 @@ NO_BUFFERING = [
 
 
 class Request:
-    """`path_values` are the values of a route's `{…}` places."""
+    """`route` is the pattern of the route, `path_values` are the values of its `{…}` places; `facts` go into the log line: ids,
+    names and counts, never content."""
 
     def __init__(self, scope: Any, receive: Any, send: Any, wire: ClientWire, request_id: str) -> None:
         self._receive = receive
@@ -29,7 +30,9 @@ class Request:
         self.wire = wire
         self.id = request_id
         self.principal = Principal(key_id="", name="")
+        self.route = ""
         self.path_values: dict[str, str] = {}
+        self.facts: dict[str, str | int] = {}
         self.status = 0
         self.is_started = False
 

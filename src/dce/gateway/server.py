@@ -1,15 +1,20 @@
 """Listening, signals and stopping. uvicorn does HTTP; `dce gateway serve` and the demo start it here."""
 
+import asyncio
+import contextlib
 import functools
 import gc
 import socket
 import threading
+from collections.abc import Callable, Generator
+from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from dce.gateway.app import Gateway
 from dce.gateway.guard import Patience
-from dce.gateway.settings import GatewaySettings
+from dce.gateway.settings import DEFAULT_ADMIN_PORT, GatewaySettings
 from dce.gateway.wire import StreamingProtocol
 from dce.wire.errors import DceError
 
@@ -23,45 +28,30 @@ class GatewayServer:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.gateway = Gateway(settings)
-        patience = Patience(
-            head_s=settings.head_timeout_s,
-            body_window_s=settings.body_window_s,
-            body_bytes_per_s=settings.min_body_bytes_per_s,
-        )
-        config = uvicorn.Config(
-            self.gateway.app,
-            http=functools.partial(StreamingProtocol, patience=patience),  # type: ignore[arg-type]
-            loop="auto",  # uvloop where there is one
-            interface="asgi3",
-            proxy_headers=False,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
-        )
-        self._server = uvicorn.Server(config)
+        self._sockets: list[socket.socket] = []
         try:
-            self._socket = _bind(settings)
+            self._sockets.append(_bind(settings.host, settings.port, "--port"))
+            if not settings.no_admin:
+                self._sockets.append(_bind(settings.admin_host, _admin_port(settings), "--admin-port"))
         except DceError:
-            self.gateway.keys.close()
+            self._close_unused()
             raise
+        admin = None if settings.no_admin else _AdminServer(_config(settings, self.gateway.admin, "off"))
+        self._server = _Server(_config(settings, self.gateway.app, "on"), self.gateway, admin, self._sockets[1:])
         self._thread: threading.Thread | None = None
-        self.host, self.port = settings.host, int(self._socket.getsockname()[1])
+        self.host, self.port = settings.host, _port(self._sockets[0])
+        self.admin_url = "" if admin is None else _url(settings.admin_host, _port(self._sockets[1]))
+        """Where the admin listener listens; empty if there is none."""
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return _url(self.host, self.port)
 
     def run(self) -> None:
-        """Serves until SIGINT or SIGTERM."""
+        """Serves until SIGINT or SIGTERM: the first lets running responses finish, a second does not."""
         gc.freeze()  # what is loaded by now lives as long as the process: no use in looking at it again
-        self._server.run(sockets=[self._socket])
+        self._server.run(sockets=self._sockets[:1])
 
     def start(self) -> "GatewayServer":
         """Serves in a thread; returns when it listens."""
@@ -82,6 +72,16 @@ class GatewayServer:
         if self._thread is not None:
             self._thread.join()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a server that was started has not ended, by `stop` or by draining."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _close_unused(self) -> None:
+        for listener in self._sockets:
+            listener.close()
+        self.gateway.discard()
+
     def __enter__(self) -> "GatewayServer":
         return self.start()
 
@@ -89,18 +89,105 @@ class GatewayServer:
         self.stop()
 
 
-def _bind(settings: GatewaySettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+class _AdminServer(uvicorn.Server):
+    """The second listener. It lives in the first one's loop and leaves the signals to it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Captures none."""
+        yield
+
+
+class _Server(uvicorn.Server):
+    """The public listener; starts and stops the admin listener with itself, drains at the first signal."""
+
+    def __init__(
+        self, config: uvicorn.Config, gateway: Gateway, admin: _AdminServer | None, admin_sockets: list[socket.socket]
+    ) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._admin = admin
+        self._admin_sockets = admin_sockets
+        self._admin_task: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens, on the admin address first: who sees the gateway finds its status."""
+        if self._admin is not None:
+            self._admin_task = asyncio.create_task(self._admin.serve(sockets=self._admin_sockets))
+        await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: ends when draining is over."""
+        drain = self._gateway.drain
+        if drain.is_over(is_idle=self._gateway.is_idle):
+            self.config.timeout_graceful_shutdown = int(drain.left_s)
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends the connections, then the admin listener, so that its status tells of the end."""
+        await super().shutdown(sockets)
+        if self._admin is not None and self._admin_task is not None:
+            self._admin.should_exit = self._admin.force_exit = True
+            await self._admin_task
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal."""
+        if self._gateway.drain.is_on:
+            super().handle_exit(sig, frame)
+        else:
+            self._captured_signals.append(sig)
+            self._gateway.drain.begin()
+
+
+def _config(settings: GatewaySettings, app: Callable[..., Any], lifespan: Any) -> uvicorn.Config:
+    patience = Patience(
+        head_s=settings.head_timeout_s,
+        body_window_s=settings.body_window_s,
+        body_bytes_per_s=settings.min_body_bytes_per_s,
+    )
+    return uvicorn.Config(
+        app,
+        http=functools.partial(StreamingProtocol, patience=patience),  # type: ignore[arg-type]
+        loop="auto",  # uvloop where there is one
+        interface="asgi3",
+        proxy_headers=False,
+        ws="none",
+        lifespan=lifespan,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
+    )
+
+
+def _admin_port(settings: GatewaySettings) -> int:
+    """Several gateways on picked ports must not meet at one admin port."""
+    return 0 if settings.port == 0 and settings.admin_port == DEFAULT_ADMIN_PORT else settings.admin_port
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _bind(host: str, port: int, flag: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise DceError(
             "invalid_input",
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}",
-            hint="Stop whatever listens there, or choose another --port.",
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            hint=f"Stop whatever listens there, or choose another {flag}.",
         ) from None
     return listener
 

@@ -20,6 +20,7 @@ from dce.wire.urls import base_of
 
 Strategy = Literal["auto", "fanout", "native"]
 
+DEFAULT_ADMIN_PORT = 3002
 _DEFAULT_BACKEND_URL = "http://127.0.0.1:8000"
 _FULL_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1")
 
@@ -30,9 +31,9 @@ class BackendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     url: str
     key: str = ""
     n_strategy: Strategy = "auto"
-
     max_responses: Annotated[int, Meta(ge=1)] | None = None
     """Responses it runs at the same time (vLLM: --max-num-seqs); llama.cpp says it itself."""
+
     def __repr__(self) -> str:
         return f"BackendSettings(url={self.url!r}, n_strategy={self.n_strategy!r})"
 
@@ -42,7 +43,31 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free one.")] = 3001
-    data_dir: Annotated[str, Meta(description="Folder for the keys and their pepper.")] = ""
+    admin_host: Annotated[str, Meta(description="Address of the admin listener (metrics, status, draining).")] = (
+        "127.0.0.1"
+    )
+    admin_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Port of the admin listener; 0 picks a free one, as does leaving it out when `port` is 0.",
+        ),
+    ] = DEFAULT_ADMIN_PORT
+    admin_name: Annotated[
+        str,
+        Meta(
+            description="A host name by which the admin listener may be asked, besides localhost and addresses: say, its name in a container network."
+        ),
+    ] = ""
+    admin_open: Annotated[
+        bool,
+        Meta(
+            description="Let the admin listener stand on an address that others reach. It takes no key: they may read metrics and stop the gateway."
+        ),
+    ] = False
+    no_admin: Annotated[bool, Meta(description="Do without the admin listener.")] = False
+    data_dir: Annotated[str, Meta(description="Folder for the keys, their pepper and the ledger.")] = ""
     backends: Annotated[
         tuple[BackendSettings, ...], Meta(description="Inference servers; flag: --backend URL, repeatable.")
     ] = ()
@@ -162,10 +187,15 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the listener."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:  # a name, whoever it resolves to
-            return False
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, whoever it resolves to
+        return False
 
 
 def load_settings(
