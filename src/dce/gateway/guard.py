@@ -56,6 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """The client is gone."""
         self._stop_timer()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn forgets it after a reset: a minute's worth of dead connections stayed
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come. Whatever comes between two requests begins the next one's head, be it only an empty line."""
