@@ -146,6 +146,9 @@ class FakeVllm:
         body, behaviour = request.json, self.behaviour
         is_hit = behaviour.only_seed is None or body.get("seed") == behaviour.only_seed
         fault = FAULTS[behaviour.fault] if behaviour.fault and is_hit else Fault()
+        if fault.resets:
+            writer.transport.abort()
+            return False
         if fault.status:
             return await _raw(writer, fault.status, fault.content_type, fault.body)
         if body.get("model") not in self.models:
@@ -237,11 +240,14 @@ class Fault:
     after: int | None = None
     then: tuple[bytes, ...] = ()
     dies: bool = False
+    resets: bool = False
+    """The connection breaks before any answer."""
     is_merged: bool = False
 
 
 DONE = b"data: [DONE]\n\n"
 ERROR = b'data: {"error": {"message": "EngineCore encountered an issue.", "type": "InternalServerError", "param": null, "code": 500}}\n\n'
+BAD_GRAMMAR = b'data: {"error": {"message": "Grammar error: expecting \')\'", "type": "BadRequestError", "param": null, "code": 400}}\n\n'
 
 FAULTS: dict[str, Fault] = {
     "split": Fault(cut=_in_threes),
@@ -251,6 +257,14 @@ FAULTS: dict[str, Fault] = {
     "error_then_done": Fault(after=3, then=(ERROR, DONE)),
     "stall": Fault(after=2, then=(STALL,)),
     "death": Fault(after=2, dies=True),
+    "death_at_once": Fault(after=0, dies=True),
+    "reset": Fault(resets=True),
+    "engine_dead": Fault(
+        status=500,
+        body=b'{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","code":500}}',
+    ),
+    "error_at_once": Fault(after=0, then=(ERROR, DONE)),
+    "bad_grammar": Fault(after=0, then=(BAD_GRAMMAR, DONE)),
     "garbage": Fault(after=2, then=(b"data: {not json\n\n",)),
     "many_objects": Fault(is_merged=True),
     "spaced": Fault(

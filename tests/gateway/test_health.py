@@ -11,6 +11,7 @@ from dce.gateway.kinds import LlamaCpp, Other, Vllm
 from dce.gateway.settings import BackendSettings
 from dce.gateway.transport import Timeouts, Transport
 from dce.gateway.upstream import Upstream
+from dce.wire.errors import DceError
 from tests.fakes.chain import Chain, error_of, eventually, free_port
 from tests.fakes.vllm import CONTEXT, MODEL, Behaviour, FakeVllm
 
@@ -71,6 +72,45 @@ def test_a_change_of_models_is_noticed(make_chain: Callable[..., Chain]) -> None
     eventually(lambda: [row["id"] for row in chain.client.get("/v1/models").json()["data"]] == ["new"])
     assert chain.ask(model="new").is_done
     assert error_of(chain.post(model="old"))["code"] == "model_not_found"
+
+
+def test_a_request_that_meets_a_change_first_has_it_noticed_at_once(make_chain: Callable[..., Chain]) -> None:
+    """With an hour between probes: a backend that says 404 to a model it no longer has is asked again right then."""
+    chain = make_chain(fake=FakeVllm(models=["old"]), discovery_interval_s=3600)
+    chain.fake.models[:] = ["new"]
+    assert error_of(chain.post(model="old"))["code"] == "model_not_found"
+    eventually(lambda: [row["id"] for row in chain.client.get("/v1/models").json()["data"]] == ["new"])
+    assert chain.ask(model="new").is_done
+
+
+def test_a_backend_that_is_gone_is_noticed_by_the_request_that_finds_it_gone(make_chain: Callable[..., Chain]) -> None:
+    """With an hour between probes: after a refused connection the gateway is no longer ready, and says why."""
+    chain = make_chain(discovery_interval_s=3600, max_retries=0)
+    assert chain.ask().is_done
+    chain.fake.stop()
+    assert error_of(chain.post())["code"] in ("backend_unreachable", "no_healthy_backend")
+    eventually(lambda: chain.client.get("/readyz").status_code == 503)
+
+
+def test_a_storm_of_doubts_is_few_probes() -> None:
+    """Doubts that come while one is being resolved share the next probe."""
+
+    async def scene() -> None:
+        with FakeVllm() as fake:
+            upstream = Upstream(BackendSettings(url=fake.url))
+            transport = Transport(PATIENT)
+            discoverer = Discoverer([upstream], transport, 3600.0)
+            await discoverer.probe_all()
+            running = asyncio.create_task(discoverer.run())
+            for _ in range(1000):
+                upstream.lease(1).end(DceError("backend_unreachable", "x"))
+            await asyncio.to_thread(eventually, lambda: len(fake.requests) == 2)
+            running.cancel()
+            await asyncio.wait({running})
+            transport.close()
+            assert len(fake.requests) == 2
+
+    asyncio.run(scene())
 
 
 def odd(status: bytes, body: bytes, *, length: int | None = None) -> Any:

@@ -1,0 +1,296 @@
+"""Retry and failover: sent again only before the first byte, a bounded number of times, and nothing is ever said twice."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, cast
+
+import pytest
+
+from dce.gateway.breaker import BreakerState
+from dce.gateway.catalog import Catalog
+from dce.gateway.failover import RETRY_WAIT_S, Attempts, Dispatcher
+from dce.gateway.kinds import Model, Vllm
+from dce.gateway.routing import LeastLoaded, RouteKey
+from dce.gateway.settings import BackendSettings
+from dce.gateway.transport import Exchange
+from dce.gateway.upstream import Discovery, Upstream
+from dce.wire.errors import DceError
+from tests.fakes.chain import Chain, error_of, eventually
+from tests.fakes.vllm import MODEL, Behaviour, FakeVllm, said
+
+GONE = DceError("backend_unreachable", "nobody there")
+BROKEN = DceError("stream_interrupted", "broke off")
+ILL = DceError("backend_error", "boom")
+
+
+class Scene:
+    """A request's way over backends that are only pretended; sleeping is noted, not done."""
+
+    def __init__(self, backends: int, max_retries: int = 2) -> None:
+        self.upstreams = [Upstream(BackendSettings(url=f"http://h:{at + 1}")) for at in range(backends)]
+        for upstream in self.upstreams:
+            upstream.discovered(Discovery(kind=Vllm(), models=(Model(id="m"),)))
+        self.slept: list[float] = []
+        self.asked: list[int] = []
+        self.on_sleep: Callable[[], None] = lambda: None
+        self.dispatcher = Dispatcher(
+            Catalog(self.upstreams, {}, ""), LeastLoaded(), max_retries, sleep=self._sleep, chance=lambda: 0.5
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.on_sleep()
+
+    def one(self) -> Attempts:
+        return self.dispatcher.one("m", RouteKey(), 1)
+
+    async def open(self, attempts: Attempts, *answers: DceError | None) -> Exchange:
+        """Opens; the i-th attempt is answered with the i-th of the answers."""
+        left = list(answers)
+
+        async def send(upstream: Upstream) -> Exchange:
+            self.asked.append(upstream.address.port)
+            answer = left.pop(0)
+            if answer is not None:
+                raise answer
+            return cast("Exchange", "exchange")
+
+        return await attempts.open(send)
+
+    def loads(self) -> list[int]:
+        return [upstream.in_flight for upstream in self.upstreams]
+
+
+@pytest.mark.parametrize(
+    "error", [GONE, BROKEN, ILL, DceError("model_not_found", "x"), DceError("route_not_found", "x")]
+)
+def test_another_backend_is_asked_at_once(error: DceError) -> None:
+    """Whatever a backend has failed with before a byte of its answer, the next one may do it; the load moves with the request."""
+
+    async def scene() -> None:
+        stage = Scene(3)
+        attempts = stage.one()
+        assert await stage.open(attempts, error, error, None)
+        assert (stage.asked, stage.slept) == ([1, 2, 3], [])
+        assert stage.loads() == [0, 0, 1]
+        attempts.lease.end()
+        assert stage.loads() == [0, 0, 0]
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DceError("invalid_request", "bad"),
+        DceError("prompt_too_long", "9000"),
+        DceError("backend_timeout", "silence"),
+        DceError("internal", "ours"),
+    ],
+)
+def test_what_would_fail_again_or_took_too_long_is_not_sent_again(error: DceError) -> None:
+    """A bad request is bad everywhere; after minutes of silence the caller has waited enough."""
+
+    async def scene() -> None:
+        stage = Scene(3)
+        with pytest.raises(DceError) as caught:
+            await stage.open(stage.one(), error)
+        assert (caught.value, stage.asked, stage.loads()) == (error, [1], [0, 0, 0])
+
+    asyncio.run(scene())
+
+
+def test_attempts_are_bounded() -> None:
+    """A request that kills whoever runs it reaches two more backends at most; the last error is the one that is told."""
+
+    async def scene() -> None:
+        stage = Scene(5)
+        with pytest.raises(DceError, match="boom"):
+            await stage.open(stage.one(), GONE, GONE, ILL)
+        assert stage.asked == [1, 2, 3]
+        stage = Scene(2, max_retries=0)
+        with pytest.raises(DceError, match="nobody"):
+            await stage.open(stage.one(), GONE)
+
+    asyncio.run(scene())
+
+
+def test_the_same_backend_is_asked_again_only_for_a_lost_connection_and_after_a_wait() -> None:
+    """It may have been restarted; each wait is twice the last. One that answered with an error of its own is believed."""
+
+    async def scene() -> None:
+        stage = Scene(1)
+        assert await stage.open(stage.one(), GONE, BROKEN, None)
+        assert (stage.asked, stage.slept) == ([1, 1, 1], [RETRY_WAIT_S, 2 * RETRY_WAIT_S])
+        stage = Scene(1)
+        with pytest.raises(DceError, match="boom"):
+            await stage.open(stage.one(), ILL)
+        assert (stage.asked, stage.slept) == ([1], [])
+
+    asyncio.run(scene())
+
+
+def test_a_backend_that_does_not_come_back_is_not_waited_for_forever() -> None:
+    """When discovery says that nobody serves the model, waiting uses up the attempts; then the first reason is told."""
+
+    async def scene() -> None:
+        stage = Scene(1)
+        stage.on_sleep = lambda: stage.upstreams[0].failed(GONE)
+        with pytest.raises(DceError, match="broke off"):
+            await stage.open(stage.one(), BROKEN)
+        assert (stage.asked, len(stage.slept), stage.loads()) == ([1], 2, [0])
+
+    asyncio.run(scene())
+
+
+def test_a_client_that_goes_gives_the_place_back_and_blames_nobody() -> None:
+    """Cancelled in the middle of an attempt: nothing is held, no failure is counted."""
+
+    async def scene() -> None:
+        stage = Scene(2)
+        entered = asyncio.Event()
+
+        async def send(upstream: Upstream) -> Exchange:
+            entered.set()
+            await asyncio.Event().wait()
+            raise AssertionError(upstream)
+
+        task = asyncio.create_task(stage.one().open(send))
+        await entered.wait()
+        task.cancel()
+        await asyncio.wait({task})
+        assert stage.loads() == [0, 0]
+        assert [upstream.breaker.failures for upstream in stage.upstreams] == [0, 0]
+
+    asyncio.run(scene())
+
+
+def test_ten_responses_are_planned_where_they_are_placed() -> None:
+    """Those that go elsewhere for want of room are planned in that backend's own way; each index has one request."""
+    stage = Scene(2)
+    stage.upstreams[0].settings = BackendSettings(url="http://h:1", max_responses=4)
+    stage.upstreams[1].settings = BackendSettings(url="http://h:2", n_strategy="native")
+    placed = stage.dispatcher.many("m", RouteKey(), 10)
+    assert [indices for _, indices in placed] == [[0], [1], [2], [3], [4, 5, 6, 7, 8, 9]]
+    assert [attempts.upstream.address.port for attempts, _ in placed] == [1, 1, 1, 1, 2]
+    assert stage.loads() == [4, 6]
+
+
+# -- over real sockets ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(make_chain: Callable[..., Chain]) -> Iterator[tuple[Chain, FakeVllm]]:
+    """A gateway before two backends: the chain's own, which is asked first, and a second."""
+    with ExitStack() as stack:
+        second = stack.enter_context(FakeVllm())
+        first = stack.enter_context(FakeVllm())
+        backends = (BackendSettings(url=first.url), BackendSettings(url=second.url))
+        yield make_chain(fake=first, backends=backends), second
+
+
+@pytest.mark.parametrize("fault", ["reset", "engine_dead", "html", "overloaded", "model_404"])
+@pytest.mark.parametrize("fields", [{"n": 10, "stream": True}, {"n": 3, "stream": False}], ids=["events", "whole"])
+def test_a_generation_fails_over_before_its_first_byte(
+    pair: tuple[Chain, FakeVllm], fault: str, fields: dict[str, Any]
+) -> None:
+    """Each response of a backend that fails comes from the other, whole and once; the client notices nothing."""
+    chain, second = pair
+    chain.behave(fault=fault)
+    if fields["stream"]:
+        answer = chain.ask(**fields)
+        assert answer.is_done
+        assert answer.texts() == {index: said(8) for index in range(10)}
+        assert answer.ends() == {index: ["stop"] for index in range(10)}
+    else:
+        assert chain.post(**fields).json()["responses"] == [said(8)] * 3
+    assert len(second.chats()) == fields["n"]
+    eventually(lambda: chain.in_flight == 0)
+
+
+@pytest.mark.parametrize("fault", ["death_at_once", "error_at_once"])
+def test_a_response_that_has_not_begun_goes_on_elsewhere(pair: tuple[Chain, FakeVllm], fault: str) -> None:
+    """A backend that dies after its head but before a frame loses nothing."""
+    chain, second = pair
+    chain.behave(fault=fault)
+    answer = chain.ask(n=10)
+    assert answer.is_done
+    assert answer.texts() == {index: said(8) for index in range(10)}
+    assert len(second.chats()) == 10
+
+
+def test_a_response_that_has_begun_is_lost_and_never_begun_again(pair: tuple[Chain, FakeVllm]) -> None:
+    """After its first token there is no retry: what came is kept, the rest is an error, and no `[DONE]` is invented."""
+    chain, second = pair
+    chain.behave(fault="death")
+    answer = chain.ask(n=4)
+    assert not answer.is_done
+    assert answer.ends() == {index: ["error"] for index in range(4)}
+    assert answer.texts() == dict.fromkeys(range(4), said(1))
+    assert second.chats() == []
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", ["reset", "engine_dead", "overloaded"])
+def test_the_pass_through_fails_over_before_the_head(pair: tuple[Chain, FakeVllm], fault: str, stream: bool) -> None:
+    """A plain OpenAI client is answered by the other backend."""
+    chain, second = pair
+    chain.behave(fault=fault)
+    response = chain.post("/v1/chat/completions", model=MODEL, stream=stream)
+    assert response.status_code == 200
+    assert len(second.chats()) == 1
+
+
+def test_a_request_that_is_wrong_is_refused_once(pair: tuple[Chain, FakeVllm]) -> None:
+    """What the backend finds wrong with the request itself is told at once and asked of nobody else, in a frame too."""
+    chain, second = pair
+    for fault, code in (("too_long", "prompt_too_long"), ("bad_grammar", "invalid_request")):
+        chain.behave(fault=fault)
+        response = chain.post(n=2, stream=False)
+        assert response.status_code == 400
+        assert error_of(response)["code"] == code
+    assert second.chats() == []
+
+
+def test_a_restarted_backend_gets_what_it_had_not_begun(make_chain: Callable[..., Chain]) -> None:
+    """With one backend only: it breaks the connection, and is asked again when it is back."""
+    chain = make_chain()
+    chain.behave(fault="reset")
+
+    def repair() -> None:
+        eventually(chain.fake.chats)
+        chain.fake.behaviour = Behaviour()
+
+    fixing = threading.Thread(target=repair)
+    fixing.start()
+    answer = chain.ask(n=2)
+    fixing.join()
+    assert answer.texts() == {0: said(8), 1: said(8)}
+    assert answer.is_done
+
+
+def test_a_failing_backend_is_left_alone_until_a_trial_succeeds(make_chain: Callable[..., Chain]) -> None:
+    """After so many failures requests go past it without trying; when it works again, one request finds out and all may go."""
+    with FakeVllm() as second, FakeVllm() as first:
+        backends = (BackendSettings(url=first.url), BackendSettings(url=second.url))
+        chain = make_chain(fake=first, backends=backends, breaker_failures=2, breaker_max_wait_s=0.05)
+        breaker = chain.server.gateway.upstreams[0].breaker
+        chain.behave(fault="engine_dead")
+        eventually(lambda: chain.ask().is_done and breaker.state is BreakerState.OPEN)
+        chain.behave()
+        eventually(lambda: chain.ask().is_done and breaker.state is BreakerState.CLOSED)
+        assert first.chats()
+
+
+def test_clients_that_go_trip_nothing(make_chain: Callable[..., Chain]) -> None:
+    """Twenty clients that close in the middle of their streams are no failures of the backend."""
+    chain = make_chain(breaker_failures=1)
+    chain.behave(delay_s=0.01, tokens=1000)
+    for _ in range(20):
+        with chain.stream(n=2) as answer:
+            answer.until(lambda seen: seen.choices)
+    eventually(chain.is_idle)
+    (upstream,) = chain.server.gateway.upstreams
+    assert (upstream.breaker.state, upstream.breaker.failures) == (BreakerState.CLOSED, 0)
