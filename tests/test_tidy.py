@@ -30,6 +30,7 @@ MAY_READ_ENVIRONMENT = {
     "cli/main.py",  # DCE_DEBUG
     "cli/context.py",  # hands it to the workspace's settings
     "cli/doctor.py",  # hands it to the doctor
+    "cli/panel.py",  # likewise
     "cli/demo.py",  # warns of variables that would outrank the demo's settings
     "cli/sample.py",  # the environment of git
     "workspace/files.py",  # the environment of git

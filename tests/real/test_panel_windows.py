@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from dce.workspace.response import Status
 from tests.panel.rig import AnsweringProvider, Line
@@ -19,10 +19,15 @@ WINDOWS = 8
 
 def others(page: Page, streams: list[Page]) -> list[Page]:
     """More windows on the place where `page` is. `streams` takes note of each that opens the event stream."""
+
+    def note(request: Request) -> None:
+        if "/api/events" in request.url:
+            streams.append(request.frame.page)
+
+    page.context.on("request", note)
     pages = []
     for _ in range(WINDOWS - 1):
         other = page.context.new_page()
-        other.on("request", lambda request, other=other: "/api/events" in request.url and streams.append(other))
         other.goto(page.url)
         expect(other.get_by_text("Live", exact=True)).to_be_visible()
         pages.append(other)

@@ -35,6 +35,12 @@ export interface AcceptedFile {
   readonly slot: number;
 }
 
+/** Findings that are no secrets: fingerprints, or path patterns; and why, for those who read the list later. */
+export interface Allowed {
+  readonly entries: ReadonlyArray<string>;
+  readonly reason?: string;
+}
+
 /** A file of an answer. `change` and the counts are against the workspace as it is now. */
 export interface BlockView {
   readonly path: string;
@@ -69,6 +75,28 @@ export interface BoardView {
   readonly is_checking: boolean;
 }
 
+/** The card by which a cycle generates; "" is the settings' own. */
+export interface CardChoice {
+  readonly card: string;
+}
+
+/** All that a card sets, as text; "" or left out: the settings' own. `key` as in `SettingsEdit`. */
+export interface CardEdit {
+  readonly values: Readonly<Record<string, string>>;
+  readonly key?: string | null;
+}
+
+/** A model card: what it sets itself, as text, by setting; `provider`, `url` and `host` are those it generates by. */
+export interface CardView {
+  readonly name: string;
+  readonly values: Readonly<Record<string, string>>;
+  readonly provider: "gateway" | "manual" | "openai";
+  readonly url: string;
+  readonly has_key: boolean;
+  readonly is_built_in: boolean;
+  readonly is_used: boolean;
+}
+
 /** The checks of a response in three numbers (tests). */
 export interface ChecksCount {
   readonly passed: number;
@@ -85,6 +113,11 @@ export interface ChecksFinished {
   readonly passed: number;
   readonly failed: number;
   readonly new_failures: number;
+}
+
+/** The host that was shown. */
+export interface Consent {
+  readonly host: string;
 }
 
 /** The tokens of one text; `exact` if the model's own tokenizer counted them. */
@@ -146,6 +179,14 @@ export interface CyclesView {
   readonly cycles: ReadonlyArray<CycleHead>;
 }
 
+/** The doctor's whole tree. */
+export interface DiagnosisView {
+  readonly ok: boolean;
+  readonly failing_hop: string | null;
+  readonly code: string | null;
+  readonly checks: ReadonlyArray<HopView>;
+}
+
 /** Two texts of one file; None: there is no such file on that side. */
 export interface DiffView {
   readonly path: string;
@@ -191,6 +232,16 @@ export interface FileView {
 /** The workspace's files, by path. */
 export interface FilesView {
   readonly files: ReadonlyArray<FileView>;
+}
+
+/** A secret at a place: `line` and `column` from 1. `fingerprint` names the secret itself, wherever it stands. */
+export interface Finding {
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+  readonly rule: string;
+  readonly masked: string;
+  readonly fingerprint: string;
 }
 
 /** A run ended: every slot of it is terminal. `statuses` counts them. */
@@ -260,6 +311,41 @@ export interface Health {
   readonly version: string;
 }
 
+/** The doctor looked at one hop. `run`: the name that whoever asked gave the examination; `ok` None: not tried. */
+export interface HopChecked {
+  readonly event: "hop_checked";
+  readonly run: string;
+  readonly hop: string;
+  readonly name: string;
+  readonly ok: boolean | null;
+  readonly detail: string;
+  readonly fix: string;
+}
+
+/** One line of the doctor's tree. `ok` None: not tried, for an earlier one failed. */
+export interface HopView {
+  readonly hop: string;
+  readonly name: string;
+  readonly ok: boolean | null;
+  readonly detail: string;
+  readonly fix: string;
+}
+
+/** Where a cycle's prompt goes. `notice`: what the host says it keeps, "" if it says nothing or cannot be reached. */
+export interface HostView {
+  readonly host: string;
+  readonly url: string;
+  readonly provider: "gateway" | "manual" | "openai";
+  readonly is_local: boolean;
+  readonly is_agreed: boolean;
+  readonly notice: string;
+}
+
+/** What a server serves, the default first. */
+export interface ModelsView {
+  readonly models: ReadonlyArray<ServedModel>;
+}
+
 /** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. */
 export interface PlannedWrite {
   readonly path: string;
@@ -319,6 +405,68 @@ export interface SectionView {
 /** The whole selection: what it shall be, and what it then is. */
 export interface SelectionChange {
   readonly paths: ReadonlyArray<string>;
+}
+
+/** What Generate would send now. `size` in bytes; `files` are paths; `findings`: secrets in it that nobody has allowed, none of which goes to another host. `policy`: what is done about them. */
+export interface SendingView {
+  readonly host: string;
+  readonly is_local: boolean;
+  readonly is_agreed: boolean;
+  readonly size: number;
+  readonly files: ReadonlyArray<string>;
+  readonly findings: ReadonlyArray<Finding>;
+  readonly policy: string;
+}
+
+/** A model that a server serves, and its context in tokens where it tells. */
+export interface ServedModel {
+  readonly id: string;
+  readonly context: number | null;
+}
+
+/** A server to be asked or examined, as it is being written. `key` None: the one kept for `card` ("" the settings), which goes only to the server that it is kept for. `run` names the examination in events. */
+export interface ServerQuery {
+  readonly url: string;
+  readonly provider?: "gateway" | "manual" | "openai";
+  readonly key?: string | null;
+  readonly card?: string;
+  readonly model?: string | null;
+  readonly run?: string;
+}
+
+/** Settings by name, as text; "" takes one out of config.toml. `key` None leaves the key as it is, "" forgets it. */
+export interface SettingsEdit {
+  readonly values: Readonly<Record<string, string>>;
+  readonly key?: string | null;
+}
+
+/** The settings in force, without the key. None: not set, the server's own default. */
+export interface SettingsValues {
+  readonly url: string;
+  readonly provider: "gateway" | "manual" | "openai";
+  readonly model: string | null;
+  readonly n: number;
+  readonly max_tokens: number | null;
+  readonly context: number | null;
+  readonly temperature: number | null;
+  readonly temperature_spread: number | null;
+  readonly seed: number | null;
+  readonly reasoning_effort: string | null;
+  readonly schema: string;
+  readonly card: string;
+  readonly secrets: "exclude" | "placeholder" | "refuse";
+  readonly exclude: ReadonlyArray<string>;
+}
+
+/** The settings in force and the cards. `kept`: what config.toml sets, as text; `overridden`: those of them that another source (a variable, a flag, a card) outranks. */
+export interface SettingsView {
+  readonly values: SettingsValues;
+  readonly has_key: boolean;
+  readonly kept: Readonly<Record<string, string>>;
+  readonly overridden: ReadonlyArray<string>;
+  readonly cards: ReadonlyArray<CardView>;
+  readonly schemas: ReadonlyArray<string>;
+  readonly can_examine: boolean;
 }
 
 /** Where one response stands. `position`: its place in the gateway's queue, when that is known. */
@@ -391,4 +539,4 @@ export interface WorkspaceView {
 }
 
 /** What the stream tells. */
-export type Event = GenerationStarted | SlotProgress | SlotText | GenerationEnded | ChecksFinished | WorkspaceChanged;
+export type Event = GenerationStarted | SlotProgress | SlotText | GenerationEnded | ChecksFinished | WorkspaceChanged | HopChecked;

@@ -4,22 +4,26 @@ What must hold: the link is printed once the panel answers; it holds a one-time 
 runs and keeps what has arrived.
 """
 
+import os
 import signal
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dce.cli.context import gateway_options, open_workspace, workspace_option
+from dce.cli.context import cards_of, gateway_options, open_workspace, workspace_option
 from dce.cli.output import note, say
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from dce.panel.server import PanelServer
+    from dce.panel.tools import Tools
+    from dce.workspace.project import Project
 
 
 @click.command(name="panel")
@@ -41,13 +45,28 @@ def command(host: str, port: int, no_open: bool, directory: Path, **flags: objec
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install 'dce[panel]'") from error
 
-    with open_workspace(directory, **flags) as workspace, PanelServer(workspace, host, port) as server:
+    with (
+        open_workspace(directory, **flags) as workspace,
+        PanelServer(workspace, host, port, tools=panel_tools(workspace.project)) as server,
+    ):
         link = server.url
         say(link)
         note("Ctrl-C stops the panel" + ("; Enter prints another link" if sys.stdin.isatty() else ""))
         if not no_open:
             webbrowser.open(link)
         _serve(server)
+
+
+def panel_tools(project: "Project") -> "Tools":
+    """What only this program can give the panel: the cards with this system's keyring, and the doctor."""
+    import dce.doctor.tree as doctor  # noqa: PLC0415
+    from dce.panel.tools import Check, Diagnosis, Question, Tools  # noqa: PLC0415
+
+    async def examine(question: Question, on_check: Callable[[Check], None]) -> Diagnosis:
+        asked = doctor.Question(url=question.url, key=question.key, model=question.model)
+        return await doctor.examine(asked, os.environ, on_check)
+
+    return Tools(cards=cards_of(project.root), examine=examine)
 
 
 def _serve(server: "PanelServer") -> None:

@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dce.panel import commands, schemas, views
+from dce.panel import commands, schemas, sending_routes, settings_routes, views
 from dce.panel.answers import answer_error
 from dce.panel.assets import Assets, index_page
 from dce.panel.route import Route
@@ -47,6 +47,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", _SLOT + "/diff", views.diff, gives=schemas.DiffView, query=("path", "against")),
     Route("POST", "/api/accept", commands.accept_files, takes=schemas.AcceptOrder, gives=schemas.AcceptView),
     Route("POST", "/api/restore", commands.restore_files, takes=schemas.RestoreOrder, gives=schemas.RestoreView),
+    *settings_routes.ROUTES,
+    *sending_routes.ROUTES,
 )
 
 EVENTS_PATH = "/api/events"

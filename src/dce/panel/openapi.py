@@ -62,8 +62,10 @@ def _shaped(schema: dict[str, Any], *, is_lax: bool) -> dict[str, Any]:
 
 
 def _operation(route: Route, ref_of: dict[Any, Any]) -> dict[str, Any]:
-    names = re.findall(r"{(\w+):int}", route.path)
-    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "integer"}} for name in names]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "integer" if kind else "string"}}
+        for name, kind in re.findall(r"{(\w+)(:int)?}", route.path)
+    ]
     parameters += [{"name": name, "in": "query", "schema": {"type": "string"}} for name in route.query]
     operation: dict[str, Any] = {
         "summary": (route.handler.__doc__ or "").strip(),

@@ -16,6 +16,7 @@ from dce.panel.app import create_app
 from dce.panel.assets import STATIC
 from dce.panel.security import Access, check_host
 from dce.panel.session import Session
+from dce.panel.tools import Tools
 from dce.wire.errors import DceError
 from dce.workspace.workspace import Workspace
 
@@ -30,12 +31,18 @@ class PanelServer:
     """Serves one workspace on loopback. `port` 0 takes a free one. The workspace stays the caller's to close, after `stop`."""
 
     def __init__(
-        self, workspace: Workspace, host: str = "127.0.0.1", port: int = DEFAULT_PORT, static: Path = STATIC
+        self,
+        workspace: Workspace,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        static: Path = STATIC,
+        tools: Tools | None = None,
     ) -> None:
         check_host(host)
         self._workspace = workspace
         self._host = host
         self._static = static
+        self._tools = tools
         self._wanted_port = port
         self._access = Access()
         self._thread: threading.Thread | None = None
@@ -114,7 +121,7 @@ class PanelServer:
             self._started.set()
 
     async def _serve(self, listener: socket.socket) -> None:
-        session = Session(self._workspace)
+        session = Session(self._workspace, tools=self._tools)
         config = uvicorn.Config(
             create_app(session, self._access, self.port, self._static),
             access_log=False,  # the first line of every log would be the token

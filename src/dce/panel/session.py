@@ -11,9 +11,12 @@ from typing import Any
 
 from dce.panel.live import LiveTexts
 from dce.panel.stream import EventLog
+from dce.panel.tools import Tools
 from dce.wire.errors import DceError, Hop
+from dce.workspace.cards import Cards
 from dce.workspace.events import Event, WorkspaceChanged
 from dce.workspace.generation import Generation
+from dce.workspace.key_vault import KeyVault
 from dce.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -28,8 +31,12 @@ STOP_TIMEOUT_S = 5.0
 class Session:
     """The state of a running panel. Lives in one event loop; blocking calls of the workspace go to threads."""
 
-    def __init__(self, workspace: Workspace, watch_interval_s: float = WATCH_INTERVAL_S) -> None:
+    def __init__(
+        self, workspace: Workspace, watch_interval_s: float = WATCH_INTERVAL_S, tools: Tools | None = None
+    ) -> None:
         self.workspace = workspace
+        state_dir = workspace.project.state_dir
+        self.tools = tools or Tools(cards=Cards(state_dir, KeyVault(state_dir, None)))
         self.log = EventLog()
         self.live = LiveTexts()
         self.checking: set[int] = set()

@@ -15,7 +15,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.key_vault import KeyVault
-from dce.workspace.settings import CARDS, CONFIG_FILE, Settings, check_settings, read_config
+from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, read_config
 from dce.workspace.toml_edit import with_table, with_value
 
 _NOT_OF_A_CARD = ("key", "card", "secrets", "exclude")
@@ -41,12 +41,12 @@ class Cards:
 
     def get(self, name: str) -> dict[str, Any]:
         """One card. Raises DceError not_found."""
-        cards = self.list()
+        cards = {**BUILT_IN_CARDS, **self.list()}
         if name not in cards:
             raise DceError(
                 "not_found", f"there is no model card {name!r}", hint=f"There are: {', '.join(cards) or 'none'}."
             )
-        return cards[name]
+        return dict(cards[name])
 
     def put(self, name: str, values: Mapping[str, Any]) -> None:
         """Keeps a card, in place of one of that name. Raises DceError invalid_input."""
@@ -60,6 +60,8 @@ class Cards:
 
     def remove(self, name: str) -> None:
         """Takes a card and its key out. Raises DceError not_found; conflict while it is the default."""
+        if name in BUILT_IN_CARDS and name not in self.list():
+            raise DceError("invalid_input", f"the card {name!r} is built in and stays")
         self.get(name)
         if read_config(self._path).get("card") == name:
             raise DceError("conflict", f"{name!r} is the default card", hint="dce settings set card ''")

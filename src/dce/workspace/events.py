@@ -106,4 +106,15 @@ class WorkspaceChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="eve
     what: str
 
 
-Event = GenerationStarted | SlotProgress | SlotText | GenerationEnded | ChecksFinished | WorkspaceChanged
+class HopChecked(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="hop_checked"):
+    """The doctor looked at one hop. `run`: the name that whoever asked gave the examination; `ok` None: not tried."""
+
+    run: str
+    hop: str
+    name: str
+    ok: bool | None
+    detail: str = ""
+    fix: str = ""
+
+
+Event = GenerationStarted | SlotProgress | SlotText | GenerationEnded | ChecksFinished | WorkspaceChanged | HopChecked

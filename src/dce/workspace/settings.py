@@ -29,6 +29,9 @@ CREDENTIALS_FILE = "credentials"
 CARDS = "cards"
 """The table of config.toml that holds the model cards: `[cards.NAME]`."""
 
+BUILT_IN_CARDS: Mapping[str, Mapping[str, Any]] = {"manual": {"provider": "manual"}}
+"""Cards that are always there, unless the configuration has one of the name: no server is needed to carry answers by hand."""
+
 _ENVIRONMENT = {"url": "DCE_URL", "key": "DCE_API_KEY"}
 
 
@@ -77,7 +80,7 @@ def load_settings(project: "Project | None", environ: Mapping[str, str], **flags
     if state_dir is not None:
         config = state_dir / CONFIG_FILE
         values = read_config(config)
-        cards = values.pop(CARDS, {})
+        cards = {**BUILT_IN_CARDS, **values.pop(CARDS, {})}
         layers.append((str(config), values))
         layers.append((str(state_dir / CREDENTIALS_FILE), _read_key(state_dir / CREDENTIALS_FILE)))
     layers.append(("the environment", {name: environ.get(variable) for name, variable in _ENVIRONMENT.items()}))
@@ -135,6 +138,22 @@ def _read_key(path: Path) -> dict[str, str]:
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise DceError("invalid_input", f"{path} can be read by others", hint=f"chmod 600 {path}")
     return {"key": key}
+
+
+def keep_key(state_dir: Path, key: str) -> None:
+    """Keeps the workspace's own key in .dce/credentials, which only its owner may read; "" forgets it. Raises invalid_input."""
+    path = state_dir / CREDENTIALS_FILE
+    if not key:
+        path.unlink(missing_ok=True)
+        return
+    check_settings("the key", {"key": key})
+    temporary = path.with_name(f".{CREDENTIALS_FILE}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def check_settings(source: str, values: Mapping[str, Any]) -> None:

@@ -54,20 +54,37 @@ class Workspace:
         self, project: Project, settings: Settings, store: Store, provider: Provider, clock: Callable[[], float]
     ) -> None:
         self.project = project
-        self.settings = settings
         self.store = store
-        self.provider = provider
         self.clock = clock
         self.selection = Selection(project, store)
         self.cycles = Cycles(store, clock)
-        # What is pasted by hand is carried by its owner: no host is sent anything.
-        self.sending = Sending(project, store, "" if settings.provider == "manual" else settings.url, settings.secrets)
-        self.counter = TokenCounter(store, provider, self.sending.may_count)
         self.backups = Backups(store.path, clock)
-        self.generator = Generator(store, GuardedProvider(provider, self.sending), clock)
+        self._use(settings, provider)
         self._lock = WriterLock(project.state_dir, self._settle)
         self._settings_of: Callable[[str], Settings] | None = None
         self._by_card: dict[str, Workspace] = {settings.card: self}
+
+    def _use(self, settings: Settings, provider: Provider) -> None:
+        """Everything that follows from the settings."""
+        self.settings = settings
+        self.provider = provider
+        # What is pasted by hand is carried by its owner: no host is sent anything.
+        url = "" if settings.provider == "manual" else settings.url
+        self.sending = Sending(self.project, self.store, url, settings.secrets)
+        self.counter = TokenCounter(self.store, provider, self.sending.may_count)
+        self.generator = Generator(self.store, GuardedProvider(provider, self.sending), self.clock)
+
+    def reload_settings(self) -> None:
+        """Goes on under the settings as they are now written, cards included; what runs already ends as it began.
+
+        Raises DceError invalid_input, and then everything stays as it was. A workspace that was opened without a reader of settings keeps its own.
+        """
+        if self._settings_of is None:
+            return
+        settings = self._settings_of("")
+        self._use(settings, provider_of(settings))
+        self._by_card.clear()
+        self._by_card[settings.card] = self
 
     @classmethod
     def open(
