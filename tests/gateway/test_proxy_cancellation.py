@@ -8,7 +8,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from dce.gateway.auth import Principal
+from dce.gateway.admission import Admission, Demand
+from dce.gateway.auth import ANONYMOUS, Principal
 from dce.gateway.catalog import Catalog
 from dce.gateway.failover import Dispatcher
 from dce.gateway.forward import Forwarder
@@ -36,6 +37,9 @@ class OpenWire:
     on_writable: Callable[[], None] | None = None
 
     def write(self, data: bytes) -> None:
+        """Taken."""
+
+    def send(self, framed: bytes) -> None:
         """Taken."""
 
     def release(self) -> None:
@@ -79,6 +83,11 @@ def cancelled_at(step: int, coroutine: Coroutine[Any, Any, None]) -> Generator[A
         return True
 
 
+def an_admission(settings: GatewaySettings) -> Admission:
+    """One that tells places often."""
+    return Admission(settings, lambda _key_id, _since: 0, tell_every_s=0.002)
+
+
 async def closed(transport: CountingTransport) -> None:
     """Returns when every connection is closed, so that the loop may end."""
     await asyncio.to_thread(eventually, lambda: not transport.connections)
@@ -102,6 +111,7 @@ def request_of(body: dict[str, Any], path: str) -> Request:
     return request
 
 
+@pytest.mark.parametrize("is_queued", [False, True], ids=["at once", "queued"])
 @pytest.mark.parametrize("owned_by", ["vllm", "llamacpp"])
 @pytest.mark.parametrize(
     ("handler", "body", "path"),
@@ -114,8 +124,10 @@ def request_of(body: dict[str, Any], path: str) -> Request:
     ],
     ids=["stream", "json", "forwarded stream", "forwarded", "tokenize"],
 )
-def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, Any], path: str) -> None:
-    """Whichever await is interrupted, afterwards nothing is counted, nothing is open and no task is left."""
+def test_cancelled_at_every_await(
+    owned_by: str, handler: str, body: dict[str, Any], path: str, is_queued: bool
+) -> None:
+    """Whichever await is interrupted, afterwards nothing is counted, nobody waits, nothing is open and no task is left."""
 
     async def scene(fake: FakeVllm) -> int:
         settings = GatewaySettings(heartbeat_s=0.02, resume_grace_s=0)
@@ -124,14 +136,19 @@ def test_cancelled_at_every_await(owned_by: str, handler: str, body: dict[str, A
         await Discoverer([upstream], transport, 60).probe_all()
         directory = Directory()
         catalog = Catalog([upstream], {}, "")
-        owner: Proxy | Forwarder = Proxy(settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory)
+        dispatcher = Dispatcher(catalog, LeastLoaded(), 0)
+        admission = an_admission(settings)
+        owner: Proxy | Forwarder = Proxy(settings, catalog, dispatcher, transport, directory, admission)
         if handler in ("forward", "tokenize"):
-            owner = Forwarder(settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport)
+            owner = Forwarder(settings, catalog, dispatcher, transport, admission)
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(owner, handler)
         for step in range(MAX_AWAITS):
+            if is_queued:
+                first = await admission.admit(ANONYMOUS, Demand(n=settings.max_running_responses))
+                asyncio.get_running_loop().call_later(0.01, first.settle, 0)
             was_cancelled = await cast("Awaitable[bool]", cancelled_at(step, call(request_of({**BODY, **body}, path))))
-            await asyncio.to_thread(eventually, lambda: directory.is_empty)
-            assert upstream.in_flight == 0
+            await asyncio.to_thread(eventually, lambda: directory.is_empty and not admission.running)
+            assert (upstream.in_flight, admission.queue_depth) == (0, 0)
             await asyncio.sleep(0)
             assert asyncio.all_tasks() == {asyncio.current_task()}
             await asyncio.to_thread(eventually, lambda: not transport.has_busy())
@@ -157,7 +174,8 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
         directory = Directory()
         settings = GatewaySettings(resume_grace_s=0.01)
         catalog = Catalog([upstream], {}, "")
-        proxy = Proxy(settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory)
+        admission = an_admission(settings)
+        proxy = Proxy(settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory, admission)
         request = request_of({**BODY, "stream": True}, "/api/dce/proxy")
         is_sending = asyncio.Event()
 
@@ -172,7 +190,7 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.to_thread(eventually, lambda: directory.is_empty and upstream.in_flight == 0)
+        await asyncio.to_thread(eventually, lambda: directory.is_empty and upstream.in_flight == admission.running == 0)
         transport.close()
         await closed(transport)
 

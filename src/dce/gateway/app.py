@@ -7,6 +7,7 @@ from typing import Any
 
 from dce.gateway.accounts import Accounts
 from dce.gateway.admin import LocalOnly, Status, admin_routes
+from dce.gateway.admission import Admission
 from dce.gateway.auth import Authenticator
 from dce.gateway.breaker import Breaker, BreakerLimits
 from dce.gateway.catalog import Catalog
@@ -56,8 +57,9 @@ class Gateway:
         self.directory = Directory()
         catalog = Catalog(self.upstreams, settings.aliases, settings.default_model)
         dispatcher = Dispatcher(catalog, POLICIES[settings.routing](), settings.max_retries)
-        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory)
-        forwarder = Forwarder(settings, catalog, dispatcher, self._transport)
+        self.admission = Admission(settings, self.ledger.used)
+        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission)
+        forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission)
         self._public = PublicApp(
             routes(proxy, forwarder, catalog, Diagnostics(self.directory), self.drain),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
@@ -78,7 +80,7 @@ class Gateway:
     def _now(self) -> Now:
         return Now(
             streams=lambda: self.accounts.open,
-            queue_depth=lambda: 0,
+            queue_depth=lambda: self.admission.queue_depth,
             backends=lambda: [(upstream.url, upstream.is_up) for upstream in self.upstreams],
             ledger_pending=lambda: self.ledger.pending,
             ledger_dropped=lambda: self.ledger.dropped,

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dce.gateway.admission import Admission, Demand
 from dce.gateway.backend_call import post
 from dce.gateway.body import ForwardBody, decode, encode_request, read_forward, with_fields
+from dce.gateway.bounds import responses_in
 from dce.gateway.catalog import Catalog
 from dce.gateway.failover import Attempts, Dispatcher
 from dce.gateway.kinds import TOKENIZE_PATH, Model
+from dce.gateway.queue_notice import QueuedRelay
 from dce.gateway.relay import Relay
 from dce.gateway.request import NO_BUFFERING, Request
 from dce.gateway.routing import RouteKey, route_key
@@ -22,23 +25,41 @@ class Forwarder:
     """Answers the /v1 routes and /tokenize."""
 
     def __init__(
-        self, settings: GatewaySettings, catalog: Catalog, dispatcher: Dispatcher, transport: Transport
+        self,
+        settings: GatewaySettings,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        transport: Transport,
+        admission: Admission,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._transport = transport
+        self._admission = admission
 
     async def forward(self, request: Request) -> None:
         """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
         ask = read_forward(await request.body(self._settings.max_body_bytes), max_n=self._settings.max_n)
-        model = self._catalog.resolve(ask.model)
+        model = self._catalog.resolve(ask.model, request.principal.limits.models)
+        queued = QueuedRelay(request, self._settings.heartbeat_s)
+        ticket = await self._admission.admit(
+            request.principal, _demand(ask, model), queued.tell if ask.is_stream else None
+        )
+        try:
+            await self._forward(request, ask, model)
+        finally:
+            ticket.settle(0)
+
+    async def _forward(self, request: Request, ask: ForwardBody, model: Model) -> None:
         key = route_key(request.principal, request.header(b"x-dce-session"), ask.fields)
         attempts = self._dispatcher.one(model.id, key, ask.fields.get("n") or 1)
         try:
             exchange = await attempts.open(lambda upstream: self._send(request, ask, model, upstream))
             if exchange.header(b"content-type").startswith(b"text/event-stream"):
                 attempts.lease.end(await self._relay_events(request, exchange))
+            elif request.is_started:
+                raise DceError("backend_error", "the backend answered a stream's request without a stream")
             else:
                 await request.answer(exchange.status, await self._whole(exchange, attempts))
         finally:
@@ -61,7 +82,8 @@ class Forwarder:
         """Passes a stream on; how the backend ended it."""
         relay = Relay(exchange, request.wire, request.id)
         try:
-            await request.start(exchange.status, NO_BUFFERING)
+            if not request.is_started:
+                await request.start(exchange.status, NO_BUFFERING)
             request.wire.on_writable = relay.resume
             relay.start()
             await until_finished(relay, request, self._settings)
@@ -72,9 +94,8 @@ class Forwarder:
 
     async def models(self, request: Request) -> None:
         """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
-        models = self._catalog.models()
-        if not models:
-            raise self._catalog.nothing_up()
+        self._admission.look(request.principal)
+        models = self._catalog.listed(request.principal.limits.models)
         rows = [
             {"id": model.id, "object": "model", "created": 0, "owned_by": "dce", "max_model_len": model.max_model_len}
             for model in models
@@ -83,16 +104,27 @@ class Forwarder:
 
     async def tokenize(self, request: Request) -> None:
         """The exact number of tokens of a text, counted by the model's own tokenizer, whatever the kind of backend."""
+        self._admission.look(request.principal)
         fields = decode(await request.body(self._settings.max_body_bytes))
         prompt, asked = fields.get("prompt"), fields.get("model")
         if not isinstance(prompt, str):
             raise DceError("invalid_request", "prompt must be a text")
-        model = self._catalog.resolve(asked if isinstance(asked, str) else "")
+        model = self._catalog.resolve(asked if isinstance(asked, str) else "", request.principal.limits.models)
         upstream = self._dispatcher.choose(model.id, RouteKey(owner=request.principal.cache_salt))
         pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
         exchange = await post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id)
         count = upstream.kind.token_count(decode(await exchange.read()))
         await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
+
+
+def _demand(ask: ForwardBody, model: Model) -> Demand:
+    """The dialects name the longest answer differently; embeddings have none, and no name for it."""
+    fields = ask.fields
+    limits = [fields.get(name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")]
+    longest = next((limit for limit in limits if type(limit) is int and limit > 0), None)
+    if "messages" not in fields and "prompt" not in fields and longest is None and not ask.is_stream:
+        longest = 1
+    return Demand.of(responses_in(fields), len(ask.raw), longest, model.max_model_len)
 
 
 def _forward_pieces(ask: ForwardBody, model: Model, own: Mapping[str, Any]) -> list[bytes]:

@@ -1,14 +1,16 @@
-"""THE data path: body → model → backend → backend requests → stream → end. Every branch of it stands here.
+"""THE data path: body → model → admission → backend → backend requests → stream → end. Every branch of it stands here.
 
-A client that goes away cancels its request's task, wherever it waits: reading, connecting, prefilling or streaming. Until a
+A client that goes away cancels its request's task, wherever it waits: reading, in the queue, connecting, prefilling or streaming. Until a
 stream is live, what was acquired is given back in the one `finally`; a live one gives it back itself when it ends, finished or
 abandoned (live.py). Closing a backend request makes the backend stop generating.
 """
 
+import functools
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dce.gateway.admission import Admission, Demand, Ticket
 from dce.gateway.backend_call import post
 from dce.gateway.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.catalog import Catalog
@@ -16,6 +18,7 @@ from dce.gateway.failover import Attempts, Dispatcher
 from dce.gateway.kinds import Model
 from dce.gateway.live import Directory, LiveStream
 from dce.gateway.output import AnswerOutput, EventOutput
+from dce.gateway.queue_notice import QueuedStream
 from dce.gateway.request import NO_BUFFERING, Request
 from dce.gateway.routing import route_key
 from dce.gateway.settings import GatewaySettings
@@ -40,12 +43,14 @@ class Proxy:
         dispatcher: Dispatcher,
         transport: Transport,
         directory: Directory,
+        admission: Admission,
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._transport = transport
+        self._admission = admission
 
     # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
 
@@ -61,29 +66,42 @@ class Proxy:
     async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
         body = await request.body(self._settings.max_body_bytes)
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
-        model = self._catalog.resolve(ask.model)
+        model = self._catalog.resolve(ask.model, request.principal.limits.models)
         grace_s = self._grace_s(request)
-        placed = self._dispatcher.many(
-            model.id, route_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common), ask.n
-        )
-        opener = _Opener(self._transport, placed, model, ask, request)
-        stream = Stream(secrets.token_hex(16), request.principal.key_id, model.id, [indices for _, indices in placed])
+        stream_id = secrets.token_hex(16)
+        headers = _stream_headers(stream_id, ask)
+        queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
+        demand = Demand.of(ask.n, len(body), ask.max_tokens, model.max_model_len)
+        ticket = await self._admission.admit(request.principal, demand, queued.tell if ask.is_stream else None)
+        stream: Stream | None = None
         live: LiveStream | None = None
         try:
+            placed = self._dispatcher.many(
+                model.id,
+                route_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
+                ask.n,
+            )
+            opener = _Opener(self._transport, placed, model, ask, request)
+            stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
+            release = functools.partial(_release, stream, opener, ticket)
             await stream.open(opener, self._settings.head_patience_s)
             if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
                 return
-            live = self._set_live(stream, grace_s, opener.release)
+            live = self._set_live(stream, queued.output, grace_s, release)
         finally:
-            if live is None:
+            if stream is None:
+                ticket.settle(0)
+            elif live is None:
                 await stream.close()
-                opener.release()
-        await self._follow(request, live, 0, _stream_headers(stream, ask))
+                release()
+        await self._follow(request, live, queued.frames, headers)
 
-    def _set_live(self, stream: Stream, grace_s: float, release: Callable[[], None]) -> LiveStream:
-        """From here on the stream runs by itself, with or without its client."""
-        output = EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
+    def _set_live(
+        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[], None]
+    ) -> LiveStream:
+        """From here on the stream runs by itself, with or without its client. `output`: the one that has told of the queue."""
+        output = output or EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
         stream.attach(output)
         live = LiveStream(stream, output, grace_s, release)
         self._directory.start(live)
@@ -93,7 +111,8 @@ class Proxy:
         """Sends a client the frames of a stream until its end, or until the client goes."""
         live.output.check(after)
         try:
-            await request.start(200, [*NO_BUFFERING, *headers])
+            if not request.is_started:
+                await request.start(200, [*NO_BUFFERING, *headers])
             live.attach(request.wire, after)
             await until_finished(live, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
@@ -127,7 +146,7 @@ class Proxy:
         await stream.finished
         for frame in stream.last_frames()[:1]:
             output.frame(frame)
-        await request.answer(200, output.answer(stream.id, stream.model), _stream_headers(stream, ask))
+        await request.answer(200, output.answer(stream.id, stream.model), _stream_headers(stream.id, ask))
 
     # -- DELETE /api/dce/streams/… ------------------------------------------------------------------------------------
 
@@ -225,8 +244,15 @@ def _seed_offset(indices: Sequence[int]) -> int:
     return indices[0] + (MAX_RESPONSES if has_gaps else 0)
 
 
-def _stream_headers(stream: Stream, ask: GenerateBody) -> list[tuple[bytes, bytes]]:
-    headers = [(b"x-dce-stream-id", stream.id.encode())]
+def _release(stream: Stream, opener: _Opener, ticket: Ticket) -> None:
+    """The stream has ended: everything it held is given back, and what it used is counted."""
+    opener.release()
+    usage = stream.usage()
+    ticket.settle(usage.prompt_tokens + usage.completion_tokens)
+
+
+def _stream_headers(stream_id: str, ask: GenerateBody) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-dce-stream-id", stream_id.encode())]
     if ask.dropped:
         names = ", ".join(name for name in ask.dropped if name.isidentifier() and name.isascii())[:500]
         headers.append((b"x-dce-dropped-fields", names.encode()))
