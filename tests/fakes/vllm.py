@@ -52,6 +52,8 @@ class FakeVllm:
     requests: list[Recorded] = field(default_factory=list)
     open_streams: int = 0
     aborted: int = 0
+    tokens_sent: int = 0
+    """Tokens of streams whose event was handed to the socket."""
     url: str = ""
 
     def __enter__(self) -> "FakeVllm":
@@ -205,6 +207,7 @@ class FakeVllm:
                 writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
                 if fault.cut is not _whole_event:
                     await asyncio.sleep(0)
+            self.tokens_sent += b'"delta":{"content":' in event
             await writer.drain()
             await asyncio.sleep(behaviour.delay_s if at % n == 0 else 0)
 
