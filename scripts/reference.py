@@ -10,7 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from dce.gateway.endpoints import routes
-from dce.gateway.settings import GatewaySettings
+from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import CODES
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -33,22 +33,30 @@ def errors() -> str:
 
 def settings() -> str:
     """The table of the gateway's settings."""
-    info = inspect.type_info(GatewaySettings)
-    assert isinstance(info, inspect.StructType)
-    rows = []
-    for field in info.fields:
-        extra = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else {}
-        default = msgspec.json.encode(getattr(GatewaySettings(), field.name)).decode()
-        rows.append(f"| `{field.name}` | `{default}` | {(extra or {}).get('description', '')} |")
     text = (
         "# Gateway settings\n\nA setting is a key in the TOML file given with `--config`, and for the usual ones a flag of `dce gateway serve`.\n"
         "Flag before environment before file before default. Environment: `DCE_DATA_DIR`, `VLLM_URL` (or the original's `VLLM_ENDPOINT`).\n\n"
         "| setting | default | meaning |\n|---|---|---|\n"
     )
-    backend = (
-        '\n\nA backend is a URL, or a table `{ url = "…", key = "…", n_strategy = "auto" | "fanout" | "native" }`.\n'
+    backends = (
+        "\n\n## A backend\n\nAn entry of `backends` is a URL, or a table (`[[backends]]`) with these keys.\n\n"
+        "| setting | default | meaning |\n|---|---|---|\n"
     )
-    return text + "\n".join(rows) + backend
+    return text + "\n".join(_rows(GatewaySettings)) + backends + "\n".join(_rows(BackendSettings)) + "\n"
+
+
+def _rows(struct: type[msgspec.Struct]) -> list[str]:
+    """A row of the table for each field."""
+    info = inspect.type_info(struct)
+    assert isinstance(info, inspect.StructType)
+    rows = []
+    for field in info.fields:
+        extra = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else {}
+        has_default = field.default is not msgspec.NODEFAULT or field.default_factory is not msgspec.NODEFAULT
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        shown = f"`{msgspec.json.encode(default).decode()}`" if has_default else "(needed)"
+        rows.append(f"| `{field.name}` | {shown} | {(extra or {}).get('description', '')} |")
+    return rows
 
 
 def http() -> str:

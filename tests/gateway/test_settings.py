@@ -104,6 +104,46 @@ def test_a_configuration_that_is_no_file_is_named(tmp_path: Path, name: str) -> 
     assert str(tmp_path) in refusal(tmp_path / name)
 
 
+def test_a_backend_key_need_not_stand_in_the_configuration(tmp_path: Path) -> None:
+    """It can be a file beside it, an absolute path, or a variable; blanks and the line's end around it do not count."""
+    (tmp_path / "vllm.key").write_text("sk-file\n")
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        '[[backends]]\nurl = "http://h:1"\nkey_file = "vllm.key"\n[[backends]]\nurl = "http://h:2"\nkey_env = "K"\n'
+    )
+    settings = load_settings(config, {"K": " sk-env "})
+    assert [backend.key for backend in settings.backends] == ["sk-file", "sk-env"]
+    assert "sk-" not in repr(settings)
+    absolute = [{"url": "http://h:1", "key_file": str(tmp_path / "vllm.key")}]
+    assert load_settings(None, {}, backends=absolute).backends[0].key == "sk-file"
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ({"key_file": "missing"}, "missing"),
+        ({"key_file": "empty"}, "empty"),
+        ({"key_file": "."}, "cannot read"),
+        ({"key_file": "huge"}, "huge"),
+        ({"key_file": "broken"}, "header"),
+        ({"key_env": "NOT_SET"}, "NOT_SET"),
+        ({"key": "sk-canary", "key_file": "broken"}, "both key and key_file"),
+        ({"key_file": "broken", "key_env": "K"}, "both key_file and key_env"),
+    ],
+)
+def test_a_key_that_cannot_be_had_stops_the_start(tmp_path: Path, row: dict[str, str], named: str) -> None:
+    """The place is named, never what stands in it; a gateway without its backend's key would only fail later."""
+    for name, content in {"empty": "\n", "huge": "sk-canary" * 9000, "broken": "sk-canary\nx: y"}.items():
+        (tmp_path / name).write_text(content)
+    config = tmp_path / "gateway.toml"
+    lines = [f'{name} = "{value}"' for name, value in row.items()]
+    config.write_text("\n".join(["[[backends]]", 'url = "http://h:1"', *lines]))
+    with pytest.raises(DceError) as caught:
+        load_settings(config, {})
+    assert named in caught.value.message
+    assert "sk-canary" not in caught.value.message + caught.value.hint
+
+
 def test_secrets_hide_in_repr() -> None:
     """Printing settings, as a log or a traceback may, shows no backend key."""
     settings = load_settings(None, {}, backends=[{"url": "http://h:1", "key": "sk-canary"}])

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from dce.gateway.backend_keys import backend_key
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
 
@@ -28,11 +29,25 @@ _FULL_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1")
 class BackendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One inference server."""
 
-    url: str
-    key: str = ""
-    n_strategy: Strategy = "auto"
-    max_responses: Annotated[int, Meta(ge=1)] | None = None
-    """Responses it runs at the same time (vLLM: --max-num-seqs); llama.cpp says it itself."""
+    url: Annotated[str, Meta(description="Its base URL; a trailing `/v1` or full endpoint is taken off.")]
+    key: Annotated[str, Meta(description="Its own key, sent as `Authorization: Bearer`.")] = ""
+    key_file: Annotated[
+        str, Meta(description="A file that holds the key instead; relative to the configuration file.")
+    ] = ""
+    key_env: Annotated[str, Meta(description="An environment variable that holds the key instead.")] = ""
+    n_strategy: Annotated[
+        Strategy,
+        Meta(
+            description="`fanout`: a request for each response; `native`: one with `n`; `auto`: what suits the kind of server."
+        ),
+    ] = "auto"
+    max_responses: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="Responses it runs at the same time (vLLM: `--max-num-seqs`; llama.cpp says it itself): with more, a "
+            "generation spills to an idle backend."
+        ),
+    ] = None
 
     def __repr__(self) -> str:
         return f"BackendSettings(url={self.url!r}, n_strategy={self.n_strategy!r})"
@@ -209,7 +224,8 @@ def load_settings(
     values.setdefault("backends", [environ.get("VLLM_URL") or environ.get("VLLM_ENDPOINT") or _DEFAULT_BACKEND_URL])
     try:
         if isinstance(values["backends"], list | tuple):
-            values["backends"] = [_backend(value) for value in values["backends"]]
+            folder = config.parent if config else Path()
+            values["backends"] = [_backend(value, environ, folder) for value in values["backends"]]
         return msgspec.convert(values, GatewaySettings)
     except msgspec.ValidationError as error:
         raise DceError(
@@ -241,17 +257,14 @@ def _default_data_dir(environ: Mapping[str, str]) -> str:
     return str(Path(home) / "dce-gateway")
 
 
-def _backend(value: Any) -> Any:
+def _backend(value: Any, environ: Mapping[str, str], folder: Path) -> Any:
     """A backend given as a URL or a table; the original's full endpoint and a trailing /v1 are taken for the server they name."""
     row = {"url": value} if isinstance(value, str) else value
     if not isinstance(row, dict) or not isinstance(row.get("url"), str):
         return row
     url = base_of(row["url"], _FULL_PATHS)
     _check_url(url, row["url"])
-    key = row.get("key", "")
-    if isinstance(key, str) and not (key.isascii() and key.isprintable()):
-        raise DceError("invalid_input", f"the key of the backend {url} holds characters that cannot stand in a header")
-    return {**row, "url": url}
+    return {**row, "url": url, "key": backend_key({**row, "url": url}, environ, folder)}
 
 
 def _check_url(url: str, given: str) -> None:
