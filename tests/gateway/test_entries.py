@@ -106,7 +106,8 @@ def test_a_refused_request_is_lost_whole() -> None:
         async def send(indices: Sequence[int]) -> Exchange:
             if indices == (0,):
                 raise DceError("prompt_too_long", "9000")
-            return await asyncio.get_running_loop().create_future()
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError("it waits for ever")
 
         stream = Stream("s", "owner", "m", [[0], [1]])
         with pytest.raises(DceError) as caught:

@@ -103,7 +103,7 @@ def test_the_end_is_kept_for_who_still_reads() -> None:
     async def scene() -> None:
         stream = Stream("s", "owner", "m", [[0]])
         directory, reader = Directory(), cast("ClientWire", Reader())
-        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda: None)
+        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda by: None)
         directory.start(live)
         live.attach(reader, 0)
         stream.stop(0)

@@ -8,13 +8,16 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from dce.gateway.accounts import Accounts
 from dce.gateway.admission import Admission, Demand
 from dce.gateway.auth import ANONYMOUS, Principal
 from dce.gateway.catalog import Catalog
 from dce.gateway.failover import Dispatcher
 from dce.gateway.forward import Forwarder
 from dce.gateway.health import Discoverer
+from dce.gateway.ledger import Entry
 from dce.gateway.live import Directory
+from dce.gateway.metrics import Metrics
 from dce.gateway.proxy import Proxy
 from dce.gateway.request import Request
 from dce.gateway.routing import LeastLoaded
@@ -111,6 +114,14 @@ def request_of(body: dict[str, Any], path: str) -> Request:
     return request
 
 
+def check_rows(rows: list[Entry], handler: str, *, is_needed: bool) -> None:
+    """All rows of one request, each once, or none at all; none only if no backend had it."""
+    expected = {"generate": [(0, 1), (1, 1), (2, 1)], "forward": [(0, 3)], "tokenize": []}[handler]
+    found = sorted((row.choice, row.responses) for row in rows)
+    assert found == expected or (not found and not is_needed)
+    assert {(row.key_id, row.model) for row in rows} <= {("k", MODEL)}
+
+
 @pytest.mark.parametrize("is_queued", [False, True], ids=["at once", "queued"])
 @pytest.mark.parametrize("owned_by", ["vllm", "llamacpp"])
 @pytest.mark.parametrize(
@@ -127,7 +138,8 @@ def request_of(body: dict[str, Any], path: str) -> Request:
 def test_cancelled_at_every_await(
     owned_by: str, handler: str, body: dict[str, Any], path: str, is_queued: bool
 ) -> None:
-    """Whichever await is interrupted, afterwards nothing is counted, nobody waits, nothing is open and no task is left."""
+    """Whichever await is interrupted, afterwards nothing is counted, nobody waits, nothing is open and no task is left; and what
+    reached a backend is in the ledger, a row a response, once."""
 
     async def scene(fake: FakeVllm) -> int:
         settings = GatewaySettings(heartbeat_s=0.02, resume_grace_s=0)
@@ -138,11 +150,15 @@ def test_cancelled_at_every_await(
         catalog = Catalog([upstream], {}, "")
         dispatcher = Dispatcher(catalog, LeastLoaded(), 0)
         admission = an_admission(settings)
-        owner: Proxy | Forwarder = Proxy(settings, catalog, dispatcher, transport, directory, admission)
+        rows: list[Entry] = []
+        accounts = Accounts(rows.append, Metrics())
+        owner: Proxy | Forwarder = Proxy(settings, catalog, dispatcher, transport, directory, admission, accounts)
         if handler in ("forward", "tokenize"):
-            owner = Forwarder(settings, catalog, dispatcher, transport, admission)
+            owner = Forwarder(settings, catalog, dispatcher, transport, admission, accounts)
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(owner, handler)
         for step in range(MAX_AWAITS):
+            rows.clear()
+            fake.requests.clear()
             if is_queued:
                 first = await admission.admit(ANONYMOUS, Demand(n=settings.max_running_responses))
                 asyncio.get_running_loop().call_later(0.01, first.settle, 0)
@@ -152,6 +168,8 @@ def test_cancelled_at_every_await(
             await asyncio.sleep(0)
             assert asyncio.all_tasks() == {asyncio.current_task()}
             await asyncio.to_thread(eventually, lambda: not transport.has_busy())
+            assert accounts.open == 0
+            check_rows(rows, handler, is_needed=bool(fake.chats()))
             if not was_cancelled:
                 transport.close()
                 await closed(transport)
@@ -175,7 +193,10 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
         settings = GatewaySettings(resume_grace_s=0.01)
         catalog = Catalog([upstream], {}, "")
         admission = an_admission(settings)
-        proxy = Proxy(settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory, admission)
+        accounts = Accounts(lambda entry: None, Metrics())
+        proxy = Proxy(
+            settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory, admission, accounts
+        )
         request = request_of({**BODY, "stream": True}, "/api/dce/proxy")
         is_sending = asyncio.Event()
 

@@ -58,8 +58,8 @@ class Gateway:
         catalog = Catalog(self.upstreams, settings.aliases, settings.default_model)
         dispatcher = Dispatcher(catalog, POLICIES[settings.routing](), settings.max_retries)
         self.admission = Admission(settings, self.ledger.used)
-        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission)
-        forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission)
+        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.accounts)
+        forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
         self._public = PublicApp(
             routes(proxy, forwarder, catalog, Diagnostics(self.directory), self.drain),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
@@ -75,7 +75,7 @@ class Gateway:
     @property
     def is_idle(self) -> bool:
         """Whether no request is at a backend or waits for one."""
-        return self.accounts.open == 0
+        return self.accounts.open == 0 and self.admission.queue_depth == 0
 
     def _now(self) -> Now:
         return Now(
@@ -87,7 +87,10 @@ class Gateway:
         )
 
     def _counts(self) -> dict[str, Any]:
-        return {"streams": {"active": self.accounts.open}}
+        return {
+            "streams": {"active": self.accounts.open},
+            "queue": {"depth": self.admission.queue_depth, "running_responses": self.admission.running},
+        }
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI entry."""

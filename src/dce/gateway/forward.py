@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dce.gateway.accounts import Account, Accounts, ender_of
 from dce.gateway.admission import Admission, Demand
 from dce.gateway.backend_call import post
 from dce.gateway.body import ForwardBody, decode, encode_request, read_forward, with_fields
 from dce.gateway.bounds import responses_in
 from dce.gateway.catalog import Catalog
+from dce.gateway.entries import Relayed
 from dce.gateway.failover import Attempts, Dispatcher
 from dce.gateway.kinds import TOKENIZE_PATH, Model
 from dce.gateway.queue_notice import QueuedRelay
@@ -15,6 +17,7 @@ from dce.gateway.relay import Relay
 from dce.gateway.request import NO_BUFFERING, Request
 from dce.gateway.routing import RouteKey, route_key
 from dce.gateway.settings import GatewaySettings
+from dce.gateway.tail import Tail, read_tail
 from dce.gateway.transport import Exchange, Transport
 from dce.gateway.upstream import Upstream
 from dce.gateway.waiting import until_finished
@@ -31,42 +34,58 @@ class Forwarder:
         dispatcher: Dispatcher,
         transport: Transport,
         admission: Admission,
+        accounts: Accounts,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._transport = transport
         self._admission = admission
+        self._accounts = accounts
 
     async def forward(self, request: Request) -> None:
         """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
-        ask = read_forward(await request.body(self._settings.max_body_bytes), max_n=self._settings.max_n)
+        body = await request.body(self._settings.max_body_bytes)
+        account = self._accounts.begin(request, len(body))
+        ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
         model = self._catalog.resolve(ask.model, request.principal.limits.models)
         queued = QueuedRelay(request, self._settings.heartbeat_s)
-        ticket = await self._admission.admit(
-            request.principal, _demand(ask, model), queued.tell if ask.is_stream else None
+        ticket = await account.waiting(
+            self._admission.admit(request.principal, _demand(ask, model), queued.tell if ask.is_stream else None)
         )
         try:
-            await self._forward(request, ask, model)
+            await self._forward(account, ask, model)
         finally:
-            ticket.settle(0)
+            ticket.settle(account.tokens)
 
-    async def _forward(self, request: Request, ask: ForwardBody, model: Model) -> None:
+    async def _forward(self, account: Account, ask: ForwardBody, model: Model) -> None:
+        request, n = account.request, ask.fields.get("n") or 1
         key = route_key(request.principal, request.header(b"x-dce-session"), ask.fields)
-        attempts = self._dispatcher.one(model.id, key, ask.fields.get("n") or 1)
+        attempts = self._dispatcher.one(model.id, key, n)
+        account.open(model.id, n)
+        passed = _Passed()
         try:
-            exchange = await attempts.open(lambda upstream: self._send(request, ask, model, upstream))
+            exchange = await attempts.open(lambda upstream: self._send(account, ask, model, upstream))
             if exchange.header(b"content-type").startswith(b"text/event-stream"):
-                attempts.lease.end(await self._relay_events(request, exchange))
+                passed.relay = Relay(exchange, request.wire, request.id, request.dialect)
+                await self._relay_events(request, exchange.status, passed.relay)
+                attempts.lease.end(passed.relay.error)
             elif request.is_started:
                 raise DceError("backend_error", "the backend answered a stream's request without a stream")
             else:
-                await request.answer(exchange.status, await self._whole(exchange, attempts))
+                passed.body = await self._whole(exchange, attempts)
+                await request.answer(exchange.status, passed.body)
+        except DceError as error:
+            passed.fault = error
+            raise
         finally:
             attempts.lease.abandon()
+            account.settle_relay(passed.relayed(n, attempts.upstream.url), ender_of(request))
 
-    async def _send(self, request: Request, ask: ForwardBody, model: Model, upstream: Upstream) -> Exchange:
-        pieces = _forward_pieces(ask, model, upstream.kind.salted(request.principal.cache_salt))
+    async def _send(self, account: Account, ask: ForwardBody, model: Model, upstream: Upstream) -> Exchange:
+        request = account.request
+        pieces = _forward_pieces(ask, model, {**upstream.kind.salted(request.principal.cache_salt), **ask.added})
+        account.sent()
         return await post(self._transport, upstream, request.scope["path"], pieces, request.id)
 
     async def _whole(self, exchange: Exchange, attempts: Attempts) -> bytes:
@@ -78,19 +97,17 @@ class Forwarder:
         attempts.lease.end()
         return body
 
-    async def _relay_events(self, request: Request, exchange: Exchange) -> DceError | None:
-        """Passes a stream on; how the backend ended it."""
-        relay = Relay(exchange, request.wire, request.id)
+    async def _relay_events(self, request: Request, status: int, relay: Relay) -> None:
+        """Passes a stream on, to its end."""
         try:
             if not request.is_started:
-                await request.start(exchange.status, NO_BUFFERING)
+                await request.start(status, NO_BUFFERING)
             request.wire.on_writable = relay.resume
             relay.start()
             await until_finished(relay, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
         finally:
             relay.close()
-        return relay.error
 
     async def models(self, request: Request) -> None:
         """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
@@ -125,6 +142,32 @@ def _demand(ask: ForwardBody, model: Model) -> Demand:
     if "messages" not in fields and "prompt" not in fields and longest is None and not ask.is_stream:
         longest = 1
     return Demand.of(responses_in(fields), len(ask.raw), longest, model.max_model_len)
+
+
+class _Passed:
+    """What has been passed on of one answer: a stream, or a whole body, or nothing yet."""
+
+    def __init__(self) -> None:
+        self.relay: Relay | None = None
+        self.body = b""
+        self.fault: DceError | None = None
+
+    def relayed(self, n: int, backend: str) -> Relayed:
+        """For the account."""
+        relay = self.relay
+        if relay is None:
+            tail = read_tail(self.body) if self.body else Tail()
+            return Relayed(n=n, backend=backend, tail=tail, is_whole=bool(self.body), fault=self.fault)
+        tail = read_tail(relay.tail)
+        return Relayed(
+            n=n,
+            backend=backend,
+            tail=tail,
+            frames=relay.frames,
+            first_at=relay.first_at,
+            is_whole=relay.is_over and relay.error is None and not tail.error,
+            fault=relay.error or tail.error or self.fault,
+        )
 
 
 def _forward_pieces(ask: ForwardBody, model: Model, own: Mapping[str, Any]) -> list[bytes]:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from dce.gateway.ledger import Ender
 from dce.gateway.output import EventOutput
 from dce.gateway.streams import Stream
 from dce.gateway.wire import ClientWire
@@ -19,7 +20,7 @@ from dce.wire.errors import DceError
 class LiveStream:
     """One running stream and its output. A Flow, as the proxy's waiting sees it."""
 
-    def __init__(self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[], None]) -> None:
+    def __init__(self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[Ender], None]) -> None:
         self.stream = stream
         self.output = output
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -28,6 +29,8 @@ class LiveStream:
         self._grace: asyncio.TimerHandle | None = None
         self._wire: ClientWire | None = None
         self.task: asyncio.Task[None] | None = None
+        self.ended_by: Ender = "client"
+        """Whose doing it is if the stream is abandoned."""
 
     @property
     def frames(self) -> int:
@@ -88,7 +91,7 @@ class LiveStream:
         if not self.finished.done():
             self.finished.set_result(None)
             self.stream.close_now()
-            self._release()
+            self._release(self.ended_by)
 
     def _stop_grace(self) -> None:
         if self._grace is not None:
@@ -143,6 +146,7 @@ class Directory:
     async def close(self) -> None:
         """Ends all streams: the gateway stops."""
         for live in list(self._live.values()):
+            live.ended_by = "gateway"
             await live.stream.close()
             live.abandon()
             if live.task is not None:

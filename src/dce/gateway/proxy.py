@@ -5,17 +5,20 @@ stream is live, what was acquired is given back in the one `finally`; a live one
 abandoned (live.py). Closing a backend request makes the backend stop generating.
 """
 
+import asyncio
 import functools
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dce.gateway.accounts import Account, Accounts, ender_of
 from dce.gateway.admission import Admission, Demand, Ticket
 from dce.gateway.backend_call import post
 from dce.gateway.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.catalog import Catalog
 from dce.gateway.failover import Attempts, Dispatcher
 from dce.gateway.kinds import Model
+from dce.gateway.ledger import Ender
 from dce.gateway.live import Directory, LiveStream
 from dce.gateway.output import AnswerOutput, EventOutput
 from dce.gateway.queue_notice import QueuedStream
@@ -44,6 +47,7 @@ class Proxy:
         transport: Transport,
         directory: Directory,
         admission: Admission,
+        accounts: Accounts,
     ) -> None:
         self._settings = settings
         self._directory = directory
@@ -51,6 +55,7 @@ class Proxy:
         self._dispatcher = dispatcher
         self._transport = transport
         self._admission = admission
+        self._accounts = accounts
 
     # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
 
@@ -65,6 +70,7 @@ class Proxy:
 
     async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
         body = await request.body(self._settings.max_body_bytes)
+        account = self._accounts.begin(request, len(body))
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
         model = self._catalog.resolve(ask.model, request.principal.limits.models)
         grace_s = self._grace_s(request)
@@ -72,33 +78,42 @@ class Proxy:
         headers = _stream_headers(stream_id, ask)
         queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
         demand = Demand.of(ask.n, len(body), ask.max_tokens, model.max_model_len)
-        ticket = await self._admission.admit(request.principal, demand, queued.tell if ask.is_stream else None)
+        ticket = await account.waiting(
+            self._admission.admit(request.principal, demand, queued.tell if ask.is_stream else None)
+        )
         stream: Stream | None = None
         live: LiveStream | None = None
+        fault: DceError | None = None
         try:
             placed = self._dispatcher.many(
                 model.id,
                 route_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
                 ask.n,
             )
-            opener = _Opener(self._transport, placed, model, ask, request)
+            opener = _Opener(self._transport, placed, model, ask, account)
             stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
-            release = functools.partial(_release, stream, opener, ticket)
+            release = functools.partial(_release, stream, opener, ticket, account)
+            account.open(model.id, ask.n)
             await stream.open(opener, self._settings.head_patience_s)
             if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
                 return
             live = self._set_live(stream, queued.output, grace_s, release)
+        except DceError as error:
+            fault = error
+            raise
         finally:
             if stream is None:
                 ticket.settle(0)
             elif live is None:
-                await stream.close()
-                release()
+                try:
+                    await stream.close()
+                finally:
+                    release(ender_of(request), fault)
         await self._follow(request, live, queued.frames, headers)
 
     def _set_live(
-        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[], None]
+        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[Ender], None]
     ) -> LiveStream:
         """From here on the stream runs by itself, with or without its client. `output`: the one that has told of the queue."""
         output = output or EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
@@ -116,6 +131,9 @@ class Proxy:
             live.attach(request.wire, after)
             await until_finished(live, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
+        except asyncio.CancelledError:
+            live.ended_by = ender_of(request)
+            raise
         finally:
             live.detach(request.wire)
 
@@ -179,14 +197,13 @@ class _Opener:
         placed: Sequence[tuple[Attempts, Sequence[int]]],
         model: Model,
         ask: GenerateBody,
-        request: Request,
+        account: Account,
     ) -> None:
         self._transport = transport
         self._attempts = {index: attempts for attempts, indices in placed for index in indices}
         self._model = model
         self._ask = ask
-        self._request_id = request.id
-        self._salt = request.principal.cache_salt
+        self._account = account
         self._bulks: dict[str, bytes] = {}
 
     def upstream_of(self, index: int) -> Upstream:
@@ -221,13 +238,16 @@ class _Opener:
         if self._ask.seed is not None:
             fields["seed"] = self._ask.seed + _seed_offset(indices)
         pieces = with_fields(self._bulk(upstream), fields)
-        return await post(self._transport, upstream, CHAT_PATH, pieces, f"{self._request_id}-{indices[0]}")
+        self._account.sent()
+        request_id = f"{self._account.request.id}-{indices[0]}"
+        return await post(self._transport, upstream, CHAT_PATH, pieces, request_id)
 
     def _bulk(self, upstream: Upstream) -> bytes:
         """The prompt in the dialect of a backend."""
         kind = upstream.kind
         if kind.name not in self._bulks:
-            self._bulks[kind.name] = encode_request({**kind.adapt(self._ask.common), **kind.salted(self._salt)})
+            salt = self._account.request.principal.cache_salt
+            self._bulks[kind.name] = encode_request({**kind.adapt(self._ask.common), **kind.salted(salt)})
         return self._bulks[kind.name]
 
     def _limit(self) -> int | None:
@@ -244,11 +264,15 @@ def _seed_offset(indices: Sequence[int]) -> int:
     return indices[0] + (MAX_RESPONSES if has_gaps else 0)
 
 
-def _release(stream: Stream, opener: _Opener, ticket: Ticket) -> None:
+def _release(
+    stream: Stream, opener: _Opener, ticket: Ticket, account: Account, by: Ender, fault: DceError | None = None
+) -> None:
     """The stream has ended: everything it held is given back, and what it used is counted."""
     opener.release()
-    usage = stream.usage()
-    ticket.settle(usage.prompt_tokens + usage.completion_tokens)
+    try:
+        account.settle_stream(stream, lambda index: opener.upstream_of(index).url, by, fault)
+    finally:
+        ticket.settle(account.tokens)
 
 
 def _stream_headers(stream_id: str, ask: GenerateBody) -> list[tuple[bytes, bytes]]:

@@ -11,27 +11,31 @@ from typing import Any
 import msgspec
 
 from dce.wire.chat import Usage, usage_of
+from dce.wire.errors import DceError
 
 TAIL_BYTES = 16 * 1024
 """How much of the end is looked at: the Responses API repeats settings and output in its last event, the usage last."""
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _REASON = re.compile(rb'"(?:finish_reason|stop_reason)"\s*:\s*"([a-z_]{1,40})"')
+_ERROR = re.compile(rb'(?m)^(?:data:\s*\{\s*"error"\s*:\s*\{|event:\s*error\b)')
 _decoder = json.JSONDecoder()
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """The last usage and the last reason for an end; None and empty if there was none."""
+    """The last usage and the last reason for an end, None and empty if there was none; `error` if an event told of one."""
 
     usage: Usage | None = None
     finish_reason: str = ""
+    error: DceError | None = None
 
 
 def read_tail(data: bytes) -> Tail:
     """From the last bytes of an answer; TAIL_BYTES of them are enough."""
     data = data[-TAIL_BYTES:]
     reasons = _REASON.findall(data)
-    return Tail(usage=_last_usage(data), finish_reason=reasons[-1].decode() if reasons else "")
+    error = DceError("backend_error", "the backend reported an error in its stream") if _ERROR.search(data) else None
+    return Tail(usage=_last_usage(data), finish_reason=reasons[-1].decode() if reasons else "", error=error)
 
 
 def _last_usage(data: bytes) -> Usage | None:
