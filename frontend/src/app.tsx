@@ -3,6 +3,7 @@
 import { useCallback, useState } from "react";
 import { CycleCard } from "./components/cycle";
 import { Files } from "./components/files";
+import { SendingGate } from "./components/gate";
 import { Gone, Header } from "./components/header";
 import { Help, useKeys } from "./components/help";
 import { HistoryScreen } from "./components/history";
@@ -20,6 +21,7 @@ export function App() {
       <Header onHelp={() => setHelp(true)} />
       <Steps />
       <Screen />
+      <SendingGate />
       <Notices />
       <Help isOpen={isHelp} onClose={() => setHelp(false)} />
     </>

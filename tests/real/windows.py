@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from dce.panel.server import PanelServer
+from dce.panel.tools import Tools
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import AnsweringProvider, make_workspace
@@ -49,7 +50,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, workspace: Workspace, **options: Any) -> Iterator[Page]:
+def opened(browser: Browser, workspace: Workspace, tools: Tools | None = None, **options: Any) -> Iterator[Page]:
     """A window over a workspace, followed its link; what it logs as an error fails the test."""
     wrong: list[str] = []
 
@@ -58,7 +59,7 @@ def opened(browser: Browser, workspace: Workspace, **options: Any) -> Iterator[P
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             wrong.append(message.text)
 
-    with PanelServer(workspace, port=0) as server:
+    with PanelServer(workspace, port=0, tools=tools) as server:
         context = browser.new_context(viewport=WIDE, **options)  # type: ignore[arg-type]
         page = context.new_page()
         page.on("console", note)

@@ -3,19 +3,29 @@
 import type {
   AcceptOrder,
   AcceptView,
+  Allowed,
   BoardView,
+  CardChoice,
+  CardEdit,
+  Consent,
   CycleEdit,
   CycleNew,
   CycleView,
+  DiagnosisView,
   DiffView,
   ErrorBody,
-  FilesView,
   GenerationOrder,
   GenerationView,
   PromptView,
+  HostView,
+  ModelsView,
   RestoreOrder,
   RestoreView,
   SelectionChange,
+  SendingView,
+  ServerQuery,
+  SettingsEdit,
+  SettingsView,
   SlotView,
   WorkspaceView,
 } from "./generated";
@@ -45,7 +55,7 @@ const SILENT: ErrorBody = {
   hint: text.shell.silentHint,
 };
 
-async function request<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
+export async function request<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T> {
   let answer: Response;
   try {
     answer = await fetch(path, {
@@ -63,9 +73,10 @@ async function request<T>(method: "GET" | "POST" | "PUT", path: string, body?: u
 
 const slotPath = (generation: number, slot: number) => `/api/generations/${generation}/slots/${slot}`;
 
+const cardPath = (name: string) => `/api/cards/${encodeURIComponent(name)}`;
+
 export const api = {
   workspace: () => request<WorkspaceView>("GET", "/api/workspace"),
-  files: () => request<FilesView>("GET", "/api/files"),
   select: (body: SelectionChange) => request<SelectionChange>("PUT", "/api/selection", body),
   cycle: (id: number) => request<CycleView>("GET", `/api/cycles/${id}`),
   createCycle: (body: CycleNew) => request<CycleView>("POST", "/api/cycles", body),
@@ -87,5 +98,16 @@ export const api = {
       `${slotPath(generation, slot)}/diff?path=${encodeURIComponent(path)}&against=${encodeURIComponent(against)}`,
     ),
   accept: (body: AcceptOrder) => request<AcceptView>("POST", "/api/accept", body),
+  settings: () => request<SettingsView>("GET", "/api/settings"),
+  editSettings: (body: SettingsEdit) => request<SettingsView>("PUT", "/api/settings", body),
+  putCard: (name: string, body: CardEdit) => request<SettingsView>("PUT", cardPath(name), body),
+  deleteCard: (name: string) => request<SettingsView>("DELETE", cardPath(name)),
+  chooseCard: (cycle: number, body: CardChoice) => request<CycleView>("PUT", `/api/cycles/${cycle}/card`, body),
+  host: (cycle: number) => request<HostView>("GET", `/api/cycles/${cycle}/host`),
+  models: (body: ServerQuery) => request<ModelsView>("POST", "/api/models", body),
+  examine: (body: ServerQuery) => request<DiagnosisView>("POST", "/api/doctor", body),
+  sending: (cycle: number) => request<SendingView>("GET", `/api/cycles/${cycle}/sending`),
+  consent: (cycle: number, body: Consent) => request<SendingView>("POST", `/api/cycles/${cycle}/consent`, body),
+  allow: (body: Allowed) => request<Allowed>("POST", "/api/secrets/allow", body),
   restore: (body: RestoreOrder) => request<RestoreView>("POST", "/api/restore", body),
 };

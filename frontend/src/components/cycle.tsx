@@ -5,6 +5,7 @@ import type { Cycle, CycleHead, PromptView } from "../api/generated";
 import { api } from "../api/client";
 import { chooseCycle, closePane, createCycle, generate, openPane } from "../state/actions";
 import { adopt, flush, resolve, useDraft, write } from "../state/draft";
+import { chooseCard } from "../state/settings";
 import { notify, set, use } from "../state/store";
 import { number } from "../text/words";
 import { text } from "../text/messages";
@@ -186,6 +187,7 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
         />
         <span>{text.cycle.responses(n)}</span>
       </label>
+      <ModeChoice cycle={cycle} />
       <div className="push meter-box">
         {meter && <Meter prompt={meter} files={selected} />}
         <button type="button" className="quiet" onClick={async () => (await flush()) && openPane("prompt")}>
@@ -194,6 +196,28 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
       </div>
       <PromptDialog cycle={cycle.id} isOpen={isPreview} onClose={closePane} />
     </div>
+  );
+}
+
+/** By what this cycle generates: the settings, or a card. */
+function ModeChoice({ cycle }: { cycle: Cycle }) {
+  const settings = use((state) => state.settings);
+  const isBusy = use((state) => state.busy.has("card"));
+  if (!settings) return null;
+  const isKnown = cycle.card === "" || settings.cards.some((card) => card.name === cycle.card);
+  return (
+    <label className="count mode">
+      <span>{text.cycle.mode}</span>
+      <select value={cycle.card} disabled={isBusy} onChange={(event) => chooseCard(cycle.id, event.target.value)}>
+        <option value="">{text.cycle.modeSettings(text.cycle.modeWhat(settings.values.provider, settings.values.url))}</option>
+        {settings.cards.map((card) => (
+          <option key={card.name} value={card.name}>
+            {card.is_built_in ? text.cycle.modeManual : text.cycle.modeCard(card.name, text.cycle.modeWhat(card.provider, card.url))}
+          </option>
+        ))}
+        {!isKnown && <option value={cycle.card}>{cycle.card}</option>}
+      </select>
+    </label>
   );
 }
 

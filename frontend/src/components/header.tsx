@@ -52,7 +52,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
   );
 }
 
-function ThemeChoice() {
+export function ThemeChoice() {
   const theme = useTheme();
   const themes = THEMES.filter((each) => each !== "vscode" || theme === "vscode" || isInVSCode());
   return (

@@ -1,9 +1,11 @@
 // What a person can do, and loading what a screen shows. Errors end in a notice; nothing here throws.
 
 import { api, errorBody } from "../api/client";
+import { contextApi } from "../api/context";
 import type { CycleEdit, RestoreView, AcceptView } from "../api/generated";
 import { LiveResponse } from "../text/livetext";
 import { text } from "../text/messages";
+import { FileTable } from "./filetable";
 import { replay } from "./growth";
 import { type Facet, NOWHERE, type Pane, type Place, readPlace, writePlace } from "./place";
 import { get, notify, notifyError, set } from "./store";
@@ -65,7 +67,11 @@ export function loadCycle(): Promise<void> {
   return latest("cycle", () => api.cycle(id), (cycle) => set({ cycle }));
 }
 
-export const loadFiles = () => latest("files", api.files, ({ files }) => set({ files }));
+/** What changed since the last look; `isFresh`: after the panel has read the folder anew. */
+export const loadFiles = (isFresh = false) =>
+  latest("files", () => contextApi.files(get().files?.cursor ?? "", isFresh), (view) => {
+    set({ files: get().files?.after(view) ?? FileTable.of(view) });
+  });
 
 export function loadGeneration(): Promise<void> {
   const { generation: id } = get().place;
@@ -184,10 +190,19 @@ export const generate = (n: number) =>
   attempt("generate", async () => {
     const { cycle } = get().place;
     if (cycle === null) return;
-    const generation = await api.generate({ cycle, n });
-    go({ ...NOWHERE, cycle, generation: generation.id });
+    try {
+      const generation = await api.generate({ cycle, n });
+      go({ ...NOWHERE, cycle, generation: generation.id });
+    } catch (error) {
+      if (!ASKS.has(errorBody(error).code)) throw error;
+      set({ gate: { cycle, n } });
+    }
     await loadWorkspace();
   });
+
+/** Refusals that the curator's word can lift. */
+const ASKS = new Set(["consent_needed", "secrets_found"]);
+export const closeGate = () => set({ gate: null });
 
 export const stop = (slot: number) => onGeneration(`stop ${slot}`, (id) => api.stop(id, slot));
 export const stopAll = () => onGeneration("stop", (id) => api.stopAll(id));

@@ -6,14 +6,17 @@ import { useSyncExternalStore } from "react";
 import type {
   BoardView,
   CycleView,
+  DiagnosisView,
   ErrorBody,
-  FileView,
   GenerationView,
+  HopView,
   PromptView,
   ReadingView,
+  SettingsView,
   WorkspaceView,
 } from "../api/generated";
 import type { LiveResponse } from "../text/livetext";
+import type { FileTable } from "./filetable";
 import { NOWHERE, type Place } from "./place";
 import type { Link } from "./shared";
 
@@ -33,10 +36,17 @@ export interface Shown {
   readonly reading: ReadingView | null;
 }
 
+export interface Examination {
+  readonly run: string;
+  readonly lines: ReadonlyArray<HopView>;
+  /** null while it goes on. */
+  readonly verdict: DiagnosisView | null;
+}
+
 export interface State {
   readonly connection: Connection;
   readonly workspace: WorkspaceView | null;
-  readonly files: ReadonlyArray<FileView> | null;
+  readonly files: FileTable | null;
   /** What the curator has ticked; ahead of `workspace.selection` while it is being kept. */
   readonly selection: ReadonlySet<string>;
   /** The cycle in view, with its texts and generations. */
@@ -46,6 +56,11 @@ export interface State {
   readonly generation: GenerationView | null;
   readonly board: BoardView | null;
   readonly shown: Shown | null;
+  readonly settings: SettingsView | null;
+  /** What the doctor has found so far. */
+  readonly examination: Examination | null;
+  /** What Generate waits for: the curator's word on what would be sent. */
+  readonly gate: { readonly cycle: number; readonly n: number } | null;
   readonly place: Place;
   readonly notices: ReadonlyArray<Notice>;
   readonly busy: ReadonlySet<string>;
@@ -61,6 +76,9 @@ let state: State = {
   generation: null,
   board: null,
   shown: null,
+  settings: null,
+  examination: null,
+  gate: null,
   place: NOWHERE,
   notices: [],
   busy: new Set(),

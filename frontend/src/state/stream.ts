@@ -4,6 +4,7 @@ import { api } from "../api/client";
 import type { Event, SlotProgress } from "../api/generated";
 import { loadBoard, loadFiles, loadGeneration, loadSlot, loadWorkspace } from "./actions";
 import { grow } from "./growth";
+import { loadSettings } from "./settings";
 import { SharedStream } from "./shared";
 import { get, set } from "./store";
 
@@ -22,10 +23,11 @@ function settled(work: () => unknown): () => void {
 
 const soon = {
   workspace: settled(loadWorkspace),
-  files: settled(loadFiles),
+  files: settled(() => loadFiles()),
   generation: settled(loadGeneration),
   board: settled(loadBoard),
   slot: settled(loadSlot),
+  settings: settled(loadSettings),
 };
 
 function everything(): void {
@@ -34,6 +36,7 @@ function everything(): void {
   soon.generation();
   soon.board();
   soon.slot();
+  soon.settings();
 }
 
 type Handlers = { readonly [Name in Event["event"]]: (event: Extract<Event, { event: Name }>) => void };
@@ -64,6 +67,11 @@ const HANDLERS: Handlers = {
     if (generation === get().place.generation) soon.board();
   },
   workspace_changed: ({ what }) => changed(what),
+  hop_checked: ({ run, ...line }) => {
+    const { examination } = get();
+    if (examination?.run !== run || examination.verdict) return;
+    set({ examination: { ...examination, lines: [...examination.lines, line] } });
+  },
 };
 
 const shared = new SharedStream(Object.keys(HANDLERS), {
@@ -75,7 +83,7 @@ const shared = new SharedStream(Object.keys(HANDLERS), {
 });
 
 export async function connect(): Promise<void> {
-  await Promise.all([loadWorkspace(), loadFiles()]);
+  await Promise.all([loadWorkspace(), loadFiles(), loadSettings()]);
   const { workspace, place } = get();
   if (workspace === null || get().connection === "closed") {
     // After a silence the snapshot that is here may be old: only one that has just come counts.
@@ -107,6 +115,7 @@ function progressed(event: SlotProgress): void {
 
 function changed(what: string): void {
   if (what === "store") return everything();
+  if (what === "counts") return soon.files();
   soon.workspace();
   if (what === "files") {
     soon.files();
@@ -114,5 +123,6 @@ function changed(what: string): void {
     soon.slot();
   }
   if (what === "generations") soon.generation();
+  if (what === "settings") soon.settings();
   if (what === "checks") soon.board();
 }

@@ -1,0 +1,51 @@
+// The settings and cards, and what can be done about them.
+
+import { api } from "../api/client";
+import type { ServerQuery, SettingsView } from "../api/generated";
+import { attempt, loadCycle } from "./actions";
+import { get, set } from "./store";
+
+export async function loadSettings(): Promise<void> {
+  // A panel that cannot be asked is told of by the loading of the workspace.
+  const settings = await api.settings().catch(() => null);
+  if (settings) set({ settings });
+}
+
+const kept = (name: string, work: () => Promise<SettingsView>) =>
+  attempt(name, async () => {
+    set({ settings: await work() });
+    return true;
+  });
+
+/** `key` null: the key stays as it is. */
+export const saveSettings = (values: Record<string, string>, key: string | null) =>
+  kept("settings", () => api.editSettings({ values, key }));
+
+export const saveCard = (name: string, values: Record<string, string>, key: string | null) =>
+  kept("settings", () => api.putCard(name, { values, key }));
+
+export const deleteCard = (name: string) => kept("settings", () => api.deleteCard(name));
+
+export const chooseCard = (cycle: number, card: string) =>
+  attempt("card", async () => {
+    await api.chooseCard(cycle, { card });
+    await loadCycle();
+  });
+
+let runs = 0;
+
+/** Runs the doctor; its lines come as events under the run's name, the whole tree at the end. */
+export const examine = (query: Omit<ServerQuery, "run">) =>
+  attempt("examine", async () => {
+    const run = `${Date.now()}-${++runs}`;
+    set({ examination: { run, lines: [], verdict: null } });
+    try {
+      const verdict = await api.examine({ ...query, run });
+      if (get().examination?.run === run) set({ examination: { run, lines: verdict.checks, verdict } });
+    } catch (error) {
+      set({ examination: null });
+      throw error;
+    }
+  });
+
+export const forgetExamination = () => set({ examination: null });
