@@ -14,7 +14,7 @@ from dce.gateway.keys import KeyStore
 from dce.gateway.limits import Limits
 from dce.wire.errors import DceError
 from dce.workspace.gateway_errors import error_of_answer
-from tests.fakes.chain import PROXY, Chain, client_of, error_of, eventually
+from tests.fakes.chain import PROXY, SLOW, Chain, client_of, error_of, eventually
 from tests.fakes.vllm import CONTEXT, MODEL, FakeVllm
 from tests.gateway.test_openai_sdk import MESSAGES, sdk
 from tests.gateway.test_queue_notice import busy, depth
@@ -222,6 +222,24 @@ def test_a_budget(chain: Chain) -> None:
         assert "renews at" in error["message"]
         assert int(refused.headers["retry-after"]) <= 24 * 3600
         assert chain.fake.chats()
+
+
+@pytest.mark.parametrize("owned_by", ["vllm", "llamacpp"])
+def test_no_request_runs_for_ever(make_chain: Callable[..., Chain], owned_by: str) -> None:
+    """A backend that goes on and on is cut at the total deadline: what had come is kept, the rest is lost with the reason."""
+    chain = make_chain(owned_by, total_timeout_s=0.3)
+    chain.behave(tokens=1_000_000, delay_s=SLOW)
+    answer = chain.ask(n=2)
+    assert {said.error["code"] for said in answer.choices.values()} == {"backend_timeout"}
+    assert "total_timeout_s" in answer.error["message"]
+    assert all(answer.texts().values())
+    assert not answer.is_done
+    whole = chain.post(stream=False)
+    assert (whole.status_code, error_of(whole)["code"]) == (504, "backend_timeout")
+    eventually(chain.is_idle)
+    assert {upstream.breaker.admits() for upstream in chain.server.gateway.upstreams} == {True}
+    chain.behave()
+    assert chain.ask().is_done
 
 
 def test_a_refusal_is_a_refusal_to_our_client(chain: Chain) -> None:

@@ -385,6 +385,29 @@ def test_silence_before_and_within_an_answer() -> None:
     played(silent_after(CHUNKED + b"1\r\na\r\n"), within, impatient)
 
 
+def test_the_first_token_has_a_time_of_its_own() -> None:
+    """After its head a backend may queue and prefill for longer than it may pause later, and less long than for ever."""
+    patient = Timeouts(connect_s=5, first_byte_s=5, idle_s=0.02, first_token_s=0.2)
+    impatient = Timeouts(connect_s=5, first_byte_s=5, idle_s=5, first_token_s=0.02)
+
+    def said(words: str) -> Callable[[Server, Transport], Awaitable[None]]:
+        async def scene(server: Server, transport: Transport) -> None:
+            sink = Sink()
+            exchange = await transport.open(server.address, head_for(server.address))
+            exchange.start(sink)
+            error = await sink.done
+            assert error is not None
+            assert (error.code, words in error.message) == ("backend_timeout", True)
+
+        return scene
+
+    played(silent_after(CHUNKED), said("no token for 0.2 s"), patient)
+    played(silent_after(CHUNKED), said("no token for 0.02 s"), impatient)
+    played(
+        silent_after(CHUNKED + b"1\r\na\r\n"), said("stopped sending in the middle of its answer for 0.02 s"), patient
+    )
+
+
 def test_a_pause_of_ours_is_no_silence_of_the_backend() -> None:
     """While the client does not read, the backend's clock stands still; it starts anew when reading goes on."""
 

@@ -51,6 +51,7 @@ class Gateway:
                 connect_s=settings.connect_timeout_s,
                 first_byte_s=settings.first_byte_timeout_s,
                 idle_s=settings.idle_timeout_s,
+                first_token_s=settings.first_token_timeout_s,
             )
         )
         self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)

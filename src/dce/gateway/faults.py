@@ -58,6 +58,15 @@ def verdict(error: DceError | None) -> Verdict:
     return Verdict.BUSY if error.code == "backend_error" and error.retry_after_s is not None else Verdict.FAILED
 
 
+def ran_too_long(total_s: float) -> DceError:
+    """The error of a request that reached the operator's limit for all of them. No backend is at fault."""
+    return DceError(
+        "backend_timeout",
+        f"the request has run for {total_s:g} s, which is the longest that the gateway allows (total_timeout_s)",
+        hint="Ask for shorter answers (max_tokens), or ask the operator to raise the limit.",
+    )
+
+
 def backend_fault(status: int, body: bytes, where: str) -> DceError:
     """The error for an answer that is not 200. `where` names backend and path for the message."""
     said = decode_error(body)

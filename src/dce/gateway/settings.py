@@ -135,6 +135,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             description="Longest wait for a backend's first byte: a long prompt may queue and prefill for minutes.",
         ),
     ] = 600.0
+    first_token_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Longest wait for a stream's first token after its head: vLLM sends the head at once, then queues and prefills.",
+        ),
+    ] = 600.0
     idle_timeout_s: Annotated[
         float, Meta(gt=0, description="Longest silence of a backend within a stream before it counts as stalled.")
     ] = 120.0
@@ -197,7 +204,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     breaker_max_wait_s: Annotated[
         float, Meta(gt=0, description="Longest time it is left alone; the first is a second, each doubles.")
     ] = 30.0
-    shutdown_timeout_s: Annotated[float, Meta(ge=0, description="How long running responses may go on when the gateway drains or stops.")] = 5.0
+    shutdown_timeout_s: Annotated[
+        float, Meta(ge=0, description="How long running responses may go on when the gateway drains or stops.")
+    ] = 5.0
 
     @property
     def is_loopback(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from dce.gateway.counts import Count, counts, total
-from dce.gateway.faults import frame_fault
+from dce.gateway.faults import frame_fault, ran_too_long
 from dce.gateway.frames import FrameSplitter, index_of, is_plain, with_index
 from dce.gateway.output import Output
 from dce.gateway.transport import Exchange
@@ -203,16 +203,20 @@ class Stream:
         self._early: list[bytes] = []
         self._is_paused = False
         self._opener: Opener | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.frames = 0
 
     # -- the request's side -------------------------------------------------------------------------------------------
 
-    async def open(self, opener: Opener, patience_s: float) -> None:
+    async def open(self, opener: Opener, patience_s: float, total_s: float | None = None) -> None:
         """Sends all backend requests. Returns when the first is answered, or after `patience_s`; raises when the request
-        itself is refused or nothing could be opened, which can still become an HTTP status."""
+        itself is refused or nothing could be opened, which can still become an HTTP status. What has not ended after `total_s`
+        is lost."""
         self._opener = opener
+        if total_s is not None:
+            self._deadline = self._loop.call_later(total_s, self._expire, total_s)
         for part in self.parts:
             part.opening = asyncio.create_task(self._open(part, opener))
         deadline = self._loop.time() + patience_s
@@ -282,6 +286,7 @@ class Stream:
 
     def close_now(self) -> None:
         """As `close`, without waiting for the requests that were still being opened to notice."""
+        self._stop_deadline()
         for part in self.parts:
             part.close()
 
@@ -332,6 +337,20 @@ class Stream:
             opener.ended(part.indices, error if left else None)
         self._end_lost(part.indices, error)
 
+    def _expire(self, total_s: float) -> None:
+        """Time is up. Nothing is asked for again."""
+        error = ran_too_long(total_s)
+        for part in list(self.parts):
+            part.close()
+            if self._opener is not None:
+                self._opener.dropped(part.indices)
+            self._end_lost(part.indices, error)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
     def _send_again(self, indices: Sequence[int], opener: Opener) -> None:
         again = Part(self, indices)
         self.parts = [*(part for part in self.parts if part.indices), again]
@@ -369,6 +388,7 @@ class Stream:
         """Finishes the stream when every choice has ended and every part has said its usage or is closed."""
         is_ended = not any(choice.is_open for choice in self.choices)
         if is_ended and all(part.is_over for part in self.parts) and not self.finished.done():
+            self._stop_deadline()
             self.finished.set_result(None)
 
     # -- inside -------------------------------------------------------------------------------------------------------

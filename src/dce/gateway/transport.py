@@ -48,6 +48,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     connect_s: float
     first_byte_s: float
     idle_s: float
+    first_token_s: float = 600.0
 
 
 class Sink(Protocol):
@@ -89,6 +90,8 @@ class Exchange(asyncio.Protocol):
         self._is_ended = False
         self._failure: DceError | None = None
         self._last_data_at = self._time()
+        self._silent_since: float | None = None
+        """When the body was asked for, unless some of it was there: as long as it is the time of the last data, no token has come."""
         self._has_any_byte = False
 
     # -- used by the gateway ------------------------------------------------------------------------------------------
@@ -100,6 +103,7 @@ class Exchange(asyncio.Protocol):
         self._on_piece = on_chunk or sink.data
         self._is_framing_wanted = on_chunk is not None
         self._last_data_at = self._time()
+        self._silent_since = None if self._pieces else self._last_data_at
         self._watch_idle()
         self._deliver()
         if self._wire is not None and not self._is_ended:
@@ -271,19 +275,24 @@ class Exchange(asyncio.Protocol):
 
     def _watch_idle(self) -> None:
         if not self._is_ended and not self._is_complete:
-            self._idle_timer = self._loop.call_later(self._owner.timeouts.idle_s, self._check_idle)
+            timeouts = self._owner.timeouts
+            self._idle_timer = self._loop.call_later(min(timeouts.idle_s, timeouts.first_token_s), self._check_idle)
 
     def _check_idle(self) -> None:
-        """One timer a stream, not one a piece: it looks when the last piece came and sleeps for the rest."""
-        limit = self._owner.timeouts.idle_s
+        """One timer a stream, not one a piece: it looks when the last piece came and sleeps for the rest. vLLM answers with a head
+        at once and then queues and prefills, so until the first token another limit holds."""
+        timeouts = self._owner.timeouts
+        is_silent = self._last_data_at == self._silent_since
+        limit = timeouts.first_token_s if is_silent else timeouts.idle_s
         left = self._last_data_at + limit - self._time()
         is_paused = self._wire is not None and not self._wire.is_reading()
         if left > 0 or is_paused:
-            self._idle_timer = self._loop.call_later(left if left > 0 else limit, self._check_idle)
+            self._idle_timer = self._loop.call_later(
+                min(left if left > 0 else limit, timeouts.idle_s), self._check_idle
+            )
             return
-        self._fail(
-            DceError("backend_timeout", f"the backend stopped sending for {limit:g} s in the middle of its answer")
-        )
+        what = "sent no token" if is_silent else "stopped sending in the middle of its answer"
+        self._fail(DceError("backend_timeout", f"the backend {what} for {limit:g} s"))
         self._deliver()
         if self._wire is not None:
             self._wire.abort()
