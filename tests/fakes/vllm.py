@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.fakes.spoken import SPOKEN, Spoken
+
 MODEL = "fake-7b"
 CONTEXT = 8192
 WORDS = ["Grüße ", "🙂 ", "line\\n", '"index":7 ', "data: x ", "日本 ", "finish_reason ", "end "]
@@ -50,6 +52,8 @@ class FakeVllm:
     key: str = ""
     models: list[str] = field(default_factory=lambda: [MODEL])
     requests: list[Recorded] = field(default_factory=list)
+    spoken: dict[str, Spoken] = field(default_factory=lambda: dict(SPOKEN))
+    """Its routes that are not chat; a test may take some away."""
     open_streams: int = 0
     aborted: int = 0
     tokens_sent: int = 0
@@ -140,7 +144,7 @@ class FakeVllm:
                 200,
                 {"count": len(text.split()), "max_model_len": CONTEXT, "tokens": list(range(len(text.split())))},
             )
-        if request.path in ("/v1/chat/completions", "/v1/completions"):
+        if request.path in ("/v1/chat/completions", "/v1/completions") or request.path in self.spoken:
             return await self._chat(request, reader, writer)
         return await _json(writer, 404, {"detail": "Not Found"})
 
@@ -165,14 +169,14 @@ class FakeVllm:
             self.aborted += 1
             return False
         if not body.get("stream"):
-            return await _json(writer, 200, _whole(body, behaviour.tokens))
+            return await _json(writer, 200, self._whole(request, behaviour.tokens))
         self.open_streams += 1
         watching = asyncio.ensure_future(reader.read(1))
         try:
             writer.write(
                 b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
             )
-            await self._stream(body, behaviour, fault, watching, writer)
+            await self._stream(request, behaviour, fault, watching, writer)
         except _ClientGone:
             self.aborted += 1
             return False
@@ -188,15 +192,15 @@ class FakeVllm:
 
     async def _stream(
         self,
-        body: Any,
+        request: Recorded,
         behaviour: Behaviour,
         fault: "Fault",
         watching: "asyncio.Future[bytes]",
         writer: asyncio.StreamWriter,
     ) -> None:
-        n = body.get("n") or 1
+        n = request.json.get("n") or 1
         at = 0
-        async for event in _events(body, behaviour, fault):
+        async for event in self._events(request, behaviour, fault):
             at += 1
             if watching.done():
                 raise _ClientGone
@@ -210,6 +214,20 @@ class FakeVllm:
             self.tokens_sent += b'"delta":{"content":' in event
             await writer.drain()
             await asyncio.sleep(behaviour.delay_s if at % n == 0 else 0)
+
+    def _whole(self, request: Recorded, tokens: int) -> Any:
+        spoken = self.spoken.get(request.path)
+        return spoken.whole(request.json, _words(tokens)) if spoken else _whole(request.json, tokens)
+
+    async def _events(self, request: Recorded, behaviour: Behaviour, fault: "Fault") -> AsyncIterator[bytes]:
+        spoken = self.spoken.get(request.path)
+        if spoken is None:
+            async for event in _events(request.json, behaviour, fault):
+                yield event
+            return
+        events = spoken.events(request.json, _words(behaviour.tokens))
+        for event in events if fault.after is None else [*events[: fault.after], *fault.then]:
+            yield fault.change(event)
 
 
 class _ClientGone(Exception):
@@ -367,7 +385,11 @@ def _whole(body: Any, tokens: int) -> Any:
 
 def said(tokens: int) -> str:
     """The text of an answer of that many tokens."""
-    return "".join(WORDS[at % len(WORDS)] for at in range(tokens))
+    return "".join(_words(tokens))
+
+
+def _words(tokens: int) -> list[str]:
+    return [WORDS[at % len(WORDS)] for at in range(tokens)]
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Recorded | None:

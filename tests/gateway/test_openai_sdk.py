@@ -84,3 +84,34 @@ def test_it_raises_when_a_stream_breaks(both: Chain, client: openai.OpenAI) -> N
     stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
     with pytest.raises(openai.APIError, match="closed the connection"):
         list(stream)
+
+
+def test_it_gets_a_response_and_streams_one(both: Chain, client: openai.OpenAI) -> None:
+    """The Responses API: whole, streamed, and never stored by the backend."""
+    assert client.responses.create(model="local-model", input="Say something.").output_text == said(8)
+    with client.responses.create(model=MODEL, input="Say something.", stream=True) as stream:
+        texts = [event.delta for event in stream if event.type == "response.output_text.delta"]
+    assert "".join(texts) == said(8)
+    assert [request.json["store"] for request in both.fake.posts()] == [False, False]
+    assert [request.path for request in both.fake.posts()] == ["/v1/responses"] * 2
+
+
+def test_a_response_that_breaks_raises(both: Chain, client: openai.OpenAI) -> None:
+    """The Responses API has its own form of an error in a stream: the SDK raises it."""
+    both.behave(fault="death")
+    with client.responses.create(model=MODEL, input="x", stream=True) as stream, pytest.raises(openai.APIError):
+        list(stream)
+
+
+def test_it_gets_vectors(client: openai.OpenAI) -> None:
+    """Embeddings of several texts, in their order."""
+    vectors = client.embeddings.create(model=MODEL, input=["a", "b"], encoding_format="float")
+    assert [(row.index, row.embedding) for row in vectors.data] == [(0, [0.5, 0.0]), (1, [0.5, 1.0])]
+
+
+def test_what_is_not_kept_here_cannot_be_asked_for(client: openai.OpenAI) -> None:
+    """Stored and background responses are refused, naming the field."""
+    with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+        client.responses.create(model=MODEL, input="x", previous_response_id="resp_1")
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve("resp_1")

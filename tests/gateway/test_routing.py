@@ -22,7 +22,7 @@ from dce.gateway.routing import (
     route_key,
     usable,
 )
-from dce.gateway.settings import BackendSettings, GatewaySettings
+from dce.gateway.settings import BackendSettings, load_settings
 from dce.gateway.upstream import Upstream
 from dce.wire.errors import DceError
 
@@ -48,8 +48,10 @@ def test_the_least_loaded_is_chosen_and_the_first_of_equals() -> None:
 
 def test_every_routing_setting_has_its_policy() -> None:
     """The names in the settings are the names of the policies."""
-    for name in ("least_loaded", "prefix", "session"):
-        assert GatewaySettings(routing=name).routing in POLICIES  # type: ignore[arg-type]
+    for name in POLICIES:
+        assert load_settings(None, {}, routing=name).routing == name
+    with pytest.raises(DceError, match="routing"):
+        load_settings(None, {}, routing="random")
 
 
 def test_no_candidate_is_an_error_of_the_backend_hop() -> None:

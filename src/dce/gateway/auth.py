@@ -39,7 +39,7 @@ class Authenticator:
             return ANONYMOUS
         values = [value for name, value in headers if name == b"authorization"]
         if not values:
-            raise DceError("missing_key", "the request has no Authorization header")
+            raise DceError("missing_key", "the request has no Authorization header", hint=_hint_of(headers))
         if len(values) > 1:
             raise DceError("invalid_key", "the request has more than one Authorization header")
         scheme, _, secret = values[0].strip().partition(b" ")
@@ -48,3 +48,13 @@ class Authenticator:
         key = self._keys.find(secret.strip().decode("latin-1"))
         salt = self._keys.cache_salt(key) if self._is_salted else ""
         return Principal(key_id=key.id, name=key.name, cache_salt=salt, limits=key.limits)
+
+
+def _hint_of(headers: Headers) -> str:
+    """The next step for a key that came in the place where another API has it."""
+    if any(name == b"x-api-key" for name, _ in headers):
+        return (
+            "A key in x-api-key is not read: send `Authorization: Bearer KEY`. An Anthropic client that is not the newest does so "
+            "with auth_token (ANTHROPIC_AUTH_TOKEN), not with api_key."
+        )
+    return ""

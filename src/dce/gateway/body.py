@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from dce.gateway.bounds import check_fields, check_size, check_unique, responses_in
+from dce.gateway.bounds import check_fields, check_messages, check_size, check_unique, responses_in
+from dce.gateway.dialects import OPENAI, Dialect
 from dce.wire.errors import DceError
 
 MAX_STOP = 16
@@ -91,6 +92,11 @@ INTERNAL_FIELDS = frozenset(
         "prompt_embeds",
         "documents",
         "mm_hashes",
+        "mm_payload",
+        "return_mm_kwargs",
+        "ec_transfer_params",
+        "previous_input_messages",
+        "watermarking",
     }
 )
 """Fields that steer the backend's insides: dropped from every request; a tenant must not set them."""
@@ -118,6 +124,8 @@ class ForwardBody(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     fields: dict[str, Any]
     is_changed: bool
+    added: dict[str, Any] = {}
+    """Fields of ours that go with it."""
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -145,6 +153,7 @@ def _decode_request(body: bytes) -> dict[str, Any]:
 def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateBody:
     """The body of `POST /api/dce/proxy` (and the older `/api/dce/generate`). Raises invalid_request naming the field."""
     fields = _decode_request(body)
+    check_messages(fields.get("messages"))
     legacy = [name for name in fields if name.startswith("guided_")]
     if legacy:
         raise DceError(
@@ -183,23 +192,30 @@ def with_fields(bulk: bytes, fields: Mapping[str, Any]) -> list[bytes]:
     return [bulk[:-1], b",", msgspec.json.encode(fields)[1:]]
 
 
-def read_forward(body: bytes, *, max_n: int) -> ForwardBody:
+def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> ForwardBody:
     """A body for a pass-through route: checked for what could harm, otherwise left as it is, to the byte."""
     fields = _decode_request(body)
+    dialect.check(fields)
     _bounded(fields, "n", 1, max_n)
     _bounded(fields, "best_of", 1, max_n)
-    _bounded(fields, "max_tokens", 1, BIGGEST)
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
+        _bounded(fields, name, 1, BIGGEST)
     if responses_in(fields) > max_n:
         raise DceError("invalid_request", f"prompt and n together ask for more than {max_n} responses")
     internal = INTERNAL_FIELDS & fields.keys()
     for name in internal:
+        del fields[name]
+    added = dialect.added(fields)
+    replaced = added.keys() & fields.keys()
+    for name in replaced:
         del fields[name]
     return ForwardBody(
         model=_model(fields),
         is_stream=_stream(fields, default=False),
         raw=body,
         fields=fields,
-        is_changed=bool(internal),
+        is_changed=bool(internal or replaced),
+        added=added,
     )
 
 

@@ -65,7 +65,7 @@ def check_fields(fields: Mapping[str, Any]) -> None:
     """The decoded body."""
     _check_depth(fields)
     for name in ("response_format", "structured_outputs"):
-        _check_structure(name, fields.get(name))
+        check_structure(name, fields.get(name))
     tools = fields.get("tools")
     if isinstance(tools, list):
         if len(tools) > MAX_TOOLS or len(msgspec.json.encode(tools)) > MAX_TOOLS_BYTES:
@@ -86,7 +86,6 @@ def check_fields(fields: Mapping[str, Any]) -> None:
         and all(isinstance(value, bool) or (isinstance(value, str) and len(value) <= 20) for value in switches.values())
     ):
         raise _refused(f"chat_template_kwargs may hold only {', '.join(sorted(TEMPLATE_SWITCHES))}")
-    _check_messages(fields.get("messages"))
 
 
 def responses_in(fields: Mapping[str, Any]) -> int:
@@ -112,7 +111,8 @@ def _check_depth(value: Any) -> None:
     raise _refused(f"the body is nested more than {MAX_DEPTH} deep")
 
 
-def _check_structure(name: str, value: Any) -> None:
+def check_structure(name: str, value: Any) -> None:
+    """A schema or grammar under any name."""
     if not isinstance(value, dict):
         return
     for kind in _REFUSED_STRUCTURES:
@@ -135,7 +135,7 @@ def _check_patterns(name: str, value: Any) -> None:
             _check_patterns(name, item)
 
 
-def _check_messages(messages: Any) -> None:
+def check_messages(messages: Any) -> None:
     """Parts of messages hold text or data; a URL would make the backend fetch whatever the caller names (SSRF)."""
     for at, message in enumerate(messages if isinstance(messages, list) else []):
         parts = message.get("content") if isinstance(message, dict) else None

@@ -18,13 +18,14 @@ import msgspec
 from dce.gateway.auth import Headers, Principal
 from dce.gateway.catalog import Catalog
 from dce.gateway.diagnostics import Diagnostics
+from dce.gateway.dialects import EMBEDDINGS, MESSAGES, OPENAI, RESPONSES, Dialect
 from dce.gateway.drain import Drain
 from dce.gateway.forward import Forwarder
 from dce.gateway.metrics import Metrics
 from dce.gateway.proxy import Proxy
 from dce.gateway.request import ClientGone, Request
 from dce.gateway.wire import wire_of
-from dce.wire.errors import CODES, DceError, encode_error
+from dce.wire.errors import CODES, DceError
 
 log = logging.getLogger("dce.gateway")
 
@@ -42,6 +43,8 @@ class Route(msgspec.Struct, frozen=True):
     pattern: str
     handler: Handler
     is_public: bool = False
+    dialect: Dialect = OPENAI
+    """How it reads bodies and says errors."""
 
 
 class Routes:
@@ -88,6 +91,9 @@ def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Di
             Route("DELETE", "/api/dce/streams/{id}/choices/{index}", proxy.stop_choice),
             Route("POST", "/v1/chat/completions", forwarder.forward),
             Route("POST", "/v1/completions", forwarder.forward),
+            Route("POST", "/v1/responses", forwarder.forward, dialect=RESPONSES),
+            Route("POST", "/v1/messages", forwarder.forward, dialect=MESSAGES),
+            Route("POST", "/v1/embeddings", forwarder.forward, dialect=EMBEDDINGS),
             Route("GET", "/v1/models", forwarder.models),
             Route("POST", "/tokenize", forwarder.tokenize),
             Route("GET", "/healthz", healthz, is_public=True),
@@ -152,7 +158,7 @@ class PublicApp:
         except DceError:
             self._authenticator.principal(request.scope["headers"])
             raise
-        request.route = route.pattern
+        request.route, request.dialect = route.pattern, route.dialect
         if not route.is_public:
             _refuse_old_http(request)
             request.principal = self._authenticator.principal(request.scope["headers"])
@@ -166,7 +172,7 @@ class PublicApp:
         if not request.is_started:
             await request.fail(error)
         else:
-            request.wire.write(_error_event(error, request.id))
+            request.wire.write(request.dialect.event(error, request.id))
             with contextlib.suppress(RuntimeError):
                 await request.finish()
 
@@ -198,8 +204,3 @@ def _refuse_old_http(request: Request) -> None:
             "the request came as HTTP/1.0, which cannot carry a stream",
             hint="If nginx is between: `proxy_http_version 1.1;`.",
         )
-
-
-def _error_event(error: DceError, request_id: str) -> bytes:
-    """An error as the last frame of a stream that has already begun."""
-    return b"data: " + encode_error(error, request_id) + b"\n\n"

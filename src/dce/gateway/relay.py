@@ -9,9 +9,10 @@ import asyncio
 from collections import deque
 
 from dce.gateway.chunks import chunk, content
+from dce.gateway.dialects import OPENAI, Dialect
 from dce.gateway.transport import Exchange
 from dce.gateway.wire import ClientWire
-from dce.wire.errors import DceError, encode_error
+from dce.wire.errors import DceError
 from dce.wire.sse import comment
 
 KEPT_CHUNKS = 6
@@ -21,10 +22,11 @@ KEPT_CHUNKS = 6
 class Relay:
     """One exchange's body onto the client's wire, with backpressure both ways."""
 
-    def __init__(self, exchange: Exchange, wire: ClientWire, request_id: str) -> None:
+    def __init__(self, exchange: Exchange, wire: ClientWire, request_id: str, dialect: Dialect = OPENAI) -> None:
         self._exchange: Exchange | None = exchange
         self._wire = wire
         self._request_id = request_id
+        self._dialect = dialect
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.frames = 0
@@ -72,7 +74,7 @@ class Relay:
         self._exchange = None
         self.error = error
         if error is not None:
-            self._wire.write(b"\n\ndata: " + encode_error(error, self._request_id) + b"\n\n")
+            self._wire.write(b"\n\n" + self._dialect.event(error, self._request_id))
         if not self.finished.done():
             self.finished.set_result(None)
 

@@ -8,8 +8,9 @@ from urllib.parse import parse_qs
 import msgspec
 
 from dce.gateway.auth import Principal
+from dce.gateway.dialects import OPENAI, Dialect
 from dce.gateway.wire import ClientWire
-from dce.wire.errors import DceError, encode_error
+from dce.wire.errors import DceError
 
 NO_BUFFERING = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -32,6 +33,8 @@ class Request:
         self.principal = Principal(key_id="", name="")
         self.route = ""
         self.path_values: dict[str, str] = {}
+        self.dialect: Dialect = OPENAI
+        """How errors are said; the route's."""
         self.facts: dict[str, str | int] = {}
         self.status = 0
         self.is_started = False
@@ -125,7 +128,7 @@ class Request:
             headers.append((b"www-authenticate", b"Bearer"))
         if error.code == "body_too_large":
             headers.append((b"connection", b"close"))
-        await self.answer(error.status, encode_error(error, self.id), headers)
+        await self.answer(error.status, self.dialect.error(error, self.id), headers)
 
 
 class ClientGone(Exception):
