@@ -101,7 +101,7 @@ class SimClient:
         n = rng.randint(1, 4)
         is_forward = rng.random() < 0.2
         self.seen = Seen(n=n, grace_s=rng.choice((0.0, 0.2, 5.0, 30.0)), is_forward=is_forward)
-        self.heard_at = 0.0
+        self.heard_at = self.asleep_s = 0.0
         self.recklessness = rng.choice((0.0, 0.2, 0.3, 0.4))
         self.path = "/v1/chat/completions" if is_forward else "/api/dce/proxy"
 
@@ -181,7 +181,9 @@ class SimClient:
             return True
         if deed == "nap":
             connection.end.pause_reading()
-            await asyncio.sleep(self.rng.choice((0.1, 2.0, 30.0)))
+            nap_s = self.rng.choice((0.1, 2.0, 30.0))
+            await asyncio.sleep(nap_s)
+            self.asleep_s += nap_s
             connection.end.resume_reading()
         elif self.seen.stream_id:
             index = self.rng.randrange(self.seen.n)
@@ -233,7 +235,8 @@ class SimClient:
         self.seen.is_unknown = connection.status == 404 and bool(self.seen.stream_id)
         self.seen.is_gap = error["code"] == "stream_interrupted" and bool(self.seen.stream_id)
         if self.seen.is_unknown:
-            silence_s = asyncio.get_running_loop().time() - self.heard_at
+            # What a sleeper reads when it wakes may be old: the gateway may have cut it long ago.
+            silence_s = asyncio.get_running_loop().time() - self.heard_at + self.asleep_s
             assert silence_s > self.seen.grace_s - 2 * MAX_LATENCY_S, "forgotten before its time"
         if not self.seen.is_unknown and not self.seen.is_gap:
             self.seen.errors.append(error)

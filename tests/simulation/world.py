@@ -6,6 +6,7 @@ Real: the ASGI app, uvicorn's protocol, the transport with its parser, streams, 
 import asyncio
 import contextlib
 import random
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from tests.simulation.client import GATEWAY_PORT, Seen, SimClient
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Network
 
+LEDGER = "ledger.db"
+Rows = dict[str, list[tuple[int, int]]]
 SETTLE_S = 700.0
 """By then every timeout of the settings below has passed."""
 
@@ -56,6 +59,9 @@ class World:
 
     def __init__(self, seed: int, folder: Path, key: str) -> None:
         self.rng = random.Random(seed)
+        self.folder = folder
+        for stale in folder.glob(f"{LEDGER}*"):
+            stale.unlink()
         self.loop = VirtualLoop()
         self.network = Network(self.loop, self.rng)
         self.key = key
@@ -87,13 +93,25 @@ class World:
             await self._settle(gateway)
             self._check_released(gateway)
         await asyncio.sleep(1)
+        rows = self._rows()
         for each in seen:
             check_seen(each, self.served)
+            check_rows(each, rows)
         check_served(self.served)
         assert not self.loop.faults, self.loop.faults
         others = asyncio.all_tasks() - {asyncio.current_task()}
         assert not others, others
         return Outcome(seen=list(seen), served=self.served)
+
+    def _rows(self) -> Rows:
+        """The ledger of this world: stream → choice and completion tokens of each row."""
+        rows: Rows = {}
+        with contextlib.closing(sqlite3.connect(self.folder / LEDGER)) as database:
+            for stream, choice, tokens in database.execute(
+                "SELECT stream_id, choice, completion_tokens FROM responses"
+            ):
+                rows.setdefault(stream, []).append((choice, tokens))
+        return rows
 
     async def _settle(self, gateway: Gateway) -> None:
         """Waits until all is released, or would have had to be."""
@@ -188,6 +206,16 @@ def _check_text(text: str, served: list[Served], *, is_whole: bool) -> None:
     )
     assert tokens <= sent
     assert not is_whole or tokens == sent, "said to be whole, but is not"
+
+
+def check_rows(seen: Seen, rows: Rows) -> None:
+    """Every response that a backend was asked for has one row, whatever became of it; the sums are what the client was told."""
+    if seen.is_forward or not seen.stream_id:
+        return
+    mine = rows.get(seen.stream_id, [])
+    assert sorted(choice for choice, _ in mine) == list(range(seen.n)), "a response without its row, or with two"
+    if seen.usage is not None:
+        assert sum(tokens for _, tokens in mine) == seen.usage["completion_tokens"], "the ledger says otherwise"
 
 
 def check_served(served: list[Served]) -> None:
