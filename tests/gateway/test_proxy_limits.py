@@ -236,6 +236,13 @@ def test_no_request_runs_for_ever(make_chain: Callable[..., Chain], owned_by: st
     assert not answer.is_done
     whole = chain.post(stream=False)
     assert (whole.status_code, error_of(whole)["code"]) == (504, "backend_timeout")
+    with chain.stream("/v1/chat/completions", model=MODEL, stream=True) as passed:
+        passed.rest()
+    assert "total_timeout_s" in passed.error["message"]
+    assert passed.texts()[0]
+    chain.behave(fault="stall")
+    stalled = error_of(chain.post("/v1/chat/completions", model=MODEL))
+    assert (stalled["code"], "total_timeout_s" in stalled["message"]) == ("backend_timeout", True)
     eventually(chain.is_idle)
     assert {upstream.breaker.admits() for upstream in chain.server.gateway.upstreams} == {True}
     chain.behave()

@@ -1,6 +1,8 @@
 """The pass-through: an OpenAI request to the backend that serves its model, answered byte for byte; models and token counts."""
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from dce.gateway.accounts import Account, Accounts, ender_of
@@ -11,6 +13,7 @@ from dce.gateway.bounds import responses_in
 from dce.gateway.catalog import Catalog
 from dce.gateway.entries import Relayed
 from dce.gateway.failover import Attempts, Dispatcher
+from dce.gateway.faults import ran_too_long
 from dce.gateway.kinds import TOKENIZE_PATH, Model
 from dce.gateway.queue_notice import QueuedRelay
 from dce.gateway.relay import Relay
@@ -64,16 +67,20 @@ class Forwarder:
         attempts = self._dispatcher.one(model.id, key, n)
         account.open(model.id, n)
         passed = _Passed()
+        deadline = _Deadline(self._settings.total_timeout_s)
         try:
-            exchange = await attempts.open(lambda upstream: self._send(account, ask, model, upstream))
+            async with deadline.kept():
+                exchange = await attempts.open(lambda upstream: self._send(account, ask, model, upstream))
             if exchange.header(b"content-type").startswith(b"text/event-stream"):
                 passed.relay = Relay(exchange, request.wire, request.id, request.dialect)
-                await self._relay_events(request, exchange.status, passed.relay)
-                attempts.lease.end(passed.relay.error)
+                await self._relay_events(request, exchange.status, passed.relay, deadline)
+                if not passed.relay.is_expired:
+                    attempts.lease.end(passed.relay.error)
             elif request.is_started:
                 raise DceError("backend_error", "the backend answered a stream's request without a stream")
             else:
-                passed.body = await self._whole(exchange, attempts)
+                async with deadline.kept():
+                    passed.body = await self._whole(exchange, attempts)
                 await request.answer(exchange.status, passed.body)
         except DceError as error:
             passed.fault = error
@@ -97,8 +104,9 @@ class Forwarder:
         attempts.lease.end()
         return body
 
-    async def _relay_events(self, request: Request, status: int, relay: Relay) -> None:
+    async def _relay_events(self, request: Request, status: int, relay: Relay, deadline: "_Deadline") -> None:
         """Passes a stream on, to its end."""
+        timer = asyncio.get_running_loop().call_at(deadline.at, relay.expire, deadline.total_s)
         try:
             if not request.is_started:
                 await request.start(status, NO_BUFFERING)
@@ -107,6 +115,7 @@ class Forwarder:
             await until_finished(relay, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
         finally:
+            timer.cancel()
             relay.close()
 
     async def models(self, request: Request) -> None:
@@ -142,6 +151,23 @@ def _demand(ask: ForwardBody, model: Model) -> Demand:
     if "messages" not in fields and "prompt" not in fields and longest is None and not ask.is_stream:
         longest = 1
     return Demand.of(responses_in(fields), len(ask.raw), longest, model.max_model_len)
+
+
+class _Deadline:
+    """When a request has been at the backends for as long as it may."""
+
+    def __init__(self, total_s: float) -> None:
+        self.total_s = total_s
+        self.at = asyncio.get_running_loop().time() + total_s
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Interrupts the block at the deadline: backend_timeout."""
+        try:
+            async with asyncio.timeout_at(self.at):
+                yield
+        except TimeoutError:
+            raise ran_too_long(self.total_s) from None
 
 
 class _Passed:

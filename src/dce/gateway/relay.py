@@ -10,6 +10,7 @@ from collections import deque
 
 from dce.gateway.chunks import chunk, content
 from dce.gateway.dialects import OPENAI, Dialect
+from dce.gateway.faults import ran_too_long
 from dce.gateway.transport import Exchange
 from dce.gateway.wire import ClientWire
 from dce.wire.errors import DceError
@@ -34,6 +35,7 @@ class Relay:
         self.first_at: float | None = None
         """When the first bytes came, on the loop's clock."""
         self.is_paused = False
+        self.is_expired = False
         self.error: DceError | None = None
         """How the backend broke off, if it did."""
         self._last: deque[bytes] = deque(maxlen=KEPT_CHUNKS)
@@ -77,6 +79,13 @@ class Relay:
             self._wire.write(b"\n\n" + self._dialect.event(error, self._request_id))
         if not self.finished.done():
             self.finished.set_result(None)
+
+    def expire(self, total_s: float) -> None:
+        """Time is up, which is no fault of the backend."""
+        if self._exchange is not None:
+            self._exchange.abort()
+            self.is_expired = True
+            self.end(ran_too_long(total_s))
 
     def resume(self) -> None:
         """The client reads again."""
