@@ -1,9 +1,11 @@
 """Keys with limits at a running gateway: refused with numbers, served as soon as promised, edited and rotated without a restart."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ from tests.fakes.vllm import CONTEXT, MODEL, FakeVllm
 from tests.gateway.test_openai_sdk import MESSAGES, sdk
 from tests.gateway.test_queue_notice import busy, depth
 
+LEFT = re.compile(r"has ([\d,]+) left")
 MANY = 1000
 """More requests than any limit here lets through."""
 
@@ -222,6 +225,29 @@ def test_a_budget(chain: Chain) -> None:
         assert "renews at" in error["message"]
         assert int(refused.headers["retry-after"]) <= 24 * 3600
         assert chain.fake.chats()
+
+
+@pytest.mark.parametrize("period", ["day", "month", "total"])
+def test_a_budget_is_kept_over_a_restart(tmp_path: Path, period: str) -> None:
+    """What a key has used, in answers, streams, streams that were left and passed-on requests, is known to the gateway that is
+    started next."""
+    with Chain(tmp_path) as chain, limited(chain, budget_tokens=400, budget_period=period) as client:
+        key = client.headers["authorization"].removeprefix("Bearer ")
+        chain.key = key
+        chain.ask(max_tokens=50)
+        chain.behave(tokens=100, delay_s=0.001)
+        with chain.stream(max_tokens=100) as left:
+            left.until(lambda answer: answer.choices[0].text if answer.choices else "")
+        eventually(chain.is_idle)
+        chain.behave()
+        chain.ask(
+            "/v1/chat/completions", model=MODEL, stream=True, max_tokens=50, stream_options={"include_usage": True}
+        )
+        before = error_of(until_refused(lambda: ask(client, max_tokens=50)))
+    with Chain(tmp_path) as again, client_of(again.server.url, key) as client:
+        after = error_of(ask(client, max_tokens=50))
+    assert after["code"] == "quota_exceeded"
+    assert LEFT.findall(after["message"]) == LEFT.findall(before["message"]) != []
 
 
 @pytest.mark.parametrize("owned_by", ["vllm", "llamacpp"])
