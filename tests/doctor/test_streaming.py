@@ -1,6 +1,8 @@
 """The doctor's questions about streams: clumped ones and those that nobody ends are told, fast models give no false alarm."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from dce.doctor.findings import Diagnosis, Dropped
 from dce.doctor.handshake import trusted
 from dce.doctor.http import Http
+from dce.doctor.judge_model import judge_cancellation
 from dce.doctor.streaming import Streams
 from dce.doctor.target import read_target
 from dce.doctor.tree import Question, examine
@@ -63,6 +66,54 @@ def test_a_dropped_stream_that_runs_on(listed: list[object], is_running: bool) -
             return seen
 
     assert asyncio.run(run()).is_running is is_running
+
+
+@asynccontextmanager
+async def deaf_proxy(upstream: str) -> AsyncIterator[str]:
+    """Passes bytes on at once, and goes on reading from upstream when its client has gone."""
+    host, port = upstream.removeprefix("http://").split(":")
+    writers: list[asyncio.StreamWriter] = []
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection(host, int(port))
+        writers.extend((writer, up_writer))
+
+        async def requests() -> None:
+            while piece := await reader.read(65536):
+                up_writer.write(piece)
+
+        asking = asyncio.create_task(requests())
+        while piece := await up_reader.read(65536):
+            if not writer.is_closing():
+                writer.write(piece)
+        writer.close()
+        asking.cancel()
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+    for writer in writers:
+        writer.transport.abort()
+    await asyncio.sleep(0)
+
+
+def test_a_proxy_that_does_not_hear_the_client_go(tmp_path: Path) -> None:
+    """Through a proxy that goes on reading for nobody, the doctor sees by the gateway's own word that the response runs on."""
+
+    async def run(upstream: str) -> Dropped:
+        async with deaf_proxy(upstream) as url:
+            http = Http(read_target(url, {}), chain.key, trusted({}))
+            seen = await Streams(http, cancel_timeout_s=0.2).dropped(None)
+            await http.close()
+            return seen
+
+    with Chain(tmp_path) as chain:
+        chain.behave(tokens=10_000, delay_s=SLOW)
+        seen = asyncio.run(run(chain.server.url))
+        assert (seen.was_running, seen.is_running) == (True, True), seen
+        finding = judge_cancellation(seen)
+        assert (finding.code, "proxy_ignore_client_abort off" in finding.fix) == ("cancel_lost", True)
+        eventually(chain.is_idle)
 
 
 @pytest.mark.parametrize(("tokens", "delay_s", "cancel"), [(8, 0.0, ""), (10_000, SLOW, "ended at the backend")])

@@ -88,7 +88,7 @@ class Streams:
                 stream_id, server = response.headers.get("x-dce-stream-id", ""), response.headers.get("server", "")
                 async with aclosing(_events(response)) as events:
                     await anext(events, None)
-                running = await self._running()
+                    running = await self._running()  # in here: leaving this block may already close the connection
             if isinstance(running, Answer | Failure):
                 return Dropped(failure=running)
             return await self._wait_for_end(stream_id, Dropped(was_running=stream_id in running, server=server))

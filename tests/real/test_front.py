@@ -1,0 +1,118 @@
+"""The gateway behind a real Caddy and a real nginx with the shipped files: TLS, nothing kept back, a client that goes frees the GPU."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from dce.doctor.findings import Check, Diagnosis
+from dce.doctor.tree import Question, examine
+from tests.fakes.chain import PROXY, SLOW, Answer, Chain, check_sound, eventually
+from tests.real.proxies import Front, caddy, nginx
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Chain]:
+    """A gateway with a scripted backend."""
+    with Chain(tmp_path / "chain") as chain:
+        yield chain
+
+
+@pytest.fixture(params=[caddy, nginx], ids=["caddy", "nginx"])
+def front(chain: Chain, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Front]:
+    """Each of the two with its shipped file."""
+    start: Callable[[Chain, Path], AbstractContextManager[Front]] = request.param
+    with start(chain, tmp_path) as front:
+        yield front
+
+
+def diagnose(front: Front, chain: Chain, url: str = "") -> Diagnosis:
+    return asyncio.run(examine(Question(url=url or front.url, key=chain.key), front.environ))
+
+
+def failed(diagnosis: Diagnosis) -> Check:
+    return next(check for check in diagnosis.checks if check.ok is False)
+
+
+def test_the_doctor_is_content(front: Front, chain: Chain) -> None:
+    """Through it every hop is well: a trusted certificate, events one by one, a dropped response ended at the backend."""
+    chain.behave(tokens=10_000, delay_s=SLOW)
+    diagnosis = diagnose(front, chain)
+    assert diagnosis.ok, diagnosis
+    said = {check.name: check.detail for check in diagnosis.checks}
+    assert "certificate trusted" in said["tls"]
+    assert "nothing keeps them back" in said["streaming"]
+    assert "ended at the backend" in said["cancel"]
+
+
+def test_a_whole_stream(front: Front, chain: Chain) -> None:
+    """Ten responses come through whole, in order and with their end."""
+    chain.behave()
+    with front.client(chain.key) as client, client.stream("POST", PROXY, json=chain.body(n=10)) as response:
+        check_sound(Answer(response).rest(), 10)
+
+
+def test_frames_come_while_the_stream_is_open(front: Front, chain: Chain) -> None:
+    """What a backend has said is with the client although the backend says nothing more; the client's going frees it."""
+    chain.behave(fault="stall")
+    with front.client(chain.key) as client, client.stream("POST", PROXY, json=chain.body(n=2)) as response:
+        Answer(response).until(lambda seen: all(seen.texts().get(index) for index in range(2)))
+        assert chain.fake.open_streams == 2
+    eventually(chain.is_idle)
+    assert chain.fake.aborted == 2
+
+
+def test_a_large_prompt(front: Front, chain: Chain) -> None:
+    """A prompt of 4 MB comes through; one of more than max_body_bytes is refused."""
+    chain.behave()
+    with front.client(chain.key) as client:
+        large = chain.body(messages=[{"role": "user", "content": "x" * 4_000_000}], stream=False)
+        assert client.post(PROXY, json=large).status_code == 200
+        assert client.post(PROXY, content=b" " * (50 * 1024 * 1024 + 1)).status_code == 413
+
+
+def test_a_gateway_that_is_down(front: Front, chain: Chain) -> None:
+    """The web server is told from the gateway behind it."""
+    chain.server.stop()
+    diagnosis = diagnose(front, chain)
+    assert (failed(diagnosis).name, diagnosis.code) == ("gateway", "gateway_unreachable")
+    assert "reverse proxy" in failed(diagnosis).detail
+
+
+def test_plain_http_to_its_tls_port(front: Front, chain: Chain) -> None:
+    """http:// to its port: the doctor says https://."""
+    diagnosis = diagnose(front, chain, front.url.replace("https:", "http:"))
+    assert (failed(diagnosis).name, diagnosis.code) == ("gateway", "not_a_gateway")
+    assert "https://" in failed(diagnosis).fix
+
+
+def test_an_nginx_that_keeps_events_back(chain: Chain, tmp_path: Path) -> None:
+    """With nginx's own default of buffering, the doctor says that events are kept back and names nginx's settings."""
+    changes = {"proxy_buffering off;": "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"}
+    with nginx(chain, tmp_path, changes) as front:
+        diagnosis = diagnose(front, chain)
+    assert (failed(diagnosis).name, diagnosis.code) == ("streaming", "stream_buffered"), diagnosis
+    assert "proxy_buffering off" in failed(diagnosis).fix
+
+
+def test_compressing_alone_is_no_alarm(chain: Chain, tmp_path: Path) -> None:
+    """A compressor that lets every event go at once is not blamed."""
+    changes = {"gzip off;": "gzip on; gzip_types text/event-stream; gzip_proxied any; gzip_min_length 0;"}
+    with nginx(chain, tmp_path, changes) as front:
+        assert diagnose(front, chain).ok
+
+
+def test_nginx_logs_no_content(chain: Chain, tmp_path: Path) -> None:
+    """The access log of the shipped file holds the route and the request's id, and neither key nor prompt nor answer."""
+    chain.behave()
+    with nginx(chain, tmp_path) as front, front.client(chain.key) as client:
+        secret = "canary-in-the-prompt"
+        answer = client.post(PROXY, json=chain.body(messages=[{"role": "user", "content": secret}], stream=False))
+        log = tmp_path / "access.log"
+        eventually(lambda: answer.headers["x-request-id"] in log.read_text())
+        assert PROXY in log.read_text()
+        assert not [word for word in (secret, chain.key, "Grüße") if word in log.read_text()]
