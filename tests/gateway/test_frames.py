@@ -2,12 +2,13 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.frames import MAX_FRAME_BYTES, FrameSplitter, index_of, is_plain, with_index
+from dce.gateway.frames import MAX_FRAME_BYTES, FrameSplitter, Likeness, index_of, is_plain, with_index
 from dce.wire.errors import DceError
 from dce.wire.sse import Decoder
 
@@ -134,3 +135,72 @@ def test_a_frame_without_end_is_refused() -> None:
     splitter.feed(b"data: " + b"x" * (MAX_FRAME_BYTES - 6))
     with pytest.raises(DceError, match="frame of more than"):
         splitter.feed(b"x")
+
+
+def usual(text: str, index: int = 0, tokens: int = 3, **more: Any) -> bytes:
+    """An event of vLLM with running counts."""
+    choice = {"index": index, "delta": {"content": text}, "logprobs": None, "finish_reason": None, **more}
+    return (
+        b"data: "
+        + json.dumps(
+            {"id": "c1", "choices": [choice], "usage": {"completion_tokens": tokens}},
+            separators=(",", ":"),
+            ensure_ascii=False,
+        ).encode()
+        + b"\n\n"
+    )
+
+
+def learnt(index: int, text: str = "a") -> Likeness:
+    likeness, piece = Likeness(), usual(text)
+    numbered = with_index(piece[6:-2], index)
+    assert numbered is not None
+    likeness.learn(piece, piece[6:-2], numbered)
+    return likeness
+
+
+@given(st.text(), st.integers(0, 19), st.integers(1, 10**6))
+def test_a_frame_like_the_one_before_is_renumbered(text: str, index: int, tokens: int) -> None:
+    """Whatever the text and the counts: what is taken for alike is the same frame with the other index; else it is left."""
+    frame = learnt(index).frame(usual(text, tokens=tokens))
+    assert frame == (b"" if '"' in text else usual(text, index, tokens)[6:-2])
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        usual("a")[:-1],
+        usual("a") + b"\n",
+        usual("a") + usual("b"),
+        usual("a", finish_reason="stop"),
+        usual("a", index=1),
+        usual("a", delta={"reasoning": "a"}),
+        usual("a", delta={"content": "a", "tool_calls": [{"index": 0}]}),
+        usual("a").replace(b'"a"', b'"a\n\n"'),
+        usual("a").replace(b'"a"', b'"a\r"'),
+        usual("a").replace(b'"a"', b'"a\\""'),
+        usual("a").replace(b'"a"', b'"a"},"finish_reason":"stop"},{"index":0,"delta":{"content":"b"'),
+        b"",
+        b"data: [DONE]\n\n",
+        b": comment\n\n",
+    ],
+)
+def test_what_is_not_alike_is_left(piece: bytes) -> None:
+    """A frame of another shape, half of one, two at once, or one that hides something in its text goes the long way."""
+    assert learnt(3).frame(piece) == b""
+
+
+def test_nothing_is_alike_before_something_is_learnt() -> None:
+    """Only an event of its own, in the usual form, with a text that ends at its quote teaches anything."""
+    likeness = Likeness()
+    assert likeness.frame(usual("a")) == b""
+    for piece in (
+        b"data:" + usual("a")[6:],
+        usual("a") + usual("b"),
+        usual('a"'),
+        usual("a", delta={"role": "x", "n": 1}),
+    ):
+        data = usual("a")[6:-2] if piece.count(b"data:") > 1 else piece.removeprefix(b"data:").strip()
+        likeness.learn(piece, data, data)
+        assert likeness.frame(usual("a")) == b""
+    assert learnt(0).frame(usual("b")) == usual("b")[6:-2]

@@ -38,6 +38,7 @@ class OpenWire:
     is_writable = True
     is_gone = False
     on_writable: Callable[[], None] | None = None
+    on_full: Callable[[], None] | None = None
 
     def write(self, data: bytes) -> None:
         """Taken."""

@@ -1,6 +1,7 @@
 """A pass-through stream: the backend's bytes, and an end that is true."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import cast
 
@@ -18,7 +19,24 @@ class Ends:
     def __init__(self) -> None:
         self.written = b""
         self.is_writable = True
+        self.on_full: Callable[[], None] = lambda: None
         self.calls: list[str] = []
+        self.whole_chunks = 0
+
+    def start_through(self, sink: object, send: Callable[[bytes], object], tail: deque[bytes]) -> None:
+        del sink
+        self._through, self._tail = send, tail
+
+    def whole(self, data: bytes) -> None:
+        """The backend sends one whole chunk, alone."""
+        self.whole_chunks += 1
+        self._tail.append(chunk(data))
+        self._through(chunk(data))
+
+    def fill(self) -> None:
+        """The client's socket takes no more."""
+        self.is_writable = False
+        self.on_full()
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -94,13 +112,15 @@ def test_whole_chunks_go_on_as_they_are() -> None:
     """A chunk that comes alone keeps its framing; whether it ended an event is known, whatever its line ends are."""
 
     def scene(relay: Relay, ends: Ends) -> None:
+        relay.data(b"data: first\n\n")
+        relay.start()
         for event, is_whole in (
             (b"data: a\n\n", True),
             (b"data: b\r\n", False),
             (b"\r\n", False),
             (b"c\r\n\r\n", True),
         ):
-            relay.chunk(chunk(event))
+            ends.whole(event)
             before = ends.written
             relay.heartbeat()
             assert (ends.written != before) is is_whole
@@ -108,7 +128,7 @@ def test_whole_chunks_go_on_as_they_are() -> None:
         before = ends.written
         relay.heartbeat()
         assert ends.written == before
-        assert relay.frames == 5
+        assert relay.frames == 6
 
     played(scene)
 
@@ -117,17 +137,15 @@ def test_a_slow_client_pauses_the_backend_until_it_reads() -> None:
     """Backpressure goes through, once, and back."""
 
     def scene(relay: Relay, ends: Ends) -> None:
+        relay.start()
         relay.resume()
-        ends.is_writable = False
-        paused = []
-        arrivals: list[tuple[Callable[[bytes], None], bytes]] = [(relay.data, b"x"), (relay.chunk, chunk(b"x"))]
-        for arrive, piece in arrivals:
-            arrive(piece)
-            paused.append(relay.is_paused)
-            relay.resume()
-            paused.append(relay.is_paused)
-        assert paused == [True, False, True, False]
-        assert ends.calls == ["pause", "resume", "pause", "resume"]
+        ends.fill()
+        paused = [relay.is_paused]
+        relay.resume()
+        assert [*paused, relay.is_paused] == [True, False]
+        assert ends.calls == ["pause", "resume"]
+        relay.start()
+        assert ends.calls[2:] == ["pause"]
 
     played(scene)
 
@@ -140,8 +158,8 @@ def test_a_connection_that_has_ended_is_not_closed() -> None:
         assert ends.calls == ["abort"]
 
     def over(relay: Relay, ends: Ends) -> None:
-        ends.is_writable = False
-        relay.data(b"x")
+        relay.start()
+        ends.fill()
         relay.end(None)
         relay.resume()
         relay.close()
@@ -156,10 +174,11 @@ def test_the_end_is_kept() -> None:
 
     def scene(relay: Relay, ends: Ends) -> None:
         assert (relay.tail, relay.first_at, relay.is_over) == (b"", None, False)
-        relay.chunk(chunk(b"data: first\n\n"))
+        relay.start()
+        relay.data(b"data: first\n\n")
         began = relay.first_at
         for at in range(100):
-            relay.chunk(chunk(b"data: %d\n\n" % at))
+            ends.whole(b"data: %d\n\n" % at)
         relay.data(b"data: usage\n\ndata: [DONE]\n\n")
         relay.end(None)
         assert began == relay.first_at is not None

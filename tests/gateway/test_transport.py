@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -331,10 +332,12 @@ def test_a_body_is_the_same_however_it_is_cut(
             sink.body += rest[:-2]
 
         exchange.data_received(CHUNKED)
-        exchange.start(sink, take if is_framed else None)
+        tail = deque[bytes](maxlen=3)
+        exchange.start_through(sink, take, tail) if is_framed else exchange.start(sink)
         for begin, end in itertools.pairwise(at):
             exchange.data_received(raw[begin:end])
         assert (sink.body, sink.ends) == (b"".join(texts), 0)
+        assert list(tail) == chunks[-3:]
         exchange.data_received(b"0\r\n\r\n")
         assert (sink.body, await sink.done) == (b"".join(texts), None)
 
@@ -348,11 +351,12 @@ def test_the_usual_chunks_skip_the_parser() -> None:
         exchange = Exchange(Transport(PATIENT), Address(scheme="http", host="h", port=1))
         sink, chunks = Sink(), list[bytes]()
         exchange.data_received(CHUNKED)
-        exchange.start(sink, chunks.append)
+        exchange.start_through(sink, chunks.append, deque(maxlen=3))
         for text in (b"one", b"two", b"three"):
             exchange.data_received(chunk(text))
         exchange.data_received(chunk(b"four") + b"0\r\n\r\n")
         assert chunks == [chunk(b"two"), chunk(b"three")]
+        assert exchange.whole_chunks == 2
         assert sink.body == b"onefour"
         assert await sink.done is None
 

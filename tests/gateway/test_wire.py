@@ -36,38 +36,40 @@ def test_a_write_is_one_chunk() -> None:
 
 
 def test_a_client_that_is_gone_is_told_once_and_left_alone() -> None:
-    """The one who answers hears of the going; after it nothing is written or cut."""
+    """The one who streams stops, the one who answers hears of the going; after it nothing is written or cut."""
     client, socket = wire()
     calls: list[str] = []
+    client.on_full = lambda: calls.append("full")
     client.on_gone = lambda: calls.append("gone")
     client.gone()
     client.write(b"late")
     client.send(b"1\r\nx\r\n")
     client.cut()
-    assert calls == ["gone"]
+    assert calls == ["full", "gone"]
     assert client.is_gone
     assert (socket.written, socket.aborts) == ([], 0)
 
 
 def test_a_full_socket_is_said_and_its_emptying_too() -> None:
-    """Writability follows the socket, and whoever streams is told when there is room."""
+    """Writability follows the socket, and whoever streams is told when it is full and when there is room."""
     client, _ = wire()
     seen = [client.is_writable]
     calls: list[bool] = []
-    client.on_writable = lambda: calls.append(client.is_writable)
+    client.on_full = client.on_writable = lambda: calls.append(client.is_writable)
     client.paused()
     seen.append(client.is_writable)
     client.resumed()
     assert seen == [True, False]
-    assert calls == [True]
+    assert calls == [False, True]
 
 
 def test_a_released_wire_calls_nobody() -> None:
     """After its request is over a connection that closes or drains disturbs no one."""
     client, _ = wire()
     calls: list[str] = []
-    client.on_gone = client.on_writable = lambda: calls.append("called")
+    client.on_full = client.on_gone = client.on_writable = lambda: calls.append("called")
     client.release()
+    client.paused()
     client.resumed()
     client.gone()
     assert calls == []

@@ -30,8 +30,7 @@ class Relay:
         self._dialect = dialect
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
-        self.frames = 0
-        """Events passed on; of pieces that hold several, about."""
+        self._parsed = self._whole = 0
         self.first_at: float | None = None
         """When the first bytes came, on the loop's clock."""
         self.is_paused = False
@@ -40,6 +39,11 @@ class Relay:
         """How the backend broke off, if it did."""
         self._last: deque[bytes] = deque(maxlen=KEPT_CHUNKS)
         """The end of what was passed on, with its framing."""
+
+    @property
+    def frames(self) -> int:
+        """Events passed on; of pieces that hold several, about."""
+        return self._parsed + (self._whole if self._exchange is None else self._exchange.whole_chunks)
 
     @property
     def is_over(self) -> bool:
@@ -52,27 +56,25 @@ class Relay:
         return b"".join(map(content, self._last))
 
     def start(self) -> None:
-        """Bytes flow from here on."""
+        """Bytes flow from here on: every event but the first and the last few straight from socket to socket."""
+        self._wire.on_full = self.pause
         if self._exchange is not None:
-            self._exchange.start(self, self.chunk)
-
-    def chunk(self, framed: bytes) -> None:
-        """Passes on one whole chunk: every event of a stream but its first and last few comes here."""
-        self.frames += 1
-        if not self._last:
-            self.first_at = self._loop.time()
-        self._last.append(framed)
-        self._wire.send(framed)
+            self._exchange.start_through(self, self._wire.send, self._last)
         if not self._wire.is_writable:
-            self._pause()
+            self.pause()
 
     def data(self, piece: bytes) -> None:
-        """Passes on what one wake-up brought, in one write."""
-        self.frames += max(0, piece.count(b"\n\n") - 1)
-        self.chunk(chunk(piece))
+        """Passes on what one wake-up brought and was not one whole chunk, in one write."""
+        if not self._last:
+            self.first_at = self._loop.time()
+        self._parsed += max(1, piece.count(b"\n\n"))
+        framed = chunk(piece)
+        self._last.append(framed)
+        self._wire.send(framed)
 
     def end(self, error: DceError | None) -> None:
         """The backend's body is over; its connection belongs to the next request from here on."""
+        self._whole = self.frames - self._parsed
         self._exchange = None
         self.error = error
         if error is not None:
@@ -86,6 +88,12 @@ class Relay:
             self._exchange.abort()
             self.is_expired = True
             self.end(ran_too_long(total_s))
+
+    def pause(self) -> None:
+        """The client's socket is full: the backend waits."""
+        self.is_paused = True
+        if self._exchange is not None:
+            self._exchange.pause()
 
     def resume(self) -> None:
         """The client reads again."""
@@ -103,8 +111,3 @@ class Relay:
         """Closes the backend request if it still runs."""
         if self._exchange is not None:
             self._exchange.abort()
-
-    def _pause(self) -> None:
-        self.is_paused = True
-        if self._exchange is not None:
-            self._exchange.pause()

@@ -16,7 +16,7 @@ import msgspec
 
 from dce.gateway.counts import Count, counts, total
 from dce.gateway.faults import frame_fault, ran_too_long
-from dce.gateway.frames import FrameSplitter, index_of, is_plain, with_index
+from dce.gateway.frames import FrameSplitter, Likeness, index_of, is_plain, with_index
 from dce.gateway.output import Output
 from dce.gateway.transport import Exchange
 from dce.wire.chat import BadChunk, Usage, chunk_of, read_values
@@ -92,6 +92,7 @@ class Part:
         self._sent = self.indices
         self._first = self.indices[0]
         self._is_single = len(self.indices) == 1
+        self._likeness = Likeness()
         self._is_done = False
 
     @property
@@ -101,12 +102,19 @@ class Part:
 
     def data(self, piece: bytes) -> None:
         """Bytes of the backend: whole frames go on at once."""
+        frame = self._likeness.frame(piece)
+        if frame and self._splitter.is_between_frames:
+            self._stream.pass_on(self._first, frame)
+        else:
+            self._read(piece)
+        self._stream.check_writable(self)
+
+    def _read(self, piece: bytes) -> None:
         try:
             for frame in self._splitter.feed(piece):
-                self._frame(frame)
+                self._frame(frame, piece)
         except (DceError, BadChunk) as error:
             self._fail(error)
-        self._stream.check_writable(self)
 
     def end(self, error: DceError | None) -> None:
         """The backend's answer is over; whatever has not finished by now is lost."""
@@ -114,7 +122,7 @@ class Part:
             try:
                 for frame in self._splitter.flush():
                     # Its end is only assumed, so it is decoded, however plain it looks; half a frame of a broken connection is none.
-                    self._frame(frame) if frame == DONE else self._decoded(frame)
+                    self._frame(frame, b"") if frame == DONE else self._decoded(frame)
             except (DceError, BadChunk) as fault:
                 self._fail(fault)
             error = DceError("stream_interrupted", "the backend ended the stream without finishing this response")
@@ -136,7 +144,7 @@ class Part:
         self.close()
         self._stream.lose(self, error)
 
-    def _frame(self, data: bytes) -> None:
+    def _frame(self, data: bytes, piece: bytes) -> None:
         if is_plain(data):
             # A backend counts the choices of its own request from 0.
             was = 0 if self._is_single else index_of(data)
@@ -144,6 +152,8 @@ class Part:
             numbered = data if was == index else with_index(data, index, was)
             if numbered is not None and index in self.indices:
                 self._stream.pass_on(index, numbered)
+                if self._is_single:
+                    self._likeness.learn(piece, data, numbered)
                 return
         if data == DONE:
             self._is_done = True

@@ -8,6 +8,7 @@ Invariant: `sink.end` is called exactly once for a started exchange, unless it i
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ IDLE_CONNECTION_S = 4.0
 MAX_IDLE_CONNECTIONS = 64
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Longest answer collected whole (`Exchange.read`): a non-streamed completion with twenty long choices fits."""
+IDLE_LOOKS = 8
+"""How often within the idle limit a stream is looked at: a stalled one is found at most an eighth of the limit late."""
 MAX_EARLY_BYTES = 256 * 1024
 """Body bytes kept before anybody asked for them; more than this pauses the backend."""
 
@@ -68,7 +71,6 @@ class Exchange(asyncio.Protocol):
         self._owner = transport
         self._address = address
         self._loop = asyncio.get_running_loop()
-        self._time = self._loop.time
         self._wire: asyncio.Transport | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._reset()
@@ -82,27 +84,35 @@ class Exchange(asyncio.Protocol):
         self._on_piece: Callable[[bytes], object] | None = None
         self._on_whole_chunk: Callable[[bytes], object] | None = None
         """`_on_piece` while the parser stands between two chunks, else None."""
-        self._is_framing_wanted = False
+        self._tail: deque[bytes] | None = None
         self._has_chunk_ended = False
+        self.whole_chunks = 0
+        """How many chunks went past the parser."""
+        self._seen_chunks = 0
         self._pieces: list[bytes] = []
         self._is_complete = False
         self._is_kept_alive = False
         self._is_ended = False
         self._failure: DceError | None = None
-        self._last_data_at = self._time()
+        self._last_data_at = self._loop.time()
         self._silent_since: float | None = None
         """When the body was asked for, unless some of it was there: as long as it is the time of the last data, no token has come."""
         self._has_any_byte = False
 
     # -- used by the gateway ------------------------------------------------------------------------------------------
 
-    def start(self, sink: Sink, on_chunk: Callable[[bytes], object] | None = None) -> None:
-        """Hands the body to `sink`, beginning with what has already arrived. With `on_chunk`, what came as exactly one chunk
-        goes there instead of to `sink.data`, its framing left on: to be passed on as it is."""
-        self._sink = sink
-        self._on_piece = on_chunk or sink.data
-        self._is_framing_wanted = on_chunk is not None
-        self._last_data_at = self._time()
+    def start(self, sink: Sink) -> None:
+        """Hands the body to `sink`, beginning with what has already arrived."""
+        self._begin(sink, sink.data, None)
+
+    def start_through(self, sink: Sink, send: Callable[[bytes], object], tail: deque[bytes]) -> None:
+        """As `start`, but what comes as exactly one chunk goes to `send` and not to the sink, with its framing: from socket to
+        socket in one call. The last few of them are put into `tail`."""
+        self._begin(sink, send, tail)
+
+    def _begin(self, sink: Sink, on_piece: Callable[[bytes], object], tail: deque[bytes] | None) -> None:
+        self._sink, self._on_piece, self._tail = sink, on_piece, tail
+        self._last_data_at = self._loop.time()
         self._silent_since = None if self._pieces else self._last_data_at
         self._watch_idle()
         self._deliver()
@@ -127,7 +137,7 @@ class Exchange(asyncio.Protocol):
 
     def resume(self) -> None:
         """Reads on. The idle clock starts anew: the silence was ours."""
-        self._last_data_at = self._time()
+        self._last_data_at = self._loop.time()
         if self._wire is not None and not self._wire.is_closing():
             self._wire.resume_reading()
 
@@ -177,16 +187,24 @@ class Exchange(asyncio.Protocol):
         self._owner.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        self._last_data_at = self._time()
-        if self._on_whole_chunk is not None and len(data) < MAX_WHOLE_CHUNK:
+        take = (
+            self._on_whole_chunk
+        )  # called by a local name: an attribute that is called is looked up as a method first
+        if take is not None and len(data) < MAX_WHOLE_CHUNK:
             head = CHUNK_HEADS[len(data)]
             if data.startswith(head) and data.endswith(b"\r\n"):
-                self._on_whole_chunk(data if self._is_framing_wanted else data[len(head) : -2])
+                self.whole_chunks += 1
+                if self._tail is None:
+                    take(data[len(head) : -2])
+                else:
+                    self._tail.append(data)
+                    take(data)
                 return
         self._parse(data)
 
     def _parse(self, data: bytes) -> None:
         self._has_any_byte = True
+        self._last_data_at = self._loop.time()
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -261,7 +279,7 @@ class Exchange(asyncio.Protocol):
 
     def _let_go(self) -> None:
         """The sink hears nothing more."""
-        self._sink = self._on_piece = self._on_whole_chunk = None
+        self._sink = self._on_piece = self._on_whole_chunk = self._tail = None
         self._stop_idle_timer()
 
     def _fail(self, error: DceError) -> None:
@@ -276,20 +294,22 @@ class Exchange(asyncio.Protocol):
     def _watch_idle(self) -> None:
         if not self._is_ended and not self._is_complete:
             timeouts = self._owner.timeouts
-            self._idle_timer = self._loop.call_later(min(timeouts.idle_s, timeouts.first_token_s), self._check_idle)
+            first_look_s = min(timeouts.idle_s / IDLE_LOOKS, timeouts.first_token_s)
+            self._idle_timer = self._loop.call_later(first_look_s, self._check_idle)
 
     def _check_idle(self) -> None:
-        """One timer a stream, not one a piece: it looks when the last piece came and sleeps for the rest. vLLM answers with a head
-        at once and then queues and prefills, so until the first token another limit holds."""
-        timeouts = self._owner.timeouts
+        """One timer a stream, not one a piece. Chunks that went past the parser left no time, only their number. vLLM answers with
+        a head at once and then queues and prefills, so until the first token another limit holds."""
+        timeouts, now = self._owner.timeouts, self._loop.time()
+        if self.whole_chunks != self._seen_chunks:
+            self._seen_chunks, self._last_data_at = self.whole_chunks, now
         is_silent = self._last_data_at == self._silent_since
         limit = timeouts.first_token_s if is_silent else timeouts.idle_s
-        left = self._last_data_at + limit - self._time()
+        left = self._last_data_at + limit - now
         is_paused = self._wire is not None and not self._wire.is_reading()
         if left > 0 or is_paused:
-            self._idle_timer = self._loop.call_later(
-                min(left if left > 0 else limit, timeouts.idle_s), self._check_idle
-            )
+            next_look_s = min(left if left > 0 else limit, timeouts.idle_s / IDLE_LOOKS)
+            self._idle_timer = self._loop.call_later(next_look_s, self._check_idle)
             return
         what = "sent no token" if is_silent else "stopped sending in the middle of its answer"
         self._fail(DceError("backend_timeout", f"the backend {what} for {limit:g} s"))

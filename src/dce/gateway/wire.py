@@ -22,10 +22,13 @@ class ClientWire:
         self._protocol = protocol
         self.on_writable: Callable[[], None] | None = None
         """Called when a full socket has room again; set by whoever streams."""
+        self.on_full: Callable[[], None] | None = None
+        """Called when the socket takes no more, be it full or closed; what is sent yet is kept, or lost if it is closed."""
         self.on_gone: Callable[[], object] | None = None
         """Called once when the client closes; set by whoever answers."""
         self.send: Callable[[bytes], object] = _drop
-        """The socket's own `write`, for whole chunks with their framing; takes and forgets them when the client is gone."""
+        """The socket's own `write`, for whole chunks with their framing; takes and forgets them when the client is gone.
+        Whoever keeps it must stop sending when `on_full` is called: a closed socket's own `write` raises."""
         self.is_writable = True
         self.is_gone = False
 
@@ -35,7 +38,7 @@ class ClientWire:
 
     def release(self) -> None:
         """The request is over."""
-        self.on_writable = self.on_gone = None
+        self.on_full = self.on_writable = self.on_gone = None
 
     def write(self, data: bytes) -> None:
         """Sends one chunk of a chunked response body."""
@@ -50,6 +53,8 @@ class ClientWire:
     def paused(self) -> None:
         """The socket is full."""
         self.is_writable = False
+        if self.on_full is not None:
+            self.on_full()
 
     def resumed(self) -> None:
         """The socket has room."""
@@ -61,6 +66,7 @@ class ClientWire:
         """The client closed, or the network did."""
         self.is_gone = True
         self.send = _drop
+        self.paused()
         if self.on_gone is not None:
             self.on_gone()
 
