@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -181,14 +182,20 @@ def test_ten_responses_are_planned_where_they_are_placed() -> None:
 # -- over real sockets ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def pair(make_chain: Callable[..., Chain]) -> Iterator[tuple[Chain, FakeVllm]]:
-    """A gateway before two backends: the chain's own, which is asked first, and a second."""
-    with ExitStack() as stack:
-        second = stack.enter_context(FakeVllm())
-        first = stack.enter_context(FakeVllm())
+@contextmanager
+def two_backends(folder: Path, **settings: Any) -> Iterator[tuple[Chain, FakeVllm]]:
+    """A gateway before two backends: the chain's own, which is asked first, and a second. The gateway ends before they do."""
+    with FakeVllm() as second, FakeVllm() as first:
         backends = (BackendSettings(url=first.url), BackendSettings(url=second.url))
-        yield make_chain(fake=first, backends=backends), second
+        with Chain(folder, fake=first, backends=backends, **settings) as chain:
+            yield chain, second
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[Chain, FakeVllm]]:
+    """Two backends and the usual settings."""
+    with two_backends(tmp_path) as both:
+        yield both
 
 
 @pytest.mark.parametrize("fault", ["reset", "engine_dead", "html", "overloaded", "model_404"])
@@ -271,17 +278,15 @@ def test_a_restarted_backend_gets_what_it_had_not_begun(make_chain: Callable[...
     assert answer.is_done
 
 
-def test_a_failing_backend_is_left_alone_until_a_trial_succeeds(make_chain: Callable[..., Chain]) -> None:
+def test_a_failing_backend_is_left_alone_until_a_trial_succeeds(tmp_path: Path) -> None:
     """After so many failures requests go past it without trying; when it works again, one request finds out and all may go."""
-    with FakeVllm() as second, FakeVllm() as first:
-        backends = (BackendSettings(url=first.url), BackendSettings(url=second.url))
-        chain = make_chain(fake=first, backends=backends, breaker_failures=2, breaker_max_wait_s=0.05)
+    with two_backends(tmp_path, breaker_failures=2, breaker_max_wait_s=0.05) as (chain, _):
         breaker = chain.server.gateway.upstreams[0].breaker
         chain.behave(fault="engine_dead")
         eventually(lambda: chain.ask().is_done and breaker.state is BreakerState.OPEN)
         chain.behave()
         eventually(lambda: chain.ask().is_done and breaker.state is BreakerState.CLOSED)
-        assert first.chats()
+        assert chain.fake.chats()
 
 
 def test_clients_that_go_trip_nothing(make_chain: Callable[..., Chain]) -> None:
