@@ -100,6 +100,8 @@ def _gateway(stack: contextlib.ExitStack, folder: Path, upstream_port: int) -> t
         "serve",
         "--port",
         str(port),
+        "--admin-port",
+        "0",
         "--backend",
         f"http://127.0.0.1:{upstream_port}",
         "--data-dir",

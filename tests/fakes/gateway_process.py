@@ -23,7 +23,7 @@ class GatewayProcess:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "gateway.log"
-        self._command = [sys.executable, "-m", "dce", "gateway", "serve", "--port", str(self.port)]
+        self._command = [sys.executable, "-m", "dce", "gateway", "serve", "--port", str(self.port), "--admin-port", "0"]
         self._command += ["--data-dir", str(self.folder), "--backend", backend, *options]
         keys = KeyStore(self.folder)
         self.key = keys.create("tester")[1]

@@ -50,7 +50,9 @@ def gateway(vllm: VllmProcess, tmp_path_factory: pytest.TempPathFactory) -> Iter
     port = free_port()
     with (folder / "log").open("wb") as log:
         serving = subprocess.Popen(
-            [*DCE, "serve", *where, "--port", str(port), "--backend", vllm.url], stdout=log, stderr=log
+            [*DCE, "serve", *where, "--port", str(port), "--admin-port", "0", "--backend", vllm.url],
+            stdout=log,
+            stderr=log,
         )
     try:
         gateway = Gateway(f"http://127.0.0.1:{port}", made.stdout.strip())
