@@ -40,9 +40,22 @@ def test_check_of_a_backend_that_is_down(tmp_path: Path, capsys: pytest.CaptureF
     """`check` names the backend that cannot be reached and ends with 4."""
     url = f"http://127.0.0.1:{closed_port()}"
     words = ("gateway", "check", "--insecure", "--backend", url, "--data-dir", str(tmp_path))
-    (row,) = run_json(capsys, *words, code=4)
+    report = run_json(capsys, *words, code=4)
+    assert report["ok"] is False
+    (row,) = report["backends"]
     assert (row["url"], row["ok"]) == (url, False)
     assert row["error"]["hop"] == "backend"
+
+
+def test_check_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check` looks at a gateway that has no key yet: it ends with 0, says what the backend serves and what to do about the key."""
+    with FakeVllm() as backend:
+        words = ("gateway", "check", "--backend", backend.url, "--data-dir", str(tmp_path / "none"))
+        assert main([*words]) == 0
+        shown = capsys.readouterr().out
+        assert run_json(capsys, *words)["cautions"][0]["name"] == "no_keys"
+    assert "(vllm) serves fake-7b (8,192 tokens)" in shown
+    assert "better: dce gateway keys create NAME" in shown
 
 
 def test_serve_and_doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """Listening and stopping."""
 
-import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from dce.gateway.keys import KeyStore
-from dce.gateway.server import GatewayServer, check
+from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
-from tests.fakes.chain import SLOW, Chain, error_of, eventually, free_port, raw_listener, raw_post, raw_request
-from tests.fakes.vllm import MODEL, FakeVllm
+from tests.fakes.chain import SLOW, Chain, error_of, eventually, raw_listener, raw_post, raw_request
+from tests.fakes.vllm import FakeVllm
 
 
 @pytest.fixture
@@ -91,20 +90,6 @@ def test_stopping_waits_for_streams_within_its_time(make_chain: Callable[..., Ch
         answer.rest()
     assert answer.is_done
     assert answer.ends() == {index: ["stop"] for index in range(3)}
-
-
-def test_check_reaches_every_backend(data_dir: str) -> None:
-    """`check` says of each backend what it serves or why it cannot be used, and leaves nothing open."""
-    dead = f"http://127.0.0.1:{free_port()}"
-    with FakeVllm() as fake:
-        settings = GatewaySettings(
-            data_dir=data_dir, backends=(BackendSettings(url=fake.url), BackendSettings(url=dead))
-        )
-        (url, fault, models), (dead_url, dead_fault, none) = asyncio.run(check(settings))
-    assert (url, fault, models) == (fake.url, None, (MODEL,))
-    assert (dead_url, none) == (dead, ())
-    assert dead_fault is not None
-    assert dead_fault.code == "backend_unreachable"
 
 
 def test_two_gateways_share_one_data_folder(make_chain: Callable[..., Chain], chain: Chain) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -15,6 +15,10 @@ from dce.cli.gateway_keys import keys
 from dce.cli.gateway_usage import usage
 from dce.cli.output import error_text, note, say, say_json
 from dce.gateway.settings import GatewaySettings, load_settings
+from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    from dce.gateway.check import Report
 
 _LISTS: dict[str, tuple[str, str]] = {"backends": ("--backend", "URL"), "aliases": ("--alias", "NAME=MODEL")}
 """Fields that hold several values: the flag that is given once for each, and its value's form."""
@@ -93,22 +97,30 @@ def serve(config: Path | None, **flags: Any) -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, config: Path | None, is_json: bool, **flags: Any) -> None:
-    """Validate the settings and reach every backend, without serving. Ends with 4 if one cannot be used."""
-    settings = _settings(config, flags)
-    from dce.gateway.server import check as reach  # noqa: PLC0415
+    """Validate the settings, reach every backend, and warn of what is unsafe, without serving.
 
-    found = asyncio.run(reach(settings))
+    Ends with 0 also when there are warnings; 3 when the settings are wrong; 4 when a backend cannot be used.
+    """
+    settings = _settings(config, flags)
+    from dce.gateway.check import check as look  # noqa: PLC0415
+
+    report = asyncio.run(look(settings, config))
     if is_json:
-        say_json(
-            [
-                {"url": url, "ok": not fault, "error": fault and fault.body(), "models": models}
-                for url, fault, models in found
-            ]
-        )
+        say_json(report)
     else:
-        for url, fault, models in found:
-            say(f"✗ {url}\n{error_text(fault)}" if fault else f"✓ {url} serves {', '.join(models) or 'no model'}")
-    ctx.exit(Exit.UNREACHABLE if any(fault for _, fault, _ in found) else Exit.DONE)
+        _show(report)
+    ctx.exit(Exit.DONE if report.ok else Exit.UNREACHABLE)
+
+
+def _show(report: "Report") -> None:
+    for backend in report.backends:
+        if backend.error:
+            say(f"✗ {backend.url}\n{error_text(DceError.from_body(backend.error))}")
+            continue
+        models = [f"{m.id} ({m.context:,} tokens)" if m.context else m.id for m in backend.models]
+        say(f"✓ {backend.url} ({backend.kind}) serves {', '.join(models) or 'no model'}")
+    for caution in report.cautions:
+        say(f"! {caution.name}: {caution.detail}\n    better: {caution.fix}")
 
 
 command.add_command(keys)

@@ -36,7 +36,8 @@ class Gateway:
         self.settings = settings
         self.keys = KeyStore(Path(settings.data_dir))
         try:
-            _refuse_unsafe(settings, self.keys)
+            refuse_exposed(settings)
+            _refuse_keyless(settings, self.keys)
             self.ledger = Ledger(Path(settings.data_dir))
         except DceError:
             self.keys.close()
@@ -128,8 +129,8 @@ class Gateway:
         self.keys.close()
 
 
-def _refuse_unsafe(settings: GatewaySettings, keys: KeyStore) -> None:
-    """Closed by default: no keys, no service; without keys only for this machine."""
+def refuse_exposed(settings: GatewaySettings) -> None:
+    """Closed by default: without keys only for this machine. Raises DceError invalid_input."""
     if settings.insecure and not settings.is_loopback:
         raise DceError(
             "invalid_input",
@@ -142,6 +143,10 @@ def _refuse_unsafe(settings: GatewaySettings, keys: KeyStore) -> None:
             f"the admin listener takes no key, and others could reach it at {settings.admin_host}",
             hint="Leave admin_host at 127.0.0.1; or say admin_open if the network around it is yours alone.",
         )
+
+
+def _refuse_keyless(settings: GatewaySettings, keys: KeyStore) -> None:
+    """No keys, no service."""
     if not settings.insecure and not keys.has_live():
         raise DceError(
             "invalid_input",

@@ -195,16 +195,3 @@ def _bind(host: str, port: int, flag: str) -> socket.socket:
 def serve(settings: GatewaySettings) -> None:
     """`dce gateway serve`: until a signal."""
     GatewayServer(settings).run()
-
-
-async def check(settings: GatewaySettings) -> list[tuple[str, DceError | None, tuple[str, ...]]]:
-    """`dce gateway check`: reaches every backend without serving: (url, fault or None, served models)."""
-    gateway = Gateway(settings)
-    try:
-        await gateway.discoverer.probe_all()
-        return [
-            (upstream.url, upstream.fault, tuple(model.id for model in upstream.models))
-            for upstream in gateway.upstreams
-        ]
-    finally:
-        await gateway.close()
