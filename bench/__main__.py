@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench import gateway_streams, listing, store
+from bench import gateway_streams, listing, panel, store
 
-SCENARIOS = {"gateway_streams": gateway_streams, "listing": listing, "store": store}
+SCENARIOS = {"gateway_streams": gateway_streams, "listing": listing, "panel": panel, "store": store}
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -33,7 +33,7 @@ def run() -> dict[str, Any]:
         project = Project.init(Path(folder))
         began = time.perf_counter()
         with Workspace.open(project, Settings()) as workspace:
-            _fill(workspace)
+            fill(workspace)
         built_s = time.perf_counter() - began
         size = sum(path.stat().st_size for path in project.state_dir.iterdir() if path.is_file())
         return {
@@ -101,7 +101,7 @@ def _ms(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 2)
 
 
-def _fill(workspace: Workspace) -> None:
+def fill(workspace: Workspace) -> None:
     chance = random.Random(1)
     store = workspace.store
     prompt = build(
