@@ -148,6 +148,31 @@ def test_a_passed_on_request(chain: Chain, fields: dict[str, Any], exactness: st
     assert (row.outcome, row.finish_reason, row.ended_by) == ("finished", "stop", "model")
 
 
+@pytest.mark.parametrize("is_stream", [True, False])
+@pytest.mark.parametrize(
+    ("path", "body", "completion"),
+    [
+        ("/v1/messages", {"messages": [{"role": "user", "content": "x"}], "max_tokens": 50}, TOKENS),
+        ("/v1/responses", {"input": "x"}, TOKENS),
+        ("/v1/completions", {"prompt": "x", "stream_options": {"include_usage": True}}, TOKENS),
+        ("/v1/embeddings", {"input": "x"}, 0),
+    ],
+)
+def test_every_dialect_is_counted(
+    chain: Chain, path: str, body: dict[str, Any], completion: int, is_stream: bool
+) -> None:
+    """The other routes' answers are counted exactly too, streamed or not."""
+    how = {"stream": is_stream} if path != "/v1/embeddings" else {}
+    if not is_stream:
+        body = {name: value for name, value in body.items() if name != "stream_options"}
+    answer = chain.client.post(path, json={"model": MODEL, **body, **how})
+    assert answer.status_code == 200, answer.text
+    settled(chain)
+    (row,) = rows(chain.folder, request_id=answer.headers["x-request-id"])
+    assert (row.route, row.outcome, row.exactness) == (path, "finished", "exact")
+    assert (row.completion_tokens, row.prompt_tokens > 0) == (completion, True)
+
+
 @pytest.mark.parametrize(
     ("fault", "end"),
     [

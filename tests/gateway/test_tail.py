@@ -46,6 +46,27 @@ def test_every_dialect(data: bytes, thinking: int, reason: str) -> None:
     assert read_tail(data) == Tail(usage=usage, finish_reason=reason)
 
 
+def test_half_a_usage() -> None:
+    """Anthropic's own last event tells only of the answer: what is not said is not made up."""
+    data = sse({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}})
+    assert read_tail(data) == Tail(usage=Usage(completion_tokens=7), finish_reason="end_turn")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'data: {"error": {"message": "x"}}\n\ndata: [DONE]\n\n',
+        b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error"}}\n\n',
+    ],
+)
+def test_an_error_event_is_an_error(data: bytes) -> None:
+    """A stream that told of an error is not whole, whatever came after."""
+    error = read_tail(sse({"usage": CHAT}) + data).error
+    assert error is not None
+    assert error.code == "backend_error"
+    assert read_tail(sse({"choices": [{"delta": {"content": data.decode()}}]})).error is None
+
+
 def test_the_last_one_counts() -> None:
     """Of running counts the last whole one is taken; `null` and one that was cut off are passed over."""
     early, late = ({**CHAT, "completion_tokens": count} for count in (3, 5))

@@ -135,7 +135,7 @@ def _culprit(error: DceError) -> Ender:
 
 def _relayed_usage(facts: Facts, relayed: Relayed) -> tuple[Usage, Exactness]:
     usage = relayed.tail.usage
-    if usage is not None and relayed.is_whole:
+    if usage is not None and relayed.is_whole and usage.prompt_tokens:
         return usage, "exact"
     if usage is not None and relayed.n == 1:
         return usage, "running"
@@ -143,11 +143,13 @@ def _relayed_usage(facts: Facts, relayed: Relayed) -> tuple[Usage, Exactness]:
         return Usage(), "exact" if relayed.fault is not None else "running"
     # Each response begins with an event that carries no token.
     events = max(0, relayed.frames - relayed.n)
-    prompt = facts.body_bytes // BYTES_PER_TOKEN
+    said = usage or Usage()
     return (
         Usage(
-            prompt_tokens=prompt if usage is None else usage.prompt_tokens,
-            completion_tokens=events if usage is None else max(events, usage.completion_tokens),
+            prompt_tokens=said.prompt_tokens or facts.body_bytes // BYTES_PER_TOKEN,
+            completion_tokens=said.completion_tokens
+            if usage and relayed.is_whole
+            else max(events, said.completion_tokens),
         ),
         "estimated",
     )

@@ -62,7 +62,7 @@ class Forwarder:
             ticket.settle(account.tokens)
 
     async def _forward(self, account: Account, ask: ForwardBody, model: Model) -> None:
-        request, n = account.request, ask.fields.get("n") or 1
+        request, n = account.request, responses_in(ask.fields)
         key = route_key(request.principal, request.header(b"x-dce-session"), ask.fields)
         attempts = self._dispatcher.one(model.id, key, n)
         account.open(model.id, n)

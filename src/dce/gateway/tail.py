@@ -52,7 +52,7 @@ def _last_usage(data: bytes) -> Usage | None:
 
 def _as_chat(value: Any) -> Any:
     """The Responses and Messages APIs have other names for the same counts."""
-    if not isinstance(value, dict) or "prompt_tokens" in value or "input_tokens" not in value:
+    if not isinstance(value, dict) or "prompt_tokens" in value or not {"input_tokens", "output_tokens"} & set(value):
         return value
     cached = value.get("cache_read_input_tokens")
     return {
