@@ -146,19 +146,6 @@ def test_the_key_is_in_no_answer(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_files_have_their_tokens_or_the_reason_why_not(tmp_path: Path) -> None:
-    """Each file of a small workspace is counted by the tokenizer; a binary one says that it is one."""
-
-    async def scene(window: Window) -> None:
-        files = {file["path"]: file for file in (await window.get("/api/files"))["files"]}
-        assert set(files) == {"README.md", "docs/notes.md", "logo.bin", "test_words.py", "words.py"}
-        assert files["words.py"]["count"] == {"tokens": -(-len(STUB) // 4), "exact": True}
-        assert files["logo.bin"]["excluded"] == "binary"
-        assert files["logo.bin"]["count"] is None
-
-    play(tmp_path, scene)
-
-
 def test_the_selection_is_replaced_whole(tmp_path: Path) -> None:
     """What is sent is what is selected afterwards; a path that cannot go in changes nothing."""
 

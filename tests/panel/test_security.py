@@ -16,7 +16,8 @@ HERE = f"http://127.0.0.1:{PORT}"
 
 
 async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-    await answer_json({"inside": True})(scope, receive, send)
+    answer = await answer_json({"inside": True})
+    await answer(scope, receive, send)
 
 
 def encoded(value: str | bytes) -> bytes:

@@ -165,3 +165,16 @@ def test_a_broken_store_is_not_an_empty_selection(project: Project) -> None:
     with pytest.raises(DceError) as caught:
         Selection(project, store).paths()
     assert caught.value.code == "store_unreadable"
+
+
+def test_a_forgotten_set_is_gone_and_the_selection_stays(selection: Selection) -> None:
+    """Deleting forgets the one set; one that is not there is named."""
+    selection.add(["src"])
+    chosen = selection.paths()
+    selection.save("one")
+    selection.save("two")
+    selection.delete("one")
+    assert list(selection.sets()) == ["two"]
+    assert selection.paths() == chosen
+    with pytest.raises(DceError, match="one"):
+        selection.delete("one")

@@ -172,3 +172,34 @@ def test_a_file_with_placeholders_of_its_own_is_refused(tmp_path: Path) -> None:
         (tmp_path / "a.py").write_text(f"x = '{SECRET}'\ny = '__DCE_SECRET_1__'\n", encoding="utf-8")
         with pytest.raises(DceError, match="look"):
             _run(workspace.build_prompt(1))
+
+
+def test_one_finding_goes_out_as_a_placeholder_and_its_value_comes_back(tmp_path: Path) -> None:
+    """What a person chose to hide is hidden under the policy `refuse` too, and only that; shown again it is refused again."""
+    with _workspace(tmp_path) as workspace:
+        workspace.sending.agree()
+        (finding,) = _run(workspace.build_prompt(1)).findings
+        workspace.sending.hide(finding)
+        assert workspace.sending.hidden() == (finding,)
+        (tmp_path / "b.py").write_text('OTHER = "ghp_' + SECRET[:3:-1] + '"\n', encoding="utf-8")
+        prepared = _run(workspace.build_prompt(1))
+        assert SECRET not in prepared.prompt.text
+        assert "__DCE_SECRET_1__" in prepared.prompt.text
+        assert [left.path for left in prepared.findings] == ["b.py"]
+        (tmp_path / "b.py").write_text("b = 2\n", encoding="utf-8")
+        _run(workspace.prepare(1, 1))
+        assert workspace.shown(1)("a.py") == f'TOKEN = "{SECRET}"\nprint(TOKEN)\n'
+        workspace.sending.show(finding.fingerprint)
+        assert workspace.sending.hidden() == ()
+        assert len(_run(workspace.build_prompt(1)).findings) == 1
+
+
+def test_a_telling_name_has_no_placeholder(tmp_path: Path) -> None:
+    """A finding that is a file's name can be allowed or left out; there is no value that a placeholder could stand for."""
+    with _workspace(tmp_path) as workspace:
+        (tmp_path / ".env").write_text("a=1\n", encoding="utf-8")
+        workspace.selection.replace([".env"])
+        (finding,) = _run(workspace.build_prompt(1)).findings
+        assert finding.rule == SECRET_FILE
+        with pytest.raises(DceError, match="by its name"):
+            workspace.sending.hide(finding)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.files import FileEntry
+from dce.workspace.files import FileEntry, list_files
 from dce.workspace.project import Project
 from dce.workspace.prompt import ManifestEntry
-from dce.workspace.sources import changed_in_git, changed_since, named_in
+from dce.workspace.sources import changed_in_git, changed_since, containing, git_status, named_in
 
 PATHS = (
     "src/app/main.py",
@@ -112,3 +112,37 @@ def test_changed_since_a_prompt(project: Project) -> None:
 def test_files_named_in_text(text: str, found: list[str]) -> None:
     """Traces, diffs and compilers' output name files by path, by a path's end or by a unique name; what is ambiguous is none."""
     assert list(named_in(text, ENTRIES)) == found
+
+
+def test_what_git_says_of_each_file(project: Project) -> None:
+    """Changed, staged, new and moved files by the workspace's own paths; deleted and outside ones are not there."""
+    (project.root / "a.py").write_text("new")
+    (project.root / "new.py").write_text("x")
+    (project.root / "staged.py").write_text("y")
+    (project.root / "gone.py").unlink()
+    (project.root.parent / "outside.py").write_text("changed")
+    _git(project.root, "add", "staged.py")
+    _git(project.root, "mv", "b.py", "moved.py")
+    said = git_status(project)
+    assert {path: said.get(path) for path in ("a.py", "new.py", "staged.py", "moved.py")} == {
+        "a.py": "modified",
+        "new.py": "untracked",
+        "staged.py": "added",
+        "moved.py": "renamed",
+    }
+    assert not {"gone.py", "outside.py", "../outside.py", "b.py"} & said.keys()
+
+
+def test_files_that_hold_a_text(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Found by any case, in a repository by git and elsewhere by reading; a text that looks like an option is none."""
+    (project.root / "a.py").write_text("Needle -e .* in hay")
+    assert containing(project, "NEEDLE", list_files(project)) == ("a.py",)
+    assert containing(project, "-e .*", list_files(project)) == ("a.py",)
+    assert containing(project, "not there", list_files(project)) == ()
+    plain = tmp_path_factory.mktemp("plain")
+    (plain / "b.py").write_text("a needle")
+    other = Project.init(plain)
+    assert containing(other, "Needle", list_files(other)) == ("b.py",)
+    for text in ("", "a\nb", "x" * 2_000):
+        with pytest.raises(DceError, match="one line"):
+            containing(project, text, [])

@@ -179,6 +179,12 @@ export interface CyclesView {
   readonly cycles: ReadonlyArray<CycleHead>;
 }
 
+/** How much of some selected files the prompt shows. */
+export interface DetailOrder {
+  readonly paths: ReadonlyArray<string>;
+  readonly detail: "full" | "head-tail" | "outline" | "path";
+}
+
 /** The doctor's whole tree. */
 export interface DiagnosisView {
   readonly ok: boolean;
@@ -221,17 +227,25 @@ export interface FileChange {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** A file of the tree. `count` is None for a file that cannot go into the prompt; `excluded` says why. */
-export interface FileView {
-  readonly path: string;
-  readonly size: number;
-  readonly excluded: string;
-  readonly count: Count | null;
+/** The files as columns, by path, so that a hundred thousand of them cost little; with `is_whole` false only what changed. `tokens` are None where nobody counted (the window guesses from `sizes`, in bytes); `exact` holds a character a file, `1` for the tokenizer's own count. `excluded`: why a file cannot go in. `documents`: files of which the text is extracted. `removed`: gone since. */
+export interface FilesView {
+  readonly cursor: string;
+  readonly is_whole: boolean;
+  readonly is_counting: boolean;
+  readonly paths: ReadonlyArray<string>;
+  readonly sizes: ReadonlyArray<number>;
+  readonly tokens: ReadonlyArray<number | null>;
+  readonly exact: string;
+  readonly excluded: Readonly<Record<string, string>>;
+  readonly documents: ReadonlyArray<string>;
+  readonly removed: ReadonlyArray<string>;
 }
 
-/** The workspace's files, by path. */
-export interface FilesView {
-  readonly files: ReadonlyArray<FileView>;
+/** Where to look for files: what git says changed (`text`: against which commit), what changed since the last prompt of `cycle`, what a stack trace, diff or log in `text` names, or which files hold `text`. */
+export interface FindOrder {
+  readonly source: "content" | "cycle" | "git" | "trace";
+  readonly text?: string;
+  readonly cycle?: number;
 }
 
 /** A secret at a place: `line` and `column` from 1. `fingerprint` names the secret itself, wherever it stands. */
@@ -242,6 +256,27 @@ export interface Finding {
   readonly rule: string;
   readonly masked: string;
   readonly fingerprint: string;
+}
+
+/** What to do about a finding: allow the value, put a placeholder in its place (or no longer), or leave its file out. */
+export interface FindingOrder {
+  readonly act: "allow" | "exclude" | "placeholder" | "show";
+  readonly fingerprint?: string;
+  readonly path?: string;
+}
+
+/** The secrets that the prompt of a cycle would show to `host`. `is_local`: that is this machine, so nothing stops them. `hidden`: fingerprints that go out as placeholders. `policy`: what is done about those that nobody looked at. */
+export interface FindingsView {
+  readonly host: string;
+  readonly is_local: boolean;
+  readonly policy: string;
+  readonly findings: ReadonlyArray<Finding>;
+  readonly hidden: ReadonlyArray<Finding>;
+}
+
+/** Files that can go into a prompt, by path. */
+export interface FoundView {
+  readonly paths: ReadonlyArray<string>;
 }
 
 /** A run ended: every slot of it is terminal. `statuses` counts them. */
@@ -304,6 +339,11 @@ export interface GitBaseline {
   readonly problem: string;
 }
 
+/** Files that git sees as changed against the last commit: path → modified, added, untracked, renamed or conflict. */
+export interface GitView {
+  readonly changed: Readonly<Record<string, string>>;
+}
+
 /** Who answers on this port. */
 export interface Health {
   readonly ok: boolean;
@@ -358,11 +398,29 @@ export interface PlannedWrite {
   readonly slot: number;
 }
 
-/** The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why. */
+/** The prompt as it would be sent now against the last one that was; `generation` 0: none was, `before` is empty. */
+export interface PromptChange {
+  readonly generation: number;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** A file as the prompt shows it, and what that costs. `start`: where its block begins in the text (code points); -1: not found. */
+export interface PromptFileView {
+  readonly path: string;
+  readonly detail: string;
+  readonly start: number;
+  readonly count: Count;
+}
+
+/** The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why. `findings`: secrets in it that nobody looked at; `is_blocked`: because of them, or its length, it cannot go out. */
 export interface PromptView {
   readonly text: string;
   readonly sha256: string;
   readonly sections: ReadonlyArray<SectionView>;
+  readonly files: ReadonlyArray<PromptFileView>;
+  readonly findings: number;
+  readonly is_blocked: boolean;
   readonly total: number;
   readonly is_exact: boolean;
   readonly model: string;
@@ -402,9 +460,27 @@ export interface SectionView {
   readonly count: Count;
 }
 
+/** A selected file as the prompt will show it: `count` is what that costs; None if it cannot go in, for which `problem` says why. `findings`: secrets in it that nobody looked at; `is_changed`: it is not what the last prompt showed. */
+export interface SelectedFile {
+  readonly path: string;
+  readonly size: number;
+  readonly detail: "full" | "head-tail" | "outline" | "path";
+  readonly count: Count | null;
+  readonly findings: number;
+  readonly is_changed: boolean;
+  readonly problem: string;
+}
+
 /** The whole selection: what it shall be, and what it then is. */
 export interface SelectionChange {
   readonly paths: ReadonlyArray<string>;
+}
+
+/** The selection file by file, and the named sets. `missing`: files that a set named and that are no longer there. */
+export interface SelectionView {
+  readonly files: ReadonlyArray<SelectedFile>;
+  readonly sets: ReadonlyArray<SetSummary>;
+  readonly missing: ReadonlyArray<string>;
 }
 
 /** What Generate would send now. `size` in bytes; `files` are paths; `findings`: secrets in it that nobody has allowed, none of which goes to another host. `policy`: what is done about them. */
@@ -432,6 +508,19 @@ export interface ServerQuery {
   readonly card?: string;
   readonly model?: string | null;
   readonly run?: string;
+}
+
+/** What to do with a named set. */
+export interface SetOrder {
+  readonly name: string;
+  readonly act: "delete" | "load" | "merge" | "save";
+}
+
+/** A named set of files. */
+export interface SetSummary {
+  readonly name: string;
+  readonly files: number;
+  readonly is_selection: boolean;
 }
 
 /** Settings by name, as text; "" takes one out of config.toml. `key` None leaves the key as it is, "" forgets it. */

@@ -1,12 +1,13 @@
 // A file of a response against the workspace or another response. The editor that shows it is loaded when first needed.
 
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { api, errorBody } from "../api/client";
 import type { BlockView, DiffView, ErrorBody, GenerationView } from "../api/generated";
 import type { Layout } from "../text/diffeditor";
 import { use } from "../state/store";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
+import { DiffBox } from "./diffbox";
 import { ErrorLine } from "./notices";
 
 const NARROW = matchMedia("(max-width: 900px)");
@@ -69,7 +70,6 @@ interface TextProps {
 }
 
 function DiffText({ generation, slot, path, against, layout }: TextProps) {
-  const box = useRef<HTMLDivElement>(null);
   const restorable = use((state) => state.workspace?.restorable?.id);
   const [view, setView] = useState<DiffView | null>(null);
   const [error, setError] = useState<ErrorBody | null>(null);
@@ -87,21 +87,6 @@ function DiffText({ generation, slot, path, against, layout }: TextProps) {
       isCurrent = false;
     };
   }, [generation, slot, path, against, restorable]);
-  useEffect(() => {
-    if (!view || !box.current) return;
-    const parent = box.current;
-    let destroy = () => {};
-    let isCurrent = true;
-    void import("../text/diffeditor")
-      .then(({ prepareDiff }) => prepareDiff(view))
-      .then((show) => {
-        if (isCurrent) destroy = show(parent, layout);
-      });
-    return () => {
-      isCurrent = false;
-      destroy();
-    };
-  }, [view, layout]);
   return (
     <>
       {error && <ErrorLine error={error} />}
@@ -110,7 +95,7 @@ function DiffText({ generation, slot, path, against, layout }: TextProps) {
           {note(view)} {view.before === view.after && text.review.same}
         </p>
       )}
-      <div className="diff-text" ref={box} />
+      {view && <DiffBox path={view.path} before={view.before ?? ""} after={view.after ?? ""} layout={layout} />}
     </>
   );
 }

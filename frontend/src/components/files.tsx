@@ -1,176 +1,186 @@
-// The files of the workspace, to be ticked into the prompt, with what each costs.
+// The context: the files to tick, in a tree with a filter, or the chosen ones with what they cost and risk.
 
-import { useMemo, useState } from "react";
-import {
-  Button,
-  Checkbox,
-  Collection,
-  type Key,
-  ListLayout,
-  type Selection,
-  Tree,
-  TreeItem,
-  TreeItemContent,
-  Virtualizer,
-} from "react-aria-components";
-import type { FileView } from "../api/generated";
+import { useDeferredValue, useEffect, useMemo, useState } from "react";
 import { loadFiles, select } from "../state/actions";
+import { chosenFiles, type Filter, findFiles, gitChanges, loadGit, matchesOf, NO_FILTER } from "../state/context";
+import type { FileTable } from "../state/filetable";
 import { use } from "../state/store";
-import { number, tokensShort } from "../text/words";
+import { tokensShort } from "../text/words";
 import { text } from "../text/messages";
-import { Check, Chevron, Dash, Refresh } from "./icons";
-import { ticked, ticksOf, type Tick, treeOf, type Node } from "./tree";
+import { FileTree } from "./filetree";
+import { Finder } from "./finder";
+import { Plus, Refresh } from "./icons";
+import { Selected } from "./selected";
 
-const MAX_OPEN_AT_FIRST = 200;
-const ROW_PX = 26;
-const LAYOUT = { rowHeight: ROW_PX };
-const NONE: ReadonlyArray<FileView> = [];
+const SEEK_AFTER_MS = 300;
+const MIN_TOKENS = [0, 1_000, 5_000, 20_000];
 
 export function Files() {
-  const files = use((state) => state.files) ?? NONE;
-  const isLoading = use((state) => state.files === null);
+  const table = use((state) => state.files);
   const selection = use((state) => state.selection);
-  const [filter, setFilter] = useState("");
-  const shown = useMemo(() => {
-    const words = filter.toLowerCase().split(/\s+/);
-    return files.filter(({ path }) => words.every((word) => path.toLowerCase().includes(word)));
-  }, [files, filter]);
+  const [isList, setList] = useState(false);
+  const [isFinding, setFinding] = useState(false);
   return (
     <section className="files" aria-labelledby="files-title">
       <div className="row">
         <h2 id="files-title">{text.context.title}</h2>
-        <button type="button" className="quiet push" aria-label={text.context.reload} onClick={() => loadFiles()}>
+        <div className="facets push" role="group" aria-label={text.context.view}>
+          <button type="button" aria-pressed={!isList} onClick={() => setList(false)}>
+            {text.context.all}
+          </button>
+          <button type="button" aria-pressed={isList} onClick={() => setList(true)}>
+            {text.context.chosen(selection.size)}
+          </button>
+        </div>
+        <button type="button" className="quiet" aria-label={text.context.find} title={text.context.find} onClick={() => setFinding(true)}>
+          <Plus />
+        </button>
+        <button type="button" className="quiet" aria-label={text.context.reload} title={text.context.reload} onClick={() => loadFiles(true)}>
           <Refresh />
         </button>
       </div>
-      <input
-        type="search"
-        id="file-filter"
-        className="filter"
-        placeholder={text.context.filter}
-        aria-label={text.context.filterLabel}
-        aria-keyshortcuts="f"
-        value={filter}
-        onChange={(event) => setFilter(event.target.value)}
-      />
-      {isLoading ? (
+      {table === null ? (
         <p className="empty">{text.context.reading}</p>
-      ) : shown.length === 0 ? (
-        <p className="empty">{filter ? text.context.noMatch : text.context.noFiles}</p>
+      ) : isList ? (
+        <Selected selection={selection} />
       ) : (
-        <FileTree files={shown} all={files} selection={selection} isFiltered={filter !== ""} />
+        <Browse table={table} selection={selection} />
       )}
-      <Totals files={files} selection={selection} />
+      <Totals table={table} selection={selection} />
+      <Finder isOpen={isFinding} onClose={() => setFinding(false)} />
     </section>
   );
 }
 
-interface TreeProps {
-  files: ReadonlyArray<FileView>;
-  all: ReadonlyArray<FileView>;
-  selection: ReadonlySet<string>;
-  isFiltered: boolean;
-}
-
-function FileTree({ files, all, selection, isFiltered }: TreeProps) {
-  const nodes = useMemo(() => treeOf(files), [files]);
-  const ticks = useMemo(() => ticksOf(files, selection), [files, selection]);
-  const folders = useMemo(() => [...ticksOf(files, new Set()).keys()], [files]);
-  const [closed, setClosed] = useState<ReadonlySet<Key>>(
-    () => new Set(files.length > MAX_OPEN_AT_FIRST ? folders : []),
+function Browse({ table, selection }: { table: FileTable; selection: ReadonlySet<string> }) {
+  const [filter, setFilter] = useState<Filter>(NO_FILTER);
+  const git = gitChanges.use();
+  const budget = use((state) => state.meter?.budget ?? null);
+  const holding = useHolding(filter);
+  const late = useDeferredValue(filter);
+  // Ticking must not make rows vanish under the hand: what is selected when the filter is set stays in view.
+  const matches = useMemo(
+    () => matchesOf(table, late, { selection, git, holding }),
+    [table, late, late.only === "selected" ? selection : null, git, holding], // oxlint-disable-line react-hooks/exhaustive-deps
   );
-  const open = useMemo(
-    () => new Set<Key>(folders.filter((folder) => isFiltered || !closed.has(folder))),
-    [folders, closed, isFiltered],
-  );
-  const keys = useMemo(
-    () => new Set<Key>([...selection, ...folders.filter((folder) => ticks.get(folder) === "all")]),
-    [selection, folders, ticks],
-  );
-  const disabled = useMemo(() => all.filter((file) => file.excluded).map((file) => file.path), [all]);
-  const onSelection = (chosen: Selection) => {
-    const next = chosen === "all" ? new Set<Key>(files.map((file) => file.path)) : chosen;
-    const on = [...next].filter((key) => !keys.has(key)).map(String);
-    const off = [...keys].filter((key) => !next.has(key)).map(String);
-    void select(ticked(files, ticked(files, selection, off, false), on, true));
-  };
+  const found = useMemo(() => matches?.reduce((sum, hit) => sum + hit, 0) ?? table.paths.length, [matches, table]);
+  useEffect(() => {
+    if (filter.only === "changed" && gitChanges.get() === null) void loadGit();
+  }, [filter.only]);
+  const isWaiting = (filter.isContent && filter.words !== "" && holding === null) || (filter.only === "changed" && git === null);
   return (
-    <Virtualizer layout={ListLayout} layoutOptions={LAYOUT}>
-    <Tree
-      className="tree"
-      aria-label={text.context.tree}
-      selectionMode="multiple"
-      selectedKeys={keys}
-      onSelectionChange={onSelection}
-      expandedKeys={open}
-      onExpandedChange={(expanded) => setClosed(new Set(folders.filter((folder) => !expanded.has(folder))))}
-      disabledKeys={disabled}
-      disabledBehavior="selection"
-      escapeKeyBehavior="none"
-      dependencies={[ticks, open]}
-      items={nodes}
-    >
-      {(node) => <Row node={node} ticks={ticks} open={open} />}
-    </Tree>
-    </Virtualizer>
-  );
-}
-
-function Row({ node, ticks, open }: { node: Node; ticks: ReadonlyMap<string, Tick>; open: ReadonlySet<Key> }) {
-  const { file } = node;
-  const isFolder = file === null;
-  return (
-    <TreeItem id={node.id} textValue={node.name} hasChildItems={isFolder} className="tree-row">
-      <TreeItemContent>
-        <div className="tree-line">
-        {isFolder && (
-          <Button slot="chevron" className="tree-chevron">
-            <Chevron />
-          </Button>
-        )}
-        <Checkbox slot="selection" className="tick" isIndeterminate={ticks.get(node.id) === "some"}>
-          {({ isIndeterminate, isSelected }) => (
-            <span className="box">{isIndeterminate ? <Dash /> : isSelected ? <Check /> : null}</span>
-          )}
-        </Checkbox>
-        <span className={file?.excluded ? "name is-excluded" : "name"} title={node.id}>
-          {node.name}
-          {isFolder && "/"}
-        </span>
-        {file?.excluded ? (
-          <span className="cost" title={file.excluded}>
-            {file.excluded.replace(/ \(.*/, "")}
-          </span>
-        ) : (
-          file?.count && (
-            <span className="cost" title={text.context.tokens(number(file.count.tokens), file.count.exact)}>
-              {tokensShort(file.count)}
-            </span>
-          )
-        )}
-        </div>
-      </TreeItemContent>
-      {isFolder && open.has(node.id) && (
-        <Collection items={node.children} dependencies={[ticks, open]}>
-          {(child) => <Row node={child} ticks={ticks} open={open} />}
-        </Collection>
+    <>
+      <FilterRow filter={filter} onChange={setFilter} />
+      {isWaiting ? (
+        <p className="empty">{text.context.seeking}</p>
+      ) : found === 0 ? (
+        <p className="empty">{matches ? text.context.noMatch : text.context.noFiles}</p>
+      ) : (
+        <FileTree {...{ table, selection, matches, git, budget }} onSelect={(next) => void select(next)} />
       )}
-    </TreeItem>
+      <span className="hidden" role="status">
+        {matches && !isWaiting && text.context.found(found)}
+      </span>
+    </>
   );
 }
 
-function Totals({ files, selection }: { files: ReadonlyArray<FileView>; selection: ReadonlySet<string> }) {
-  const chosen = files.filter((file) => selection.has(file.path));
-  const tokens = chosen.reduce((sum, file) => sum + (file.count?.tokens ?? 0), 0);
-  const isExact = chosen.every((file) => file.count?.exact ?? true);
-  const gone = selection.size - chosen.length;
+/** The files that hold the filter's words, sought a moment after the last key. */
+function useHolding({ isContent, words }: Filter): ReadonlySet<string> | null {
+  const [found, setFound] = useState<{ words: string; paths: ReadonlySet<string> } | null>(null);
+  const sought = isContent ? words.trim() : "";
+  useEffect(() => {
+    if (sought === "") return;
+    let isCurrent = true;
+    const timer = setTimeout(async () => {
+      const paths = await findFiles({ source: "content", text: sought });
+      if (isCurrent) setFound({ words: sought, paths: new Set(paths || []) });
+    }, SEEK_AFTER_MS);
+    return () => {
+      isCurrent = false;
+      clearTimeout(timer);
+    };
+  }, [sought]);
+  return found?.words === sought ? found.paths : null;
+}
+
+function FilterRow({ filter, onChange }: { filter: Filter; onChange: (filter: Filter) => void }) {
+  return (
+    <div className="filters">
+      <input
+        type="search"
+        id="file-filter"
+        className="filter"
+        placeholder={filter.isContent ? text.context.filterContent : text.context.filter}
+        aria-label={filter.isContent ? text.context.filterContentLabel : text.context.filterLabel}
+        aria-keyshortcuts="f"
+        value={filter.words}
+        onChange={(event) => onChange({ ...filter, words: event.target.value })}
+        onKeyDown={(event) => {
+          if (event.key !== "ArrowDown") return;
+          event.preventDefault();
+          document.getElementById("file-tree")?.focus();
+        }}
+      />
+      <div className="row chips">
+        <button type="button" className="chip" aria-pressed={filter.isContent} onClick={() => onChange({ ...filter, isContent: !filter.isContent })}>
+          {text.context.inText}
+        </button>
+        {(["selected", "changed"] as const).map((only) => (
+          <button
+            key={only}
+            type="button"
+            className="chip"
+            aria-pressed={filter.only === only}
+            title={text.context.onlyTitle[only]}
+            onClick={() => onChange({ ...filter, only: filter.only === only ? "all" : only })}
+          >
+            {text.context.only[only]}
+          </button>
+        ))}
+        <select
+          className="chip"
+          aria-label={text.context.minTokens}
+          value={filter.minTokens}
+          onChange={(event) => onChange({ ...filter, minTokens: Number(event.target.value) })}
+        >
+          {MIN_TOKENS.map((least) => (
+            <option key={least} value={least}>
+              {text.context.atLeast(least)}
+            </option>
+          ))}
+        </select>
+      </div>
+    </div>
+  );
+}
+
+function Totals({ table, selection }: { table: FileTable | null; selection: ReadonlySet<string> }) {
+  const rows = chosenFiles.use();
+  const budget = use((state) => state.meter?.budget ?? null);
+  const total = useMemo(() => {
+    let [files, tokens, isExact] = [0, 0, true];
+    // At their level of detail where that is known, else whole.
+    const shown = new Map(rows?.files.map((file) => [file.path, file]));
+    for (const path of selection) {
+      const found = table?.find(path);
+      if (!found) continue;
+      const count = shown.get(path)?.count ?? found;
+      files += 1;
+      tokens += count.tokens;
+      isExact &&= count.exact;
+    }
+    return { files, tokens, isExact };
+  }, [table, selection, rows]);
+  const gone = selection.size - total.files;
   return (
     <div className="totals">
       <span aria-live="polite">
         {selection.size === 0
           ? text.context.nothingSelected
-          : text.context.selected(chosen.length, tokensShort({ tokens, exact: isExact }))}
-        {files.length > 0 && gone > 0 && text.context.gone(gone)}
+          : text.context.selected(total.files, tokensShort({ tokens: total.tokens, exact: total.isExact }))}
+        {budget !== null && total.tokens > 0 && <span className="muted"> {text.context.ofBudget(total.tokens / budget)}</span>}
+        {table !== null && table.paths.length > 0 && gone > 0 && text.context.gone(gone)}
       </span>
       {selection.size > 0 && (
         <button type="button" className="quiet push" onClick={() => select(new Set())}>

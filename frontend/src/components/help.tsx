@@ -61,7 +61,7 @@ export function useKeys(onHelp: () => void): void {
     const onKey = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
       const isWriting = target.matches("input, textarea, select, [contenteditable=true]");
-      const isInTree = target.closest("[role=treegrid], [role=dialog]") !== null;
+      const isInTree = target.closest("[role=dialog]") !== null;
       if (isWriting || isInTree || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       const act = event.key === "?" ? onHelp : (ACTS[event.key] ?? digit(event.key));
       if (!act) return;

@@ -15,10 +15,10 @@ export function factsOf(state: State, context: string): Facts {
   return {
     isScope,
     hasScope: isScope ? hasText : (workspace?.cycles[0]?.has_context ?? false),
-    hasFiles: state.files?.some((file) => !file.excluded) ?? false,
+    hasFiles: state.files?.hasUsable ?? false,
     selected: state.selection.size,
     hasTask: hasText,
-    isBlocked: state.meter?.is_over ?? false,
+    isBlocked: state.meter?.is_blocked ?? false,
     running: generation?.slots.filter(isActive).length ?? 0,
     readable: ended.length,
     hasChecks: (workspace?.checks.length ?? 0) > 0,

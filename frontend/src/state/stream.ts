@@ -3,6 +3,7 @@
 import { api } from "../api/client";
 import type { Event, SlotProgress } from "../api/generated";
 import { loadBoard, loadFiles, loadGeneration, loadSlot, loadWorkspace } from "./actions";
+import { refreshContext } from "./context";
 import { grow } from "./growth";
 import { loadSettings } from "./settings";
 import { SharedStream } from "./shared";
@@ -24,6 +25,7 @@ function settled(work: () => unknown): () => void {
 const soon = {
   workspace: settled(loadWorkspace),
   files: settled(() => loadFiles()),
+  context: settled(refreshContext),
   generation: settled(loadGeneration),
   board: settled(loadBoard),
   slot: settled(loadSlot),
@@ -32,6 +34,7 @@ const soon = {
 
 function everything(): void {
   soon.workspace();
+  soon.context();
   soon.files();
   soon.generation();
   soon.board();
@@ -84,6 +87,7 @@ const shared = new SharedStream(Object.keys(HANDLERS), {
 
 export async function connect(): Promise<void> {
   await Promise.all([loadWorkspace(), loadFiles(), loadSettings()]);
+  refreshContext();
   const { workspace, place } = get();
   if (workspace === null || get().connection === "closed") {
     // After a silence the snapshot that is here may be old: only one that has just come counts.
@@ -117,6 +121,7 @@ function changed(what: string): void {
   if (what === "store") return everything();
   if (what === "counts") return soon.files();
   soon.workspace();
+  if (what !== "checks") soon.context();
   if (what === "files") {
     soon.files();
     soon.board();

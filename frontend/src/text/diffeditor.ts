@@ -5,9 +5,14 @@ import { MergeView, unifiedMergeView } from "@codemirror/merge";
 import { EditorState, type Extension } from "@codemirror/state";
 import { EditorView, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
-import type { DiffView } from "../api/generated";
 
 export type Layout = "unified" | "split";
+
+export interface Texts {
+  readonly path: string;
+  readonly before: string;
+  readonly after: string;
+}
 
 const COLLAPSE = { margin: 3, minSize: 6 };
 /** Beyond this much work a diff is shown coarser instead of freezing the page. */
@@ -37,14 +42,14 @@ async function extensions(path: string): Promise<Extension[]> {
 }
 
 /** Loads what showing a diff takes; what it gives puts the diff into an element, and that gives the way to take it out again. */
-export async function prepareDiff(view: DiffView): Promise<(parent: HTMLElement, layout: Layout) => () => void> {
+export async function prepareDiff(view: Texts): Promise<(parent: HTMLElement, layout: Layout) => () => void> {
   const shared = await extensions(view.path);
   return (parent, layout) => show(parent, view, layout, shared);
 }
 
-function show(parent: HTMLElement, view: DiffView, layout: Layout, shared: Extension[]): () => void {
-  const before = view.before ?? "";
-  const after = view.after ?? "";
+function show(parent: HTMLElement, view: Texts, layout: Layout, shared: Extension[]): () => void {
+  const before = view.before;
+  const after = view.after;
   if (layout === "split") {
     const merge = new MergeView({
       parent,

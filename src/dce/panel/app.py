@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dce.panel import commands, schemas, sending_routes, settings_routes, views
+from dce.panel import commands, context_routes, schemas, sending_routes, settings_routes, views
 from dce.panel.answers import answer_error
 from dce.panel.assets import Assets, index_page
 from dce.panel.route import Route
@@ -29,7 +29,6 @@ _SLOT = _GENERATION + "/slots/{slot:int}"
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", views.health, gives=schemas.Health, is_public=True),
     Route("GET", "/api/workspace", views.workspace, gives=schemas.WorkspaceView),
-    Route("GET", "/api/files", views.files, gives=schemas.FilesView),
     Route("PUT", "/api/selection", commands.select, takes=schemas.SelectionChange, gives=schemas.SelectionChange),
     Route("GET", "/api/cycles", views.cycles, gives=schemas.CyclesView),
     Route("POST", "/api/cycles", commands.create_cycle, takes=schemas.CycleNew, gives=schemas.CycleView),
@@ -47,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", _SLOT + "/diff", views.diff, gives=schemas.DiffView, query=("path", "against")),
     Route("POST", "/api/accept", commands.accept_files, takes=schemas.AcceptOrder, gives=schemas.AcceptView),
     Route("POST", "/api/restore", commands.restore_files, takes=schemas.RestoreOrder, gives=schemas.RestoreView),
+    *context_routes.ROUTES,
     *settings_routes.ROUTES,
     *sending_routes.ROUTES,
 )

@@ -19,7 +19,9 @@ async def select(call: Call) -> schemas.SelectionChange:
     """Makes the selection be these paths."""
     change: schemas.SelectionChange = call.body
     selection = call.session.workspace.selection
-    await asyncio.to_thread(selection.replace, change.paths)
+    entries = await call.session.files.entries()
+    await asyncio.to_thread(selection.replace, change.paths, entries)
+    call.session.files.recount()
     call.session.changed("selection")
     return schemas.SelectionChange(paths=await asyncio.to_thread(selection.paths))
 

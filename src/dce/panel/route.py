@@ -51,7 +51,7 @@ class Route(msgspec.Struct, frozen=True):
             try:
                 body = await _body(request, self.takes) if self.takes else None
                 call = Call(session=session, path=request.path_params, query=request.query_params, body=body)
-                return answer_json(await self.handler(call))
+                return await answer_json(await self.handler(call), request.headers.get("accept-encoding", ""))
             except DceError as error:
                 return answer_error(error)
             except ClientDisconnect:

@@ -56,21 +56,6 @@ class WorkspaceView(msgspec.Struct, frozen=True, kw_only=True):
     restorable: Acceptance | None
 
 
-class FileView(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the tree. `count` is None for a file that cannot go into the prompt; `excluded` says why."""
-
-    path: str
-    size: int
-    excluded: str
-    count: Count | None
-
-
-class FilesView(msgspec.Struct, frozen=True, kw_only=True):
-    """The workspace's files, by path."""
-
-    files: tuple[FileView, ...]
-
-
 class SelectionChange(msgspec.Struct, frozen=True, kw_only=True):
     """The whole selection: what it shall be, and what it then is."""
 
@@ -116,12 +101,27 @@ class SectionView(msgspec.Struct, frozen=True, kw_only=True):
     count: Count
 
 
+class PromptFileView(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as the prompt shows it, and what that costs. `start`: where its block begins in the text (code points); -1: not found."""
+
+    path: str
+    detail: str
+    start: int
+    count: Count
+
+
 class PromptView(msgspec.Struct, frozen=True, kw_only=True):
-    """The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why."""
+    """The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why.
+
+    `findings`: secrets in it that nobody looked at; `is_blocked`: because of them, or its length, it cannot go out.
+    """
 
     text: str
     sha256: str
     sections: tuple[SectionView, ...]
+    files: tuple[PromptFileView, ...]
+    findings: int
+    is_blocked: bool
     total: int
     is_exact: bool
     model: str

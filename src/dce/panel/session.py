@@ -9,6 +9,7 @@ import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from dce.panel.filetable import FileTable
 from dce.panel.live import LiveTexts
 from dce.panel.stream import EventLog
 from dce.panel.tools import Tools
@@ -39,20 +40,23 @@ class Session:
         self.tools = tools or Tools(cards=Cards(state_dir, KeyVault(state_dir, None)))
         self.log = EventLog()
         self.live = LiveTexts()
+        self.files = FileTable(workspace.project, workspace.counter, workspace.selection)
         self.checking: set[int] = set()
         self._watch_interval_s = watch_interval_s
         self._runs: dict[asyncio.Task[None], int] = {}
         self._watcher: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins to watch for other processes' writes."""
+        """Begins to watch for other processes' writes, and the files."""
         self._watcher = asyncio.create_task(self._watch())
+        self.files.start(self.changed)
 
     async def close(self) -> None:
         """Ends the watch, every run and every reader."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
+        await self.files.close()
         for generation in set(self._runs.values()):
             try:
                 async with asyncio.timeout(STOP_TIMEOUT_S):

@@ -9,7 +9,6 @@ import time
 
 from dce import __version__
 from dce.panel import schemas
-from dce.panel.filecounts import counted
 from dce.panel.live import overlaid
 from dce.panel.route import Call
 from dce.panel.session import Session
@@ -21,6 +20,7 @@ from dce.workspace.compare import changes, look
 from dce.workspace.events import SlotProgress
 from dce.workspace.file_form import text_of
 from dce.workspace.generation import Generation
+from dce.workspace.prepared_prompt import PreparedPrompt
 from dce.workspace.response import ACTIVE, Response
 from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
@@ -67,12 +67,6 @@ def _summary(session: Session, generation: Generation) -> schemas.GenerationSumm
     )
 
 
-async def files(call: Call) -> schemas.FilesView:
-    """The files of the tree with their tokens."""
-    here = call.session.workspace
-    return schemas.FilesView(files=await counted(here.project, here.counter, here.selection))
-
-
 async def cycles(call: Call) -> schemas.CyclesView:
     """All cycles."""
     return schemas.CyclesView(cycles=await asyncio.to_thread(call.session.workspace.cycles.heads))
@@ -99,10 +93,14 @@ async def prompt(call: Call) -> schemas.PromptView:
         schemas.SectionView(name=section.name, start=section.start, end=section.end, count=count)
         for section, count in zip(prepared.prompt.sections, prepared.counts, strict=True)
     )
+    is_refused = bool(prepared.findings) and not workspace.sending.is_local
     return schemas.PromptView(
         text="" if call.query.get("text") == "no" else prepared.prompt.text,
         sha256=prepared.prompt.sha256,
         sections=tuple(sections),
+        files=await _prompt_files(workspace, prepared),
+        findings=len(prepared.findings),
+        is_blocked=prepared.is_over or is_refused,
         total=prepared.total,
         is_exact=prepared.is_exact,
         model=prepared.model,
@@ -110,6 +108,18 @@ async def prompt(call: Call) -> schemas.PromptView:
         budget=prepared.budget,
         is_over=prepared.is_over,
     )
+
+
+async def _prompt_files(here: Workspace, prepared: PreparedPrompt) -> tuple[schemas.PromptFileView, ...]:
+    counts = await here.counter.count([file.text for file in prepared.files])
+    text, nonce = prepared.prompt.text, prepared.prompt.nonce
+    found, at = [], next((section.start for section in prepared.prompt.sections if section.name == "M7"), 0)
+    for file, count in zip(prepared.files, counts, strict=True):
+        start = text.find(f'path="{file.path}" nonce="{nonce}"', at)
+        start = text.rfind("<", at, start) if start >= 0 else -1
+        at = max(at, start)
+        found.append(schemas.PromptFileView(path=file.path, detail=file.detail, start=start, count=count))
+    return tuple(found)
 
 
 async def generation(call: Call) -> schemas.GenerationView:
@@ -162,13 +172,16 @@ def _slot(session: Session, generation_id: int, slot_number: int, cursor: str) -
         progress=_progress(session, response),
         thinking=thinking if is_live else response.thinking,
         text=text if is_live else response.text,
-        reading=None if response.status in ACTIVE else _reading(session.workspace, generation_id, slot_number),
+        reading=None if response.status in ACTIVE else reading_view(session.workspace, generation_id, slot_number),
         cursor=cursor,
     )
 
 
-def _reading(here: Workspace, generation_id: int, slot_number: int) -> schemas.ReadingView:
-    reading = here.reading(generation_id, slot_number)
+def reading_view(
+    here: Workspace, generation_id: int, slot_number: int, version: int | None = None
+) -> schemas.ReadingView:
+    """An answer taken apart, with what each of its files would change now; version None is the latest. Blocks."""
+    reading = here.reading(generation_id, slot_number, version)
     manifest = here.store.get_prompt(here.store.get_generation(generation_id).prompt_sha256).manifest
     blocks = (
         schemas.BlockView(

@@ -28,6 +28,14 @@ class Listing:
         """The files, sorted by path, as `list_files` gives them."""
         return [self._entries[path] for path in sorted(self._entries)]
 
+    def paths(self) -> frozenset[str]:
+        """The paths of all files."""
+        return frozenset(self._entries)
+
+    def get(self, path: str) -> FileEntry | None:
+        """The file at a path, if one is listed there."""
+        return self._entries.get(path)
+
     def update(self, changed: Iterable[str]) -> frozenset[str]:
         """Looks at paths that may have changed, come or gone; gives those of which the list says something else now."""
         paths = {path for path in changed if path}

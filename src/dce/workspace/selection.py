@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -107,12 +107,16 @@ class Selection:
         self._keep(set(before) - gone)
         return tuple(sorted(gone))
 
-    def replace(self, paths: Iterable[str]) -> None:
-        """Makes exactly these files the selection. Newly named ones must be text files of the workspace."""
+    def replace(self, paths: Iterable[str], entries: Mapping[str, FileEntry] | None = None) -> None:
+        """Makes exactly these files the selection. Newly named ones must be text files of the workspace.
+
+        `entries`: the workspace's files, for a caller that knows them; None: they are listed.
+        """
         before = set(self.paths())
-        wanted = {self._project.canonical(path) for path in paths}
+        known = before if entries is None else before | entries.keys()
+        wanted = {path if path in known else self._project.canonical(path) for path in paths}
         if wanted - before:
-            entries = {entry.path: entry for entry in list_files(self._project)}
+            entries = entries or {entry.path: entry for entry in list_files(self._project)}
             for path in sorted(wanted - before):
                 self._check_file(path, entries)
         self._keep(wanted)
@@ -201,6 +205,13 @@ class Selection:
         sets[name] = list(self.paths() if paths is None else paths)
         _write_atomically(self._sets_file, tomli_w.dumps(dict(sorted(sets.items()))).encode())
 
+    def delete(self, name: str) -> None:
+        """Forgets the named set; the selection stays. Raises not_found."""
+        sets = {other: list(paths) for other, paths in self.sets().items()}
+        if sets.pop(name, None) is None:
+            raise _unknown(name, tuple(sets), "is a selection set")
+        _write_atomically(self._sets_file, tomli_w.dumps(sets).encode())
+
     def load(self, name: str) -> tuple[str, ...]:
         """Makes the named set the selection; gives those of its files that are left out because they no longer exist."""
         sets = self.sets()
@@ -252,7 +263,7 @@ class Selection:
             return hits
         return {self._check_file(path, entries)}
 
-    def _check_file(self, path: str, entries: dict[str, FileEntry]) -> str:
+    def _check_file(self, path: str, entries: Mapping[str, FileEntry]) -> str:
         entry = entries.get(path)
         if entry is not None and entry.excluded:
             raise DceError("invalid_input", f"{path} cannot be selected: {entry.excluded}.")

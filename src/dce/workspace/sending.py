@@ -23,7 +23,9 @@ from dce.workspace.secrets import Finding, fingerprint, scan
 
 CONSENT_KEY = "consent:"
 CLEARED_KEY = "cleared:"
-"""Keys in the store's meta table: hosts that were agreed to, and prompts whose findings were all allowed where they stand."""
+HIDDEN_KEY = "hidden_secrets"
+"""Keys in the store's meta table: hosts that were agreed to, prompts whose findings were all allowed where they stand, and the
+findings for which placeholders go out whatever the policy."""
 
 POLICIES = ("refuse", "placeholder", "exclude")
 """What is done about secrets: refuse to send, put placeholders in their places, or leave their files out."""
@@ -82,20 +84,29 @@ class Sending:
         names = [_by_name(file.path) for file in files if touches_secrets(file.path)]
         return allowed.unresolved([*found, *names])
 
+    def unresolved(self, found: Sequence[Finding]) -> tuple[Finding, ...]:
+        """Those of some findings that nobody has allowed, nor chosen a placeholder for."""
+        hidden = {finding.fingerprint for finding in self.hidden()}
+        return AllowList.of(self._project).unresolved(each for each in found if each.fingerprint not in hidden)
+
     def apply(self, inputs: PromptInput) -> PromptInput:
         """The inputs as the policy lets them go. Files left out are not in it; texts of cycles can only have placeholders."""
-        if self.policy == "refuse":
+        chosen = frozenset(finding.fingerprint for finding in self.hidden())
+        if self.policy == "refuse" and not chosen:
             return inputs
         allowed = AllowList.of(self._project)
-        found = {finding.path for finding in self.findings(inputs)}
-        if not found:
+        found = {finding.path for finding in self.findings(inputs) if finding.fingerprint not in chosen}
+        if not found and not chosen:
             return inputs
         files = inputs.files
         if self.policy == "exclude":
             files = tuple(file for file in files if file.path not in found)
 
+        def stays(path: str, fingerprint: str) -> bool:
+            return allowed.allows(path, fingerprint) or (self.policy == "refuse" and fingerprint not in chosen)
+
         def hide(text: str, path: str = "") -> str:
-            return self.placeholders.hide(text, path, allowed.allows)
+            return self.placeholders.hide(text, path, stays)
 
         files = tuple(msgspec.structs.replace(file, text=hide(file.text, file.path)) for file in files)
         cycles = [
@@ -111,6 +122,23 @@ class Sending:
         return msgspec.structs.replace(
             inputs, files=files, scope=hide(inputs.scope), history=tuple(cycles[:-1]), cycle=cycles[-1]
         )
+
+    def hidden(self) -> tuple[Finding, ...]:
+        """The findings for which a person chose placeholders, as they were found."""
+        value = self._store.meta_get(HIDDEN_KEY)
+        return () if value is None else msgspec.json.decode(value, type=tuple[Finding, ...])
+
+    def hide(self, finding: Finding) -> None:
+        """From now on a placeholder goes out in place of this value. Raises invalid_input for a finding that is a file's name."""
+        if finding.rule == SECRET_FILE:
+            raise DceError("invalid_input", f"{finding.path} is a finding by its name: allow it, or leave it out.")
+        others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
+        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
+
+    def show(self, fingerprint: str) -> None:
+        """No placeholder for this value any more."""
+        others = [known for known in self.hidden() if known.fingerprint != fingerprint]
+        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode(others).decode())
 
     def clear(self, inputs: PromptInput, text: str) -> None:
         """Lets a prompt (`text`, made of `inputs`) go. Raises secrets_found naming places, or consent_needed naming what and where."""

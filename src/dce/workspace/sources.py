@@ -1,5 +1,6 @@
 """Where a selection can come from besides names: what git says changed, what changed since a cycle, what a trace or a diff names."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,12 @@ from dce.workspace.prompt import ManifestEntry
 
 MAX_NAMED_BYTES = 2_000_000
 """Longest trace or diff that is read for names: beyond it is a log, and most of the workspace is in it."""
+
+MAX_SOUGHT_CHARS = 1_000
+"""Longest text looked for in files."""
+
+MAX_SEARCHED_BYTES = 200_000_000
+"""Outside a repository, where git cannot search: how much is read for one look."""
 
 _NAME = re.compile(r"[^\s\"'`()\[\]{}<>,;|*?=]+")
 _POSITION = re.compile(r"(?:[:#]L?\d+)*:?$|(?:\.)+$")
@@ -35,6 +42,64 @@ def changed_in_git(project: Project, ref: str = "HEAD") -> tuple[str, ...]:
     untracked = git_output(project.root, ["ls-files", "--others", "--exclude-standard", "-z"])
     names = {name for name in (shown + untracked).split("\0") if name}
     return usable(project, names)
+
+
+def git_status(project: Project) -> dict[str, str]:
+    """What git says of files that differ from the last commit: path → modified, added, untracked, renamed or conflict.
+
+    Empty without git or outside a repository.
+    """
+    prefix = git_output(project.root, ["rev-parse", "--show-prefix"]).strip("\n")
+    output = git_output(project.root, ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--", "."])
+    found, parts = {}, iter(output.split("\0"))
+    for part in parts:
+        code, path = part[:2], part[3:]
+        if not path:
+            continue
+        if "R" in code or "C" in code:
+            next(parts, None)  # where it was before
+        if path.startswith(prefix) and "D" not in code:
+            found[path.removeprefix(prefix)] = _status_of(code)
+    return found
+
+
+def _status_of(code: str) -> str:
+    """Index and working tree in two letters, as one word."""
+    if "U" in code or code == "AA":
+        return "conflict"
+    for letter, word in (("?", "untracked"), ("R", "renamed"), ("A", "added")):
+        if letter in code:
+            return word
+    return "modified"
+
+
+def containing(project: Project, text: str, entries: Iterable[FileEntry]) -> tuple[str, ...]:
+    """Files that hold `text`, upper or lower case alike. Raises invalid_input for none or too much to look for."""
+    if not 0 < len(text) <= MAX_SOUGHT_CHARS or "\n" in text:
+        raise DceError("invalid_input", f"what files shall hold is one line of 1 to {MAX_SOUGHT_CHARS} characters")
+    can = {entry.path: entry for entry in entries if not entry.excluded}
+    if git_output(project.root, ["rev-parse", "--is-inside-work-tree"]):
+        # Everything git could list; what a repository names as programs for reading files is not run.
+        options = [
+            "--untracked",
+            "--files-with-matches",
+            "-I",
+            "--ignore-case",
+            "--fixed-strings",
+            "-z",
+            "--no-textconv",
+        ]
+        output = git_output(project.root, ["grep", *options, "-e", text, "--", "."])
+        return tuple(sorted(can.keys() & set(output.split("\0"))))
+    sought, size, found = text.casefold(), 0, []
+    for path, entry in can.items():
+        size += entry.size
+        if size > MAX_SEARCHED_BYTES:
+            break
+        with contextlib.suppress(DceError):
+            if sought in read_text(project, path).text.casefold():
+                found.append(path)
+    return tuple(sorted(found))
 
 
 def changed_since(project: Project, manifest: Sequence[ManifestEntry], moment: float) -> tuple[str, ...]:

@@ -1,19 +1,98 @@
-// The files of the workspace.
+// The files of the workspace, what is selected of them, and the prompt they make.
 
-import { plural } from "../words";
+import type { SelectedFile } from "../../api/generated";
+import { number, plural } from "../words";
+
+const details: Readonly<Record<SelectedFile["detail"], string>> = {
+  full: "whole",
+  outline: "outline",
+  "head-tail": "head and tail",
+  path: "name only",
+};
+
+const percent = (share: number) => `${share < 0.01 ? "<1" : Math.round(share * 100)} %`;
+
+const git: Readonly<Record<string, string>> = {
+  modified: "modified",
+  added: "added",
+  untracked: "untracked",
+  renamed: "renamed",
+  conflict: "in conflict",
+};
 
 export const context = {
   title: "Files",
+  view: "Which files",
+  all: "All",
+  chosen: (files: number) => `Chosen${files > 0 ? ` ${number(files)}` : ""}`,
+  chosenLabel: "Chosen files",
   reload: "Read the file list again",
   filter: "Filter by name",
   filterLabel: "Filter files by name",
+  filterContent: "Filter by what is in the files",
+  filterContentLabel: "Filter files by what is in them",
+  inText: "in text",
+  only: { selected: "chosen", changed: "changed" },
+  onlyTitle: { selected: "Only chosen files", changed: "Only files that git sees as changed" },
+  minTokens: "At least this many tokens",
+  atLeast: (tokens: number) => (tokens === 0 ? "any size" : `≥ ${number(tokens)} tokens`),
   reading: "Reading the workspace…",
-  noMatch: "No file has that in its path.",
+  seeking: "Looking…",
+  noMatch: "No file matches.",
   noFiles: "This workspace has no files yet.",
   tree: "Workspace files",
-  tokens: (tokens: string, isExact: boolean) => `${tokens} tokens${isExact ? "" : ", estimated"}`,
+  cannot: "cannot go in:",
+  unit: "tokens",
+  gitStatus: (status: string) => `git: ${git[status] ?? status}`,
+  tokens: (tokens: string, isExact: boolean, share: number) =>
+    `${tokens} tokens${isExact ? "" : ", estimated"}${share > 0 ? `, ${percent(share)} of the budget` : ""}`,
   nothingSelected: "Tick the files that matter for this cycle.",
   selected: (files: number, tokens: string) => `${plural(files, "file")}, ${tokens} tokens`,
+  ofBudget: (share: number) => `(${percent(share)} of the budget)`,
   gone: (count: number) => `; ${count} no longer there`,
   clear: "Clear",
+  find: "Choose by what changed or is named",
+  sources: {
+    git: "Changed in git",
+    cycle: "Changed since a cycle’s last prompt",
+    trace: "Named in a stack trace, a diff or a log",
+  },
+  commit: "against",
+  commitPlaceholder: "the last commit",
+  trace: "Paste the trace, diff or log here",
+  look: "Look",
+  found: (files: number) => (files === 0 ? "No file found." : `${plural(files, "file")} found.`),
+  add: "Add to the chosen",
+  replace: "Choose only these",
+  sortBy: "Sorted by",
+  orders: { name: "name", tokens: "tokens", size: "size on disk" },
+  details,
+  detailOf: (path: string) => `How much of ${path} is shown`,
+  takeOut: (path: string) => `Take out ${path}`,
+  secrets: (count: number) => plural(count, "possible secret"),
+  changed: "changed",
+  changedTitle: "Not as the last prompt showed it",
+  share: (share: number) => `${percent(share)} of the budget`,
+  sets: (count: number, current: string) =>
+    current ? `Sets: ${current}` : count === 0 ? "Keep as a set" : `Sets (${count})`,
+  set: "Set",
+  setFiles: (name: string, files: number) => `${name} (${plural(files, "file")})`,
+  setActs: { load: "Take", merge: "Add", delete: "Forget" },
+  setName: "Name of a new set",
+  saveSet: "Keep",
+  setMissing: (paths: ReadonlyArray<string>) => `No longer there: ${paths.join(", ")}`,
+  promptViews: { text: "Text", change: "Against the last one", secrets: "Secrets" },
+  promptView: "View",
+  secretsCount: (count: number) => `Secrets (${count})`,
+  noLast: "No prompt has been sent yet: there is nothing to compare with.",
+  lastPrompt: (generation: number) => `From the prompt of generation ${generation} to the one that would be sent now.`,
+  byFile: "By file",
+  noFindings: "Nothing in this prompt looks like a secret.",
+  localHost: (host: string) => `${host} is this machine: nothing leaves it, so nothing is held back.`,
+  remoteHost: (host: string) => `Nothing goes to ${host} before each of these has been decided.`,
+  at: (path: string, line: number) => `${path}, line ${line}`,
+  findingActs: { allow: "No secret: allow", placeholder: "Send a placeholder", exclude: "Leave the file out" },
+  hiddenTitle: "Sent as placeholders",
+  hiddenNote: "The value stays here, and comes back into the files of an answer.",
+  showAgain: "Undo",
 };

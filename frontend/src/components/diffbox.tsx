@@ -1,0 +1,31 @@
+// Two texts and their difference. The editor that shows them is loaded when first needed.
+
+import { useEffect, useRef } from "react";
+import type { Layout } from "../text/diffeditor";
+
+interface Props {
+  path: string;
+  before: string;
+  after: string;
+  layout: Layout;
+}
+
+export function DiffBox({ path, before, after, layout }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!box.current) return;
+    const parent = box.current;
+    let destroy = () => {};
+    let isCurrent = true;
+    void import("../text/diffeditor")
+      .then(({ prepareDiff }) => prepareDiff({ path, before, after }))
+      .then((show) => {
+        if (isCurrent) destroy = show(parent, layout);
+      });
+    return () => {
+      isCurrent = false;
+      destroy();
+    };
+  }, [path, before, after, layout]);
+  return <div className="diff-text" ref={box} />;
+}

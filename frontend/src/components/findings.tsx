@@ -1,0 +1,99 @@
+// The secrets that a prompt would show, one by one, and what to do about each.
+
+import { useEffect, useState } from "react";
+import { errorBody } from "../api/client";
+import { contextApi } from "../api/context";
+import type { ErrorBody, Finding, FindingOrder, FindingsView } from "../api/generated";
+import { attempt, loadWorkspace } from "../state/actions";
+import { use } from "../state/store";
+import { text } from "../text/messages";
+import { ErrorLine } from "./notices";
+
+/** A finding that is a file's name: there is no value that a placeholder could stand for. */
+const BY_NAME = "secret-file";
+
+export function Findings({ cycle, onResolved }: { cycle: number; onResolved: () => void }) {
+  const [view, setView] = useState<FindingsView | null>(null);
+  const [error, setError] = useState<ErrorBody | null>(null);
+  const isBusy = use((state) => state.busy.has("finding"));
+  useEffect(() => {
+    contextApi.findings(cycle).then(setView, (reason) => setError(errorBody(reason)));
+  }, [cycle]);
+  const resolve = (order: FindingOrder) =>
+    attempt("finding", async () => {
+      setView(await contextApi.resolve(cycle, order));
+      onResolved();
+      await loadWorkspace();
+    });
+  if (error) return <ErrorLine error={error} />;
+  if (!view) return <p className="empty">{text.shell.loading}</p>;
+  return (
+    <div className="findings">
+      {view.findings.length === 0 ? (
+        <p>{text.context.noFindings}</p>
+      ) : (
+        <p className={view.is_local ? "muted" : "banner"}>
+          {view.is_local ? text.context.localHost(view.host) : text.context.remoteHost(view.host)}
+        </p>
+      )}
+      <ul>
+        {view.findings.map((finding) => (
+          <Item key={`${finding.path} ${finding.line} ${finding.column} ${finding.rule}`} finding={finding}>
+            {acts(finding).map((act) => (
+              <button
+                key={act}
+                type="button"
+                className="small"
+                disabled={isBusy}
+                onClick={() => resolve({ act, fingerprint: finding.fingerprint, path: finding.path })}
+              >
+                {text.context.findingActs[act]}
+              </button>
+            ))}
+          </Item>
+        ))}
+      </ul>
+      {view.hidden.length > 0 && (
+        <>
+          <h3>{text.context.hiddenTitle}</h3>
+          <p className="muted">{text.context.hiddenNote}</p>
+          <ul>
+            {view.hidden.map((finding) => (
+              <Item key={finding.fingerprint} finding={finding}>
+                <button
+                  type="button"
+                  className="small"
+                  disabled={isBusy}
+                  onClick={() => resolve({ act: "show", fingerprint: finding.fingerprint })}
+                >
+                  {text.context.showAgain}
+                </button>
+              </Item>
+            ))}
+          </ul>
+        </>
+      )}
+    </div>
+  );
+}
+
+type Act = "allow" | "placeholder" | "exclude";
+
+/** A text of a cycle, whose name is in brackets, cannot be left out. */
+function acts(finding: Finding): ReadonlyArray<Act> {
+  const all: ReadonlyArray<Act> = ["allow", "placeholder", "exclude"];
+  return all.filter(
+    (act) => !(act === "placeholder" && finding.rule === BY_NAME) && !(act === "exclude" && finding.path.startsWith("[")),
+  );
+}
+
+function Item({ finding, children }: { finding: Finding; children: React.ReactNode }) {
+  return (
+    <li className="finding">
+      <span className="path">{text.context.at(finding.path, finding.line)}</span>
+      <span className="flag">{finding.rule}</span>
+      <code>{finding.masked}</code>
+      <span className="row push">{children}</span>
+    </li>
+  );
+}

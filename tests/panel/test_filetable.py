@@ -1,0 +1,129 @@
+"""The table of files: whole or only what changed, counted little by little, followed as files change."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from dce.panel import filetable
+from dce.panel.context_schemas import FilesView
+from dce.panel.filetable import FileTable
+from dce.workspace.workspace import Workspace
+from tests.panel.rig import make_workspace
+
+Scene = Callable[[FileTable, "asyncio.Queue[str]"], Awaitable[None]]
+
+
+def play(workspace: Workspace, scene: Scene) -> None:
+    """Runs a scene with a table that watches and counts; the queue holds what it told."""
+
+    async def go() -> None:
+        news: asyncio.Queue[str] = asyncio.Queue()
+        table = FileTable(workspace.project, workspace.counter, workspace.selection)
+        table.start(news.put_nowait)
+        try:
+            await asyncio.wait_for(scene(table, news), 60)
+        finally:
+            await table.close()
+
+    asyncio.run(go())
+
+
+async def until(table: FileTable, news: "asyncio.Queue[str]", holds: Callable[[FilesView], bool]) -> FilesView:
+    """The first whole view for which something holds; looked at whenever there is news."""
+    while not holds(view := await table.view()):
+        await news.get()
+    return view
+
+
+def counts_of(view: FilesView) -> dict[str, int | None]:
+    return dict(zip(view.paths, view.tokens, strict=True))
+
+
+def exact(view: FilesView) -> Iterator[str]:
+    return (path for path, mark in zip(view.paths, view.exact, strict=True) if mark == "1")
+
+
+def test_a_large_workspace_is_not_read_whole(tmp_path: Path) -> None:
+    """Beyond the limits nobody counts an unselected file; what is selected is counted all the same."""
+    with make_workspace(tmp_path / "words") as workspace:
+        folder = workspace.project.root / "many"
+        folder.mkdir()
+        for number in range(filetable.MAX_COUNTED_FILES):
+            (folder / f"{number:04}.txt").write_text("word " * 10, encoding="utf-8")
+        workspace.selection.replace(["words.py"])
+
+        async def scene(table: FileTable, news: "asyncio.Queue[str]") -> None:
+            view = await until(table, news, lambda view: not view.is_counting)
+            assert "words.py" in exact(view)
+            uncounted = [path for path, count in counts_of(view).items() if count is None and path not in view.excluded]
+            assert uncounted
+            assert len(view.paths) - len(uncounted) <= filetable.MAX_COUNTED_FILES + 3
+
+        play(workspace, scene)
+
+
+def test_a_cursor_gives_only_what_changed(tmp_path: Path) -> None:
+    """A file written, one made and one removed come alone after a cursor; another run's cursor gives everything."""
+    with make_workspace(tmp_path / "words") as workspace:
+        root = workspace.project.root
+
+        async def scene(table: FileTable, news: "asyncio.Queue[str]") -> None:
+            first = await until(table, news, lambda view: not view.is_counting)
+            assert first.is_whole
+            assert (await table.view(first.cursor)).paths == ()
+            (root / "words.py").write_text("x = 1  # longer than nothing\n", encoding="utf-8")
+            (root / "new.py").write_text("y = 2\n", encoding="utf-8")
+            (root / "README.md").unlink()
+            await until(table, news, lambda view: "README.md" not in view.paths and counts_of(view).get("new.py") == 2)
+            await until(table, news, lambda view: counts_of(view)["words.py"] == 8)
+            change = await table.view(first.cursor)
+            assert not change.is_whole
+            assert change.paths == ("new.py", "words.py")
+            assert change.removed == ("README.md",)
+            for cursor in ("", "elsewhere:1", f"{first.cursor.partition(':')[0]}:99999"):
+                assert (await table.view(cursor)).is_whole
+
+        play(workspace, scene)
+
+
+def test_an_edit_of_the_same_length_is_counted_again(tmp_path: Path) -> None:
+    """What a file costs is of its present text, though the listing sees no difference."""
+    with make_workspace(tmp_path / "words") as workspace:
+        (workspace.project.root / "a.txt").write_text("aaaa", encoding="utf-8")
+
+        async def scene(table: FileTable, news: "asyncio.Queue[str]") -> None:
+            view = await until(table, news, lambda view: not view.is_counting)
+            (workspace.project.root / "a.txt").write_text("bbbb", encoding="utf-8")
+            while "a.txt" not in (await table.view(view.cursor)).paths:
+                await news.get()
+
+        play(workspace, scene)
+
+
+def test_a_file_that_cannot_be_read_is_no_failure(tmp_path: Path) -> None:
+    """A selected file that is not there, and one that turns out to be no text, leave the others their counts."""
+    with make_workspace(tmp_path / "words") as workspace:
+        (workspace.project.root / "test_words.py").unlink()
+
+        async def scene(table: FileTable, news: "asyncio.Queue[str]") -> None:
+            view = await until(table, news, lambda view: not view.is_counting)
+            assert "test_words.py" not in view.paths
+            assert view.excluded == {"logo.bin": "binary"}
+            assert all(count is not None for path, count in counts_of(view).items() if path not in view.excluded)
+
+        play(workspace, scene)
+
+
+def test_without_watching_a_fresh_look_still_sees_everything(tmp_path: Path) -> None:
+    """A table that was never started lists on demand, and anew when asked to."""
+    with make_workspace(tmp_path / "words") as workspace:
+
+        async def go() -> None:
+            table = FileTable(workspace.project, workspace.counter, workspace.selection)
+            before = await table.view()
+            (workspace.project.root / "new.py").write_text("y = 2\n", encoding="utf-8")
+            assert "new.py" not in (await table.view()).paths
+            assert (await table.view(before.cursor, is_fresh=True)).paths == ("new.py",)
+            await table.close()
+
+        asyncio.run(go())
