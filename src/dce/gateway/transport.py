@@ -7,6 +7,7 @@ Invariant: `sink.end` is called exactly once for a started exchange, unless it i
 """
 
 import asyncio
+import math
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -112,7 +113,8 @@ class Exchange(asyncio.Protocol):
 
     def _begin(self, sink: Sink, on_piece: Callable[[bytes], object], tail: deque[bytes] | None) -> None:
         self._sink, self._on_piece, self._tail = sink, on_piece, tail
-        self._last_data_at = self._loop.time()
+        # A moment that no data can come at: uvloop's clock stands still within a turn, and data may come in this one.
+        self._last_data_at = math.nextafter(self._loop.time(), 0)
         self._silent_since = None if self._pieces else self._last_data_at
         self._watch_idle()
         self._deliver()
@@ -428,6 +430,11 @@ class Transport:
         resting = self._idle.get(address)
         if resting:
             resting[:] = [(since, other) for since, other in resting if other is not exchange]
+
+    def drop_resting(self, address: Address) -> None:
+        """Closes the connections that rest: nothing will be sent there any more."""
+        for _, exchange in self._idle.pop(address, []):
+            exchange.abort()
 
     def close(self) -> None:
         """Closes every connection. They are gone after the loop's next turn."""
