@@ -148,6 +148,7 @@ def test_what_a_key_may_not_use_does_not_exist_to_it() -> None:
         assert "secret-70b" not in error.message.replace("'secret-70b'", "") + error.hint
         assert "small-2b" not in error.message + error.hint
     assert len({error.message.split("; ")[1] for error in errors}) == 1
+    assert "'small-1b'" in errors[-1].hint
 
 
 def _refused(asked: str) -> DceError:

@@ -69,13 +69,12 @@ class Catalog:
         if name in models:
             target = self._aliases.get(name, name)
             return all_models[target if target in all_models else name]
-        if not self._is_allowed(asked, allowed):
-            # The same for a name that is served and one that is not: it does not tell what there is.
-            raise DceError(
-                "model_not_allowed", f"the key does not allow the model {asked[:200]!r}; it allows: {_names(models)}"
-            )
         near = difflib.get_close_matches(asked, models, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]!r}? Leave `model` out to get the default." if near else ""
+        if not self._is_allowed(asked, allowed):
+            # The same for a name that is served and one that is not: it does not tell what there is.
+            fact = f"the key does not allow the model {asked[:200]!r}; it allows: {_names(models)}"
+            raise DceError("model_not_allowed", fact, hint=hint)
         raise DceError(
             "model_not_found", f"no backend serves the model {asked[:200]!r}; served: {_names(models)}", hint=hint
         )
@@ -97,6 +96,12 @@ class Catalog:
     def candidates(self, model: str) -> list[Upstream]:
         """The backends that serve it now."""
         return [upstream for upstream in self._upstreams if upstream.serves(model)]
+
+    def can_continue(self, name: str) -> bool:
+        """Whether all that serve a model or alias now can go on with the beginning of an answer, whichever of them gets it."""
+        model = self._aliases.get(name, name)
+        serving = self.candidates(model) or self.candidates(name)
+        return bool(serving) and all(upstream.kind.can_continue(model) for upstream in serving)
 
     def nothing_up(self) -> DceError:
         """Why nothing is served: the one backend's own fault if there is one, else all of them."""
