@@ -10,6 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from dce.gateway.endpoints import routes
+from dce.gateway.reload import FIXED
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import CODES
 
@@ -37,6 +38,12 @@ def settings() -> str:
         "# Gateway settings\n\nA setting is a key in the TOML file given with `--config`, and for the usual ones a flag of `dce gateway serve`.\n"
         "Flag before environment before file before default. Environment: `DCE_DATA_DIR`, `VLLM_URL` (or the original's `VLLM_ENDPOINT`).\n\n"
         "| setting | default | meaning |\n|---|---|---|\n"
+    )
+    fixed = ", ".join(f"`{name}`" for name in sorted(FIXED))
+    reload = (
+        "\n\n## Changing them while it runs\n\n`kill -HUP` to a gateway that was started with `--config` reads the file again (and the "
+        "backends' key files). Either all of it counts for whatever begins from then on, or, when something in it is wrong, none of it; the "
+        f"log says which. Running responses end as they began. A restart is needed for {fixed}; the log names those that differ.\n"
     )
     backends = (
         "\n\n## A backend\n\nAn entry of `backends` is a URL, or a table (`[[backends]]`) with these keys.\n\n"

@@ -78,11 +78,14 @@ def _alias(text: str) -> tuple[str, str]:
 @command.command()
 @_settings_options
 def serve(config: Path | None, **flags: Any) -> None:
-    """Serve until Ctrl-C, which lets running responses finish; a second one does not. Refuses to start without a key (see `dce gateway keys create`)."""
+    """Serve until Ctrl-C, which lets running responses finish; a second one does not. Refuses to start without a key (see `dce gateway keys create`).
+
+    With --config, SIGHUP reads the file again; what cannot be applied leaves everything as it was, and the log says why.
+    """
     settings = _settings(config, flags)
     from dce.gateway.server import GatewayServer  # noqa: PLC0415
 
-    server = GatewayServer(settings)
+    server = GatewayServer(settings, (lambda: _settings(config, flags)) if config else None)
     backends = ", ".join(backend.url for backend in settings.backends)
     note(f"gateway on {server.url} · backends: {backends}" + (" · WITHOUT KEYS" if settings.insecure else ""))
     if server.admin_url:

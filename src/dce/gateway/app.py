@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ from dce.gateway.accounts import Accounts
 from dce.gateway.admin import LocalOnly, Status, admin_routes
 from dce.gateway.admission import Admission
 from dce.gateway.auth import Authenticator
-from dce.gateway.breaker import Breaker, BreakerLimits
 from dce.gateway.catalog import Catalog
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
@@ -22,6 +22,7 @@ from dce.gateway.ledger import Ledger
 from dce.gateway.live import Directory
 from dce.gateway.metrics import Metrics, Now
 from dce.gateway.proxy import Proxy
+from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
 from dce.gateway.routing import POLICIES
 from dce.gateway.settings import GatewaySettings, is_loopback
 from dce.gateway.transport import Timeouts, Transport
@@ -43,36 +44,58 @@ class Gateway:
             self.keys.close()
             raise
         self.drain = Drain(settings.shutdown_timeout_s)
-        metrics = Metrics()
-        self.accounts = Accounts(self.ledger.add, metrics)
-        breaking = BreakerLimits(failures=settings.breaker_failures, max_wait_s=settings.breaker_max_wait_s)
-        self.upstreams = [Upstream(backend, Breaker(breaking)) for backend in settings.backends]
-        self._transport = Transport(
-            Timeouts(
-                connect_s=settings.connect_timeout_s,
-                first_byte_s=settings.first_byte_timeout_s,
-                idle_s=settings.idle_timeout_s,
-                first_token_s=settings.first_token_timeout_s,
-            )
-        )
+        self._metrics = Metrics()
+        self.accounts = Accounts(self.ledger.add, self._metrics)
+        self.upstreams = [upstream for upstream, _ in new_upstreams([], settings)]
+        """The list itself stays the same one when settings are reloaded."""
+        self._transport = Transport(_timeouts(settings))
         self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
-        catalog = Catalog(self.upstreams, settings.aliases, settings.default_model)
-        dispatcher = Dispatcher(catalog, POLICIES[settings.routing](), settings.max_retries)
         self.admission = Admission(settings, self.ledger.used)
+        self._public = self._composed(settings, self.upstreams)
+        self._reloading = asyncio.Lock()
+        self._metrics.watch(self._now())
+        self.admin = PublicApp(
+            admin_routes(self._metrics, Status(self.upstreams, self.ledger, self.drain, self._counts), self.drain),
+            LocalOnly((settings.admin_host, settings.admin_name)),
+        )
+
+    def _composed(self, settings: GatewaySettings, upstreams: Sequence[Upstream]) -> PublicApp:
+        """The path of requests, from these settings on; it changes nothing of what lives longer."""
+        catalog = Catalog(tuple(upstreams), settings.aliases, settings.default_model)
+        dispatcher = Dispatcher(catalog, POLICIES[settings.routing](), settings.max_retries)
         proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.accounts)
         forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
-        self._public = PublicApp(
+        return PublicApp(
             routes(proxy, forwarder, catalog, Diagnostics(self.directory), self.drain),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
             self.drain,
-            metrics,
+            self._metrics,
         )
-        metrics.watch(self._now())
-        self.admin = PublicApp(
-            admin_routes(metrics, Status(self.upstreams, self.ledger, self.drain, self._counts), self.drain),
-            LocalOnly((settings.admin_host, settings.admin_name)),
-        )
+
+    async def reload(self, wanted: GatewaySettings) -> list[str]:
+        """Other settings for whatever begins from now on; gives the names of those that differ, also of those that take a
+        restart. Raises before anything is changed, or not at all."""
+        async with self._reloading:
+            settings = applicable(self.settings, wanted)
+            planned = new_upstreams(self.upstreams, settings)
+            upstreams = [upstream for upstream, _ in planned]
+            public = self._composed(settings, upstreams)
+            # New backends are known before the first request can ask for their models.
+            await asyncio.gather(*(self.discoverer.probe(one) for one in upstreams if one not in self.upstreams))
+            for upstream, row in planned:
+                upstream.settings, upstream.breaker.limits = row, breaker_limits(settings)
+            gone = [upstream for upstream in self.upstreams if upstream not in upstreams]
+            changed = changed_names(self.settings, wanted)
+            self.upstreams[:] = upstreams
+            self.settings, self._public = settings, public
+            self._transport.timeouts = _timeouts(settings)
+            self.discoverer.watch(upstreams, settings.discovery_interval_s)
+            self.admission.reconfigure(settings)
+            self.drain.patience_s = settings.shutdown_timeout_s
+            for upstream in gone:
+                self._transport.drop_resting(upstream.address)
+            return changed
 
     @property
     def is_idle(self) -> bool:
@@ -153,3 +176,12 @@ def _refuse_keyless(settings: GatewaySettings, keys: KeyStore) -> None:
             f"there is no key in {settings.data_dir}, so nobody could use this gateway",
             hint="Create one: dce gateway keys create NAME --data-dir DIR.",
         )
+
+
+def _timeouts(settings: GatewaySettings) -> Timeouts:
+    return Timeouts(
+        connect_s=settings.connect_timeout_s,
+        first_byte_s=settings.first_byte_timeout_s,
+        idle_s=settings.idle_timeout_s,
+        first_token_s=settings.first_token_timeout_s,
+    )

@@ -14,7 +14,8 @@ class Drain:
     """Whether the gateway is draining, and until when. Once on, it stays on: the process ends."""
 
     def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._patience_s = patience_s
+        self.patience_s = patience_s
+        """How long what runs may go on, if nothing else is said when draining begins."""
         self._clock = clock
         self._deadline: float | None = None
 
@@ -26,13 +27,13 @@ class Drain:
     @property
     def left_s(self) -> float:
         """Seconds until the deadline; the whole patience before it has begun."""
-        return self._patience_s if self._deadline is None else max(0.0, self._deadline - self._clock())
+        return self.patience_s if self._deadline is None else max(0.0, self._deadline - self._clock())
 
     def begin(self, patience_s: float | None = None) -> None:
         """Begins, or changes the deadline if a time is given."""
         if self.is_on and patience_s is None:
             return
-        patience_s = self._patience_s if patience_s is None else patience_s
+        patience_s = self.patience_s if patience_s is None else patience_s
         self._deadline = self._clock() + patience_s
         log.warning("draining: nothing new begins, what runs has %g s to finish", patience_s)
 

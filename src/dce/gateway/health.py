@@ -32,10 +32,15 @@ class Discoverer:
         self._transport = transport
         self._doubted: set[Upstream] = set()
         self._has_doubts = asyncio.Event()
-        self.watch(upstreams, interval_s)
+        self._take(upstreams, interval_s)
 
     def watch(self, upstreams: Sequence[Upstream], interval_s: float) -> None:
-        """From now on these are asked."""
+        """From now on these are asked, the first time at once."""
+        self._take(upstreams, interval_s)
+        self._doubted = set(upstreams)
+        self._has_doubts.set()
+
+    def _take(self, upstreams: Sequence[Upstream], interval_s: float) -> None:
         self._upstreams = tuple(upstreams)
         self._interval_s = interval_s
         for upstream in upstreams:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import gc
+import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
@@ -14,6 +15,7 @@ import uvicorn
 
 from dce.gateway.app import Gateway
 from dce.gateway.guard import Patience
+from dce.gateway.reload import Reloader
 from dce.gateway.settings import DEFAULT_ADMIN_PORT, GatewaySettings
 from dce.gateway.wire import StreamingProtocol
 from dce.wire.errors import DceError
@@ -26,7 +28,7 @@ START_TIMEOUT_S = 30.0
 class GatewayServer:
     """One listening gateway: `run` in this thread until a signal, or `start`/`stop` in a thread of its own."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, read_settings: Callable[[], GatewaySettings] | None = None) -> None:
         self.gateway = Gateway(settings)
         self._sockets: list[socket.socket] = []
         try:
@@ -38,6 +40,7 @@ class GatewayServer:
             raise
         admin = None if settings.no_admin else _AdminServer(_config(settings, self.gateway.admin, "off"))
         self._server = _Server(_config(settings, self.gateway.app, "on"), self.gateway, admin, self._sockets[1:])
+        self._server.reloader = Reloader(read_settings, self.gateway.reload) if read_settings else None
         self._thread: threading.Thread | None = None
         self.host, self.port = settings.host, _port(self._sockets[0])
         self.admin_url = "" if admin is None else _url(settings.admin_host, _port(self._sockets[1]))
@@ -49,7 +52,8 @@ class GatewayServer:
         return _url(self.host, self.port)
 
     def run(self) -> None:
-        """Serves until SIGINT or SIGTERM: the first lets running responses finish, a second does not."""
+        """Serves until SIGINT or SIGTERM: the first lets running responses finish, a second does not. SIGHUP reads the settings
+        again, if there is something to read: else it ends the process, as the end of a terminal should."""
         gc.freeze()  # what is loaded by now lives as long as the process: no use in looking at it again
         self._server.run(sockets=self._sockets[:1])
 
@@ -109,9 +113,12 @@ class _Server(uvicorn.Server):
         self._admin = admin
         self._admin_sockets = admin_sockets
         self._admin_task: asyncio.Task[None] | None = None
+        self.reloader: Reloader | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens, on the admin address first: who sees the gateway finds its status."""
+        if self.reloader is not None and threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reloader.request)
         if self._admin is not None:
             self._admin_task = asyncio.create_task(self._admin.serve(sockets=self._admin_sockets))
         await super().startup(sockets)
@@ -126,14 +133,17 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends the connections, then the admin listener, so that its status tells of the end."""
+        if self.reloader is not None:
+            await self.reloader.close()
         await super().shutdown(sockets)
         if self._admin is not None and self._admin_task is not None:
             self._admin.should_exit = self._admin.force_exit = True
             await self._admin_task
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal."""
+        """The first signal lets what runs finish, the second does not wait for it."""
         if self._gateway.drain.is_on:
+            self.config.timeout_graceful_shutdown = 0
             super().handle_exit(sig, frame)
         else:
             self._captured_signals.append(sig)

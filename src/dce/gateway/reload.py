@@ -1,0 +1,115 @@
+"""New settings for a running gateway: read, checked and applied as a whole, or not at all.
+
+Nothing in the gateway keeps looking its settings up: they are constants to every part. So a reload puts the request path together
+anew, around what lives on (connections, streams, keys, ledger, queue, backends that stay), and swaps it in one step. What began
+before ends on the path it began on; what begins after sees only the new one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from dce.gateway.breaker import Breaker, BreakerLimits
+from dce.gateway.settings import BackendSettings, GatewaySettings
+from dce.gateway.upstream import Upstream
+from dce.wire.errors import DceError
+
+log = logging.getLogger("dce.gateway")
+
+FIXED = frozenset(
+    {
+        "host",
+        "port",
+        "admin_host",
+        "admin_port",
+        "admin_name",
+        "admin_open",
+        "no_admin",
+        "data_dir",
+        "insecure",
+        "head_timeout_s",
+        "body_window_s",
+        "min_body_bytes_per_s",
+    }
+)
+"""What a listener or a database was opened with. It takes a restart."""
+
+
+def changed_names(old: GatewaySettings, new: GatewaySettings) -> list[str]:
+    """The settings that differ."""
+    names = [field.name for field in msgspec.structs.fields(GatewaySettings)]
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
+
+
+def applicable(old: GatewaySettings, new: GatewaySettings) -> GatewaySettings:
+    """The new settings as far as a running gateway can take them."""
+    return msgspec.structs.replace(new, **{name: getattr(old, name) for name in FIXED})
+
+
+def breaker_limits(settings: GatewaySettings) -> BreakerLimits:
+    """As the operator set them."""
+    return BreakerLimits(failures=settings.breaker_failures, max_wait_s=settings.breaker_max_wait_s)
+
+
+def new_upstreams(old: Sequence[Upstream], settings: GatewaySettings) -> list[tuple[Upstream, BackendSettings]]:
+    """The backends in their new order, each with its new row. One whose URL stays is the same object: its load, its record and
+    what is known of it go on. Nothing is changed yet."""
+    left = list(old)
+    found: list[tuple[Upstream, BackendSettings]] = []
+    for row in settings.backends:
+        known = next((upstream for upstream in left if upstream.url == row.url), None)
+        if known is not None:
+            left.remove(known)
+        found.append((known or Upstream(row, Breaker(breaker_limits(settings))), row))
+    return found
+
+
+class Reloader:
+    """Reads and applies new settings, one reload after the other, and says in the log what came of it."""
+
+    def __init__(
+        self, read: Callable[[], GatewaySettings], apply: Callable[[GatewaySettings], Awaitable[list[str]]]
+    ) -> None:
+        self._read = read
+        self._apply = apply
+        self._task: asyncio.Task[None] | None = None
+        self._is_wanted = False
+
+    def request(self) -> None:
+        """A signal came. While one reload runs, any number of signals mean one more after it."""
+        self._is_wanted = True
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """The gateway ends."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        try:
+            while self._is_wanted:
+                self._is_wanted = False
+                await self._reload()
+        finally:
+            self._task = None
+
+    async def _reload(self) -> None:
+        try:
+            settings = await asyncio.to_thread(self._read)
+            changed = await self._apply(settings)
+        except DceError as error:
+            log.warning("settings not reloaded, the old ones stay: %s", _one_line(error.message))
+        except Exception:
+            log.exception("settings not reloaded, the old ones stay: a fault of the gateway itself")
+        else:
+            applied = ", ".join(name for name in changed if name not in FIXED) or "nothing"
+            waiting = ", ".join(name for name in changed if name in FIXED)
+            log.warning("settings reloaded; changed: %s%s", applied, f"; needs a restart: {waiting}" if waiting else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).encode("ascii", "backslashreplace").decode()
