@@ -68,7 +68,7 @@ def _rows(struct: type[msgspec.Struct]) -> list[str]:
 
 def http() -> str:
     """The table of the gateway's routes."""
-    table = routes(_Named("proxy"), _Named("forwarder"), _Named("catalog"), _Named("diagnostics"), _Named("drain"))  # type: ignore[arg-type]
+    table = routes(*(_Named(name) for name in ("proxy", "forwarder", "catalog", "diagnostics", "privacy", "drain")))  # type: ignore[arg-type]
     rows = [f"| `{row.method} {row.pattern}` | {'no' if row.is_public else 'yes'} |" for row in table.rows]
     text = "# Gateway routes\n\nAnything else answers 404 `route_not_found` (with a key; without one, 401).\n\n| route | needs a key |\n|---|---|\n"
     return text + "\n".join(rows) + "\n"

@@ -33,6 +33,7 @@ class ScriptedGateway:
         self.is_half_sent = threading.Event()
         self.resume = threading.Event()
         self.stopped: set[int] = set()
+        self.notice = ""
         self.url = ""
 
     @contextmanager
@@ -77,6 +78,8 @@ class ScriptedGateway:
             return self._json(handler, 200, {"ok": True, "service": "dce-gateway"})
         if handler.path == "/readyz":
             return self._json(handler, 200, {"ok": True})
+        if handler.path == "/api/dce/privacy" and self.notice:
+            return self._text(handler, self.notice)
         if handler.headers.get("authorization") != f"Bearer {KEY}":
             return self._json(handler, 401, {"error": {"message": "no", "type": "x", "code": "invalid_key"}})
         if handler.command == "DELETE":
@@ -90,6 +93,12 @@ class ScriptedGateway:
             missing = {"message": "no such route", "type": "x", "code": "route_not_found"}
             return self._json(handler, 404, {"error": missing})
         return self._stream(handler, body)
+
+    def _text(self, handler: BaseHTTPRequestHandler, text: str) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/plain; charset=utf-8")
+        handler.end_headers()
+        handler.wfile.write(text.encode())
 
     def _json(self, handler: BaseHTTPRequestHandler, status: int, value: object) -> None:
         content = json.dumps(value).encode()

@@ -42,5 +42,7 @@ def test_generate_asks_before_a_new_host(
     assert refused.json["error"]["code"] == "consent_needed"
     assert "2 files" in refused.json["error"]["message"]
     assert not any(path.endswith(("/proxy", "/tokenize")) for _, path, _ in gateway.requests)
-    dce("generate", "-n", 1, "--yes")
-    dce("generate", "-n", 1)
+    gateway.notice = "What becomes of it"
+    agreed = dce("generate", "-n", 1, "--yes")
+    assert "what becomes of it: http://0.0.0.0" in agreed.err
+    assert "/api/dce/privacy" not in dce("generate", "-n", 1).err

@@ -49,7 +49,22 @@ async def with_consent(
         is_asked = not is_yes and not is_json and sys.stdin.isatty()
         if is_yes:
             note(error.message)
+        if not is_json and workspace.settings.provider == "gateway":
+            await _show_notice(workspace.settings.url, is_whole=is_asked)
         if not (is_yes or (is_asked and click.confirm(f"{visible(error.message)} Send it?", err=True))):
             raise
     workspace.sending.agree()
     return await attempt()
+
+
+async def _show_notice(url: str, *, is_whole: bool) -> None:
+    """What the gateway says it does with what it is sent: all of it to somebody who is being asked, else where it stands."""
+    from dce.workspace.privacy import PATH, fetch_notice  # noqa: PLC0415
+
+    notice = await fetch_notice(url)
+    if not notice:
+        note(f"{url} has no privacy notice")
+    elif is_whole:
+        note(notice + "\n")
+    else:
+        note(f"what becomes of it: {url.rstrip('/')}{PATH}")

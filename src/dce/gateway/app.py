@@ -21,6 +21,7 @@ from dce.gateway.keys import KeyStore
 from dce.gateway.ledger import Ledger
 from dce.gateway.live import Directory
 from dce.gateway.metrics import Metrics, Now
+from dce.gateway.privacy import Privacy
 from dce.gateway.proxy import Proxy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
 from dce.gateway.routing import POLICIES
@@ -67,7 +68,7 @@ class Gateway:
         proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.accounts)
         forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
         return PublicApp(
-            routes(proxy, forwarder, catalog, Diagnostics(self.directory), self.drain),
+            routes(proxy, forwarder, catalog, Diagnostics(self.directory), Privacy(settings), self.drain),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
             self.drain,
             self._metrics,

@@ -22,6 +22,7 @@ from dce.gateway.dialects import EMBEDDINGS, MESSAGES, OPENAI, RESPONSES, Dialec
 from dce.gateway.drain import Drain
 from dce.gateway.forward import Forwarder
 from dce.gateway.metrics import Metrics
+from dce.gateway.privacy import Privacy
 from dce.gateway.proxy import Proxy
 from dce.gateway.request import ClientGone, Request
 from dce.gateway.wire import wire_of
@@ -70,7 +71,9 @@ class Routes:
         raise DceError("route_not_found", "the gateway is reached, but it has no such route")
 
 
-def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Diagnostics, drain: Drain) -> Routes:
+def routes(
+    proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Diagnostics, privacy: Privacy, drain: Drain
+) -> Routes:
     """The whole public surface."""
 
     async def healthz(request: Request) -> None:
@@ -96,6 +99,7 @@ def routes(proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Di
             Route("POST", "/v1/embeddings", forwarder.forward, dialect=EMBEDDINGS),
             Route("GET", "/v1/models", forwarder.models),
             Route("POST", "/tokenize", forwarder.tokenize),
+            Route("GET", "/api/dce/privacy", privacy.answer, is_public=True),
             Route("GET", "/healthz", healthz, is_public=True),
             Route("GET", "/readyz", readyz, is_public=True),
         ]

@@ -97,6 +97,16 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             description="Keys do not share a backend's prefix cache (vLLM's cache_salt): its timing would tell what others asked."
         ),
     ] = True
+    privacy_contact: Annotated[
+        str, Meta(max_length=200, description="Whom to ask about privacy; shown in the notice at /api/dce/privacy.")
+    ] = ""
+    privacy_text: Annotated[
+        str,
+        Meta(
+            max_length=4000,
+            description="The operator's own words in that notice: who runs this, what else is kept, for how long.",
+        ),
+    ] = ""
     max_n: Annotated[int, Meta(ge=1, le=20, description="Most responses one request may ask for.")] = 20
     max_body_bytes: Annotated[
         int,

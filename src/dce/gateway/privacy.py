@@ -1,0 +1,151 @@
+"""The privacy notice: what is sent, what is kept and for how long, what is logged. `GET /api/dce/privacy`, for whoever asks.
+
+What must hold: it is true. Fields of the ledger and of the log line are listed by the tables here, and tests hold those tables to
+the ledger's own columns and to log lines that were really written.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from dce.gateway.request import Request
+from dce.gateway.settings import GatewaySettings
+
+LEDGER_FIELDS: Mapping[str, str] = {
+    "stream_id": "a random number for the request",
+    "choice": "which of its responses",
+    "request_id": "another random number, also in the log",
+    "key_id": "which key asked",
+    "model": "which model",
+    "backend": "which model server",
+    "route": "which route was asked",
+    "responses": "how many responses were asked for",
+    "prompt_tokens": "how long the prompt was",
+    "cached_tokens": "how much of it the server knew already",
+    "thinking_tokens": "how long the model thought",
+    "completion_tokens": "how long the answer was",
+    "exactness": "who counted",
+    "ttft_s": "how long until the first word",
+    "duration_s": "how long until the end",
+    "outcome": "finished, stopped or lost",
+    "finish_reason": "why it ended",
+    "ended_by": "who ended it",
+    "started_at": "when it began",
+}
+"""Each column of the ledger, in its order."""
+
+LOG_FIELDS: Mapping[str, str] = {
+    "request_id": "a random number for the request",
+    "method": "how",
+    "path": "and which route was asked",
+    "status": "the answer's number",
+    "outcome": "how it ended",
+    "key_id": "which key asked",
+    "duration_ms": "how long it took",
+    "model": "which model",
+    "backend": "which model server",
+    "n": "how many responses",
+    "tokens": "how long the prompt and the answers were",
+}
+"""Each field that a log line may have."""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is kept: what, where, until when."""
+
+    what: str
+    where: str
+    until: str
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """The notice. `operator` and `contact` are the operator's own words, "" if none were set."""
+
+    sent: tuple[str, ...]
+    kept: tuple[Kept, ...]
+    logged: tuple[str, ...]
+    never: tuple[str, ...]
+    operator: str
+    contact: str
+
+
+def notice_of(settings: GatewaySettings) -> Notice:
+    """What holds for a gateway with these settings."""
+    minutes = settings.max_resume_grace_s / 60
+    apart = (
+        "apart from other keys' (their cache has a salt for each key)"
+        if settings.isolate_prefix_cache
+        else "shared with other keys: by timing, one could find out what another asked"
+    )
+    return Notice(
+        sent=(
+            "Your client sends the prompt (with the files you selected), the settings of the request and your key.",
+            "The gateway passes prompt and settings, not the key, to a model server that its operator has set up, and to nobody else.",
+            "`dce doctor` sends two words of its own instead of a prompt.",
+        ),
+        kept=(
+            Kept(
+                what="the answers' last frames, so that a client that lost its connection can resume",
+                where="the gateway's memory",
+                until=f"the stream has ended and its client has been gone for its grace period (at most {minutes:g} minutes)",
+            ),
+            Kept(
+                what=f"prompts and answers in the model servers' own cache, {apart}",
+                where="the model servers' memory",
+                until="they need the room; what else they keep is their operator's to say",
+            ),
+            Kept(
+                what="a row for each response: " + _listed(LEDGER_FIELDS),
+                where="the gateway's ledger",
+                until="the operator deletes it",
+            ),
+            Kept(
+                what="your key's name, its limits and times, and a digest by which it is recognised; the key itself is not kept",
+                where="the gateway's key file",
+                until="the operator deletes it",
+            ),
+        ),
+        logged=(f"A line for each request: {_listed(LOG_FIELDS)}. How long logs are kept is the operator's to say.",),
+        never=(
+            "Prompts, answers, file names and keys are in no log, no ledger and no metric, and are never written to the gateway's disk.",
+            "Nothing is sent to the makers of this software.",
+        ),
+        operator=settings.privacy_text,
+        contact=settings.privacy_contact,
+    )
+
+
+def _listed(fields: Mapping[str, str]) -> str:
+    return ", ".join(dict.fromkeys(fields.values()))
+
+
+def as_text(notice: Notice) -> str:
+    """The notice for people, in plain lines."""
+    lines = ["What this gateway does with what you send", ""]
+    lines += [f"* {line}" for line in notice.sent]
+    lines += ["", "Kept:", *(f"* {kept.what}. Where: {kept.where}. Until: {kept.until}." for kept in notice.kept)]
+    lines += ["", "Logged:", *(f"* {line}" for line in notice.logged)]
+    lines += ["", "Never:", *(f"* {line}" for line in notice.never)]
+    if notice.operator:
+        lines += ["", "The operator says:", notice.operator]
+    if notice.contact:
+        lines += ["", f"Contact: {notice.contact}"]
+    return "\n".join(lines) + "\n"
+
+
+class Privacy:
+    """Answers `GET /api/dce/privacy`: JSON, or plain text for who asks for `text/plain` or with a browser."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._notice = notice_of(settings)
+
+    async def answer(self, request: Request) -> None:
+        """The notice. Public: who has no key yet should know before asking for one. It names no model, backend or key."""
+        accept = request.header(b"accept")
+        if "text/" not in accept:
+            await request.answer(200, self._notice)
+            return
+        body = as_text(self._notice).encode()
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+        await request.start(200, [*headers, (b"x-content-type-options", b"nosniff")])
+        await request.finish(body)
