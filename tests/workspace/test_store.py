@@ -110,6 +110,13 @@ def test_saves_are_durable_before_they_return(tmp_path: Path) -> None:
         assert store._row("PRAGMA busy_timeout")[0] == 10_000
 
 
+def test_a_number_beyond_64_bits_is_unknown(tmp_path: Path) -> None:
+    """What SQLite cannot even hold is not there: not found, as any other number that nobody gave out."""
+    with Store(tmp_path / "dce.db") as store, pytest.raises(DceError, match="so large") as caught:
+        store.response(1, 2**70)
+    assert caught.value.code == "not_found"
+
+
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     """A generation whose prompt is unknown appears neither itself nor with its responses."""
     with a_store(tmp_path) as store:

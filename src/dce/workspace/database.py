@@ -94,6 +94,8 @@ def _translated(path: Path) -> Iterator[None]:
         raise _unreadable(path, str(error)) from error
     except sqlite3.IntegrityError:
         raise  # a fault of ours, not of the file
+    except OverflowError:  # no row has a number of more than 64 bits
+        raise DceError("not_found", "there is nothing with so large a number") from None
     except (sqlite3.DatabaseError, OSError) as error:
         raise _unreadable(path, str(error)) from error
 
