@@ -7,6 +7,7 @@ import { SendingGate } from "./components/gate";
 import { Gone, Header } from "./components/header";
 import { Help, useKeys } from "./components/help";
 import { HistoryScreen } from "./components/history";
+import { ManualScreen } from "./components/manual";
 import { Notices } from "./components/notices";
 import { Responses } from "./components/responses";
 import { SettingsScreen } from "./components/settings";
@@ -32,6 +33,7 @@ function Screen() {
   const pane = use((state) => state.place.pane);
   if (pane === "settings") return <SettingsScreen />;
   if (pane === "history") return <HistoryScreen />;
+  if (pane === "manual") return <ManualScreen />;
   return (
     <div className="body">
       <aside>

@@ -4,6 +4,7 @@ Screenshots go to test-results/. Nothing in the page may log an error or break t
 """
 
 import asyncio
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from tests.panel.rig import AnsweringProvider, make_workspace
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "test-results"
+STATIC = Path(os.environ.get("DCE_TEST_STATIC") or ROOT / "src/dce/panel/static")
+"""The build that is looked at: the checkout's, or another that somebody works on."""
+
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
 GENERATED_MS = 400_000
@@ -41,7 +45,7 @@ def chromium() -> Iterator[Browser]:
     )
     if path is None:
         pytest.skip("there is no Chromium: scripts/real_parts.sh installs it")
-    if not (ROOT / "src/dce/panel/static/index.html").exists():
+    if not (STATIC / "index.html").exists():
         pytest.skip("the front-end is not built: make frontend")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -59,7 +63,7 @@ def opened(browser: Browser, workspace: Workspace, tools: Tools | None = None, *
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             wrong.append(message.text)
 
-    with PanelServer(workspace, port=0, tools=tools) as server:
+    with PanelServer(workspace, port=0, static=STATIC, tools=tools) as server:
         context = browser.new_context(viewport=WIDE, **options)  # type: ignore[arg-type]
         page = context.new_page()
         page.on("console", note)

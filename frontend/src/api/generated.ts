@@ -351,6 +351,37 @@ export interface Health {
   readonly version: string;
 }
 
+/** A cycle at a glance. `statuses` counts the latest versions of all its responses; `tokens` is what they took in all. */
+export interface HistoryRow {
+  readonly id: number;
+  readonly title: string;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly generations: number;
+  readonly responses: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly tokens: number;
+  readonly chosen_generation: number | null;
+  readonly chosen_slot: number | null;
+  readonly card: string;
+}
+
+/** Every cycle that is not deleted, the newest first. */
+export interface HistoryView {
+  readonly rows: ReadonlyArray<HistoryRow>;
+}
+
+/** A place where a search found all its words: a cycle's own text, or (with `generation`, `slot`, `version`) a response. `excerpt` is the text around the first of the words. */
+export interface Hit {
+  readonly kind: "cycle" | "response";
+  readonly cycle: number;
+  readonly title: string;
+  readonly generation: number | null;
+  readonly slot: number | null;
+  readonly version: number | null;
+  readonly excerpt: string;
+}
+
 /** The doctor looked at one hop. `run`: the name that whoever asked gave the examination; `ok` None: not tried. */
 export interface HopChecked {
   readonly event: "hop_checked";
@@ -386,6 +417,14 @@ export interface ModelsView {
   readonly models: ReadonlyArray<ServedModel>;
 }
 
+/** An answer for a slot. `generation` None: the cycle's one of the prompt that was copied (`prompt`, its sha256; "" the one in prompt.md), begun if there is none. */
+export interface Pasted {
+  readonly slot: number;
+  readonly text: string;
+  readonly generation?: number | null;
+  readonly prompt?: string;
+}
+
 /** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. */
 export interface PlannedWrite {
   readonly path: string;
@@ -411,6 +450,15 @@ export interface PromptFileView {
   readonly detail: string;
   readonly start: number;
   readonly count: Count;
+}
+
+/** The prompt as it was written to `path`, and its tokens. */
+export interface PromptText {
+  readonly text: string;
+  readonly sha256: string;
+  readonly path: string;
+  readonly tokens: number;
+  readonly is_exact: boolean;
 }
 
 /** The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why. `findings`: secrets in it that nobody looked at; `is_blocked`: because of them, or its length, it cannot go out. */
@@ -440,6 +488,31 @@ export interface ReadingView {
   readonly files: ReadonlyArray<BlockView>;
 }
 
+/** What came of a cycle: its generations, every version of their responses, and what was accepted when (newest first). */
+export interface RecordView {
+  readonly cycle: Cycle;
+  readonly generations: ReadonlyArray<GenerationSummary>;
+  readonly versions: ReadonlyArray<VersionRow>;
+  readonly acceptances: ReadonlyArray<Acceptance>;
+}
+
+/** The record of one response. Times are seconds since the epoch. */
+export interface Response {
+  readonly generation: number;
+  readonly slot: number;
+  readonly version: number;
+  readonly status: Status;
+  readonly thinking: string;
+  readonly text: string;
+  readonly tokens: Tokens;
+  readonly finish_reason: string;
+  readonly error: ErrorBody | null;
+  readonly started_at: number | null;
+  readonly first_token_at: number | null;
+  readonly thinking_ended_at: number | null;
+  readonly ended_at: number | null;
+}
+
 /** Which acceptance to take back; None: the newest. */
 export interface RestoreOrder {
   readonly acceptance?: number | null;
@@ -450,6 +523,12 @@ export interface RestoreOrder {
 export interface RestoreView {
   readonly writes: ReadonlyArray<PlannedWrite>;
   readonly acceptance: Acceptance;
+}
+
+/** Where the words stand, cycles first; at most `limit`. */
+export interface SearchView {
+  readonly hits: ReadonlyArray<Hit>;
+  readonly limit: number;
 }
 
 /** A section of the prompt: its place in the text (code points) and its tokens. */
@@ -603,6 +682,21 @@ export interface Tokens {
   readonly thinking: number;
   readonly answer: number;
   readonly exact: boolean;
+}
+
+/** A version of a response without its text; `tokens` is what it took in all. */
+export interface VersionRow {
+  readonly generation: number;
+  readonly slot: number;
+  readonly version: number;
+  readonly status: Status;
+  readonly tokens: number;
+}
+
+/** One version of a response whole. `reading` is None while it runs. */
+export interface VersionView {
+  readonly response: Response;
+  readonly reading: ReadingView | null;
 }
 
 /** Something a UI shows changed: "files", "selection", "cycles", "settings", "generations". */

@@ -1,7 +1,7 @@
 // What the next cycle should do: its texts, kept as they are written, the prompt they make, and Generate.
 
 import { useEffect, useState } from "react";
-import type { Cycle, CycleHead, PromptView } from "../api/generated";
+import type { Cycle, CycleHead, PromptView, SettingsView } from "../api/generated";
 import { api } from "../api/client";
 import { chooseCycle, closePane, createCycle, generate, openPane } from "../state/actions";
 import { adopt, flush, resolve, useDraft, write } from "../state/draft";
@@ -156,10 +156,17 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
   const isPreview = use((state) => state.place.pane === "prompt");
   const meter = use((state) => state.meter);
   useMeter(cycle);
+  const isByHand = use((state) => providerOf(state.settings, cycle.card) === "manual");
   if (!workspace) return null;
   const n = wanted ?? workspace.n;
   return (
     <div className="row generate-row">
+      {isByHand ? (
+        <button type="button" id="generate" className="primary" onClick={async () => (await flush()) && openPane("manual")}>
+          {text.manual.open}
+        </button>
+      ) : (
+        <>
       <button
         type="button"
         id="generate"
@@ -187,6 +194,8 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
         />
         <span>{text.cycle.responses(n)}</span>
       </label>
+        </>
+      )}
       <ModeChoice cycle={cycle} />
       <div className="push meter-box">
         {meter && <Meter prompt={meter} files={selected} />}
@@ -197,6 +206,12 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
       <PromptDialog cycle={cycle.id} isOpen={isPreview} onClose={closePane} />
     </div>
   );
+}
+
+/** By what kind of server a card generates. */
+function providerOf(settings: SettingsView | null, card: string): string {
+  if (card === "") return settings?.values.provider ?? "gateway";
+  return settings?.cards.find((each) => each.name === card)?.provider ?? "gateway";
 }
 
 /** By what this cycle generates: the settings, or a card. */

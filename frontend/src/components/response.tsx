@@ -10,6 +10,7 @@ import { text } from "../text/messages";
 import { Checks, Flag, Lines } from "./board";
 import { Dialog } from "./dialog";
 import { Diff } from "./diff";
+import { Markdown } from "./markdown";
 import { ErrorLine } from "./notices";
 import { Bar, Figures, SlotButtons } from "./progress";
 import { RawText } from "./rawtext";
@@ -97,7 +98,7 @@ function Answer({ slot, reading }: { slot: number; reading: ReadingView }) {
       {reading.activity && (
         <details>
           <summary>{text.review.activity}</summary>
-          <p className="prose">{reading.activity}</p>
+          <Markdown source={reading.activity} />
         </details>
       )}
       {reading.files.length > 0 && <AnswerFiles slot={slot} files={reading.files} />}
@@ -110,7 +111,7 @@ function Prose({ title, body }: { title: string; body: string }) {
   return (
     <section>
       <h3>{title}</h3>
-      <p className="prose">{body}</p>
+      <Markdown source={body} />
     </section>
   );
 }

@@ -130,7 +130,7 @@ export function go(place: Place, isQuiet = false): void {
 }
 
 export const goTo = (slot: number | null) => go({ ...get().place, slot });
-export const openPane = (pane: Pane, detail = "") => go({ ...get().place, pane, detail });
+export const openPane = (pane: Pane, detail = "", isQuiet = false) => go({ ...get().place, pane, detail }, isQuiet);
 export const closePane = () => go({ ...get().place, pane: null, detail: "" });
 export const showFacet = (facet: Facet) => go({ ...get().place, facet }, true);
 

@@ -18,6 +18,13 @@ export const seconds = (value: number | null) =>
 
 export const rate = (value: number | null) => (value === null ? "" : `${value < 10 ? value.toFixed(1) : Math.round(value)} tok/s`);
 
+/** A time in a record: the day with it, unless that is today. */
+export const moment = (time: number) => {
+  const date = new Date(time * 1000);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return date.toLocaleString([], { ...(isToday ? {} : { dateStyle: "medium" }), timeStyle: "short" });
+};
+
 export const clock = (time: number) =>
   new Date(time * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 

@@ -14,7 +14,17 @@ from starlette.routing import Mount
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dce.panel import commands, context_routes, schemas, sending_routes, settings_routes, views
+from dce.panel import (
+    commands,
+    context_routes,
+    history_routes,
+    manual_routes,
+    review_routes,
+    schemas,
+    sending_routes,
+    settings_routes,
+    views,
+)
 from dce.panel.answers import answer_error
 from dce.panel.assets import Assets, index_page
 from dce.panel.route import Route
@@ -43,12 +53,14 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", _SLOT, views.slot, gives=schemas.SlotView),
     Route("POST", _SLOT + "/stop", commands.stop, gives=schemas.GenerationView),
     Route("POST", _SLOT + "/regenerate", commands.regenerate, gives=schemas.GenerationView),
-    Route("GET", _SLOT + "/diff", views.diff, gives=schemas.DiffView, query=("path", "against")),
     Route("POST", "/api/accept", commands.accept_files, takes=schemas.AcceptOrder, gives=schemas.AcceptView),
     Route("POST", "/api/restore", commands.restore_files, takes=schemas.RestoreOrder, gives=schemas.RestoreView),
     *context_routes.ROUTES,
+    *review_routes.ROUTES,
     *settings_routes.ROUTES,
     *sending_routes.ROUTES,
+    *history_routes.ROUTES,
+    *manual_routes.ROUTES,
 )
 
 EVENTS_PATH = "/api/events"

@@ -18,7 +18,7 @@ from dce.panel.tools import Check, Question
 from dce.wire.errors import DceError
 from dce.workspace.cards import CARD_FIELDS, parsed
 from dce.workspace.events import HopChecked
-from dce.workspace.privacy import privacy_notice
+from dce.workspace.privacy import fetch_notice
 from dce.workspace.providers import provider_of
 from dce.workspace.schema import SCHEMAS
 from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, keep_key, read_config
@@ -201,7 +201,7 @@ async def host(call: Call) -> schemas.HostView:
         provider=its.provider,
         is_local=sending.is_local,
         is_agreed=await asyncio.to_thread(lambda: sending.is_agreed),
-        notice=await privacy_notice(its.url, its.key) if is_gateway else "",
+        notice=await fetch_notice(its.url) if is_gateway else "",
     )
 
 

@@ -35,6 +35,16 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     card: str
 
 
+class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a response without its text; `tokens` is what it took in all."""
+
+    generation: int
+    slot: int
+    version: int
+    status: Status
+    tokens: int
+
+
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """A place where a search found all its words: a cycle's own text, or (with `generation`, `slot`, `version`) a response.
 

@@ -25,10 +25,19 @@ MIN_PART_CHARS = 400
 """From this length on, a text that stands in the prompt word for word is a part of it and no answer."""
 
 
-async def paste(workspace: "Workspace", slot: int, text: str, generation_id: int | None = None) -> Response:
+async def paste(
+    workspace: "Workspace",
+    slot: int,
+    text: str,
+    generation_id: int | None = None,
+    *,
+    cycle_id: int | None = None,
+    prompt_sha256: str = "",
+) -> Response:
     """Puts an answer into a slot and gives the response; without a generation to put it in, one is begun. Hold the writer lock.
 
-    `generation_id` None: the current cycle's latest generation if it is of the prompt in prompt.md (as `dce prompt` wrote it, whatever was edited since), else a new one. Raises DceError
+    `generation_id` None: the current cycle's latest generation if it is of the prompt in prompt.md (as `dce prompt` wrote it, whatever was edited since), else a new one;
+    `cycle_id` and `prompt_sha256` name another cycle, and a stored prompt that was carried. Raises DceError
     invalid_input (empty, too long, the prompt itself, no such slot), conflict (the slot is being written), not_found.
     """
     if not 1 <= slot <= MAX_RESPONSES:
@@ -36,8 +45,9 @@ async def paste(workspace: "Workspace", slot: int, text: str, generation_id: int
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError("invalid_input", f"an answer has a word at least, and at most {MAX_PASTED_CHARS:,} characters")
     if generation_id is None:
-        cycle_id = workspace.cycles.current().id
-        prompt = workspace.written_prompt() or (await workspace.build_prompt(cycle_id)).prompt
+        cycle_id = workspace.cycles.current().id if cycle_id is None else cycle_id
+        prompt = workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.written_prompt()
+        prompt = prompt or (await workspace.build_prompt(cycle_id)).prompt
         _refuse_prompt(text, prompt.text)
         generation = _latest_of(workspace, cycle_id, prompt) or await _begin(workspace, cycle_id, prompt)
     else:

@@ -2,7 +2,7 @@
 # ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 from dce.workspace.database import Database
-from dce.workspace.history import HistoryRow, Hit
+from dce.workspace.history import HistoryRow, Hit, VersionRow
 from dce.workspace.response import Status
 
 _EXCERPT_TOKENS = 24
@@ -15,6 +15,11 @@ FROM responses INDEXED BY responses_at_a_glance JOIN generations ON generations.
 WHERE responses.version = (SELECT max(other.version) FROM responses AS other
     WHERE other.generation = responses.generation AND other.slot = responses.slot)
 GROUP BY generations.cycle, responses.status
+"""
+_VERSIONS = """
+SELECT responses.generation, slot, version, status, thinking_tokens + answer_tokens
+FROM responses INDEXED BY responses_at_a_glance JOIN generations ON generations.id = responses.generation
+WHERE generations.cycle = ? ORDER BY responses.generation, slot, version
 """
 _CYCLES = """
 SELECT id, title, created_at, updated_at, (SELECT count(*) FROM generations WHERE cycle = cycles.id),
@@ -61,6 +66,13 @@ class HistoryRecords(Database):
                 card=row[7],
             )
             for row in rows
+        )
+
+    def versions_of_cycle(self, cycle_id: int) -> tuple[VersionRow, ...]:
+        """Every version of every response of a cycle, without any text, by generation, slot and version."""
+        return tuple(
+            VersionRow(generation=row[0], slot=row[1], version=row[2], status=Status(row[3]), tokens=row[4])
+            for row in self._rows(_VERSIONS, (cycle_id,))
         )
 
     def search(self, expression: str, limit: int) -> tuple[Hit, ...]:

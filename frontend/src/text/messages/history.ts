@@ -1,1 +1,55 @@
-export const history = {};
+// The record of the work.
+
+import { number, plural } from "../words";
+
+export const history = {
+  find: "Search cycles and responses",
+  findHint: "Words, or beginnings of words",
+  jump: "Go to cycle number",
+  go: "Go",
+  cycles: "Cycles",
+  none: "No cycle yet.",
+  noHits: "Nothing in the record holds that.",
+  hits: (count: number, limit: number) => (count >= limit ? `The first ${limit} places` : plural(count, "place")),
+  hitCycle: (id: number, title: string) => `Cycle ${id}${title && `: ${title}`}`,
+  hitResponse: (id: number, generation: number, slot: number, version: number) =>
+    `Cycle ${id}, generation ${generation}, response ${slot}${version > 1 ? `, version ${version}` : ""}`,
+  row: (responses: number, tokens: number) => (responses === 0 ? "no responses" : `${plural(responses, "response")}, ${number(tokens)} tokens`),
+  statuses: (statuses: Readonly<Record<string, number>>) =>
+    Object.entries(statuses)
+      .map(([status, count]) => `${count} ${status}`)
+      .join(", "),
+  chosen: (slot: number) => `response ${slot} accepted`,
+  untitled: "(no title)",
+  scopeTitle: "Project scope",
+  record: (id: number) => `Cycle ${id}`,
+  open: "Open this cycle",
+  allCycles: "All cycles",
+  earlier: "Earlier",
+  later: "Later",
+  delete: "Delete this cycle",
+  deleteSure: (id: number) => `Delete cycle ${id}?`,
+  deleteNote: "It disappears from every list and from later prompts. Its number is not used again.",
+  deleteIt: "Delete",
+  deleted: (id: number) => `Cycle ${id} is deleted.`,
+  generations: "Generations",
+  noGenerations: "Nothing was generated.",
+  generation: (id: number, when: string, model: string) => `Generation ${id}, ${when}${model && `, ${model}`}`,
+  response: (slot: number, status: string, tokens: number) => `${slot}: ${status}, ${number(tokens)} tokens`,
+  openResponse: (slot: number, status: string, tokens: number) => `Open response ${slot}: ${status}, ${number(tokens)} tokens`,
+  version: (version: number) => `version ${version}`,
+  openVersion: (slot: number, version: number) => `version ${version} of response ${slot}`,
+  accepted: "Accepted",
+  nothingAccepted: "Nothing of it was accepted.",
+  acceptance: (when: string, slot: number, generation: number, version: number) =>
+    `${when}: response ${slot} of generation ${generation}${version > 1 ? `, version ${version}` : ""}`,
+  restoredAt: (when: string) => `put back ${when}`,
+  inForce: "in the workspace",
+  context: "What should change",
+  versionTitle: (slot: number, version: number, generation: number) => `Version ${version} of response ${slot}, generation ${generation}`,
+  rawText: "Its text",
+  export: "Export…",
+  exportNote: "All cycles with their prompts, responses and checks; no keys, but whatever the prompts showed of your files.",
+  import: "Import…",
+  imported: (cycles: number, responses: number) => `${plural(cycles, "cycle")} with ${plural(responses, "response")} came in.`,
+};

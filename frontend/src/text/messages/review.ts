@@ -32,6 +32,7 @@ export const review = {
   files: "Files",
   showText: "Show text",
   hideText: "Hide text",
+  picture: (name: string, url: string) => `[picture${name && `: ${name}`}, not loaded: ${url}]`,
   thinking: "Thinking",
   rawText: "Answer, raw text",
   waiting: "Waiting for the first word…",

@@ -1,0 +1,212 @@
+// Answers by hand: the prompt goes out by the clipboard, replies come back into tabs. A peer of the other modes, not a stopgap.
+
+import { type ClipboardEvent, useEffect, useRef, useState } from "react";
+import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
+import { api } from "../api/client";
+import type { BoardRow, PromptText, SlotView } from "../api/generated";
+import { attempt, go, loadBoard, loadGeneration, openPane } from "../state/actions";
+import { flush } from "../state/draft";
+import { get, notify, use } from "../state/store";
+import { text } from "../text/messages";
+import { Lines } from "./board";
+import { Check, Plus } from "./icons";
+import { Markdown } from "./markdown";
+import { PaneScreen } from "./pane";
+
+/** A paste of this many characters is an answer, and not a correction. */
+const LARGE_PASTE_CHARS = 1_000;
+const MIN_TABS = 4;
+
+export function ManualScreen() {
+  const cycle = use((state) => state.place.cycle);
+  const title = use((state) => state.cycle?.cycle.title ?? "");
+  const [copied, setCopied] = useState<PromptText | null>(null);
+  return (
+    <PaneScreen title={text.manual.title} className="manual">
+      {cycle !== null && (
+        <>
+          <section className="card" aria-label={text.cycle.name(cycle, title)}>
+            <h3>{text.cycle.name(cycle, title)}</h3>
+            <p className="muted">{text.manual.explain}</p>
+            <Copy cycle={cycle} copied={copied} onCopied={setCopied} />
+          </section>
+          <Answers cycle={cycle} prompt={copied} />
+        </>
+      )}
+    </PaneScreen>
+  );
+}
+
+function Copy({ cycle, copied, onCopied }: { cycle: number; copied: PromptText | null; onCopied: (prompt: PromptText) => void }) {
+  const isBusy = use((state) => state.busy.has("copy"));
+  const [isByHand, setByHand] = useState(false);
+  const box = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    if (isByHand) box.current?.select();
+  }, [isByHand, copied]);
+  const copy = () =>
+    attempt("copy", async () => {
+      if (!(await flush())) return;
+      const prompt = await api.writePrompt(cycle);
+      onCopied(prompt);
+      try {
+        await navigator.clipboard.writeText(prompt.text);
+        setByHand(false);
+      } catch {
+        setByHand(true); // no leave to write to the clipboard: the text is shown, selected
+      }
+    });
+  return (
+    <>
+      <div className="row">
+        <button type="button" className="primary" id="copy-prompt" disabled={isBusy} onClick={copy}>
+          {isBusy ? text.manual.copying : text.manual.copy}
+        </button>
+        <span role="status" className="muted">
+          {copied && !isByHand && text.manual.copied(copied.tokens, copied.is_exact, copied.path)}
+          {copied && isByHand && text.manual.selectIt}
+        </span>
+      </div>
+      {copied && isByHand && <textarea ref={box} readOnly rows={6} value={copied.text} aria-label={text.manual.promptText} />}
+    </>
+  );
+}
+
+const open = (slot: number) => openPane("manual", `slot/${slot}`, true);
+
+function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }) {
+  const generation = use((state) => state.generation);
+  const board = use((state) => state.board);
+  const detail = use((state) => state.place.detail);
+  const max = use((state) => state.workspace?.max_n ?? 1);
+  const [more, setMore] = useState(0);
+  const [isRaw, setRaw] = useState(false);
+  const filled = new Set(generation?.slots.map(({ slot }) => slot));
+  const tabs = Math.min(max, Math.max(MIN_TABS, 0, ...filled) + more);
+  const wanted = Number(detail.replace("slot/", ""));
+  const slot = wanted >= 1 && wanted <= Math.max(tabs, max) ? wanted : 1;
+  const slots = Array.from({ length: Math.max(tabs, slot) }, (_, index) => index + 1);
+  const version = generation?.slots.find((each) => each.slot === slot)?.version;
+  const keep = (answer: string) =>
+    attempt("paste", async () => {
+      const order = { slot, text: answer, generation: prompt ? null : (generation?.id ?? null), prompt: prompt?.sha256 ?? "" };
+      const made = await api.paste(cycle, order);
+      if (get().place.generation !== made.id) go({ ...get().place, generation: made.id, slot: null }, true);
+      await Promise.all([loadGeneration(), loadBoard()]);
+      notify({ kind: "done", text: text.manual.kept(slot) });
+      const empty = slots.find((each) => each !== slot && !made.slots.some((one) => one.slot === each));
+      // Mending an answer stays at it, and so does who has gone elsewhere meanwhile.
+      if (empty !== undefined && !filled.has(slot) && get().place.pane === "manual") open(empty);
+      return true;
+    });
+  return (
+    <section className="card" aria-labelledby="answers-title">
+      <div className="row">
+        <h3 id="answers-title">{text.manual.answers}</h3>
+        <div className="facets push" role="group" aria-label={text.manual.view}>
+          {[false, true].map((raw) => (
+            <button key={String(raw)} type="button" aria-pressed={isRaw === raw} onClick={() => setRaw(raw)}>
+              {raw ? text.manual.raw : text.manual.parsed}
+            </button>
+          ))}
+        </div>
+        <button type="button" disabled={filled.size === 0} onClick={() => go({ ...get().place, pane: null, detail: "", slot: null })}>
+          {text.manual.toBoard}
+        </button>
+      </div>
+      <Tabs selectedKey={String(slot)} onSelectionChange={(key) => open(Number(key))}>
+        <div className="row">
+          <TabList aria-label={text.manual.answers} className="tabs">
+            {slots.map((each) => (
+              <Tab key={each} id={String(each)} className="tab" aria-label={text.manual.tab(each, stateOf(each, filled, board?.rows))}>
+                {filled.has(each) && <Check />}
+                {each}
+              </Tab>
+            ))}
+          </TabList>
+          {slots.length < max && (
+            <button type="button" className="quiet" onClick={() => setMore(more + 1)}>
+              <Plus /> {text.manual.more}
+            </button>
+          )}
+        </div>
+        {slots.map((each) => (
+          <TabPanel key={each} id={String(each)} className="panel">
+            {each === slot && (
+              <Answer key={`${generation?.id} ${slot} ${version}`} generation={generation?.id ?? null} slot={slot} isFilled={filled.has(slot)} isRaw={isRaw} onKeep={keep} />
+            )}
+          </TabPanel>
+        ))}
+      </Tabs>
+    </section>
+  );
+}
+
+function stateOf(slot: number, filled: ReadonlySet<number>, rows: ReadonlyArray<BoardRow> | undefined): string {
+  if (!filled.has(slot)) return text.manual.empty;
+  return text.manual.files(rows?.find((row) => row.slot === slot)?.files.length ?? 0);
+}
+
+interface AnswerProps {
+  generation: number | null;
+  slot: number;
+  isFilled: boolean;
+  isRaw: boolean;
+  onKeep: (answer: string) => Promise<unknown>;
+}
+
+function Answer({ generation, slot, isFilled, isRaw, onKeep }: AnswerProps) {
+  const isBusy = use((state) => state.busy.has("paste"));
+  const [view, setView] = useState<SlotView | null>(null);
+  const [typed, setTyped] = useState<string | null>(null);
+  useEffect(() => {
+    let isCurrent = true;
+    if (generation !== null && isFilled) api.slot(generation, slot).then((found) => isCurrent && setView(found), () => null);
+    return () => {
+      isCurrent = false;
+    };
+  }, [generation, slot, isFilled]);
+  if (isFilled && !isRaw && view) return <Parsed view={view} />;
+  const shown = typed ?? view?.text ?? "";
+  const onPaste = (event: ClipboardEvent) => {
+    const pasted = event.clipboardData.getData("text");
+    if (shown.trim() !== "" || pasted.length < LARGE_PASTE_CHARS) return;
+    event.preventDefault();
+    setTyped(pasted); // stays to be seen if it is refused
+    void onKeep(pasted);
+  };
+  return (
+    <div className="manual-answer">
+      <textarea
+        rows={12}
+        aria-label={text.manual.paste(slot)}
+        placeholder={text.manual.pasteHint}
+        value={shown}
+        onPaste={onPaste}
+        onChange={(event) => setTyped(event.target.value)}
+      />
+      <button type="button" disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)} onClick={() => onKeep(shown)}>
+        {isFilled ? text.manual.keepAgain : text.manual.keep}
+      </button>
+    </div>
+  );
+}
+
+function Parsed({ view }: { view: SlotView }) {
+  const { reading } = view;
+  if (!reading) return null;
+  return (
+    <div className="answer">
+      {reading.parse === "failed" && <p className="banner">{text.review.parseFailed}</p>}
+      <Markdown source={reading.summary} />
+      <ul className="writes">
+        {reading.files.map((file) => (
+          <li key={file.path}>
+            <span className="path">{file.path}</span>
+            <Lines change={file.change} added={file.added} removed={file.removed} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

@@ -1,0 +1,114 @@
+"""Answers carried by hand, in a real browser: copied, pasted, read, fixed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dce.workspace.schema.reading import file_block
+from dce.workspace.workspace import Workspace
+from tests.panel.rig import RIGHT, WRONG, make_workspace
+from tests.real.windows import AXE, NARROW, examine, opened, shoot
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+PASTE = """
+([selector, text]) => {
+  const data = new DataTransfer();
+  data.setData("text", text);
+  const box = document.querySelector(selector);
+  box.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
+}
+"""
+
+
+def paste(page: Page, slot: int, text: str) -> None:
+    """Pastes a text into an answer's field, as Ctrl V does."""
+    box = page.get_by_label(f"Answer {slot}", exact=True)
+    expect(box).to_be_visible()
+    page.evaluate(PASTE, [f'[aria-label="Answer {slot}"]', text])
+
+
+def answer(workspace: Workspace, content: str) -> str:
+    """A reply to the prompt that stands in prompt.md, in its form and of some length."""
+    prompt = (workspace.project.root / "prompt.md").read_text(encoding="utf-8")
+    nonce = prompt.partition('nonce="')[2].partition('"')[0]
+    summary = "Filled in **both** functions. " * 40
+    return f"<summary>\n{summary}\n</summary>\n\n{file_block('words.py', content, nonce)}\n"
+
+
+def by_hand(page: Page) -> None:
+    """Chooses the mode for the cycle and opens the screen."""
+    page.get_by_label("Answers by").select_option("manual")
+    page.get_by_role("button", name="Copy and paste…").click()
+    expect(page.get_by_role("heading", name="By hand")).to_be_visible()
+
+
+def test_answers_come_back_by_hand(browser: Browser, tmp_path: Path) -> None:
+    """Copying writes prompt.md; large pastes are kept and go on to the next tab; the prompt itself is refused; the board ranks them."""
+    with (
+        make_workspace(tmp_path / "words") as workspace,
+        opened(browser, workspace, permissions=["clipboard-read", "clipboard-write"]) as page,
+    ):
+        by_hand(page)
+        page.get_by_role("button", name="Copy the prompt").click()
+        expect(page.get_by_text("Copied: ")).to_be_visible()
+        prompt = (workspace.project.root / "prompt.md").read_text(encoding="utf-8")
+        assert page.evaluate("navigator.clipboard.readText()") == prompt
+        paste(page, 1, prompt)
+        expect(page.get_by_role("alert")).to_contain_text("this is the prompt")
+        page.get_by_label("Answer 1", exact=True).fill("")
+        paste(page, 1, answer(workspace, WRONG))
+        paste(page, 2, answer(workspace, RIGHT))
+        expect(page.get_by_role("tab", name="Answer 3: empty")).to_have_attribute("aria-selected", "true")
+        page.get_by_label("Answer 3", exact=True).fill("I am not sure what you want.")
+        page.get_by_role("button", name="Keep", exact=True).click()
+        expect(page.get_by_role("tab", name="Answer 3: no file")).to_be_visible()
+        page.get_by_role("tab", name="Answer 1: 1 file").click()
+        expect(page.locator(".markdown strong").first).to_have_text("both")
+        shoot(page, "manual")
+        page.get_by_role("button", name="As pasted").click()
+        box = page.get_by_label("Answer 1", exact=True)
+        expect(box).to_have_value(re.compile("title"))
+        box.fill(answer(workspace, RIGHT))
+        page.get_by_role("button", name="Keep as a new version").click()
+        expect(page.get_by_role("button", name="Keep as a new version")).to_be_disabled()
+        expect(box).to_have_value(answer(workspace, RIGHT))
+        page.get_by_role("button", name="To the board").click()
+        expect(page.get_by_role("tab", name=re.compile("^Response"))).to_have_count(3)
+        assert workspace.store.response(1, 1).version == 2
+        assert workspace.reading(1, 1).files[0].content == RIGHT
+        page.get_by_role("button", name=re.compile("^Open response")).first.click()
+        expect(page.get_by_role("button", name="Accept 1 file…")).to_be_visible()
+
+
+def test_where_the_page_may_not_copy_the_text_is_selected(browser: Browser, tmp_path: Path) -> None:
+    """Without leave to use the clipboard the prompt is shown, selected, so that Ctrl C takes it."""
+    with make_workspace(tmp_path / "words") as workspace, opened(browser, workspace) as page:
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+        by_hand(page)
+        page.get_by_role("button", name="Copy the prompt").click()
+        box = page.get_by_label("The prompt, to be copied")
+        expect(box).to_be_focused()
+        assert page.evaluate("getSelection().toString()").startswith("<prompt.md>")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
+def test_it_is_accessible_in_every_light(browser: Browser, tmp_path: Path, theme: str) -> None:
+    """axe finds nothing, wide or narrow."""
+    with make_workspace(tmp_path / "words") as workspace, opened(browser, workspace, bypass_csp=True) as page:
+        page.evaluate("theme => localStorage.setItem('dce.theme', theme)", theme)
+        page.reload()
+        page.add_script_tag(path=AXE)
+        by_hand(page)
+        page.get_by_role("button", name="Copy the prompt").click()
+        expect(
+            page.get_by_text("It stands in prompt.md").or_(page.get_by_label("The prompt, to be copied"))
+        ).to_be_visible()
+        paste(page, 1, answer(workspace, RIGHT))
+        page.get_by_role("tab", name="Answer 1: 1 file").click()
+        examine(page, f"manual-{theme}-wide")
+        page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+        page.get_by_role("button", name="As pasted").click()
+        examine(page, f"manual-{theme}-narrow")
