@@ -234,6 +234,19 @@ def test_accept_one_path(dce: Dce, generated: Path, monkeypatch: pytest.MonkeyPa
     assert (generated / "src" / "a.py").read_text() == A_2
 
 
+def test_continue(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """A truncated response goes on: what comes stands after what was there, as the next version; a complete one is refused."""
+    gateway.answers, gateway.finish_reason = ["def a():\n    return 2\n\ndef b(wid"], "length"
+    dce("generate", "-n", 1)
+    gateway.answers, gateway.finish_reason = ["def b(width):\n    return 3\n"], "stop"
+    events = dce("continue", "latest", 1, "--json").events
+    assert (events[0]["event"], events[-1]["statuses"]) == ("generation_started", {"complete": 1})
+    shown = dce("show", 1, "--json").json["response"]
+    assert (shown["version"], shown["text"]) == (2, "def a():\n    return 2\n\ndef b(width):\n    return 3\n")
+    assert dce("show", 1, "--version", 1, "--json").json["response"]["status"] == "truncated"
+    assert dce("continue", 1, 1, "--json", code=3).json["error"]["code"] == "conflict"
+
+
 def test_regenerate(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None:
     """A slot written anew has a new version; the earlier one can still be shown."""
     gateway.answers = [GOOD]

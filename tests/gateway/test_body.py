@@ -167,7 +167,7 @@ def test_known_sampling_fields_pass() -> None:
     """Every field of the table passes with a value of its kind; those the gateway itself steers are taken out."""
     values: dict[str, Any] = {
         **dict.fromkeys(FIELDS, 1),
-        **dict.fromkeys(("logprobs", "ignore_eos"), True),
+        **dict.fromkeys(("logprobs", "ignore_eos", "continue_final_message", "add_generation_prompt"), True),
         **{name: {} for name in ("response_format", "structured_outputs", "logit_bias")},
         "reasoning_effort": "low",
         "grammar": "root ::= x",

@@ -1,5 +1,7 @@
 """What differs between the servers, each read off the real one."""
 
+from typing import Any
+
 import pytest
 
 from dce.gateway.kinds import KINDS, Kind, LlamaCpp, Model, Other, Vllm, recognise
@@ -84,3 +86,12 @@ def test_an_answer_without_tokens_is_the_backends_fault(kind: Kind) -> None:
     """A /tokenize that answers something else is named, never counted as 0."""
     with pytest.raises(DceError, match="/tokenize"):
         kind.token_count({"detail": "what?"})
+
+
+def test_going_on_with_an_answer_is_asked_of_each_kind_in_its_own_way() -> None:
+    """vLLM gets its fields, llama.cpp goes on unasked, others are not sent fields that they do not know; gpt-oss can nowhere."""
+    fields: dict[str, Any] = {"messages": [], "continue_final_message": True, "add_generation_prompt": False}
+    assert Vllm().adapt(fields) == fields
+    assert LlamaCpp().adapt(fields) == Other().adapt(fields) == {"messages": []}
+    assert [kind.can_continue("smollm2-135m") for kind in KINDS] == [True, True, False]
+    assert [kind.can_continue("openai/gpt-oss-20b") for kind in KINDS] == [False, False, False]

@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "prompt": ("dce.cli.prompt", "Write prompt.md and show its tokens by section."),
     "generate": ("dce.cli.generate", "Have the model write N responses to the cycle's prompt."),
     "stop": ("dce.cli.stop", "Stop one response, or all, of a running generation."),
+    "continue": ("dce.cli.continue_", "Go on with a response that was cut."),
     "regenerate": ("dce.cli.regenerate", "Write one response anew, from the same prompt."),
     "paste": ("dce.cli.paste", "Put an answer from a file, or standard input, into a slot."),
     "board": ("dce.cli.board", "The ranked table of a generation's responses (default: the latest)."),

@@ -30,9 +30,15 @@ class Run:
     """One run of a generation (all slots, or those of `slots`) with a view over it."""
 
     def __init__(
-        self, workspace: "Workspace", generation: "Generation", view: View, slots: Sequence[int] | None = None
+        self,
+        workspace: "Workspace",
+        generation: "Generation",
+        view: View,
+        slots: Sequence[int] | None = None,
+        continued: int | None = None,
     ) -> None:
-        self._workspace, self._generation, self._slots = workspace, generation, slots
+        """`continued`: the slot whose answer goes on, instead of `slots` that are written anew."""
+        self._workspace, self._generation, self._slots, self._continued = workspace, generation, slots, continued
         self._view = view
         self._last: dict[int, SlotProgress] = {}
         self._task: asyncio.Task[None] | None = None
@@ -42,7 +48,12 @@ class Run:
 
     async def to_end(self) -> Exit:
         """Runs until every slot has ended. Done if at least one response finished; else what the first error says."""
-        self._task = asyncio.create_task(self._workspace.generator.run(self._generation, self._tell, self._slots))
+        generator = self._workspace.generator
+        if self._continued is None:
+            work = generator.run(self._generation, self._tell, self._slots)
+        else:
+            work = generator.go_on(self._generation, self._continued, self._tell)
+        self._task = asyncio.create_task(work)
         with _interrupts(self.interrupt):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task

@@ -75,6 +75,8 @@ FIELDS: dict[str, tuple[Check, str]] = {
     "stream_options": (_is_object, "an object"),
     "logit_bias": (_is_object, "an object"),
     "ignore_eos": (_is_flag, "true or false"),
+    "continue_final_message": (_is_flag, "true or false"),
+    "add_generation_prompt": (_is_flag, "true or false"),
 }
 """Sampling fields that pass, and what their values must be."""
 

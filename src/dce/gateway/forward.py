@@ -123,7 +123,14 @@ class Forwarder:
         self._admission.look(request.principal)
         models = self._catalog.listed(request.principal.limits.models)
         rows = [
-            {"id": model.id, "object": "model", "created": 0, "owned_by": "dce", "max_model_len": model.max_model_len}
+            {
+                "id": model.id,
+                "object": "model",
+                "created": 0,
+                "owned_by": "dce",
+                "max_model_len": model.max_model_len,
+                "can_continue": self._catalog.can_continue(model.id),
+            }
             for model in models
         ]
         await request.answer(200, {"object": "list", "data": rows})

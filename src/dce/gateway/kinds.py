@@ -40,6 +40,9 @@ class Kind(Protocol):
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Request fields in this server's dialect."""
 
+    def can_continue(self, model: str) -> bool:
+        """Whether it goes on from the beginning of an answer, in the middle of a line."""
+
     def salted(self, salt: str) -> dict[str, Any]:
         """The field that keeps a caller's prompts apart from others' in the prefix cache, whose timing would tell of them."""
 
@@ -70,6 +73,19 @@ def _structured(fields: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "structured_outputs": {**rest.get("structured_outputs", {}), "grammar": fields["grammar"]}}
 
 
+CONTINUING = frozenset({"continue_final_message", "add_generation_prompt"})
+"""vLLM's fields for going on with the conversation's last message."""
+
+
+def _without_continuing(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in CONTINUING}
+
+
+def _has_open_end(model: str) -> bool:
+    """gpt-oss' form of conversation closes every message: a given beginning would be answered, not gone on with."""
+    return "gpt-oss" not in model.lower()
+
+
 def _listed(answer: Mapping[str, Any]) -> int:
     tokens = answer.get("tokens")
     if not isinstance(tokens, list):
@@ -96,7 +112,11 @@ class Other:
         return None
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return _structured(fields)
+        return _structured(_without_continuing(fields))
+
+    def can_continue(self, model: str) -> bool:
+        del model
+        return False
 
     def salted(self, salt: str) -> dict[str, Any]:
         del salt  # no such field is known
@@ -120,6 +140,12 @@ class Vllm(Other):
 
     def recognises(self, owned_by: str) -> bool:
         return owned_by == "vllm"
+
+    def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return _structured(fields)
+
+    def can_continue(self, model: str) -> bool:
+        return _has_open_end(model)
 
     def salted(self, salt: str) -> dict[str, Any]:
         return {"cache_salt": salt} if salt else {}
@@ -149,9 +175,12 @@ class LlamaCpp:
         return slots if isinstance(slots, int) and slots > 0 else None
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
-        rest = {name: value for name, value in fields.items() if name != "structured_outputs"}
+        rest = {name: value for name, value in _without_continuing(fields).items() if name != "structured_outputs"}
         grammar = fields.get("structured_outputs", {}).get("grammar")
         return {**rest, "grammar": grammar} if isinstance(grammar, str) else rest
+
+    def can_continue(self, model: str) -> bool:
+        return _has_open_end(model)  # unasked, whenever the last message is the assistant's
 
     def salted(self, salt: str) -> dict[str, Any]:
         del salt  # it has no such field

@@ -32,7 +32,7 @@ class _Slot:
     def __init__(self, live: LiveResponse) -> None:
         self.live = live
         self.told = Cursor()
-        self.saved = Cursor()
+        self.saved = live.begun
         self.told_record: Response | None = None
         self.told_position: int | None = None
         self.saved_record: Response | None = None

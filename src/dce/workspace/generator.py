@@ -7,10 +7,14 @@ its older versions stay; a stop goes through the gateway, so that it works from 
 import asyncio
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from dce.wire.errors import DceError
+from dce.workspace.continuing import ContinuingProvider, continuable
 from dce.workspace.events import Event, GenerationStarted
 from dce.workspace.generation import Generation
 from dce.workspace.generation_run import GenerationRun, Sleep
+from dce.workspace.prompt import Prompt
 from dce.workspace.provider import GenerationRequest, Provider
 from dce.workspace.records_generations import StreamTarget
 from dce.workspace.response import LiveResponse, Response, Status
@@ -41,17 +45,37 @@ class Generator:
         backend and leaves the slots `stopped`, with what had arrived.
         """
         request, responses = await asyncio.to_thread(self._claim, generation.id, slots)
+        lives = [LiveResponse(response, estimate) for response in responses]
+        await self._execute(generation, self._provider, request, lives, on_event)
+
+    async def go_on(self, generation: Generation, slot: int, on_event: Callable[[Event], None]) -> None:
+        """Goes on with a response that was cut, as its next version, which begins with its text.
+
+        Raises DceError as `run`, and before anything begins for a response that is complete or has no text to go on from.
+        """
+        request, response, earlier = await asyncio.to_thread(self._claim_cut, generation.id, slot)
+        provider = ContinuingProvider(self._provider, earlier)
+        live = LiveResponse(response, estimate, earlier)
+        await self._execute(generation, provider, request, [live], on_event)
+
+    async def _execute(
+        self,
+        generation: Generation,
+        provider: Provider,
+        request: GenerationRequest,
+        lives: Sequence[LiveResponse],
+        on_event: Callable[[Event], None],
+    ) -> None:
         started = GenerationStarted(
             generation=generation.id,
             cycle=generation.cycle,
             n=generation.n,
-            slots=tuple(response.slot for response in responses),
+            slots=tuple(live.slot for live in lives),
             model=generation.model,
             max_tokens=generation.max_tokens,
             prompt_tokens=generation.prompt_tokens,
         )
-        lives = [LiveResponse(response, estimate) for response in responses]
-        run = GenerationRun(self._store, self._provider, request, lives, on_event, self._clock, self._sleep)
+        run = GenerationRun(self._store, provider, request, lives, on_event, self._clock, self._sleep)
         self._runs.add(run)
         try:
             await run.execute(started)
@@ -75,13 +99,7 @@ class Generator:
     def _claim(self, generation_id: int, slots: Sequence[int] | None) -> tuple[GenerationRequest, Sequence[Response]]:
         """The request of a run and the queued responses it fills."""
         generation = self._store.get_generation(generation_id)
-        prompt = self._store.get_prompt(generation.prompt_sha256)
-        if not prompt.text:
-            raise DceError(
-                "invalid_input",
-                f"the prompt of generation {generation.id} was not kept by the tool it comes from",
-                hint="Begin a new generation: dce generate.",
-            )
+        prompt = self._prompt_of(generation)
         responses: Sequence[Response]
         if slots is None:
             responses = self._store.responses(generation_id)
@@ -91,7 +109,30 @@ class Generator:
             if not slots or len(set(slots)) != len(slots):
                 raise DceError("invalid_input", f"slots to regenerate must be different ones: {list(slots)}")
             responses = self._store.insert_versions(generation_id, slots)
-        request = GenerationRequest(
+        return self._request(generation, prompt, responses), responses
+
+    def _claim_cut(self, generation_id: int, slot: int) -> tuple[GenerationRequest, Response, Response]:
+        """The request that goes on with a cut response, the queued version it fills, and the version it goes on from."""
+        generation = self._store.get_generation(generation_id)
+        prompt = self._prompt_of(generation)
+        earlier = continuable(self._store, generation_id, slot)
+        response = self._store.insert_continued(earlier)
+        # A grammar describes whole answers: it would force the rest to begin as one.
+        request = msgspec.structs.replace(self._request(generation, prompt, [response]), grammar=None)
+        return request, response, earlier
+
+    def _prompt_of(self, generation: Generation) -> Prompt:
+        prompt = self._store.get_prompt(generation.prompt_sha256)
+        if not prompt.text:
+            raise DceError(
+                "invalid_input",
+                f"the prompt of generation {generation.id} was not kept by the tool it comes from",
+                hint="Begin a new generation: dce generate.",
+            )
+        return prompt
+
+    def _request(self, generation: Generation, prompt: Prompt, responses: Sequence[Response]) -> GenerationRequest:
+        return GenerationRequest(
             prompt=prompt.text,
             n=len(responses),
             model=generation.model or None,
@@ -106,7 +147,6 @@ class Generator:
             reasoning_effort=generation.reasoning_effort,
             grammar=self._store.get_grammar(generation.prompt_sha256),
         )
-        return request, responses
 
     def _running(self, generation_id: int, slot: int | None) -> Sequence[StreamTarget]:
         self._store.get_generation(generation_id)

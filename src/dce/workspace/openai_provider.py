@@ -17,6 +17,7 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 from dce.wire.urls import base_of
+from dce.workspace.continuing import conversation
 from dce.workspace.http_link import SSE, HttpLink
 from dce.workspace.openai_errors import as_backend, error_of_server
 from dce.workspace.provider import model_of
@@ -214,7 +215,7 @@ class OpenAIProvider:
             )
         return {
             "model": model,
-            "messages": [{"role": "user", "content": request.prompt}],
+            **conversation(request),
             "stream": True,
             "stream_options": {"include_usage": True},
             **{name: value for name, value in optional.items() if value is not None},

@@ -16,6 +16,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
+from dce.workspace.continuing import conversation
 from dce.workspace.gateway_errors import error_of_answer
 from dce.workspace.http_link import SSE, HttpLink
 from dce.workspace.provider_events import (
@@ -207,7 +208,7 @@ def _body(request: GenerationRequest) -> dict[str, Any]:
         if (value := getattr(request, name)) is not None
     }
     return {
-        "messages": [{"role": "user", "content": request.prompt}],
+        **conversation(request),
         "n": request.n,
         "stream": True,
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
@@ -241,4 +242,10 @@ def model_of(item: dict[str, Any]) -> Model:
     return Model(
         id=name if isinstance(name, str) else "",
         max_model_len=context if isinstance(context, int) and context > 0 else None,
+        can_continue=item.get("can_continue") is True or _goes_on(item),
     )
+
+
+def _goes_on(item: dict[str, Any]) -> bool:
+    """vLLM and llama.cpp take the beginning of an answer; not of gpt-oss, whose form of conversation has no open end."""
+    return item.get("owned_by") in {"vllm", "llamacpp"} and "gpt-oss" not in str(item.get("id", "")).lower()

@@ -9,6 +9,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of a provider: `n` answers to one prompt. None: not sent, the gateway's or model's own value.
 
     `temperatures`, `seeds`: of each choice, for providers that ask for every one by itself; () is `temperature`, `seed` for all.
+    `prefix`: the beginning of the answer, from which to go on; `is_asked_in_words` for a server that knows no such request.
     """
 
     prompt: str
@@ -21,6 +22,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[int | None, ...] = ()
     reasoning_effort: str | None = None
     grammar: str | None = None
+    prefix: str = ""
+    is_asked_in_words: bool = False
 
     def __repr__(self) -> str:
         return f"GenerationRequest(n={self.n}, model={self.model!r}, prompt of {len(self.prompt)} characters)"
@@ -66,7 +69,11 @@ ProviderEvent = Opened | Queued | Delta | CountUpdate | Ended
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A served model; `max_model_len` is its context window in tokens, if the server says."""
+    """A served model; `max_model_len` is its context window in tokens, if the server says.
+
+    `can_continue`: given the beginning of an answer, it goes on in the middle of a line.
+    """
 
     id: str
     max_model_len: int | None = None
+    can_continue: bool = False

@@ -164,6 +164,20 @@ class GenerationRecords(Database):
                 )
             return tuple(self.response(generation_id, slot) for slot in slots)
 
+    def insert_continued(self, earlier: Response) -> Response:
+        """A new queued version that begins with the text of `earlier`, which stays. Raises DceError conflict if that is not the latest."""
+        with self._transaction() as db:
+            [response] = self.insert_versions(earlier.generation, [earlier.slot])
+            if response.version != earlier.version + 1:
+                raise DceError(
+                    "conflict", f"response {earlier.slot} of generation {earlier.generation} has a newer version"
+                )
+            db.execute(
+                "INSERT INTO pieces (generation, slot, version, thinking, text) VALUES (?, ?, ?, ?, ?)",
+                (*_key(response), earlier.thinking, earlier.text.rstrip()),
+            )
+            return response
+
     def insert_pasted(self, response: Response) -> Response:
         """An ended response, as the next version of its slot (a new slot widens the generation). Raises DceError not_found, or
         conflict while the slot is being written.

@@ -137,12 +137,21 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 class LiveResponse:
     """A response while it streams. Moves by `TRANSITIONS` only; `record()` is its present state."""
 
-    def __init__(self, record: Response, estimate: Callable[[str], int]) -> None:
+    def __init__(self, record: Response, estimate: Callable[[str], int], earlier: "Response | None" = None) -> None:
+        """`earlier`: the version that this one goes on with; its text, tokens and times run on."""
         self._record = record
         self._estimate = estimate
-        self._thinking: list[str] = []
-        self._text: list[str] = []
-        self._tally = _Tally()
+        self._earlier = earlier
+        self._thinking: list[str] = [earlier.thinking] if earlier else []
+        self._text: list[str] = [earlier.text.rstrip()] if earlier else []
+        self._tally = _Tally(earlier.tokens if earlier else Tokens())
+
+    @property
+    def begun(self) -> Cursor:
+        """The cursor after what was there before it began: that is in the store already."""
+        if self._earlier is None:
+            return Cursor()
+        return Cursor(1, 1, len(self._thinking[0]), len(self._text[0]))
 
     @property
     def slot(self) -> int:
@@ -161,7 +170,11 @@ class LiveResponse:
 
     def start(self, now: float) -> None:
         """The request goes out."""
-        self._set(started_at=now)
+        if self._earlier is None:
+            self._set(started_at=now)
+            return
+        began = now - (self._earlier.elapsed_s or 0.0)
+        self._set(started_at=began, first_token_at=began + (self._earlier.ttft_s or 0.0))
 
     def connect(self) -> None:
         """The gateway admitted it."""
@@ -235,9 +248,9 @@ class LiveResponse:
 class _Tally:
     """Tokens by phase: the backend's figures, plus a guess (one a chunk) for what came after the last figure."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: Tokens) -> None:
         self.has_count = False
-        self._counted = Tokens()
+        self._counted = counted
         self._guessed_thinking = 0
         self._guessed_answer = 0
         self._is_thinking = False
