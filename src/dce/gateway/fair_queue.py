@@ -47,7 +47,7 @@ class _Flow:
     @property
     def is_ready(self) -> bool:
         """Whether its first request may begin as far as the key's own limit goes."""
-        return bool(self.waiting) and (self.limit is None or self.running + self.waiting[0].n <= self.limit)
+        return self.limit is None or self.running + self.waiting[0].n <= self.limit
 
 
 class FairQueue:
@@ -60,6 +60,8 @@ class FairQueue:
         self.running = 0
         """Responses that run, as far as they count against the capacity."""
         self._flows: dict[str, _Flow] = {}
+        self._waiting: dict[str, _Flow] = {}
+        """Those of the keys that have requests waiting: usually none or few."""
         self._virtual = 0.0
         self._arrivals = 0
         self._costs: dict[Place, int] = {}
@@ -72,13 +74,14 @@ class FairQueue:
         self._arrivals += 1
         place = Place(key, n, self._arrivals)
         flow.waiting.append(place)
+        self._waiting[key] = flow
         self.depth += 1
         self._positions = None
         return place
 
     def begin_next(self) -> Place | None:
         """The request whose turn it is begins; None when nobody can."""
-        flow = min((flow for flow in self._flows.values() if flow.is_ready), key=self._turn, default=None)
+        flow = min((flow for flow in self._waiting.values() if flow.is_ready), key=self._turn, default=None)
         if flow is None:
             return None
         place = flow.waiting[0]
@@ -86,6 +89,7 @@ class FairQueue:
         if self.running + cost > self.capacity:
             return None
         flow.waiting.popleft()
+        self._forget_waiting(place.key, flow)
         self._virtual = self._start(flow)
         flow.tag = self._virtual + place.n / flow.weight
         flow.running += place.n
@@ -106,6 +110,7 @@ class FairQueue:
             self.running -= self._costs.pop(place)
         else:
             flow.waiting.remove(place)
+            self._forget_waiting(place.key, flow)
             self.depth -= 1
         place.state = PlaceState.LEFT
         self._positions = None
@@ -127,9 +132,13 @@ class FairQueue:
             self._positions = self._order()
         return self._positions[place]
 
+    def _forget_waiting(self, key: str, flow: _Flow) -> None:
+        if not flow.waiting:
+            del self._waiting[key]
+
     def _order(self) -> dict[Place, int]:
         rows: list[tuple[float, int, Place]] = []
-        for flow in self._flows.values():
+        for flow in self._waiting.values():
             tag = self._start(flow)
             for place in flow.waiting:
                 rows.append((tag, place.order, place))
