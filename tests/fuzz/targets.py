@@ -75,8 +75,6 @@ def body_editor(data: bytes) -> None:
 class _Sink:
     """Takes a stream's frames."""
 
-    is_writable = True
-
     def frame(self, data: bytes) -> None:
         """Taken."""
 

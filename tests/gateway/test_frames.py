@@ -204,3 +204,11 @@ def test_nothing_is_alike_before_something_is_learnt() -> None:
         likeness.learn(piece, data, data)
         assert likeness.frame(usual("a")) == b""
     assert learnt(0).frame(usual("b")) == usual("b")[6:-2]
+
+
+def test_a_frame_of_several_lines_is_not_plain() -> None:
+    """Data that came in several lines is decoded: passed on as it is, its second line would belong to no event."""
+    splitter = FrameSplitter()
+    (data,) = splitter.feed(b'data: {"choices":[{"index":0,\ndata: "finish_reason":null}]}\n\n')
+    assert not is_plain(data)
+    assert is_plain(data.replace(b"\n", b""))

@@ -5,6 +5,8 @@ import json
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dce.gateway.output import AnswerOutput, EventOutput
 from dce.gateway.wire import ClientWire
@@ -17,7 +19,6 @@ class RecordingWire:
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
-        self.is_writable = True
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
@@ -49,6 +50,66 @@ def test_frames_of_one_turn_leave_in_one_write_with_ids_in_order() -> None:
         events = Decoder().feed(b"".join(wire.writes))
         assert [(event.id, event.data) for event in events] == [("s1:1", "a"), ("s1:2", "b"), ("s1:3", "c")]
         assert wire.writes[1].startswith(b":")
+
+    asyncio.run(scene())
+
+
+@given(st.lists(st.integers(0, 5), max_size=12), st.data())
+def test_a_client_gets_what_it_has_not_seen(turns: list[int], data: st.DataObject) -> None:
+    """However the frames were batched, and wherever the client stopped, it gets all later ones, once, with their numbers."""
+
+    async def scene() -> None:
+        output = EventOutput("s1", 100_000, 100_000)
+        count = 0
+        first = data.draw(st.integers(0, len(turns)))
+        for turn, size in enumerate(turns):
+            if turn == first:
+                output.attach(cast("ClientWire", RecordingWire()), 0)
+            for _ in range(size):
+                count += 1
+                output.frame(b"%d" % count)
+            if data.draw(st.booleans()):
+                await asyncio.sleep(0)
+        after, wire = data.draw(st.integers(0, count)), RecordingWire()
+        output.attach(cast("ClientWire", wire), after)
+        output.frame(b"%d" % (count + 1))
+        await asyncio.sleep(0)
+        events = Decoder().feed(b"".join(wire.writes))
+        assert [(event.id, event.data) for event in events] == [
+            (f"s1:{at}", str(at)) for at in range(after + 1, count + 2)
+        ]
+        output.detach()
+        with pytest.raises(DceError):
+            output.check(count + 2)
+
+    asyncio.run(scene())
+
+
+def test_what_was_sent_is_forgotten_before_what_was_not() -> None:
+    """The memory of sent frames is bounded; what waits for a client is not dropped, and too much of it is said."""
+
+    async def scene() -> None:
+        full: list[int] = []
+        output = EventOutput("s1", 1000, 3000)
+        output.on_full = lambda: full.append(1)
+        output.attach(cast("ClientWire", RecordingWire()), 0)
+        for _ in range(10):
+            output.frame(b"x" * 300)
+            output.flush()
+        assert output.first_kept == 8
+        output.detach()
+        for at in range(10):
+            assert len(full) == max(0, at - 9)
+            output.frame(b"x" * 300)
+            output.flush()
+        assert full
+        assert output.first_kept == 8
+        with pytest.raises(DceError, match="8 to 20"):
+            output.check(3)
+        wire = RecordingWire()
+        output.attach(cast("ClientWire", wire), 10)
+        assert len(Decoder().feed(b"".join(wire.writes))) == 10
+        assert output.first_kept == 18
 
     asyncio.run(scene())
 

@@ -66,7 +66,6 @@ class Play:
         self.backends: list[Backend] = []
         self.texts: dict[int, list[str]] = {choice.index: [] for choice in self.stream.choices}
         self.ended: Counter[int] = Counter()
-        self.is_writable = True
 
     async def _send(self, indices: Sequence[int]) -> Exchange:
         self.backends.append(Backend(len(self.backends), indices))

@@ -16,6 +16,9 @@ MAX_FRAME_BYTES = 4 * 1024 * 1024
 _UNFINISHED = b'"finish_reason":null'
 _INDEX = b'"index":'
 _FIRST = b'"index":0'
+_TEXT = re.compile(rb'"delta":\{"\w+":"')
+_DIGITS = b"0123456789"
+_LF, _CR = b"\n\r"
 
 
 class FrameSplitter:
@@ -58,8 +61,8 @@ def _data_of(frame: bytes) -> bytes:
 
 
 def is_plain(data: bytes) -> bool:
-    """Whether this is the usual frame in the usual, compact spelling: one choice, not finished."""
-    return _UNFINISHED in data and data.count(_INDEX) == 1
+    """Whether this is the usual frame in the usual, compact spelling: one line, one choice, not finished."""
+    return _UNFINISHED in data and data.count(_INDEX) == 1 and _LF not in data
 
 
 def index_of(data: bytes) -> int:
@@ -75,11 +78,6 @@ def with_index(data: bytes, index: int, was: int = 0) -> bytes | None:
     """A plain frame renumbered: its index `was` becomes `index`. None if it has another."""
     name = b'"index":%d' % was if was else _FIRST
     return data.replace(name, b'"index":%d' % index, 1) if name in data else None
-
-
-_TEXT = re.compile(rb'"delta":\{"\w+":"')
-_DIGITS = b"0123456789"
-_LF, _CR = b"\n\r"
 
 
 class Likeness:

@@ -23,6 +23,7 @@ class LiveStream:
     def __init__(self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[Ender], None]) -> None:
         self.stream = stream
         self.output = output
+        output.on_full = stream.pause
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._grace_s = grace_s
         self._release = release
@@ -50,12 +51,13 @@ class LiveStream:
         """Gives the stream to a client that has seen the frames up to `after`. Raises stream_interrupted for a gap."""
         self.output.check(after)
         if self._wire is not None:
+            self._wire.on_full = self._wire.on_writable = None
             self._wire.cut()
         self._stop_grace()
         self._wire = wire
-        wire.on_writable = self.stream.resume
+        wire.on_full, wire.on_writable = self.stream.pause, self.stream.resume
         self.output.attach(wire, after)
-        self.stream.resume()
+        self.stream.resume() if wire.is_writable else self.stream.pause()
 
     def detach(self, wire: ClientWire) -> None:
         """A client has gone, perhaps before it had the stream: unless another has it by now, the grace period begins."""
@@ -64,6 +66,7 @@ class LiveStream:
         self._stop_grace()
         self._wire = None
         self.output.detach()
+        self.stream.resume()  # a closed socket is a full one; for the grace period it does not matter
         if self._grace_s <= 0:
             self.abandon()
         else:

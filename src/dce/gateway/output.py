@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from dce.gateway.wire import ClientWire
@@ -12,10 +13,6 @@ from dce.wire.sse import comment
 
 class Output(Protocol):
     """Takes the data of frames, in order."""
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether more is welcome; if not, the backends are paused until `on_writable`."""
 
     def frame(self, data: bytes) -> None:
         """One frame's data: an OpenAI chunk, an error object or `[DONE]`. Raises DceError if it cannot take it."""
@@ -30,8 +27,9 @@ class Output(Protocol):
 class EventOutput:
     """Server-sent events: `id: <stream>:<seq>`, one write per turn of the loop, and a bounded memory for a client that resumes.
 
-    Frames that were sent are kept up to `replay_bytes`; frames that nobody could take yet are never dropped: when there are
-    more than `backlog_bytes` of them, the backends wait.
+    The frames of a turn are numbered and joined at its end: what is sent, and kept, is such a batch. Batches that were sent are
+    kept up to `replay_bytes`; what nobody could take yet is never dropped: `on_full` is called when it is more than
+    `backlog_bytes`.
     """
 
     def __init__(self, stream_id: str, replay_bytes: int, backlog_bytes: int) -> None:
@@ -40,72 +38,84 @@ class EventOutput:
         self._replay_bytes = replay_bytes
         self._backlog_bytes = backlog_bytes
         self._wire: ClientWire | None = None
+        self.on_full: Callable[[], None] | None = None
+        """Called when there is no client, and more is waiting for one than should."""
         self._sequence = 0
-        self._sent: deque[bytes] = deque()
-        self._sent_bytes = 0
+        """The number of the last frame that has one; those of this turn have none yet."""
         self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
-
-    @property
-    def is_writable(self) -> bool:
-        return self._waiting_bytes < self._backlog_bytes if self._wire is None else self._wire.is_writable
+        self._batches: deque[tuple[int, bytes]] = deque()
+        """The number of its first frame, and the events."""
+        self._kept_bytes = self._unsent_bytes = 0
 
     @property
     def first_kept(self) -> int:
         """The number of the oldest frame that can still be sent again."""
-        return self._sequence - len(self._waiting) - len(self._sent) + 1
+        return self._batches[0][0] if self._batches else self._sequence + 1
 
     def check(self, after: int) -> None:
         """Whether everything after that frame is still here. Raises stream_interrupted, so that a gap is never silent."""
-        if not self.first_kept - 1 <= after <= self._sequence:
-            message = f"frame {after} is not in the replay buffer, which holds {self.first_kept} to {self._sequence}"
+        last = self._sequence + len(self._waiting)
+        if not self.first_kept - 1 <= after <= last:
+            message = f"frame {after} is not in the replay buffer, which holds {self.first_kept} to {last}"
             raise DceError("stream_interrupted", message, hop=Hop.GATEWAY)
 
     def attach(self, wire: ClientWire, after: int) -> None:
         """Sends a client everything after the frame it saw last, and from now on what comes."""
         self.check(after)
-        seen = max(0, after - self.first_kept + 1)
-        frames = [*self._sent, *self._waiting][seen:]
-        self._remember()
+        self.detach()
+        self.flush()
         self._wire = wire
-        if frames:
-            wire.write(b"".join(frames))
+        missed = b"".join(_after(batch, first, after) for first, batch in self._batches)
+        if missed:
+            wire.write(missed)
+        self._unsent_bytes = 0
+        self._trim()
 
     def detach(self) -> None:
         """The client has gone."""
         self._wire = None
 
     def frame(self, data: bytes) -> None:
-        self._sequence += 1
-        if not self._waiting and self._wire is not None:
+        if not self._waiting:
             # An engine's step wakes all of its streams in one turn of the loop: their frames leave in one write at its end.
             self._call_soon(self.flush)
-        frame = b"%b%d\ndata: %b\n\n" % (self._prefix, self._sequence, data)
-        self._waiting.append(frame)
-        self._waiting_bytes += len(frame)
+        self._waiting.append(data)
 
     def heartbeat(self) -> None:
         if self._wire is not None:
             self._wire.write(comment("keep-alive"))
 
     def flush(self) -> None:
-        if self._waiting and self._wire is not None:
-            self._wire.write(b"".join(self._waiting))
-            self._remember()
+        if not self._waiting:
+            return
+        first, prefix = self._sequence + 1, self._prefix
+        batch = b"".join([b"%b%d\ndata: %b\n\n" % (prefix, at, data) for at, data in enumerate(self._waiting, first)])
+        self._sequence += len(self._waiting)
+        self._waiting.clear()
+        self._batches.append((first, batch))
+        self._kept_bytes += len(batch)
+        if self._wire is not None:
+            self._wire.write(batch)
+            self._trim()
+            return
+        self._unsent_bytes += len(batch)
+        if self._unsent_bytes >= self._backlog_bytes and self.on_full is not None:
+            self.on_full()
 
-    def _remember(self) -> None:
-        """What was waiting counts as sent; the oldest frames make room."""
-        self._sent.extend(self._waiting)
-        self._sent_bytes += self._waiting_bytes
-        self._waiting, self._waiting_bytes = [], 0
-        while self._sent_bytes > self._replay_bytes:
-            self._sent_bytes -= len(self._sent.popleft())
+    def _trim(self) -> None:
+        """The oldest that was sent makes room."""
+        while self._kept_bytes > self._replay_bytes:
+            self._kept_bytes -= len(self._batches.popleft()[1])
+
+
+def _after(batch: bytes, first: int, after: int) -> bytes:
+    """The events of a batch whose numbers are greater than `after`. An event has its blank line at its end only."""
+    seen = after + 1 - first
+    return batch if seen <= 0 else b"".join(batch.split(b"\n\n", seen)[seen:])
 
 
 class AnswerOutput:
     """The same frames gathered for `"stream": false`."""
-
-    is_writable = True
 
     def __init__(self, n: int) -> None:
         self._texts: list[list[str]] = [[] for _ in range(n)]

@@ -8,7 +8,7 @@ A choice whose backend failed before its first frame may get another part instea
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -93,6 +93,8 @@ class Part:
         self._first = self.indices[0]
         self._is_single = len(self.indices) == 1
         self._likeness = Likeness()
+        self._only: Choice | None = None
+        """The choice of a request for one, once it has begun."""
         self._is_done = False
 
     @property
@@ -102,12 +104,12 @@ class Part:
 
     def data(self, piece: bytes) -> None:
         """Bytes of the backend: whole frames go on at once."""
-        frame = self._likeness.frame(piece)
-        if frame and self._splitter.is_between_frames:
-            self._stream.pass_on(self._first, frame)
+        frame, choice = self._likeness.frame(piece), self._only
+        if frame and choice is not None and choice.is_open:
+            choice.last_frame = frame
+            self._stream.emit(frame)
         else:
             self._read(piece)
-        self._stream.check_writable(self)
 
     def _read(self, piece: bytes) -> None:
         try:
@@ -115,6 +117,8 @@ class Part:
                 self._frame(frame, piece)
         except (DceError, BadChunk) as error:
             self._fail(error)
+        if not self._splitter.is_between_frames:
+            self._likeness = Likeness()  # what comes next is the rest of a frame, whatever it is like
 
     def end(self, error: DceError | None) -> None:
         """The backend's answer is over; whatever has not finished by now is lost."""
@@ -153,6 +157,7 @@ class Part:
             if numbered is not None and index in self.indices:
                 self._stream.pass_on(index, numbered)
                 if self._is_single:
+                    self._only = self._stream.choices[index]
                     self._likeness.learn(piece, data, numbered)
                 return
         if data == DONE:
@@ -211,6 +216,7 @@ class Stream:
         self._part_of = {index: part for part in self.parts for index in part.indices}
         self._output: Output | None = None
         self._early: list[bytes] = []
+        self._take: Callable[[bytes], None] = self._early.append
         self._is_paused = False
         self._opener: Opener | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -245,10 +251,10 @@ class Stream:
 
     def attach(self, output: Output) -> None:
         """From now on frames go to `output`, beginning with those that came while the request was being opened."""
-        self._output = output
-        early, self._early = self._early, []
-        for data in early:
+        self._output, self._take = output, output.frame
+        for data in self._early:
             output.frame(data)
+        self._early.clear()
 
     def stop(self, index: int) -> bool:
         """Ends one choice on the client's word; its backend request is closed when no other choice needs it."""
@@ -256,7 +262,7 @@ class Stream:
         if not choice.is_open:
             return False
         choice.end(ChoiceState.STOPPED, self._loop.time())
-        self._emit(_chunk(self, {"index": index, "delta": {}, "finish_reason": "stopped"}))
+        self.emit(_chunk(self, {"index": index, "delta": {}, "finish_reason": "stopped"}))
         part = self._part_of[index]
         if not any(self.choices[other].is_open for other in part.indices):
             part.close()
@@ -269,6 +275,13 @@ class Stream:
         """Ends every open choice on the client's word."""
         for choice in self.choices:
             self.stop(choice.index)
+
+    def pause(self) -> None:
+        """The client takes no more for now: all backends wait."""
+        self._is_paused = True
+        for part in self.parts:
+            if part.exchange is not None:
+                part.exchange.pause()
 
     def resume(self) -> None:
         """The client reads again."""
@@ -311,6 +324,8 @@ class Stream:
             return
         part.exchange, part.opening, part.is_opened = exchange, None, True
         exchange.start(part)
+        if self._is_paused and part.exchange is not None:
+            exchange.pause()
 
     def pass_on(self, index: int, data: bytes) -> None:
         """A frame of one choice, already renumbered. Frames of a choice that has ended are dropped."""
@@ -319,7 +334,13 @@ class Stream:
             if not choice.last_frame:
                 choice.first_at = self._loop.time()
             choice.last_frame = data
-            self._emit(data)
+            self.emit(data)
+
+    def emit(self, data: bytes) -> None:
+        """A frame of an open choice, or of the stream: to the output, or kept until there is one."""
+        self.frames += 1
+        take = self._take
+        take(data)
 
     def finish(self, index: int, reason: str) -> None:
         """The model ended this choice."""
@@ -375,16 +396,10 @@ class Stream:
             choice = self.choices[index]
             if choice.is_open:
                 choice.end(ChoiceState.LOST, self._loop.time(), error)
-                self._emit(
+                self.emit(
                     _chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)})
                 )
         self.check_finished()
-
-    def check_writable(self, part: Part) -> None:
-        """A client that reads slowly slows its own backends down, and nobody else."""
-        if self._output is not None and not self._output.is_writable and part.exchange is not None:
-            self._is_paused = True
-            part.exchange.pause()
 
     def counts(self) -> list[Count]:
         """What each choice cost. Of an aborted one, the last figure seen."""
@@ -402,13 +417,6 @@ class Stream:
             self.finished.set_result(None)
 
     # -- inside -------------------------------------------------------------------------------------------------------
-
-    def _emit(self, data: bytes) -> None:
-        self.frames += 1
-        if self._output is None:
-            self._early.append(data)
-        else:
-            self._output.frame(data)
 
     def last_frames(self) -> list[bytes]:
         """What ends the stream: the usage, then `[DONE]`, or the error that names the lost choices."""
