@@ -1,7 +1,7 @@
 """`dce gateway`: the hosted side. Every field of `GatewaySettings` is a flag of `serve` and `check`."""
 
 import asyncio
-import contextlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,7 @@ def serve(config: Path | None, **flags: Any) -> None:
     With --config, SIGHUP reads the file again; what cannot be applied leaves everything as it was, and the log says why.
     """
     settings = _settings(config, flags)
+    from dce.gateway.logs import logging_to  # noqa: PLC0415
     from dce.gateway.server import GatewayServer  # noqa: PLC0415
 
     server = GatewayServer(settings, (lambda: _settings(config, flags)) if config else None)
@@ -90,7 +91,7 @@ def serve(config: Path | None, **flags: Any) -> None:
     note(f"gateway on {server.url} · backends: {backends}" + (" · WITHOUT KEYS" if settings.insecure else ""))
     if server.admin_url:
         note(f"metrics and status on {server.admin_url}")
-    with contextlib.suppress(KeyboardInterrupt):  # the ordinary end of a server; uvicorn has closed everything by then
+    with logging_to(sys.stderr, settings.log_level):
         server.run()
     note("gateway stopped")
 

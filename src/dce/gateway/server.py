@@ -141,13 +141,15 @@ class _Server(uvicorn.Server):
             await self._admin_task
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal lets what runs finish, the second does not wait for it."""
-        if self._gateway.drain.is_on:
-            self.config.timeout_graceful_shutdown = 0
-            super().handle_exit(sig, frame)
-        else:
-            self._captured_signals.append(sig)
+        """The first signal lets what runs finish, the second does not wait for it, a third not even for good-byes. None is raised
+        again afterwards, as uvicorn would: the process ends by itself, its last lines and rows written."""
+        del sig, frame
+        if not self._gateway.drain.is_on:
             self._gateway.drain.begin()
+            return
+        self.force_exit = self.should_exit
+        self.config.timeout_graceful_shutdown = 0
+        self.should_exit = True
 
 
 def _config(settings: GatewaySettings, app: Callable[..., Any], lifespan: Any) -> uvicorn.Config:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from dce.gateway.backend_keys import backend_key
+from dce.gateway.logs import Level
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
 
@@ -82,6 +83,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         ),
     ] = False
     no_admin: Annotated[bool, Meta(description="Do without the admin listener.")] = False
+    log_level: Annotated[
+        Level,
+        Meta(description="Least level of the log's lines; a line a request is `info`. JSON, on standard error."),
+    ] = "info"
     data_dir: Annotated[str, Meta(description="Folder for the keys, their pepper and the ledger.")] = ""
     backends: Annotated[
         tuple[BackendSettings, ...], Meta(description="Inference servers; flag: --backend URL, repeatable.")

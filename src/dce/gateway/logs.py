@@ -1,0 +1,97 @@
+"""The log: a line of JSON for everything, to one stream, written by a thread of its own so that a full pipe stops nobody.
+
+What must always hold: a line is printable ASCII and one line, whatever came in; a log that is not read costs lines, never a stream.
+"""
+
+import contextlib
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import Any, Literal, TextIO
+
+Level = Literal["debug", "info", "warning", "error"]
+
+MAX_WAITING = 10_000
+"""Most lines that wait for the stream; more are dropped and counted."""
+
+CLOSE_S = 2.0
+"""Longest wait for a stream that takes nothing when the process ends."""
+
+_OURS = ("dce.gateway", "uvicorn")
+
+
+class JsonLines(logging.Formatter):
+    """Records as JSON: time (UTC), level, and the fields of the message if it is JSON itself, else the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"time": moment, "level": record.levelname.lower(), **_fields(record.getMessage())}
+        request_id = getattr(record, "request_id", None)
+        if request_id is not None:
+            line["request_id"] = request_id
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, separators=(",", ":"), default=str).replace("\x7f", "\\u007f")
+
+
+class WaitingLines(logging.Handler):
+    """Hands records to a thread that writes them; never waits."""
+
+    def __init__(self, writer: logging.Handler) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._writer = writer
+        self._records: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="dce-log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Into the queue if there is room."""
+        if self._records.qsize() >= MAX_WAITING:
+            self.dropped += 1
+        else:
+            self._records.put(record)
+
+    def close(self) -> None:
+        """Lets the thread write what waits, if the stream takes it within CLOSE_S."""
+        self._records.put(None)
+        self._thread.join(CLOSE_S)
+        super().close()
+
+    def _write(self) -> None:
+        while (record := self._records.get()) is not None:
+            self._writer.handle(record)
+
+
+@contextlib.contextmanager
+def logging_to(stream: TextIO, level: Level) -> Iterator[WaitingLines]:
+    """Within the block the gateway's lines from that level on go to `stream`, and uvicorn's warnings."""
+    writer = logging.StreamHandler(stream)
+    writer.setFormatter(JsonLines())
+    waiting = WaitingLines(writer)
+    loggers = [logging.getLogger(name) for name in _OURS]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger, least in zip(loggers, (level.upper(), "WARNING"), strict=True):
+        logger.addHandler(waiting)
+        logger.setLevel(least)
+        logger.propagate = False
+    try:
+        yield waiting
+    finally:
+        for logger, (old_level, is_propagated) in zip(loggers, before, strict=True):
+            logger.removeHandler(waiting)
+            logger.setLevel(old_level)
+            logger.propagate = is_propagated
+        waiting.close()
+
+
+def _fields(message: str) -> dict[str, Any]:
+    if message.startswith("{"):
+        with contextlib.suppress(ValueError):
+            fields = json.loads(message)
+            if isinstance(fields, dict):
+                return fields
+    return {"message": message}
