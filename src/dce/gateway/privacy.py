@@ -36,9 +36,9 @@ LEDGER_FIELDS: Mapping[str, str] = {
 
 LOG_FIELDS: Mapping[str, str] = {
     "request_id": "a random number for the request",
-    "method": "how",
-    "path": "and which route was asked",
-    "status": "the answer's number",
+    "method": "its method",
+    "path": "its route",
+    "status": "the status of its answer",
     "outcome": "how it ended",
     "key_id": "which key asked",
     "duration_ms": "how long it took",

@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Copies what a gateway must not lose, while it runs: keys, pepper, ledger. Needs nothing but Python.
+
+backup.py DATA_DIR TARGET_DIR    TARGET_DIR is made anew (0700) and holds the backup alone; the copies are whole at one moment each.
+
+The pepper is a secret: with it and gateway.db keys can be tried out. Keep the copy as you keep the original.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+import sys
+from pathlib import Path
+
+DATABASES = ("gateway.db", "ledger.db")
+
+
+def backup(source: Path, target: Path) -> None:
+    """Copies `source` to `target`, which must not exist yet. A database that is not there is left out."""
+    target.mkdir(mode=0o700)
+    shutil.copy2(source / "pepper", target / "pepper")
+    for name in DATABASES:
+        if (source / name).exists():
+            with contextlib.closing(sqlite3.connect(source / name)) as database:
+                database.execute("VACUUM INTO ?", (str(target / name),))
+            (target / name).chmod(0o600)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    backup(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,72 @@
+"""docs/operations is complete and its commands exist; a backup that was made while the gateway served can be used."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from dce.cli.main import cli
+from dce.gateway.keys import KeyStore
+from dce.gateway.ledger import open_ledger
+from dce.wire.errors import CODES, Hop
+from tests.fakes.chain import Chain, eventually
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))
+
+
+def test_every_page_is_in_the_index() -> None:
+    """The index leads to each page."""
+    index = (ROOT / "docs" / "operations" / "README.md").read_text("utf-8")
+    assert not [page.name for page in PAGES if page.name != "README.md" and f"]({page.name})" not in index]
+
+
+def test_every_error_of_the_hosted_side_has_a_row() -> None:
+    """Each error code of gateway, backend and model stands in the table of incidents; the codes named there exist."""
+    text = (ROOT / "docs" / "operations" / "incidents.md").read_text("utf-8")
+    firsts = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| "))
+    named = set(re.findall(r"`(\w+)`", firsts))
+    hosted = {code for code, row in CODES.items() if row.hop is not Hop.CLIENT} - {"engine_unavailable"}
+    assert hosted == named
+
+
+def test_verbs_and_flags_of_the_pages_exist() -> None:
+    """What a page says to type is a verb of the command line with flags that it has."""
+    for page in PAGES:
+        for words in re.findall(r"\bdce ((?:gateway|doctor|engine)[^`\n#|]*)", page.read_text("utf-8")):
+            _check(words.split(), f"{page.name}: dce {words}")
+
+
+def _check(words: list[str], where: str) -> None:
+    at: click.Command = cli
+    for word in words:
+        if isinstance(at, click.Group) and re.fullmatch(r"[a-z-]+", word):
+            found = at.get_command(click.Context(at), word)
+            assert found is not None, where
+            at = found
+        elif re.fullmatch(r"--[a-z-]+[,.:;)]?", word):
+            flags = {option for parameter in at.params for option in parameter.opts}
+            assert word.rstrip(",.:;)") in flags | {"--help"}, where
+
+
+def test_a_backup_of_a_gateway_that_serves(tmp_path: Path) -> None:
+    """A backup made while a stream runs has the key, the limits and the rows; a gateway on the copy takes the same key."""
+    copy = tmp_path / "copy"
+    with Chain(tmp_path) as chain:
+        chain.ask(n=2)
+        ledger = chain.server.gateway.ledger
+        eventually(lambda: ledger.pending == 0)
+        with chain.stream(n=1) as answer:
+            answer.until(lambda seen: seen.texts())
+            script = [sys.executable, str(ROOT / "deploy" / "backup.py"), str(chain.folder), str(copy)]
+            subprocess.run(script, check=True)
+        key = chain.key
+    keys = KeyStore(copy)
+    assert keys.find(key).name == "tester"
+    keys.close()
+    rows = open_ledger(copy / "ledger.db")
+    assert rows.execute("SELECT count(*) FROM responses").fetchone()[0] >= 2
+    rows.close()
+    assert {oct(path.stat().st_mode & 0o777) for path in copy.iterdir() if path.suffix in ("", ".db")} == {"0o600"}
