@@ -3,6 +3,7 @@
 What must hold: the texts are different words, so that nothing is smaller than in life; what is timed is what a UI does.
 """
 
+import asyncio
 import random
 import statistics
 import tempfile
@@ -55,7 +56,7 @@ def table(result: dict[str, Any]) -> str:
         "| what | median ms | slowest ms | wanted ms |",
         "|---|---|---|---|",
     ]
-    wanted = {"open": "< 200", "navigate to a cycle": "< 50"}
+    wanted = {"open": "< 200", "navigate to a cycle": "< 50", "next prompt": "< 200"}
     for name, rounds in result["ms"].items():
         lines.append(f"| {name} | {statistics.median(rounds):.1f} | {max(rounds):.1f} | {wanted.get(name, '')} |")
     return "\n".join(lines)
@@ -77,24 +78,33 @@ def _times(project: Project) -> dict[str, list[float]]:
             assert generation is not None
             assert len(store.responses(generation.id)) == RESPONSES
 
+        def prompt() -> None:
+            asyncio.run(workspace.build_prompt(CYCLES))
+
+        workspace.selection.clear()
+        first = _timed(prompt)
+
         def search() -> None:
             assert store.search(match_expression(f"word{chance.randrange(_WORDS)}"), 20)
 
         return {
             "open": opened,
             "navigate to a cycle": _rounds(navigate),
+            "next prompt, the first ever": [first],
+            "next prompt": _rounds(prompt),
             "history at a glance": _rounds(store.history),
             "search for a word": _rounds(search),
         }
 
 
 def _rounds(work: Callable[[], object]) -> list[float]:
-    found = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        work()
-        found.append(_ms(began))
-    return found
+    return [_timed(work) for _ in range(ROUNDS)]
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return _ms(began)
 
 
 def _ms(began: float) -> float:
@@ -109,7 +119,7 @@ def fill(workspace: Workspace) -> None:
     )
     store.put_prompt(prompt, None, 1.0)
     words = [f"word{number}" for number in range(_WORDS)]
-    texts = [" ".join(chance.choices(words, k=SIZE // 10))[:SIZE] for _ in range(40)]
+    texts = [_answer(" ".join(chance.choices(words, k=SIZE // 10))[:SIZE], prompt.nonce) for _ in range(40)]
     for number in range(CYCLES):
         cycle = workspace.cycles.create(f"Cycle {number}", chance.choice(texts)[:4000])
         generation = store.insert_generation(
@@ -131,3 +141,10 @@ def fill(workspace: Workspace) -> None:
             )
             for response in store.responses(generation.id)
         )
+        store.choose(cycle.id, generation.id, 1, 1.0)
+
+
+def _answer(text: str, nonce: str) -> str:
+    """A text as an answer in the form that the prompt asks for."""
+    said = "<summary>\nWhat was done.\n</summary>\n<plan>\n1. The next step.\n</plan>\n"
+    return f'{said}<file path="a.py" nonce="{nonce}">\n{text}\n</file nonce="{nonce}">\n'

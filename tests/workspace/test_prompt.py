@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.prompt import HISTORY_FULL_CYCLES, Prompt, PromptCycle, PromptFile, PromptInput, build
+from dce.workspace.prompt import HISTORY_FULL_CYCLES, HISTORY_LINES, Prompt, PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.schema import SCHEMAS
 
 
@@ -133,12 +133,16 @@ def test_cycles_carry_context_summary_and_only_the_current_ones_ephemeral() -> N
 
 
 def test_old_cycles_shrink_to_a_line() -> None:
-    """Beyond the history budget only the title is left, so the section does not grow with the project's age."""
-    history = [cycle(number, summary=f"did {number}") for number in range(1, 31)]
-    text = section(build(inputs(cycle(31), *history)), "M6")
-    whole = [number for number in range(1, 32) if f"context {number}\n" in text]
-    assert whole == list(range(31 - HISTORY_FULL_CYCLES, 32))
-    assert all(f"Cycle {number} - Title {number}: too old" in text for number in range(1, 31 - HISTORY_FULL_CYCLES))
+    """P4: beyond the history budget a line of summary is left of a cycle, then nothing: the section does not grow with the project's age."""
+    history = [cycle(number, summary=f"did {number}:\n" + "much " * 100) for number in range(1, 91)]
+    text = section(build(inputs(cycle(91), *history)), "M6")
+    whole = [number for number in range(1, 92) if f"context {number}\n" in text]
+    assert whole == list(range(91 - HISTORY_FULL_CYCLES, 92))
+    lines = [line for line in text.splitlines() if "Title" in line and ": did" in line]
+    assert [line.partition(": ")[0] for line in lines] == [
+        f"Cycle {number} - Title {number}" for number in range(85, 85 - HISTORY_LINES, -1)
+    ]
+    assert max(len(line) for line in lines) < 250
 
 
 def test_the_architect_speaks_in_cycle_0_only() -> None:

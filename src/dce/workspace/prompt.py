@@ -22,6 +22,15 @@ __all__ = ("ManifestEntry", "Prompt", "PromptCycle", "PromptFile", "PromptInput"
 HISTORY_FULL_CYCLES = 5
 """How many cycles before the current one are given whole. Older ones shrink to a line: a history that only grows crowds the code out."""
 
+HISTORY_LINES = 40
+"""How many older cycles get that line, the beginning of what was done in each: some 2,000 tokens. Of those before them M2 has the titles."""
+
+MAX_LINE_CHARS = 200
+"""Longest line of an older cycle's summary: a sentence or two."""
+
+HISTORY_SHOWN_CYCLES = HISTORY_FULL_CYCLES + 1 + HISTORY_LINES
+"""Cycles whose summaries a prompt uses: those before need not be read."""
+
 NONCE_CHARS = 6
 """Length of the nonce: 24 bits keep a file from holding it by accident, and a model copies six characters without slips."""
 
@@ -198,7 +207,7 @@ def _cycles(inputs: PromptInput) -> str:
     whole, older = cycles[: HISTORY_FULL_CYCLES + 1], cycles[HISTORY_FULL_CYCLES + 1 :]
     parts = [_cycle(cycle, before, is_current=cycle is inputs.cycle) for cycle, before in _with_previous(whole, cycles)]
     if older:
-        parts.append("\n".join(f"<!-- {_name(cycle)}: too old to be shown whole -->" for cycle in older))
+        parts.append(_wrap("Earlier Cycles", "\n".join(_line(cycle) for cycle in older[:HISTORY_LINES])))
     return "\n" + "\n\n".join(parts) + "\n"
 
 
@@ -219,6 +228,14 @@ def _cycle(cycle: PromptCycle, previous: PromptCycle | None, *, is_current: bool
         summary = previous.summary.strip() or f"<!-- No response was selected for cycle {previous.id} -->"
         lines.append(_wrap(f"Previous Cycle {previous.id} Summary of Actions", summary))
     return _wrap(f"Cycle {cycle.id}", "\n".join(lines))
+
+
+def _line(cycle: PromptCycle) -> str:
+    """An older cycle: what was done in it, as far as a line goes."""
+    words = " ".join(cycle.summary.split())
+    if len(words) > MAX_LINE_CHARS:
+        words = words[:MAX_LINE_CHARS].rpartition(" ")[0] + " …"
+    return f"{_name(cycle)}: {words or '(no response was selected)'}"
 
 
 def _first_cycle(cycle: PromptCycle) -> str:

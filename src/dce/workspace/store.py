@@ -30,6 +30,33 @@ class Store(ArchiveRecords, HistoryRecords, JudgingRecords):
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
+    def meta_under(self, prefix: str) -> dict[str, str]:
+        """The named values whose names begin so."""
+        return dict(
+            self._rows("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff"))
+        )
+
+    def meta_set_all(self, values: Mapping[str, str]) -> None:
+        """Sets named values, all or none; durable when this returns."""
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", list(values.items()))
+
+    def chosen_versions(self) -> dict[tuple[int, int], int]:
+        """Generation and slot of each response that a cycle chose → the version that counts: the one accepted last, else the latest.
+
+        A slot may have been written anew since it was accepted.
+        """
+        with self._snapshot():
+            latest = self._rows(
+                "SELECT chosen_generation, chosen_slot, (SELECT max(version) FROM responses"
+                " WHERE generation = chosen_generation AND slot = chosen_slot) FROM cycles WHERE chosen_slot IS NOT NULL"
+            )
+            accepted = self._rows(
+                "SELECT generation, slot, version FROM acceptances WHERE state = 'applied' ORDER BY id"
+            )
+        versions = {(generation, slot): version for generation, slot, version in accepted}
+        return {row[:2]: versions.get(row[:2], row[2]) for row in latest}
+
     def get_counts(self, tokenizer: str, shas: Collection[str]) -> dict[str, int]:
         """SHA-256 of a text → its tokens by that tokenizer; unknown ones are absent."""
         wanted, found = list(shas), dict[str, int]()

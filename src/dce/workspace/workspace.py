@@ -28,7 +28,15 @@ from dce.workspace.generation import Generation
 from dce.workspace.generator import Generator
 from dce.workspace.prepared_prompt import PreparedPrompt, reserved_tokens, too_long
 from dce.workspace.project import Project
-from dce.workspace.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build, whole_files
+from dce.workspace.prompt import (
+    HISTORY_SHOWN_CYCLES,
+    Prompt,
+    PromptCycle,
+    PromptFile,
+    PromptInput,
+    build,
+    whole_files,
+)
 from dce.workspace.provider import Model, Provider
 from dce.workspace.providers import provider_of
 from dce.workspace.response import Response, Status
@@ -39,6 +47,7 @@ from dce.workspace.sending import GuardedProvider, Sending
 from dce.workspace.settings import MAX_RESPONSES, Settings
 from dce.workspace.shown import ShownFiles
 from dce.workspace.store import STORE_FILE, Store
+from dce.workspace.summaries import Summaries
 from dce.workspace.tokens import TokenCounter
 from dce.workspace.writer_lock import WriterLock
 
@@ -291,9 +300,10 @@ class Workspace:
             raise DceError("invalid_input", f"there is no schema {schema!r}", hint=f"There are: {', '.join(SCHEMAS)}.")
         cycle = self.cycles.get(cycle_id)
         earlier = [known for known in self.cycles.list() if 0 < known.id < cycle_id]
+        summaries = Summaries(self.store, self.reading).of(earlier[-HISTORY_SHOWN_CYCLES:])
         inputs = PromptInput(
             cycle=self._prompt_cycle(cycle),
-            history=tuple(self._prompt_cycle(known, self._summary(known)) for known in earlier),
+            history=tuple(self._prompt_cycle(known, summaries.get(known.id, "")) for known in earlier),
             scope=self.cycles.get(0).context,
             files=self._prompt_files(),
             schema=schema,
@@ -338,16 +348,6 @@ class Workspace:
         return PromptCycle(
             id=cycle.id, title=cycle.title, context=cycle.context, ephemeral=cycle.ephemeral, summary=summary
         )
-
-    def _summary(self, cycle: Cycle) -> str:
-        """What the chosen response of a cycle said it did, and its plan."""
-        if cycle.chosen_generation is None or cycle.chosen_slot is None:
-            return ""
-        chosen = (cycle.chosen_generation, cycle.chosen_slot)
-        # A slot may have been regenerated since: the version that was accepted is the one that counts.
-        accepted = [row.version for row in self.store.acceptances("applied") if (row.generation, row.slot) == chosen]
-        reading = self.reading(*chosen, version=accepted[0] if accepted else None)
-        return "\n\n".join(part for part in (reading.summary, reading.plan) if part)
 
     def _recover(self) -> None:
         """Settles what a dead process left; while another process lives and writes, that is its business."""

@@ -1,0 +1,81 @@
+"""Summaries of chosen responses: read once, kept, and read anew when another version counts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dce.workspace.cycles import Cycle, Cycles
+from dce.workspace.response import Status
+from dce.workspace.schema.reading import Reading
+from dce.workspace.store import Store
+from dce.workspace.summaries import Summaries
+from tests.workspace.loop import a_generation, a_store
+
+
+class Rig:
+    """A store with one cycle that chose slot 1, and summaries that note what they read."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.store: Store = a_store(tmp_path)
+        self.cycles = Cycles(self.store, lambda: 1.0)
+        cycle = self.cycles.create("t")
+        self.generation = a_generation(self.store, n=2, cycle=cycle.id)
+        self.store.choose(cycle.id, self.generation.id, 1, 1.0)
+        self.read: list[tuple[int, int, int]] = []
+
+    def end(self, version: int) -> None:
+        """Slot 1's version ends."""
+        response = self.store.response(self.generation.id, 1, version)
+        self.store.save_ends(
+            [msgspec.structs.replace(response, status=Status.COMPLETE, text=f"answer {version}", ended_at=1.0)]
+        )
+
+    def summary(self) -> str:
+        """Of the cycle, by summaries that are new: as another process would have them."""
+        cycle: Cycle = self.cycles.get(1)
+        return Summaries(self.store, self._reading).of([cycle])[cycle.id]
+
+    def _reading(self, generation: int, slot: int, version: int) -> Reading:
+        self.read.append((generation, slot, version))
+        text = self.store.response(generation, slot, version).text
+        return Reading(summary=text, plan="plan", activity="", files=(), parse="ok", flags=(), notes=())
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """Closed at the end."""
+    rig = Rig(tmp_path)
+    yield rig
+    rig.store.close()
+
+
+def test_an_ended_response_is_read_once(rig: Rig) -> None:
+    """Its summary and plan are kept in the store; no process reads the answer again."""
+    rig.end(1)
+    assert [rig.summary() for _ in range(3)] == ["answer 1\n\nplan"] * 3
+    assert rig.read == [(rig.generation.id, 1, 1)]
+
+
+def test_a_running_response_is_read_every_time(rig: Rig) -> None:
+    """What it says may still grow, so nothing is kept of it."""
+    assert rig.summary() == "plan"
+    rig.end(1)
+    assert rig.summary() == "answer 1\n\nplan"
+
+
+def test_of_a_response_written_anew_the_new_version_counts(rig: Rig) -> None:
+    """What is kept of the earlier version is not taken for it."""
+    rig.end(1)
+    assert rig.summary() == "answer 1\n\nplan"
+    rig.store.insert_versions(rig.generation.id, [1])
+    rig.end(2)
+    assert rig.summary() == "answer 2\n\nplan"
+    assert rig.store.chosen_versions() == {(rig.generation.id, 1): 2}
+
+
+def test_a_cycle_without_a_choice_has_none(rig: Rig) -> None:
+    """No response was selected: nothing is read."""
+    rig.store.choose(1, None, None, 1.0)
+    assert (rig.summary(), rig.read) == ("", [])
