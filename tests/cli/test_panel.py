@@ -36,3 +36,20 @@ def test_a_host_of_the_network_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 3
     assert "ssh -L" in done.stderr
+
+
+def test_a_folder_that_is_no_workspace_becomes_one_when_told(tmp_path: Path) -> None:
+    """Without a terminal to ask at, `--init` says so; without it nothing is made and the way is named."""
+    command = [sys.executable, "-m", "dce", "panel", "--no-open", "--port", "0", "-C", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode != 0
+    assert "--init" in done.stderr
+    assert not (tmp_path / ".dce").exists()
+    with subprocess.Popen(
+        [*command, "--init"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+    ) as panel:
+        assert panel.stdout is not None
+        assert panel.stdout.readline().startswith(b"http://127.0.0.1:")
+        assert (tmp_path / ".dce" / ".gitignore").exists()
+        panel.terminate()
+        panel.wait(20)

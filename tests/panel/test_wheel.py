@@ -1,5 +1,6 @@
 """The wheel: the panel works from it without Node and without a network."""
 
+import gzip
 import re
 import subprocess
 import sys
@@ -11,6 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MAX_WHEEL_BYTES = 3_000_000
 """An install must stay quick: React, the editor and our own code are well under one megabyte compressed."""
+
+
+MAX_INITIAL_BYTES = 450 * 1024
+"""Gzipped: what a browser fetches before it shows anything."""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,16 @@ def test_nothing_is_loaded_from_elsewhere(wheel: zipfile.ZipFile) -> None:
     for text in scripts.values():
         assert not re.search(r"""(?:import|fetch|EventSource|Worker)\(\s*["'`]https?://""", text)
         assert "sourceMappingURL" not in text
+
+
+def test_what_the_first_paint_waits_for_is_small(wheel: zipfile.ZipFile) -> None:
+    """Script and style that index.html names stay under the limit, packed; editor and Markdown come in chunks when needed."""
+    (html,) = static(wheel, "index.html").values()
+    named = re.findall(r'(?:src|href)="/(assets/[^"]+)"', html)
+    assert named
+    packed = sum(len(gzip.compress(wheel.read(f"dce/panel/static/{name}"), 6)) for name in named)
+    assert packed <= MAX_INITIAL_BYTES
+    assert len(static(wheel, ".js")) > sum(name.endswith(".js") for name in named)
 
 
 def test_no_source_maps_and_no_tests_are_packed(wheel: zipfile.ZipFile) -> None:

@@ -36,7 +36,8 @@ export function CycleCard() {
         >
           <Plus /> {text.cycle.create}
         </button>
-        <span className={`saved push is-${draft.status}`} role="status">
+        {/* Not a live region: it changes with every pause in typing. A conflict speaks for itself below. */}
+        <span className={`saved push is-${draft.status}`} role={draft.status === "failed" ? "alert" : undefined}>
           {text.cycle.saved[draft.status]}
         </span>
         {draft.status === "failed" && (

@@ -7,10 +7,10 @@ import { NOWHERE } from "../state/place";
 import { use } from "../state/store";
 import { clock, isActive } from "../text/words";
 import { text } from "../text/messages";
-import { Rich } from "./rich";
 import { Board } from "./board";
 import { Failing, Passing, StatusIcon } from "./icons";
 import { ResponsePanel } from "./response";
+import { FirstSteps } from "./firststeps";
 import { RestoreBar } from "./restore";
 
 export function Responses() {
@@ -93,8 +93,10 @@ function GenerationBar({ generation }: { generation: GenerationView }) {
       ) : (
         <span className="muted">{text.progress.generationNumber(generation.id)}</span>
       )}
-      <span className="muted summary" role="status">
-        {summary(generation.slots, running)}
+      <span className="muted summary">{summary(generation.slots, running)}</span>
+      {/* Heard at the beginning and at the end, not with each of ten that end. */}
+      <span className="hidden" role="status">
+        {running > 0 ? text.progress.areRunning : summary(generation.slots, 0)}
       </span>
       <span className="push row">
         {running > 0 && (
@@ -119,26 +121,4 @@ function summary(slots: ReadonlyArray<SlotProgress>, running: number): string {
   }
   const ended = [...counts].map(([status, count]) => text.progress.ended(count, status));
   return [...(running ? [text.progress.running(running)] : []), ...ended].join(", ");
-}
-
-function FirstSteps() {
-  const selected = use((state) => state.selection.size);
-  const checks = use((state) => state.workspace?.checks.length ?? 0);
-  return (
-    <section className="card first-steps" aria-label={text.progress.firstSteps}>
-      <h2>{text.progress.none}</h2>
-      <ol>
-        <li className={selected > 0 ? "is-done" : ""}>
-          {text.progress.tickFiles(selected)}
-        </li>
-        <li>{text.progress.sayWhat}</li>
-        <li>
-          <Rich text={text.progress.pressGenerate} />
-        </li>
-        <li>
-          <Rich text={text.progress.compare(checks > 0)} />
-        </li>
-      </ol>
-    </section>
-  );
 }

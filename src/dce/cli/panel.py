@@ -17,6 +17,7 @@ import click
 
 from dce.cli.context import cards_of, gateway_options, open_workspace, workspace_option
 from dce.cli.output import note, say
+from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -29,22 +30,25 @@ if TYPE_CHECKING:
 @click.command(name="panel")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only: 127.0.0.1, localhost or ::1.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
+@click.option("--init", "is_init", is_flag=True, help="Make the folder a workspace first, if it is none.")
 @click.option("--no-open", is_flag=True, help="Print the link, open no browser.")
 @click.option("--model", metavar="M", help="The model to ask.")
 @click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
 @click.option("-n", type=int, metavar="N", help="Responses that Generate asks for at first.")
 @gateway_options
 @workspace_option
-def command(host: str, port: int, no_open: bool, directory: Path, **flags: object) -> None:
+def command(host: str, port: int, is_init: bool, no_open: bool, directory: Path, **flags: object) -> None:
     """The web panel over a workspace.
 
-    It serves this machine only. The printed link works once; press Enter for another one, Ctrl-C to stop.
+    It serves this machine only. The printed link works once; press Enter for another one, Ctrl-C to stop. In a folder that is no
+    workspace yet it offers to make it one.
     """
     try:
         from dce.panel.server import PanelServer  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install 'dce[panel]'") from error
 
+    _ensure_workspace(directory, is_init=is_init)
     with (
         open_workspace(directory, **flags) as workspace,
         PanelServer(workspace, host, port, tools=panel_tools(workspace.project)) as server,
@@ -55,6 +59,19 @@ def command(host: str, port: int, no_open: bool, directory: Path, **flags: objec
         if not no_open:
             webbrowser.open(link)
         _serve(server)
+
+
+def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
+    """Makes `directory` a workspace when it is none and that is wanted: by the flag, or by a word at the terminal."""
+    from dce.workspace.project import Project  # noqa: PLC0415
+
+    try:
+        Project.find(directory)
+    except DceError as error:
+        question = f"{directory.resolve()} is no workspace yet. Make it one? (adds a folder .dce, changes nothing else)"
+        if not is_init and not (sys.stdin.isatty() and click.confirm(question, default=True, err=True)):
+            raise DceError(error.code, error.message, hint="`dce panel --init` makes this folder one.") from None
+        note(f"made a workspace: {Project.init(directory).root}")
 
 
 def panel_tools(project: "Project") -> "Tools":

@@ -24,13 +24,23 @@ export const progress = {
   tab: (slot: number, status: string, checks: "none" | "pass" | "fail", isAccepted: boolean) =>
     `Response ${slot}: ${status}${checks === "none" ? "" : `, checks ${checks}`}${isAccepted ? ", accepted" : ""}`,
   accepted: "Accepted",
+  areRunning: "Responses are being written.",
   running: (count: number) => `${count} running`,
   ended: (count: number, status: string) => `${count} ${status}`,
   firstSteps: "Next steps",
   none: "No responses yet",
-  tickFiles: (selected: number) => `Tick the files that matter.${selected > 0 ? ` ${plural(selected, "file")} so far.` : ""}`,
-  sayWhat: "Say what this cycle should change.",
-  pressGenerate: "Press **Generate**: the model answers several times in parallel, each answer in a tab of its own.",
-  compare: (hasChecks: boolean) =>
-    `Compare them${hasChecks ? ", run your checks on them" : ""}, accept the best one’s files. **Restore** takes that back exactly.`,
+  welcome: "Begin here",
+  isDone: " (done)",
+  steps: {
+    scope: "Above, say **what this project is for** and where it is going. It stands in every prompt.",
+    files: (selected: number) =>
+      `Tick the files that matter.${selected > 0 ? ` ${plural(selected, "file")} so far.` : " Notes, data and code alike."}`,
+    noFiles: "This folder is empty, and that is fine: the first answers plan what goes into it.",
+    task: "Say what this cycle should change.",
+    generateFirst:
+      "Press **Generate**: the model answers several times in parallel, with a plan for the project. Or begin a **New cycle** and say what should change.",
+    generate: "Press **Generate**: the model answers several times in parallel, each answer in a tab of its own.",
+    judge: (hasChecks: boolean) =>
+      `Compare them${hasChecks ? ", run your checks on them" : ""}, accept the best one’s files. **Restore** takes that back exactly.`,
+  },
 };
