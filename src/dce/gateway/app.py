@@ -26,6 +26,7 @@ from dce.gateway.proxy import Proxy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
 from dce.gateway.routing import POLICIES
 from dce.gateway.settings import GatewaySettings, is_loopback
+from dce.gateway.tracing import Tracing, tracing_of
 from dce.gateway.transport import Timeouts, Transport
 from dce.gateway.upstream import Upstream
 from dce.wire.errors import DceError
@@ -34,8 +35,10 @@ from dce.wire.errors import DceError
 class Gateway:
     """Everything of one gateway. `app` serves; the lifespan starts and stops the rest."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, tracing: Tracing | None = None) -> None:
+        """`tracing`: another than the settings'."""
         self.settings = settings
+        self._tracing = tracing or tracing_of(settings)
         self.keys = KeyStore(Path(settings.data_dir))
         try:
             refuse_exposed(settings)
@@ -72,6 +75,7 @@ class Gateway:
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
             self.drain,
             self._metrics,
+            self._tracing,
         )
 
     async def reload(self, wanted: GatewaySettings) -> list[str]:
@@ -145,6 +149,8 @@ class Gateway:
         self._transport.close()
         await asyncio.sleep(0)  # a loop that ends with open connections leaves their callbacks behind
         await asyncio.to_thread(self.ledger.close)
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
         self.keys.close()
 
     def discard(self) -> None:

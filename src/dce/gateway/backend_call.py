@@ -11,10 +11,16 @@ MAX_FAULT_BYTES = 64 * 1024
 
 
 async def post(
-    transport: Transport, upstream: Upstream, path: str, pieces: Sequence[bytes], request_id: str
+    transport: Transport,
+    upstream: Upstream,
+    path: str,
+    pieces: Sequence[bytes],
+    request_id: str,
+    traceparent: str = "",
 ) -> Exchange:
-    """A POST to a fixed path of a backend; anything but 200 becomes its error."""
-    headers = json_headers(upstream.settings.key, request_id)
+    """A POST to a fixed path of a backend; anything but 200 becomes its error. `traceparent`: of the span it hangs below, if any."""
+    trace = {"traceparent": traceparent} if traceparent else None
+    headers = json_headers(upstream.settings.key, request_id, trace)
     head = request_head("POST", upstream.prefix + path, upstream.address, headers, sum(map(len, pieces)))
     exchange = await transport.open(upstream.address, [head, *pieces])
     if exchange.status != 200:

@@ -25,6 +25,7 @@ from dce.gateway.metrics import Metrics
 from dce.gateway.privacy import Privacy
 from dce.gateway.proxy import Proxy
 from dce.gateway.request import ClientGone, Request
+from dce.gateway.tracing import Tracing
 from dce.gateway.wire import wire_of
 from dce.wire.errors import CODES, DceError
 
@@ -114,15 +115,21 @@ class Gatekeeper(Protocol):
 
 
 class PublicApp:
-    """The ASGI app of a listener. `drain` refuses new work, `metrics` counts; the admin listener has neither."""
+    """The ASGI app of a listener. `drain` refuses new work, `metrics` counts, `tracing` traces; the admin listener has none."""
 
     def __init__(
-        self, table: Routes, authenticator: Gatekeeper, drain: Drain | None = None, metrics: Metrics | None = None
+        self,
+        table: Routes,
+        authenticator: Gatekeeper,
+        drain: Drain | None = None,
+        metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._routes = table
         self._authenticator = authenticator
         self._drain = drain
         self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, from its id to its log line."""
@@ -132,6 +139,10 @@ class PublicApp:
         assert task is not None
         began = time.perf_counter()
         wire.on_gone = task.cancel
+        span = None
+        if self._tracing is not None:
+            span = self._tracing.begin(request)
+            request.traceparent = span.traceparent
         outcome = "done"
         try:
             await self._answer(request)
@@ -152,6 +163,8 @@ class PublicApp:
         finally:
             wire.release()
             self._log(request, outcome, time.perf_counter() - began)
+            if span is not None:
+                span.end(request, outcome)
             if self._metrics is not None:
                 self._metrics.request_ended(request.route, request.status or GONE, outcome if outcome in CODES else "")
 

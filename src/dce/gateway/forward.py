@@ -93,7 +93,7 @@ class Forwarder:
         request = account.request
         pieces = _forward_pieces(ask, model, {**upstream.kind.salted(request.principal.cache_salt), **ask.added})
         account.sent()
-        return await post(self._transport, upstream, request.scope["path"], pieces, request.id)
+        return await post(self._transport, upstream, request.scope["path"], pieces, request.id, request.traceparent)
 
     async def _whole(self, exchange: Exchange, attempts: Attempts) -> bytes:
         try:
@@ -145,7 +145,7 @@ class Forwarder:
         model = self._catalog.resolve(asked if isinstance(asked, str) else "", request.principal.limits.models)
         upstream = self._dispatcher.choose(model.id, RouteKey(owner=request.principal.cache_salt))
         pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
-        exchange = await post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id)
+        exchange = await post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id, request.traceparent)
         count = upstream.kind.token_count(decode(await exchange.read()))
         await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
 

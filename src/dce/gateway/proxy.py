@@ -239,8 +239,9 @@ class _Opener:
             fields["seed"] = self._ask.seed + _seed_offset(indices)
         pieces = with_fields(self._bulk(upstream), fields)
         self._account.sent()
-        request_id = f"{self._account.request.id}-{indices[0]}"
-        return await post(self._transport, upstream, CHAT_PATH, pieces, request_id)
+        request = self._account.request
+        request_id = f"{request.id}-{indices[0]}"
+        return await post(self._transport, upstream, CHAT_PATH, pieces, request_id, request.traceparent)
 
     def _bulk(self, upstream: Upstream) -> bytes:
         """The prompt in the dialect of a backend."""

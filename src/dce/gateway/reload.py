@@ -29,6 +29,7 @@ FIXED = frozenset(
         "no_admin",
         "data_dir",
         "insecure",
+        "tracing",
         "head_timeout_s",
         "body_window_s",
         "min_body_bytes_per_s",

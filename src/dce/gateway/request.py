@@ -36,6 +36,8 @@ class Request:
         self.dialect: Dialect = OPENAI
         """How errors are said; the route's."""
         self.facts: dict[str, str | int] = {}
+        self.traceparent = ""
+        """W3C trace context of the request's own span; empty when nothing is traced."""
         self.status = 0
         self.is_started = False
 

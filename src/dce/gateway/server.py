@@ -17,6 +17,7 @@ from dce.gateway.app import Gateway
 from dce.gateway.guard import Patience
 from dce.gateway.reload import Reloader
 from dce.gateway.settings import DEFAULT_ADMIN_PORT, GatewaySettings
+from dce.gateway.tracing import Tracing
 from dce.gateway.wire import StreamingProtocol
 from dce.wire.errors import DceError
 
@@ -28,8 +29,13 @@ START_TIMEOUT_S = 30.0
 class GatewayServer:
     """One listening gateway: `run` in this thread until a signal, or `start`/`stop` in a thread of its own."""
 
-    def __init__(self, settings: GatewaySettings, read_settings: Callable[[], GatewaySettings] | None = None) -> None:
-        self.gateway = Gateway(settings)
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        read_settings: Callable[[], GatewaySettings] | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self.gateway = Gateway(settings, tracing)
         self._sockets: list[socket.socket] = []
         try:
             self._sockets.append(_bind(settings.host, settings.port, "--port"))

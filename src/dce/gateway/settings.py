@@ -112,6 +112,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             description="The operator's own words in that notice: who runs this, what else is kept, for how long.",
         ),
     ] = ""
+    tracing: Annotated[
+        bool,
+        Meta(
+            description="OpenTelemetry traces, a span for each request without content; OTEL_EXPORTER_OTLP_ENDPOINT says where they go. "
+            "Needs the extra: pip install 'dce[otel]'."
+        ),
+    ] = False
     max_n: Annotated[int, Meta(ge=1, le=20, description="Most responses one request may ask for.")] = 20
     max_body_bytes: Annotated[
         int,
