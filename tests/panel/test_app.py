@@ -243,27 +243,6 @@ def test_an_answer_is_taken_apart_and_compared(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_a_diff_is_against_the_workspace_or_another_response(tmp_path: Path) -> None:
-    """Both texts of the file, and a name for each side."""
-
-    async def scene(window: Window) -> None:
-        slots = f"/api/generations/{(await generated(window))['id']}/slots"
-        diff = await window.get(f"{slots}/1/diff?path=words.py")
-        assert (diff["before"], diff["after"]) == (STUB, RIGHT)
-        other = await window.get(f"{slots}/2/diff?path=words.py&against=1")
-        assert (other["before"], other["before_label"]) == (RIGHT, "response 1")
-        for query, code in [
-            ("path=nothing.py", "not_found"),
-            ("path=words.py&against=x", "invalid_input"),
-            ("path=words.py&against=99", "not_found"),
-            ("path=../../etc/passwd", "outside_workspace"),
-        ]:
-            _, error = await window.error("GET", f"{slots}/1/diff?{query}")
-            assert error["code"] == code, query
-
-    play(tmp_path, scene)
-
-
 def test_the_board_ranks_what_the_checks_found(tmp_path: Path) -> None:
     """After the project's own tests ran, a response that passes them leads; events tell of each report."""
 

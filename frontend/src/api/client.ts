@@ -13,7 +13,6 @@ import type {
   CycleView,
   CyclesView,
   DiagnosisView,
-  DiffView,
   ErrorBody,
   GenerationOrder,
   GenerationView,
@@ -99,11 +98,6 @@ export const api = {
   stop: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/stop`),
   regenerate: (generation: number, slot: number) =>
     request<GenerationView>("POST", `${slotPath(generation, slot)}/regenerate`),
-  diff: (generation: number, slot: number, path: string, against: string) =>
-    request<DiffView>(
-      "GET",
-      `${slotPath(generation, slot)}/diff?path=${encodeURIComponent(path)}&against=${encodeURIComponent(against)}`,
-    ),
   accept: (body: AcceptOrder) => request<AcceptView>("POST", "/api/accept", body),
   history: () => request<HistoryView>("GET", "/api/history"),
   search: (words: string) => request<SearchView>("GET", `/api/history/search?q=${encodeURIComponent(words)}`),

@@ -1,7 +1,8 @@
-// A file of a response against the workspace or another response. The editor that shows it is loaded when first needed.
+// A file of a response against the file now, the prompt's own copy of it or another response.
 
 import { useEffect, useState } from "react";
-import { api, errorBody } from "../api/client";
+import { errorBody } from "../api/client";
+import { reviewApi } from "../api/review";
 import type { BlockView, DiffView, ErrorBody, GenerationView } from "../api/generated";
 import type { Layout } from "../text/diffeditor";
 import { use } from "../state/store";
@@ -11,6 +12,8 @@ import { DiffBox } from "./diffbox";
 import { ErrorLine } from "./notices";
 
 const NARROW = matchMedia("(max-width: 900px)");
+/** Beyond this a diff takes the browser a moment: it is shown when asked for. */
+const MAX_CHARS = 1_000_000;
 
 interface Props {
   generation: GenerationView;
@@ -24,6 +27,7 @@ export function Diff({ generation, slot, files }: Props) {
   const path = files.some((file) => file.path === wanted) ? wanted : (first?.path ?? null);
   const [against, setAgainst] = useState("workspace");
   const [layout, setLayout] = useState<Layout>(NARROW.matches ? "unified" : "split");
+  const [isFolded, setFolded] = useState(true);
   const others = generation.slots.filter((other) => other.slot !== slot && !isActive(other));
   return (
     <div className="diff">
@@ -31,9 +35,7 @@ export function Diff({ generation, slot, files }: Props) {
         <select aria-label={text.review.file} value={path ?? ""} onChange={(event) => setPath(event.target.value)}>
           {files.map((file) => (
             <option key={file.path} value={file.path}>
-              {file.change === "same"
-                ? text.review.fileUnchanged(file.path)
-                : text.review.fileChanged(file.path, file.added, file.removed)}
+              {file.change === "same" ? text.review.fileUnchanged(file.path) : text.review.fileChanged(file.path, file.added, file.removed)}
             </option>
           ))}
         </select>
@@ -41,6 +43,7 @@ export function Diff({ generation, slot, files }: Props) {
           <span className="muted">{text.review.against}</span>
           <select value={against} onChange={(event) => setAgainst(event.target.value)}>
             <option value="workspace">{text.review.theWorkspace}</option>
+            <option value="prompt">{text.review.thePrompt}</option>
             {others.map((other) => (
               <option key={other.slot} value={other.slot}>
                 {text.review.response(other.slot)}
@@ -48,7 +51,11 @@ export function Diff({ generation, slot, files }: Props) {
             ))}
           </select>
         </label>
-        <div className="facets push" role="group" aria-label={text.review.layout}>
+        <label className="row push">
+          <input type="checkbox" checked={isFolded} onChange={() => setFolded(!isFolded)} />
+          {text.review.fold}
+        </label>
+        <div className="facets" role="group" aria-label={text.review.layout}>
           {(["unified", "split"] as const).map((each) => (
             <button key={each} type="button" aria-pressed={layout === each} onClick={() => setLayout(each)}>
               {text.review[each]}
@@ -56,7 +63,7 @@ export function Diff({ generation, slot, files }: Props) {
           ))}
         </div>
       </div>
-      {path !== null && <DiffText key={path} {...{ generation: generation.id, slot, path, against, layout }} />}
+      {path !== null && <DiffText key={path} {...{ generation: generation.id, slot, path, against, layout, isFolded }} />}
     </div>
   );
 }
@@ -67,15 +74,18 @@ interface TextProps {
   path: string;
   against: string;
   layout: Layout;
+  isFolded: boolean;
 }
 
-function DiffText({ generation, slot, path, against, layout }: TextProps) {
+function DiffText({ generation, slot, path, against, layout, isFolded }: TextProps) {
   const restorable = use((state) => state.workspace?.restorable?.id);
+  const version = use((state) => state.shown?.live.version);
   const [view, setView] = useState<DiffView | null>(null);
   const [error, setError] = useState<ErrorBody | null>(null);
+  const [isWanted, want] = useState(false);
   useEffect(() => {
     let isCurrent = true;
-    api.diff(generation, slot, path, against).then(
+    reviewApi.diff(generation, slot, path, against).then(
       (value) => {
         if (!isCurrent) return;
         setView(value);
@@ -86,7 +96,8 @@ function DiffText({ generation, slot, path, against, layout }: TextProps) {
     return () => {
       isCurrent = false;
     };
-  }, [generation, slot, path, against, restorable]);
+  }, [generation, slot, path, against, restorable, version]);
+  const size = (view?.before?.length ?? 0) + (view?.after?.length ?? 0);
   return (
     <>
       {error && <ErrorLine error={error} />}
@@ -95,13 +106,24 @@ function DiffText({ generation, slot, path, against, layout }: TextProps) {
           {note(view)} {view.before === view.after && text.review.same}
         </p>
       )}
-      {view && <DiffBox path={view.path} before={view.before ?? ""} after={view.after ?? ""} layout={layout} />}
+      {view && size > MAX_CHARS && !isWanted ? (
+        <p className="banner">
+          {text.review.large(size)}{" "}
+          <button type="button" onClick={() => want(true)}>
+            {text.review.showLarge}
+          </button>
+        </p>
+      ) : (
+        view && <DiffBox path={view.path} before={view.before ?? ""} after={view.after ?? ""} layout={layout} isFolded={isFolded} />
+      )}
     </>
   );
 }
 
 function note(view: DiffView): string {
-  if (view.before === null) return text.review.isNew(view.before_label);
-  if (view.after === null) return text.review.isMissing(view.after_label);
-  return text.review.fromTo(view.before_label, view.after_label);
+  const before = text.review.side(view.before_kind, view.before_slot);
+  const after = text.review.side("response", view.after_slot);
+  if (view.before === null) return text.review.isNew(before);
+  if (view.after === null) return text.review.isMissing(after);
+  return text.review.fromTo(before, after);
 }

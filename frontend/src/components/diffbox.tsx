@@ -8,9 +8,11 @@ interface Props {
   before: string;
   after: string;
   layout: Layout;
+  /** Whether what stays the same is folded away. */
+  isFolded?: boolean;
 }
 
-export function DiffBox({ path, before, after, layout }: Props) {
+export function DiffBox({ path, before, after, layout, isFolded = true }: Props) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!box.current) return;
@@ -20,12 +22,12 @@ export function DiffBox({ path, before, after, layout }: Props) {
     void import("../text/diffeditor")
       .then(({ prepareDiff }) => prepareDiff({ path, before, after }))
       .then((show) => {
-        if (isCurrent) destroy = show(parent, layout);
+        if (isCurrent) destroy = show(parent, layout, isFolded);
       });
     return () => {
       isCurrent = false;
       destroy();
     };
-  }, [path, before, after, layout]);
+  }, [path, before, after, layout, isFolded]);
   return <div className="diff-text" ref={box} />;
 }

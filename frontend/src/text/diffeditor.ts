@@ -42,12 +42,17 @@ async function extensions(path: string): Promise<Extension[]> {
 }
 
 /** Loads what showing a diff takes; what it gives puts the diff into an element, and that gives the way to take it out again. */
-export async function prepareDiff(view: Texts): Promise<(parent: HTMLElement, layout: Layout) => () => void> {
+export async function prepareDiff(view: Texts): Promise<(parent: HTMLElement, layout: Layout, isFolded: boolean) => () => void> {
   const shared = await extensions(view.path);
-  return (parent, layout) => show(parent, view, layout, shared);
+  return (parent, layout, isFolded) => show(parent, view, { layout, isFolded }, shared);
 }
 
-function show(parent: HTMLElement, view: Texts, layout: Layout, shared: Extension[]): () => void {
+interface Look {
+  readonly layout: Layout;
+  readonly isFolded: boolean;
+}
+
+function show(parent: HTMLElement, view: Texts, { layout, isFolded }: Look, shared: Extension[]): () => void {
   const before = view.before;
   const after = view.after;
   if (layout === "split") {
@@ -55,7 +60,7 @@ function show(parent: HTMLElement, view: Texts, layout: Layout, shared: Extensio
       parent,
       a: { doc: before, extensions: shared },
       b: { doc: after, extensions: shared },
-      collapseUnchanged: COLLAPSE,
+      ...(isFolded ? { collapseUnchanged: COLLAPSE } : {}),
       diffConfig: DIFF_LIMITS,
     });
     return () => merge.destroy();
@@ -63,7 +68,7 @@ function show(parent: HTMLElement, view: Texts, layout: Layout, shared: Extensio
   const unified = unifiedMergeView({
     original: before,
     mergeControls: false,
-    collapseUnchanged: COLLAPSE,
+    ...(isFolded ? { collapseUnchanged: COLLAPSE } : {}),
     diffConfig: DIFF_LIMITS,
   });
   const editor = new EditorView({ parent, doc: after, extensions: [shared, unified] });

@@ -15,6 +15,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dce.panel import (
+    accept_routes,
     commands,
     context_routes,
     history_routes,
@@ -53,8 +54,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", _SLOT, views.slot, gives=schemas.SlotView),
     Route("POST", _SLOT + "/stop", commands.stop, gives=schemas.GenerationView),
     Route("POST", _SLOT + "/regenerate", commands.regenerate, gives=schemas.GenerationView),
-    Route("POST", "/api/accept", commands.accept_files, takes=schemas.AcceptOrder, gives=schemas.AcceptView),
-    Route("POST", "/api/restore", commands.restore_files, takes=schemas.RestoreOrder, gives=schemas.RestoreView),
+    *accept_routes.ROUTES,
     *context_routes.ROUTES,
     *review_routes.ROUTES,
     *settings_routes.ROUTES,

@@ -7,9 +7,7 @@ import asyncio
 
 from dce.panel import schemas, views
 from dce.panel.route import Call
-from dce.panel.session import Session
 from dce.wire.errors import DceError
-from dce.workspace.accept import accept, restore
 from dce.workspace.board import check_responses
 from dce.workspace.checks import load_checks
 from dce.workspace.settings import MAX_RESPONSES
@@ -103,30 +101,3 @@ async def run_checks(call: Call) -> schemas.BoardView:
         session.checking.discard(generation_id)
         session.changed("checks")
     return await views.board_view(call)
-
-
-async def accept_files(call: Call) -> schemas.AcceptView:
-    """Writes files of a response into the workspace, or says what that would do."""
-    order: schemas.AcceptOrder = call.body
-    where = call.session.workspace
-    planned, acceptance = await asyncio.to_thread(
-        accept, where, order.generation, order.slot, order.paths, dry_run=order.dry_run
-    )
-    if not order.dry_run:
-        _tell_files(call.session)
-    return schemas.AcceptView(writes=tuple(planned), acceptance=acceptance)
-
-
-async def restore_files(call: Call) -> schemas.RestoreView:
-    """Puts back exactly what an acceptance changed, or says what that would do."""
-    order: schemas.RestoreOrder = call.body
-    where = call.session.workspace
-    planned, acceptance = await asyncio.to_thread(restore, where, dry_run=order.dry_run, acceptance_id=order.acceptance)
-    if not order.dry_run:
-        _tell_files(call.session)
-    return schemas.RestoreView(writes=tuple(planned), acceptance=acceptance)
-
-
-def _tell_files(session: Session) -> None:
-    for what in ("files", "cycles"):
-        session.changed(what)

@@ -12,6 +12,8 @@ from dce.workspace.accept import Acceptance, PlannedWrite
 from dce.workspace.board import BoardRow
 from dce.workspace.cycles import Cycle, CycleHead
 from dce.workspace.events import SlotProgress
+from dce.workspace.picking import FilePlan
+from dce.workspace.records_judging import Judgement
 from dce.workspace.schema.reading import BlockStatus, Parse
 from dce.workspace.tokens import Count
 
@@ -189,29 +191,25 @@ class SlotView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoardView(msgspec.Struct, frozen=True, kw_only=True):
-    """The ranked table."""
+    """The ranked table. `judgements`: what a person thinks of some of the rows."""
 
     generation: int
     rows: tuple[BoardRow, ...]
+    judgements: tuple[Judgement, ...]
     is_checking: bool
 
 
-class DiffView(msgspec.Struct, frozen=True, kw_only=True):
-    """Two texts of one file; None: there is no such file on that side."""
-
-    path: str
-    before: str | None
-    after: str | None
-    before_label: str
-    after_label: str
-
-
 class AcceptOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which files of a response to write; no paths: all. A dry run only says what would happen."""
+    """Which files of a response to write; no paths: all. `plans`: files put together from parts of several instead.
+
+    `merge`: files edited since the prompt are merged where that is clean. A dry run only says what would happen.
+    """
 
     generation: int
     slot: int
     paths: tuple[str, ...] = ()
+    plans: tuple[FilePlan, ...] = ()
+    merge: bool = False
     dry_run: bool = False
 
 

@@ -12,13 +12,11 @@ from dce.panel import schemas
 from dce.panel.live import overlaid
 from dce.panel.route import Call
 from dce.panel.session import Session
-from dce.wire.errors import DceError
 from dce.workspace.accept import restorable
 from dce.workspace.board import board
 from dce.workspace.checks import load_checks
-from dce.workspace.compare import changes, look
+from dce.workspace.compare import changes
 from dce.workspace.events import SlotProgress
-from dce.workspace.file_form import text_of
 from dce.workspace.generation import Generation
 from dce.workspace.prepared_prompt import PreparedPrompt
 from dce.workspace.response import ACTIVE, Response
@@ -210,33 +208,10 @@ async def board_view(call: Call) -> schemas.BoardView:
     """The ranked table of a generation."""
     session, generation_id = call.session, call.path["generation"]
     rows = await asyncio.to_thread(board, session.workspace, generation_id)
-    return schemas.BoardView(generation=generation_id, rows=tuple(rows), is_checking=generation_id in session.checking)
-
-
-async def diff(call: Call) -> schemas.DiffView:
-    """Both texts of a file: of the workspace or another response (`against`), and of this response."""
-    path, against = call.query.get("path", ""), call.query.get("against", "workspace")
-    if against != "workspace" and not (against.isascii() and against.isdigit()):
-        raise DceError("invalid_input", f"against must be `workspace` or a slot number, not {against!r}")
-    here = call.session.workspace
-    return await asyncio.to_thread(_diff, here, call.path["generation"], call.path["slot"], path, against)
-
-
-def _diff(here: Workspace, generation_id: int, slot_number: int, path: str, against: str) -> schemas.DiffView:
-    after = _content(here, generation_id, slot_number, path)
-    if against == "workspace":
-        current = look(here.project, path)
-        before, label = None if current.data is None else text_of(current.data), "workspace"
-    else:
-        before, label = _content(here, generation_id, int(against), path), f"response {against}"
-    if before is None and after is None:
-        raise DceError("not_found", f"neither response {slot_number} nor the {label} has a file {path!r}")
-    return schemas.DiffView(
-        path=path, before=before, after=after, before_label=label, after_label=f"response {slot_number}"
+    judgements = await asyncio.to_thread(session.workspace.store.judgements, generation_id)
+    return schemas.BoardView(
+        generation=generation_id,
+        rows=tuple(rows),
+        judgements=judgements,
+        is_checking=generation_id in session.checking,
     )
-
-
-def _content(here: Workspace, generation_id: int, slot_number: int, path: str) -> str | None:
-    here.store.response(generation_id, slot_number)  # not_found names what there is
-    files_of = here.reading(generation_id, slot_number).files
-    return next((block.content for block in reversed(files_of) if block.path == path), None)

@@ -27,6 +27,7 @@ from dce.workspace.compare import Current, count_lines, is_stale, look, may_writ
 from dce.workspace.file_form import bytes_to_write, text_of, unwritable
 from dce.workspace.hunks import take
 from dce.workspace.merge import merge3
+from dce.workspace.picking import Combined, FilePlan, Sources, combine
 from dce.workspace.project import Project
 from dce.workspace.replace import OnStep, no_step
 from dce.workspace.response import ACTIVE, Response
@@ -39,10 +40,12 @@ __all__ = [
     "Part",
     "PlannedWrite",
     "accept",
+    "acceptances",
     "plan",
     "recover",
     "restorable",
     "restore",
+    "sources_of",
 ]
 
 _CODE_RANK = ("outside_workspace", "stale_file", "invalid_input")
@@ -60,12 +63,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan may do beyond writing one response's files whole.
 
     `merge`: a file edited since the prompt is merged, where that is clean. `hunks`: only these parts (`2`, `2:1-3`) of the one file
-    named, as `hunks.hunks` counts them against the file now. `also`: files of other responses, in one acceptance.
+    named, as `hunks.hunks` counts them against the file now. `also`: files of other responses, in one acceptance. `plans`: each
+    file put together from parts of several responses (then nothing else counts; the response named is the cycle's choice).
     """
 
     merge: bool = False
     hunks: tuple[str, ...] = ()
     also: tuple[Part, ...] = ()
+    plans: tuple[FilePlan, ...] = ()
 
 
 PLAIN = Options()
@@ -143,17 +148,67 @@ def _response(workspace: Workspace, generation_id: int, slot: int) -> Response:
 
 
 def _items(workspace: Workspace, response: Response, paths: Sequence[str], options: Options) -> list[_Item]:
+    if options.plans:
+        return _combined_items(workspace, response, options)
     if options.hunks and len(paths) != 1:
         raise DceError("invalid_input", "hunks are taken from one file: name it")
-    generation = workspace.store.get_generation(response.generation)
-    manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
-    shown = _Shown({entry.path: entry.sha256 for entry in manifest}, workspace.shown(generation.id))
-    planner = _Planner(workspace.project, shown, options)
+    planner = _Planner(workspace.project, _shown(workspace, response.generation), options)
     items = _items_of(workspace, response, paths, planner)
     for part in options.also:
         other = _response(workspace, response.generation, part.slot)
         items += [_marked(item, part.slot) for item in _items_of(workspace, other, part.paths, planner)]
     return items
+
+
+def sources_of(workspace: Workspace, generation_id: int, path: str) -> Sources:
+    """Where the parts of a file come from. Raises DceError outside_workspace; its answers raise not_found, conflict."""
+    current = look(workspace.project, path)
+    shown = _shown(workspace, generation_id)
+
+    def answer(slot: int) -> str:
+        response = _response(workspace, generation_id, slot)
+        blocks = _picked(workspace.project, workspace.reading(response.generation, slot).files, [path])
+        return blocks[-1].content
+
+    is_edited = current.data is not None and is_stale(current, shown.hashes.get(path))
+    return Sources(current=current, stale_base=shown.text(path) if is_edited else None, answers=answer)
+
+
+def _shown(workspace: Workspace, generation_id: int) -> "_Shown":
+    generation = workspace.store.get_generation(generation_id)
+    manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+    return _Shown({entry.path: entry.sha256 for entry in manifest}, workspace.shown(generation.id))
+
+
+def _combined_items(workspace: Workspace, response: Response, options: Options) -> list[_Item]:
+    """The files that are put together from parts, each once."""
+    planner = _Planner(workspace.project, _shown(workspace, response.generation), options)
+    items, seen = [], set[str]()
+    for file in options.plans:
+        path = _name(workspace.project, file.path)
+        if path in seen:
+            raise DceError("invalid_input", f"{path} is in the plan twice")
+        seen.add(path)
+        planner.begin(file.picks[0].slot if file.picks else response.slot, is_picked=True)
+        try:
+            combined = combine(file, sources_of(workspace, response.generation, path))
+        except DceError as error:
+            if error.code != "outside_workspace":
+                raise
+            reason = error.message.partition(" is refused: ")[2].removesuffix(".") or error.message
+            items.append(_Item(shown=PlannedWrite(path=path, change="new", refused=reason, code=error.code)))
+            continue
+        item = planner.item(FileBlock(path=path, content=combined.text), combined)
+        slots = tuple(dict.fromkeys(pick.slot for pick in file.picks))
+        items.append(_of_slots(item, response.slot, slots))
+    return items
+
+
+def _of_slots(item: _Item, main: int, slots: tuple[int, ...]) -> _Item:
+    """The item with the responses it is from, where that is not the acceptance's own alone."""
+    first = 0 if slots[0] == main else slots[0]
+    write = None if item.write is None else msgspec.structs.replace(item.write, slot=first, also=slots[1:])
+    return _Item(shown=msgspec.structs.replace(item.shown, slot=first), write=write)
 
 
 def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], planner: "_Planner") -> list[_Item]:
@@ -247,8 +302,8 @@ class _Planner:
         self._is_first = not self._slot
         self._slot, self._is_picked = slot, is_picked
 
-    def item(self, block: FileBlock) -> _Item:
-        """The plan for one file."""
+    def item(self, block: FileBlock, combined: Combined | None = None) -> _Item:
+        """The plan for one file; `combined`: it was put together already."""
         path = _name(self._project, block.path)
         try:
             current = look(self._project, path)
@@ -258,6 +313,8 @@ class _Planner:
             refused = PlannedWrite(path=path, change="new", added=added, refused=reason, code=error.code)
             return _Item(shown=refused)
         content, is_merged, problem = self._content(block.content, path, current)
+        if combined is not None:
+            content, is_merged, problem = block.content, combined.is_merged, combined.problem
         data = bytes_to_write(content, current.data)
         added, removed = count_lines(text_of(current.data), text_of(data))
         change: Literal["new", "modified", "same"] = "modified"

@@ -79,7 +79,7 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
 class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created.
 
-    `slot`: the response it is from, if another than the acceptance's; else 0.
+    `slot`: the response it is from, if another than the acceptance's; else 0. `also`: further responses of which it has parts.
     """
 
     path: str
@@ -87,6 +87,7 @@ class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
     after_sha256: str
     mode: int | None
     slot: int = 0
+    also: tuple[int, ...] = ()
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +111,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     before: bytes | None
     mode: int | None
     slot: int = 0
+    also: tuple[int, ...] = ()
 
 
 class _Journal(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +142,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
             after_sha256=_sha256(write.data),
             mode=write.mode,
             slot=write.slot,
+            also=write.also,
         )
         for write in writes
     )

@@ -279,7 +279,7 @@ def _signature(reading: Reading, shown: Mapping[str, str]) -> tuple[tuple[str, s
     if reading.parse == "failed" or not reading.files:
         return None
     resulting = {
-        block.path.removeprefix("./"): _normalised(block.content)
+        block.path.removeprefix("./"): normalised(block.content)
         for block in reading.files
         if not _is_echo(block, shown.get(block.path.removeprefix("./")))
     }
@@ -298,7 +298,8 @@ def _is_echo(block: FileBlock, shown_sha256: str | None) -> bool:
     return False
 
 
-def _normalised(content: str) -> str:
+def normalised(content: str) -> str:
+    """A text without white space at line ends and without blank lines: what is alike under it is taken for the same."""
     return "\n".join(line.rstrip() for line in content.splitlines() if line.strip())
 
 

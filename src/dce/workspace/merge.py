@@ -8,7 +8,9 @@ what people know.
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +21,9 @@ MERGE_TIMEOUT_S = 60.0
 
 _MARK_SIZE = 40
 """Longer conflict marks than any file holds, so that a file about conflicts is no conflict."""
+
+
+_MARK = re.compile(rf"<{{{_MARK_SIZE}}} ours|\|{{{_MARK_SIZE}}} base|={{{_MARK_SIZE}}}|>{{{_MARK_SIZE}}} theirs")
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,18 +44,69 @@ def merge3(base: str, ours: str, theirs: str) -> Merge:
     if theirs == base:
         return Merge(text=ours)
     text = _merged(base, ours, theirs)
-    mark = re.compile(
-        rf"^(?:<{{{_MARK_SIZE}}} ours|\|{{{_MARK_SIZE}}} base|={{{_MARK_SIZE}}}|>{{{_MARK_SIZE}}} theirs)$"
-    )
     conflicts, line, side = [], 1, "both"
     for row in text.split("\n"):
-        if mark.fullmatch(row):
+        if _MARK.fullmatch(row):
             side = {"<": "ours", "|": "base", "=": "theirs", ">": "both"}[row[0]]
             if side == "ours":
                 conflicts.append(line)
         elif side in {"both", "ours"}:
             line += 1
     return Merge(text=text, conflicts=tuple(conflicts))
+
+
+Side = Literal["first", "second", "both", ""]
+"""What is taken where both sides changed the same lines; "" is not decided yet."""
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """A place where both sides changed the same lines: what each has there, and what was there before. `line` as in `Merge`."""
+
+    line: int
+    first: str
+    base: str
+    second: str
+
+
+def conflicts_of(merge: Merge) -> tuple[Conflict, ...]:
+    """The conflicts of a merge with the texts of both sides, in order."""
+    pieces = (piece for piece in _pieces(merge.text) if not isinstance(piece, str))
+    return tuple(
+        Conflict(line=line, first=first, base=base, second=second)
+        for line, (first, base, second) in zip(merge.conflicts, pieces, strict=True)
+    )
+
+
+def resolved(merge: Merge, choices: Sequence[Side]) -> str:
+    """The text with each conflict decided as `choices` say, in order; an undecided one keeps the first side."""
+    sides, parts = iter(choices), []
+    for piece in _pieces(merge.text):
+        if isinstance(piece, str):
+            parts.append(piece)
+            continue
+        first, _, second = piece
+        side = next(sides, "")
+        parts.append({"second": second, "both": first + second}.get(side, first))
+    return "".join(parts)
+
+
+def _pieces(text: str) -> Iterator[str | tuple[str, str, str]]:
+    """What merged, and the three sides of what did not, in order."""
+    sides: dict[str, list[str]] = {"both": [], "ours": [], "base": [], "theirs": []}
+    side = "both"
+    for row in re.split(r"(?<=\n)", text):
+        found = _MARK.fullmatch(row.rstrip("\n"))
+        if found is None:
+            sides[side].append(row)
+            continue
+        side = {"<": "ours", "|": "base", "=": "theirs", ">": "both"}[row[0]]
+        if side == "ours":
+            yield "".join(sides["both"])
+            sides["both"] = []
+        if side == "both":
+            yield "".join(sides["ours"]), "".join(sides["base"]), "".join(sides["theirs"])
+            sides = {"both": [], "ours": [], "base": [], "theirs": []}
+    yield "".join(sides["both"])
 
 
 def _merged(base: str, ours: str, theirs: str) -> str:

@@ -115,7 +115,18 @@ ALTER TABLE generations ADD COLUMN temperature_spread REAL;
 # VACUUM would keep, so `ended_responses` gives each ended one a number. Triggers feed the index, so no writer can forget it.
 # `origins.extra`: what an imported cycle held that has no column here, as JSON.
 
-STEPS: tuple[str, ...] = (_FIRST, _HISTORY)
+_JUDGEMENTS = """
+CREATE TABLE judgements (
+    generation INTEGER NOT NULL, slot INTEGER NOT NULL, version INTEGER NOT NULL,
+    mark TEXT NOT NULL CHECK (mark IN ('', 'shortlisted', 'rejected')),
+    rating INTEGER NOT NULL CHECK (rating BETWEEN 0 AND 5), note TEXT NOT NULL, updated_at REAL NOT NULL,
+    PRIMARY KEY (generation, slot, version),
+    FOREIGN KEY (generation, slot, version) REFERENCES responses (generation, slot, version)
+);
+"""
+# A judgement is of one version: what was written anew has not been judged.
+
+STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS)
 
 
 def migrate(db: sqlite3.Connection) -> None:

@@ -30,8 +30,50 @@ class AcceptanceRow(msgspec.Struct, frozen=True, kw_only=True):
     restored_at: float | None
 
 
+Mark = Literal["", "shortlisted", "rejected"]
+
+MAX_RATING = 5
+MAX_NOTE_CHARS = 20_000
+"""Longest note on a response: a page of them, not a document."""
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person thinks of one version of a response. `rating` 1 to 5; 0: none."""
+
+    generation: int
+    slot: int
+    version: int
+    mark: Mark = ""
+    rating: int = 0
+    note: str = ""
+
+
 class JudgingRecords(Database):
-    """Check reports, acceptances and blobs, as rows."""
+    """Check reports, judgements, acceptances and blobs, as rows."""
+
+    def put_judgement(self, judgement: Judgement, now: float) -> None:
+        """Keeps what a person thinks, in place of what they thought before. Raises DceError invalid_input."""
+        if not 0 <= judgement.rating <= MAX_RATING:
+            raise DceError("invalid_input", f"a rating is 0 (none) to {MAX_RATING}, not {judgement.rating}")
+        if len(judgement.note) > MAX_NOTE_CHARS:
+            raise DceError("invalid_input", f"a note has at most {MAX_NOTE_CHARS:,} characters")
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO judgements (generation, slot, version, mark, rating, note, updated_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*msgspec.structs.astuple(judgement), now),
+            )
+
+    def judgements(self, generation_id: int) -> tuple[Judgement, ...]:
+        """Those of the latest versions, by slot; responses that nobody judged are absent."""
+        rows = self._rows(
+            "SELECT generation, slot, version, mark, rating, note FROM judgements WHERE generation = ? AND version ="
+            " (SELECT max(version) FROM responses AS response WHERE response.generation = judgements.generation"
+            " AND response.slot = judgements.slot) ORDER BY slot",
+            (generation_id,),
+        )
+        names = Judgement.__struct_fields__
+        return tuple(Judgement(**dict(zip(names, row, strict=True))) for row in rows)
 
     def put_check_report(self, generation_id: int, slot: int, version: int, report: msgspec.Struct) -> None:
         """Keeps the report of one version of a response, in place of an earlier one."""

@@ -1,6 +1,7 @@
 // One response, and its diff.
 
 import type { Facet } from "../../state/place";
+import { number } from "../words";
 
 const facets: Readonly<Record<Facet, string>> = { answer: "Answer", diff: "Diff", raw: "Raw" };
 
@@ -41,13 +42,19 @@ export const review = {
   fileUnchanged: (path: string) => `${path} (unchanged)`,
   fileChanged: (path: string, added: number, removed: number) => `${path} +${added} −${removed}`,
   against: "against",
-  theWorkspace: "the workspace",
+  theWorkspace: "the file now",
+  thePrompt: "the prompt’s copy",
+  side: (kind: "workspace" | "prompt" | "response", slot: number) =>
+    ({ workspace: "the file now", prompt: "the prompt’s own copy", response: `response ${slot}` })[kind],
+  fold: "fold",
+  large: (chars: number) => `These are ${number(chars)} characters.`,
+  showLarge: "Show the difference",
   response: (slot: number) => `response ${slot}`,
   layout: "Layout",
   unified: "Unified",
   split: "Side by side",
   same: "Both are the same.",
-  isNew: (label: string) => `New: there is no such file in the ${label}.`,
+  isNew: (label: string) => `New: there is no such file in ${label}.`,
   isMissing: (label: string) => `${label} does not hold this file.`,
-  fromTo: (before: string, after: string) => `From the ${before} to ${after}.`,
+  fromTo: (before: string, after: string) => `From ${before} to ${after}.`,
 };
