@@ -212,10 +212,11 @@ def test_the_log_line_has_the_account(chain: Chain, caplog: pytest.LogCaptureFix
 
 def test_a_locked_ledger_hinders_nobody(chain: Chain) -> None:
     """While another process holds the ledger's database, requests are answered; their rows come when it lets go."""
+    settled(chain)
     with contextlib.closing(sqlite3.connect(chain.folder / FILE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         ids = [chain.ask(n=2).stream_id for _ in range(3)]
-        assert chain.server.gateway.ledger.pending == 6
+        eventually(lambda: chain.server.gateway.ledger.pending == 6)
     settled(chain)
     assert all(len(rows(chain.folder, stream_id=stream_id)) == 2 for stream_id in ids)
 

@@ -52,7 +52,7 @@ def busy() -> Metrics:
     metrics.watch(now(streams=3, queue=2, pending=1))
     metrics.request_ended("/api/dce/proxy", 200)
     metrics.request_ended("", 404, "route_not_found")
-    metrics.request_sent(0.002)
+    metrics.request_sent(0.002, 1.5)
     metrics.responses_ended(
         [
             entry(0, prompt_tokens=100, cached_tokens=60, thinking_tokens=4, ttft_s=0.3),
@@ -85,6 +85,7 @@ def test_what_happened_is_counted() -> None:
     assert found["dce_gateway_responses_total"] == {("finished",): 1, ("stopped",): 1, ("lost",): 4}
     assert found["dce_gateway_ttft_seconds_count"] == {(): 2}
     assert found["dce_gateway_overhead_seconds_sum"] == {(): 0.002}
+    assert found["dce_gateway_queue_seconds_sum"] == {(): 1.5}
     assert found["dce_gateway_streams_active"] == {(): 3}
     assert found["dce_gateway_queue_depth"] == {(): 2}
     assert found["dce_gateway_backend_up"] == {("http://a",): 1, ("http://b",): 0}

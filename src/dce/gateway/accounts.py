@@ -73,7 +73,8 @@ class Account:
         """The request goes to a backend now. Only the first time counts."""
         if not self._is_sent:
             self._is_sent = True
-            self._accounts.metrics.request_sent(self._clock() - self._began_at - self._waited_s)
+            overhead_s = self._clock() - self._began_at - self._waited_s
+            self._accounts.metrics.request_sent(overhead_s, self._waited_s)
 
     def settle_stream(
         self, stream: Stream, backend_of: Callable[[int], str], by: Ender, fault: DceError | None = None

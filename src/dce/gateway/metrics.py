@@ -57,6 +57,13 @@ class Metrics:
             buckets=_OVERHEAD_S,
         )
 
+        self._queued = Histogram(
+            "dce_gateway_queue_seconds",
+            "How long requests that went to a backend had waited for their turn",
+            registry=self._registry,
+            buckets=_TTFT_S,
+        )
+
     def watch(self, now: Now) -> None:
         """From now on the figures of the moment are reported too."""
         self._registry.register(_Moment(now))
@@ -67,9 +74,10 @@ class Metrics:
         if error_code:
             self._errors.labels(error_code).inc()
 
-    def request_sent(self, overhead_s: float) -> None:
+    def request_sent(self, overhead_s: float, queued_s: float) -> None:
         """A request is on its way to a backend."""
         self._overhead.observe(overhead_s)
+        self._queued.observe(queued_s)
 
     def responses_ended(self, entries: Sequence[Entry]) -> None:
         """Responses have ended and stand in the ledger."""
