@@ -9,22 +9,18 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
 import msgspec
 
+from dce.engine.child import ChildServer
 from dce.wire.errors import DceError
 
 START_TIMEOUT_S = 300.0
 """Longest wait for a server: 50 s on two cores, minutes when it has weights to load over a network."""
 STOP_TIMEOUT_S = 20.0
 """Longest wait for a server that was asked to stop; then its whole process group is killed."""
-POLL_S = 0.25
-LOG_TAIL_BYTES = 1500
-"""How much of a dead server's log goes into the error: the last exception, below the 2,000 characters an error may have."""
 
 
 class VllmSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +71,16 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(listener.getsockname()[1])
 
 
-class VllmProcess:
-    """A vLLM server that serves. Made by `start`; a context manager that stops it."""
+class VllmProcess(ChildServer):
+    """A vLLM server that serves, its engine processes in the same process group. Made by `start`."""
+
+    called = "vLLM"
+    poll_s = 0.25
 
     def __init__(self, process: subprocess.Popen[bytes], settings: VllmSettings, log: Path) -> None:
-        self._process = process
+        super().__init__(process, log, f"http://{settings.host}:{settings.port}")
         self.settings = settings
-        self.log = log
         self.model = settings.served_name
-        self.url = f"http://{settings.host}:{settings.port}"
 
     @classmethod
     def start(cls, settings: VllmSettings, log: Path, timeout_s: float = START_TIMEOUT_S) -> "VllmProcess":
@@ -109,22 +106,8 @@ class VllmProcess:
                 hint="docs/operations/vllm.md says how to make one.",
             ) from None
         server = cls(process, settings, log)
-        try:
-            server._wait_until_ready(timeout_s)
-        except BaseException:
-            server.stop()
-            raise
+        server.wait_until_ready(timeout_s)
         return server
-
-    @property
-    def pid(self) -> int:
-        """The process id of the API server; its engine processes are in the same process group."""
-        return self._process.pid
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the API server runs. It ends by itself when its engine dies."""
-        return self._process.poll() is None
 
     def stop(self) -> None:
         """Ends the server and every process it started. Calling it twice does nothing more."""
@@ -136,30 +119,3 @@ class VllmProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-
-    def log_tail(self) -> str:
-        """The end of what the server said."""
-        with contextlib.suppress(OSError):
-            return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace")
-        return ""
-
-    def _wait_until_ready(self, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            if not self.is_alive:
-                raise self._failure(f"vLLM ended with exit code {self._process.returncode} while starting")
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/health", timeout=5, trust_env=False).status_code == 200:
-                    return
-            if time.monotonic() > deadline:
-                raise self._failure(f"vLLM was not ready after {timeout_s:.0f} s")
-            time.sleep(POLL_S)
-
-    def _failure(self, fact: str) -> DceError:
-        return DceError("engine_unavailable", f"{fact}:\n{self.log_tail()}", hint=f"The whole log is {self.log}.")
-
-    def __enter__(self) -> "VllmProcess":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()

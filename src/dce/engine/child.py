@@ -1,0 +1,90 @@
+"""A model server as a child process: whether it lives, whether it serves, what it said when it does not.
+
+What must always hold: a server that cannot start says so with the end of its own log, at once and not when a timeout passes.
+"""
+
+import contextlib
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from dce.wire.errors import DceError
+
+PROBE_TIMEOUT_S = 5.0
+LOG_TAIL_BYTES = 1500
+"""How much of a dead server's log goes into the error: the last exception, below the 2,400 bytes an error's message may have."""
+
+
+class ChildServer:
+    """A server that was started. A context manager that stops it. `called` is its name in errors."""
+
+    called = "the server"
+    poll_s = 0.1
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, url: str = "") -> None:
+        self._process = process
+        self.log = log
+        self.url = url
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the server's process runs."""
+        return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the server ended; negative for a signal's number; None while it runs."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """Ends the server. Calling it twice does nothing more."""
+        raise NotImplementedError
+
+    def log_tail(self) -> str:
+        """The end of what the server said."""
+        with contextlib.suppress(OSError):
+            return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace")
+        return ""
+
+    def wait_until_ready(self, timeout_s: float) -> None:
+        """Returns when the server serves. Raises engine_unavailable when it ended or is not ready in time; it is stopped then."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            while True:
+                # First: on the port of a server that has ended somebody else may answer.
+                if not self.is_alive:
+                    raise self._failure(f"{self.called} ended with exit code {self.exit_code} while starting")
+                if self._is_ready():
+                    return
+                if time.monotonic() > deadline:
+                    raise self._failure(f"{self.called} was not ready after {timeout_s:g} s")
+                time.sleep(self.poll_s)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _is_ready(self) -> bool:
+        """Whether `/health` answers."""
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/health", timeout=PROBE_TIMEOUT_S, trust_env=False).is_success
+        return False
+
+    def _failure(self, fact: str) -> DceError:
+        return DceError("engine_unavailable", f"{fact}:\n{self.log_tail()}", hint=f"Its whole log is {self.log}.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
