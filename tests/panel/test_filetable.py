@@ -18,7 +18,7 @@ def play(workspace: Workspace, scene: Scene) -> None:
 
     async def go() -> None:
         news: asyncio.Queue[str] = asyncio.Queue()
-        table = FileTable(workspace.project, workspace.counter, workspace.selection)
+        table = FileTable(workspace.project, lambda: workspace.counter, workspace.selection)
         table.start(news.put_nowait)
         try:
             await asyncio.wait_for(scene(table, news), 60)
@@ -119,7 +119,7 @@ def test_without_watching_a_fresh_look_still_sees_everything(tmp_path: Path) -> 
     with make_workspace(tmp_path / "words") as workspace:
 
         async def go() -> None:
-            table = FileTable(workspace.project, workspace.counter, workspace.selection)
+            table = FileTable(workspace.project, lambda: workspace.counter, workspace.selection)
             before = await table.view()
             (workspace.project.root / "new.py").write_text("y = 2\n", encoding="utf-8")
             assert "new.py" not in (await table.view()).paths

@@ -243,3 +243,17 @@ def test_a_server_that_is_not_there_says_so(tmp_path: Path) -> None:
         assert "dce doctor" in error["hint"]
 
     play(tmp_path, scene)
+
+
+def test_a_card_that_the_program_serves_is_offered_and_chosen(tmp_path: Path) -> None:
+    """It is listed without an address until it is used, can be chosen, and cannot be deleted."""
+
+    async def scene(window: Window) -> None:
+        session = window.session
+        session.tools = msgspec.structs.replace(session.tools, servers=("demo",))
+        cards = {card["name"]: card for card in (await window.get("/api/settings"))["cards"]}
+        assert (cards["demo"]["is_built_in"], cards["demo"]["url"]) == (True, "")
+        assert (await window.put("/api/cycles/1/card", {"card": "demo"}))["cycle"]["card"] == "demo"
+        assert (await window.error("DELETE", "/api/cards/demo"))[1]["code"] in {"conflict", "not_found"}
+
+    play(tmp_path, scene)

@@ -228,7 +228,7 @@ function ModeChoice({ cycle }: { cycle: Cycle }) {
         <option value="">{text.cycle.modeSettings(text.cycle.modeWhat(settings.values.provider, settings.values.url))}</option>
         {settings.cards.map((card) => (
           <option key={card.name} value={card.name}>
-            {card.is_built_in ? text.cycle.modeManual : text.cycle.modeCard(card.name, text.cycle.modeWhat(card.provider, card.url))}
+            {card.is_built_in ? (card.provider === "manual" ? text.cycle.modeManual : text.cycle.modeDemo) : text.cycle.modeCard(card.name, text.cycle.modeWhat(card.provider, card.url))}
           </option>
         ))}
         {!isKnown && <option value={cycle.card}>{cycle.card}</option>}

@@ -97,6 +97,8 @@ function CardRow({ card, isDefault }: { card: CardView; isDefault: boolean }) {
             {text.settings.edit}
           </button>
         )}
+        {/* What the panel itself serves cannot be every program's default. */}
+        {(!card.is_built_in || card.provider === "manual") && (
         <button
           type="button"
           disabled={isBusy}
@@ -105,6 +107,7 @@ function CardRow({ card, isDefault }: { card: CardView; isDefault: boolean }) {
         >
           {isDefault ? text.settings.unsetDefault : text.settings.setDefault}
         </button>
+        )}
         {!card.is_built_in && (
           <button type="button" disabled={isBusy} aria-label={text.settings.deleteCard(card.name)} onClick={() => deleteCard(card.name)}>
             {text.settings.delete}

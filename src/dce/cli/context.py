@@ -93,6 +93,15 @@ def gateway_options(verb: Verb) -> Verb:
 @contextmanager
 def open_workspace(directory: Path, **flags: object) -> Iterator["Workspace"]:
     """The workspace that holds `directory`, with the settings in force; `flags` that are None count as not given."""
+    with open_served_workspace(directory, {}, flags) as workspace:
+        yield workspace
+
+
+@contextmanager
+def open_served_workspace(
+    directory: Path, servers: "Mapping[str, Callable[[], Settings]]", flags: Mapping[str, object]
+) -> Iterator["Workspace"]:
+    """As `open_workspace`; `servers`: cards that only this program can serve, unless the configuration has one of the name."""
     from dce.workspace.project import Project  # noqa: PLC0415
     from dce.workspace.settings import load_settings  # noqa: PLC0415
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
@@ -101,6 +110,8 @@ def open_workspace(directory: Path, **flags: object) -> Iterator["Workspace"]:
     settings = load_settings(project, os.environ, **flags)
 
     def settings_of(card: str) -> "Settings":
+        if card in servers and card not in cards_of(directory).list():
+            return servers[card]()
         return load_settings(project, os.environ, **{**flags, "card": card})
 
     with Workspace.open(project, settings, settings_of=settings_of) as workspace:

@@ -159,7 +159,7 @@ def _generate_and_show(
     from dce.cli.board import print_board  # noqa: PLC0415
     from dce.cli.sample import curate  # noqa: PLC0415
     from dce.workspace.board import board  # noqa: PLC0415
-    from dce.workspace.settings import load_settings  # noqa: PLC0415
+    from dce.workspace.settings import Settings, load_settings  # noqa: PLC0415
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
 
     settings = load_settings(project, {}, n=n)  # not from this shell: the demo asks its own gateway
@@ -177,7 +177,14 @@ def _generate_and_show(
         note(f"the engine ended in the middle (exit code {engine.exit_code}); its log: {engine.log}")
     if code is Exit.DONE and not any(row.parse != "failed" for row in rows):
         code = Exit.NOT_SO
-    with Workspace.open(project, settings) as workspace, _panel(workspace, port) as panel:
+
+    def settings_of(card: str) -> Settings:
+        return load_settings(project, {}, n=n, card=card)
+
+    with (
+        Workspace.open(project, settings, settings_of=settings_of) as workspace,
+        _panel(workspace, port) as panel,
+    ):
         if is_exit:
             say(f"The panel would serve at {panel.address}; without --exit it stays.")
         else:

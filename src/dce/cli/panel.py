@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dce.cli.context import cards_of, gateway_options, open_workspace, workspace_option
+from dce.cli.context import cards_of, gateway_options, open_served_workspace, workspace_option
 from dce.cli.output import note, say
 from dce.wire.errors import DceError
 
@@ -44,14 +44,19 @@ def command(host: str, port: int, is_init: bool, no_open: bool, directory: Path,
     workspace yet it offers to make it one.
     """
     try:
+        from dce.cli.demo_server import CARD, DemoServer, can_serve  # noqa: PLC0415
         from dce.panel.server import PanelServer  # noqa: PLC0415
+        from dce.workspace.project import Project  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install 'dce[panel]'") from error
 
     _ensure_workspace(directory, is_init=is_init)
     with (
-        open_workspace(directory, **flags) as workspace,
-        PanelServer(workspace, host, port, tools=panel_tools(workspace.project)) as server,
+        DemoServer(Project.find(directory).state_dir) as demo,
+        open_served_workspace(directory, {CARD: demo.settings}, flags) as workspace,
+        PanelServer(
+            workspace, host, port, tools=panel_tools(workspace.project, (CARD,) if can_serve() else ())
+        ) as server,
     ):
         link = server.url
         say(link)
@@ -74,8 +79,8 @@ def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
         note(f"made a workspace: {Project.init(directory).root}")
 
 
-def panel_tools(project: "Project") -> "Tools":
-    """What only this program can give the panel: the cards with this system's keyring, and the doctor."""
+def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
+    """What only this program can give the panel: the cards with this system's keyring, the doctor, and the names of cards it serves."""
     import dce.doctor.tree as doctor  # noqa: PLC0415
     from dce.panel.tools import Check, Diagnosis, Question, Tools  # noqa: PLC0415
 
@@ -83,7 +88,7 @@ def panel_tools(project: "Project") -> "Tools":
         asked = doctor.Question(url=question.url, key=question.key, model=question.model)
         return await doctor.examine(asked, os.environ, on_check)
 
-    return Tools(cards=cards_of(project.root), examine=examine)
+    return Tools(cards=cards_of(project.root), examine=examine, servers=servers)
 
 
 def _serve(server: "PanelServer") -> None:

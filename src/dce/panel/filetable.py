@@ -46,7 +46,7 @@ class Row(msgspec.Struct, frozen=True):
 class FileTable:
     """The files of one workspace. Lives in one event loop; disk and git are in threads."""
 
-    def __init__(self, project: Project, counter: TokenCounter, selection: Selection) -> None:
+    def __init__(self, project: Project, counter: Callable[[], TokenCounter], selection: Selection) -> None:
         self._project = project
         self._counter = counter
         self._selection = selection
@@ -216,7 +216,7 @@ class FileTable:
         before = {path: self._rows[path] for path in paths}
         texts = await asyncio.to_thread(self._read, paths)
         failed.update(set(paths) - set(texts))
-        counts = dict(zip(texts, await self._counter.count(list(texts.values())), strict=True))
+        counts = dict(zip(texts, await self._counter().count(list(texts.values())), strict=True))
         revision = self._revision + 1
         for path, count in counts.items():
             if self._rows.get(path) is before[path]:

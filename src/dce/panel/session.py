@@ -40,7 +40,7 @@ class Session:
         self.tools = tools or Tools(cards=Cards(state_dir, KeyVault(state_dir, None)))
         self.log = EventLog()
         self.live = LiveTexts()
-        self.files = FileTable(workspace.project, workspace.counter, workspace.selection)
+        self.files = FileTable(workspace.project, lambda: workspace.counter, workspace.selection)
         self.checking: set[int] = set()
         self._watch_interval_s = watch_interval_s
         self._runs: dict[asyncio.Task[None], int] = {}

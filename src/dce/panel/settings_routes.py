@@ -53,7 +53,8 @@ def _cards(session: Session) -> tuple[schemas.CardView, ...]:
     used = {head.card for head in here.cycles.heads()} | {here.settings.card}
     written = cards.list()
     views_of = []
-    for name, values in {**BUILT_IN_CARDS, **written}.items():
+    own = {name: {"url": ""} for name in session.tools.servers}
+    for name, values in {**BUILT_IN_CARDS, **own, **written}.items():
         views_of.append(
             schemas.CardView(
                 name=name,
@@ -134,7 +135,7 @@ async def choose_card(call: Call) -> CycleView:
 
     def choose() -> CycleView:
         session.workspace.cycles.get(cycle)
-        if choice.card:
+        if choice.card and choice.card not in session.tools.servers:
             session.tools.cards.get(choice.card)
         session.workspace.cycles.set_card(cycle, choice.card)
         return views.cycle_view(session, cycle)

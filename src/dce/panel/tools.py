@@ -68,7 +68,8 @@ Examine = Callable[[Question, Callable[[Check], None]], Awaitable[Diagnosis]]
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """The cards with their keyring, and the doctor (None: there is none)."""
+    """The cards with their keyring, the doctor (None: there is none), and the cards that the program itself serves when they are chosen."""
 
     cards: Cards
     examine: Examine | None = None
+    servers: tuple[str, ...] = ()

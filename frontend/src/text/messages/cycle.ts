@@ -51,6 +51,7 @@ export const cycle = {
   meterTitle: (files: number, model: string) => `The prompt, with ${plural(files, "file")}, for ${model || "the default model"}`,
   mode: "Answers by",
   modeSettings: (what: string) => `the settings: ${what}`,
+  modeDemo: "demo: the small model on this machine",
   modeManual: "hand: copy and paste",
   modeCard: (name: string, what: string) => `${name}: ${what}`,
   modeWhat: (provider: string, url: string) =>

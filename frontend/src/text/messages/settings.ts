@@ -73,7 +73,7 @@ export const settings = {
   cardName: "Name",
   cardNameHint: "Letters, digits, - and _.",
   cardWhat: (provider: string, url: string, model: string) =>
-    provider === "manual" ? choices["manual"] : `${model ? `${model}, ` : ""}${choices[provider]?.toLowerCase()}, ${url}`,
+    provider === "manual" ? choices["manual"] : url === "" ? "the small model on this machine, started when it is used" : `${model ? `${model}, ` : ""}${choices[provider]?.toLowerCase()}, ${url}`,
   isDefault: "default",
   edit: "Edit",
   editCard: (name: string) => `Edit the card ${name}`,
