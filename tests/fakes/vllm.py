@@ -98,6 +98,9 @@ class FakeVllm:
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
         await self._stopping.wait()
+        for listener in server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        await asyncio.sleep(0)  # what was accepted in this turn belongs to the server before it closes: CPython would lose it
         server.close()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in self._connections:
@@ -280,6 +283,7 @@ FAULTS: dict[str, Fault] = {
     "death": Fault(after=2, dies=True),
     "death_at_once": Fault(after=0, dies=True),
     "reset": Fault(resets=True),
+    "mute": Fault(after=0, then=(STALL,)),
     "engine_dead": Fault(
         status=500,
         body=b'{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","code":500}}',

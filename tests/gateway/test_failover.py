@@ -18,7 +18,7 @@ from dce.gateway.settings import BackendSettings
 from dce.gateway.transport import Exchange
 from dce.gateway.upstream import Discovery, Upstream
 from dce.wire.errors import DceError
-from tests.fakes.chain import Chain, error_of, eventually
+from tests.fakes.chain import Chain, error_of, eventually, raw_post, raw_request
 from tests.fakes.vllm import MODEL, Behaviour, FakeVllm, said
 
 GONE = DceError("backend_unreachable", "nobody there")
@@ -248,6 +248,47 @@ def test_the_pass_through_fails_over_before_the_head(pair: tuple[Chain, FakeVllm
     response = chain.post("/v1/chat/completions", model=MODEL, stream=stream)
     assert response.status_code == 200
     assert len(second.chats()) == 1
+
+
+def test_the_pass_through_fails_over_before_its_first_event(pair: tuple[Chain, FakeVllm]) -> None:
+    """vLLM sends its head at once and computes then: if it dies before an event, the other backend answers, from the beginning."""
+    chain, second = pair
+    chain.behave(fault="death_at_once")
+    with chain.stream("/v1/chat/completions", model=MODEL, stream=True) as answer:
+        answer.rest()
+    assert (answer.is_done, answer.texts()) == (True, {0: said(8)})
+    assert len(second.chats()) == 1
+
+
+def test_the_pass_through_never_begins_again(pair: tuple[Chain, FakeVllm]) -> None:
+    """After its first event a stream that breaks is broken, and says so."""
+    chain, second = pair
+    chain.behave(fault="death")
+    with chain.stream("/v1/chat/completions", model=MODEL, stream=True) as answer:
+        answer.rest()
+    assert (answer.is_done, answer.error["code"], answer.texts()) == (False, "stream_interrupted", {0: said(1)})
+    assert second.chats() == []
+
+
+def test_a_client_that_goes_before_the_first_event_frees_the_backend(make_chain: Callable[..., Chain]) -> None:
+    """Between head and first event nothing is held longer than the client stays."""
+    chain = make_chain()
+    chain.behave(fault="mute")
+    sent = raw_request(
+        chain.server.url, raw_post(chain.key, chain.body(model=MODEL, stream=True), "/v1/chat/completions")
+    )
+    eventually(lambda: chain.fake.open_streams == 1)
+    sent.close()
+    eventually(chain.is_idle)
+    assert chain.fake.aborted == 1
+
+
+def test_a_long_wait_for_the_first_event_begins_the_stream_anyway(make_chain: Callable[..., Chain]) -> None:
+    """After the head's patience the client gets its head and heartbeats, so that nothing between gives up."""
+    chain = make_chain(head_patience_s=0.05, heartbeat_s=0.05)
+    chain.behave(fault="mute")
+    with chain.stream("/v1/chat/completions", model=MODEL, stream=True) as answer:
+        answer.until(lambda seen: b"keep-alive" in seen.raw)
 
 
 def test_a_request_that_is_wrong_is_refused_once(pair: tuple[Chain, FakeVllm]) -> None:

@@ -30,7 +30,13 @@ REFUSALS = {
 def test_every_fault_is_tested() -> None:
     """The tables here name every fault that the scripted backend has."""
     harmless = {"split", "crlf", "many_objects", "spaced", "comments"}
-    before_the_first_token = {"reset", "death_at_once", "error_at_once", "bad_grammar"}  # tests/gateway/test_failover.py
+    before_the_first_token = {
+        "reset",
+        "death_at_once",
+        "error_at_once",
+        "bad_grammar",
+        "mute",
+    }  # tests/gateway/test_failover.py
     assert set(FAULTS) == harmless | before_the_first_token | set(MID_STREAM) | set(REFUSALS) | {"stall"}
 
 

@@ -71,7 +71,7 @@ class Forwarder:
         try:
             async with deadline.kept():
                 exchange = await attempts.open(lambda upstream: self._send(account, ask, model, upstream))
-            if exchange.header(b"content-type").startswith(b"text/event-stream"):
+            if _is_stream(exchange):
                 passed.relay = Relay(exchange, request.wire, request.id, request.dialect)
                 await self._relay_events(request, exchange.status, passed.relay, deadline)
                 if not passed.relay.is_expired:
@@ -93,7 +93,11 @@ class Forwarder:
         request = account.request
         pieces = _forward_pieces(ask, model, {**upstream.kind.salted(request.principal.cache_salt), **ask.added})
         account.sent()
-        return await post(self._transport, upstream, request.scope["path"], pieces, request.id, request.traceparent)
+        exchange = await post(self._transport, upstream, request.scope["path"], pieces, request.id, request.traceparent)
+        if _is_stream(exchange):
+            # vLLM's head comes before its queue and its prefill: until an event is here, another backend may still do it.
+            await exchange.first_bytes(self._settings.head_patience_s)
+        return exchange
 
     async def _whole(self, exchange: Exchange, attempts: Attempts) -> bytes:
         try:
@@ -175,6 +179,10 @@ class _Deadline:
                 yield
         except TimeoutError:
             raise ran_too_long(self.total_s) from None
+
+
+def _is_stream(exchange: Exchange) -> bool:
+    return exchange.header(b"content-type").startswith(b"text/event-stream")
 
 
 class _Passed:

@@ -81,6 +81,7 @@ class Exchange(asyncio.Protocol):
         self.headers: list[tuple[bytes, bytes]] = []
         self._parser = httptools.HttpResponseParser(self)
         self._head: asyncio.Future[None] = self._loop.create_future()
+        self._arrival: asyncio.Future[None] | None = None
         self._sink: Sink | None = None
         self._on_piece: Callable[[bytes], object] | None = None
         self._on_whole_chunk: Callable[[bytes], object] | None = None
@@ -120,6 +121,21 @@ class Exchange(asyncio.Protocol):
         self._deliver()
         if self._wire is not None and not self._is_ended:
             self._wire.resume_reading()
+
+    async def first_bytes(self, patience_s: float) -> None:
+        """Waits until some of the body is there, or all of it, but no longer than `patience_s`. Raises DceError if it broke off
+        before: nobody has seen anything of it, so the request may be sent elsewhere."""
+        if not self._has_body:
+            self._arrival = self._loop.create_future()
+            try:
+                await asyncio.wait({self._arrival}, timeout=patience_s)
+            except asyncio.CancelledError:
+                self.abort()
+                raise
+            finally:
+                self._arrival = None
+        if self._failure is not None and not self._pieces:
+            raise self._failure
 
     async def read(self, limit: int = MAX_ANSWER_BYTES) -> bytes:
         """The whole body."""
@@ -264,6 +280,8 @@ class Exchange(asyncio.Protocol):
     def _deliver(self) -> None:
         """One call of the sink per wake-up, however many chunks the wake-up brought."""
         if self._sink is None:
+            if self._arrival is not None and not self._arrival.done() and self._has_body:
+                self._arrival.set_result(None)
             if sum(map(len, self._pieces)) > MAX_EARLY_BYTES:
                 self.pause()
             return
@@ -278,6 +296,11 @@ class Exchange(asyncio.Protocol):
             if self._is_complete:
                 self.resume()  # a client that was slow at the end leaves no deaf connection to the next one
                 self._owner.give_back(self._address, self, keep=self._is_kept_alive)
+
+    @property
+    def _has_body(self) -> bool:
+        """Whether there is something to hand on: bytes, or the end."""
+        return bool(self._pieces) or self._is_complete or self._failure is not None
 
     def _let_go(self) -> None:
         """The sink hears nothing more."""
