@@ -32,6 +32,8 @@ class Seen(msgspec.Struct, kw_only=True):
     is_done: bool = False
     is_gap: bool = False
     is_unknown: bool = False
+    is_queued: bool = False
+    has_waited: bool = False
     has_left: bool = False
     answer: dict[str, Any] | None = None
     stopped: set[int] = set()
@@ -153,6 +155,7 @@ class SimClient:
             is_events = connection.headers.get("content-type", "").startswith("text/event-stream")
             if is_events and not seen.stream_id:
                 seen.stream_id = connection.headers.get("x-dce-stream-id", "")
+                seen.is_queued = seen.has_waited = "x-dce-queued" in connection.headers
             if is_events and connection.body:
                 piece = bytes(connection.body)
                 connection.body.clear()
@@ -212,6 +215,9 @@ class SimClient:
         except msgspec.DecodeError:
             assert seen.is_forward, "broken JSON"  # passed through as it came
             return
+        if "queued" in value:  # until its turn has come, a stream is lost with its connection
+            seen.is_queued = value["queued"]["position"] > 0
+            return
         if "error" in value:
             seen.errors.append(value["error"])
             return
@@ -234,7 +240,7 @@ class SimClient:
         assert error["hint"], error
         self.seen.is_unknown = connection.status == 404 and bool(self.seen.stream_id)
         self.seen.is_gap = error["code"] == "stream_interrupted" and bool(self.seen.stream_id)
-        if self.seen.is_unknown:
+        if self.seen.is_unknown and not self.seen.is_queued:
             # What a sleeper reads when it wakes may be old: the gateway may have cut it long ago.
             silence_s = asyncio.get_running_loop().time() - self.heard_at + self.asleep_s
             assert silence_s > self.seen.grace_s - 2 * MAX_LATENCY_S, "forgotten before its time"

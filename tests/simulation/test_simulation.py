@@ -1,5 +1,7 @@
 """The gateway under thousands of seeded worlds."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,16 +9,20 @@ import pytest
 from dce.gateway.keys import KeyStore
 from tests.simulation.world import Outcome, simulate
 
+MEMORY = Path("/dev/shm")
+"""Each world makes its databases anew; on a disk that would cost more than all the rest of it."""
+
 
 @pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def keyed() -> Iterator[tuple[Path, str]]:
     """A data folder and a key, shared by all worlds."""
-    folder = tmp_path_factory.mktemp("simulation")
-    keys = KeyStore(folder)
-    try:
-        return folder, keys.create("simulated")[1]
-    finally:
-        keys.close()
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None, prefix="dce-simulation-") as name:
+        keys = KeyStore(Path(name))
+        try:
+            _, secret = keys.create("simulated")
+        finally:
+            keys.close()
+        yield Path(name), secret
 
 
 def check_telling(outcomes: list[Outcome], least_cuts: int) -> None:
