@@ -316,6 +316,27 @@ def test_a_larger_capacity_lets_the_waiting_begin() -> None:
     asyncio.run(scene())
 
 
+def test_backends_that_come_and_go() -> None:
+    """What the backends can run bounds what runs, within the operator's limit; who waits begins when more of them are there."""
+
+    async def scene() -> None:
+        capacity: list[int | None] = [2]
+        scene = Scene(max_running_responses=5)
+        scene.admission = Admission(
+            GatewaySettings(max_running_responses=5), scene._used, lambda: capacity[0], tell_every_s=0.001
+        )
+        await scene.admit(key("a"), 2)
+        waiting = scene.waiting(key("b"), 3)
+        await turn_until(lambda: scene.admission.queue_depth == 1)
+        capacity[0] = 100
+        (await waiting).settle(0)
+        capacity[0] = None
+        await scene.admit(key("b"), 3)
+        assert scene.admission.running == 5
+
+    asyncio.run(scene())
+
+
 def test_cancelled_at_every_await_it_holds_nothing() -> None:
     """Whichever await of a waiting request is interrupted, its place, tokens and budget are free again, and others go on."""
 

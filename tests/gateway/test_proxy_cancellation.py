@@ -72,7 +72,10 @@ def cancelled_at(step: int, coroutine: Coroutine[Any, Any, None]) -> Generator[A
     try:
         waiting_for = coroutine.send(None)
         while True:
-            if reached == step:
+            if reached == step and waiting_for is not None:
+                # As a task does it: what is waited for learns of it, too. A future that is merely dropped leaves its socket watched.
+                waiting_for.cancel()
+            elif reached == step:
                 waiting_for = coroutine.throw(asyncio.CancelledError())
             reached += 1
             try:

@@ -163,6 +163,7 @@ def test_waiting_in_vain_ends_with_the_error(make_chain: Callable[..., Chain]) -
     with busy(chain):
         answer = chain.ask()
         assert (answer.error["code"], answer.error["hop"]) == ("queue_full", "gateway")
+        assert answer.ids == [f"{answer.stream_id}:1", f"{answer.stream_id}:2"]
         assert not answer.is_done
         refused = chain.post(stream=False)
         assert (refused.status_code, error_of(refused)["code"]) == (429, "queue_full")
@@ -179,6 +180,7 @@ def test_a_backend_that_refuses_after_the_wait(narrow: Chain) -> None:
     answer.rest()
     waiting.__exit__(None, None, None)
     assert answer.error["code"] == "prompt_too_long"
+    assert answer.ids == [f"{answer.stream_id}:{at + 1}" for at in range(len(answer.ids))]
     eventually(narrow.is_idle)
 
 

@@ -149,12 +149,16 @@ class Ticket:
 
 
 class Admission:
-    """Admits requests. One event loop's, like everything in the data path."""
+    """Admits requests. One event loop's, like everything in the data path.
+
+    `used`: what the ledger knows. `capacity`: the responses that the backends run at once, None if that is not known of all of them.
+    """
 
     def __init__(
         self,
         settings: GatewaySettings,
         used: Used,
+        capacity: Callable[[], int | None] = lambda: None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -166,6 +170,7 @@ class Admission:
         self._wall = wall
         self._tell_every_s = tell_every_s
         self._accounts: dict[str, _Account] = {}
+        self._capacity = capacity
         self._queue = FairQueue(settings.max_running_responses)
         self._turns: dict[Place, asyncio.Event] = {}
 
@@ -182,7 +187,6 @@ class Admission:
     def reconfigure(self, settings: GatewaySettings) -> None:
         """Other limits from now on; who runs goes on, who waits may begin."""
         self._settings = settings
-        self._queue.capacity = settings.max_running_responses
         self._begin()
 
     def look(self, principal: Principal) -> None:
@@ -213,7 +217,9 @@ class Admission:
             self._begin()
 
     def _begin(self) -> None:
-        """Lets everybody begin whose turn it is."""
+        """Lets everybody begin whose turn it is. Backends come and go, so what they can run is asked each time."""
+        limit, capacity = self._settings.max_running_responses, self._capacity()
+        self._queue.capacity = limit if capacity is None else min(limit, capacity)
         while (place := self._queue.begin_next()) is not None:
             if (turn := self._turns.get(place)) is not None:
                 turn.set()
@@ -235,7 +241,7 @@ class Admission:
                     async with asyncio.timeout(min(left, self._tell_every_s)):
                         await turn.wait()
                 except TimeoutError:
-                    continue
+                    self._begin()
             if on_position is not None:
                 await on_position(0)
         finally:

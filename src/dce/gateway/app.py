@@ -28,7 +28,7 @@ from dce.gateway.routing import POLICIES
 from dce.gateway.settings import GatewaySettings, is_loopback
 from dce.gateway.tracing import Tracing, tracing_of
 from dce.gateway.transport import Timeouts, Transport
-from dce.gateway.upstream import Upstream
+from dce.gateway.upstream import Upstream, capacity_of
 from dce.wire.errors import DceError
 
 
@@ -55,7 +55,7 @@ class Gateway:
         self._transport = Transport(_timeouts(settings))
         self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
-        self.admission = Admission(settings, self.ledger.used)
+        self.admission = Admission(settings, self.ledger.used, lambda: capacity_of(self.upstreams))
         self._public = self._composed(settings, self.upstreams)
         self._reloading = asyncio.Lock()
         self._metrics.watch(self._now())

@@ -94,7 +94,9 @@ class Proxy:
             stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
             release = functools.partial(_release, stream, opener, ticket, account)
             account.open(model.id, ask.n)
-            await stream.open(opener, self._settings.head_patience_s, self._settings.total_timeout_s)
+            # A stream that has begun in the queue cannot become an HTTP status any more: it runs by itself at once.
+            patience_s = 0.0 if request.is_started else self._settings.head_patience_s
+            await stream.open(opener, patience_s, self._settings.total_timeout_s)
             if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
                 return

@@ -9,9 +9,11 @@ import asyncio
 
 import msgspec
 
+from dce.gateway.dialects import OpenAI
 from dce.gateway.output import EventOutput
 from dce.gateway.request import NO_BUFFERING, Request
 from dce.gateway.settings import GatewaySettings
+from dce.wire.errors import DceError, encode_error
 from dce.wire.sse import comment
 
 Headers = list[tuple[bytes, bytes]]
@@ -37,9 +39,12 @@ class QueuedStream:
         """The place is that now; 0: the turn has come."""
         now = asyncio.get_running_loop().time()
         if self.output is None:
-            await self._request.start(200, [*NO_BUFFERING, *self._headers, (b"x-dce-queued", str(position).encode())])
+            # First that it waits, then the stream's name: with half a head nobody takes it for one that can be resumed.
+            queued = (b"x-dce-queued", str(position).encode())
+            await self._request.start(200, [*NO_BUFFERING, queued, *self._headers])
             self.output = EventOutput(self._stream_id, self._settings.replay_bytes, self._settings.backlog_bytes)
             self.output.attach(self._request.wire, 0)
+            self._request.dialect = _Numbered(self.output)
         if position != self._told:
             self.frames += 1
             self.output.frame(queued_frame(self._stream_id, self._model, position))
@@ -48,6 +53,18 @@ class QueuedStream:
         elif now - self._told_at >= self._settings.heartbeat_s:
             self.output.heartbeat()
             self._told_at = now
+
+
+class _Numbered(OpenAI):
+    """Errors of a stream that has begun in the queue: frames of it, with an id like any other."""
+
+    def __init__(self, output: EventOutput) -> None:
+        self._output = output
+
+    def event(self, error: DceError, request_id: str) -> bytes:
+        self._output.frame(encode_error(error, request_id))
+        self._output.flush()
+        return b""
 
 
 class QueuedRelay:
