@@ -41,6 +41,10 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     files: tuple[PromptFile, ...] = ()
 
+    def __repr__(self) -> str:
+        # asyncio writes a task's result into messages that nobody sees: that must not cost a second, nor show the text.
+        return f"PreparedPrompt(cycle {self.cycle}, {self.prompt!r}, {self.total} tokens)"
+
     @property
     def budget(self) -> int | None:
         """Tokens the prompt may have; None if the context is not known."""

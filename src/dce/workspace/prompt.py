@@ -78,6 +78,9 @@ class PromptInput(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[PromptFile, ...]
     schema: str
 
+    def __repr__(self) -> str:
+        return f"PromptInput(cycle {self.cycle.id}, {len(self.files)} files)"
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """A section's place in the text, in characters. `name` is M1…M7."""
@@ -104,6 +107,9 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     sections: tuple[Section, ...]
     manifest: tuple[ManifestEntry, ...]
+
+    def __repr__(self) -> str:
+        return f"Prompt({len(self.text)} characters, {self.sha256[:12]})"
 
 
 def build(inputs: PromptInput) -> Prompt:

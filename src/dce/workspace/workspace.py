@@ -48,7 +48,7 @@ from dce.workspace.settings import MAX_RESPONSES, Settings
 from dce.workspace.shown import ShownFiles
 from dce.workspace.store import STORE_FILE, Store
 from dce.workspace.summaries import Summaries
-from dce.workspace.tokens import TokenCounter
+from dce.workspace.tokens import Count, TokenCounter
 from dce.workspace.writer_lock import WriterLock
 
 PROMPT_FILE = "prompt.md"
@@ -271,8 +271,7 @@ class Workspace:
 
     async def _priced(self, inputs: PromptInput, models: list[Model], note: str = "") -> PreparedPrompt:
         prompt = await asyncio.to_thread(build, inputs)
-        sections = [prompt.text[section.start : section.end] for section in prompt.sections]
-        total, *counts = await self.counter.count([prompt.text, *sections])
+        total, counts = await self._counted(prompt)
         wanted = self.settings.model
         model = next((model for model in models if wanted in (None, "", model.id)), None)
         context = self.settings.context or (model.max_model_len if model else None)
@@ -292,6 +291,19 @@ class Workspace:
             findings=await asyncio.to_thread(self.sending.findings, inputs),
             files=inputs.files,
         )
+
+    async def _counted(self, prompt: Prompt) -> tuple[Count, list[Count]]:
+        """The tokens of the whole and of its sections, which add up to it: the largest is what the others leave.
+
+        Counting that one too would cost as much as all the rest, and would be off by what merges across its borders.
+        """
+        sections = [prompt.text[section.start : section.end] for section in prompt.sections]
+        largest = max(range(len(sections)), key=lambda at: len(sections[at]))
+        total, *counts = await self.counter.count([prompt.text, *sections[:largest], *sections[largest + 1 :]])
+        rest = total.tokens - sum(count.tokens for count in counts)
+        is_exact = total.exact and all(count.exact for count in counts)
+        counts.insert(largest, Count(tokens=max(rest, 0), exact=is_exact))
+        return total, counts
 
     def _inputs(self, cycle_id: int) -> PromptInput:
         """Everything the prompt is made of, as it is now."""
