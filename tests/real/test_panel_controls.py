@@ -1,6 +1,6 @@
 """No control without effect: every visible one of every screen is used, and something must come of it.
 
-An effect is a change of the page (focus rings and hover do not count), of the address, of the clipboard, or a request to the panel. A control
+An effect is a change of the page (focus rings and hover do not count), of the address, of the place in view, of the clipboard, or a request to the panel. A control
 that can do nothing just now must say so: disabled, or the present one of a choice.
 """
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 CONTROLS = "button, a[href], input, select, textarea, summary, [role=tab], [role=checkbox], [role=row][tabindex], [role=option]"
 
 WATCH = """
-() => {
+control => {
   window.effects = [];
   const note = what => window.effects.push(what);
   const idle = name => /^data-(focus|hover|press|react-aria|rac)/.test(name) || name === "tabindex" || name === "id";
@@ -29,6 +29,8 @@ WATCH = """
     }
   }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
   addEventListener("hashchange", () => note("address"));
+  addEventListener("scroll", () => note("scroll"), { capture: true });
+  addEventListener("focusin", event => { if (event.target !== control && !control.contains(event.target)) note("focus"); });
   const write = navigator.clipboard?.writeText?.bind(navigator.clipboard);
   if (write) navigator.clipboard.writeText = text => { note("clipboard"); return write(text); };
 }
@@ -129,7 +131,6 @@ SCREENS: dict[str, Callable[[Page], None]] = {
 def use(page: Page, at: int, kind: str) -> None:
     """What a person does with a control of this kind."""
     control = page.locator(CONTROLS).nth(at)
-    control.scroll_into_view_if_needed()
     if kind in ("text", "search", "url", "password", "textarea"):
         control.press_sequentially("x")
     elif kind == "number":
@@ -175,7 +176,10 @@ def walk(page: Page, name: str, first: int, idle: list[str]) -> int | None:
         if at >= len(found):
             return None
         each = found[at]
-        page.evaluate(WATCH)
+        control = page.locator(CONTROLS).nth(at)
+        control.scroll_into_view_if_needed()
+        page.wait_for_timeout(100)
+        control.evaluate(WATCH)
         requests.clear()
         before = page.url
         use(page, at, each["type"] if each["tag"] == "input" else each["type"] or each["tag"])
