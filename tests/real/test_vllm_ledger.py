@@ -14,6 +14,7 @@ from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from tests.fakes.chain import Answer, client_of, eventually
 from tests.gateway.test_accounts import rows
+from tests.real.conftest import MODEL
 from tests.real.test_vllm_gateway import STORY, generated, wait_until_idle
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
@@ -77,6 +78,29 @@ def test_finished_responses_are_counted_to_the_token(ledgered: Ledgered) -> None
     assert {(row.outcome, row.exactness, row.ended_by) for row in found} == {("finished", "exact", "model")}
     assert sum(row.responses for row in found) == 2 * 2 * (1 + 4 + 10)
     assert {row.prompt_tokens for row in found if row.choice == 0} == {found[0].prompt_tokens} != {0}
+
+
+DIALECTS: dict[str, dict[str, Any]] = {
+    "/v1/messages": {"messages": STORY, "max_tokens": 23},
+    "/v1/responses": {"input": "Tell me a story.", "max_output_tokens": 23},
+    "/v1/completions": {"prompt": ["Once upon a time", "In a lighthouse"], "n": 2, "max_tokens": 23},
+}
+
+
+def test_every_dialect_is_counted_to_the_token(ledgered: Ledgered) -> None:
+    """Answers of the Messages, Responses and Completions routes, streamed and whole, add up to vLLM's own increase."""
+    for path, body in DIALECTS.items():
+        for is_stream in (True, False):
+            counted = {"stream_options": {"include_usage": True}} if is_stream and "prompt" in body else {}
+            answer = ledgered.client.post(path, json={"model": MODEL, **body, "stream": is_stream, **counted})
+            assert answer.status_code == 200, answer.text
+    found, counted_by_vllm = ledgered.settled()
+    assert {(row.route, row.outcome, row.exactness) for row in found} == {
+        (path, "finished", "exact") for path in DIALECTS
+    }
+    assert sum(row.completion_tokens for row in found) == counted_by_vllm > 0
+    assert {row.responses for row in found if row.route == "/v1/completions"} == {4}
+    assert all(row.prompt_tokens > 0 for row in found)
 
 
 def test_aborted_responses_are_counted_to_the_last_frame(ledgered: Ledgered) -> None:
