@@ -129,6 +129,20 @@ def test_what_cannot_be_written_at_the_end_is_said(
     assert "the ledger lost 2000 rows" in caplog.records[-1].getMessage()
 
 
+@pytest.mark.parametrize(
+    "bad", [{"model": "\ud800"}, {"completion_tokens": 2**70}], ids=["half a character", "too large"]
+)
+def test_a_row_that_no_database_takes_holds_up_no_other(tmp_path: Path, ledger: Ledger, bad: dict[str, Any]) -> None:
+    """It is dropped and counted; those before and after it are written."""
+    for choice in range(5):
+        ledger.add(entry(choice, **(bad if choice == 2 else {})))
+    eventually(lambda: ledger.pending == 0)
+    ledger.add(entry(5))
+    eventually(lambda: ledger.pending == 0)
+    assert [choice for _, choice, _ in written(tmp_path)] == [0, 1, 3, 4, 5]
+    assert ledger.dropped == 1
+
+
 def test_rows_beyond_the_limit_are_counted(tmp_path: Path) -> None:
     """What waits has a limit; beyond it rows are dropped and counted, and budgets still know their tokens."""
     ledger = Ledger(tmp_path)

@@ -155,10 +155,7 @@ class Ledger:
             self._thread.join(patience_s)
         if self._thread is None or not self._thread.is_alive():
             self._drain()
-            try:
-                self._write()
-            except sqlite3.Error as error:
-                self.fault = str(error)
+            self._attempt()
             self._db.close()
         if self.pending:
             log.error("the ledger lost %d rows: %s", self.pending, self.fault)
@@ -181,12 +178,17 @@ class Ledger:
             # One wait a batch: a thread that wakes for every row would take the interpreter from the loop each time.
             self._closing.wait(RETRY_S if self.fault else BATCH_S)
             self._drain()
-            try:
-                self._write()
-            except sqlite3.Error as error:
-                self._failed(error)
-            else:
-                self._worked()
+            self._attempt()
+
+    def _attempt(self) -> None:
+        try:
+            self._write()
+        except sqlite3.Error as error:
+            self._failed(error)
+        except (ValueError, OverflowError) as error:
+            self._drop_unwritable(error)
+        else:
+            self._worked()
 
     def _drain(self) -> None:
         """Everything that waits, into the batch."""
@@ -205,11 +207,26 @@ class Ledger:
         try:
             self._db.executemany(_INSERT, rows)
             self._db.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
         self._written += len(rows)
+        self._batch = []
+
+    def _drop_unwritable(self, error: Exception) -> None:
+        """A row that no database takes (a name of half a character, a number beyond 64 bits) must not hold up the others."""
+        log.error("a row of the ledger cannot be stored: %s", error)
+        batch, self._batch = self._batch, []
+        for entry in batch:
+            self._batch = [entry]
+            try:
+                self._write()
+            except sqlite3.Error:
+                self._queue.put(entry)
+            except (ValueError, OverflowError):
+                self.dropped += 1
+                self._written += 1
         self._batch = []
 
     def _failed(self, error: sqlite3.Error) -> None:
