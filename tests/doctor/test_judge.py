@@ -210,6 +210,14 @@ def test_limits_say_when_they_renew() -> None:
     assert finding.detail.endswith("are used; it renews in 3,600 s, at 2026-11-23 03:00:00 UTC")
 
 
+def test_a_request_that_still_waits() -> None:
+    """Waiting in the gateway's queue is not a broken backend: the place is told, also when its turn came in the end."""
+    waiting = judge_model.judge_limits(Streamed(failure=Failure(kind="timeout"), queue_position=3), 0.0)
+    assert (waiting.code, "place 3" in waiting.detail) == ("queue_full", True)
+    served = judge_model.judge_limits(Streamed(is_done=True, finish_reason="length", queue_position=0), 0.0)
+    assert (served.code, "after a wait" in served.detail) == ("", True)
+
+
 SENT = (0, 100, 200, 300)
 
 

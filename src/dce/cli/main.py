@@ -59,6 +59,7 @@ _EXTRA_OF_MODULE = {
     "uvicorn": "gateway",
     "uvloop": "gateway",
     "httptools": "gateway",
+    "prometheus_client": "gateway",
     "starlette": "panel",
     "xllamacpp": "engine",
 }

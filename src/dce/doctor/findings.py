@@ -66,9 +66,11 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Streamed(msgspec.Struct, frozen=True, kw_only=True):
-    """What one generation of one token gave: seconds to the first token, how it ended, the body of an error."""
+    """What one generation of one token gave: seconds to the first token, how it ended, the body of an error. `queue_position`: its
+    last place in the gateway's queue, 0 when its turn had come, None if it never waited."""
 
     first_token_s: float | None = None
+    queue_position: int | None = None
     finish_reason: str = ""
     is_done: bool = False
     failure: Answer | Failure | None = None

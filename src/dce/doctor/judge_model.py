@@ -106,10 +106,18 @@ def judge_context(reply: Reply, wanted: str | None, context: int | None, max_tok
 
 def judge_limits(streamed: Streamed, now: float) -> Finding:
     """Whether the key's limits let a request through, and if not, when they will. `now`: seconds since the epoch."""
+    place = streamed.queue_position
+    if isinstance(streamed.failure, Failure) and streamed.failure.kind == "timeout" and place:
+        return failing(
+            "queue_full",
+            f"the request still waits in the gateway's queue, at place {place}: more is asked for than the backends can run",
+            "Wait, or ask the operator for room (docs/operations/capacity.md).",
+        )
     refusal = streamed.failure if isinstance(streamed.failure, Answer) else None
     error = dce_error(refusal) if refusal else None
     if refusal is None or error is None or error.code not in LIMIT_CODES:
-        return Finding(detail="the key's limits let a request through")
+        waited = "" if place is None else ", after a wait in the gateway's queue"
+        return Finding(detail=f"the key's limits let a request through{waited}")
     when = _when(refusal.retry_after, now)
     return failing(error.code, f"{error.message}{f'; {when}' if when else ''}", error.hint)
 

@@ -43,20 +43,25 @@ CANCEL_POLL_S = 0.1
 class Streams:
     """Asks about streams over one HTTP client."""
 
-    def __init__(self, http: Http, cancel_timeout_s: float = CANCEL_TIMEOUT_S) -> None:
+    def __init__(
+        self, http: Http, cancel_timeout_s: float = CANCEL_TIMEOUT_S, token_timeout_s: float = TOKEN_TIMEOUT_S
+    ) -> None:
         self._http = http
+        self._token_timeout_s = token_timeout_s
         self._cancel_timeout_s = cancel_timeout_s
 
     async def token(self, model: str | None) -> Streamed:
         """One token of one response, streamed."""
         started = time.monotonic()
+        places: list[int] = []
         try:
-            async with asyncio.timeout(TOKEN_TIMEOUT_S), self._generate(model, 1) as response:
+            async with asyncio.timeout(self._token_timeout_s), self._generate(model, 1) as response:
                 if not _is_stream(response):
                     return Streamed(failure=await answer_of(response))
-                return await _first_token(response, started)
+                seen = await _first_token(response, started, places)
         except (httpx.HTTPError, OSError) as error:
-            return Streamed(failure=failure_of(error))
+            seen = Streamed(failure=failure_of(error))
+        return msgspec.structs.replace(seen, queue_position=places[-1]) if places else seen
 
     async def paced(self) -> Paced:
         """The stream that the gateway paces. One that seems clumped is asked for again."""
@@ -87,7 +92,7 @@ class Streams:
                     return Dropped(failure=await answer_of(response))
                 stream_id, server = response.headers.get("x-dce-stream-id", ""), response.headers.get("server", "")
                 async with aclosing(_events(response)) as events:
-                    await anext(events, None)
+                    await _first_frame(events)
                     running = await self._running()  # in here: leaving this block may already close the connection
             if isinstance(running, Answer | Failure):
                 return Dropped(failure=running)
@@ -130,11 +135,19 @@ class Streams:
             yield response
 
 
+async def _first_frame(events: AsyncGenerator[str, None]) -> None:
+    """Reads to the first event that is not about waiting in the queue, or the end."""
+    async for data in events:
+        if data == DONE or '"queued"' not in data:
+            return
+
+
 def _is_stream(response: httpx.Response) -> bool:
     return response.status_code == 200 and "event-stream" in response.headers.get("content-type", "")
 
 
-async def _first_token(response: httpx.Response, started: float) -> Streamed:
+async def _first_token(response: httpx.Response, started: float, places: list[int]) -> Streamed:
+    """Reads to the end; the places in the queue that it is told of go into `places`, for whoever stops it."""
     seen = Streamed()
     async with aclosing(_events(response)) as events:
         async for data in events:
@@ -145,6 +158,8 @@ async def _first_token(response: httpx.Response, started: float) -> Streamed:
             except BadChunk as error:
                 return msgspec.structs.replace(seen, failure=Failure(kind="protocol", text=str(error)))
             for chunk in chunks:
+                if chunk.queue_position is not None:
+                    places.append(chunk.queue_position)
                 seen = _add(seen, chunk, time.monotonic() - started)
     return seen
 
