@@ -1,5 +1,6 @@
 """The interaction schemas: one row a schema, and the reader that tries them on an answer."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from dce.workspace.schema.reading import PromptFile as PromptFile
 from dce.workspace.schema.reading import Reading as Reading
 from dce.workspace.schema.reading import Schema as Schema
 from dce.workspace.schema.reading import Shown, nothing_shown
+from dce.workspace.schema.spans import MAX_TAG_CHARS
 from dce.workspace.schema.tags import TagsSchema
 
 _ALL: tuple[Schema, ...] = (BlocksSchema(), FillSchema(), TagsSchema(), JsonSchema(), DiffSchema())
@@ -47,7 +49,7 @@ def read_answer(
         reading = Reading(
             summary=text, parse="failed", notes=("The answer is in no known form: its raw text is shown.",)
         )
-    return _cut_off(reading) if is_truncated else reading
+    return _cut_off(reading, text) if is_truncated else reading
 
 
 def _first(text: str, schema: str, nonce: str, shown: Shown) -> Reading | None:
@@ -70,8 +72,17 @@ def _repaired(reading: Reading, note: str) -> Reading:
     return msgspec.structs.replace(reading, parse="repaired", notes=(note, *reading.notes))
 
 
-def _cut_off(reading: Reading) -> Reading:
-    """The reading of an answer that the model's limit ended: files may be missing even if those there are whole."""
+_INLINE_END = re.compile(r"^[^\n]*\S[^\n]*</file[^<>\n]*>\s*\Z", re.MULTILINE)
+
+
+def _cut_off(reading: Reading, text: str) -> Reading:
+    """The reading of an answer that the model's limit ended: files may be missing even if those there are whole.
+
+    If it ends with a closing tag in the middle of a line, that may have been a line of the last file which mentions one.
+    """
+    if reading.files and reading.files[-1].status == "complete" and _INLINE_END.search(text[-4 * MAX_TAG_CHARS :]):
+        doubtful = msgspec.structs.replace(reading.files[-1], status="ambiguous")
+        reading = msgspec.structs.replace(reading, files=(*reading.files[:-1], doubtful))
     flags = reading.flags if "truncated" in reading.flags else ("truncated", *reading.flags)
     parse = "repaired" if reading.parse == "ok" else reading.parse
     return msgspec.structs.replace(reading, flags=flags, parse=parse)
