@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from dce.cli.main import cli
+from dce.doctor.tree import STEPS
 from dce.gateway.keys import KeyStore
 from dce.gateway.ledger import open_ledger
 from dce.wire.errors import CODES, Hop
@@ -70,3 +71,9 @@ def test_a_backup_of_a_gateway_that_serves(tmp_path: Path) -> None:
     assert rows.execute("SELECT count(*) FROM responses").fetchone()[0] >= 2
     rows.close()
     assert {oct(path.stat().st_mode & 0o777) for path in copy.iterdir() if path.suffix in ("", ".db")} == {"0o600"}
+
+
+def test_the_doctors_page_has_a_row_for_each_step() -> None:
+    """docs/guide/doctor.md explains each step of the tree, in its order."""
+    text = (ROOT / "docs" / "guide" / "doctor.md").read_text("utf-8")
+    assert re.findall(r"(?m)^\| `(\w+)` \|", text) == [step.name for step in STEPS]
