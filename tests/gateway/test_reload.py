@@ -40,7 +40,7 @@ def test_a_backend_that_stays_goes_on() -> None:
     """Same URL, same object, in the new order and with its new row; nothing is changed while it is only planned."""
     a, b, c = (BackendSettings(url=f"http://{name}:1") for name in "abc")
     old = [upstream for upstream, _ in new_upstreams([], GatewaySettings(backends=(a, b)))]
-    old[1].lease(3)
+    old[1].in_flight = 3
     keyed = BackendSettings(url="http://b:1", key="k")
     planned = new_upstreams(old, GatewaySettings(backends=(c, keyed), breaker_failures=9))
     assert [row for _, row in planned] == [c, keyed]

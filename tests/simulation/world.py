@@ -81,7 +81,7 @@ class World:
             self.loop.close()
 
     async def _live(self) -> Outcome:
-        gateway = Gateway(self.settings)
+        gateway = Gateway(self.settings, chance=self.rng.random)
         async with _lifespan(gateway):
             self._listen(gateway)
             clients = [SimClient(self.network, self.rng, self.key) for _ in range(self.rng.randint(1, 3))]

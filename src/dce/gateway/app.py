@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,12 @@ from dce.wire.errors import DceError
 class Gateway:
     """Everything of one gateway. `app` serves; the lifespan starts and stops the rest."""
 
-    def __init__(self, settings: GatewaySettings, tracing: Tracing | None = None) -> None:
-        """`tracing`: another than the settings'."""
+    def __init__(
+        self, settings: GatewaySettings, tracing: Tracing | None = None, chance: Callable[[], float] = random.random
+    ) -> None:
+        """`tracing`: another than the settings'. `chance` spreads retries: from 0 to 1."""
         self.settings = settings
+        self._chance = chance
         self._tracing = tracing or tracing_of(settings)
         self.keys = KeyStore(Path(settings.data_dir))
         try:
@@ -50,7 +54,7 @@ class Gateway:
         self.drain = Drain(settings.shutdown_timeout_s)
         self._metrics = Metrics()
         self.accounts = Accounts(self.ledger.add, self._metrics)
-        self.upstreams = [upstream for upstream, _ in new_upstreams([], settings)]
+        self.upstreams = [upstream for upstream, _ in new_upstreams([], settings, chance)]
         """The list itself stays the same one when settings are reloaded."""
         self._transport = Transport(_timeouts(settings))
         self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
@@ -67,7 +71,7 @@ class Gateway:
     def _composed(self, settings: GatewaySettings, upstreams: Sequence[Upstream]) -> PublicApp:
         """The path of requests, from these settings on; it changes nothing of what lives longer."""
         catalog = Catalog(tuple(upstreams), settings.aliases, settings.default_model)
-        dispatcher = Dispatcher(catalog, POLICIES[settings.routing](), settings.max_retries)
+        dispatcher = Dispatcher(catalog, POLICIES[settings.routing](), settings.max_retries, chance=self._chance)
         proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.accounts)
         forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
         return PublicApp(
@@ -83,7 +87,7 @@ class Gateway:
         restart. Raises before anything is changed, or not at all."""
         async with self._reloading:
             settings = applicable(self.settings, wanted)
-            planned = new_upstreams(self.upstreams, settings)
+            planned = new_upstreams(self.upstreams, settings, self._chance)
             upstreams = [upstream for upstream, _ in planned]
             public = self._composed(settings, upstreams)
             # New backends are known before the first request can ask for their models.

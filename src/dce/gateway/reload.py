@@ -7,6 +7,7 @@ before ends on the path it began on; what begins after sees only the new one.
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -54,17 +55,24 @@ def breaker_limits(settings: GatewaySettings) -> BreakerLimits:
     return BreakerLimits(failures=settings.breaker_failures, max_wait_s=settings.breaker_max_wait_s)
 
 
-def new_upstreams(old: Sequence[Upstream], settings: GatewaySettings) -> list[tuple[Upstream, BackendSettings]]:
+def new_upstreams(
+    old: Sequence[Upstream], settings: GatewaySettings, chance: Callable[[], float] = random.random
+) -> list[tuple[Upstream, BackendSettings]]:
     """The backends in their new order, each with its new row. One whose URL stays is the same object: its load, its record and
     what is known of it go on. Nothing is changed yet."""
+    limits = breaker_limits(settings)
     left = list(old)
     found: list[tuple[Upstream, BackendSettings]] = []
     for row in settings.backends:
         known = next((upstream for upstream in left if upstream.url == row.url), None)
         if known is not None:
             left.remove(known)
-        found.append((known or Upstream(row, Breaker(breaker_limits(settings))), row))
+        found.append((known or Upstream(row, Breaker(limits, _loop_time, chance)), row))
     return found
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Reloader:
