@@ -459,6 +459,35 @@ def test_a_stop_names_stream_and_choice(tmp_path: Path) -> None:
     _run(bench, work())
 
 
+def test_a_stop_of_a_stream_that_another_process_holds(tmp_path: Path) -> None:
+    """Where only the process that runs a stream can end it, the word left in the store is heeded within a save interval, once."""
+
+    class Elsewhere(ScriptedProvider):
+        """Talks to its server from another process."""
+
+        async def stop(self, stream_id: str, index: int | None) -> None:
+            raise DceError("conflict", "not ours")
+
+    gate = Gate()
+    script: list[Step] = [OPENED, gate, Ended(index=0, finish_reason="stopped"), Ended(index=1, finish_reason="stop")]
+    ticks = Ticks()
+    bench = Bench(tmp_path, ScriptedProvider(script), ticks)
+    other = Generator(bench.store, Elsewhere([]), Clock())
+
+    async def work() -> None:
+        generation = a_generation(bench.store, n=2)
+        task = asyncio.create_task(bench.generator.run(generation, bench.hear))
+        await gate.arrived.wait()
+        await other.stop(generation.id, 1)
+        await ticks.pass_(round(SAVE_EVERY_S / TELL_EVERY_S) * 2)
+        assert bench.provider.stops == [("s1", 0)]
+        gate.opened.set()
+        await task
+        assert bench.statuses(generation) == [Status.STOPPED, Status.COMPLETE]
+
+    _run(bench, work())
+
+
 def test_a_stop_before_the_stream_has_a_name_is_not_lost(tmp_path: Path) -> None:
     """A slot that is stopped before the gateway answered is stopped as soon as it does; other processes are told to wait."""
     gate = Gate()

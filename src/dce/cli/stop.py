@@ -19,7 +19,7 @@ from dce.wire.errors import DceError
 def command(generation_id: int | None, slot: int | None, is_json: bool, directory: Path, **flags: object) -> None:
     """Stop one response, or all, of a running generation.
 
-    SLOT is the response; without it all of GENERATION, a number or `latest`, the default. The gateway ends it, so this works from any terminal; what has arrived is kept. Ends with 1 if it was not running.
+    SLOT is the response; without it all of GENERATION, a number or `latest`, the default. This works from any terminal; what has arrived is kept. Ends with 1 if it was not running.
     """
     from dce.workspace.response import ACTIVE  # noqa: PLC0415
 
@@ -39,4 +39,4 @@ def command(generation_id: int | None, slot: int | None, is_json: bool, director
     if is_json:
         say_json({"generation": generation.id, "stopped": running})
     else:
-        say(f"asked the gateway to stop {', '.join(str(number) for number in running)} of generation {generation.id}")
+        say(f"asked to stop {', '.join(str(number) for number in running)} of generation {generation.id}")

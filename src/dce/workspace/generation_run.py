@@ -6,6 +6,7 @@ slot that has ended is ignored.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -61,6 +62,7 @@ class GenerationRun:
         self._sleep = sleep
         self._saving = asyncio.Lock()
         self._stop_on_open: set[int] = set()
+        self._stream_id = ""
         self._position: int | None = None
         self._consuming: asyncio.Task[None] | None = None
 
@@ -141,6 +143,7 @@ class GenerationRun:
 
     async def _open(self, event: Opened) -> None:
         self._position = None
+        self._stream_id = event.stream_id
         for slot in self._slots:
             if slot.live.status is Status.QUEUED:
                 slot.live.connect()
@@ -183,6 +186,14 @@ class GenerationRun:
             if until_save < TELL_EVERY_S / 2:
                 until_save = SAVE_EVERY_S
                 await self._save()
+                await self._heed()
+
+    async def _heed(self) -> None:
+        """Stops what another process asked to be stopped: with some servers only the process that talks to them can."""
+        asked = await asyncio.to_thread(self._store.asked_to_stop, self._stream_id) if self._stream_id else []
+        for index in asked:
+            with contextlib.suppress(DceError):
+                await self._provider.stop(self._stream_id, index)
 
     async def _save(self) -> None:
         """What running slots gained since the last save, in one transaction."""

@@ -90,11 +90,15 @@ class Generator:
             runs = [run for run in self._runs if run.generation_id == generation_id]
             if not any(run.stop_on_open(target.slot) for run in runs):
                 raise DceError("conflict", f"response {target.slot} has not reached the gateway yet; try again")
+        index = None if slot is None else targets[0].index
         for stream_id in sorted({target.stream_id for target in targets if target.stream_id}):
-            if slot is None:
-                await self._provider.stop(stream_id, None)
-            else:
-                await self._provider.stop(stream_id, targets[0].index)
+            try:
+                await self._provider.stop(stream_id, index)
+            except DceError as error:
+                if error.code != "conflict":
+                    raise
+                # Another process has the connections: its run looks here once a second.
+                await asyncio.to_thread(self._store.ask_to_stop, stream_id, index)
 
     def _claim(self, generation_id: int, slots: Sequence[int] | None) -> tuple[GenerationRequest, Sequence[Response]]:
         """The request of a run and the queued responses it fills."""

@@ -101,7 +101,7 @@ class OpenAIProvider:
                 raise DceError(
                     "conflict",
                     f"process {pid} talks to the server itself, and can be stopped there only",
-                    hint="Press Ctrl-C where it runs, or stop it in its panel.",
+                    hint="`dce stop` leaves word for it.",
                 )
             return
         for at, task in tasks.items():

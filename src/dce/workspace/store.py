@@ -12,6 +12,9 @@ from dce.workspace.records_judging import JudgingRecords
 
 STORE_FILE = "dce.db"
 
+_STOP = "stop:"
+"""Key in the meta table, with a stream and a choice: what another process asked to be stopped."""
+
 _MAX_VARIABLES = 500
 """Values in one statement: under the smallest limit that SQLite builds have (999)."""
 
@@ -40,6 +43,19 @@ class Store(ArchiveRecords, HistoryRecords, JudgingRecords):
         """Sets named values, all or none; durable when this returns."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", list(values.items()))
+
+    def ask_to_stop(self, stream_id: str, index: int | None) -> None:
+        """Leaves word for the process that runs a stream: this choice of it (None: all) is not wanted any more."""
+        self.meta_set(f"{_STOP}{stream_id}:{'' if index is None else index}", "")
+
+    def asked_to_stop(self, stream_id: str) -> list[int | None]:
+        """The words that were left for a stream, once each."""
+        prefix = f"{_STOP}{stream_id}:"
+        asked = self.meta_under(prefix)
+        if asked:
+            with self._transaction() as db:
+                db.executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in asked])
+        return [int(rest) if (rest := key.removeprefix(prefix)) else None for key in asked]
 
     def chosen_versions(self) -> dict[tuple[int, int], int]:
         """Generation and slot of each response that a cycle chose → the version that counts: the one accepted last, else the latest.
