@@ -42,6 +42,10 @@ def command(
     )
     if not is_json:
         say(question.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
+        if settings.provider != "gateway":
+            say(
+                f"(this workspace's provider is `{settings.provider}`: it uses no gateway, and the doctor looks for one)"
+            )
     diagnosis = asyncio.run(examine(question, os.environ, (lambda _: None) if is_json else _line))
     if is_json:
         say_json(diagnosis)

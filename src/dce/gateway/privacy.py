@@ -137,15 +137,15 @@ class Privacy:
     """Answers `GET /api/dce/privacy`: JSON, or plain text for who asks for `text/plain` or with a browser."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._notice = notice_of(settings)
+        notice = notice_of(settings)
+        self._json, self._text = msgspec.json.encode(notice), as_text(notice).encode()
 
     async def answer(self, request: Request) -> None:
         """The notice. Public: who has no key yet should know before asking for one. It names no model, backend or key."""
-        accept = request.header(b"accept")
-        if "text/" not in accept:
-            await request.answer(200, self._notice)
+        if "text/" not in request.header(b"accept"):
+            await request.answer(200, self._json)
             return
-        body = as_text(self._notice).encode()
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+        length = str(len(self._text)).encode()
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", length)]
         await request.start(200, [*headers, (b"x-content-type-options", b"nosniff")])
-        await request.finish(body)
+        await request.finish(self._text)
