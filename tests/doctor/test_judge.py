@@ -111,6 +111,11 @@ def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure
             "gateway_unreachable",
             "https://dce.example.com",
         ),
+        (
+            Failure(kind="certificate", fault="wrong_host", certificate=Certificate(names=("*.example.com",))),
+            "gateway_unreachable",
+            "Use a name that it is for; or",
+        ),
         (Failure(kind="certificate", text="odd"), "gateway_unreachable", "odd"),
         (Failure(kind="trust", text="/no/such.pem"), "gateway_unreachable", "SSL_CERT_FILE"),
         (Failure(kind="tls", text="WRONG_VERSION_NUMBER"), "gateway_unreachable", "http://dce.example.org:443"),

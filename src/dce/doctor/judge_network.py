@@ -91,10 +91,12 @@ def _not_yet_valid(reply: Failure, target: Target) -> Told:
 def _wrong_host(reply: Failure, target: Target) -> Told:
     names = ", ".join(reply.certificate.names[:5])
     of = f"; it is for {names}" if names else ""
-    fix = f"Use a name that it is for: https://{reply.certificate.names[0]}, say" if names else "Use the name it is for"
+    plain = [name for name in reply.certificate.names if "*" not in name]
+    example = f", such as https://{plain[0]}" if plain else ""
     return (
         f"the certificate is not for {target.host}{of}",
-        f"{fix}; or have the operator add {target.host} to the certificate. With several sites on one address, TLS may end at another.",
+        f"Use a name that it is for{example}; or have the operator add {target.host} to it. If that name is a stranger's: in a guest network, "
+        "log in with a browser first; else several sites share one address, and TLS ends at another.",
     )
 
 
