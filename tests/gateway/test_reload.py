@@ -177,7 +177,7 @@ def test_a_signal_changes_a_running_gateway_and_nothing_that_runs(tmp_path: Path
 
             (tmp_path / "key").write_text("k2")
             assert "changed: backends" in process.reload()
-            eventually(lambda: served(client) == ["new", "fast"])
+            eventually(lambda: served(client) == ["new", "fast"], within_s=30)
             assert client.post(PROXY, json={**body, "n": 1, "model": "fast", "stream": False}).status_code == 200
             assert "n must be" in error_of(client.post(PROXY, json=body))["message"]
 
