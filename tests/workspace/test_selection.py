@@ -178,3 +178,21 @@ def test_a_forgotten_set_is_gone_and_the_selection_stays(selection: Selection) -
     assert selection.paths() == chosen
     with pytest.raises(DceError, match="one"):
         selection.delete("one")
+
+
+def test_sets_carry_how_much_of_a_file_is_shown(selection: Selection) -> None:
+    """Saved, loaded and merged sets bring their levels of detail; comparing names the files that are shown differently."""
+    selection.add(["src"])
+    first, second, *_ = selection.paths()
+    selection.show([first], "outline")
+    selection.save("small")
+    selection.show([first], "full")
+    assert selection.difference("small").shown_differently == (first,)
+    selection.show([second], "path")
+    assert selection.merge("small") == ()
+    assert selection.details() == {first: "outline"}
+    selection.clear()
+    selection.load("small")
+    assert selection.details() == {first: "outline"}
+    assert selection.sets()["small"] == selection.paths()
+    assert selection.difference("small").shown_differently == ()

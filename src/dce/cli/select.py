@@ -135,7 +135,9 @@ def diff(name: str, other: str | None, is_json: bool, directory: Path) -> None:
     for mark, paths in (("-", found.only_first), ("+", found.only_second), (" ", found.both)):
         for path in paths:
             say(f"{mark} {path}")
-    note(f"- only in {name}, + only in {other or 'the selection'}")
+    for path in found.shown_differently:
+        say(f"~ {path}")
+    note(f"- only in {name}, + only in {other or 'the selection'}, ~ shown differently")
 
 
 @command.command()

@@ -52,11 +52,20 @@ class MetaStore(Protocol):
 
 
 class SetDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """Two sets of paths against each other."""
+    """Two sets of paths against each other. `shown_differently`: those of both whose level of detail or pages differ."""
 
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
     both: tuple[str, ...]
+    shown_differently: tuple[str, ...] = ()
+
+
+class SetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of a named set that is not shown whole: how much of it, or which pages."""
+
+    path: str
+    show: Detail = "full"
+    pages: str = ""
 
 
 class Selection:
@@ -173,24 +182,26 @@ class Selection:
         self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
 
     def merge(self, name: str) -> tuple[str, ...]:
-        """Adds the named set to the selection; gives those of its files that are left out because they no longer exist."""
-        before = set(self.paths())
+        """Adds the named set to the selection, its files as the set shows them; gives those that are left out because they no longer exist."""
+        before = self._current()
         missing = self.load(name)
-        self._keep(before | set(self.paths()))
+        self._become([*before, *self._current()])
         return missing
 
     def difference(self, name: str, other: str | None = None) -> SetDifference:
         """What the named set has that the other (None: the selection) has not, and the other way round. not_found."""
-        sets = self.sets()
+        sets = self._sets()
         for wanted in filter(None, (name, other)):
             if wanted not in sets:
                 raise _unknown(wanted, tuple(sets), "is a selection set")
-        first = set(sets[name])
-        second = set(self.paths() if other is None else sets[other])
+        first = {file.path: file for file in sets[name]}
+        second = {file.path: file for file in (self._current() if other is None else sets[other])}
+        both = sorted(first.keys() & second.keys())
         return SetDifference(
-            only_first=tuple(sorted(first - second)),
-            only_second=tuple(sorted(second - first)),
-            both=tuple(sorted(first & second)),
+            only_first=tuple(sorted(first.keys() - second.keys())),
+            only_second=tuple(sorted(second.keys() - first.keys())),
+            both=tuple(both),
+            shown_differently=tuple(path for path in both if first[path] != second[path]),
         )
 
     def clear(self) -> None:
@@ -198,41 +209,69 @@ class Selection:
         self._keep(set())
 
     def save(self, name: str, paths: Iterable[str] | None = None) -> None:
-        """Keeps the current selection (or other paths) as the named set, in place of one of that name."""
+        """Keeps the current selection with its levels of detail (or other paths) as the named set, in place of one of that name."""
         if not name.strip() or not name.isprintable():
             raise DceError("invalid_input", f"{name!r} cannot name a selection set: use letters, digits and spaces.")
-        sets = {other: list(paths) for other, paths in self.sets().items()}
-        sets[name] = list(self.paths() if paths is None else paths)
-        _write_atomically(self._sets_file, tomli_w.dumps(dict(sorted(sets.items()))).encode())
+        sets = self._sets()
+        sets[name] = tuple(self._current() if paths is None else map(SetFile, paths))
+        self._write(sets)
 
     def delete(self, name: str) -> None:
         """Forgets the named set; the selection stays. Raises not_found."""
-        sets = {other: list(paths) for other, paths in self.sets().items()}
+        sets = self._sets()
         if sets.pop(name, None) is None:
             raise _unknown(name, tuple(sets), "is a selection set")
-        _write_atomically(self._sets_file, tomli_w.dumps(sets).encode())
+        self._write(sets)
 
     def load(self, name: str) -> tuple[str, ...]:
-        """Makes the named set the selection; gives those of its files that are left out because they no longer exist."""
-        sets = self.sets()
+        """Makes the named set the selection, levels of detail and all; gives those of its files that are left out because they no longer exist."""
+        sets = self._sets()
         if name not in sets:
             raise _unknown(name, tuple(sets), "is a selection set")
-        missing = {path for path in sets[name] if not self._project.resolve(path).is_file()}
-        self._keep({self._project.canonical(path) for path in sets[name] if path not in missing})
+        missing = {file.path for file in sets[name] if not self._project.resolve(file.path).is_file()}
+        there = [file for file in sets[name] if file.path not in missing]
+        self._become([msgspec.structs.replace(file, path=self._project.canonical(file.path)) for file in there])
         return tuple(sorted(missing))
 
     def sets(self) -> dict[str, tuple[str, ...]]:
-        """The named sets. Raises invalid_input if the file is not what `save` writes."""
+        """The paths of the named sets. Raises invalid_input if the file is not what `save` writes."""
+        return {name: tuple(file.path for file in files) for name, files in self._sets().items()}
+
+    def _current(self) -> list[SetFile]:
+        details, pages = self.details(), self.pages()
+        return [SetFile(path, details.get(path, "full"), pages.get(path, "")) for path in self.paths()]
+
+    def _become(self, files: Sequence[SetFile]) -> None:
+        """Makes these the selection; of one path the last counts."""
+        details = {file.path: file.show for file in files}
+        pages = {file.path: file.pages for file in files}
+        self._keep(set(details))
+        shown = {path: detail for path, detail in details.items() if detail != "full"}
+        self._store.meta_set(DETAILS_KEY, msgspec.json.encode(shown).decode())
+        self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+
+    def _write(self, sets: Mapping[str, Sequence[SetFile]]) -> None:
+        """A file shown whole is its path, any other a table, so that the file reads well."""
+        plain = {name: [_plain(file) for file in files] for name, files in sorted(sets.items())}
+        _write_atomically(self._sets_file, tomli_w.dumps(plain).encode())
+
+    def _sets(self) -> dict[str, tuple[SetFile, ...]]:
         try:
             content = self._sets_file.read_bytes()
         except FileNotFoundError:
             return {}
         try:
-            sets = msgspec.convert(tomllib.loads(content.decode()), dict[str, tuple[str, ...]])
+            sets = msgspec.convert(tomllib.loads(content.decode()), dict[str, tuple[str | SetFile, ...]])
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            hint = 'Each line is: name = ["path", "path"].'
+            hint = 'Each line is: name = ["path", {path = "path", show = "outline"}].'
             raise DceError("invalid_input", f"{self._sets_file} cannot be read: {error}.", hint=hint) from error
-        return dict(sorted(sets.items()))
+        for file in (file for files in sets.values() for file in files if isinstance(file, SetFile)):
+            if file.pages and not _RANGES.fullmatch(file.pages):
+                raise DceError("invalid_input", f"{self._sets_file} cannot be read: {file.pages!r} names no pages.")
+        whole = {
+            name: [SetFile(file) if isinstance(file, str) else file for file in files] for name, files in sets.items()
+        }
+        return {name: tuple(whole[name]) for name in sorted(whole)}
 
     @property
     def _sets_file(self) -> Path:
@@ -292,6 +331,13 @@ def _hits(pattern: str, paths: Sequence[str]) -> set[str]:
     if not hits and any(char in pattern for char in "*?["):
         hits = set(pathspec.GitIgnoreSpec.from_lines([pattern.removeprefix("./")]).match_files(paths))
     return hits
+
+
+def _plain(file: SetFile) -> str | dict[str, str]:
+    """As it stands in the file of sets."""
+    said = {"path": file.path} | ({"show": file.show} if file.show != "full" else {})
+    said |= {"pages": file.pages} if file.pages else {}
+    return said if len(said) > 1 else file.path
 
 
 def _unknown(name: str, known: Sequence[str], what: str) -> DceError:
