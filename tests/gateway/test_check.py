@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dce.gateway.check import LOCAL, Report, check
-from dce.gateway.exposure import ROUTES, own_address
+from dce.gateway.check import LOCAL, Report, check, local_cautions
+from dce.gateway.exposure import ROUTES, Caution, own_address
 from dce.gateway.keys import KeyStore
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
@@ -150,3 +151,14 @@ def test_every_local_row_is_quiet_or_complete(tmp_path: Path) -> None:
             assert caution.name
             assert caution.detail
             assert caution.fix
+
+
+def test_what_may_not_be_looked_at(tmp_path: Path) -> None:
+    """Run by a user who may not look into the data folder, it says so once and looks at the rest."""
+
+    def hidden(settings: GatewaySettings, config: Path | None) -> Iterator[Caution]:
+        raise PermissionError(13, "Permission denied", "/var/lib/dce/pepper")
+
+    found = local_cautions(settings_of(tmp_path, insecure=True), None, (hidden, hidden, *LOCAL))
+    assert [caution.name for caution in found][:2] == ["not_readable", "insecure"]
+    assert "/var/lib/dce/pepper" in found[0].detail

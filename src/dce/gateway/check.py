@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -72,13 +72,32 @@ async def check(settings: GatewaySettings, config: Path | None = None) -> Report
         found = [await exposed(upstream, transport) for upstream in upstreams if upstream.is_up]
     finally:
         transport.close()
-    local = [caution for row in LOCAL for caution in row(settings, config)]
+    local = local_cautions(settings, config)
     clocks = [caution for one in found for caution in _clock(one, time.time())]
     return Report(
         ok=all(upstream.is_up for upstream in upstreams),
         backends=tuple(_backend(upstream) for upstream in upstreams),
         cautions=(*local, *clocks, *(caution for one in found for caution in one.cautions)),
     )
+
+
+def local_cautions(
+    settings: GatewaySettings, config: Path | None, rows: "Sequence[Row] | None" = None
+) -> list[Caution]:
+    """What `rows` (default: `LOCAL`) say of this machine. What this user may not look at is a caution of its own."""
+    found: list[Caution] = []
+    for row in LOCAL if rows is None else rows:
+        try:
+            found += row(settings, config)
+        except PermissionError as error:
+            found.append(
+                Caution(
+                    name="not_readable",
+                    detail=f"this user may not look at {error.filename}, so nothing can be said of it",
+                    fix="Run it as the user that serves: sudo -u dce dce gateway check …",
+                )
+            )
+    return list(dict.fromkeys(found))
 
 
 def _backend(upstream: Upstream) -> BackendReport:
@@ -191,7 +210,9 @@ def _descriptors(_: GatewaySettings, __: Path | None) -> Cautions:
         )
 
 
-LOCAL: tuple[Callable[[GatewaySettings, Path | None], Cautions], ...] = (
+Row = Callable[[GatewaySettings, Path | None], Cautions]
+
+LOCAL: tuple[Row, ...] = (
     _keys,
     _listener,
     _cache,
