@@ -32,11 +32,13 @@ with FakeVllm(behaviour=Behaviour(delay_s=0.01, tokens=400)) as fake:
 
 
 @contextlib.contextmanager
-def streaming(gateway: GatewayProcess, n: int = 10, **headers: str) -> Iterator[Answer]:
-    """An open generation."""
+def streaming(gateway: GatewayProcess, n: int = 10, grace: str = "0") -> Iterator[Answer]:
+    """An open generation. `grace`: seconds that it may run on without us."""
     with (
         client_of(gateway.url, gateway.key) as client,
-        client.stream("POST", "/api/dce/proxy", json={**BODY, "n": n}, headers=headers) as response,
+        client.stream(
+            "POST", "/api/dce/proxy", json={**BODY, "n": n}, headers={"x-dce-resume-grace": grace}
+        ) as response,
     ):
         assert response.status_code == 200, response.read()
         yield Answer(response)
@@ -50,7 +52,7 @@ def test_a_killed_gateway_frees_its_backend_and_comes_back(tmp_path: Path) -> No
         GatewayProcess(tmp_path, fake.url) as gateway,
     ):
         for _ in range(3):
-            with streaming(gateway, **{"x-dce-resume-grace": "60"}) as answer:
+            with streaming(gateway, grace="60") as answer:
                 answer.until(lambda seen: len(seen.choices) == 10)
                 gateway.kill()
                 answer.rest()
@@ -109,7 +111,7 @@ def test_two_hundred_cuts(tmp_path: Path) -> None:
         GatewayProcess(tmp_path, fake.url) as gateway,
     ):
         while cuts < 200:
-            with streaming(gateway, **{"x-dce-resume-grace": "60"}) as answer:
+            with streaming(gateway, grace="60") as answer:
                 for _ in range(rng.randint(0, 4)):
                     answer.step()
             while not answer.is_done:
