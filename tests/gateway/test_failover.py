@@ -217,6 +217,22 @@ def test_a_generation_fails_over_before_its_first_byte(
     eventually(lambda: chain.in_flight == 0)
 
 
+def test_a_server_of_another_kind_is_spoken_to_in_its_own_dialect(tmp_path: Path) -> None:
+    """What vLLM was to be asked goes to a llama.cpp in llama.cpp's words, under the same index and seed."""
+    with two_backends(tmp_path) as (chain, second):
+        second.behaviour.owned_by = "llamacpp"
+        eventually(lambda: chain.server.gateway.upstreams[1].kind.name == "llama.cpp")
+        chain.behave(fault="reset")
+        assert chain.ask(n=2, seed=5, grammar="root ::= x").texts() == {0: said(8), 1: said(8)}
+        asked = sorted(second.chats(), key=lambda body: int(body["seed"]))
+        assert [(body["seed"], body["n"], body["grammar"]) for body in asked] == [
+            (5, 1, "root ::= x"),
+            (6, 1, "root ::= x"),
+        ]
+        assert not {"structured_outputs", "cache_salt"} & asked[0].keys()
+        assert {"structured_outputs", "cache_salt"} <= chain.fake.chats()[0].keys()
+
+
 @pytest.mark.parametrize("fault", ["death_at_once", "error_at_once"])
 def test_a_response_that_has_not_begun_goes_on_elsewhere(pair: tuple[Chain, FakeVllm], fault: str) -> None:
     """A backend that dies after its head but before a frame loses nothing."""

@@ -5,7 +5,8 @@ after it was sent: generating changes nothing, a broken connection makes a backe
 has seen. So at worst a computation is paid twice; nothing is ever said twice. Two things bound the harm of a request that kills
 whoever runs it: it is sent at most `max_retries` times more, and what failed with an answer of its own (a 5xx, a 404) is asked
 only of another backend. Silence until a timeout is not retried: the caller has waited long enough. Requests that would leave
-something behind in a backend do not get here: bodies of stored or background responses are refused.
+something behind in a backend do not get here: bodies of stored or background responses are refused. A response that has begun is
+not retried on a client's wish either: what it said is kept by the client, which asks for another version of that slot alone.
 """
 
 import asyncio
