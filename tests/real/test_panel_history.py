@@ -80,3 +80,21 @@ def test_five_hundred_cycles_open_and_are_accessible(browser: Browser, tmp_path:
             expect(page.get_by_role("heading", name="Cycle 251: Number 251")).to_be_visible()
             page.set_viewport_size(NARROW)  # type: ignore[arg-type]
             examine(page, f"record-{theme}-narrow")
+
+
+def test_a_history_goes_out_as_a_file_and_comes_in_elsewhere(browser: Browser, tmp_path: Path) -> None:
+    """Export downloads it; another workspace's panel takes it in and shows what came."""
+    with scripted(tmp_path / "one") as workspace, opened(browser, workspace) as page:
+        generate(page, 2)
+        wait_for_end(page)
+        page.keyboard.press("h")
+        with page.expect_download() as caught:
+            page.get_by_role("link", name="Export…").click()
+        caught.value.save_as(tmp_path / "history.jsonl")
+    with scripted(tmp_path / "two") as workspace, opened(browser, workspace) as page:
+        page.keyboard.press("h")
+        page.get_by_label("Import…").set_input_files(tmp_path / "history.jsonl")
+        expect(page.get_by_text("with 2 responses came in")).to_be_visible()
+        expect(page.get_by_role("list", name="Cycles").get_by_role("listitem")).to_have_count(3)
+        page.get_by_label("Import…").set_input_files(tmp_path / "history.jsonl")
+        expect(page.get_by_role("alert")).to_contain_text("was imported before")

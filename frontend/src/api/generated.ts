@@ -502,6 +502,18 @@ export interface HunksView {
   readonly problem: string;
 }
 
+/** What came in: `cycles` maps numbers in the file to numbers here; `sets`: named selections that came along; `missing`: selected files that are not in this workspace. */
+export interface ImportReport {
+  readonly name: string;
+  readonly cycles: Readonly<Record<string, number>>;
+  readonly generations: number;
+  readonly responses: number;
+  readonly selected: ReadonlyArray<string>;
+  readonly sets: ReadonlyArray<string>;
+  readonly missing: ReadonlyArray<string>;
+  readonly backup: string;
+}
+
 /** What a person thinks of one version of a response. `rating` 1 to 5; 0: none. */
 export interface Judgement {
   readonly generation: number;

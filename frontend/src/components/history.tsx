@@ -4,10 +4,11 @@
 
 import { useState } from "react";
 import { api } from "../api/client";
+import { importHistory } from "../api/transfer";
 import type { HistoryRow, HistoryView, Hit, SearchView } from "../api/generated";
-import { chooseCycle, openPane } from "../state/actions";
+import { attempt, chooseCycle, loadWorkspace, openPane } from "../state/actions";
 import { useAnswer } from "../state/answer";
-import { use } from "../state/store";
+import { notify, use } from "../state/store";
 import { text } from "../text/messages";
 import { moment } from "../text/words";
 import { ErrorLine } from "./notices";
@@ -54,7 +55,40 @@ function Overview({ words }: { words: string }) {
         <Jump />
       </div>
       {words ? <Hits words={words} /> : <Cycles />}
+      <Transfer />
     </section>
+  );
+}
+
+const take = (file: File) =>
+  attempt("import", async () => {
+    const report = await importHistory(file);
+    notify({ kind: "done", text: text.history.imported(Object.keys(report.cycles).length, report.responses) });
+    await loadWorkspace();
+  });
+
+/** The whole record as a file, out and in. */
+function Transfer() {
+  const isBusy = use((state) => state.busy.has("import"));
+  return (
+    <div className="row transfer">
+      <a className="button" href="/api/export" download title={text.history.exportNote}>
+        {text.history.export}
+      </a>
+      <label className={isBusy ? "button is-busy" : "button"}>
+        {text.history.import}
+        <input
+          type="file"
+          className="hidden"
+          disabled={isBusy}
+          onChange={(event) => {
+            const file = event.target.files?.[0];
+            event.target.value = "";
+            if (file) void take(file);
+          }}
+        />
+      </label>
+    </div>
   );
 }
 

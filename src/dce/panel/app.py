@@ -32,6 +32,7 @@ from dce.panel.route import Route
 from dce.panel.security import Access, Gate
 from dce.panel.session import Session
 from dce.panel.stream import cursor_of, serve_events
+from dce.panel.transfer_routes import transfer_routes
 from dce.wire.errors import DceError, Hop
 
 _GENERATION = "/api/generations/{generation:int}"
@@ -83,6 +84,7 @@ def create_app(session: Session, access: Access, port: int, static: Path) -> ASG
         routes=[
             *(route.serving(session) for route in ROUTES),
             StarletteRoute(EVENTS_PATH, Events(session), methods=["GET"]),
+            *transfer_routes(session),
             StarletteRoute("/", index_page(static)),
             Mount("/", Assets(static)),
         ],

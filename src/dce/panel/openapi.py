@@ -14,8 +14,10 @@ import msgspec
 from dce import __version__
 from dce.panel.app import EVENTS_PATH, ROUTES
 from dce.panel.route import Route
+from dce.panel.transfer_routes import EXPORT_PATH, IMPORT_PATH
 from dce.wire.errors import ErrorBody
 from dce.workspace.events import Event
+from dce.workspace.transfer import ImportReport
 
 _REF = "#/components/schemas/{name}"
 
@@ -28,7 +30,7 @@ class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    kinds: list[Any] = [ErrorAnswer, *Event.__args__]
+    kinds: list[Any] = [ErrorAnswer, ImportReport, *Event.__args__]
     for route in ROUTES:
         kinds += [kind for kind in (route.takes, route.gives) if kind is not None and kind not in kinds]
     refs, schemas = msgspec.json.schema_components(kinds, ref_template=_REF)
@@ -41,6 +43,8 @@ def document() -> dict[str, Any]:
     for route in ROUTES:
         path = re.sub(r":int", "", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, ref_of)
+    paths[EXPORT_PATH] = {"get": _export_operation()}
+    paths[IMPORT_PATH] = {"post": _import_operation(ref_of)}
     paths[EVENTS_PATH] = {"get": _events_operation()}
     return {
         "openapi": "3.1.0",
@@ -87,6 +91,30 @@ def _events_operation() -> dict[str, Any]:
         "summary": "The window's one event stream (server-sent events; `Last-Event-ID` or `cursor` resumes).",
         "parameters": [{"name": "cursor", "in": "query", "schema": {"type": "string"}}],
         "responses": {"200": {"description": "events", "content": {"text/event-stream": {}}}},
+    }
+
+
+def _export_operation() -> dict[str, Any]:
+    return {
+        "summary": "The history as a file.",
+        "parameters": [],
+        "responses": {"200": {"description": "the file", "content": {"application/jsonl": {}}}},
+    }
+
+
+def _import_operation(ref_of: dict[Any, Any]) -> dict[str, Any]:
+    names = {"name": "the file's name", "again": "`yes`: also if this very file was imported before"}
+    return {
+        "summary": "Adds the history in a file to this one's.",
+        "parameters": [
+            {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+            for name, text in names.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/octet-stream": {}}},
+        "responses": {
+            "200": {"description": "done", "content": _json(ref_of[ImportReport])},
+            "default": {"description": "refused or failed", "content": _json(ref_of[ErrorAnswer])},
+        },
     }
 
 
