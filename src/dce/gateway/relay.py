@@ -16,6 +16,8 @@ from dce.gateway.wire import ClientWire
 from dce.wire.errors import DceError
 from dce.wire.sse import comment
 
+DONE = b"data: [DONE]\n\n"
+"""After this all was said; that the connection then broke is nobody's loss."""
 KEPT_CHUNKS = 6
 """The last reason, the usage and the end come in up to three chunks."""
 
@@ -77,7 +79,7 @@ class Relay:
         self._whole = self.frames - self._parsed
         self._exchange = None
         self.error = error
-        if error is not None:
+        if error is not None and not self.tail.endswith(DONE):
             self._wire.write(b"\n\n" + self._dialect.event(error, self._request_id))
         if not self.finished.done():
             self.finished.set_result(None)
