@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -25,7 +26,7 @@ async def answer_json(value: object, accepted: str = "") -> Response:
 
 def answer_error(error: DceError, request_id: str = "") -> Response:
     """`{"error": {…}}` with the status of the error's row."""
-    headers = {"retry-after": str(round(error.retry_after_s))} if error.retry_after_s else None
+    headers = {"retry-after": str(math.ceil(error.retry_after_s))} if error.retry_after_s else None
     return Response(encode_error(error, request_id), error.status, headers, media_type="application/json")
 
 
