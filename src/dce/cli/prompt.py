@@ -84,7 +84,7 @@ def command(
         cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
         note_empty_selection(workspace)
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
-        prepared, costs = asyncio.run(_built(workspace, cycle.id))
+        prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))
         path = ""
         if out == "-" and not is_json:
             data(prepared.prompt.text)
@@ -100,9 +100,13 @@ def command(
     ctx.exit(Exit.NOT_SO if report.is_over else Exit.DONE)
 
 
-async def _built(workspace: "Workspace", cycle_id: int) -> tuple["PreparedPrompt", tuple[FileCost, ...]]:
-    """The prompt, and what each of its files costs."""
+async def _built(
+    workspace: "Workspace", cycle_id: int, *, is_json: bool
+) -> tuple["PreparedPrompt", tuple[FileCost, ...]]:
+    """The prompt, and what each of its files costs, if that is shown: counting them takes as long as counting the whole."""
     prepared = await workspace.build_prompt(cycle_id)
+    if not (is_json or prepared.is_over):
+        return prepared, ()
     counts = await workspace.counter.count([file.text for file in prepared.files])
     costs = (
         FileCost(path=file.path, tokens=count.tokens, exact=count.exact, detail=file.detail)
