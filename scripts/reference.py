@@ -46,7 +46,7 @@ def settings() -> str:
         f"log says which. Running responses end as they began. A restart is needed for {fixed}; the log names those that differ.\n"
     )
     backends = (
-        "\n\n## A backend\n\nAn entry of `backends` is a URL, or a table (`[[backends]]`) with these keys.\n\n"
+        reload + "\n## A backend\n\nAn entry of `backends` is a URL, or a table (`[[backends]]`) with these keys.\n\n"
         "| setting | default | meaning |\n|---|---|---|\n"
     )
     return text + "\n".join(_rows(GatewaySettings)) + backends + "\n".join(_rows(BackendSettings)) + "\n"
