@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     window in tokens, where the server does not tell it. `temperature_spread`, `seed`: see `sampling.py`. `card`: the model card
     these come from, "" for none.
     `secrets`: what is done about secrets in a prompt. `exclude`: patterns as in .gitignore of files that never go in.
+    `tokenizer`: the served model's tokenizer.json, a path or an address, to count here instead of asking the server.
     """
 
     url: str = DEFAULT_URL
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     card: str = ""
     secrets: Literal["refuse", "placeholder", "exclude"] = "refuse"
     exclude: tuple[str, ...] = ()
+    tokenizer: str = ""
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"

@@ -48,6 +48,7 @@ from dce.workspace.settings import MAX_RESPONSES, Settings
 from dce.workspace.shown import ShownFiles
 from dce.workspace.store import STORE_FILE, Store
 from dce.workspace.summaries import Summaries
+from dce.workspace.tokenizer_file import FileTokenizer
 from dce.workspace.tokens import Count, TokenCounter
 from dce.workspace.writer_lock import WriterLock
 
@@ -80,7 +81,11 @@ class Workspace:
         # What is pasted by hand is carried by its owner: no host is sent anything.
         url = "" if settings.provider == "manual" else settings.url
         self.sending = Sending(self.project, self.store, url, settings.secrets)
+        self.tokenizer: FileTokenizer | None = None
         self.counter = TokenCounter(self.store, provider, self.sending.may_count)
+        if settings.tokenizer:  # it counts here, so that any text may be counted
+            self.tokenizer = FileTokenizer(settings.tokenizer, self.project.root, self.project.state_dir)
+            self.counter = TokenCounter(self.store, self.tokenizer)
         self.generator = Generator(self.store, GuardedProvider(provider, self.sending), self.clock)
 
     def reload_settings(self) -> None:
@@ -271,6 +276,9 @@ class Workspace:
 
     async def _priced(self, inputs: PromptInput, models: list[Model], note: str = "") -> PreparedPrompt:
         prompt = await asyncio.to_thread(build, inputs)
+        if self.tokenizer is not None:
+            await self.tokenizer.prepare()
+            note = note or self.tokenizer.problem
         total, counts = await self._counted(prompt)
         wanted = self.settings.model
         model = next((model for model in models if wanted in (None, "", model.id)), None)

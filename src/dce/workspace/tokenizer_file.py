@@ -1,0 +1,124 @@
+"""The served model's `tokenizer.json`, used here: exact counts without asking the server, for texts that may not be sent as well.
+
+What must always hold: a file that cannot be had or read is told by `problem`, and counting goes on as an estimate; what was fetched is
+fetched once; counts are kept under the hash of the file, so that another tokenizer's never stand for them.
+"""
+
+import asyncio
+import hashlib
+import importlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+
+from dce.wire.errors import DceError
+
+MAX_BYTES = 100_000_000
+"""Largest tokenizer.json: real ones have 2 to 35 MB."""
+
+FETCH_TIMEOUT_S = 30.0
+"""Longest silence while it is fetched."""
+
+FOLDER = "tokenizers"
+"""Below `.dce/`: what was fetched, under the hash of its address."""
+
+Counter = Callable[[Sequence[str]], list[int]]
+
+
+def load(content: bytes) -> Counter:
+    """A counter of tokens from the bytes of a tokenizer.json. Raises DceError invalid_input."""
+    try:
+        library = importlib.import_module("tokenizers")
+    except ModuleNotFoundError:
+        raise DceError("invalid_input", "the package `tokenizers` is not installed: pip install tokenizers") from None
+    try:
+        tokenizer = library.Tokenizer.from_buffer(content)
+    except Exception as error:
+        raise DceError("invalid_input", "it is no tokenizer.json that the package `tokenizers` can read") from error
+
+    def count(texts: Sequence[str]) -> list[int]:
+        plain = [text.encode("utf-8", "replace").decode() for text in texts]
+        return [len(found) for found in tokenizer.encode_batch_fast(plain, add_special_tokens=False)]
+
+    return count
+
+
+class FileTokenizer:
+    """A `Tokenizer` from a path (relative to the workspace's root) or an http(s) address."""
+
+    def __init__(
+        self,
+        source: str,
+        root: Path,
+        state_dir: Path,
+        load: Callable[[bytes], Counter] = load,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._source = source
+        self._path = root / source
+        self._folder = state_dir / FOLDER
+        self._load = load
+        self._transport = transport
+        self._counter: Counter | None = None
+        self._name = f"file:{source}"
+        self.problem = ""
+
+    @property
+    def name(self) -> str:
+        """`file:` and the hash of the tokenizer, once it was read."""
+        return self._name
+
+    async def prepare(self) -> None:
+        """Reads (and first fetches) the file, once; a `problem` says why that cannot be."""
+        if self._counter is None and not self.problem:
+            try:
+                await asyncio.to_thread(self._prepare)
+            except DceError as error:
+                self.problem = f"the tokenizer {self._source} cannot be used: {error.message}"
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """The tokens of each text. Raises DceError invalid_input for a `problem`."""
+        await self.prepare()
+        if self._counter is None:
+            raise DceError("invalid_input", self.problem)
+        return await asyncio.to_thread(self._counter, texts)
+
+    def _prepare(self) -> None:
+        content = self._fetched() if self._source.startswith(("http://", "https://")) else _read(self._path)
+        self._counter = self._load(content)
+        self._name = f"file:{hashlib.sha256(content).hexdigest()[:16]}"
+
+    def _fetched(self) -> bytes:
+        kept = self._folder / f"{hashlib.sha256(self._source.encode()).hexdigest()[:16]}.json"
+        if kept.exists():
+            return _read(kept)
+        content = b""
+        try:
+            with (
+                httpx.Client(transport=self._transport, timeout=FETCH_TIMEOUT_S, follow_redirects=True) as client,
+                client.stream("GET", self._source) as answer,
+            ):
+                answer.raise_for_status()
+                for piece in answer.iter_bytes():
+                    content += piece
+                    if len(content) > MAX_BYTES:
+                        raise DceError("invalid_input", f"it has more than {MAX_BYTES:,} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise DceError("invalid_input", f"it cannot be fetched ({error})") from error
+        self._load(content)  # only what can be used is kept
+        self._folder.mkdir(exist_ok=True)
+        temporary = kept.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(content)
+        temporary.replace(kept)
+        return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DceError("invalid_input", f"it has more than {MAX_BYTES:,} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise DceError("invalid_input", f"it cannot be read ({error.strerror or error})") from error
