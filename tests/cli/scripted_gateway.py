@@ -74,10 +74,8 @@ class ScriptedGateway:
         length = int(handler.headers.get("content-length") or 0)
         body = json.loads(handler.rfile.read(length) or b"{}")
         self.requests.append((handler.command, handler.path, body))
-        if handler.path == "/healthz":
+        if handler.path in ("/healthz", "/readyz"):
             return self._json(handler, 200, {"ok": True, "service": "dce-gateway"})
-        if handler.path == "/readyz":
-            return self._json(handler, 200, {"ok": True})
         if handler.path == "/api/dce/privacy" and self.notice:
             return self._text(handler, self.notice)
         if handler.headers.get("authorization") != f"Bearer {KEY}":

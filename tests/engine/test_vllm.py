@@ -73,7 +73,7 @@ def test_a_server_that_dies_says_why(tmp_path: Path) -> None:
 
 def test_a_server_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     """When the time is over the error says so, and the process is gone."""
-    with pytest.raises(DceError, match="not ready after 0.01 s"):
+    with pytest.raises(DceError, match=r"not ready after 0\.01 s"):
         VllmProcess.start(settings(tmp_path, SLEEPS), tmp_path / "log", timeout_s=0.01)
 
 
