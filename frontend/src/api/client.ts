@@ -1,8 +1,6 @@
 // Requests to the panel. Every failure becomes an ApiError in the panel's one error shape, also when nobody answers.
 
 import type {
-  AcceptOrder,
-  AcceptView,
   Allowed,
   BoardView,
   CardChoice,
@@ -31,6 +29,7 @@ import type {
   ServerQuery,
   SettingsEdit,
   SettingsView,
+  SlotsOrder,
   SlotView,
   VersionView,
   WorkspaceView,
@@ -96,9 +95,11 @@ export const api = {
   runChecks: (id: number) => request<BoardView>("POST", `/api/generations/${id}/checks`),
   slot: (generation: number, slot: number) => request<SlotView>("GET", slotPath(generation, slot)),
   stop: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/stop`),
+  regenerateSlots: (generation: number, body: SlotsOrder) =>
+    request<GenerationView>("POST", `/api/generations/${generation}/regenerate`, body),
+  goOn: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/continue`),
   regenerate: (generation: number, slot: number) =>
     request<GenerationView>("POST", `${slotPath(generation, slot)}/regenerate`),
-  accept: (body: AcceptOrder) => request<AcceptView>("POST", "/api/accept", body),
   history: () => request<HistoryView>("GET", "/api/history"),
   search: (words: string) => request<SearchView>("GET", `/api/history/search?q=${encodeURIComponent(words)}`),
   record: (cycle: number) => request<RecordView>("GET", `/api/cycles/${cycle}/record`),

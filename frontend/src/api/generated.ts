@@ -822,6 +822,11 @@ export interface SlotView {
   readonly cursor: string;
 }
 
+/** Which responses of a generation. */
+export interface SlotsOrder {
+  readonly slots: ReadonlyArray<number>;
+}
+
 /** Where a response stands. `queued`: not admitted by the gateway yet; `connecting`: admitted, no token yet. */
 export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated";
 

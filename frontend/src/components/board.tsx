@@ -1,20 +1,78 @@
 // The responses side by side: how far they are while they run, ranked by what is known of them afterwards.
 
-import type { BoardRow, FileChange, GenerationView, SlotProgress } from "../api/generated";
+import { useState } from "react";
+import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
 import { goTo } from "../state/actions";
+import { type Verdict, verdictOf } from "../state/judging";
 import { use } from "../state/store";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
 import { StatusIcon } from "./icons";
+import { JudgedAs } from "./judging";
+import { Matrix } from "./matrix";
 import { Bar, Figures, SlotButtons } from "./progress";
+
+type View = "table" | "files" | "likeness";
+const VIEWS: ReadonlyArray<View> = ["table", "files", "likeness"];
 
 export function Board({ generation }: { generation: GenerationView }) {
   const board = use((state) => state.board);
-  const rows = new Map(board?.rows.map((row) => [row.slot, row]));
+  const [view, setView] = useState<View>("table");
+  const [isHiding, hide] = useState(false);
+  const judgements = board?.judgements ?? [];
+  const rejected = judgements.filter(({ mark }) => mark === "rejected").length;
   const isRunning = generation.slots.some(isActive);
-  // While they run, slots stay where they are; then the best comes first.
-  const rank = (progress: SlotProgress) => (isRunning ? progress.slot : (rows.get(progress.slot)?.rank ?? progress.slot));
-  const slots = generation.slots.toSorted((a, b) => rank(a) - rank(b));
+  return (
+    <div className="board-screen">
+      {!isRunning && board && <Advice verdict={verdictOf(board.rows, judgements)} responses={generation.slots.length} />}
+      {!isRunning && (
+        <div className="row">
+          <div className="facets" role="group" aria-label={text.board.view}>
+            {VIEWS.map((each) => (
+              <button key={each} type="button" aria-pressed={view === each} onClick={() => setView(each)}>
+                {text.board.views[each]}
+              </button>
+            ))}
+          </div>
+          {rejected > 0 && (
+            <label className="row push">
+              <input type="checkbox" checked={isHiding} onChange={() => hide(!isHiding)} />
+              {text.board.hideRejected(rejected)}
+            </label>
+          )}
+        </div>
+      )}
+      {view === "table" || isRunning ? <Table generation={generation} isHiding={isHiding} /> : <Matrix generation={generation.id} view={view} />}
+    </div>
+  );
+}
+
+/** The one glance: which response the board would take first, and why. */
+function Advice({ verdict, responses }: { verdict: Verdict | null; responses: number }) {
+  if (!verdict) return <p className="advice-line is-none">{text.board.noVerdict}</p>;
+  const isGood = verdict.checks === "pass" && verdict.flags.length === 0;
+  return (
+    <p className={isGood ? "advice-line is-good" : "advice-line"}>
+      <button type="button" className={isGood ? "primary" : ""} onClick={() => goTo(verdict.slot)}>
+        {text.board.lookAt(verdict.slot)}
+      </button>
+      <span>{text.board.why(verdict, responses)}</span>
+    </p>
+  );
+}
+
+function Table({ generation, isHiding }: { generation: GenerationView; isHiding: boolean }) {
+  const board = use((state) => state.board);
+  const rows = new Map(board?.rows.map((row) => [row.slot, row]));
+  const judged = new Map(board?.judgements.map((judgement) => [judgement.slot, judgement]));
+  const isRunning = generation.slots.some(isActive);
+  const [order, setOrder] = useState<Order>("best");
+  // While they run, slots stay where they are; then the best comes first, what was rejected last.
+  const rank = (progress: SlotProgress) =>
+    (judged.get(progress.slot)?.mark === "rejected" ? 1_000 : 0) + (rows.get(progress.slot)?.rank ?? progress.slot);
+  const slots = generation.slots
+    .filter((progress) => !isHiding || judged.get(progress.slot)?.mark !== "rejected")
+    .toSorted((a, b) => ORDERS[order](a, b) || (isRunning ? a.slot - b.slot : rank(a) - rank(b)));
   const isChecked = board?.rows.some((row) => row.checks !== null) ?? false;
   return (
     <div className="board-box">
@@ -22,7 +80,16 @@ export function Board({ generation }: { generation: GenerationView }) {
       <thead>
         <tr>
           <th scope="col">{text.board.response}</th>
-          <th scope="col">{text.board.progress}</th>
+          <th scope="col" className="row sort-head">
+            {text.board.progress}
+            <select aria-label={text.board.sortBy} value={order} onChange={(event) => setOrder(event.target.value as Order)}>
+              {(Object.keys(ORDERS) as Order[]).map((each) => (
+                <option key={each} value={each}>
+                  {text.board.orders[each]}
+                </option>
+              ))}
+            </select>
+          </th>
           <th scope="col">{text.board.files}</th>
           {isChecked && <th scope="col">{text.board.checks}</th>}
           <th scope="col">
@@ -39,6 +106,7 @@ export function Board({ generation }: { generation: GenerationView }) {
             key={progress.slot}
             progress={progress}
             row={isActive(progress) ? undefined : rows.get(progress.slot)}
+            judgement={judged.get(progress.slot)}
             generation={generation}
             isChecked={isChecked}
           />
@@ -49,16 +117,24 @@ export function Board({ generation }: { generation: GenerationView }) {
   );
 }
 
+type Order = "best" | "total" | "answer";
+const ORDERS: Readonly<Record<Order, (a: SlotProgress, b: SlotProgress) => number>> = {
+  best: () => 0,
+  total: (a, b) => b.tokens.thinking + b.tokens.answer - a.tokens.thinking - a.tokens.answer,
+  answer: (a, b) => b.tokens.answer - a.tokens.answer,
+};
+
 interface RowProps {
   progress: SlotProgress;
   row: BoardRow | undefined;
+  judgement: Judgement | undefined;
   generation: GenerationView;
   isChecked: boolean;
 }
 
-function Row({ progress, row, generation, isChecked }: RowProps) {
+function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
   return (
-    <tr className={`status-${progress.status}`}>
+    <tr className={`status-${progress.status} is-${judgement?.mark || "unmarked"}`}>
       <th scope="row">
         <button type="button" className="open" onClick={() => goTo(progress.slot)}>
           <span className="hidden">{text.board.open}</span>
@@ -66,6 +142,7 @@ function Row({ progress, row, generation, isChecked }: RowProps) {
           <b>{progress.slot}</b>{" "}
           <span className="muted">{progress.status}</span>
         </button>
+        {judgement && <JudgedAs judgement={judgement} />}
       </th>
       <td className="progress-cell">
         <Bar progress={progress} generation={generation} />

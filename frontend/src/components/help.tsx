@@ -2,6 +2,7 @@
 
 import { useEffect } from "react";
 import { goTo, openPane, showFacet } from "../state/actions";
+import type { Facet } from "../state/place";
 import { get } from "../state/store";
 import { text } from "../text/messages";
 import { Dialog } from "./dialog";
@@ -35,6 +36,7 @@ const ACTS: Readonly<Record<string, () => void>> = {
   k: () => step(-1),
   p: () => facet("answer"),
   d: () => facet("diff"),
+  l: () => facet("pick"),
   r: () => facet("raw"),
   a: () => document.getElementById("accept")?.click(),
   f: () => document.getElementById("file-filter")?.focus(),
@@ -45,7 +47,7 @@ const ACTS: Readonly<Record<string, () => void>> = {
   s: () => openPane("settings"),
 };
 
-const facet = (name: "answer" | "diff" | "raw") => {
+const facet = (name: Facet) => {
   if (get().place.slot !== null) showFacet(name);
 };
 

@@ -1,14 +1,15 @@
 // How far one response is: thinking, answer and what is left of the limit; and the two things one can do about it.
 
-import { useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import type { GenerationView, SlotProgress } from "../api/generated";
-import { regenerate, stop } from "../state/actions";
+import { goOn, regenerate, regenerateSlots, stop, stopAll } from "../state/actions";
 import { use } from "../state/store";
 import { isActive, rate, seconds, tokensOf } from "../text/words";
 import { text } from "../text/messages";
 import { Refresh } from "./icons";
 
 const ARMED_MS = 3_000;
+const TICK_MS = 500;
 const MIN_SCALE = 250;
 
 /** How many tokens a full bar stands for: the limit, or without one a bit more than the longest response has. */
@@ -32,25 +33,37 @@ export function Bar({ progress, generation }: { progress: SlotProgress; generati
 }
 
 export function Figures({ progress }: { progress: SlotProgress }) {
+  const { position, ttft_s: ttft } = progress;
   return (
     <span className="figures">
+      {position !== null && <span>{text.progress.place(position)}</span>}
       <span>{text.progress.tokens(tokensOf(progress.tokens))}</span>
       <span>{rate(progress.tokens_per_s)}</span>
-      <span>{seconds(progress.elapsed_s)}</span>
+      {ttft !== null && <span title={text.progress.ttftTitle}>{text.progress.ttft(seconds(ttft))}</span>}
+      <Timer progress={progress} />
     </span>
   );
 }
 
-/** Stop while it runs; afterwards regenerate, which asks twice because it takes the model's time. */
+/** Runs on by itself between two events: a response that waits is no dead one. */
+function Timer({ progress }: { progress: SlotProgress }) {
+  const { elapsed_s: elapsed } = progress;
+  const isRunning = isActive(progress) && elapsed !== null;
+  const [ahead, setAhead] = useState({ from: progress, by: 0 });
+  useEffect(() => {
+    if (!isRunning) return;
+    const began = performance.now();
+    const timer = setInterval(() => setAhead({ from: progress, by: (performance.now() - began) / 1000 }), TICK_MS);
+    return () => clearInterval(timer);
+  }, [progress, isRunning]);
+  if (elapsed === null) return null;
+  return <span>{seconds(elapsed + (isRunning && ahead.from === progress ? ahead.by : 0))}</span>;
+}
+
+/** Stop while it runs; afterwards go on where it was cut, or regenerate. */
 export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgress; isSmall?: boolean }) {
   const { slot } = progress;
-  const isBusy = use((state) => state.busy.has(`stop ${slot}`) || state.busy.has(`regenerate ${slot}`));
-  const [isArmed, arm] = useState(false);
-  useEffect(() => {
-    if (!isArmed) return;
-    const timer = setTimeout(() => arm(false), ARMED_MS);
-    return () => clearTimeout(timer);
-  }, [isArmed]);
+  const isBusy = use((state) => ACTS.some((act) => state.busy.has(`${act} ${slot}`)));
   if (isActive(progress)) {
     return (
       <button type="button" className="small" disabled={isBusy} aria-label={text.progress.stopSlot(slot)} onClick={() => stop(slot)}>
@@ -59,18 +72,102 @@ export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgr
     );
   }
   return (
+    <span className="slot-buttons">
+      {CUT.has(progress.status) && progress.tokens.answer > 0 && (
+        <button
+          type="button"
+          className="small"
+          disabled={isBusy}
+          aria-label={text.progress.continueSlot(slot)}
+          title={text.progress.continueTitle}
+          onClick={() => goOn(slot)}
+        >
+          {text.progress.goOn}
+        </button>
+      )}
+      <TwoClicks
+        label={text.progress.regenerateSlot(slot)}
+        title={text.progress.regenerateTitle}
+        isBusy={isBusy}
+        onSure={() => regenerate(slot)}
+      >
+        {isSmall ? <Refresh /> : text.progress.regenerate}
+      </TwoClicks>
+    </span>
+  );
+}
+
+const ACTS = ["stop", "regenerate", "continue"];
+/** Ended before the model said that it had done. */
+const CUT: ReadonlySet<string> = new Set(["truncated", "stopped", "interrupted", "error"]);
+
+interface TwoClicksProps {
+  label: string;
+  title: string;
+  isBusy: boolean;
+  onSure: () => void;
+  children: ReactNode;
+}
+
+/** A button that asks a second time, because what it does takes the model's time. */
+export function TwoClicks({ label, title, isBusy, onSure, children }: TwoClicksProps) {
+  const [isArmed, arm] = useState(false);
+  useEffect(() => {
+    if (!isArmed) return;
+    const timer = setTimeout(() => arm(false), ARMED_MS);
+    return () => clearTimeout(timer);
+  }, [isArmed]);
+  return (
     <button
       type="button"
       className={isArmed ? "small is-armed" : "small"}
       disabled={isBusy}
-      aria-label={text.progress.regenerateSlot(slot, isArmed)}
-      title={text.progress.regenerateTitle}
+      aria-label={isArmed ? text.progress.sureOf(label) : label}
+      title={title}
       onClick={() => {
         arm(!isArmed);
-        if (isArmed) void regenerate(slot);
+        if (isArmed) onSure();
       }}
     >
-      {isArmed ? text.progress.sure : isSmall ? <Refresh /> : text.progress.regenerate}
+      {isArmed ? text.progress.sure : children}
     </button>
   );
 }
+
+/** All of them: what is being written in a second, and what can be asked for again. */
+export function AllButtons({ generation }: { generation: GenerationView }) {
+  const isBusy = use((state) => state.busy.has("stop") || state.busy.has("again"));
+  const running = generation.slots.filter(isActive);
+  const failed = generation.slots.filter((slot) => FAILED.has(slot.status)).map((slot) => slot.slot);
+  const speed = running.reduce((sum, slot) => sum + (slot.tokens_per_s ?? 0), 0);
+  if (running.length > 0) {
+    return (
+      <>
+        {speed > 0 && <span className="muted figures">{text.progress.together(rate(speed))}</span>}
+        <button type="button" disabled={isBusy} onClick={() => stopAll()}>
+          {text.progress.stopAll}
+        </button>
+      </>
+    );
+  }
+  return (
+    <>
+      {failed.length > 0 && (
+        <button type="button" className="small" disabled={isBusy} title={text.progress.fillTitle} onClick={() => regenerateSlots(failed)}>
+          {text.progress.fill(failed.length)}
+        </button>
+      )}
+      <TwoClicks
+        label={text.progress.regenerateAll}
+        title={text.progress.regenerateTitle}
+        isBusy={isBusy}
+        onSure={() => regenerateSlots(generation.slots.map((slot) => slot.slot))}
+      >
+        {text.progress.regenerateAll}
+      </TwoClicks>
+    </>
+  );
+}
+
+/** Slots that hold no answer that could be taken. */
+const FAILED: ReadonlySet<string> = new Set(["error", "interrupted", "stopped"]);

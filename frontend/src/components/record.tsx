@@ -2,8 +2,8 @@
 
 import { useState } from "react";
 import { api } from "../api/client";
-import type { Acceptance, GenerationSummary, PlannedWrite, RecordView, VersionRow, VersionView } from "../api/generated";
-import { attempt, chooseCycle, go, loadWorkspace, openPane, restore } from "../state/actions";
+import type { Acceptance, AcceptedFile, GenerationSummary, RecordView, VersionRow, VersionView } from "../api/generated";
+import { attempt, chooseCycle, go, loadWorkspace, openPane } from "../state/actions";
 import { useAnswer } from "../state/answer";
 import { NOWHERE } from "../state/place";
 import { notify, use } from "../state/store";
@@ -14,7 +14,7 @@ import { Dialog } from "./dialog";
 import { StatusIcon } from "./icons";
 import { Markdown } from "./markdown";
 import { ErrorLine } from "./notices";
-import { WriteList } from "./restore";
+import { Restore } from "./restore";
 
 export function CycleRecord({ cycle }: { cycle: number }) {
   const [view, error] = useAnswer<RecordView>(() => api.record(cycle), `record ${cycle}`);
@@ -123,54 +123,26 @@ function Generation({ generation, versions }: { generation: GenerationSummary; v
 }
 
 function Accepted({ acceptance }: { acceptance: Acceptance }) {
-  const isBusy = use((state) => state.busy.has("restore"));
-  const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
-  const isRefused = writes?.some((write) => write.refused) ?? false;
-  const files = acceptance.files.length;
   return (
     <li className="row accepted-row">
       <span>
         {text.history.acceptance(moment(acceptance.created_at), acceptance.slot, acceptance.generation, acceptance.version)}
-        <span className="muted accepted-files">{acceptance.files.map((file) => file.path).join(", ")}</span>
+        <span className="muted accepted-files">{acceptance.files.map(fileOf).join(", ")}</span>
       </span>
       <span className="row push">
         <span className="muted">
           {acceptance.restored_at === null ? text.history.inForce : text.history.restoredAt(moment(acceptance.restored_at))}
         </span>
-        {acceptance.restored_at === null && (
-          <button
-            type="button"
-            disabled={isBusy}
-            onClick={async () => {
-              const view = await restore(acceptance.id, true);
-              if (view) setWrites(view.writes);
-            }}
-          >
-            {text.accept.restore}
-          </button>
-        )}
+        {acceptance.restored_at === null && <Restore acceptance={acceptance} />}
       </span>
-      <Dialog title={text.accept.restoreTitle} isOpen={writes !== null} onClose={() => setWrites(null)}>
-        <WriteList writes={writes ?? []} />
-        {isRefused && <p className="error-line">{text.accept.edited}</p>}
-        <div className="row buttons">
-          <button type="button" onClick={() => setWrites(null)}>
-            {text.shell.cancel}
-          </button>
-          <button
-            type="button"
-            className="primary push"
-            disabled={isRefused || isBusy}
-            onClick={async () => {
-              if (await restore(acceptance.id, false)) setWrites(null);
-            }}
-          >
-            {text.accept.restoreFiles(files)}
-          </button>
-        </div>
-      </Dialog>
     </li>
   );
+}
+
+/** A file, and the responses that it is from where that is not the acceptance's own alone. */
+function fileOf({ path, slot, also }: AcceptedFile): string {
+  const others = [...(slot > 0 ? [slot] : []), ...also];
+  return others.length > 0 ? text.accept.fileFrom(path, others) : path;
 }
 
 function Delete({ cycle }: { cycle: number }) {

@@ -2,23 +2,27 @@
 
 import { useState } from "react";
 import type { BlockView, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
-import { accept, showFacet } from "../state/actions";
+import { accept, openPane, showFacet } from "../state/actions";
+import { correct } from "../state/judging";
 import type { Facet } from "../state/place";
 import { use } from "../state/store";
+import type { LiveResponse } from "../text/livetext";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
 import { Checks, Flag, Lines } from "./board";
-import { Dialog } from "./dialog";
 import { Diff } from "./diff";
+import { JudgeBar } from "./judging";
 import { Markdown } from "./markdown";
 import { ErrorLine } from "./notices";
+import { Picker } from "./pick";
 import { Bar, Figures, SlotButtons } from "./progress";
 import { RawText } from "./rawtext";
-import { WriteList } from "./restore";
+import { WriteDialog } from "./writes";
 
 const FACETS: ReadonlyArray<readonly [Facet, string]> = [
   ["answer", "p"],
   ["diff", "d"],
+  ["pick", "l"],
   ["raw", "r"],
 ];
 
@@ -39,10 +43,12 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
             {text.review.group(row.cluster)}
           </span>
         )}
-        {progress.version > 1 && <span className="muted">{text.review.version(progress.version)}</span>}
+        {progress.version > 1 && <Versions generation={generation} progress={progress} />}
+        {progress.finish_reason === "corrected" && <span className="badge">{text.review.corrected}</span>}
         <SlotButtons progress={progress} />
       </div>
       {progress.error && <ErrorLine error={progress.error} />}
+      {!isActive(progress) && <JudgeBar generation={generation} slot={progress.slot} />}
       <div className="facets" role="group" aria-label={text.review.view}>
         {FACETS.map(([name, key]) => (
           <button
@@ -50,7 +56,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
             type="button"
             aria-pressed={facet === name}
             aria-keyshortcuts={key}
-            disabled={name === "diff" && (reading?.files.length ?? 0) === 0}
+            disabled={(name === "diff" || name === "pick") && (reading?.files.length ?? 0) === 0}
             onClick={() => showFacet(name)}
           >
             {text.review.facets[name]}
@@ -60,7 +66,9 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
       {shown === null ? (
         <p className="empty">{text.shell.loading}</p>
       ) : facet === "raw" || reading === null ? (
-        <RawText live={shown.live} isActive={isActive(progress)} />
+        <Raw key={`${progress.slot} ${progress.version}`} live={shown.live} progress={progress} />
+      ) : facet === "pick" && reading.files.length > 0 ? (
+        <Picker key={progress.slot} generation={generation.id} slot={progress.slot} files={reading.files} />
       ) : facet === "diff" && reading.files.length > 0 ? (
         <Diff generation={generation} slot={progress.slot} files={reading.files} />
       ) : (
@@ -81,11 +89,9 @@ function Answer({ slot, reading }: { slot: number; reading: ReadingView }) {
           </button>
         </p>
       )}
-      {(reading.flags.length > 0 || reading.notes.length > 0) && (
+      {(flagsOf(reading).size > 0 || reading.notes.length > 0) && (
         <div className="notes">
-          {reading.flags.map((flag) => (
-            <Flag key={flag} flag={flag} />
-          ))}
+          <Reasons reading={reading} />
           {reading.notes.map((note) => (
             <p key={note} className="muted">
               {note}
@@ -106,6 +112,26 @@ function Answer({ slot, reading }: { slot: number; reading: ReadingView }) {
   );
 }
 
+/** Every flag of the answer and of its files, with the files that have it. */
+function flagsOf(reading: ReadingView): ReadonlyMap<string, ReadonlyArray<string>> {
+  const found = new Map<string, string[]>(reading.flags.map((flag) => [flag, []]));
+  for (const file of reading.files) for (const flag of file.flags) found.set(flag, [...(found.get(flag) ?? []), file.path]);
+  return found;
+}
+
+function Reasons({ reading }: { reading: ReadingView }) {
+  return (
+    <ul className="reasons">
+      {[...flagsOf(reading)].map(([flag, paths]) => (
+        <li key={flag}>
+          <Flag flag={flag} /> {text.review.flags[flag]}
+          {paths.length > 0 && <span className="path"> {paths.join(", ")}</span>}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Prose({ title, body }: { title: string; body: string }) {
   if (!body) return null;
   return (
@@ -122,17 +148,20 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
   const isBusy = use((state) => state.busy.has("accept"));
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
   const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
+  const [isMerging, setMerging] = useState(false);
   const chosen = files.filter((file) => canWrite(file) && !left.has(file.path)).map((file) => file.path);
   const toggle = (path: string) => {
     const next = new Set(left);
     if (!next.delete(path)) next.add(path);
     setLeft(next);
   };
-  const preview = async () => {
-    const view = await accept(slot, chosen, true);
+  const close = () => setWrites(null);
+  const preview = async (merge: boolean) => {
+    setMerging(merge);
+    const view = await accept(slot, chosen, true, merge);
     if (view) setWrites(view.writes);
   };
-  const isRefused = writes?.some((write) => write.refused) ?? false;
+  const isStale = writes?.some((write) => write.code === "stale_file" || write.merged) ?? false;
   return (
     <section>
       <h3>{text.review.files}</h3>
@@ -147,31 +176,90 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
         ))}
       </ul>
       <div className="row">
-        <button type="button" id="accept" className="primary" disabled={chosen.length === 0 || isBusy} onClick={preview} aria-keyshortcuts="a">
+        <button type="button" id="accept" className="primary" disabled={chosen.length === 0 || isBusy} onClick={() => preview(false)} aria-keyshortcuts="a">
           {chosen.length === 0 ? text.accept.nothing : text.accept.accept(chosen.length)}
         </button>
       </div>
-      <Dialog title={text.accept.title(slot)} isOpen={writes !== null} onClose={() => setWrites(null)}>
+      <WriteDialog
+        title={text.accept.title(slot)}
+        writes={writes}
+        refusal={text.accept.leaveOut}
+        action={text.accept.write(chosen.length)}
+        onClose={close}
+        onWrite={async () => {
+          if (await accept(slot, chosen, false, isMerging)) close();
+        }}
+      >
         <p>{text.accept.explain}</p>
-        <WriteList writes={writes ?? []} />
-        {isRefused && <p className="error-line">{text.accept.leaveOut}</p>}
-        <div className="row buttons">
-          <button type="button" onClick={() => setWrites(null)}>
-            {text.shell.cancel}
-          </button>
-          <button
-            type="button"
-            className="primary push"
-            disabled={isRefused || isBusy}
-            onClick={async () => {
-              if (await accept(slot, chosen, false)) setWrites(null);
-            }}
-          >
-            {text.accept.write(chosen.length)}
-          </button>
-        </div>
-      </Dialog>
+        {isStale && (
+          <label className="row">
+            <input type="checkbox" checked={isMerging} onChange={() => preview(!isMerging)} />
+            {text.accept.merge}
+          </label>
+        )}
+      </WriteDialog>
     </section>
+  );
+}
+
+/** Which version is in view; an earlier one opens in the record. */
+function Versions({ generation, progress }: { generation: GenerationView; progress: SlotProgress }) {
+  return (
+    <span className="row">
+      <span className="muted">{text.review.version(progress.version)}</span>
+      <button
+        type="button"
+        className="quiet small"
+        onClick={() => openPane("history", `${generation.cycle}`)}
+      >
+        {text.review.earlier}
+      </button>
+    </span>
+  );
+}
+
+/** The model's own words; a person may put them right, as a version of their own. */
+function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress }) {
+  const [draft, setDraft] = useState<string | null>(null);
+  const isBusy = use((state) => state.busy.has(`correct ${progress.slot}`));
+  if (draft === null) {
+    return (
+      <>
+        {!isActive(progress) && (
+          <div className="row">
+            <span className="muted">{text.review.correctExplain}</span>
+            <button type="button" className="small push" onClick={() => setDraft(live.text.toString())}>
+              {text.review.correct}
+            </button>
+          </div>
+        )}
+        <RawText live={live} isActive={isActive(progress)} />
+      </>
+    );
+  }
+  return (
+    <div className="correction">
+      <textarea
+        aria-label={text.review.correctLabel}
+        className="correction-text"
+        value={draft}
+        spellCheck={false}
+        onChange={(event) => setDraft(event.target.value)}
+      />
+      <div className="row">
+        <button type="button" onClick={() => setDraft(null)}>
+          {text.shell.cancel}
+        </button>
+        <button
+          type="button"
+          className="primary push"
+          disabled={isBusy || draft === live.text.toString() || draft.trim() === ""}
+          onClick={() => correct(progress.slot, progress.version, draft)}
+        >
+          {text.review.keepCorrection}
+        </button>
+      </div>
+    </div>
   );
 }
 

@@ -2,16 +2,18 @@
 
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import type { GenerationView, SlotProgress } from "../api/generated";
-import { go, goTo, runChecks, stopAll } from "../state/actions";
+import { go, goTo, runChecks } from "../state/actions";
 import { NOWHERE } from "../state/place";
 import { use } from "../state/store";
 import { clock, isActive } from "../text/words";
 import { text } from "../text/messages";
 import { Board } from "./board";
 import { Failing, Passing, StatusIcon } from "./icons";
+import { AllButtons } from "./progress";
 import { ResponsePanel } from "./response";
 import { FirstSteps } from "./firststeps";
 import { RestoreBar } from "./restore";
+import { Tray } from "./tray";
 
 export function Responses() {
   const generation = use((state) => state.generation);
@@ -45,6 +47,7 @@ export function Responses() {
           </TabPanel>
         ))}
       </Tabs>
+      <Tray generation={generation.id} />
     </section>
   );
 }
@@ -99,11 +102,7 @@ function GenerationBar({ generation }: { generation: GenerationView }) {
         {running > 0 ? text.progress.areRunning : summary(generation.slots, 0)}
       </span>
       <span className="push row">
-        {running > 0 && (
-          <button type="button" onClick={() => stopAll()}>
-            {text.progress.stopAll}
-          </button>
-        )}
+        <AllButtons generation={generation} />
         {(workspace?.checks.length ?? 0) > 0 && running < generation.slots.length && (
           <button type="button" disabled={isChecking} onClick={() => runChecks()} title={workspace?.checks.join(", ")}>
             {isChecking ? text.progress.checking : text.progress.runChecks}

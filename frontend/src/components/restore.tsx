@@ -1,65 +1,56 @@
-// What of a response is in the workspace now, and the way back.
+// What of which response is in the workspace now, and the way back: of the newest, and of any that was written before.
 
 import { useState } from "react";
-import type { PlannedWrite } from "../api/generated";
+import type { Acceptance, PlannedWrite } from "../api/generated";
 import { restore } from "../state/actions";
 import { use } from "../state/store";
+import { moment } from "../text/words";
 import { text } from "../text/messages";
-import { Lines } from "./board";
-import { Dialog } from "./dialog";
+import { WriteDialog } from "./writes";
 
 export function RestoreBar() {
   const acceptance = use((state) => state.workspace?.restorable ?? null);
-  const isBusy = use((state) => state.busy.has("restore"));
-  const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
   if (!acceptance) return null;
-  const preview = async () => {
-    const view = await restore(acceptance.id, true);
-    if (view) setWrites(view.writes);
-  };
-  const isRefused = writes?.some((write) => write.refused) ?? false;
+  const { git } = acceptance;
   return (
     <div className="banner is-accepted">
       <p>
-        {text.accept.inWorkspace(acceptance.files.length, acceptance.slot, acceptance.generation)}
+        {text.accept.inWorkspace(acceptance.files.length, acceptance.slot, acceptance.generation)}{" "}
+        <span className="muted">{text.accept.since(moment(acceptance.created_at), git.ref)}</span>
       </p>
-      <button type="button" id="restore" disabled={isBusy} onClick={preview}>
-        {text.accept.restore}
-      </button>
-      <Dialog title={text.accept.restoreTitle} isOpen={writes !== null} onClose={() => setWrites(null)}>
-        <WriteList writes={writes ?? []} />
-        {isRefused && <p className="error-line">{text.accept.edited}</p>}
-        <div className="row buttons">
-          <button type="button" onClick={() => setWrites(null)}>
-            {text.shell.cancel}
-          </button>
-          <button
-            type="button"
-            className="primary push"
-            disabled={isRefused || isBusy}
-            onClick={async () => {
-              if (await restore(acceptance.id, false)) setWrites(null);
-            }}
-          >
-            {text.accept.restoreFiles(acceptance.files.length)}
-          </button>
-        </div>
-      </Dialog>
+      <Restore acceptance={acceptance} id="restore" />
     </div>
   );
 }
 
-/** What would happen to each file. */
-export function WriteList({ writes }: { writes: ReadonlyArray<PlannedWrite> }) {
+/** The button that takes an acceptance back, after a look at what that does. */
+export function Restore({ acceptance, id }: { acceptance: Acceptance; id?: string }) {
+  const isBusy = use((state) => state.busy.has("restore"));
+  const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
+  const close = () => setWrites(null);
   return (
-    <ul className="writes">
-      {writes.map((write) => (
-        <li key={write.path} className={write.refused ? "is-refused" : ""}>
-          <span className="path">{write.path}</span>
-          <Lines change={write.change} added={write.added} removed={write.removed} />
-          {write.refused && <span className="error-text">{text.accept.refused(write.refused)}</span>}
-        </li>
-      ))}
-    </ul>
+    <>
+      <button
+        type="button"
+        id={id}
+        disabled={isBusy}
+        onClick={async () => {
+          const view = await restore(acceptance.id, true);
+          if (view) setWrites(view.writes);
+        }}
+      >
+        {text.accept.restore}
+      </button>
+      <WriteDialog
+        title={text.accept.restoreTitle}
+        writes={writes}
+        refusal={text.accept.edited}
+        action={text.accept.restoreFiles(acceptance.files.length)}
+        onClose={close}
+        onWrite={async () => {
+          if (await restore(acceptance.id, false)) close();
+        }}
+      />
+    </>
   );
 }

@@ -1,6 +1,7 @@
 // What a person can do, and loading what a screen shows. Errors end in a notice; nothing here throws.
 
 import { api, errorBody } from "../api/client";
+import { acceptApi } from "../api/accept";
 import { contextApi } from "../api/context";
 import type { CycleEdit, RestoreView, AcceptView } from "../api/generated";
 import { LiveResponse } from "../text/livetext";
@@ -208,6 +209,11 @@ export const stop = (slot: number) => onGeneration(`stop ${slot}`, (id) => api.s
 export const stopAll = () => onGeneration("stop", (id) => api.stopAll(id));
 export const regenerate = (slot: number) => onGeneration(`regenerate ${slot}`, (id) => api.regenerate(id, slot));
 
+export const regenerateSlots = (slots: ReadonlyArray<number>) =>
+  onGeneration("again", (id) => api.regenerateSlots(id, { slots }));
+/** On from where a response was cut, as its next version. */
+export const goOn = (slot: number) => onGeneration(`continue ${slot}`, (id) => api.goOn(id, slot));
+
 function onGeneration(name: string, work: (id: number) => Promise<unknown>): Promise<unknown> {
   const { generation } = get().place;
   return generation === null
@@ -224,10 +230,15 @@ export const runChecks = () =>
     if (get().place.generation === id) set({ board });
   });
 
-export async function accept(slot: number, paths: ReadonlyArray<string>, dryRun: boolean): Promise<AcceptView | false> {
+export async function accept(
+  slot: number,
+  paths: ReadonlyArray<string>,
+  dryRun: boolean,
+  merge = false,
+): Promise<AcceptView | false> {
   const { generation } = get().place;
   if (generation === null) return false;
-  const view = await attempt("accept", () => api.accept({ generation, slot, paths, dry_run: dryRun }));
+  const view = await attempt("accept", () => acceptApi.accept({ generation, slot, paths, merge, dry_run: dryRun }));
   if (view && !dryRun) {
     const written = view.writes.filter(({ change }) => change !== "same").length;
     notify({ kind: "done", text: text.accept.written(written, slot) });

@@ -1,7 +1,7 @@
 // Where the window is looking, as the address: `#c2/g3/r4/diff!settings/cards` is the diff of response 4 of generation 3 of cycle 2,
 // with the settings' cards over it. Every part may be missing. A reload and the back button come to the same place.
 
-export const FACETS = ["answer", "diff", "raw"] as const;
+export const FACETS = ["answer", "diff", "pick", "raw"] as const;
 /** A view of one response. */
 export type Facet = (typeof FACETS)[number];
 

@@ -6,7 +6,7 @@ exactly while something of ours writes (it is counted within the process); every
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from dce.panel.filetable import FileTable
@@ -101,6 +101,15 @@ class Session:
 
     async def regenerate(self, generation: Generation, slots: Sequence[int]) -> None:
         """Has slots written anew, as a new version. Returns when that has begun or failed to."""
+        await self._again(generation, lambda where, hear: where.generator.run(generation, hear, slots))
+
+    async def go_on(self, generation: Generation, slot: int) -> None:
+        """Goes on with a response that was cut, as its next version. Returns when that has begun or failed to."""
+        await self._again(generation, lambda where, hear: where.generator.go_on(generation, slot, hear))
+
+    async def _again(
+        self, generation: Generation, work: Callable[[Workspace, Callable[[Event], None]], Awaitable[None]]
+    ) -> None:
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def hear(event: Event) -> None:
@@ -111,8 +120,7 @@ class Session:
         async def run() -> None:
             with self.workspace.writer_lock("panel"):
                 self._runs[task] = generation.id
-                workspace = await asyncio.to_thread(self.workspace.for_generation, generation.id)
-                await workspace.generator.run(generation, hear, slots)
+                await work(await asyncio.to_thread(self.workspace.for_generation, generation.id), hear)
 
         task = self._spawn(run(), begun)
         await begun

@@ -3,7 +3,7 @@
 import type { Facet } from "../../state/place";
 import { number } from "../words";
 
-const facets: Readonly<Record<Facet, string>> = { answer: "Answer", diff: "Diff", raw: "Raw" };
+const facets: Readonly<Record<Facet, string>> = { answer: "Answer", diff: "Diff", pick: "Pick", raw: "Raw" };
 
 /** What the flags of the board and of files mean. */
 const flags: Readonly<Record<string, string>> = {
@@ -34,6 +34,19 @@ export const review = {
   showText: "Show text",
   hideText: "Hide text",
   picture: (name: string, url: string) => `[picture${name && `: ${name}`}, not loaded: ${url}]`,
+  earlier: "Earlier ones",
+  corrected: "put right by hand",
+  correct: "Put right by hand",
+  correctExplain: "The model’s own words.",
+  correctLabel: "The answer’s text, to be put right",
+  keepCorrection: "Keep as a version of its own",
+  judgement: "What you think of it",
+  mark: { shortlisted: "Shortlist", rejected: "Reject" },
+  rating: "Rating",
+  rate: (stars: number) => `${stars} of 5`,
+  base: "Base of the next cycle",
+  baseTitle: "The next cycle’s prompt tells what this response did",
+  note: "Note",
   thinking: "Thinking",
   rawText: "Answer, raw text",
   waiting: "Waiting for the first word…",

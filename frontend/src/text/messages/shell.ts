@@ -16,7 +16,7 @@ const keys: ReadonlyArray<readonly [string, string]> = [
   ["1 … 9, 0", "Response 1 … 9, 10"],
   ["b", "The board"],
   ["j, k", "Next, previous response"],
-  ["p, d, r", "Answer (parsed), diff, raw text"],
+  ["p, d, l, r", "Answer (parsed), diff, lines to pick, raw text"],
   ["a", "Accept the chosen files"],
   ["f", "Filter the files"],
   ["c", "The cycle’s text"],

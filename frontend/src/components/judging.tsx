@@ -1,0 +1,112 @@
+// What the curator thinks of a response: shortlisted or rejected, a rating, a note, and whether the next cycle starts from it.
+
+import { useState } from "react";
+import type { GenerationView, Judgement } from "../api/generated";
+import { chooseBase, isBaseIn, judge, judgementIn } from "../state/judging";
+import { use } from "../state/store";
+import { text } from "../text/messages";
+import { Check, Cross, Icon } from "./icons";
+
+const MARKS = ["shortlisted", "rejected"] as const;
+const RATINGS = [1, 2, 3, 4, 5];
+
+export function Star({ isOn }: { isOn: boolean }) {
+  return (
+    <Icon className={isOn ? "star is-on" : "star"}>
+      <path d="m8 2.2 1.8 3.7 4 .6-2.9 2.8.7 4L8 11.4l-3.6 1.9.7-4L2.2 6.5l4-.6z" />
+    </Icon>
+  );
+}
+
+/** In a row of the board. */
+export function JudgedAs({ judgement }: { judgement: Judgement }) {
+  const { mark, rating, note } = judgement;
+  return (
+    <span className="judged-as" title={note}>
+      {mark && (
+        <span className={`mark is-${mark}`}>
+          {mark === "rejected" ? <Cross /> : <Check />}
+          {text.board.marks[mark]}
+        </span>
+      )}
+      {rating > 0 && (
+        <span className="stars">
+          <Star isOn /> {rating}
+          <span className="hidden"> {text.board.rated(rating)}</span>
+        </span>
+      )}
+      {note && <span className="muted note-start">{note}</span>}
+    </span>
+  );
+}
+
+export function JudgeBar({ generation, slot }: { generation: GenerationView; slot: number }) {
+  const judgement = use((state) => judgementIn(state, slot));
+  const isBase = use((state) => isBaseIn(state, generation, slot));
+  const isBusy = use((state) => state.busy.has(`judge ${slot}`) || state.busy.has(`base ${slot}`));
+  const version = generation.slots.find((each) => each.slot === slot)?.version;
+  const mark = judgement?.mark ?? "";
+  const rating = judgement?.rating ?? 0;
+  return (
+    <div className="row judge-bar" role="group" aria-label={text.review.judgement}>
+      {MARKS.map((each) => (
+        <button
+          key={each}
+          type="button"
+          className={`small mark-button is-${each}`}
+          aria-pressed={mark === each}
+          disabled={isBusy}
+          onClick={() => judge(slot, { mark: mark === each ? "" : each })}
+        >
+          {each === "rejected" ? <Cross /> : <Check />}
+          {text.review.mark[each]}
+        </button>
+      ))}
+      <span className="stars" role="group" aria-label={text.review.rating}>
+        {RATINGS.map((each) => (
+          <button
+            key={each}
+            type="button"
+            className="quiet small star-button"
+            aria-label={text.review.rate(each)}
+            aria-pressed={rating === each}
+            disabled={isBusy}
+            onClick={() => judge(slot, { rating: rating === each ? 0 : each })}
+          >
+            <Star isOn={each <= rating} />
+          </button>
+        ))}
+      </span>
+      <button
+        type="button"
+        className="small"
+        aria-pressed={isBase}
+        disabled={isBusy}
+        title={text.review.baseTitle}
+        onClick={() => chooseBase(slot, !isBase)}
+      >
+        {text.review.base}
+      </button>
+      <Note key={`${generation.id} ${slot} ${version}`} slot={slot} kept={judgement?.note ?? ""} />
+    </div>
+  );
+}
+
+/** Kept when it is left. What another window wrote shows as long as nothing is being written here. */
+function Note({ slot, kept }: { slot: number; kept: string }) {
+  const [draft, setDraft] = useState<string | null>(null);
+  return (
+    <textarea
+      className="note-text"
+      rows={1}
+      aria-label={text.review.note}
+      placeholder={text.review.note}
+      value={draft ?? kept}
+      onChange={(event) => setDraft(event.target.value)}
+      onBlur={async () => {
+        if (draft !== null && draft !== kept) await judge(slot, { note: draft });
+        setDraft(null);
+      }}
+    />
+  );
+}

@@ -1,0 +1,49 @@
+// What would be written or put back, file by file, and the button that does it: the one preview of everything that changes files.
+
+import type { ReactNode } from "react";
+import type { PlannedWrite } from "../api/generated";
+import { use } from "../state/store";
+import { text } from "../text/messages";
+import { Lines } from "./board";
+import { Dialog } from "./dialog";
+
+interface Props {
+  title: string;
+  /** null: the dialog is closed. */
+  writes: ReadonlyArray<PlannedWrite> | null;
+  /** What to do about files that are refused. */
+  refusal: string;
+  action: string;
+  onWrite: () => void;
+  onClose: () => void;
+  children?: ReactNode;
+}
+
+export function WriteDialog({ title, writes, refusal, action, onWrite, onClose, children }: Props) {
+  const isBusy = use((state) => state.busy.has("accept") || state.busy.has("restore"));
+  const isRefused = writes?.some((write) => write.refused) ?? false;
+  return (
+    <Dialog title={title} isOpen={writes !== null} onClose={onClose}>
+      {children}
+      <ul className="writes">
+        {(writes ?? []).map((write) => (
+          <li key={write.path} className={write.refused ? "is-refused" : ""}>
+            <span className="path">{write.path}</span>
+            {write.merged && <span className="badge">{text.accept.merged}</span>}
+            <Lines change={write.change} added={write.added} removed={write.removed} />
+            {write.refused && <span className="error-text">{text.accept.refused(write.refused)}</span>}
+          </li>
+        ))}
+      </ul>
+      {isRefused && <p className="error-line">{refusal}</p>}
+      <div className="row buttons">
+        <button type="button" onClick={onClose}>
+          {text.shell.cancel}
+        </button>
+        <button type="button" className="primary push" disabled={isRefused || isBusy} onClick={onWrite}>
+          {action}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BoardRow, Judgement } from "../api/generated";
+import { verdictOf } from "./judging";
+
+const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
+  slot,
+  status: "complete",
+  tokens: { thinking: 0, answer: 1, exact: true },
+  ttft_s: null,
+  tokens_per_s: null,
+  elapsed_s: null,
+  parse: "ok",
+  files: [],
+  checks: null,
+  cluster: "A",
+  rank: slot,
+  flags: [],
+  ...change,
+});
+const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });
+
+test("the best is the first in rank that can be read and was not rejected", () => {
+  const rows = [row(1, { parse: "failed", cluster: "" }), row(2), row(3, { cluster: "B" }), row(4)];
+  assert.equal(verdictOf(rows, [])?.slot, 2);
+  assert.equal(verdictOf(rows, [])?.agreeing, 1);
+  assert.equal(verdictOf(rows, [rejected(2)])?.slot, 3);
+  assert.equal(verdictOf(rows, [])?.readable, 3);
+});
+
+test("nothing is said when nothing can be read", () => {
+  assert.equal(verdictOf([row(1, { parse: "failed", cluster: "" })], []), null);
+  assert.equal(verdictOf([row(1)], [rejected(1)]), null);
+});
+
+test("checks speak for themselves", () => {
+  const checks = { passed: 3, failed: 1, new_failures: 1 };
+  assert.equal(verdictOf([row(1, { checks })], [])?.checks, "fail");
+  assert.equal(verdictOf([row(1, { checks: { ...checks, failed: 0 } })], [])?.checks, "pass");
+});

@@ -1,0 +1,68 @@
+"""Progress in a real browser: going on with a cut response, filling what failed, all anew; figures as a record."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from dce.wire.errors import DceError
+from tests.panel.rig import AnsweringProvider, Line
+from tests.real.windows import chromium, generate, opened, scripted, shoot, tab, wait_for_end
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def test_a_truncated_response_goes_on(browser: Browser, tmp_path: Path) -> None:
+    """Its next version begins with what was there; the earlier one is kept."""
+    provider = AnsweringProvider([Line(finish="length"), Line()])
+    with scripted(tmp_path, provider) as workspace, opened(browser, workspace) as page:
+        generate(page, 1)
+        wait_for_end(page)
+        expect(tab(page, 1)).to_have_accessible_name(re.compile("truncated"))
+        page.get_by_role("button", name="Go on with response 1").click()
+        expect(tab(page, 1)).to_have_accessible_name(re.compile("complete"))
+        first = workspace.store.response(1, 1, 1).text
+        assert workspace.store.response(1, 1).text.startswith(first.rstrip())
+        expect(page.get_by_role("button", name="Go on with response 1")).to_be_hidden()
+
+
+def test_what_failed_is_filled_and_all_are_written_anew(browser: Browser, tmp_path: Path) -> None:
+    """Only the failed ones become version 2; all of them only after a second click; figures of the ended ones stay."""
+    failure = DceError("backend_error", "the engine ended the request: out of memory")
+    provider = AnsweringProvider([Line(), Line(), Line(error=failure)])
+    with scripted(tmp_path, provider) as workspace, opened(browser, workspace) as page:
+        generate(page, 3)
+        wait_for_end(page)
+        page.get_by_role("button", name="Fill 1 empty").click()
+        expect(tab(page, 3)).to_have_accessible_name(re.compile("complete"))
+        assert [response.version for response in workspace.responses(1)] == [1, 1, 2]
+        page.get_by_role("button", name="Regenerate all").click()
+        assert [response.version for response in workspace.responses(1)] == [1, 1, 2]
+        page.get_by_role("button", name="Sure? Regenerate all").click()
+        expect(page.get_by_role("button", name="Regenerate all", exact=True)).to_be_visible()
+        wait_for_end(page)
+        expect(page.locator(".figures").last).to_contain_text("first word")
+        assert [response.version for response in workspace.responses(1)] == [2, 2, 3]
+
+
+def test_a_response_that_waits_shows_that_time_passes(browser: Browser, tmp_path: Path) -> None:
+    """The timer runs on though nothing comes; the speed of all together stands beside Stop all."""
+    provider = AnsweringProvider([Line()], asyncio.sleep)
+    provider.hold = asyncio.Event()
+    with scripted(tmp_path, provider) as workspace, opened(browser, workspace) as page:
+        generate(page, 2)
+        expect(page.locator(".figures").last).to_contain_text(re.compile(r"[3-9]\.\d s"))
+        expect(page.get_by_text("together")).to_be_visible()
+        shoot(page, "progress-waiting")
+        page.get_by_role("button", name="Stop all").click()
+        wait_for_end(page)
+        assert {response.status for response in workspace.responses(1)} == {"stopped"}

@@ -1,0 +1,214 @@
+"""Judging and accepting in a real browser: advice, matrices, judgements, corrections, diffs, picks of several responses, conflicts."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.panel.rig import RIGHT, STUB, AnsweringProvider, Line
+from tests.real.windows import (
+    AXE,
+    NARROW,
+    WIDE,
+    chromium,
+    examine,
+    generate,
+    opened,
+    scripted,
+    shoot,
+    tab,
+    wait_for_end,
+)
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+HEAD = STUB.replace("Small things", "Little things")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def answered(page: Page, n: int) -> None:
+    """Asks for n responses and waits until all have ended."""
+    generate(page, n)
+    wait_for_end(page)
+
+
+def judged_provider() -> AnsweringProvider:
+    """Answers about the first line, right ones, and one in no known form."""
+    return AnsweringProvider([Line(content=HEAD), Line(), Line(), Line(content=None)])
+
+
+def test_one_glance_says_which_to_take(browser: Browser, tmp_path: Path) -> None:
+    """After the checks the board names the best response and why; its matrices say who agrees on what."""
+    with scripted(tmp_path, AnsweringProvider()) as workspace, opened(browser, workspace) as page:
+        answered(page, 10)
+        expect(page.locator(".advice-line")).to_contain_text("No checks have run")
+        page.get_by_role("button", name="Run checks").click()
+        expect(page.locator(".advice-line.is-good")).to_contain_text("It passes all 2 checks", timeout=60_000)
+        expect(page.locator(".advice-line")).to_contain_text("to the same files")
+        shoot(page, "review-glance")
+        page.get_by_role("button", name="Who changes what").click()
+        row = page.get_by_role("row", name=re.compile("^words.py"))
+        expect(row.locator(".cA").first).to_be_visible()
+        shoot(page, "review-files")
+        page.get_by_role("button", name="Likeness").click()
+        expect(page.get_by_role("table", name="How much of what")).to_contain_text("100 %")
+        shoot(page, "review-likeness")
+        page.get_by_role("button", name="Look at 1 first").click()
+        expect(tab(page, 1)).to_have_attribute("aria-selected", "true")
+
+
+def test_judgements_survive_and_reach_other_windows(browser: Browser, tmp_path: Path) -> None:
+    """Shortlisted, rated, noted, made the base; a second window and a reload show it; what is rejected can be hidden."""
+    with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:
+        answered(page, 3)
+        tab(page, 2).click()
+        page.get_by_role("button", name="Shortlist").click()
+        page.get_by_role("button", name="4 of 5").click()
+        page.get_by_label("Note", exact=True).fill("clean and short")
+        page.get_by_label("Note", exact=True).blur()
+        page.get_by_role("button", name="Base of the next cycle").click()
+        expect(page.get_by_role("button", name="Base of the next cycle")).to_have_attribute("aria-pressed", "true")
+        tab(page, 3).click()
+        page.get_by_role("button", name="Reject").click()
+        other = page.context.new_page()
+        other.goto(page.url)
+        other.get_by_role("tab", name="Board").click()
+        for window in (page, other):
+            window.get_by_role("tab", name="Board").click()
+            expect(window.get_by_text("clean and short")).to_be_visible()
+            window.reload()
+            window.get_by_role("tab", name="Board").click()
+            expect(window.get_by_text("clean and short")).to_be_visible()
+        expect(page.locator(".board tbody tr")).to_have_count(3)
+        page.get_by_label("hide 1 rejected").check()
+        expect(page.locator(".board tbody tr")).to_have_count(2)
+        assert workspace.cycles.get(1).chosen_slot == 2
+        (kept,) = [each for each in workspace.store.judgements(1) if each.slot == 2]
+        assert (kept.mark, kept.rating, kept.note) == ("shortlisted", 4, "clean and short")
+
+
+def test_an_unreadable_answer_is_put_right_by_hand(browser: Browser, tmp_path: Path) -> None:
+    """Edited raw text becomes a version of its own, parsed as any other; the model's words stay."""
+    with scripted(tmp_path, AnsweringProvider([Line(content=None)])) as workspace, opened(browser, workspace) as page:
+        answered(page, 1)
+        tab(page, 1).click()
+        page.get_by_role("button", name="Show the raw text").click()
+        page.get_by_role("button", name="Put right by hand").click()
+        page.get_by_label("The answer’s text, to be put right").fill('<file path="words.py">\nx = 1\n</file>\n')
+        page.get_by_role("button", name="Keep as a version of its own").click()
+        expect(page.get_by_text("put right by hand", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Answer", exact=True).click()
+        expect(page.get_by_role("button", name="Accept 1 file…")).to_be_visible()
+        assert workspace.store.response(1, 1, 1).text.startswith("I am not sure")
+        assert workspace.store.response(1, 1).version == 2
+
+
+def test_a_diff_against_the_prompts_own_copy(browser: Browser, tmp_path: Path) -> None:
+    """What was edited since the prompt is not in it; against the file now it is; unfolding shows what stays the same."""
+    with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:
+        answered(page, 2)
+        (workspace.project.root / "words.py").write_text(STUB + "# edited since\n", encoding="utf-8")
+        tab(page, 2).click()
+        page.get_by_role("button", name="Diff", exact=True).click()
+        expect(page.locator(".diff-note")).to_contain_text("From the file now to response 2")
+        expect(page.locator(".diff-text")).to_contain_text("edited since")
+        page.get_by_label("against").select_option("prompt")
+        expect(page.locator(".diff-note")).to_contain_text("From the prompt’s own copy to response 2")
+        expect(page.locator(".diff-text")).not_to_contain_text("edited since")
+        page.get_by_label("against").select_option("1")
+        expect(page.locator(".diff-text")).to_contain_text("Little things")
+
+
+def test_parts_of_several_responses_are_written_as_one(browser: Browser, tmp_path: Path) -> None:
+    """A hunk of one and the whole of another, by keyboard alone; a reload keeps the plan; restore takes all of it back."""
+    with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:
+        answered(page, 2)
+        page.get_by_role("tab", name="Board").focus()
+        page.keyboard.press("1")
+        page.keyboard.press("l")
+        hunk = page.get_by_label(re.compile("^Part 1, line 1"))
+        hunk.focus()
+        page.keyboard.press("Space")
+        expect(page.get_by_text("Plan: 1 file")).to_be_visible()
+        page.get_by_role("tab", name="Board").focus()
+        page.keyboard.press("2")
+        whole = page.get_by_label("words.py", exact=False).get_by_role("checkbox").first
+        whole.focus()
+        page.keyboard.press("Space")
+        expect(page.get_by_text("from 1 + 2").first).to_be_visible()
+        page.reload()
+        shoot(page, "review-picks")
+        page.get_by_role("button", name="Look and write…").press("Enter")
+        dialog = page.get_by_role("dialog")
+        expect(dialog.locator(".cm-content")).to_contain_text("Little things")
+        shoot(page, "review-plan")
+        page.get_by_role("button", name="Write 1 file").press("Enter")
+        expect(page.get_by_text("is in the workspace.")).to_be_visible()
+        wanted = RIGHT.replace("Small things", "Little things")
+        assert (workspace.project.root / "words.py").read_text(encoding="utf-8") == wanted
+        expect(page.get_by_text("Plan: 1 file")).to_be_hidden()
+        page.get_by_role("button", name="Restore…").click()
+        page.get_by_role("button", name="Restore 1 file").click()
+        expect(page.get_by_text("is in the workspace.")).to_be_hidden()
+        assert (workspace.project.root / "words.py").read_text(encoding="utf-8") == STUB
+
+
+def test_a_conflict_is_decided_before_it_is_written(browser: Browser, tmp_path: Path) -> None:
+    """Both sides are shown; writing waits for the choice and takes it."""
+    with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:
+        answered(page, 1)
+        mine = STUB.replace("Small things", "My things")
+        (workspace.project.root / "words.py").write_text(mine, encoding="utf-8")
+        tab(page, 1).click()
+        page.get_by_role("button", name="Pick", exact=True).click()
+        page.get_by_label("words.py", exact=False).get_by_role("checkbox").first.check()
+        page.get_by_role("button", name="Look and write…").click()
+        write = page.get_by_role("button", name="Write 1 file")
+        expect(page.get_by_text("choose one")).to_be_visible()
+        expect(write).to_be_disabled()
+        shoot(page, "review-conflict")
+        page.get_by_label("Response 1", exact=False).last.check()
+        expect(write).to_be_enabled()
+        write.click()
+        expect(page.get_by_text("is in the workspace.")).to_be_visible()
+        assert (workspace.project.root / "words.py").read_text(encoding="utf-8") == HEAD
+
+
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
+def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, theme: str, size: str) -> None:
+    """axe finds nothing on board, matrices, response, picks and plan in any light and width."""
+    with (
+        scripted(tmp_path, AnsweringProvider()) as workspace,
+        opened(browser, workspace, bypass_csp=True) as page,
+    ):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        page.set_viewport_size(WIDE if size == "wide" else NARROW)  # type: ignore[arg-type]
+        page.add_script_tag(path=AXE)
+        answered(page, 7)
+        tab(page, 3).click()
+        page.get_by_role("button", name="Reject").click()
+        page.get_by_role("button", name="2 of 5").click()
+        expect(page.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
+        examine(page, f"review-response-{theme}-{size}")
+        page.get_by_role("button", name="Pick", exact=True).click()
+        page.get_by_label(re.compile("^Part 1, line")).check()
+        examine(page, f"review-picks-{theme}-{size}")
+        page.get_by_role("button", name="Look and write…").click()
+        expect(page.get_by_role("dialog").locator(".cm-content")).to_be_visible()
+        examine(page, f"review-plan-{theme}-{size}")
+        page.keyboard.press("Escape")
+        page.get_by_role("tab", name="Board").click()
+        expect(page.get_by_text("rejected", exact=True)).to_be_visible()
+        examine(page, f"review-board-{theme}-{size}")
+        for name in ("Who changes what", "Likeness"):
+            page.get_by_role("button", name=name).click()
+            expect(page.locator(".matrix")).to_be_visible()
+            examine(page, f"review-{name.split(maxsplit=1)[0].lower()}-{theme}-{size}")
