@@ -46,6 +46,7 @@ def settings_of(rng: random.Random, folder: Path, ports: list[int]) -> GatewaySe
         replay_bytes=rng.choice((4096, 256 * 1024)),
         backlog_bytes=rng.choice((4096, 256 * 1024)),
         idle_timeout_s=20.0,
+        first_token_timeout_s=40.0,
         first_byte_timeout_s=30.0,
         write_stall_timeout_s=10.0,
         head_patience_s=3.0,
