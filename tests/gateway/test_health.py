@@ -1,6 +1,7 @@
 """Asking the backends what they are: whatever answers, the state is true and the reason is said."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -90,6 +91,33 @@ def test_a_backend_that_is_gone_is_noticed_by_the_request_that_finds_it_gone(mak
     chain.fake.stop()
     assert error_of(chain.post())["code"] in ("backend_unreachable", "no_healthy_backend")
     eventually(lambda: chain.client.get("/readyz").status_code == 503)
+
+
+def test_the_log_says_what_is_new_of_a_backend_and_only_that(caplog: pytest.LogCaptureFixture) -> None:
+    """Coming, going and another model are a line each, however often it is asked; never its key."""
+
+    async def scene() -> None:
+        transport = Transport(PATIENT)
+        with FakeVllm(models=["old"], key="sk-canary") as fake:
+            upstream = Upstream(BackendSettings(url=fake.url, key="sk-canary"))
+            discoverer = Discoverer([upstream], transport, 60.0)
+            for models in (["old"], ["old"], ["new"]):
+                fake.models[:] = models
+                await discoverer.probe(upstream)
+        for _ in range(3):
+            await discoverer.probe(upstream)
+        transport.close()
+
+    with caplog.at_level("INFO", "dce.gateway"):
+        asyncio.run(scene())
+    lines = [json.loads(record.getMessage()) for record in caplog.records]
+    assert [(line["state"], line.get("models"), line.get("code")) for line in lines] == [
+        ("up", ["old"], None),
+        ("up", ["new"], None),
+        ("down", None, "backend_unreachable"),
+    ]
+    assert [record.levelname for record in caplog.records] == ["INFO", "INFO", "WARNING"]
+    assert "sk-canary" not in caplog.text
 
 
 def test_a_storm_of_doubts_is_few_probes() -> None:

@@ -5,6 +5,8 @@ restarting the gateway; at once if a request meets it first.
 """
 
 import asyncio
+import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,8 @@ from dce.gateway.kinds import recognise
 from dce.gateway.transport import Transport, json_headers, request_head
 from dce.gateway.upstream import Discovery, Upstream
 from dce.wire.errors import DceError
+
+log = logging.getLogger("dce.gateway")
 
 PROBE_TIMEOUT_S = 10.0
 """Longest wait for /v1/models: an API server busy with a huge prompt may answer late, but not this late."""
@@ -74,7 +78,8 @@ class Discoverer:
         await asyncio.gather(*(self.probe(upstream) for upstream in self._upstreams))
 
     async def probe(self, upstream: Upstream) -> None:
-        """Asks one backend and records what it said, or why it could not be asked."""
+        """Asks one backend and records what it said, or why it could not be asked; the log says what is new."""
+        known = _state_of(upstream)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 upstream.discovered(await self._ask(upstream))
@@ -84,6 +89,9 @@ class Discoverer:
             )
         except DceError as error:
             upstream.failed(error)
+        if (state := _state_of(upstream)) != known:
+            reason = {"reason": upstream.fault.message} if upstream.fault else {}
+            log.log(logging.INFO if upstream.is_up else logging.WARNING, "%s", json.dumps({**state, **reason}))
 
     async def _ask(self, upstream: Upstream) -> Discovery:
         answer = await self._get(upstream, "/v1/models")
@@ -117,3 +125,15 @@ class Discoverer:
                 hint="Is that URL an OpenAI-compatible server?",
             )
         return value
+
+
+def _state_of(upstream: Upstream) -> dict[str, Any]:
+    """What is worth a line in the log when it changes."""
+    if upstream.fault is not None:
+        return {"backend": upstream.url, "state": "down", "code": upstream.fault.code}
+    return {
+        "backend": upstream.url,
+        "state": "up",
+        "kind": upstream.kind.name,
+        "models": [model.id for model in upstream.models],
+    }
