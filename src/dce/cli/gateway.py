@@ -55,9 +55,11 @@ def _flag(field: msgspec.inspect.Field) -> Callable[[Verb], Verb]:
     flag = "--" + field.name.replace("_", "-")
     if isinstance(kind, msgspec.inspect.BoolType):
         return click.option(flag, field.name, is_flag=True, default=None, help=text)
-    if isinstance(kind, msgspec.inspect.LiteralType):
-        return click.option(flag, field.name, type=click.Choice([str(value) for value in kind.values]), help=text)
     shown = f" (default: {field.default})" if field.default not in (msgspec.NODEFAULT, "") else ""
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return click.option(
+            flag, field.name, type=click.Choice([str(value) for value in kind.values]), help=f"{text}{shown}"
+        )
     return click.option(flag, field.name, type=_TYPES[type(kind)], help=f"{text}{shown}")
 
 
