@@ -249,7 +249,12 @@ def test_sets_compared_and_merged(dce: Dce, workspace: Path) -> None:
     dce("select", "clear")
     dce("select", "add", "readme.md", "src/a.py")
     found = dce("select", "diff", "code", "--json").json
-    assert found == {"only_first": ["src/b.py"], "only_second": ["readme.md"], "both": ["src/a.py"], "shown_differently": []}
+    assert found == {
+        "only_first": ["src/b.py"],
+        "only_second": ["readme.md"],
+        "both": ["src/a.py"],
+        "shown_differently": [],
+    }
     assert "- src/b.py" in dce("select", "diff", "code").out
     assert dce("select", "load", "code", "--merge", "--json").json["paths"] == ["readme.md", "src/a.py", "src/b.py"]
     assert "not_found" in dce("select", "diff", "kode", code=1).err

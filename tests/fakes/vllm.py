@@ -100,7 +100,8 @@ class FakeVllm:
         await self._stopping.wait()
         for listener in server.sockets:
             asyncio.get_running_loop().remove_reader(listener.fileno())
-        await asyncio.sleep(0)  # what was accepted in this turn belongs to the server before it closes: CPython would lose it
+        # What was accepted in this turn belongs to the server before it closes: CPython would lose it.
+        await asyncio.sleep(0)
         server.close()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in self._connections:
