@@ -7,6 +7,7 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.detail import HEAD_LINES, TAIL_LINES, reduced
+from dce.workspace.outline import outline_of
 from dce.workspace.project import Project
 from dce.workspace.prompt import PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.settings import Settings
@@ -64,6 +65,33 @@ def test_outlines_of_other_languages(path: str, text: str, shown: list[str]) -> 
     """Where tree-sitter's grammars are installed, definitions are shown without their bodies; elsewhere the text is short enough."""
     pytest.importorskip("tree_sitter")
     assert reduced(text, path, "outline").splitlines()[1:] == shown
+
+
+@pytest.mark.parametrize(
+    ("package", "path", "text", "shown"),
+    [
+        (
+            "c",
+            "a.c",
+            "enum k { A };\nint add(int a) {\n  struct list *l;\n  return a;\n}\n",
+            ["enum k", "int add(int a)"],
+        ),
+        ("cpp", "a.cpp", "class A : B {\n  int f() const { return 1; }\n};\n", ["class A : B", "int f() const"]),
+        ("c_sharp", "a.cs", "class A {\n  int F(int y) { return y; }\n}\n", ["class A", "int F(int y)"]),
+        ("ruby", "a.rb", "class A < B\n  def f(x)\n    x\n  end\nend\n", ["class A < B", "def f(x)"]),
+        ("php", "a.php", "<?php\nfunction g($x) { return 1; }\n", ["function g($x)"]),
+        ("bash", "a.sh", "f() {\n  echo 1\n}\n", ["f()"]),
+    ],
+)
+def test_outlines_where_a_grammar_was_added(package: str, path: str, text: str, shown: list[str]) -> None:
+    """With the language's own grammar installed definitions are found; a type that is only used is none."""
+    pytest.importorskip(f"tree_sitter_{package}")
+    assert [line.strip() for _, line in outline_of(text, path)] == shown
+
+
+def test_without_a_grammar_there_is_no_outline() -> None:
+    """A language that nobody knows, and one whose grammar is missing, have none: then head and tail are shown."""
+    assert outline_of("MOVE A TO B.\n", "a.cobol") == []
 
 
 @pytest.mark.parametrize("path", ["a.py", "a.txt"])

@@ -38,6 +38,8 @@ _SCRIPT = frozenset(
         "internal_module",
     ]
 )
+_C = frozenset({"function_definition", "struct_specifier", "enum_specifier", "union_specifier", "type_definition"})
+_CPP = frozenset({"class_specifier", "namespace_definition"})
 LANGUAGES: tuple[Language, ...] = (
     Language((".js", ".mjs", ".cjs", ".jsx"), "tree_sitter_javascript", "language", _SCRIPT),
     Language((".ts", ".mts", ".cts"), "tree_sitter_typescript", "language_typescript", _SCRIPT),
@@ -82,6 +84,43 @@ LANGUAGES: tuple[Language, ...] = (
             ]
         ),
     ),
+    Language((".c",), "tree_sitter_c", "language", _C),
+    Language((".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp", "language", _C | _CPP),
+    Language(
+        (".cs",),
+        "tree_sitter_c_sharp",
+        "language",
+        frozenset(
+            [
+                "namespace_declaration",
+                "class_declaration",
+                "interface_declaration",
+                "struct_declaration",
+                "record_declaration",
+                "enum_declaration",
+                "method_declaration",
+                "constructor_declaration",
+                "property_declaration",
+            ]
+        ),
+    ),
+    Language((".rb",), "tree_sitter_ruby", "language", frozenset({"module", "class", "method", "singleton_method"})),
+    Language(
+        (".php",),
+        "tree_sitter_php",
+        "language_php",
+        frozenset(
+            [
+                "class_declaration",
+                "interface_declaration",
+                "trait_declaration",
+                "enum_declaration",
+                "function_definition",
+                "method_declaration",
+            ]
+        ),
+    ),
+    Language((".sh", ".bash"), "tree_sitter_bash", "language", frozenset({"function_definition"})),
 )
 
 
@@ -106,7 +145,9 @@ def _definitions(
     if depth > MAX_DEPTH:
         return
     for child in node.named_children:
-        is_definition = child.type in kinds
+        # In C a type's name looks like its definition, but for the body.
+        is_use = child.type.endswith("_specifier") and child.child_by_field_name("body") is None
+        is_definition = child.type in kinds and not is_use
         if is_definition:
             yield child.start_point[0] + 1, "    " * indent + _signature(child, content)
         yield from _definitions(child, content, kinds, indent + is_definition, depth + 1)
