@@ -163,6 +163,23 @@ def test_closing_ends_requests_that_are_being_sent_again() -> None:
     asyncio.run(scene())
 
 
+def test_the_only_choice_of_a_request_is_known_whatever_number_it_has() -> None:
+    """A backend that numbers the one choice of its request wrongly says nothing in another's name."""
+
+    async def scene() -> None:
+        play = await Play([[0], [1]], retries=0).open()
+        play.backends[0].say(1)
+        play.backends[0].say(7)
+        play.backends[1].say(0)
+        for backend in play.backends:
+            backend.say(1, "stop")
+            backend.raw(DONE)
+        assert play.texts == {0: ["<0>"] * 3, 1: ["<1>"] * 2}
+        assert play.stream.last_frames()[-1] == b"[DONE]"
+
+    asyncio.run(scene())
+
+
 def test_tokens_are_counted_once() -> None:
     """A request that failed before it said anything costs nothing; the one that took its place is counted."""
 
@@ -185,9 +202,9 @@ PLANS = st.sampled_from([[[0], [1], [2]], [[0, 1, 2]], [[0, 1], [2]]])
 
 async def _act(play: Play, verb: str, backend: Backend, index: int) -> None:
     acts: dict[str, Any] = {
-        "say": lambda: backend.say(index % len(backend.indices)),
-        "spaced": lambda: backend.say(index % len(backend.indices), is_compact=False),
-        "finish": lambda: backend.say(index % len(backend.indices), "stop"),
+        "say": lambda: backend.say(index),
+        "spaced": lambda: backend.say(index, is_compact=False),
+        "finish": lambda: backend.say(index, "stop"),
         "error": lambda: backend.raw(b'data: {"error":{"message":"boom","code":500}}\n\n'),
         "garbage": lambda: backend.raw(b"data: {not json\n\n"),
         "done": lambda: backend.raw(DONE),

@@ -90,7 +90,6 @@ class Part:
         """Choices whose end was seen, but not yet what they cost."""
         self._splitter = FrameSplitter()
         self._sent = self.indices
-        self._first = self.indices[0]
         self._is_single = len(self.indices) == 1
         self._likeness = Likeness()
         self._only: Choice | None = None
@@ -150,9 +149,9 @@ class Part:
 
     def _frame(self, data: bytes, piece: bytes) -> None:
         if is_plain(data):
-            # A backend counts the choices of its own request from 0.
-            was = 0 if self._is_single else index_of(data)
-            index = self._first if self._is_single else self._index(was)
+            # A backend counts the choices of its own request from 0; one that does not is read the long way.
+            was = index_of(data)
+            index = self._index(was)
             numbered = data if was == index else with_index(data, index, was)
             if numbered is not None and index in self.indices:
                 self._stream.pass_on(index, numbered)
