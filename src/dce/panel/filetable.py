@@ -171,22 +171,26 @@ class FileTable:
             self._news.clear()
             self._is_counting = True
             failed: set[str] = set()
-            while batch := await self._next_batch(failed):
+            while batch := self._first(await asyncio.to_thread(self._selection.paths), failed):
                 await self._count(batch, failed)
                 changed("counts")
-            self._is_counting = False
-            changed("counts")
-            await self._news.wait()
+            # A copy: rows may change while a thread sorts a hundred thousand of them.
+            wanted = await asyncio.to_thread(_affordable, list(self._rows.values()))
+            while not self._news.is_set() and (batch := self._first(wanted, failed)):
+                await self._count(batch, failed)
+                changed("counts")
+            if not self._news.is_set():
+                self._is_counting = False
+                changed("counts")
+                await self._news.wait()
 
-    async def _next_batch(self, failed: set[str]) -> Sequence[str]:
-        """What to count now: the selection first, then small files, within the limits."""
-        selected = await asyncio.to_thread(self._selection.paths)
-        wanted: Sequence[str] = [path for path in selected if self._is_wanted(path, failed)]
-        if not wanted:
-            wanted = self._affordable(failed)
+    def _first(self, wanted: Iterable[str], failed: set[str]) -> Sequence[str]:
+        """What to count now: those of `wanted` that are not counted, up to what is counted at a time."""
         batch: list[str] = []
         size = 0
         for path in wanted:
+            if not self._is_wanted(path, failed):
+                continue
             size += self._rows[path].entry.size
             if batch and (len(batch) >= BATCH_FILES or size > BATCH_BYTES):
                 break
@@ -196,20 +200,6 @@ class FileTable:
     def _is_wanted(self, path: str, failed: set[str]) -> bool:
         row = self._rows.get(path)
         return row is not None and row.count is None and not row.entry.excluded and path not in failed
-
-    def _affordable(self, failed: set[str]) -> Sequence[str]:
-        rows = sorted(
-            (row for path, row in self._rows.items() if not row.entry.excluded and not format_of(path)),
-            key=lambda row: row.entry.size,
-        )
-        size, wanted = 0, []
-        for row in rows[:MAX_COUNTED_FILES]:
-            size += row.entry.size
-            if size > MAX_COUNTED_BYTES:
-                break
-            if self._is_wanted(row.entry.path, failed):
-                wanted.append(row.entry.path)
-        return wanted
 
     async def _count(self, paths: Sequence[str], failed: set[str]) -> None:
         """Counts some files; those that cannot be read go to `failed`, their rows say why or the prompt does."""
@@ -234,6 +224,21 @@ class FileTable:
             except DceError:
                 continue
         return texts
+
+
+def _affordable(rows: list[Row]) -> Sequence[str]:
+    """The files that are counted without being selected: the smallest, within the limits."""
+    usable = sorted(
+        (row for row in rows if not row.entry.excluded and not format_of(row.entry.path)),
+        key=lambda row: row.entry.size,
+    )
+    size, wanted = 0, []
+    for row in usable[:MAX_COUNTED_FILES]:
+        size += row.entry.size
+        if size > MAX_COUNTED_BYTES:
+            break
+        wanted.append(row.entry.path)
+    return wanted
 
 
 def _view(rows: list[Row], cursor: str, removed: tuple[str, ...], *, is_whole: bool, is_counting: bool) -> FilesView:

@@ -50,7 +50,10 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
 
 def format_of(path: str) -> str:
     """The extractor for a path; "" for none."""
-    return FORMATS.get(Path(path).suffix.lower(), "")
+    # Asked for every file of a workspace: a Path for each is what takes the time.
+    name = path.rpartition("/")[2]
+    stem, dot, suffix = name.rpartition(".")
+    return FORMATS.get(f".{suffix.lower()}", "") if dot and stem else ""
 
 
 def extract(project: Project, path: str, content: bytes, pages: str = "") -> Extraction:
