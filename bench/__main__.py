@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import gateway, listing, panel, store
+from bench import gateway, listing, packing, panel, store
 
-SCENARIOS = {"gateway": gateway, "listing": listing, "panel": panel, "store": store}
+SCENARIOS = {"gateway": gateway, "listing": listing, "packing": packing, "panel": panel, "store": store}
 RESULTS = Path(__file__).parent / "results"
 
 
