@@ -50,7 +50,7 @@ def test_what_failed_is_filled_and_all_are_written_anew(browser: Browser, tmp_pa
         page.get_by_role("button", name="Sure? Regenerate all").click()
         expect(page.get_by_role("button", name="Regenerate all", exact=True)).to_be_visible()
         wait_for_end(page)
-        expect(page.locator(".figures").last).to_contain_text("first word")
+        expect(page.locator(".figures").last).to_contain_text("TTFT")
         assert [response.version for response in workspace.responses(1)] == [2, 2, 3]
 
 

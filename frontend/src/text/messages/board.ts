@@ -14,7 +14,7 @@ export const board = {
   why: (verdict: Verdict, responses: number) =>
     [
       verdict.checks === "pass"
-        ? `It passes ${verdict.passed === 1 ? "the check" : `all ${verdict.passed} checks`}`
+        ? `It passes ${verdict.passed} of ${plural(verdict.passed, "check")}`
         : verdict.checks === "fail"
           ? `It fails the fewest checks (${verdict.failed} of ${verdict.failed + verdict.passed})`
           : "No checks have run",

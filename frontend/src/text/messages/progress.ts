@@ -19,7 +19,7 @@ export const progress = {
   fill: (count: number) => `Fill ${count} empty`,
   fillTitle: "Write those anew that were stopped or failed",
   place: (position: number) => (position <= 1 ? "next in the queue" : `place ${number(position)} in the queue`),
-  ttft: (time: string) => `first word ${time}`,
+  ttft: (time: string) => `TTFT ${time}`,
   ttftTitle: "Time to the first token",
   together: (speed: string) => `${speed} together`,
   sure: "Sure?",
