@@ -77,6 +77,7 @@ def test_selected_file_that_is_gone(dce: Dce, workspace: Path) -> None:
 def test_select(dce: Dce, workspace: Path) -> None:
     """Files, folders and globs are selected and taken out; an unknown name is answered with the nearest."""
     assert dce("select", "list").out.splitlines() == ["src/a.py", "src/b.py"]
+    assert dce("select", "list", "--json").json == {"paths": ["src/a.py", "src/b.py"], "details": {}, "pages": {}}
     assert dce("select", "rm", "src/*.py", "--json").json == {"removed": ["src/a.py", "src/b.py"], "paths": []}
     assert dce("select", "add", "src/a.py", "--json").json["added"] == ["src/a.py"]
     assert "src/b.py" in dce("select", "add", "src/bb.py", code=1).err

@@ -53,9 +53,10 @@ def rm(paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
 def list_(is_json: bool, directory: Path) -> None:
     """Print the selected paths."""
     with open_workspace(directory) as workspace:
-        paths = workspace.selection.paths()
+        paths, details = workspace.selection.paths(), workspace.selection.details()
+        pages = workspace.selection.pages()
     if is_json:
-        say_json({"paths": paths})
+        say_json({"paths": paths, "details": details, "pages": pages})
     else:
         for path in paths:
             say(path)

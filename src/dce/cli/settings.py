@@ -45,9 +45,9 @@ def get(name: str | None, is_json: bool, directory: Path) -> None:
 @workspace_option
 def set_(name: str, value: str, is_json: bool, directory: Path) -> None:
     """Set NAME in config.toml; an empty VALUE takes it out. Comments in the file stay."""
-    cards_of(directory).set_value(name, value)
+    kept = cards_of(directory).set_value(name, value)
     if is_json:
-        say_json({name: value})
+        say_json({name: kept})
     else:
         say(f"{name} = {value}" if value else f"{name} is no longer set")
 

@@ -68,8 +68,8 @@ class Cards:
         self._edit(with_table(self._text(), CARDS, name, None))
         self.vault.forget(name)
 
-    def set_value(self, name: str, text: str) -> None:
-        """Sets a setting of the workspace from its text; "" takes it out. Raises DceError invalid_input or not_found (card)."""
+    def set_value(self, name: str, text: str) -> Any:
+        """Sets a setting of the workspace from its text, and gives its value; "" takes it out (None). Raises DceError invalid_input or not_found (card)."""
         if name == "key":
             raise DceError("invalid_input", "a key is not kept in config.toml", hint="Set DCE_API_KEY, or use a card.")
         value = parsed(name, text) if text else None
@@ -80,6 +80,7 @@ class Cards:
         elif name not in Settings.__struct_fields__:
             check_settings("settings set", {name: ""})
         self._edit(with_value(self._text(), name, value))
+        return value
 
     def _text(self) -> str:
         read_config(self._path)  # refuses what is no TOML, or holds a key
