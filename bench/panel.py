@@ -142,4 +142,4 @@ def _history_there(page: Page) -> None:
 
 
 def _files_there(page: Page) -> None:
-    page.get_by_role("row", name="part00").first.wait_for()
+    page.get_by_role("treeitem", name="part00/").first.wait_for()
