@@ -44,9 +44,9 @@ def chromium() -> Iterator[Browser]:
         (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
     )
     if path is None:
-        pytest.skip("there is no Chromium: scripts/real_parts.sh installs it")
+        pytest.fail("there is no Chromium: scripts/real_parts.sh installs it")
     if not (STATIC / "index.html").exists():
-        pytest.skip("the front-end is not built: make frontend")
+        pytest.fail("the front-end is not built: make frontend")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser

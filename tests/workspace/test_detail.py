@@ -63,7 +63,6 @@ def test_python_outline() -> None:
 )
 def test_outlines_of_other_languages(path: str, text: str, shown: list[str]) -> None:
     """Where tree-sitter's grammars are installed, definitions are shown without their bodies; elsewhere the text is short enough."""
-    pytest.importorskip("tree_sitter")
     assert reduced(text, path, "outline").splitlines()[1:] == shown
 
 
@@ -85,7 +84,6 @@ def test_outlines_of_other_languages(path: str, text: str, shown: list[str]) -> 
 )
 def test_outlines_where_a_grammar_was_added(package: str, path: str, text: str, shown: list[str]) -> None:
     """With the language's own grammar installed definitions are found; a type that is only used is none."""
-    pytest.importorskip(f"tree_sitter_{package}")
     assert [line.strip() for _, line in outline_of(text, path)] == shown
 
 
