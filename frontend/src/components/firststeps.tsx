@@ -8,8 +8,8 @@ import { text } from "../text/messages";
 import { Rich } from "./rich";
 
 export function FirstSteps() {
-  const context = useDraft()?.context ?? "";
-  const facts = JSON.parse(use((state) => JSON.stringify(factsOf(state, context)))) as ReturnType<typeof factsOf>;
+  const draft = useDraft();
+  const facts = JSON.parse(use((state) => JSON.stringify(factsOf(state, draft)))) as ReturnType<typeof factsOf>;
   const selected = use((state) => state.selection.size);
   const isFirst = use((state) => (state.workspace?.cycles.length ?? 0) <= 1);
   const done = doneSteps(facts);

@@ -10,10 +10,10 @@ import { text } from "../text/messages";
 import { Check } from "./icons";
 
 export function Steps() {
-  const context = useDraft()?.context ?? "";
+  const draft = useDraft();
   const isLoading = use((state) => state.workspace === null);
   // As text, so that the steps are drawn again only when a fact changes, however fast responses stream in.
-  const facts = JSON.parse(use((state) => JSON.stringify(factsOf(state, context)))) as Facts;
+  const facts = JSON.parse(use((state) => JSON.stringify(factsOf(state, draft)))) as Facts;
   const list = useRef<HTMLOListElement>(null);
   const { step } = nextStep(facts);
   useEffect(() => {

@@ -1,13 +1,15 @@
 // The state of the window as the facts that the next step follows from.
 
+import type { Draft } from "./draft";
 import { isActive } from "../text/words";
 import type { Facts } from "./next";
 import type { State } from "./store";
 
 const UNREADABLE = new Set(["error", "interrupted"]);
 
-/** `context`: the text that says what to do, as it is being written. */
-export function factsOf(state: State, context: string): Facts {
+/** `draft`: the cycle's text as it is being written, where it is; on other screens it is as it was kept. */
+export function factsOf(state: State, draft: Pick<Draft, "cycle" | "context"> | null): Facts {
+  const context = draft?.cycle === state.place.cycle && draft ? draft.context : (state.cycle?.cycle.context ?? "");
   const { workspace, place, generation, board } = state;
   const isScope = place.cycle === 0;
   const hasText = context.trim() !== "";
