@@ -36,6 +36,7 @@ def test_an_empty_folder_is_led_to_its_first_responses(browser: Browser, tmp_pat
         (tmp_path / "words.py").write_text(STUB, encoding="utf-8")
         advised(page, "tick the files")
         page.get_by_role("button", name="Step 2: Context").click()
+        expect(page.get_by_label("Filter files by name")).to_be_focused()
         page.get_by_role("tree").focus()
         page.keyboard.press("Home")
         page.keyboard.press("Space")
