@@ -20,7 +20,7 @@ demo: $(STAMPS)/runtime src/dce/panel/static/index.html
 test: $(STAMPS)/dev src/dce/panel/static/index.html
 	@$(BIN)/python -m pytest $(ARGS)
 
-## make test-all  also the tests on real parts (vLLM on CPU, Chromium), installing what they need
+## make test-all  also the tests on real parts (vLLM on CPU, Caddy, nginx, Chromium), installing what they need
 test-all: $(STAMPS)/dev src/dce/panel/static/index.html
 	@DCE_PYTHON=$(BIN)/python scripts/real_parts.sh
 	@$(BIN)/python -m pytest -m "real or not real" $(ARGS)
