@@ -181,7 +181,7 @@ class FakeVllm:
                 b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
             )
             await self._stream(request, behaviour, fault, watching, writer)
-        except _ClientGone:
+        except (_ClientGone, ConnectionError):
             self.aborted += 1
             return False
         finally:
@@ -212,6 +212,8 @@ class FakeVllm:
                 await watching
                 raise _ClientGone
             for piece in fault.cut(event):
+                if writer.transport.is_closing():
+                    raise _ClientGone
                 writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
                 if fault.cut is not _whole_event:
                     await asyncio.sleep(0)

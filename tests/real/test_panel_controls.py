@@ -64,7 +64,9 @@ def at_start(page: Page) -> None:
 def on_the_board(page: Page) -> None:
     """Ten responses have come."""
     at_start(page)
-    if page.get_by_role("tab", name="Board").count() == 0:
+    board = page.get_by_role("tab", name="Board")
+    expect(board.or_(page.locator(".first-steps"))).to_be_visible()
+    if board.count() == 0:
         generate(page, 10)
     wait_for_end(page)
     page.get_by_role("tab", name="Board").click()
@@ -163,6 +165,7 @@ def walk(page: Page, name: str, first: int, idle: list[str]) -> int | None:
     """Uses the controls from the `first` on, until one changes the workspace: the number of the next. None: that was the last."""
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.method))
+    page.on("download", lambda download: requests.append("GET"))
     page.on("dialog", lambda dialog: dialog.accept())
     start, at = page.url, first
     while True:

@@ -32,7 +32,12 @@ export function Diff({ generation, slot, files }: Props) {
   return (
     <div className="diff">
       <div className="row">
-        <select aria-label={text.review.file} value={path ?? ""} onChange={(event) => setPath(event.target.value)}>
+        <select
+          aria-label={text.review.file}
+          value={path ?? ""}
+          disabled={files.length < 2}
+          onChange={(event) => setPath(event.target.value)}
+        >
           {files.map((file) => (
             <option key={file.path} value={file.path}>
               {file.change === "same" ? text.review.fileUnchanged(file.path) : text.review.fileChanged(file.path, file.added, file.removed)}
