@@ -17,8 +17,8 @@ from typing import Any
 from bench.gateway_peers import Site, Subject, start_peers
 from bench.gateway_scenarios import SIZES, Bench, Row
 from bench.process import free_port, running
-from dce.gateway.keys import KeyStore
-from dce.gateway.limits import Limits
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.access.limits import Limits
 
 PLENTY = Limits(rpm=10_000_000, tpm=10_000_000_000, concurrency=100_000, budget_tokens=10**12, max_n=20)
 """Limits that are checked and never reached."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dce.workspace.files import list_files
-from dce.workspace.listing import Listing
+from dce.workspace.outbound.secrets import scan
 from dce.workspace.project import Project
-from dce.workspace.secrets import scan
+from dce.workspace.tree.files import list_files
+from dce.workspace.tree.listing import Listing
 
 FILES, FOLDERS = 100_000, 1_000
 SCANNED_BYTES = 4_000_000

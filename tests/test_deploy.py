@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dce.gateway.metrics import Metrics, Now
+from dce.gateway.accounting.metrics import Metrics, Now
 from dce.gateway.settings import GatewaySettings, load_settings
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,8 @@ import click
 
 from dce.cli.main import cli
 from dce.doctor.tree import STEPS
-from dce.gateway.keys import KeyStore
-from dce.gateway.ledger import open_ledger
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.accounting.ledger import open_ledger
 from dce.wire.errors import CODES, Hop
 from tests.fakes.chain import Chain, eventually
 

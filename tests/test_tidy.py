@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ MAY_IMPORT = {
 }
 """Dependencies point one way; gateway and workspace never meet, only cli may start both."""
 
+GATEWAY_ORDER = ("access", "front", "backends", "accounting", "streaming", "paths")
+"""The gateway's packages, the lowest first: each may import those before it."""
+
 MAY_READ_ENVIRONMENT = {
     "gateway/settings.py",  # its settings
     "cli/main.py",  # DCE_DEBUG
@@ -33,9 +37,9 @@ MAY_READ_ENVIRONMENT = {
     "cli/panel.py",  # likewise
     "cli/demo.py",  # warns of variables that would outrank the demo's settings
     "cli/sample.py",  # the environment of git
-    "workspace/files.py",  # the environment of git
-    "workspace/git_baseline.py",  # likewise
-    "workspace/checks.py",  # the environment of the project's own commands
+    "workspace/tree/files.py",  # the environment of git
+    "workspace/accepting/git_baseline.py",  # likewise
+    "workspace/judging/checks.py",  # the environment of the project's own commands
     "engine/process.py",  # the environment of the engine
     "engine/vllm.py",  # the environment of vLLM
 }
@@ -105,6 +109,29 @@ def test_imports_point_one_way(path: Path) -> None:
             parts = name.split(".")
             if parts[0] == "dce" and len(parts) > 1 and parts[1] != package:
                 assert parts[1] in MAY_IMPORT[package], f"{_id(path)}:{node.lineno} {package} imports {name}"
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Modules of ours that a module imports when it is loaded."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dce"):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module or ""
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """The modules can be put in an order in which each imports only those before it."""
+    names = {".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path for path in MODULES}
+    graph = {name: {other for other in _imported(path) if other in names} for name, path in names.items()}
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, naming the circle
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.parent.name == "gateway"], ids=_id)
+def test_the_gateways_packages_have_an_order(path: Path) -> None:
+    """A package of the gateway imports none that comes after it."""
+    later = GATEWAY_ORDER[GATEWAY_ORDER.index(path.parent.name) + 1 :]
+    found = [name for name in _imported(path) if name.startswith(tuple(f"dce.gateway.{package}." for package in later))]
+    assert not found
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_id)

@@ -18,11 +18,11 @@ import pytest
 from dce.cli.demo import _panel
 from dce.cli.sample import CHECKS, SELECTION, STUBS, configure, curate, find_sample, make_folder
 from dce.wire.errors import DceError
-from dce.workspace.checks import CheckReport, load_checks, run_checks
+from dce.workspace.judging.checks import CheckReport, load_checks, run_checks
+from dce.workspace.record.store import STORE_FILE
 from dce.workspace.schema.fill import find_stubs
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.settings import load_settings
-from dce.workspace.store import STORE_FILE
 from dce.workspace.workspace import Workspace
 
 SOLUTION = {"mean": "return sum(values) / len(values)", "spread": "return max(values) - min(values)"}

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from dce.cli.demo_server import CARD, DemoServer, can_serve
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 
 
 def test_it_serves_when_asked_and_ends_with_its_panel(tmp_path: Path) -> None:

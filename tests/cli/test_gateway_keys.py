@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dce.cli.main import main
-from dce.gateway.keys import Key, KeyStore
+from dce.gateway.access.keys import Key, KeyStore
 
 
 def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:

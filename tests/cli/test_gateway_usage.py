@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dce.cli.main import main
-from dce.gateway.keys import KeyStore
-from dce.gateway.ledger import Ledger
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.accounting.ledger import Ledger
 from tests.gateway.test_ledger import entry
 
 USAGE = ("gateway", "usage")

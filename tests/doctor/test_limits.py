@@ -10,8 +10,8 @@ from dce.doctor.http import Http
 from dce.doctor.streaming import Streams
 from dce.doctor.target import read_target
 from dce.doctor.tree import Question, examine
-from dce.gateway.keys import KeyStore
-from dce.gateway.limits import Limits
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.access.limits import Limits
 from tests.fakes.chain import SLOW, Chain
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 import msgspec
 
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.backends.transport import Address
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
-from dce.gateway.transport import Address
 from dce.wire.sse import Decoder
 from tests.fakes.vllm import Behaviour, FakeVllm, said
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from tests.fakes.chain import free_port
 
 START_S = 30.0

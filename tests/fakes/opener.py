@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from dce.gateway.transport import Exchange
+from dce.gateway.backends.transport import Exchange
 from dce.wire.errors import DceError
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from dce.wire.errors import DceError
-from dce.workspace.provider import GenerationRequest, Model, ProviderEvent
+from dce.workspace.generating.provider import GenerationRequest, Model, ProviderEvent
 
 
 class Gate:

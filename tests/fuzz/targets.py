@@ -12,11 +12,11 @@ import msgspec
 import uvicorn
 from uvicorn.server import ServerState
 
-from dce.gateway.body import decode, encode_request, read_forward, read_generate, with_fields
-from dce.gateway.frames import FrameSplitter
-from dce.gateway.streams import Stream
-from dce.gateway.transport import Exchange
-from dce.gateway.wire import StreamingProtocol
+from dce.gateway.backends.transport import Exchange
+from dce.gateway.front.body import decode, encode_request, read_forward, read_generate, with_fields
+from dce.gateway.front.wire import StreamingProtocol
+from dce.gateway.streaming.frames import FrameSplitter
+from dce.gateway.streaming.streams import Stream
 from dce.wire.errors import DceError
 from dce.wire.sse import Decoder, EventTooLarge
 from tests.fakes.opener import FakeOpener

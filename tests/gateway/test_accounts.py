@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dce.gateway.ledger import COLUMNS, FILE, Entry
+from dce.gateway.accounting.ledger import COLUMNS, FILE, Entry
 from dce.wire.sse import Decoder
 from tests.fakes.chain import HIT, PROXY, SEED, SLOW, TOKENS, Chain, client_of, eventually, raw_post
 from tests.fakes.vllm import MODEL

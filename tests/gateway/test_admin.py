@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from dce import __version__
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.admin import LocalOnly
-from dce.gateway.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.admission import LOOKS_PER_REQUEST, UNKNOWN_ANSWER_TOKENS, Admission, Demand, Ticket
-from dce.gateway.auth import ANONYMOUS, Principal
-from dce.gateway.limits import Limits
+from dce.gateway.access.admission import LOOKS_PER_REQUEST, UNKNOWN_ANSWER_TOKENS, Admission, Demand, Ticket
+from dce.gateway.access.auth import ANONYMOUS, Principal
+from dce.gateway.access.limits import Limits
 from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import DceError
 from tests.fakes.chain import eventually

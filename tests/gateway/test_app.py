@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.app import Gateway
-from dce.gateway.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError

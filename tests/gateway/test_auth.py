@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dce.gateway.auth import ANONYMOUS, Authenticator
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.auth import ANONYMOUS, Authenticator
+from dce.gateway.access.keys import KeyStore
 from dce.wire.errors import DceError
 
 

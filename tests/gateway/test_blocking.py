@@ -19,7 +19,7 @@ def test_no_request_blocks_the_loop(make_chain: Callable[..., Chain]) -> None:
             "sqlite3.Cursor.execute",
             "sqlite3.Cursor.fetchall",
         ):
-            guard.functions[name].can_block_in("dce/gateway/keys.py", {"_refresh"})
+            guard.functions[name].can_block_in("dce/gateway/access/keys.py", {"_refresh"})
         check_sound(chain.ask(n=10), 10)
         assert chain.post(n=2, stream=False).status_code == 200
         assert chain.post("/v1/chat/completions", model=MODEL, stream=True).status_code == 200

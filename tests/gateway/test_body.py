@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.body import (
+from dce.gateway.front.body import (
     FIELDS,
     INTERNAL_FIELDS,
     GenerateBody,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.breaker import TRANSITIONS, Breaker, BreakerLimits, BreakerState, Signal
+from dce.gateway.backends.breaker import TRANSITIONS, Breaker, BreakerLimits, BreakerState, Signal
 
 LIMITS = BreakerLimits(failures=3, first_wait_s=1, max_wait_s=8)
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from dce.gateway.body import PLACEHOLDER_MODELS
-from dce.gateway.catalog import Catalog
-from dce.gateway.kinds import Model, Vllm
+from dce.gateway.backends.catalog import Catalog
+from dce.gateway.backends.kinds import Model, Vllm
+from dce.gateway.backends.upstream import Discovery, Upstream
+from dce.gateway.front.body import PLACEHOLDER_MODELS
 from dce.gateway.settings import BackendSettings
-from dce.gateway.upstream import Discovery, Upstream
 from dce.wire.errors import DceError
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.check import LOCAL, Report, check, local_cautions
 from dce.gateway.exposure import ROUTES, Caution, own_address
-from dce.gateway.keys import KeyStore
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
 from tests.doctor.scripted import KEY, Route, json_answer, serve

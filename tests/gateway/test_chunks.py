@@ -1,6 +1,6 @@
 """HTTP's chunks, told by their length."""
 
-from dce.gateway.chunks import CHUNK_HEADS, MAX_WHOLE_CHUNK, chunk
+from dce.wire.chunks import CHUNK_HEADS, MAX_WHOLE_CHUNK, chunk
 
 
 def test_every_short_chunk_begins_as_its_length_says() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.counts import Count, counts, total
+from dce.gateway.accounting.counts import Count, counts, total
 from dce.wire.chat import Usage
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dce.gateway.body import INTERNAL_FIELDS, read_forward
-from dce.gateway.dialects import EMBEDDINGS, MAX_INPUTS, MESSAGES, OPENAI, RESPONSES, Dialect
+from dce.gateway.front.body import INTERNAL_FIELDS, read_forward
+from dce.gateway.front.dialects import EMBEDDINGS, MAX_INPUTS, MESSAGES, OPENAI, RESPONSES, Dialect
 from dce.wire.errors import CODES, DceError
 
 IMAGE = "data:image/png;base64,AAAA"

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.endpoints import Route, Routes
-from dce.gateway.keys import KeyStore
 from dce.wire.errors import DceError
 from tests.fakes.chain import Chain, client_of, drained, error_of, eventually, raw_request
 from tests.fakes.vllm import MODEL, said

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.entries import Facts, Relayed, relay_entry, stream_entries
-from dce.gateway.ledger import Ender, Entry
-from dce.gateway.streams import ChoiceState, Stream
-from dce.gateway.tail import Tail
-from dce.gateway.transport import Exchange
+from dce.gateway.accounting.ledger import Ender, Entry
+from dce.gateway.backends.transport import Exchange
+from dce.gateway.paths.entries import Facts, Relayed, relay_entry, stream_entries
+from dce.gateway.streaming.streams import ChoiceState, Stream
+from dce.gateway.streaming.tail import Tail
 from dce.wire.chat import Usage
 from dce.wire.errors import DceError, Hop
 from tests.fakes.opener import FakeOpener

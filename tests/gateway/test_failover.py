@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from dce.gateway.breaker import BreakerState
-from dce.gateway.catalog import Catalog
-from dce.gateway.failover import RETRY_WAIT_S, Attempts, Dispatcher
-from dce.gateway.kinds import Model, Vllm
-from dce.gateway.routing import LeastLoaded, RouteKey
+from dce.gateway.backends.breaker import BreakerState
+from dce.gateway.backends.catalog import Catalog
+from dce.gateway.backends.failover import RETRY_WAIT_S, Attempts, Dispatcher
+from dce.gateway.backends.kinds import Model, Vllm
+from dce.gateway.backends.routing import LeastLoaded, RouteKey
+from dce.gateway.backends.transport import Exchange
+from dce.gateway.backends.upstream import Discovery, Upstream
 from dce.gateway.settings import BackendSettings
-from dce.gateway.transport import Exchange
-from dce.gateway.upstream import Discovery, Upstream
 from dce.wire.errors import DceError
 from tests.fakes.chain import Chain, error_of, eventually, raw_post, raw_request
 from tests.fakes.vllm import MODEL, Behaviour, FakeVllm, said

@@ -5,7 +5,7 @@ from collections import Counter, deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.fair_queue import FairQueue, Place
+from dce.gateway.access.fair_queue import FairQueue, Place
 
 KEYS = ("a", "b", "c")
 STEPS = st.lists(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dce.gateway.faults import Verdict, backend_fault, frame_fault, verdict
+from dce.gateway.backends.faults import Verdict, backend_fault, frame_fault, verdict
 from dce.wire.errors import CODES, DceError, ErrorBody, Hop
 
 VLLM_TOO_LONG = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.frames import MAX_FRAME_BYTES, FrameSplitter, Likeness, index_of, is_plain, with_index
+from dce.gateway.streaming.frames import MAX_FRAME_BYTES, FrameSplitter, Likeness, index_of, is_plain, with_index
 from dce.wire.errors import DceError
 from dce.wire.sse import Decoder
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dce.gateway.health import MAX_PROBE_BYTES, Discoverer
-from dce.gateway.kinds import LlamaCpp, Other, Vllm
+from dce.gateway.backends.health import MAX_PROBE_BYTES, Discoverer
+from dce.gateway.backends.kinds import LlamaCpp, Other, Vllm
+from dce.gateway.backends.transport import Timeouts, Transport
+from dce.gateway.backends.upstream import Upstream
 from dce.gateway.settings import BackendSettings
-from dce.gateway.transport import Timeouts, Transport
-from dce.gateway.upstream import Upstream
 from dce.wire.errors import DceError
 from tests.fakes.chain import Chain, error_of, eventually, free_port
 from tests.fakes.vllm import CONTEXT, MODEL, Behaviour, FakeVllm

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dce.gateway.keys import MAX_KEY_CHARS, PREFIX, KeyStore
-from dce.gateway.limits import NO_LIMITS, Limits
+from dce.gateway.access.keys import MAX_KEY_CHARS, PREFIX, KeyStore
+from dce.gateway.access.limits import NO_LIMITS, Limits
 from dce.wire.errors import DceError
 
 
@@ -85,7 +85,7 @@ def test_revoking_acts_at_once_in_every_process(keys: KeyStore, tmp_path: Path) 
     _, secret = keys.create("alice")
     keys.find(secret)
     script = (
-        "import sys; from pathlib import Path; from dce.gateway.keys import KeyStore\n"
+        "import sys; from pathlib import Path; from dce.gateway.access.keys import KeyStore\n"
         "keys = KeyStore(Path(sys.argv[1])); keys.revoke('alice'); print(keys.create('bob')[1])"
     )
     made = subprocess.run(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dce.gateway.kinds import KINDS, Kind, LlamaCpp, Model, Other, Vllm, recognise
+from dce.gateway.backends.kinds import KINDS, Kind, LlamaCpp, Model, Other, Vllm, recognise
 from dce.wire.errors import DceError
 
 VLLM_CARD = {"id": "smollm2-135m", "object": "model", "owned_by": "vllm", "max_model_len": 8192}

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway import ledger as module
-from dce.gateway.ledger import FILE, MEMORY_HOURS, Entry, Ledger, open_ledger
+from dce.gateway.accounting import ledger as module
+from dce.gateway.accounting.ledger import FILE, MEMORY_HOURS, Entry, Ledger, open_ledger
 from dce.wire.errors import DceError
 from tests.fakes.chain import eventually
 
@@ -217,7 +217,7 @@ def test_a_killed_writer_leaves_what_it_wrote(tmp_path: Path) -> None:
     """After kill -9 the rows that were on disk are there and the ledger can be used."""
     code = (
         "import os, signal, sys; from pathlib import Path; from tests.gateway.test_ledger import entry\n"
-        "from dce.gateway.ledger import Ledger\n"
+        "from dce.gateway.accounting.ledger import Ledger\n"
         "from tests.fakes.chain import eventually\n"
         "ledger = Ledger(Path(sys.argv[1])); ledger.start()\n"
         "[ledger.add(entry(choice)) for choice in range(100)]\n"

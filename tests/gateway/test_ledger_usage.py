@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.ledger import FILE, Ledger
-from dce.gateway.ledger_usage import By, usage
+from dce.gateway.accounting.ledger import FILE, Ledger
+from dce.gateway.accounting.ledger_usage import By, usage
 from dce.wire.errors import DceError
 from tests.gateway.test_ledger import HOUR, NOW, entry
 

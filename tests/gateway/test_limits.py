@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.limits import NO_LIMITS, Bucket, Budget, Limits, period_end, period_start
+from dce.gateway.access.limits import NO_LIMITS, Bucket, Budget, Limits, period_end, period_start
 
 AMOUNTS = st.lists(st.tuples(st.floats(0, 90), st.integers(1, 50)), max_size=60)
 

@@ -9,10 +9,10 @@ from typing import cast
 import httpx
 import pytest
 
-from dce.gateway.live import Directory, LiveStream
-from dce.gateway.output import EventOutput
-from dce.gateway.streams import Stream
-from dce.gateway.wire import ClientWire
+from dce.gateway.front.wire import ClientWire
+from dce.gateway.streaming.live import Directory, LiveStream
+from dce.gateway.streaming.output import EventOutput
+from dce.gateway.streaming.streams import Stream
 from tests.fakes.chain import SLOW, Answer, Chain, check_sound, client_of, error_of, eventually, other_key
 from tests.simulation.loop import VirtualLoop
 

@@ -2,7 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from dce.gateway.metrics import MAX_MODELS, OTHER, Metrics, Now
+from dce.gateway.accounting.metrics import MAX_MODELS, OTHER, Metrics, Now
 from tests.gateway.test_ledger import entry
 
 PROMISED = {

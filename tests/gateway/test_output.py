@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.output import AnswerOutput, EventOutput
-from dce.gateway.wire import ClientWire
+from dce.gateway.front.wire import ClientWire
+from dce.gateway.streaming.output import AnswerOutput, EventOutput
 from dce.wire.errors import DceError
 from dce.wire.sse import Decoder
 

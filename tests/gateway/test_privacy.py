@@ -6,7 +6,7 @@ import logging
 import httpx
 import pytest
 
-from dce.gateway.ledger import COLUMNS
+from dce.gateway.accounting.ledger import COLUMNS
 from dce.gateway.privacy import LEDGER_FIELDS, LOG_FIELDS, as_text, notice_of
 from dce.gateway.settings import GatewaySettings
 from tests.fakes.chain import PROXY, Chain, eventually

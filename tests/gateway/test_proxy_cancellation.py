@@ -8,23 +8,23 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from dce.gateway.accounts import Accounts
-from dce.gateway.admission import Admission, Demand
-from dce.gateway.auth import ANONYMOUS, Principal
-from dce.gateway.catalog import Catalog
-from dce.gateway.failover import Dispatcher
-from dce.gateway.forward import Forwarder
-from dce.gateway.health import Discoverer
-from dce.gateway.ledger import Entry
-from dce.gateway.live import Directory
-from dce.gateway.metrics import Metrics
-from dce.gateway.proxy import Proxy
-from dce.gateway.request import Request
-from dce.gateway.routing import LeastLoaded
+from dce.gateway.access.admission import Admission, Demand
+from dce.gateway.access.auth import ANONYMOUS, Principal
+from dce.gateway.accounting.ledger import Entry
+from dce.gateway.accounting.metrics import Metrics
+from dce.gateway.backends.catalog import Catalog
+from dce.gateway.backends.failover import Dispatcher
+from dce.gateway.backends.health import Discoverer
+from dce.gateway.backends.routing import LeastLoaded
+from dce.gateway.backends.transport import Timeouts, Transport
+from dce.gateway.backends.upstream import Upstream
+from dce.gateway.front.request import Request
+from dce.gateway.front.wire import ClientWire
+from dce.gateway.paths.accounts import Accounts
+from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.proxy import Proxy
 from dce.gateway.settings import BackendSettings, GatewaySettings
-from dce.gateway.transport import Timeouts, Transport
-from dce.gateway.upstream import Upstream
-from dce.gateway.wire import ClientWire
+from dce.gateway.streaming.live import Directory
 from tests.fakes.chain import eventually
 from tests.fakes.vllm import MODEL, Behaviour, FakeVllm
 

@@ -12,10 +12,10 @@ import httpx
 import openai
 import pytest
 
-from dce.gateway.keys import KeyStore
-from dce.gateway.limits import Limits
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.access.limits import Limits
 from dce.wire.errors import DceError
-from dce.workspace.gateway_errors import error_of_answer
+from dce.workspace.generating.gateway_errors import error_of_answer
 from tests.fakes.chain import PROXY, SLOW, Chain, client_of, error_of, eventually
 from tests.fakes.vllm import CONTEXT, MODEL, FakeVllm
 from tests.gateway.test_openai_sdk import MESSAGES, sdk

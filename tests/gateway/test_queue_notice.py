@@ -9,10 +9,10 @@ import msgspec
 import openai
 import pytest
 
-from dce.gateway.queue_notice import queued_frame
+from dce.gateway.paths.queue_notice import queued_frame
 from dce.wire.chat import read_chunks
 from dce.wire.sse import Decoder
-from dce.workspace.provider import Ended, GatewayProvider, GenerationRequest, Opened, ProviderEvent, Queued
+from dce.workspace.generating.provider import Ended, GatewayProvider, GenerationRequest, Opened, ProviderEvent, Queued
 from tests.fakes.chain import SLOW, TOKENS, Answer, Chain, check_sound, error_of, eventually
 from tests.fakes.vllm import MODEL, said
 from tests.gateway.test_openai_sdk import MESSAGES, sdk

@@ -5,10 +5,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from dce.gateway.chunks import chunk, content
-from dce.gateway.relay import KEPT_CHUNKS, Relay
-from dce.gateway.transport import Exchange
-from dce.gateway.wire import ClientWire
+from dce.gateway.backends.transport import Exchange
+from dce.gateway.front.wire import ClientWire
+from dce.gateway.streaming.relay import KEPT_CHUNKS, Relay
+from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
 from dce.wire.sse import Decoder
 

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.reload import FIXED, Reloader, applicable, changed_names, new_upstreams
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from dce.gateway.request import ClientGone, Request
-from dce.gateway.wire import ClientWire
+from dce.gateway.front.request import ClientGone, Request
+from dce.gateway.front.wire import ClientWire
 from dce.wire.errors import DceError
 
 

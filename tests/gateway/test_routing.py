@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.auth import Principal
-from dce.gateway.breaker import Breaker, BreakerLimits
-from dce.gateway.routing import (
+from dce.gateway.access.auth import Principal
+from dce.gateway.backends.breaker import Breaker, BreakerLimits
+from dce.gateway.backends.routing import (
     LOAD_FACTOR,
     POLICIES,
     PREFIX_CHARS,
@@ -22,8 +22,8 @@ from dce.gateway.routing import (
     route_key,
     usable,
 )
+from dce.gateway.backends.upstream import Upstream
 from dce.gateway.settings import BackendSettings, load_settings
-from dce.gateway.upstream import Upstream
 from dce.wire.errors import DceError
 
 NOBODY = RouteKey()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.body import INTERNAL_FIELDS, read_forward
-from dce.gateway.bounds import (
+from dce.gateway.front.body import INTERNAL_FIELDS, read_forward
+from dce.gateway.front.bounds import (
     MAX_DEPTH,
     MAX_LISTED,
     MAX_PATTERN_CHARS,

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from dce.gateway.guard import MAX_HEAD_BYTES, MAX_HEADERS, MAX_SMALL_CHUNKS
+from dce.gateway.front.guard import MAX_HEAD_BYTES, MAX_HEADERS, MAX_SMALL_CHUNKS
 from tests.fakes.chain import PROXY, Chain, drained, error_of, raw_request
 
 BODY = b'{"messages":[{"role":"user","content":"hi"}],"n":1,"stream":false}'

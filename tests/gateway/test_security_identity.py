@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from dce.wire.errors import DceError
 from tests.fakes.chain import PROXY, SLOW, Chain, client_of, error_of, eventually, other_key, raw_request
 from tests.fakes.vllm import MODEL

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.streams import ChoiceState, Stream
-from dce.gateway.transport import Exchange, Sink
+from dce.gateway.backends.transport import Exchange, Sink
+from dce.gateway.streaming.streams import ChoiceState, Stream
 from dce.wire.errors import DceError
 from tests.fakes.opener import FakeOpener
 

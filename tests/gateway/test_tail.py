@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.tail import TAIL_BYTES, Tail, read_tail
+from dce.gateway.streaming.tail import TAIL_BYTES, Tail, read_tail
 from dce.wire.chat import Usage
 
 CHAT = {"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37, "prompt_tokens_details": {"cached_tokens": 16}}

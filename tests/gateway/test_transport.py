@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.chunks import chunk
-from dce.gateway.transport import MAX_EARLY_BYTES, Address, Exchange, Timeouts, Transport, json_headers, request_head
+from dce.gateway.backends.transport import (
+    MAX_EARLY_BYTES,
+    Address,
+    Exchange,
+    Timeouts,
+    Transport,
+    json_headers,
+    request_head,
+)
+from dce.wire.chunks import chunk
 from dce.wire.errors import DceError
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -4,9 +4,9 @@ from typing import Literal
 
 import pytest
 
-from dce.gateway.kinds import LlamaCpp, Model, Vllm
+from dce.gateway.backends.kinds import LlamaCpp, Model, Vllm
+from dce.gateway.backends.upstream import Discovery, Upstream, capacity_of
 from dce.gateway.settings import BackendSettings
-from dce.gateway.upstream import Discovery, Upstream, capacity_of
 from dce.wire.errors import DceError
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from dce.gateway.wire import EXTENSION, ClientWire, StreamingProtocol, wire_of
+from dce.gateway.front.wire import EXTENSION, ClientWire, StreamingProtocol, wire_of
 
 
 class Socket:

@@ -17,8 +17,7 @@ from dce.panel.app import create_app
 from dce.panel.security import Access
 from dce.panel.session import Session
 from dce.wire.errors import DceError
-from dce.workspace.project import Project
-from dce.workspace.provider import (
+from dce.workspace.generating.provider import (
     CountUpdate,
     Delta,
     Ended,
@@ -27,6 +26,7 @@ from dce.workspace.provider import (
     Opened,
     ProviderEvent,
 )
+from dce.workspace.project import Project
 from dce.workspace.schema.reading import file_block
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace

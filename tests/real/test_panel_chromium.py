@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from dce.engine.process import EngineProcess
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.workspace.project import Project

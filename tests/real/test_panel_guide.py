@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from dce.cli.panel import panel_tools
 from dce.engine.process import EngineProcess
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.workspace.project import Project

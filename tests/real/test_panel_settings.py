@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dce.cli.panel import panel_tools
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.workspace.settings import Settings, load_settings

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from dce.engine.vllm import VllmProcess
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
-from dce.workspace.provider import Delta, Ended, GatewayProvider, GenerationRequest
+from dce.workspace.generating.provider import Delta, Ended, GatewayProvider, GenerationRequest
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 

@@ -10,7 +10,7 @@ import pytest
 from anthropic.types import MessageParam
 
 from dce.engine.vllm import VllmProcess
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from tests.fakes.chain import client_of, error_of, free_port

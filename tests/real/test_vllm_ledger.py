@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from dce.engine.vllm import VllmProcess
-from dce.gateway.ledger import Entry
+from dce.gateway.accounting.ledger import Entry
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from tests.fakes.chain import Answer, client_of, eventually

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.gateway.keys import KeyStore
+from dce.gateway.access.keys import KeyStore
 from tests.simulation.world import Outcome, simulate
 
 MEMORY = Path("/dev/shm")

@@ -16,9 +16,9 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from dce.gateway.app import Gateway
-from dce.gateway.guard import Patience
+from dce.gateway.front.guard import Patience
+from dce.gateway.front.wire import StreamingProtocol
 from dce.gateway.settings import BackendSettings, GatewaySettings
-from dce.gateway.wire import StreamingProtocol
 from tests.simulation.backend import MODEL, Served, SimBackend
 from tests.simulation.client import GATEWAY_PORT, Seen, SimClient
 from tests.simulation.loop import VirtualLoop

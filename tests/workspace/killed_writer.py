@@ -4,8 +4,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from dce.workspace.response import News, Response, Status
-from dce.workspace.store import Store
+from dce.workspace.generating.response import News, Response, Status
+from dce.workspace.record.store import Store
 from tests.workspace.loop import a_generation
 
 PIECE = "0123456789" * 20

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from dce.workspace.generation import Generation
-from dce.workspace.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build
-from dce.workspace.store import STORE_FILE, Store
+from dce.workspace.context.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build
+from dce.workspace.generating.generation import Generation
+from dce.workspace.record.store import STORE_FILE, Store
 
 
 def a_prompt(text: str = "b") -> Prompt:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.accept import Options, Part, PlannedWrite, accept, plan, restorable, restore
-from dce.workspace.response import Status
+from dce.workspace.accepting.accept import Options, Part, PlannedWrite, accept, plan, restorable, restore
+from dce.workspace.generating.response import Status
 from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
 from tests.workspace.judging import Bench, snapshot, write
 
@@ -245,7 +245,7 @@ def test_full_disk_leaves_the_workspace_as_it_was(tmp_path: Path) -> None:
         import resource, sys
         from pathlib import Path
         from dce.wire.errors import DceError
-        from dce.workspace.accept import accept
+        from dce.workspace.accepting.accept import accept
         from tests.workspace.judging import Bench
         bench = Bench(Path(sys.argv[1]))
         generation = bench.answer({"a.py": "1\\n", "n/new.py": "x\\n", "z.py": "x" * 50_000_000})

@@ -1,6 +1,6 @@
 """A prompt that is too long comes with what to cut, no more than is needed."""
 
-from dce.workspace.advice import MAX_CUTS, Cut, FileCost, cuts
+from dce.workspace.context.advice import MAX_CUTS, Cut, FileCost, cuts
 from dce.workspace.schema.reading import PromptFile
 
 CODE = "def f(x):\n" + "    x = x + 1\n" * 200

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dce.workspace.agreement import agreement
+from dce.workspace.judging.agreement import agreement
 from tests.workspace.judging import Bench, builtins
 
 LINES = [f"line {number}\n" for number in range(40)]

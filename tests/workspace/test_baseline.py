@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.accept import Options, PlannedWrite, accept, recover, restorable, restore
-from dce.workspace.baseline import acceptances
+from dce.workspace.accepting.accept import Options, PlannedWrite, accept, recover, restorable, restore
+from dce.workspace.accepting.baseline import acceptances
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import Bench, snapshot, write
 
@@ -175,7 +175,7 @@ def test_steps_cover_every_file_boundary(tmp_path: Path) -> None:
 _VICTIM = """
 import os, signal, sys
 from pathlib import Path
-from dce.workspace.accept import accept, restore
+from dce.workspace.accepting.accept import accept, restore
 from tests.workspace.judging import Bench
 root, fatal, verb = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 bench = Bench(root)

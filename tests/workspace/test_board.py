@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.board import BoardRow, board, check_responses
-from dce.workspace.checks import CheckReport, CheckRun
-from dce.workspace.compare import FileChange
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.response import Status
+from dce.workspace.generating.response import Status
+from dce.workspace.judging.board import BoardRow, board, check_responses
+from dce.workspace.judging.checks import CheckReport, CheckRun
+from dce.workspace.judging.compare import FileChange
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import Bench, builtins, reading_of, snapshot
 

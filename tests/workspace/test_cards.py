@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
 from dce.workspace.cards import Cards
+from dce.workspace.generating.sampling import slot_seed, slot_temperature
 from dce.workspace.key_vault import KEYS_FILE, KeyVault
 from dce.workspace.project import Project
-from dce.workspace.sampling import slot_seed, slot_temperature
 from dce.workspace.settings import load_settings
 from dce.workspace.toml_edit import with_table, with_value
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.checks import (
+from dce.workspace.judging.checks import (
     MAX_OUTPUT_BYTES,
     Check,
     CheckReport,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.compare import (
+from dce.workspace.context.prompt import ManifestEntry
+from dce.workspace.judging.compare import (
     MAX_DIFF_LINES,
     FileChange,
     changes,
@@ -18,10 +19,9 @@ from dce.workspace.compare import (
     touches_secrets,
     unified_diff,
 )
-from dce.workspace.file_form import bytes_to_write
 from dce.workspace.project import Project
-from dce.workspace.prompt import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
+from dce.workspace.tree.file_form import bytes_to_write
 from tests.workspace.judging import reading_of, sha256, write
 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "", " a", "é\x0c\u2028"]), max_size=12)

@@ -7,8 +7,8 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.correct import CORRECTED, correct
+from dce.workspace.generating.response import Status
 from dce.workspace.manual import paste
-from dce.workspace.response import Status
 from tests.panel.rig import make_workspace
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.cycles import MAX_FIELD_CHARS, Cycles
+from dce.workspace.record.cycles import MAX_FIELD_CHARS, Cycles
 from tests.fakes.provider import Clock
 from tests.workspace.loop import a_generation, a_store
 

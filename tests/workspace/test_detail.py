@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.detail import HEAD_LINES, TAIL_LINES, reduced
-from dce.workspace.outline import outline_of
+from dce.workspace.context.detail import HEAD_LINES, TAIL_LINES, reduced
+from dce.workspace.context.outline import outline_of
+from dce.workspace.context.prompt import PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.project import Project
-from dce.workspace.prompt import PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.fakes.provider import Clock, ScriptedProvider

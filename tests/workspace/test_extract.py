@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.extract import FORMATS, MAX_DOCUMENT_BYTES, extract
-from dce.workspace.extract.worker import MAX_UNPACKED_BYTES, Refused, extracted
-from dce.workspace.files import list_files, read_text
 from dce.workspace.project import Project
 from dce.workspace.settings import Settings
+from dce.workspace.tree.extract import FORMATS, MAX_DOCUMENT_BYTES, extract
+from dce.workspace.tree.extract.worker import MAX_UNPACKED_BYTES, Refused, extracted
+from dce.workspace.tree.files import list_files, read_text
 from dce.workspace.workspace import Workspace
 from tests.fakes.provider import Clock, ScriptedProvider
 

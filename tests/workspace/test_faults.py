@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from dce.workspace.accept import accept
-from dce.workspace.baseline import restore
-from dce.workspace.compare import changes, unified_diff
-from dce.workspace.cycles import Cycles
-from dce.workspace.files import list_files, read_text
+from dce.workspace.accepting.accept import accept
+from dce.workspace.accepting.baseline import restore
+from dce.workspace.context.prompt import ManifestEntry
+from dce.workspace.context.selection import Selection
+from dce.workspace.generating.response import Status
+from dce.workspace.judging.compare import changes, unified_diff
 from dce.workspace.project import Project
-from dce.workspace.prompt import ManifestEntry
-from dce.workspace.response import Status
+from dce.workspace.record.cycles import Cycles
 from dce.workspace.schema import read_answer
-from dce.workspace.selection import Selection
 from dce.workspace.settings import Settings
+from dce.workspace.tree.files import list_files, read_text
 from dce.workspace.workspace import Workspace
 from tests.fakes.provider import Clock, ScriptedProvider
 from tests.workspace.judging import Bench, reading_of, sha256

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.workspace.file_form import bytes_to_write, is_text, text_of, unwritable
+from dce.workspace.tree.file_form import bytes_to_write, is_text, text_of, unwritable
 
 LATIN = "Grüße aus Köln, schöne Straße, für Äpfel und Öl über den Fluß getragen — äöü ÄÖÜ ß\n" * 3
 

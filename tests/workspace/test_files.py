@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.files import MAX_TEXT_BYTES, SNIFF_BYTES, FileEntry, list_files, read_text
 from dce.workspace.project import Project
+from dce.workspace.tree.files import MAX_TEXT_BYTES, SNIFF_BYTES, FileEntry, list_files, read_text
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.hunks import hunks, take
+from dce.workspace.judging.hunks import hunks, take
 
 OLD = "".join(f"{number}\n" for number in range(1, 31))
 NEW = OLD.replace("3\n4\n", "three\n4\nfour and a half\n", 1).replace("\n25\n", "\n", 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dce.workspace.response import ACTIVE, Status
-from dce.workspace.store import STORE_FILE, Store
+from dce.workspace.generating.response import ACTIVE, Status
+from dce.workspace.record.store import STORE_FILE, Store
 from tests.workspace.killed_writer import PIECE
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dce.workspace.files import list_files
-from dce.workspace.listing import MAX_UPDATED, Listing
 from dce.workspace.project import Project
+from dce.workspace.tree.files import list_files
+from dce.workspace.tree.listing import MAX_UPDATED, Listing
 
 NAMES = (
     "a.py",

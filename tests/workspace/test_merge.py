@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.workspace.merge import merge3
+from dce.workspace.accepting.merge import merge3
 
 BASE = "a\nb\nc\nd\ne\nf\n"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.workspace.migrations import APPLICATION_ID, STEPS, migrate
+from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError, Hop
-from dce.workspace.openai_provider import MAX_AT_ONCE, OpenAIProvider, api_root
-from dce.workspace.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened, ProviderEvent
+from dce.workspace.generating.openai_provider import MAX_AT_ONCE, OpenAIProvider, api_root
+from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened, ProviderEvent
 
 Answer = Callable[[dict[str, Any]], httpx.Response]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.accept import Options, accept, plan, restore, sources_of
-from dce.workspace.picking import FilePlan, Pick, combine, hunks_of
+from dce.workspace.accepting.accept import Options, accept, plan, restore, sources_of
+from dce.workspace.accepting.picking import FilePlan, Pick, combine, hunks_of
 from tests.workspace.judging import Bench, snapshot
 
 LINES = [f"line {number}\n" for number in range(1, 31)]

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.prompt import HISTORY_FULL_CYCLES, HISTORY_LINES, Prompt, PromptCycle, PromptFile, PromptInput, build
+from dce.workspace.context.prompt import (
+    HISTORY_FULL_CYCLES,
+    HISTORY_LINES,
+    Prompt,
+    PromptCycle,
+    PromptFile,
+    PromptInput,
+    build,
+)
 from dce.workspace.schema import SCHEMAS
 
 

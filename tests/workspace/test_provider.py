@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError, Hop
-from dce.workspace.provider import (
+from dce.workspace.generating.provider import (
     CountUpdate,
     Delta,
     Ended,

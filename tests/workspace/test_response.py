@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.workspace.response import (
+from dce.workspace.context.tokens import estimate
+from dce.workspace.generating.response import (
     ACTIVE,
     TERMINAL,
     TRANSITIONS,
@@ -18,7 +19,6 @@ from dce.workspace.response import (
     Tokens,
     status_of_finish,
 )
-from dce.workspace.tokens import estimate
 
 
 def _live(estimating: int = 7) -> LiveResponse:

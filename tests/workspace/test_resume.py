@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from dce.workspace.provider import (
+from dce.workspace.generating.provider import (
     RESUME_DELAYS_S,
     Delta,
     Ended,

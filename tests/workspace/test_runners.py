@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.workspace.runners import Counts, read_counts
+from dce.workspace.judging.runners import Counts, read_counts
 from tests.workspace.judging import write
 
 UNITTEST = """

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.workspace.secrets import MAX_FINDINGS, hits, scan
+from dce.workspace.outbound.secrets import MAX_FINDINGS, hits, scan
 from tests.workspace.planted_secrets import ALNUM, HARMLESS, planted
 
 MIN_RECALL = 0.98

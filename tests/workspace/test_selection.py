@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
+from dce.workspace.context.selection import META_KEY, Selection
 from dce.workspace.project import Project
-from dce.workspace.selection import META_KEY, Selection
 
 
 class FakeStore:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.allowlist import ALLOW_FILE, allow
+from dce.workspace.generating.provider import Delta, Ended, Opened
+from dce.workspace.outbound.allowlist import ALLOW_FILE, allow
+from dce.workspace.outbound.sending import SECRET_FILE
 from dce.workspace.project import Project
-from dce.workspace.provider import Delta, Ended, Opened
-from dce.workspace.sending import SECRET_FILE
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import PROMPT_FILE, Workspace
 from tests.fakes.provider import Clock, ScriptedProvider

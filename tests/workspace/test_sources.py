@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.files import FileEntry, list_files
+from dce.workspace.context.prompt import ManifestEntry
+from dce.workspace.context.sources import changed_in_git, changed_since, containing, git_status, named_in
 from dce.workspace.project import Project
-from dce.workspace.prompt import ManifestEntry
-from dce.workspace.sources import changed_in_git, changed_since, containing, git_status, named_in
+from dce.workspace.tree.files import FileEntry, list_files
 
 PATHS = (
     "src/app/main.py",

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.backups import Backups
-from dce.workspace.response import News, Response, Status, Tokens
-from dce.workspace.store import STORE_FILE, Store
+from dce.workspace.generating.response import News, Response, Status, Tokens
+from dce.workspace.record.backups import Backups
+from dce.workspace.record.store import STORE_FILE, Store
 from tests.workspace.loop import a_generation, a_prompt, a_store
 
 
@@ -262,7 +262,7 @@ def test_another_processs_write_shows(tmp_path: Path) -> None:
         before = store.data_version()
         store.meta_set("mine", "1")
         assert store.data_version() == before
-        code = f"from pathlib import Path; from dce.workspace.store import Store; Store(Path({str(tmp_path / STORE_FILE)!r})).meta_set('theirs', '2')"
+        code = f"from pathlib import Path; from dce.workspace.record.store import Store; Store(Path({str(tmp_path / STORE_FILE)!r})).meta_set('theirs', '2')"
         subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
         assert store.data_version() != before
         assert store.meta_get("theirs") == "2"

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dce.workspace.cycles import Cycle, Cycles
-from dce.workspace.response import Status
+from dce.workspace.context.summaries import Summaries
+from dce.workspace.generating.response import Status
+from dce.workspace.record.cycles import Cycle, Cycles
+from dce.workspace.record.store import Store
 from dce.workspace.schema.reading import Reading
-from dce.workspace.store import Store
-from dce.workspace.summaries import Summaries
 from tests.workspace.loop import a_generation, a_store
 
 

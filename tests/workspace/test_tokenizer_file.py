@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from dce.wire.errors import DceError
+from dce.workspace.context.tokenizer_file import Counter, FileTokenizer
+from dce.workspace.context.tokenizer_file import load as load_really
 from dce.workspace.project import Project
 from dce.workspace.settings import Settings
-from dce.workspace.tokenizer_file import Counter, FileTokenizer
-from dce.workspace.tokenizer_file import load as load_really
 from dce.workspace.workspace import Workspace
 from tests.fakes.provider import ScriptedProvider
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.tokens import SAMPLED_FROM_CHARS, Count, TokenCounter, estimate
+from dce.workspace.context.tokens import SAMPLED_FROM_CHARS, Count, TokenCounter, estimate
 
 TOLERANCE = 0.2
 """How far an estimate may be from the count, as a share of the count."""

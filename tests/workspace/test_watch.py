@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dce.workspace.project import Project
-from dce.workspace.watch import changes
+from dce.workspace.tree.watch import changes
 
 pytest.importorskip("watchfiles")
 

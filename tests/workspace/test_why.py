@@ -7,7 +7,7 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
-from dce.workspace.why import why
+from dce.workspace.tree.why import why
 
 
 @pytest.fixture

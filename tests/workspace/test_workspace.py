@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.prepared_prompt import CHAT_TEMPLATE_TOKENS
+from dce.workspace.context.prepared_prompt import CHAT_TEMPLATE_TOKENS
+from dce.workspace.generating.provider import Delta, Ended, Model, Opened
+from dce.workspace.generating.response import Status
 from dce.workspace.project import Project
-from dce.workspace.provider import Delta, Ended, Model, Opened
-from dce.workspace.response import Status
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import PROMPT_FILE, Workspace
 from tests.fakes.provider import Clock, ScriptedProvider
@@ -219,7 +219,7 @@ CHILD = """
 import asyncio, sys
 from pathlib import Path
 from dce.workspace.project import Project
-from dce.workspace.provider import Delta, Opened
+from dce.workspace.generating.provider import Delta, Opened
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.fakes.provider import Gate, ScriptedProvider

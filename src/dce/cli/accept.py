@@ -11,7 +11,7 @@ from dce.cli.output import say, say_json
 from dce.cli.tables import write_lines
 
 if TYPE_CHECKING:
-    from dce.workspace.accept import Part
+    from dce.workspace.accepting.accept import Part
     from dce.workspace.project import Project
 
 
@@ -50,7 +50,7 @@ def command(
     several times) takes parts as `dce diff SLOT --hunks` numbers them. --also adds another response's files; two responses that
     differ in a file are refused. `dce restore` puts everything back at once. With --dry-run, ends with 3 if something would be refused.
     """
-    from dce.workspace.accept import Options, accept  # noqa: PLC0415
+    from dce.workspace.accepting.accept import Options, accept  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
@@ -78,7 +78,7 @@ def command(
 
 def _parts(project: "Project", directory: Path, also: tuple[str, ...]) -> tuple["Part", ...]:
     """`3` or `3:src/a.py` as a response's files; several of one slot are one part."""
-    from dce.workspace.accept import Part  # noqa: PLC0415
+    from dce.workspace.accepting.accept import Part  # noqa: PLC0415
 
     paths: dict[int, list[str]] = {}
     for text in also:

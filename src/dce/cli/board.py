@@ -12,7 +12,7 @@ from dce.cli.context import GENERATION, generation_of, json_option, open_workspa
 from dce.cli.output import say, say_json, visible
 from dce.cli.progress import STYLES, rate, seconds, token_text
 from dce.cli.tables import change_text, columns
-from dce.workspace.board import BoardRow, ChecksCount, board
+from dce.workspace.judging.board import BoardRow, ChecksCount, board
 
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)

@@ -15,7 +15,7 @@ from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
     from dce.workspace.cards import Cards
-    from dce.workspace.generation import Generation
+    from dce.workspace.generating.generation import Generation
     from dce.workspace.project import Project
     from dce.workspace.settings import Settings
     from dce.workspace.workspace import Workspace

@@ -10,7 +10,7 @@ from dce.cli.output import say, say_json
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
-    from dce.workspace.cycles import Cycle
+    from dce.workspace.record.cycles import Cycle
 
 
 @click.group(name="cycle")

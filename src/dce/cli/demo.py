@@ -29,8 +29,8 @@ from dce.wire.errors import DceError
 if TYPE_CHECKING:
     from dce.engine.process import EngineProcess
     from dce.panel.server import PanelServer
-    from dce.workspace.board import BoardRow
-    from dce.workspace.generation import Generation
+    from dce.workspace.generating.generation import Generation
+    from dce.workspace.judging.board import BoardRow
     from dce.workspace.project import Project
     from dce.workspace.workspace import Workspace
 
@@ -107,7 +107,7 @@ def _served(project: "Project") -> Iterator["EngineProcess"]:
     """Engine and gateway with a key of its own, written into the workspace's settings; both on free ports, both ended after."""
     from dce.cli.sample import configure  # noqa: PLC0415
     from dce.engine.process import EngineProcess  # noqa: PLC0415
-    from dce.gateway.keys import KeyStore  # noqa: PLC0415
+    from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
     from dce.gateway.server import GatewayServer  # noqa: PLC0415
     from dce.gateway.settings import BackendSettings, GatewaySettings  # noqa: PLC0415
 
@@ -141,7 +141,7 @@ def _wait_until_ready(url: str) -> None:
 
 def _revoke(data: Path, key_id: str) -> None:
     """The key ends with the demo: the next one makes its own."""
-    from dce.gateway.keys import KeyStore  # noqa: PLC0415
+    from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
 
     with contextlib.closing(KeyStore(data)) as keys:
         keys.revoke(key_id)
@@ -158,7 +158,7 @@ def _generate_and_show(
 ) -> Exit:
     from dce.cli.board import print_board  # noqa: PLC0415
     from dce.cli.sample import curate  # noqa: PLC0415
-    from dce.workspace.board import board  # noqa: PLC0415
+    from dce.workspace.judging.board import board  # noqa: PLC0415
     from dce.workspace.settings import Settings, load_settings  # noqa: PLC0415
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
 
@@ -196,7 +196,7 @@ async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Gen
     """One generation and the sample's own tests on each response, in one live view."""
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
-    from dce.workspace.board import check_responses  # noqa: PLC0415
+    from dce.workspace.judging.board import check_responses  # noqa: PLC0415
     from dce.workspace.workspace import PROMPT_FILE  # noqa: PLC0415
 
     with workspace.writer_lock("demo"):

@@ -53,7 +53,7 @@ class DemoServer:
 
     def _start(self, stack: contextlib.ExitStack) -> "Settings":
         from dce.engine.process import EngineProcess  # noqa: PLC0415
-        from dce.gateway.keys import KeyStore  # noqa: PLC0415
+        from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
         from dce.gateway.server import GatewayServer  # noqa: PLC0415
         from dce.gateway.settings import BackendSettings, GatewaySettings  # noqa: PLC0415
         from dce.workspace.settings import Settings  # noqa: PLC0415
@@ -82,7 +82,7 @@ class DemoServer:
 
 def _revoke(data: Path, key_id: str) -> None:
     """The key ends with the panel: the next one makes its own."""
-    from dce.gateway.keys import KeyStore  # noqa: PLC0415
+    from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
 
     with contextlib.closing(KeyStore(data)) as keys:
         keys.revoke(key_id)

@@ -10,7 +10,7 @@ import msgspec
 from dce.cli.context import generation_of, generation_option, json_option, open_workspace, paths_from, workspace_option
 from dce.cli.output import data, note, say_json, visible
 from dce.wire.errors import DceError
-from dce.workspace.hunks import Hunk
+from dce.workspace.judging.hunks import Hunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,10 +100,10 @@ def _diff(
     second: dict[str, str] | None,
     shown: "Callable[[str], str | None] | None",
 ) -> FileDiff:
-    from dce.workspace.compare import look, unified_diff  # noqa: PLC0415
-    from dce.workspace.file_form import bytes_to_write, text_of  # noqa: PLC0415
-    from dce.workspace.hunks import hunks  # noqa: PLC0415
-    from dce.workspace.merge import merge3  # noqa: PLC0415
+    from dce.workspace.accepting.merge import merge3  # noqa: PLC0415
+    from dce.workspace.judging.compare import look, unified_diff  # noqa: PLC0415
+    from dce.workspace.judging.hunks import hunks  # noqa: PLC0415
+    from dce.workspace.tree.file_form import bytes_to_write, text_of  # noqa: PLC0415
 
     try:
         current = look(project, path)

@@ -19,7 +19,7 @@ def command(file: Path, cycles: tuple[int, ...], is_json: bool, directory: Path)
     It holds the cycles, the prompts as they were sent with their manifests, all responses in all versions, checks and the selection.
     It holds no keys, but whatever the prompts showed of your files.
     """
-    from dce.workspace.transfer import export_history  # noqa: PLC0415
+    from dce.workspace.record.transfer import export_history  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         lines = export_history(workspace, file, cycles or None)

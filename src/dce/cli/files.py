@@ -14,7 +14,7 @@ from dce.cli.tables import columns
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
-    from dce.workspace.tokens import Count
+    from dce.workspace.context.tokens import Count
     from dce.workspace.workspace import Workspace
 
 
@@ -74,7 +74,7 @@ def command(
 
 
 def _say_why(workspace: "Workspace", directory: Path, name: str, *, is_json: bool) -> Exit:
-    from dce.workspace.why import why  # noqa: PLC0415
+    from dce.workspace.tree.why import why  # noqa: PLC0415
 
     path = paths_from(workspace.project, directory, [name])[0]
     reason = why(workspace.project, path)
@@ -86,8 +86,8 @@ def _say_why(workspace: "Workspace", directory: Path, name: str, *, is_json: boo
 
 
 async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
-    from dce.workspace.extract import format_of  # noqa: PLC0415
-    from dce.workspace.files import list_files, read_text  # noqa: PLC0415
+    from dce.workspace.tree.extract import format_of  # noqa: PLC0415
+    from dce.workspace.tree.files import list_files, read_text  # noqa: PLC0415
 
     selected = set(workspace.selection.paths())
     entries = {entry.path: (entry.size, entry.excluded) for entry in list_files(workspace.project)}
@@ -124,7 +124,7 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
 
 async def _counts(workspace: "Workspace", texts: dict[str, str], exact: set[str]) -> dict[str, "Count"]:
     """Tokens of every text: of those in `exact` by the served model, if the gateway answers; of the rest estimated, unsent."""
-    from dce.workspace.tokens import TokenCounter  # noqa: PLC0415
+    from dce.workspace.context.tokens import TokenCounter  # noqa: PLC0415
 
     try:
         # Asked first: which model counts is part of a count, and a gateway that is down is then asked once, not for each file.

@@ -12,12 +12,12 @@ import msgspec
 from dce.cli.context import Verb, json_option
 from dce.cli.moments import date_text, end_moment, span
 from dce.cli.output import note, say, say_json
-from dce.gateway.limits import NO_LIMITS, Limits
+from dce.gateway.access.limits import NO_LIMITS, Limits
 from dce.gateway.settings import load_settings
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
-    from dce.gateway.keys import Key, KeyStore
+    from dce.gateway.access.keys import Key, KeyStore
 
 _NONE = ("0", "none", "never", "")
 """Words that take a limit away."""
@@ -89,7 +89,7 @@ def data_dir_option(verb: Verb) -> Verb:
 @contextmanager
 def key_store(data_dir: str | None) -> Iterator["KeyStore"]:
     """The keys of a data folder, closed afterwards."""
-    from dce.gateway.keys import KeyStore  # noqa: PLC0415
+    from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
 
     folder = Path(load_settings(None, data_dir=data_dir).data_dir)
     try:
@@ -109,7 +109,7 @@ def key_store(data_dir: str | None) -> Iterator["KeyStore"]:
 @data_dir_option
 def create(name: str, is_json: bool, data_dir: str | None, **flags: Any) -> None:
     """Make a key and print it, alone on standard output. It is not kept and cannot be shown again."""
-    from dce.gateway.keys import changed  # noqa: PLC0415
+    from dce.gateway.access.keys import changed  # noqa: PLC0415
 
     given = _changes(**flags)
     expires_at = given.pop("expires_at", None)

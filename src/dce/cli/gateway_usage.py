@@ -15,7 +15,7 @@ from dce.cli.tables import columns
 from dce.gateway.settings import load_settings
 
 if TYPE_CHECKING:
-    from dce.gateway.ledger_usage import By, UsageRow
+    from dce.gateway.accounting.ledger_usage import By, UsageRow
 
 _HEAD = ("responses", "prompt", "cached", "answer", "thinking", "finished", "stopped", "lost", "TTFT")
 
@@ -29,7 +29,7 @@ _HEAD = ("responses", "prompt", "cached", "answer", "thinking", "finished", "sto
 @data_dir_option
 def usage(since: str | None, by: "By", is_json: bool, data_dir: str | None) -> None:
     """Print what was used: responses, tokens and ends, by key, model or day. Tokens of answers include those of thinking."""
-    from dce.gateway.ledger_usage import usage as read  # noqa: PLC0415
+    from dce.gateway.accounting.ledger_usage import usage as read  # noqa: PLC0415
 
     since_at = 0.0 if since is None else begin_moment(since, time.time(), "--since")
     folder = Path(load_settings(None, data_dir=data_dir).data_dir)
@@ -80,7 +80,7 @@ def _figures(row: "UsageRow") -> list[str]:
 
 
 def _total(rows: "list[UsageRow]") -> "UsageRow":
-    from dce.gateway.ledger_usage import UsageRow  # noqa: PLC0415
+    from dce.gateway.accounting.ledger_usage import UsageRow  # noqa: PLC0415
 
     fields = [name for name in UsageRow.__struct_fields__ if name not in ("group", "ttft_s")]
     return UsageRow(group="", **{name: sum(getattr(row, name) for row in rows) for name in fields})

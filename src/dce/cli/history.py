@@ -12,7 +12,7 @@ from dce.cli.tables import columns
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
-    from dce.workspace.history import HistoryRow, Hit
+    from dce.workspace.record.history import HistoryRow, Hit
 
 DEFAULT_HITS = 20
 
@@ -29,7 +29,7 @@ def command(query: tuple[str, ...], limit: int, is_json: bool, directory: Path) 
 
     With a QUERY: the cycles and responses that hold all its words (beginnings of words count), the newest first.
     """
-    from dce.workspace.history import match_expression  # noqa: PLC0415
+    from dce.workspace.record.history import match_expression  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         rows = () if query else workspace.store.history()

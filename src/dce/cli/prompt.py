@@ -13,11 +13,11 @@ from dce.cli.exits import Exit
 from dce.cli.output import data, note, say, say_json
 from dce.cli.secrets import finding_line
 from dce.cli.tables import columns
-from dce.workspace.advice import Cut, FileCost, cuts
-from dce.workspace.secrets import Finding
+from dce.workspace.context.advice import Cut, FileCost, cuts
+from dce.workspace.outbound.secrets import Finding
 
 if TYPE_CHECKING:
-    from dce.workspace.prepared_prompt import PreparedPrompt
+    from dce.workspace.context.prepared_prompt import PreparedPrompt
     from dce.workspace.workspace import Workspace
 
 SECTION_TITLES = {

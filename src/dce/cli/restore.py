@@ -21,7 +21,7 @@ def command(ctx: click.Context, dry_run: bool, acceptance_id: int | None, is_jso
 
     A file edited since stops it, and nothing is changed. With --dry-run, ends with 3 if there is such a file.
     """
-    from dce.workspace.accept import restore  # noqa: PLC0415
+    from dce.workspace.accepting.accept import restore  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         planned, acceptance = restore(workspace, dry_run=dry_run, acceptance_id=acceptance_id)

@@ -9,8 +9,8 @@ from dce.cli.context import generation_of, generation_option, json_option, open_
 from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json
 from dce.cli.progress import checks_text
-from dce.workspace.checks import CheckReport
 from dce.workspace.events import ChecksFinished, Event
+from dce.workspace.judging.checks import CheckReport
 
 
 @click.command(name="run-checks")
@@ -32,7 +32,7 @@ def command(
 
     The workspace itself is only read. Ends with 1 if a named response fails; without names, if none passes.
     """
-    from dce.workspace.board import check_responses  # noqa: PLC0415
+    from dce.workspace.judging.board import check_responses  # noqa: PLC0415
 
     def tell(event: Event) -> None:
         if isinstance(event, ChecksFinished) and not is_json:

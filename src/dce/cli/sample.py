@@ -14,13 +14,13 @@ import tomli_w
 
 import dce
 from dce.wire.errors import DceError
-from dce.workspace.checks import CHECKS_FILE
+from dce.workspace.judging.checks import CHECKS_FILE
 from dce.workspace.project import Project
 from dce.workspace.schema.fill import find_stubs
 from dce.workspace.settings import CONFIG_FILE, CREDENTIALS_FILE, read_config
 
 if TYPE_CHECKING:
-    from dce.workspace.cycles import Cycle
+    from dce.workspace.record.cycles import Cycle
     from dce.workspace.workspace import Workspace
 
 SAMPLE = "tiny_metrics"

@@ -11,7 +11,7 @@ from dce.cli.output import note, say, say_json
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
-    from dce.workspace.secrets import Finding
+    from dce.workspace.outbound.secrets import Finding
 
 
 @click.group(name="secrets")
@@ -30,9 +30,9 @@ def command() -> None:
 @click.pass_context
 def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
     """Scan the selected files, or those named (`.`: all). Ends with 1 if there is a finding that is not allowed."""
-    from dce.workspace.allowlist import AllowList  # noqa: PLC0415
-    from dce.workspace.files import read_text  # noqa: PLC0415
-    from dce.workspace.secrets import scan as scan_text  # noqa: PLC0415
+    from dce.workspace.outbound.allowlist import AllowList  # noqa: PLC0415
+    from dce.workspace.outbound.secrets import scan as scan_text  # noqa: PLC0415
+    from dce.workspace.tree.files import read_text  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         project = workspace.project
@@ -62,7 +62,7 @@ def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory
 @workspace_option
 def allow(entries: tuple[str, ...], reason: str, is_json: bool, directory: Path) -> None:
     """Add findings (by fingerprint) or whole files (by a pattern as in .gitignore) to .dceallow."""
-    from dce.workspace.allowlist import allow as allow_entries  # noqa: PLC0415
+    from dce.workspace.outbound.allowlist import allow as allow_entries  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         added = allow_entries(workspace.project, entries, reason)

@@ -9,8 +9,8 @@ import msgspec
 from dce.cli.context import json_option, open_workspace, paths_from, read_text, workspace_option
 from dce.cli.output import note, say, say_json
 from dce.wire.errors import DceError
-from dce.workspace.compare import touches_secrets
-from dce.workspace.detail import Detail
+from dce.workspace.context.detail import Detail
+from dce.workspace.judging.compare import touches_secrets
 
 if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
@@ -149,7 +149,7 @@ def diff(name: str, other: str | None, is_json: bool, directory: Path) -> None:
 @workspace_option
 def changed(since_cycle: int | None, ref: str, is_replacing: bool, is_json: bool, directory: Path) -> None:
     """Select what changed: uncommitted and untracked files, or what differs from a commit or from a cycle's prompt."""
-    from dce.workspace.sources import changed_in_git, changed_since  # noqa: PLC0415
+    from dce.workspace.context.sources import changed_in_git, changed_since  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         if since_cycle is None:
@@ -171,8 +171,8 @@ def changed(since_cycle: int | None, ref: str, is_replacing: bool, is_json: bool
 @workspace_option
 def from_(source: str, is_replacing: bool, is_json: bool, directory: Path) -> None:
     """Select the files that a stack trace, a diff or a compiler's output names, read from F or standard input."""
-    from dce.workspace.files import list_files  # noqa: PLC0415
-    from dce.workspace.sources import named_in  # noqa: PLC0415
+    from dce.workspace.context.sources import named_in  # noqa: PLC0415
+    from dce.workspace.tree.files import list_files  # noqa: PLC0415
 
     text = read_text(source)
     with open_workspace(directory) as workspace:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from dce.workspace.baseline import PlannedWrite
+from dce.workspace.accepting.baseline import PlannedWrite
 
 _CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "same": "="}
 

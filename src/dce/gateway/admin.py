@@ -10,13 +10,13 @@ from ipaddress import ip_address
 from typing import Any
 
 from dce import __version__
-from dce.gateway.auth import Headers, Principal
+from dce.gateway.access.auth import Headers, Principal
+from dce.gateway.accounting.ledger import Ledger
+from dce.gateway.accounting.metrics import CONTENT_TYPE, Metrics
+from dce.gateway.backends.upstream import Upstream
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import Route, Routes
-from dce.gateway.ledger import Ledger
-from dce.gateway.metrics import CONTENT_TYPE, Metrics
-from dce.gateway.request import Request
-from dce.gateway.upstream import Upstream
+from dce.gateway.front.request import Request
 from dce.wire.errors import DceError
 
 OPERATOR = Principal(key_id="", name="operator")

@@ -7,29 +7,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dce.gateway.accounts import Accounts
+from dce.gateway.access.admission import Admission
+from dce.gateway.access.auth import Authenticator
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.accounting.ledger import Ledger
+from dce.gateway.accounting.metrics import Metrics, Now
 from dce.gateway.admin import LocalOnly, Status, admin_routes
-from dce.gateway.admission import Admission
-from dce.gateway.auth import Authenticator
-from dce.gateway.catalog import Catalog
+from dce.gateway.backends.catalog import Catalog
+from dce.gateway.backends.failover import Dispatcher
+from dce.gateway.backends.health import Discoverer
+from dce.gateway.backends.routing import POLICIES
+from dce.gateway.backends.transport import Timeouts, Transport
+from dce.gateway.backends.upstream import Upstream, capacity_of
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
-from dce.gateway.failover import Dispatcher
-from dce.gateway.forward import Forwarder
-from dce.gateway.health import Discoverer
-from dce.gateway.keys import KeyStore
-from dce.gateway.ledger import Ledger
-from dce.gateway.live import Directory
-from dce.gateway.metrics import Metrics, Now
+from dce.gateway.paths.accounts import Accounts
+from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
-from dce.gateway.proxy import Proxy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
-from dce.gateway.routing import POLICIES
 from dce.gateway.settings import GatewaySettings, is_loopback
+from dce.gateway.streaming.live import Directory
 from dce.gateway.tracing import Tracing, tracing_of
-from dce.gateway.transport import Timeouts, Transport
-from dce.gateway.upstream import Upstream, capacity_of
 from dce.wire.errors import DceError
 
 

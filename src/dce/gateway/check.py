@@ -14,14 +14,14 @@ from pathlib import Path
 
 import msgspec
 
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.accounting.ledger import FILE as LEDGER_FILE
 from dce.gateway.app import refuse_exposed
+from dce.gateway.backends.health import Discoverer
+from dce.gateway.backends.transport import Timeouts, Transport
+from dce.gateway.backends.upstream import Upstream
 from dce.gateway.exposure import Caution, Found, exposed
-from dce.gateway.health import Discoverer
-from dce.gateway.keys import KeyStore
-from dce.gateway.ledger import FILE as LEDGER_FILE
 from dce.gateway.settings import GatewaySettings, is_loopback
-from dce.gateway.transport import Timeouts, Transport
-from dce.gateway.upstream import Upstream
 from dce.wire.errors import ErrorBody
 
 MIN_FREE_BYTES = 1024 * 1024 * 1024

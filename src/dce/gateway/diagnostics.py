@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from dce.gateway.live import Directory
-from dce.gateway.request import NO_BUFFERING, Request
+from dce.gateway.front.request import NO_BUFFERING, Request
+from dce.gateway.streaming.live import Directory
 
 FRAMES = 8
 INTERVAL_S = 0.1

@@ -15,18 +15,18 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dce.gateway.auth import Headers, Principal
-from dce.gateway.catalog import Catalog
+from dce.gateway.access.auth import Headers, Principal
+from dce.gateway.accounting.metrics import Metrics
+from dce.gateway.backends.catalog import Catalog
 from dce.gateway.diagnostics import Diagnostics
-from dce.gateway.dialects import EMBEDDINGS, MESSAGES, OPENAI, RESPONSES, Dialect
 from dce.gateway.drain import Drain
-from dce.gateway.forward import Forwarder
-from dce.gateway.metrics import Metrics
+from dce.gateway.front.dialects import EMBEDDINGS, MESSAGES, OPENAI, RESPONSES, Dialect
+from dce.gateway.front.request import ClientGone, Request
+from dce.gateway.front.wire import wire_of
+from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
-from dce.gateway.proxy import Proxy
-from dce.gateway.request import ClientGone, Request
 from dce.gateway.tracing import Tracing
-from dce.gateway.wire import wire_of
 from dce.wire.errors import CODES, DceError
 
 log = logging.getLogger("dce.gateway")

@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from dce.gateway.backends.transport import Address, Transport, json_headers, request_head
+from dce.gateway.backends.upstream import Upstream
 from dce.gateway.settings import is_loopback
-from dce.gateway.transport import Address, Transport, json_headers, request_head
-from dce.gateway.upstream import Upstream
 from dce.wire.errors import DceError
 
 ASK_TIMEOUT_S = 5.0

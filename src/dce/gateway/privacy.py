@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from dce.gateway.request import Request
+from dce.gateway.front.request import Request
 from dce.gateway.settings import GatewaySettings
 
 LEDGER_FIELDS: Mapping[str, str] = {

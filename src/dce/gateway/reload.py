@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from dce.gateway.breaker import Breaker, BreakerLimits
+from dce.gateway.backends.breaker import Breaker, BreakerLimits
+from dce.gateway.backends.upstream import Upstream
 from dce.gateway.settings import BackendSettings, GatewaySettings
-from dce.gateway.upstream import Upstream
 from dce.wire.errors import DceError
 
 log = logging.getLogger("dce.gateway")

@@ -14,11 +14,11 @@ from typing import Any
 import uvicorn
 
 from dce.gateway.app import Gateway
-from dce.gateway.guard import Patience
+from dce.gateway.front.guard import Patience
+from dce.gateway.front.wire import StreamingProtocol
 from dce.gateway.reload import Reloader
 from dce.gateway.settings import DEFAULT_ADMIN_PORT, GatewaySettings
 from dce.gateway.tracing import Tracing
-from dce.gateway.wire import StreamingProtocol
 from dce.wire.errors import DceError
 
 BACKLOG = 2048

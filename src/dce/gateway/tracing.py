@@ -7,7 +7,7 @@ The libraries are an extra (`dce[otel]`), imported only when asked for.
 
 from typing import TYPE_CHECKING
 
-from dce.gateway.request import Request
+from dce.gateway.front.request import Request
 from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import CODES, DceError
 

@@ -9,11 +9,11 @@ from dce.panel.route import Call, Route
 from dce.panel.schemas import AcceptOrder, AcceptView, RestoreOrder, RestoreView
 from dce.panel.session import Session
 from dce.wire.errors import DceError
-from dce.workspace.accept import Options, accept, acceptances, restore, sources_of
-from dce.workspace.baseline import Acceptance
-from dce.workspace.file_form import text_of
-from dce.workspace.hunks import Hunk
-from dce.workspace.picking import Clash, FilePlan, combine, hunks_of
+from dce.workspace.accepting.accept import Options, accept, acceptances, restore, sources_of
+from dce.workspace.accepting.baseline import Acceptance
+from dce.workspace.accepting.picking import Clash, FilePlan, combine, hunks_of
+from dce.workspace.judging.hunks import Hunk
+from dce.workspace.tree.file_form import text_of
 from dce.workspace.workspace import Workspace
 
 _SLOT = "/api/generations/{generation:int}/slots/{slot:int}"

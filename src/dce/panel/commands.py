@@ -8,8 +8,8 @@ import asyncio
 from dce.panel import schemas, views
 from dce.panel.route import Call
 from dce.wire.errors import DceError
-from dce.workspace.board import check_responses
-from dce.workspace.checks import load_checks
+from dce.workspace.judging.board import check_responses
+from dce.workspace.judging.checks import load_checks
 from dce.workspace.settings import MAX_RESPONSES
 
 

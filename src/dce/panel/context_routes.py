@@ -9,12 +9,12 @@ from dce.panel import context_schemas as schemas
 from dce.panel.route import Call, Route
 from dce.panel.session import Session
 from dce.wire.errors import DceError
-from dce.workspace.allowlist import allow
-from dce.workspace.detail import reduced
-from dce.workspace.files import FileEntry, read_text
-from dce.workspace.generation import Generation
-from dce.workspace.secrets import scan
-from dce.workspace.sources import changed_in_git, changed_since, containing, git_status, named_in
+from dce.workspace.context.detail import reduced
+from dce.workspace.context.sources import changed_in_git, changed_since, containing, git_status, named_in
+from dce.workspace.generating.generation import Generation
+from dce.workspace.outbound.allowlist import allow
+from dce.workspace.outbound.secrets import scan
+from dce.workspace.tree.files import FileEntry, read_text
 from dce.workspace.workspace import Workspace
 
 MAX_SCANNED_BYTES = 2_000_000

@@ -13,13 +13,13 @@ import msgspec
 
 from dce.panel.context_schemas import FilesView
 from dce.wire.errors import DceError
-from dce.workspace.extract import format_of
-from dce.workspace.files import FileEntry, read_text
-from dce.workspace.listing import Listing
+from dce.workspace.context.selection import Selection
+from dce.workspace.context.tokens import Count, TokenCounter
 from dce.workspace.project import Project
-from dce.workspace.selection import Selection
-from dce.workspace.tokens import Count, TokenCounter
-from dce.workspace.watch import changes
+from dce.workspace.tree.extract import format_of
+from dce.workspace.tree.files import FileEntry, read_text
+from dce.workspace.tree.listing import Listing
+from dce.workspace.tree.watch import changes
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ import msgspec
 from dce.panel import schemas, views
 from dce.panel.route import Call, Route
 from dce.wire.errors import DceError
-from dce.workspace.agreement import Agreement, agreement
-from dce.workspace.compare import look
 from dce.workspace.correct import correct
-from dce.workspace.file_form import text_of
-from dce.workspace.records_judging import Judgement, Mark
+from dce.workspace.judging.agreement import Agreement, agreement
+from dce.workspace.judging.compare import look
+from dce.workspace.record.records_judging import Judgement, Mark
+from dce.workspace.tree.file_form import text_of
 from dce.workspace.workspace import Workspace
 
 _GENERATION = "/api/generations/{generation:int}"

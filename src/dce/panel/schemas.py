@@ -8,14 +8,14 @@ from typing import Literal
 
 import msgspec
 
-from dce.workspace.accept import Acceptance, PlannedWrite
-from dce.workspace.board import BoardRow
-from dce.workspace.cycles import Cycle, CycleHead
+from dce.workspace.accepting.accept import Acceptance, PlannedWrite
+from dce.workspace.accepting.picking import FilePlan
+from dce.workspace.context.tokens import Count
 from dce.workspace.events import SlotProgress
-from dce.workspace.picking import FilePlan
-from dce.workspace.records_judging import Judgement
+from dce.workspace.judging.board import BoardRow
+from dce.workspace.record.cycles import Cycle, CycleHead
+from dce.workspace.record.records_judging import Judgement
 from dce.workspace.schema.reading import BlockStatus, Parse
-from dce.workspace.tokens import Count
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ import msgspec
 
 from dce.panel.route import Call, Route
 from dce.wire.errors import DceError
-from dce.workspace.allowlist import allow
-from dce.workspace.secrets import Finding
+from dce.workspace.outbound.allowlist import allow
+from dce.workspace.outbound.secrets import Finding
 from dce.workspace.workspace import Workspace
 
 

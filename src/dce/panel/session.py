@@ -16,7 +16,7 @@ from dce.panel.tools import Tools
 from dce.wire.errors import DceError, Hop
 from dce.workspace.cards import Cards
 from dce.workspace.events import Event, WorkspaceChanged
-from dce.workspace.generation import Generation
+from dce.workspace.generating.generation import Generation
 from dce.workspace.key_vault import KeyVault
 from dce.workspace.workspace import Workspace
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.generating.response import ACTIVE, Response, Status, Tokens
 from dce.workspace.manual import MAX_PASTED_CHARS
-from dce.workspace.response import ACTIVE, Response, Status, Tokens
 
 if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace

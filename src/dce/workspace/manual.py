@@ -7,9 +7,9 @@ prompt that a pasted answer belongs to is the one in prompt.md, as it was writte
 from typing import TYPE_CHECKING
 
 from dce.wire.errors import DceError
-from dce.workspace.generation import Generation
-from dce.workspace.prompt import Prompt
-from dce.workspace.response import Response, Status, Tokens
+from dce.workspace.context.prompt import Prompt
+from dce.workspace.generating.generation import Generation
+from dce.workspace.generating.response import Response, Status, Tokens
 from dce.workspace.settings import MAX_RESPONSES
 
 if TYPE_CHECKING:

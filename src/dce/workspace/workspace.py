@@ -17,18 +17,10 @@ from typing import Self
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace import baseline
-from dce.workspace.backups import Backups
-from dce.workspace.cycles import Cycle, Cycles
-from dce.workspace.detail import reduced
-from dce.workspace.exclude import Excludes
-from dce.workspace.extract import format_of
-from dce.workspace.files import FileText, read_text
-from dce.workspace.generation import Generation
-from dce.workspace.generator import Generator
-from dce.workspace.prepared_prompt import PreparedPrompt, reserved_tokens, too_long
-from dce.workspace.project import Project
-from dce.workspace.prompt import (
+from dce.workspace.accepting import baseline
+from dce.workspace.context.detail import reduced
+from dce.workspace.context.prepared_prompt import PreparedPrompt, reserved_tokens, too_long
+from dce.workspace.context.prompt import (
     HISTORY_SHOWN_CYCLES,
     Prompt,
     PromptCycle,
@@ -37,19 +29,27 @@ from dce.workspace.prompt import (
     build,
     whole_files,
 )
-from dce.workspace.provider import Model, Provider
-from dce.workspace.providers import provider_of
-from dce.workspace.response import Response, Status
+from dce.workspace.context.selection import Selection
+from dce.workspace.context.shown import ShownFiles
+from dce.workspace.context.summaries import Summaries
+from dce.workspace.context.tokenizer_file import FileTokenizer
+from dce.workspace.context.tokens import Count, TokenCounter
+from dce.workspace.generating.generation import Generation
+from dce.workspace.generating.generator import Generator
+from dce.workspace.generating.provider import Model, Provider
+from dce.workspace.generating.providers import provider_of
+from dce.workspace.generating.response import Response, Status
+from dce.workspace.outbound.sending import GuardedProvider, Sending
+from dce.workspace.project import Project
+from dce.workspace.record.backups import Backups
+from dce.workspace.record.cycles import Cycle, Cycles
+from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.schema import SCHEMAS, read_answer
 from dce.workspace.schema.reading import Reading
-from dce.workspace.selection import Selection
-from dce.workspace.sending import GuardedProvider, Sending
 from dce.workspace.settings import MAX_RESPONSES, Settings
-from dce.workspace.shown import ShownFiles
-from dce.workspace.store import STORE_FILE, Store
-from dce.workspace.summaries import Summaries
-from dce.workspace.tokenizer_file import FileTokenizer
-from dce.workspace.tokens import Count, TokenCounter
+from dce.workspace.tree.exclude import Excludes
+from dce.workspace.tree.extract import format_of
+from dce.workspace.tree.files import FileText, read_text
 from dce.workspace.writer_lock import WriterLock
 
 PROMPT_FILE = "prompt.md"

@@ -1,0 +1,1 @@
+"""Who is asking, what they may use, and when they may begin."""

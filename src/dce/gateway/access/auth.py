@@ -1,0 +1,60 @@
+"""Who is asking. One credential, in one place: `Authorization: Bearer KEY`. Decided on raw headers, never on a URL."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from dce.gateway.access.keys import KeyStore
+from dce.gateway.access.limits import NO_LIMITS, Limits
+from dce.wire.errors import DceError
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """The authenticated caller. `key_id` names the key in logs and owns the caller's streams; `cache_salt` is for the
+    backend alone and empty when there is nobody to keep apart."""
+
+    key_id: str
+    name: str
+    cache_salt: str = ""
+    limits: Limits = NO_LIMITS
+
+
+ANONYMOUS = Principal(key_id="", name="anonymous")
+"""Everyone, when the gateway was started with --insecure on a loopback address."""
+
+
+class Authenticator:
+    """Headers to a Principal."""
+
+    def __init__(self, keys: KeyStore, *, insecure: bool, is_salted: bool = True) -> None:
+        self._keys = keys
+        self._insecure = insecure
+        self._is_salted = is_salted
+
+    def principal(self, headers: Headers) -> Principal:
+        """The caller, or DceError missing_key, invalid_key or expired_key."""
+        if self._insecure:
+            return ANONYMOUS
+        values = [value for name, value in headers if name == b"authorization"]
+        if not values:
+            raise DceError("missing_key", "the request has no Authorization header", hint=_hint_of(headers))
+        if len(values) > 1:
+            raise DceError("invalid_key", "the request has more than one Authorization header")
+        scheme, _, secret = values[0].strip().partition(b" ")
+        if scheme.lower() != b"bearer" or not secret.strip():
+            raise DceError("missing_key", "the Authorization header is not of the form `Bearer KEY`")
+        key = self._keys.find(secret.strip().decode("latin-1"))
+        salt = self._keys.cache_salt(key) if self._is_salted else ""
+        return Principal(key_id=key.id, name=key.name, cache_salt=salt, limits=key.limits)
+
+
+def _hint_of(headers: Headers) -> str:
+    """The next step for a key that came in the place where another API has it."""
+    if any(name == b"x-api-key" for name, _ in headers):
+        return (
+            "A key in x-api-key is not read: send `Authorization: Bearer KEY`. An Anthropic client that is not the newest does so "
+            "with auth_token (ANTHROPIC_AUTH_TOKEN), not with api_key."
+        )
+    return ""

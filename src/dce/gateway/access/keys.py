@@ -1,0 +1,265 @@
+"""API keys: made once, shown once, kept as HMAC-SHA-256 under a pepper that never enters the database.
+
+A running gateway sees what another process creates, changes or revokes at its next request (SQLite's data_version), so there
+is nothing to reload. The secret is in memory only while it is being made or checked. A key keeps its id, limits and accounts when
+its secret is replaced; replaced secrets work until their own end.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dce.gateway.access.limits import NO_LIMITS, Limits
+from dce.wire.errors import DceError
+
+PREFIX = "dce_"
+SECRET_BYTES = 32
+MAX_KEY_CHARS = 256
+"""Longest credential looked at: ours have 47 characters; a megabyte of header is not hashed."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS keys (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, digest BLOB NOT NULL UNIQUE,
+    created_at REAL NOT NULL, expires_at REAL, revoked_at REAL
+)"""
+_RETIRED = """
+CREATE TABLE IF NOT EXISTS retired_secrets (
+    digest BLOB PRIMARY KEY, key_id TEXT NOT NULL REFERENCES keys (id), works_until REAL NOT NULL
+)"""
+_LIMITS = "ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '{}'"
+"""Limits as JSON, so that another kind of limit needs no change of the table."""
+_SELECT = """
+SELECT id, name, created_at, expires_at, revoked_at, limits,
+    (SELECT max(works_until) FROM retired_secrets WHERE key_id = keys.id), digest
+FROM keys ORDER BY created_at, id"""
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a key: everything but the secret. Times are seconds since the epoch."""
+
+    id: str
+    name: str
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    limits: Limits = NO_LIMITS
+    rotated_until: float | None = None
+    """The key was rotated; until when a secret it had before works, or worked."""
+
+
+class KeyStore:
+    """The keys of one gateway, in `data_dir/gateway.db` with the pepper beside it (both 0600)."""
+
+    def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._pepper = _pepper(data_dir / "pepper")
+            self._db = _open(data_dir / "gateway.db")
+        except OSError as error:
+            raise DceError(
+                "invalid_input",
+                f"cannot use the data folder {data_dir}: {error.strerror}",
+                hint="Name a folder of your own with --data-dir or DCE_DATA_DIR.",
+            ) from None
+        self._version = -1
+        self._by_digest: dict[bytes, tuple[Key, float | None]] = {}
+        """A secret's key, and for a replaced secret its end."""
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._db.close()
+
+    def create(self, name: str, *, expires_at: float | None = None, limits: Limits = NO_LIMITS) -> tuple[Key, str]:
+        """A new key and its secret, which cannot be had again. Names are free text; two keys may share one."""
+        name = name.strip()
+        if not name or len(name) > 100 or not name.isprintable():
+            raise DceError("invalid_input", "a key's name must have 1 to 100 printable characters")
+        secret = _new_secret()
+        limits = changed(limits, {})
+        key = Key(id=secrets.token_hex(4), name=name, created_at=self._clock(), expires_at=expires_at, limits=limits)
+        self._db.execute(
+            "INSERT INTO keys (id, name, digest, created_at, expires_at, limits) VALUES (?, ?, ?, ?, ?, ?)",
+            (key.id, key.name, self._digest(secret), key.created_at, key.expires_at, _encoded(limits)),
+        )
+        self._version = -1
+        return key, secret
+
+    def edit(self, name_or_id: str, changes: Mapping[str, Any]) -> Key:
+        """Changes limits (fields of `Limits`) or `expires_at` of one key. Raises not_found, or invalid_input for a bad value."""
+        key = self._only_live(name_or_id)
+        limits = changed(key.limits, {name: value for name, value in changes.items() if name != "expires_at"})
+        expires_at = changes.get("expires_at", key.expires_at)
+        self._db.execute(
+            "UPDATE keys SET limits = ?, expires_at = ? WHERE id = ?", (_encoded(limits), expires_at, key.id)
+        )
+        self._version = -1
+        return msgspec.structs.replace(key, limits=limits, expires_at=expires_at)
+
+    def rotate(self, name_or_id: str, overlap_s: float) -> tuple[Key, str]:
+        """A new secret for one key; those it had work for `overlap_s` more at most. The key stays the same to limits and accounts."""
+        key = self._only_live(name_or_id)
+        secret, until = _new_secret(), self._clock() + overlap_s
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            (old,) = self._db.execute("SELECT digest FROM keys WHERE id = ?", (key.id,)).fetchone()
+            self._db.execute(
+                "UPDATE retired_secrets SET works_until = min(works_until, ?) WHERE key_id = ?", (until, key.id)
+            )
+            self._db.execute("INSERT INTO retired_secrets VALUES (?, ?, ?)", (old, key.id, until))
+            self._db.execute("UPDATE keys SET digest = ? WHERE id = ?", (self._digest(secret), key.id))
+        self._version = -1
+        return msgspec.structs.replace(key, rotated_until=until), secret
+
+    def list(self) -> list[Key]:
+        """All keys, revoked ones too, oldest first."""
+        return [_key(row) for row in self._db.execute(_SELECT)]
+
+    def revoke(self, name_or_id: str) -> Sequence[Key]:
+        """Revokes the key with that id, or all live ones with that name. Raises not_found."""
+        live = self._live(name_or_id)
+        now = self._clock()
+        self._db.executemany("UPDATE keys SET revoked_at = ? WHERE id = ?", [(now, key.id) for key in live])
+        self._version = -1
+        return [msgspec.structs.replace(key, revoked_at=now) for key in live]
+
+    def has_live(self) -> bool:
+        """Whether any key would be accepted now."""
+        now = self._clock()
+        return any(key.revoked_at is None and (key.expires_at is None or key.expires_at > now) for key in self.list())
+
+    def find(self, secret: str) -> Key:
+        """The live key of a secret. Raises invalid_key or expired_key; the message never holds what was sent."""
+        if len(secret) > MAX_KEY_CHARS or not secret.isascii():
+            raise DceError("invalid_key", "the key was not accepted")
+        self._refresh()
+        key, works_until = self._by_digest.get(self._digest(secret), (None, None))
+        if key is None or key.revoked_at is not None:
+            raise DceError("invalid_key", "the key was not accepted")
+        if key.expires_at is not None and key.expires_at <= self._clock():
+            raise DceError("expired_key", f"the key {key.name!r} has expired")
+        if works_until is not None and works_until <= self._clock():
+            raise DceError(
+                "expired_key",
+                f"the key {key.name!r} was rotated, and this secret of it has ended",
+                hint="Use the new secret; the operator has it.",
+            )
+        return key
+
+    def cache_salt(self, key: Key) -> str:
+        """What keeps a key's prompts apart in a backend's prefix cache: nobody can guess another's, nor the key from it."""
+        return hmac.new(self._pepper, b"cache salt of " + key.id.encode(), hashlib.sha256).hexdigest()
+
+    def _only_live(self, name_or_id: str) -> Key:
+        live = self._live(name_or_id)
+        if len(live) > 1:
+            ids = ", ".join(key.id for key in live)
+            raise DceError(
+                "invalid_input", f"{len(live)} live keys are named {name_or_id!r}: {ids}", hint="Name one by its id."
+            )
+        return live[0]
+
+    def _live(self, name_or_id: str) -> Sequence[Key]:
+        """The key with that id or those with that name, unless revoked. Raises not_found."""
+        live = [key for key in self.list() if name_or_id in (key.id, key.name) and key.revoked_at is None]
+        if not live:
+            raise DceError(
+                "not_found",
+                f"no live key has the name or id {name_or_id!r}",
+                hint="`dce gateway keys list` shows them.",
+            )
+        return live
+
+    def _digest(self, secret: str) -> bytes:
+        return hmac.new(self._pepper, secret.encode(), hashlib.sha256).digest()
+
+    def _refresh(self) -> None:
+        """Rereads the table only when another connection or this one changed it: a few µs a request otherwise."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            rows = self._db.execute(_SELECT).fetchall()
+            keys = {row[0]: _key(row) for row in rows}
+            retired = self._db.execute("SELECT digest, key_id, works_until FROM retired_secrets")
+            self._by_digest = {digest: (keys[key_id], until) for digest, key_id, until in retired}
+            self._by_digest.update({row[-1]: (keys[row[0]], None) for row in rows})
+            self._version = version
+
+
+def changed(limits: Limits, changes: Mapping[str, Any]) -> Limits:
+    """`limits` with some fields replaced. Raises invalid_input naming the value that no limit can have."""
+    try:
+        return msgspec.convert({**msgspec.structs.asdict(limits), **changes}, Limits)
+    except msgspec.ValidationError as error:
+        raise DceError("invalid_input", f"a limit cannot be so: {error}") from None
+
+
+def _new_secret() -> str:
+    return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+
+
+def _encoded(limits: Limits) -> str:
+    return msgspec.json.encode(limits).decode()
+
+
+def _key(row: tuple[Any, ...]) -> Key:
+    return Key(
+        id=row[0],
+        name=row[1],
+        created_at=row[2],
+        expires_at=row[3],
+        revoked_at=row[4],
+        limits=msgspec.json.decode(row[5], type=Limits),
+        rotated_until=row[6],
+    )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """The database, made if there is none. One that cannot be read is refused, never replaced."""
+    path.touch(mode=0o600)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA busy_timeout=5000")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(_SCHEMA)
+        db.execute(_RETIRED)
+        _add_limits(db)
+    except sqlite3.Error as error:
+        db.close()
+        raise DceError(
+            "invalid_input", f"{path} cannot be used: {error}", hint="Nothing was changed. Restore it from a backup."
+        ) from None
+    return db
+
+
+def _add_limits(db: sqlite3.Connection) -> None:
+    """Databases of versions without limits get the column; keys made then have none."""
+    db.execute("BEGIN IMMEDIATE")
+    with db:
+        if "limits" not in [row[1] for row in db.execute("PRAGMA table_info(keys)")]:
+            db.execute(_LIMITS)
+
+
+def _pepper(path: Path) -> bytes:
+    """The pepper, made once. Linked into place whole, so that two processes starting together agree on one."""
+    if not path.exists():
+        draft = path.with_name(f"pepper.{os.getpid()}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    pepper = path.read_bytes()
+    if len(pepper) < SECRET_BYTES:
+        raise DceError(
+            "invalid_input", f"{path} is damaged: keys cannot be checked without it", hint="Restore it from a backup."
+        )
+    return pepper

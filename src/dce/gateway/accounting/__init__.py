@@ -1,0 +1,1 @@
+"""What every response cost: counted once, kept without content."""

@@ -1,0 +1,139 @@
+"""Prometheus metrics: what happened is counted when it happens, what is so now is read when it is asked for.
+
+Labels have few values whatever comes in: route patterns instead of paths, names of models and backends that we know. One registry a
+gateway, none for the process, so that several gateways fit in one.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dce.gateway.accounting.ledger import Entry
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+MAX_MODELS = 100
+"""Most model names that become labels; a backend that renames itself again and again must not fill the memory."""
+OTHER = "other"
+
+_TTFT_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640)
+_OVERHEAD_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
+
+
+class Now(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the figures of this moment are read."""
+
+    streams: Callable[[], int]
+    queue_depth: Callable[[], int]
+    backends: Callable[[], Iterable[tuple[str, bool]]]
+    """URL and whether it is up."""
+    ledger_pending: Callable[[], int]
+    ledger_dropped: Callable[[], int]
+
+
+class Metrics:
+    """The metrics of one gateway. The loop's thread only."""
+
+    def __init__(self) -> None:
+        self._registry = _Registry()
+        self._models: set[str] = set()
+        self._requests = self._counter("requests", "Requests answered, by route and HTTP status", "route", "code")
+        self._errors = self._counter("errors", "Errors told to clients, by error code", "code")
+        self._tokens = self._counter("tokens", "Tokens of responses that have ended", "kind", "model")
+        self._responses = self._counter("responses", "Responses that have ended", "outcome")
+        self._cancelled = self._counter("cancelled", "Responses that ended before the model ended them", "by")
+        self._ttft = Histogram(
+            "dce_gateway_ttft_seconds",
+            "From a request's arrival to the first frame of each of its responses",
+            registry=self._registry,
+            buckets=_TTFT_S,
+        )
+        self._overhead = Histogram(
+            "dce_gateway_overhead_seconds",
+            "From a request's whole body to its way to a backend, waiting in the queue not counted",
+            registry=self._registry,
+            buckets=_OVERHEAD_S,
+        )
+
+        self._queued = Histogram(
+            "dce_gateway_queue_seconds",
+            "How long requests that went to a backend had waited for their turn",
+            registry=self._registry,
+            buckets=_TTFT_S,
+        )
+
+    def watch(self, now: Now) -> None:
+        """From now on the figures of the moment are reported too."""
+        self._registry.register(_Moment(now))
+
+    def request_ended(self, route: str, status: int, error_code: str = "") -> None:
+        """A request was answered. `route` is a pattern of the table, or empty for a path that has none."""
+        self._requests.labels(route or OTHER, str(status)).inc()
+        if error_code:
+            self._errors.labels(error_code).inc()
+
+    def request_sent(self, overhead_s: float, queued_s: float) -> None:
+        """A request is on its way to a backend."""
+        self._overhead.observe(overhead_s)
+        self._queued.observe(queued_s)
+
+    def responses_ended(self, entries: Sequence[Entry]) -> None:
+        """Responses have ended and stand in the ledger."""
+        for entry in entries:
+            self._responses.labels(entry.outcome).inc(entry.responses)
+            if entry.ended_by != "model":
+                self._cancelled.labels(entry.ended_by).inc(entry.responses)
+            if entry.ttft_s is not None:
+                self._ttft.observe(entry.ttft_s)
+            model = self._model(entry.model)
+            counts = (entry.prompt_tokens, entry.cached_tokens, entry.thinking_tokens, entry.completion_tokens)
+            for kind, tokens in zip(("prompt", "cached", "thinking", "completion"), counts, strict=True):
+                if tokens:
+                    self._tokens.labels(kind, model).inc(tokens)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(f"dce_gateway_{name}", help_text, labels, registry=self._registry)
+
+    def _model(self, name: str) -> str:
+        if name not in self._models:
+            if len(self._models) >= MAX_MODELS:
+                return OTHER
+            self._models.add(name)
+        return name
+
+
+class _Registry(CollectorRegistry):
+    """Without the times at which counters were made: a series for each, which nobody asks for."""
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in super().collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+
+
+class _Moment(Collector):
+    """What is so now."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+
+    def collect(self) -> Iterable[Metric]:
+        now = self._now
+        yield _gauge("streams_active", "Requests that backends are answering now", now.streams())
+        yield _gauge("queue_depth", "Requests that wait for their turn", now.queue_depth())
+        yield _gauge("ledger_pending_rows", "Rows that are not on disk yet", now.ledger_pending())
+        yield _gauge("ledger_dropped_rows", "Rows lost because the disk did not take them", now.ledger_dropped())
+        up = GaugeMetricFamily("dce_gateway_backend_up", "Whether the backend answers", labels=["backend"])
+        for url, is_up in now.backends():
+            up.add_metric([url], float(is_up))
+        yield up
+
+
+def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"dce_gateway_{name}", help_text, value=value)

@@ -1,0 +1,1 @@
+"""The inference servers: what each is, whether it is well, which one is asked, and the HTTP to it."""

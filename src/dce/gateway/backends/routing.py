@@ -1,0 +1,145 @@
+"""Which backend: pure policies, one class each, behind one method. All state is in the upstreams.
+
+Computing a long prompt is what costs; a backend that has its beginning in the prefix cache saves it. So requests that begin
+alike should meet again, and the N responses of one generation stay together, as long as nobody waits for that.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from dce.gateway.access.auth import Principal
+from dce.gateway.backends.upstream import Upstream
+from dce.wire.errors import DceError
+
+Routing = Literal["least_loaded", "prefix", "session"]
+
+PREFIX_CHARS = 4096
+"""Of the prompt's beginning, what two requests must share to count as alike: instructions and the first files."""
+LOAD_FACTOR = 1.25
+"""How much more than its share of the running responses a backend may have and still be given those that belong to it."""
+MAX_SESSION_CHARS = 200
+
+
+class RouteKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request is recognised by. All of it is of parsed fields, never of text that looks like one."""
+
+    owner: str = ""
+    """Whose it is: callers share no prefix cache, so they need not share a backend."""
+    prefix: str = ""
+    session: str = ""
+
+
+def route_key(principal: Principal, session: str, fields: Mapping[str, Any]) -> RouteKey:
+    """What a request has in common with others that a backend may remember. `session` is the header's `X-DCE-Session`; if that
+    is empty, the body's `user` counts. The owner is the caller's salt of the prefix cache, empty where callers share it."""
+    user = fields.get("user")
+    named = session or (user if isinstance(user, str) else "")
+    return RouteKey(owner=principal.cache_salt, prefix=prefix_of(fields), session=named[:MAX_SESSION_CHARS])
+
+
+class Policy(Protocol):
+    """Chooses among the backends that can take a request."""
+
+    def choose(self, candidates: Sequence[Upstream], key: RouteKey) -> Upstream:
+        """One of them; there is at least one."""
+
+
+class LeastLoaded:
+    """The one with the fewest running responses; the first of equals, so that a lone client keeps its prefix cache."""
+
+    def choose(self, candidates: Sequence[Upstream], key: RouteKey) -> Upstream:
+        del key
+        return min(candidates, key=lambda upstream: upstream.in_flight)
+
+
+class PrefixAffinity:
+    """The backend that has probably computed this beginning before: rendezvous hashing, which moves only the keys of a backend
+    that goes or comes. One with more than its share of the work is passed over for the next in the key's own order."""
+
+    def choose(self, candidates: Sequence[Upstream], key: RouteKey) -> Upstream:
+        running = sum(upstream.in_flight for upstream in candidates)
+        bound = math.ceil(LOAD_FACTOR * (running + 1) / len(candidates))
+        identity = self._identity(key)
+        ordered = sorted(candidates, key=lambda upstream: _score(identity, upstream.url), reverse=True)
+        return next(upstream for upstream in ordered if upstream.in_flight < bound)
+
+    def _identity(self, key: RouteKey) -> bytes:
+        return _joined(key.owner, key.prefix)
+
+
+class Session(PrefixAffinity):
+    """The backend of a conversation that names itself; of the prompt's beginning if it does not."""
+
+    def _identity(self, key: RouteKey) -> bytes:
+        return _joined(key.owner, "session", key.session) if key.session else super()._identity(key)
+
+
+POLICIES: Mapping[Routing, type[LeastLoaded] | type[PrefixAffinity]] = {
+    "least_loaded": LeastLoaded,
+    "prefix": PrefixAffinity,
+    "session": Session,
+}
+
+
+def place(n: int, chosen: Upstream, candidates: Sequence[Upstream]) -> list[tuple[Upstream, int]]:
+    """How many of N responses go where, N in all. All to `chosen`, where they share one computation of the prompt; only those
+    for which it is known to have no room go to backends that do nothing else. With nobody idle they wait where they belong."""
+    free = n if chosen.capacity is None else max(0, chosen.capacity - chosen.in_flight)
+    here = min(n, free)
+    placed: list[tuple[Upstream, int]] = []
+    left = n - here
+    for other in candidates:
+        if left and other is not chosen and other.in_flight == 0:
+            there = min(left, left if other.capacity is None else other.capacity)
+            placed.append((other, there))
+            left -= there
+    here += left
+    return [(chosen, here), *placed] if here else placed
+
+
+def usable(candidates: Sequence[Upstream]) -> Sequence[Upstream]:
+    """Those whose breaker lets a request through. All of them if none does: being refused by us would be no better than being
+    refused by them, and a caller whose requests fail must not be able to shut out the others. Raises no_healthy_backend."""
+    if not candidates:
+        raise DceError("no_healthy_backend", "the backend that served this model has just gone away", retry_after_s=2)
+    return [upstream for upstream in candidates if upstream.breaker.admits()] or candidates
+
+
+def prefix_of(fields: Mapping[str, Any]) -> str:
+    """The beginning of the prompt in a decoded body of any of the dialects, at most PREFIX_CHARS."""
+    pieces: list[str] = []
+    left = PREFIX_CHARS
+    for name in ("system", "instructions", "messages", "prompt", "input"):
+        for text in _texts(fields.get(name)):
+            pieces.append(text[:left])
+            left -= len(pieces[-1])
+            if left <= 0:
+                return "".join(pieces)
+    return "".join(pieces)
+
+
+def _texts(value: Any) -> Sequence[str]:
+    """The texts of a prompt, of messages, or of parts of messages, in order; only the first few, whose beginning is wanted."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return _texts(value.get("content", value.get("text")))
+    if isinstance(value, list):
+        if value and isinstance(value[0], int):
+            return [repr(value[:PREFIX_CHARS])]  # token ids
+        return [text for item in value[:8] for text in _texts(item)]
+    return []
+
+
+def _joined(*parts: str) -> bytes:
+    return "\0".join(parts).encode("utf-8", "surrogatepass")
+
+
+def _score(identity: bytes, url: str) -> bytes:
+    return hashlib.blake2b(
+        identity, digest_size=8, person=hashlib.blake2b(url.encode(), digest_size=16).digest()
+    ).digest()

@@ -1,0 +1,484 @@
+"""HTTP/1.1 to the backends: asyncio protocols, llhttp for the parsing, pooled connections. The gateway's only way out.
+
+The streaming path is callbacks, bytes in and bytes out: `Exchange.start(sink)` has every piece of the body handed to
+`sink.data` from the socket's own callback, with no task switch between. The usual piece is exactly one chunk (chunks.py):
+it goes past the parser, which stays between two chunks, where it was. Nothing here knows what the bytes mean.
+Invariant: `sink.end` is called exactly once for a started exchange, unless it is aborted by us.
+"""
+
+import asyncio
+import math
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+import httptools
+import msgspec
+
+from dce.wire.chunks import CHUNK_HEADS, MAX_WHOLE_CHUNK
+from dce.wire.errors import DceError
+
+IDLE_CONNECTION_S = 4.0
+"""How long a pooled connection may rest: vLLM closes its side after 5 s."""
+MAX_IDLE_CONNECTIONS = 64
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""Longest answer collected whole (`Exchange.read`): a non-streamed completion with twenty long choices fits."""
+IDLE_LOOKS = 8
+"""How often within the idle limit a stream is looked at: a stalled one is found at most an eighth of the limit late."""
+MAX_EARLY_BYTES = 256 * 1024
+"""Body bytes kept before anybody asked for them; more than this pauses the backend."""
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a backend listens."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> tuple["Address", str]:
+        """The address of a base URL, and its path prefix."""
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return cls(scheme=parts.scheme, host=parts.hostname or "", port=port), parts.path.rstrip("/")
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds; see GatewaySettings for the reasons."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    first_token_s: float = 600.0
+
+
+class Sink(Protocol):
+    """Where a response body goes."""
+
+    def data(self, piece: bytes) -> None:
+        """The next bytes."""
+
+    def end(self, error: DceError | None) -> None:
+        """The body is complete (None) or broke."""
+
+
+class Exchange(asyncio.Protocol):
+    """One connection to a backend, carrying one exchange at a time."""
+
+    def __init__(self, transport: "Transport", address: Address) -> None:
+        self._owner = transport
+        self._address = address
+        self._loop = asyncio.get_running_loop()
+        self._wire: asyncio.Transport | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._parser = httptools.HttpResponseParser(self)
+        self._head: asyncio.Future[None] = self._loop.create_future()
+        self._arrival: asyncio.Future[None] | None = None
+        self._sink: Sink | None = None
+        self._on_piece: Callable[[bytes], object] | None = None
+        self._on_whole_chunk: Callable[[bytes], object] | None = None
+        """`_on_piece` while the parser stands between two chunks, else None."""
+        self._tail: deque[bytes] | None = None
+        self._has_chunk_ended = False
+        self.whole_chunks = 0
+        """How many chunks went past the parser."""
+        self._seen_chunks = 0
+        self._pieces: list[bytes] = []
+        self._is_complete = False
+        self._is_kept_alive = False
+        self._is_ended = False
+        self._failure: DceError | None = None
+        self._last_data_at = self._loop.time()
+        self._silent_since: float | None = None
+        """When the body was asked for, unless some of it was there: as long as it is the time of the last data, no token has come."""
+        self._has_any_byte = False
+
+    # -- used by the gateway ------------------------------------------------------------------------------------------
+
+    def start(self, sink: Sink) -> None:
+        """Hands the body to `sink`, beginning with what has already arrived."""
+        self._begin(sink, sink.data, None)
+
+    def start_through(self, sink: Sink, send: Callable[[bytes], object], tail: deque[bytes]) -> None:
+        """As `start`, but what comes as exactly one chunk goes to `send` and not to the sink, with its framing: from socket to
+        socket in one call. The last few of them are put into `tail`."""
+        self._begin(sink, send, tail)
+
+    def _begin(self, sink: Sink, on_piece: Callable[[bytes], object], tail: deque[bytes] | None) -> None:
+        self._sink, self._on_piece, self._tail = sink, on_piece, tail
+        # A moment that no data can come at: uvloop's clock stands still within a turn, and data may come in this one.
+        self._last_data_at = math.nextafter(self._loop.time(), 0)
+        self._silent_since = None if self._pieces else self._last_data_at
+        self._watch_idle()
+        self._deliver()
+        if self._wire is not None and not self._is_ended:
+            self._wire.resume_reading()
+
+    async def first_bytes(self, patience_s: float) -> None:
+        """Waits until some of the body is there, or all of it, but no longer than `patience_s`. Raises DceError if it broke off
+        before: nobody has seen anything of it, so the request may be sent elsewhere."""
+        if not self._has_body:
+            self._arrival = self._loop.create_future()
+            try:
+                await asyncio.wait({self._arrival}, timeout=patience_s)
+            except asyncio.CancelledError:
+                self.abort()
+                raise
+            finally:
+                self._arrival = None
+        if self._failure is not None and not self._pieces:
+            raise self._failure
+
+    async def read(self, limit: int = MAX_ANSWER_BYTES) -> bytes:
+        """The whole body."""
+        collector = _Collector(self, limit, self._loop.create_future())
+        self.start(collector)
+        try:
+            return await collector.done
+        except asyncio.CancelledError:
+            if collector.done.cancelled():  # else the answer is complete, and the connection may already serve another
+                self.abort()
+            raise
+
+    def pause(self) -> None:
+        """Stops reading from the backend: its send buffer fills and it waits."""
+        if self._wire is not None and not self._wire.is_closing():
+            self._wire.pause_reading()
+
+    def resume(self) -> None:
+        """Reads on. The idle clock starts anew: the silence was ours."""
+        self._last_data_at = self._loop.time()
+        if self._wire is not None and not self._wire.is_closing():
+            self._wire.resume_reading()
+
+    def abort(self) -> None:
+        """Ends the exchange at once; the backend sees its connection close and stops generating."""
+        self._is_ended = True
+        self._let_go()
+        if self._wire is not None:
+            self._wire.abort()
+
+    def header(self, name: bytes) -> bytes:
+        """The value of a header, lower-case name; b"" if absent."""
+        return next((value for key, value in self.headers if key == name), b"")
+
+    # -- used by Transport --------------------------------------------------------------------------------------------
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the connection can carry another request."""
+        return self._wire is not None and not self._wire.is_closing()
+
+    @property
+    def has_any_byte(self) -> bool:
+        """Whether the backend has answered anything: before that, a request may be sent again elsewhere."""
+        return self._has_any_byte
+
+    async def send(self, pieces: Sequence[bytes], first_byte_s: float) -> None:
+        """Writes a request and waits for the head of its answer."""
+        self._reset()
+        assert self._wire is not None
+        self._wire.writelines(pieces)
+        try:
+            async with asyncio.timeout(first_byte_s):
+                await self._head
+        except TimeoutError:
+            self.abort()
+            raise DceError("backend_timeout", f"the backend sent nothing for {first_byte_s:g} s") from None
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+
+    # -- asyncio.Protocol ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are not registered as asyncio.Transport, but they are one.
+        self._wire = cast("asyncio.Transport", transport)
+        self._owner.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        take = (
+            self._on_whole_chunk
+        )  # called by a local name: an attribute that is called is looked up as a method first
+        if take is not None and len(data) < MAX_WHOLE_CHUNK:
+            head = CHUNK_HEADS[len(data)]
+            if data.startswith(head) and data.endswith(b"\r\n"):
+                self.whole_chunks += 1
+                if self._tail is None:
+                    take(data[len(head) : -2])
+                else:
+                    self._tail.append(data)
+                    take(data)
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        self._has_any_byte = True
+        self._last_data_at = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(DceError("backend_error", "the backend sent something that is not HTTP"))
+            if self._wire is not None:
+                self._wire.abort()
+            return
+        self._deliver()
+        # Half a chunk's head leaves the parser's word on the last chunk standing; but it cannot end with CRLF.
+        self._on_whole_chunk = self._on_piece if self._has_chunk_ended and data.endswith(b"\r\n") else None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_idle_timer()
+        self._owner.forget(self._address, self)
+        if self._is_complete or self._is_ended:
+            return
+        if self.status and exc is None and not self._has_length():
+            self._is_complete = True  # HTTP/1.0 style: the end of the connection is the end of the body
+        else:
+            self._fail(
+                DceError("stream_interrupted", "the backend closed the connection before its answer was complete")
+            )
+        self._deliver()
+
+    # -- httptools ----------------------------------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        status: int = self._parser.get_status_code()
+        if status < 200:  # an interim answer (100, 103): the real one follows
+            self.headers.clear()
+            return
+        self.status = status
+        if not self._head.done():
+            self._head.set_result(None)
+
+    def on_chunk_header(self) -> None:
+        self._has_chunk_ended = False
+
+    def on_chunk_complete(self) -> None:
+        self._has_chunk_ended = True
+
+    def on_body(self, body: bytes) -> None:
+        self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        self._is_complete = self.status >= 200
+        # Known only here: the parser forgets the message's framing when this returns.
+        self._is_kept_alive = bool(self._parser.should_keep_alive())
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _deliver(self) -> None:
+        """One call of the sink per wake-up, however many chunks the wake-up brought."""
+        if self._sink is None:
+            if self._arrival is not None and not self._arrival.done() and self._has_body:
+                self._arrival.set_result(None)
+            if sum(map(len, self._pieces)) > MAX_EARLY_BYTES:
+                self.pause()
+            return
+        sink = self._sink
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            sink.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if self._sink is sink and not self._is_ended and (self._is_complete or self._failure):
+            self._is_ended = True
+            self._let_go()
+            sink.end(None if self._is_complete else self._failure)
+            if self._is_complete:
+                self.resume()  # a client that was slow at the end leaves no deaf connection to the next one
+                self._owner.give_back(self._address, self, keep=self._is_kept_alive)
+
+    @property
+    def _has_body(self) -> bool:
+        """Whether there is something to hand on: bytes, or the end."""
+        return bool(self._pieces) or self._is_complete or self._failure is not None
+
+    def _let_go(self) -> None:
+        """The sink hears nothing more."""
+        self._sink = self._on_piece = self._on_whole_chunk = self._tail = None
+        self._stop_idle_timer()
+
+    def _fail(self, error: DceError) -> None:
+        self._failure = self._failure or error
+        if not self._head.done():
+            self._head.set_exception(error)
+            self._head.exception()  # it may be that nobody waits any more
+
+    def _has_length(self) -> bool:
+        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+
+    def _watch_idle(self) -> None:
+        if not self._is_ended and not self._is_complete:
+            timeouts = self._owner.timeouts
+            first_look_s = min(timeouts.idle_s / IDLE_LOOKS, timeouts.first_token_s)
+            self._idle_timer = self._loop.call_later(first_look_s, self._check_idle)
+
+    def _check_idle(self) -> None:
+        """One timer a stream, not one a piece. Chunks that went past the parser left no time, only their number. vLLM answers with
+        a head at once and then queues and prefills, so until the first token another limit holds."""
+        timeouts, now = self._owner.timeouts, self._loop.time()
+        if self.whole_chunks != self._seen_chunks:
+            self._seen_chunks, self._last_data_at = self.whole_chunks, now
+        is_silent = self._last_data_at == self._silent_since
+        limit = timeouts.first_token_s if is_silent else timeouts.idle_s
+        left = self._last_data_at + limit - now
+        is_paused = self._wire is not None and not self._wire.is_reading()
+        if left > 0 or is_paused:
+            next_look_s = min(left if left > 0 else limit, timeouts.idle_s / IDLE_LOOKS)
+            self._idle_timer = self._loop.call_later(next_look_s, self._check_idle)
+            return
+        what = "sent no token" if is_silent else "stopped sending in the middle of its answer"
+        self._fail(DceError("backend_timeout", f"the backend {what} for {limit:g} s"))
+        self._deliver()
+        if self._wire is not None:
+            self._wire.abort()
+
+    def _stop_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+
+class _Collector:
+    """A sink that keeps the body."""
+
+    def __init__(self, exchange: Exchange, limit: int, done: asyncio.Future[bytes]) -> None:
+        self._exchange = exchange
+        self._limit = limit
+        self._body = bytearray()
+        self.done = done
+
+    def data(self, piece: bytes) -> None:
+        self._body += piece
+        if len(self._body) > self._limit and not self.done.done():
+            self._exchange.abort()
+            self.done.set_exception(
+                DceError("backend_error", f"the backend's answer is longer than {self._limit} bytes")
+            )
+
+    def end(self, error: DceError | None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(bytes(self._body))
+        else:
+            self.done.set_exception(error)
+
+
+class Transport:
+    """Opens exchanges, keeping idle connections for the next one."""
+
+    def __init__(self, timeouts: Timeouts, tls: ssl.SSLContext | None = None) -> None:
+        self.timeouts = timeouts
+        self._tls = tls
+        self.connections: set[Exchange] = set()
+        """All open ones, resting or not."""
+        self._idle: dict[Address, list[tuple[float, Exchange]]] = {}
+
+    async def open(self, address: Address, pieces: Sequence[bytes], first_byte_s: float | None = None) -> Exchange:
+        """Sends a request (its bytes, in pieces) and returns when the head of the answer is there. Raises DceError."""
+        limit = first_byte_s or self.timeouts.first_byte_s
+        pooled = self._take(address)
+        if pooled is not None:
+            try:
+                await pooled.send(pieces, limit)
+            except DceError as error:
+                # The backend may have closed a resting connection just as we used it: nothing was answered, so ask anew.
+                if pooled.has_any_byte or error.code != "stream_interrupted":
+                    raise
+            else:
+                return pooled
+        exchange = await self._connect(address)
+        try:
+            await exchange.send(pieces, limit)
+        except DceError as error:
+            if error.code == "stream_interrupted":
+                message = f"the backend at {address.host}:{address.port} closed the connection without an answer"
+                raise DceError("backend_unreachable", message) from None
+            raise
+        return exchange
+
+    async def _connect(self, address: Address) -> Exchange:
+        loop = asyncio.get_running_loop()
+        tls = self._tls_context() if address.scheme == "https" else None
+        where = f"{address.host}:{address.port}"
+        try:
+            async with asyncio.timeout(self.timeouts.connect_s):
+                _, exchange = await loop.create_connection(
+                    lambda: Exchange(self, address), address.host, address.port, ssl=tls
+                )
+        except TimeoutError:
+            raise DceError(
+                "backend_unreachable", f"no connection to the backend at {where} within {self.timeouts.connect_s:g} s"
+            ) from None
+        except (OSError, ssl.SSLError) as error:
+            raise DceError("backend_unreachable", f"no connection to the backend at {where}: {error}") from None
+        return exchange
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Made once: reading the system's certificates takes tens of milliseconds, in which no stream moves."""
+        self._tls = self._tls or ssl.create_default_context()
+        return self._tls
+
+    def _take(self, address: Address) -> Exchange | None:
+        now = asyncio.get_running_loop().time()
+        resting = self._idle.get(address, [])
+        while resting:
+            since, exchange = resting.pop()
+            if exchange.is_reusable and now - since < IDLE_CONNECTION_S:
+                return exchange
+            exchange.abort()
+        return None
+
+    def give_back(self, address: Address, exchange: Exchange, *, keep: bool) -> None:
+        """A finished exchange returns its connection."""
+        resting = self._idle.setdefault(address, [])
+        if keep and exchange.is_reusable and len(resting) < MAX_IDLE_CONNECTIONS:
+            resting.append((asyncio.get_running_loop().time(), exchange))
+        else:
+            exchange.abort()
+
+    def forget(self, address: Address, exchange: Exchange) -> None:
+        """A connection is closed, whoever did it."""
+        self.connections.discard(exchange)
+        resting = self._idle.get(address)
+        if resting:
+            resting[:] = [(since, other) for since, other in resting if other is not exchange]
+
+    def drop_resting(self, address: Address) -> None:
+        """Closes the connections that rest: nothing will be sent there any more."""
+        for _, exchange in self._idle.pop(address, []):
+            exchange.abort()
+
+    def close(self) -> None:
+        """Closes every connection. They are gone after the loop's next turn."""
+        for exchange in list(self.connections):
+            exchange.abort()
+        self._idle.clear()
+
+
+def request_head(method: str, path: str, address: Address, headers: Iterable[tuple[str, str]], length: int) -> bytes:
+    """The head of a request, framed by us: the caller's own framing and headers never reach a backend."""
+    default = 443 if address.scheme == "https" else 80
+    name = f"[{address.host}]" if ":" in address.host else address.host
+    host = name if address.port == default else f"{name}:{address.port}"
+    lines = [f"{method} {path} HTTP/1.1", f"host: {host}", f"content-length: {length}", "accept-encoding: identity"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def json_headers(key: str, request_id: str, extra: dict[str, Any] | None = None) -> list[tuple[str, str]]:
+    """The headers every backend request carries."""
+    headers = [("content-type", "application/json"), ("x-request-id", request_id)]
+    if key:
+        headers.append(("authorization", f"Bearer {key}"))
+    return headers + [(name, str(value)) for name, value in (extra or {}).items()]

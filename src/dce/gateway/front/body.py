@@ -1,0 +1,272 @@
+"""The request body, parsed once: validated, clamped, stripped of what only the gateway may say. Pure.
+
+`read_generate` reads the system's own dialect (`/api/dce/proxy`), `read_forward` an OpenAI body that is passed on. Both keep
+the caller's fields by an allow-list; names of fields that were dropped are reported, so that a typing error explains itself.
+Several requests for one prompt share the encoded bulk: only a few bytes differ (`GenerateBody.encode`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from dce.gateway.front.bounds import check_fields, check_messages, check_size, check_unique, responses_in
+from dce.gateway.front.dialects import OPENAI, Dialect
+from dce.wire.errors import DceError
+
+MAX_STOP = 16
+MAX_GRAMMAR_CHARS = 1_000_000
+"""A fill grammar holds the text of the files it fixes; more than this no engine compiles in reasonable time."""
+PLACEHOLDER_MODELS = frozenset({"", "local-model", "default"})
+"""Model names that mean "whatever you serve": the original's url mode sent `local-model`."""
+
+Check = Callable[[Any], bool]
+
+
+def _number(low: float, high: float) -> Check:
+    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _integer(low: int, high: int) -> Check:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _text(limit: int) -> Check:
+    return lambda value: isinstance(value, str) and len(value) <= limit
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_stop(value: Any) -> bool:
+    stops = value if isinstance(value, list) else [value]
+    return len(stops) <= MAX_STOP and all(isinstance(stop, str) for stop in stops)
+
+
+BIGGEST = 2**31 - 1
+
+FIELDS: dict[str, tuple[Check, str]] = {
+    "temperature": (_number(0, 2), "a number from 0 to 2"),
+    "top_p": (_number(0, 1), "a number from 0 to 1"),
+    "top_k": (_integer(-1, BIGGEST), "a whole number"),
+    "min_p": (_number(0, 1), "a number from 0 to 1"),
+    "presence_penalty": (_number(-2, 2), "a number from -2 to 2"),
+    "frequency_penalty": (_number(-2, 2), "a number from -2 to 2"),
+    "repetition_penalty": (_number(0, 10), "a number from 0 to 10"),
+    "seed": (_integer(0, BIGGEST - 64), "a whole number of 31 bits"),
+    "stop": (_is_stop, f"a text or a list of at most {MAX_STOP}"),
+    "logprobs": (_is_flag, "true or false"),
+    "top_logprobs": (_integer(0, 20), "a whole number from 0 to 20"),
+    "reasoning_effort": (_text(20), "a word"),
+    "response_format": (_is_object, "an object"),
+    "structured_outputs": (_is_object, "an object"),
+    "grammar": (_text(MAX_GRAMMAR_CHARS), f"a text of at most {MAX_GRAMMAR_CHARS} characters"),
+    "tools": (_is_list, "a list"),
+    "tool_choice": (lambda value: isinstance(value, str | dict), "a word or an object"),
+    "stream_options": (_is_object, "an object"),
+    "logit_bias": (_is_object, "an object"),
+    "ignore_eos": (_is_flag, "true or false"),
+    "continue_final_message": (_is_flag, "true or false"),
+    "add_generation_prompt": (_is_flag, "true or false"),
+}
+"""Sampling fields that pass, and what their values must be."""
+
+INTERNAL_FIELDS = frozenset(
+    {
+        "priority",
+        "request_id",
+        "kv_transfer_params",
+        "vllm_xargs",
+        "cache_salt",
+        "session_id",
+        "chat_template",
+        "mm_processor_kwargs",
+        "media_io_kwargs",
+        "prompt_embeds",
+        "documents",
+        "mm_hashes",
+        "mm_payload",
+        "return_mm_kwargs",
+        "ec_transfer_params",
+        "previous_input_messages",
+        "watermarking",
+    }
+)
+"""Fields that steer the backend's insides: dropped from every request; a tenant must not set them."""
+
+
+class GenerateBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A valid request for N responses. `common` holds the fields that all of its backend requests share."""
+
+    model: str
+    n: int
+    is_stream: bool
+    max_tokens: int | None
+    seed: int | None
+    common: dict[str, Any]
+    session: str = ""
+    """The caller's name for its conversation (`user`): for routing, not sent on."""
+    dropped: tuple[str, ...] = ()
+
+
+class ForwardBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A valid body to pass on: `raw` untouched if nothing had to change, else `fields` is encoded anew."""
+
+    model: str
+    is_stream: bool
+    raw: bytes
+    fields: dict[str, Any]
+    is_changed: bool
+    added: dict[str, Any] = {}
+    """Fields of ours that go with it."""
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object. Raises invalid_request; the message never echoes content."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DceError("invalid_request", f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise DceError("invalid_request", "the body is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise DceError("invalid_request", "the body is not a JSON object")
+    return value
+
+
+def _decode_request(body: bytes) -> dict[str, Any]:
+    """The body of a caller, within the bounds that hold for every body."""
+    check_size(body)
+    fields = decode(body)
+    check_fields(fields)
+    check_unique(body, fields)
+    return fields
+
+
+def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateBody:
+    """The body of `POST /api/dce/proxy` (and the older `/api/dce/generate`). Raises invalid_request naming the field."""
+    fields = _decode_request(body)
+    check_messages(fields.get("messages"))
+    legacy = [name for name in fields if name.startswith("guided_")]
+    if legacy:
+        raise DceError(
+            "invalid_request",
+            f"{legacy[0]} is ignored by current servers",
+            hint="Send `grammar`, `structured_outputs` or `response_format`.",
+        )
+    common: dict[str, Any] = {"messages": _messages(fields)}
+    for name, (is_valid, meaning) in FIELDS.items():
+        if fields.get(name) is not None:
+            if not is_valid(fields[name]):
+                raise DceError("invalid_request", f"{name} must be {meaning}")
+            common[name] = fields[name]
+    common.pop("stream_options", None)  # the gateway asks for usage in its own words
+    known = set(FIELDS) | {"messages", "prompt", "model", "n", "stream", "max_tokens", "max_completion_tokens", "user"}
+    user = fields.get("user")
+    return GenerateBody(
+        model=_model(fields),
+        n=_bounded(fields, "n", 1, max_n) or 1,
+        is_stream=_stream(fields, default=not is_json_wanted),
+        max_tokens=_bounded(fields, "max_completion_tokens", 1, BIGGEST) or _bounded(fields, "max_tokens", 1, BIGGEST),
+        seed=common.pop("seed", None),
+        common=common,
+        session=user if isinstance(user, str) else "",
+        dropped=tuple(sorted(set(fields) - known)),
+    )
+
+
+def encode_request(common: Mapping[str, Any]) -> bytes:
+    """The shared bulk of a backend request, to be completed by `with_fields`."""
+    return msgspec.json.encode(common)
+
+
+def with_fields(bulk: bytes, fields: Mapping[str, Any]) -> list[bytes]:
+    """`bulk` (a JSON object) with a few fields more, as pieces: a prompt of megabytes is encoded once for N requests."""
+    return [bulk[:-1], b",", msgspec.json.encode(fields)[1:]]
+
+
+def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> ForwardBody:
+    """A body for a pass-through route: checked for what could harm, otherwise left as it is, to the byte."""
+    fields = _decode_request(body)
+    dialect.check(fields)
+    _bounded(fields, "n", 1, max_n)
+    _bounded(fields, "best_of", 1, max_n)
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
+        _bounded(fields, name, 1, BIGGEST)
+    if responses_in(fields) > max_n:
+        raise DceError("invalid_request", f"prompt and n together ask for more than {max_n} responses")
+    internal = INTERNAL_FIELDS & fields.keys()
+    for name in internal:
+        del fields[name]
+    added = dialect.added(fields)
+    replaced = added.keys() & fields.keys()
+    for name in replaced:
+        del fields[name]
+    return ForwardBody(
+        model=_model(fields),
+        is_stream=_stream(fields, default=False),
+        raw=body,
+        fields=fields,
+        is_changed=bool(internal or replaced),
+        added=added,
+    )
+
+
+def _model(fields: Mapping[str, Any]) -> str:
+    model = fields.get("model")
+    if model is None:
+        return ""
+    if not isinstance(model, str) or len(model) > 200:
+        raise DceError("invalid_request", "model must be a name of at most 200 characters")
+    return model
+
+
+def _stream(fields: Mapping[str, Any], *, default: bool) -> bool:
+    value = fields.get("stream")
+    if value is not None and not isinstance(value, bool):
+        raise DceError("invalid_request", "stream must be true or false")
+    return default if value is None else value
+
+
+def _bounded(fields: Mapping[str, Any], name: str, low: int, high: int) -> int | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise DceError(
+            "invalid_request",
+            f"{name} must be a whole number from {low} to {high}",
+            hint=f"Correct {name} and send the request again.",
+        )
+    return value
+
+
+def _messages(fields: Mapping[str, Any]) -> list[Any]:
+    prompt, messages = fields.get("prompt"), fields.get("messages")
+    if prompt is not None and messages is not None:
+        raise DceError("invalid_request", "the body has both prompt and messages", hint="Send one of them.")
+    if prompt is not None:
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise DceError("invalid_request", "prompt must be a text that is not empty")
+        return [{"role": "user", "content": prompt}]
+    if not isinstance(messages, list) or not messages:
+        raise DceError(
+            "invalid_request",
+            "messages must be a list with at least one message",
+            hint='Send "messages": [{"role": "user", "content": "…"}].',
+        )
+    for at, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise DceError("invalid_request", f"messages[{at}] must be an object with a role")
+    if not messages[0].get("content"):
+        raise DceError("invalid_request", "messages[0] has no content")
+    return messages

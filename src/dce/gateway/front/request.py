@@ -1,0 +1,141 @@
+"""One HTTP request, as the handlers see it: its caller, its body, and ways to answer."""
+
+import asyncio
+import math
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from dce.gateway.access.auth import Principal
+from dce.gateway.front.dialects import OPENAI, Dialect
+from dce.gateway.front.wire import ClientWire
+from dce.wire.errors import DceError
+
+NO_BUFFERING = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+"""Headers of every stream: proxies on the way must neither keep nor change it."""
+
+
+class Request:
+    """`route` is the pattern of the route, `path_values` are the values of its `{…}` places; `facts` go into the log line: ids,
+    names and counts, never content."""
+
+    def __init__(self, scope: Any, receive: Any, send: Any, wire: ClientWire, request_id: str) -> None:
+        self._receive = receive
+        self._send = send
+        self.scope = scope
+        self.wire = wire
+        self.id = request_id
+        self.principal = Principal(key_id="", name="")
+        self.route = ""
+        self.path_values: dict[str, str] = {}
+        self.dialect: Dialect = OPENAI
+        """How errors are said; the route's."""
+        self.facts: dict[str, str | int] = {}
+        self.traceparent = ""
+        """W3C trace context of the request's own span; empty when nothing is traced."""
+        self.status = 0
+        self.is_started = False
+
+    def header(self, name: bytes) -> str:
+        """A header's first value; empty if absent. `name` in lower case."""
+        return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), "")
+
+    def query(self, name: str) -> str:
+        """A query parameter's first value; empty if absent."""
+        try:
+            values = parse_qs(self.scope["query_string"].decode("latin-1"), max_num_fields=10).get(name)
+        except ValueError:
+            raise DceError("invalid_request", "the query string has too many parameters") from None
+        return values[0] if values else ""
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body. Raises body_too_large before more than `limit` bytes are kept."""
+        if self.header(b"content-encoding") not in ("", "identity"):
+            raise DceError(
+                "invalid_request",
+                "compressed request bodies are not accepted",
+                hint="Send the body without Content-Encoding.",
+            )
+        declared = self.header(b"content-length")
+        if declared.isdigit() and int(declared) > limit:
+            raise _too_large(limit)
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > limit:
+                raise _too_large(limit)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Sends the head."""
+        self.is_started = True
+        self.status = status
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, (b"x-request-id", self.id.encode())],
+            }
+        )
+
+    async def finish(self, body: bytes = b"", patience_s: float | None = None) -> None:
+        """Sends the (rest of the) body and ends the response. A client that closes from now on interrupts nothing; one that
+        does not take what was streamed before within `patience_s` is cut."""
+        self.wire.release()
+        cutting = asyncio.get_running_loop().call_later(patience_s, self.wire.cut) if patience_s else None
+        try:
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        finally:
+            if cutting is not None:
+                cutting.cancel()
+
+    async def answer(self, status: int, value: Any, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        """A whole JSON answer."""
+        body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        await self.start(
+            status,
+            [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"cache-control", b"no-store"),
+                *(headers or []),
+            ],
+        )
+        await self.finish(body)
+
+    async def no_content(self) -> None:
+        """204."""
+        await self.start(204, [])
+        await self.finish()
+
+    async def fail(self, error: DceError) -> None:
+        """An error as the whole answer."""
+        headers = (
+            []
+            if error.retry_after_s is None
+            else [(b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode())]
+        )
+        if error.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        if error.code == "body_too_large":
+            headers.append((b"connection", b"close"))
+        await self.answer(error.status, self.dialect.error(error, self.id), headers)
+
+
+class ClientGone(Exception):
+    """The client closed its connection; nobody is left to answer."""
+
+
+def _too_large(limit: int) -> DceError:
+    return DceError("body_too_large", f"the request body is larger than {limit} bytes")

@@ -1,0 +1,113 @@
+"""The client's connection, for streams: uvicorn keeps charge of HTTP, and a stream writes its chunks straight to the socket.
+
+`StreamingProtocol` adds one thing to uvicorn's protocol: the request's scope carries a `ClientWire` under
+`scope["extensions"]["dce.wire"]`. The ASGI app sends `http.response.start`; then whoever streams writes through the wire,
+without a task switch; an empty final `http.response.body` ends the response. Keep-alive, limits, shutdown and TLS stay uvicorn's.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from dce.gateway.front.guard import GuardedProtocol
+from dce.wire.chunks import chunk
+
+EXTENSION = "dce.wire"
+
+
+class ClientWire:
+    """One client connection. At most one request listens at a time (HTTP/1.1 answers in order)."""
+
+    def __init__(self, protocol: "StreamingProtocol") -> None:
+        self._protocol = protocol
+        self.on_writable: Callable[[], None] | None = None
+        """Called when a full socket has room again; set by whoever streams."""
+        self.on_full: Callable[[], None] | None = None
+        """Called when the socket takes no more, be it full or closed; what is sent yet is kept, or lost if it is closed."""
+        self.on_gone: Callable[[], object] | None = None
+        """Called once when the client closes; set by whoever answers."""
+        self.send: Callable[[bytes], object] = _drop
+        """The socket's own `write`, for whole chunks with their framing; takes and forgets them when the client is gone.
+        Whoever keeps it must stop sending when `on_full` is called: a closed socket's own `write` raises."""
+        self.is_writable = True
+        self.is_gone = False
+
+    def made(self) -> None:
+        """The connection stands."""
+        self.send = self._protocol.transport.write
+
+    def release(self) -> None:
+        """The request is over."""
+        self.on_full = self.on_writable = self.on_gone = None
+
+    def write(self, data: bytes) -> None:
+        """Sends one chunk of a chunked response body."""
+        if data:
+            self.send(chunk(data))
+
+    def cut(self) -> None:
+        """Drops the connection at once: the client has stopped reading."""
+        if not self.is_gone:
+            self._protocol.transport.abort()
+
+    def paused(self) -> None:
+        """The socket is full."""
+        self.is_writable = False
+        if self.on_full is not None:
+            self.on_full()
+
+    def resumed(self) -> None:
+        """The socket has room."""
+        self.is_writable = True
+        if self.on_writable is not None:
+            self.on_writable()
+
+    def gone(self) -> None:
+        """The client closed, or the network did."""
+        self.is_gone = True
+        self.send = _drop
+        self.paused()
+        if self.on_gone is not None:
+            self.on_gone()
+
+
+class StreamingProtocol(GuardedProtocol):
+    """uvicorn's HTTP protocol, guarded, with a `ClientWire` in each request's scope."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.wire = ClientWire(self)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has come."""
+        super().connection_made(transport)
+        self.wire.made()
+
+    def on_message_begin(self) -> None:
+        """A request begins: its scope gets the wire."""
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self.wire}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        super().connection_lost(exc)
+        self.wire.gone()
+
+    def pause_writing(self) -> None:
+        """The socket is full."""
+        super().pause_writing()
+        self.wire.paused()
+
+    def resume_writing(self) -> None:
+        """The socket has room."""
+        super().resume_writing()
+        self.wire.resumed()
+
+
+def wire_of(scope: Any) -> ClientWire:
+    """The wire of a request."""
+    return cast("ClientWire", scope["extensions"][EXTENSION])
+
+
+def _drop(_: bytes) -> None:
+    """Where bytes for nobody go."""

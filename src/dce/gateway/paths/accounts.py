@@ -1,0 +1,114 @@
+"""What each request cost, noted once: a row a response in the ledger, metrics, and the facts of the request's log line.
+
+An account is begun when a request's body is here, opened when the request goes to a backend, and settled when its responses have
+ended, whoever ended them. Settling twice changes nothing; a request that was refused before it had a backend makes no row.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from dce.gateway.accounting.ledger import Ender, Entry
+from dce.gateway.accounting.metrics import Metrics
+from dce.gateway.front.request import Request
+from dce.gateway.paths.entries import Facts, Relayed, relay_entry, stream_entries
+from dce.gateway.streaming.streams import Stream
+from dce.wire.errors import DceError
+
+Add = Callable[[Entry], None]
+_Turn = TypeVar("_Turn")
+
+
+class Accounts:
+    """The accounts of one gateway."""
+
+    def __init__(self, add: Add, metrics: Metrics, wall: Callable[[], float] = time.time) -> None:
+        self.add = add
+        self.metrics = metrics
+        self.wall = wall
+        self.open = 0
+        """Requests at a backend now."""
+
+    def begin(self, request: Request, body_bytes: int) -> "Account":
+        """The account of a request that has just come in whole."""
+        return Account(self, request, body_bytes)
+
+
+class Account:
+    """One request's."""
+
+    def __init__(self, accounts: Accounts, request: Request, body_bytes: int) -> None:
+        self._accounts = accounts
+        self.request = request
+        self._body_bytes = body_bytes
+        self._clock = asyncio.get_running_loop().time
+        self._began_at = self._clock()
+        self._started_at = accounts.wall()
+        self._waited_s = 0.0
+        self._is_sent = False
+        self._model: str | None = None
+        self._tokens: int | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and answers, when it is settled; 0 before."""
+        return self._tokens or 0
+
+    async def waiting(self, turn: Awaitable[_Turn]) -> _Turn:
+        """Waits for the request's turn in the queue: that time is not our overhead."""
+        since = self._clock()
+        try:
+            return await turn
+        finally:
+            self._waited_s += self._clock() - since
+
+    def open(self, model: str, n: int) -> None:
+        """The request has a backend. From here on it makes rows, and must be settled."""
+        self._model = model
+        self._accounts.open += 1
+        self.request.facts.update(model=model, n=n)
+
+    def sent(self) -> None:
+        """The request goes to a backend now. Only the first time counts."""
+        if not self._is_sent:
+            self._is_sent = True
+            overhead_s = self._clock() - self._began_at - self._waited_s
+            self._accounts.metrics.request_sent(overhead_s, self._waited_s)
+
+    def settle_stream(
+        self, stream: Stream, backend_of: Callable[[int], str], by: Ender, fault: DceError | None = None
+    ) -> None:
+        """The responses of a stream have ended; those still open are ended `by` someone or with `fault`."""
+        if self._model is not None and self._tokens is None:
+            self._settle(stream_entries(self._facts(), stream, backend_of, self._clock(), by, fault))
+
+    def settle_relay(self, relayed: Relayed, by: Ender) -> None:
+        """A passed-on answer has ended."""
+        if self._model is not None and self._tokens is None:
+            self._settle([relay_entry(self._facts(), relayed, self._clock(), by)])
+
+    def _settle(self, entries: Sequence[Entry]) -> None:
+        self._tokens = sum(entry.tokens for entry in entries)
+        self._accounts.open -= 1
+        for entry in entries:
+            self._accounts.add(entry)
+        self._accounts.metrics.responses_ended(entries)
+        backends = ",".join(dict.fromkeys(entry.backend for entry in entries))
+        self.request.facts.update(backend=backends, tokens=self._tokens)
+
+    def _facts(self) -> Facts:
+        return Facts(
+            request_id=self.request.id,
+            key_id=self.request.principal.key_id,
+            route=self.request.route,
+            model=self._model or "",
+            body_bytes=self._body_bytes,
+            began_at=self._began_at,
+            started_at=self._started_at,
+        )
+
+
+def ender_of(request: Request) -> Ender:
+    """Whose doing it is when a request's task is cancelled: its client's going, or ours."""
+    return "client" if request.wire.is_gone else "gateway"

@@ -1,0 +1,218 @@
+"""The pass-through: an OpenAI request to the backend that serves its model, answered byte for byte; models and token counts."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from dce.gateway.access.admission import Admission, Demand
+from dce.gateway.backends.catalog import Catalog
+from dce.gateway.backends.failover import Attempts, Dispatcher
+from dce.gateway.backends.faults import ran_too_long
+from dce.gateway.backends.kinds import TOKENIZE_PATH, Model
+from dce.gateway.backends.routing import RouteKey, route_key
+from dce.gateway.backends.transport import Exchange, Transport
+from dce.gateway.backends.upstream import Upstream
+from dce.gateway.front.body import ForwardBody, decode, encode_request, read_forward, with_fields
+from dce.gateway.front.bounds import responses_in
+from dce.gateway.front.request import NO_BUFFERING, Request
+from dce.gateway.paths.accounts import Account, Accounts, ender_of
+from dce.gateway.paths.backend_call import post
+from dce.gateway.paths.entries import Relayed
+from dce.gateway.paths.queue_notice import QueuedRelay
+from dce.gateway.paths.waiting import until_finished
+from dce.gateway.settings import GatewaySettings
+from dce.gateway.streaming.relay import Relay
+from dce.gateway.streaming.tail import Tail, read_tail
+from dce.wire.errors import DceError
+
+
+class Forwarder:
+    """Answers the /v1 routes and /tokenize."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        transport: Transport,
+        admission: Admission,
+        accounts: Accounts,
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._dispatcher = dispatcher
+        self._transport = transport
+        self._admission = admission
+        self._accounts = accounts
+
+    async def forward(self, request: Request) -> None:
+        """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
+        body = await request.body(self._settings.max_body_bytes)
+        account = self._accounts.begin(request, len(body))
+        ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
+        model = self._catalog.resolve(ask.model, request.principal.limits.models)
+        queued = QueuedRelay(request, self._settings.heartbeat_s)
+        ticket = await account.waiting(
+            self._admission.admit(request.principal, _demand(ask, model), queued.tell if ask.is_stream else None)
+        )
+        try:
+            await self._forward(account, ask, model)
+        finally:
+            ticket.settle(account.tokens)
+
+    async def _forward(self, account: Account, ask: ForwardBody, model: Model) -> None:
+        request, n = account.request, responses_in(ask.fields)
+        key = route_key(request.principal, request.header(b"x-dce-session"), ask.fields)
+        attempts = self._dispatcher.one(model.id, key, n)
+        account.open(model.id, n)
+        passed = _Passed()
+        deadline = _Deadline(self._settings.total_timeout_s)
+        try:
+            async with deadline.kept():
+                exchange = await attempts.open(lambda upstream: self._send(account, ask, model, upstream))
+            if _is_stream(exchange):
+                passed.relay = Relay(exchange, request.wire, request.id, request.dialect)
+                await self._relay_events(request, exchange.status, passed.relay, deadline)
+                if not passed.relay.is_expired:
+                    attempts.lease.end(passed.relay.error)
+            elif request.is_started:
+                raise DceError("backend_error", "the backend answered a stream's request without a stream")
+            else:
+                async with deadline.kept():
+                    passed.body = await self._whole(exchange, attempts)
+                await request.answer(exchange.status, passed.body)
+        except DceError as error:
+            passed.fault = error
+            raise
+        finally:
+            attempts.lease.abandon()
+            account.settle_relay(passed.relayed(n, attempts.upstream.url), ender_of(request))
+
+    async def _send(self, account: Account, ask: ForwardBody, model: Model, upstream: Upstream) -> Exchange:
+        request = account.request
+        pieces = _forward_pieces(ask, model, {**upstream.kind.salted(request.principal.cache_salt), **ask.added})
+        account.sent()
+        exchange = await post(self._transport, upstream, request.scope["path"], pieces, request.id, request.traceparent)
+        if _is_stream(exchange):
+            # vLLM's head comes before its queue and its prefill: until an event is here, another backend may still do it.
+            await exchange.first_bytes(self._settings.head_patience_s)
+        return exchange
+
+    async def _whole(self, exchange: Exchange, attempts: Attempts) -> bytes:
+        try:
+            body = await exchange.read()
+        except DceError as error:
+            attempts.lease.end(error)
+            raise
+        attempts.lease.end()
+        return body
+
+    async def _relay_events(self, request: Request, status: int, relay: Relay, deadline: "_Deadline") -> None:
+        """Passes a stream on, to its end."""
+        timer = asyncio.get_running_loop().call_at(deadline.at, relay.expire, deadline.total_s)
+        try:
+            if not request.is_started:
+                await request.start(status, NO_BUFFERING)
+            request.wire.on_writable = relay.resume
+            relay.start()
+            await until_finished(relay, request, self._settings)
+            await request.finish(patience_s=self._settings.write_stall_timeout_s)
+        finally:
+            timer.cancel()
+            relay.close()
+
+    async def models(self, request: Request) -> None:
+        """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
+        self._admission.look(request.principal)
+        models = self._catalog.listed(request.principal.limits.models)
+        rows = [
+            {
+                "id": model.id,
+                "object": "model",
+                "created": 0,
+                "owned_by": "dce",
+                "max_model_len": model.max_model_len,
+                "can_continue": self._catalog.can_continue(model.id),
+            }
+            for model in models
+        ]
+        await request.answer(200, {"object": "list", "data": rows})
+
+    async def tokenize(self, request: Request) -> None:
+        """The exact number of tokens of a text, counted by the model's own tokenizer, whatever the kind of backend."""
+        self._admission.look(request.principal)
+        fields = decode(await request.body(self._settings.max_body_bytes))
+        prompt, asked = fields.get("prompt"), fields.get("model")
+        if not isinstance(prompt, str):
+            raise DceError("invalid_request", "prompt must be a text")
+        model = self._catalog.resolve(asked if isinstance(asked, str) else "", request.principal.limits.models)
+        upstream = self._dispatcher.choose(model.id, RouteKey(owner=request.principal.cache_salt))
+        pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
+        exchange = await post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id, request.traceparent)
+        count = upstream.kind.token_count(decode(await exchange.read()))
+        await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
+
+
+def _demand(ask: ForwardBody, model: Model) -> Demand:
+    """The dialects name the longest answer differently; embeddings have none, and no name for it."""
+    fields = ask.fields
+    limits = [fields.get(name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")]
+    longest = next((limit for limit in limits if type(limit) is int and limit > 0), None)
+    if "messages" not in fields and "prompt" not in fields and longest is None and not ask.is_stream:
+        longest = 1
+    return Demand.of(responses_in(fields), len(ask.raw), longest, model.max_model_len)
+
+
+class _Deadline:
+    """When a request has been at the backends for as long as it may."""
+
+    def __init__(self, total_s: float) -> None:
+        self.total_s = total_s
+        self.at = asyncio.get_running_loop().time() + total_s
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Interrupts the block at the deadline: backend_timeout."""
+        try:
+            async with asyncio.timeout_at(self.at):
+                yield
+        except TimeoutError:
+            raise ran_too_long(self.total_s) from None
+
+
+def _is_stream(exchange: Exchange) -> bool:
+    return exchange.header(b"content-type").startswith(b"text/event-stream")
+
+
+class _Passed:
+    """What has been passed on of one answer: a stream, or a whole body, or nothing yet."""
+
+    def __init__(self) -> None:
+        self.relay: Relay | None = None
+        self.body = b""
+        self.fault: DceError | None = None
+
+    def relayed(self, n: int, backend: str) -> Relayed:
+        """For the account."""
+        relay = self.relay
+        if relay is None:
+            tail = read_tail(self.body) if self.body else Tail()
+            return Relayed(n=n, backend=backend, tail=tail, is_whole=bool(self.body), fault=self.fault)
+        tail = read_tail(relay.tail)
+        return Relayed(
+            n=n,
+            backend=backend,
+            tail=tail,
+            frames=relay.frames,
+            first_at=relay.first_at,
+            is_whole=relay.is_over and relay.error is None and not tail.error,
+            fault=relay.error or tail.error or self.fault,
+        )
+
+
+def _forward_pieces(ask: ForwardBody, model: Model, own: Mapping[str, Any]) -> list[bytes]:
+    """The body as it came, or encoded anew when the model's name or a stripped field made that necessary; then our fields."""
+    is_kept = ask.model == model.id and not ask.is_changed
+    bulk = ask.raw if is_kept else encode_request({**ask.fields, "model": model.id})
+    return with_fields(bulk.rstrip(), own) if own else [bulk]

@@ -1,0 +1,286 @@
+"""THE data path: body → model → admission → backend → backend requests → stream → end. Every branch of it stands here.
+
+A client that goes away cancels its request's task, wherever it waits: reading, in the queue, connecting, prefilling or streaming. Until a
+stream is live, what was acquired is given back in the one `finally`; a live one gives it back itself when it ends, finished or
+abandoned (live.py). Closing a backend request makes the backend stop generating.
+"""
+
+import asyncio
+import functools
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dce.gateway.access.admission import Admission, Demand, Ticket
+from dce.gateway.accounting.ledger import Ender
+from dce.gateway.backends.catalog import Catalog
+from dce.gateway.backends.failover import Attempts, Dispatcher
+from dce.gateway.backends.kinds import Model
+from dce.gateway.backends.routing import route_key
+from dce.gateway.backends.transport import Exchange, Transport
+from dce.gateway.backends.upstream import Upstream
+from dce.gateway.front.body import GenerateBody, encode_request, read_generate, with_fields
+from dce.gateway.front.request import NO_BUFFERING, Request
+from dce.gateway.paths.accounts import Account, Accounts, ender_of
+from dce.gateway.paths.backend_call import post
+from dce.gateway.paths.queue_notice import QueuedStream
+from dce.gateway.paths.waiting import until_finished
+from dce.gateway.settings import GatewaySettings
+from dce.gateway.streaming.live import Directory, LiveStream
+from dce.gateway.streaming.output import AnswerOutput, EventOutput
+from dce.gateway.streaming.streams import Stream
+from dce.wire.errors import DceError
+
+CHAT_PATH = "/v1/chat/completions"
+MAX_RESPONSES = 20
+"""The most that `max_n` can be."""
+
+
+class Proxy:
+    """Answers the requests that need a backend."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        transport: Transport,
+        directory: Directory,
+        admission: Admission,
+        accounts: Accounts,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._catalog = catalog
+        self._dispatcher = dispatcher
+        self._transport = transport
+        self._admission = admission
+        self._accounts = accounts
+
+    # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
+
+    async def generate(self, request: Request) -> None:
+        """N responses to one prompt, as one stream of events or, if the caller wants that, one JSON answer."""
+        accept = request.header(b"accept")
+        await self._generate(request, is_json_wanted="application/json" in accept and "text/event-stream" not in accept)
+
+    async def generate_whole(self, request: Request) -> None:
+        """The older route: one JSON answer, unless the body says `"stream": true`."""
+        await self._generate(request, is_json_wanted=True)
+
+    async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
+        body = await request.body(self._settings.max_body_bytes)
+        account = self._accounts.begin(request, len(body))
+        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
+        model = self._catalog.resolve(ask.model, request.principal.limits.models)
+        grace_s = self._grace_s(request)
+        stream_id = secrets.token_hex(16)
+        headers = _stream_headers(stream_id, ask)
+        queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
+        demand = Demand.of(ask.n, len(body), ask.max_tokens, model.max_model_len)
+        ticket = await account.waiting(
+            self._admission.admit(request.principal, demand, queued.tell if ask.is_stream else None)
+        )
+        stream: Stream | None = None
+        live: LiveStream | None = None
+        fault: DceError | None = None
+        try:
+            placed = self._dispatcher.many(
+                model.id,
+                route_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
+                ask.n,
+            )
+            opener = _Opener(self._transport, placed, model, ask, account)
+            stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
+            release = functools.partial(_release, stream, opener, ticket, account)
+            account.open(model.id, ask.n)
+            # A stream that has begun in the queue cannot become an HTTP status any more: it runs by itself at once.
+            patience_s = 0.0 if request.is_started else self._settings.head_patience_s
+            await stream.open(opener, patience_s, self._settings.total_timeout_s)
+            if not ask.is_stream:
+                await self._answer_whole(request, stream, ask)
+                return
+            live = self._set_live(stream, queued.output, grace_s, release)
+        except DceError as error:
+            fault = error
+            raise
+        finally:
+            if stream is None:
+                ticket.settle(0)
+            elif live is None:
+                try:
+                    await stream.close()
+                finally:
+                    release(ender_of(request), fault)
+        await self._follow(request, live, queued.frames, headers)
+
+    def _set_live(
+        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[Ender], None]
+    ) -> LiveStream:
+        """From here on the stream runs by itself, with or without its client. `output`: the one that has told of the queue."""
+        output = output or EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
+        stream.attach(output)
+        live = LiveStream(stream, output, grace_s, release)
+        self._directory.start(live)
+        return live
+
+    async def _follow(self, request: Request, live: LiveStream, after: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Sends a client the frames of a stream until its end, or until the client goes."""
+        live.output.check(after)
+        try:
+            if not request.is_started:
+                await request.start(200, [*NO_BUFFERING, *headers])
+            live.attach(request.wire, after)
+            await until_finished(live, request, self._settings)
+            await request.finish(patience_s=self._settings.write_stall_timeout_s)
+        except asyncio.CancelledError:
+            live.ended_by = ender_of(request)
+            raise
+        finally:
+            live.detach(request.wire)
+
+    def _grace_s(self, request: Request) -> float:
+        """How long the stream may run without its client: the client's wish within the operator's limit."""
+        asked = request.header(b"x-dce-resume-grace")
+        if not asked:
+            return self._settings.resume_grace_s
+        if not asked.isascii() or not asked.replace(".", "", 1).isdigit():
+            raise DceError("invalid_request", "X-DCE-Resume-Grace must be a number of seconds")
+        return min(float(asked), self._settings.max_resume_grace_s)
+
+    # -- GET /api/dce/streams/{id} ------------------------------------------------------------------------------------
+
+    async def resume(self, request: Request) -> None:
+        """The frames after the last one the client saw, then what comes."""
+        live = self._directory.find(request.path_values["id"], request.principal.key_id)
+        seen = request.header(b"last-event-id").rpartition(":")[2] or request.query("after") or "0"
+        if not (seen.isascii() and seen.isdigit()) or len(seen) > 15:
+            raise DceError(
+                "invalid_request", "the last event must be named by its number, as in `Last-Event-ID: <stream>:42`"
+            )
+        await self._follow(request, live, int(seen), [(b"x-dce-stream-id", live.stream.id.encode())])
+
+    async def _answer_whole(self, request: Request, stream: Stream, ask: GenerateBody) -> None:
+        output = AnswerOutput(ask.n)
+        stream.attach(output)
+        await stream.finished
+        for frame in stream.last_frames()[:1]:
+            output.frame(frame)
+        await request.answer(200, output.answer(stream.id, stream.model), _stream_headers(stream.id, ask))
+
+    # -- DELETE /api/dce/streams/… ------------------------------------------------------------------------------------
+
+    async def stop_stream(self, request: Request) -> None:
+        """Ends a stream: all its responses are `stopped`."""
+        self._running(request).stream.stop_all()
+        await request.no_content()
+
+    async def stop_choice(self, request: Request) -> None:
+        """Ends one response of a stream; the others go on."""
+        stream = self._running(request).stream
+        index = request.path_values["index"]
+        if not index.isdigit() or int(index) >= len(stream.choices):
+            raise DceError(
+                "invalid_request", f"a choice of this stream is a number from 0 to {len(stream.choices) - 1}"
+            )
+        stream.stop(int(index))
+        await request.no_content()
+
+    def _running(self, request: Request) -> LiveStream:
+        return self._directory.find_running(request.path_values["id"], request.principal.key_id)
+
+
+class _Opener:
+    """Makes the backend requests of one stream; the prompt is encoded once for all of them."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        placed: Sequence[tuple[Attempts, Sequence[int]]],
+        model: Model,
+        ask: GenerateBody,
+        account: Account,
+    ) -> None:
+        self._transport = transport
+        self._attempts = {index: attempts for attempts, indices in placed for index in indices}
+        self._model = model
+        self._ask = ask
+        self._account = account
+        self._bulks: dict[str, bytes] = {}
+
+    def upstream_of(self, index: int) -> Upstream:
+        """The backend that has a response, or had it last."""
+        return self._attempts[index].upstream
+
+    async def __call__(self, indices: Sequence[int]) -> Exchange:
+        return await self._attempts[indices[0]].open(lambda upstream: self._send(upstream, indices))
+
+    def ended(self, indices: Sequence[int], error: DceError | None) -> None:
+        for index in indices:
+            self._attempts[index].lease.end(error)
+
+    def failed(self, indices: Sequence[int], error: DceError) -> bool:
+        return self._attempts[indices[0]].fail(error, len(indices))
+
+    def dropped(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            self._attempts[index].lease.abandon()
+
+    def release(self) -> None:
+        """Gives back every place that the stream still has."""
+        self.dropped(list(self._attempts))
+
+    async def _send(self, upstream: Upstream, indices: Sequence[int]) -> Exchange:
+        fields: dict[str, Any] = {"model": self._model.id, "n": len(indices)}
+        # Running counts whether or not the client wants them: else nobody knows what a response had cost when it was stopped.
+        fields.update(upstream.kind.stream_fields())
+        limit = self._limit()
+        if limit is not None:
+            fields["max_tokens"] = limit
+        if self._ask.seed is not None:
+            fields["seed"] = self._ask.seed + _seed_offset(indices)
+        pieces = with_fields(self._bulk(upstream), fields)
+        self._account.sent()
+        request = self._account.request
+        request_id = f"{request.id}-{indices[0]}"
+        return await post(self._transport, upstream, CHAT_PATH, pieces, request_id, request.traceparent)
+
+    def _bulk(self, upstream: Upstream) -> bytes:
+        """The prompt in the dialect of a backend."""
+        kind = upstream.kind
+        if kind.name not in self._bulks:
+            salt = self._account.request.principal.cache_salt
+            self._bulks[kind.name] = encode_request({**kind.adapt(self._ask.common), **kind.salted(salt)})
+        return self._bulks[kind.name]
+
+    def _limit(self) -> int | None:
+        """max_tokens, left out when it is more than the context: the backend then takes what the prompt leaves, which is what
+        was meant. vLLM would refuse the number itself, and the original's clients always ask for 16,384."""
+        asked, context = self._ask.max_tokens, self._model.max_model_len
+        return None if asked is None or (context is not None and asked >= context) else asked
+
+
+def _seed_offset(indices: Sequence[int]) -> int:
+    """As vLLM itself does for the i-th of n. What is left of a native request that was lost, with gaps, gets seeds that no other
+    response has: the backend counts on from the first."""
+    has_gaps = indices[-1] - indices[0] >= len(indices)
+    return indices[0] + (MAX_RESPONSES if has_gaps else 0)
+
+
+def _release(
+    stream: Stream, opener: _Opener, ticket: Ticket, account: Account, by: Ender, fault: DceError | None = None
+) -> None:
+    """The stream has ended: everything it held is given back, and what it used is counted."""
+    opener.release()
+    try:
+        account.settle_stream(stream, lambda index: opener.upstream_of(index).url, by, fault)
+    finally:
+        ticket.settle(account.tokens)
+
+
+def _stream_headers(stream_id: str, ask: GenerateBody) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-dce-stream-id", stream_id.encode())]
+    if ask.dropped:
+        names = ", ".join(name for name in ask.dropped if name.isidentifier() and name.isascii())[:500]
+        headers.append((b"x-dce-dropped-fields", names.encode()))
+    return headers

@@ -1,0 +1,100 @@
+"""What a client sees while its request waits in the gateway's queue, where vLLM's own would be invisible.
+
+A stream of the system's own route begins at once, with a frame that says the place and another at each change; its ids are those of the
+stream, so the frames of the responses follow them without a gap. A passed-on stream gets comments, but only after a while: a short
+wait leaves a refusal its HTTP status. Whoever wants one JSON answer just waits.
+"""
+
+import asyncio
+
+import msgspec
+
+from dce.gateway.front.dialects import OpenAI
+from dce.gateway.front.request import NO_BUFFERING, Request
+from dce.gateway.settings import GatewaySettings
+from dce.gateway.streaming.output import EventOutput
+from dce.wire.errors import DceError, encode_error
+from dce.wire.sse import comment
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class QueuedStream:
+    """Tells the client of `POST /api/dce/proxy` its place. `output` is the stream's own, None if it never waited."""
+
+    def __init__(
+        self, request: Request, stream_id: str, model: str, headers: Headers, settings: GatewaySettings
+    ) -> None:
+        self.output: EventOutput | None = None
+        self.frames = 0
+        self._request = request
+        self._stream_id = stream_id
+        self._model = model
+        self._headers = headers
+        self._settings = settings
+        self._told: int | None = None
+        self._told_at = 0.0
+
+    async def tell(self, position: int) -> None:
+        """The place is that now; 0: the turn has come."""
+        now = asyncio.get_running_loop().time()
+        if self.output is None:
+            # First that it waits, then the stream's name: with half a head nobody takes it for one that can be resumed.
+            queued = (b"x-dce-queued", str(position).encode())
+            await self._request.start(200, [*NO_BUFFERING, queued, *self._headers])
+            self.output = EventOutput(self._stream_id, self._settings.replay_bytes, self._settings.backlog_bytes)
+            self.output.attach(self._request.wire, 0)
+            self._request.dialect = _Numbered(self.output)
+        if position != self._told:
+            self.frames += 1
+            self.output.frame(queued_frame(self._stream_id, self._model, position))
+            self.output.flush()
+            self._told, self._told_at = position, now
+        elif now - self._told_at >= self._settings.heartbeat_s:
+            self.output.heartbeat()
+            self._told_at = now
+
+
+class _Numbered(OpenAI):
+    """Errors of a stream that has begun in the queue: frames of it, with an id like any other."""
+
+    def __init__(self, output: EventOutput) -> None:
+        self._output = output
+
+    def event(self, error: DceError, request_id: str) -> bytes:
+        self._output.frame(encode_error(error, request_id))
+        self._output.flush()
+        return b""
+
+
+class QueuedRelay:
+    """Keeps the connection of a passed-on stream awake."""
+
+    def __init__(self, request: Request, heartbeat_s: float) -> None:
+        self._request = request
+        self._heartbeat_s = heartbeat_s
+        self._quiet_since: float | None = None
+
+    async def tell(self, position: int) -> None:
+        """The place is that now."""
+        now = asyncio.get_running_loop().time()
+        if self._quiet_since is None:
+            self._quiet_since = now
+        if position and now - self._quiet_since >= self._heartbeat_s:
+            if not self._request.is_started:
+                await self._request.start(200, NO_BUFFERING)
+            self._request.wire.write(comment(f"queued, number {position}"))
+            self._quiet_since = now
+
+
+def queued_frame(stream_id: str, model: str, position: int) -> bytes:
+    """An OpenAI chunk without choices: SDKs pass over it, ours reads `queued`."""
+    return msgspec.json.encode(
+        {
+            "id": stream_id,
+            "object": "chat.completion.chunk",
+            "model": model,
+            "choices": [],
+            "queued": {"position": position},
+        }
+    )

@@ -1,0 +1,452 @@
+"""One prompt, N responses, one stream: the n-way heart of the gateway.
+
+A `Stream` has N choices and one or more parts. A part is one backend request that carries one choice (fan-out) or all of
+them (native). Backend bytes come in through `Part.data`, are cut into frames, renumbered and handed to the output; nothing
+on that way decodes JSON or switches tasks. What must always hold: every choice ends exactly once, as finished (its
+finish_reason was seen), stopped (the client said so) or lost (with an error that says why); `[DONE]` only if none was lost.
+A choice whose backend failed before its first frame may get another part instead of being lost: nothing is ever said twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from dce.gateway.accounting.counts import Count, counts, total
+from dce.gateway.backends.faults import frame_fault, ran_too_long
+from dce.gateway.backends.transport import Exchange
+from dce.gateway.streaming.frames import FrameSplitter, Likeness, index_of, is_plain, with_index
+from dce.gateway.streaming.output import Output
+from dce.wire.chat import BadChunk, Usage, chunk_of, read_values
+from dce.wire.errors import DceError, ErrorBody
+
+DONE = b"[DONE]"
+
+
+class ChoiceState(StrEnum):
+    """How far one response is."""
+
+    OPEN = "open"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+class Choice:
+    """One response: its state, its times on the loop's clock, and what the backend counted."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.state = ChoiceState.OPEN
+        self.is_open = True
+        self.error: DceError | None = None
+        self.finish_reason = ""
+        """The model's own; empty unless finished."""
+        self.last_frame = b""
+        self.first_at: float | None = None
+        self.ended_at: float | None = None
+        self.usage: Usage | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the model ended it."""
+        return self.state is ChoiceState.FINISHED
+
+    def end(self, state: ChoiceState, at: float, error: DceError | None = None) -> None:
+        """OPEN → any of the others, once."""
+        assert self.is_open, f"choice {self.index} ends twice"
+        self.state, self.ended_at, self.error, self.is_open = state, at, error, False
+
+
+class Opener(Protocol):
+    """Sends the backend request of a part, and hears how it ended."""
+
+    async def __call__(self, indices: Sequence[int]) -> Exchange:
+        """The exchange, its head read and its status 200. Raises DceError when no backend takes it."""
+
+    def ended(self, indices: Sequence[int], error: DceError | None) -> None:
+        """The request that carried these choices is over, well or not."""
+
+    def failed(self, indices: Sequence[int], error: DceError) -> bool:
+        """The request failed before a frame of these choices came. Whether it may be sent again for them."""
+
+    def dropped(self, indices: Sequence[int]) -> None:
+        """The request was closed because nobody wants it any more."""
+
+
+class Part:
+    """One backend request and the choices it carries; a transport Sink."""
+
+    def __init__(self, stream: "Stream", indices: Sequence[int]) -> None:
+        self._stream = stream
+        self.indices = tuple(indices)
+        self.exchange: Exchange | None = None
+        self.opening: asyncio.Task[None] | None = None
+        self.is_opened = False
+        self.sum: Usage | None = None
+        self._uncounted: list[int] = []
+        """Choices whose end was seen, but not yet what they cost."""
+        self._splitter = FrameSplitter()
+        self._sent = self.indices
+        self._is_single = len(self.indices) == 1
+        self._likeness = Likeness()
+        self._only: Choice | None = None
+        """The choice of a request for one, once it has begun."""
+        self._is_done = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come: all was said, or the request is closed."""
+        return self._is_done or (self.exchange is None and self.opening is None)
+
+    def data(self, piece: bytes) -> None:
+        """Bytes of the backend: whole frames go on at once."""
+        frame, choice = self._likeness.frame(piece), self._only
+        if frame and choice is not None and choice.is_open:
+            choice.last_frame = frame
+            self._stream.emit(frame)
+        else:
+            self._read(piece)
+
+    def _read(self, piece: bytes) -> None:
+        try:
+            for frame in self._splitter.feed(piece):
+                self._frame(frame, piece)
+        except (DceError, BadChunk) as error:
+            self._fail(error)
+        if not self._splitter.is_between_frames:
+            self._likeness = Likeness()  # what comes next is the rest of a frame, whatever it is like
+
+    def end(self, error: DceError | None) -> None:
+        """The backend's answer is over; whatever has not finished by now is lost."""
+        if error is None:
+            try:
+                for frame in self._splitter.flush():
+                    # Its end is only assumed, so it is decoded, however plain it looks; half a frame of a broken connection is none.
+                    self._frame(frame, b"") if frame == DONE else self._decoded(frame)
+            except (DceError, BadChunk) as fault:
+                self._fail(fault)
+            error = DceError("stream_interrupted", "the backend ended the stream without finishing this response")
+        self.exchange = None
+        self._stream.lose(self, error)
+
+    def close(self) -> None:
+        """Closes the backend request, opened or not. One that has said all is let end by itself: its connection is kept."""
+        if self.opening is not None:
+            self.opening.cancel()
+            self.opening = None
+        if self.exchange is not None and not self._is_done:
+            self.exchange.abort()
+            self.exchange = None
+
+    def _fail(self, error: DceError | BadChunk) -> None:
+        if isinstance(error, BadChunk):
+            error = DceError("backend_error", "the backend sent a frame that is not a chunk of JSON")
+        self.close()
+        self._stream.lose(self, error)
+
+    def _frame(self, data: bytes, piece: bytes) -> None:
+        if is_plain(data):
+            # A backend counts the choices of its own request from 0; one that does not is read the long way.
+            was = index_of(data)
+            index = self._index(was)
+            numbered = data if was == index else with_index(data, index, was)
+            if numbered is not None and index in self.indices:
+                self._stream.pass_on(index, numbered)
+                if self._is_single:
+                    self._only = self._stream.choices[index]
+                    self._likeness.learn(piece, data, numbered)
+                return
+        if data == DONE:
+            self._is_done = True
+            self._stream.done(self)
+        else:
+            self._decoded(data)
+
+    def _decoded(self, data: bytes) -> None:
+        """The rare frames: a choice's end, usage, errors, several choices at once. Raises BadChunk for what is no chunk at all."""
+        for value in read_values(data.decode("utf-8", "replace")):
+            chunk = chunk_of(value)
+            if chunk.error is not None:
+                self._fail(frame_fault(chunk.error))
+            elif chunk.choices:
+                self._each_choice(value)
+            elif chunk.usage is not None:
+                self._count(chunk.usage)
+
+    def _each_choice(self, value: dict[str, Any]) -> None:
+        for choice in value["choices"]:
+            if not isinstance(choice, dict):
+                continue
+            was = 0 if self._is_single else choice.get("index", 0)
+            index = self._index(was) if type(was) is int else -1
+            if index not in self.indices:
+                continue
+            self._stream.pass_on(index, _encoded({**value, "choices": [{**choice, "index": index}]}))
+            if isinstance(choice.get("finish_reason"), str):
+                self._uncounted.append(index)
+                self._stream.finish(index, choice["finish_reason"])
+
+    def _index(self, was: int) -> int:
+        """The choice that the backend calls `was`; -1 if nobody asked for it."""
+        return self._sent[was] if 0 <= was < len(self._sent) else -1
+
+    def _count(self, usage: Usage) -> None:
+        """vLLM sends one usage, the sum over its choices, at the end; llama.cpp one a choice, right after its end."""
+        ended, self._uncounted = self._uncounted, []
+        of = self.indices if self._is_single else ended
+        if len(of) == 1:
+            self._stream.choices[of[0]].usage = usage
+        else:
+            self.sum = usage
+
+
+class Stream:
+    """N choices on their way to one client. Owned by the principal whose key made it."""
+
+    def __init__(self, stream_id: str, owner: str, model: str, plan: Sequence[Sequence[int]]) -> None:
+        self.id = stream_id
+        self.owner = owner
+        self.model = model
+        self.parts = [Part(self, indices) for indices in plan]
+        self.choices = [Choice(index) for index in range(sum(map(len, plan)))]
+        self._part_of = {index: part for part in self.parts for index in part.indices}
+        self._output: Output | None = None
+        self._early: list[bytes] = []
+        self._take: Callable[[bytes], None] = self._early.append
+        self._is_paused = False
+        self._opener: Opener | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self.finished: asyncio.Future[None] = self._loop.create_future()
+        self.frames = 0
+
+    # -- the request's side -------------------------------------------------------------------------------------------
+
+    async def open(self, opener: Opener, patience_s: float, total_s: float | None = None) -> None:
+        """Sends all backend requests. Returns when the first is answered, or after `patience_s`; raises when the request
+        itself is refused or nothing could be opened, which can still become an HTTP status. What has not ended after `total_s`
+        is lost."""
+        self._opener = opener
+        if total_s is not None:
+            self._deadline = self._loop.call_later(total_s, self._expire, total_s)
+        for part in self.parts:
+            part.opening = asyncio.create_task(self._open(part, opener))
+        deadline = self._loop.time() + patience_s
+        while waiting := {part.opening for part in self.parts if part.opening}:
+            done, _ = await asyncio.wait(
+                waiting, timeout=max(0.0, deadline - self._loop.time()), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done or any(part.is_opened for part in self.parts) or self.finished.done():
+                break
+        if any(part.is_opened for part in self.parts):
+            return
+        lost = [choice.error for choice in self.choices if choice.error is not None]
+        refused = next((error for error in lost if error.row.type == "invalid_request_error"), None)
+        if refused is not None or len(lost) == len(self.choices):
+            raise refused or lost[0]
+
+    def attach(self, output: Output) -> None:
+        """From now on frames go to `output`, beginning with those that came while the request was being opened."""
+        self._output, self._take = output, output.frame
+        for data in self._early:
+            output.frame(data)
+        self._early.clear()
+
+    def stop(self, index: int) -> bool:
+        """Ends one choice on the client's word; its backend request is closed when no other choice needs it."""
+        choice = self.choices[index]
+        if not choice.is_open:
+            return False
+        choice.end(ChoiceState.STOPPED, self._loop.time())
+        self.emit(_chunk(self, {"index": index, "delta": {}, "finish_reason": "stopped"}))
+        part = self._part_of[index]
+        if not any(self.choices[other].is_open for other in part.indices):
+            part.close()
+            if self._opener is not None:
+                self._opener.dropped(part.indices)
+        self.check_finished()
+        return True
+
+    def stop_all(self) -> None:
+        """Ends every open choice on the client's word."""
+        for choice in self.choices:
+            self.stop(choice.index)
+
+    def pause(self) -> None:
+        """The client takes no more for now: all backends wait."""
+        self._is_paused = True
+        for part in self.parts:
+            if part.exchange is not None:
+                part.exchange.pause()
+
+    def resume(self) -> None:
+        """The client reads again."""
+        if self._is_paused:
+            self._is_paused = False
+            for part in self.parts:
+                if part.exchange is not None:
+                    part.exchange.resume()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the backends wait for the client to read."""
+        return self._is_paused
+
+    def heartbeat(self) -> None:
+        """Tells a waiting client that we live."""
+        if self._output is not None:
+            self._output.heartbeat()
+
+    async def close(self) -> None:
+        """Ends every backend request. What was acquired for the stream is given back when this returns."""
+        openings = [part.opening for part in self.parts if part.opening is not None]
+        self.close_now()
+        await asyncio.gather(*openings, return_exceptions=True)
+
+    def close_now(self) -> None:
+        """As `close`, without waiting for the requests that were still being opened to notice."""
+        self._stop_deadline()
+        for part in self.parts:
+            part.close()
+
+    # -- the backends' side -------------------------------------------------------------------------------------------
+
+    async def _open(self, part: Part, opener: Opener) -> None:
+        try:
+            exchange = await opener(part.indices)
+        except DceError as error:
+            part.opening = None
+            self._end_lost(part.indices, error)
+            return
+        part.exchange, part.opening, part.is_opened = exchange, None, True
+        exchange.start(part)
+        if self._is_paused and part.exchange is not None:
+            exchange.pause()
+
+    def pass_on(self, index: int, data: bytes) -> None:
+        """A frame of one choice, already renumbered. Frames of a choice that has ended are dropped."""
+        choice = self.choices[index]
+        if choice.is_open:
+            if not choice.last_frame:
+                choice.first_at = self._loop.time()
+            choice.last_frame = data
+            self.emit(data)
+
+    def emit(self, data: bytes) -> None:
+        """A frame of an open choice, or of the stream: to the output, or kept until there is one."""
+        self.frames += 1
+        take = self._take
+        take(data)
+
+    def finish(self, index: int, reason: str) -> None:
+        """The model ended this choice."""
+        choice = self.choices[index]
+        if choice.is_open:
+            choice.end(ChoiceState.FINISHED, self._loop.time())
+            choice.finish_reason = reason
+            self.check_finished()
+
+    def done(self, part: Part) -> None:
+        """The part has said all."""
+        if self._opener is not None and not self._open_in(part):
+            self._opener.ended(part.indices, None)
+        self.check_finished()
+
+    def lose(self, part: Part, error: DceError) -> None:
+        """Whatever is still open in this part will not come any more; what has said nothing yet may come from elsewhere."""
+        left = self._open_in(part)
+        silent = [index for index in left if not self.choices[index].last_frame]
+        opener = self._opener
+        if opener is not None and silent and opener.failed(silent, error):
+            part.indices = tuple(index for index in part.indices if index not in silent)
+            self._send_again(silent, opener)
+        elif opener is not None:
+            opener.ended(part.indices, error if left else None)
+        self._end_lost(part.indices, error)
+
+    def _expire(self, total_s: float) -> None:
+        """Time is up. Nothing is asked for again."""
+        error = ran_too_long(total_s)
+        for part in list(self.parts):
+            part.close()
+            if self._opener is not None:
+                self._opener.dropped(part.indices)
+            self._end_lost(part.indices, error)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _send_again(self, indices: Sequence[int], opener: Opener) -> None:
+        again = Part(self, indices)
+        self.parts = [*(part for part in self.parts if part.indices), again]
+        self._part_of.update(dict.fromkeys(indices, again))
+        again.opening = asyncio.create_task(self._open(again, opener))
+
+    def _open_in(self, part: Part) -> list[int]:
+        return [index for index in part.indices if self.choices[index].is_open]
+
+    def _end_lost(self, indices: Sequence[int], error: DceError) -> None:
+        for index in indices:
+            choice = self.choices[index]
+            if choice.is_open:
+                choice.end(ChoiceState.LOST, self._loop.time(), error)
+                self.emit(
+                    _chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)})
+                )
+        self.check_finished()
+
+    def counts(self) -> list[Count]:
+        """What each choice cost. Of an aborted one, the last figure seen."""
+        return counts(self.parts, self.choices, self.frames)
+
+    def usage(self) -> Usage:
+        """The sum over the choices; the prompt counts once."""
+        return total(self.counts())
+
+    def check_finished(self) -> None:
+        """Finishes the stream when every choice has ended and every part has said its usage or is closed."""
+        is_ended = not any(choice.is_open for choice in self.choices)
+        if is_ended and all(part.is_over for part in self.parts) and not self.finished.done():
+            self._stop_deadline()
+            self.finished.set_result(None)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def last_frames(self) -> list[bytes]:
+        """What ends the stream: the usage, then `[DONE]`, or the error that names the lost choices."""
+        usage = self.usage()
+        counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+        counts["total_tokens"] = usage.prompt_tokens + usage.completion_tokens
+        last = msgspec.json.encode(
+            {"id": self.id, "object": "chat.completion.chunk", "model": self.model, "choices": [], "usage": counts}
+        )
+        lost = tuple(choice.index for choice in self.choices if choice.state is ChoiceState.LOST)
+        if not lost:
+            return [last, DONE]
+        first = next(choice.error for choice in self.choices if choice.error is not None)
+        message = f"{len(lost)} of {len(self.choices)} responses were lost: {first.message}"
+        error = DceError(first.code, message, hint=first.hint, hop=first.hop, choices=lost)
+        return [last, msgspec.json.encode({"error": error.body()})]
+
+
+def _chunk(stream: Stream, choice: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(
+        {"id": stream.id, "object": "chat.completion.chunk", "model": stream.model, "choices": [choice]}
+    )
+
+
+def _body(error: DceError, index: int) -> ErrorBody:
+    return msgspec.structs.replace(error.body(), choices=(index,))
+
+
+def _encoded(value: dict[str, Any]) -> bytes:
+    """JSON again. Raises BadChunk: JSON can hold half characters and numbers that cannot be written back."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise BadChunk("a chunk that cannot be encoded") from error

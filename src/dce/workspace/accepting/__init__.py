@@ -1,0 +1,1 @@
+"""From answers to the workspace's files, and exactly back."""

@@ -1,0 +1,144 @@
+"""Replacing files of the workspace so that neither a crash nor a full disk leaves half a file, and no edit is overwritten unseen.
+
+What must always hold: a file is staged whole beside its target and on the disk before anything is renamed; a target is replaced
+only if it still holds the bytes it is believed to hold; what was renamed is durable when `carry_out` returns.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.judging.compare import Current, look
+from dce.workspace.project import Project
+
+OnStep = Callable[[str], None]
+"""Told what was just done ("planned", "staged PATH", "written PATH", …), for progress; what it raises stops the work."""
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One file's way: from the bytes it must hold now (`expected_sha256`, "" for none) to `data` (None: no file).
+
+    `number` tells its temporary file from those of its neighbours; `mode` None: the process's default.
+    """
+
+    number: int
+    path: str
+    expected_sha256: str
+    data: bytes | None
+    mode: int | None
+
+
+def no_step(_: str) -> None:
+    """Tells nobody."""
+
+
+def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_step: OnStep) -> None:
+    """Stages every file beside its target, then renames them one by one: a full disk shows before the first change."""
+    staged: list[tuple[Move, Path, Path]] = []
+    try:
+        for move in moves:
+            target = project.root / move.path
+            temporary = temporary_of(target, acceptance_id, move.number)
+            staged.append((move, target, temporary))
+            if move.data is not None:
+                _make_folders(project, target.parent)
+                with _naming(target):
+                    _write_durably(temporary, move.data, move.mode, like=target)
+                on_step(f"staged {move.path}")
+        for move, target, temporary in staged:
+            _check_unchanged(project, move)
+            if move.data is None:
+                target.unlink()
+            else:
+                temporary.replace(target)
+            sync_folder(target.parent)
+            on_step(f"written {move.path}")
+    finally:
+        for _, _, temporary in staged:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """An error that names no file (a full disk) gets the one it is about; one that names our temporary file, too."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(target)
+        raise
+
+
+def _check_unchanged(project: Project, move: Move) -> None:
+    current = look_at(project, move.path)
+    if current is None or current.is_blocked or current.sha256 != move.expected_sha256:
+        raise DceError("stale_file", f"{move.path} changed while files were being replaced")
+
+
+def look_at(project: Project, path: str) -> Current | None:
+    """The file now; None if the path no longer leads where it led when it was written (a folder became a link)."""
+    try:
+        current = look(project, path)
+    except DceError:
+        return None
+    return current if current.target == project.root / path else None
+
+
+def missing_folders(project: Project, paths: Iterable[str]) -> tuple[str, ...]:
+    """The folders that writing these files creates, outermost first."""
+    missing = {
+        folder.as_posix()
+        for path in paths
+        for folder in (project.root / path).relative_to(project.root).parents
+        if not (project.root / folder).exists()
+    }
+    return tuple(sorted(missing))
+
+
+def _make_folders(project: Project, folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folders(project, folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def temporary_of(target: Path, acceptance_id: int, number: int) -> Path:
+    """Where a file is staged: in its target's folder, so that the rename is atomic; a name that `recover` can work out."""
+    return target.with_name(f".dce-accept-{acceptance_id}-{number}.tmp")
+
+
+def _write_durably(path: Path, data: bytes, mode: int | None, *, like: Path) -> None:
+    """Writes a new file to the disk, with the mode given (None: the process's default) and the owner of `like`, if it may."""
+    path.unlink(missing_ok=True)  # left by a crash
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    # Closed to others until it has its own mode: the file it replaces may be private.
+    with os.fdopen(os.open(path, flags, 0o666 if mode is None else 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        _take_owner(path, like)
+        if mode is not None:
+            path.chmod(mode)  # after chown, which clears set-id bits
+        os.fsync(file.fileno())
+
+
+def _take_owner(path: Path, like: Path) -> None:
+    """Where root works in someone's folder, the file stays theirs."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        owner, now = like.stat(), path.stat()
+        if (owner.st_uid, owner.st_gid) != (now.st_uid, now.st_gid):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder durable, where the system can (Windows cannot open folders)."""
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

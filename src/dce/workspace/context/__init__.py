@@ -1,0 +1,1 @@
+"""What goes into the prompt: chosen, shown in part or whole, counted, and put together."""

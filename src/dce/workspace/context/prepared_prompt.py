@@ -1,0 +1,78 @@
+"""A prompt with its cost: what it takes of the model's context, and what to say when that is too much."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.context.prompt import Prompt
+from dce.workspace.context.tokens import Count
+from dce.workspace.outbound.secrets import Finding
+from dce.workspace.schema.reading import PromptFile
+
+DEFAULT_OUTPUT_TOKENS = 4096
+"""Tokens kept free for the answer when `max_tokens` is not set: room for a few whole files and some thinking."""
+
+CHAT_TEMPLATE_TOKENS = 64
+"""Tokens kept free for what the server's chat template puts around the prompt; real templates take 10 to 40."""
+
+MAX_NAMED = 5
+"""How many of the largest sections and files a message names."""
+
+
+class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt and its tokens. `counts` are of `prompt.sections`, in order; `total` of the whole text, exact if `is_exact`.
+
+    `context`: the model's window in tokens; None if it is not known, for which `note` says why. `budget` is what is left for the
+    prompt after `reserved` (answer and chat template). `findings`: secrets in it that nobody has allowed; they never go to another host.
+    `files`: what M7 shows.
+    """
+
+    cycle: int
+    prompt: Prompt
+    grammar: str | None
+    counts: tuple[Count, ...]
+    total: int
+    is_exact: bool
+    model: str
+    context: int | None
+    reserved: int
+    note: str = ""
+    findings: tuple[Finding, ...] = ()
+    files: tuple[PromptFile, ...] = ()
+
+    def __repr__(self) -> str:
+        # asyncio writes a task's result into messages that nobody sees: that must not cost a second, nor show the text.
+        return f"PreparedPrompt(cycle {self.cycle}, {self.prompt!r}, {self.total} tokens)"
+
+    @property
+    def budget(self) -> int | None:
+        """Tokens the prompt may have; None if the context is not known."""
+        return None if self.context is None else max(0, self.context - self.reserved)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has more."""
+        return self.budget is not None and self.total > self.budget
+
+
+def reserved_tokens(context: int | None, max_tokens: int | None) -> int:
+    """What must stay free of a context window: the answer, and the chat template."""
+    answer = max_tokens or (DEFAULT_OUTPUT_TOKENS if context is None else min(DEFAULT_OUTPUT_TOKENS, context // 4))
+    return answer + CHAT_TEMPLATE_TOKENS
+
+
+def too_long(prepared: PreparedPrompt, files: Sequence[tuple[str, int]]) -> DceError:
+    """The refusal of a prompt that is over its budget; `files` are (path, tokens)."""
+    sections = zip(prepared.prompt.sections, prepared.counts, strict=True)
+    by_section = _largest([(section.name, count.tokens) for section, count in sections])
+    return DceError(
+        "prompt_too_long",
+        f"the prompt has {prepared.total:,} tokens; {prepared.budget:,} fit: the context of {prepared.context:,}"
+        f" less {prepared.reserved:,} for the answer. Largest sections: {by_section}. Largest files: {_largest(files)}",
+    )
+
+
+def _largest(items: Sequence[tuple[str, int]]) -> str:
+    ranked = sorted(items, key=lambda item: -item[1])[:MAX_NAMED]
+    return ", ".join(f"{name} {tokens:,}" for name, tokens in ranked) or "none"

@@ -1,0 +1,365 @@
+"""Which files go into the prompt: the current selection, and named sets of files that a team can share.
+
+Paths are canonical (relative, POSIX) and unique whatever way they were named. The current selection is the store's; named sets are
+in `.dce/selections.toml`, a file people may edit and commit, so what it says is checked like any other input.
+"""
+
+import difflib
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import pathspec
+import tomli_w
+
+from dce.wire.errors import DceError
+from dce.workspace.context.detail import Detail
+from dce.workspace.judging.compare import touches_secrets
+from dce.workspace.project import Project
+from dce.workspace.tree.extract import format_of
+from dce.workspace.tree.files import FileEntry, list_files, read_text
+
+META_KEY = "selection"
+"""Where in the store's meta table the current selection is, as a JSON list."""
+
+DETAILS_KEY = "selection_details"
+"""Where the levels of detail are, as a JSON object of those that are not shown whole."""
+
+PAGES_KEY = "selection_pages"
+"""Where the page ranges are, likewise."""
+
+_RANGES = re.compile(r"\d{1,6}(?:-\d{1,6})?(?:,\d{1,6}(?:-\d{1,6})?)*")
+
+SETS_FILE = "selections.toml"
+
+MAX_COMPARED_NAMES = 5_000
+"""How many names are compared to suggest the nearest: comparing is slow, and a suggestion is a courtesy."""
+
+
+class MetaStore(Protocol):
+    """What the selection needs of the store."""
+
+    def meta_get(self, key: str) -> str | None:
+        """The value under `key`, None if there is none."""
+
+    def meta_set(self, key: str, value: str) -> None:
+        """Keeps `value` durably."""
+
+
+class SetDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """Two sets of paths against each other. `shown_differently`: those of both whose level of detail or pages differ."""
+
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+    both: tuple[str, ...]
+    shown_differently: tuple[str, ...] = ()
+
+
+class SetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of a named set that is not shown whole: how much of it, or which pages."""
+
+    path: str
+    show: Detail = "full"
+    pages: str = ""
+
+
+class Selection:
+    """The current selection of a workspace and its named sets."""
+
+    def __init__(self, project: Project, store: MetaStore) -> None:
+        self._project = project
+        self._store = store
+
+    def paths(self) -> tuple[str, ...]:
+        """The selected paths, sorted. They need not exist any more."""
+        value = self._store.meta_get(META_KEY)
+        if value is None:
+            return ()
+        try:
+            return tuple(msgspec.json.decode(value, type=list[str]))
+        except msgspec.MsgspecError as error:
+            raise DceError("store_unreadable", f"The stored selection is not a list of paths: {error}.") from error
+
+    def add(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Selects files, folders (all that can go in) and globs (`src/**/*.py`); gives what was not selected before.
+
+        A file named in full is taken even if git ignores it, and refused (invalid_input) if it is no text; an unknown name is
+        not_found. Nothing is selected if any pattern fails.
+        """
+        found = set(self.matching(patterns))
+        before = set(self.paths())
+        self._keep(before | found)
+        return tuple(sorted(found - before))
+
+    def matching(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """What `add` would select. Raises as it does."""
+        entries = {entry.path: entry for entry in list_files(self._project)}
+        found: set[str] = set()
+        for pattern in patterns:
+            found.update(self._matching(pattern, entries))
+        return tuple(sorted(found))
+
+    def remove(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Takes files, folders and globs out of the selection; gives what was taken out. not_found if a pattern hits nothing."""
+        before = self.paths()
+        gone: set[str] = set()
+        for pattern in patterns:
+            hits = _hits(pattern, before)
+            if not hits:
+                raise _unknown(pattern, before, "is selected")
+            gone.update(hits)
+        self._keep(set(before) - gone)
+        return tuple(sorted(gone))
+
+    def replace(self, paths: Iterable[str], entries: Mapping[str, FileEntry] | None = None) -> None:
+        """Makes exactly these files the selection. Newly named ones must be text files of the workspace.
+
+        `entries`: the workspace's files, for a caller that knows them; None: they are listed.
+        """
+        before = set(self.paths())
+        known = before if entries is None else before | entries.keys()
+        wanted = {path if path in known else self._project.canonical(path) for path in paths}
+        if wanted - before:
+            entries = entries or {entry.path: entry for entry in list_files(self._project)}
+            for path in sorted(wanted - before):
+                self._check_file(path, entries)
+        self._keep(wanted)
+
+    def details(self) -> dict[str, Detail]:
+        """The level of detail of each selected path that is not shown whole."""
+        value = self._store.meta_get(DETAILS_KEY)
+        if value is None:
+            return {}
+        try:
+            details = msgspec.json.decode(value, type=dict[str, Detail])
+        except msgspec.MsgspecError as error:
+            raise DceError("store_unreadable", f"The stored levels of detail cannot be read: {error}.") from error
+        selected = set(self.paths())
+        return {path: detail for path, detail in details.items() if path in selected}
+
+    def show(self, patterns: Iterable[str], detail: Detail) -> tuple[str, ...]:
+        """Sets how much of selected files is shown; gives their paths. not_found if a pattern hits none that is selected."""
+        selected = self.paths()
+        hit: set[str] = set()
+        for pattern in patterns:
+            hits = _hits(pattern, selected)
+            if not hits:
+                raise _unknown(pattern, selected, "is selected")
+            hit |= hits
+        details = {path: level for path, level in self.details().items() if path not in hit}
+        if detail != "full":
+            details |= dict.fromkeys(sorted(hit), detail)
+        self._store.meta_set(DETAILS_KEY, msgspec.json.encode(details).decode())
+        return tuple(sorted(hit))
+
+    def pages(self) -> dict[str, str]:
+        """The pages, sheets or slides ("1-3,7") of each selected document that is not shown whole."""
+        value = self._store.meta_get(PAGES_KEY)
+        if value is None:
+            return {}
+        try:
+            pages = msgspec.json.decode(value, type=dict[str, str])
+        except msgspec.MsgspecError as error:
+            raise DceError("store_unreadable", f"The stored page ranges cannot be read: {error}.") from error
+        selected = set(self.paths())
+        return {path: numbers for path, numbers in pages.items() if path in selected}
+
+    def show_pages(self, path: str, numbers: str) -> None:
+        """Shows only these pages ("1-3,7"; "" or "all": all) of a selected document. Raises not_found and invalid_input."""
+        if path not in self.paths():
+            raise _unknown(path, self.paths(), "is selected")
+        if not format_of(path):
+            raise DceError("invalid_input", f"{path} is no document: it has no pages.")
+        wanted = "" if numbers == "all" else "".join(numbers.split())
+        if wanted and not _RANGES.fullmatch(wanted):
+            raise DceError("invalid_input", f"{numbers!r} names no pages: write 1-3,7 or all.")
+        pages = self.pages() | {path: wanted}
+        self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+
+    def merge(self, name: str) -> tuple[str, ...]:
+        """Adds the named set to the selection, its files as the set shows them; gives those that are left out because they no longer exist."""
+        before = self._current()
+        missing = self.load(name)
+        self._become([*before, *self._current()])
+        return missing
+
+    def difference(self, name: str, other: str | None = None) -> SetDifference:
+        """What the named set has that the other (None: the selection) has not, and the other way round. not_found."""
+        sets = self._sets()
+        for wanted in filter(None, (name, other)):
+            if wanted not in sets:
+                raise _unknown(wanted, tuple(sets), "is a selection set")
+        first = {file.path: file for file in sets[name]}
+        second = {file.path: file for file in (self._current() if other is None else sets[other])}
+        both = sorted(first.keys() & second.keys())
+        return SetDifference(
+            only_first=tuple(sorted(first.keys() - second.keys())),
+            only_second=tuple(sorted(second.keys() - first.keys())),
+            both=tuple(both),
+            shown_differently=tuple(path for path in both if first[path] != second[path]),
+        )
+
+    def clear(self) -> None:
+        """Selects nothing."""
+        self._keep(set())
+
+    def save(self, name: str, paths: Iterable[str] | None = None) -> None:
+        """Keeps the current selection with its levels of detail (or other paths) as the named set, in place of one of that name."""
+        if not name.strip() or not name.isprintable():
+            raise DceError("invalid_input", f"{name!r} cannot name a selection set: use letters, digits and spaces.")
+        sets = self._sets()
+        sets[name] = tuple(self._current() if paths is None else map(SetFile, paths))
+        self._write(sets)
+
+    def delete(self, name: str) -> None:
+        """Forgets the named set; the selection stays. Raises not_found."""
+        sets = self._sets()
+        if sets.pop(name, None) is None:
+            raise _unknown(name, tuple(sets), "is a selection set")
+        self._write(sets)
+
+    def load(self, name: str) -> tuple[str, ...]:
+        """Makes the named set the selection, levels of detail and all; gives those of its files that are left out because they no longer exist."""
+        sets = self._sets()
+        if name not in sets:
+            raise _unknown(name, tuple(sets), "is a selection set")
+        missing = {file.path for file in sets[name] if not self._project.resolve(file.path).is_file()}
+        there = [file for file in sets[name] if file.path not in missing]
+        self._become([msgspec.structs.replace(file, path=self._project.canonical(file.path)) for file in there])
+        return tuple(sorted(missing))
+
+    def sets(self) -> dict[str, tuple[str, ...]]:
+        """The paths of the named sets. Raises invalid_input if the file is not what `save` writes."""
+        return {name: tuple(file.path for file in files) for name, files in self._sets().items()}
+
+    def _current(self) -> list[SetFile]:
+        details, pages = self.details(), self.pages()
+        return [SetFile(path, details.get(path, "full"), pages.get(path, "")) for path in self.paths()]
+
+    def _become(self, files: Sequence[SetFile]) -> None:
+        """Makes these the selection; of one path the last counts."""
+        details = {file.path: file.show for file in files}
+        pages = {file.path: file.pages for file in files}
+        self._keep(set(details))
+        shown = {path: detail for path, detail in details.items() if detail != "full"}
+        self._store.meta_set(DETAILS_KEY, msgspec.json.encode(shown).decode())
+        self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+
+    def _write(self, sets: Mapping[str, Sequence[SetFile]]) -> None:
+        """A file shown whole is its path, any other a table, so that the file reads well."""
+        plain = {name: [_plain(file) for file in files] for name, files in sorted(sets.items())}
+        _write_atomically(self._sets_file, tomli_w.dumps(plain).encode())
+
+    def _sets(self) -> dict[str, tuple[SetFile, ...]]:
+        try:
+            content = self._sets_file.read_bytes()
+        except FileNotFoundError:
+            return {}
+        try:
+            sets = msgspec.convert(tomllib.loads(content.decode()), dict[str, tuple[str | SetFile, ...]])
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+            hint = 'Each line is: name = ["path", {path = "path", show = "outline"}].'
+            raise DceError("invalid_input", f"{self._sets_file} cannot be read: {error}.", hint=hint) from error
+        for file in (file for files in sets.values() for file in files if isinstance(file, SetFile)):
+            if file.pages and not _RANGES.fullmatch(file.pages):
+                raise DceError("invalid_input", f"{self._sets_file} cannot be read: {file.pages!r} names no pages.")
+        whole = {
+            name: [SetFile(file) if isinstance(file, str) else file for file in files] for name, files in sets.items()
+        }
+        return {name: tuple(whole[name]) for name in sorted(whole)}
+
+    @property
+    def _sets_file(self) -> Path:
+        return self._project.state_dir / SETS_FILE
+
+    def _keep(self, paths: set[str]) -> None:
+        self._store.meta_set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
+
+    def _matching(self, pattern: str, entries: dict[str, FileEntry]) -> set[str]:
+        # Files for keys and passwords are taken only by their full name, never along with their folder.
+        # Documents and pictures, too, do not come along with a folder, but a pattern can mean them.
+        is_pattern = any(char in pattern for char in "*?[")
+        usable = [
+            path
+            for path, entry in entries.items()
+            if not (entry.excluded or touches_secrets(path)) and (is_pattern or not format_of(path))
+        ]
+        if not (pattern.rstrip("/") in entries or _is_there(self._project, pattern)):
+            hits = _hits(pattern, usable)
+            if not hits:
+                raise _unknown(pattern, tuple(entries), "is in the workspace")
+            return hits
+        path = "." if _is_root(pattern) else self._project.canonical(pattern)
+        if path == "." or (self._project.root / path).is_dir():
+            hits = _hits(path, usable)
+            if not hits:
+                raise DceError("not_found", f"{pattern} holds no text file that can be selected.")
+            return hits
+        return {self._check_file(path, entries)}
+
+    def _check_file(self, path: str, entries: Mapping[str, FileEntry]) -> str:
+        entry = entries.get(path)
+        if entry is not None and entry.excluded:
+            raise DceError("invalid_input", f"{path} cannot be selected: {entry.excluded}.")
+        if entry is None:
+            if not self._project.resolve(path).exists():
+                raise _unknown(path, tuple(entries), "is in the workspace")
+            read_text(self._project, path)
+        return path
+
+
+def _is_root(pattern: str) -> bool:
+    return pattern.rstrip("/") == "."
+
+
+def _is_there(project: Project, pattern: str) -> bool:
+    """Whether the pattern is the plain name of a file or folder. Raises outside_workspace for what may not be named."""
+    return _is_root(pattern) or project.resolve(pattern).exists()
+
+
+def _hits(pattern: str, paths: Sequence[str]) -> set[str]:
+    """The paths that a pattern means: itself, what is below it as a folder, or what it matches as a glob."""
+    if _is_root(pattern):
+        return set(paths)
+    name = pattern.removeprefix("./").rstrip("/")
+    hits = {path for path in paths if path == name or path.startswith(name + "/")}
+    if not hits and any(char in pattern for char in "*?["):
+        hits = set(pathspec.GitIgnoreSpec.from_lines([pattern.removeprefix("./")]).match_files(paths))
+    return hits
+
+
+def _plain(file: SetFile) -> str | dict[str, str]:
+    """As it stands in the file of sets."""
+    said = {"path": file.path} | ({"show": file.show} if file.show != "full" else {})
+    said |= {"pages": file.pages} if file.pages else {}
+    return said if len(said) > 1 else file.path
+
+
+def _unknown(name: str, known: Sequence[str], what: str) -> DceError:
+    """not_found that names the nearest known name: by the whole of it, or by its last part."""
+    known = known[:MAX_COMPARED_NAMES]
+    by_last = {path.rsplit("/", 1)[-1]: path for path in known}
+    last = name.rstrip("/").rsplit("/", 1)[-1]
+    near = [by_last[last]] if last in by_last else difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near += [by_last[other] for other in difflib.get_close_matches(last, by_last, n=1, cutoff=0.6)]
+    hint = f"Did you mean {near[0]}?" if near else ""
+    return DceError("not_found", f"Nothing named {name} {what}.", hint=hint)
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp makes it private, but this file is shared
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

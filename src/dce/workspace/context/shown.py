@@ -1,0 +1,34 @@
+"""The prompt's own copy of its files: what edits are changes of, and the common ancestor when a file changed since.
+
+The copy is taken from the stored prompt itself, so it is exactly what the model saw. Only files shown whole count.
+"""
+
+from collections.abc import Iterator
+
+from dce.workspace.context.prompt import Prompt
+
+
+class ShownFiles:
+    """The whole files of one prompt, by path. Their text is without a byte-order mark, its line ends as on disk."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+        self._found: dict[str, str] | None = None
+
+    def get(self, path: str) -> str | None:
+        """The text shown for `path`; None if the prompt does not show it whole."""
+        if self._found is None:  # a prompt of megabytes is searched only if someone asks
+            self._found = dict(self._files())
+        return self._found.get(path)
+
+    def _files(self) -> Iterator[tuple[str, str]]:
+        """In the order of M7. The nonce occurs in no file, so the first closer is the end."""
+        text, closer = self._prompt.text, f'</file nonce="{self._prompt.nonce}">'
+        at = next((section.start for section in self._prompt.sections if section.name == "M7"), len(text))
+        for entry in self._prompt.manifest:
+            opener = f'<file path="{entry.path}" nonce="{self._prompt.nonce}">\n'
+            begin = text.find(opener, at)
+            end = text.find(closer, begin)
+            if begin >= 0 and end >= 0:
+                yield entry.path, text[begin + len(opener) : end]
+                at = end

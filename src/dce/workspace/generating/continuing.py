@@ -1,0 +1,204 @@
+"""Going on with an answer that was cut: what is asked of the server, and how what comes is joined to what was there.
+
+What must always hold: nothing of the earlier text is lost or doubled; a server that begins anew is an error, not an answer with two
+beginnings. A server that can is given the answer's beginning as its own last words and goes on in the middle of a line; any other is
+asked in words to repeat the last line, so that the place where the texts meet can be found.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dce.wire.errors import DceError, Hop
+from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, GenerationRequest, Model, ProviderEvent
+from dce.workspace.generating.response import Response, Status
+
+if TYPE_CHECKING:
+    from dce.workspace.generating.provider import Provider
+    from dce.workspace.record.store import Store
+
+RESUMABLE = (Status.TRUNCATED, Status.STOPPED, Status.INTERRUPTED, Status.ERROR)
+"""What was cut: by the limit, by hand, by a death of ours, by a fault on the way."""
+
+LOOKED_AT_CHARS = 2_000
+"""How much of an answer to a request in words is held back while the place of the join is looked for: some twenty lines."""
+
+MIN_OVERLAP_CHARS = 12
+"""Less in common is chance: `    }` and a line end stand everywhere."""
+
+MIN_ECHO_CHARS = 40
+"""A new text that agrees with the beginning of the old one for so long repeats it."""
+
+MAX_PREAMBLE_LINES = 6
+"""Lines of courtesy or a fence before the repeated line."""
+
+GO_ON = """\
+Your answer was cut off. Go on from exactly where it stops, in the same form, as if it had never stopped. Begin by repeating its last \
+line, which is the following, and write nothing before it:
+
+"""
+
+
+def continuable(store: "Store", generation_id: int, slot: int) -> Response:
+    """The latest version of a slot, if there is something to go on with. Raises DceError not_found, conflict or invalid_input."""
+    earlier = store.response(generation_id, slot)
+    what = f"response {slot} of generation {generation_id}"
+    if earlier.status is Status.COMPLETE:
+        raise DceError(
+            "conflict", f"{what} is complete: nothing of it is missing", hint="`dce regenerate` writes it anew."
+        )
+    if earlier.status not in RESUMABLE:
+        raise DceError("conflict", f"{what} is still {earlier.status}")
+    if not earlier.text.strip():
+        why = "ended while it was thinking" if earlier.thinking else "has no text"
+        hint = "Regenerate it, with a larger max_tokens: `dce regenerate`."
+        raise DceError("invalid_input", f"{what} {why}: there is nothing to go on from", hint=hint)
+    return earlier
+
+
+def conversation(request: GenerationRequest) -> dict[str, Any]:
+    """The request's fields that say what was said so far."""
+    messages = [{"role": "user", "content": request.prompt}]
+    if not request.prefix:
+        return {"messages": messages}
+    messages.append({"role": "assistant", "content": request.prefix})
+    if not request.is_asked_in_words:
+        return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
+    last_line = request.prefix.rstrip().rpartition("\n")[2]
+    return {"messages": [*messages, {"role": "user", "content": GO_ON + last_line}]}
+
+
+class StartedOver(Exception):
+    """The server began the answer anew."""
+
+
+class Joiner:
+    """What an answer gains by the pieces of its continuation. `before` is the text so far.
+
+    White space at its end counts as not written yet: chat templates cut it off, so that a model which goes on writes it again.
+    """
+
+    def __init__(self, before: str, *, is_asked_in_words: bool) -> None:
+        self._before = before.rstrip()
+        self._gap = before[len(self._before) :]
+        self._is_asked_in_words = is_asked_in_words
+        self._held: str | None = ""
+
+    def feed(self, piece: str) -> str:
+        """What is certain by now to come after `before`. Raises StartedOver."""
+        if self._held is None:
+            return piece
+        self._held += piece
+        echoed = self._common()
+        is_echo = echoed == len(self._held) and echoed < len(self._before)
+        is_short = self._is_asked_in_words and len(self._held) < LOOKED_AT_CHARS
+        return "" if is_echo or is_short else self._decide(echoed)
+
+    def flush(self) -> str:
+        """Nothing more comes. Raises StartedOver."""
+        return "" if self._held is None else self._decide(self._common())
+
+    def _common(self) -> int:
+        """How many characters the held text has in common with the beginning of what was there."""
+        held = self._held or ""
+        if self._before.startswith(held):
+            return len(held)
+        pairs = enumerate(zip(held, self._before, strict=False))
+        return next((at for at, (new, old) in pairs if new != old), min(len(held), len(self._before)))
+
+    def _decide(self, echoed: int) -> str:
+        held, self._held = self._held or "", None
+        if echoed == len(self._before) and echoed >= MIN_OVERLAP_CHARS:
+            return held[echoed:]  # some servers give the whole answer, from its beginning on
+        if echoed >= MIN_ECHO_CHARS:
+            raise StartedOver
+        return self._after_overlap(held) if self._is_asked_in_words else held
+
+    def _after_overlap(self, held: str) -> str:
+        """The text after what it repeats: the longest end of what was there that stands near the beginning of a line of it."""
+        tail = self._before[-LOOKED_AT_CHARS:]
+        best = (0, 0)
+        for start in _line_starts(held):
+            for length in range(min(len(tail), len(held) - start), best[0], -1):
+                if tail.endswith(held[start : start + length]):
+                    best = (length, start + length)
+                    break
+        length, end = best
+        last_line = tail.rpartition("\n")[2].strip()
+        is_found = length >= min(MIN_OVERLAP_CHARS, max(len(last_line), 1))
+        return held[end:] if is_found else self._gap + held
+
+
+def _line_starts(text: str) -> list[int]:
+    starts = [0]
+    while len(starts) <= MAX_PREAMBLE_LINES and (end := text.find("\n", starts[-1])) >= 0:
+        starts.append(end + 1)
+    # The repeated line may lack its indentation, or have too much of it.
+    indents = [start + len(text[start:]) - len(text[start:].lstrip(" \t")) for start in starts]
+    return sorted({*starts, *indents})
+
+
+class ContinuingProvider:
+    """A provider asked to go on with one answer: its events are of what comes after `earlier`."""
+
+    def __init__(self, provider: "Provider", earlier: Response) -> None:
+        self._provider = provider
+        self._earlier = earlier
+
+    @property
+    def name(self) -> str:
+        """The provider's."""
+        return self._provider.name
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """See `Provider.stream`; of one choice."""
+        models: list[Model] = await self._provider.models()
+        model = next((model for model in models if request.model in (None, "", model.id)), None)
+        is_asked_in_words = model is None or not model.can_continue
+        request = msgspec.structs.replace(
+            request, prefix=self._earlier.text.rstrip(), is_asked_in_words=is_asked_in_words
+        )
+        joiner = Joiner(self._earlier.text, is_asked_in_words=is_asked_in_words)
+        async with aclosing(self._provider.stream(request)) as events:
+            try:
+                async for event in events:
+                    for joined in self._joined(joiner, event):
+                        yield joined
+            except StartedOver:
+                yield Ended(index=0, error=_started_over().body())
+
+    def _joined(self, joiner: Joiner, event: ProviderEvent) -> list[ProviderEvent]:
+        if isinstance(event, Delta):
+            gained = joiner.feed(event.text) if event.text else ""
+            return [Delta(index=0, text=gained, thinking=event.thinking)] if gained or event.thinking else []
+        if isinstance(event, CountUpdate):
+            if not self._earlier.tokens.exact:
+                return []  # the sum of an estimate and a count would be an estimate that says it is none
+            return [CountUpdate(index=0, completion_tokens=self._earlier.tokens.total + event.completion_tokens)]
+        if isinstance(event, Ended):
+            rest = joiner.flush()
+            return [Delta(index=0, text=rest), event] if rest else [event]
+        return [event]
+
+    async def stop(self, stream_id: str, index: int | None) -> None:
+        """See `Provider.stop`."""
+        await self._provider.stop(stream_id, index)
+
+    async def models(self) -> list[Model]:
+        """See `Provider.models`."""
+        return await self._provider.models()
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """See `Provider.count`."""
+        return await self._provider.count(texts)
+
+
+def _started_over() -> DceError:
+    return DceError(
+        "backend_error",
+        "the model began its answer anew instead of going on with it",
+        hint="Regenerate it, with a larger max_tokens: `dce regenerate`.",
+        hop=Hop.MODEL,
+    )

@@ -1,0 +1,268 @@
+"""One run of a generation while it lasts: provider events in, stored responses and UI events out.
+
+What must always hold: every slot of the run ends exactly once, also when the request fails, the provider breaks its promise or the
+run is cancelled; an end is durable before it is told; running text is stored at most `SAVE_EVERY_S` behind; what comes for a
+slot that has ended is ignored.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
+
+from dce.wire.errors import DceError, ErrorBody
+from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
+from dce.workspace.generating.provider import (
+    CountUpdate,
+    Delta,
+    Ended,
+    GenerationRequest,
+    Opened,
+    Provider,
+    ProviderEvent,
+)
+from dce.workspace.generating.response import Cursor, LiveResponse, Response, Status, status_of_finish
+from dce.workspace.record.store import Store
+
+TELL_EVERY_S = 0.1
+"""How often news of a slot is told: ten times a second is what an eye follows and what a browser can draw for ten tabs."""
+
+SAVE_EVERY_S = 1.0
+"""How far stored text may be behind: what a crash can cost, at the price of one durable write a second."""
+
+Tell = Callable[[Event], None]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class _Slot:
+    """A response of the run, and how far it was told and saved."""
+
+    def __init__(self, live: LiveResponse) -> None:
+        self.live = live
+        self.told = Cursor()
+        self.saved = live.begun
+        self.told_record: Response | None = None
+        self.told_position: int | None = None
+        self.saved_record: Response | None = None
+        self.is_end_told = False
+
+
+class GenerationRun:
+    """Runs one request: choice i of the stream is the i-th of `responses`."""
+
+    def __init__(
+        self,
+        store: Store,
+        provider: Provider,
+        request: GenerationRequest,
+        lives: Sequence[LiveResponse],
+        tell: Tell,
+        clock: Callable[[], float],
+        sleep: Sleep,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._request = request
+        self._slots = [_Slot(live) for live in lives]
+        self._tell = tell
+        self._clock = clock
+        self._sleep = sleep
+        self._saving = asyncio.Lock()
+        self._stop_on_open: set[int] = set()
+        self._stream_id = ""
+        self._position: int | None = None
+        self._consuming: asyncio.Task[None] | None = None
+
+    @property
+    def generation_id(self) -> int:
+        """The generation that is run."""
+        return self._slots[0].live.record().generation
+
+    def stop_on_open(self, slot: int) -> bool:
+        """Stops a slot as soon as that can be: when the gateway has named the stream, or while the request waits in its queue.
+        Whether the slot is of this run."""
+        is_ours = any(slot == ours.live.slot for ours in self._slots)
+        if is_ours:
+            self._stop_on_open.add(slot)
+        return is_ours
+
+    async def execute(self, started: GenerationStarted) -> None:
+        """Runs to the end of every slot. A request that fails is told by the slots; only cancellation and our faults raise."""
+        began = self._clock()
+        for slot in self._slots:
+            slot.live.start(began)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tell(started)
+                ticker = tasks.create_task(self._tick())
+                self._consuming = tasks.create_task(self._consume())
+                await asyncio.wait({self._consuming})
+                ticker.cancel()
+            await self._settle([slot for slot in self._slots if not slot.is_end_told])
+        except asyncio.CancelledError:
+            self._finish_now(Status.STOPPED, None)
+            raise
+        except BaseExceptionGroup as group:
+            error = group.exceptions[0]
+            ours = error if isinstance(error, DceError) else DceError("internal", f"DCE failed: {type(error).__name__}")
+            self._finish_now(Status.ERROR, ours.body())
+            raise error from None
+        finally:
+            self._end(began)
+
+    async def _consume(self) -> None:
+        error = DceError("stream_interrupted", "the stream ended without an end of this response").body()
+        try:
+            async with aclosing(self._provider.stream(self._request)) as events:
+                async for event in events:
+                    await self._take(event)
+        except DceError as failure:
+            error = failure.body()
+        await self._settle(self._end_open(Status.ERROR, error))
+
+    async def _take(self, event: ProviderEvent) -> None:
+        if isinstance(event, Opened):
+            await self._open(event)
+        elif isinstance(event, Delta | CountUpdate | Ended):
+            slot = self._slots[event.index] if 0 <= event.index < len(self._slots) else None
+            if slot is not None and not slot.live.is_terminal:
+                await self._advance(slot, event)
+        else:
+            self._position = event.position
+
+    async def _advance(self, slot: _Slot, event: Delta | CountUpdate | Ended) -> None:
+        live = slot.live
+        if isinstance(event, CountUpdate):
+            live.count(event.completion_tokens)
+            return
+        if live.status is Status.QUEUED:  # a provider that has no name for its stream
+            live.connect()
+        if isinstance(event, Delta):
+            live.add(event.text, event.thinking, self._clock())
+            return
+        status = Status.ERROR if event.error else status_of_finish(event.finish_reason)
+        error = event.error
+        if status is Status.ERROR and error is None:
+            reason = f"the model ended with {event.finish_reason!r}" if event.finish_reason else "no finish_reason came"
+            error = DceError("stream_interrupted", f"the response is not whole: {reason}").body()
+        live.end(status, self._clock(), event.finish_reason, error)
+        await self._settle([slot])
+
+    async def _open(self, event: Opened) -> None:
+        self._position = None
+        self._stream_id = event.stream_id
+        for slot in self._slots:
+            if slot.live.status is Status.QUEUED:
+                slot.live.connect()
+        records = [slot.live.record() for slot in self._slots]
+        await asyncio.to_thread(self._store.open_stream, self.generation_id, event.stream_id, event.model, records)
+        stopping, self._stop_on_open = self._stop_on_open, set()
+        for index, slot in enumerate(self._slots):
+            if slot.live.slot in stopping:
+                await self._stop_now(slot, event.stream_id, index)
+
+    async def _stop_now(self, slot: _Slot, stream_id: str, index: int) -> None:
+        """A stop that was promised before the stream had a name: if the gateway cannot be told, our side of it still ends."""
+        try:
+            await self._provider.stop(stream_id, index)
+        except DceError:
+            if not slot.live.is_terminal:
+                slot.live.end(Status.STOPPED, self._clock(), "stopped")
+                await self._settle([slot])
+
+    async def _stop_queued(self) -> None:
+        """What waits in the gateway's queue has no stream to be stopped in, so it ends here; with the last slot the place is given up."""
+        slots = [slot for slot in self._slots if slot.live.slot in self._stop_on_open and not slot.live.is_terminal]
+        if self._position is None or not slots:
+            return
+        for slot in slots:
+            slot.live.end(Status.STOPPED, self._clock(), "stopped")
+        await self._settle(slots)
+        if self._consuming is not None and all(slot.live.is_terminal for slot in self._slots):
+            self._consuming.cancel()
+
+    async def _tick(self) -> None:
+        until_save = SAVE_EVERY_S
+        while True:
+            await self._sleep(TELL_EVERY_S)
+            await self._stop_queued()
+            for slot in self._slots:
+                if not slot.live.is_terminal:
+                    self._tell_news(slot)
+            until_save -= TELL_EVERY_S
+            if until_save < TELL_EVERY_S / 2:
+                until_save = SAVE_EVERY_S
+                await self._save()
+                await self._heed()
+
+    async def _heed(self) -> None:
+        """Stops what another process asked to be stopped: with some servers only the process that talks to them can."""
+        asked = await asyncio.to_thread(self._store.asked_to_stop, self._stream_id) if self._stream_id else []
+        for index in asked:
+            with contextlib.suppress(DceError):
+                await self._provider.stop(self._stream_id, index)
+
+    async def _save(self) -> None:
+        """What running slots gained since the last save, in one transaction."""
+        async with self._saving:
+            progress, after = [], []
+            for slot in self._slots:
+                record = slot.live.record()
+                if slot.live.is_terminal or record == slot.saved_record:
+                    continue
+                news, cursor = slot.live.news(slot.saved)
+                progress.append((record, news))
+                after.append((slot, record, cursor))
+            if progress:
+                await asyncio.to_thread(self._store.save_progress, progress)
+            for slot, record, cursor in after:
+                slot.saved_record, slot.saved = record, cursor
+
+    async def _settle(self, slots: Sequence[_Slot]) -> None:
+        """Stores ended slots, then tells of them."""
+        if not slots:
+            return
+        async with self._saving:
+            await asyncio.to_thread(self._store.save_ends, [slot.live.record() for slot in slots])
+        self._tell_ends(slots)
+
+    def _finish_now(self, status: Status, error: ErrorBody | None) -> None:
+        """As `_settle`, for all that is left, without awaiting: a second Ctrl-C must not lose what had arrived."""
+        self._end_open(status, error)
+        untold = [slot for slot in self._slots if not slot.is_end_told]
+        self._store.save_ends(slot.live.record() for slot in untold)
+        self._tell_ends(untold)
+
+    def _end_open(self, status: Status, error: ErrorBody | None) -> list[_Slot]:
+        open_slots = [slot for slot in self._slots if not slot.live.is_terminal]
+        for slot in open_slots:
+            slot.live.end(status, self._clock(), "", error)
+        return open_slots
+
+    def _tell_ends(self, slots: Iterable[_Slot]) -> None:
+        for slot in slots:
+            slot.is_end_told = True
+            self._tell_news(slot)
+
+    def _tell_news(self, slot: _Slot) -> None:
+        record = slot.live.record()
+        news, slot.told = slot.live.news(slot.told)
+        if news:
+            self._tell(SlotText.of(record, news))
+        if record != slot.told_record or self._position != slot.told_position:
+            slot.told_record, slot.told_position = record, self._position
+            self._tell(SlotProgress.of(record, self._clock(), self._position))
+
+    def _end(self, began: float) -> None:
+        now = self._clock()
+        self._store.end_generation(self.generation_id, now)
+        statuses = Counter(slot.live.status for slot in self._slots)
+        self._tell(
+            GenerationEnded(
+                generation=self.generation_id,
+                slots=tuple(slot.live.slot for slot in self._slots),
+                statuses=dict(statuses),
+                elapsed_s=now - began,
+            )
+        )

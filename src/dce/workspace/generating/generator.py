@@ -1,0 +1,162 @@
+"""Runs generations, regenerates slots and stops them.
+
+What must always hold: `run` ends with every slot of it terminal; a regenerated slot gets the next version and the same prompt bytes,
+its older versions stay; a stop goes through the gateway, so that it works from any process.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.context.prompt import Prompt
+from dce.workspace.context.tokens import estimate
+from dce.workspace.events import Event, GenerationStarted
+from dce.workspace.generating.continuing import ContinuingProvider, continuable
+from dce.workspace.generating.generation import Generation
+from dce.workspace.generating.generation_run import GenerationRun, Sleep
+from dce.workspace.generating.provider import GenerationRequest, Provider
+from dce.workspace.generating.response import LiveResponse, Response, Status
+from dce.workspace.generating.sampling import slot_seed, slot_temperature
+from dce.workspace.record.records_generations import StreamTarget
+from dce.workspace.record.store import Store
+
+
+class Generator:
+    """Runs generations of one workspace; several may run at the same time."""
+
+    def __init__(
+        self, store: Store, provider: Provider, clock: Callable[[], float], sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._clock = clock
+        self._sleep = sleep
+        self._runs: set[GenerationRun] = set()
+
+    async def run(
+        self, generation: Generation, on_event: Callable[[Event], None], slots: Sequence[int] | None = None
+    ) -> None:
+        """Runs all slots of a new generation, or regenerates `slots`; ends when each has ended, however it did.
+
+        Raises DceError not_found or invalid_input for slots that there are not, conflict for slots that are running, before
+        anything begins. A request that fails is no exception: it is the error of every slot. Cancellation stops the
+        backend and leaves the slots `stopped`, with what had arrived.
+        """
+        request, responses = await asyncio.to_thread(self._claim, generation.id, slots)
+        lives = [LiveResponse(response, estimate) for response in responses]
+        await self._execute(generation, self._provider, request, lives, on_event)
+
+    async def go_on(self, generation: Generation, slot: int, on_event: Callable[[Event], None]) -> None:
+        """Goes on with a response that was cut, as its next version, which begins with its text.
+
+        Raises DceError as `run`, and before anything begins for a response that is complete or has no text to go on from.
+        """
+        request, response, earlier = await asyncio.to_thread(self._claim_cut, generation.id, slot)
+        provider = ContinuingProvider(self._provider, earlier)
+        live = LiveResponse(response, estimate, earlier)
+        await self._execute(generation, provider, request, [live], on_event)
+
+    async def _execute(
+        self,
+        generation: Generation,
+        provider: Provider,
+        request: GenerationRequest,
+        lives: Sequence[LiveResponse],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        started = GenerationStarted(
+            generation=generation.id,
+            cycle=generation.cycle,
+            n=generation.n,
+            slots=tuple(live.slot for live in lives),
+            model=generation.model,
+            max_tokens=generation.max_tokens,
+            prompt_tokens=generation.prompt_tokens,
+        )
+        run = GenerationRun(self._store, provider, request, lives, on_event, self._clock, self._sleep)
+        self._runs.add(run)
+        try:
+            await run.execute(started)
+        finally:
+            self._runs.discard(run)
+
+    async def stop(self, generation_id: int, slot: int | None = None) -> None:
+        """Stops one slot (None: all that run). Raises DceError not_found if nothing of it is running."""
+        targets = await asyncio.to_thread(self._running, generation_id, slot)
+        waiting = [target for target in targets if not target.stream_id]
+        for target in waiting:
+            runs = [run for run in self._runs if run.generation_id == generation_id]
+            if not any(run.stop_on_open(target.slot) for run in runs):
+                raise DceError("conflict", f"response {target.slot} has not reached the gateway yet; try again")
+        index = None if slot is None else targets[0].index
+        for stream_id in sorted({target.stream_id for target in targets if target.stream_id}):
+            try:
+                await self._provider.stop(stream_id, index)
+            except DceError as error:
+                if error.code != "conflict":
+                    raise
+                # Another process has the connections: its run looks here once a second.
+                await asyncio.to_thread(self._store.ask_to_stop, stream_id, index)
+
+    def _claim(self, generation_id: int, slots: Sequence[int] | None) -> tuple[GenerationRequest, Sequence[Response]]:
+        """The request of a run and the queued responses it fills."""
+        generation = self._store.get_generation(generation_id)
+        prompt = self._prompt_of(generation)
+        responses: Sequence[Response]
+        if slots is None:
+            responses = self._store.responses(generation_id)
+            if any(response.status is not Status.QUEUED for response in responses):
+                raise DceError("conflict", f"generation {generation_id} has been run", hint="Regenerate its slots.")
+        else:
+            if not slots or len(set(slots)) != len(slots):
+                raise DceError("invalid_input", f"slots to regenerate must be different ones: {list(slots)}")
+            responses = self._store.insert_versions(generation_id, slots)
+        return self._request(generation, prompt, responses), responses
+
+    def _claim_cut(self, generation_id: int, slot: int) -> tuple[GenerationRequest, Response, Response]:
+        """The request that goes on with a cut response, the queued version it fills, and the version it goes on from."""
+        generation = self._store.get_generation(generation_id)
+        prompt = self._prompt_of(generation)
+        earlier = continuable(self._store, generation_id, slot)
+        response = self._store.insert_continued(earlier)
+        # A grammar describes whole answers: it would force the rest to begin as one.
+        request = msgspec.structs.replace(self._request(generation, prompt, [response]), grammar=None)
+        return request, response, earlier
+
+    def _prompt_of(self, generation: Generation) -> Prompt:
+        prompt = self._store.get_prompt(generation.prompt_sha256)
+        if not prompt.text:
+            raise DceError(
+                "invalid_input",
+                f"the prompt of generation {generation.id} was not kept by the tool it comes from",
+                hint="Begin a new generation: dce generate.",
+            )
+        return prompt
+
+    def _request(self, generation: Generation, prompt: Prompt, responses: Sequence[Response]) -> GenerationRequest:
+        return GenerationRequest(
+            prompt=prompt.text,
+            n=len(responses),
+            model=generation.model or None,
+            max_tokens=generation.max_tokens or None,
+            temperature=generation.temperature,
+            seed=generation.seed,
+            temperatures=tuple(
+                slot_temperature(generation.temperature, generation.temperature_spread, response.slot, generation.n)
+                for response in responses
+            ),
+            seeds=tuple(slot_seed(generation.seed, response.slot, response.version) for response in responses),
+            reasoning_effort=generation.reasoning_effort,
+            grammar=self._store.get_grammar(generation.prompt_sha256),
+        )
+
+    def _running(self, generation_id: int, slot: int | None) -> Sequence[StreamTarget]:
+        self._store.get_generation(generation_id)
+        status = "" if slot is None else f" (it is {self._store.response(generation_id, slot).status})"
+        targets = self._store.stream_targets(generation_id, slot)
+        if not targets:
+            what = f"generation {generation_id}" if slot is None else f"response {slot} of generation {generation_id}"
+            raise DceError("not_found", f"{what} is not running{status}")
+        return targets

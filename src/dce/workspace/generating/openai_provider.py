@@ -1,0 +1,254 @@
+"""Any OpenAI-compatible server as a provider: N requests of one answer each, sent from here.
+
+What must always hold: as for every provider (`provider.py`), each choice ends exactly once and closing the stream closes every
+connection; no more than `MAX_AT_ONCE` requests are under way; one that fails ends its own choice only.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from dce.wire.errors import DceError, Hop
+from dce.wire.urls import base_of
+from dce.workspace.generating.continuing import conversation
+from dce.workspace.generating.http_link import SSE, HttpLink
+from dce.workspace.generating.openai_errors import as_backend, error_of_server
+from dce.workspace.generating.provider import model_of
+from dce.workspace.generating.provider_events import (
+    CountUpdate,
+    Delta,
+    Ended,
+    GenerationRequest,
+    Model,
+    Opened,
+    ProviderEvent,
+)
+from dce.workspace.generating.stream_reader import StreamReader
+
+MAX_AT_ONCE = 10
+"""Requests under way at the same time: the ten answers of a usual generation, and no flood for a shared server."""
+
+SILENCE_S = 600.0
+"""Longest silence: such servers send no heartbeat while they read a long prompt or think."""
+
+QUEUED_EVENTS = 1000
+"""Events waiting to be taken: beyond that the connections wait, so that a slow reader costs no memory."""
+
+PEER = "the server"
+_ROUTES = ("/chat/completions", "/completions", "/models", "/responses")
+_ROOT = re.compile(r"v\d+[a-z0-9]*|openai", re.IGNORECASE)
+_OWNER_OF_GRAMMAR = ("vllm", "llamacpp")
+"""`owned_by` in the list of models: the servers that take a grammar. Others are sent none."""
+
+
+class OpenAIProvider:
+    """The server at `url`. Streams can be stopped from the process that runs them."""
+
+    def __init__(
+        self, url: str, key: str | None, model: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.url = api_root(url)
+        self.model = model
+        self._link = HttpLink(self.url, key, error_of_server, SILENCE_S, transport)
+        self._default_model = ""
+        self._owner = ""
+        self._running: dict[str, dict[int, asyncio.Task[None]]] = {}
+
+    def __repr__(self) -> str:
+        return f"OpenAIProvider({self.url!r})"
+
+    @property
+    def name(self) -> str:
+        """`openai:`, host and model: whose tokenizer counts."""
+        return f"openai:{urlsplit(self.url).netloc}:{self.model or self._default_model}"
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """See `Provider.stream`."""
+        model = request.model or self.model or await self._first_model()
+        stream_id = f"{os.getpid()}-{secrets.token_hex(4)}"
+        events: asyncio.Queue[ProviderEvent] = asyncio.Queue(QUEUED_EVENTS)
+        gate = asyncio.Semaphore(MAX_AT_ONCE)
+        tasks = {
+            index: asyncio.create_task(self._choice(request, model, index, gate, events)) for index in range(request.n)
+        }
+        self._running[stream_id] = tasks
+        await asyncio.sleep(0)  # each has begun: a task that is cancelled before that would end without a word
+        try:
+            yield Opened(stream_id=stream_id, model=model)
+            for_end = set(tasks)
+            while for_end:
+                event = await events.get()
+                if isinstance(event, Ended):
+                    for_end.discard(event.index)
+                yield event
+        finally:
+            del self._running[stream_id]
+            await _close(tasks.values(), events)
+
+    async def stop(self, stream_id: str, index: int | None) -> None:
+        """See `Provider.stop`. Raises DceError conflict for a stream of another process: its connections are that one's."""
+        tasks = self._running.get(stream_id)
+        if tasks is None:
+            pid = stream_id.partition("-")[0]
+            if pid != str(os.getpid()):
+                raise DceError(
+                    "conflict",
+                    f"process {pid} talks to the server itself, and can be stopped there only",
+                    hint="`dce stop` leaves word for it.",
+                )
+            return
+        for at, task in tasks.items():
+            if index in (None, at):
+                task.cancel()
+
+    async def models(self) -> list[Model]:
+        """See `Provider.models`. A server without a list has the model that is set, if one is."""
+        try:
+            async with self._link.client() as client:
+                value = await self._link.json(client, "GET", "/models", b"")
+        except DceError as error:
+            if error.code == "route_not_found" and self.model:
+                return [Model(id=self.model)]
+            raise as_backend(error) from error
+        data = value.get("data")
+        items = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else None
+        if items is None:
+            raise DceError("backend_error", f"{self.url}/models is not a list of models", hop=Hop.BACKEND)
+        self._owner = str(items[0].get("owned_by", "")) if items else ""
+        found = [model_of(item) for item in items]
+        self._default_model = found[0].id if found else ""
+        return found
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """See `Provider.count`: by `/tokenize`, which vLLM and llama.cpp have beside `/v1`. Raises DceError where there is none."""
+        model = self.model or await self._first_model()
+        path = f"{re.sub(r'/v[0-9]+$', '', self.url)}/tokenize"
+        counts = []
+        async with self._link.client() as client:
+            for text in texts:
+                # vLLM takes `prompt` and llama.cpp `content`; each leaves the other alone.
+                body = msgspec.json.encode({"model": model, "prompt": text, "content": text})
+                try:
+                    value = await self._link.json(client, "POST", path, body)
+                except DceError as error:
+                    raise as_backend(error) from error
+                tokens = value.get("count", len(value["tokens"]) if isinstance(value.get("tokens"), list) else None)
+                if not isinstance(tokens, int) or (text and not tokens):
+                    raise DceError("backend_error", f"{path} gave no count", hop=Hop.BACKEND)
+                counts.append(tokens)
+        return counts
+
+    async def _first_model(self) -> str:
+        if not self._default_model:
+            await self.models()
+        if not self._default_model:
+            raise DceError("no_healthy_backend", f"{self.url} lists no model", hop=Hop.BACKEND)
+        return self._default_model
+
+    async def _choice(
+        self,
+        request: GenerationRequest,
+        model: str,
+        index: int,
+        gate: asyncio.Semaphore,
+        events: asyncio.Queue[ProviderEvent],
+    ) -> None:
+        """One answer, to its one end. Cancelled, it is stopped; a stream that is being closed takes no more events."""
+        end = Ended(index=index, finish_reason="stopped")
+        try:
+            async with gate:
+                async for event in self._answer(msgspec.json.encode(self._body(request, model, index))):
+                    if isinstance(event, Ended):
+                        end = msgspec.structs.replace(event, index=index)
+                    elif isinstance(event, Delta | CountUpdate):
+                        await events.put(msgspec.structs.replace(event, index=index))
+        except DceError as error:
+            end = Ended(index=index, error=as_backend(error).body())
+        except asyncio.CancelledError:
+            pass  # what came stays; its end says that it was stopped
+        except Exception as error:  # noqa: BLE001 - a choice without an end would be waited for for ever
+            fault = DceError("internal", f"DCE failed: {type(error).__name__}", hop=Hop.CLIENT)
+            end = Ended(index=index, error=fault.body())
+        try:
+            await events.put(end)
+        except asyncio.CancelledError:  # stopped in its last moment: it had ended before
+            await events.put(end)
+
+    async def _answer(self, content: bytes) -> AsyncIterator[ProviderEvent]:
+        """The events of one request; its end comes last, after the server's own count."""
+        reader = StreamReader(1, peer=PEER, hop=Hop.BACKEND, has_final_usage=True)
+        end: Ended | None = None
+        async with (
+            self._link.client() as client,
+            self._link.answer(client, "POST", "/chat/completions", content, SSE) as answer,
+        ):
+            pieces = answer.aiter_bytes()
+            while not reader.is_done:
+                for event in await _next_events(reader, pieces):
+                    if isinstance(event, Ended):
+                        end = event
+                    else:
+                        yield event
+        if end is not None:
+            yield end
+
+    def _body(self, request: GenerationRequest, model: str, index: int) -> dict[str, Any]:
+        temperature = request.temperatures[index] if request.temperatures else request.temperature
+        seed = request.seeds[index] if request.seeds else request.seed
+        optional: dict[str, Any] = {
+            "max_tokens": request.max_tokens,
+            "temperature": temperature,
+            "seed": seed,
+            "reasoning_effort": request.reasoning_effort,
+        }
+        if request.grammar and self._owner in _OWNER_OF_GRAMMAR:
+            is_vllm = self._owner == "vllm"
+            optional |= (
+                {"structured_outputs": {"grammar": request.grammar}} if is_vllm else {"grammar": request.grammar}
+            )
+        return {
+            "model": model,
+            **conversation(request),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+
+def api_root(url: str) -> str:
+    """The root of the API (`…/v1`), of a base, the root itself, or the full path of one of its routes."""
+    root = base_of(url, _ROUTES)
+    last = urlsplit(root).path.rpartition("/")[2]
+    return root if _ROOT.fullmatch(last) else f"{root}/v1"
+
+
+async def _close(tasks: Iterable[asyncio.Task[None]], events: asyncio.Queue[ProviderEvent]) -> None:
+    """Cancels what runs and waits for it, making room for its last events, which nobody takes any more."""
+    pending = {task for task in tasks if not task.done()}
+    for task in pending:
+        task.cancel()
+    while pending:
+        while not events.empty():
+            events.get_nowait()
+        _, pending = await asyncio.wait(pending, timeout=0.05)
+
+
+async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> list[ProviderEvent]:
+    try:
+        return reader.feed(await anext(pieces))
+    except StopAsyncIteration:
+        return reader.close()
+    except httpx.TimeoutException:
+        return reader.lose(
+            DceError("backend_timeout", f"nothing came from the server for {SILENCE_S:.0f} s", hop=Hop.BACKEND)
+        )
+    except (httpx.HTTPError, OSError):
+        lost = "the connection to the server was lost in the middle of the stream"
+        return reader.lose(DceError("stream_interrupted", lost, hop=Hop.BACKEND))

@@ -1,0 +1,251 @@
+"""Where responses come from. A provider turns one request into events of N choices; `GatewayProvider` asks a DCE gateway.
+
+What must always hold: every choice 0..n-1 ends exactly once, whatever happens to the connection (`stream_reader.py`); closing the
+generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions and answers become
+`DceError` in `gateway_errors.py`; keys and prompts are in no message.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.wire.urls import base_of
+from dce.workspace.generating.continuing import conversation
+from dce.workspace.generating.gateway_errors import error_of_answer
+from dce.workspace.generating.http_link import SSE, HttpLink
+from dce.workspace.generating.provider_events import (
+    CountUpdate,
+    Delta,
+    Ended,
+    GenerationRequest,
+    Model,
+    Opened,
+    ProviderEvent,
+    Queued,
+)
+from dce.workspace.generating.stream_reader import StreamReader, interrupted
+
+__all__ = (
+    "CountUpdate",
+    "Delta",
+    "Ended",
+    "GatewayProvider",
+    "GenerationRequest",
+    "Model",
+    "Opened",
+    "Provider",
+    "ProviderEvent",
+    "Queued",
+    "base_url",
+)
+
+HEARTBEAT_DEADLINE_S = 45.0
+"""Longest silence: the gateway sends a comment every 15 s, so three are missing."""
+
+RESUME_DELAYS_S = (0.0, 0.1, 0.2, 0.5, 1.0)
+"""Seconds before each attempt to take a lost stream up again: at once, because a gateway keeps it for half a second unless it was
+told to keep it longer; the later ones are for a network that comes back."""
+
+MAX_TOKENIZE_AT_ONCE = 4
+"""Texts counted at the same time: enough to hide the round trips, too few to crowd out generations."""
+
+QUEUED_HEADER = "x-dce-queued"
+"""Stands in the head of a stream whose request waits in the gateway's queue."""
+
+_SUFFIXES = ("/api/dce/proxy", "/api/dce/generate", "/v1/chat/completions", "/v1")
+
+
+class Provider(Protocol):
+    """Where responses come from."""
+
+    @property
+    def name(self) -> str:
+        """Names the tokenizer, so that counts can be kept."""
+
+    def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """The events of one request. Raises DceError if it fails as a whole; closing it abandons the request."""
+
+    async def stop(self, stream_id: str, index: int | None) -> None:
+        """Ends one choice (None: all) of a stream, also one of another process. A stream that is gone is no error."""
+
+    async def models(self) -> list[Model]:
+        """The served models, the default first. Raises DceError."""
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """The tokens of each text by the model's own tokenizer. Raises DceError."""
+
+
+class GatewayProvider:
+    """A DCE gateway. Connections belong to one call each, so that it may be used from any event loop."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        model: str | None = None,
+    ) -> None:
+        self.url = base_url(url)
+        self.model = model
+        self._link = HttpLink(self.url, key, error_of_answer, HEARTBEAT_DEADLINE_S, transport)
+        self._default_model = ""
+
+    def __repr__(self) -> str:
+        return f"GatewayProvider({self.url!r})"
+
+    @property
+    def name(self) -> str:
+        """`gateway:` and the model that counts; without a model of our own, the default learnt from `models()`."""
+        return f"gateway:{self.model or self._default_model}"
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """See `Provider.stream`. A connection that is lost is taken up again where it broke, if the gateway still has the stream;
+        silence for `HEARTBEAT_DEADLINE_S` counts as lost.
+        """
+        content = msgspec.json.encode(_body(request))
+        async with self._link.client() as client:
+            async with self._link.answer(client, "POST", "/api/dce/proxy", content, SSE) as answer:
+                stream_id = answer.headers.get("x-dce-stream-id", "")
+                if QUEUED_HEADER not in answer.headers:  # else frames say its place, and when its turn has come
+                    yield Opened(stream_id=stream_id)
+                reader = StreamReader(request.n, stream_id)
+                async with aclosing(_events(reader, answer)) as events:
+                    async for event in events:
+                        yield event
+            async with aclosing(self._resumed(client, stream_id, reader)) as events:
+                async for event in events:
+                    yield event
+        for event in reader.end():
+            yield event
+
+    async def _resumed(
+        self, client: httpx.AsyncClient, stream_id: str, reader: StreamReader
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """The rest of a stream that was lost, over as many connections as it takes; nothing if the gateway has it no more."""
+        delays = iter(RESUME_DELAYS_S)
+        while not reader.is_done and reader.position is not None and stream_id:
+            delay = next(delays, None)
+            if delay is None:
+                return
+            await asyncio.sleep(delay)
+            before = reader.position
+            path = f"/api/dce/streams/{quote(stream_id, safe='')}?after={before}"
+            try:
+                async with self._link.answer(client, "GET", path, b"", SSE) as answer:
+                    reader.resume()
+                    async with aclosing(_events(reader, answer)) as events:
+                        async for event in events:
+                            yield event
+            except DceError as error:
+                if error.code not in {"gateway_unreachable", "gateway_timeout"}:
+                    return
+            if reader.position != before:
+                delays = iter(RESUME_DELAYS_S)
+
+    async def stop(self, stream_id: str, index: int | None) -> None:
+        """See `Provider.stop`."""
+        path = f"/api/dce/streams/{quote(stream_id, safe='')}"
+        path += "" if index is None else f"/choices/{index}"
+        try:
+            async with self._link.client() as client, self._link.answer(client, "DELETE", path, b"", ""):
+                pass
+        except DceError as error:
+            if error.code not in {"not_found", "route_not_found"}:
+                raise
+
+    async def models(self) -> list[Model]:
+        """See `Provider.models`."""
+        async with self._link.client() as client:
+            value = await self._link.json(client, "GET", "/v1/models", b"")
+        data = value.get("data")
+        found = [model_of(item) for item in data if isinstance(item, dict)] if isinstance(data, list) else None
+        if found is None:
+            raise DceError("not_a_gateway", f"{self.url}/v1/models is not a list of models")
+        self._default_model = found[0].id if found else ""
+        return found
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """See `Provider.count`. Learns the default model first, so that `name` says who counted."""
+        if not (self.model or self._default_model):
+            await self.models()
+        counts = [0] * len(texts)
+        gate = asyncio.Semaphore(MAX_TOKENIZE_AT_ONCE)
+
+        async def one(client: httpx.AsyncClient, at: int) -> None:
+            async with gate:
+                body = {"prompt": texts[at]} | ({"model": self.model} if self.model else {})
+                value = await self._link.json(client, "POST", "/tokenize", msgspec.json.encode(body))
+                tokens = value.get("count")
+                if not isinstance(tokens, int):
+                    raise DceError("not_a_gateway", f"{self.url}/tokenize gave no count")
+                counts[at] = tokens
+
+        async with self._link.client() as client:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for at in range(len(texts)):
+                        tasks.create_task(one(client, at))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+        return counts
+
+
+def base_url(url: str) -> str:
+    """The gateway's base, also of a URL that names one of its routes."""
+    return base_of(url, _SUFFIXES)
+
+
+def _body(request: GenerationRequest) -> dict[str, Any]:
+    optional = {
+        name: value
+        for name in ("model", "max_tokens", "temperature", "seed", "reasoning_effort", "grammar")
+        if (value := getattr(request, name)) is not None
+    }
+    return {
+        **conversation(request),
+        "n": request.n,
+        "stream": True,
+        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+        **optional,
+    }
+
+
+async def _events(reader: StreamReader, answer: httpx.Response) -> AsyncGenerator[ProviderEvent, None]:
+    """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
+    pieces = answer.aiter_bytes()
+    while not reader.is_done:
+        try:
+            piece = await anext(pieces)
+        except StopAsyncIteration:
+            reader.lost(interrupted("the connection to the gateway ended in the middle of the stream"), is_orderly=True)
+            return
+        except httpx.TimeoutException:
+            silence = f"nothing came from the gateway for {HEARTBEAT_DEADLINE_S:.0f} s, not even a heartbeat"
+            reader.lost(DceError("gateway_timeout", silence))
+            return
+        except (httpx.HTTPError, OSError):
+            reader.lost(interrupted("the connection to the gateway was lost in the middle of the stream"))
+            return
+        for event in reader.feed(piece):
+            yield event
+
+
+def model_of(item: dict[str, Any]) -> Model:
+    """One item of a server's list of models."""
+    name, context = item.get("id"), item.get("max_model_len")
+    return Model(
+        id=name if isinstance(name, str) else "",
+        max_model_len=context if isinstance(context, int) and context > 0 else None,
+        can_continue=item.get("can_continue") is True or _goes_on(item),
+    )
+
+
+def _goes_on(item: dict[str, Any]) -> bool:
+    """vLLM and llama.cpp take the beginning of an answer; not of gpt-oss, whose form of conversation has no open end."""
+    return item.get("owned_by") in {"vllm", "llamacpp"} and "gpt-oss" not in str(item.get("id", "")).lower()

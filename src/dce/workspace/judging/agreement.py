@@ -1,0 +1,122 @@
+"""Where the responses of a generation agree: who touches which file and how, and how much of their changes any two share.
+
+What is compared is what each *changes* of the text that the prompt showed: whole files are nearly alike in any two answers, and say
+nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.accepting.baseline import Workspace
+from dce.workspace.judging.compare import Change, changes, look, normalised
+from dce.workspace.judging.hunks import hunks
+from dce.workspace.schema.reading import Reading
+from dce.workspace.tree.file_form import text_of
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """What one response does to one file, in lines. Responses with the same `group` come to the same text."""
+
+    slot: int
+    change: Change
+    added: int
+    removed: int
+    group: str
+
+
+class FileAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """A file and the responses that change it, by slot."""
+
+    path: str
+    cells: tuple[Cell, ...]
+
+
+class Likeness(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of what two responses change is the same, line by line, in percent."""
+
+    first: int
+    second: int
+    percent: int
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """`files` by how many responses change them; `slots` are those that change anything, every pair of them in `likeness`."""
+
+    files: tuple[FileAgreement, ...]
+    slots: tuple[int, ...]
+    likeness: tuple[Likeness, ...]
+
+
+Lines = Counter[tuple[str, str, str]]
+"""Changed lines: (path, sign, text) → how many."""
+
+
+def agreement(workspace: Workspace, generation_id: int) -> Agreement:
+    """Who changes what, and how alike. Raises DceError not_found."""
+    generation = workspace.store.get_generation(generation_id)
+    manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+    readings = {
+        response.slot: workspace.reading(generation_id, response.slot)
+        for response in workspace.responses(generation_id)
+    }
+    cells: dict[str, list[tuple[Cell, str]]] = {}
+    for slot, reading in readings.items():
+        found = changes(workspace.project, reading, manifest)
+        for block, change in zip(reading.files, found, strict=True):
+            if change.change != "same":
+                cell = Cell(slot=slot, change=change.change, added=change.added, removed=change.removed, group="")
+                cells.setdefault(change.path, []).append((cell, normalised(block.content)))
+    changed = {slot: _changed_lines(workspace, generation_id, reading) for slot, reading in readings.items()}
+    changed = {slot: lines for slot, lines in changed.items() if lines}
+    ordered = sorted(cells.items(), key=lambda item: (-len(item[1]), item[0]))
+    return Agreement(
+        files=tuple(FileAgreement(path=path, cells=_grouped(found)) for path, found in ordered),
+        slots=tuple(changed),
+        likeness=tuple(
+            Likeness(first=one, second=two, percent=_percent(changed[one], changed[two]))
+            for one, two in combinations(changed, 2)
+        ),
+    )
+
+
+def _grouped(found: Sequence[tuple[Cell, str]]) -> tuple[Cell, ...]:
+    """The cells of a file with a letter for each text that responses come to; the largest group is A."""
+    sizes = Counter(text for _, text in found)
+    firsts = {text: min(cell.slot for cell, other in found if other == text) for text in sizes}
+    texts = sorted(sizes, key=lambda text: (-sizes[text], firsts[text]))
+    return tuple(msgspec.structs.replace(cell, group=_letter(texts.index(text))) for cell, text in found)
+
+
+def _letter(number: int) -> str:
+    """0 → A; there are at most twenty responses."""
+    return chr(ord("A") + number)
+
+
+def _changed_lines(workspace: Workspace, generation_id: int, reading: Reading) -> Lines:
+    shown = workspace.shown(generation_id)
+    lines: Lines = Counter()
+    for block in reading.files:
+        before = shown(block.path)
+        if before is None:
+            before = _now(workspace, block.path)
+        for hunk in hunks(before, block.content):
+            lines.update(
+                (block.path, line.sign, line.text.rstrip()) for line in hunk.lines if line.number and line.text.strip()
+            )
+    return lines
+
+
+def _now(workspace: Workspace, path: str) -> str:
+    try:
+        return text_of(look(workspace.project, path).data)
+    except DceError:
+        return ""
+
+
+def _percent(one: Lines, two: Lines) -> int:
+    """Twice what is common by what there is: 100 is the same."""
+    return round(200 * (one & two).total() / (one.total() + two.total()))

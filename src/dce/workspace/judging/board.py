@@ -1,0 +1,227 @@
+"""The board: a generation's responses side by side, ranked by what can be known about them.
+
+What must always hold: the rank is a pure function of what the store and the workspace hold, the same for every reader; a response
+that could not be read never stands above one that could.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.accepting.baseline import Workspace
+from dce.workspace.context.prompt import ManifestEntry
+from dce.workspace.events import ChecksFinished, Event
+from dce.workspace.generating.response import TERMINAL, Response, Status, Tokens
+from dce.workspace.judging.checks import CONCURRENCY, CheckReport, load_checks, run_checks
+from dce.workspace.judging.compare import FileChange, changes, cluster
+from dce.workspace.project import Project
+from dce.workspace.schema.reading import Parse, Reading
+
+FLAGS = (
+    "truncated",
+    "elision",
+    "missing_files",
+    "outside_workspace",
+    "touches_secrets",
+    "ambiguous_block",
+    "stale_base",
+    "unapplied_edit",
+)
+"""The flags of a row, in the order in which they are shown."""
+
+
+class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
+    """The checks of a response in three numbers (tests)."""
+
+    passed: int
+    failed: int
+    new_failures: int
+
+
+class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One response. Times in seconds; `checks` is None while they have not run; `cluster` is "" without files; `rank` 1 is best."""
+
+    slot: int
+    status: Status
+    tokens: Tokens
+    ttft_s: float | None
+    tokens_per_s: float | None
+    elapsed_s: float | None
+    parse: Parse
+    files: tuple[FileChange, ...]
+    checks: ChecksCount | None
+    cluster: str
+    rank: int
+    flags: tuple[str, ...]
+
+
+class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """All that ranking and showing one response takes."""
+
+    response: Response
+    reading: Reading
+    changes: tuple[FileChange, ...]
+    report: CheckReport | None
+    cluster: str
+    cluster_size: int
+
+
+def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
+    """The latest version of each response, best first. Raises DceError not_found.
+
+    First those that are complete, read cleanly and pass every check (where no check ran on any: that are complete and read
+    cleanly), then the others that hold files, then the rest; within each, fewest new failures, fewest failures, more agreement with
+    other responses, lower slot.
+    """
+    manifest = _manifest(workspace, generation_id)
+    responses = workspace.responses(generation_id)
+    readings = {response.slot: workspace.reading(generation_id, response.slot) for response in responses}
+    reports = workspace.store.check_reports(generation_id, CheckReport)
+    letters = cluster(readings, manifest)
+    sizes = Counter(letter for letter in letters.values() if letter)
+    candidates = [
+        _Candidate(
+            response=response,
+            reading=readings[response.slot],
+            changes=_changes(workspace.project, readings[response.slot], manifest),
+            report=reports.get(response.slot),
+            cluster=letters[response.slot],
+            cluster_size=sizes[letters[response.slot]],
+        )
+        for response in responses
+    ]
+    ordered = sorted(candidates, key=lambda candidate: _key(candidate, is_checked=bool(reports)))
+    now = workspace.clock()
+    return [_row(candidate, rank, now) for rank, candidate in enumerate(ordered, start=1)]
+
+
+async def check_responses(
+    workspace: Workspace,
+    generation_id: int,
+    slots: Sequence[int] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> dict[int, CheckReport]:
+    """Runs the workspace's checks on its ended responses that hold files (of `slots`; None: all), two at a time.
+
+    The workspace as it is goes first, so that what fails anyway is not held against a response. Each report is stored before
+    `on_event` hears of it. Raises DceError not_found if there are no checks, or no such generation or slot; conflict for a named
+    slot that is still running.
+    """
+    checks = await asyncio.to_thread(load_checks, workspace.project)
+    if not checks:
+        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
+    responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
+    if not responses:
+        return {}
+    baseline = await run_checks(workspace.project, checks, None)
+    limit = asyncio.Semaphore(CONCURRENCY)
+    reports: dict[int, CheckReport] = {}
+
+    async def check(response: Response, reading: Reading) -> None:
+        async with limit:
+            report = await run_checks(workspace.project, checks, reading, baseline)
+        await asyncio.to_thread(
+            workspace.store.put_check_report, generation_id, response.slot, response.version, report
+        )
+        reports[response.slot] = report
+        if on_event is not None:
+            on_event(
+                ChecksFinished(
+                    generation=generation_id,
+                    slot=response.slot,
+                    version=response.version,
+                    passed=report.passed,
+                    failed=report.failed,
+                    new_failures=report.new_failures,
+                )
+            )
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for response, reading in responses:
+                group.create_task(check(response, reading))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return dict(sorted(reports.items()))
+
+
+def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | None) -> list[tuple[Response, Reading]]:
+    """The responses to check, with their readings."""
+    workspace.store.get_generation(generation_id)
+    responses = {response.slot: response for response in workspace.responses(generation_id)}
+    for slot in slots or ():
+        if slot not in responses:
+            raise DceError("not_found", f"generation {generation_id} has no response {slot}")
+        if responses[slot].status not in TERMINAL:
+            raise DceError("conflict", f"response {slot} is still {responses[slot].status}")
+    chosen = [
+        response
+        for slot, response in responses.items()
+        if response.status in TERMINAL and (slots is None or slot in slots)
+    ]
+    read = [(response, workspace.reading(generation_id, response.slot)) for response in chosen]
+    return [(response, reading) for response, reading in read if reading.files]
+
+
+def _manifest(workspace: Workspace, generation_id: int) -> tuple[ManifestEntry, ...]:
+    generation = workspace.store.get_generation(generation_id)
+    return workspace.store.get_prompt(generation.prompt_sha256).manifest
+
+
+def _changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntry]) -> tuple[FileChange, ...]:
+    """What would really change: a file repeated as it is says nothing."""
+    return tuple(change for change in changes(project, reading, manifest) if change.change != "same")
+
+
+def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int, int, int]:
+    """Sorts best first."""
+    response, reading, report = candidate.response, candidate.reading, candidate.report
+    is_readable = reading.parse != "failed" and bool(reading.files)
+    is_clean = is_readable and reading.parse == "ok" and response.status is Status.COMPLETE
+    is_passed = report is not None and report.is_passed
+    if is_clean and (is_passed or not is_checked):
+        tier = 0
+    elif is_readable:
+        tier = 1
+    else:
+        tier = 2
+    return (
+        tier,
+        # Among those with failures, the ones that were checked: nothing is known of the others.
+        int(report is None),
+        report.new_failures if report else 0,
+        report.failed if report else 0,
+        -candidate.cluster_size,
+        response.slot,
+    )
+
+
+def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
+    response, report = candidate.response, candidate.report
+    return BoardRow(
+        slot=response.slot,
+        status=response.status,
+        tokens=response.tokens,
+        ttft_s=response.ttft_s,
+        tokens_per_s=response.tokens_per_s_at(now),
+        elapsed_s=response.elapsed_at(now),
+        parse=candidate.reading.parse,
+        files=candidate.changes,
+        checks=ChecksCount(passed=report.passed, failed=report.failed, new_failures=report.new_failures)
+        if report
+        else None,
+        cluster=candidate.cluster,
+        rank=rank,
+        flags=_flags(candidate),
+    )
+
+
+def _flags(candidate: _Candidate) -> tuple[str, ...]:
+    """All that is flagged, about the answer or any of its files, each once."""
+    found = set(candidate.reading.flags).union(*(change.flags for change in candidate.changes))
+    if candidate.response.status is Status.TRUNCATED:
+        found.add("truncated")
+    return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))

@@ -1,0 +1,324 @@
+"""The project's own checks, run on a response in isolation: a scratch copy of the workspace with the response's files in it.
+
+What must always hold: the workspace itself is only read; a check cannot outlive its deadline, nor can what it started; its output
+is bounded; no key of ours is in its environment. This is isolation against accidents, not a sandbox: a check runs code that a
+model wrote, with the rights of whoever runs DCE.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import site
+import sys
+import tempfile
+import tomllib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.judging.runners import read_counts
+from dce.workspace.judging.scratch import Scratch
+from dce.workspace.project import Project
+from dce.workspace.schema.reading import Reading
+
+CHECKS_FILE = "checks.toml"
+
+CONCURRENCY = 2
+"""Responses checked at once: checks are mostly CPU work, and a developer's machine still has to answer."""
+
+MAX_CHECKS = 20
+"""Most checks of a workspace: they run one after the other, ten times over."""
+
+MAX_TIMEOUT_S = 3600.0
+"""Longest deadline that a check may ask for: beyond an hour nobody waits for ten of them."""
+
+MAX_OUTPUT_BYTES = 8 * 1024
+"""How much of a check's output is kept: its end, where runners say what failed."""
+
+MAX_SCANNED_BYTES = 1024 * 1024
+"""How much of the output's end is searched for counts and names; a check that floods its output cannot fill the memory."""
+
+MAX_FAILURES = 2_000
+"""Most names of failing tests kept for one check."""
+
+DRAIN_S = 2.0
+"""How long output may still come once a check has ended: what it left running was killed, so its pipe closes at once."""
+
+_KEPT = frozenset(
+    {
+        *("PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "VIRTUAL_ENV"),
+        *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("PYENV_ROOT", "PYENV_VERSION", "PYTHONUSERBASE", "NVM_DIR", "CARGO_HOME", "RUSTUP_HOME"),
+        *("JAVA_HOME", "GOROOT", "GOPATH", "GOMODCACHE"),
+        *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT"),
+    }
+)
+"""Variables that programs need in order to start. Everything else, keys and passwords above all, a check must ask for by name."""
+
+_NEVER_KEPT = frozenset({"DCE_API_KEY", "PYTHONPATH"})
+"""Not even by name: our key, and the search path, which `_python_path` turns to the scratch copy."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command of the project. `python` as its first word is the interpreter DCE runs under; `env` names variables it needs."""
+
+    name: str
+    command: tuple[str, ...]
+    timeout_s: float = 60.0
+    env: tuple[str, ...] = ()
+
+
+class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One check on one response. Counts are in tests, or 1 for a command that counts nothing; `exit_code` None: it was killed at
+    its deadline or could not start; `output` is the end of what it wrote (≤ 8 KB); `failures` are names of failing tests."""
+
+    name: str
+    ok: bool
+    exit_code: int | None
+    passed: int
+    failed: int
+    duration_s: float
+    output: str
+    failures: tuple[str, ...] = ()
+
+
+class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All checks on one response. `new_failures`: tests that fail here and not in the workspace as it is, and tests that ran
+    there and did not run here."""
+
+    passed: int
+    failed: int
+    new_failures: int
+    runs: tuple[CheckRun, ...]
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether every check succeeded, and nothing that ran before is missing."""
+        return bool(self.runs) and all(run.ok for run in self.runs) and not self.new_failures
+
+
+class _ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    check: tuple[Check, ...] = ()
+
+
+def load_checks(project: Project) -> tuple[Check, ...]:
+    """The checks of .dce/checks.toml (`[[check]]` tables); none without that file. Raises DceError invalid_input."""
+    path = project.state_dir / CHECKS_FILE
+    try:
+        checks = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _ChecksFile).check
+    except FileNotFoundError:
+        return ()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, OSError) as error:
+        raise _bad_file(path, str(error)) from error
+    names = [check.name for check in checks]
+    if len(checks) > MAX_CHECKS:
+        raise _bad_file(path, f"{len(checks)} checks, at most {MAX_CHECKS}")
+    for check in checks:
+        if not check.name.strip() or names.count(check.name) > 1:
+            raise _bad_file(path, f"a check's name must be its own, and not empty: {check.name!r}")
+        if not check.command or not check.command[0] or any("\0" in word for word in check.command):
+            raise _bad_file(path, f"check {check.name!r}: `command` must be a list of words, the program first")
+        if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
+            raise _bad_file(path, f"check {check.name!r}: `timeout_s` must be over 0 and at most {MAX_TIMEOUT_S:.0f}")
+    return checks
+
+
+async def run_checks(
+    project: Project, checks: Sequence[Check], reading: Reading | None, baseline: CheckReport | None = None
+) -> CheckReport:
+    """Runs the checks, in order, on a response (None: on the workspace as it is) in one scratch copy.
+
+    `baseline` is the report of the workspace as it is; without one, every failure counts as new. A check that fails, hangs or
+    cannot start is a run that is not ok. Raises DceError invalid_input for a workspace too large to copy.
+    """
+    async with _scratch(project, reading) as scratch:
+        runs = [await _run(check, scratch, _environment(project, scratch, check)) for check in checks]
+    return CheckReport(
+        passed=sum(run.passed for run in runs),
+        failed=sum(run.failed for run in runs),
+        new_failures=0 if reading is None else _new_failures(runs, baseline),
+        runs=tuple(runs),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _scratch(project: Project, reading: Reading | None) -> AsyncIterator[Scratch]:
+    scratch = Scratch(await asyncio.to_thread(_new_folder), project.root.name or "workspace")
+    filling = asyncio.ensure_future(asyncio.to_thread(scratch.fill, project, reading))
+    try:
+        await _filled(filling)
+        yield scratch
+    finally:
+        await asyncio.wait([filling])  # a thread cannot be cancelled; what it still writes must be removed, too
+        await asyncio.to_thread(scratch.remove)
+
+
+def _new_folder() -> Path:
+    return Path(os.path.realpath(tempfile.mkdtemp(prefix="dce-check-")))
+
+
+async def _filled(filling: asyncio.Future[None]) -> None:
+    try:
+        await asyncio.shield(filling)
+    except OSError as error:
+        raise DceError(
+            "write_failed",
+            f"the scratch copy for checks cannot be made: {error}",
+            hint="Free space in the temporary folder.",
+        ) from error
+
+
+def _environment(project: Project, scratch: Scratch, check: Check) -> dict[str, str]:
+    """What a check's processes see. Its home and temporary folder are in the scratch copy."""
+    named = {*_KEPT, *check.env} - _NEVER_KEPT
+    kept = {name: value for name, value in os.environ.items() if name in named or name.startswith("LC_")}
+    own = {"HOME": str(scratch.home), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUSERBASE": site.getuserbase()}
+    own |= {name: str(scratch.tmp) for name in ("TMPDIR", "TEMP", "TMP")}
+    own["PYTHONPATH"] = _python_path(project, scratch, os.environ.get("PYTHONPATH", ""))
+    return own | kept
+
+
+def _python_path(project: Project, scratch: Scratch, inherited: str) -> str:
+    """The scratch copy's own folders first: a project installed in editable form would else be tested as it is in the workspace."""
+    folders = [scratch.root, *(folder for folder in (scratch.root / "src",) if folder.is_dir())]
+    for entry in filter(None, inherited.split(os.pathsep)):
+        path = Path(os.path.realpath(entry))
+        inside = path.is_relative_to(project.root)
+        folders.append(scratch.root / path.relative_to(project.root) if inside else path)
+    return os.pathsep.join(str(folder) for folder in dict.fromkeys(folders))
+
+
+async def _run(check: Check, scratch: Scratch, environment: Mapping[str, str]) -> CheckRun:
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    exit_code, output, problem = await _execute(check, scratch.root, environment)
+    duration_s = clock() - started
+    counts = read_counts(output.decode("utf-8", "replace")) if not problem else None
+    kept = output[-MAX_OUTPUT_BYTES:].decode("utf-8", "replace")
+    passed, failed = (counts.passed, counts.failed) if counts else (0, 0)
+    if exit_code != 0:
+        failed = max(1, failed)  # whatever it says of itself
+    elif counts is None:
+        passed = 1
+    return CheckRun(
+        name=check.name,
+        ok=exit_code == 0 and not failed,
+        exit_code=exit_code,
+        passed=passed,
+        failed=failed,
+        duration_s=duration_s,
+        output=f"{kept.rstrip()}\n{problem}".lstrip() if problem else kept,
+        failures=counts.failures[:MAX_FAILURES] if counts else (),
+    )
+
+
+async def _execute(check: Check, folder: Path, environment: Mapping[str, str]) -> tuple[int | None, bytes, str]:
+    """Exit code, the end of the output, and what went wrong ("" if the command ended by itself).
+
+    The pipe is ours, not asyncio's, so that a grandchild that keeps it open cannot hold up the wait for the check itself.
+    """
+    program = sys.executable if check.command[0] == "python" else check.command[0]
+    read_end, write_end = os.pipe()
+    tail = _Tail()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: tail, os.fdopen(read_end, "rb", buffering=0))
+    try:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                *check.command[1:],
+                cwd=folder,
+                env=dict(environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return None, b"", f"`{check.command[0]}` cannot start: {_why(error)}"
+        finally:
+            os.close(write_end)
+        is_late = await _end_of(process, check.timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await tail.closed.wait()
+        if is_late:
+            return (
+                None,
+                bytes(tail.data),
+                f"`{check.command[0]}` was killed: it ran for more than {check.timeout_s:g} s",
+            )
+        return process.returncode, bytes(tail.data), ""
+    finally:
+        transport.close()
+
+
+async def _end_of(process: asyncio.subprocess.Process, timeout_s: float) -> bool:
+    """Waits for a process and kills what is left of its group: at its end, at the deadline (then True), or when we are cancelled."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await process.wait()
+    except TimeoutError:
+        return True
+    finally:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        elif process.returncode is None:
+            process.kill()
+        await process.wait()
+    return False
+
+
+class _Tail(asyncio.Protocol):
+    """Keeps the end of what comes through a pipe."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.closed = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        if len(self.data) > 2 * MAX_SCANNED_BYTES:
+            del self.data[:-MAX_SCANNED_BYTES]
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self.closed.set()
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such program"
+    return error.strerror or str(error)
+
+
+def _new_failures(runs: Sequence[CheckRun], baseline: CheckReport | None) -> int:
+    before = {run.name: run for run in baseline.runs} if baseline else {}
+    return sum(_new_in(run, before.get(run.name)) for run in runs)
+
+
+def _new_in(run: CheckRun, before: CheckRun | None) -> int:
+    """Failures that are new, and tests that no longer run: a broken import fails once and silences all the others."""
+    if before is None:
+        return run.failed
+    if _is_named(run) and (_is_named(before) or not before.failed):
+        new = len(set(run.failures) - set(before.failures))
+    else:
+        new = max(0, run.failed - before.failed)
+    return new + max(0, before.passed + before.failed - run.passed - run.failed)
+
+
+def _is_named(run: CheckRun) -> bool:
+    """Whether the names of all failing tests are known."""
+    return 0 < len(run.failures) < MAX_FAILURES
+
+
+def _bad_file(path: Path, why: str) -> DceError:
+    return DceError(
+        "invalid_input",
+        f"{path} cannot be used: {why}",
+        hint='A check is written: [[check]], name = "tests", command = ["python", "-m", "unittest"], timeout_s = 60.',
+    )

@@ -1,0 +1,313 @@
+"""What an answer would change: against the workspace as it is now, against the prompt's manifest, and against other answers.
+
+What must always hold: nothing here writes; a path is looked at only after `Project.resolve` let it pass; what is counted and
+flagged is what `accept` would write (line ends and BOM of the file it replaces included), so that the board never promises
+another change than the one that is made.
+"""
+
+import difflib
+import fnmatch
+import hashlib
+import os
+import stat
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.context.prompt import ManifestEntry
+from dce.workspace.project import Project
+from dce.workspace.schema.reading import FileBlock, Reading
+from dce.workspace.tree.file_form import bytes_to_write, is_text, text_of
+
+Change = Literal["new", "modified", "deleted", "same"]
+Opcode = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
+
+MAX_DIFF_LINES = 10_000
+"""Most differing lines (both sides together, common head and tail taken off) compared line by line; more take difflib seconds."""
+
+MAX_READ_BYTES = 64 * 1024 * 1024
+"""Largest workspace file read to compare with: no file of a prompt comes near, and a board must not fill the memory."""
+
+SHRUNK_FILE_MIN_LINES = 20
+"""A file of at most this many lines may shrink freely: small files are rewritten for good reasons."""
+
+SHRUNK_SHARE = 0.6
+"""A file with fewer than this share of its lines left counts as elided."""
+
+_BOM = b"\xef\xbb\xbf"
+
+_SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".docker"})
+_SECRET_NAMES = (
+    *(".env", ".env.*", "*.env", ".envrc", ".netrc", "_netrc", ".npmrc", ".pypirc", ".htpasswd", ".git-credentials"),
+    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "credentials", "credentials.*"),
+    *("secrets.y*ml", "secrets.json", "secrets.toml", "secrets.ini"),
+)
+_NO_SECRETS = ("*.example", "*.sample", "*.template", "*.dist", "*.pub")
+
+
+class FileChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like."""
+
+    path: str
+    change: Change
+    added: int
+    removed: int
+    flags: tuple[str, ...] = ()
+
+
+class Current(msgspec.Struct, frozen=True, kw_only=True):
+    """A path of the workspace as it is now. `data` is None if there is no such file; `problem` says why nothing can be written there."""
+
+    target: Path
+    data: bytes | None = None
+    mode: int | None = None
+    problem: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes on disk; "" if there is no file."""
+        return "" if self.data is None else hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether something other than a readable file stands there."""
+        return self.data is None and bool(self.problem)
+
+
+def changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntry]) -> list[FileChange]:
+    """What each file of an answer would change in the workspace as it is now, in the answer's order."""
+    shown = {entry.path: entry.sha256 for entry in manifest}
+    return [_change(project, block, shown) for block in reading.files]
+
+
+def look(project: Project, path: str) -> Current:
+    """The file at `path` now. Raises DceError outside_workspace."""
+    target = project.resolve(path)
+    for folder in reversed(target.relative_to(project.root).parents):
+        place = project.root / folder
+        if place.exists() and not place.is_dir():
+            return Current(target=target, problem=f"{folder.as_posix()} is a file, not a folder")
+    try:
+        status = target.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            return Current(target=target, problem=f"it is {kind}")
+        if status.st_size > MAX_READ_BYTES:
+            return Current(target=target, problem=f"it is larger than {MAX_READ_BYTES:,} bytes")
+        data = target.read_bytes()
+    except FileNotFoundError:
+        return Current(target=target)
+    except OSError as error:
+        return Current(target=target, problem=f"it cannot be read: {error.strerror}")
+    problem = "" if is_text(data) else "it is not text now"
+    return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode), problem=problem)
+
+
+def is_stale(current: Current, shown_sha256: str | None) -> bool:
+    """Whether a file is not what the prompt showed: edited, vanished, or there without having been shown."""
+    if current.problem:
+        return True
+    return current.sha256 != (shown_sha256 or "")
+
+
+def may_write(current: Current) -> bool:
+    """Whether the file, if there is one, is not protected. Replacing goes by rename, which would not ask; nor does root."""
+    if current.mode is None:
+        return True
+    return bool(current.mode & 0o222) and os.access(current.target, os.W_OK)
+
+
+def unified_diff(before: str, after: str, path: str) -> str:
+    """A unified diff, as `git diff` and `patch` read it; "" if nothing differs."""
+    old, new = _lines(before), _lines(after)
+    parts = []
+    for group in grouped_opcodes(old, new):
+        parts.append(f"@@ -{_span(group[0][1], group[-1][2])} +{_span(group[0][3], group[-1][4])} @@\n")
+        for tag, i1, i2, j1, j2 in group:
+            if tag == "equal":
+                parts += [_diff_line(" ", line) for line in old[i1:i2]]
+            else:
+                parts += [_diff_line("-", line) for line in old[i1:i2]]
+                parts += [_diff_line("+", line) for line in new[j1:j2]]
+    return f"--- a/{path}\n+++ b/{path}\n{''.join(parts)}" if parts else ""
+
+
+def grouped_opcodes(old: Sequence[str], new: Sequence[str]) -> list[Sequence[Opcode]]:
+    """The difference of two lists of lines as a unified diff groups it: hunks of opcodes, three equal lines around."""
+    return [cast("list[Opcode]", group) for group in _Matcher(old, new).get_grouped_opcodes(3)]
+
+
+def count_lines(before: str, after: str) -> tuple[int, int]:
+    """Lines added and removed. Beyond `MAX_DIFF_LINES` moved lines count as unchanged: an honest lower bound, in linear time."""
+    old, new = _lines(before), _lines(after)
+    head, tail = _common(old, new)
+    old, new = old[head : len(old) - tail], new[head : len(new) - tail]
+    if len(old) + len(new) > MAX_DIFF_LINES:
+        lines_before, lines_after = Counter(old), Counter(new)
+        return (lines_after - lines_before).total(), (lines_before - lines_after).total()
+    added = removed = 0
+    for tag, i1, i2, j1, j2 in _opcodes(old, new):
+        if tag != "equal":
+            added, removed = added + j2 - j1, removed + i2 - i1
+    return added, removed
+
+
+def cluster(readings: Mapping[int, Reading], manifest: Sequence[ManifestEntry] = ()) -> dict[int, str]:
+    """Slot → letter: answers that lead to the same files, but for white space at line ends and blank lines, share one.
+
+    "A" is the largest group (ties: the one with the lowest slot). Answers without a file to compare get "". With the prompt's
+    manifest, a file repeated unchanged counts as not written.
+    """
+    shown = {entry.path: entry.sha256 for entry in manifest}
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    letters = {}
+    for slot in sorted(readings):
+        signature = _signature(readings[slot], shown)
+        letters[slot] = ""
+        if signature is not None:
+            groups.setdefault(signature, []).append(slot)
+    ordered = sorted(groups.values(), key=lambda slots: (-len(slots), slots[0]))
+    return letters | {slot: _letter(number) for number, slots in enumerate(ordered) for slot in slots}
+
+
+def touches_secrets(path: str) -> bool:
+    """Whether a path is one where keys and passwords are usually kept. Judged by name only."""
+    *folders, name = path.casefold().split("/")
+    if any(fnmatch.fnmatchcase(name, pattern) for pattern in _NO_SECRETS):
+        return False
+    return not _SECRET_FOLDERS.isdisjoint(folders) or any(
+        fnmatch.fnmatchcase(name, pattern) for pattern in _SECRET_NAMES
+    )
+
+
+def _change(project: Project, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
+    flags = ["touches_secrets"] if touches_secrets(block.path) else []
+    flags += [
+        f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
+    ]
+    try:
+        path = project.canonical(block.path)
+        current = look(project, path)
+    except DceError:
+        added, _ = count_lines("", block.content)
+        return FileChange(path=block.path, change="new", added=added, removed=0, flags=("outside_workspace", *flags))
+    after = bytes_to_write(block.content, current.data)
+    if current.data == after and not current.problem:
+        return FileChange(path=path, change="same", added=0, removed=0, flags=tuple(flags))
+    before_text, after_text = text_of(current.data), text_of(after)
+    added, removed = count_lines(before_text, after_text)
+    if is_stale(current, shown.get(path)):
+        flags.append("stale_base")
+    if _has_shrunk(before_text, after_text):
+        flags.append("elision")
+    is_new = current.data is None and not current.problem
+    return FileChange(
+        path=path, change="new" if is_new else "modified", added=added, removed=removed, flags=tuple(flags)
+    )
+
+
+def _has_shrunk(before: str, after: str) -> bool:
+    lines = len(_lines(before))
+    return lines > SHRUNK_FILE_MIN_LINES and len(_lines(after)) < SHRUNK_SHARE * lines
+
+
+def _plain(data: bytes) -> bytes:
+    return data.removeprefix(_BOM).replace(b"\r\n", b"\n")
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends. Only LF ends a line: `splitlines` would also cut at form feeds and U+2028."""
+    lines = text.split("\n")
+    last = lines.pop()
+    return [line + "\n" for line in lines] + ([last] if last else [])
+
+
+def _common(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
+    """How many lines the two share at their head, and at their tail behind that."""
+    most = min(len(old), len(new))
+    head = tail = 0
+    while head < most and old[head] == new[head]:
+        head += 1
+    most -= head
+    while tail < most and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    return head, tail
+
+
+def _opcodes(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
+    return difflib.SequenceMatcher(None, old, new).get_opcodes()
+
+
+class _Matcher(difflib.SequenceMatcher[str]):
+    """difflib's grouping into hunks over our opcodes: common head and tail taken off first, and a bound on the work."""
+
+    def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
+        super().__init__(None, (), ())
+        self._old, self._new = old, new
+
+    def get_opcodes(self) -> list[Opcode]:
+        old, new = self._old, self._new
+        head, tail = _common(old, new)
+        middle_old, middle_new = old[head : len(old) - tail], new[head : len(new) - tail]
+        if len(middle_old) + len(middle_new) > MAX_DIFF_LINES:
+            middle: list[Opcode] = [("replace", 0, len(middle_old), 0, len(middle_new))]
+        else:
+            middle = _opcodes(middle_old, middle_new)
+        shifted = [(tag, i1 + head, i2 + head, j1 + head, j2 + head) for tag, i1, i2, j1, j2 in middle]
+        first: list[Opcode] = [("equal", 0, head, 0, head)] if head else []
+        last: list[Opcode] = [("equal", len(old) - tail, len(old), len(new) - tail, len(new))] if tail else []
+        return first + shifted + last
+
+
+def _span(start: int, stop: int) -> str:
+    length = stop - start
+    if length == 1:
+        return str(start + 1)
+    return f"{start + 1 if length else start},{length}"
+
+
+def _diff_line(sign: str, line: str) -> str:
+    return sign + (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+
+
+def _signature(reading: Reading, shown: Mapping[str, str]) -> tuple[tuple[str, str], ...] | None:
+    if reading.parse == "failed" or not reading.files:
+        return None
+    resulting = {
+        block.path.removeprefix("./"): normalised(block.content)
+        for block in reading.files
+        if not _is_echo(block, shown.get(block.path.removeprefix("./")))
+    }
+    return tuple(sorted(resulting.items()))
+
+
+def _is_echo(block: FileBlock, shown_sha256: str | None) -> bool:
+    """Whether a block repeats the file that the prompt showed, whatever line ends and BOM the file has on disk."""
+    if shown_sha256 is None:
+        return False
+    plain = _plain(block.content.encode("utf-8", "surrogatepass"))
+    for text in (plain, plain.removesuffix(b"\n")):
+        for form in (text, text.replace(b"\n", b"\r\n")):
+            if shown_sha256 in {hashlib.sha256(data).hexdigest() for data in (form, _BOM + form)}:
+                return True
+    return False
+
+
+def normalised(content: str) -> str:
+    """A text without white space at line ends and without blank lines: what is alike under it is taken for the same."""
+    return "\n".join(line.rstrip() for line in content.splitlines() if line.strip())
+
+
+def _letter(number: int) -> str:
+    """0 → A, 25 → Z, 26 → AA."""
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

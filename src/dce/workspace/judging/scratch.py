@@ -1,0 +1,98 @@
+"""A scratch copy of the workspace: its listed files, binary ones too, and on top the files of a response.
+
+What must always hold: the workspace is only read; nothing in the copy shares an inode with it or links into it; a response's
+path passes the same gate as in the workspace.
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from dce.wire.errors import DceError
+from dce.workspace.judging.compare import look
+from dce.workspace.project import Project
+from dce.workspace.schema.reading import Reading
+from dce.workspace.tree.file_form import bytes_to_write
+from dce.workspace.tree.files import list_files
+
+MAX_COPY_BYTES = 2 * 1024**3
+"""Largest workspace copied: two copies at once must fit on a developer's disk."""
+
+
+class Scratch:
+    """The folders of one copy: `root` is the workspace's, `home` and `tmp` are for the processes that run in it."""
+
+    def __init__(self, base: Path, name: str) -> None:
+        self.base = base
+        self.root = base / "workspace" / name
+        self.home = base / "home"
+        self.tmp = base / "tmp"
+
+    def fill(self, project: Project, reading: Reading | None) -> None:
+        """Copies the workspace and writes the response's files over it. Raises DceError invalid_input if it is too large."""
+        for folder in (self.root, self.home, self.tmp):
+            folder.mkdir(parents=True)
+        size = 0
+        for source, relative in _sources(project):
+            size += _copy(project, source, self.root / relative)
+            if size > MAX_COPY_BYTES:
+                raise DceError(
+                    "invalid_input",
+                    f"the workspace is too large to be copied for checks: over {MAX_COPY_BYTES >> 30} GiB",
+                    hint="List large files in .gitignore; ignored files are not copied.",
+                )
+        if reading is not None:
+            self._write(reading)
+
+    def _write(self, reading: Reading) -> None:
+        copy = Project(self.root)
+        for block in reading.files:
+            # What accept would refuse is left out here, too: the board's flags say so.
+            with contextlib.suppress(DceError):
+                current = look(copy, block.path)
+                if current.is_blocked:
+                    continue
+                data = bytes_to_write(block.content, current.data)
+                current.target.parent.mkdir(parents=True, exist_ok=True)
+                current.target.unlink(missing_ok=True)  # it may be read-only
+                current.target.write_bytes(data)
+                if current.mode is not None:
+                    current.target.chmod(current.mode)
+
+    def remove(self) -> None:
+        """Deletes it all, also what a check made undeletable by mode. What still resists is left to the system's cleaning."""
+
+        def unlock(_: object, path: str, __: object) -> None:
+            with contextlib.suppress(OSError):
+                Path(path).parent.chmod(0o700)
+                Path(path).chmod(0o700)
+                (os.rmdir if Path(path).is_dir() else os.unlink)(path)
+
+        shutil.rmtree(self.base, onerror=unlock)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+def _sources(project: Project) -> Iterator[tuple[Path, str]]:
+    for entry in list_files(project):
+        yield project.root / entry.path, entry.path
+
+
+def _copy(project: Project, source: Path, target: Path) -> int:
+    """Copies one file with its mode; gives its bytes. Links stay links if they lead to something inside; other kinds are left out."""
+    try:
+        status = source.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            real = Path(os.path.realpath(source))
+            if real.is_relative_to(project.root):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(os.path.relpath(real, source.parent))
+        elif stat.S_ISREG(status.st_mode):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target, follow_symlinks=False)
+            return status.st_size
+    except (FileNotFoundError, PermissionError):
+        pass  # listed, but gone meanwhile, or not ours to read: the check will say if it needs it
+    return 0

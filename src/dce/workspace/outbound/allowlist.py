@@ -1,0 +1,78 @@
+"""`.dceallow`: what a team has looked at and found to be no secret, or none that matters. One line each, to be committed.
+
+A line is a finding's fingerprint (that value, wherever it stands) or a path pattern as in .gitignore (every finding in such
+files); `#` begins a comment.
+"""
+
+import re
+from collections.abc import Iterable
+
+import pathspec
+
+from dce.wire.errors import DceError
+from dce.workspace.outbound.secrets import FINGERPRINT_CHARS, Finding
+from dce.workspace.project import Project
+
+ALLOW_FILE = ".dceallow"
+
+MAX_ALLOW_BYTES = 1_000_000
+"""Largest allow-list: beyond, something else was put there."""
+
+_FINGERPRINT = re.compile(rf"[0-9a-f]{{{FINGERPRINT_CHARS}}}")
+_HEADER = "# Findings of `dce secrets` that are no secrets: a fingerprint or a path pattern a line.\n"
+
+
+class AllowList:
+    """The workspace's allow-list as it was when read."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        entries = [entry for line in lines if (entry := _entry(line))]
+        self._fingerprints = frozenset(entry for entry in entries if _FINGERPRINT.fullmatch(entry))
+        patterns = [entry for entry in entries if not _FINGERPRINT.fullmatch(entry)]
+        try:
+            self._paths = pathspec.GitIgnoreSpec.from_lines(patterns)
+        except ValueError as error:
+            raise DceError("invalid_input", f"{ALLOW_FILE} holds a pattern that cannot be read: {error}.") from error
+
+    @classmethod
+    def of(cls, project: Project) -> "AllowList":
+        """That of a workspace; none is an empty one. Raises invalid_input for a file that is no such list."""
+        path = project.root / ALLOW_FILE
+        try:
+            if path.stat().st_size > MAX_ALLOW_BYTES:
+                raise DceError("invalid_input", f"{path} is too large to be an allow-list.")
+            return cls(path.read_text(encoding="utf-8").splitlines())
+        except FileNotFoundError:
+            return cls(())
+        except (OSError, UnicodeDecodeError) as error:
+            raise DceError("invalid_input", f"{path} cannot be read: {error}.") from error
+
+    def unresolved(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """Those that the list does not allow."""
+        return tuple(found for found in findings if not self.allows(found.path, found.fingerprint))
+
+    def allows(self, path: str, fingerprint: str) -> bool:
+        """Whether a value, or everything in a file, was found to be harmless."""
+        return fingerprint in self._fingerprints or (bool(path) and self._paths.match_file(path))
+
+
+def allow(project: Project, entries: Iterable[str], reason: str = "") -> tuple[str, ...]:
+    """Adds fingerprints and path patterns to the list; gives those that were not there. Raises invalid_input."""
+    path = project.root / ALLOW_FILE
+    try:
+        before = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        before = _HEADER
+    known = {_entry(line) for line in before.splitlines()}
+    added = [entry for entry in dict.fromkeys(map(str.strip, entries)) if entry not in known]
+    if any(not entry or entry.startswith("#") or not entry.isprintable() for entry in added):
+        raise DceError("invalid_input", "An entry is a fingerprint that `dce secrets scan` shows, or a path pattern.")
+    comment = f"  # {' '.join(reason.split())}" if reason.strip() else ""
+    text = before if not before or before.endswith("\n") else before + "\n"
+    AllowList(added)  # a pattern that cannot be read is refused before it is written
+    path.write_text(text + "".join(f"{entry}{comment}\n" for entry in added), encoding="utf-8")
+    return tuple(added)
+
+
+def _entry(line: str) -> str:
+    return "" if line.lstrip().startswith("#") else line.partition(" #")[0].strip()

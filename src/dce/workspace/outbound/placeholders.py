@@ -1,0 +1,81 @@
+"""Placeholders for secrets: `__DCE_SECRET_7__` goes out, the value stays here, and comes back into the files of an answer.
+
+What must always hold: the same value has the same placeholder for the life of the workspace (so that prompts stay the same bytes,
+and share a prefix); a placeholder is a number, from which nothing about the value can be learnt; the values leave the store by no
+export.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.outbound.secrets import fingerprint, hits
+from dce.workspace.schema.reading import Reading
+
+META_KEY = "secret_placeholders"
+"""Where in the store's meta table the values are: a JSON list, a placeholder's number being the place in it, from 1."""
+
+_PLACEHOLDER = re.compile(r"__DCE_SECRET_(\d{1,9})__")
+
+
+class MetaStore(Protocol):
+    """What placeholders need of the store."""
+
+    def meta_get(self, key: str) -> str | None:
+        """The value under `key`, None if there is none."""
+
+    def meta_set(self, key: str, value: str) -> None:
+        """Keeps `value` durably."""
+
+
+class Placeholders:
+    """The workspace's secrets that were ever replaced."""
+
+    def __init__(self, store: MetaStore) -> None:
+        self._store = store
+
+    def hide(self, text: str, path: str, is_allowed: Callable[[str, str], bool]) -> str:
+        """`text` with a placeholder for each secret that is not allowed. Raises invalid_input if it already holds placeholders."""
+        content = text.encode("utf-8", "surrogatepass")
+        found = [hit for hit in hits(content, path) if not is_allowed(path, fingerprint(content[hit.start : hit.end]))]
+        if not found:
+            return text
+        if _PLACEHOLDER.search(text):
+            raise DceError(
+                "invalid_input",
+                f"{path or 'The text'} holds both secrets and text that looks like placeholders for them.",
+                hint="Take it out of the selection, or rename what looks like __DCE_SECRET_1__.",
+            )
+        known = self._values()
+        parts, at = [], 0
+        for hit in found:
+            value = content[hit.start : hit.end].decode("utf-8", "surrogatepass")
+            if value not in known:
+                known.append(value)
+            parts += [content[at : hit.start], b"__DCE_SECRET_%d__" % (known.index(value) + 1)]
+            at = hit.end
+        parts.append(content[at:])
+        if len(known) > len(self._values()):
+            self._store.meta_set(META_KEY, msgspec.json.encode(known).decode())
+        return b"".join(parts).decode("utf-8", "surrogatepass")
+
+    def restore(self, text: str) -> str:
+        """`text` with the values back in their places. A number that was never given out stays as it is."""
+        if not _PLACEHOLDER.search(text):
+            return text
+        known = self._values()
+        return _PLACEHOLDER.sub(
+            lambda match: known[number] if (number := int(match[1]) - 1) in range(len(known)) else match[0], text
+        )
+
+    def restored(self, reading: Reading) -> Reading:
+        """An answer whose files have the values back. What it says about them keeps the placeholders."""
+        files = tuple(msgspec.structs.replace(file, content=self.restore(file.content)) for file in reading.files)
+        return reading if files == reading.files else msgspec.structs.replace(reading, files=files)
+
+    def _values(self) -> list[str]:
+        value = self._store.meta_get(META_KEY)
+        return [] if value is None else msgspec.json.decode(value, type=list[str])

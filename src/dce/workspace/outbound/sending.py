@@ -1,0 +1,253 @@
+"""What may leave this machine: nothing to a host that was not agreed to, and no secret that was not looked at.
+
+Every request with text in it passes here (`GuardedProvider`), whichever UI or verb it comes from. A host is agreed to once a workspace,
+in view of what would be sent. A gateway on this machine needs neither: there nothing leaves it, as far as we can know.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.context.prompt import PromptInput
+from dce.workspace.generating.provider import GenerationRequest, Model, Provider, ProviderEvent
+from dce.workspace.judging.compare import touches_secrets
+from dce.workspace.outbound.allowlist import AllowList
+from dce.workspace.outbound.placeholders import MetaStore, Placeholders
+from dce.workspace.outbound.secrets import Finding, fingerprint, scan
+from dce.workspace.project import Project
+
+CONSENT_KEY = "consent:"
+CLEARED_KEY = "cleared:"
+HIDDEN_KEY = "hidden_secrets"
+"""Keys in the store's meta table: hosts that were agreed to, prompts whose findings were all allowed where they stand, and the
+findings for which placeholders go out whatever the policy."""
+
+POLICIES = ("refuse", "placeholder", "exclude")
+"""What is done about secrets: refuse to send, put placeholders in their places, or leave their files out."""
+
+MAX_NAMED = 5
+"""How many findings and files a message names."""
+
+MAX_REMEMBERED = 5_000
+"""Texts whose findings are remembered, for processes that live long; scanning one anew takes milliseconds."""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
+
+
+class Consignment(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be sent where: what a person is shown before agreeing. `size` in bytes; `files` are paths."""
+
+    host: str
+    size: int
+    files: tuple[str, ...]
+
+    def describe(self) -> str:
+        """In one line."""
+        named = ", ".join(self.files[:MAX_NAMED]) + (", …" if len(self.files) > MAX_NAMED else "")
+        files = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
+        return f"{self.size:,} bytes with {files}{f' ({named})' if named else ''} to {self.host}"
+
+
+class Sending:
+    """What this workspace lets out to the server at `url`."""
+
+    def __init__(self, project: Project, store: MetaStore, url: str, policy: str) -> None:
+        self._project = project
+        self._store = store
+        self.policy = policy
+        self.placeholders = Placeholders(store)
+        self._scanned: dict[tuple[str, str], tuple[Finding, ...]] = {}
+        parts = urlsplit(url)
+        self.is_local = (parts.hostname or "").casefold() in _LOOPBACK or (parts.hostname or "").startswith("127.")
+        self.host = parts.netloc.rpartition("@")[2].casefold()
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether this host may have what this workspace sends."""
+        return self.is_local or self._store.meta_get(CONSENT_KEY + self.host) is not None
+
+    def agree(self) -> None:
+        """Remembers that this host may."""
+        self._store.meta_set(CONSENT_KEY + self.host, "yes")
+
+    def findings(self, inputs: PromptInput) -> tuple[Finding, ...]:
+        """The secrets in what a prompt is made of that nobody has allowed, files first. Texts of cycles have names in brackets."""
+        allowed = AllowList.of(self._project)
+        found = [finding for path, text in _texts(inputs).items() for finding in self._scan(text, path)]
+        # With placeholders in it, a file whose name is telling holds nothing to hide.
+        files = () if self.policy == "placeholder" else inputs.files
+        names = [_by_name(file.path) for file in files if touches_secrets(file.path)]
+        return allowed.unresolved([*found, *names])
+
+    def unresolved(self, found: Sequence[Finding]) -> tuple[Finding, ...]:
+        """Those of some findings that nobody has allowed, nor chosen a placeholder for."""
+        hidden = {finding.fingerprint for finding in self.hidden()}
+        return AllowList.of(self._project).unresolved(each for each in found if each.fingerprint not in hidden)
+
+    def apply(self, inputs: PromptInput) -> PromptInput:
+        """The inputs as the policy lets them go. Files left out are not in it; texts of cycles can only have placeholders."""
+        chosen = frozenset(finding.fingerprint for finding in self.hidden())
+        if self.policy == "refuse" and not chosen:
+            return inputs
+        allowed = AllowList.of(self._project)
+        found = {finding.path for finding in self.findings(inputs) if finding.fingerprint not in chosen}
+        if not found and not chosen:
+            return inputs
+        files = inputs.files
+        if self.policy == "exclude":
+            files = tuple(file for file in files if file.path not in found)
+
+        def stays(path: str, fingerprint: str) -> bool:
+            return allowed.allows(path, fingerprint) or (self.policy == "refuse" and fingerprint not in chosen)
+
+        def hide(text: str, path: str = "") -> str:
+            return self.placeholders.hide(text, path, stays)
+
+        files = tuple(msgspec.structs.replace(file, text=hide(file.text, file.path)) for file in files)
+        cycles = [
+            msgspec.structs.replace(
+                cycle,
+                title=hide(cycle.title),
+                context=hide(cycle.context),
+                ephemeral=hide(cycle.ephemeral),
+                summary=hide(cycle.summary),
+            )
+            for cycle in (*inputs.history, inputs.cycle)
+        ]
+        return msgspec.structs.replace(
+            inputs, files=files, scope=hide(inputs.scope), history=tuple(cycles[:-1]), cycle=cycles[-1]
+        )
+
+    def hidden(self) -> tuple[Finding, ...]:
+        """The findings for which a person chose placeholders, as they were found."""
+        value = self._store.meta_get(HIDDEN_KEY)
+        return () if value is None else msgspec.json.decode(value, type=tuple[Finding, ...])
+
+    def hide(self, finding: Finding) -> None:
+        """From now on a placeholder goes out in place of this value. Raises invalid_input for a finding that is a file's name."""
+        if finding.rule == SECRET_FILE:
+            raise DceError("invalid_input", f"{finding.path} is a finding by its name: allow it, or leave it out.")
+        others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
+        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
+
+    def show(self, fingerprint: str) -> None:
+        """No placeholder for this value any more."""
+        others = [known for known in self.hidden() if known.fingerprint != fingerprint]
+        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode(others).decode())
+
+    def clear(self, inputs: PromptInput, text: str) -> None:
+        """Lets a prompt (`text`, made of `inputs`) go. Raises secrets_found naming places, or consent_needed naming what and where."""
+        if self.is_local:
+            return
+        found = self.findings(inputs)
+        if found:
+            raise _refusal(found, self.host)
+        if not self.is_agreed:
+            raise self._unagreed(text, tuple(file.path for file in inputs.files))
+        if self._unallowed(text):  # allowed by path: where the text alone is known, that cannot be seen
+            self._store.meta_set(CLEARED_KEY + _sha256(text), "yes")
+
+    def consignment(self, inputs: PromptInput, text: str) -> Consignment:
+        """What would be sent where."""
+        return Consignment(host=self.host, size=len(text.encode()), files=tuple(file.path for file in inputs.files))
+
+    def check(self, text: str) -> None:
+        """As `clear`, for a prompt of which only the text is known: one of an earlier generation."""
+        if self.is_local:
+            return
+        if not self.is_agreed:
+            raise self._unagreed(text, ())
+        if self._store.meta_get(CLEARED_KEY + _sha256(text)) is None and (found := self._unallowed(text)):
+            raise _refusal(found, self.host)
+
+    def may_count(self, text: str) -> bool:
+        """Whether a text may be sent to be counted."""
+        return self.is_local or (self.is_agreed and not self._unallowed(text))
+
+    def _unallowed(self, text: str) -> tuple[Finding, ...]:
+        return AllowList.of(self._project).unresolved(self._scan(text, ""))
+
+    def _unagreed(self, text: str, files: tuple[str, ...]) -> DceError:
+        what = Consignment(host=self.host, size=len(text.encode()), files=files)
+        return DceError(
+            "consent_needed", f"{self.host} has not been sent anything yet: this would send {what.describe()}."
+        )
+
+    def _scan(self, text: str, path: str) -> tuple[Finding, ...]:
+        key = (_sha256(text), path)
+        if key not in self._scanned:
+            if len(self._scanned) >= MAX_REMEMBERED:
+                self._scanned.clear()
+            self._scanned[key] = scan(text, path)
+        return self._scanned[key]
+
+
+SECRET_FILE = "secret-file"  # noqa: S105 - a rule's name
+"""The rule of a file whose name says that it is for keys or passwords."""
+
+
+class GuardedProvider:
+    """A provider that asks `Sending` before any prompt goes out, however the request came about."""
+
+    def __init__(self, provider: Provider, sending: Sending) -> None:
+        self._provider = provider
+        self._sending = sending
+
+    @property
+    def name(self) -> str:
+        """The provider's."""
+        return self._provider.name
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """See `Provider.stream`. Raises secrets_found and consent_needed before anything is sent."""
+        await asyncio.to_thread(self._sending.check, request.prompt)
+        async with aclosing(self._provider.stream(request)) as events:
+            async for event in events:
+                yield event
+
+    async def stop(self, stream_id: str, index: int | None) -> None:
+        """See `Provider.stop`."""
+        await self._provider.stop(stream_id, index)
+
+    async def models(self) -> list[Model]:
+        """See `Provider.models`."""
+        return await self._provider.models()
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """See `Provider.count`. Raises as `stream` if one of the texts may not be sent."""
+        for text in texts:
+            await asyncio.to_thread(self._sending.check, text)
+        return await self._provider.count(texts)
+
+
+def _texts(inputs: PromptInput) -> Mapping[str, str]:
+    """Everything in a prompt that somebody wrote, by where it stands."""
+    texts = {file.path: file.text for file in inputs.files}
+    texts["[project scope]"] = inputs.scope
+    for cycle in (*inputs.history, inputs.cycle):
+        texts[f"[cycle {cycle.id}]"] = "\n".join((cycle.title, cycle.context, cycle.ephemeral, cycle.summary))
+    return texts
+
+
+def _by_name(path: str) -> Finding:
+    return Finding(
+        path=path, line=1, column=1, rule=SECRET_FILE, masked="its name", fingerprint=fingerprint(path.encode())
+    )
+
+
+def _refusal(found: Sequence[Finding], host: str) -> DceError:
+    shown = [f"{item.path or 'prompt'}:{item.line} {item.rule} {item.masked} [{item.fingerprint}]" for item in found]
+    more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    return DceError(
+        "secrets_found",
+        f"{len(found)} possible secret{'s' * (len(found) != 1)} would go to {host}: {'; '.join(shown[:MAX_NAMED])}{more}",
+    )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

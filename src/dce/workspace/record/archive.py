@@ -1,0 +1,276 @@
+"""The record as a bundle: one JSON document a line, to carry a workspace's history to another machine and back.
+
+Lines in order: a header (with the selection and the named sets), prompts with their manifests, cycles, generations, responses in
+all their versions, check reports, and an end that says how many lines there were. What must always hold: what comes in is checked
+whole before anything of it is kept (`Checker`); a bundle that was cut off is refused, never taken for a short one. The journal
+of accepted files is not part of it: it belongs to the files of one folder.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.context.prompt import Prompt
+from dce.workspace.generating.generation import Generation
+from dce.workspace.generating.response import Response
+
+if TYPE_CHECKING:
+    from dce.workspace.record.store import Store
+
+FORMAT = "dce-history"
+VERSION = 1
+"""Grows when a reader of an older DCE could misread a bundle."""
+
+MAX_LINE_BYTES = 256 * 1024 * 1024
+"""Longest line read: a prompt of any model there is, many times over."""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
+    """The first line. `selection`: the files selected; `sets`: the named selections."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    created_at: float = 0
+    selection: tuple[str, ...] = ()
+    sets: Mapping[str, tuple[str, ...]] = {}
+
+
+class PromptRecord(msgspec.Struct, frozen=True, kw_only=True, tag="prompt"):
+    """The exact prompt, its manifest, and the grammar that went with it."""
+
+    prompt: Prompt
+    grammar: str | None = None
+    created_at: float = 0
+
+
+class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cycle"):
+    """A cycle. `extra` holds what another tool kept with it and this one has no place for."""
+
+    id: int
+    title: str = ""
+    context: str = ""
+    ephemeral: str = ""
+    chosen_generation: int | None = None
+    chosen_slot: int | None = None
+    card: str = ""
+    created_at: float = 0
+    updated_at: float = 0
+    extra: Mapping[str, Any] = {}
+
+
+class GenerationRecord(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
+    """A generation; its prompt and cycle come before it."""
+
+    generation: Generation
+
+
+class ResponseRecord(msgspec.Struct, frozen=True, kw_only=True, tag="response"):
+    """One version of a response; its generation comes before it."""
+
+    response: Response
+
+
+class ChecksRecord(msgspec.Struct, frozen=True, kw_only=True, tag="checks"):
+    """What the project's checks said of one version of a response, as it was kept."""
+
+    generation: int
+    slot: int
+    version: int
+    report: msgspec.Raw
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
+    """The last line: how many came before it."""
+
+    records: int
+
+
+Record = Header | PromptRecord | CycleRecord | GenerationRecord | ResponseRecord | ChecksRecord | End
+
+_DECODER = msgspec.json.Decoder(Record)
+
+
+def records_of(store: "Store", header: Header, only: Iterable[int] | None = None) -> Iterator[Record]:
+    """The whole record of a store (or of some cycles), a text at a time. Raises DceError not_found for an unknown cycle."""
+    cycles = store.list_cycles() if only is None else [store.get_cycle(cycle_id) for cycle_id in sorted(set(only))]
+    count = 1
+    yield header
+    for record in _body(store, [cycle.id for cycle in cycles]):
+        count += 1
+        yield record
+    yield End(records=count)
+
+
+def _body(store: "Store", cycle_ids: list[int]) -> Iterator[Record]:
+    generations = [generation for cycle_id in cycle_ids for generation in store.generations(cycle_id)]
+    for sha256 in dict.fromkeys(generation.prompt_sha256 for generation in generations):
+        yield PromptRecord(prompt=store.get_prompt(sha256), grammar=store.get_grammar(sha256))
+    for cycle_id in cycle_ids:
+        cycle = store.get_cycle(cycle_id)
+        yield CycleRecord(
+            id=cycle.id,
+            title=cycle.title,
+            context=cycle.context,
+            ephemeral=cycle.ephemeral,
+            chosen_generation=cycle.chosen_generation,
+            chosen_slot=cycle.chosen_slot,
+            card=cycle.card,
+            created_at=cycle.created_at,
+            updated_at=cycle.updated_at,
+            extra=store.origin_extra(cycle.id),
+        )
+    for generation in generations:
+        yield GenerationRecord(generation=generation)
+        for slot in store.slots(generation.id):
+            for response in store.versions(generation.id, slot):
+                yield ResponseRecord(response=response)
+        for slot, version, report in store.raw_check_reports(generation.id):
+            yield ChecksRecord(generation=generation.id, slot=slot, version=version, report=msgspec.Raw(report))
+
+
+def write_bundle(path: Path, records: Iterable[Record]) -> int:
+    """Writes a bundle, whole or not at all; gives its lines. Only its owner may read it: it holds the project's texts."""
+    lines = 0
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for record in records:
+                    file.write(msgspec.json.encode(record) + b"\n")
+                    lines += 1
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
+    return lines
+
+
+def read_bundle(path: Path) -> Iterator[Record]:
+    """The records of a bundle, a line at a time. Raises DceError invalid_input naming the line."""
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(MAX_LINE_BYTES):
+            number += 1
+            try:
+                yield _DECODER.decode(line)
+            except (msgspec.MsgspecError, RecursionError) as error:
+                raise DceError("invalid_input", f"{path}, line {number}: {error}") from error
+
+
+class Checker:
+    """Holds the rules between records: what is referred to came before, nothing comes twice, the end tells the count."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._is_ended = False
+        self._prompts: set[str] = set()
+        self._cycles: set[int] = set()
+        self._generations: dict[int, int] = {}
+        self._responses: set[tuple[int, int, int]] = set()
+        self._chosen: list[CycleRecord] = []
+
+    def check_all(self, records: Iterable[Record]) -> None:
+        """Takes all, and the end. Raises DceError invalid_input."""
+        for record in records:
+            self.take(record)
+        self.finish()
+
+    def take(self, record: Record) -> None:
+        """The next record. Raises DceError invalid_input."""
+        if self._is_ended:
+            raise _wrong("something stands behind its end")
+        if isinstance(record, Header) != (self._count == 0):
+            raise _wrong("it must begin with one header")
+        if isinstance(record, Header):
+            self._header(record)
+        elif isinstance(record, End):
+            if record.records != self._count:
+                raise _wrong(f"its end tells of {record.records} lines, and there are {self._count}")
+            self._is_ended = True
+        else:
+            self._body(record)
+        self._count += 1
+
+    def finish(self) -> None:
+        """Nothing more comes. Raises DceError invalid_input if something is missing."""
+        if not self._is_ended:
+            raise _wrong("it has no end: it was cut off")
+        for cycle in self._chosen:
+            if self._generations.get(cycle.chosen_generation or 0) != cycle.id:
+                raise _wrong(
+                    f"cycle {cycle.id} has chosen a response of generation {cycle.chosen_generation}, which is not its own"
+                )
+
+    def _header(self, header: Header) -> None:
+        if header.format != FORMAT:
+            raise _wrong(f"its format is {header.format!r}")
+        if not all(name.strip() and name.isprintable() for name in header.sets):
+            raise _wrong("a selection set has a name that is none")
+        if header.version > VERSION:
+            raise DceError(
+                "invalid_input",
+                f"the bundle has version {header.version}, this DCE reads up to {VERSION}",
+                hint="Update DCE.",
+            )
+
+    def _body(self, record: PromptRecord | CycleRecord | GenerationRecord | ResponseRecord | ChecksRecord) -> None:
+        if isinstance(record, PromptRecord):
+            self._prompt(record.prompt)
+        elif isinstance(record, CycleRecord):
+            _new(self._cycles, record.id, f"cycle {record.id}")
+            if record.id < 0:
+                raise _wrong(f"a cycle has the number {record.id}")
+            if record.chosen_generation is not None:
+                self._chosen.append(record)
+        elif isinstance(record, GenerationRecord):
+            self._generation(record.generation)
+        elif isinstance(record, ResponseRecord):
+            response = record.response
+            _known(self._generations, response.generation, "generation")
+            key = (response.generation, response.slot, response.version)
+            _new(
+                self._responses,
+                key,
+                f"response {response.slot} v{response.version} of generation {response.generation}",
+            )
+            if response.slot < 1 or response.version < 1:
+                raise _wrong(f"a response has slot {response.slot} and version {response.version}")
+        else:
+            _known(self._responses, (record.generation, record.slot, record.version), "response")
+
+    def _prompt(self, prompt: Prompt) -> None:
+        _new(self._prompts, prompt.sha256, f"prompt {prompt.sha256}")
+        if hashlib.sha256(prompt.text.encode()).hexdigest() != prompt.sha256:
+            raise _wrong(f"prompt {prompt.sha256} is not the text of that hash")
+
+    def _generation(self, generation: Generation) -> None:
+        _known(self._cycles, generation.cycle, "cycle")
+        _known(self._prompts, generation.prompt_sha256, "prompt")
+        _new(self._generations.keys(), generation.id, f"generation {generation.id}")
+        self._generations[generation.id] = generation.cycle
+
+
+def _known(known: Any, key: Any, what: str) -> None:
+    if key not in known:
+        raise _wrong(f"it refers to {what} {key}, which does not come before")
+
+
+def _new(known: Any, key: Any, what: str) -> None:
+    if key in known:
+        raise _wrong(f"{what} comes twice")
+    if isinstance(known, set):
+        known.add(key)
+
+
+def _wrong(why: str) -> DceError:
+    return DceError("invalid_input", f"this is no whole history: {why}", hint="Nothing was changed.")

@@ -1,0 +1,50 @@
+"""Why a file can or cannot go into a prompt: the one answer to "where is my file?", naming the rule and where it stands."""
+
+import re
+
+from dce.wire.errors import DceError
+from dce.workspace.judging.compare import touches_secrets
+from dce.workspace.project import Project
+from dce.workspace.tree.exclude import Excludes
+from dce.workspace.tree.files import git_output, list_files, read_text
+
+_RULE = re.compile(r"(?P<place>[^\n]*?:\d+):(?P<pattern>[^\t\n]+)\t")
+"""git's "file:line:pattern<tab>path"."""
+
+PROMPT_FILE = "prompt.md"
+
+
+def why(project: Project, path: str) -> str:
+    """Why a file is left out; "" if it can go in. Raises outside_workspace and not_found."""
+    real = project.resolve(path)
+    name = project.canonical(path)
+    if not real.exists():
+        raise DceError("not_found", f"There is no file {name} in the workspace.")
+    if real.is_dir():
+        raise DceError("invalid_input", f"{name} is a folder: ask about one of its files.")
+    if name == PROMPT_FILE:
+        return "it is DCE's own output, which would double with every cycle"
+    entry = next((entry for entry in list_files(project) if entry.path == name), None)
+    if entry is None:
+        return _ignored(project, name)
+    if entry.excluded:
+        return entry.excluded
+    if excluded := Excludes.of(project).reason(name):
+        return excluded
+    try:
+        read_text(project, name)
+    except DceError as error:
+        return error.message
+    if touches_secrets(name):
+        return (
+            "its name says that it holds keys or passwords: it is taken only if named in full, and then it is a finding"
+        )
+    return ""
+
+
+def _ignored(project: Project, name: str) -> str:
+    """The ignore rule that hits a file, with the file and line where it stands."""
+    found = _RULE.match(git_output(project.root, ["check-ignore", "--verbose", "--", name]))
+    if found:
+        return f"ignored by {found['pattern']!r} ({found['place']}); `dce select add {name}` takes it all the same"
+    return f"ignored by a .gitignore; `dce select add {name}` takes it all the same"
