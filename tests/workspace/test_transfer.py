@@ -13,6 +13,7 @@ from dce.wire.errors import DceError
 from dce.workspace.generating.response import News, Status
 from dce.workspace.project import Project
 from dce.workspace.record.backups import EVERY_S, KEEP, Backups
+from dce.workspace.record.records_judging import Judgement
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.record.transfer import export_history, import_history
 from dce.workspace.settings import Settings
@@ -43,10 +44,29 @@ def _fill(workspace: Workspace) -> None:
     store.insert_versions(generation.id, [1])
     again = msgspec.structs.replace(store.response(generation.id, 1), status=Status.TRUNCATED, text="one again")
     store.save_ends([again])
+    store.put_judgement(
+        Judgement(generation=generation.id, slot=1, version=1, mark="rejected", note="too long\nby far"), 1.0
+    )
+    store.put_judgement(Judgement(generation=generation.id, slot=2, version=1, mark="shortlisted", rating=4), 1.0)
     store.put_check_report(generation.id, 2, 1, News(thinking_offset=0, thinking="", text_offset=0, text="any report"))
     running = store.response(generation.id, 3)
     store.save_progress([(running, News(thinking_offset=0, thinking="", text_offset=0, text="so far"))])
     workspace.cycles.choose(second.id, generation.id, 2)
+
+
+FILES = ("a.py", "b.py", "c.csv")
+
+
+def _choose_files(workspace: Workspace) -> None:
+    """Three files, one as an outline and one by a page, as the selection and as a set beside one that shows its file whole."""
+    for name in FILES:
+        (workspace.project.root / name).write_text("a = 1\n")
+    workspace.selection.add(["a.py"])
+    workspace.selection.save("core")
+    workspace.selection.add(["b.py", "c.csv"])
+    workspace.selection.show(["b.py"], "outline")
+    workspace.selection.save("half")
+    workspace.selection.show(["b.py"], "head-tail")
 
 
 def _content(path: Path) -> list[dict[str, Any]]:
@@ -63,20 +83,58 @@ def _content(path: Path) -> list[dict[str, Any]]:
 def test_a_history_comes_back_as_it_was(tmp_path: Path, clock: Iterator[float]) -> None:
     """Exported, imported into a fresh workspace and exported again, nothing differs but that a running response was interrupted."""
     with _workspace(tmp_path / "one", clock) as one:
-        (tmp_path / "one" / "a.py").write_text("a = 1\n")
-        one.selection.add(["a.py"])
-        one.selection.save("core")
+        _choose_files(one)
         _fill(one)
         export_history(one, tmp_path / "first.dce")
     with _workspace(tmp_path / "two", clock) as two:
-        (tmp_path / "two" / "a.py").write_text("a = 1\n")
+        for name in FILES:
+            (two.project.root / name).write_text("a = 1\n")
         report = import_history(two, tmp_path / "first.dce")
-        assert (report.cycles, report.responses, report.selected) == ({0: 0, 1: 1, 2: 2}, 4, ("a.py",))
-        assert (report.sets, two.selection.sets()) == (("core",), {"core": ("a.py",)})
+        assert (report.cycles, report.responses, report.selected) == ({0: 0, 1: 1, 2: 2}, 4, FILES)
+        assert (report.sets, two.selection.sets()) == (("core", "half"), {"core": ("a.py",), "half": FILES})
         assert two.store.response(1, 3).status is Status.INTERRUPTED
         assert two.store.response(1, 3).text == "so far"
         export_history(two, tmp_path / "second.dce")
     assert _content(tmp_path / "first.dce") == _content(tmp_path / "second.dce")
+
+
+def test_a_bundle_of_the_first_version_is_read(tmp_path: Path, clock: Iterator[float]) -> None:
+    """A bundle written before judgements and levels of detail were part of it comes in whole; a newer one than ours asks for an update."""
+    with _workspace(tmp_path / "one", clock) as one:
+        _choose_files(one)
+        _fill(one)
+        export_history(one, tmp_path / "f.dce")
+    lines = [json.loads(line) for line in (tmp_path / "f.dce").read_bytes().splitlines()]
+    newer = [{**lines[0], "version": lines[0]["version"] + 1, "more": 1}, {"type": "unheard of"}]
+    for field in ("shown", "sets_shown"):
+        del lines[0][field]
+    older = [{**lines[0], "version": 1}, *(line for line in lines[1:-1] if line["type"] != "judgement")]
+    older.append({"type": "end", "records": len(older)})
+    for name, some in (("older.dce", older), ("newer.dce", newer)):
+        (tmp_path / name).write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in some))
+    with _workspace(tmp_path / "two", clock) as two:
+        with pytest.raises(DceError, match="version") as caught:
+            import_history(two, tmp_path / "newer.dce")
+        assert caught.value.hint == "Update DCE."
+        report = import_history(two, tmp_path / "older.dce")
+        assert (report.responses, report.missing, two.store.all_judgements(1)) == (4, FILES, ())
+
+
+def test_a_judgement_that_none_can_have_is_refused(tmp_path: Path, clock: Iterator[float]) -> None:
+    """A rating of six, and a judgement of a response that is not there, are refused with the whole bundle."""
+    with _workspace(tmp_path / "one", clock) as one:
+        _fill(one)
+        export_history(one, tmp_path / "f.dce")
+    whole = (tmp_path / "f.dce").read_bytes()
+    with _workspace(tmp_path / "two", clock) as two:
+        for was, now in (
+            (b'"rating":4', b'"rating":6'),
+            (b'"slot":2,"version":1,"mark"', b'"slot":2,"version":9,"mark"'),
+        ):
+            (tmp_path / "g.dce").write_bytes(whole.replace(was, now))
+            with pytest.raises(DceError, match="whole history"):
+                import_history(two, tmp_path / "g.dce")
+        assert two.store.is_untouched()
 
 
 def test_what_is_there_stays(tmp_path: Path, clock: Iterator[float]) -> None:

@@ -16,7 +16,8 @@ from dce.cli.output import say, say_json
 def command(file: Path, cycles: tuple[int, ...], is_json: bool, directory: Path) -> None:
     """Write the history to a file that `dce import` reads.
 
-    It holds the cycles, the prompts as they were sent with their manifests, all responses in all versions, checks and the selection.
+    It holds the cycles, the prompts as they were sent with their manifests, all responses in all versions, checks, judgements, the
+    selection and the named sets.
     It holds no keys, but whatever the prompts showed of your files.
     """
     from dce.workspace.record.transfer import export_history  # noqa: PLC0415

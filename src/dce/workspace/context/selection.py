@@ -208,12 +208,12 @@ class Selection:
         """Selects nothing."""
         self._keep(set())
 
-    def save(self, name: str, paths: Iterable[str] | None = None) -> None:
-        """Keeps the current selection with its levels of detail (or other paths) as the named set, in place of one of that name."""
+    def save(self, name: str, files: Iterable[SetFile] | None = None) -> None:
+        """Keeps the current selection with its levels of detail (or these files) as the named set, in place of one of that name."""
         if not name.strip() or not name.isprintable():
             raise DceError("invalid_input", f"{name!r} cannot name a selection set: use letters, digits and spaces.")
         sets = self._sets()
-        sets[name] = tuple(self._current() if paths is None else map(SetFile, paths))
+        sets[name] = tuple(self._current() if files is None else files)
         self._write(sets)
 
     def delete(self, name: str) -> None:
@@ -236,6 +236,14 @@ class Selection:
     def sets(self) -> dict[str, tuple[str, ...]]:
         """The paths of the named sets. Raises invalid_input if the file is not what `save` writes."""
         return {name: tuple(file.path for file in files) for name, files in self._sets().items()}
+
+    def sets_as_shown(self) -> dict[str, tuple[SetFile, ...]]:
+        """The named sets, each file as the set shows it. Raises as `sets` does."""
+        return self._sets()
+
+    def as_shown(self) -> tuple[SetFile, ...]:
+        """The current selection, each file as it is shown."""
+        return tuple(self._current())
 
     def _current(self) -> list[SetFile]:
         details, pages = self.details(), self.pages()

@@ -1,7 +1,7 @@
 """The record as a bundle: one JSON document a line, to carry a workspace's history to another machine and back.
 
-Lines in order: a header (with the selection and the named sets), prompts with their manifests, cycles, generations, responses in
-all their versions, check reports, and an end that says how many lines there were. What must always hold: what comes in is checked
+Lines in order: a header (with the selection and the named sets, each file as it was shown), prompts with their manifests, cycles,
+generations, responses in all their versions, check reports, judgements, and an end that says how many lines there were. What must always hold: what comes in is checked
 whole before anything of it is kept (`Checker`); a bundle that was cut off is refused, never taken for a short one. The journal
 of accepted files is not part of it: it belongs to the files of one folder.
 """
@@ -17,28 +17,64 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import Prompt
+from dce.workspace.context.selection import SetFile
 from dce.workspace.generating.generation import Generation
 from dce.workspace.generating.response import Response
+from dce.workspace.record.records_judging import MAX_NOTE_CHARS, MAX_RATING, Judgement
 
 if TYPE_CHECKING:
     from dce.workspace.record.store import Store
 
 FORMAT = "dce-history"
-VERSION = 1
-"""Grows when a reader of an older DCE could misread a bundle."""
+VERSION = 2
+"""Grows when a reader of an older DCE could misread a bundle; all versions up to this one are read. 2: judgements, levels of detail."""
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """Longest line read: a prompt of any model there is, many times over."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
-    """The first line. `selection`: the files selected; `sets`: the named selections."""
+    """The first line. `selection`: the files selected; `sets`: the named selections. `shown` and `sets_shown`: those of their files that
+    are not shown whole (absent in version 1). The first fields keep their types, so that any version's reader comes to `version`.
+    """
 
     format: str = FORMAT
     version: int = VERSION
     created_at: float = 0
     selection: tuple[str, ...] = ()
     sets: Mapping[str, tuple[str, ...]] = {}
+    shown: tuple[SetFile, ...] = ()
+    sets_shown: Mapping[str, tuple[SetFile, ...]] = {}
+
+    def selected(self) -> tuple[SetFile, ...]:
+        """The selection, each file as it was shown."""
+        return _as_shown(self.selection, self.shown)
+
+    def named_sets(self) -> dict[str, tuple[SetFile, ...]]:
+        """The named selections, each file as it was shown."""
+        return {name: _as_shown(paths, self.sets_shown.get(name, ())) for name, paths in self.sets.items()}
+
+
+def header_of(selection: Iterable[SetFile], sets: Mapping[str, tuple[SetFile, ...]], created_at: float = 0) -> Header:
+    """The header that says so."""
+    selection = tuple(selection)
+    partly = {name: _not_whole(files) for name, files in sets.items()}
+    return Header(
+        created_at=created_at,
+        selection=tuple(file.path for file in selection),
+        sets={name: tuple(file.path for file in files) for name, files in sets.items()},
+        shown=_not_whole(selection),
+        sets_shown={name: files for name, files in partly.items() if files},
+    )
+
+
+def _not_whole(files: Iterable[SetFile]) -> tuple[SetFile, ...]:
+    return tuple(file for file in files if file != SetFile(file.path))
+
+
+def _as_shown(paths: Iterable[str], shown: Iterable[SetFile]) -> tuple[SetFile, ...]:
+    by_path = {file.path: file for file in shown}
+    return tuple(by_path.get(path) or SetFile(path) for path in paths)
 
 
 class PromptRecord(msgspec.Struct, frozen=True, kw_only=True, tag="prompt"):
@@ -85,13 +121,20 @@ class ChecksRecord(msgspec.Struct, frozen=True, kw_only=True, tag="checks"):
     report: msgspec.Raw
 
 
+class JudgementRecord(msgspec.Struct, frozen=True, kw_only=True, tag="judgement"):
+    """What a person thinks of one version of a response, which comes before it."""
+
+    judgement: Judgement
+
+
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
     """The last line: how many came before it."""
 
     records: int
 
 
-Record = Header | PromptRecord | CycleRecord | GenerationRecord | ResponseRecord | ChecksRecord | End
+Body = PromptRecord | CycleRecord | GenerationRecord | ResponseRecord | ChecksRecord | JudgementRecord
+Record = Header | Body | End
 
 _DECODER = msgspec.json.Decoder(Record)
 
@@ -132,6 +175,8 @@ def _body(store: "Store", cycle_ids: list[int]) -> Iterator[Record]:
                 yield ResponseRecord(response=response)
         for slot, version, report in store.raw_check_reports(generation.id):
             yield ChecksRecord(generation=generation.id, slot=slot, version=version, report=msgspec.Raw(report))
+        for judgement in store.all_judgements(generation.id):
+            yield JudgementRecord(judgement=judgement)
 
 
 def write_bundle(path: Path, records: Iterable[Record]) -> int:
@@ -177,6 +222,7 @@ class Checker:
         self._cycles: set[int] = set()
         self._generations: dict[int, int] = {}
         self._responses: set[tuple[int, int, int]] = set()
+        self._judged: set[tuple[int, int, int]] = set()
         self._chosen: list[CycleRecord] = []
 
     def check_all(self, records: Iterable[Record]) -> None:
@@ -223,7 +269,7 @@ class Checker:
                 hint="Update DCE.",
             )
 
-    def _body(self, record: PromptRecord | CycleRecord | GenerationRecord | ResponseRecord | ChecksRecord) -> None:
+    def _body(self, record: Body) -> None:
         if isinstance(record, PromptRecord):
             self._prompt(record.prompt)
         elif isinstance(record, CycleRecord):
@@ -245,8 +291,17 @@ class Checker:
             )
             if response.slot < 1 or response.version < 1:
                 raise _wrong(f"a response has slot {response.slot} and version {response.version}")
+        elif isinstance(record, JudgementRecord):
+            self._judgement(record.judgement)
         else:
             _known(self._responses, (record.generation, record.slot, record.version), "response")
+
+    def _judgement(self, judgement: Judgement) -> None:
+        key = (judgement.generation, judgement.slot, judgement.version)
+        _known(self._responses, key, "response")
+        _new(self._judged, key, f"a judgement of response {judgement.slot} v{judgement.version}")
+        if not 0 <= judgement.rating <= MAX_RATING or len(judgement.note) > MAX_NOTE_CHARS:
+            raise _wrong(f"a judgement of response {judgement.slot} has a rating or a note that none can have")
 
     def _prompt(self, prompt: Prompt) -> None:
         _new(self._prompts, prompt.sha256, f"prompt {prompt.sha256}")

@@ -16,12 +16,14 @@ from dce.workspace.record.archive import (
     ChecksRecord,
     CycleRecord,
     GenerationRecord,
+    JudgementRecord,
     PromptRecord,
     Record,
     ResponseRecord,
 )
 from dce.workspace.record.records_cycles import CycleRecords
 from dce.workspace.record.records_generations import GenerationRecords
+from dce.workspace.record.records_judging import Judgement
 
 SCOPE_TITLE = "Project scope (imported)"
 
@@ -117,6 +119,8 @@ class _Import:
                 "INSERT INTO check_reports (generation, slot, version, report) VALUES (?, ?, ?, ?)",
                 (self._generations[record.generation], record.slot, record.version, bytes(record.report).decode()),
             )
+        elif isinstance(record, JudgementRecord):
+            self._judgement(record.judgement)
 
     def finish(self, name: str) -> Imported:
         for cycle in self._chosen:
@@ -180,6 +184,13 @@ class _Import:
             ),
         )
         self._generations[given.id] = int(cursor.lastrowid)
+
+    def _judgement(self, given: Judgement) -> None:
+        here = msgspec.structs.replace(given, generation=self._generations[given.generation])
+        self._db.execute(
+            "INSERT INTO judgements (generation, slot, version, mark, rating, note, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*msgspec.structs.astuple(here), self._now),
+        )
 
     def _response(self, response: Response) -> None:
         is_cut = response.status in ACTIVE  # it was running where it comes from; here nobody works on it

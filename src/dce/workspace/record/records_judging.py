@@ -48,6 +48,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+_JUDGED = ", ".join(Judgement.__struct_fields__)
+
+
 class JudgingRecords(Database):
     """Check reports, judgements, acceptances and blobs, as rows."""
 
@@ -67,13 +70,19 @@ class JudgingRecords(Database):
     def judgements(self, generation_id: int) -> tuple[Judgement, ...]:
         """Those of the latest versions, by slot; responses that nobody judged are absent."""
         rows = self._rows(
-            "SELECT generation, slot, version, mark, rating, note FROM judgements WHERE generation = ? AND version ="
+            f"SELECT {_JUDGED} FROM judgements WHERE generation = ? AND version ="
             " (SELECT max(version) FROM responses AS response WHERE response.generation = judgements.generation"
             " AND response.slot = judgements.slot) ORDER BY slot",
             (generation_id,),
         )
-        names = Judgement.__struct_fields__
-        return tuple(Judgement(**dict(zip(names, row, strict=True))) for row in rows)
+        return tuple(_judgement(row) for row in rows)
+
+    def all_judgements(self, generation_id: int) -> tuple[Judgement, ...]:
+        """Those of all versions, by slot and version."""
+        rows = self._rows(
+            f"SELECT {_JUDGED} FROM judgements WHERE generation = ? ORDER BY slot, version", (generation_id,)
+        )
+        return tuple(_judgement(row) for row in rows)
 
     def put_check_report(self, generation_id: int, slot: int, version: int, report: msgspec.Struct) -> None:
         """Keeps the report of one version of a response, in place of an earlier one."""
@@ -150,3 +159,7 @@ class JudgingRecords(Database):
 
 def _acceptance(row: Any) -> AcceptanceRow:
     return AcceptanceRow(**dict(zip(_COLUMNS.split(", "), row, strict=True)))
+
+
+def _judgement(row: Any) -> Judgement:
+    return Judgement(**dict(zip(Judgement.__struct_fields__, row, strict=True)))

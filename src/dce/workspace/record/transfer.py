@@ -8,7 +8,7 @@ import hashlib
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.context.selection import META_KEY
-from dce.workspace.record.archive import Checker, Header, Record, read_bundle, records_of, write_bundle
+from dce.workspace.context.selection import Selection, SetFile
+from dce.workspace.project import Project
+from dce.workspace.record.archive import Checker, Header, Record, header_of, read_bundle, records_of, write_bundle
 from dce.workspace.record.migrations import APPLICATION_ID
 from dce.workspace.record.original_history import read_database, read_json
 from dce.workspace.record.store import STORE_FILE, Store
+from dce.workspace.tree.extract import format_of
 
 if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
@@ -52,9 +54,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def export_history(workspace: "Workspace", path: Path, only: Iterable[int] | None = None) -> int:
     """Writes the bundle of all cycles (or of some) to `path`; gives its lines. Raises DceError not_found, invalid_input."""
-    header = Header(
-        created_at=workspace.clock(), selection=workspace.selection.paths(), sets=workspace.selection.sets()
-    )
+    selection = workspace.selection
+    header = header_of(selection.as_shown(), selection.sets_as_shown(), workspace.clock())
     return write_bundle(path, records_of(workspace.store, header, only))
 
 
@@ -77,8 +78,8 @@ def import_history(workspace: "Workspace", path: Path, *, again: bool = False) -
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}") from error
     header = header if isinstance(header, Header) else Header()
-    selected, missing = _select(workspace, header.selection)
-    sets = _keep_sets(workspace, header.sets)
+    selected, missing = _select(workspace, header.selected())
+    sets = _keep_sets(workspace, header.named_sets())
     return ImportReport(
         name=done.name,
         cycles=done.cycles,
@@ -91,20 +92,39 @@ def import_history(workspace: "Workspace", path: Path, *, again: bool = False) -
     )
 
 
-def _select(workspace: "Workspace", paths: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Selects what the bundle had selected, where nothing is selected yet: selected and missing ones."""
+def _select(workspace: "Workspace", files: Iterable[SetFile]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Selects what the bundle had selected, as it was shown, where nothing is selected yet: selected and missing ones."""
     if workspace.selection.paths():
         return (), ()
-    missing = []
-    for path in paths:
-        try:
-            workspace.selection.add([path])
-        except DceError:  # not in this workspace, or not a file that may go in
-            missing.append(path)
-    return workspace.selection.paths(), tuple(missing)
+    wanted = tuple(files)
+    missing = _add(workspace.selection, [file.path for file in wanted])
+    selected = set(workspace.selection.paths())
+    for file in wanted:
+        if file.path not in selected:
+            continue
+        if file.show != "full":
+            workspace.selection.show([file.path], file.show)
+        if file.pages and format_of(file.path):
+            workspace.selection.show_pages(file.path, file.pages)
+    return tuple(sorted(selected)), tuple(sorted(missing))
 
 
-def _keep_sets(workspace: "Workspace", sets: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _add(selection: Selection, paths: Sequence[str]) -> set[str]:
+    """Selects what can be selected, all at once if all can be; gives the others."""
+    try:
+        selection.add(paths)
+    except DceError:
+        missing = set()
+        for path in paths:
+            try:
+                selection.add([path])
+            except DceError:  # not in this workspace, or not a file that may go in
+                missing.add(path)
+        return missing
+    return set()
+
+
+def _keep_sets(workspace: "Workspace", sets: Mapping[str, tuple[SetFile, ...]]) -> tuple[str, ...]:
     """Keeps the named selections whose names are free here; gives their names."""
     fresh = tuple(name for name in sets if name not in workspace.selection.sets())
     for name in fresh:
@@ -157,7 +177,8 @@ def _of_database(copy: Path, name: str) -> Records:
 
 
 def _of_store(copy: Path) -> Iterator[Record]:
-    with Store(copy) as store:
-        kept = store.meta_get(META_KEY)
-        selection = msgspec.json.decode(kept, type=tuple[str, ...]) if kept else ()
-        yield from records_of(store, Header(selection=selection))
+    with Store(copy) as store, tempfile.TemporaryDirectory(prefix="dce-import-") as nowhere:
+        selection = Selection(
+            Project(Path(nowhere)), store
+        )  # which files there are does not matter to what was selected
+        yield from records_of(store, header_of(selection.as_shown(), {}))
