@@ -4,12 +4,14 @@ vLLM, the gateway (`dce gateway serve`, a process of its own) and the client mee
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -313,3 +315,40 @@ def test_greedy_responses_are_possible(client: httpx.Client) -> None:
         reader.to_the_end()
     assert reader.is_done
     assert sorted(reader.ends) == [0, 1, 2]
+
+
+def verb(gateway: Gateway, folder: Path, *words: str) -> Any:
+    """What a verb of the client says, as JSON: an event a line from those that generate."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DCE_")}
+    run = subprocess.run(
+        [*DCE[:-1], *words, "--json"],
+        cwd=folder,
+        env=environment | {"DCE_URL": gateway.url, "DCE_API_KEY": gateway.key},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert run.stdout, (words, run.stderr)
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def test_a_cut_response_goes_on_where_it_stops(gateway: Gateway, vllm: VllmProcess, tmp_path: Path) -> None:
+    """`dce continue` gives vLLM the answer so far as its own last words: what comes is added to it, and nothing is said twice."""
+    wait_until_idle(vllm)
+    verb(gateway, tmp_path, "init")
+    (tmp_path / "story.md").write_text("# The lighthouse\n\nA keeper, a storm, a ship.\n")
+    verb(gateway, tmp_path, "select", "add", "story.md")
+    verb(gateway, tmp_path, "cycle", "new", "-m", "Write the story at length, in a new file.")
+    verb(gateway, tmp_path, "generate", "-n", "2", "--max-tokens", "24", "--yes")
+    cut = verb(gateway, tmp_path, "show", "1")[0]["response"]
+    assert (cut["status"], cut["version"], cut["tokens"]["exact"]) == ("truncated", 1, True)
+    before = generated(vllm)
+    verb(gateway, tmp_path, "continue", "latest", "1", "--yes")
+    joined = verb(gateway, tmp_path, "show", "1")[0]["response"]
+    assert joined["version"] == 2
+    assert joined["status"] in ("truncated", "complete")
+    assert joined["text"].startswith(cut["text"].rstrip())
+    assert cut["text"][:40] not in joined["text"][40:]
+    assert joined["tokens"]["answer"] - cut["tokens"]["answer"] == generated(vllm) - before > 0
+    assert verb(gateway, tmp_path, "show", "1", "--version", "1")[0]["response"] == cut
