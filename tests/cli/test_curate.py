@@ -23,7 +23,7 @@ def test_init_twice(dce: Dce, folder: Path) -> None:
 def test_init_with_scope(dce: Dce, folder: Path) -> None:
     """`init --scope F` stores the text as cycle 0's context."""
     (folder / "scope.txt").write_text("A sample.\n")
-    dce("init", "--scope", "scope.txt")
+    assert "10 characters" in dce("init", "--scope", "scope.txt").out
     assert dce("cycle", "show", 0, "--json").json["context"] == "A sample.\n"
 
 
@@ -295,3 +295,14 @@ def test_files_by_folder(dce: Dce, workspace: Path) -> None:
     assert (rows["src"]["files"], rows["src"]["selected_files"], rows["src"]["exact"]) == (2, 2, True)
     assert rows["src"]["tokens"] == rows["src"]["selected_tokens"] == rows["."]["selected_tokens"]
     assert "folder" in dce("files", "--folders").out
+
+
+def test_many_paths_are_counted_not_listed(dce: Dce, folder: Path) -> None:
+    """For people at most twenty paths are named one by one; JSON and the list name all."""
+    dce("init")
+    for number in range(30):
+        (folder / "src" / f"m{number:02}.py").write_text("")
+    result = dce("select", "add", "src")
+    assert (result.out.count("added"), "added 12 more" in result.out) == (21, True)
+    assert len(dce("select", "list").out.splitlines()) == 32
+    assert len(dce("select", "clear", "--json").json["removed"]) == 32

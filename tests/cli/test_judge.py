@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dce.cli.board import fitting
 from tests.cli.conftest import Dce
 from tests.cli.scripted_gateway import ScriptedGateway, answer_of
 from tests.doctor.test_tree import closed_port
@@ -162,6 +163,30 @@ def test_board(dce: Dce, generated: Path) -> None:
     assert dce("board", "first", code=2).code == 2
 
 
+def test_a_narrow_terminal_gets_fewer_columns() -> None:
+    """What fits is shown whole; as the terminal narrows, figures go first, and status, checks, files and flags never do."""
+    head = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
+    row = (
+        "1",
+        "2",
+        "complete",
+        "ok",
+        "✗ 1 of 3",
+        "B",
+        "128",
+        "25.2",
+        "1.3s",
+        "6.3s",
+        "~ a.py +2 -2\n~ b.py +1 -1",
+        "-",
+    )
+    widths = [len([*fitting([head, row], width)]) for width in range(1, 140)]
+    assert widths == sorted(widths)
+    assert (widths[0], widths[-1]) == (5, 12)
+    assert [head[at] for at in fitting([head, row], 1)] == ["#", "status", "checks", "files", "flags"]
+    assert "TTFT" not in [head[at] for at in fitting([head, row], 80)]
+
+
 def test_show(dce: Dce, generated: Path) -> None:
     """A response is shown exactly, in parts, or as JSON."""
     assert dce("show", 4).out == "I would rather not."
@@ -179,6 +204,7 @@ def test_diff(dce: Dce, generated: Path) -> None:
     between = dce("diff", 1, 2).out
     assert "-    return 2\n+    return 3\n" in between
     assert dce("diff", 1, 1).err.strip() == "no difference"
+    assert "holds files" in dce("diff", 4).err
     (row,) = dce("diff", 3, "--json").json
     assert (row["diff"], "refused" in row["refused"]) == ("", True)
     assert dce("diff", 1, "--path", "src/x.py", code=1).code == 1
@@ -204,6 +230,12 @@ def test_accept_and_restore(dce: Dce, generated: Path) -> None:
     dce("restore")
     assert (generated / "src" / "a.py").read_bytes() == before
     assert dce("restore", code=1).code == 1
+
+
+def test_nothing_to_accept_or_restore(dce: Dce, generated: Path) -> None:
+    """A response without files cannot be accepted, and nothing accepted cannot be restored: both say where to look next."""
+    assert "dce show 4" in dce("accept", 4, code=1).err
+    assert "put back already" in dce("restore", code=1).err
 
 
 def test_accept_outside(dce: Dce, generated: Path) -> None:
@@ -265,6 +297,7 @@ def test_run_checks(dce: Dce, generated: Path) -> None:
     assert (reports["1"]["failed"], reports["2"]["failed"]) == (0, 1)
     assert dce("run-checks", 1).code == 0
     assert "1 of 3 responses pass" in dce("run-checks").err
+    assert "nothing to check" in dce("run-checks", 4, code=1).err
     best = dce("board", "--json").json[0]
     assert (best["slot"], best["checks"]) == (1, {"passed": 1, "failed": 0, "new_failures": 0})
     assert "return 1" in (generated / "src" / "a.py").read_text()

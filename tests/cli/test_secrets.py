@@ -23,6 +23,15 @@ def test_scan_and_allow(dce: Dce, workspace: Path) -> None:
     assert dce("secrets", "scan", "--json").json == []
 
 
+def test_a_file_for_keys_is_a_finding_by_its_name(dce: Dce, workspace: Path) -> None:
+    """`scan` and `prompt` agree on a selected file whose name says that it holds keys."""
+    (workspace / ".env").write_text("MODE=test\n")
+    dce("select", "add", ".env")
+    found = dce("secrets", "scan", "--json", code=1).json
+    assert [(item["path"], item["rule"]) for item in found] == [(".env", "secret-file")]
+    assert dce("prompt", "--json").json["findings"] == found
+
+
 def test_prompt_shows_findings(dce: Dce, workspace: Path) -> None:
     """`prompt` lists what looks like a secret, and `--secrets placeholder` takes it out."""
     (workspace / "src" / "a.py").write_text(f"t = '{SECRET}'\n")

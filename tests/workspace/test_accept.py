@@ -73,7 +73,7 @@ def test_dry_run_changes_nothing(tmp_path: Path) -> None:
     planned, acceptance = accept(bench, generation, 1, dry_run=True)
     assert planned == plan(bench, generation, 1)
     assert acceptance is None
-    assert [(write.path, write.refused) for write in planned] == [("a.py", ""), ("../x", "it holds ..")]
+    assert [(write.path, write.refused) for write in planned] == [("a.py", ""), ("../x", "it leads upwards (`..`)")]
     assert snapshot(tmp_path) == before
     assert bench.store.acceptances() == ()
     assert bench.store.get_cycle(0).chosen_slot is None

@@ -46,6 +46,14 @@ def test_ordinary_files_have_no_reason(project: Project, path: str) -> None:
     assert why(project, path) == ""
 
 
+def test_a_link_that_leads_out_is_a_reason(project: Project) -> None:
+    """A listed file that cannot be resolved is explained, not refused."""
+    (project.root / "out").symlink_to("/etc/hostname")
+    assert "outside the workspace" in why(project, "out")
+    with pytest.raises(DceError, match="leads upwards"):
+        why(project, "../x")
+
+
 def test_what_is_not_there_is_not_found(project: Project) -> None:
     """A misspelt name is not taken for an ignored file, a folder not for a file."""
     with pytest.raises(DceError, match="no file"):

@@ -1,6 +1,7 @@
 """`dce board`: a generation's responses, ranked by what is known about them."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,6 +17,10 @@ from dce.workspace.judging.board import BoardRow, ChecksCount, board
 
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)
+_LEAVE_OUT = ("TTFT", "tok/s", "rank", "time", "tokens", "group", "parse")
+"""What a narrow terminal does without, the first first. The order of the rows says the rank."""
+_GAP = 2
+"""Blanks between two columns."""
 
 
 @click.command(name="board")
@@ -38,25 +43,44 @@ def command(generation_id: int | None, is_json: bool, directory: Path) -> None:
 
 
 def print_board(rows: list[BoardRow], title: str) -> None:
-    """The board for people: a table on a terminal, aligned text elsewhere."""
+    """The board for people: a table on a terminal, as wide as that is; aligned text elsewhere."""
     say(title)
     if not sys.stdout.isatty():
         for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
             say(line)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
-    for at, name in enumerate(_HEAD):
-        table.add_column(name, justify="right" if at in _RIGHT else "left", no_wrap=at < len(_HEAD) - 2)
-    for row in rows:
-        cells = [Text(visible(cell)) for cell in _cells(row)]
+    console = Console()
+    rows_of_cells = [[visible(cell) for cell in _cells(row, "\n")] for row in rows]
+    kept = fitting([_HEAD, *rows_of_cells], console.width)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    for at in kept:
+        table.add_column(
+            _HEAD[at],
+            justify="right" if at in _RIGHT else "left",
+            no_wrap=at < len(_HEAD) - 2,
+            overflow="fold" if at == len(_HEAD) - 2 else "ellipsis",
+        )
+    for row, texts in zip(rows, rows_of_cells, strict=True):
+        cells = [Text(text) for text in texts]
         cells[2].stylize(STYLES[row.status])
         cells[4].stylize(_checks_style(row.checks))
-        table.add_row(*cells)
-    Console().print(table)
+        table.add_row(*(cells[at] for at in kept))
+    console.print(table)
 
 
-def _cells(row: BoardRow) -> tuple[str, ...]:
-    files = ", ".join(change_text(file.path, file.change, file.added, file.removed) for file in row.files)
+def fitting(rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Which columns of a table (the first row is its head) to show on a terminal of `width` columns: all if they fit."""
+    widths = [max(len(line) for row in rows for line in row[at].split("\n")) for at in range(len(rows[0]))]
+    kept = list(range(len(widths)))
+    for name in _LEAVE_OUT:
+        if sum(widths[at] + _GAP for at in kept) - _GAP <= width:
+            break
+        kept.remove(_HEAD.index(name))
+    return kept
+
+
+def _cells(row: BoardRow, between_files: str = ", ") -> tuple[str, ...]:
+    files = between_files.join(change_text(file.path, file.change, file.added, file.removed) for file in row.files)
     return (
         str(row.rank),
         str(row.slot),

@@ -80,7 +80,7 @@ def command(
             note(f"{found.path}: {found.refused}")
         _print(_numbered(found) if is_numbered else found.diff)
     if not any(found.diff or found.refused for found in diffs):
-        note("no difference")
+        note("no difference" if names else "no response here holds files: `dce show SLOT` shows what it says")
 
 
 def _contents(project: "Project", reading: "Reading") -> dict[str, str]:

@@ -62,6 +62,10 @@ def command(
                     is_yes=is_yes,
                     is_json=is_json,
                 )
+                if generation.schema == "fill" and workspace.store.get_grammar(generation.prompt_sha256) is None:
+                    note(
+                        "note: no selected file holds a stub (`raise NotImplementedError`) to fill: asked for whole files"
+                    )
                 with open_view(is_json=is_json) as view:
                     return await Run(workspace, generation, view).to_end()
 

@@ -33,6 +33,8 @@ def command(scope: str | None, is_json: bool, directory: Path) -> None:
     if outer:
         note(f"note: {outer} is a workspace too; in this folder the new one counts")
     say(f"{'made' if is_new else 'already'} a workspace: {project.root}")
+    if text is not None:
+        say(f"project scope: {len(text):,} characters, in cycle 0")
     say("  next: dce select add PATH…; dce cycle new --title … --context F; dce prompt; dce generate")
 
 

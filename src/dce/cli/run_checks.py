@@ -48,7 +48,10 @@ def command(
         _print_output(reports)
     passed = sum(report.is_passed for report in reports.values())
     if not is_json:
-        note(f"{passed} of {len(reports)} responses pass every check")
+        if reports:
+            note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
+        else:
+            note("nothing to check: no ended response here holds files (`dce board`)")
     is_well = passed == len(set(slots)) if slots else passed > 0
     ctx.exit(Exit.DONE if is_well else Exit.NOT_SO)
 

@@ -32,6 +32,7 @@ def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory
     """Scan the selected files, or those named (`.`: all). Ends with 1 if there is a finding that is not allowed."""
     from dce.workspace.outbound.allowlist import AllowList  # noqa: PLC0415
     from dce.workspace.outbound.secrets import scan as scan_text  # noqa: PLC0415
+    from dce.workspace.outbound.sending import by_name  # noqa: PLC0415
     from dce.workspace.tree.files import read_text  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
@@ -39,7 +40,7 @@ def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory
         names = workspace.selection.paths()
         if paths:
             names = workspace.selection.matching(paths_from(project, directory, paths))
-        found: list[Finding] = []
+        found: list[Finding] = list(by_name(names))
         for name in names:
             try:
                 found += scan_text(read_text(project, name).text, name)

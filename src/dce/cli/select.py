@@ -15,6 +15,9 @@ from dce.workspace.judging.compare import touches_secrets
 if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
 
+MAX_LISTED = 20
+"""How many paths are named one by one for people; `--json` and `dce select list` name all."""
+
 
 @click.group(name="select")
 def command() -> None:
@@ -232,8 +235,10 @@ def _tell(is_json: bool, verb: str, changed: tuple[str, ...], paths: tuple[str, 
     if is_json:
         say_json({verb: changed, "paths": paths})
         return
-    for path in changed:
+    for path in changed[:MAX_LISTED]:
         say(f"{verb} {path}")
+    if len(changed) > MAX_LISTED:
+        say(f"{verb} {len(changed) - MAX_LISTED:,} more")
     say(f"{_files(len(paths))} selected")
 
 

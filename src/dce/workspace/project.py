@@ -126,7 +126,7 @@ def _refusal(path: str) -> str:
     if "\\" in path:
         return "it holds a backslash; paths are written with /"
     if ".." in parts:
-        return "it holds .."
+        return "it leads upwards (`..`)"
     if any(_is_closed(part) for part in parts):
         return f".git and {STATE_DIR} are closed"
     try:

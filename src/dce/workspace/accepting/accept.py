@@ -215,7 +215,8 @@ def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], pl
     """One response's files, in its order; then those whose edits could not be applied."""
     reading = workspace.reading(response.generation, response.slot)
     if not reading.files and not reading.unapplied:
-        raise DceError("not_found", f"response {response.slot} holds no files to accept")
+        hint = f"`dce show {response.slot}` shows what it says; `dce board` shows which responses hold files."
+        raise DceError("not_found", f"response {response.slot} holds no files to accept", hint=hint)
     failed = {edit.path: edit.reason for edit in reading.unapplied}
     blocks = [*reading.files, *(FileBlock(path=path, content="") for path in failed)]
     planner.begin(response.slot, is_picked=bool(paths))

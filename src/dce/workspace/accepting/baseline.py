@@ -276,7 +276,8 @@ def _in_force(store: Store, acceptance_id: int | None) -> AcceptanceRow:
         if row.id == acceptance_id:
             return row
     if acceptance_id is None:
-        raise DceError("not_found", "there is nothing to restore: no acceptance is in force")
+        hint = "Nothing was accepted yet, or all of it was put back already."
+        raise DceError("not_found", "there is nothing to restore: no acceptance is in force", hint=hint)
     ids = ", ".join(str(row.id) for row in applied) or "none"
     raise DceError("not_found", f"acceptance {acceptance_id} is not in force", hint=f"In force: {ids}.")
 

@@ -313,7 +313,8 @@ class Selection:
     def _check_file(self, path: str, entries: Mapping[str, FileEntry]) -> str:
         entry = entries.get(path)
         if entry is not None and entry.excluded:
-            raise DceError("invalid_input", f"{path} cannot be selected: {entry.excluded}.")
+            hint = "`dce files` lists what can go in, and why the rest is left out."
+            raise DceError("invalid_input", f"{path} cannot be selected: {entry.excluded}.", hint=hint)
         if entry is None:
             if not self._project.resolve(path).exists():
                 raise _unknown(path, tuple(entries), "is in the workspace")

@@ -222,6 +222,8 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
 def _flags(candidate: _Candidate) -> tuple[str, ...]:
     """All that is flagged, about the answer or any of its files, each once."""
     found = set(candidate.reading.flags).union(*(change.flags for change in candidate.changes))
+    if not candidate.response.text:
+        found.discard("truncated")  # where nothing came, nothing was cut
     if candidate.response.status is Status.TRUNCATED:
         found.add("truncated")
     return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))

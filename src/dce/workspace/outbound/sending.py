@@ -6,7 +6,7 @@ in view of what would be sent. A gateway on this machine needs neither: there no
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
@@ -81,8 +81,7 @@ class Sending:
         found = [finding for path, text in _texts(inputs).items() for finding in self._scan(text, path)]
         # With placeholders in it, a file whose name is telling holds nothing to hide.
         files = () if self.policy == "placeholder" else inputs.files
-        names = [_by_name(file.path) for file in files if touches_secrets(file.path)]
-        return allowed.unresolved([*found, *names])
+        return allowed.unresolved([*found, *by_name(file.path for file in files)])
 
     def unresolved(self, found: Sequence[Finding]) -> tuple[Finding, ...]:
         """Those of some findings that nobody has allowed, nor chosen a placeholder for."""
@@ -234,9 +233,14 @@ def _texts(inputs: PromptInput) -> Mapping[str, str]:
     return texts
 
 
-def _by_name(path: str) -> Finding:
-    return Finding(
-        path=path, line=1, column=1, rule=SECRET_FILE, masked="its name", fingerprint=fingerprint(path.encode())
+def by_name(paths: Iterable[str]) -> tuple[Finding, ...]:
+    """A finding for each file whose name says that it is for keys or passwords."""
+    return tuple(
+        Finding(
+            path=path, line=1, column=1, rule=SECRET_FILE, masked="its name", fingerprint=fingerprint(path.encode())
+        )
+        for path in paths
+        if touches_secrets(path)
     )
 
 

@@ -16,19 +16,18 @@ PROMPT_FILE = "prompt.md"
 
 def why(project: Project, path: str) -> str:
     """Why a file is left out; "" if it can go in. Raises outside_workspace and not_found."""
-    real = project.resolve(path)
     name = project.canonical(path)
-    if not real.exists():
+    entry = next((entry for entry in list_files(project) if entry.path == name), None)
+    if entry is not None and entry.excluded:  # also what cannot be resolved, such as a link that leads outside
+        return entry.excluded
+    if not project.resolve(path).exists():
         raise DceError("not_found", f"There is no file {name} in the workspace.")
-    if real.is_dir():
+    if project.resolve(path).is_dir():
         raise DceError("invalid_input", f"{name} is a folder: ask about one of its files.")
     if name == PROMPT_FILE:
         return "it is DCE's own output, which would double with every cycle"
-    entry = next((entry for entry in list_files(project) if entry.path == name), None)
     if entry is None:
         return _ignored(project, name)
-    if entry.excluded:
-        return entry.excluded
     if excluded := Excludes.of(project).reason(name):
         return excluded
     try:
