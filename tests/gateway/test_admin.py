@@ -13,8 +13,9 @@ from dce.gateway.admin import LocalOnly
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
-from tests.fakes.chain import SLOW, Chain, client_of, error_of, eventually, free_port
+from tests.fakes.chain import SLOW, Chain, client_of, drained, error_of, eventually, free_port, raw_request
 from tests.fakes.vllm import MODEL
+from tests.gateway.test_failover import two_backends
 
 
 @pytest.fixture
@@ -37,6 +38,28 @@ def test_it_shows_what_happened(admin: tuple[Chain, httpx.Client]) -> None:
     assert (status["version"], status["is_draining"], status["ledger"]["dropped_rows"]) == (__version__, False, 0)
     (backend,) = status["backends"]
     assert (backend["url"], backend["is_up"], backend["models"]) == (chain.fake.url, True, [MODEL])
+
+
+def test_it_shows_what_was_refused_before_it_had_a_route(admin: tuple[Chain, httpx.Client]) -> None:
+    """A request that the guard refuses is in the metrics, though no route has seen it."""
+    chain, client = admin
+    with raw_request(chain.server.url, b"GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n") as connection:
+        assert drained(connection).startswith(b"HTTP/1.1 400 ")
+    text = client.get("/metrics").text
+    assert 'dce_gateway_refused_total{code="invalid_request"} 1.0' in text
+    assert 'dce_gateway_requests_total{code="400"' not in text
+
+
+def test_it_shows_what_was_sent_again(tmp_path: Path) -> None:
+    """A backend that fails: the request that went to another one, its breaker and its trip are in the metrics."""
+    with two_backends(tmp_path, no_admin=False, breaker_failures=1) as (chain, _):
+        chain.behave(fault="engine_dead")
+        chain.ask(n=1)
+        with client_of(chain.server.admin_url, "") as client:
+            text = client.get("/metrics").text
+    assert f'dce_gateway_breaker_trips_total{{backend="{chain.fake.url}"}} 1.0' in text
+    assert f'dce_gateway_breaker_open{{backend="{chain.fake.url}"}} 1.0' in text
+    assert f'dce_gateway_retries_total{{backend="{chain.fake.url}",to="other"}} 1.0' in text
 
 
 def test_the_public_listener_has_none_of_it(admin: tuple[Chain, httpx.Client]) -> None:

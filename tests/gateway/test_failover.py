@@ -36,8 +36,14 @@ class Scene:
         self.slept: list[float] = []
         self.asked: list[int] = []
         self.on_sleep: Callable[[], None] = lambda: None
+        self.retries: list[tuple[int, int]] = []
         self.dispatcher = Dispatcher(
-            Catalog(self.upstreams, {}, ""), LeastLoaded(), max_retries, sleep=self._sleep, chance=lambda: 0.5
+            Catalog(self.upstreams, {}, ""),
+            LeastLoaded(),
+            max_retries,
+            sleep=self._sleep,
+            chance=lambda: 0.5,
+            on_retry=lambda failed, to: self.retries.append((failed.address.port, to.address.port)),
         )
 
     async def _sleep(self, seconds: float) -> None:
@@ -75,6 +81,7 @@ def test_another_backend_is_asked_at_once(error: DceError) -> None:
         attempts = stage.one()
         assert await stage.open(attempts, error, error, None)
         assert (stage.asked, stage.slept) == ([1, 2, 3], [])
+        assert stage.retries == [(1, 2), (2, 3)]
         assert stage.loads() == [0, 0, 1]
         attempts.lease.end()
         assert stage.loads() == [0, 0, 0]

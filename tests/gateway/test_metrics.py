@@ -1,8 +1,15 @@
 """Metrics have the promised names, count what happened, and have few labels whatever comes in."""
 
+import time
+from collections.abc import Sequence
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from dce.gateway.accounting.metrics import MAX_MODELS, OTHER, Metrics, Now
+from dce.gateway.backends.breaker import Breaker, BreakerLimits
+from dce.gateway.backends.kinds import KINDS
+from dce.gateway.backends.upstream import Discovery, Upstream
+from dce.gateway.settings import BackendSettings
 from tests.gateway.test_ledger import entry
 
 PROMISED = {
@@ -14,19 +21,38 @@ PROMISED = {
     "dce_gateway_tokens_total": {"kind", "model"},
     "dce_gateway_cancelled_total": {"by"},
     "dce_gateway_backend_up": {"backend"},
+    "dce_gateway_retries_total": {"backend", "to"},
+    "dce_gateway_breaker_open": {"backend"},
+    "dce_gateway_breaker_trips_total": {"backend"},
+    "dce_gateway_refused_total": {"code"},
 }
 Samples = dict[str, dict[tuple[str, ...], float]]
 
 
-def now(**figures: int) -> Now:
+def now(backends: Sequence[Upstream] = (), fault: str = "", **figures: int) -> Now:
     """Figures of a moment."""
     return Now(
         streams=lambda: figures.get("streams", 0),
         queue_depth=lambda: figures.get("queue", 0),
-        backends=lambda: [("http://a", True), ("http://b", False)],
+        backends=lambda: backends,
+        models=lambda: figures.get("models", 0),
+        is_draining=lambda: False,
         ledger_pending=lambda: figures.get("pending", 0),
         ledger_dropped=lambda: 0,
+        ledger_fault=lambda: fault,
+        free_bytes=lambda: figures.get("free", 0),
     )
+
+
+def upstream(url: str, *, is_up: bool = True, failures: int = 0) -> Upstream:
+    """A backend that runs one response, and has failed so often before."""
+    one = Upstream(BackendSettings(url=url), Breaker(BreakerLimits(failures=2)))
+    if is_up:
+        one.discovered(Discovery(kind=KINDS[-1], models=()))
+    for at in range(failures):
+        one.breaker.failed(time.monotonic() + 1 + at)
+    one.lease(1)
+    return one
 
 
 def read(metrics: Metrics) -> Samples:
@@ -49,7 +75,11 @@ def labels(metrics: Metrics) -> dict[str, set[str]]:
 def busy() -> Metrics:
     """Metrics after a little of everything."""
     metrics = Metrics()
-    metrics.watch(now(streams=3, queue=2, pending=1))
+    backends = [upstream("http://a"), upstream("http://b", is_up=False, failures=2)]
+    metrics.watch(now(backends, "disk full", streams=3, queue=2, pending=1, models=2, free=5_000))
+    metrics.request_refused("request_timeout")
+    metrics.request_retried(backends[1], backends[0])
+    metrics.request_retried(backends[1], backends[1])
     metrics.request_ended("/api/dce/proxy", 200)
     metrics.request_ended("", 404, "route_not_found")
     metrics.request_sent(0.002, 1.5)
@@ -88,6 +118,20 @@ def test_what_happened_is_counted() -> None:
     assert found["dce_gateway_queue_seconds_sum"] == {(): 1.5}
     assert found["dce_gateway_streams_active"] == {(): 3}
     assert found["dce_gateway_queue_depth"] == {(): 2}
+    assert found["dce_gateway_models"] == {(): 2}
+    assert found["dce_gateway_draining"] == {(): 0}
+    assert found["dce_gateway_ledger_fault"] == {(): 1}
+    assert found["dce_gateway_data_free_bytes"] == {(): 5_000}
+    assert found["dce_gateway_refused_total"] == {("request_timeout",): 1}
+
+
+def test_backends_are_told_apart() -> None:
+    """Of each backend: whether it answers, what it runs, whether it is left alone and how often it was, what it made others do."""
+    found = read(busy())
+    assert found["dce_gateway_backend_responses"] == {("http://a",): 1, ("http://b",): 1}
+    assert found["dce_gateway_breaker_open"] == {("http://a",): 0, ("http://b",): 1}
+    assert found["dce_gateway_breaker_trips_total"] == {("http://a",): 0, ("http://b",): 1}
+    assert found["dce_gateway_retries_total"] == {("http://b", "other"): 1, ("http://b", "same"): 1}
     assert found["dce_gateway_backend_up"] == {("http://a",): 1, ("http://b",): 0}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ class Gateway:
             self.keys.close()
             raise
         self.drain = Drain(settings.shutdown_timeout_s)
-        self._metrics = Metrics()
-        self.accounts = Accounts(self.ledger.add, self._metrics)
+        self.metrics = Metrics()
+        self.accounts = Accounts(self.ledger.add, self.metrics)
         self.upstreams = [upstream for upstream, _ in new_upstreams([], settings, chance)]
         """The list itself stays the same one when settings are reloaded."""
         self._transport = Transport(_timeouts(settings))
@@ -62,23 +63,29 @@ class Gateway:
         self.admission = Admission(settings, self.ledger.used, lambda: capacity_of(self.upstreams))
         self._public = self._composed(settings, self.upstreams)
         self._reloading = asyncio.Lock()
-        self._metrics.watch(self._now())
+        self.metrics.watch(self._now())
         self.admin = PublicApp(
-            admin_routes(self._metrics, Status(self.upstreams, self.ledger, self.drain, self._counts), self.drain),
+            admin_routes(self.metrics, Status(self.upstreams, self.ledger, self.drain, self._counts), self.drain),
             LocalOnly((settings.admin_host, settings.admin_name)),
         )
 
     def _composed(self, settings: GatewaySettings, upstreams: Sequence[Upstream]) -> PublicApp:
         """The path of requests, from these settings on; it changes nothing of what lives longer."""
         catalog = Catalog(tuple(upstreams), settings.aliases, settings.default_model)
-        dispatcher = Dispatcher(catalog, POLICIES[settings.routing](), settings.max_retries, chance=self._chance)
+        dispatcher = Dispatcher(
+            catalog,
+            POLICIES[settings.routing](),
+            settings.max_retries,
+            chance=self._chance,
+            on_retry=self.metrics.request_retried,
+        )
         proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.accounts)
         forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
         return PublicApp(
             routes(proxy, forwarder, catalog, Diagnostics(self.directory), Privacy(settings), self.drain),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
             self.drain,
-            self._metrics,
+            self.metrics,
             self._tracing,
         )
 
@@ -115,9 +122,13 @@ class Gateway:
         return Now(
             streams=lambda: self.accounts.open,
             queue_depth=lambda: self.admission.queue_depth,
-            backends=lambda: [(upstream.url, upstream.is_up) for upstream in self.upstreams],
+            backends=lambda: self.upstreams,
+            models=lambda: len(Catalog(self.upstreams, self.settings.aliases, "").models()),
+            is_draining=lambda: self.drain.is_on,
             ledger_pending=lambda: self.ledger.pending,
             ledger_dropped=lambda: self.ledger.dropped,
+            ledger_fault=lambda: self.ledger.fault,
+            free_bytes=lambda: shutil.disk_usage(self.settings.data_dir).free,
         )
 
     def _counts(self) -> dict[str, Any]:

@@ -44,8 +44,9 @@ class GatewayServer:
         except DceError:
             self._close_unused()
             raise
-        admin = None if settings.no_admin else _AdminServer(_config(settings, self.gateway.admin, "off"))
-        self._server = _Server(_config(settings, self.gateway.app, "on"), self.gateway, admin, self._sockets[1:])
+        admin = None if settings.no_admin else _AdminServer(_config(settings, self.gateway.admin, "off", _nobody))
+        public = _config(settings, self.gateway.app, "on", self.gateway.metrics.request_refused)
+        self._server = _Server(public, self.gateway, admin, self._sockets[1:])
         self._server.reloader = Reloader(read_settings, self.gateway.reload) if read_settings else None
         self._thread: threading.Thread | None = None
         self.host, self.port = settings.host, _port(self._sockets[0])
@@ -158,7 +159,13 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _config(settings: GatewaySettings, app: Callable[..., Any], lifespan: Any) -> uvicorn.Config:
+def _nobody(_code: str) -> None:
+    """The admin listener's refusals are the operator's own mistakes."""
+
+
+def _config(
+    settings: GatewaySettings, app: Callable[..., Any], lifespan: Any, on_refused: Callable[[str], object]
+) -> uvicorn.Config:
     patience = Patience(
         head_s=settings.head_timeout_s,
         body_window_s=settings.body_window_s,
@@ -166,7 +173,7 @@ def _config(settings: GatewaySettings, app: Callable[..., Any], lifespan: Any) -
     )
     return uvicorn.Config(
         app,
-        http=functools.partial(StreamingProtocol, patience=patience),  # type: ignore[arg-type]
+        http=functools.partial(StreamingProtocol, patience=patience, on_refused=on_refused),  # type: ignore[arg-type]
         loop="auto",  # uvloop where there is one
         interface="asgi3",
         proxy_headers=False,

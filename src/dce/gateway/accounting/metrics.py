@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dce.gateway.accounting.ledger import Entry
+from dce.gateway.backends.breaker import BreakerState
+from dce.gateway.backends.upstream import Upstream
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MAX_MODELS = 100
@@ -27,10 +29,15 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
     streams: Callable[[], int]
     queue_depth: Callable[[], int]
-    backends: Callable[[], Iterable[tuple[str, bool]]]
-    """URL and whether it is up."""
+    backends: Callable[[], Iterable[Upstream]]
+    models: Callable[[], int]
+    """Names that a request could ask for."""
+    is_draining: Callable[[], bool]
     ledger_pending: Callable[[], int]
     ledger_dropped: Callable[[], int]
+    ledger_fault: Callable[[], str]
+    free_bytes: Callable[[], int]
+    """Room on the disk of the data folder."""
 
 
 class Metrics:
@@ -40,6 +47,12 @@ class Metrics:
         self._registry = _Registry()
         self._models: set[str] = set()
         self._requests = self._counter("requests", "Requests answered, by route and HTTP status", "route", "code")
+        self._refused = self._counter(
+            "refused", "Requests refused before they had a route: no clean HTTP, too large a head, too slow", "code"
+        )
+        self._retries = self._counter(
+            "retries", "Requests sent again, by the backend that failed and where they went", "backend", "to"
+        )
         self._errors = self._counter("errors", "Errors told to clients, by error code", "code")
         self._tokens = self._counter("tokens", "Tokens of responses that have ended", "kind", "model")
         self._responses = self._counter("responses", "Responses that have ended", "outcome")
@@ -73,6 +86,14 @@ class Metrics:
         self._requests.labels(route or OTHER, str(status)).inc()
         if error_code:
             self._errors.labels(error_code).inc()
+
+    def request_refused(self, error_code: str) -> None:
+        """What a client sent was refused before it was a request with a route; `request_ended` does not know of it."""
+        self._refused.labels(error_code).inc()
+
+    def request_retried(self, failed: Upstream, to: Upstream) -> None:
+        """A request that a backend failed goes to another one, or to the same once more."""
+        self._retries.labels(failed.url, "same" if to is failed else "other").inc()
 
     def request_sent(self, overhead_s: float, queued_s: float) -> None:
         """A request is on its way to a backend."""
@@ -127,12 +148,31 @@ class _Moment(Collector):
         now = self._now
         yield _gauge("streams_active", "Requests that backends are answering now", now.streams())
         yield _gauge("queue_depth", "Requests that wait for their turn", now.queue_depth())
+        yield _gauge("models", "Model names that are served now, aliases too", now.models())
+        yield _gauge("draining", "Whether new work is refused because the gateway stops", now.is_draining())
         yield _gauge("ledger_pending_rows", "Rows that are not on disk yet", now.ledger_pending())
         yield _gauge("ledger_dropped_rows", "Rows lost because the disk did not take them", now.ledger_dropped())
-        up = GaugeMetricFamily("dce_gateway_backend_up", "Whether the backend answers", labels=["backend"])
-        for url, is_up in now.backends():
-            up.add_metric([url], float(is_up))
-        yield up
+        yield _gauge("ledger_fault", "Whether the last write of the ledger failed", bool(now.ledger_fault()))
+        yield _gauge("data_free_bytes", "Room left on the disk of the data folder", now.free_bytes())
+        yield from _backends(now.backends())
+
+
+def _backends(upstreams: Iterable[Upstream]) -> Iterable[Metric]:
+    up, running, is_open = (
+        GaugeMetricFamily(f"dce_gateway_{name}", text, labels=["backend"])
+        for name, text in (
+            ("backend_up", "Whether the backend answers"),
+            ("backend_responses", "Responses that it runs for us now"),
+            ("breaker_open", "Whether it is left alone, or on trial, because it failed"),
+        )
+    )
+    trips = CounterMetricFamily("dce_gateway_breaker_trips", "How often it was left alone", labels=["backend"])
+    for upstream in upstreams:
+        up.add_metric([upstream.url], float(upstream.is_up))
+        running.add_metric([upstream.url], upstream.in_flight)
+        is_open.add_metric([upstream.url], float(upstream.breaker.state is not BreakerState.CLOSED))
+        trips.add_metric([upstream.url], upstream.breaker.trips)
+    yield from (up, running, is_open, trips)
 
 
 def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:

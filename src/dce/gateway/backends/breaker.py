@@ -70,9 +70,11 @@ class Breaker:
         self.state = BreakerState.CLOSED
         self.failures = 0
         """Incidents in a row."""
+        self.trips = 0
+        """How often it was left alone, ever."""
         self._clock = clock
         self._chance = chance
-        self._trips = 0
+        self._trips_in_a_row = 0
         self._retry_at = 0.0
         self._last_incident_at = float("-inf")
 
@@ -94,7 +96,7 @@ class Breaker:
     def succeeded(self) -> None:
         """A request was answered as it should be, or refused for its own sake."""
         self._move(Signal.SUCCEEDED)
-        self.failures = self._trips = 0
+        self.failures = self._trips_in_a_row = 0
 
     def abandoned(self) -> None:
         """A request ended because nobody wanted it any more."""
@@ -108,8 +110,10 @@ class Breaker:
         self._last_incident_at = self._clock()
         self.failures += 1
         if self.state is BreakerState.HALF_OPEN or self.failures >= self.limits.failures:
-            self._trips += 1
-            wait_s = min(self.limits.first_wait_s * 2 ** min(self._trips - 1, 30), self.limits.max_wait_s)
+            self.trips += 1
+            self._trips_in_a_row += 1
+            doublings = min(self._trips_in_a_row - 1, 30)
+            wait_s = min(self.limits.first_wait_s * 2**doublings, self.limits.max_wait_s)
             self._retry_at = self._clock() + wait_s * (0.5 + 0.5 * self._chance())
             self._move(Signal.TRIPPED)
 

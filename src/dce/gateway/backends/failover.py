@@ -29,6 +29,8 @@ _ELSEWHERE = frozenset({"backend_error", "backend_unauthorized", "model_not_foun
 
 Sleep = Callable[[float], Awaitable[None]]
 Send = Callable[[Upstream], Awaitable[Exchange]]
+OnRetry = Callable[[Upstream, Upstream], None]
+"""Told of each request that is sent again: the backend that failed it, then the one that gets it."""
 
 
 class Dispatcher:
@@ -41,12 +43,14 @@ class Dispatcher:
         max_retries: int,
         sleep: Sleep = asyncio.sleep,
         chance: Callable[[], float] = random.random,
+        on_retry: OnRetry = lambda _failed, _next: None,
     ) -> None:
         self.catalog = catalog
         self.policy = policy
         self.max_retries = max_retries
         self.sleep = sleep
         self.chance = chance
+        self.on_retry = on_retry
 
     def choose(self, model: str, key: RouteKey) -> Upstream:
         """The backend for a request that does not count as load."""
@@ -124,7 +128,9 @@ class Attempts:
             if self._left <= 0:
                 raise failure
             self._left -= 1
+        failed = self.upstream
         self.lease = self._dispatcher.policy.choose(usable(candidates), self._key).lease(self._weight)
+        self._dispatcher.on_retry(failed, self.upstream)
         self._tried.add(self.upstream)
 
     def _others(self) -> Sequence[Upstream]:

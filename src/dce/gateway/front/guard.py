@@ -8,6 +8,7 @@ error in the usual shape, then the connection is closed; nothing of the request 
 import asyncio
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -37,9 +38,17 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, refusing early. Each request's head and body have their clock."""
 
-    def __init__(self, *args: Any, patience: Patience | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        patience: Patience | None = None,
+        on_refused: Callable[[str], object] = lambda _code: None,
+        **kwargs: Any,
+    ) -> None:
+        """`on_refused` is told the error code of each refusal: the app never hears of them."""
         super().__init__(*args, **kwargs)
         self._patience = patience or Patience()
+        self._on_refused = on_refused
         self._refusal: DceError | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_in_head = self._is_in_body = False
@@ -160,6 +169,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _answer_and_close(self, error: DceError) -> None:
         """Answers if an answer can still be told from the one before it, and closes."""
         self._stop_timer()
+        self._on_refused(error.code)
         cycle = self.cycle
         is_anothers = cycle is not None and not cycle.response_complete and not (self._is_in_body and cycle.more_body)
         is_begun = cycle is not None and self._is_in_body and cycle.response_started
