@@ -29,4 +29,4 @@ def test_history_finds_words(dce: Dce, workspace: Path) -> None:
     ]
     assert "cycle 1" in dce("history", "make", "return").out
     dce("history", "nowhere", code=1)
-    assert dce("history", "nowhere", "--json").json == []
+    assert dce("history", "nowhere", "--json", code=1).json == []

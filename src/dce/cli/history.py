@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dce.cli.context import json_option, open_workspace, workspace_option
+from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json
 from dce.cli.tables import columns
 from dce.wire.errors import DceError
@@ -24,10 +25,11 @@ DEFAULT_HITS = 20
 )
 @json_option
 @workspace_option
-def command(query: tuple[str, ...], limit: int, is_json: bool, directory: Path) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, query: tuple[str, ...], limit: int, is_json: bool, directory: Path) -> None:
     """Every cycle at a glance, or where words were said.
 
-    With a QUERY: the cycles and responses that hold all its words (beginnings of words count), the newest first.
+    With a QUERY: the cycles and responses that hold all its words (beginnings of words count), the newest first. Ends with 1 if there are none.
     """
     from dce.workspace.record.history import match_expression  # noqa: PLC0415
 
@@ -36,9 +38,10 @@ def command(query: tuple[str, ...], limit: int, is_json: bool, directory: Path) 
         hits = workspace.store.search(match_expression(" ".join(query)), limit) if query else ()
     if is_json:
         say_json(hits if query else rows)
-        return
+        ctx.exit(Exit.DONE if hits or not query else Exit.NOT_SO)
     if query and not hits:
-        raise DceError("not_found", f"nothing in the record holds {' '.join(query)!r}")
+        hint = "All the words must be in one text; beginnings of words count: try fewer, or shorter ones."
+        raise DceError("not_found", f"nothing in the record holds {' '.join(query)!r}", hint=hint)
     for line in _hit_lines(hits) if query else _cycle_lines(rows):
         say(line)
     if len(hits) == limit:

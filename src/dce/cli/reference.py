@@ -18,7 +18,8 @@ _HEAD = """# The command line
 <!-- Written by `python -m dce.cli.reference docs/reference/cli.md` from the verbs themselves. -->
 
 `dce VERB --help` says the same. Paths are taken from where you are (or from `-C DIR`); `-` as a file is standard input. With
-`--json` standard output is JSON whatever happens: an error is `{"error": {"message", "type", "code", "hop", "hint"}}`.
+`--json` standard output is JSON whatever happens: an error is `{"error": {"message", "type", "code", "hop", "hint"}}`;
+[what each verb prints](json.md).
 
 Environment: `DCE_URL` and `DCE_API_KEY` (the gateway and the key for it), `DCE_DATA_DIR` and `VLLM_URL` (the gateway's own),
 `SSL_CERT_FILE`, `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` (as everywhere), `DCE_DEBUG=1` (tracebacks).
