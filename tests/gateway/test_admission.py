@@ -30,12 +30,22 @@ class Scene:
         self.used: dict[str, int] = {}
         self.asked_since: list[float] = []
         self.admission = Admission(
-            GatewaySettings(**options), self._used, clock=lambda: self.now, wall=lambda: self.wall, tell_every_s=0.001
+            GatewaySettings(**options),
+            self._used,
+            clock=lambda: self.now,
+            wall=lambda: self.wall,
+            tell_every_s=0.001,
+            check_key=self._check_key,
         )
+        self.revoked: set[str] = set()
 
     def _used(self, key_id: str, since: float) -> int:
         self.asked_since.append(since)
         return self.used.get(key_id, 0)
+
+    def _check_key(self, key_id: str) -> None:
+        if key_id in self.revoked:
+            raise DceError("invalid_key", "revoked")
 
     async def admit(self, who: Principal, n: int = 1, tokens: int = 0) -> Ticket:
         """A request that need not wait, or is refused."""
@@ -403,5 +413,26 @@ def test_whatever_happens_to_requests_everything_comes_back(asked: list[tuple[st
         assert (scene.admission.running, scene.admission.queue_depth) == (0, 0)
         for name in "abc":
             (await scene.admit(limits[name], 4, 10**6)).settle(0)
+
+    asyncio.run(scene())
+
+
+def test_a_key_that_is_revoked_while_it_waits_does_not_begin() -> None:
+    """When its turn comes the request is refused, its tokens and its place are given back, and the next one begins at once."""
+
+    async def scene() -> None:
+        stage = Scene(max_running_responses=1)
+        first = await stage.admit(key("a"))
+        gone, next_one = stage.waiting(key("b", tpm=100)), stage.waiting(key("c"))
+        await turn_until(lambda: stage.admission.queue_depth == 2)
+        stage.revoked.add("b")
+        first.settle(0)
+        with pytest.raises(DceError) as caught:
+            await gone
+        assert caught.value.code == "invalid_key"
+        (await next_one).settle(0)
+        stage.revoked.clear()
+        (await stage.admit(key("b", tpm=100), tokens=100)).settle(0)
+        assert (stage.admission.queue_depth, stage.admission.running) == (0, 0)
 
     asyncio.run(scene())

@@ -9,11 +9,12 @@ import msgspec
 import openai
 import pytest
 
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.paths.queue_notice import queued_frame
 from dce.wire.chat import read_chunks
 from dce.wire.sse import Decoder
 from dce.workspace.generating.provider import Ended, GatewayProvider, GenerationRequest, Opened, ProviderEvent, Queued
-from tests.fakes.chain import SLOW, TOKENS, Answer, Chain, check_sound, error_of, eventually
+from tests.fakes.chain import PROXY, SLOW, TOKENS, Answer, Chain, check_sound, client_of, error_of, eventually
 from tests.fakes.vllm import MODEL, said
 from tests.gateway.test_openai_sdk import MESSAGES, sdk
 
@@ -199,3 +200,44 @@ def test_the_frame_is_one_that_others_pass_over() -> None:
     (chunk,) = read_chunks(data.decode())
     assert (chunk.queue_position, chunk.choices, chunk.id, chunk.model) == (3, (), "s1", "m")
     assert openai.types.chat.ChatCompletionChunk.construct(**msgspec.json.decode(data)).choices == []
+
+
+@pytest.mark.parametrize(
+    ("path", "type_at"), [("/v1/chat/completions", ("error", "type")), ("/v1/messages", ("error", "type")), (PROXY, ())]
+)
+def test_a_key_revoked_in_the_queue(narrow: Chain, path: str, type_at: tuple[str, ...]) -> None:
+    """A request whose key is revoked while it waits never reaches a backend: 401 in the shape of its route."""
+    keys = KeyStore(narrow.folder)
+    owner, secret = keys.create("revoked meanwhile")
+    with ThreadPoolExecutor() as pool, client_of(narrow.server.url, secret) as client:
+        with busy(narrow):
+            waiting = pool.submit(client.post, path, json=narrow.body(stream=False, max_tokens=5))
+            eventually(lambda: depth(narrow) == 1)
+            keys.revoke(owner.id)
+        answer = waiting.result()
+    keys.close()
+    assert answer.status_code == 401
+    value = answer.json()
+    assert "revoked" in value["error"]["message"]
+    for name in type_at:
+        value = value[name]
+    assert not type_at or value == "authentication_error"
+    assert narrow.fake.posts() == []
+    eventually(lambda: narrow.server.gateway.is_idle)
+
+
+def test_a_stream_whose_key_is_revoked_in_the_queue(narrow: Chain) -> None:
+    """It has begun already, so it is told in an event, with the gateway as the hop, and never with an end that looks good."""
+    keys = KeyStore(narrow.folder)
+    owner, secret = keys.create("revoked meanwhile")
+    with client_of(narrow.server.url, secret) as client:
+        with busy(narrow):
+            waiting = client.stream("POST", PROXY, json=narrow.body(n=1))
+            answer = Answer(waiting.__enter__()).until(places)
+            keys.revoke(owner.id)
+        answer.rest()
+        waiting.__exit__(None, None, None)
+    keys.close()
+    assert (answer.error["code"], answer.error["hop"]) == ("invalid_key", "gateway")
+    assert not answer.is_done
+    assert not answer.choices

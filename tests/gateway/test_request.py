@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from dce.gateway.front.request import ClientGone, Request
+from dce.gateway.front.request import MAX_DRAIN_BYTES, ClientGone, Request
 from dce.gateway.front.wire import ClientWire
 from dce.wire.errors import DceError
 
@@ -111,12 +111,64 @@ def test_an_answer_is_framed_and_named() -> None:
 )
 def test_an_error_has_the_headers_of_its_kind(error: DceError, header: tuple[bytes, bytes]) -> None:
     """401 names the scheme, 413 ends the connection, waiting is told in whole seconds that are enough."""
-    script = Script()
+    script = Script(piece(b""))
     done(script, lambda request: request.fail(error))
     assert script.sent[0]["status"] == error.status
     assert script.headers()[header[0]] == header[1]
     body = json.loads(script.sent[1]["body"])["error"]
     assert (body["code"], body["request_id"]) == (error.code, "r1")
+
+
+def refuse_for_its_size(script: Script) -> None:
+    """The request's body is refused, as a handler would."""
+
+    async def act(request: Request) -> None:
+        try:
+            await request.body(limit=10)
+        except DceError as error:
+            await request.fail(error)
+
+    done(script, act)
+
+
+def test_what_still_comes_of_too_large_a_body_is_taken() -> None:
+    """The answer is sent whole at once, the connection ends only when the body has."""
+    script = Script(piece(b"x" * 20, more=True), piece(b"x" * 20, more=True), piece(b"x" * 20))
+    refuse_for_its_size(script)
+    start, answer, end = script.sent
+    assert (start["status"], answer["more_body"], end["body"], end["more_body"]) == (413, True, b"", False)
+    assert script.left == []
+
+
+def test_after_a_body_that_was_too_large_and_whole_nothing_is_awaited() -> None:
+    """Its last piece was the one too much: nothing more will come, so the end is at once."""
+    script = Script(piece(b"x" * 20))
+    refuse_for_its_size(script)
+    assert script.sent[-1]["more_body"] is False
+
+
+def test_a_body_without_end_is_not_taken_for_ever() -> None:
+    """Past MAX_DRAIN_BYTES the connection ends, whatever still comes."""
+    large = piece(b"x" * (MAX_DRAIN_BYTES // 2), more=True)
+    script = Script(large, large, large, large, large)
+    refuse_for_its_size(script)
+    assert script.sent[-1]["more_body"] is False
+    assert len(script.left) == 2
+
+
+@pytest.mark.parametrize("message", [{"type": "http.disconnect"}, piece(b"")])
+def test_a_client_that_goes_after_its_refusal_ends_it(message: dict[str, Any]) -> None:
+    """Its going while the rest is taken is no error."""
+    script = Script(piece(b"x" * 20, more=True), message)
+    refuse_for_its_size(script)
+    assert script.sent[-1]["more_body"] is False
+
+
+def test_a_client_that_waits_to_be_asked_is_not_asked() -> None:
+    """With Expect: 100-continue nothing is underway, so nothing is read."""
+    script = Script(headers=[(b"expect", b"100-continue"), (b"content-length", b"20")])
+    refuse_for_its_size(script)
+    assert [message.get("status") for message in script.sent] == [413, None, None]
 
 
 def test_an_end_that_is_not_taken_is_cut() -> None:

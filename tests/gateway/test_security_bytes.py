@@ -271,3 +271,32 @@ def test_s21_forwarded_headers_mean_nothing(make_chain: Callable[..., Chain], ch
     assert chain.client.post(PROXY, json=chain.body(stream=False), headers=claims).status_code == 200
     (sent,) = chain.fake.posts()
     assert not set(claims) & set(sent.headers)
+
+
+# -- a refusal that arrives -------------------------------------------------------------------------------------------
+
+TOO_MUCH = b"x" * 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"content-length: %d\r\n" % len(TOO_MUCH), TOO_MUCH),
+        (b"transfer-encoding: chunked\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(TOO_MUCH), TOO_MUCH)),
+    ],
+    ids=["length", "chunked"],
+)
+def test_too_large_a_body_is_told_to_who_only_sends_first(
+    make_chain: Callable[..., Chain], framing: bytes, body: bytes
+) -> None:
+    """A client that sends all of it before it reads, as proxies do, is not reset: it finds a whole 413 and a clean end."""
+    chain = make_chain(max_body_bytes=1_000_000)
+    with raw_request(chain.server.url, post(chain, HOST + framing, body)) as connection:
+        answer = b""
+        while piece := connection.recv(65_536):  # raises if the connection was reset
+            answer += piece
+    head, _, said = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"content-length: %d" % len(said) in head
+    assert b'"code":"body_too_large"' in said
+    assert chain.fake.posts() == []

@@ -9,7 +9,7 @@ import pytest
 
 from dce.doctor.findings import Check, Diagnosis
 from dce.doctor.tree import Question, examine
-from tests.fakes.chain import PROXY, SLOW, Answer, Chain, check_sound, eventually
+from tests.fakes.chain import PROXY, SLOW, Answer, Chain, check_sound, error_of, eventually
 from tests.real.proxies import Front, caddy, nginx
 
 pytestmark = pytest.mark.real
@@ -73,6 +73,18 @@ def test_a_large_prompt(front: Front, chain: Chain) -> None:
         large = chain.body(messages=[{"role": "user", "content": "x" * 4_000_000}], stream=False)
         assert client.post(PROXY, json=large).status_code == 200
         assert client.post(PROXY, content=b" " * (50 * 1024 * 1024 + 1)).status_code == 413
+
+
+@pytest.mark.parametrize("start", [caddy, nginx], ids=["caddy", "nginx"])
+def test_the_gateways_own_refusal_of_a_large_body(
+    tmp_path: Path, start: Callable[[Chain, Path], AbstractContextManager[Front]]
+) -> None:
+    """A body that the web server lets through and the gateway does not: its 413 arrives, not a 502 for a connection that was reset."""
+    with Chain(tmp_path / "chain", max_body_bytes=1_000_000) as chain, start(chain, tmp_path) as front:
+        for content in (b"x" * 20_000_000, iter([b"x" * 1_000_000] * 20)):
+            with front.client(chain.key) as client:
+                answer = client.post(PROXY, content=content)
+            assert (answer.status_code, error_of(answer)["code"]) == (413, "body_too_large")
 
 
 def test_a_gateway_that_is_down(front: Front, chain: Chain) -> None:

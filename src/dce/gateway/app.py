@@ -60,7 +60,12 @@ class Gateway:
         self._transport = Transport(_timeouts(settings))
         self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
-        self.admission = Admission(settings, self.ledger.used, lambda: capacity_of(self.upstreams))
+        self.admission = Admission(
+            settings,
+            self.ledger.used,
+            lambda: capacity_of(self.upstreams),
+            check_key=_anyone if settings.insecure else self.keys.check,
+        )
         self._public = self._composed(settings, self.upstreams)
         self._reloading = asyncio.Lock()
         self.metrics.watch(self._now())
@@ -172,6 +177,10 @@ class Gateway:
         """Closes the databases of a gateway that has never served."""
         self.ledger.close()
         self.keys.close()
+
+
+def _anyone(_key_id: str) -> None:
+    """Without keys there is none that could end."""
 
 
 def refuse_exposed(settings: GatewaySettings) -> None:

@@ -163,12 +163,15 @@ class Admission:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         tell_every_s: float = TELL_EVERY_S,
+        check_key: Callable[[str], None] = lambda _key_id: None,
     ) -> None:
+        """`check_key` raises when a key, by its id, may no longer begin what it was let into the queue with."""
         self._settings = settings
         self._used = used
         self._clock = clock
         self._wall = wall
         self._tell_every_s = tell_every_s
+        self._check_key = check_key
         self._accounts: dict[str, _Account] = {}
         self._capacity = capacity
         self._queue = FairQueue(settings.max_running_responses)
@@ -195,7 +198,8 @@ class Admission:
 
     async def admit(self, principal: Principal, demand: Demand, on_position: OnPosition | None = None) -> Ticket:
         """Waits for the request's turn. `on_position` is called about once a second while it waits, 1 being next, and with 0 when
-        its turn has come after that. Raises invalid_request, rate_limited, quota_exceeded or queue_full."""
+        its turn has come after that. Raises invalid_request, rate_limited, quota_exceeded or queue_full; invalid_key or expired_key
+        when the key has ended while it waited."""
         limits = principal.limits
         _check_size(limits, demand.n)
         reservation = self._account(principal).reserve(demand, self._clock(), self._wall())
@@ -242,6 +246,7 @@ class Admission:
                         await turn.wait()
                 except TimeoutError:
                     self._begin()
+            self._check_key(place.key)
             if on_position is not None:
                 await on_position(0)
         finally:

@@ -73,6 +73,7 @@ class KeyStore:
             ) from None
         self._version = -1
         self._by_digest: dict[bytes, tuple[Key, float | None]] = {}
+        self._by_id: dict[str, Key] = {}
         """A secret's key, and for a replaced secret its end."""
 
     def close(self) -> None:
@@ -155,6 +156,15 @@ class KeyStore:
             )
         return key
 
+    def check(self, key_id: str) -> None:
+        """Whether a key that was accepted before still is. Raises invalid_key or expired_key."""
+        self._refresh()
+        key = self._by_id.get(key_id)
+        if key is None or key.revoked_at is not None:
+            raise DceError("invalid_key", "the key was revoked while its request waited")
+        if key.expires_at is not None and key.expires_at <= self._clock():
+            raise DceError("expired_key", f"the key {key.name!r} has expired while its request waited")
+
     def cache_salt(self, key: Key) -> str:
         """What keeps a key's prompts apart in a backend's prefix cache: nobody can guess another's, nor the key from it."""
         return hmac.new(self._pepper, b"cache salt of " + key.id.encode(), hashlib.sha256).hexdigest()
@@ -191,6 +201,7 @@ class KeyStore:
             retired = self._db.execute("SELECT digest, key_id, works_until FROM retired_secrets")
             self._by_digest = {digest: (keys[key_id], until) for digest, key_id, until in retired}
             self._by_digest.update({row[-1]: (keys[row[0]], None) for row in rows})
+            self._by_id = keys
             self._version = version
 
 

@@ -1,6 +1,7 @@
 """One HTTP request, as the handlers see it: its caller, its body, and ways to answer."""
 
 import asyncio
+import contextlib
 import math
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,6 +19,11 @@ NO_BUFFERING = [
     (b"x-accel-buffering", b"no"),
 ]
 """Headers of every stream: proxies on the way must neither keep nor change it."""
+
+MAX_DRAIN_BYTES = 64 * 1024 * 1024
+MAX_DRAIN_S = 10.0
+"""How much of a body that was refused for its size is still taken, and for how long: closing a connection on which bytes are
+underway resets it, and a proxy or a client that only sends first would then see that reset instead of the answer."""
 
 
 class Request:
@@ -40,6 +46,8 @@ class Request:
         """W3C trace context of the request's own span; empty when nothing is traced."""
         self.status = 0
         self.is_started = False
+        self._is_read = self._is_whole = False
+        """Whether the body was asked for, whether all of it has come."""
 
     def header(self, name: bytes) -> str:
         """A header's first value; empty if absent. `name` in lower case."""
@@ -66,15 +74,17 @@ class Request:
             raise _too_large(limit)
         pieces: list[bytes] = []
         size = 0
+        self._is_read = True
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
+            self._is_whole = not message.get("more_body", False)
             if size > limit:
                 raise _too_large(limit)
-            if not message.get("more_body", False):
+            if self._is_whole:
                 return b"".join(pieces)
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -103,15 +113,7 @@ class Request:
     async def answer(self, status: int, value: Any, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         """A whole JSON answer."""
         body = value if isinstance(value, bytes) else msgspec.json.encode(value)
-        await self.start(
-            status,
-            [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                (b"cache-control", b"no-store"),
-                *(headers or []),
-            ],
-        )
+        await self.start(status, [*_json_headers(body), *(headers or [])])
         await self.finish(body)
 
     async def no_content(self) -> None:
@@ -128,13 +130,43 @@ class Request:
         )
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
+        body = self.dialect.error(error, self.id)
         if error.code == "body_too_large":
-            headers.append((b"connection", b"close"))
-        await self.answer(error.status, self.dialect.error(error, self.id), headers)
+            await self._answer_before_the_end(error.status, body, [*headers, (b"connection", b"close")])
+        else:
+            await self.answer(error.status, body, headers)
+
+    async def _answer_before_the_end(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """A whole answer while the request's body still comes: the rest of it is taken and forgotten, then the connection ends."""
+        await self.start(status, [*_json_headers(body), *headers])
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        self.wire.release()  # the client has its answer; that it goes now interrupts nothing
+        is_waiting = not self._is_read and self.header(b"expect").lower() == "100-continue"
+        if not self._is_whole and not is_waiting:  # one that waits to be asked for the body sends nothing
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MAX_DRAIN_S):
+                    await self._drain()
+        await self.finish()
+
+    async def _drain(self) -> None:
+        left = MAX_DRAIN_BYTES
+        while left > 0:
+            message = await self._receive()
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                return
+            left -= len(message.get("body", b""))
 
 
 class ClientGone(Exception):
     """The client closed its connection; nobody is left to answer."""
+
+
+def _json_headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
 
 
 def _too_large(limit: int) -> DceError:
