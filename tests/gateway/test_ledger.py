@@ -228,3 +228,61 @@ def test_a_killed_writer_leaves_what_it_wrote(tmp_path: Path) -> None:
     assert ended.returncode == -9
     open_ledger(tmp_path / FILE).close()
     assert len(written(tmp_path)) in (100, 101)
+
+
+DAY = 24 * HOUR
+
+
+def test_old_rows_are_deleted(tmp_path: Path) -> None:
+    """At its start a ledger deletes what is older than it should be, in several batches if need be, and nothing else."""
+    ledger = Ledger(tmp_path)
+    count = 2 * module.PRUNE_ROWS + 10
+    for choice in range(count):
+        ledger.add(entry(choice, started_at=NOW - 40 * DAY - choice, completion_tokens=1))
+    ledger.add(entry(count, started_at=NOW - 39 * DAY))
+    ledger.close()
+    ledger = Ledger(tmp_path, keep_days=40, wall=lambda: NOW)
+    ledger.add(entry(count + 1))
+    ledger.start()
+    # The row that began 40 days ago to the second is no older than that.
+    eventually(lambda: [choice for _, choice, _ in written(tmp_path)] == [0, count, count + 1])
+    ledger.close()
+
+
+def test_budgets_know_what_was_deleted(tmp_path: Path) -> None:
+    """What a key has used in all is the same before and after, also after a restart: deleting rows refills no budget."""
+    ledger = Ledger(tmp_path)
+    for choice in range(10):
+        ledger.add(entry(choice, key_id=f"k{choice % 2}", started_at=NOW - 10 * DAY * choice, prompt_tokens=choice))
+    used = {key_id: ledger.used(key_id, 0) for key_id in ("k0", "k1")}
+    ledger.close()
+    for keep_days in (60, 60, 40, None):
+        ledger = Ledger(tmp_path, keep_days, wall=lambda: NOW)
+        ledger.start()
+        left = min(10, 1 + (keep_days or 40) // 10)
+        eventually(lambda: len(written(tmp_path)) == left)  # noqa: B023
+        assert {key_id: ledger.used(key_id, 0) for key_id in used} == used
+        ledger.close()
+
+
+def test_a_running_ledger_takes_another_time(ledger: Ledger, tmp_path: Path) -> None:
+    """Rows that may be kept no longer go although nothing else happens."""
+    ledger.add(entry(started_at=HOUR))
+    eventually(lambda: written(tmp_path))
+    ledger.keep(32)
+    eventually(lambda: not written(tmp_path))
+    assert ledger.used("k1", 0) == 10
+
+
+def test_a_ledger_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    """One that was written before rows could be deleted keeps its rows and learns to."""
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.executescript(module._MIGRATIONS[0])
+        db.execute("PRAGMA user_version=1")
+    ledger = Ledger(tmp_path)
+    ledger.add(entry(started_at=HOUR))
+    ledger.close()
+    ledger = Ledger(tmp_path, keep_days=32)
+    ledger.start()
+    eventually(lambda: not written(tmp_path))
+    ledger.close()

@@ -58,6 +58,12 @@ def test_the_operators_words_and_the_settings_effects() -> None:
     assert "shared with other keys" not in text
 
 
+def test_how_long_rows_are_kept_is_told() -> None:
+    """Until the operator deletes them, or for the days that are set."""
+    assert "Until: 90 days have passed." in as_text(notice_of(GatewaySettings(ledger_keep_days=90)))
+    assert "days have passed" not in as_text(notice_of(GatewaySettings()))
+
+
 def test_no_prompt_is_promised_where_it_is_kept(chain: Chain) -> None:
     """What is promised never to be written is not: no file of the gateway's folder holds prompt or answer."""
     chain.post(PROXY, messages=[{"role": "user", "content": "canary-in-the-prompt"}], stream=False)

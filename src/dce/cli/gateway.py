@@ -49,13 +49,15 @@ def _flag(field: msgspec.inspect.Field) -> Callable[[Verb], Verb]:
     if isinstance(kind, msgspec.inspect.Metadata):
         text = str((kind.extra_json_schema or {}).get("description", ""))
         kind = kind.type
+    if isinstance(kind, msgspec.inspect.UnionType):  # a number or nothing
+        kind = next(one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType))
     if field.name in _LISTS:
         flag, metavar = _LISTS[field.name]
         return click.option(flag, field.name, multiple=True, metavar=metavar, help=text)
     flag = "--" + field.name.replace("_", "-")
     if isinstance(kind, msgspec.inspect.BoolType):
         return click.option(flag, field.name, is_flag=True, default=None, help=text)
-    shown = f" (default: {field.default})" if field.default not in (msgspec.NODEFAULT, "") else ""
+    shown = f" (default: {field.default})" if field.default not in (msgspec.NODEFAULT, "", None) else ""
     if isinstance(kind, msgspec.inspect.LiteralType):
         return click.option(
             flag, field.name, type=click.Choice([str(value) for value in kind.values]), help=f"{text}{shown}"

@@ -48,7 +48,7 @@ class Gateway:
         try:
             refuse_exposed(settings)
             _refuse_keyless(settings, self.keys)
-            self.ledger = Ledger(Path(settings.data_dir))
+            self.ledger = Ledger(Path(settings.data_dir), settings.ledger_keep_days)
         except DceError:
             self.keys.close()
             raise
@@ -114,6 +114,7 @@ class Gateway:
             self.discoverer.watch(upstreams, settings.discovery_interval_s)
             self.admission.reconfigure(settings)
             self.drain.patience_s = settings.shutdown_timeout_s
+            self.ledger.keep(settings.ledger_keep_days)
             for upstream in gone:
                 self._transport.drop_resting(upstream.address)
             return changed

@@ -97,7 +97,7 @@ def notice_of(settings: GatewaySettings) -> Notice:
             Kept(
                 what="a row for each response: " + _listed(LEDGER_FIELDS),
                 where="the gateway's ledger",
-                until="the operator deletes it",
+                until=f"{days} days have passed" if (days := settings.ledger_keep_days) else "the operator deletes it",
             ),
             Kept(
                 what="your key's name, its limits and times, and a digest by which it is recognised; the key itself is not kept",

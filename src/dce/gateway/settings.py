@@ -119,6 +119,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             "Needs the extra: pip install 'dce[otel]'."
         ),
     ] = False
+    ledger_keep_days: Annotated[
+        Annotated[int, Meta(ge=32)] | None,
+        Meta(
+            description="Rows of the ledger are deleted after that many days, at least 32 (a month's budget is read from them); "
+            "left out, they are kept for ever. Budgets in all go on counting what was deleted."
+        ),
+    ] = None
     max_n: Annotated[int, Meta(ge=1, le=20, description="Most responses one request may ask for.")] = 20
     max_body_bytes: Annotated[
         int,

@@ -9,7 +9,9 @@ can lose one, and a kill no more than the last 50 ms.
 import logging
 import sqlite3
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Literal
@@ -29,6 +31,10 @@ BUSY_S = 2.0
 """How long SQLite itself waits for another process' lock before that counts as a failure."""
 MAX_PENDING = 200_000
 """Most rows kept while nothing can be written: some 100 MB, two days of a busy gateway."""
+PRUNE_EVERY_S = 3600.0
+PRUNE_ROWS = 2_000
+"""Most rows deleted at once: some 20 ms, after which rows that wait are written."""
+DAY_S = 86_400.0
 MEMORY_HOURS = 24 * 32
 """How far back `used` knows each hour: a month and a day. What is older is one sum a key."""
 
@@ -87,6 +93,8 @@ CREATE TABLE responses (
 );
 CREATE INDEX responses_by_time ON responses (started_at);
 """,
+    # What was pruned still counts in budgets that never renew: a sum a key stays.
+    "CREATE TABLE pruned_tokens (key_id TEXT PRIMARY KEY, tokens INTEGER NOT NULL);",
 )
 """One script a version; `PRAGMA user_version` counts those that ran."""
 
@@ -95,13 +103,23 @@ _INSERT = f"INSERT OR IGNORE INTO responses ({', '.join(COLUMNS)}) VALUES ({', '
 _HOURS = """
 SELECT key_id, CAST((started_at + duration_s) / 3600 AS INTEGER) AS hour, SUM(prompt_tokens + completion_tokens)
 FROM responses GROUP BY key_id, hour ORDER BY hour"""
+_DOOMED = "SELECT rowid FROM responses WHERE started_at < ? ORDER BY started_at, rowid LIMIT ?"
+_KEEP_SUMS = f"""
+INSERT INTO pruned_tokens SELECT key_id, SUM(prompt_tokens + completion_tokens) FROM responses
+WHERE rowid IN ({_DOOMED}) GROUP BY key_id
+ON CONFLICT (key_id) DO UPDATE SET tokens = tokens + excluded.tokens"""  # noqa: S608
+_PRUNE = f"DELETE FROM responses WHERE rowid IN ({_DOOMED})"  # noqa: S608
 
 
 class Ledger:
     """The rows of one gateway. `add` and `used` belong to the loop's thread; they never wait."""
 
-    def __init__(self, data_dir: Path) -> None:
-        """Opens or makes the database. Raises DceError when it cannot be used."""
+    def __init__(self, data_dir: Path, keep_days: int | None = None, wall: Callable[[], float] = time.time) -> None:
+        """Opens or makes the database. Raises DceError when it cannot be used. `keep_days`: rows that began longer ago are deleted,
+        at the start and every PRUNE_EVERY_S; None keeps them."""
+        self._keep_days = keep_days
+        self._wall = wall
+        self._prune_at = 0.0
         self._db = open_ledger(data_dir / FILE)
         self._queue: SimpleQueue[Entry | None] = SimpleQueue()
         self._closing = threading.Event()
@@ -115,6 +133,7 @@ class Ledger:
         """Rows lost because MAX_PENDING could not be written."""
         self.fault = ""
         """Why the last write failed; empty when it did not."""
+        self._older.update(self._db.execute("SELECT key_id, tokens FROM pruned_tokens"))
         for key_id, hour, tokens in self._db.execute(_HOURS):
             self._remember(key_id, hour, tokens)
 
@@ -136,6 +155,12 @@ class Ledger:
             return
         self._added += 1
         self._queue.put(entry)
+
+    def keep(self, days: int | None) -> None:
+        """Rows are kept that long from now on; what is older goes within moments."""
+        if days != self._keep_days:
+            self._keep_days, self._prune_at = days, 0.0
+            self._queue.put(None)
 
     def used(self, key_id: str, since: float) -> int:
         """Tokens, prompt and answer, of a key's responses that ended at or after `since` (seconds since the epoch).
@@ -171,14 +196,48 @@ class Ledger:
     def _run(self) -> None:
         while not self._closing.is_set():
             if not self._batch:
-                first = self._queue.get()
-                if first is None:
-                    return
-                self._batch.append(first)
+                with suppress(Empty):
+                    first = self._queue.get(timeout=self._until_pruning_s())
+                    if first is None:  # the end, or another `keep_days`
+                        continue
+                    self._batch.append(first)
             # One wait a batch: a thread that wakes for every row would take the interpreter from the loop each time.
             self._closing.wait(RETRY_S if self.fault else BATCH_S)
             self._drain()
             self._attempt()
+            if self._until_pruning_s() == 0:
+                self._prune()
+
+    def _until_pruning_s(self) -> float | None:
+        """None: nothing is ever pruned, as far as is known now."""
+        return None if self._keep_days is None else max(0.0, self._prune_at - time.monotonic())
+
+    def _prune(self) -> None:
+        """Deletes one batch of rows that are too old; where more may be left, the next batch is due at once."""
+        if self._keep_days is None or self.fault:
+            return
+        doomed = (self._wall() - self._keep_days * DAY_S, PRUNE_ROWS)
+        try:
+            with self._transaction():
+                self._db.execute(_KEEP_SUMS, doomed)
+                deleted = self._db.execute(_PRUNE, doomed).rowcount
+        except sqlite3.Error as error:
+            log.warning("old rows of the ledger cannot be deleted (%s); tried again in an hour", error)
+            deleted = 0
+        if deleted < PRUNE_ROWS:
+            self._prune_at = time.monotonic() + PRUNE_EVERY_S
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of the block, or nothing of it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     def _attempt(self) -> None:
         try:
@@ -203,14 +262,8 @@ class Ledger:
         rows = [msgspec.structs.astuple(entry) for entry in self._batch]
         if not rows:
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             self._db.executemany(_INSERT, rows)
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
         self._written += len(rows)
         self._batch = []
 
