@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from dce.workspace.generating.response import Status
-from tests.panel.rig import AnsweringProvider, Line
-from tests.real.windows import generate, opened, scripted, tab
+from tests.panel.rig import AnsweringProvider, Line, make_workspace
+from tests.real.windows import generate, opened, scripted, tab, wait_for_end
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -87,3 +87,54 @@ def test_when_the_window_with_the_connection_goes_another_goes_on(browser: Brows
             assert each.get_by_role("region", name="Answer, raw text").text_content() == stored.text
             assert each.locator("details .raw-text").text_content() == stored.thinking
         assert len(streams) == 2
+
+
+def test_a_reload_keeps_what_the_window_shows(browser: Browser, tmp_path: Path) -> None:
+    """Views, sorting, filters and what is being written are there again; another window has its own."""
+    with scripted(tmp_path, AnsweringProvider()) as workspace, opened(browser, workspace) as page:
+        generate(page, 3)
+        wait_for_end(page)
+        page.get_by_label("Filter files by name").fill("words")
+        page.get_by_role("button", name="Likeness").click()
+        other = page.context.new_page()
+        other.goto(page.url)
+        expect(other.get_by_role("button", name="Likeness")).to_have_attribute("aria-pressed", "false")
+        other.close()
+        page.reload()
+        expect(page.get_by_role("button", name="Likeness")).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_label("Filter files by name")).to_have_value("words")
+        tab(page, 2).click()
+        page.get_by_role("button", name="Diff", exact=True).click()
+        page.get_by_label("against").select_option("1")
+        page.get_by_role("button", name="Unified").click()
+        page.get_by_role("button", name=re.compile("^Chosen")).click()
+        page.get_by_label("Sorted by").select_option("name")
+        page.reload()
+        expect(page.get_by_label("against")).to_have_value("1")
+        expect(page.get_by_role("button", name="Unified")).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_label("Sorted by")).to_have_value("name")
+        page.get_by_role("button", name="Raw", exact=True).click()
+        page.get_by_role("button", name="Put right by hand").click()
+        page.get_by_label("The answer’s text, to be put right").fill("half of a correction")
+        page.reload()
+        expect(page.get_by_label("The answer’s text, to be put right")).to_have_value("half of a correction")
+        page.get_by_role("button", name="Cancel").click()
+        page.reload()
+        expect(page.get_by_role("button", name="Put right by hand")).to_be_visible()
+
+
+def test_an_answer_that_is_being_written_survives_a_reload(browser: Browser, tmp_path: Path) -> None:
+    """What was typed and not yet kept is in its field again, and gone from there once it is kept."""
+    with make_workspace(tmp_path / "words") as workspace, opened(browser, workspace) as page:
+        page.get_by_label("Answers by").select_option("manual")
+        page.get_by_role("button", name="Copy and paste…").click()
+        page.get_by_role("tab", name="Answer 2").click()
+        page.get_by_label("Answer 2", exact=True).fill("I am not sure")
+        page.reload()
+        expect(page.get_by_label("Answer 2", exact=True)).to_have_value("I am not sure")
+        page.get_by_role("button", name="Keep", exact=True).click()
+        expect(page.get_by_role("tab", name="Answer 2: no file")).to_be_visible()
+        page.reload()
+        expect(page.get_by_role("tab", name="Answer 2: no file")).to_be_visible()
+        expect(page.get_by_label("Answer 1", exact=True)).to_have_value("")
+        assert workspace.store.response(1, 2).text == "I am not sure"

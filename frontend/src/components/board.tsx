@@ -1,8 +1,8 @@
 // The responses side by side: how far they are while they run, ranked by what is known of them afterwards.
 
-import { useState } from "react";
 import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
 import { goTo } from "../state/actions";
+import { useKept } from "../state/kept";
 import { type Verdict, verdictOf } from "../state/judging";
 import { use } from "../state/store";
 import { isActive } from "../text/words";
@@ -17,8 +17,8 @@ const VIEWS: ReadonlyArray<View> = ["table", "files", "likeness"];
 
 export function Board({ generation }: { generation: GenerationView }) {
   const board = use((state) => state.board);
-  const [view, setView] = useState<View>("table");
-  const [isHiding, hide] = useState(false);
+  const [view, setView] = useKept<View>(`board view ${generation.id}`, "table");
+  const [isHiding, hide] = useKept(`board hides ${generation.id}`, false);
   const judgements = board?.judgements ?? [];
   const rejected = judgements.filter(({ mark }) => mark === "rejected").length;
   const isRunning = generation.slots.some(isActive);
@@ -66,7 +66,7 @@ function Table({ generation, isHiding }: { generation: GenerationView; isHiding:
   const rows = new Map(board?.rows.map((row) => [row.slot, row]));
   const judged = new Map(board?.judgements.map((judgement) => [judgement.slot, judgement]));
   const isRunning = generation.slots.some(isActive);
-  const [order, setOrder] = useState<Order>("best");
+  const [order, setOrder] = useKept<Order>("board order", "best");
   // While they run, slots stay where they are; then the best comes first, what was rejected last.
   const rank = (progress: SlotProgress) =>
     (judged.get(progress.slot)?.mark === "rejected" ? 1_000 : 0) + (rows.get(progress.slot)?.rank ?? progress.slot);

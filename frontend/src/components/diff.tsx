@@ -5,6 +5,7 @@ import { errorBody } from "../api/client";
 import { reviewApi } from "../api/review";
 import type { BlockView, DiffView, ErrorBody, GenerationView } from "../api/generated";
 import type { Layout } from "../text/diffeditor";
+import { useKept } from "../state/kept";
 import { use } from "../state/store";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
@@ -22,12 +23,13 @@ interface Props {
 }
 
 export function Diff({ generation, slot, files }: Props) {
+  const here = `${generation.id} ${slot}`;
   const first = files.find((file) => file.change !== "same") ?? files[0];
-  const [wanted, setPath] = useState<string | null>(null);
+  const [wanted, setPath] = useKept<string | null>(`diff of ${here}`, null);
   const path = files.some((file) => file.path === wanted) ? wanted : (first?.path ?? null);
-  const [against, setAgainst] = useState("workspace");
-  const [layout, setLayout] = useState<Layout>(NARROW.matches ? "unified" : "split");
-  const [isFolded, setFolded] = useState(true);
+  const [against, setAgainst] = useKept(`diff against ${here}`, "workspace");
+  const [layout, setLayout] = useKept<Layout>("diff layout", NARROW.matches ? "unified" : "split");
+  const [isFolded, setFolded] = useKept("diff folded", true);
   const others = generation.slots.filter((other) => other.slot !== slot && !isActive(other));
   return (
     <div className="diff">

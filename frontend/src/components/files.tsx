@@ -3,6 +3,7 @@
 import { useDeferredValue, useEffect, useMemo, useState } from "react";
 import { loadFiles, select } from "../state/actions";
 import { chosenFiles, type Filter, findFiles, gitChanges, loadGit, matchesOf, NO_FILTER } from "../state/context";
+import { useKept } from "../state/kept";
 import type { FileTable } from "../state/filetable";
 import { use } from "../state/store";
 import { tokensShort } from "../text/words";
@@ -18,7 +19,7 @@ const MIN_TOKENS = [0, 1_000, 5_000, 20_000];
 export function Files() {
   const table = use((state) => state.files);
   const selection = use((state) => state.selection);
-  const [isList, setList] = useState(false);
+  const [isList, setList] = useKept("files list", false);
   const [isFinding, setFinding] = useState(false);
   return (
     <section className="files" aria-labelledby="files-title">
@@ -53,7 +54,7 @@ export function Files() {
 }
 
 function Browse({ table, selection }: { table: FileTable; selection: ReadonlySet<string> }) {
-  const [filter, setFilter] = useState<Filter>(NO_FILTER);
+  const [filter, setFilter] = useKept<Filter>("files filter", NO_FILTER);
   const git = gitChanges.use();
   const budget = use((state) => state.meter?.budget ?? null);
   const holding = useHolding(filter);

@@ -6,6 +6,7 @@ import { api } from "../api/client";
 import type { BoardRow, PromptText, SlotView } from "../api/generated";
 import { attempt, go, loadBoard, loadGeneration, openPane } from "../state/actions";
 import { flush } from "../state/draft";
+import { useKept } from "../state/kept";
 import { get, notify, use } from "../state/store";
 import { text } from "../text/messages";
 import { Lines } from "./board";
@@ -79,8 +80,8 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
   const board = use((state) => state.board);
   const detail = use((state) => state.place.detail);
   const max = use((state) => state.workspace?.max_n ?? 1);
-  const [more, setMore] = useState(0);
-  const [isRaw, setRaw] = useState(false);
+  const [more, setMore] = useKept(`manual more ${cycle}`, 0);
+  const [isRaw, setRaw] = useKept("manual raw", false);
   const filled = new Set(generation?.slots.map(({ slot }) => slot));
   const tabs = Math.min(max, Math.max(MIN_TABS, 0, ...filled) + more);
   const wanted = Number(detail.replace("slot/", ""));
@@ -133,7 +134,7 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
         {slots.map((each) => (
           <TabPanel key={each} id={String(each)} className="panel">
             {each === slot && (
-              <Answer key={`${generation?.id} ${slot} ${version}`} generation={generation?.id ?? null} slot={slot} isFilled={filled.has(slot)} isRaw={isRaw} onKeep={keep} />
+              <Answer key={`${generation?.id} ${slot} ${version}`} cycle={cycle} version={version ?? 0} generation={generation?.id ?? null} slot={slot} isFilled={filled.has(slot)} isRaw={isRaw} onKeep={keep} />
             )}
           </TabPanel>
         ))}
@@ -148,6 +149,8 @@ function stateOf(slot: number, filled: ReadonlySet<number>, rows: ReadonlyArray<
 }
 
 interface AnswerProps {
+  cycle: number;
+  version: number;
   generation: number | null;
   slot: number;
   isFilled: boolean;
@@ -155,10 +158,10 @@ interface AnswerProps {
   onKeep: (answer: string) => Promise<unknown>;
 }
 
-function Answer({ generation, slot, isFilled, isRaw, onKeep }: AnswerProps) {
+function Answer({ cycle, version, generation, slot, isFilled, isRaw, onKeep }: AnswerProps) {
   const isBusy = use((state) => state.busy.has("paste"));
   const [view, setView] = useState<SlotView | null>(null);
-  const [typed, setTyped] = useState<string | null>(null);
+  const [typed, setTyped] = useKept<string | null>(`manual ${cycle} ${generation} ${slot} ${version}`, null);
   useEffect(() => {
     let isCurrent = true;
     if (generation !== null && isFilled) api.slot(generation, slot).then((found) => isCurrent && setView(found), () => null);
@@ -168,12 +171,15 @@ function Answer({ generation, slot, isFilled, isRaw, onKeep }: AnswerProps) {
   }, [generation, slot, isFilled]);
   if (isFilled && !isRaw && view) return <Parsed view={view} />;
   const shown = typed ?? view?.text ?? "";
+  const keep = async (answer: string) => {
+    if (await onKeep(answer)) setTyped(null);
+  };
   const onPaste = (event: ClipboardEvent) => {
     const pasted = event.clipboardData.getData("text");
     if (shown.trim() !== "" || pasted.length < LARGE_PASTE_CHARS) return;
     event.preventDefault();
     setTyped(pasted); // stays to be seen if it is refused
-    void onKeep(pasted);
+    void keep(pasted);
   };
   return (
     <div className="manual-answer">
@@ -185,7 +191,7 @@ function Answer({ generation, slot, isFilled, isRaw, onKeep }: AnswerProps) {
         onPaste={onPaste}
         onChange={(event) => setTyped(event.target.value)}
       />
-      <button type="button" disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)} onClick={() => onKeep(shown)}>
+      <button type="button" disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)} onClick={() => keep(shown)}>
         {isFilled ? text.manual.keepAgain : text.manual.keep}
       </button>
     </div>

@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { BlockView, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
 import { accept, openPane, showFacet } from "../state/actions";
 import { correct } from "../state/judging";
+import { useKept } from "../state/kept";
 import type { Facet } from "../state/place";
 import { use } from "../state/store";
 import type { LiveResponse } from "../text/livetext";
@@ -220,7 +221,8 @@ function Versions({ generation, progress }: { generation: GenerationView; progre
 
 /** The model's own words; a person may put them right, as a version of their own. */
 function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress }) {
-  const [draft, setDraft] = useState<string | null>(null);
+  const generation = use((state) => state.place.generation);
+  const [draft, setDraft] = useKept<string | null>(`correction ${generation} ${progress.slot} ${progress.version}`, null);
   const isBusy = use((state) => state.busy.has(`correct ${progress.slot}`));
   if (draft === null) {
     return (

@@ -4,6 +4,7 @@ import { useMemo, useState } from "react";
 import type { SelectedFile } from "../api/generated";
 import { openPane, select } from "../state/actions";
 import { changeSet, chosenFiles, showDetail } from "../state/context";
+import { useKept } from "../state/kept";
 import { get, use } from "../state/store";
 import { number, tokensShort } from "../text/words";
 import { text } from "../text/messages";
@@ -25,7 +26,7 @@ const ORDERS: Readonly<Record<Order, (a: SelectedFile, b: SelectedFile) => numbe
 export function Selected({ selection }: { selection: ReadonlySet<string> }) {
   const view = chosenFiles.use();
   const budget = use((state) => state.meter?.budget ?? null);
-  const [order, setOrder] = useState<Order>("tokens");
+  const [order, setOrder] = useKept<Order>("chosen order", "tokens");
   const files = useMemo(
     () => (view?.files ?? []).filter((file) => selection.has(file.path)).toSorted(ORDERS[order]),
     [view, selection, order],
