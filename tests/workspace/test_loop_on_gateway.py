@@ -1,10 +1,12 @@
 """The loop on the real gateway over real sockets, with a scripted backend: ten responses, a stop, a cancellation, a dying gateway."""
 
 import asyncio
+import base64
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dce.wire.errors import DceError
@@ -14,6 +16,7 @@ from dce.workspace.project import Project
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.fakes.chain import SLOW, Chain, eventually
+from tests.workspace.test_pictures import PNG
 
 
 @pytest.fixture
@@ -76,6 +79,29 @@ def test_one_of_ten_is_stopped_and_nine_are_complete(tmp_path: Path, chain: Chai
 
     _run(work())
     eventually(chain.is_idle)
+
+
+def test_a_picture_reaches_the_backend_as_data(tmp_path: Path, chain: Chain) -> None:
+    """With `images` on a selected picture goes through the gateway to the model, after the prompt's text, in each of its requests."""
+    with _workspace(tmp_path, chain) as opened:
+        (opened.project.root / "logo.png").write_bytes(PNG)
+        opened.selection.add(["logo.png"])
+        settings = msgspec.structs.replace(opened.settings, images=True)
+
+    async def work() -> str:
+        with Workspace.open(opened.project, settings) as workspace:
+            generation = await workspace.prepare(0, 2)
+            await workspace.generator.run(generation, Ear(2))
+            assert {response.status for response in workspace.responses(generation.id)} == {Status.COMPLETE}
+            return workspace.store.get_prompt(generation.prompt_sha256).text
+
+    text = _run(work())
+    bodies = chain.fake.chats()
+    assert len(bodies) == 2
+    for body in bodies:
+        shown, picture = body["messages"][0]["content"]
+        assert shown["text"] == text
+        assert base64.b64decode(picture["image_url"]["url"].removeprefix("data:image/png;base64,")) == PNG
 
 
 def test_cancelling_leaves_the_backend_idle(tmp_path: Path, chain: Chain) -> None:

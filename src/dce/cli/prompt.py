@@ -14,6 +14,7 @@ from dce.cli.output import data, note, say, say_json
 from dce.cli.secrets import finding_line
 from dce.cli.tables import columns
 from dce.workspace.context.advice import Cut, FileCost, cuts
+from dce.workspace.context.pictures import TOKENS_EACH
 from dce.workspace.outbound.secrets import Finding
 
 if TYPE_CHECKING:
@@ -39,10 +40,20 @@ class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
 
 
+class PictureRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture that goes along. `size` in bytes; `tokens` is an estimate: only the model knows."""
+
+    path: str
+    mime: str
+    size: int
+    sha256: str
+    tokens: int
+
+
 class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if not known, for which `note` says why.
 
-    `cuts`: changes to the selection that would make it fit.
+    `cuts`: changes to the selection that would make it fit. `pictures` go with the text.
     """
 
     cycle: int
@@ -61,6 +72,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     file_costs: tuple[FileCost, ...]
     cuts: tuple[Cut, ...]
+    pictures: tuple[PictureRow, ...] = ()
 
 
 @click.command(name="prompt")
@@ -137,6 +149,10 @@ def _report(prepared: "PreparedPrompt", costs: tuple[FileCost, ...], path: str) 
         findings=prepared.findings,
         file_costs=costs,
         cuts=cuts(prepared.files, costs, 0 if prepared.budget is None else prepared.total - prepared.budget),
+        pictures=tuple(
+            PictureRow(path=each.path, mime=each.mime, size=len(each.content), sha256=each.sha256, tokens=TOKENS_EACH)
+            for each in prepared.pictures
+        ),
     )
 
 
@@ -151,6 +167,10 @@ def _lines(report: PromptReport) -> list[str]:
         lines.append(
             f"wrote {report.path}: cycle {report.cycle}, {report.files} file{'s' * (report.files != 1)}, schema {report.schema}"
         )
+    lines += [
+        f"goes along: {each.path}, {each.mime}, {each.size:,} bytes, ≈{each.tokens:,} tokens"
+        for each in report.pictures
+    ]
     if report.budget is None:
         lines.append(f"whether it fits is not known: {report.note}")
     elif report.is_over:

@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     these come from, "" for none.
     `secrets`: what is done about secrets in a prompt. `exclude`: patterns as in .gitignore of files that never go in.
     `tokenizer`: the served model's tokenizer.json, a path or an address, to count here instead of asking the server.
+    `images`: selected pictures go along themselves, for a model that can see; off, the prompt says what they are.
     """
 
     url: str = DEFAULT_URL
@@ -61,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Literal["refuse", "placeholder", "exclude"] = "refuse"
     exclude: tuple[str, ...] = ()
     tokenizer: str = ""
+    images: bool = False
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"

@@ -19,6 +19,7 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.accepting import baseline
 from dce.workspace.context.detail import reduced
+from dce.workspace.context.pictures import TOKENS_EACH, Picture, check_size, note_of, picture_of
 from dce.workspace.context.prepared_prompt import PreparedPrompt, reserved_tokens, too_long
 from dce.workspace.context.prompt import (
     HISTORY_SHOWN_CYCLES,
@@ -245,7 +246,8 @@ class Workspace:
             counts = await self.counter.count([file.text for file in inputs.files])
             paths = [file.path for file in inputs.files]
             raise too_long(prepared, [(path, count.tokens) for path, count in zip(paths, counts, strict=True)])
-        await asyncio.to_thread(self.sending.clear, inputs, prepared.prompt.text)
+        size = sum(len(picture.content) for picture in prepared.pictures)
+        await asyncio.to_thread(self.sending.clear, inputs, prepared.prompt.text, size)
         return await asyncio.to_thread(self._begin, prepared, n)
 
     def _begin(self, prepared: PreparedPrompt, n: int) -> Generation:
@@ -254,6 +256,7 @@ class Workspace:
         self.write_prompt(prepared.prompt)
         now = self.clock()
         self.store.put_prompt(prepared.prompt, prepared.grammar, now)
+        self.store.put_pictures(prepared.prompt.sha256, prepared.pictures)
         return self.store.insert_generation(
             Generation(
                 id=0,
@@ -276,6 +279,7 @@ class Workspace:
 
     async def _priced(self, inputs: PromptInput, models: list[Model], note: str = "") -> PreparedPrompt:
         prompt = await asyncio.to_thread(build, inputs)
+        pictures = await asyncio.to_thread(self._pictures, inputs)
         if self.tokenizer is not None:
             await self.tokenizer.prepare()
             note = note or self.tokenizer.problem
@@ -294,10 +298,11 @@ class Workspace:
             is_exact=total.exact,
             model=model.id if model else wanted or "",
             context=context,
-            reserved=reserved_tokens(context, self.settings.max_tokens),
+            reserved=reserved_tokens(context, self.settings.max_tokens) + TOKENS_EACH * len(pictures),
             note=note,
             findings=await asyncio.to_thread(self.sending.findings, inputs),
             files=inputs.files,
+            pictures=pictures,
         )
 
     async def _counted(self, prompt: Prompt) -> tuple[Count, list[Count]]:
@@ -339,8 +344,31 @@ class Workspace:
             text = reduced(file.text, file.path, level)
             # A short file is its own head and tail: shown whole, it may be rewritten.
             detail = level if text != file.text else "extract" if format_of(file.path) else "full"
+            if detail == "extract" and self._goes_along(file.path):
+                text = f"{text.rstrip()}\n{note_of(self._picture(file.path))}"
             files.append(PromptFile(path=file.path, text=text, sha256=file.sha256, detail=detail))
         return tuple(files)
+
+    def _goes_along(self, path: str) -> bool:
+        """Whether a selected file is a picture that is sent itself. What is carried by hand is attached by hand."""
+        return self.settings.images and self.settings.provider != "manual" and format_of(path) == "image"
+
+    def _picture(self, path: str) -> Picture:
+        try:
+            return picture_of(path, self.project.resolve(path).read_bytes())
+        except OSError as error:
+            raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}") from error
+
+    def _pictures(self, inputs: PromptInput) -> tuple[Picture, ...]:
+        """The pictures that go with a prompt, by path: exactly those that its text names. Raises DceError invalid_input, conflict."""
+        found = []
+        for file in sorted(inputs.files, key=lambda file: file.path):
+            if file.detail == "extract" and self._goes_along(file.path):
+                found.append(self._picture(file.path))
+                if note_of(found[-1]) not in file.text:
+                    raise DceError("conflict", f"{file.path} was changed while the prompt was made; try again")
+        check_size(found)
+        return tuple(found)
 
     def _selected_files(self) -> list[FileText]:
         """The selection's files. Raises DceError invalid_input naming all that cannot go in."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.context.pictures import Picture
 from dce.workspace.context.prompt import Prompt
 from dce.workspace.context.tokens import Count
 from dce.workspace.outbound.secrets import Finding
@@ -25,7 +26,7 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
 
     `context`: the model's window in tokens; None if it is not known, for which `note` says why. `budget` is what is left for the
     prompt after `reserved` (answer and chat template). `findings`: secrets in it that nobody has allowed; they never go to another host.
-    `files`: what M7 shows.
+    `files`: what M7 shows. `pictures` go along; what they are taken to cost is part of `reserved`.
     """
 
     cycle: int
@@ -40,6 +41,7 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     findings: tuple[Finding, ...] = ()
     files: tuple[PromptFile, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     def __repr__(self) -> str:
         # asyncio writes a task's result into messages that nobody sees: that must not cost a second, nor show the text.

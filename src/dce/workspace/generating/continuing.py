@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dce.wire.errors import DceError, Hop
+from dce.workspace.context.pictures import content_of
 from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, GenerationRequest, Model, ProviderEvent
 from dce.workspace.generating.response import Response, Status
 
@@ -60,7 +61,7 @@ def continuable(store: "Store", generation_id: int, slot: int) -> Response:
 
 def conversation(request: GenerationRequest) -> dict[str, Any]:
     """The request's fields that say what was said so far."""
-    messages = [{"role": "user", "content": request.prompt}]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": content_of(request.prompt, request.pictures)}]
     if not request.prefix:
         return {"messages": messages}
     messages.append({"role": "assistant", "content": request.prefix})

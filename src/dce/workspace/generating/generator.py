@@ -150,6 +150,7 @@ class Generator:
             seeds=tuple(slot_seed(generation.seed, response.slot, response.version) for response in responses),
             reasoning_effort=generation.reasoning_effort,
             grammar=self._store.get_grammar(generation.prompt_sha256),
+            pictures=self._store.pictures(generation.prompt_sha256),
         )
 
     def _running(self, generation_id: int, slot: int | None) -> Sequence[StreamTarget]:

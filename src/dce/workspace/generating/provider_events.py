@@ -3,13 +3,14 @@
 import msgspec
 
 from dce.wire.errors import ErrorBody
+from dce.workspace.context.pictures import Picture
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of a provider: `n` answers to one prompt. None: not sent, the gateway's or model's own value.
 
     `temperatures`, `seeds`: of each choice, for providers that ask for every one by itself; () is `temperature`, `seed` for all.
-    `prefix`: the beginning of the answer, from which to go on; `is_asked_in_words` for a server that knows no such request.
+    `pictures` go with the prompt. `prefix`: the beginning of the answer, from which to go on; `is_asked_in_words` for a server that knows no such request.
     """
 
     prompt: str
@@ -23,6 +24,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_effort: str | None = None
     grammar: str | None = None
     prefix: str = ""
+    pictures: tuple[Picture, ...] = ()
     is_asked_in_words: bool = False
 
     def __repr__(self) -> str:

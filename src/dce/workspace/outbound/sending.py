@@ -139,15 +139,15 @@ class Sending:
         others = [known for known in self.hidden() if known.fingerprint != fingerprint]
         self._store.meta_set(HIDDEN_KEY, msgspec.json.encode(others).decode())
 
-    def clear(self, inputs: PromptInput, text: str) -> None:
-        """Lets a prompt (`text`, made of `inputs`) go. Raises secrets_found naming places, or consent_needed naming what and where."""
+    def clear(self, inputs: PromptInput, text: str, picture_bytes: int = 0) -> None:
+        """Lets a prompt (`text`, made of `inputs`) with its pictures go. Raises secrets_found naming places, or consent_needed naming what and where."""
         if self.is_local:
             return
         found = self.findings(inputs)
         if found:
             raise _refusal(found, self.host)
         if not self.is_agreed:
-            raise self._unagreed(text, tuple(file.path for file in inputs.files))
+            raise self._unagreed(text, tuple(file.path for file in inputs.files), picture_bytes)
         if self._unallowed(text):  # allowed by path: where the text alone is known, that cannot be seen
             self._store.meta_set(CLEARED_KEY + _sha256(text), "yes")
 
@@ -171,8 +171,8 @@ class Sending:
     def _unallowed(self, text: str) -> tuple[Finding, ...]:
         return AllowList.of(self._project).unresolved(self._scan(text, ""))
 
-    def _unagreed(self, text: str, files: tuple[str, ...]) -> DceError:
-        what = Consignment(host=self.host, size=len(text.encode()), files=files)
+    def _unagreed(self, text: str, files: tuple[str, ...], picture_bytes: int = 0) -> DceError:
+        what = Consignment(host=self.host, size=len(text.encode()) + picture_bytes, files=files)
         return DceError(
             "consent_needed", f"{self.host} has not been sent anything yet: this would send {what.describe()}."
         )

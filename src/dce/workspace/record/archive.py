@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.context.pictures import Picture, note_of
 from dce.workspace.context.prompt import Prompt
 from dce.workspace.context.selection import SetFile
 from dce.workspace.generating.generation import Generation
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = "dce-history"
 VERSION = 2
-"""Grows when a reader of an older DCE could misread a bundle; all versions up to this one are read. 2: judgements, levels of detail."""
+"""Grows when a reader of an older DCE could misread a bundle; all versions up to this one are read. 2: judgements, levels of detail, pictures."""
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """Longest line read: a prompt of any model there is, many times over."""
@@ -78,10 +79,11 @@ def _as_shown(paths: Iterable[str], shown: Iterable[SetFile]) -> tuple[SetFile, 
 
 
 class PromptRecord(msgspec.Struct, frozen=True, kw_only=True, tag="prompt"):
-    """The exact prompt, its manifest, and the grammar that went with it."""
+    """The exact prompt, its manifest, and the grammar and pictures that went with it."""
 
     prompt: Prompt
     grammar: str | None = None
+    pictures: tuple[Picture, ...] = ()
     created_at: float = 0
 
 
@@ -153,7 +155,9 @@ def records_of(store: "Store", header: Header, only: Iterable[int] | None = None
 def _body(store: "Store", cycle_ids: list[int]) -> Iterator[Record]:
     generations = [generation for cycle_id in cycle_ids for generation in store.generations(cycle_id)]
     for sha256 in dict.fromkeys(generation.prompt_sha256 for generation in generations):
-        yield PromptRecord(prompt=store.get_prompt(sha256), grammar=store.get_grammar(sha256))
+        yield PromptRecord(
+            prompt=store.get_prompt(sha256), grammar=store.get_grammar(sha256), pictures=store.pictures(sha256)
+        )
     for cycle_id in cycle_ids:
         cycle = store.get_cycle(cycle_id)
         yield CycleRecord(
@@ -271,7 +275,7 @@ class Checker:
 
     def _body(self, record: Body) -> None:
         if isinstance(record, PromptRecord):
-            self._prompt(record.prompt)
+            self._prompt(record)
         elif isinstance(record, CycleRecord):
             _new(self._cycles, record.id, f"cycle {record.id}")
             if record.id < 0:
@@ -303,10 +307,13 @@ class Checker:
         if not 0 <= judgement.rating <= MAX_RATING or len(judgement.note) > MAX_NOTE_CHARS:
             raise _wrong(f"a judgement of response {judgement.slot} has a rating or a note that none can have")
 
-    def _prompt(self, prompt: Prompt) -> None:
+    def _prompt(self, record: PromptRecord) -> None:
+        prompt = record.prompt
         _new(self._prompts, prompt.sha256, f"prompt {prompt.sha256}")
         if hashlib.sha256(prompt.text.encode()).hexdigest() != prompt.sha256:
             raise _wrong(f"prompt {prompt.sha256} is not the text of that hash")
+        if any(note_of(picture) not in prompt.text for picture in record.pictures):
+            raise _wrong(f"prompt {prompt.sha256} has a picture that it does not name")
 
     def _generation(self, generation: Generation) -> None:
         _known(self._cycles, generation.cycle, "cycle")

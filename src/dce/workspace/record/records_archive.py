@@ -24,6 +24,7 @@ from dce.workspace.record.archive import (
 from dce.workspace.record.records_cycles import CycleRecords
 from dce.workspace.record.records_generations import GenerationRecords
 from dce.workspace.record.records_judging import Judgement
+from dce.workspace.record.records_pictures import PictureRecords
 
 SCOPE_TITLE = "Project scope (imported)"
 
@@ -37,7 +38,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     responses: int
 
 
-class ArchiveRecords(CycleRecords, GenerationRecords):
+class ArchiveRecords(CycleRecords, GenerationRecords, PictureRecords):
     """What export and import need of the rows beyond the nouns' own methods."""
 
     def slots(self, generation_id: int) -> tuple[int, ...]:
@@ -105,6 +106,7 @@ class _Import:
     def take(self, record: Record) -> None:
         if isinstance(record, PromptRecord):
             self._records.put_prompt(record.prompt, record.grammar, record.created_at or self._now)
+            self._records.put_pictures(record.prompt.sha256, record.pictures)
         elif isinstance(record, CycleRecord):
             self._cycles[record.id] = self._cycle(record)
             self._origin(record)

@@ -1,0 +1,83 @@
+"""Pictures that go with a prompt themselves, for models that can see: which ones, how large, how a request carries them.
+
+What must always hold: prompt.md stays text, in which a line names each picture that goes along by the hash of its bytes, so that the same
+prompt always means the same pictures; only formats that servers take, and never more than the limits here.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from dce.wire.errors import DceError
+
+MAX_PICTURE_BYTES = 5_000_000
+"""Largest picture: the least that hosted vision models take."""
+
+MAX_PICTURES_BYTES = 15_000_000
+"""All pictures of a prompt: as base64 they are a third larger, and a gateway takes 32 MiB in a body."""
+
+TOKENS_EACH = 1_000
+"""What a picture is taken to cost: models make 250 to 2,500 tokens of one, by its size and their own rule, and no server says beforehand."""
+
+_MARKS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture as it is on the disk. `mime` by its content."""
+
+    path: str
+    mime: str
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"Picture({self.path!r}, {self.mime}, {len(self.content)} bytes)"
+
+    @property
+    def sha256(self) -> str:
+        """Of its bytes."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def picture_of(path: str, content: bytes) -> Picture:
+    """The picture in a file. Raises DceError invalid_input if no server would take it."""
+    mime = next((mime for mark, mime in _MARKS if content.startswith(mark)), "")
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        mime = "image/webp"
+    hint = f"`dce select rm {path}` leaves it out; with the setting `images` off only its size and kind go in."
+    if not mime:
+        raise DceError("invalid_input", f"{path} is no PNG, JPEG, GIF or WebP picture: no model takes it", hint=hint)
+    if len(content) > MAX_PICTURE_BYTES:
+        megabytes = MAX_PICTURE_BYTES // 1_000_000
+        raise DceError("invalid_input", f"{path} is larger than the {megabytes} MB that models take", hint=hint)
+    return Picture(path=path, mime=mime, content=content)
+
+
+def check_size(pictures: Iterable[Picture]) -> None:
+    """Raises DceError invalid_input for more than a request may carry."""
+    size = sum(len(picture.content) for picture in pictures)
+    if size > MAX_PICTURES_BYTES:
+        raise DceError(
+            "invalid_input",
+            f"the selected pictures have {size:,} bytes together; {MAX_PICTURES_BYTES:,} may go with a prompt",
+            hint="Take some out of the selection: `dce select rm PATH…`.",
+        )
+
+
+def note_of(picture: Picture) -> str:
+    """The line in prompt.md that says that the picture itself goes along."""
+    return f"[the picture itself goes with this prompt: sha256 {picture.sha256}]\n"
+
+
+def content_of(text: str, pictures: Iterable[Picture]) -> str | list[dict[str, Any]]:
+    """A message's content in the OpenAI form: the text alone, or in parts with the pictures after it, in order."""
+    parts = [
+        {
+            "type": "image_url",
+            "image_url": {"url": f"data:{picture.mime};base64,{base64.b64encode(picture.content).decode()}"},
+        }
+        for picture in pictures
+    ]
+    return [{"type": "text", "text": text}, *parts] if parts else text
