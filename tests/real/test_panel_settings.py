@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dce.cli.context import open_served_workspace
+from dce.cli.demo_server import CARD, DemoServer
 from dce.cli.panel import panel_tools
 from dce.gateway.access.keys import KeyStore
 from dce.gateway.server import GatewayServer
@@ -17,7 +19,7 @@ from dce.workspace.settings import Settings, load_settings
 from dce.workspace.workspace import Workspace
 from tests.fakes.vllm import FakeVllm
 from tests.panel.rig import make_project, make_workspace
-from tests.real.windows import AXE, NARROW, examine, opened, shoot
+from tests.real.windows import AXE, NARROW, examine, generate, opened, shoot, wait_for_end
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -77,6 +79,63 @@ def test_the_doctor_says_what_is_wrong_and_then_that_all_is_well(browser: Browse
             assert workspace.settings.url == gateway.url
             page.reload()
             expect(page.get_by_label("Remote Generation URL")).to_have_value(gateway.url)
+
+
+def test_the_host_in_use_says_what_it_keeps(browser: Browser, tmp_path: Path) -> None:
+    """The settings show the notice of the gateway that this cycle asks; a host without one, and the mode without a host, say so."""
+    keys = KeyStore(tmp_path / "gateway")
+    keys.create("panel-test")
+    keys.close()
+    words, contact = "Run by the library of words.", "words@example.org"
+    with FakeVllm() as backend, own_settings(tmp_path) as workspace:
+        gateway_settings = GatewaySettings(
+            port=0,
+            data_dir=str(tmp_path / "gateway"),
+            backends=(BackendSettings(url=backend.url),),
+            privacy_text=words,
+            privacy_contact=contact,
+        )
+        with (
+            GatewayServer(gateway_settings) as gateway,
+            opened(browser, workspace, tools=panel_tools(workspace.project)) as page,
+        ):
+            open_settings(page)
+            where = page.get_by_role("region", name="Where this cycle’s prompt goes")
+            expect(where).to_contain_text("The host tells nothing about what it keeps.")
+            page.get_by_label("Remote Generation URL").fill(gateway.url)
+            page.get_by_role("button", name="Save").first.click()
+            where.get_by_text(re.compile("^What .* says it keeps$")).click()
+            expect(where).to_contain_text("nothing leaves it, as far as we can know")
+            expect(where.locator("pre")).to_contain_text(words)
+            expect(where.locator("pre")).to_contain_text(contact)
+            shoot(page, "settings-notice")
+            page.get_by_role("button", name="Back to the cycle").click()
+            page.get_by_label("Answers by").select_option("manual")
+            expect(page.get_by_role("button", name="Copy and paste…")).to_be_visible()
+            open_settings(page)
+            expect(where).to_contain_text("Nothing is sent")
+            expect(where.locator("pre")).to_be_hidden()
+
+
+def test_the_demo_answers_without_a_server(browser: Browser, tmp_path: Path) -> None:
+    """Chosen for a cycle, the small model on this machine answers it; the prompt goes nowhere else, and the settings say so."""
+    project = make_project(tmp_path / "words")
+    with (
+        DemoServer(project.state_dir) as demo,
+        open_served_workspace(project.root, {CARD: demo.settings}, {}) as workspace,
+    ):
+        workspace.selection.replace(["words.py"])
+        workspace.cycles.create("One", "Fill in the stubs.")
+        with opened(browser, workspace, tools=panel_tools(project, (CARD,))) as page:
+            page.get_by_label("Answers by").select_option(CARD)
+            expect(page.get_by_label("Answers by")).to_be_enabled()
+            generate(page, 2)
+            wait_for_end(page)
+            assert all(each.tokens.total for each in workspace.responses(1))
+            open_settings(page)
+            where = page.get_by_role("region", name="Where this cycle’s prompt goes")
+            expect(where).to_contain_text("The server is on this machine")
+            expect(where.locator("summary")).to_contain_text("127.0.0.1")
 
 
 def test_a_card_from_its_making_to_its_end(browser: Browser, tmp_path: Path) -> None:
