@@ -14,6 +14,8 @@ from tests.simulation.network import End, Network
 
 MODEL = "sim-7b"
 FAULTS = ("status", "reset", "silent_end", "no_done", "stall", "garbage", "error_frame", "late")
+GARBAGE = "{not json"
+"""What the fault of that name says."""
 MAX_TOKENS = 16
 
 
@@ -214,7 +216,7 @@ class _Connection(asyncio.Protocol):
         elif served.fault == "stall":
             await asyncio.Event().wait()
         elif served.fault == "garbage":
-            self._event(b"{not json")
+            self._event(GARBAGE.encode())
         elif served.fault == "error_frame":
             self._event(b'{"error": {"message": "EngineCore died", "type": "InternalServerError", "code": 500}}')
             self._event(b"[DONE]")

@@ -8,6 +8,7 @@ import httptools
 import msgspec
 
 from dce.wire.sse import Decoder
+from tests.simulation.backend import GARBAGE
 from tests.simulation.network import MAX_LATENCY_S, End, Network
 
 GATEWAY_PORT = 3001
@@ -30,6 +31,8 @@ class Seen(msgspec.Struct, kw_only=True):
     errors: list[dict[str, Any]] = []
     usage: dict[str, Any] | None = None
     is_done: bool = False
+    is_half: bool = False
+    """The last event was cut off in the middle."""
     is_gap: bool = False
     is_unknown: bool = False
     is_queued: bool = False
@@ -167,6 +170,7 @@ class SimClient:
                 if not is_events:
                     self._whole(connection)
                 connection.end.close()
+                assert not seen.is_half, "half an event, and a silent end"
                 return seen.is_ended or seen.is_forward
             if connection.is_closed:
                 return False
@@ -208,12 +212,17 @@ class SimClient:
             assert int(number) == (seen.ids[-1] if seen.ids else 0) + 1, "a gap or a duplicate"
             seen.ids.append(int(number))
         if data == "[DONE]":
+            assert not seen.is_half, "half an event, and a good end"
             seen.is_done = True
             return
+        assert not seen.is_half or '"error"' in data, "half an event, and no error after it"
+        seen.is_half = False
         try:
             value = msgspec.json.decode(data)
         except msgspec.DecodeError:
-            assert seen.is_forward, "broken JSON"  # passed through as it came
+            assert seen.is_forward, "broken JSON"
+            # Passed through as it came: the backend's own nonsense whole, or what it broke off in, told in the next event.
+            seen.is_half = data != GARBAGE
             return
         if "queued" in value:  # until its turn has come, a stream is lost with its connection
             seen.is_queued = value["queued"]["position"] > 0
