@@ -1,7 +1,9 @@
 """The composition root: what refuses to start, and that everything started is ended."""
 
+import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dce.gateway.access.keys import KeyStore
@@ -9,8 +11,9 @@ from dce.gateway.app import Gateway
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
-from tests.fakes.chain import Chain, client_of
+from tests.fakes.chain import Chain, client_of, eventually
 from tests.fakes.vllm import FakeVllm
+from tests.gateway.test_ledger import entry, written
 
 BACKENDS = (BackendSettings(url="http://127.0.0.1:9"),)
 
@@ -66,3 +69,36 @@ def test_what_was_started_is_ended(tmp_path: Path) -> None:
         assert not list(tmp_path.glob("*-wal"))
         with GatewayServer(GatewaySettings(data_dir=str(tmp_path), backends=settings.backends, port=port)) as again:
             assert again.port == port
+
+
+def test_the_figures_outlive_the_data_folder(tmp_path: Path) -> None:
+    """Metrics tell the room on the disk, and tell the rest also when the folder has gone."""
+    keys = KeyStore(tmp_path / "data")
+    keys.create("alice")
+    keys.close()
+    gateway = Gateway(GatewaySettings(data_dir=str(tmp_path / "data"), backends=BACKENDS))
+
+    def free_bytes() -> float:
+        text = gateway.metrics.text().decode()
+        assert "dce_gateway_models 0.0" in text
+        return float(text.split("\ndce_gateway_data_free_bytes ")[1].split("\n")[0])
+
+    assert free_bytes() > 0
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    assert free_bytes() == 0
+    gateway.discard()
+
+
+def test_a_reload_changes_how_long_rows_are_kept(tmp_path: Path) -> None:
+    """The new time counts for the rows there are, without a restart and without a request."""
+    keys = KeyStore(tmp_path)
+    keys.create("alice")
+    keys.close()
+    settings = GatewaySettings(data_dir=str(tmp_path), backends=BACKENDS)
+    gateway = Gateway(settings)
+    gateway.ledger.start()
+    gateway.ledger.add(entry(started_at=0.0))
+    eventually(lambda: written(tmp_path))
+    asyncio.run(gateway.reload(msgspec.structs.replace(settings, ledger_keep_days=32)))
+    eventually(lambda: not written(tmp_path))
+    gateway.discard()

@@ -134,7 +134,7 @@ class Gateway:
             ledger_pending=lambda: self.ledger.pending,
             ledger_dropped=lambda: self.ledger.dropped,
             ledger_fault=lambda: self.ledger.fault,
-            free_bytes=lambda: shutil.disk_usage(self.settings.data_dir).free,
+            free_bytes=lambda: _free_bytes(self.settings.data_dir),
         )
 
     def _counts(self) -> dict[str, Any]:
@@ -178,6 +178,14 @@ class Gateway:
         """Closes the databases of a gateway that has never served."""
         self.ledger.close()
         self.keys.close()
+
+
+def _free_bytes(folder: str) -> int:
+    """Room on a folder's disk; 0 if the disk is not there any more, which is no reason to lose all other figures."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def _anyone(_key_id: str) -> None:
