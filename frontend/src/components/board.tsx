@@ -147,7 +147,12 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
       <td className="progress-cell">
         <Bar progress={progress} generation={generation} />
         <Figures progress={progress} />
-        {progress.error && <span className="error-text">{progress.error.message}</span>}
+        {progress.error && (
+          <span className="error-text">
+            {progress.error.hop && <span className="hop">{progress.error.hop}</span>} {progress.error.message}
+            {progress.error.hint && <span className="muted"> {progress.error.hint}</span>}
+          </span>
+        )}
       </td>
       <td className="files-cell">
         {row?.parse === "failed" && <span className="muted">{text.board.unreadable}</span>}
