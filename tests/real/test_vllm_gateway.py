@@ -20,6 +20,7 @@ import pytest
 
 from dce.engine.vllm import VllmProcess, free_port
 from dce.wire.sse import Decoder
+from dce.workspace.schema import SCHEMAS
 
 # The first test waits for vLLM to come up: 50 s on two quiet cores, minutes when they are shared.
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
@@ -352,3 +353,19 @@ def test_a_cut_response_goes_on_where_it_stops(gateway: Gateway, vllm: VllmProce
     assert cut["text"][:40] not in joined["text"][40:]
     assert joined["tokens"]["answer"] - cut["tokens"]["answer"] == generated(vllm) - before > 0
     assert verb(gateway, tmp_path, "show", "1", "--version", "1")[0]["response"] == cut
+
+
+def test_the_grammar_of_whole_files_is_taken(client: httpx.Client) -> None:
+    """vLLM compiles the grammar of schema `strict` and holds each response to it from its first character."""
+    grammar = SCHEMAS["strict"].grammar("a1b2c3", ())
+    body = {
+        "prompt": "Write hello.py.",
+        "n": 2,
+        "max_tokens": 60,
+        "temperature": 0.8,
+        "grammar": grammar,
+        "stream": False,
+    }
+    answer = client.post("/api/dce/proxy", json=body)
+    assert answer.status_code == 200, answer.text
+    assert all(text.startswith("<summary>\n") for text in answer.json()["responses"])

@@ -26,7 +26,7 @@ from dce.cli.running import Run
 @click.option("--model", metavar="M", help="The model (default: the settings', or the gateway's).")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest response, in tokens (default: the settings').")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (default: the model's).")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
+@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
 @card_option
 @secrets_option
 @yes_option

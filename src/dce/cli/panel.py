@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--init", "is_init", is_flag=True, help="Make the folder a workspace first, if it is none.")
 @click.option("--no-open", is_flag=True, help="Print the link, open no browser.")
 @click.option("--model", metavar="M", help="The model to ask.")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
+@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
 @click.option("-n", type=int, metavar="N", help="Responses that Generate asks for at first.")
 @gateway_options
 @workspace_option

@@ -78,7 +78,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 @click.command(name="prompt")
 @click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
 @click.option("--out", metavar="F", help="Where to (default: prompt.md in the workspace); `-`: standard output.")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks or fill.")
+@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
 @click.option("--model", metavar="M", help="The model whose tokens and context count.")
 @card_option
 @secrets_option

@@ -17,9 +17,10 @@ from dce.workspace.schema.reading import Reading as Reading
 from dce.workspace.schema.reading import Schema as Schema
 from dce.workspace.schema.reading import Shown, nothing_shown
 from dce.workspace.schema.spans import MAX_TAG_CHARS
+from dce.workspace.schema.strict import StrictSchema
 from dce.workspace.schema.tags import TagsSchema
 
-_ALL: tuple[Schema, ...] = (BlocksSchema(), FillSchema(), TagsSchema(), JsonSchema(), DiffSchema())
+_ALL: tuple[Schema, ...] = (BlocksSchema(), StrictSchema(), FillSchema(), TagsSchema(), JsonSchema(), DiffSchema())
 
 SCHEMAS: Mapping[str, Schema] = MappingProxyType({schema.name: schema for schema in _ALL})
 """Every interaction schema by its name."""
@@ -55,7 +56,7 @@ def read_answer(
 def _first(text: str, schema: str, nonce: str, shown: Shown) -> Reading | None:
     """The first reading that a reader gives."""
     # JSON before the rest: its strings may hold any tag, while it begins like nothing else. A grammar's form needs no guess.
-    names = (schema, "json", *_TOLERANT) if schema == "fill" else ("json", schema, *_TOLERANT)
+    names = (schema, "json", *_TOLERANT) if schema in {"fill", "strict"} else ("json", schema, *_TOLERANT)
     for name in dict.fromkeys(names):
         reading = SCHEMAS[name].read(text, nonce, shown) if name in SCHEMAS else None
         # An answer of another form may hold a `<summary>` too: without any file, the diff reader has a look first.
