@@ -106,7 +106,10 @@ class Part:
         frame, choice = self._likeness.frame(piece), self._only
         if frame and choice is not None and choice.is_open:
             choice.last_frame = frame
-            self._stream.emit(frame)
+            stream = self._stream  # as `emit`, without the call
+            stream.frames += 1
+            take = stream.take
+            take(frame)
         else:
             self._read(piece)
 
@@ -215,7 +218,8 @@ class Stream:
         self._part_of = {index: part for part in self.parts for index in part.indices}
         self._output: Output | None = None
         self._early: list[bytes] = []
-        self._take: Callable[[bytes], None] = self._early.append
+        self.take: Callable[[bytes], None] = self._early.append
+        """Where frames go, for parts that count them themselves; all else goes by `emit`."""
         self._is_paused = False
         self._opener: Opener | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -250,7 +254,7 @@ class Stream:
 
     def attach(self, output: Output) -> None:
         """From now on frames go to `output`, beginning with those that came while the request was being opened."""
-        self._output, self._take = output, output.frame
+        self._output, self.take = output, output.frame
         for data in self._early:
             output.frame(data)
         self._early.clear()
@@ -338,7 +342,7 @@ class Stream:
     def emit(self, data: bytes) -> None:
         """A frame of an open choice, or of the stream: to the output, or kept until there is one."""
         self.frames += 1
-        take = self._take
+        take = self.take
         take(data)
 
     def finish(self, index: int, reason: str) -> None:
