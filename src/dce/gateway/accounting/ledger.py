@@ -289,8 +289,8 @@ class Ledger:
 
     def _worked(self) -> None:
         if self.fault:
-            self.fault = ""
             log.warning("the ledger is written again; rows lost for want of room: %d", self.dropped)
+            self.fault = ""  # last, as in `_failed`: who sees the change finds it in the log
 
 
 def open_ledger(path: Path) -> sqlite3.Connection:
