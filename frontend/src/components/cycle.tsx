@@ -85,7 +85,13 @@ function CycleChoice({ cycles, id }: { cycles: ReadonlyArray<CycleHead>; id: num
       >
         <Chevron />
       </button>
-      <select aria-label={text.cycle.label} className="cycle-choice" value={id} onChange={(event) => to(Number(event.target.value))}>
+      <select
+        aria-label={text.cycle.label}
+        className="cycle-choice"
+        value={id}
+        disabled={cycles.length < 2}
+        onChange={(event) => to(Number(event.target.value))}
+      >
         {cycles.toReversed().map((each) => (
           <option key={each.id} value={each.id}>
             {text.cycle.name(each.id, each.title)}
