@@ -60,13 +60,14 @@ control => {
 """
 
 DESCRIBE = """
-([controls, own]) => [...document.querySelectorAll(controls)].map(each => {
+([controls, own]) => [...document.querySelectorAll(controls)].map((each, index) => {
   each.scrollIntoView({ block: "nearest" });
   const box = each.getBoundingClientRect();
   const style = getComputedStyle(each);
   const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
   const isReached = top !== null && (each.contains(top) || [...(each.labels ?? [])].some(label => label.contains(top)));
-  const isShown = isReached && style.visibility !== "hidden" && !each.closest("[inert], [aria-hidden=true]") && each.closest(own) !== null;
+  const isShown = isReached && style.visibility !== "hidden" && !each.closest("[inert], [aria-hidden=true]");
+  const isOwn = each.closest(own) !== null;
   const isIdle = each.disabled || each.closest("fieldset:disabled") !== null || each.readOnly
     || each.getAttribute("aria-disabled") === "true"
     || each.getAttribute("aria-current") !== null && each.getAttribute("aria-current") !== "false"
@@ -74,8 +75,8 @@ DESCRIBE = """
     || each.getAttribute("aria-pressed") === "true" || each.getAttribute("role") === "radio" && each.ariaChecked === "true"
     || each.type === "radio" && each.checked;
   const label = each.getAttribute("aria-label") || each.labels?.[0]?.innerText || each.innerText || each.getAttribute("placeholder") || "";
-  return { tag: each.tagName.toLowerCase(), type: each.type ?? "", label: label.trim().slice(0, 60), isShown, isIdle };
-})
+  return { tag: each.tagName.toLowerCase(), type: each.type ?? "", label: label.trim().slice(0, 60), index, isShown, isIdle, isOwn };
+}).filter(each => each.isOwn)
 """
 
 
@@ -199,13 +200,13 @@ class Walk:
 
     def _use(self, page: Page, traffic: Traffic, control: dict[str, Any]) -> bool:
         """Uses the control. True: the workspace may have changed."""
-        place = page.locator(CONTROLS).nth(self._at)
+        place = page.locator(CONTROLS).nth(control["index"])
         place.evaluate("control => control.scrollIntoView({ block: 'center' })")  # from under what stays on top
         page.evaluate(FRAMES)  # a scroll is told of in the next one
         place.evaluate(WATCH)
         traffic.methods.clear()
         before, kind = page.url, kind_of(control)
-        use(page, self._at, kind)
+        use(page, control["index"], kind)
         if not has_effect(page, traffic, before):
             self.idle.append(f"{self._at}: {control['tag']} {control['label']!r}")
         if kind not in TYPED:
