@@ -200,6 +200,8 @@ def _timed(command: list[str], folder: Path, environ: dict[str, str] | None = No
     """How long a program takes, and what its processor time is, children included; and what it says."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = {**os.environ, **(environ or {}), "NO_COLOR": "1"}
+    # Installed programs have their byte code; a checkout's is kept by its first run.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
     told = done.stdout if "--json" in command else done.stdout + done.stderr
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
