@@ -1,15 +1,12 @@
 """`dce continue`: goes on with a response that was cut, as its next version; what was there stays."""
 
-import asyncio
 from pathlib import Path
 
 import click
 
-from dce.cli.consent import with_consent, yes_option
+from dce.cli.consent import yes_option
 from dce.cli.context import GENERATION, gateway_options, generation_of, json_option, open_workspace, workspace_option
-from dce.cli.exits import Exit
-from dce.cli.progress import open_view
-from dce.cli.running import Run
+from dce.cli.running import run_again
 
 
 @click.command(name="continue")
@@ -37,14 +34,5 @@ def command(
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
         workspace = workspace.for_generation(generation.id)  # noqa: PLW2901 - the same one
-
-        async def run() -> Exit:
-            prompt = workspace.store.get_prompt(generation.prompt_sha256).text
-            await with_consent(
-                workspace, lambda: asyncio.to_thread(workspace.sending.check, prompt), is_yes=is_yes, is_json=is_json
-            )
-            with workspace.writer_lock("continue"), open_view(is_json=is_json) as view:
-                return await Run(workspace, generation, view, continued=slot).to_end()
-
-        code = asyncio.run(run())
+        code = run_again(workspace, generation, "continue", continued=slot, is_yes=is_yes, is_json=is_json)
     ctx.exit(code)

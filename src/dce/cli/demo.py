@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import httpx
 
 from dce.cli.exits import Exit
+from dce.cli.local_chain import local_chain, require_parts
 from dce.cli.output import note, say
 from dce.wire.errors import DceError
 
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 PANEL_PORTS = 20
 """How many ports from the wanted one on are tried for the panel."""
-
-READY_TIMEOUT_S = 30.0
-"""Longest wait until the gateway has found what the engine serves."""
 
 WATCH_S = 1.0
 """How often a serving demo looks after its engine."""
@@ -67,7 +64,7 @@ def command(ctx: click.Context, is_exit: bool, n: int, folder: Path | None, port
 
     Serves until Ctrl-C; the workspace stays where it is, so that `dce board`, `dce accept` and `dce restore` work in it.
     """
-    _require_parts()
+    require_parts()
     from dce.cli.sample import make_folder  # noqa: PLC0415
 
     started = time.monotonic()
@@ -75,19 +72,6 @@ def command(ctx: click.Context, is_exit: bool, n: int, folder: Path | None, port
         project = make_folder(place)
         with _served(project) as engine:
             ctx.exit(_generate_and_show(project, engine, n, port, started, is_exit=is_exit))
-
-
-def _require_parts() -> None:
-    """Says what is not installed before anything is made."""
-    try:
-        import dce.gateway.server  # noqa: PLC0415
-        import dce.panel.server  # noqa: F401, PLC0415
-    except ModuleNotFoundError as error:
-        raise DceError("engine_unavailable", f"the demo needs {error.name}, which is not installed") from error
-    from dce.engine.weights import find_weights, require_server  # noqa: PLC0415
-
-    require_server()
-    find_weights()
 
 
 @contextlib.contextmanager
@@ -104,47 +88,17 @@ def _folder(given: Path | None, *, is_temporary: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _served(project: "Project") -> Iterator["EngineProcess"]:
-    """Engine and gateway with a key of its own, written into the workspace's settings; both on free ports, both ended after."""
+    """Engine and gateway, written into the workspace's settings."""
     from dce.cli.sample import configure  # noqa: PLC0415
-    from dce.engine.process import EngineProcess  # noqa: PLC0415
-    from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
-    from dce.gateway.server import GatewayServer  # noqa: PLC0415
-    from dce.gateway.settings import BackendSettings, GatewaySettings  # noqa: PLC0415
 
-    data = project.state_dir / "gateway"
-    keys = KeyStore(data)
-    with contextlib.closing(keys):
-        key, secret = keys.create("demo")
     say(HONEST)
-    with EngineProcess.start(log=project.state_dir / "engine.log") as engine:
-        say(f"engine    {engine.url}  {engine.model}, process {engine.pid}")
-        backends = (BackendSettings(url=engine.url),)
-        with GatewayServer(GatewaySettings(port=0, no_admin=True, data_dir=str(data), backends=backends)) as gateway:
-            _wait_until_ready(gateway.url)
-            configure(project, gateway.url, secret)
-            say(f"gateway   {gateway.url}  key {key.id}")
-            say(f"workspace {project.root}")
-            _warn_of_environment()
-            try:
-                yield engine
-            finally:
-                _revoke(data, key.id)
-
-
-def _wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while httpx.get(f"{url}/readyz", trust_env=False).is_error:
-        if time.monotonic() > deadline:
-            raise DceError("no_healthy_backend", "the gateway has not found the engine's model")
-        time.sleep(0.05)
-
-
-def _revoke(data: Path, key_id: str) -> None:
-    """The key ends with the demo: the next one makes its own."""
-    from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
-
-    with contextlib.closing(KeyStore(data)) as keys:
-        keys.revoke(key_id)
+    with local_chain(project.state_dir, "demo") as chain:
+        configure(project, chain.url, chain.secret)
+        say(f"engine    {chain.engine.url}  {chain.engine.model}, process {chain.engine.pid}")
+        say(f"gateway   {chain.url}  key {chain.key_id}")
+        say(f"workspace {project.root}")
+        _warn_of_environment()
+        yield chain.engine
 
 
 def _warn_of_environment() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from dce.cli.local_chain import local_chain, require_parts
 from dce.cli.sample import ASKING
 from dce.wire.errors import DceError
 
@@ -23,12 +24,8 @@ RESPONSES = 4
 def can_serve() -> bool:
     """Whether engine, weights and gateway are installed."""
     try:
-        import dce.gateway.server  # noqa: F401, PLC0415
-        from dce.engine.weights import find_weights, require_server  # noqa: PLC0415
-
-        require_server()
-        find_weights()
-    except (ModuleNotFoundError, DceError):
+        require_parts()
+    except DceError:
         return False
     return True
 
@@ -52,22 +49,10 @@ class DemoServer:
             return self._settings
 
     def _start(self, stack: contextlib.ExitStack) -> "Settings":
-        from dce.engine.process import EngineProcess  # noqa: PLC0415
-        from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
-        from dce.gateway.server import GatewayServer  # noqa: PLC0415
-        from dce.gateway.settings import BackendSettings, GatewaySettings  # noqa: PLC0415
         from dce.workspace.settings import Settings  # noqa: PLC0415
 
-        data = self._state_dir / "gateway"
-        with contextlib.closing(KeyStore(data)) as keys:
-            key, secret = keys.create("panel-demo")
-        stack.callback(_revoke, data, key.id)
-        engine = stack.enter_context(EngineProcess.start(log=self._state_dir / "engine.log"))
-        settings = GatewaySettings(
-            port=0, no_admin=True, data_dir=str(data), backends=(BackendSettings(url=engine.url),)
-        )
-        gateway = stack.enter_context(GatewayServer(settings))
-        return Settings(url=gateway.url, key=secret, n=RESPONSES, card=CARD, **ASKING)
+        chain = stack.enter_context(local_chain(self._state_dir, "panel-demo"))
+        return Settings(url=chain.url, key=chain.secret, n=RESPONSES, card=CARD, **ASKING)
 
     def __enter__(self) -> Self:
         return self
@@ -78,11 +63,3 @@ class DemoServer:
         with self._lock:
             self._settings = None
             self._stack.close()
-
-
-def _revoke(data: Path, key_id: str) -> None:
-    """The key ends with the panel: the next one makes its own."""
-    from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
-
-    with contextlib.closing(KeyStore(data)) as keys:
-        keys.revoke(key_id)

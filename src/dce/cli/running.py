@@ -10,8 +10,9 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from dce.cli.consent import with_consent
 from dce.cli.exits import Exit, exit_of
-from dce.cli.progress import View
+from dce.cli.progress import View, open_view
 from dce.wire.errors import DceError
 from dce.workspace.events import Event, SlotProgress
 from dce.workspace.generating.response import Status
@@ -24,6 +25,29 @@ STOP_PATIENCE_S = 5.0
 """How long the gateway has to end the stream after it was asked to; then the run is ended from here."""
 
 _FINISHED = (Status.COMPLETE, Status.TRUNCATED)
+
+
+def run_again(
+    workspace: "Workspace",
+    generation: "Generation",
+    verb: str,
+    *,
+    slots: Sequence[int] | None = None,
+    continued: int | None = None,
+    is_yes: bool,
+    is_json: bool,
+) -> Exit:
+    """Sends the generation's own prompt once more, after consent and under the lock in the name of `verb`: for `slots`, or to go on with `continued`."""
+
+    async def run() -> Exit:
+        prompt = workspace.store.get_prompt(generation.prompt_sha256).text
+        await with_consent(
+            workspace, lambda: asyncio.to_thread(workspace.sending.check, prompt), is_yes=is_yes, is_json=is_json
+        )
+        with workspace.writer_lock(verb), open_view(is_json=is_json) as view:
+            return await Run(workspace, generation, view, slots, continued).to_end()
+
+    return asyncio.run(run())
 
 
 class Run:
