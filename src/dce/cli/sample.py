@@ -4,9 +4,9 @@ What must hold: a folder with files of its own is refused and no file is ever ov
 used again, as it is.
 """
 
+import contextlib
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from dce.workspace.judging.checks import CHECKS_FILE
 from dce.workspace.project import Project
 from dce.workspace.schema.fill import find_stubs
 from dce.workspace.settings import CONFIG_FILE, CREDENTIALS_FILE, read_config
+from dce.workspace.tree.git import GitFailed, run_git
 
 if TYPE_CHECKING:
     from dce.workspace.record.cycles import Cycle
@@ -36,8 +37,6 @@ CHECKS: dict[str, Any] = {"check": [{"name": "tests", "command": ["python", "-m"
 
 ASKING: dict[str, Any] = {"schema": "fill", "temperature": 0.8, "max_tokens": 320}
 """How the sample's model is asked. Warm enough that ten answers differ, cool enough that some are right; an answer has 140 tokens."""
-
-GIT_TIMEOUT_S = 30
 
 
 def find_sample() -> Path:
@@ -101,30 +100,12 @@ def _copy_missing(source: Path, target: Path) -> None:
 
 def _make_repository(root: Path) -> None:
     """A git repository with one commit, so that `git diff` shows what accepting changed. Without git the demo works as well."""
-    as_demo: tuple[str, ...] = (
-        "-c",
-        "user.name=dce demo",
-        "-c",
-        "user.email=demo@example.invalid",
-        "-c",
-        "commit.gpgsign=false",
-    )
-    as_demo += ("-c", f"core.hooksPath={os.devnull}")
-    # Variables of a git that we were started by (in a hook, say) would lead to its repository.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    for arguments in (("init", "-q"), ("add", "-A"), (*as_demo, "commit", "-q", "-m", "The sample as it comes")):
-        try:
-            subprocess.run(
-                ["git", *arguments],
-                cwd=root,
-                env=environment,
-                check=True,
-                timeout=GIT_TIMEOUT_S,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return
+    who = {f"GIT_{role}_NAME": "dce demo" for role in ("AUTHOR", "COMMITTER")}
+    who |= {f"GIT_{role}_EMAIL": "demo@example.invalid" for role in ("AUTHOR", "COMMITTER")}
+    commit = ("commit", "-q", "--no-gpg-sign", "-m", "The sample as it comes")
+    with contextlib.suppress(GitFailed):
+        for arguments in (("init", "-q"), ("add", "-A"), commit):
+            run_git(root, arguments, who)
 
 
 def configure(project: Project, url: str, key: str) -> None:

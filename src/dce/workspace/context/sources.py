@@ -8,7 +8,8 @@ from pathlib import Path
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import ManifestEntry
 from dce.workspace.project import Project
-from dce.workspace.tree.files import FileEntry, git_names, git_output, list_files, read_text
+from dce.workspace.tree.files import FileEntry, git_names, list_files, read_text
+from dce.workspace.tree.git import git_output
 
 MAX_NAMED_BYTES = 2_000_000
 """Longest trace or diff that is read for names: beyond it is a log, and most of the workspace is in it."""

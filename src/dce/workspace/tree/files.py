@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import stat
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.tree.encodings import UTF8, decode, is_binary, marked
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.extract import MAX_DOCUMENT_BYTES, extract, format_of
+from dce.workspace.tree.git import git_output
 
 MAX_TEXT_BYTES = 5_000_000
 """Largest file that goes into a prompt. 5 MB are over a million tokens, beyond every context window; bigger files are data."""
@@ -31,9 +31,6 @@ SNIFF_BYTES = 8_192
 
 MAX_SNIFFED_FILES = 20_000
 """How many files one listing opens. At some 15 µs each this bounds the time to a fraction of a second; the rest are taken for text."""
-
-GIT_TIMEOUT_S = 30.0
-"""Longest wait for `git ls-files`; on a network disk it can take seconds. After that the walker takes over."""
 
 _NEVER = frozenset({"prompt.md"})  # our own output: a prompt that holds the previous prompt doubles every cycle
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@()\[\]-]|[A-Za-z0-9_]")
@@ -229,27 +226,6 @@ def git_names(root: Path, paths: Sequence[str] = ()) -> list[str]:
         root, ["--literal-pathspecs", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *paths]
     )
     return [name for name in output.split("\0") if name]
-
-
-def git_output(root: Path, arguments: Sequence[str]) -> str:
-    """What a git command that only reads says in `root`; "" without git, outside a repository or when it fails."""
-    # No GIT_* of ours may redirect git to another repository; fsmonitor would run a program that the repository names.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false"]
-    try:
-        done = subprocess.run(
-            [*command, *arguments],
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=GIT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return "" if done.returncode else os.fsdecode(done.stdout)
 
 
 def _walked_names(root: Path) -> Iterable[str]:

@@ -6,7 +6,8 @@ from dce.wire.errors import DceError
 from dce.workspace.judging.compare import touches_secrets
 from dce.workspace.project import Project
 from dce.workspace.tree.exclude import Excludes
-from dce.workspace.tree.files import git_output, list_files, read_text
+from dce.workspace.tree.files import list_files, read_text
+from dce.workspace.tree.git import git_output
 
 _RULE = re.compile(r"(?P<place>[^\n]*?:\d+):(?P<pattern>[^\t\n]+)\t")
 """git's "file:line:pattern<tab>path"."""
