@@ -3,6 +3,7 @@
 `python -m bench gateway --quick` is a short look at the gateway's; it is printed and not kept.
 """
 
+import argparse
 import json
 import platform
 import sys
@@ -18,9 +19,6 @@ RESULTS = Path(__file__).parent / "results"
 
 def main(names: list[str]) -> int:
     """Runs the scenarios; raw results go to bench/results/NAME.json, the tables to bench/results/README.md."""
-    if names == ["gateway", "--quick"]:
-        print(gateway.table(_stamped(gateway.run(is_quick=True))))
-        return 0
     RESULTS.mkdir(exist_ok=True)
     for name in names or list(SCENARIOS):
         print(f"{name} …", file=sys.stderr)
@@ -46,5 +44,26 @@ def _stamped(result: dict[str, Any]) -> dict[str, Any]:
     return {**result, "when": time.strftime("%Y-%m-%d"), "machine": machine}
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(SCENARIOS)} (default: all)")
+    parser.add_argument(
+        "--quick", dest="is_quick", action="store_true", help="a short look at the gateway's; printed, not kept"
+    )
+    given = parser.parse_args()
+    unknown = [name for name in given.names if name not in SCENARIOS]
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}: there are {', '.join(SCENARIOS)}")
+    if given.is_quick and given.names != ["gateway"]:
+        parser.error("--quick is for the gateway's alone")
+    return given
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    arguments = _arguments()
+    if arguments.is_quick:
+        print(gateway.table(_stamped(gateway.run(is_quick=True))))
+        sys.exit(0)
+    sys.exit(main(arguments.names))
