@@ -10,10 +10,12 @@ import importlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_BYTES = 100_000_000
 """Largest tokenizer.json: real ones have 2 to 35 MB."""
@@ -54,7 +56,7 @@ class FileTokenizer:
         root: Path,
         state_dir: Path,
         load: Callable[[bytes], Counter] = load,
-        transport: httpx.BaseTransport | None = None,
+        transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._source = source
         self._path = root / source
@@ -91,6 +93,8 @@ class FileTokenizer:
         self._name = f"file:{hashlib.sha256(content).hexdigest()[:16]}"
 
     def _fetched(self) -> bytes:
+        from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
         kept = self._folder / f"{hashlib.sha256(self._source.encode()).hexdigest()[:16]}.json"
         if kept.exists():
             return _read(kept)

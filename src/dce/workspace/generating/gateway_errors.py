@@ -6,8 +6,6 @@ What must always hold: no message holds a key, a prompt or the text of a foreign
 import ssl
 from collections.abc import Mapping
 
-import httpx
-
 from dce.wire.errors import CODES, DceError, decode_error
 
 _PROXY_DOWN = frozenset({502, 503, 504})
@@ -15,6 +13,8 @@ _PROXY_DOWN = frozenset({502, 503, 504})
 
 def error_of_transport(error: Exception, url: str) -> DceError:
     """Why there was no answer."""
+    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         return DceError("gateway_unreachable", f"{url} does not answer: no connection in time")
     if isinstance(error, httpx.TimeoutException):

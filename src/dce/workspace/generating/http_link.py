@@ -7,14 +7,16 @@ only and stands in no message.
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.generating.gateway_errors import error_of_transport
+
+if TYPE_CHECKING:
+    import httpx
 
 SSE, JSON = "text/event-stream", "application/json"
 
@@ -39,35 +41,43 @@ class HttpLink:
         key: str | None,
         error_of_answer: ErrorOfAnswer,
         silence_s: float,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
     ) -> None:
         self.url = url
         self._key = key
         self._error_of_answer = error_of_answer
-        self._timeout = httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S)
+        self._silence_s = silence_s
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
 
-    def client(self) -> httpx.AsyncClient:
+    def client(self) -> "httpx.AsyncClient":
         """A client for one call."""
-        host = urlsplit(self.url).hostname or ""
+        from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
+        parts = urlsplit(self.url)
+        is_here = (parts.hostname or "") in _LOOPBACK
         if self._tls is None and self._transport is None:
-            self._tls = httpx.create_ssl_context()
+            # Reading all the authorities takes 50 ms. A plain connection within this machine needs none; a context that trusts
+            # nobody would refuse TLS there rather than let anybody through.
+            is_plain = parts.scheme == "http" and is_here
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else httpx.create_ssl_context()
         return httpx.AsyncClient(
             base_url=self.url,
             headers={"authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=self._timeout,
+            timeout=httpx.Timeout(self._silence_s, connect=CONNECT_TIMEOUT_S),
             transport=self._transport,
             verify=self._tls or True,
             # A proxy from the environment cannot reach a server on this machine, and httpx would ask it to.
-            trust_env=host not in _LOOPBACK,
+            trust_env=not is_here,
         )
 
     @asynccontextmanager
     async def answer(
-        self, client: httpx.AsyncClient, method: str, path: str, content: bytes, kind: str
-    ) -> AsyncIterator[httpx.Response]:
+        self, client: "httpx.AsyncClient", method: str, path: str, content: bytes, kind: str
+    ) -> "AsyncIterator[httpx.Response]":
         """An open answer of success and of the media type `kind` ("" any). Raises DceError for anything else."""
+        from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
         headers = {"accept": kind or "*/*", "content-type": JSON, "accept-encoding": "identity"}
         try:
             request = client.build_request(method, path, content=content, headers=headers)
@@ -82,8 +92,10 @@ class HttpLink:
         finally:
             await answer.aclose()
 
-    async def json(self, client: httpx.AsyncClient, method: str, path: str, content: bytes) -> dict[str, Any]:
+    async def json(self, client: "httpx.AsyncClient", method: str, path: str, content: bytes) -> dict[str, Any]:
         """A JSON object; another value is an empty one. Raises DceError."""
+        from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
         async with self.answer(client, method, path, content, JSON) as answer:
             try:
                 value = msgspec.json.decode(await answer.aread())
@@ -94,8 +106,10 @@ class HttpLink:
         return value if isinstance(value, dict) else {}
 
 
-async def _beginning(answer: httpx.Response) -> bytes:
+async def _beginning(answer: "httpx.Response") -> bytes:
     """The first `MAX_ERROR_BYTES` of an answer, or what came of them."""
+    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
     found = bytearray()
     try:
         async for piece in answer.aiter_bytes():

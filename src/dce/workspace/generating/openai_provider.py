@@ -9,10 +9,9 @@ import os
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from dce.wire.errors import DceError, Hop
@@ -31,6 +30,9 @@ from dce.workspace.generating.provider_events import (
     ProviderEvent,
 )
 from dce.workspace.generating.stream_reader import StreamReader
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_AT_ONCE = 10
 """Requests under way at the same time: the ten answers of a usual generation, and no flood for a shared server."""
@@ -52,7 +54,7 @@ class OpenAIProvider:
     """The server at `url`. Streams can be stopped from the process that runs them."""
 
     def __init__(
-        self, url: str, key: str | None, model: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+        self, url: str, key: str | None, model: str | None = None, transport: "httpx.AsyncBaseTransport | None" = None
     ) -> None:
         self.url = api_root(url)
         self.model = model
@@ -241,6 +243,8 @@ async def _close(tasks: Iterable[asyncio.Task[None]], events: asyncio.Queue[Prov
 
 
 async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> list[ProviderEvent]:
+    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
     try:
         return reader.feed(await anext(pieces))
     except StopAsyncIteration:

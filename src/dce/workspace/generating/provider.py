@@ -8,10 +8,9 @@ generator closes the connection, so that an abandoned generation stops the backe
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from dce.wire.errors import DceError
@@ -30,6 +29,9 @@ from dce.workspace.generating.provider_events import (
     Queued,
 )
 from dce.workspace.generating.stream_reader import StreamReader, interrupted
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = (
     "CountUpdate",
@@ -88,7 +90,7 @@ class GatewayProvider:
         self,
         url: str,
         key: str | None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
         model: str | None = None,
     ) -> None:
         self.url = base_url(url)
@@ -125,7 +127,7 @@ class GatewayProvider:
             yield event
 
     async def _resumed(
-        self, client: httpx.AsyncClient, stream_id: str, reader: StreamReader
+        self, client: "httpx.AsyncClient", stream_id: str, reader: StreamReader
     ) -> AsyncGenerator[ProviderEvent, None]:
         """The rest of a stream that was lost, over as many connections as it takes; nothing if the gateway has it no more."""
         delays = iter(RESUME_DELAYS_S)
@@ -177,7 +179,7 @@ class GatewayProvider:
         counts = [0] * len(texts)
         gate = asyncio.Semaphore(MAX_TOKENIZE_AT_ONCE)
 
-        async def one(client: httpx.AsyncClient, at: int) -> None:
+        async def one(client: "httpx.AsyncClient", at: int) -> None:
             async with gate:
                 body = {"prompt": texts[at]} | ({"model": self.model} if self.model else {})
                 value = await self._link.json(client, "POST", "/tokenize", msgspec.json.encode(body))
@@ -216,8 +218,10 @@ def _body(request: GenerationRequest) -> dict[str, Any]:
     }
 
 
-async def _events(reader: StreamReader, answer: httpx.Response) -> AsyncGenerator[ProviderEvent, None]:
+async def _events(reader: StreamReader, answer: "httpx.Response") -> AsyncGenerator[ProviderEvent, None]:
     """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
+    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
     pieces = answer.aiter_bytes()
     while not reader.is_done:
         try:

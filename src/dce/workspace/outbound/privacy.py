@@ -3,11 +3,14 @@
 It is the gateway's own text, so it is shown as text and never trusted; a server that has none is no error.
 """
 
-import httpx
+from typing import TYPE_CHECKING
 
 from dce.workspace.generating.gateway_errors import error_of_answer
 from dce.workspace.generating.http_link import HttpLink
 from dce.workspace.generating.provider import base_url
+
+if TYPE_CHECKING:
+    import httpx
 
 PATH = "/api/dce/privacy"
 TIMEOUT_S = 5.0
@@ -16,8 +19,10 @@ MAX_BYTES = 16_000
 """A notice is a page, whatever a server sends."""
 
 
-async def fetch_notice(url: str, transport: httpx.AsyncBaseTransport | None = None) -> str:
+async def fetch_notice(url: str, transport: "httpx.AsyncBaseTransport | None" = None) -> str:
     """The notice of the gateway at `url` as plain text; "" if there is none or it cannot be had. Sends no key and nothing else."""
+    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+
     link = HttpLink(base_url(url), None, error_of_answer, TIMEOUT_S, transport)
     found = bytearray()
     try:
