@@ -140,14 +140,15 @@ def _sources(cache: Path, tree: Path) -> tuple[int, int]:
 
 
 def _tools(commands: dict[str, list[str]], tree: Path, out: Path, url: str) -> dict[str, Callable[[], dict[str, Any]]]:
-    dce = [sys.executable, "-m", "dce.cli.main"]
+    dce = [str(Path(sys.executable).with_name("dce"))]  # the installed program, as the others are
     nobody = f"http://127.0.0.1:{_free_port()}"
     for command in (["init"], ["select", "add", FOLDER]):
         subprocess.run([*dce, *command], cwd=tree, check=True, capture_output=True)
     empty = (tree / ".dce" / "dce.db").read_bytes()
 
     def packed(server: str, *, is_first: bool) -> dict[str, Any]:
-        if is_first:  # the counts are kept with the rest of the workspace's memory
+        if is_first:  # counts are kept with the rest of the workspace's memory, what was scanned beside it
+            shutil.rmtree(tree / ".dce" / "cache", ignore_errors=True)
             for path in (tree / ".dce").glob("dce.db*"):
                 path.unlink()
             (tree / ".dce" / "dce.db").write_bytes(empty)

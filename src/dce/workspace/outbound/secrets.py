@@ -100,6 +100,11 @@ def hits(content: bytes, path: str = "") -> list[Hit]:
     return found
 
 
+def is_config(path: str) -> bool:
+    """Whether a path names configuration, where values stand without quotes: all that a scan makes of the path."""
+    return _CONFIG_NAMES.search(path) is not None
+
+
 def fingerprint(secret: bytes) -> str:
     """A name for a secret that does not give it away."""
     return hashlib.sha256(b"dce secret\0" + secret).hexdigest()[:FINGERPRINT_CHARS]
@@ -135,7 +140,7 @@ def _candidates(content: bytes, path: str) -> Iterator[Hit]:
         yield from _before(content, rule)
     for rule in (URL_PASSWORD, BEARER):
         yield from _grouped(content, rule)
-    yield from _assigned(content, is_config=_CONFIG_NAMES.search(path) is not None)
+    yield from _assigned(content, is_config=is_config(path))
 
 
 def _places(content: bytes, literal: bytes) -> Iterator[int]:

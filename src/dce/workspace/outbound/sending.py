@@ -17,8 +17,9 @@ from dce.workspace.context.prompt import PromptInput
 from dce.workspace.generating.provider import GenerationRequest, Model, Provider, ProviderEvent
 from dce.workspace.judging.compare import touches_secrets
 from dce.workspace.outbound.allowlist import AllowList
+from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
 from dce.workspace.outbound.placeholders import MetaStore, Placeholders
-from dce.workspace.outbound.secrets import Finding, fingerprint, scan
+from dce.workspace.outbound.secrets import Finding, fingerprint, is_config, scan
 from dce.workspace.project import Project
 
 CONSENT_KEY = "consent:"
@@ -61,7 +62,8 @@ class Sending:
         self._store = store
         self.policy = policy
         self.placeholders = Placeholders(store)
-        self._scanned: dict[tuple[str, str], tuple[Finding, ...]] = {}
+        self._scanned: dict[tuple[bytes, str], tuple[Finding, ...]] = {}
+        self._clean = CleanTexts(project.state_dir, rules_version())
         parts = urlsplit(url)
         self.is_local = (parts.hostname or "").casefold() in _LOOPBACK or (parts.hostname or "").startswith("127.")
         self.host = parts.netloc.rpartition("@")[2].casefold()
@@ -79,6 +81,7 @@ class Sending:
         """The secrets in what a prompt is made of that nobody has allowed, files first. Texts of cycles have names in brackets."""
         allowed = AllowList.of(self._project)
         found = [finding for path, text in _texts(inputs).items() for finding in self._scan(text, path)]
+        self._clean.keep()
         # With placeholders in it, a file whose name is telling holds nothing to hide.
         files = () if self.policy == "placeholder" else inputs.files
         return allowed.unresolved([*found, *by_name(file.path for file in files)])
@@ -178,12 +181,16 @@ class Sending:
         )
 
     def _scan(self, text: str, path: str) -> tuple[Finding, ...]:
-        key = (_sha256(text), path)
-        if key not in self._scanned:
+        digest, is_configuration = _digest(text), is_config(path)
+        if self._clean.has(digest, is_config=is_configuration):
+            return ()
+        if (digest, path) not in self._scanned:
             if len(self._scanned) >= MAX_REMEMBERED:
                 self._scanned.clear()
-            self._scanned[key] = scan(text, path)
-        return self._scanned[key]
+            self._scanned[digest, path] = found = scan(text, path)
+            if not found:
+                self._clean.add(digest, is_config=is_configuration)
+        return self._scanned[digest, path]
 
 
 SECRET_FILE = "secret-file"  # noqa: S105 - a rule's name
@@ -254,4 +261,8 @@ def _refusal(found: Sequence[Finding], host: str) -> DceError:
 
 
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return _digest(text).hex()
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

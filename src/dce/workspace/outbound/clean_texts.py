@@ -1,0 +1,82 @@
+"""Which texts were scanned for secrets and had none, so that the same text is scanned once and not for every prompt.
+
+What must always hold: an entry is the hash of a whole text under the very rules that were applied (a hash of their source is the file's
+name), so it can never speak for another text, another rule or another kind of file. Only "nothing was found" is kept: a text with
+findings is scanned each time, and no trace of a secret is written here. What cannot be read or written is scanned again, no more.
+"""
+
+import contextlib
+import hashlib
+import sys
+from pathlib import Path
+
+FOLDER = "cache"
+"""Below `.dce/`."""
+
+MAX_KEPT = 100_000
+"""Texts that are remembered: 3 MB. Beyond, it begins anew."""
+
+_SIZE = hashlib.sha256().digest_size
+_RULES = ("secrets.py", "secret_rules.py", "clean_texts.py")
+
+
+def rules_version(folder: Path = Path(__file__).parent) -> str:
+    """A word for the rules and the regular expressions that apply them; "" where their source cannot be read."""
+    found = hashlib.sha256(sys.version.encode())
+    try:
+        for name in _RULES:
+            found.update((folder / name).read_bytes())
+    except OSError:
+        return ""
+    return found.hexdigest()[:16]
+
+
+class CleanTexts:
+    """The texts known to hold no secret, of one workspace. `version` "" keeps nothing on the disk."""
+
+    def __init__(self, state_dir: Path, version: str) -> None:
+        self._path = state_dir / FOLDER / f"clean-{version}" if version else None
+        self._known: set[bytes] | None = None
+        self._fresh: list[bytes] = []
+
+    def has(self, digest: bytes, *, is_config: bool) -> bool:
+        """Whether the text of this SHA-256 was found to hold none, as configuration or as anything else."""
+        if self._known is None:
+            self._known = self._read()
+        return _entry(digest, is_config=is_config) in self._known
+
+    def add(self, digest: bytes, *, is_config: bool) -> None:
+        """Remembers that a text holds none; on the disk after `keep`."""
+        if not self.has(digest, is_config=is_config) and self._known is not None:
+            entry = _entry(digest, is_config=is_config)
+            self._known.add(entry)
+            self._fresh.append(entry)
+
+    def keep(self) -> None:
+        """Appends what is new. Losing it costs a scan, so nothing is said if it cannot be written."""
+        fresh, self._fresh = self._fresh, []
+        if not fresh or self._path is None:
+            return
+        with contextlib.suppress(OSError):
+            if not self._path.exists():
+                self._path.parent.mkdir(exist_ok=True)
+                for old in self._path.parent.glob("clean-*"):  # of other rules
+                    old.unlink(missing_ok=True)
+            with self._path.open("ab") as file:
+                file.write(b"".join(fresh))
+
+    def _read(self) -> set[bytes]:
+        if self._path is None:
+            return set()
+        try:
+            content = self._path.read_bytes()
+            if len(content) > MAX_KEPT * _SIZE or len(content) % _SIZE:  # full, or torn
+                self._path.unlink(missing_ok=True)
+                return set()
+        except OSError:
+            return set()
+        return {content[at : at + _SIZE] for at in range(0, len(content), _SIZE)}
+
+
+def _entry(digest: bytes, *, is_config: bool) -> bytes:
+    return hashlib.sha256(b"configuration" + digest).digest() if is_config else digest

@@ -1,0 +1,155 @@
+"""What is remembered of scans: it spares work, and can never let a secret through."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dce.wire.errors import DceError
+from dce.workspace.outbound import clean_texts
+from dce.workspace.outbound.allowlist import ALLOW_FILE, allow
+from dce.workspace.outbound.clean_texts import FOLDER, CleanTexts, rules_version
+from dce.workspace.outbound.secrets import Finding
+from dce.workspace.project import STATE_DIR, Project
+from dce.workspace.settings import Settings
+from dce.workspace.workspace import Workspace
+from tests.fakes.provider import Clock, ScriptedProvider
+
+VALUE = "k7Qp2vXz9LmW4rTy8NbC"
+SECRET = f'API_TOKEN = "{VALUE}"\n'
+HARMLESS = SECRET.replace(VALUE, "x" * len(VALUE))
+DIGEST = hashlib.sha256(b"a text").digest()
+
+
+def _open(root: Path, *paths: str) -> Workspace:
+    """A workspace with these files selected, whose prompts would go to another machine; what it finds comes from a new process' view."""
+    workspace = Workspace.open(
+        Project.init(root), Settings(url="https://models.example.org"), Clock(), ScriptedProvider([])
+    )
+    workspace.selection.replace(paths)
+    if len(workspace.cycles.list()) == 1:
+        workspace.cycles.create("t", "Do it.")
+    workspace.sending.agree()
+    return workspace
+
+
+def _found(root: Path, *paths: str) -> tuple[Finding, ...]:
+    with _open(root, *paths) as workspace:
+        return asyncio.run(workspace.build_prompt(1)).findings
+
+
+def _kept(root: Path) -> list[Path]:
+    return sorted((root / STATE_DIR / FOLDER).glob("clean-*"))
+
+
+def test_a_clean_text_is_kept_once(tmp_path: Path) -> None:
+    """Another process finds what was clean, and adds nothing for the same texts."""
+    (tmp_path / "a.py").write_text(HARMLESS, "utf-8")
+    assert _found(tmp_path, "a.py") == ()
+    before = _kept(tmp_path)[0].read_bytes()
+    assert hashlib.sha256(HARMLESS.encode()).digest() in before
+    assert _found(tmp_path, "a.py") == ()
+    assert [path.read_bytes() for path in _kept(tmp_path)] == [before]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["written over", "another file in its place"])
+def test_a_change_that_leaves_size_and_time_is_seen(tmp_path: Path, is_replaced: bool) -> None:
+    """A secret that comes in with the size and the time of the clean file is found and refused."""
+    path = tmp_path / "a.py"
+    path.write_text(HARMLESS, "utf-8")
+    assert _found(tmp_path, "a.py") == ()
+    status = path.stat()
+    target = tmp_path / "new" if is_replaced else path
+    target.write_text(SECRET, "utf-8")
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    target.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert [finding.path for finding in _found(tmp_path, "a.py")] == ["a.py"]
+    with _open(tmp_path, "a.py") as workspace, pytest.raises(DceError, match=r"a\.py:1"):
+        asyncio.run(workspace.prepare(1, 1))
+
+
+def test_a_renamed_file_is_judged_by_its_new_name(tmp_path: Path) -> None:
+    """A text that is clean as code is scanned anew as configuration, where a value needs no quotes."""
+    text = "DB_PASSWORD: qTz48vKw!2x\n"
+    (tmp_path / "a.py").write_text(text, "utf-8")
+    assert _found(tmp_path, "a.py") == ()
+    (tmp_path / "a.py").rename(tmp_path / "a.yaml")
+    assert [finding.path for finding in _found(tmp_path, "a.yaml")] == ["a.yaml"]
+
+
+def test_the_allow_list_counts_as_it_is_now(tmp_path: Path) -> None:
+    """What was allowed and is so no more is found again; what is allowed is not remembered as clean."""
+    (tmp_path / "a.py").write_text(SECRET, "utf-8")
+    (found,) = _found(tmp_path, "a.py")
+    allow(Project.init(tmp_path), [found.fingerprint])
+    assert _found(tmp_path, "a.py") == ()
+    (tmp_path / ALLOW_FILE).unlink()
+    assert _found(tmp_path, "a.py") == (found,)
+
+
+def test_what_other_rules_called_clean_is_scanned(tmp_path: Path) -> None:
+    """Changed rules have another name, under which nothing is known; what was kept for the old ones goes."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    for name in ("secrets.py", "secret_rules.py", "clean_texts.py"):
+        shutil.copy(Path(clean_texts.__file__).with_name(name), rules)
+    assert rules_version(rules) == rules_version() != ""
+    with (rules / "secret_rules.py").open("a") as file:
+        file.write("# one more\n")
+    assert rules_version(rules) != rules_version()
+
+    def keep(version: str) -> None:
+        texts = CleanTexts(tmp_path, version)
+        assert not texts.has(DIGEST, is_config=False)
+        texts.add(DIGEST, is_config=False)
+        texts.keep()
+
+    keep("old")
+    keep("new")
+    assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["clean-new"]
+    assert CleanTexts(tmp_path, "new").has(DIGEST, is_config=False)
+    assert not CleanTexts(tmp_path, "new").has(DIGEST, is_config=True)
+
+
+def test_rules_that_cannot_be_read_keep_nothing(tmp_path: Path) -> None:
+    """Where the rules' source is not there, nothing is written, and nothing read that somebody left."""
+    assert rules_version(tmp_path) == ""
+    texts = CleanTexts(tmp_path, "")
+    texts.add(DIGEST, is_config=False)
+    texts.keep()
+    assert texts.has(DIGEST, is_config=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 64, b"torn", b"\xff" * 33], ids=["empty", "zeros", "torn", "off"])
+def test_a_damaged_file_hides_nothing(tmp_path: Path, damage: bytes) -> None:
+    """Whatever stands in the file, a secret is found, and the next prompt is made as ever."""
+    (tmp_path / "a.py").write_text(HARMLESS, "utf-8")
+    (tmp_path / "b.py").write_text(SECRET, "utf-8")
+    assert len(_found(tmp_path, "a.py", "b.py")) == 1
+    before = _kept(tmp_path)[0].read_bytes()
+    _kept(tmp_path)[0].write_bytes(damage)
+    assert [finding.path for finding in _found(tmp_path, "a.py", "b.py")] == ["b.py"]
+    assert _kept(tmp_path)[0].read_bytes().endswith(before)
+    assert [finding.path for finding in _found(tmp_path, "a.py", "b.py")] == ["b.py"]
+
+
+def test_a_folder_in_its_place_costs_a_scan(tmp_path: Path) -> None:
+    """A file that can be neither read nor written is no reason to fail."""
+    (tmp_path / FOLDER / "clean-1").mkdir(parents=True)
+    texts = CleanTexts(tmp_path, "1")
+    assert not texts.has(DIGEST, is_config=False)
+    texts.add(DIGEST, is_config=False)
+    texts.keep()
+
+
+def test_it_does_not_grow_without_end(tmp_path: Path) -> None:
+    """A file of more than `MAX_KEPT` texts is begun anew."""
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "clean-1").write_bytes(DIGEST * (clean_texts.MAX_KEPT + 1))
+    assert not CleanTexts(tmp_path, "1").has(DIGEST, is_config=False)
+    assert not (tmp_path / FOLDER / "clean-1").exists()
