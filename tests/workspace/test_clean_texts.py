@@ -131,10 +131,10 @@ def test_a_damaged_file_hides_nothing(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "a.py").write_text(HARMLESS, "utf-8")
     (tmp_path / "b.py").write_text(SECRET, "utf-8")
     assert len(_found(tmp_path, "a.py", "b.py")) == 1
-    before = _kept(tmp_path)[0].read_bytes()
     _kept(tmp_path)[0].write_bytes(damage)
     assert [finding.path for finding in _found(tmp_path, "a.py", "b.py")] == ["b.py"]
-    assert _kept(tmp_path)[0].read_bytes().endswith(before)
+    content = _kept(tmp_path)[0].read_bytes()
+    assert hashlib.sha256(HARMLESS.encode()).digest() in [content[at : at + 32] for at in range(0, len(content), 32)]
     assert [finding.path for finding in _found(tmp_path, "a.py", "b.py")] == ["b.py"]
 
 
