@@ -87,20 +87,22 @@ def _say_why(workspace: "Workspace", directory: Path, name: str, *, is_json: boo
 
 async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
     from dce.workspace.tree.extract import format_of  # noqa: PLC0415
-    from dce.workspace.tree.files import list_files, read_text  # noqa: PLC0415
+    from dce.workspace.tree.files import list_files  # noqa: PLC0415
+    from dce.workspace.tree.text_reader import TextReader  # noqa: PLC0415
 
     selected = set(workspace.selection.paths())
     entries = {entry.path: (entry.size, entry.excluded) for entry in list_files(workspace.project)}
     for path in selected - entries.keys():
         entries[path] = (0, "")  # selected though git ignores it, or gone: reading it tells
     pages = workspace.selection.pages()
+    reader = TextReader(workspace.project)
     texts: dict[str, str] = {}
     encodings: dict[str, str] = {}
     for path, (size, excluded) in entries.items():
         if excluded or (format_of(path) and path not in selected):
             continue  # a document is opened when it is wanted, not to be listed
         try:
-            file = read_text(workspace.project, path, pages.get(path, ""))
+            file = reader.read(path, pages.get(path, ""))
         except DceError as error:
             entries[path] = (size, "does not exist" if error.code == "not_found" else error.message)
             continue

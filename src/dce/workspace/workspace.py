@@ -50,7 +50,8 @@ from dce.workspace.schema.reading import Reading
 from dce.workspace.settings import MAX_RESPONSES, Settings
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.extract import format_of
-from dce.workspace.tree.files import FileText, read_text
+from dce.workspace.tree.files import FileText
+from dce.workspace.tree.text_reader import TextReader
 from dce.workspace.writer_lock import WriterLock
 
 PROMPT_FILE = "prompt.md"
@@ -376,12 +377,13 @@ class Workspace:
         problems: list[str] = []
         excludes = Excludes.of(self.project)
         pages = self.selection.pages()
+        reader = TextReader(self.project)
         for path in self.selection.paths():
             if reason := excludes.reason(path):
                 problems.append(f"{path} is {reason}")
                 continue
             try:
-                found.append(read_text(self.project, path, pages.get(path, "")))
+                found.append(reader.read(path, pages.get(path, "")))
             except DceError as error:
                 problems.append(error.message.rstrip("."))
         if problems:

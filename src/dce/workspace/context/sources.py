@@ -8,8 +8,9 @@ from pathlib import Path
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import ManifestEntry
 from dce.workspace.project import Project
-from dce.workspace.tree.files import FileEntry, git_names, list_files, read_text
+from dce.workspace.tree.files import FileEntry, git_names, list_files
 from dce.workspace.tree.git import git_output
+from dce.workspace.tree.text_reader import TextReader
 
 MAX_NAMED_BYTES = 2_000_000
 """Longest trace or diff that is read for names: beyond it is a log, and most of the workspace is in it."""
@@ -92,13 +93,14 @@ def containing(project: Project, text: str, entries: Iterable[FileEntry]) -> tup
         ]
         output = git_output(project.root, ["grep", *options, "-e", text, "--", "."])
         return tuple(sorted(can.keys() & set(output.split("\0"))))
+    reader = TextReader(project)
     sought, size, found = text.casefold(), 0, []
     for path, entry in can.items():
         size += entry.size
         if size > MAX_SEARCHED_BYTES:
             break
         with contextlib.suppress(DceError):
-            if sought in read_text(project, path).text.casefold():
+            if sought in reader.read(path).text.casefold():
                 found.append(path)
     return tuple(sorted(found))
 
@@ -106,12 +108,12 @@ def containing(project: Project, text: str, entries: Iterable[FileEntry]) -> tup
 def changed_since(project: Project, manifest: Sequence[ManifestEntry], moment: float) -> tuple[str, ...]:
     """Files that are not what a prompt showed (`manifest`, built at `moment`, in seconds since 1970), or were written since."""
     shown = {entry.path: entry.sha256 for entry in manifest}
-    found = set()
+    reader, found = TextReader(project), set()
     for entry in list_files(project):
         if entry.excluded:
             continue
         if entry.path in shown:
-            is_changed = _sha256(project, entry.path) != shown[entry.path]
+            is_changed = _sha256(reader, entry.path) != shown[entry.path]
         else:
             is_changed = _written(project, entry.path) > moment
         if is_changed:
@@ -162,9 +164,9 @@ def _file_of(word: str, by_path: Mapping[str, FileEntry], by_name: Mapping[str, 
     return longest[0] if len(longest) == 1 else ""
 
 
-def _sha256(project: Project, path: str) -> str:
+def _sha256(reader: TextReader, path: str) -> str:
     try:
-        return read_text(project, path).sha256
+        return reader.read(path).sha256
     except DceError:
         return ""
 

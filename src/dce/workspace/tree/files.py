@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
-import rignore
 
 from dce.wire.errors import DceError
 from dce.workspace.project import STATE_DIR, Project
@@ -33,7 +32,7 @@ MAX_SNIFFED_FILES = 20_000
 """How many files one listing opens. At some 15 µs each this bounds the time to a fraction of a second; the rest are taken for text."""
 
 _NEVER = frozenset({"prompt.md"})  # our own output: a prompt that holds the previous prompt doubles every cycle
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@()\[\]-]|[A-Za-z0-9_]")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@()\[\]-]|[A-Za-z0-9_]")
 """File names of which nothing needs to be checked: most of them. (No dot first or last, no `~`, nothing beyond ASCII.)"""
 
 
@@ -126,7 +125,7 @@ def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: 
     `folders` keeps where each folder really is, so that links on the way are followed once a folder, not once a file.
     """
     folder, _, leaf = path.rpartition("/")
-    if folder in folders and _PLAIN.fullmatch(leaf):
+    if folder in folders and PLAIN_NAME.fullmatch(leaf):
         # A folder that one name has shown to be fine, and a name without anything to check: a system call and no more.
         real = f"{folders[folder]}/{leaf}"
         try:
@@ -230,6 +229,8 @@ def git_names(root: Path, paths: Sequence[str] = ()) -> list[str]:
 
 def _walked_names(root: Path) -> Iterable[str]:
     """Every file below `root` that no .gitignore of the workspace excludes; hidden ones too."""
+    import rignore  # noqa: PLC0415 - seldom needed
+
     walker = rignore.walk(
         root,
         ignore_hidden=False,

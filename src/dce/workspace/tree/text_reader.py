@@ -1,0 +1,81 @@
+"""The text of many files of one workspace, read in one go.
+
+What must always hold: what is given, or raised, is what `read_text` would give for that path. A folder is resolved and shown to be
+inside once for all files in it; a file is opened without following a link, so only the folders of one run are taken on trust.
+Whatever is out of the ordinary goes to `read_text`.
+"""
+
+import hashlib
+import os
+import stat
+
+from dce.wire.errors import DceError
+from dce.workspace.project import Project
+from dce.workspace.tree.encodings import decode
+from dce.workspace.tree.extract import format_of
+from dce.workspace.tree.files import MAX_TEXT_BYTES, PLAIN_NAME, FileText, read_text
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
+
+
+class TextReader:
+    """For one run, short enough that nobody expects it to see folders that are moved meanwhile."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._folders: dict[str, tuple[str, str] | None] = {}
+
+    def read(self, path: str, pages: str = "") -> FileText:
+        """As `read_text`, and raises as it does."""
+        return self._plain(path) or read_text(self._project, path, pages)
+
+    def _plain(self, path: str) -> FileText | None:
+        """The text of an ordinary file with an ordinary name; None if there is anything to look at more closely."""
+        folder, slash, leaf = path.rpartition("/")
+        if not _NO_LINK or (slash and not folder) or not PLAIN_NAME.fullmatch(leaf) or format_of(leaf):
+            return None
+        if folder not in self._folders:
+            self._folders[folder] = self._resolved(folder)
+        known = self._folders[folder]
+        content = _content(known[1] + leaf) if known else None
+        if known is None or content is None:
+            return None
+        try:
+            text, encoding = decode(content)
+        except ValueError:
+            return None
+        return FileText(
+            path=known[0] + leaf,
+            text=text,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            encoding=encoding,
+        )
+
+    def _resolved(self, folder: str) -> tuple[str, str] | None:
+        """A folder as the workspace names it, and where it is, both ready for a name to follow; None if it is refused."""
+        if not folder:
+            return "", f"{self._project.root}/"
+        try:
+            return f"{self._project.canonical(folder)}/", f"{self._project.resolve(folder)}/"
+        except DceError:
+            return None
+
+
+def _content(real: str) -> bytes | None:
+    """The bytes of a regular file of a sane size that is no link; None for anything else."""
+    try:
+        if not stat.S_ISREG(os.lstat(real).st_mode):
+            return None  # opening a device may do something
+        descriptor = os.open(real, _FLAGS)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_TEXT_BYTES:
+            return None
+        try:
+            return file.read()
+        except OSError:
+            return None
