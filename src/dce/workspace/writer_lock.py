@@ -9,11 +9,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import filelock
 import msgspec
 
 from dce.wire.errors import DceError
+
+if TYPE_CHECKING:
+    import filelock
 
 LOCK_FILE = "lock"
 HOLDER_FILE = "lock.json"
@@ -31,7 +34,8 @@ class WriterLock:
 
     def __init__(self, state_dir: Path, on_first: Callable[[], object]) -> None:
         self._holder_path = state_dir / HOLDER_FILE
-        self._file = filelock.FileLock(state_dir / LOCK_FILE, timeout=0, thread_local=False)
+        self._path = state_dir / LOCK_FILE
+        self._file: filelock.BaseFileLock | None = None
         self._on_first = on_first
         self._count = 0
         self._guard = threading.Lock()
@@ -58,12 +62,16 @@ class WriterLock:
                 self._release()
 
     def _acquire(self, verb: str) -> None:
+        import filelock  # noqa: PLC0415 - most verbs only read
+
+        if self._file is None:
+            self._file = filelock.FileLock(self._path, timeout=0, thread_local=False)
         try:
             self._file.acquire()
         except filelock.Timeout as error:
             raise self._locked() from error
         except OSError as error:
-            raise DceError("invalid_input", f"{self._file.lock_file} cannot be locked: {error.strerror}") from error
+            raise DceError("invalid_input", f"{self._path} cannot be locked: {error.strerror}") from error
         try:
             self._holder_path.write_bytes(msgspec.json.encode(Holder(pid=os.getpid(), verb=verb)))
             self._on_first()
@@ -73,7 +81,8 @@ class WriterLock:
 
     def _release(self) -> None:
         self._holder_path.unlink(missing_ok=True)
-        self._file.release()
+        if self._file is not None:
+            self._file.release()
 
     def _locked(self) -> DceError:
         try:

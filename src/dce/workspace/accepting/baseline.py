@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
-import filelock
 import msgspec
 
 from dce.wire.errors import DceError
@@ -241,6 +240,8 @@ def changing(workspace: Workspace, verb: str) -> Iterator[list[PlannedWrite]]:
     The writer lock keeps other processes out, but a process may hold it several times over (a panel accepts while it generates).
     So this one, which opens its file anew each time, also keeps this process's other threads out.
     """
+    import filelock  # noqa: PLC0415 - most verbs only read
+
     with workspace.writer_lock(verb):
         lock = filelock.FileLock(workspace.project.state_dir / LOCK_FILE, timeout=0)
         try:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
-import pathspec
 import tomli_w
 
 from dce.wire.errors import DceError
@@ -338,6 +337,8 @@ def _hits(pattern: str, paths: Sequence[str]) -> set[str]:
     name = pattern.removeprefix("./").rstrip("/")
     hits = {path for path in paths if path == name or path.startswith(name + "/")}
     if not hits and any(char in pattern for char in "*?["):
+        import pathspec  # noqa: PLC0415 - seldom needed
+
         hits = set(pathspec.GitIgnoreSpec.from_lines([pattern.removeprefix("./")]).match_files(paths))
     return hits
 

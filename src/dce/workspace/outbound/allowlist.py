@@ -6,12 +6,14 @@ files); `#` begins a comment.
 
 import re
 from collections.abc import Iterable
-
-import pathspec
+from typing import TYPE_CHECKING
 
 from dce.wire.errors import DceError
 from dce.workspace.outbound.secrets import FINGERPRINT_CHARS, Finding
 from dce.workspace.project import Project
+
+if TYPE_CHECKING:
+    import pathspec
 
 ALLOW_FILE = ".dceallow"
 
@@ -25,10 +27,16 @@ _HEADER = "# Findings of `dce secrets` that are no secrets: a fingerprint or a p
 class AllowList:
     """The workspace's allow-list as it was when read."""
 
+    _paths: "pathspec.GitIgnoreSpec | None" = None
+
     def __init__(self, lines: Iterable[str]) -> None:
         entries = [entry for line in lines if (entry := _entry(line))]
         self._fingerprints = frozenset(entry for entry in entries if _FINGERPRINT.fullmatch(entry))
         patterns = [entry for entry in entries if not _FINGERPRINT.fullmatch(entry)]
+        if not patterns:
+            return
+        import pathspec  # noqa: PLC0415 - most workspaces have none
+
         try:
             self._paths = pathspec.GitIgnoreSpec.from_lines(patterns)
         except ValueError as error:
@@ -53,7 +61,9 @@ class AllowList:
 
     def allows(self, path: str, fingerprint: str) -> bool:
         """Whether a value, or everything in a file, was found to be harmless."""
-        return fingerprint in self._fingerprints or (bool(path) and self._paths.match_file(path))
+        return fingerprint in self._fingerprints or (
+            bool(path) and self._paths is not None and self._paths.match_file(path)
+        )
 
 
 def allow(project: Project, entries: Iterable[str], reason: str = "") -> tuple[str, ...]:

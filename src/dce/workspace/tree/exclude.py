@@ -4,25 +4,33 @@ They are in `.dce/config.toml`, `exclude = ["*.snap", "/vendor/"]`, with the mea
 """
 
 from collections.abc import Iterable, Sequence
-
-import pathspec
+from typing import TYPE_CHECKING
 
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.settings import CONFIG_FILE, read_config
 
+if TYPE_CHECKING:
+    import pathspec
+
 
 class Excludes:
     """A workspace's exclude patterns."""
 
+    _spec: "pathspec.GitIgnoreSpec | None" = None
+
     def __init__(self, patterns: Sequence[str] = ()) -> None:
+        self._patterns = patterns
+        if not patterns:
+            return
+        import pathspec  # noqa: PLC0415 - most workspaces have none
+
         try:
             self._spec = pathspec.GitIgnoreSpec.from_lines(patterns)
         except ValueError as error:
             raise DceError(
                 "invalid_input", f"exclude in {CONFIG_FILE} holds a pattern that cannot be read: {error}."
             ) from error
-        self._patterns = patterns
 
     @classmethod
     def of(cls, project: Project) -> "Excludes":
@@ -34,10 +42,12 @@ class Excludes:
 
     def among(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that are excluded."""
-        return frozenset(self._spec.match_files(paths)) if self._patterns else frozenset()
+        return frozenset(self._spec.match_files(paths)) if self._spec else frozenset()
 
     def reason(self, path: str) -> str:
         """Why a path is excluded, naming the pattern; "" if it is not."""
+        if self._spec is None:
+            return ""
         result = self._spec.check_file(path)
         if not result.include or result.index is None:
             return ""
