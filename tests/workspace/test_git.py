@@ -16,7 +16,7 @@ def test_it_says_what_git_prints(tmp_path: Path) -> None:
 def test_a_failure_is_gits_own_first_line(tmp_path: Path) -> None:
     """A command that only reads says nothing then; one that matters says why."""
     run_git(tmp_path, ["init", "-q"])
-    with pytest.raises(GitFailed, match="^fatal: .+"):
+    with pytest.raises(GitFailed, match=r"^fatal: .+"):
         run_git(tmp_path, ["rev-parse", "--verify", "nothing"])
     assert git_output(tmp_path, ["rev-parse", "--verify", "nothing"]) == ""
 
