@@ -5,6 +5,7 @@ and the next step; the exit code comes from `exits.py`.
 """
 
 import difflib
+import gc
 import importlib
 import io
 import os
@@ -76,6 +77,9 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
+        if not gc.isenabled():
+            gc.freeze()  # what is loaded stays: no collection need look at it again
+            gc.enable()
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -110,6 +114,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line `argv` (the process's own when None) and gives its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _write_any_text()
+    if argv is not None:
+        return _run(arguments)
+    gc.disable()  # nothing that a verb loads is garbage; where a verb begins, collections do too
+    try:
+        return _run(arguments)
+    finally:
+        gc.freeze()  # the process ends: looking through all it holds once more takes longer than many a verb
+
+
+def _run(arguments: list[str]) -> int:
     try:
         result = cli.main(args=arguments, prog_name="dce", standalone_mode=False)
     except DceError as error:

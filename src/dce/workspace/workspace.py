@@ -311,12 +311,12 @@ class Workspace:
 
         Counting that one too would cost as much as all the rest, and would be off by what merges across its borders.
         """
-        sections = [prompt.text[section.start : section.end] for section in prompt.sections]
-        largest = max(range(len(sections)), key=lambda at: len(sections[at]))
-        total, *counts = await self.counter.count([prompt.text, *sections[:largest], *sections[largest + 1 :]])
+        largest = max(prompt.sections, key=lambda section: section.end - section.start)
+        others = [prompt.text[section.start : section.end] for section in prompt.sections if section is not largest]
+        total, *counts = await self.counter.count([prompt.text, *others], first_sha256=prompt.sha256)
         rest = total.tokens - sum(count.tokens for count in counts)
         is_exact = total.exact and all(count.exact for count in counts)
-        counts.insert(largest, Count(tokens=max(rest, 0), exact=is_exact))
+        counts.insert(prompt.sections.index(largest), Count(tokens=max(rest, 0), exact=is_exact))
         return total, counts
 
     def _inputs(self, cycle_id: int) -> PromptInput:

@@ -10,6 +10,7 @@ neither the model nor a reader can take a line of a file for a delimiter.
 
 import fnmatch
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -125,13 +126,13 @@ def build(inputs: PromptInput) -> Prompt:
     nonce = _nonce(inputs)
     whole = whole_files(inputs.files)
     bodies = (
-        _wrap("M1. artifact schema", "\n".join(SECTIONS)),
-        _wrap("M2. cycle overview", _overview(inputs)),
-        _wrap("M3. Interaction Schema", SCHEMAS[inputs.schema].instructions(nonce, whole).strip("\n")),
-        _wrap("M4. current project scope", inputs.scope.strip() or "No project scope defined."),
-        _wrap("M5. organized artifacts list", _artifact_list(inputs.files)),
-        _wrap("M6. Cycles", _cycles(inputs)),
-        _wrap("M7. Flattened Repo", _files(inputs.files, nonce)),
+        ("M1. artifact schema", ["\n".join(SECTIONS)]),
+        ("M2. cycle overview", [_overview(inputs)]),
+        ("M3. Interaction Schema", [SCHEMAS[inputs.schema].instructions(nonce, whole).strip("\n")]),
+        ("M4. current project scope", [inputs.scope.strip() or "No project scope defined."]),
+        ("M5. organized artifacts list", [_artifact_list(inputs.files)]),
+        ("M6. Cycles", [_cycles(inputs)]),
+        ("M7. Flattened Repo", _files(inputs.files, nonce)),
     )
     text, sections = _tile(bodies)
     return Prompt(
@@ -140,7 +141,7 @@ def build(inputs: PromptInput) -> Prompt:
         nonce=nonce,
         schema=inputs.schema,
         sections=sections,
-        manifest=tuple(ManifestEntry(path=f.path, sha256=f.sha256, size=len(f.text.encode())) for f in whole),
+        manifest=tuple(ManifestEntry(path=f.path, sha256=f.sha256, size=_utf8_size(f.text)) for f in whole),
     )
 
 
@@ -165,16 +166,25 @@ def _nonce(inputs: PromptInput) -> str:
         attempt += 1
 
 
-def _tile(bodies: tuple[str, ...]) -> tuple[str, tuple[Section, ...]]:
-    """The whole text, and where in it each section lies; the outer tags belong to the first and the last section."""
-    parts = [body + "\n\n" for body in bodies]
-    parts[0] = "<prompt.md>\n\n" + parts[0]
-    parts[-1] += "</prompt.md>\n"
-    sections, at = [], 0
-    for number, part in enumerate(parts, start=1):
-        sections.append(Section(name=f"M{number}", start=at, end=at + len(part)))
-        at += len(part)
-    return "".join(parts), tuple(sections)
+def _tile(bodies: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, tuple[Section, ...]]:
+    """The whole text, and where in it each section (tag, pieces) lies; the outer tags belong to the first and the last section.
+
+    Joined once: files make megabytes of it, and each copy of those takes as long as reading them.
+    """
+    pieces, sections, at = ["<prompt.md>\n\n"], [], 0
+    new = 0
+    for number, (tag, body) in enumerate(bodies, start=1):
+        pieces += (f"<{tag}>\n", *body, f"\n</{tag}>\n\n")
+        if number == len(bodies):
+            pieces.append("</prompt.md>\n")
+        end = at + sum(map(len, pieces[new:]))
+        sections.append(Section(name=f"M{number}", start=at, end=end))
+        at, new = end, len(pieces)
+    return "".join(pieces), tuple(sections)
+
+
+def _utf8_size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _wrap(tag: str, body: str) -> str:
@@ -249,10 +259,12 @@ def _first_cycle(cycle: PromptCycle) -> str:
     return _cycle(msgspec.structs.replace(cycle, context=context), None, is_current=True)
 
 
-def _files(files: tuple[PromptFile, ...], nonce: str) -> str:
+def _files(files: tuple[PromptFile, ...], nonce: str) -> list[str]:
+    """M7 in pieces."""
     if not files:
-        return "<!-- No files selected for flattening -->"
-    return "\n\n".join(
-        file_block(file.path, file.text, nonce) if file.detail == "full" else excerpt_block(file, nonce)
-        for file in files
-    )
+        return ["<!-- No files selected for flattening -->"]
+    pieces = []
+    for file in files:
+        block = file_block(file.path, file.text, nonce) if file.detail == "full" else excerpt_block(file, nonce)
+        pieces += [block, "\n\n"]
+    return pieces[:-1]

@@ -108,9 +108,13 @@ class TokenCounter:
         self._tokenizer = tokenizer
         self._may_send = may_send
 
-    async def count(self, texts: Sequence[str]) -> list[Count]:
-        """The tokens of each text, in order. Never raises because a tokenizer is absent or out of reach."""
-        shas = await asyncio.to_thread(_hashes, texts)
+    async def count(self, texts: Sequence[str], first_sha256: str = "") -> list[Count]:
+        """The tokens of each text, in order. Never raises because a tokenizer is absent or out of reach.
+
+        `first_sha256`: that of the first text's UTF-8, from a caller who knows it.
+        """
+        shas = await asyncio.to_thread(_hashes, texts[1:] if first_sha256 else texts)
+        shas = [first_sha256, *shas] if first_sha256 else shas
         known = {_hash(""): 0}
         if self._tokenizer is not None:
             known |= await self._exact(self._tokenizer, dict(zip(shas, texts, strict=True)))

@@ -7,8 +7,10 @@ another change than the one that is made.
 
 import difflib
 import fnmatch
+import functools
 import hashlib
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -178,11 +180,15 @@ def cluster(readings: Mapping[int, Reading], manifest: Sequence[ManifestEntry] =
 def touches_secrets(path: str) -> bool:
     """Whether a path is one where keys and passwords are usually kept. Judged by name only."""
     *folders, name = path.casefold().split("/")
-    if any(fnmatch.fnmatchcase(name, pattern) for pattern in _NO_SECRETS):
+    if _any_of(_NO_SECRETS).match(name):
         return False
-    return not _SECRET_FOLDERS.isdisjoint(folders) or any(
-        fnmatch.fnmatchcase(name, pattern) for pattern in _SECRET_NAMES
-    )
+    return not _SECRET_FOLDERS.isdisjoint(folders) or _any_of(_SECRET_NAMES).match(name) is not None
+
+
+@functools.cache
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Shell patterns as one: every file of a prompt is held against all of them."""
+    return re.compile("|".join(map(fnmatch.translate, patterns)))
 
 
 def _change(project: Project, block: FileBlock, shown: Mapping[str, str]) -> FileChange:

@@ -4,6 +4,7 @@ What must always hold: a row is data (a literal to look for, then a pattern that
 of the text a row and a pattern only where its literal stands.
 """
 
+import functools
 import re
 
 import msgspec
@@ -12,18 +13,23 @@ WORD = rb"[A-Za-z0-9]"
 URLSAFE = rb"[A-Za-z0-9_-]"
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, dict=True):
     """One kind of secret: it begins with one of `literals`, and there `pattern` matches; group 1, if it has one, is the secret."""
 
     name: str
     literals: tuple[bytes, ...]
-    pattern: re.Pattern[bytes]
+    source: bytes
+
+    @functools.cached_property
+    def pattern(self) -> re.Pattern[bytes]:
+        """`source`, compiled when its literal is first seen: compiling all of them takes longer than most scans."""
+        return re.compile(self.source)
 
 
 def _starting(name: str, *literals: bytes, then: bytes) -> Rule:
     """A token that is a vendor's prefix and what follows it, up to a character that no token has."""
     start = b"|".join(re.escape(literal) for literal in sorted(literals, key=len, reverse=True))
-    return Rule(name, literals, re.compile(rb"(?:" + start + rb")" + then + rb"(?![A-Za-z0-9_])"))
+    return Rule(name, literals, rb"(?:" + start + rb")" + then + rb"(?![A-Za-z0-9_])")
 
 
 _A, _U = WORD, URLSAFE
@@ -127,8 +133,8 @@ SPLIT_LITERAL = re.compile(rb"[^A-Za-z0-9_./-]")
 """A literal with another character is not in such a word: it is searched in the whole text."""
 
 BEFORE_RULES: tuple[Rule, ...] = (
-    Rule("mailchimp-key", (b"-us",), re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}-us\d{1,2}(?![\w-])")),
-    Rule("telegram-token", (b":AA",), re.compile(rb"(?<!\d)\d{8,10}:AA" + _U + rb"{33}(?![\w-])")),
+    Rule("mailchimp-key", (b"-us",), rb"(?<![0-9a-f])[0-9a-f]{32}-us\d{1,2}(?![\w-])"),
+    Rule("telegram-token", (b":AA",), rb"(?<!\d)\d{8,10}:AA" + _U + rb"{33}(?![\w-])"),
 )
 """Keys whose telling part is not at their start: searched in a window of `BEFORE_BYTES` before the literal."""
 
@@ -138,17 +144,15 @@ BEFORE_BYTES = 33
 PRIVATE_KEY = Rule(
     "private-key",
     (b"-----BEGIN ",),
-    re.compile(
-        rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-        rb"((?:[A-Za-z0-9+/=\s:,.-]|\\[nr]){40,65536}?)-----END"
-    ),
+    rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+    rb"((?:[A-Za-z0-9+/=\s:,.-]|\\[nr]){40,65536}?)-----END",
 )
 URL_PASSWORD = Rule(
     "password-in-url",
     (b"://",),
-    re.compile(rb"://[^\s/:@\"'`<>{}$%]{0,100}:([^\s/@\"'`<>{}]{3,200})@[\w\[]"),
+    rb"://[^\s/:@\"'`<>{}$%]{0,100}:([^\s/@\"'`<>{}]{3,200})@[\w\[]",
 )
-BEARER = Rule("bearer-token", (b"earer ",), re.compile(rb"earer ([A-Za-z0-9._~+/=-]{20,2000})"))
+BEARER = Rule("bearer-token", (b"earer ",), rb"earer ([A-Za-z0-9._~+/=-]{20,2000})")
 
 NAME_WORDS: tuple[bytes, ...] = (
     *(b"password", b"passwd", b"passphrase", b"pwd", b"secret", b"token", b"credential"),

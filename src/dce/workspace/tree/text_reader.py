@@ -57,10 +57,22 @@ class TextReader:
         """A folder as the workspace names it, and where it is, both ready for a name to follow; None if it is refused."""
         if not folder:
             return "", f"{self._project.root}/"
+        above, slash, leaf = folder.rpartition("/")
+        known = self._folders.get(above) if slash else ("", f"{self._project.root}/")
+        if known and PLAIN_NAME.fullmatch(leaf) and _is_folder(known[1] + leaf):
+            return f"{known[0]}{leaf}/", f"{known[1]}{leaf}/"
         try:
             return f"{self._project.canonical(folder)}/", f"{self._project.resolve(folder)}/"
         except DceError:
             return None
+
+
+def _is_folder(real: str) -> bool:
+    """Whether a folder itself is there, not a link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(real).st_mode)
+    except OSError:
+        return False
 
 
 def _content(real: str) -> bytes | None:
@@ -71,11 +83,15 @@ def _content(real: str) -> bytes | None:
         descriptor = os.open(real, _FLAGS)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_TEXT_BYTES:
             return None
-        try:
-            return file.read()
-        except OSError:
-            return None
+        content = os.read(descriptor, status.st_size + 1)
+        while piece := os.read(descriptor, MAX_TEXT_BYTES):
+            content += piece  # a read may be short, and a file may grow
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return content
