@@ -17,6 +17,7 @@ import pytest
 from dce.gateway.accounting.ledger import COLUMNS, FILE, Entry
 from dce.wire.sse import Decoder
 from tests.fakes.chain import HIT, PROXY, SEED, SLOW, TOKENS, Chain, client_of, eventually, raw_post
+from tests.fakes.logged import logged
 from tests.fakes.vllm import MODEL
 
 CHAT = "/v1/chat/completions"
@@ -192,7 +193,7 @@ def test_a_passed_on_request_that_is_lost(chain: Chain, fault: str, end: tuple[s
 
 def is_logged(caplog: pytest.LogCaptureFixture, request_id: str) -> bool:
     """Whether the line of a request has come."""
-    return request_id in caplog.text
+    return any(request_id in line for line in logged(caplog))
 
 
 def test_the_log_line_has_the_account(chain: Chain, caplog: pytest.LogCaptureFixture) -> None:
@@ -203,7 +204,7 @@ def test_the_log_line_has_the_account(chain: Chain, caplog: pytest.LogCaptureFix
     for answer in answers:
         request_id = answer.headers["x-request-id"]
         eventually(functools.partial(is_logged, caplog, request_id))
-        line = next(json.loads(record.getMessage()) for record in caplog.records if request_id in record.getMessage())
+        line = next(json.loads(line) for line in logged(caplog) if request_id in line)
         found = rows(chain.folder, request_id=request_id)
         assert (line["model"], line["backend"]) == (MODEL, chain.fake.url)
         assert line["n"] == sum(row.responses for row in found)
@@ -239,7 +240,7 @@ def test_no_content_anywhere(make_chain: Callable[..., Chain], caplog: pytest.Lo
         sinks = [admin.get(path).content for path in ("/metrics", "/status")]
     chain.server.stop()
     sinks += [path.read_bytes() for path in chain.folder.iterdir() if path.name.startswith(FILE)]
-    sinks.append(caplog.text.encode())
+    sinks.append("\n".join([caplog.text, *logged(caplog)]).encode())
     assert len(rows(chain.folder)) == 12
     for secret in (CANARY, chain.key, "Grüße", "EngineCore", "maximum context"):
         assert not any(secret.encode() in sink for sink in sinks), secret

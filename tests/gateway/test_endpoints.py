@@ -12,6 +12,7 @@ import pytest
 
 from dce.gateway.access.keys import KeyStore
 from dce.gateway.endpoints import Route, Routes
+from dce.gateway.logs import JsonLines
 from dce.wire.errors import DceError
 from tests.fakes.chain import Chain, client_of, drained, error_of, eventually, raw_request
 from tests.fakes.vllm import MODEL, said
@@ -225,7 +226,7 @@ def test_logs_and_files_hold_no_key_prompt_or_answer(chain: Chain, caplog: pytes
         client.get("/v1/models")
     # The test's own client logs too, and pytest alone switches on uvicorn's access log, which the gateway keeps off.
     mine = {"httpx", "httpcore.http11", "httpcore.connection", "uvicorn.access"}
-    text = "\n".join(record.getMessage() for record in caplog.records if record.name not in mine)
+    text = "\n".join(JsonLines().format(record) for record in caplog.records if record.name not in mine)
     for secret in (chain.key, canary, "canary-wrong-key", "Grüße", "Gr\\u00fc", said(2)):
         assert secret not in text
     assert text.count('"outcome"') >= 10

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dce.gateway.access.keys import KeyStore
 from dce.wire.errors import DceError
 from tests.fakes.chain import PROXY, SLOW, Chain, client_of, error_of, eventually, other_key, raw_request
+from tests.fakes.logged import logged
 from tests.fakes.vllm import MODEL
 
 INJECTIONS = ["' OR '1'='1", "'; DROP TABLE keys; --", '" OR ""="', "%' UNION SELECT digest FROM keys --", "\\'; SELECT 1", "1/**/OR/**/1", "dce_' || id"]  # fmt: skip
@@ -142,16 +143,12 @@ def test_s18_a_log_line_is_one_line_of_plain_characters(chain: Chain, caplog: py
     chain.client.get("/nothing" + quote(NASTY))
     chain.client.post(PROXY, json={**chain.body(model=NASTY), NASTY: 1})
     chain.client.post(PROXY, content=NASTY.encode(), headers={"x-request-id": "a\tb", "user-agent": "forged"})
-    eventually(lambda: len(lines(caplog)) >= 3)
-    for line in lines(caplog):
+    eventually(lambda: len(logged(caplog)) >= 3)
+    for line in logged(caplog):
         assert line.isascii()
         assert line.isprintable()
         assert json.loads(line)["outcome"] in ("route_not_found", "model_not_found", "invalid_request")
         assert "forged" not in line or json.loads(line)["path"].startswith("/nothing")
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "dce.gateway"]
 
 
 def test_s18_answers_carry_no_header_of_the_callers(chain: Chain) -> None:

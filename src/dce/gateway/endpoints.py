@@ -5,7 +5,6 @@ Closed by default: a route must say that it is public, an unknown path asks for 
 
 import asyncio
 import contextlib
-import json
 import logging
 import re
 import secrets
@@ -195,22 +194,17 @@ class PublicApp:
 
     def _log(self, request: Request, outcome: str, duration_s: float) -> None:
         """One line a request: ids, counts and times; never a key, a prompt or an answer. All of it printable ASCII."""
-        log.info(
-            "%s",
-            json.dumps(
-                {
-                    "request_id": request.id,
-                    "method": request.scope["method"],
-                    "path": request.scope["path"][:200].replace("\x7f", "\ufffd"),
-                    "status": request.status,
-                    "outcome": outcome,
-                    "key_id": request.principal.key_id,
-                    "duration_ms": round(duration_s * 1000, 1),
-                    **request.facts,
-                },
-                separators=(",", ":"),
-            ),
-        )
+        fields = {
+            "request_id": request.id,
+            "method": request.scope["method"],
+            "path": request.scope["path"][:200],
+            "status": request.status,
+            "outcome": outcome,
+            "key_id": request.principal.key_id,
+            "duration_ms": round(duration_s * 1000, 1),
+            **request.facts,
+        }
+        log.info("request", extra={"fields": fields})
 
 
 def _refuse_old_http(request: Request) -> None:

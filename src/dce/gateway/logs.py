@@ -7,15 +7,18 @@ import contextlib
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Literal, TextIO
 
 Level = Literal["debug", "info", "warning", "error"]
 
 MAX_WAITING = 10_000
 """Most lines that wait for the stream; more are dropped and counted."""
+
+BATCH_S = 0.05
+"""How long lines gather before they are written: each wake-up of the thread takes the core away from the streams."""
 
 CLOSE_S = 2.0
 """Longest wait for a stream that takes nothing when the process ends."""
@@ -24,11 +27,12 @@ _OURS = ("dce.gateway", "uvicorn")
 
 
 class JsonLines(logging.Formatter):
-    """Records as JSON: time (UTC), level, and the fields of the message if it is JSON itself, else the message."""
+    """Records as JSON: time (UTC), level, and the record's `fields` if it was given some, else the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, Any] = {"time": moment, "level": record.levelname.lower(), **_fields(record.getMessage())}
+        fields = getattr(record, "fields", None) or {"message": record.getMessage()}
+        line: dict[str, Any] = {"time": moment, "level": record.levelname.lower(), **fields}
         request_id = getattr(record, "request_id", None)
         if request_id is not None:
             line["request_id"] = request_id
@@ -38,14 +42,16 @@ class JsonLines(logging.Formatter):
 
 
 class WaitingLines(logging.Handler):
-    """Hands records to a thread that writes them; never waits."""
+    """Hands records to a thread that writes them, those of BATCH_S at once; never waits."""
 
-    def __init__(self, writer: logging.Handler) -> None:
+    def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self.dropped = 0
-        self._writer = writer
+        self.setFormatter(JsonLines())
+        self._stream = stream
         self._records: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="dce-log", daemon=True)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dce-log", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -57,21 +63,33 @@ class WaitingLines(logging.Handler):
 
     def close(self) -> None:
         """Lets the thread write what waits, if the stream takes it within CLOSE_S."""
+        self._closing.set()
         self._records.put(None)
         self._thread.join(CLOSE_S)
         super().close()
 
-    def _write(self) -> None:
-        while (record := self._records.get()) is not None:
-            self._writer.handle(record)
+    def _run(self) -> None:
+        while (first := self._records.get()) is not None:
+            self._closing.wait(BATCH_S)
+            records: list[logging.LogRecord | None] = [first]
+            with contextlib.suppress(Empty):
+                while records[-1] is not None:
+                    records.append(self._records.get_nowait())
+            self._write([record for record in records if record is not None])
+            if records[-1] is None:
+                return
+
+    def _write(self, records: Sequence[logging.LogRecord]) -> None:
+        # A stream that is closed, or whose reader has gone, costs lines and nothing else.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write("".join(f"{self.format(record)}\n" for record in records))
+            self._stream.flush()
 
 
 @contextlib.contextmanager
 def logging_to(stream: TextIO, level: Level) -> Iterator[WaitingLines]:
     """Within the block the gateway's lines from that level on go to `stream`, and uvicorn's warnings."""
-    writer = logging.StreamHandler(stream)
-    writer.setFormatter(JsonLines())
-    waiting = WaitingLines(writer)
+    waiting = WaitingLines(stream)
     loggers = [logging.getLogger(name) for name in _OURS]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger, least in zip(loggers, (level.upper(), "WARNING"), strict=True):
@@ -86,12 +104,3 @@ def logging_to(stream: TextIO, level: Level) -> Iterator[WaitingLines]:
             logger.setLevel(old_level)
             logger.propagate = is_propagated
         waiting.close()
-
-
-def _fields(message: str) -> dict[str, Any]:
-    if message.startswith("{"):
-        with contextlib.suppress(ValueError):
-            fields = json.loads(message)
-            if isinstance(fields, dict):
-                return fields
-    return {"message": message}

@@ -6,7 +6,6 @@ its secret is replaced; replaced secrets work until their own end.
 """
 
 import contextlib
-import hashlib
 import hmac
 import os
 import secrets
@@ -167,7 +166,7 @@ class KeyStore:
 
     def cache_salt(self, key: Key) -> str:
         """What keeps a key's prompts apart in a backend's prefix cache: nobody can guess another's, nor the key from it."""
-        return hmac.new(self._pepper, b"cache salt of " + key.id.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._pepper, b"cache salt of " + key.id.encode(), "sha256").hex()
 
     def _only_live(self, name_or_id: str) -> Key:
         live = self._live(name_or_id)
@@ -190,7 +189,7 @@ class KeyStore:
         return live
 
     def _digest(self, secret: str) -> bytes:
-        return hmac.new(self._pepper, secret.encode(), hashlib.sha256).digest()
+        return hmac.digest(self._pepper, secret.encode(), "sha256")
 
     def _refresh(self) -> None:
         """Rereads the table only when another connection or this one changed it: a few µs a request otherwise."""

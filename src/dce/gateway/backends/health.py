@@ -5,7 +5,6 @@ restarting the gateway; at once if a request meets it first.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -91,7 +90,8 @@ class Discoverer:
             upstream.failed(error)
         if (state := _state_of(upstream)) != known:
             reason = {"reason": upstream.fault.message} if upstream.fault else {}
-            log.log(logging.INFO if upstream.is_up else logging.WARNING, "%s", json.dumps({**state, **reason}))
+            level = logging.INFO if upstream.is_up else logging.WARNING
+            log.log(level, "a backend", extra={"fields": {**state, **reason}})
 
     async def _ask(self, upstream: Upstream) -> Discovery:
         answer = await self._get(upstream, "/v1/models")

@@ -168,7 +168,10 @@ class Exchange(asyncio.Protocol):
 
     def header(self, name: bytes) -> bytes:
         """The value of a header, lower-case name; b"" if absent."""
-        return next((value for key, value in self.headers if key == name), b"")
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return b""
 
     # -- used by Transport --------------------------------------------------------------------------------------------
 

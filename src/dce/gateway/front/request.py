@@ -51,7 +51,10 @@ class Request:
 
     def header(self, name: bytes) -> str:
         """A header's first value; empty if absent. `name` in lower case."""
-        return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), "")
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return str(value, "latin-1")
+        return ""
 
     def query(self, name: str) -> str:
         """A query parameter's first value; empty if absent."""
