@@ -72,8 +72,9 @@ class KeyStore:
             ) from None
         self._version = -1
         self._by_digest: dict[bytes, tuple[Key, float | None]] = {}
+        """By a secret's digest its key, and for a replaced secret its end."""
         self._by_id: dict[str, Key] = {}
-        """A secret's key, and for a replaced secret its end."""
+        """By id every key, revoked and expired ones too: what a waiting request's key has become."""
 
     def close(self) -> None:
         """Closes the database."""
