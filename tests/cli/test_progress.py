@@ -166,3 +166,12 @@ def test_view_fits_where_the_output_goes() -> None:
     assert isinstance(open_view(console=Console(file=io.StringIO(), force_terminal=True)), LiveView)
     assert isinstance(open_view(console=Console(file=io.StringIO(), force_terminal=False)), PlainView)
     assert isinstance(open_view(is_json=True), JsonView)
+
+
+def test_an_estimated_prompt_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    """The headline says ≈ before a number of tokens that nobody counted, and only there."""
+    for started in (STARTED, msgspec.structs.replace(STARTED, prompt_is_exact=True)):
+        PlainView().on_event(started)
+    estimated, exact = capsys.readouterr().out.splitlines()
+    assert "prompt of ≈1,931 tokens" in estimated
+    assert "prompt of 1,931 tokens" in exact

@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from dce.workspace.context.prompt import (
     build,
 )
 from dce.workspace.schema import SCHEMAS
+from dce.workspace.settings import Settings
 
 
 def file(path: str, text: str = "x = 1\n") -> PromptFile:
@@ -191,3 +193,16 @@ def test_what_cannot_be_built_is_refused() -> None:
         with pytest.raises(DceError) as caught:
             build(bad)
         assert caught.value.code == "invalid_input"
+
+
+def test_how_many_cycles_are_whole_can_be_set() -> None:
+    """`full_cycles` moves the border between whole cycles and lines; its default changes no byte, the nonce included."""
+    history = [cycle(number, summary=f"did {number}") for number in range(1, 12)]
+    usual = inputs(cycle(12), *history)
+    for number in (0, 2, 20):
+        text = section(build(msgspec.structs.replace(usual, full_cycles=number)), "M6")
+        whole = [number for number in range(1, 13) if f"context {number}\n" in text]
+        assert whole == list(range(max(1, 12 - number), 13))
+    assert build(msgspec.structs.replace(usual, full_cycles=HISTORY_FULL_CYCLES)) == build(usual)
+    assert b"full_cycles" not in msgspec.json.encode(usual)
+    assert Settings().history_cycles == HISTORY_FULL_CYCLES

@@ -115,3 +115,12 @@ def test_a_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     (project.state_dir / "config.toml").write_bytes(b'model = "\xff"')
     with pytest.raises(DceError, match="not TOML"):
         load_settings(project, {})
+
+
+@pytest.mark.parametrize("value", [-1, 1001, '"all"'])
+def test_the_history_budget_has_limits(tmp_path: Path, value: object) -> None:
+    """`history_cycles` is 0 to 1,000 cycles; anything else is refused by name."""
+    with pytest.raises(DceError, match="history_cycles"):
+        load_settings(_project(tmp_path, f"history_cycles = {value}\n"), {})
+    (tmp_path / ".dce" / "config.toml").write_text("history_cycles = 0\n", encoding="utf-8")
+    assert load_settings(Project(tmp_path), {}).history_cycles == 0

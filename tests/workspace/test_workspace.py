@@ -14,12 +14,14 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.context.prepared_prompt import CHAT_TEMPLATE_TOKENS
+from dce.workspace.context.tokens import TokenCounter
+from dce.workspace.events import Event, GenerationStarted
 from dce.workspace.generating.provider import Delta, Ended, Model, Opened
 from dce.workspace.generating.response import Status
 from dce.workspace.project import Project
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import PROMPT_FILE, Workspace
-from tests.fakes.provider import Clock, ScriptedProvider
+from tests.fakes.provider import Clock, ScriptedProvider, Step
 
 ROOT = Path(__file__).parent.parent.parent
 UNREACHABLE = DceError("gateway_unreachable", "nobody answers")
@@ -291,3 +293,53 @@ def test_the_cost_is_told_as_json(tmp_path: Path) -> None:
     with _workspace(tmp_path) as workspace:
         told = msgspec.to_builtins(_run(workspace.build_prompt(0)))
         assert told["counts"][0].keys() == {"tokens", "exact"}
+
+
+def test_a_model_that_is_not_served_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    """A gateway's list of models says it: the refusal names the nearest, and nothing is kept. Words for "any" are none."""
+    served = [Model(id="smollm2-135m", max_model_len=4096), Model(id="qwen3-coder", max_model_len=4096)]
+    provider = ScriptedProvider([], models=served)
+    with _workspace(tmp_path, provider, model="smolm2-135m") as workspace:
+        with pytest.raises(DceError, match="served: smollm2-135m, qwen3-coder") as caught:
+            _run(workspace.prepare(0, 2))
+        assert caught.value.code == "model_not_found"
+        assert "Did you mean 'smollm2-135m'?" in caught.value.hint
+        assert _nothing_was_kept(workspace)
+        assert provider.requests == []
+    for name in ("local-model", "default", "qwen3-coder"):
+        with _workspace(tmp_path, ScriptedProvider([], models=served), model=name) as workspace:
+            assert _run(workspace.prepare(0, 1)).model == name
+
+
+def test_another_server_may_know_names_that_it_does_not_list(tmp_path: Path) -> None:
+    """Of a server that is no gateway the list is not taken for all it knows."""
+    settings = Settings(provider="openai", model="its-own-alias")
+    with Workspace.open(Project.init(tmp_path), settings, Clock(), ScriptedProvider([])) as workspace:
+        assert _run(workspace.prepare(0, 1)).model == "its-own-alias"
+
+
+def test_the_history_budget_is_a_setting(tmp_path: Path) -> None:
+    """With `history_cycles` 0 the prompt holds the current cycle whole, and of those before it a line each."""
+    with _workspace(tmp_path, history_cycles=0) as workspace:
+        for word in ("first", "second", "third"):
+            last = workspace.cycles.create(word, f"{word} context")
+        text = _run(workspace.build_prompt(last.id)).prompt.text
+        assert "third context" in text
+        assert "second context" not in text
+        assert "Cycle 2 - second: (no response was selected)" in text
+
+
+def test_a_run_says_whether_its_prompt_was_counted(tmp_path: Path) -> None:
+    """What a tokenizer counted is exact, also for a later run; an estimate is told as one."""
+    ends: list[Step] = [Opened(stream_id="s"), Ended(index=0, finish_reason="stop")]
+    for name, url in (("counted", "http://localhost:1"), ("estimated", "https://models.example.org")):
+        root = tmp_path / name
+        root.mkdir()
+        events: list[Event] = []
+        with _workspace(root, ScriptedProvider(ends), url=url) as workspace:
+            workspace.counter = TokenCounter(workspace.store, workspace.provider if name == "counted" else None)
+            workspace.sending.agree()
+            generation = _run(workspace.prepare(0, 1))
+            _run(workspace.generator.run(generation, events.append))
+        (started,) = [event for event in events if isinstance(event, GenerationStarted)]
+        assert (started.prompt_tokens > 0, started.prompt_is_exact) == (True, name == "counted")

@@ -360,7 +360,7 @@ export interface GenerationOrder {
   readonly n: number;
 }
 
-/** A run begins: of all slots, or of those being regenerated. `max_tokens` 0: the backend's own limit. */
+/** A run begins: of all slots, or of those being regenerated. `max_tokens` 0: the backend's own limit. `prompt_is_exact`: the model's own tokenizer counted the prompt; else `prompt_tokens` is an estimate. */
 export interface GenerationStarted {
   readonly event: "generation_started";
   readonly generation: number;
@@ -370,6 +370,7 @@ export interface GenerationStarted {
   readonly model: string;
   readonly max_tokens: number;
   readonly prompt_tokens: number;
+  readonly prompt_is_exact: boolean;
 }
 
 /** A generation in a list. */

@@ -256,7 +256,8 @@ def _headline(board: _Board) -> str:
     count = len(started.slots)
     what = f"{count} response{'s' * (count != 1)}"
     limit = f" · at most {started.max_tokens:,} each" if started.max_tokens else ""
-    prompt = f" · prompt of {started.prompt_tokens:,} tokens" if started.prompt_tokens else ""
+    mark = "" if started.prompt_is_exact else "≈"
+    prompt = f" · prompt of {mark}{started.prompt_tokens:,} tokens" if started.prompt_tokens else ""
     return visible(f"generation {started.generation} · {what} · {started.model or 'default model'}{prompt}{limit}")
 
 

@@ -11,7 +11,10 @@ from dce.workspace.generating.response import News, Response, Status, Tokens
 
 
 class GenerationStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="generation_started"):
-    """A run begins: of all slots, or of those being regenerated. `max_tokens` 0: the backend's own limit."""
+    """A run begins: of all slots, or of those being regenerated. `max_tokens` 0: the backend's own limit.
+
+    `prompt_is_exact`: the model's own tokenizer counted the prompt; else `prompt_tokens` is an estimate.
+    """
 
     generation: int
     cycle: int
@@ -20,6 +23,7 @@ class GenerationStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
     model: str
     max_tokens: int
     prompt_tokens: int
+    prompt_is_exact: bool = False
 
 
 class SlotProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="slot_progress"):

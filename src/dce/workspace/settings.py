@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `secrets`: what is done about secrets in a prompt. `exclude`: patterns as in .gitignore of files that never go in.
     `tokenizer`: the served model's tokenizer.json, a path or an address, to count here instead of asking the server.
     `images`: selected pictures go along themselves, for a model that can see; off, the prompt says what they are.
+    `history_cycles`: how many cycles before the current one a prompt holds whole; of those before them it has a line each.
     """
 
     url: str = DEFAULT_URL
@@ -63,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
     tokenizer: str = ""
     images: bool = False
+    history_cycles: int = 5
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
@@ -188,6 +190,7 @@ def _problem(name: str, value: object) -> str:
         "temperature": (0, 2),
         "temperature_spread": (0, 2),
         "seed": (-(2**31), 2**31),
+        "history_cycles": (0, 1_000),
     }
     low, high = limits.get(name, (0, 0))
     if high and isinstance(value, int | float) and not low <= value <= high:

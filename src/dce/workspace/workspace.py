@@ -20,9 +20,9 @@ from dce.wire.errors import DceError
 from dce.workspace.accepting import baseline
 from dce.workspace.context.detail import reduced
 from dce.workspace.context.pictures import TOKENS_EACH, Picture, check_size, note_of, picture_of
-from dce.workspace.context.prepared_prompt import PreparedPrompt, reserved_tokens, too_long
+from dce.workspace.context.prepared_prompt import ANY_MODEL, PreparedPrompt, check_served, reserved_tokens, too_long
 from dce.workspace.context.prompt import (
-    HISTORY_SHOWN_CYCLES,
+    HISTORY_LINES,
     Prompt,
     PromptCycle,
     PromptFile,
@@ -232,7 +232,7 @@ class Workspace:
     async def prepare(self, cycle_id: int, n: int) -> Generation:
         """A new generation, its N responses queued, its prompt in prompt.md; `generator.run` starts it. Hold the writer lock.
 
-        Raises as `build_prompt`, and gateway_unreachable and its like, no_healthy_backend, prompt_too_long, secrets_found, consent_needed;
+        Raises as `build_prompt`, and gateway_unreachable and its like, no_healthy_backend, model_not_found, prompt_too_long, secrets_found, consent_needed;
         then nothing was stored or written.
         """
         if not 1 <= n <= MAX_RESPONSES:
@@ -241,6 +241,8 @@ class Workspace:
         models = await self.provider.models()
         if not models:
             raise DceError("no_healthy_backend", "the gateway serves no model")
+        if self.settings.provider == "gateway":  # other servers have their own ways with names they do not list
+            check_served(self.settings.model or "", [model.id for model in models])
         prepared = await self._priced(inputs, models)
         # An estimate may be wrong by a third: then the model's own server is asked, and says so itself.
         if prepared.is_over and prepared.is_exact:
@@ -286,7 +288,7 @@ class Workspace:
             note = note or self.tokenizer.problem
         total, counts = await self._counted(prompt)
         wanted = self.settings.model
-        model = next((model for model in models if wanted in (None, "", model.id)), None)
+        model = next((model for model in models if wanted in (*ANY_MODEL, model.id)), None)
         context = self.settings.context or (model.max_model_len if model else None)
         if not note and context is None:
             note = f"the context of {wanted or 'the model'} is not known: the gateway does not tell it"
@@ -326,13 +328,16 @@ class Workspace:
             raise DceError("invalid_input", f"there is no schema {schema!r}", hint=f"There are: {', '.join(SCHEMAS)}.")
         cycle = self.cycles.get(cycle_id)
         earlier = [known for known in self.cycles.list() if 0 < known.id < cycle_id]
-        summaries = Summaries(self.store, self.reading).of(earlier[-HISTORY_SHOWN_CYCLES:])
+        summaries = Summaries(self.store, self.reading).of(
+            earlier[-(self.settings.history_cycles + 1 + HISTORY_LINES) :]
+        )
         inputs = PromptInput(
             cycle=self._prompt_cycle(cycle),
             history=tuple(self._prompt_cycle(known, summaries.get(known.id, "")) for known in earlier),
             scope=self.cycles.get(0).context,
             files=self._prompt_files(),
             schema=schema,
+            full_cycles=self.settings.history_cycles,
         )
         return self.sending.apply(inputs)
 

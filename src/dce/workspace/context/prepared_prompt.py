@@ -1,5 +1,6 @@
 """A prompt with its cost: what it takes of the model's context, and what to say when that is too much."""
 
+import difflib
 from collections.abc import Sequence
 
 import msgspec
@@ -18,7 +19,10 @@ CHAT_TEMPLATE_TOKENS = 64
 """Tokens kept free for what the server's chat template puts around the prompt; real templates take 10 to 40."""
 
 MAX_NAMED = 5
-"""How many of the largest sections and files a message names."""
+"""How many of the largest sections and files, and of the served models, a message names."""
+
+ANY_MODEL = (None, "", "local-model", "default")
+"""What means "whatever is served" to a gateway."""
 
 
 class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,20 @@ def too_long(prepared: PreparedPrompt, files: Sequence[tuple[str, int]]) -> DceE
         "prompt_too_long",
         f"the prompt has {prepared.total:,} tokens; {prepared.budget:,} fit: the context of {prepared.context:,}"
         f" less {prepared.reserved:,} for the answer. Largest sections: {by_section}. Largest files: {_largest(files)}",
+    )
+
+
+def check_served(wanted: str, served: Sequence[str]) -> None:
+    """Raises DceError model_not_found for a model that is not among those served, naming the nearest of them."""
+    if wanted in ANY_MODEL or wanted in served:
+        return
+    named = ", ".join(served[:MAX_NAMED]) + (", …" if len(served) > MAX_NAMED else "")
+    near = difflib.get_close_matches(wanted, served, n=1, cutoff=0.4)
+    guess = f"Did you mean {near[0]!r}? " if near else ""
+    raise DceError(
+        "model_not_found",
+        f"the gateway serves no model {wanted!r}; served: {named}",
+        hint=f"{guess}Without --model (or the setting `model`) its default is used.",
     )
 
 

@@ -21,16 +21,13 @@ from dce.workspace.schema.reading import PromptFile, excerpt_block, file_block
 __all__ = ("ManifestEntry", "Prompt", "PromptCycle", "PromptFile", "PromptInput", "Section", "build", "whole_files")
 
 HISTORY_FULL_CYCLES = 5
-"""How many cycles before the current one are given whole. Older ones shrink to a line: a history that only grows crowds the code out."""
+"""How many cycles before the current one are given whole, unless the settings say otherwise. Older ones shrink to a line: a history that only grows crowds the code out."""
 
 HISTORY_LINES = 40
 """How many older cycles get that line, the beginning of what was done in each: some 2,000 tokens. Of those before them M2 has the titles."""
 
 MAX_LINE_CHARS = 200
 """Longest line of an older cycle's summary: a sentence or two."""
-
-HISTORY_SHOWN_CYCLES = HISTORY_FULL_CYCLES + 1 + HISTORY_LINES
-"""Cycles whose summaries a prompt uses: those before need not be read."""
 
 NONCE_CHARS = 6
 """Length of the nonce: 24 bits keep a file from holding it by accident, and a model copies six characters without slips."""
@@ -70,14 +67,18 @@ class PromptCycle(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
 
 
-class PromptInput(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a prompt depends on. `history` runs from the oldest to the newest cycle before `cycle`, without cycle 0."""
+class PromptInput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything a prompt depends on. `history` runs from the oldest to the newest cycle before `cycle`, without cycle 0.
+
+    `full_cycles` of them are shown whole. Its default is left out of what the nonce is made of, as before it could be set.
+    """
 
     cycle: PromptCycle
     history: tuple[PromptCycle, ...]
     scope: str
     files: tuple[PromptFile, ...]
     schema: str
+    full_cycles: int = HISTORY_FULL_CYCLES
 
     def __repr__(self) -> str:
         return f"PromptInput(cycle {self.cycle.id}, {len(self.files)} files)"
@@ -220,7 +221,7 @@ def _cycles(inputs: PromptInput) -> str:
     if inputs.cycle.id == 0:
         return "\n" + _first_cycle(inputs.cycle) + "\n"
     cycles = _newest_first(inputs)
-    whole, older = cycles[: HISTORY_FULL_CYCLES + 1], cycles[HISTORY_FULL_CYCLES + 1 :]
+    whole, older = cycles[: inputs.full_cycles + 1], cycles[inputs.full_cycles + 1 :]
     parts = [_cycle(cycle, before, is_current=cycle is inputs.cycle) for cycle, before in _with_previous(whole, cycles)]
     if older:
         parts.append(_wrap("Earlier Cycles", "\n".join(_line(cycle) for cycle in older[:HISTORY_LINES])))

@@ -66,6 +66,7 @@ class Generator:
         lives: Sequence[LiveResponse],
         on_event: Callable[[Event], None],
     ) -> None:
+        is_exact = await asyncio.to_thread(self._store.is_counted, generation.prompt_sha256, generation.prompt_tokens)
         started = GenerationStarted(
             generation=generation.id,
             cycle=generation.cycle,
@@ -74,6 +75,7 @@ class Generator:
             model=generation.model,
             max_tokens=generation.max_tokens,
             prompt_tokens=generation.prompt_tokens,
+            prompt_is_exact=is_exact,
         )
         run = GenerationRun(self._store, provider, request, lives, on_event, self._clock, self._sleep)
         self._runs.add(run)
