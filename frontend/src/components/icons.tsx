@@ -13,9 +13,9 @@ export function Icon({ children, className = "" }: { children: ReactNode; classN
 
 const STATUS_SHAPES: Readonly<Record<Status, ReactNode>> = {
   queued: <circle cx="8" cy="8" r="5.5" strokeDasharray="2 2.3" />,
-  connecting: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" className="spins" />,
-  thinking: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" className="spins" />,
-  generating: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" className="spins" />,
+  connecting: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" />,
+  thinking: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" />,
+  generating: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" />,
   complete: <path d="m3.5 8.5 3 3 6-7" />,
   truncated: <path d="M3 8h6m2.5-4v8" />,
   stopped: <rect x="4" y="4" width="8" height="8" rx="1" />,
@@ -23,8 +23,10 @@ const STATUS_SHAPES: Readonly<Record<Status, ReactNode>> = {
   interrupted: <path d="M9 2 5 8.5h5L7 14" />,
 };
 
+const AT_WORK: ReadonlySet<Status> = new Set(["connecting", "thinking", "generating"]);
+
 export function StatusIcon({ status }: { status: Status }) {
-  return <Icon className={`status-${status}`}>{STATUS_SHAPES[status]}</Icon>;
+  return <Icon className={`status-${status}${AT_WORK.has(status) ? " spins" : ""}`}>{STATUS_SHAPES[status]}</Icon>;
 }
 
 export const Chevron = () => (
