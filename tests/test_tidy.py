@@ -37,7 +37,7 @@ MAY_READ_ENVIRONMENT = {
     "cli/panel.py",  # likewise
     "cli/demo.py",  # warns of variables that would outrank the demo's settings
     "cli/sample.py",  # the environment of git
-    "workspace/tree/files.py",  # the environment of git
+    "workspace/tree/git.py",  # the environment of git
     "workspace/accepting/git_baseline.py",  # likewise
     "workspace/judging/checks.py",  # the environment of the project's own commands
     "engine/process.py",  # the environment of the engine
