@@ -207,7 +207,9 @@ def test_a_serving_demo_can_be_used_from_another_terminal_and_ends_clean(
         assert browser.get(link[1]).status_code == 200
 
     assert shell("accept", str(rows[0]["slot"]), folder=folder).returncode == 0
-    assert b"NotImplementedError" not in (folder / STUBS).read_bytes()
+    # What the model writes is its own affair: the name of the error, in what it returns, too.
+    assert len(find_stubs(before.decode())) == 2
+    assert find_stubs((folder / STUBS).read_text("utf-8")) == ()
     assert shell("restore", folder=folder).returncode == 0
     assert (folder / STUBS).read_bytes() == before
 

@@ -220,7 +220,7 @@ def curate(walk: Walk, root: Path) -> None:
 def settle(walk: Walk, dce: Dce) -> None:
     """Settings, a card, the doctor, and the hops that fail."""
     assert walk("settings get")["key"] == "…"
-    assert walk("settings set", "max_tokens", 200) == {"max_tokens": 200}
+    assert walk("settings set", "max_tokens", 800) == {"max_tokens": 800}
     walk.refused("settings", "set", "nosuch", 1, code=3, error="invalid_input")
     dce("settings", "cards", "add", "warm", "--temperature", "0.9")
     assert list(walk("settings cards list")) == ["warm"]

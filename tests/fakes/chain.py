@@ -4,6 +4,8 @@
 is the one way to wait for something that another thread does.
 """
 
+import contextlib
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +25,8 @@ from dce.wire.sse import Decoder
 from tests.fakes.vllm import Behaviour, FakeVllm, said
 
 PROXY = "/api/dce/proxy"
+OUR_PORTS = (18_000, 30_000)
+"""Linux hands out those from 32,768 on."""
 SLOW = 0.01
 """A backend's pause between tokens, for tests that act while a stream runs."""
 
@@ -34,8 +38,8 @@ HIT = 3
 """The choice that a fault strikes when it strikes one of ten: the backend request with `seed` SEED + HIT."""
 
 
-def eventually(condition: Callable[[], object], within_s: float = 5.0) -> None:
-    """Returns as soon as `condition` holds; fails when it never does."""
+def eventually(condition: Callable[[], object], within_s: float = 60.0) -> None:
+    """Returns as soon as `condition` holds; fails when it never does. The time is for a machine that does much else."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
@@ -198,7 +202,7 @@ def check_sound(answer: Answer, n: int, tokens: int = TOKENS) -> None:
 def client_of(url: str, key: str, **options: Any) -> httpx.Client:
     """An HTTP client that sends the key and listens to no proxy settings of the machine."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    return httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=20, **options)
+    return httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60, **options)
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
@@ -213,10 +217,12 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """A port where nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port where nobody listens now, below those that the system hands out by itself: no connection of others takes it meanwhile."""
+    for port in random.sample(range(*OUR_PORTS), 100):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a hundred ports in use")
 
 
 def raw_request(url: str, data: bytes, receive_buffer: int = 0) -> socket.socket:
@@ -225,7 +231,7 @@ def raw_request(url: str, data: bytes, receive_buffer: int = 0) -> socket.socket
     connection = socket.socket()
     if receive_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    connection.settimeout(10)
+    connection.settimeout(60)
     connection.connect((host, int(port)))
     connection.sendall(data)
     return connection

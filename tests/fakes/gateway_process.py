@@ -12,7 +12,7 @@ import httpx
 from dce.gateway.access.keys import KeyStore
 from tests.fakes.chain import free_port
 
-START_S = 30.0
+START_S = 120.0
 
 
 class GatewayProcess:
@@ -64,7 +64,7 @@ class GatewayProcess:
         """Sends a signal that ends it and waits for that; the exit code."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(30)
+        return self._process.wait(60)
 
     def log(self) -> str:
         """What it has said so far."""

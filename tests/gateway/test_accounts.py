@@ -36,7 +36,7 @@ def rows(folder: Path, **wanted: object) -> list[Entry]:
 def settled(chain: Chain) -> None:
     """Returns when every account is closed and on disk."""
     gateway = chain.server.gateway
-    eventually(lambda: chain.is_idle() and gateway.accounts.open == 0 and gateway.ledger.pending == 0, within_s=20)
+    eventually(lambda: chain.is_idle() and gateway.accounts.open == 0 and gateway.ledger.pending == 0)
 
 
 def test_a_finished_stream(both: Chain) -> None:

@@ -124,7 +124,7 @@ def test_the_end_is_kept_for_who_still_reads() -> None:
 def test_nobody_came_back(chain: Chain) -> None:
     """When the grace period has passed, the backend requests are closed and the stream is unknown."""
     chain.behave(delay_s=SLOW, tokens=100_000)
-    with opened(chain, {"x-dce-resume-grace": "0.2"}) as answer:
+    with opened(chain, {"x-dce-resume-grace": "1.5"}) as answer:
         answer.until(lambda seen: len(seen.choices) == 10)
     assert chain.in_flight == 10
     eventually(chain.is_idle)
@@ -139,7 +139,7 @@ def test_resume_can_be_switched_off(chain: Chain) -> None:
     chain.behave(delay_s=SLOW, tokens=100_000)
     with opened(chain, HASTY) as answer:
         answer.until(lambda seen: seen.ids)
-    eventually(chain.is_idle, within_s=1.0)
+    eventually(chain.is_idle)
 
 
 def test_a_resumed_stream_can_be_stopped(chain: Chain) -> None:

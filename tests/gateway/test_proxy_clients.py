@@ -165,7 +165,7 @@ def test_heartbeats_while_the_backend_is_silent(make_chain: Callable[..., Chain]
 
 def test_a_client_that_stops_reading_is_cut_and_harms_nobody(make_chain: Callable[..., Chain]) -> None:
     """Its backends wait, then it is cut and they are left; another client's streams run through meanwhile."""
-    chain = make_chain(write_stall_timeout_s=0.3, heartbeat_s=0.1, idle_timeout_s=0.2)
+    chain = make_chain(write_stall_timeout_s=2.0, heartbeat_s=0.1, idle_timeout_s=1.5)
     chain.behave(tokens=1_000_000)
     body = chain.body(n=10)
     with raw_request(chain.server.url, raw_post(chain.key, body), receive_buffer=4096) as reader:

@@ -94,7 +94,7 @@ def test_a_stall_is_a_timeout(make_chain: Callable[..., Chain], owned_by: str) -
 
 def test_one_stalled_of_ten_leaves_nine_complete(make_chain: Callable[..., Chain]) -> None:
     """Nine finish long before the one that stalls is given up."""
-    chain = make_chain(idle_timeout_s=0.2)
+    chain = make_chain(idle_timeout_s=1.5)
     chain.behave(fault="stall", only_seed=SEED + HIT)
     answer = chain.ask(n=10, seed=SEED)
     assert [index for index, said_ in answer.choices.items() if said_.finishes == ["error"]] == [HIT]
@@ -108,7 +108,7 @@ def test_a_backend_that_never_answers_is_a_timeout(make_chain: Callable[..., Cha
         chain = make_chain(
             fake=fake,
             backends=(BackendSettings(url=fake.url),),
-            first_byte_timeout_s=0.15,
+            first_byte_timeout_s=1.5,
             head_patience_s=0.03,
             heartbeat_s=0.02,
         )

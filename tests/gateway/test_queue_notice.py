@@ -160,7 +160,7 @@ def test_a_passed_on_stream_gets_comments(make_chain: Callable[..., Chain]) -> N
 
 def test_waiting_in_vain_ends_with_the_error(make_chain: Callable[..., Chain]) -> None:
     """After the queue's time limit a stream that has begun ends with an error frame, JSON is answered with 429."""
-    chain = make_chain(max_running_responses=1, queue_timeout_s=0.05)
+    chain = make_chain(max_running_responses=1, queue_timeout_s=1.0)
     with busy(chain):
         answer = chain.ask()
         assert (answer.error["code"], answer.error["hop"]) == ("queue_full", "gateway")

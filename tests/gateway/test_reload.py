@@ -132,7 +132,7 @@ class Process:
             process = subprocess.Popen([*DCE, "serve", "--config", str(self.config)], stdout=log, stderr=log)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, trust_env=False) as client:
-                eventually(lambda: self._is_ready(client), within_s=30)
+                eventually(lambda: self._is_ready(client))
                 self._process = process
                 yield client
         finally:
@@ -143,7 +143,7 @@ class Process:
         """Sends SIGHUP; what the log said of it."""
         before = self.log.read_text()
         self._process.send_signal(signal.SIGHUP)
-        eventually(lambda: "reloaded" in self.log.read_text()[len(before) :], within_s=30)
+        eventually(lambda: "reloaded" in self.log.read_text()[len(before) :])
         return self.log.read_text()[len(before) :]
 
     def _is_ready(self, client: httpx.Client) -> bool:
@@ -177,7 +177,7 @@ def test_a_signal_changes_a_running_gateway_and_nothing_that_runs(tmp_path: Path
 
             (tmp_path / "key").write_text("k2")
             assert "changed: backends" in process.reload()
-            eventually(lambda: served(client) == ["new", "fast"], within_s=30)
+            eventually(lambda: served(client) == ["new", "fast"])
             assert client.post(PROXY, json={**body, "n": 1, "model": "fast", "stream": False}).status_code == 200
             assert "n must be" in error_of(client.post(PROXY, json=body))["message"]
 

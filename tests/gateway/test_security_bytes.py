@@ -215,8 +215,8 @@ def test_s13_a_body_of_ordinary_chunks_passes(chain: Chain) -> None:
 
 @pytest.fixture(scope="module")
 def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """A chain whose gateway waits a tenth of a second."""
-    with Chain(tmp_path_factory.mktemp("hurried"), head_timeout_s=0.1, body_window_s=0.1) as chain:
+    """A chain whose gateway waits less than a second."""
+    with Chain(tmp_path_factory.mktemp("hurried"), head_timeout_s=0.7, body_window_s=0.7) as chain:
         yield chain
 
 

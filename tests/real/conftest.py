@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser
 
-from dce.engine.vllm import VllmProcess, VllmSettings, free_port
+from dce.engine.vllm import VllmProcess, VllmSettings
 from dce.wire.errors import DceError
+from tests.fakes.chain import free_port
 from tests.real.windows import chromium
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,7 @@ import httpx
 import pytest
 import trustme
 
-from dce.engine.vllm import free_port
-from tests.fakes.chain import Chain, eventually
+from tests.fakes.chain import Chain, eventually, free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -31,7 +30,7 @@ class Front:
         """An HTTP client that trusts it."""
         tls = ssl.create_default_context(cafile=str(self.root))
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.url, headers=headers, verify=tls, trust_env=False, timeout=20)
+        return httpx.Client(base_url=self.url, headers=headers, verify=tls, trust_env=False, timeout=60)
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -108,12 +107,12 @@ def _serving(command: list[str], log: Path, front: Front, environ: Mapping[str, 
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=dict(environ))
     try:
-        eventually(lambda: process.poll() is not None or _answers(front), within_s=30)
+        eventually(lambda: process.poll() is not None or _answers(front))
         assert process.poll() is None, log.read_text()
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _answers(front: Front) -> bool:

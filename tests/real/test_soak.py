@@ -69,7 +69,7 @@ def test_nothing_grows(tmp_path: Path) -> None:
             with ThreadPoolExecutor(WORKERS) as pool:
                 list(pool.map(lambda seed: one_generation(gateway, seed), seeds))
             fake.requests.clear()
-            eventually(lambda: fake.open_streams == 0, within_s=30)
+            eventually(lambda: fake.open_streams == 0)
             over.wait(6)  # longer than a resting connection to a backend is kept, and than every grace
             rss.append(gateway.rss_bytes())
             files.append(gateway.open_files())

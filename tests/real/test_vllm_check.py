@@ -10,7 +10,8 @@ from dce.engine.vllm import VllmProcess
 from dce.gateway.check import check
 from dce.gateway.settings import BackendSettings, GatewaySettings
 
-pytestmark = pytest.mark.real
+# The first test waits for vLLM to come up.
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 
 def test_an_ordinary_vllm_is_no_cause_for_caution(vllm: VllmProcess, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.real.conftest import MODEL
 from tests.real.test_vllm_gateway import wait_until_idle
 
 # The first test waits for vLLM to come up: 50 s on two quiet cores, minutes when they are shared.
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 STORY: list[MessageParam] = [{"role": "user", "content": "Tell me a long story about a lighthouse."}]
 GREEDY = {"temperature": 0}
@@ -90,7 +90,7 @@ def test_errors_of_messages_are_the_sdk_s_own(claude: anthropic.Anthropic) -> No
 
 def test_a_closed_stream_of_messages_frees_vllm(claude: anthropic.Anthropic, vllm: VllmProcess) -> None:
     """Nothing runs on when the reader has gone."""
-    with claude.messages.stream(model=MODEL, max_tokens=2000, messages=STORY) as stream:
+    with claude.messages.stream(model=MODEL, max_tokens=2000, messages=STORY, extra_body=GREEDY) as stream:
         next(iter(stream.text_stream))
     wait_until_idle(vllm)
 
@@ -118,7 +118,9 @@ def test_embeddings_of_a_model_that_has_none(front: Front, gpt: openai.OpenAI) -
 
 def test_completions_stream(gpt: openai.OpenAI) -> None:
     """The older completions, several at once."""
-    with gpt.completions.create(model=MODEL, prompt="Once upon a", n=2, max_tokens=8, stream=True) as stream:
+    with gpt.completions.create(
+        model=MODEL, prompt="Once upon a", n=2, max_tokens=8, stream=True, extra_body={"min_tokens": 8}
+    ) as stream:
         texts = {0: "", 1: ""}
         for chunk in stream:
             for choice in chunk.choices:

@@ -18,18 +18,20 @@ import httpx
 import openai
 import pytest
 
-from dce.engine.vllm import VllmProcess, free_port
+from dce.engine.vllm import VllmProcess
 from dce.wire.sse import Decoder
 from dce.workspace.schema import SCHEMAS
+from tests.fakes.chain import free_port
 
 # The first test waits for vLLM to come up: 50 s on two quiet cores, minutes when they are shared.
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 DCE = [sys.executable, "-c", "from dce.cli.main import main; main()", "gateway"]
 STORY = [{"role": "user", "content": "Tell me a long story about a lighthouse."}]
 LIVE_USAGE = {"include_usage": True, "continuous_usage_stats": True}
-IDLE_WITHIN_S = 1.5
-"""How soon vLLM must be idle when its client has gone: the product's promise (killing the client frees the GPU)."""
+IDLE_WITHIN_STEPS = 24
+"""How soon vLLM must be idle when its client has gone (killing the client frees the GPU): in its own steps, of one token for each
+response, because on a busy machine seconds say nothing. On two quiet cores these are 1.5 s; the benchmarks measure the time."""
 
 
 class Gateway(NamedTuple):
@@ -146,8 +148,8 @@ class Reader:
                 self.ends[index] = choice["finish_reason"]
 
     def until_all_write(self, n: int) -> None:
-        """Reads until each of the n choices has text."""
-        while sum(map(bool, self.texts.values())) < n:
+        """Reads until each of the n choices has text, or has ended without any."""
+        while sum(bool(text) or index in self.ends for index, text in self.texts.items()) < n:
             next(self._events)
 
     def to_the_end(self) -> None:
@@ -197,13 +199,13 @@ def test_one_of_ten_is_stopped_and_nine_complete(client: httpx.Client, vllm: Vll
 
 
 def test_a_client_that_leaves_frees_vllm(client: httpx.Client, vllm: VllmProcess) -> None:
-    """When the client closes its connection amid ten responses, vLLM runs none of them 1.5 s later and writes no more."""
+    """When the client closes its connection amid ten responses, vLLM ends them within a few steps and writes no more."""
     with stream(client, ask(n=10, max_tokens=4000, ignore_eos=True)) as reader:
         reader.until_all_write(10)
-        assert metrics(vllm, "vllm:num_requests_running") == [10]
-    left_at = time.monotonic()
+        running, left_at = metrics(vllm, "vllm:num_requests_running", "vllm:generation_tokens_total")
+        assert running == 10
     wait_until_idle(vllm)
-    assert time.monotonic() - left_at < IDLE_WITHIN_S
+    assert generated(vllm) - left_at <= 10 * IDLE_WITHIN_STEPS
     assert not reader.is_done
     after = generated(vllm)
     with stream(client, ask(n=1, max_tokens=8, ignore_eos=True)) as next_reader:
@@ -233,7 +235,11 @@ def test_the_openai_sdk_works_on_the_gateway(gateway: Gateway, vllm: VllmProcess
         assert set(ends.values()) <= {"stop", "length"}
         assert 10 <= total <= 120
         whole = sdk.chat.completions.create(
-            model=vllm.model, messages=[{"role": "user", "content": "Name a colour."}], n=2, max_tokens=8
+            model=vllm.model,
+            messages=[{"role": "user", "content": "Name a colour."}],
+            n=2,
+            max_tokens=8,
+            extra_body={"min_tokens": 8},
         )
         assert [choice.index for choice in whole.choices] == [0, 1]
         assert all(choice.message.content for choice in whole.choices)
@@ -290,7 +296,7 @@ def test_a_grammar_holds_every_response(client: httpx.Client) -> None:
     """With a fill grammar, in llama.cpp's notation, each of ten responses is the fixed text with a body of the model's own."""
     grammar = 'root ::= "```python\\n" "def mean(values):\\n    return " hole "\\n```"\nhole ::= [^\\n`]{1,60}\n'
     prompt = "Write the Python function `mean(values)`. Return the arithmetic mean of values."
-    body = {"prompt": prompt, "n": 10, "max_tokens": 120, "temperature": 0.8, "grammar": grammar, "stream": False}
+    body = {"prompt": prompt, "n": 10, "max_tokens": 400, "temperature": 0.8, "grammar": grammar, "stream": False}
     answer = client.post("/api/dce/proxy", json=body)
     assert answer.status_code == 200, answer.text
     texts = answer.json()["responses"]
@@ -344,7 +350,8 @@ def test_a_cut_response_goes_on_where_it_stops(gateway: Gateway, vllm: VllmProce
     # The model may end an answer by itself after any token: of eight with a limit of eight tokens, one that met its limit goes on.
     verb(gateway, tmp_path, "generate", "-n", "8", "--max-tokens", "8", "--yes")
     shown = [verb(gateway, tmp_path, "show", str(slot))[0]["response"] for slot in range(1, 9)]
-    cut = next(response for response in shown if response["status"] == "truncated" and response["text"].strip())
+    # The one with the most different characters: a text of little else than white space may well be said twice.
+    cut = max((each for each in shown if each["status"] == "truncated"), key=lambda each: len(set(each["text"])))
     slot = str(cut["slot"])
     assert (cut["version"], cut["tokens"]["exact"]) == (1, True)
     before = generated(vllm)

@@ -17,7 +17,7 @@ from tests.gateway.test_accounts import rows
 from tests.real.conftest import MODEL
 from tests.real.test_vllm_gateway import STORY, generated, wait_until_idle
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 PROXY, CHAT = "/api/dce/proxy", "/v1/chat/completions"
 COUNTED = {"stream": True, "stream_options": {"include_usage": True}}
@@ -126,7 +126,7 @@ def test_aborted_responses_are_counted_to_the_last_frame(ledgered: Ledgered) -> 
 
 def test_a_mixture_is_counted(ledgered: Ledgered) -> None:
     """Some of ten stopped, the others finished: the finished are exact, the sum lies between the ledger's and one frame more."""
-    with ledgered.stream(n=10, max_tokens=40, ignore_eos=True, stream=True) as response:
+    with ledgered.stream(n=10, max_tokens=120, ignore_eos=True, stream=True) as response:
         answer = Answer(response)
         answer.until(lambda seen: len(seen.choices) == 10)
         for index in (2, 7):
@@ -135,7 +135,7 @@ def test_a_mixture_is_counted(ledgered: Ledgered) -> None:
         answer.rest()
     found, counted = ledgered.settled()
     finished = [row for row in found if row.outcome == "finished"]
-    assert [row.completion_tokens for row in finished] == [40] * 8
+    assert [row.completion_tokens for row in finished] == [120] * 8
     told = sum(row.completion_tokens for row in found)
     assert told == answer.usage["completion_tokens"]
     assert told <= counted <= told + 2 * LATE_TOKENS

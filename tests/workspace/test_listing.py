@@ -47,7 +47,7 @@ def _do(root: Path, action: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("is_repository", [True, False])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     steps=st.lists(
         st.lists(st.tuples(st.sampled_from(["write", "binary", "grow", "remove"]), st.sampled_from(NAMES)), max_size=3),

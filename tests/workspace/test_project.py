@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 
-SETTINGS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+SETTINGS = settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=200)
 NAMES = st.text(alphabet=string.ascii_letters + string.digits + "._- é日", min_size=1, max_size=12)
 
 
