@@ -11,6 +11,7 @@ from dce.cli.context import json_option, open_workspace, paths_from, workspace_o
 from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json
 from dce.cli.tables import columns
+from dce.cli.waiting import waited
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
         entries[path] = (file.size, "")
         texts[path] = file.text
         encodings[path] = file.encoding
-    counts = await _counts(workspace, texts, set(texts) if is_exact else selected & set(texts))
+    exact = set(texts) if is_exact else selected & set(texts)
+    counts = await waited(_counts(workspace, texts, exact), "counting tokens")
     return [
         FileRow(
             path=path,

@@ -18,6 +18,7 @@ from dce.cli.exits import Exit
 from dce.cli.output import note
 from dce.cli.progress import open_view
 from dce.cli.running import Run
+from dce.cli.waiting import waited
 
 
 @click.command(name="generate")
@@ -58,7 +59,7 @@ def command(
             with workspace.writer_lock("generate"):
                 generation = await with_consent(
                     workspace,
-                    lambda: workspace.prepare(cycle.id, workspace.settings.n),
+                    lambda: waited(workspace.prepare(cycle.id, workspace.settings.n), "preparing the prompt"),
                     is_yes=is_yes,
                     is_json=is_json,
                 )

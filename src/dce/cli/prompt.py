@@ -13,6 +13,7 @@ from dce.cli.exits import Exit
 from dce.cli.output import data, note, say, say_json
 from dce.cli.secrets import finding_line
 from dce.cli.tables import columns
+from dce.cli.waiting import waited
 from dce.workspace.context.advice import Cut, FileCost, cuts
 from dce.workspace.context.pictures import TOKENS_EACH
 from dce.workspace.outbound.secrets import Finding
@@ -116,10 +117,11 @@ async def _built(
     workspace: "Workspace", cycle_id: int, *, is_json: bool
 ) -> tuple["PreparedPrompt", tuple[FileCost, ...]]:
     """The prompt, and what each of its files costs, if that is shown: counting them takes as long as counting the whole."""
-    prepared = await workspace.build_prompt(cycle_id)
+    prepared = await waited(workspace.build_prompt(cycle_id), "making the prompt and counting its tokens")
     if not (is_json or prepared.is_over):
         return prepared, ()
-    counts = await workspace.counter.count([file.text for file in prepared.files])
+    texts = [file.text for file in prepared.files]
+    counts = await waited(workspace.counter.count(texts), "counting the tokens of its files")
     costs = (
         FileCost(path=file.path, tokens=count.tokens, exact=count.exact, detail=file.detail)
         for file, count in zip(prepared.files, counts, strict=True)

@@ -1,0 +1,81 @@
+"""The line that is shown while something takes its time."""
+
+import asyncio
+import io
+
+import pytest
+
+from dce.cli.waiting import waited
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class _Ticks:
+    """A sleep that passes when the test says so; `asked` is set when somebody waits."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._passed = asyncio.Event()
+
+    async def sleep(self, _: float) -> None:
+        self._asked.set()
+        await self._passed.wait()
+        self._passed.clear()
+
+    async def tick(self) -> None:
+        """One second passes; the next is waited for when this returns."""
+        await self._asked.wait()
+        self._asked.clear()
+        self._passed.set()
+        await self._asked.wait()
+
+
+@pytest.mark.parametrize("error", [None, ValueError("it failed")], ids=["done", "failed"])
+def test_seconds_are_told_until_the_end(error: Exception | None) -> None:
+    """Every second the line is renewed; at the end it is taken away, and the result or the error comes through."""
+    terminal = _Terminal()
+
+    async def run() -> None:
+        ticks, end = _Ticks(), asyncio.get_running_loop().create_future()
+        waiting = asyncio.ensure_future(waited(end, "counting", terminal, ticks.sleep))
+        await ticks.tick()
+        await ticks.tick()
+        if error is None:
+            end.set_result(7)
+            assert await waiting == 7
+        else:
+            end.set_exception(error)
+            with pytest.raises(ValueError, match="it failed"):
+                await waiting
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+    assert terminal.getvalue() == "\r\x1b[Kcounting … 1 s\r\x1b[Kcounting … 2 s\r\x1b[K"
+
+
+def test_quick_work_says_nothing() -> None:
+    """What ends before a second has passed leaves no trace, not even of control characters."""
+    terminal = _Terminal()
+
+    async def run() -> int:
+        return await waited(asyncio.sleep(0, 7), "counting", terminal, _Ticks().sleep)
+
+    assert asyncio.run(run()) == 7
+    assert terminal.getvalue() == ""
+
+
+def test_only_a_terminal_is_told() -> None:
+    """Into a pipe or a log nothing is written, and nobody counts seconds."""
+    pipe = io.StringIO()
+
+    async def run() -> int:
+        return await waited(asyncio.sleep(0, 7), "counting", pipe, _never)
+
+    assert asyncio.run(run()) == 7
+    assert pipe.getvalue() == ""
+
+
+async def _never(_: float) -> None:
+    raise AssertionError("nobody waits")
