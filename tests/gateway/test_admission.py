@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dce.gateway.access.admission import LOOKS_PER_REQUEST, UNKNOWN_ANSWER_TOKENS, Admission, Demand, Ticket
 from dce.gateway.access.auth import ANONYMOUS, Principal
+from dce.gateway.access.fair_queue import Pool
 from dce.gateway.access.limits import Limits
 from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import DceError
@@ -327,22 +328,60 @@ def test_a_larger_capacity_lets_the_waiting_begin() -> None:
 
 
 def test_backends_that_come_and_go() -> None:
-    """What the backends can run bounds what runs, within the operator's limit; who waits begins when more of them are there."""
+    """What a model's backends can run bounds what runs, within the operator's limit; who waits begins when more of them are there."""
 
     async def scene() -> None:
-        capacity: list[int | None] = [2]
+        size: list[int | None] = [2]
+
+        def pools(model: str) -> list[Pool]:
+            return [Pool(models=frozenset({model}), size=size[0])] if size[0] is not None else []
+
         scene = Scene(max_running_responses=5)
-        scene.admission = Admission(
-            GatewaySettings(max_running_responses=5), scene._used, lambda: capacity[0], tell_every_s=0.001
-        )
+        scene.admission = Admission(GatewaySettings(max_running_responses=5), scene._used, pools, tell_every_s=0.001)
         await scene.admit(key("a"), 2)
         waiting = scene.waiting(key("b"), 3)
         await turn_until(lambda: scene.admission.queue_depth == 1)
-        capacity[0] = 100
+        size[0] = 100
         (await waiting).settle(0)
-        capacity[0] = None
+        size[0] = None
         await scene.admit(key("b"), 3)
         assert scene.admission.running == 5
+
+    asyncio.run(scene())
+
+
+def test_a_burst_for_one_model_holds_up_no_other() -> None:
+    """While many wait for a model whose backend is full, a request for a model whose backend is idle begins at once, of the same key
+    and of another; each who waits is told the place among those for the same model."""
+
+    async def scene() -> None:
+        scene = Scene()
+        scene.admission = Admission(
+            GatewaySettings(),
+            scene._used,
+            lambda model: [Pool(models=frozenset({model}), size=2)],
+            tell_every_s=0.001,
+        )
+        tickets = [await scene.admission.admit(key("a"), Demand(n=1, model="busy")) for _ in range(2)]
+        burst = [asyncio.create_task(scene.admission.admit(key("a"), Demand(n=1, model="busy"))) for _ in range(10)]
+        await turn_until(lambda: scene.admission.queue_depth == 10)
+        idle = [await scene.admission.admit(key(name), Demand(n=1, model="idle")) for name in "ab"]
+        told: list[int] = []
+
+        async def on_position(position: int) -> None:
+            told.append(position)
+
+        third = asyncio.create_task(scene.admission.admit(key("c"), Demand(n=1, model="idle"), on_position))
+        await turn_until(lambda: told)
+        assert set(told) == {1}
+        idle.pop().settle(0)
+        idle.append(await third)
+        assert not any(task.done() for task in burst)
+        for ticket in [*tickets, *idle]:
+            ticket.settle(0)
+        for task in asyncio.as_completed(burst):
+            (await task).settle(0)
+        assert (scene.admission.running, scene.admission.queue_depth) == (0, 0)
 
     asyncio.run(scene())
 

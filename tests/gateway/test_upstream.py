@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from dce.gateway.backends.kinds import LlamaCpp, Model, Vllm
-from dce.gateway.backends.upstream import Discovery, Upstream, capacity_of
+from dce.gateway.backends.upstream import Discovery, Upstream
 from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError
 
@@ -110,18 +110,3 @@ def test_a_request_fits_where_it_need_not_be_split(strategy: Literal["fanout", "
     """A request for several responses cannot be passed on to a backend that is sent one at a time."""
     upstream = Upstream(BackendSettings(url="http://h:1", n_strategy=strategy))
     assert [upstream.takes(n) for n in (1, 5)] == takes
-
-
-def test_what_all_backends_run_at_once() -> None:
-    """The sum of those that are up; not known if one of them does not say, or if none is up."""
-
-    def made(max_responses: int | None, native_limit: int | None = None) -> Upstream:
-        upstream = Upstream(BackendSettings(url="http://x:1", max_responses=max_responses))
-        upstream.discovered(Discovery(kind=Vllm(), models=(), native_limit=native_limit))
-        return upstream
-
-    down = made(5)
-    down.failed(DceError("backend_unreachable", "gone"))
-    assert capacity_of([made(4), made(None, 10), down]) == 14
-    assert capacity_of([made(4), made(None)]) is None
-    assert capacity_of([down]) is None

@@ -17,9 +17,10 @@ from dce.gateway.admin import LocalOnly, Status, admin_routes
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import Dispatcher
 from dce.gateway.backends.health import Discoverer
+from dce.gateway.backends.pools import pools_of
 from dce.gateway.backends.routing import POLICIES
 from dce.gateway.backends.transport import Timeouts, Transport
-from dce.gateway.backends.upstream import Upstream, capacity_of
+from dce.gateway.backends.upstream import Upstream
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
@@ -63,7 +64,7 @@ class Gateway:
         self.admission = Admission(
             settings,
             self.ledger.used,
-            lambda: capacity_of(self.upstreams),
+            lambda model: pools_of(model, self.upstreams),
             check_key=_anyone if settings.insecure else self.keys.check,
         )
         self._public = self._composed(settings, self.upstreams)

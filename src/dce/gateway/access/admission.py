@@ -8,13 +8,13 @@ often it is asked to; whoever is refused or cancelled at any await, also while w
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from dce.gateway.access.auth import Principal
-from dce.gateway.access.fair_queue import FairQueue, Place
+from dce.gateway.access.fair_queue import FairQueue, Place, Pool
 from dce.gateway.access.limits import Bucket, Budget, Limits, period_end, period_start
 from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import DceError
@@ -37,18 +37,19 @@ Used = Callable[[str, float], int]
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks for: responses, and the most tokens it can cost (an estimate)."""
+    """What a request asks for: responses of a served model, and the most tokens it can cost (an estimate)."""
 
     n: int
     tokens: int = 0
+    model: str = ""
 
     @classmethod
-    def of(cls, n: int, body_bytes: int, max_tokens: int | None, context: int | None) -> "Demand":
+    def of(cls, n: int, body_bytes: int, max_tokens: int | None, context: int | None, *, model: str = "") -> "Demand":
         """The prompt counts once; every answer may be as long as asked for, or as the context leaves room for."""
         prompt = body_bytes // BYTES_PER_TOKEN
         room = None if context is None else max(1, context - prompt)
         answer = min(x for x in (max_tokens, room, None if max_tokens or room else UNKNOWN_ANSWER_TOKENS) if x)
-        return cls(n=n, tokens=prompt + n * answer)
+        return cls(n=n, tokens=prompt + n * answer, model=model)
 
 
 class _Account:
@@ -151,14 +152,14 @@ class Ticket:
 class Admission:
     """Admits requests. One event loop's, like everything in the data path.
 
-    `used`: what the ledger knows. `capacity`: the responses that the backends run at once, None if that is not known of all of them.
+    `used`: what the ledger knows. `pools`: what the backends of a model run at once, as far as that is known.
     """
 
     def __init__(
         self,
         settings: GatewaySettings,
         used: Used,
-        capacity: Callable[[], int | None] = lambda: None,
+        pools: Callable[[str], Sequence[Pool]] = lambda _model: (),
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -173,8 +174,7 @@ class Admission:
         self._tell_every_s = tell_every_s
         self._check_key = check_key
         self._accounts: dict[str, _Account] = {}
-        self._capacity = capacity
-        self._queue = FairQueue(settings.max_running_responses)
+        self._queue = FairQueue(settings.max_running_responses, pools)
         self._turns: dict[Place, asyncio.Event] = {}
 
     @property
@@ -203,7 +203,9 @@ class Admission:
         limits = principal.limits
         _check_size(limits, demand.n)
         reservation = self._account(principal).reserve(demand, self._clock(), self._wall())
-        place = self._queue.push(principal.key_id, demand.n, weight=limits.weight, limit=limits.concurrency)
+        place = self._queue.push(
+            principal.key_id, demand.n, model=demand.model, weight=limits.weight, limit=limits.concurrency
+        )
         ticket = Ticket(self, place, reservation, demand)
         self._begin()
         if not place.is_running:
@@ -221,9 +223,8 @@ class Admission:
             self._begin()
 
     def _begin(self) -> None:
-        """Lets everybody begin whose turn it is. Backends come and go, so what they can run is asked each time."""
-        limit, capacity = self._settings.max_running_responses, self._capacity()
-        self._queue.capacity = limit if capacity is None else min(limit, capacity)
+        """Lets everybody begin whose turn it is."""
+        self._queue.capacity = self._settings.max_running_responses
         while (place := self._queue.begin_next()) is not None:
             if (turn := self._turns.get(place)) is not None:
                 turn.set()

@@ -1,6 +1,6 @@
 """The state of one backend: where it is, whether it answers, what it serves, how much it is doing, how it fared. No I/O."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
@@ -147,10 +147,3 @@ class Lease:
     def _give_back(self) -> None:
         self._is_over = True
         self.upstream.in_flight -= self._weight
-
-
-def capacity_of(upstreams: Iterable[Upstream]) -> int | None:
-    """How many responses the backends that are up run at once; None if one of them does not say, or none is up."""
-    each = [upstream.capacity for upstream in upstreams if upstream.is_up]
-    known = [capacity for capacity in each if capacity is not None]
-    return sum(known) if known and len(known) == len(each) else None

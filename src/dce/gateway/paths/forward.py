@@ -161,7 +161,7 @@ def _demand(ask: ForwardBody, model: Model) -> Demand:
     longest = next((limit for limit in limits if type(limit) is int and limit > 0), None)
     if "messages" not in fields and "prompt" not in fields and longest is None and not ask.is_stream:
         longest = 1
-    return Demand.of(responses_in(fields), len(ask.raw), longest, model.max_model_len)
+    return Demand.of(responses_in(fields), len(ask.raw), longest, model.max_model_len, model=model.id)
 
 
 class _Deadline:

@@ -77,7 +77,7 @@ class Proxy:
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
         queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
-        demand = Demand.of(ask.n, len(body), ask.max_tokens, model.max_model_len)
+        demand = Demand.of(ask.n, len(body), ask.max_tokens, model.max_model_len, model=model.id)
         ticket = await account.waiting(
             self._admission.admit(request.principal, demand, queued.tell if ask.is_stream else None)
         )

@@ -1,0 +1,47 @@
+"""What the backends of a model can run at once: the pools in which requests for it wait for room. Pure.
+
+A model's innermost pool are the backends that serve it; the one around it are those and all that share a model with one of them,
+directly or through others. Models on different backends have no pool in common. A pool of which one backend does not say how much it
+can run bounds nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from dce.gateway.access.fair_queue import Pool
+from dce.gateway.backends.upstream import Upstream
+
+
+def pools_of(model: str, upstreams: Sequence[Upstream]) -> list[Pool]:
+    """The pools of a model with a known size, each within the next. Backends come and go: ask each time."""
+    up = [upstream for upstream in upstreams if upstream.is_up]
+    serving = [upstream for upstream in up if model in _models((upstream,))]
+    groups = [serving]
+    if 0 < len(serving) < len(up) and len(around := _connected(serving, up)) > len(serving):
+        groups.append(around)
+    sized = [(group, capacity_of(group)) for group in groups]
+    return [
+        Pool(models=_models(group) - _models(one for one in up if one not in group), size=size)
+        for group, size in sized
+        if size is not None
+    ]
+
+
+def capacity_of(upstreams: Iterable[Upstream]) -> int | None:
+    """How many responses these backends run at once; None if one of them does not say, or there is none."""
+    each = [upstream.capacity for upstream in upstreams]
+    known = [capacity for capacity in each if capacity is not None]
+    return sum(known) if known and len(known) == len(each) else None
+
+
+def _models(upstreams: Iterable[Upstream]) -> frozenset[str]:
+    return frozenset(model.id for upstream in upstreams for model in upstream.models)
+
+
+def _connected(group: Sequence[Upstream], upstreams: Sequence[Upstream]) -> list[Upstream]:
+    """The backends of a group and all that share a model with one of them."""
+    found = list(group)
+    names = set(_models(found))
+    while more := [one for one in upstreams if one not in found and not names.isdisjoint(_models((one,)))]:
+        found += more
+        names |= _models(more)
+    return found
