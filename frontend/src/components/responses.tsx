@@ -1,7 +1,8 @@
 // A generation: its N responses as tabs, the board first.
 
+import { memo } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
-import type { GenerationView, SlotProgress } from "../api/generated";
+import type { SlotProgress } from "../api/generated";
 import { go, goTo, runChecks } from "../state/actions";
 import { NOWHERE } from "../state/place";
 import { use } from "../state/store";
@@ -16,66 +17,90 @@ import { RestoreBar } from "./restore";
 import { Tray } from "./tray";
 
 export function Responses() {
-  const generation = use((state) => state.generation);
-  const slot = use((state) => state.place.slot);
   const isNone = use((state) => state.workspace !== null && state.place.generation === null);
+  const generation = use((state) => state.generation?.id ?? null);
+  // As one string, so that it is the same as long as the slots are.
+  const slots = use((state) => state.generation?.slots.map(({ slot }) => slot).join(" ") ?? "");
   if (isNone) return <FirstSteps />;
-  if (!generation) return <section className="card" aria-busy="true" />;
+  if (generation === null) return <section className="card" aria-busy="true" />;
   return (
     <section className="card responses" id="responses" tabIndex={-1} aria-label={text.progress.responses}>
-      <GenerationBar generation={generation} />
+      <GenerationBar />
       <RestoreBar />
-      <Tabs
-        selectedKey={slot === null ? "board" : String(slot)}
-        onSelectionChange={(key) => goTo(key === "board" ? null : Number(key))}
-        keyboardActivation="manual"
-      >
-        <TabList aria-label={text.progress.boardAndResponses} className="tabs">
-          <Tab id="board" className="tab">
-            {text.progress.board}
-          </Tab>
-          {generation.slots.map((each) => (
-            <SlotTab key={each.slot} progress={each} />
-          ))}
-        </TabList>
-        <TabPanel id="board" className="panel">
-          {slot === null && <Board generation={generation} />}
-        </TabPanel>
-        {generation.slots.map((each) => (
-          <TabPanel id={String(each.slot)} key={each.slot} className="panel">
-            {slot === each.slot && <ResponsePanel generation={generation} progress={each} />}
-          </TabPanel>
-        ))}
-      </Tabs>
-      <Tray generation={generation.id} />
+      <SlotTabs slots={slots} />
+      <Tray generation={generation} />
     </section>
   );
 }
 
-function SlotTab({ progress }: { progress: SlotProgress }) {
-  const checks = use((state) => state.board?.rows.find((row) => row.slot === progress.slot)?.checks ?? null);
+/** Progress comes ten times a second: only what shows it renders again, not the tabs, which look at every control within each time. */
+const SlotTabs = memo(function SlotTabs({ slots }: { slots: string }) {
+  const slot = use((state) => state.place.slot);
+  const numbers = slots.split(" ").map(Number);
+  return (
+    <Tabs
+      selectedKey={slot === null ? "board" : String(slot)}
+      onSelectionChange={(key) => goTo(key === "board" ? null : Number(key))}
+      keyboardActivation="manual"
+    >
+      <TabList aria-label={text.progress.boardAndResponses} className="tabs">
+        <Tab id="board" className="tab">
+          {text.progress.board}
+        </Tab>
+        {numbers.map((each) => (
+          <SlotTab key={each} slot={each} />
+        ))}
+      </TabList>
+      <TabPanel id="board" className="panel">
+        {slot === null && <BoardPanel />}
+      </TabPanel>
+      {numbers.map((each) => (
+        <TabPanel id={String(each)} key={each} className="panel">
+          {slot === each && <SlotPanel slot={each} />}
+        </TabPanel>
+      ))}
+    </Tabs>
+  );
+});
+
+function BoardPanel() {
+  const generation = use((state) => state.generation);
+  return generation && <Board generation={generation} />;
+}
+
+function SlotPanel({ slot }: { slot: number }) {
+  const generation = use((state) => state.generation);
+  const progress = generation?.slots.find((each) => each.slot === slot);
+  return generation && progress ? <ResponsePanel generation={generation} progress={progress} /> : null;
+}
+
+function SlotTab({ slot }: { slot: number }) {
+  const status = use((state) => state.generation?.slots.find((each) => each.slot === slot)?.status ?? "queued");
+  const checks = use((state) => state.board?.rows.find((row) => row.slot === slot)?.checks ?? null);
   const isChosen = use((state) => {
     const { place, workspace } = state;
     return workspace?.cycles.some(
-      (cycle) => cycle.chosen_generation === place.generation && cycle.chosen_slot === progress.slot,
+      (cycle) => cycle.chosen_generation === place.generation && cycle.chosen_slot === slot,
     );
   });
   const verdict = checks === null ? "none" : checks.failed === 0 ? "pass" : "fail";
-  const label = text.progress.tab(progress.slot, progress.status, verdict, isChosen ?? false);
-  const isJudged = checks !== null && progress.status === "complete";
+  const label = text.progress.tab(slot, status, verdict, isChosen ?? false);
+  const isJudged = checks !== null && status === "complete";
   return (
-    <Tab id={String(progress.slot)} className="tab" aria-label={label}>
-      {isJudged ? checks.failed === 0 ? <Passing /> : <Failing /> : <StatusIcon status={progress.status} />}
-      {progress.slot}
+    <Tab id={String(slot)} className="tab" aria-label={label}>
+      {isJudged ? checks.failed === 0 ? <Passing /> : <Failing /> : <StatusIcon status={status} />}
+      {slot}
       {isChosen && <span className="chosen" title={text.progress.accepted} />}
     </Tab>
   );
 }
 
-function GenerationBar({ generation }: { generation: GenerationView }) {
+function GenerationBar() {
+  const generation = use((state) => state.generation);
   const workspace = use((state) => state.workspace);
   const cycle = use((state) => state.cycle);
   const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
+  if (!generation) return null;
   const running = generation.slots.filter(isActive).length;
   const all = cycle?.generations ?? [];
   return (
