@@ -76,12 +76,12 @@ async def turn_until(condition: Callable[[], object]) -> None:
 @pytest.mark.parametrize(
     ("asked", "tokens"),
     [
-        ({"n": 1, "body_bytes": 400, "max_tokens": 50, "context": 1000}, 150),
-        ({"n": 10, "body_bytes": 400, "max_tokens": 50, "context": None}, 600),
-        ({"n": 2, "body_bytes": 400, "max_tokens": 16_384, "context": 1000}, 1900),
-        ({"n": 2, "body_bytes": 400, "max_tokens": None, "context": 1000}, 1900),
-        ({"n": 2, "body_bytes": 400, "max_tokens": None, "context": None}, 100 + 2 * UNKNOWN_ANSWER_TOKENS),
-        ({"n": 3, "body_bytes": 40_000, "max_tokens": None, "context": 1000}, 10_003),
+        ({"n": 1, "text_bytes": 400, "max_tokens": 50, "context": 1000}, 150),
+        ({"n": 10, "text_bytes": 400, "max_tokens": 50, "context": None}, 600),
+        ({"n": 2, "text_bytes": 400, "max_tokens": 16_384, "context": 1000}, 1900),
+        ({"n": 2, "text_bytes": 400, "max_tokens": None, "context": 1000}, 1900),
+        ({"n": 2, "text_bytes": 400, "max_tokens": None, "context": None}, 100 + 2 * UNKNOWN_ANSWER_TOKENS),
+        ({"n": 3, "text_bytes": 40_000, "max_tokens": None, "context": 1000}, 10_003),
     ],
 )
 def test_what_a_request_may_cost(asked: dict[str, Any], tokens: int) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dce.gateway.front.body import INTERNAL_FIELDS, read_forward
+from dce.gateway.front.body import INTERNAL_FIELDS, read_forward, read_generate
+from dce.gateway.front.bounds import ATTACHMENT_TEXT_BYTES
 from dce.gateway.front.dialects import EMBEDDINGS, MAX_INPUTS, MESSAGES, OPENAI, RESPONSES, Dialect
 from dce.wire.errors import CODES, DceError
 
@@ -137,3 +138,55 @@ def test_an_error_is_said_in_the_client_s_own_shape(code: str) -> None:
     assert anthropic["type"] == "error"
     assert anthropic["error"]["type"].endswith(("_error", "_too_large"))
     assert MESSAGES.event(error, "req").startswith(b"event: error\ndata: ")
+
+
+DATA = "A" * 3_000_000
+PICTURES: list[tuple[Dialect, dict[str, Any]]] = [
+    (
+        OPENAI,
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:" + DATA}}]}]},
+    ),
+    (OPENAI, {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "data:" + DATA}]}]}),
+    (OPENAI, {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": DATA}}]}]}),
+    (RESPONSES, {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:" + DATA}]}]}),
+    (
+        MESSAGES,
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": DATA}}]}]},
+    ),
+    (
+        MESSAGES,
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "tool_result",
+                            "content": [{"type": "image", "source": {"type": "base64", "data": DATA}}],
+                        }
+                    ],
+                }
+            ]
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("dialect", "fields"), PICTURES, ids=range(len(PICTURES)))
+def test_a_picture_counts_as_a_picture_and_not_as_its_bytes(dialect: Dialect, fields: dict[str, Any]) -> None:
+    """Whatever a picture's or sound's bytes, it is reckoned as the same text; what is text is reckoned by its bytes."""
+    body = msgspec.json.encode({"model": "m", **fields})
+    assert (
+        ATTACHMENT_TEXT_BYTES <= read_forward(body, max_n=1, dialect=dialect).text_bytes < ATTACHMENT_TEXT_BYTES + 250
+    )
+    text = msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": DATA}]})
+    assert read_forward(text, max_n=1, dialect=MESSAGES).text_bytes == len(text)
+
+
+def test_a_picture_on_the_systems_own_route() -> None:
+    """It counts there as on the others; a tiny one leaves no number below nothing."""
+    for data in (DATA, "A"):
+        parts = [{"type": "image_url", "image_url": {"url": "data:" + data}}, {"type": "text", "text": "What is it?"}]
+        body = msgspec.json.encode({"messages": [{"role": "user", "content": parts}]})
+        ask = read_generate(body, max_n=1, is_json_wanted=True)
+        assert ATTACHMENT_TEXT_BYTES <= ask.text_bytes < ATTACHMENT_TEXT_BYTES + 250

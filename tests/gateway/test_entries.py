@@ -24,7 +24,7 @@ FACTS = Facts(
     key_id="k1",
     route="/api/dce/proxy",
     model="m",
-    body_bytes=4000,
+    text_bytes=4000,
     began_at=100.0,
     started_at=1e9,
 )

@@ -44,9 +44,9 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
 
     @classmethod
-    def of(cls, n: int, body_bytes: int, max_tokens: int | None, context: int | None, *, model: str = "") -> "Demand":
+    def of(cls, n: int, text_bytes: int, max_tokens: int | None, context: int | None, *, model: str = "") -> "Demand":
         """The prompt counts once; every answer may be as long as asked for, or as the context leaves room for."""
-        prompt = body_bytes // BYTES_PER_TOKEN
+        prompt = text_bytes // BYTES_PER_TOKEN
         room = None if context is None else max(1, context - prompt)
         answer = min(x for x in (max_tokens, room, None if max_tokens or room else UNKNOWN_ANSWER_TOKENS) if x)
         return cls(n=n, tokens=prompt + n * answer, model=model)

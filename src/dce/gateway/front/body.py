@@ -113,6 +113,8 @@ class GenerateBody(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None
     seed: int | None
     common: dict[str, Any]
+    text_bytes: int
+    """What the prompt counts as: the body's bytes, with each picture or sound in it as a fixed number (bounds.py)."""
     session: str = ""
     """The caller's name for its conversation (`user`): for routing, not sent on."""
     dropped: tuple[str, ...] = ()
@@ -126,6 +128,8 @@ class ForwardBody(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     fields: dict[str, Any]
     is_changed: bool
+    text_bytes: int
+    """As in `GenerateBody`."""
     added: dict[str, Any] = {}
     """Fields of ours that go with it."""
 
@@ -155,7 +159,7 @@ def _decode_request(body: bytes) -> dict[str, Any]:
 def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateBody:
     """The body of `POST /api/dce/proxy` (and the older `/api/dce/generate`). Raises invalid_request naming the field."""
     fields = _decode_request(body)
-    check_messages(fields.get("messages"))
+    not_text_bytes = check_messages(fields.get("messages"))
     legacy = [name for name in fields if name.startswith("guided_")]
     if legacy:
         raise DceError(
@@ -179,6 +183,7 @@ def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateB
         max_tokens=_bounded(fields, "max_completion_tokens", 1, BIGGEST) or _bounded(fields, "max_tokens", 1, BIGGEST),
         seed=common.pop("seed", None),
         common=common,
+        text_bytes=max(0, len(body) - not_text_bytes),
         session=user if isinstance(user, str) else "",
         dropped=tuple(sorted(set(fields) - known)),
     )
@@ -197,7 +202,7 @@ def with_fields(bulk: bytes, fields: Mapping[str, Any]) -> list[bytes]:
 def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> ForwardBody:
     """A body for a pass-through route: checked for what could harm, otherwise left as it is, to the byte."""
     fields = _decode_request(body)
-    dialect.check(fields)
+    not_text_bytes = dialect.check(fields)
     _bounded(fields, "n", 1, max_n)
     _bounded(fields, "best_of", 1, max_n)
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
@@ -217,6 +222,7 @@ def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> Forwa
         raw=body,
         fields=fields,
         is_changed=bool(internal or replaced),
+        text_bytes=max(0, len(body) - not_text_bytes),
         added=added,
     )
 

@@ -25,6 +25,8 @@ MAX_PATTERN_CHARS = 512
 """Longest `pattern` of a schema: patterns are compiled by the engine, in its only loop."""
 MAX_LISTED = 1_024
 """Most entries of logit_bias, bad_words and the token lists: each is looked at in every step."""
+ATTACHMENT_TEXT_BYTES = 4096
+"""What a picture or sound in a prompt is reckoned as, whatever its own bytes: 1,024 tokens, about a photograph of a megapixel."""
 TEMPLATE_SWITCHES = frozenset({"enable_thinking", "thinking", "reasoning_effort"})
 """What may be said to a chat template: anything else can replace the template or loop in it (CVE-2025-62426)."""
 
@@ -135,8 +137,12 @@ def _check_patterns(name: str, value: Any) -> None:
             _check_patterns(name, item)
 
 
-def check_messages(messages: Any) -> None:
-    """Parts of messages hold text or data; a URL would make the backend fetch whatever the caller names (SSRF)."""
+def check_messages(messages: Any) -> int:
+    """Parts of messages hold text or data; a URL would make the backend fetch whatever the caller names (SSRF).
+
+    Gives the bytes that `not_text` reckons for all of its pictures and sounds.
+    """
+    total = 0
     for at, message in enumerate(messages if isinstance(messages, list) else []):
         parts = message.get("content") if isinstance(message, dict) else None
         for part in parts if isinstance(parts, list) else [parts] if isinstance(parts, dict) else []:
@@ -150,6 +156,15 @@ def check_messages(messages: Any) -> None:
                 url = value.get("url") if isinstance(value, dict) else value
                 if not isinstance(url, str) or not url.startswith("data:"):
                     raise _refused(f"{name} in messages[{at}] must be a data: URL; the gateway lets nothing be fetched")
+                total += not_text(url)
+            sound = part.get("input_audio")
+            total += not_text(sound.get("data")) if isinstance(sound, dict) else 0
+    return total
+
+
+def not_text(data: Any) -> int:
+    """By how many bytes an attachment makes a body longer than it is as a prompt; less than 0 for a very small one."""
+    return len(data) - ATTACHMENT_TEXT_BYTES if isinstance(data, str) else 0
 
 
 def _refused(message: str) -> DceError:

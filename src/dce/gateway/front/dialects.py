@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dce.gateway.front.bounds import check_messages, check_structure
+from dce.gateway.front.bounds import check_messages, check_structure, not_text
 from dce.wire.errors import DceError, encode_error
 
 MAX_INPUTS = 2_048
@@ -31,8 +31,8 @@ _MESSAGES_TYPES = {
 class Dialect(Protocol):
     """One way of speaking /v1."""
 
-    def check(self, fields: Mapping[str, Any]) -> None:
-        """Raises invalid_request for what the bounds that hold everywhere cannot know."""
+    def check(self, fields: Mapping[str, Any]) -> int:
+        """Raises invalid_request for what the bounds that hold everywhere cannot know. Gives the bytes that are no text (bounds.not_text)."""
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Fields that a body lacks and must have on its way to a backend."""
@@ -47,8 +47,8 @@ class Dialect(Protocol):
 class OpenAI:
     """Chat completions, completions, and the gateway's own routes."""
 
-    def check(self, fields: Mapping[str, Any]) -> None:
-        check_messages(fields.get("messages"))
+    def check(self, fields: Mapping[str, Any]) -> int:
+        return check_messages(fields.get("messages"))
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         del fields
@@ -64,12 +64,13 @@ class OpenAI:
 class Embeddings(OpenAI):
     """Texts, or lists of token ids, to vectors."""
 
-    def check(self, fields: Mapping[str, Any]) -> None:
-        super().check(fields)
+    def check(self, fields: Mapping[str, Any]) -> int:
+        not_text_bytes = super().check(fields)
         texts = fields.get("input")
         is_tokens = isinstance(texts, list) and bool(texts) and isinstance(texts[0], int)
         if isinstance(texts, list) and not is_tokens and len(texts) > MAX_INPUTS:
             raise _refused(f"input must have at most {MAX_INPUTS} texts")
+        return not_text_bytes
 
 
 class Responses(OpenAI):
@@ -85,7 +86,7 @@ class Responses(OpenAI):
     """Tools that the caller runs itself."""
     _KEPT = ("previous_response_id", "conversation", "prompt")
 
-    def check(self, fields: Mapping[str, Any]) -> None:
+    def check(self, fields: Mapping[str, Any]) -> int:
         for name in self._KEPT:
             if fields.get(name) is not None:
                 raise _refused(f"{name} is refused: responses are not kept here; send the whole input")
@@ -98,8 +99,9 @@ class Responses(OpenAI):
         if isinstance(text, dict):
             check_structure("text", text.get("format"))
         items = fields.get("input")
-        for at, item in enumerate(items if isinstance(items, list) else []):
-            self._check_item(f"input[{at}]", item)
+        return sum(
+            self._check_item(f"input[{at}]", item) for at, item in enumerate(items if isinstance(items, list) else [])
+        )
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """vLLM and OpenAI keep a response unless told not to; whoever learns its id could ask for it."""
@@ -111,19 +113,21 @@ class Responses(OpenAI):
         event = {"type": "error", "code": body.code, "message": body.message, "param": None, "error": body}
         return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
-    def _check_item(self, where: str, item: Any) -> None:
+    def _check_item(self, where: str, item: Any) -> int:
         if not isinstance(item, dict) or item.get("type", "message") not in self._ITEMS:
             raise _refused(f"{where} must be one of {', '.join(sorted(self._ITEMS))}")
-        for name in ("content", "output", "summary"):
-            parts = item.get(name)
-            for part in parts if isinstance(parts, list) else []:
-                self._check_part(f"{where}.{name}", part)
+        lists = {name: item.get(name) for name in ("content", "output", "summary")}
+        return sum(
+            self._check_part(f"{where}.{name}", part)
+            for name, parts in lists.items()
+            for part in (parts if isinstance(parts, list) else [])
+        )
 
-    def _check_part(self, where: str, part: Any) -> None:
+    def _check_part(self, where: str, part: Any) -> int:
         if isinstance(part, dict) and part.get("type") in self._PARTS:
             url = part.get("image_url")
             if part.get("file_id") is None and (url is None or (isinstance(url, str) and url.startswith("data:"))):
-                return
+                return not_text(url)
             raise _refused(f"an image in {where} must be a data: URL; the gateway lets nothing be fetched")
         raise _refused(f"{where} holds a part that is neither text nor data in the body")
 
@@ -136,15 +140,17 @@ class Messages:
     _TOOLS = frozenset({"custom"})
     _REFUSED = ("mcp_servers", "container")
 
-    def check(self, fields: Mapping[str, Any]) -> None:
+    def check(self, fields: Mapping[str, Any]) -> int:
         for name in self._REFUSED:
             if fields.get(name):
                 raise _refused(f"{name} is refused: no server here runs tools for a caller")
         _check_tools(fields.get("tools"), self._TOOLS)
-        self._check_blocks("system", fields.get("system"))
+        not_text_bytes = self._check_blocks("system", fields.get("system"))
         messages = fields.get("messages")
         for at, message in enumerate(messages if isinstance(messages, list) else []):
-            self._check_blocks(f"messages[{at}]", message.get("content") if isinstance(message, dict) else None)
+            content = message.get("content") if isinstance(message, dict) else None
+            not_text_bytes += self._check_blocks(f"messages[{at}]", content)
+        return not_text_bytes
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         del fields
@@ -160,17 +166,20 @@ class Messages:
     def event(self, error: DceError, request_id: str) -> bytes:
         return b"event: error\ndata: " + self.error(error, request_id) + b"\n\n"
 
-    def _check_blocks(self, where: str, content: Any) -> None:
+    def _check_blocks(self, where: str, content: Any) -> int:
+        not_text_bytes = 0
         for block in content if isinstance(content, list) else []:
             kind = block.get("type") if isinstance(block, dict) else None
             if kind == "image":
                 source = block.get("source")
                 if not isinstance(source, dict) or source.get("type") != "base64":
                     raise _refused(f"an image in {where} must be base64 data; the gateway lets nothing be fetched")
+                not_text_bytes += not_text(source.get("data"))
             elif kind == "tool_result":
-                self._check_blocks(where, block.get("content"))
+                not_text_bytes += self._check_blocks(where, block.get("content"))
             elif kind not in self._TEXTS:
                 raise _refused(f"{where} holds a block that is neither text nor data in the body")
+        return not_text_bytes
 
 
 OPENAI = OpenAI()

@@ -30,18 +30,19 @@ class Accounts:
         self.open = 0
         """Requests at a backend now."""
 
-    def begin(self, request: Request, body_bytes: int) -> "Account":
+    def begin(self, request: Request) -> "Account":
         """The account of a request that has just come in whole."""
-        return Account(self, request, body_bytes)
+        return Account(self, request)
 
 
 class Account:
     """One request's."""
 
-    def __init__(self, accounts: Accounts, request: Request, body_bytes: int) -> None:
+    def __init__(self, accounts: Accounts, request: Request) -> None:
         self._accounts = accounts
         self.request = request
-        self._body_bytes = body_bytes
+        self.text_bytes = 0
+        """What the prompt counts as where no backend says its tokens (body.py)."""
         self._clock = asyncio.get_running_loop().time
         self._began_at = self._clock()
         self._started_at = accounts.wall()
@@ -103,7 +104,7 @@ class Account:
             key_id=self.request.principal.key_id,
             route=self.request.route,
             model=self._model or "",
-            body_bytes=self._body_bytes,
+            text_bytes=self.text_bytes,
             began_at=self._began_at,
             started_at=self._started_at,
         )

@@ -27,7 +27,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     route: str
     model: str
-    body_bytes: int
+    text_bytes: int
     began_at: float
     started_at: float
 
@@ -52,7 +52,7 @@ def stream_entries(
     each = stream.counts()
     whole = total(each)
     is_estimated = not whole.prompt_tokens and any(not count.is_known for count in each)
-    prompt = facts.body_bytes // BYTES_PER_TOKEN if is_estimated else whole.prompt_tokens
+    prompt = facts.text_bytes // BYTES_PER_TOKEN if is_estimated else whole.prompt_tokens
     entries = []
     for choice, count in zip(stream.choices, each, strict=True):
         is_first = choice.index == 0
@@ -146,7 +146,7 @@ def _relayed_usage(facts: Facts, relayed: Relayed) -> tuple[Usage, Exactness]:
     said = usage or Usage()
     return (
         Usage(
-            prompt_tokens=said.prompt_tokens or facts.body_bytes // BYTES_PER_TOKEN,
+            prompt_tokens=said.prompt_tokens or facts.text_bytes // BYTES_PER_TOKEN,
             completion_tokens=said.completion_tokens
             if usage and relayed.is_whole
             else max(events, said.completion_tokens),

@@ -49,8 +49,9 @@ class Forwarder:
     async def forward(self, request: Request) -> None:
         """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
         body = await request.body(self._settings.max_body_bytes)
-        account = self._accounts.begin(request, len(body))
+        account = self._accounts.begin(request)
         ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
+        account.text_bytes = ask.text_bytes
         model = self._catalog.resolve(ask.model, request.principal.limits.models)
         queued = QueuedRelay(request, self._settings.heartbeat_s)
         ticket = await account.waiting(
@@ -161,7 +162,7 @@ def _demand(ask: ForwardBody, model: Model) -> Demand:
     longest = next((limit for limit in limits if type(limit) is int and limit > 0), None)
     if "messages" not in fields and "prompt" not in fields and longest is None and not ask.is_stream:
         longest = 1
-    return Demand.of(responses_in(fields), len(ask.raw), longest, model.max_model_len, model=model.id)
+    return Demand.of(responses_in(fields), ask.text_bytes, longest, model.max_model_len, model=model.id)
 
 
 class _Deadline:

@@ -70,14 +70,15 @@ class Proxy:
 
     async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
         body = await request.body(self._settings.max_body_bytes)
-        account = self._accounts.begin(request, len(body))
+        account = self._accounts.begin(request)
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
+        account.text_bytes = ask.text_bytes
         model = self._catalog.resolve(ask.model, request.principal.limits.models)
         grace_s = self._grace_s(request)
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
         queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
-        demand = Demand.of(ask.n, len(body), ask.max_tokens, model.max_model_len, model=model.id)
+        demand = Demand.of(ask.n, ask.text_bytes, ask.max_tokens, model.max_model_len, model=model.id)
         ticket = await account.waiting(
             self._admission.admit(request.principal, demand, queued.tell if ask.is_stream else None)
         )
