@@ -31,7 +31,7 @@ STORY = [{"role": "user", "content": "Tell me a long story about a lighthouse."}
 LIVE_USAGE = {"include_usage": True, "continuous_usage_stats": True}
 IDLE_WITHIN_STEPS = 24
 """How soon vLLM must be idle when its client has gone (killing the client frees the GPU): in its own steps, of one token for each
-response, because on a busy machine seconds say nothing. On two quiet cores these are 1.5 s; the benchmarks measure the time."""
+response, because on a busy machine seconds say nothing. Beside eight busy processes it took seven."""
 
 
 class Gateway(NamedTuple):
