@@ -47,7 +47,7 @@ FAULTS = {
 def test_each_fault_is_told_where_it_struck_and_the_others_go_on(browser: Browser, tmp_path: Path) -> None:
     """(4) One of five strikes a fault: its row names the hop, the fact and the next step; four are complete; filling mends it."""
     with (
-        Chain(tmp_path, idle_timeout_s=1.0) as chain,
+        Chain(tmp_path, idle_timeout_s=4.0) as chain,
         asking(tmp_path, chain.server.url, chain.key) as workspace,
         opened(browser, workspace) as page,
     ):
