@@ -35,6 +35,10 @@ PEERS = {
 REPOMIX = "repomix@1"
 
 
+LOCAL = "dce, a tokenizer.json here, first time"
+"""Counting without a server. There is such a file only where `scripts/real_parts.sh` made the model of the engine for vLLM."""
+
+
 def run() -> dict[str, Any]:
     """Installs what is missing, then times every tool in turns; seconds of wall clock and of processor, every round."""
     cache = Path(os.environ.get("DCE_CACHE") or Path.home() / ".cache" / "dce") / "packers"
@@ -50,6 +54,8 @@ def run() -> dict[str, Any]:
         with subprocess.Popen(gateway, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as serving:
             try:
                 tools = _tools(commands, tree, Path(folder), f"http://127.0.0.1:{port}")
+                if tokenizer := next(cache.parent.glob("smollm2-*/tokenizer.json"), None):
+                    tools[LOCAL] = _local(tools["dce, no server: an estimate"], tree, tokenizer)
                 _wait_for(lambda: tools["dce, exact, first time"]()["tokens"] is not None)
                 rows = [{"tool": name, **work()} for _ in range(ROUNDS) for name, work in tools.items()]
             finally:
@@ -76,7 +82,7 @@ def table(result: dict[str, Any]) -> str:
         off = (
             "does not count here"
             if tokens is None
-            else f"{(tokens - truth) / truth:+.1%}"
+            else f"{(tokens - truth) / truth:+.2%}"
             if tokens != truth
             else "exact"
         )
@@ -195,6 +201,20 @@ def _tools(commands: dict[str, list[str]], tree: Path, out: Path, url: str) -> d
         "dce, listing with tokens": listed,
         "repomix, listing with tokens": lambda: repomix("--no-files", "--token-count-tree") | {"tokens": None},
     }
+
+
+def _local(work: Callable[[], dict[str, Any]], tree: Path, tokenizer: Path) -> Callable[[], dict[str, Any]]:
+    """The same work with the tokenizer named in the workspace's configuration."""
+    config = tree / ".dce" / "config.toml"
+
+    def measured() -> dict[str, Any]:
+        config.write_text(f"tokenizer = {json.dumps(str(tokenizer))}\n", "utf-8")
+        try:
+            return work()
+        finally:
+            config.unlink()
+
+    return measured
 
 
 def _timed(command: list[str], folder: Path, environ: dict[str, str] | None = None) -> tuple[dict[str, Any], str]:
