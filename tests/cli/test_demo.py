@@ -44,7 +44,7 @@ def shell(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         capture_output=True,
         check=False,
-        timeout=240,
+        timeout=600,
     )
 
 
@@ -183,7 +183,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[tuple[Path, li
             process.kill()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_serving_demo_can_be_used_from_another_terminal_and_ends_clean(
     served: tuple[Path, list[str], subprocess.Popen[str]],
 ) -> None:
@@ -216,13 +216,13 @@ def test_a_serving_demo_can_be_used_from_another_terminal_and_ends_clean(
     engine = re.search(r"process (\d+)", text)
     assert engine is not None
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(engine[1]), 0)
     assert (folder / ".dce" / STORE_FILE).is_file()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_with_exit_it_ends_by_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """`--exit` ends with 0 after the board; the temporary workspace is gone."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}
@@ -232,7 +232,7 @@ def test_with_exit_it_ends_by_itself_and_leaves_nothing_behind(tmp_path: Path) -
         text=True,
         capture_output=True,
         check=False,
-        timeout=280,
+        timeout=800,
     )
     assert done.returncode == 0, done.stderr
     assert "1 of 1 parsed" in done.stdout

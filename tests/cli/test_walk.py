@@ -286,7 +286,7 @@ def keep(walk: Walk, root: Path, dce: Dce, tmp_path: Path) -> None:
     walk.refused("import", bundle, "-C", tmp_path / "other", code=3, error="conflict")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_verb(dce: Dce, tmp_path: Path) -> None:
     """Each verb does what it says in a workspace of two hundred files, prints the JSON of the reference, and fails with its hop and a next step."""
     root, walk = tmp_path / "project", Walk(dce)

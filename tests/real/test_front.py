@@ -12,7 +12,7 @@ from dce.doctor.tree import Question, examine
 from tests.fakes.chain import PROXY, SLOW, Answer, Chain, check_sound, error_of, eventually
 from tests.real.proxies import Front, caddy, nginx
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

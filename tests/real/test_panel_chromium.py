@@ -19,6 +19,7 @@ from dce.gateway.access.keys import KeyStore
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.workspace.project import Project
+from dce.workspace.schema.fill import find_stubs
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import CHECKS, RIGHT, AnsweringProvider, Line
@@ -94,7 +95,7 @@ def test_from_generate_to_an_accepted_file_and_back(browser: Browser, tmp_path: 
         file, stubs = workspace.project.root / STUBS, (EXAMPLE / STUBS).read_text(encoding="utf-8")
         accepted = file.read_text(encoding="utf-8")
         assert accepted.splitlines()[0] == stubs.splitlines()[0]
-        assert "NotImplementedError" not in accepted
+        assert find_stubs(accepted) == ()  # what the model returns may well name the error
         shoot(page, "accepted")
         page.get_by_role("button", name="Restore…").click()
         page.get_by_role("button", name="Restore 1 file").click()

@@ -35,6 +35,7 @@ def check_telling(outcomes: list[Outcome], least_cuts: int) -> None:
     assert codes >= {"backend_error", "stream_interrupted", "backend_unreachable", "backend_timeout"}
 
 
+@pytest.mark.timeout(600)  # a quarter of a minute on two quiet cores, a minute beside other work
 def test_a_thousand_worlds(keyed: tuple[Path, str]) -> None:
     """Every request ends once, nothing is kept, nothing is invented, no frame is missing or twice, usage counts once."""
     check_telling(simulate(range(1_000), *keyed), least_cuts=700)
