@@ -202,9 +202,9 @@ def test_deadline_kills_the_whole_group(tmp_path: Path) -> None:
         print("pids", os.getpid(), child.pid); print("3 passed in 0.1s", flush=True)
         time.sleep(600)
     """
-    run = _run(_project(tmp_path, {"a": ""}), _script(code, timeout_s=1.0))
+    run = _run(_project(tmp_path, {"a": ""}), _script(code, timeout_s=6.0))  # it must get to print first
     assert (run.ok, run.exit_code, run.passed, run.failed) == (False, None, 0, 1)
-    assert run.output.endswith("`python` was killed: it ran for more than 1 s")
+    assert run.output.endswith("`python` was killed: it ran for more than 6 s")
     pids = [int(word) for word in run.output.split("\n")[0].split()[1:]]
     assert len(pids) == 2
     assert not any(_is_alive(pid) for pid in pids)
@@ -216,9 +216,9 @@ def test_left_over_child_does_not_hold_up(tmp_path: Path) -> None:
         import subprocess, sys
         print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid)
     """
-    run = _run(_project(tmp_path, {"a": ""}), _script(code, timeout_s=60.0))
+    run = _run(_project(tmp_path, {"a": ""}), _script(code, timeout_s=300.0))
     assert run.ok
-    assert run.duration_s < 30
+    assert run.duration_s < 150
     assert not _is_alive(int(run.output))
 
 
