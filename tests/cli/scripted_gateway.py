@@ -128,7 +128,7 @@ class ScriptedGateway:
             self._chunk(handler, index, {"delta": {"content": text[: len(text) // 2]}})
         self.is_half_sent.set()
         if self.is_paused:
-            self.resume.wait(30)
+            self.resume.wait(300)
         for index, text in enumerate(texts):
             if index in self.stopped:
                 self._chunk(handler, index, {"delta": {}, "finish_reason": "stopped"})

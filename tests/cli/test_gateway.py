@@ -73,7 +73,7 @@ def test_serve_and_doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
             assert run_json(capsys, *asked[:-4], "--key", "dce_no", code=1)["code"] == "invalid_key"
         finally:
             process.send_signal(signal.SIGINT)
-            _, rest = process.communicate(timeout=30)
+            _, rest = process.communicate(timeout=100)
     assert process.returncode == 0
     assert rest.splitlines()[-1] == "gateway stopped"
 

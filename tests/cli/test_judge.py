@@ -79,7 +79,7 @@ def test_interrupt(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
         if json.loads(line)["event"] == "slot_text":
             break
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=100)
     assert process.returncode == 130, err
     assert b"Traceback" not in err
     assert gateway.stopped
@@ -93,11 +93,11 @@ def test_stop_from_another_process(dce: Dce, workspace: Path, gateway: ScriptedG
     found: list[int] = []
 
     def stop() -> None:
-        assert gateway.is_half_sent.wait(20)
+        assert gateway.is_half_sent.wait(100)
         # A process of its own, as in another terminal; the stream's id may be stored a moment after the first text came.
         for _ in range(20):
             done = subprocess.run(
-                [sys.executable, "-m", "dce", "stop", "latest", "2"], capture_output=True, check=False, timeout=30
+                [sys.executable, "-m", "dce", "stop", "latest", "2"], capture_output=True, check=False, timeout=100
             )
             found.append(done.returncode)
             if done.returncode == 0:
@@ -119,9 +119,9 @@ def test_locked_workspace(dce: Dce, workspace: Path, gateway: ScriptedGateway) -
     result: list[subprocess.CompletedProcess[bytes]] = []
 
     def generate() -> None:
-        assert gateway.is_half_sent.wait(20)
+        assert gateway.is_half_sent.wait(100)
         command = [sys.executable, "-m", "dce", "generate", "-n", "1", "--json"]
-        result.append(subprocess.run(command, capture_output=True, check=False, timeout=30))
+        result.append(subprocess.run(command, capture_output=True, check=False, timeout=100))
         gateway.resume.set()
 
     thread = threading.Thread(target=generate)
@@ -212,7 +212,7 @@ def test_diff(dce: Dce, generated: Path) -> None:
 
 def test_diff_can_be_applied(dce: Dce, generated: Path) -> None:
     """`dce diff SLOT | git apply` makes of the workspace what accepting would."""
-    subprocess.run(["git", "apply", "-"], input=dce("diff", 1).out.encode(), cwd=generated, check=True, timeout=30)
+    subprocess.run(["git", "apply", "-"], input=dce("diff", 1).out.encode(), cwd=generated, check=True, timeout=100)
     assert (generated / "src" / "a.py").read_text() == A_2
 
 

@@ -44,7 +44,7 @@ def run(*words: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
         [sys.executable, "-m", "dce", *words],
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=100,
         env={**os.environ, **environ},
     )
 
@@ -125,7 +125,7 @@ def test_help_loads_no_verb() -> None:
         "import sys\nfrom dce.cli.main import main\nmain(['--help'])\n"
         "print([name for name in sys.modules if name.startswith(('dce.workspace', 'httpx', 'rich', 'dce.gateway'))])"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
     assert result.stdout.rstrip().endswith("[]")
     assert all(verb in result.stdout for verb in VERBS if verb != "failing")
 
@@ -139,7 +139,7 @@ def test_version() -> None:
 def test_reader_that_goes_away() -> None:
     """`dce … | head` ends quietly."""
     command = f"{sys.executable} -m dce completion bash | head -c 1; exit ${{PIPESTATUS[0]}}"
-    result = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=60)
+    result = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=100)
     assert result.stderr == b""
     assert result.returncode in (0, 141)  # 0: all was written before the reader went
 

@@ -26,14 +26,14 @@ def test_the_panel_prints_its_link_serves_and_ends_at_ctrl_c(tmp_path: Path) -> 
             assert client.get(link).status_code == 303
             assert client.get(httpx.URL(link).join("/api/workspace")).json()["name"] == tmp_path.name
         panel.send_signal(signal.SIGINT)
-        assert panel.wait(20) == 0
+        assert panel.wait(100) == 0
 
 
 def test_a_host_of_the_network_is_refused(tmp_path: Path) -> None:
     """The panel does not listen on it, and says what to do instead."""
     Project.init(tmp_path)
     command = [sys.executable, "-m", "dce", "panel", "--host", "0.0.0.0", "--no-open", "-C", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 3
     assert "ssh -L" in done.stderr
 
@@ -41,7 +41,7 @@ def test_a_host_of_the_network_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_workspace_becomes_one_when_told(tmp_path: Path) -> None:
     """Without a terminal to ask at, `--init` says so; without it nothing is made and the way is named."""
     command = [sys.executable, "-m", "dce", "panel", "--no-open", "--port", "0", "-C", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode != 0
     assert "--init" in done.stderr
     assert not (tmp_path / ".dce").exists()
@@ -52,4 +52,4 @@ def test_a_folder_that_is_no_workspace_becomes_one_when_told(tmp_path: Path) -> 
         assert panel.stdout.readline().startswith(b"http://127.0.0.1:")
         assert (tmp_path / ".dce" / ".gitignore").exists()
         panel.terminate()
-        panel.wait(20)
+        panel.wait(100)

@@ -51,7 +51,7 @@ def test_seconds_are_told_until_the_end(error: Exception | None) -> None:
             with pytest.raises(ValueError, match="it failed"):
                 await waiting
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    asyncio.run(asyncio.wait_for(run(), 100))
     assert terminal.getvalue() == "\r\x1b[Kcounting … 1 s\r\x1b[Kcounting … 2 s\r\x1b[K"
 
 

@@ -21,7 +21,7 @@ from tests.gateway.test_failover import two_backends
 @pytest.fixture
 def admin(make_chain: Callable[..., Chain]) -> Iterator[tuple[Chain, httpx.Client]]:
     """A chain whose gateway has its admin listener, and a client of that."""
-    chain = make_chain(no_admin=False, shutdown_timeout_s=20.0)
+    chain = make_chain(no_admin=False, shutdown_timeout_s=60.0)
     with client_of(chain.server.admin_url, "") as client:
         yield chain, client
 

@@ -16,7 +16,7 @@ PROTECTED = ("/v1/models", "/api/dce/proxy", "/v1/chat/completions", "/tokenize"
 def answer_to(chain: Chain, data: bytes) -> bytes:
     """Everything the gateway says to these bytes, until it closes. A connection that stays open fails by its timeout."""
     with raw_request(chain.server.url, b"") as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         with suppress(OSError):  # the gateway may have closed in the middle of it
             connection.sendall(data)
         return drained(connection)

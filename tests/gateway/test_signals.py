@@ -51,7 +51,7 @@ def refused(client: httpx.Client) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains(backend: FakeVllm, tmp_path: Path, number: signal.Signals) -> None:
     """Running responses finish, new ones are told to come back, then the process ends; every row is on disk."""
-    with GatewayProcess(tmp_path, backend.url, "--shutdown-timeout-s", "30") as gateway, streaming(gateway) as answer:
+    with GatewayProcess(tmp_path, backend.url, "--shutdown-timeout-s", "100") as gateway, streaming(gateway) as answer:
         codes: list[int] = []
         ending = threading.Thread(target=lambda: codes.append(gateway.kill(number)))
         ending.start()
@@ -59,7 +59,7 @@ def test_a_signal_drains(backend: FakeVllm, tmp_path: Path, number: signal.Signa
             eventually(lambda: refused(client))
             assert client.get("/readyz").status_code == 503
         answer.rest()
-        ending.join(30)
+        ending.join(100)
         assert codes == [0]
         assert answer.is_done
         assert answer.ends() == {0: ["stop"], 1: ["stop"]}
@@ -87,7 +87,7 @@ def test_a_second_signal_does_not_wait(backend: FakeVllm, tmp_path: Path) -> Non
         with client_of(gateway.url, gateway.key) as client:
             eventually(lambda: refused(client))
         gateway.kill(signal.SIGTERM)
-        first.join(30)
+        first.join(100)
         answer.rest()
         assert not answer.is_done
         assert answer.error["code"] == "draining"

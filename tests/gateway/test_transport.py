@@ -40,7 +40,7 @@ class Server:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits for something about the connections."""
-        async with asyncio.timeout(5), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(condition)
 
     async def count(self, by: int) -> None:

@@ -65,7 +65,7 @@ class Bench:
 
 def _run(bench: Bench, work: Coroutine[Any, Any, None]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             await work
 
     try:

@@ -37,7 +37,7 @@ def _workspace(tmp_path: Path, chain: Chain, key: str | None = None) -> Workspac
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     async def limited() -> Any:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             return await work
 
     return asyncio.run(limited())
@@ -59,7 +59,7 @@ class Ear:
 
 def test_one_of_ten_is_stopped_and_nine_are_complete(tmp_path: Path, chain: Chain) -> None:
     """Ten responses stream through the gateway with exact counts; stopping one leaves the other nine whole."""
-    chain.behave(tokens=60, delay_s=SLOW)
+    chain.behave(tokens=300, delay_s=SLOW)
 
     async def work() -> None:
         with _workspace(tmp_path, chain) as workspace:
@@ -73,8 +73,8 @@ def test_one_of_ten_is_stopped_and_nine_are_complete(tmp_path: Path, chain: Chai
             statuses = [response.status for response in responses]
             assert statuses == [Status.STOPPED if slot == 3 else Status.COMPLETE for slot in range(1, 11)]
             assert all(response.tokens.exact for response in responses)
-            assert {response.tokens.answer for response in responses if response.slot != 3} == {60}
-            assert 0 < responses[2].tokens.answer < 60
+            assert {response.tokens.answer for response in responses if response.slot != 3} == {300}
+            assert 0 < responses[2].tokens.answer < 300
             assert workspace.store.get_generation(generation.id).model == "fake-7b"
 
     _run(work())

@@ -35,7 +35,7 @@ def _request(n: int = 2, **fields: Any) -> GenerationRequest:
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     async def limited() -> Any:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             return await work
 
     return asyncio.run(limited())

@@ -28,7 +28,7 @@ _DONE = b"data: [DONE]\n\n"
 
 def _play(*scripts: Sequence[Step]) -> tuple[list[ProviderEvent], list[Asked]]:
     async def work() -> tuple[list[ProviderEvent], list[Asked]]:
-        async with FakeGateway.serve(*scripts) as gateway, asyncio.timeout(30):
+        async with FakeGateway.serve(*scripts) as gateway, asyncio.timeout(100):
             provider = GatewayProvider(gateway.url, "key")
             async with aclosing(provider.stream(GenerationRequest(prompt="p", n=1))) as events:
                 seen = [event async for event in events if not isinstance(event, Opened)]

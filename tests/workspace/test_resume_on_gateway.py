@@ -93,7 +93,7 @@ def test_a_wire_that_breaks_costs_no_character(tmp_path: Path, chain: Chain, aft
     async def work() -> None:
         gateway = urlsplit(chain.server.url)
         wire = CuttingWire(gateway.hostname or "", gateway.port or 0, 5, after_bytes)
-        async with asyncio.timeout(30), wire.serve():
+        async with asyncio.timeout(100), wire.serve():
             with Workspace.open(Project.init(root), Settings(url=wire.url, key=chain.key)) as workspace:
                 generation = await workspace.prepare(0, 5)
                 await workspace.generator.run(generation, lambda _: None)

@@ -34,7 +34,7 @@ def _workspace(root: Path, provider: ScriptedProvider | None = None, url: str = 
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(asyncio.wait_for(work, 30))
+    return asyncio.run(asyncio.wait_for(work, 100))
 
 
 def _refused(workspace: Workspace) -> DceError:

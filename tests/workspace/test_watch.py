@@ -30,7 +30,7 @@ def test_changes_are_told(tmp_path: Path, is_polling: bool) -> None:
                 await asyncio.sleep(0.02)
             stop.set()
 
-        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(100), asyncio.TaskGroup() as group:
             group.create_task(write_until_seen())
             async for batch in changes(project, stop, is_polling=is_polling):
                 seen |= batch

@@ -42,7 +42,7 @@ def _nothing_was_kept(workspace: Workspace) -> bool:
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     async def limited() -> Any:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             return await work
 
     return asyncio.run(limited())
