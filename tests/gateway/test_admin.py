@@ -107,7 +107,7 @@ def test_hosts(host: bytes, is_let_in: bool) -> None:
 def test_draining_lets_running_responses_finish(admin: tuple[Chain, httpx.Client]) -> None:
     """From POST /drain on new work is 503 with Retry-After and readyz fails; what runs finishes, then the server ends."""
     chain, client = admin
-    chain.behave(delay_s=SLOW, tokens=100)
+    chain.behave(delay_s=SLOW, tokens=400)
     with chain.stream(n=2) as answer:
         answer.until(lambda seen: len(seen.choices) == 2)
         assert client.post("/drain").status_code == 202

@@ -27,7 +27,7 @@ from tests.fakes.vllm import MODEL, Behaviour, said
 
 def test_stopping_one_of_ten_leaves_nine(both: Chain) -> None:
     """The stopped choice ends once as `stopped` with what it had said, the others are whole, and [DONE] says all is well."""
-    both.behave(delay_s=SLOW, tokens=30)
+    both.behave(delay_s=SLOW, tokens=300)
     with both.stream(n=10) as answer:
         answer.until(lambda seen: len(seen.choices) == 10)
         running = both.fake.open_streams
@@ -37,7 +37,7 @@ def test_stopping_one_of_ten_leaves_nine(both: Chain) -> None:
         assert both.client.delete(path).status_code == 204
         answer.rest()
     assert answer.ends() == {index: ["stopped"] if index == HIT else ["stop"] for index in range(10)}
-    whole = said(30)
+    whole = said(300)
     assert all((text == whole) is (index != HIT) for index, text in answer.texts().items())
     assert whole.startswith(answer.choices[HIT].text)
     assert answer.is_done
@@ -61,7 +61,7 @@ def test_stopping_all(both: Chain) -> None:
 def test_what_was_said_before_a_stop_is_counted(both: Chain) -> None:
     """The usage of a stopped stream is exactly what its choices had said, though the client asked for no counts."""
     both.behave(delay_s=SLOW, tokens=1000)
-    counts = {said(tokens): tokens for tokens in range(200)}
+    counts = {said(tokens): tokens for tokens in range(1001)}
     with both.stream(n=3) as answer:
         answer.until(lambda seen: len(seen.choices) == 3 and all(choice.text for choice in seen.choices.values()))
         both.client.delete(f"/api/dce/streams/{answer.stream_id}")
