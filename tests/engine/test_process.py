@@ -101,12 +101,12 @@ def test_an_engine_ends_with_the_process_that_started_it(tmp_path: Path) -> None
         os.close(descriptor)
 
 
-def test_a_port_in_use_is_said_with_the_engines_own_words(engine: EngineProcess, tmp_path: Path) -> None:
-    """An engine that cannot start ends, and the error holds the end of its log."""
+def test_a_port_in_use_is_said(engine: EngineProcess, tmp_path: Path) -> None:
+    """An engine that cannot start ends, and the error holds the end of its log: where it could not listen, and why."""
     with pytest.raises(DceError) as caught:
         EngineProcess.start(int(engine.url.rsplit(":", 1)[1]), log=tmp_path / "log")
     assert caught.value.code == "engine_unavailable"
-    assert "couldn't bind" in caught.value.message
+    assert f"could not start on {engine.url.removeprefix('http://')}: Address already in use" in caught.value.message
 
 
 def test_stop_ends_the_engine_and_frees_its_port(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ What must hold: no mix of requests can run the cache out of room, because llama.
 import argparse
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -75,10 +76,20 @@ class EmbeddedEngine:
         except RuntimeError as error:
             raise DceError(
                 "engine_unavailable",
-                f"the embedded engine could not start on {settings.host}:{settings.port}: {error}",
+                f"the embedded engine could not start on {settings.host}:{settings.port}: {_refusal(settings) or error}",
                 hint="Is the port in use? Choose another with --port; the engine's log says more.",
             ) from error
         self.url: str = self._server.listening_address
+
+
+def _refusal(settings: EmbeddedSettings) -> str:
+    """Why nobody can listen there, in the system's words; "" if somebody can. The native log may end before it has said so."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        return os.strerror(error.errno) if error.errno else str(error)
+    return ""
 
 
 def _parameters(parameters: "CommonParams", settings: EmbeddedSettings, weights: Path) -> "CommonParams":  # type: ignore[name-defined]  # noqa: F821
