@@ -146,3 +146,14 @@ def test_rotating_prints_the_new_secret_alone(
     assert "has ended" in capsys.readouterr().err
     assert main(["gateway", "keys", "rotate", "ann", "--overlap", "soon", *where]) == 2
     assert main(["gateway", "keys", "rotate", "nobody", *where]) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["list"], ["edit", "ann", "--rpm", "1"], ["rotate", "ann"], ["revoke", "ann"]], ids=lambda words: words[0]
+)
+def test_a_mistyped_folder_is_not_begun(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there are no keys, every verb but `create` says so with the folder's name, and leaves nothing there."""
+    folder = tmp_path / "typo"
+    error = run_json(capsys, "gateway", "keys", *words, "--data-dir", str(folder), code=1)["error"]
+    assert (error["code"], str(folder) in error["message"]) == ("not_found", True)
+    assert not folder.exists()

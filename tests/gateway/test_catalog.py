@@ -88,7 +88,7 @@ def test_a_backend_that_is_down_serves_nothing() -> None:
     assert [model.id for model in table.models()] == ["b"]
     assert table.candidates("a") == []
     assert table.candidates("b") == [up]
-    assert refusal(table, "a").code == "model_not_found"
+    assert refusal(table, "a").code == "no_healthy_backend"
 
 
 def test_why_nothing_is_up_is_said() -> None:
@@ -170,3 +170,24 @@ def test_an_allowed_model_that_is_not_served() -> None:
 def test_an_alias_that_leads_nowhere_hides_no_model() -> None:
     """A served model whose name is also an alias of something that is not served is that model."""
     assert catalog(upstream("a"), aliases={"a": "gone"}).resolve("a").id == "a"
+
+
+@pytest.mark.parametrize(("asked", "default"), [("b", ""), ("big", ""), ("", "b"), ("", "big")])
+def test_a_model_whose_backend_is_down_is_not_a_wrong_name(asked: str, default: str) -> None:
+    """A model, alias or default that a backend served until it went down is refused as that backend's fault, which may pass."""
+    away = upstream("b")
+    away.failed(DceError("backend_unreachable", "no connection to it"))
+    error = refusal(catalog(upstream("a"), away, default=default, aliases={"big": "b"}), asked)
+    assert (error.code, error.status, str(error.hop)) == ("no_healthy_backend", 503, "backend")
+    assert "http://b:1: no connection to it" in error.message
+
+
+def test_a_key_learns_nothing_of_a_backend_whose_model_it_may_not_use() -> None:
+    """To a key that may not use it a model whose backend is down is like any other name."""
+    away = upstream("b")
+    away.failed(DceError("backend_unreachable", "no connection to it"))
+    table = catalog(upstream("a"), away)
+    with pytest.raises(DceError) as caught:
+        table.resolve("b", ("a",))
+    assert caught.value.code == "model_not_allowed"
+    assert "http://b" not in caught.value.message

@@ -87,12 +87,19 @@ def data_dir_option(verb: Verb) -> Verb:
 
 
 @contextmanager
-def key_store(data_dir: str | None) -> Iterator["KeyStore"]:
-    """The keys of a data folder, closed afterwards."""
-    from dce.gateway.access.keys import KeyStore  # noqa: PLC0415
+def key_store(data_dir: str | None, *, is_new_fine: bool = False) -> Iterator["KeyStore"]:
+    """The keys of a data folder, closed afterwards. Only where `is_new_fine` a folder without any is begun: a typing error in its
+    name would leave an empty one behind, and say that there are no keys. Raises not_found."""
+    from dce.gateway.access.keys import FILE, KeyStore  # noqa: PLC0415
 
     folder = Path(load_settings(None, data_dir=data_dir).data_dir)
     try:
+        if not is_new_fine and not (folder / FILE).exists():
+            raise DceError(
+                "not_found",
+                f"there are no keys in {folder}",
+                hint="Name the gateway's data folder with --data-dir or DCE_DATA_DIR; `dce gateway keys create NAME` begins it.",
+            )
         store = KeyStore(folder)
     except OSError as error:
         raise DceError("invalid_input", f"cannot use the data folder {folder}: {error.strerror}") from None
@@ -113,7 +120,7 @@ def create(name: str, is_json: bool, data_dir: str | None, **flags: Any) -> None
 
     given = _changes(**flags)
     expires_at = given.pop("expires_at", None)
-    with key_store(data_dir) as store:
+    with key_store(data_dir, is_new_fine=True) as store:
         key, secret = store.create(name, expires_at=expires_at, limits=changed(NO_LIMITS, given))
     _show_secret(key, secret, is_json, f"key {key.id} for {key.name}{_until(key.expires_at)}{_tail(key.limits)}")
 

@@ -20,6 +20,7 @@ import msgspec
 from dce.gateway.access.limits import NO_LIMITS, Limits
 from dce.wire.errors import DceError
 
+FILE = "gateway.db"
 PREFIX = "dce_"
 SECRET_BYTES = 32
 MAX_KEY_CHARS = 256
@@ -56,14 +57,14 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyStore:
-    """The keys of one gateway, in `data_dir/gateway.db` with the pepper beside it (both 0600)."""
+    """The keys of one gateway, in `data_dir/gateway.db` (FILE) with the pepper beside it (both 0600)."""
 
     def __init__(self, data_dir: Path, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         try:
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._pepper = _pepper(data_dir / "pepper")
-            self._db = _open(data_dir / "gateway.db")
+            self._db = _open(data_dir / FILE)
         except OSError as error:
             raise DceError(
                 "invalid_input",

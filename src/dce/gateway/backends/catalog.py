@@ -75,15 +75,28 @@ class Catalog:
             # The same for a name that is served and one that is not: it does not tell what there is.
             fact = f"the key does not allow the model {asked[:200]!r}; it allows: {_names(models)}"
             raise DceError("model_not_allowed", fact, hint=hint)
+        self._refuse_away(asked)
         raise DceError(
             "model_not_found", f"no backend serves the model {asked[:200]!r}; served: {_names(models)}", hint=hint
         )
+
+    def _refuse_away(self, asked: str) -> None:
+        """A name that a backend served until it went down is not wrong. Raises no_healthy_backend."""
+        model = self._aliases.get(asked, asked)
+        away = [
+            f"{upstream.url}: {upstream.fault.message}"
+            for upstream in self._upstreams
+            if upstream.fault and any(served.id in (asked, model) for served in upstream.models)
+        ]
+        if away:
+            raise DceError("no_healthy_backend", f"what served the model {asked!r} is down: {'; '.join(away)}")
 
     def _default_of(self, models: Sequence[str], allowed: Sequence[str]) -> str:
         if not self._default or not self._is_allowed(self._default, allowed):
             return models[0]
         if self._default in models:
             return self._default
+        self._refuse_away(self._default)
         raise DceError(
             "model_not_found",
             f"the default model {self._default!r} is not served now; served: {_names(models)}",

@@ -422,8 +422,9 @@ class Transport:
                     lambda: Exchange(self, address), address.host, address.port, ssl=tls
                 )
         except TimeoutError:
+            how = "no TLS connection" if tls else "no connection"
             raise DceError(
-                "backend_unreachable", f"no connection to the backend at {where} within {self.timeouts.connect_s:g} s"
+                "backend_unreachable", f"{how} to the backend at {where} within {self.timeouts.connect_s:g} s"
             ) from None
         except (OSError, ssl.SSLError) as error:
             raise DceError("backend_unreachable", f"no connection to the backend at {where}: {error}") from None
