@@ -31,6 +31,9 @@ WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
 GENERATED_MS = 400_000
 """Longest wait for ten responses of the embedded engine: half a minute on two quiet cores, minutes beside other work."""
 
+SHOWN_MS = 30_000.0
+"""How long a page may take to show what is expected of it, on a machine that does much else: only a failure waits so long."""
+
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
     *("--disable-component-update", "--disable-default-apps", "--disable-sync", "--no-first-run"),
@@ -47,6 +50,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("there is no Chromium: scripts/real_parts.sh installs it")
     if not (STATIC / "index.html").exists():
         pytest.fail("the front-end is not built: make frontend")
+    expect.set_options(timeout=SHOWN_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
