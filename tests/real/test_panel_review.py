@@ -65,9 +65,14 @@ def test_one_glance_says_which_to_take(browser: Browser, tmp_path: Path) -> None
 
 
 def test_judgements_survive_and_reach_other_windows(browser: Browser, tmp_path: Path) -> None:
-    """Shortlisted, rated, noted, made the base; a second window and a reload show it; what is rejected can be hidden."""
+    """Shortlisted, rated, noted, made the base; a window that was open all along shows it, and so does a reload; what is rejected
+    can be hidden."""
     with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:
         answered(page, 3)
+        other = page.context.new_page()
+        other.goto(page.url)
+        other.get_by_role("tab", name="Board").click()
+        expect(other.locator(".board tbody tr")).to_have_count(3)
         tab(page, 2).click()
         page.get_by_role("button", name="Shortlist").click()
         page.get_by_role("button", name="4 of 5").click()
@@ -77,11 +82,9 @@ def test_judgements_survive_and_reach_other_windows(browser: Browser, tmp_path: 
         expect(page.get_by_role("button", name="Base of the next cycle")).to_have_attribute("aria-pressed", "true")
         tab(page, 3).click()
         page.get_by_role("button", name="Reject").click()
-        other = page.context.new_page()
-        other.goto(page.url)
-        other.get_by_role("tab", name="Board").click()
+        page.get_by_role("tab", name="Board").click()
+        expect(other.get_by_label("hide 1 rejected")).to_be_visible()
         for window in (page, other):
-            window.get_by_role("tab", name="Board").click()
             expect(window.get_by_text("clean and short")).to_be_visible()
             window.reload()
             window.get_by_role("tab", name="Board").click()

@@ -120,6 +120,7 @@ function progressed(event: SlotProgress): void {
 function changed(what: string): void {
   if (what === "store") return everything();
   if (what === "counts") return soon.files();
+  if (what === "judgements") return soon.board();
   soon.workspace();
   if (what !== "checks") soon.context();
   if (what === "files") {
