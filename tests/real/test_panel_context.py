@@ -200,6 +200,17 @@ def test_the_prompt_against_the_last_one(browser: Browser, tmp_path: Path) -> No
         expect(page.locator(".cm-insertedLine, .cm-changedLine").first).to_contain_text("edited since")
 
 
+def test_escape_closes_a_dialog_whose_last_button_was_pressed(browser: Browser, tmp_path: Path) -> None:
+    """A decision takes its own button away, and the focus with it; the keyboard still leads out."""
+    with risky(tmp_path) as workspace, opened(browser, workspace) as page:
+        page.get_by_role("button", name="Preview prompt").click()
+        page.get_by_role("button", name="Secrets (1)").click()
+        page.get_by_role("button", name="No secret: allow").click()
+        expect(page.get_by_text("Nothing in this prompt looks like a secret.")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 @pytest.mark.parametrize("size", ["wide", "narrow"])
 @pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
 def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, theme: str, size: str) -> None:

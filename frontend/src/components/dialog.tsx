@@ -1,6 +1,6 @@
 // A modal dialog with a title and a row of buttons; Escape and the outside close it, focus goes back where it was.
 
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 
 interface Props {
@@ -12,6 +12,7 @@ interface Props {
 }
 
 export function Dialog({ title, isOpen, onClose, children, isWide = false }: Props) {
+  useLostEscape(isOpen, onClose);
   return (
     <ModalOverlay
       className="overlay"
@@ -29,4 +30,18 @@ export function Dialog({ title, isOpen, onClose, children, isWide = false }: Pro
       </Modal>
     </ModalOverlay>
   );
+}
+
+/** A button that goes, or is off, when it was pressed takes the focus with it: Escape is then pressed on the page, outside the dialog. */
+function useLostEscape(isOpen: boolean, onClose: () => void): void {
+  useEffect(() => {
+    if (!isOpen) return;
+    const close = (event: KeyboardEvent) => {
+      if (event.key !== "Escape" || event.target !== document.body) return;
+      event.preventDefault(); // what lies below the dialog stays
+      onClose();
+    };
+    document.addEventListener("keydown", close);
+    return () => document.removeEventListener("keydown", close);
+  }, [isOpen, onClose]);
 }
