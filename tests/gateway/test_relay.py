@@ -1,16 +1,19 @@
 """A pass-through stream: the backend's bytes, and an end that is true."""
 
 import asyncio
-from collections import deque
+import itertools
 from collections.abc import Callable
 from typing import cast
 
-from dce.gateway.backends.transport import Exchange
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dce.gateway.backends.transport import KEPT_CHUNKS, Exchange
 from dce.gateway.front.wire import ClientWire
-from dce.gateway.streaming.relay import KEPT_CHUNKS, Relay
+from dce.gateway.streaming.relay import KEPT_PIECES, Relay
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
-from dce.wire.sse import Decoder
+from dce.wire.sse import MAX_EVENT_BYTES, Decoder, comment
 
 
 class Ends:
@@ -23,15 +26,20 @@ class Ends:
         self.calls: list[str] = []
         self.whole_chunks = 0
 
-    def start_through(self, sink: object, send: Callable[[bytes], object], tail: deque[bytes]) -> None:
+        self._chunks: list[bytes] = []
+
+    def start_through(self, sink: object, send: Callable[[bytes], object]) -> None:
         del sink
-        self._through, self._tail = send, tail
+        self._through = send
 
     def whole(self, data: bytes) -> None:
-        """The backend sends one whole chunk, alone."""
+        """The backend sends one whole event, alone."""
         self.whole_chunks += 1
-        self._tail.append(chunk(data))
+        self._chunks.append(chunk(data))
         self._through(chunk(data))
+
+    def last_chunks(self, most: int) -> list[bytes]:
+        return self._chunks[-min(most, KEPT_CHUNKS) :]
 
     def fill(self) -> None:
         """The client's socket takes no more."""
@@ -71,64 +79,82 @@ def test_bytes_are_untouched() -> None:
         relay.end(None)
         assert ends.written == b"data: {\xff}\r\n\r\nevent: x\n"
         assert relay.finished.done()
-        assert relay.frames == 3
+        assert relay.frames == 2
 
     played(scene)
 
 
-def test_a_break_is_said_even_in_the_middle_of_an_event() -> None:
-    """A reader of the stream finds the error as an event of its own, whatever came before."""
+def test_a_break_in_the_middle_of_an_event_leaves_no_half_event() -> None:
+    """What the backend did not finish saying does not reach the client; the error is the next event it sees."""
 
     def scene(relay: Relay, ends: Ends) -> None:
-        relay.data(b"data: {half")
+        relay.data(b"data: whole\r\n\r\ndata: {half")
         relay.end(DceError("stream_interrupted", "broke"))
-        relay.end(DceError("stream_interrupted", "twice"))
-        last = Decoder().feed(ends.written)
-        assert '"broke"' in last[1].data
-        assert '"r1"' in last[1].data
+        first, error = Decoder().feed(ends.written)
+        assert first.data == "whole"
+        assert '"broke"' in error.data
+        assert '"r1"' in error.data
         assert relay.finished.done()
 
     played(scene)
 
 
-def test_heartbeats_come_between_events_only() -> None:
-    """A comment never falls into an event that is half sent."""
+@given(
+    blanks=st.lists(st.sampled_from([b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\r"]), min_size=1, max_size=8), data=st.data()
+)
+def test_events_go_on_whole(blanks: list[bytes], data: st.DataObject) -> None:
+    """Cut anywhere and with any line ends, a client has only whole events at every moment, in the end all of them."""
+    raw = b"".join(b"event: m\ndata: %d" % at + blank for at, blank in enumerate(blanks))
+    cuts = data.draw(st.sets(st.integers(1, len(raw) - 1)))
 
     def scene(relay: Relay, ends: Ends) -> None:
-        relay.heartbeat()
-        assert ends.written.startswith(b":")
-        before = ends.written
-        relay.data(b"data: half")
-        relay.heartbeat()
-        assert ends.written == before + b"data: half"
-        relay.data(b"\n\n")
-        relay.heartbeat()
-        assert ends.written.count(b": keep-alive") == 2
+        edges = [0, *sorted(cuts), len(raw)]
+        for begin, end in itertools.pairwise(edges):
+            relay.data(raw[begin:end])
+            assert raw.startswith(ends.written)
+            assert not ends.written or ends.written.endswith((b"\n\n", b"\n\r\n", b"\r\r"))
+            assert relay.is_holding is (len(ends.written) < end)
+        relay.end(None)
+        assert ends.written == raw
 
     played(scene)
 
 
-def test_whole_chunks_go_on_as_they_are() -> None:
-    """A chunk that comes alone keeps its framing; whether it ended an event is known, whatever its line ends are."""
+def test_an_end_without_a_blank_line_loses_nothing() -> None:
+    """A backend that ends well has said what it meant to, also when the last line has no end."""
 
     def scene(relay: Relay, ends: Ends) -> None:
-        relay.data(b"data: first\n\n")
-        relay.start()
-        for event, is_whole in (
-            (b"data: a\n\n", True),
-            (b"data: b\r\n", False),
-            (b"\r\n", False),
-            (b"c\r\n\r\n", True),
-        ):
-            ends.whole(event)
-            before = ends.written
-            relay.heartbeat()
-            assert (ends.written != before) is is_whole
-        relay.data(b"data: half")
-        before = ends.written
+        relay.data(b"data: first\n\ndata: last")
+        relay.end(None)
+        assert ends.written == b"data: first\n\ndata: last"
+
+    played(scene)
+
+
+def test_an_event_without_an_end_is_a_fault_of_the_backend() -> None:
+    """What is kept for an event's end is bounded: then the stream ends with an error, and the backend's request is closed."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        for _ in range(MAX_EVENT_BYTES // (1 << 20) + 1):
+            relay.data(b"x" * (1 << 20))
+        assert ends.calls == ["abort"]
+        assert relay.error is not None
+        assert relay.error.code == "backend_error"
+        assert '"backend_error"' in Decoder().feed(ends.written)[0].data
+
+    played(scene)
+
+
+def test_heartbeats_come_between_events() -> None:
+    """A comment may come at any time: the client has no event that is half sent."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
         relay.heartbeat()
-        assert ends.written == before
-        assert relay.frames == 6
+        assert ends.written == comment("keep-alive")
+        relay.data(b"data: half")
+        relay.heartbeat()
+        relay.data(b"\n\n")
+        assert ends.written == 2 * comment("keep-alive") + b"data: half\n\n"
 
     played(scene)
 
@@ -182,8 +208,13 @@ def test_the_end_is_kept() -> None:
         relay.data(b"data: usage\n\ndata: [DONE]\n\n")
         relay.end(None)
         assert began == relay.first_at is not None
-        assert relay.tail.startswith(b"data: %d\n\n" % (101 - KEPT_CHUNKS))
-        assert relay.tail.endswith(b"data: 99\n\ndata: usage\n\ndata: [DONE]\n\n")
+        assert (
+            relay.tail
+            == b"data: first\n\n"
+            + b"".join(b"data: %d\n\n" % at for at in range(100 - KEPT_CHUNKS, 100))
+            + b"data: usage\n\ndata: [DONE]\n\n"
+        )
+        assert len(relay.tail.split(b"\n\n")) <= KEPT_PIECES + 1
         assert relay.frames == 103
         assert relay.is_over
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dce.gateway.backends.transport import (
+    KEPT_CHUNKS,
     MAX_EARLY_BYTES,
     Address,
     Exchange,
@@ -96,6 +96,7 @@ class Sink:
         self._on_data = on_data
         self.body = b""
         self.ends = 0
+        self.is_holding = False
         self.done: asyncio.Future[DceError | None] = asyncio.get_running_loop().create_future()
 
     def data(self, piece: bytes) -> None:
@@ -311,7 +312,9 @@ def test_a_body_that_breaks_ends_once_with_an_error(body: bytes, code: str) -> N
     played(answering(OK + body, then_close=True), scene)
 
 
-TEXTS = st.sampled_from([b"data: x\n\n", b"a", b"\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n", b"y" * 300, b"z" * 5000])
+TEXTS = st.sampled_from(
+    [b"data: x\n\n", b"w\r\n\r\n", b"\n", b"a", b"\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n", b"y" * 300, b"z" * 5000]
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -340,12 +343,11 @@ def test_a_body_is_the_same_however_it_is_cut(
             sink.body += rest[:-2]
 
         exchange.data_received(CHUNKED)
-        tail = deque[bytes](maxlen=3)
-        exchange.start_through(sink, take, tail) if is_framed else exchange.start(sink)
+        exchange.start_through(sink, take) if is_framed else exchange.start(sink)
         for begin, end in itertools.pairwise(at):
             exchange.data_received(raw[begin:end])
         assert (sink.body, sink.ends) == (b"".join(texts), 0)
-        assert list(tail) == chunks[-3:]
+        assert exchange.last_chunks() == chunks[-KEPT_CHUNKS:]
         exchange.data_received(b"0\r\n\r\n")
         assert (sink.body, await sink.done) == (b"".join(texts), None)
 
@@ -359,14 +361,39 @@ def test_the_usual_chunks_skip_the_parser() -> None:
         exchange = Exchange(Transport(PATIENT), Address(scheme="http", host="h", port=1))
         sink, chunks = Sink(), list[bytes]()
         exchange.data_received(CHUNKED)
-        exchange.start_through(sink, chunks.append, deque(maxlen=3))
-        for text in (b"one", b"two", b"three"):
+        exchange.start_through(sink, chunks.append)
+        for text in (b"one\n\n", b"two\n\n", b"three\r\n\r\n"):
             exchange.data_received(chunk(text))
-        exchange.data_received(chunk(b"four") + b"0\r\n\r\n")
-        assert chunks == [chunk(b"two"), chunk(b"three")]
+        exchange.data_received(chunk(b"four\n\n") + b"0\r\n\r\n")
+        assert chunks == [chunk(b"two\n\n"), chunk(b"three\r\n\r\n")]
         assert exchange.whole_chunks == 2
-        assert sink.body == b"onefour"
+        assert sink.body == b"one\n\nfour\n\n"
         assert await sink.done is None
+
+    asyncio.run(run())
+
+
+class Holding(Sink):
+    """Keeps the beginning of an event until its end is there."""
+
+    def data(self, piece: bytes) -> None:
+        super().data(piece)
+        self.is_holding = not self.body.endswith(b"\n\n")
+
+
+def test_a_chunk_that_does_not_end_an_event_goes_to_the_sink() -> None:
+    """Only whole events go past it; and nothing does while it holds the beginning of one, however the next chunk ends."""
+
+    async def run() -> None:
+        exchange = Exchange(Transport(PATIENT), Address(scheme="http", host="h", port=1))
+        sink, chunks = Holding(), list[bytes]()
+        exchange.data_received(CHUNKED)
+        exchange.start_through(sink, chunks.append)
+        for text in (b"one\n\n", b"tw", b"\n", b"o\n\n", b"three\n\n", b"four\n\n"):
+            exchange.data_received(chunk(text))
+        assert sink.body == b"one\n\ntw\no\n\n"
+        assert chunks == [chunk(b"three\n\n"), chunk(b"four\n\n")]
+        exchange.abort()
 
     asyncio.run(run())
 

@@ -1,15 +1,14 @@
 """HTTP/1.1 to the backends: asyncio protocols, llhttp for the parsing, pooled connections. The gateway's only way out.
 
 The streaming path is callbacks, bytes in and bytes out: `Exchange.start(sink)` has every piece of the body handed to
-`sink.data` from the socket's own callback, with no task switch between. The usual piece is exactly one chunk (chunks.py):
-it goes past the parser, which stays between two chunks, where it was. Nothing here knows what the bytes mean.
+`sink.data` from the socket's own callback, with no task switch between. The usual piece is exactly one chunk (chunks.py) that
+ends with a blank line, as events do: it goes past the parser, which stays between two chunks, where it was.
 Invariant: `sink.end` is called exactly once for a started exchange, unless it is aborted by us.
 """
 
 import asyncio
 import math
 import ssl
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -20,9 +19,13 @@ import msgspec
 from dce.wire.chunks import CHUNK_HEADS, MAX_WHOLE_CHUNK
 from dce.wire.errors import DceError
 
-IDLE_CONNECTION_S = 4.0
-"""How long a pooled connection may rest: vLLM closes its side after 5 s."""
-MAX_IDLE_CONNECTIONS = 64
+IDLE_CONNECTION_S = 30.0
+"""How long a pooled connection may rest. vLLM closes its side after 5 s, which is noticed; what forgets connections without a
+word (firewalls, address translation) does so after minutes."""
+MAX_IDLE_CONNECTIONS = 256
+KEPT_CHUNKS = 4
+"""Of the chunks that went past the parser, how many are kept (a power of two): the last reason, the usage and the end of a stream
+come in up to three."""
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Longest answer collected whole (`Exchange.read`): a non-streamed completion with twenty long choices fits."""
 IDLE_LOOKS = 8
@@ -65,6 +68,13 @@ class Sink(Protocol):
         """The body is complete (None) or broke."""
 
 
+class EventSink(Sink, Protocol):
+    """A sink that takes whole events only, and keeps the beginning of one until the rest is there."""
+
+    is_holding: bool
+    """It keeps some: what comes next must come to the sink."""
+
+
 class Exchange(asyncio.Protocol):
     """One connection to a backend, carrying one exchange at a time."""
 
@@ -86,10 +96,13 @@ class Exchange(asyncio.Protocol):
         self._on_piece: Callable[[bytes], object] | None = None
         self._on_whole_chunk: Callable[[bytes], object] | None = None
         """`_on_piece` while the parser stands between two chunks, else None."""
-        self._tail: deque[bytes] | None = None
+        self._holder: EventSink | None = None
+        """The sink of a body whose chunks go past it."""
         self._has_chunk_ended = False
         self.whole_chunks = 0
         """How many chunks went past the parser."""
+        self._kept: list[bytes] | None = None
+        """The last of them with their framing, each at its number modulo KEPT_CHUNKS."""
         self._seen_chunks = 0
         self._pieces: list[bytes] = []
         self._is_complete = False
@@ -105,15 +118,24 @@ class Exchange(asyncio.Protocol):
 
     def start(self, sink: Sink) -> None:
         """Hands the body to `sink`, beginning with what has already arrived."""
-        self._begin(sink, sink.data, None)
+        self._begin(sink, sink.data)
 
-    def start_through(self, sink: Sink, send: Callable[[bytes], object], tail: deque[bytes]) -> None:
-        """As `start`, but what comes as exactly one chunk goes to `send` and not to the sink, with its framing: from socket to
-        socket in one call. The last few of them are put into `tail`."""
-        self._begin(sink, send, tail)
+    def start_through(self, sink: EventSink, send: Callable[[bytes], object]) -> None:
+        """As `start`, but what comes as exactly one chunk that ends an event goes to `send` and not to the sink, with its framing:
+        from socket to socket in one call, unless the sink holds the beginning of that event."""
+        self._holder, self._kept = sink, [b""] * KEPT_CHUNKS
+        self._begin(sink, send)
 
-    def _begin(self, sink: Sink, on_piece: Callable[[bytes], object], tail: deque[bytes] | None) -> None:
-        self._sink, self._on_piece, self._tail = sink, on_piece, tail
+    def last_chunks(self, most: int = KEPT_CHUNKS) -> list[bytes]:
+        """The last of the chunks that went past the sink, with their framing, oldest first; at most KEPT_CHUNKS."""
+        last, kept = self.whole_chunks, self._kept
+        if kept is None:
+            return []
+        first = last - min(most, last, KEPT_CHUNKS) + 1
+        return [kept[number % KEPT_CHUNKS] for number in range(first, last + 1)]
+
+    def _begin(self, sink: Sink, on_piece: Callable[[bytes], object]) -> None:
+        self._sink, self._on_piece = sink, on_piece
         # A moment that no data can come at: uvloop's clock stands still within a turn, and data may come in this one.
         self._last_data_at = math.nextafter(self._loop.time(), 0)
         self._silent_since = None if self._pieces else self._last_data_at
@@ -127,12 +149,14 @@ class Exchange(asyncio.Protocol):
         before: nobody has seen anything of it, so the request may be sent elsewhere."""
         if not self._has_body:
             self._arrival = self._loop.create_future()
+            patience = self._loop.call_later(patience_s, self._has_arrived)
             try:
-                await asyncio.wait({self._arrival}, timeout=patience_s)
+                await self._arrival
             except asyncio.CancelledError:
                 self.abort()
                 raise
             finally:
+                patience.cancel()
                 self._arrival = None
         if self._failure is not None and not self._pieces:
             raise self._failure
@@ -187,18 +211,22 @@ class Exchange(asyncio.Protocol):
 
     async def send(self, pieces: Sequence[bytes], first_byte_s: float) -> None:
         """Writes a request and waits for the head of its answer."""
-        self._reset()
+        if self._has_any_byte or self._head.done():
+            self._reset()  # the connection had another request before
         assert self._wire is not None
         self._wire.writelines(pieces)
+        patience = self._loop.call_later(first_byte_s, self._head_is_late, first_byte_s)
         try:
-            async with asyncio.timeout(first_byte_s):
-                await self._head
-        except TimeoutError:
-            self.abort()
-            raise DceError("backend_timeout", f"the backend sent nothing for {first_byte_s:g} s") from None
+            await self._head
         except asyncio.CancelledError:
             self.abort()
             raise
+        finally:
+            patience.cancel()
+
+    def _head_is_late(self, first_byte_s: float) -> None:
+        self.abort()
+        self._fail(DceError("backend_timeout", f"the backend sent nothing for {first_byte_s:g} s"))
 
     # -- asyncio.Protocol ---------------------------------------------------------------------------------------------
 
@@ -214,13 +242,13 @@ class Exchange(asyncio.Protocol):
             # Slices are compared: CPython 3.11's `startswith` and `endswith` take longer to read their arguments.
             head = CHUNK_HEADS[len(data)]
             size = len(head)
-            if data[:size] == head and data[-2:] == b"\r\n":
-                self.whole_chunks += 1
-                tail = self._tail
-                if tail is None:
+            if data[:size] == head and (data[-4:] == b"\n\n\r\n" or data[-6:] == b"\r\n\r\n\r\n"):
+                count = self.whole_chunks = self.whole_chunks + 1
+                kept = self._kept
+                if kept is None:
                     take(data[size:-2])
                 else:
-                    tail.append(data)
+                    kept[count % KEPT_CHUNKS] = data
                     take(data)
                 return
         self._parse(data)
@@ -237,7 +265,9 @@ class Exchange(asyncio.Protocol):
             return
         self._deliver()
         # Half a chunk's head leaves the parser's word on the last chunk standing; but it cannot end with CRLF.
-        self._on_whole_chunk = self._on_piece if self._has_chunk_ended and data.endswith(b"\r\n") else None
+        is_between = self._has_chunk_ended and data.endswith(b"\r\n")
+        is_held = self._holder is not None and self._holder.is_holding
+        self._on_whole_chunk = self._on_piece if is_between and not is_held else None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_idle_timer()
@@ -285,8 +315,8 @@ class Exchange(asyncio.Protocol):
     def _deliver(self) -> None:
         """One call of the sink per wake-up, however many chunks the wake-up brought."""
         if self._sink is None:
-            if self._arrival is not None and not self._arrival.done() and self._has_body:
-                self._arrival.set_result(None)
+            if self._has_body:
+                self._has_arrived()
             if sum(map(len, self._pieces)) > MAX_EARLY_BYTES:
                 self.pause()
             return
@@ -302,6 +332,11 @@ class Exchange(asyncio.Protocol):
                 self.resume()  # a client that was slow at the end leaves no deaf connection to the next one
                 self._owner.give_back(self._address, self, keep=self._is_kept_alive)
 
+    def _has_arrived(self) -> None:
+        """Whoever waits for the body's beginning waits no longer."""
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
     @property
     def _has_body(self) -> bool:
         """Whether there is something to hand on: bytes, or the end."""
@@ -309,7 +344,7 @@ class Exchange(asyncio.Protocol):
 
     def _let_go(self) -> None:
         """The sink hears nothing more."""
-        self._sink = self._on_piece = self._on_whole_chunk = self._tail = None
+        self._sink = self._holder = self._on_piece = self._on_whole_chunk = None
         self._stop_idle_timer()
 
     def _fail(self, error: DceError) -> None:
