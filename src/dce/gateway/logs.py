@@ -24,6 +24,7 @@ CLOSE_S = 2.0
 """Longest wait for a stream that takes nothing when the process ends."""
 
 _OURS = ("dce.gateway", "uvicorn")
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 class JsonLines(logging.Formatter):
@@ -38,7 +39,7 @@ class JsonLines(logging.Formatter):
             line["request_id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, separators=(",", ":"), default=str).replace("\x7f", "\\u007f")
+        return _encode(line).replace("\x7f", "\\u007f")
 
 
 class WaitingLines(logging.Handler):

@@ -158,6 +158,8 @@ class FairQueue:
 
     def begin_next(self) -> Place | None:
         """The request whose turn it is begins; None when nobody can."""
+        if not self._waiting:
+            return None
         full: set[frozenset[str]] = set()
         for line in sorted(self._waiting.values(), key=lambda line: (max(line.tag, self._virtual), line.oldest())):
             pools = self._pools(line.model)

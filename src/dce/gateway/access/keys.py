@@ -76,6 +76,8 @@ class KeyStore:
         """By a secret's digest its key, and for a replaced secret its end."""
         self._by_id: dict[str, Key] = {}
         """By id every key, revoked and expired ones too: what a waiting request's key has become."""
+        self._salts: dict[str, str] = {}
+        """By id of those that have asked; a salt never changes."""
 
     def close(self) -> None:
         """Closes the database."""
@@ -168,7 +170,10 @@ class KeyStore:
 
     def cache_salt(self, key: Key) -> str:
         """What keeps a key's prompts apart in a backend's prefix cache: nobody can guess another's, nor the key from it."""
-        return hmac.digest(self._pepper, b"cache salt of " + key.id.encode(), "sha256").hex()
+        salt = self._salts.get(key.id)
+        if salt is None:
+            salt = self._salts[key.id] = hmac.digest(self._pepper, b"cache salt of " + key.id.encode(), "sha256").hex()
+        return salt
 
     def _only_live(self, name_or_id: str) -> Key:
         live = self._live(name_or_id)

@@ -14,7 +14,7 @@ from dce.gateway.backends.upstream import Upstream
 def pools_of(model: str, upstreams: Sequence[Upstream]) -> list[Pool]:
     """The pools of a model with a known size, each within the next. Backends come and go: ask each time."""
     up = [upstream for upstream in upstreams if upstream.is_up]
-    serving = [upstream for upstream in up if model in _models((upstream,))]
+    serving = [upstream for upstream in up if upstream.serves(model)]
     groups = [serving]
     if 0 < len(serving) < len(up) and len(around := _connected(serving, up)) > len(serving):
         groups.append(around)

@@ -30,6 +30,7 @@ ATTACHMENT_TEXT_BYTES = 4096
 TEMPLATE_SWITCHES = frozenset({"enable_thinking", "thinking", "reasoning_effort"})
 """What may be said to a chat template: anything else can replace the template or loop in it (CVE-2025-62426)."""
 
+_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS = ("logit_bias", "bad_words", "allowed_token_ids", "stop_token_ids", "stop")
 _REFUSED_STRUCTURES = ("regex", "structural_tag")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
@@ -48,7 +49,7 @@ def check_unique(body: bytes, fields: Mapping[str, Any]) -> None:
 
     In the two usual spellings the length alone proves it; only other spellings are parsed a second time.
     """
-    raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    raw = _fields_of.decode(body)
     compact = 2 + sum(len(msgspec.json.encode(name)) + 1 + len(memoryview(value)) for name, value in raw.items())
     compact += max(0, len(raw) - 1)
     if len(body) in (compact, compact + len(raw) + max(0, len(raw) - 1)):

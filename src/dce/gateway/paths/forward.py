@@ -1,9 +1,8 @@
 """The pass-through: an OpenAI request to the backend that serves its model, answered byte for byte; models and token counts."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 from dce.gateway.access.admission import Admission, Demand
 from dce.gateway.backends.catalog import Catalog
@@ -25,6 +24,8 @@ from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.relay import Relay
 from dce.gateway.streaming.tail import Tail, read_tail
 from dce.wire.errors import DceError
+
+_Done = TypeVar("_Done")
 
 
 class Forwarder:
@@ -70,8 +71,7 @@ class Forwarder:
         passed = _Passed()
         deadline = _Deadline(self._settings.total_timeout_s)
         try:
-            async with deadline.kept():
-                exchange = await attempts.open(lambda upstream: self._send(account, ask, model, upstream))
+            exchange = await deadline.keep(attempts.open(lambda upstream: self._send(account, ask, model, upstream)))
             if _is_stream(exchange):
                 passed.relay = Relay(exchange, request.wire, request.id, request.dialect)
                 await self._relay_events(request, exchange.status, passed.relay, deadline)
@@ -80,8 +80,7 @@ class Forwarder:
             elif request.is_started:
                 raise DceError("backend_error", "the backend answered a stream's request without a stream")
             else:
-                async with deadline.kept():
-                    passed.body = await self._whole(exchange, attempts)
+                passed.body = await deadline.keep(self._whole(exchange, attempts))
                 await request.answer(exchange.status, passed.body)
         except DceError as error:
             passed.fault = error
@@ -172,12 +171,11 @@ class _Deadline:
         self.total_s = total_s
         self.at = asyncio.get_running_loop().time() + total_s
 
-    @contextlib.asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
-        """Interrupts the block at the deadline: backend_timeout."""
+    async def keep(self, work: Awaitable[_Done]) -> _Done:
+        """Does the work, but interrupts it at the deadline: backend_timeout."""
         try:
             async with asyncio.timeout_at(self.at):
-                yield
+                return await work
         except TimeoutError:
             raise ran_too_long(self.total_s) from None
 
