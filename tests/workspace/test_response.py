@@ -169,3 +169,11 @@ def test_rates_of_a_running_response_need_the_time() -> None:
     assert (running.elapsed_at(6.0), running.tokens_per_s_at(7.0)) == (5.0, 2.0)
     assert running.tokens_per_s_at(2.0) is None
     assert Response(generation=1, slot=1, version=1).elapsed_at(5.0) is None
+
+
+@pytest.mark.parametrize(("ended_at", "rate"), [(2.0, None), (2.19, None), (2.5, 20.0)])
+def test_what_came_at_once_has_no_speed(ended_at: float, rate: float | None) -> None:
+    """Ten tokens in practically no time say nothing of how quickly a model writes."""
+    tokens = Tokens(answer=10)
+    ended = Response(generation=1, slot=1, version=1, first_token_at=2.0, ended_at=ended_at, tokens=tokens)
+    assert ended.tokens_per_s == rate

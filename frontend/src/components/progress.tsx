@@ -38,7 +38,7 @@ export function Figures({ progress }: { progress: SlotProgress }) {
     <span className="figures">
       {position !== null && <span>{text.progress.place(position)}</span>}
       <span>{text.progress.tokens(tokensOf(progress.tokens))}</span>
-      <span>{rate(progress.tokens_per_s)}</span>
+      {ttft !== null && <span title={progress.tokens_per_s === null ? text.progress.noRate : undefined}>{rate(progress.tokens_per_s)}</span>}
       {ttft !== null && <span title={text.progress.ttftTitle}>{text.progress.ttft(seconds(ttft))}</span>}
       <Timer progress={progress} />
     </span>

@@ -16,7 +16,8 @@ export const tokensOf = (tokens: Tokens) => (tokens.exact ? "" : "≈") + number
 export const seconds = (value: number | null) =>
   value === null ? "" : value < 100 ? `${value.toFixed(1)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
 
-export const rate = (value: number | null) => (value === null ? "" : `${value < 10 ? value.toFixed(1) : Math.round(value)} tok/s`);
+/** Tokens a second; without a time worth the name there is none. */
+export const rate = (value: number | null) => (value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} tok/s`);
 
 /** A time in a record: the day with it, unless that is today. */
 export const moment = (time: number) => {

@@ -21,6 +21,7 @@ export const progress = {
   place: (position: number) => (position <= 1 ? "next in the queue" : `place ${number(position)} in the queue`),
   ttft: (time: string) => `TTFT ${time}`,
   ttftTitle: "Time to the first token",
+  noRate: "It all came at once: there is no speed to tell",
   together: (speed: string) => `${speed} together`,
   sure: "Sure?",
   responses: "Responses",

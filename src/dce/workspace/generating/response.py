@@ -49,6 +49,9 @@ FINISHES: Mapping[str, Status] = {
 }
 """What a finish_reason says; any other reason is the model's own and means complete."""
 
+LEAST_TIMED_S = 0.2
+"""Below this many seconds from the first token there is no speed: what arrives in one burst was not generated in that time."""
+
 
 class IllegalTransition(RuntimeError):
     """A fault of ours: a response was asked to go where its state does not lead."""
@@ -96,7 +99,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Tokens a second from the first token to the end; None while it runs (see `tokens_per_s_at`)."""
+        """Tokens a second from the first token to the end; None while it runs, or too short a time (see `tokens_per_s_at`)."""
         return self.tokens_per_s_at(None)
 
     def elapsed_at(self, now: float | None) -> float | None:
@@ -104,9 +107,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         return _between(self.started_at, self.ended_at if self.ended_at is not None else now)
 
     def tokens_per_s_at(self, now: float | None) -> float | None:
-        """Tokens a second from the first token to the end, or to `now` while it runs."""
+        """Tokens a second from the first token to the end, or to `now` while it runs; None below `LEAST_TIMED_S`."""
         seconds = _between(self.first_token_at, self.ended_at if self.ended_at is not None else now)
-        return self.tokens.total / seconds if seconds else None
+        return self.tokens.total / seconds if seconds is not None and seconds >= LEAST_TIMED_S else None
 
 
 def _between(start: float | None, end: float | None) -> float | None:
