@@ -87,6 +87,7 @@ def test_stopping_waits_for_streams_within_its_time(make_chain: Callable[..., Ch
     with chain.stream(n=3) as answer:
         answer.until(lambda seen: len(seen.choices) == 3)
         chain.server._server.should_exit = True
+        chain.server._server.look()
         answer.rest()
     assert answer.is_done
     assert answer.ends() == {index: ["stop"] for index in range(3)}

@@ -24,6 +24,8 @@ from dce.wire.errors import DceError
 BACKLOG = 2048
 KEEP_ALIVE_S = 60
 START_TIMEOUT_S = 30.0
+TICK_S, DRAINING_TICK_S = 1.0, 0.1
+"""How often it is looked at whether the server should end, if nobody says so."""
 GC_THRESHOLDS = (10_000, 20, 20)
 """A request makes some hundred objects that end with it: at CPython's own 700 the collector looks at those of requests that still
 run, time and again. A collection takes half a millisecond at most, as seldom as every fifty requests."""
@@ -84,6 +86,7 @@ class GatewayServer:
     def stop(self) -> None:
         """Ends it; open streams are closed after the shutdown timeout."""
         self._server.should_exit = True
+        self._server.look()
         if self._thread is not None:
             self._thread.join()
 
@@ -104,7 +107,30 @@ class GatewayServer:
         self.stop()
 
 
-class _AdminServer(uvicorn.Server):
+class _QuietServer(uvicorn.Server):
+    """uvicorn's, which looks ten times a second whether it should end, so that an idle gateway is never at rest: this one looks once
+    a second (it renews the Date header then) and when it is told to."""
+
+    tick_s = TICK_S
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Until `on_tick` says that it is over."""
+        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        while not await self.on_tick(0):
+            self._told.clear()
+            timer = self._loop.call_later(self.tick_s, self._told.set)
+            await self._told.wait()
+            timer.cancel()
+
+    def look(self) -> None:
+        """Something may have ended it. From any thread, also from a signal's handler."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended with the server
+                self._loop.call_soon_threadsafe(self._told.set)
+
+
+class _AdminServer(_QuietServer):
     """The second listener. It lives in the first one's loop and leaves the signals to it."""
 
     @contextlib.contextmanager
@@ -113,7 +139,7 @@ class _AdminServer(uvicorn.Server):
         yield
 
 
-class _Server(uvicorn.Server):
+class _Server(_QuietServer):
     """The public listener; starts and stops the admin listener with itself, drains at the first signal."""
 
     def __init__(
@@ -135,8 +161,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: ends when draining is over."""
+        """Ends when draining is over; that is looked at more often."""
         drain = self._gateway.drain
+        self.tick_s = DRAINING_TICK_S if drain.is_on else TICK_S
         if drain.is_over(is_idle=self._gateway.is_idle):
             self.config.timeout_graceful_shutdown = int(drain.left_s)
             self.should_exit = True
@@ -149,18 +176,20 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         if self._admin is not None and self._admin_task is not None:
             self._admin.should_exit = self._admin.force_exit = True
+            self._admin.look()
             await self._admin_task
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal lets what runs finish, the second does not wait for it, a third not even for good-byes. None is raised
         again afterwards, as uvicorn would: the process ends by itself, its last lines and rows written."""
         del sig, frame
-        if not self._gateway.drain.is_on:
+        if self._gateway.drain.is_on:
+            self.force_exit = self.should_exit
+            self.config.timeout_graceful_shutdown = 0
+            self.should_exit = True
+        else:
             self._gateway.drain.begin()
-            return
-        self.force_exit = self.should_exit
-        self.config.timeout_graceful_shutdown = 0
-        self.should_exit = True
+        self.look()
 
 
 def _nobody(_code: str) -> None:
