@@ -1,14 +1,20 @@
 """Prometheus metrics: what happened is counted when it happens, what is so now is read when it is asked for.
 
+The counts are plain numbers of the loop's thread; the library's own counters, made for any number of threads, would take a tenth of a
+small request's time. Names, label rules and the text format are the library's.
+
 Labels have few values whatever comes in: route patterns instead of paths, names of models and backends that we know. One registry a
 gateway, none for the process, so that several gateways fit in one.
 """
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dce.gateway.accounting.ledger import Entry
@@ -40,41 +46,72 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     """Room on the disk of the data folder."""
 
 
+class _Count(Collector):
+    """How often something happened, by the values of its labels."""
+
+    def __init__(self, registry: CollectorRegistry, name: str, help_text: str, *labels: str) -> None:
+        self._name, self._help, self._labels = f"dce_gateway_{name}", help_text, labels
+        self.of: Counter[tuple[str, ...]] = Counter()
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(self._name, self._help, labels=self._labels)
+        for values, count in self.of.items():
+            family.add_metric(values, count)
+        yield family
+
+
+class _Spread(Collector):
+    """How long something took: a histogram over `bounds`, in seconds."""
+
+    def __init__(self, registry: CollectorRegistry, name: str, help_text: str, bounds: Sequence[float]) -> None:
+        self._name, self._help, self._bounds = f"dce_gateway_{name}_seconds", help_text, bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+        registry.register(self)
+
+    def note(self, seconds: float) -> None:
+        """It took that long once more."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        names = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        buckets = list(zip(names, accumulate(self._counts), strict=True))
+        yield HistogramMetricFamily(self._name, self._help, buckets=buckets, sum_value=self._sum)
+
+
 class Metrics:
     """The metrics of one gateway. The loop's thread only."""
 
     def __init__(self) -> None:
-        self._registry = _Registry()
+        self._registry = registry = CollectorRegistry(auto_describe=False)
         self._models: set[str] = set()
-        self._requests = self._counter("requests", "Requests answered, by route and HTTP status", "route", "code")
-        self._refused = self._counter(
-            "refused", "Requests refused before they had a route: no clean HTTP, too large a head, too slow", "code"
+        self._requests = _Count(registry, "requests", "Requests answered, by route and HTTP status", "route", "code")
+        self._refused = _Count(
+            registry,
+            "refused",
+            "Requests refused before they had a route: no clean HTTP, too large a head, too slow",
+            "code",
         )
-        self._retries = self._counter(
-            "retries", "Requests sent again, by the backend that failed and where they went", "backend", "to"
+        self._retries = _Count(
+            registry, "retries", "Requests sent again, by the backend that failed and where they went", "backend", "to"
         )
-        self._errors = self._counter("errors", "Errors told to clients, by error code", "code")
-        self._tokens = self._counter("tokens", "Tokens of responses that have ended", "kind", "model")
-        self._responses = self._counter("responses", "Responses that have ended", "outcome")
-        self._cancelled = self._counter("cancelled", "Responses that ended before the model ended them", "by")
-        self._ttft = Histogram(
-            "dce_gateway_ttft_seconds",
-            "From a request's arrival to the first frame of each of its responses",
-            registry=self._registry,
-            buckets=_TTFT_S,
+        self._errors = _Count(registry, "errors", "Errors told to clients, by error code", "code")
+        self._tokens = _Count(registry, "tokens", "Tokens of responses that have ended", "kind", "model")
+        self._responses = _Count(registry, "responses", "Responses that have ended", "outcome")
+        self._cancelled = _Count(registry, "cancelled", "Responses that ended before the model ended them", "by")
+        self._ttft = _Spread(
+            registry, "ttft", "From a request's arrival to the first frame of each of its responses", _TTFT_S
         )
-        self._overhead = Histogram(
-            "dce_gateway_overhead_seconds",
+        self._overhead = _Spread(
+            registry,
+            "overhead",
             "From a request's whole body to its way to a backend, waiting in the queue not counted",
-            registry=self._registry,
-            buckets=_OVERHEAD_S,
+            _OVERHEAD_S,
         )
-
-        self._queued = Histogram(
-            "dce_gateway_queue_seconds",
-            "How long requests that went to a backend had waited for their turn",
-            registry=self._registry,
-            buckets=_TTFT_S,
+        self._queued = _Spread(
+            registry, "queue", "How long requests that went to a backend had waited for their turn", _TTFT_S
         )
 
     def watch(self, now: Now) -> None:
@@ -83,43 +120,40 @@ class Metrics:
 
     def request_ended(self, route: str, status: int, error_code: str = "") -> None:
         """A request was answered. `route` is a pattern of the table, or empty for a path that has none."""
-        self._requests.labels(route or OTHER, str(status)).inc()
+        self._requests.of[route or OTHER, str(status)] += 1
         if error_code:
-            self._errors.labels(error_code).inc()
+            self._errors.of[error_code,] += 1
 
     def request_refused(self, error_code: str) -> None:
         """What a client sent was refused before it was a request with a route; `request_ended` does not know of it."""
-        self._refused.labels(error_code).inc()
+        self._refused.of[error_code,] += 1
 
     def request_retried(self, failed: Upstream, to: Upstream) -> None:
         """A request that a backend failed goes to another one, or to the same once more."""
-        self._retries.labels(failed.url, "same" if to is failed else "other").inc()
+        self._retries.of[failed.url, "same" if to is failed else "other"] += 1
 
     def request_sent(self, overhead_s: float, queued_s: float) -> None:
         """A request is on its way to a backend."""
-        self._overhead.observe(overhead_s)
-        self._queued.observe(queued_s)
+        self._overhead.note(overhead_s)
+        self._queued.note(queued_s)
 
     def responses_ended(self, entries: Sequence[Entry]) -> None:
         """Responses have ended and stand in the ledger."""
         for entry in entries:
-            self._responses.labels(entry.outcome).inc(entry.responses)
+            self._responses.of[entry.outcome,] += entry.responses
             if entry.ended_by != "model":
-                self._cancelled.labels(entry.ended_by).inc(entry.responses)
+                self._cancelled.of[entry.ended_by,] += entry.responses
             if entry.ttft_s is not None:
-                self._ttft.observe(entry.ttft_s)
+                self._ttft.note(entry.ttft_s)
             model = self._model(entry.model)
             counts = (entry.prompt_tokens, entry.cached_tokens, entry.thinking_tokens, entry.completion_tokens)
             for kind, tokens in zip(("prompt", "cached", "thinking", "completion"), counts, strict=True):
                 if tokens:
-                    self._tokens.labels(kind, model).inc(tokens)
+                    self._tokens.of[kind, model] += tokens
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self._registry)
-
-    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(f"dce_gateway_{name}", help_text, labels, registry=self._registry)
 
     def _model(self, name: str) -> str:
         if name not in self._models:
@@ -127,15 +161,6 @@ class Metrics:
                 return OTHER
             self._models.add(name)
         return name
-
-
-class _Registry(CollectorRegistry):
-    """Without the times at which counters were made: a series for each, which nobody asks for."""
-
-    def collect(self) -> Iterable[Metric]:
-        for metric in super().collect():
-            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
-            yield metric
 
 
 class _Moment(Collector):
