@@ -225,6 +225,7 @@ SCREENS: dict[str, Screen] = {
     "start": Screen("fresh", "#c1", GENERATE, "body"),
     "start-narrow": Screen("fresh", "#c1", GENERATE, size=NARROW),
     "board": Screen("recorded", "#c1/g1", BOARD, ".responses, .steps"),
+    "folded": Screen("recorded", "#c1/g1", BOARD, ".cycle"),
     "board-narrow": Screen("recorded", "#c1/g1", BOARD, ".responses", size=NARROW),
     "response": Screen("answered", "#c1/g1/r2", ACCEPT, PANEL),
     "cut": Screen("answered", "#c1/g1/r3", shows("group", "View"), PANEL),

@@ -66,3 +66,29 @@ def test_a_response_that_waits_shows_that_time_passes(browser: Browser, tmp_path
         page.get_by_role("button", name="Stop all").click()
         wait_for_end(page)
         assert {response.status for response in workspace.responses(1)} == {"stopped"}
+
+
+def test_the_cycles_texts_fold_away_for_the_responses(browser: Browser, tmp_path: Path) -> None:
+    """Once there are responses the texts are one line, which keys open and close; what is open stays open through a reload, until Generate."""
+    with scripted(tmp_path, AnsweringProvider([Line()])) as workspace, opened(browser, workspace) as page:
+        fold, words = page.locator("#cycle-fold"), page.get_by_label("What should change")
+        expect(words).to_be_visible()
+        expect(fold).to_be_hidden()
+        words.focus()
+        page.keyboard.press("Control+Enter")
+        expect(fold).to_have_attribute("aria-expanded", "false")
+        expect(fold).to_contain_text(workspace.cycles.get(1).context[:20])
+        expect(words).to_be_hidden()
+        wait_for_end(page)
+        page.get_by_role("tab", name="Board").focus()
+        page.keyboard.press("c")
+        expect(words).to_be_focused()
+        page.reload()
+        expect(words).to_be_visible()
+        fold.press("Enter")
+        expect(words).to_be_hidden()
+        expect(fold).to_be_focused()
+        page.get_by_role("button", name="Step 3: Cycle").click()
+        expect(words).to_be_focused()
+        page.keyboard.press("Control+Enter")
+        expect(words).to_be_hidden()

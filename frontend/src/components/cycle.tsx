@@ -1,10 +1,11 @@
 // What the next cycle should do: its texts, kept as they are written, the prompt they make, and Generate.
 
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Cycle, CycleHead, PromptView, SettingsView } from "../api/generated";
 import { api } from "../api/client";
 import { chooseCycle, closePane, createCycle, generate, openPane } from "../state/actions";
 import { adopt, flush, resolve, useDraft, write } from "../state/draft";
+import { fold, unfold, useFolded } from "../state/folding";
 import { chooseCard } from "../state/settings";
 import { notify, set, use } from "../state/store";
 import { number } from "../text/words";
@@ -18,12 +19,15 @@ export function CycleCard() {
   const cycles = use((state) => state.workspace?.cycles);
   const cycle = use((state) => state.cycle?.cycle);
   const draft = useDraft();
+  const hasResponses = use((state) => state.place.generation !== null);
+  const isWanting = draft?.status === "conflict" || (draft?.context.trim() === "" && draft.ephemeral === "");
+  const isFolded = useFolded({ cycle: cycle?.id ?? 0, hasResponses, isWanting });
   useEffect(() => {
     if (cycle) adopt(cycle);
   }, [cycle]);
   if (!cycles || !cycle || draft?.cycle !== cycle.id) return <section className="card cycle" aria-busy="true" />;
   return (
-    <section className="card cycle" aria-label={text.cycle.label}>
+    <section className={isFolded ? "card cycle is-folded" : "card cycle"} aria-label={text.cycle.label}>
       <div className="row">
         <CycleChoice cycles={cycles} id={cycle.id} />
         <button
@@ -36,6 +40,7 @@ export function CycleCard() {
         >
           <Plus /> {text.cycle.create}
         </button>
+        {hasResponses && !isWanting && <Fold cycle={cycle.id} isFolded={isFolded} isScope={cycle.id === 0} words={draft.context || draft.ephemeral} />}
         {/* Not a live region: it changes with every pause in typing. A conflict speaks for itself below. */}
         <span className={`saved push is-${draft.status}`} role={draft.status === "failed" ? "alert" : undefined}>
           {text.cycle.saved[draft.status]}
@@ -57,9 +62,37 @@ export function CycleCard() {
           </button>
         </div>
       )}
-      <Texts isScope={cycle.id === 0} title={draft.title} context={draft.context} ephemeral={draft.ephemeral} />
+      {!isFolded && <Texts isScope={cycle.id === 0} title={draft.title} context={draft.context} ephemeral={draft.ephemeral} onWrite={() => unfold(cycle.id)} />}
       <GenerateRow cycle={cycle} />
     </section>
+  );
+}
+
+/** The cycle's texts as one line, while the responses have the room. */
+function Fold({ cycle, isFolded, isScope, words }: { cycle: number; isFolded: boolean; isScope: boolean; words: string }) {
+  const button = useRef<HTMLButtonElement>(null);
+  const wasFolded = useRef(isFolded);
+  useEffect(() => {
+    // Who wrote there and pressed Generate keeps a place to go on from.
+    if (isFolded && !wasFolded.current && document.activeElement === document.body) button.current?.focus();
+    wasFolded.current = isFolded;
+  }, [isFolded]);
+  const label = isScope ? text.cycle.scope : text.cycle.context;
+  return (
+    <button
+      type="button"
+      id="cycle-fold"
+      ref={button}
+      className="quiet fold"
+      aria-expanded={!isFolded}
+      aria-keyshortcuts="c"
+      title={isFolded ? text.cycle.unfold : text.cycle.fold}
+      onClick={() => (isFolded ? unfold(cycle) : fold())}
+    >
+      <Chevron />
+      <span className="fold-label">{label}</span>
+      {isFolded && <span className="fold-words">{words}</span>}
+    </button>
   );
 }
 
@@ -117,9 +150,17 @@ function onEnter(event: React.KeyboardEvent): void {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.getElementById("generate")?.click();
 }
 
-function Texts(texts: { isScope: boolean; title: string; context: string; ephemeral: string }) {
+interface TextsProps {
+  isScope: boolean;
+  title: string;
+  context: string;
+  ephemeral: string;
+  onWrite: () => void;
+}
+
+function Texts({ onWrite, ...texts }: TextsProps) {
   return (
-    <div className="texts" onKeyDown={onEnter} role="presentation">
+    <div className="texts" onKeyDown={onEnter} onInput={onWrite} role="presentation">
       {!texts.isScope && (
         <label className="in-row">
           <span>{text.cycle.title}</span>
@@ -181,8 +222,10 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
         disabled={isBusy}
         aria-keyshortcuts="Control+Enter"
         onClick={async () => {
-          if (await flush()) await generate(n);
-          else notify({ kind: "error", text: text.cycle.notSaved });
+          if (await flush()) {
+            fold();
+            await generate(n);
+          } else notify({ kind: "error", text: text.cycle.notSaved });
         }}
       >
         {isBusy ? text.cycle.preparing : text.cycle.generate}

@@ -2,6 +2,7 @@
 
 import { useEffect } from "react";
 import { goTo, openPane, showFacet } from "../state/actions";
+import { unfold } from "../state/folding";
 import type { Facet } from "../state/place";
 import { get } from "../state/store";
 import { text } from "../text/messages";
@@ -40,12 +41,18 @@ const ACTS: Readonly<Record<string, () => void>> = {
   r: () => facet("raw"),
   a: () => document.getElementById("accept")?.click(),
   f: () => document.getElementById("file-filter")?.focus(),
-  c: () => document.getElementById("cycle-context")?.focus(),
+  c: writeCycle,
   "[": () => document.getElementById("cycle-earlier")?.click(),
   "]": () => document.getElementById("cycle-later")?.click(),
   h: () => openPane("history"),
   s: () => openPane("settings"),
 };
+
+function writeCycle(): void {
+  const { cycle } = get().place;
+  if (cycle !== null) unfold(cycle);
+  setTimeout(() => document.getElementById("cycle-context")?.focus());
+}
 
 const facet = (name: Facet) => {
   if (get().place.slot !== null) showFacet(name);

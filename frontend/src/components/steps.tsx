@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "react";
 import { chooseCycle, closePane, goTo, openPane } from "../state/actions";
 import { useDraft } from "../state/draft";
+import { unfold } from "../state/folding";
 import { factsOf } from "../state/facts";
 import { doneSteps, type Facts, nextStep, openSteps, type Step, STEPS } from "../state/next";
 import { get, use } from "../state/store";
@@ -58,16 +59,23 @@ function focus(id: string): void {
   });
 }
 
+/** Goes to the texts of the cycle in view, opened if they are folded. */
+function write(): void {
+  const { cycle } = get().place;
+  if (cycle !== null) unfold(cycle);
+  focus("cycle-context");
+}
+
 /** The response that the board ranks first, or the first. */
 const best = () => get().board?.rows.find((row) => row.rank === 1)?.slot ?? 1;
 
 const ACTS: Readonly<Record<Step, () => void>> = {
   scope: () => {
     if (get().place.cycle !== 0) chooseCycle(0);
-    focus("cycle-context");
+    write();
   },
   context: () => focus("file-filter"),
-  cycle: () => focus("cycle-context"),
+  cycle: write,
   prompt: () => openPane("prompt"),
   generate: () => focus("generate"),
   board: () => {

@@ -4,7 +4,7 @@ import { useState } from "react";
 
 const PREFIX = "dce-kept ";
 
-function stored<T>(name: string, initial: T): T {
+export function kept<T>(name: string, initial: T): T {
   try {
     const value = sessionStorage.getItem(PREFIX + name);
     return value === null ? initial : (JSON.parse(value) as T);
@@ -13,7 +13,7 @@ function stored<T>(name: string, initial: T): T {
   }
 }
 
-function store(name: string, value: unknown, initial: unknown): void {
+export function keep(name: string, value: unknown, initial: unknown): void {
   try {
     if (value === initial) sessionStorage.removeItem(PREFIX + name);
     else sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
@@ -24,10 +24,10 @@ function store(name: string, value: unknown, initial: unknown): void {
 
 /** As useState, for what can be written as JSON. `name` says of what it is the state; another name is another state. */
 export function useKept<T>(name: string, initial: T): readonly [T, (value: T) => void] {
-  const [held, hold] = useState(() => ({ name, value: stored(name, initial) }));
-  const value = held.name === name ? held.value : stored(name, initial);
+  const [held, hold] = useState(() => ({ name, value: kept(name, initial) }));
+  const value = held.name === name ? held.value : kept(name, initial);
   const set = (next: T) => {
-    store(name, next, initial);
+    keep(name, next, initial);
     hold({ name, value: next });
   };
   return [value, set];

@@ -37,6 +37,8 @@ export const cycle = {
   scope: "Project scope",
   scopeHint: "What the project is for and where it is going. It stands in every prompt.",
   context: "What should change",
+  fold: "Fold to a line, so that the responses have the room",
+  unfold: "Show and edit the cycle’s texts",
   contextHint: "Say it as you would to a colleague: what, where, and how you will know that it is right.",
   ephemeral: "Ephemeral context",
   ephemeralHint: "For this prompt only: a log, an error message, a page of documentation. It is left out of later cycles.",

@@ -1,0 +1,32 @@
+// Whether a cycle's texts are folded to a line: they are once there are responses to look at, unless the curator opens them.
+
+import { cell } from "./cell";
+import { keep, kept } from "./kept";
+
+const NAME = "texts opened";
+/** The cycle whose texts the curator opened. */
+const opened = cell<number | null>(kept<number | null>(NAME, null));
+
+export interface Texts {
+  readonly cycle: number;
+  /** Whether there are responses to look at. */
+  readonly hasResponses: boolean;
+  /** Whether nothing says yet what the cycle is to do, or both of two texts want to be kept. */
+  readonly isWanting: boolean;
+}
+
+export const isFolded = ({ cycle, hasResponses, isWanting }: Texts, openedCycle: number | null): boolean =>
+  hasResponses && !isWanting && openedCycle !== cycle;
+
+export const useFolded = (texts: Texts): boolean => isFolded(texts, opened.use());
+
+function put(cycle: number | null): void {
+  keep(NAME, cycle, null);
+  opened.set(cycle);
+}
+
+/** Opened stays open while it is written in: nothing closes under the hands. */
+export const unfold = (cycle: number): void => put(cycle);
+
+/** As it follows from what there is: after Generate, the responses have the room. */
+export const fold = (): void => put(null);
