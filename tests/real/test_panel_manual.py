@@ -94,6 +94,33 @@ def test_where_the_page_may_not_copy_the_text_is_selected(browser: Browser, tmp_
         assert page.evaluate("getSelection().toString()").startswith("<prompt.md>")
 
 
+def test_an_empty_tab_says_where_the_reply_goes(browser: Browser, tmp_path: Path) -> None:
+    """Its button takes what was copied and leads on to the next one's; a short text waits in the field; without leave the field is next."""
+    with (
+        make_workspace(tmp_path / "words") as workspace,
+        opened(browser, workspace, permissions=["clipboard-read", "clipboard-write"]) as page,
+    ):
+        by_hand(page)
+        page.get_by_role("button", name="Copy the prompt").click()
+        expect(page.get_by_text("Copied: ")).to_be_visible()
+        page.evaluate("text => navigator.clipboard.writeText(text)", answer(workspace, RIGHT))
+        page.get_by_role("button", name="Paste here as answer 1").press("Enter")
+        expect(page.get_by_role("tab", name="Answer 1: 1 file")).to_be_visible()
+        second = page.get_by_role("button", name="Paste here as answer 2")
+        expect(second).to_be_focused()
+        page.evaluate("navigator.clipboard.writeText('No idea.')")
+        second.press("Enter")
+        field = page.get_by_label("Answer 2", exact=True)
+        expect(field).to_have_value("No idea.")
+        expect(field).to_be_focused()
+        field.fill("")
+        page.evaluate("() => { navigator.clipboard.readText = () => Promise.reject(new Error('no')); }")
+        second.click()
+        expect(field).to_be_focused()
+        expect(page.get_by_text("press Ctrl V in the field")).to_be_visible()
+        assert workspace.reading(1, 1).files[0].content == RIGHT
+
+
 @pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
 def test_it_is_accessible_in_every_light(browser: Browser, tmp_path: Path, theme: str) -> None:
     """axe finds nothing, wide or narrow."""

@@ -1,6 +1,6 @@
 // Answers by hand: the prompt goes out by the clipboard, replies come back into tabs. A peer of the other modes, not a stopgap.
 
-import { type ClipboardEvent, useEffect, useRef, useState } from "react";
+import { type ClipboardEvent, type RefObject, useEffect, useRef, useState } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import { api } from "../api/client";
 import type { BoardRow, PromptText, SlotView } from "../api/generated";
@@ -87,6 +87,7 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
   const wanted = Number(detail.replace("slot/", ""));
   const slot = wanted >= 1 && wanted <= Math.max(tabs, max) ? wanted : 1;
   const slots = Array.from({ length: Math.max(tabs, slot) }, (_, index) => index + 1);
+  const [movedTo, setMovedTo] = useState(0); // by an answer that was kept: the hands stay where the next one goes
   const version = generation?.slots.find((each) => each.slot === slot)?.version;
   const keep = (answer: string) =>
     attempt("paste", async () => {
@@ -97,7 +98,10 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
       notify({ kind: "done", text: text.manual.kept(slot) });
       const empty = slots.find((each) => each !== slot && !made.slots.some((one) => one.slot === each));
       // Mending an answer stays at it, and so does who has gone elsewhere meanwhile.
-      if (empty !== undefined && !filled.has(slot) && get().place.pane === "manual") open(empty);
+      if (empty !== undefined && !filled.has(slot) && get().place.pane === "manual") {
+        setMovedTo(empty);
+        open(empty);
+      }
       return true;
     });
   return (
@@ -115,7 +119,10 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
           {text.manual.toBoard}
         </button>
       </div>
-      <Tabs selectedKey={String(slot)} onSelectionChange={(key) => open(Number(key))}>
+      <Tabs selectedKey={String(slot)} onSelectionChange={(key) => {
+          setMovedTo(0);
+          open(Number(key));
+        }}>
         <div className="row">
           <TabList aria-label={text.manual.answers} className="tabs">
             {slots.map((each) => (
@@ -134,7 +141,7 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
         {slots.map((each) => (
           <TabPanel key={each} id={String(each)} className="panel">
             {each === slot && (
-              <Answer key={`${generation?.id} ${slot} ${version}`} cycle={cycle} version={version ?? 0} generation={generation?.id ?? null} slot={slot} isFilled={filled.has(slot)} isRaw={isRaw} onKeep={keep} />
+              <Answer key={`${generation?.id} ${slot} ${version}`} cycle={cycle} version={version ?? 0} generation={generation?.id ?? null} slot={slot} isFilled={filled.has(slot)} isRaw={isRaw} isNext={movedTo === slot} onKeep={keep} />
             )}
           </TabPanel>
         ))}
@@ -155,11 +162,13 @@ interface AnswerProps {
   slot: number;
   isFilled: boolean;
   isRaw: boolean;
+  isNext: boolean;
   onKeep: (answer: string) => Promise<unknown>;
 }
 
-function Answer({ cycle, version, generation, slot, isFilled, isRaw, onKeep }: AnswerProps) {
+function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onKeep }: AnswerProps) {
   const isBusy = use((state) => state.busy.has("paste"));
+  const field = useRef<HTMLTextAreaElement>(null);
   const [view, setView] = useState<SlotView | null>(null);
   const [typed, setTyped] = useKept<string | null>(`manual ${cycle} ${generation} ${slot} ${version}`, null);
   useEffect(() => {
@@ -174,16 +183,22 @@ function Answer({ cycle, version, generation, slot, isFilled, isRaw, onKeep }: A
   const keep = async (answer: string) => {
     if (await onKeep(answer)) setTyped(null);
   };
+  const take = (pasted: string) => {
+    setTyped(pasted); // stays to be seen if it is refused
+    if (pasted.length >= LARGE_PASTE_CHARS) void keep(pasted);
+    else field.current?.focus();
+  };
   const onPaste = (event: ClipboardEvent) => {
     const pasted = event.clipboardData.getData("text");
     if (shown.trim() !== "" || pasted.length < LARGE_PASTE_CHARS) return;
     event.preventDefault();
-    setTyped(pasted); // stays to be seen if it is refused
-    void keep(pasted);
+    take(pasted);
   };
   return (
     <div className="manual-answer">
+      {!isFilled && shown === "" && <PasteHere slot={slot} field={field} isNext={isNext} onText={(pasted) => take(pasted)} />}
       <textarea
+        ref={field}
         rows={12}
         aria-label={text.manual.paste(slot)}
         placeholder={text.manual.pasteHint}
@@ -194,6 +209,39 @@ function Answer({ cycle, version, generation, slot, isFilled, isRaw, onKeep }: A
       <button type="button" disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)} onClick={() => keep(shown)}>
         {isFilled ? text.manual.keepAgain : text.manual.keep}
       </button>
+    </div>
+  );
+}
+
+interface PasteHereProps {
+  slot: number;
+  field: RefObject<HTMLTextAreaElement | null>;
+  isNext: boolean;
+  onText: (pasted: string) => void;
+}
+
+/** Takes the clipboard's text where the browser lets a page read it; else leads to the field. */
+function PasteHere({ slot, field, isNext, onText }: PasteHereProps) {
+  const [isByHand, setByHand] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (isNext) button.current?.focus();
+  }, [isNext]);
+  const paste = async () => {
+    const found = await navigator.clipboard.readText().catch(() => "");
+    if (found.trim() !== "") return onText(found);
+    setByHand(true);
+    field.current?.focus();
+  };
+  return (
+    <div className="row">
+      <button type="button" ref={button} className="primary" onClick={paste}>
+        {text.manual.pasteHere}
+        <span className="hidden"> {text.manual.intoSlot(slot)}</span>
+      </button>
+      <span className="muted" role="status">
+        {isByHand ? text.manual.pasteByHand : text.manual.pasteExplain(slot)}
+      </span>
     </div>
   );
 }
