@@ -6,6 +6,7 @@ cannot contain an unescaped quote, so the names searched for cannot stand inside
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -17,7 +18,8 @@ TAIL_BYTES = 16 * 1024
 """How much of the end is looked at: the Responses API repeats settings and output in its last event, the usage last."""
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
-_REASON = re.compile(rb'"(?:finish_reason|stop_reason)"\s*:\s*"([a-z_]{1,40})"')
+_REASON = re.compile(rb'\s*:\s*"([a-z_]{1,40})"')
+_REASONS = (b'"finish_reason"', b'"stop_reason"')
 _ERROR = re.compile(rb'(?m)^(?:data:\s*\{\s*"error"\s*:\s*\{|event:\s*error\b)')
 _decoder = json.JSONDecoder()
 
@@ -33,13 +35,33 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 def read_tail(data: bytes) -> Tail:
     """From the last bytes of an answer; TAIL_BYTES of them are enough."""
     data = data[-TAIL_BYTES:]
-    reasons = _REASON.findall(data)
-    error = DceError("backend_error", "the backend reported an error in its stream") if _ERROR.search(data) else None
-    return Tail(usage=_last_usage(data), finish_reason=reasons[-1].decode() if reasons else "", error=error)
+    has_error = b"error" in data and _ERROR.search(data)
+    error = DceError("backend_error", "the backend reported an error in its stream") if has_error else None
+    return Tail(usage=_last_usage(data), finish_reason=_last_reason(data), error=error)
+
+
+def _from_the_end(data: bytes, name: bytes) -> Iterator[int]:
+    """Where a name stands, the last place first: what is wanted is nearly always there."""
+    at = len(data)
+    while (at := data.rfind(name, 0, at)) >= 0:
+        yield at
+
+
+def _last_reason(data: bytes) -> str:
+    last, reason = -1, b""
+    for name in _REASONS:
+        for at in _from_the_end(data, name):
+            if match := _REASON.match(data, at + len(name)):
+                last, reason = max((last, reason), (at, match[1]))
+                break
+    return reason.decode()
 
 
 def _last_usage(data: bytes) -> Usage | None:
-    for match in reversed(list(_USAGE.finditer(data))):
+    for at in _from_the_end(data, b'"usage"'):
+        match = _USAGE.match(data, at)
+        if match is None:
+            continue
         try:
             value, _ = _decoder.raw_decode(data[match.end() :].decode("utf-8", "replace"))
         except (ValueError, RecursionError):
