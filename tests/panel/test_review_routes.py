@@ -99,6 +99,14 @@ def test_an_unreadable_answer_is_put_right_by_hand(tmp_path: Path) -> None:
         assert error["code"] == "conflict"
         _, error = await window.error("POST", f"{path}/slots/1/correction", {"version": 2, "text": fixed})
         assert error["code"] == "invalid_input"
+        view = await window.post(f"{path}/slots/1/correction", {"version": 2, "words": {"summary": "One file."}})
+        slot = await window.get(f"{path}/slots/1")
+        assert (slot["reading"]["summary"], len(slot["reading"]["files"])) == ("One file.", 1)
+        view = await window.post(f"{path}/slots/1/correction", {"version": 3})
+        (progress,) = view["slots"]
+        assert (progress["version"], progress["finish_reason"]) == (4, "stop")
+        _, error = await window.error("POST", f"{path}/slots/1/correction", {"version": 4})
+        assert error["code"] == "invalid_input"
 
     play(tmp_path, scene, AnsweringProvider([Line(content=None)]))
 

@@ -140,6 +140,12 @@ def shows(role: Any, name: str) -> Step:
     return there
 
 
+def edit_words(page: Page) -> None:
+    """Summary, plan and activity, to be put right."""
+    page.get_by_role("button", name="Edit the words").click()
+    expect(page.get_by_role("textbox", name="Summary", exact=True)).to_be_focused()
+
+
 def diff_shown(page: Page) -> None:
     """Its editor is loaded when it is first wanted."""
     expect(page.locator(".cm-editor").first).to_be_visible()
@@ -228,6 +234,7 @@ SCREENS: dict[str, Screen] = {
     "folded": Screen("recorded", "#c1/g1", BOARD, ".cycle"),
     "board-narrow": Screen("recorded", "#c1/g1", BOARD, ".responses", size=NARROW),
     "response": Screen("answered", "#c1/g1/r2", ACCEPT, PANEL),
+    "words": Screen("answered", "#c1/g1/r2", ACCEPT, PANEL, edit_words),
     "cut": Screen("answered", "#c1/g1/r3", shows("group", "View"), PANEL),
     "unreadable": Screen("answered", "#c1/g1/r4", shows("button", "Show the raw text"), PANEL),
     "raw": Screen("answered", "#c1/g1/r2/raw", shows("button", "Put right by hand"), PANEL),

@@ -113,6 +113,40 @@ def test_an_unreadable_answer_is_put_right_by_hand(browser: Browser, tmp_path: P
         assert workspace.store.response(1, 1).version == 2
 
 
+def test_the_words_beside_the_files_are_put_right(browser: Browser, tmp_path: Path) -> None:
+    """Summary, plan and activity are edited in the parsed view, go back to what was read, are kept as a version, and are taken back."""
+    with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:
+        answered(page, 1)
+        own, files = workspace.store.response(1, 1).text, workspace.reading(1, 1).files
+        tab(page, 1).click()
+        edit = page.get_by_role("button", name="Edit the words")
+        edit.press("Enter")
+        summary, keep = (
+            page.get_by_role("textbox", name="Summary", exact=True),
+            page.get_by_role("button", name="Keep as a version"),
+        )
+        expect(summary).to_be_focused()
+        expect(keep).to_be_disabled()
+        read = summary.input_value()
+        summary.fill("Half of a thought")
+        page.reload()
+        expect(summary).to_have_value("Half of a thought")
+        page.get_by_role("button", name="As it was read").click()
+        expect(summary).to_have_value(read)
+        summary.fill("What it **really** did")
+        page.get_by_role("textbox", name="Activity", exact=True).fill("Run the tests.")
+        keep.click()
+        expect(page.locator(".answer .markdown strong").first).to_have_text("really")
+        expect(page.get_by_text("put right by hand", exact=True)).to_be_visible()
+        assert workspace.reading(1, 1).activity == "Run the tests."
+        assert workspace.reading(1, 1).files == files
+        page.get_by_role("button", name="Take back").click()
+        expect(page.get_by_text("put right by hand", exact=True)).to_be_hidden()
+        expect(edit).to_be_visible()
+        assert workspace.store.response(1, 1).text == own
+        assert workspace.store.response(1, 1).version == 3
+
+
 def test_a_diff_against_the_prompts_own_copy(browser: Browser, tmp_path: Path) -> None:
     """What was edited since the prompt is not in it; against the file now it is; unfolding shows what stays the same."""
     with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:

@@ -166,10 +166,11 @@ export interface Consent {
   readonly host: string;
 }
 
-/** A response's text as a person put it right, and the version that it was made of. */
+/** A response's text as a person put it right, or just its `words` beside the files, and the version that it was made of. With neither, what was put right is taken back. */
 export interface Correction {
   readonly version: number;
-  readonly text: string;
+  readonly text?: string | null;
+  readonly words?: Words | null;
 }
 
 /** The tokens of one text; `exact` if the model's own tokenizer counted them. */
@@ -851,6 +852,13 @@ export interface VersionRow {
 export interface VersionView {
   readonly response: Response;
   readonly reading: ReadingView | null;
+}
+
+/** What an answer says beside its files. */
+export interface Words {
+  readonly summary: string;
+  readonly plan: string;
+  readonly activity: string;
 }
 
 /** Something a UI shows changed: "files", "selection", "cycles", "settings", "generations". */

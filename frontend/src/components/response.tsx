@@ -10,10 +10,10 @@ import { use } from "../state/store";
 import type { LiveResponse } from "../text/livetext";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
+import { AnswerWords, Corrected } from "./answerwords";
 import { Checks, Flag, Lines } from "./board";
 import { Diff } from "./diff";
 import { JudgeBar } from "./judging";
-import { Markdown } from "./markdown";
 import { ErrorLine } from "./notices";
 import { Picker } from "./pick";
 import { Bar, Figures, SlotButtons } from "./progress";
@@ -45,7 +45,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
           </span>
         )}
         {progress.version > 1 && <Versions generation={generation} progress={progress} />}
-        {progress.finish_reason === "corrected" && <span className="badge">{text.review.corrected}</span>}
+        {progress.finish_reason === "corrected" && <Corrected progress={progress} />}
         <SlotButtons progress={progress} />
       </div>
       {progress.error && <ErrorLine error={progress.error} />}
@@ -73,13 +73,13 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
       ) : facet === "diff" && reading.files.length > 0 ? (
         <Diff generation={generation} slot={progress.slot} files={reading.files} />
       ) : (
-        <Answer key={`${progress.slot} ${progress.version}`} slot={progress.slot} reading={reading} />
+        <Answer key={`${progress.slot} ${progress.version}`} progress={progress} reading={reading} />
       )}
     </div>
   );
 }
 
-function Answer({ slot, reading }: { slot: number; reading: ReadingView }) {
+function Answer({ progress, reading }: { progress: SlotProgress; reading: ReadingView }) {
   return (
     <div className="answer">
       {reading.parse === "failed" && (
@@ -100,15 +100,8 @@ function Answer({ slot, reading }: { slot: number; reading: ReadingView }) {
           ))}
         </div>
       )}
-      <Prose title={text.review.summary} body={reading.summary} />
-      <Prose title={text.review.plan} body={reading.plan} />
-      {reading.activity && (
-        <details>
-          <summary>{text.review.activity}</summary>
-          <Markdown source={reading.activity} />
-        </details>
-      )}
-      {reading.files.length > 0 && <AnswerFiles slot={slot} files={reading.files} />}
+      <AnswerWords progress={progress} reading={reading} />
+      {reading.files.length > 0 && <AnswerFiles slot={progress.slot} files={reading.files} />}
     </div>
   );
 }
@@ -130,16 +123,6 @@ function Reasons({ reading }: { reading: ReadingView }) {
         </li>
       ))}
     </ul>
-  );
-}
-
-function Prose({ title, body }: { title: string; body: string }) {
-  if (!body) return null;
-  return (
-    <section>
-      <h3>{title}</h3>
-      <Markdown source={body} />
-    </section>
   );
 }
 
@@ -256,7 +239,7 @@ function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress })
           type="button"
           className="primary push"
           disabled={isBusy || draft === live.text.toString() || draft.trim() === ""}
-          onClick={() => correct(progress.slot, progress.version, draft)}
+          onClick={() => correct(progress.slot, { version: progress.version, text: draft })}
         >
           {text.review.keepCorrection}
         </button>
@@ -275,7 +258,7 @@ function AnswerFile({ file, isChosen, onToggle }: { file: BlockView; isChosen: b
           <span className="path">{file.path}</span>
         </label>
         <Lines change={file.change} added={file.added} removed={file.removed} />
-        {file.status !== "complete" && <span className="flag">{file.status}</span>}
+        {file.status !== "complete" && !file.flags.includes(file.status) && <span className="flag">{file.status}</span>}
         {file.flags.map((flag) => (
           <Flag key={flag} flag={flag} />
         ))}

@@ -2,7 +2,7 @@
 
 import { errorBody } from "../api/client";
 import { reviewApi } from "../api/review";
-import type { Agreement, BoardRow, GenerationView, Judgement } from "../api/generated";
+import type { Agreement, BoardRow, Correction, GenerationView, Judgement } from "../api/generated";
 import { attempt, loadBoard, loadCycle, loadGeneration, loadSlot, loadWorkspace } from "./actions";
 import { cell } from "./cell";
 import { get, notifyError, type State } from "./store";
@@ -49,11 +49,12 @@ export const chooseBase = (slot: number, isBase: boolean) =>
     await Promise.all([loadWorkspace(), loadCycle()]);
   });
 
-export const correct = (slot: number, version: number, text: string) =>
+/** Keeps what was put right as a version of its own; with neither text nor words, takes it back. */
+export const correct = (slot: number, order: Correction) =>
   attempt(`correct ${slot}`, async () => {
     const { generation } = get().place;
     if (generation === null) return false;
-    await reviewApi.correct(generation, slot, { version, text });
+    await reviewApi.correct(generation, slot, order);
     await Promise.all([loadGeneration(), loadBoard(), loadSlot()]);
     return true;
   });

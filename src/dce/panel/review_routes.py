@@ -8,7 +8,7 @@ import msgspec
 from dce.panel import schemas, views
 from dce.panel.route import Call, Route
 from dce.wire.errors import DceError
-from dce.workspace.correct import correct
+from dce.workspace.correct import Words, correct, correct_words, take_back
 from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.judging.compare import look
 from dce.workspace.record.records_judging import Judgement, Mark
@@ -29,10 +29,14 @@ class JudgementOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A response's text as a person put it right, and the version that it was made of."""
+    """A response's text as a person put it right, or just its `words` beside the files, and the version that it was made of.
+
+    With neither, what was put right is taken back.
+    """
 
     version: int
-    text: str
+    text: str | None = None
+    words: Words | None = None
 
 
 class BaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,13 +93,18 @@ def _check_version(here: Workspace, generation: int, slot: int, version: int) ->
 
 
 async def put_right(call: Call) -> schemas.GenerationView:
-    """Keeps a corrected text as the next version; the model's own stays."""
+    """Keeps a corrected text, or other words, as the next version, or takes that back; every version stays."""
     order: Correction = call.body
     generation, slot = call.path["generation"], call.path["slot"]
     here = await asyncio.to_thread(call.session.workspace.for_generation, generation)
     await asyncio.to_thread(_check_version, here, generation, slot, order.version)
     with here.writer_lock("panel"):
-        await correct(here, generation, slot, order.text)
+        if order.words is not None:
+            await correct_words(here, generation, slot, order.words)
+        elif order.text is not None:
+            await correct(here, generation, slot, order.text)
+        else:
+            await take_back(here, generation, slot)
     call.session.changed("generations")
     return await views.generation_view(call.session, generation)
 

@@ -175,11 +175,14 @@ class Workspace:
 
     def reading(self, generation_id: int, slot: int, version: int | None = None) -> Reading:
         """A response taken apart; version None is the latest. Raises DceError not_found."""
-        generation = self.store.get_generation(generation_id)
         response = self.store.response(generation_id, slot, version)
-        is_cut = response.status is not Status.COMPLETE
+        return self.read(generation_id, response.text, response.status is not Status.COMPLETE)
+
+    def read(self, generation_id: int, text: str, is_cut: bool) -> Reading:
+        """A text taken apart as an answer to a generation's prompt, whole or cut. Raises DceError not_found."""
+        generation = self.store.get_generation(generation_id)
         shown = ShownFiles(self.store.get_prompt(generation.prompt_sha256))
-        reading = read_answer(response.text, generation.schema, generation.nonce, is_cut, shown.get)
+        reading = read_answer(text, generation.schema, generation.nonce, is_cut, shown.get)
         return self.sending.placeholders.restored(reading)
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:

@@ -1,0 +1,115 @@
+// What an answer says beside its files: shown, and put right by hand as a version of its own that can be taken back.
+
+import { useEffect, useRef } from "react";
+import type { ReadingView, SlotProgress, Words } from "../api/generated";
+import { correct } from "../state/judging";
+import { useKept } from "../state/kept";
+import { use } from "../state/store";
+import { text } from "../text/messages";
+import { Markdown } from "./markdown";
+
+const PARTS = ["summary", "plan", "activity"] as const;
+
+const wordsOf = ({ summary, plan, activity }: ReadingView): Words => ({ summary, plan, activity });
+
+export function AnswerWords({ progress, reading }: { progress: SlotProgress; reading: ReadingView }) {
+  const generation = use((state) => state.place.generation);
+  const name = `words ${generation} ${progress.slot} ${progress.version}`;
+  const [draft, setDraft] = useKept<Words | null>(name, null);
+  if (draft !== null) return <Editor progress={progress} read={wordsOf(reading)} draft={draft} onDraft={setDraft} />;
+  return (
+    <>
+      <section>
+        <div className="row words-head">
+          <h3>{text.review.summary}</h3>
+          {/* An answer in no known form has no parts: its raw text is what can be put right. */}
+          {reading.parse !== "failed" && (
+            <button type="button" className="quiet small push" onClick={() => setDraft(wordsOf(reading))}>
+              {text.review.editWords}
+            </button>
+          )}
+        </div>
+        {reading.summary ? <Markdown source={reading.summary} /> : <p className="muted">{text.review.noSummary}</p>}
+      </section>
+      <Prose title={text.review.plan} body={reading.plan} />
+      {reading.activity && (
+        <details>
+          <summary>{text.review.activity}</summary>
+          <Markdown source={reading.activity} />
+        </details>
+      )}
+    </>
+  );
+}
+
+function Prose({ title, body }: { title: string; body: string }) {
+  if (!body) return null;
+  return (
+    <section>
+      <h3>{title}</h3>
+      <Markdown source={body} />
+    </section>
+  );
+}
+
+interface EditorProps {
+  progress: SlotProgress;
+  read: Words;
+  draft: Words;
+  onDraft: (draft: Words | null) => void;
+}
+
+function Editor({ progress, read, draft, onDraft }: EditorProps) {
+  const { slot, version } = progress;
+  const isBusy = use((state) => state.busy.has(`correct ${slot}`));
+  const first = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => first.current?.focus(), []);
+  const isSame = PARTS.every((part) => draft[part].trim() === read[part]);
+  return (
+    <div className="correction" role="group" aria-label={text.review.editWords}>
+      {PARTS.map((part, index) => (
+        <label key={part}>
+          <span>{text.review[part]}</span>
+          <textarea
+            ref={index === 0 ? first : undefined}
+            rows={part === "activity" ? 2 : 4}
+            value={draft[part]}
+            onChange={(event) => onDraft({ ...draft, [part]: event.target.value })}
+          />
+        </label>
+      ))}
+      <p className="muted">{text.review.editNote}</p>
+      <div className="row">
+        <button type="button" onClick={() => onDraft(null)}>
+          {text.shell.cancel}
+        </button>
+        <button type="button" disabled={isSame} onClick={() => onDraft(read)}>
+          {text.review.asRead}
+        </button>
+        <button
+          type="button"
+          className="primary push"
+          disabled={isBusy || isSame}
+          onClick={async () => {
+            if (await correct(slot, { version, words: draft })) onDraft(null);
+          }}
+        >
+          {text.review.keepCorrection}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+/** Says that a person put this version right, and takes that back. */
+export function Corrected({ progress: { slot, version } }: { progress: SlotProgress }) {
+  const isBusy = use((state) => state.busy.has(`correct ${slot}`));
+  return (
+    <>
+      <span className="badge">{text.review.corrected}</span>
+      <button type="button" className="small" disabled={isBusy} title={text.review.takeBackTitle} onClick={() => correct(slot, { version })}>
+        {text.review.takeBack}
+      </button>
+    </>
+  );
+}
