@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from dce.wire.errors import DceError
 from tests.panel.rig import AnsweringProvider, Line
-from tests.real.windows import chromium, generate, opened, scripted, shoot, tab, wait_for_end
+from tests.real.windows import NARROW, WIDE, chromium, generate, opened, scripted, shoot, tab, wait_for_end
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -92,3 +92,23 @@ def test_the_cycles_texts_fold_away_for_the_responses(browser: Browser, tmp_path
         expect(words).to_be_focused()
         page.keyboard.press("Control+Enter")
         expect(words).to_be_hidden()
+
+
+def test_on_a_narrow_screen_the_files_fold_away_for_the_responses(browser: Browser, tmp_path: Path) -> None:
+    """In one column the files come first until there are responses; then they are a line, which a button and a key open."""
+    with scripted(tmp_path, AnsweringProvider([Line()])) as workspace, opened(browser, workspace) as page:
+        page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+        tree = page.get_by_role("tree", name="Workspace files")
+        expect(tree).to_be_visible()
+        generate(page, 1)
+        wait_for_end(page)
+        expect(tree).to_be_hidden()
+        expect(page.get_by_text("2 files, ")).to_be_visible()
+        page.get_by_role("button", name="Show", exact=True).press("Enter")
+        expect(tree).to_be_visible()
+        page.get_by_role("button", name="Hide", exact=True).press("Enter")
+        expect(tree).to_be_hidden()
+        page.keyboard.press("f")
+        expect(page.get_by_label("Filter files by name")).to_be_focused()
+        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+        expect(page.get_by_role("button", name="Hide", exact=True)).to_be_hidden()

@@ -249,7 +249,7 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
       <ModeChoice cycle={cycle} />
       <div className="push meter-box">
         {meter && <Meter prompt={meter} files={selected} />}
-        <button type="button" className="quiet" onClick={async () => (await flush()) && openPane("prompt")}>
+        <button type="button" onClick={async () => (await flush()) && openPane("prompt")}>
           {text.cycle.preview}
         </button>
       </div>

@@ -3,6 +3,7 @@
 import { useDeferredValue, useEffect, useMemo, useState } from "react";
 import { loadFiles, select } from "../state/actions";
 import { chosenFiles, type Filter, findFiles, gitChanges, loadGit, matchesOf, NO_FILTER } from "../state/context";
+import { foldFiles, openFiles, useFilesFolded } from "../state/folding";
 import { useKept } from "../state/kept";
 import type { FileTable } from "../state/filetable";
 import { use } from "../state/store";
@@ -20,11 +21,17 @@ export function Files() {
   const table = use((state) => state.files);
   const selection = use((state) => state.selection);
   const [isList, setList] = useKept("files list", false);
+  const hasResponses = use((state) => state.place.generation !== null);
+  const isFolded = useFilesFolded(hasResponses);
   const [isFinding, setFinding] = useState(false);
   return (
-    <section className="files" aria-labelledby="files-title">
+    <section className={isFolded ? "files is-folded" : "files"} aria-labelledby="files-title">
       <div className="row">
         <h2 id="files-title">{text.context.title}</h2>
+        {/* Shown only where files and responses share one column. */}
+        <button type="button" className="quiet small files-fold" aria-expanded={!isFolded} onClick={() => (isFolded ? openFiles() : foldFiles())}>
+          {isFolded ? text.context.showFiles : text.context.hideFiles}
+        </button>
         <div className="facets push" role="group" aria-label={text.context.view}>
           <button type="button" aria-pressed={!isList} onClick={() => setList(false)}>
             {text.context.all}

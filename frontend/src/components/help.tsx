@@ -2,7 +2,7 @@
 
 import { useEffect } from "react";
 import { goTo, openPane, showFacet } from "../state/actions";
-import { unfold } from "../state/folding";
+import { openFiles, unfold } from "../state/folding";
 import type { Facet } from "../state/place";
 import { get } from "../state/store";
 import { text } from "../text/messages";
@@ -40,13 +40,18 @@ const ACTS: Readonly<Record<string, () => void>> = {
   l: () => facet("pick"),
   r: () => facet("raw"),
   a: () => document.getElementById("accept")?.click(),
-  f: () => document.getElementById("file-filter")?.focus(),
+  f: toFiles,
   c: writeCycle,
   "[": () => document.getElementById("cycle-earlier")?.click(),
   "]": () => document.getElementById("cycle-later")?.click(),
   h: () => openPane("history"),
   s: () => openPane("settings"),
 };
+
+function toFiles(): void {
+  openFiles();
+  setTimeout(() => document.getElementById("file-filter")?.focus());
+}
 
 function writeCycle(): void {
   const { cycle } = get().place;

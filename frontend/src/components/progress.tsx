@@ -144,7 +144,7 @@ export function AllButtons({ generation }: { generation: GenerationView }) {
     return (
       <>
         {speed > 0 && <span className="muted figures">{text.progress.together(rate(speed))}</span>}
-        <button type="button" disabled={isBusy} onClick={() => stopAll()}>
+        <button type="button" className="small" disabled={isBusy} onClick={() => stopAll()}>
           {text.progress.stopAll}
         </button>
       </>

@@ -129,7 +129,7 @@ function GenerationBar() {
       <span className="push row">
         <AllButtons generation={generation} />
         {(workspace?.checks.length ?? 0) > 0 && running < generation.slots.length && (
-          <button type="button" disabled={isChecking} onClick={() => runChecks()} title={workspace?.checks.join(", ")}>
+          <button type="button" className="small" disabled={isChecking} onClick={() => runChecks()} title={workspace?.checks.join(", ")}>
             {isChecking ? text.progress.checking : text.progress.runChecks}
           </button>
         )}

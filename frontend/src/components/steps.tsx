@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "react";
 import { chooseCycle, closePane, goTo, openPane } from "../state/actions";
 import { useDraft } from "../state/draft";
-import { unfold } from "../state/folding";
+import { openFiles, unfold } from "../state/folding";
 import { factsOf } from "../state/facts";
 import { doneSteps, type Facts, nextStep, openSteps, type Step, STEPS } from "../state/next";
 import { get, use } from "../state/store";
@@ -74,7 +74,10 @@ const ACTS: Readonly<Record<Step, () => void>> = {
     if (get().place.cycle !== 0) chooseCycle(0);
     write();
   },
-  context: () => focus("file-filter"),
+  context: () => {
+    openFiles();
+    focus("file-filter");
+  },
   cycle: write,
   prompt: () => openPane("prompt"),
   generate: () => focus("generate"),

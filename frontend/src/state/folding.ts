@@ -1,4 +1,5 @@
-// Whether a cycle's texts are folded to a line: they are once there are responses to look at, unless the curator opens them.
+// Whether a cycle's texts, and on a narrow screen the files, are folded to a line: once there are responses to look at, unless the
+// curator opens them.
 
 import { cell } from "./cell";
 import { keep, kept } from "./kept";
@@ -30,3 +31,17 @@ export const unfold = (cycle: number): void => put(cycle);
 
 /** As it follows from what there is: after Generate, the responses have the room. */
 export const fold = (): void => put(null);
+
+const FILES = "files opened";
+const filesOpened = cell<boolean | null>(kept<boolean | null>(FILES, null));
+
+/** On a narrow screen files, cycle and responses share one column: there the files fold once there are responses, too. */
+export const useFilesFolded = (hasResponses: boolean): boolean => !(filesOpened.use() ?? !hasResponses);
+
+function putFiles(isOpen: boolean): void {
+  keep(FILES, isOpen, null);
+  filesOpened.set(isOpen);
+}
+
+export const openFiles = (): void => putFiles(true);
+export const foldFiles = (): void => putFiles(false);

@@ -52,7 +52,7 @@ export const cycle = {
   tooLong: (meter: string) => `Too long: ${meter}`,
   meterTitle: (files: number, model: string) => `The prompt, with ${plural(files, "file")}, for ${model || "the default model"}`,
   mode: "Answers by",
-  modeSettings: (what: string) => `the settings: ${what}`,
+  modeSettings: (what: string) => `${what} (settings)`,
   modeDemo: "demo: the small model on this machine",
   modeManual: "hand: copy and paste",
   modeCard: (name: string, what: string) => `${name}: ${what}`,
