@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dce.workspace.schema.reading import file_block
 from tests.fakes.chain import eventually
-from tests.real.served import STUBS, Served, begun, serving, wait_for_end_of
-from tests.real.windows import generate, opened, shoot, tab, wait_for_end
+from tests.real.served import SMALL, SMALL_STUBS, STUBS, Served, begun, begun_small, serving, wait_for_end_of
+from tests.real.windows import by_hand, count, generate, opened, paste, press_twice, shoot, tab, wait_for_end
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
@@ -19,6 +20,44 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One for all tests."""
     with serving(tmp_path_factory.mktemp("gateway")) as found:
         yield found
+
+
+def test_one_of_ten_is_stopped_and_written_anew(browser: Browser, tmp_path: Path, served: Served) -> None:
+    """(4) Nine complete beside the stopped one; two clicks write it anew and keep what it had; tokens are exact, with their times."""
+    with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
+        slot = 10
+        count(page)
+        with served.held():
+            generate(page, 10)
+            page.get_by_role("button", name=f"Stop response {slot}", exact=True).click()
+            eventually(lambda: workspace.store.response(1, slot).status == "stopped")
+        wait_for_end_of(page, "9 complete, 1 stopped")
+        press_twice(page, f"Regenerate response {slot}")
+        wait_for_end_of(page, "10 complete")
+        assert [workspace.store.response(1, slot, version).status for version in (1, 2)] == ["stopped", "complete"]
+        for figures in page.locator(".board tbody .figures").all_inner_texts():
+            assert "≈" not in figures, figures
+            assert all(word in figures for word in ("tok/s", "TTFT")), figures
+        shoot(page, "chain-ten")
+        stopped = workspace.store.response(1, slot, 1).text
+        tab(page, slot).click()
+        page.get_by_role("button", name="Earlier ones").click()
+        page.get_by_role("button", name=f"version 1 of response {slot}").click()
+        expect(page.get_by_role("region", name="Its text")).to_have_text(stopped, use_inner_text=False)
+
+
+def test_all_are_stopped_and_the_empty_ones_filled(browser: Browser, tmp_path: Path, served: Served) -> None:
+    """(4) One button ends every stream; another writes anew those that were stopped, and only those."""
+    with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
+        generate(page, 1)
+        wait_for_end_of(page, "1 complete")
+        with served.held():
+            generate(page, 2)
+            page.get_by_role("button", name="Stop all").click()
+            wait_for_end_of(page, "2 stopped")
+        page.get_by_role("button", name="Fill 2 empty").click()
+        wait_for_end_of(page, "2 complete")
+        assert [each.version for each in workspace.responses(2)] == [2, 2]
 
 
 def test_a_truncated_response_goes_on(browser: Browser, tmp_path: Path, served: Served) -> None:
@@ -80,3 +119,144 @@ def picked(page: Page, slot: int, which: int) -> str:
     added = page.get_by_label(re.compile("^Add: ")).nth(which)
     added.check()
     return (added.get_attribute("aria-label") or "").removeprefix("Add: ")
+
+
+def test_a_real_answer_comes_back_by_hand(browser: Browser, tmp_path: Path, served: Served) -> None:
+    """(7) Copied, pasted over several tabs, the prompt refused, read and shown as pasted; then board, accept, restore like any other."""
+    with (
+        begun_small(tmp_path, served) as workspace,
+        opened(browser, workspace, permissions=["clipboard-read", "clipboard-write"]) as page,
+    ):
+        generate(page, 1)
+        wait_for_end_of(page, "1 complete")
+        content = workspace.reading(1, 1).files[0].content
+        page.get_by_role("button", name="New cycle").click()
+        expect(page.get_by_role("combobox", name="Cycle", exact=True)).to_have_value("2")
+        page.get_by_label("What should change").fill("Fill in the stubs, by hand.")
+        expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+        by_hand(page)
+        page.get_by_role("button", name="Copy the prompt").click()
+        expect(page.get_by_text("Copied: ")).to_be_visible()
+        prompt = (workspace.project.root / "prompt.md").read_text(encoding="utf-8")
+        assert page.evaluate("navigator.clipboard.readText()") == prompt
+        paste(page, 1, prompt)
+        expect(page.get_by_role("alert")).to_contain_text("this is the prompt")
+        page.get_by_label("Answer 1", exact=True).fill("")
+        nonce = prompt.partition('nonce="')[2].partition('"')[0]
+        reply = f"<summary>\n{'Both **figures**. ' * 80}\n</summary>\n\n{file_block(SMALL, content, nonce)}\n"
+        paste(page, 1, reply)
+        expect(page.get_by_role("tab", name="Answer 2: empty")).to_have_attribute("aria-selected", "true")
+        page.get_by_label("Answer 2", exact=True).fill("I am not sure what you want.")
+        page.get_by_role("button", name="Keep", exact=True).click()
+        expect(page.get_by_role("tab", name="Answer 2: no file")).to_be_visible()
+        page.get_by_role("tab", name="Answer 1: 1 file").click()
+        expect(page.locator(".markdown strong").first).to_have_text("figures")
+        page.get_by_role("button", name="As pasted").click()
+        expect(page.get_by_label("Answer 1", exact=True)).to_have_value(reply)
+        page.get_by_role("button", name="Parsed", exact=True).click()
+        expect(page.locator(".markdown strong").first).to_be_visible()
+        page.get_by_role("button", name="To the board").click()
+        expect(page.get_by_role("tab", name=re.compile("^Response"))).to_have_count(2)
+        tab(page, 1).click()
+        write(page)
+        file = workspace.project.root / SMALL
+        assert file.read_text(encoding="utf-8") == content
+        put_back(page)
+        assert file.read_text(encoding="utf-8") == SMALL_STUBS
+
+
+def write(page: Page) -> None:
+    """All files of the response in view."""
+    page.get_by_role("button", name="Accept 1 file…").click()
+    page.get_by_role("button", name="Write 1 file").click()
+    expect(page.get_by_text("is in the workspace.")).to_be_visible()
+
+
+def put_back(page: Page) -> None:
+    """What was there before."""
+    page.get_by_role("button", name="Restore…").click()
+    page.get_by_role("button", name="Restore 1 file").click()
+    expect(page.get_by_text("is in the workspace.")).to_be_hidden()
+
+
+MENDED = "    return value * 1000  # put right by hand"
+
+
+def mended(text: str) -> str:
+    """An answer with another line for the first stub, which no response has by chance."""
+    before, docstring, after = text.partition('    """Twice the value."""\n')
+    return f"{before}{docstring}{MENDED}\n{after.partition(chr(10))[2]}"
+
+
+def put_right(page: Page, slot: int, text: str) -> None:
+    """Another version of a response, by hand."""
+    tab(page, slot).click()
+    page.get_by_role("button", name="Raw", exact=True).click()
+    page.get_by_role("button", name="Put right by hand").click()
+    page.get_by_label("The answer’s text, to be put right").fill(text)
+    page.get_by_role("button", name="Keep as a version of its own").click()
+    expect(page.get_by_text("put right by hand", exact=True)).to_be_visible()
+
+
+def test_two_responses_that_differ_in_a_line_are_decided(browser: Browser, tmp_path: Path, served: Served) -> None:
+    """(6) The whole file of one and a line of another meet in a conflict; the side that is chosen is written, and goes again."""
+    with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
+        generate(page, 2)
+        wait_for_end_of(page, "2 complete")
+        file = workspace.project.root / SMALL
+        whole = workspace.reading(1, 1).files[0].content
+        put_right(page, 2, mended(workspace.store.response(1, 2).text))
+        tab(page, 1).click()
+        page.get_by_role("button", name="Pick", exact=True).click()
+        page.get_by_label(SMALL, exact=False).get_by_role("checkbox").first.check()
+        tab(page, 2).click()
+        page.get_by_role("button", name="Pick", exact=True).click()
+        page.get_by_label(re.compile("^Remove: ")).first.check()
+        page.get_by_label(f"Add: {MENDED}").check()
+        expect(page.get_by_text("from 1 + 2").first).to_be_visible()
+        page.get_by_role("button", name="Look and write…").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("choose one")).to_be_visible()
+        button = dialog.get_by_role("button", name="Write 1 file")
+        expect(button).to_be_disabled()
+        dialog.get_by_label("Response 2", exact=False).last.check()
+        expect(dialog.locator(".cm-content")).to_contain_text("put right by hand")
+        button.click()
+        expect(page.get_by_text("is in the workspace.")).to_be_visible()
+        assert file.read_text(encoding="utf-8") == mended(whole)
+        put_back(page)
+        assert file.read_text(encoding="utf-8") == SMALL_STUBS
+
+
+def test_a_file_that_was_edited_since_is_not_overwritten(browser: Browser, tmp_path: Path, served: Served) -> None:
+    """(6) Edited after the prompt it is refused and told why; elsewhere in the file it can be merged, in the same line it cannot."""
+    with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
+        generate(page, 1)
+        wait_for_end_of(page, "1 complete")
+        file = workspace.project.root / SMALL
+        answer = workspace.reading(1, 1).files[0].content
+        tab(page, 1).click()
+        dialog = page.get_by_role("dialog")
+        button = dialog.get_by_role("button", name="Write 1 file")
+        mine = SMALL_STUBS.replace("    raise NotImplementedError", "    return 77", 1)
+        file.write_text(mine, encoding="utf-8")
+        page.get_by_role("button", name="Accept 1 file…").click()
+        expect(dialog.locator(".error-text")).to_contain_text("changed since")
+        expect(button).to_be_disabled()
+        dialog.get_by_label("Merge into files that were edited since the prompt").check()
+        expect(dialog.locator(".error-text")).to_contain_text("conflict")
+        expect(button).to_be_disabled()
+        shoot(page, "chain-stale")
+        page.keyboard.press("Escape")
+        assert file.read_text(encoding="utf-8") == mine
+        mine = SMALL_STUBS.replace("Two figures", "My two figures")
+        file.write_text(mine, encoding="utf-8")
+        page.get_by_role("button", name="Accept 1 file…").click()
+        expect(dialog.locator(".error-text")).to_contain_text("changed since")
+        dialog.get_by_label("Merge into files that were edited since the prompt").check()
+        expect(dialog.get_by_text("merged", exact=True)).to_be_visible()
+        button.click()
+        expect(page.get_by_text("is in the workspace.")).to_be_visible()
+        assert file.read_text(encoding="utf-8") == answer.replace("Two figures", "My two figures")
+        put_back(page)
+        assert file.read_text(encoding="utf-8") == mine

@@ -4,30 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from dce.workspace.schema.reading import file_block
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import RIGHT, WRONG, make_workspace
-from tests.real.windows import AXE, NARROW, examine, opened, shoot
+from tests.real.windows import AXE, NARROW, by_hand, examine, opened, paste, shoot
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-
-PASTE = """
-([selector, text]) => {
-  const data = new DataTransfer();
-  data.setData("text", text);
-  const box = document.querySelector(selector);
-  box.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
-}
-"""
-
-
-def paste(page: Page, slot: int, text: str) -> None:
-    """Pastes a text into an answer's field, as Ctrl V does."""
-    box = page.get_by_label(f"Answer {slot}", exact=True)
-    expect(box).to_be_visible()
-    page.evaluate(PASTE, [f'[aria-label="Answer {slot}"]', text])
 
 
 def answer(workspace: Workspace, content: str) -> str:
@@ -36,13 +20,6 @@ def answer(workspace: Workspace, content: str) -> str:
     nonce = prompt.partition('nonce="')[2].partition('"')[0]
     summary = "Filled in **both** functions. " * 40
     return f"<summary>\n{summary}\n</summary>\n\n{file_block('words.py', content, nonce)}\n"
-
-
-def by_hand(page: Page) -> None:
-    """Chooses the mode for the cycle and opens the screen."""
-    page.get_by_label("Answers by").select_option("manual")
-    page.get_by_role("button", name="Copy and paste…").click()
-    expect(page.get_by_role("heading", name="By hand")).to_be_visible()
 
 
 def test_answers_come_back_by_hand(browser: Browser, tmp_path: Path) -> None:

@@ -34,6 +34,15 @@ GENERATED_MS = 400_000
 SHOWN_MS = 30_000.0
 """How long a page may take to show what is expected of it, on a machine that does much else: only a failure waits so long."""
 
+PASTE = """
+([selector, text]) => {
+  const data = new DataTransfer();
+  data.setData("text", text);
+  const box = document.querySelector(selector);
+  box.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
+}
+"""
+
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
     *("--disable-component-update", "--disable-default-apps", "--disable-sync", "--no-first-run"),
@@ -121,3 +130,30 @@ def examine(page: Page, name: str) -> None:
     ]
     assert not said, "\n".join([name, *said])
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the window"
+
+
+def count(page: Page) -> None:
+    """Has the prompt's tokens counted, which takes the engine; they are known then."""
+    page.get_by_role("button", name="Preview prompt").click()
+    expect(page.get_by_role("region", name="Text of the prompt")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def press_twice(page: Page, name: str) -> None:
+    """A button that asks a second time, both before it calms down again."""
+    page.get_by_role("button", name=name, exact=True).dblclick()
+
+
+def paste(page: Page, slot: int, text: str) -> None:
+    """Pastes a text into an answer's field, as Ctrl V does."""
+    box = page.get_by_label(f"Answer {slot}", exact=True)
+    expect(box).to_be_visible()
+    page.evaluate(PASTE, [f'[aria-label="Answer {slot}"]', text])
+
+
+def by_hand(page: Page) -> None:
+    """Chooses the mode for the cycle and opens the screen."""
+    page.get_by_label("Answers by").select_option("manual")
+    page.get_by_role("button", name="Copy and paste…").click()
+    expect(page.get_by_role("heading", name="By hand")).to_be_visible()
