@@ -52,9 +52,9 @@ class Scene:
         """A request that need not wait, or is refused."""
         return await self.admission.admit(who, Demand(n=n, tokens=tokens))
 
-    def waiting(self, who: Principal, n: int = 1) -> "asyncio.Task[Ticket]":
+    def waiting(self, who: Principal, n: int = 1, model: str = "") -> "asyncio.Task[Ticket]":
         """A request that may wait."""
-        return asyncio.create_task(self.admit(who, n))
+        return asyncio.create_task(self.admission.admit(who, Demand(n=n, model=model)))
 
     async def refused(self, who: Principal, n: int = 1, tokens: int = 0) -> DceError:
         """Why a request is refused."""
@@ -275,7 +275,8 @@ def test_a_waiting_client_is_told_its_place() -> None:
 
 
 def test_a_full_queue_refuses() -> None:
-    """Neither all keys together nor one of them may have too many requests wait; refused ones hold nothing."""
+    """Neither all keys together may have too many requests wait for a model, nor one key at all; refused ones hold nothing, and
+    another model's queue is not full."""
 
     async def scene() -> None:
         scene = Scene(max_running_responses=1, max_queued_requests=3, max_queued_requests_per_key=2)
@@ -287,7 +288,9 @@ def test_a_full_queue_refuses() -> None:
         assert "of this key" in error.message
         waiting.append(scene.waiting(key("b")))
         await turn_until(lambda: scene.admission.queue_depth == 3)
-        assert "3 requests wait" in (await scene.refused(key("c"))).message
+        assert "3 requests for this model wait" in (await scene.refused(key("c"))).message
+        waiting.append(scene.waiting(key("c"), model="another"))
+        await turn_until(lambda: scene.admission.queue_depth == 4)
         running.settle(0)
         for task in asyncio.as_completed(waiting):
             (await task).settle(0)

@@ -140,7 +140,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         ),
     ] = 1024
     max_queued_requests: Annotated[
-        int, Meta(ge=0, description="Most requests that wait for their turn; each holds its prompt in memory.")
+        int, Meta(ge=0, description="Most requests that wait for one model; each holds its prompt in memory.")
     ] = 200
     max_queued_requests_per_key: Annotated[
         int, Meta(ge=0, description="Most requests of one key that wait, so that one key cannot fill the queue.")

@@ -256,8 +256,8 @@ class Admission:
     def _check_depth(self, place: Place) -> None:
         """A queue that is too long helps nobody, and one key must not fill it for the others."""
         settings = self._settings
-        if self._queue.depth > settings.max_queued_requests:
-            raise _queue_full(f"{settings.max_queued_requests} requests wait already")
+        if self._queue.depth_for(place.model) > settings.max_queued_requests:
+            raise _queue_full(f"{settings.max_queued_requests} requests for this model wait already")
         if self._queue.depth_of(place.key) > settings.max_queued_requests_per_key:
             raise _queue_full(f"{settings.max_queued_requests_per_key} requests of this key wait already")
 

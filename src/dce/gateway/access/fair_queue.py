@@ -198,6 +198,11 @@ class FairQueue:
         self._forget(line, flow, place.key)
         return True
 
+    def depth_for(self, model: str) -> int:
+        """Requests for one model that wait."""
+        line = self._waiting.get(model)
+        return sum(len(flow.waiting) for flow in line.waiting.values()) if line is not None else 0
+
     def depth_of(self, key: str) -> int:
         """Requests of one key that wait."""
         owner = self._keys.get(key)
