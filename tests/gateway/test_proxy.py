@@ -162,11 +162,12 @@ def test_grammar_reaches_each_backend_in_its_dialect(chain: Chain, native: Chain
     ],
 )
 def test_bad_bodies_are_refused_before_the_backend(chain: Chain, content: bytes, named: str) -> None:
-    """Each wrong body is a 400 that names the field, and the backend is not asked."""
+    """Each wrong body is a 400 that names the field, or says what a body is like; the backend is not asked."""
     response = chain.client.post("/api/dce/proxy", content=content)
     error = error_of(response)
     assert (response.status_code, error["code"], error["hop"]) == (400, "invalid_request", "gateway")
     assert named in error["message"]
+    assert ("JSON object" in error["hint"]) is (not content.startswith(b'{"'))
     assert chain.fake.chats() == []
 
 

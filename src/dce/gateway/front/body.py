@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from dce.gateway.front.bounds import check_fields, check_messages, check_size, check_unique, responses_in
+from dce.gateway.front.bounds import MAX_DEPTH, check_fields, check_messages, check_size, check_unique, responses_in
 from dce.gateway.front.dialects import OPENAI, Dialect
 from dce.wire.errors import DceError
 
@@ -19,6 +19,8 @@ MAX_GRAMMAR_CHARS = 1_000_000
 """A fill grammar holds the text of the files it fixes; more than this no engine compiles in reasonable time."""
 PLACEHOLDER_MODELS = frozenset({"", "local-model", "default"})
 """Model names that mean "whatever you serve": the original's url mode sent `local-model`."""
+
+_JSON_HINT = f"Send one JSON object in UTF-8, not nested more than {MAX_DEPTH} deep."
 
 Check = Callable[[Any], bool]
 
@@ -139,11 +141,11 @@ def decode(body: bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DceError("invalid_request", f"the body is not JSON: {error}") from None
+        raise DceError("invalid_request", f"the body is not JSON: {error}", hint=_JSON_HINT) from None
     except RecursionError:
-        raise DceError("invalid_request", "the body is nested too deeply") from None
+        raise DceError("invalid_request", "the body is nested too deeply", hint=_JSON_HINT) from None
     if not isinstance(value, dict):
-        raise DceError("invalid_request", "the body is not a JSON object")
+        raise DceError("invalid_request", "the body is not a JSON object", hint=_JSON_HINT)
     return value
 
 

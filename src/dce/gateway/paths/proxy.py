@@ -157,7 +157,9 @@ class Proxy:
         seen = request.header(b"last-event-id").rpartition(":")[2] or request.query("after") or "0"
         if not (seen.isascii() and seen.isdigit()) or len(seen) > 15:
             raise DceError(
-                "invalid_request", "the last event must be named by its number, as in `Last-Event-ID: <stream>:42`"
+                "invalid_request",
+                "the last event must be named by its number, as in `Last-Event-ID: <stream>:42`",
+                hint="Send the `id` of the last frame that came, as it came; without one the stream is told from its beginning.",
             )
         await self._follow(request, live, int(seen), [(b"x-dce-stream-id", live.stream.id.encode())])
 
@@ -182,7 +184,9 @@ class Proxy:
         index = request.path_values["index"]
         if not index.isdigit() or int(index) >= len(stream.choices):
             raise DceError(
-                "invalid_request", f"a choice of this stream is a number from 0 to {len(stream.choices) - 1}"
+                "invalid_request",
+                f"a choice of this stream is a number from 0 to {len(stream.choices) - 1}",
+                hint="Name it as `index` does in its frames: the first response is choice 0.",
             )
         stream.stop(int(index))
         await request.no_content()
