@@ -27,6 +27,15 @@ def test_init_with_scope(dce: Dce, folder: Path) -> None:
     assert dce("cycle", "show", 0, "--json").json["context"] == "A sample.\n"
 
 
+def test_init_elsewhere(dce: Dce, folder: Path) -> None:
+    """`init DIR` makes that folder a workspace, and the folder if there is none; a file is no folder."""
+    assert dce("init", ".", "--json").json["root"] == str(folder)
+    assert dce("init", "new/one", "--json").json["root"] == str(folder / "new" / "one")
+    assert (folder / "new" / "one" / ".dce" / ".gitignore").is_file()
+    (folder / "file").write_text("x")
+    assert "not a directory" in dce("init", "file", code=2).err.lower() + dce("init", "file/below", code=3).err.lower()
+
+
 def test_outside_a_workspace(dce: Dce) -> None:
     """A verb that needs a workspace says how to make one."""
     result = dce("board", code=3)

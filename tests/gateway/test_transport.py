@@ -548,7 +548,7 @@ def test_bytes_before_anybody_asks_are_limited() -> None:
 def test_the_head_of_a_request_is_ours() -> None:
     """Method, path, host and length are framed by the gateway; an IPv6 host has its brackets; no key, no header."""
     address, prefix = Address.of("http://[::1]:8000/base/")
-    assert (address.host, address.port, prefix) == ("::1", 8000, "/base")
+    assert (address.host, address.port, prefix, str(address)) == ("::1", 8000, "/base", "[::1]:8000")
     head = request_head("POST", prefix + "/v1", address, json_headers("k", "r1"), 7).decode()
     assert head.startswith("POST /base/v1 HTTP/1.1\r\nhost: [::1]:8000\r\ncontent-length: 7\r\n")
     assert "authorization: Bearer k\r\n" in head

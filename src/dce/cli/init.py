@@ -11,16 +11,22 @@ from dce.workspace.project import STATE_DIR, Project
 
 
 @click.command(name="init")
+@click.argument("folder", required=False, default="", metavar="[DIR]", type=click.Path(file_okay=False))
 @click.option("--scope", metavar="F", help="A file with the project's scope (cycle 0); `-` is standard input.")
 @json_option
 @workspace_option
-def command(scope: str | None, is_json: bool, directory: Path) -> None:
-    """Make a folder a workspace.
+def command(folder: str, scope: str | None, is_json: bool, directory: Path) -> None:
+    """Make a folder a workspace: DIR, which is made if there is none, or the one you are in.
 
     Adds .dce/ with a .gitignore of its own; changes nothing else, and nothing at all the second time. With --scope the text becomes
     the project's scope, which every prompt opens with.
     """
     text = None if scope is None else read_text(scope)
+    directory = directory / folder
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DceError("invalid_input", f"cannot make the folder {directory}: {error.strerror}") from None
     outer = _outer(directory)
     is_new = not (directory / STATE_DIR).is_dir()
     project = Project.init(directory)

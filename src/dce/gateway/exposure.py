@@ -97,7 +97,7 @@ async def _open_door(upstream: Upstream, transport: Transport) -> list[Caution]:
         )
     if not is_loopback(address.host):
         if is_open:
-            found.append(_bypass(url, f"{address.host}:{address.port}"))
+            found.append(_bypass(url, str(address)))
         if address.scheme == "http":
             found.append(
                 Caution(

@@ -41,6 +41,14 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
 
+    @property
+    def name(self) -> str:
+        """The host as it stands in URLs: an IPv6 address in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.port}"
+
     @classmethod
     def of(cls, url: str) -> tuple["Address", str]:
         """The address of a base URL, and its path prefix."""
@@ -442,7 +450,7 @@ class Transport:
             await exchange.send(pieces, limit)
         except DceError as error:
             if error.code == "stream_interrupted":
-                message = f"the backend at {address.host}:{address.port} closed the connection without an answer"
+                message = f"the backend at {address} closed the connection without an answer"
                 raise DceError("backend_unreachable", message) from None
             raise
         return exchange
@@ -450,7 +458,6 @@ class Transport:
     async def _connect(self, address: Address) -> Exchange:
         loop = asyncio.get_running_loop()
         tls = self._tls_context() if address.scheme == "https" else None
-        where = f"{address.host}:{address.port}"
         try:
             async with asyncio.timeout(self.timeouts.connect_s):
                 _, exchange = await loop.create_connection(
@@ -459,10 +466,10 @@ class Transport:
         except TimeoutError:
             how = "no TLS connection" if tls else "no connection"
             raise DceError(
-                "backend_unreachable", f"{how} to the backend at {where} within {self.timeouts.connect_s:g} s"
+                "backend_unreachable", f"{how} to the backend at {address} within {self.timeouts.connect_s:g} s"
             ) from None
         except (OSError, ssl.SSLError) as error:
-            raise DceError("backend_unreachable", f"no connection to the backend at {where}: {error}") from None
+            raise DceError("backend_unreachable", f"no connection to the backend at {address}: {error}") from None
         return exchange
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -510,8 +517,7 @@ class Transport:
 def request_head(method: str, path: str, address: Address, headers: Iterable[tuple[str, str]], length: int) -> bytes:
     """The head of a request, framed by us: the caller's own framing and headers never reach a backend."""
     default = 443 if address.scheme == "https" else 80
-    name = f"[{address.host}]" if ":" in address.host else address.host
-    host = name if address.port == default else f"{name}:{address.port}"
+    host = address.name if address.port == default else str(address)
     lines = [f"{method} {path} HTTP/1.1", f"host: {host}", f"content-length: {length}", "accept-encoding: identity"]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
