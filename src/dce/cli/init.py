@@ -16,9 +16,9 @@ from dce.workspace.project import STATE_DIR, Project
 @json_option
 @workspace_option
 def command(folder: str, scope: str | None, is_json: bool, directory: Path) -> None:
-    """Make a folder a workspace: DIR, which is made if there is none, or the one you are in.
+    """Make a folder a workspace.
 
-    Adds .dce/ with a .gitignore of its own; changes nothing else, and nothing at all the second time. With --scope the text becomes
+    DIR is made if there is none; without it the folder is the one you are in. Adds .dce/ with a .gitignore of its own; changes nothing else, and nothing at all the second time. With --scope the text becomes
     the project's scope, which every prompt opens with.
     """
     text = None if scope is None else read_text(scope)
