@@ -33,7 +33,7 @@ class Bench:
 
     def events(self) -> list[Row]:
         """CPU per streamed event, and how much later events come: 100 streams of 400 events at 50 a second, in rounds."""
-        rounds, frames = (1, 100) if self._is_quick else (3, 400)
+        rounds, frames = (1, 100) if self._is_quick else (5, 400)
         rows = []
         for at in range(rounds):
             for subject in self.subjects:
