@@ -198,6 +198,46 @@ def put_right(page: Page, slot: int, text: str) -> None:
     expect(page.get_by_text("put right by hand", exact=True)).to_be_visible()
 
 
+def test_real_answers_are_compared_and_judged(browser: Browser, tmp_path: Path, served: Served) -> None:
+    """(5) Who changes what, how alike they are, read and raw, three diffs in two layouts, marks that a reload keeps, the next base."""
+    with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
+        generate(page, 2)
+        wait_for_end_of(page, "2 complete")
+        put_right(page, 2, mended(workspace.store.response(1, 2).text))
+        page.get_by_role("tab", name="Board").click()
+        page.get_by_role("button", name="Who changes what").click()
+        expect(page.get_by_role("row", name=re.compile(f"^{re.escape(SMALL)}")).locator(".cB").first).to_be_visible()
+        page.get_by_role("button", name="Likeness").click()
+        expect(page.get_by_role("table", name="How much of what")).to_contain_text(re.compile(r"\d %"))
+        tab(page, 2).click()
+        page.get_by_role("button", name="Diff", exact=True).click()
+        note, text = page.locator(".diff-note"), page.locator(".diff-text")
+        expect(note).to_contain_text("From the file now to response 2")
+        expect(text).to_contain_text("put right by hand")
+        page.get_by_label("against").select_option("prompt")
+        expect(note).to_contain_text("From the prompt’s own copy to response 2")
+        page.get_by_label("against").select_option("1")
+        expect(note).to_contain_text("response 1")
+        expect(text).to_contain_text("put right by hand")
+        page.get_by_role("button", name="Side by side").click()
+        expect(page.locator(".cm-mergeView")).to_contain_text("put right by hand")
+        page.get_by_role("button", name="Shortlist").click()
+        page.get_by_role("button", name="3 of 5").click()
+        page.get_by_label("Note", exact=True).fill("the better half")
+        page.get_by_label("Note", exact=True).blur()
+        base = page.get_by_role("button", name="Base of the next cycle")
+        base.click()
+        expect(base).to_have_attribute("aria-pressed", "true")
+        page.reload()
+        expect(base).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("tab", name="Board").click()
+        page.get_by_role("button", name="Table", exact=True).click()
+        expect(page.get_by_text("the better half")).to_be_visible()
+        (kept,) = workspace.store.judgements(1)
+        assert (kept.slot, kept.mark, kept.rating) == (2, "shortlisted", 3)
+        assert workspace.cycles.get(1).chosen_slot == 2
+
+
 def test_two_responses_that_differ_in_a_line_are_decided(browser: Browser, tmp_path: Path, served: Served) -> None:
     """(6) The whole file of one and a line of another meet in a conflict; the side that is chosen is written, and goes again."""
     with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
