@@ -20,6 +20,7 @@ from tests.real.windows import (
     shoot,
     tab,
     wait_for_end,
+    wear,
 )
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -219,14 +220,14 @@ def test_a_conflict_is_decided_before_it_is_written(browser: Browser, tmp_path: 
 
 
 @pytest.mark.parametrize("size", ["wide", "narrow"])
-@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast", "code-light", "code-dark"])
 def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, theme: str, size: str) -> None:
     """axe finds nothing on board, matrices, response, picks and plan in any light and width."""
     with (
         scripted(tmp_path, AnsweringProvider()) as workspace,
         opened(browser, workspace, bypass_csp=True) as page,
     ):
-        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        wear(page, theme)
         page.set_viewport_size(WIDE if size == "wide" else NARROW)  # type: ignore[arg-type]
         page.add_script_tag(path=AXE)
         answered(page, 7)

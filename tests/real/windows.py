@@ -132,6 +132,36 @@ def examine(page: Page, name: str) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the window"
 
 
+CODE_COLOURS = {
+    "light": "editor-background #ffffff, sideBar-background #f8f8f8, editorWidget-background #f8f8f8, panel-border #e5e5e5, "
+    "checkbox-border #cecece, foreground #3b3b3b, descriptionForeground #3b3b3b, textLink-foreground #005fb8, "
+    "list-hoverBackground #f2f2f2, testing-iconPassed #73c991, list-warningForeground #855f00, errorForeground #f85149, "
+    "diffEditor-insertedLineBackground #9bb95533, diffEditor-removedLineBackground #ff000033, "
+    "diffEditor-insertedTextBackground #9ccc2c40, diffEditor-removedTextBackground #ff000033",
+    "dark": "editor-background #1f1f1f, sideBar-background #181818, editorWidget-background #202020, panel-border #2b2b2b, "
+    "checkbox-border #3c3c3c, foreground #cccccc, descriptionForeground #9d9d9d, textLink-foreground #4daafc, "
+    "list-hoverBackground #2a2d2e, testing-iconPassed #73c991, list-warningForeground #cca700, errorForeground #f85149, "
+    "diffEditor-insertedLineBackground #9bb95533, diffEditor-removedLineBackground #ff000033, "
+    "diffEditor-insertedTextBackground #9ccc2c33, diffEditor-removedTextBackground #ff000033",
+}
+"""What VS Code gives a page in its own two themes, light and dark."""
+
+
+def wear(page: Page, theme: str) -> None:
+    """One of the panel's lights; `code-light` and `code-dark` are VS Code's."""
+    name, _, light = theme.partition("-")
+    for pair in CODE_COLOURS.get(light, "").split(", "):
+        variable, _, colour = pair.partition(" ")
+        page.evaluate(
+            "([name, value]) => document.documentElement.style.setProperty(name, value)",
+            [f"--vscode-{variable}", colour],
+        )
+    page.evaluate(
+        "([theme, light]) => Object.assign(document.documentElement.dataset, light ? {theme, light} : {theme})",
+        ["vscode" if name == "code" else theme, light],
+    )
+
+
 def count(page: Page) -> None:
     """Has the prompt's tokens counted, which takes the engine; they are known then."""
     page.get_by_role("button", name="Preview prompt").click()
