@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request
 
 from tests.real.screens import ADDRESSED, DIALOGS, SCREENS, Screen, Stages, visit
-from tests.real.windows import AXE, NARROW, WIDE, examine
+from tests.real.windows import AXE, NARROW, WIDE, examine, wear
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -252,14 +252,14 @@ def test_a_control_without_effect_is_found(stages: Stages) -> None:
     assert "'Dead'" in walk.idle[0]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast", "code-light", "code-dark"])
 @pytest.mark.parametrize("name", DIALOGS)
 def test_every_dialog_is_accessible(stages: Stages, name: str, theme: str) -> None:
     """axe finds nothing on any dialog in any light, wide or narrow."""
     screen = SCREENS[name]
     with stages.window(screen.stage, bypass_csp=True) as page:
-        page.evaluate("theme => localStorage.setItem('dce.theme', theme)", theme)
         visit(page, screen)
+        wear(page, theme)
         page.add_script_tag(path=AXE)
         for width, size in (("wide", WIDE), ("narrow", NARROW)):
             page.set_viewport_size(size)  # type: ignore[arg-type]
