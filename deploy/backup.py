@@ -29,4 +29,7 @@ def backup(source: Path, target: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    backup(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        backup(Path(sys.argv[1]), Path(sys.argv[2]))
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(f"backup.py: {error}; what {sys.argv[2]} holds is no whole backup of this run")

@@ -195,7 +195,7 @@ def test_the_prompt_against_the_last_one(browser: Browser, tmp_path: Path) -> No
         wait_for_end(page)
         (workspace.project.root / "words.py").write_text("x = 'edited since'\n", encoding="utf-8")
         page.get_by_role("button", name="Preview prompt").click()
-        page.get_by_role("button", name="words.py", exact=False).last.click()
+        page.get_by_role("dialog").get_by_role("button", name="words.py").last.click()
         page.get_by_role("button", name="Against the last one").click()
         expect(page.locator(".cm-insertedLine, .cm-changedLine").first).to_contain_text("edited since")
 
