@@ -1,6 +1,7 @@
 // The keys, and the window's handler of them. A key is never taken from a field that is being written in.
 
 import { useEffect } from "react";
+import { flushSync } from "react-dom";
 import { goTo, openPane, showFacet } from "../state/actions";
 import { openFiles, unfold } from "../state/folding";
 import type { Facet } from "../state/place";
@@ -48,15 +49,16 @@ const ACTS: Readonly<Record<string, () => void>> = {
   s: () => openPane("settings"),
 };
 
+/** What was folded is there at once: the next key may follow in the same moment. */
 function toFiles(): void {
-  openFiles();
-  setTimeout(() => document.getElementById("file-filter")?.focus());
+  flushSync(openFiles);
+  document.getElementById("file-filter")?.focus();
 }
 
 function writeCycle(): void {
   const { cycle } = get().place;
-  if (cycle !== null) unfold(cycle);
-  setTimeout(() => document.getElementById("cycle-context")?.focus());
+  if (cycle !== null) flushSync(() => unfold(cycle));
+  document.getElementById("cycle-context")?.focus();
 }
 
 const facet = (name: Facet) => {
