@@ -11,9 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import gateway, listing, packing, panel, store
+from bench import gateway, listing, next_cycle, packing, panel, store
 
-SCENARIOS = {"gateway": gateway, "listing": listing, "packing": packing, "panel": panel, "store": store}
+SCENARIOS = {
+    "gateway": gateway,
+    "listing": listing,
+    "next_cycle": next_cycle,
+    "packing": packing,
+    "panel": panel,
+    "store": store,
+}
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -180,6 +180,33 @@ def test_prompt(dce: Dce, workspace: Path) -> None:
     assert "fits" in dce("prompt").out
 
 
+def test_select_says_what_does_not_come_along(dce: Dce, workspace: Path) -> None:
+    """`select add` of a folder names what it leaves out, five of them one by one."""
+    for number in range(7):
+        (workspace / f"{number}.bin").write_bytes(b"\0")
+    result = dce("select", "add", ".")
+    assert result.err.count("(binary)") == 5
+    assert "more; `dce files` says why" in result.err
+    assert dce("select", "add", ".", "--json").json["passed_over"]["0.bin"] == "binary"
+
+
+def test_prompt_says_what_the_server_may_have_cached(dce: Dce, workspace: Path) -> None:
+    """Once a prompt was sent: how many tokens the next one begins with that it had too, and the setting that makes it more."""
+    assert dce("prompt", "--json").json["shared"] is None
+    dce("settings", "set", "section_order", "stable")
+    dce("generate", "-n", 1)
+    report = dce("prompt", "--json").json
+    assert report["shared"] == report["total"]
+    dce("cycle", "new", "--title", "Next", "-m", "Something else.")
+    report = dce("prompt", "--json").json
+    assert [row["name"] for row in report["sections"]] == ["M1", "M3", "M4", "M5", "M7", "M2", "M6"]
+    assert report["total"] / 2 < report["shared"] < report["total"]
+    assert "may still have cached" in (told := dce("prompt").out)
+    assert "section_order" not in told
+    dce("settings", "set", "section_order", "numbered")
+    assert "dce settings set section_order stable" in dce("prompt").out
+
+
 def test_prompt_to_standard_output(dce: Dce, workspace: Path) -> None:
     """`--out -` prints exactly the bytes that the file would have, and writes no file."""
     text = dce("prompt", "--out", "-").out

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from itertools import takewhile
 
 import msgspec
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
+from dce.workspace.context.prepared_prompt import shared_chars
 from dce.workspace.context.prompt import (
     HISTORY_FULL_CYCLES,
     HISTORY_LINES,
+    SECTIONS,
     Prompt,
     PromptCycle,
     PromptFile,
@@ -107,10 +110,46 @@ def test_every_file_is_whole_between_delimiters_that_no_file_can_hold(given_inpu
 
 
 def test_a_nonce_that_a_file_holds_is_not_used() -> None:
-    """A file that holds the would-be nonce gets another."""
+    """A file that holds the would-be nonce gets another, which depends on everything: no file can hold them all."""
     first = build(inputs(cycle(1), files=(file("a.py"),)))
     assert first.nonce not in section(first, "M4")
-    assert build(inputs(cycle(1), files=(file("a.py", first.nonce),))).nonce != first.nonce
+    second = build(inputs(cycle(1), files=(file("a.py", first.nonce),)))
+    third = build(inputs(cycle(1), files=(file("a.py", f"{first.nonce} {second.nonce}"),)))
+    assert len({first.nonce, second.nonce, third.nonce}) == 3
+    for held in (file(first.nonce), file("a.py", f"x{first.nonce}x")):
+        assert build(inputs(cycle(1), files=(held,))).nonce != first.nonce
+    for text in ("title", "context", "ephemeral", "summary"):
+        changed = msgspec.structs.replace(cycle(1), **{text: first.nonce})
+        assert build(inputs(changed)).nonce != first.nonce
+
+
+def test_the_next_cycle_shares_the_whole_of_what_did_not_change() -> None:
+    """With the stable sections first, all files come before anything that a cycle says; by number nearly nothing is shared."""
+    files = tuple(file(f"f{number}.py", f"x = {number}\n" * 50) for number in range(9))
+
+    def pair(order: str) -> tuple[Prompt, Prompt]:
+        first, second = inputs(cycle(1), files=files), inputs(cycle(2), cycle(1, summary="done"), files=files)
+        return build(msgspec.structs.replace(first, order=order)), build(msgspec.structs.replace(second, order=order))
+
+    first, second = pair("stable")
+    assert [each.name for each in second.sections] == ["M1", "M3", "M4", "M5", "M7", "M2", "M6"]
+    assert section(second, "M1").splitlines()[3:-2] == [SECTIONS[number - 1] for number in (1, 3, 4, 5, 7, 2, 6)]
+    end_of_files = second.sections[4].end
+    assert end_of_files <= shared_chars(first.text, second.text) < end_of_files + 100
+    by_number, next_by_number = pair("numbered")
+    assert shared_chars(by_number.text, next_by_number.text) < by_number.sections[1].end
+    assert {section(next_by_number, name) for name in ("M3", "M4", "M5")} == {
+        section(second, name) for name in ("M3", "M4", "M5")
+    }
+
+
+@given(st.text("ab", max_size=40), st.text("ab", max_size=40))
+def test_what_two_texts_share_at_their_beginning(text: str, other: str) -> None:
+    """Exactly as many characters as are the same, one by one."""
+    assert shared_chars(text, other) == len(
+        list(takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
+    )
+    assert shared_chars(text, text + other) == len(text)
 
 
 def test_the_overview_lists_cycles_newest_first_up_to_the_current() -> None:

@@ -611,7 +611,7 @@ export interface PromptText {
   readonly is_exact: boolean;
 }
 
-/** The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why. `findings`: secrets in it that nobody looked at; `is_blocked`: because of them, or its length, it cannot go out. */
+/** The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why. `findings`: secrets in it that nobody looked at; `is_blocked`: because of them, or its length, it cannot go out. `shared`: about how many tokens at its beginning are those of the one sent last, which the server may have cached; None if none was. */
 export interface PromptView {
   readonly text: string;
   readonly sha256: string;
@@ -625,6 +625,7 @@ export interface PromptView {
   readonly note: string;
   readonly budget: number | null;
   readonly is_over: boolean;
+  readonly shared: number | null;
 }
 
 /** An answer taken apart. */
@@ -774,6 +775,10 @@ export interface SettingsValues {
   readonly card: string;
   readonly secrets: "exclude" | "placeholder" | "refuse";
   readonly exclude: ReadonlyArray<string>;
+  readonly tokenizer: string;
+  readonly images: boolean;
+  readonly history_cycles: number;
+  readonly section_order: "numbered" | "stable";
 }
 
 /** The settings in force and the cards. `kept`: what config.toml sets, as text; `overridden`: those of them that another source (a variable, a flag, a card) outranks. */

@@ -114,6 +114,7 @@ function Sections({ prompt }: { prompt: PromptView }) {
             </span>
           </li>
           {prompt.note && <li className="muted note">{prompt.note}</li>}
+          {prompt.shared !== null && <li className="muted note">{text.cycle.shared(prompt.shared)}</li>}
         </ol>
         {files.length > 0 && (
           <>

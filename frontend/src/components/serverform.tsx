@@ -12,7 +12,9 @@ import { DoctorTree } from "./doctor";
 
 const PROVIDERS = ["gateway", "openai", "manual"] as const;
 const POLICIES = ["refuse", "placeholder", "exclude"] as const;
-const NUMBERS = ["n", "max_tokens", "context", "temperature", "temperature_spread", "seed"] as const;
+const NUMBERS = ["n", "max_tokens", "context", "temperature", "temperature_spread", "seed", "history_cycles"] as const;
+const ORDERS = ["numbered", "stable"] as const;
+const YES_NO = ["true", "false"] as const;
 
 export type Values = Readonly<Record<string, string>>;
 
@@ -73,6 +75,9 @@ export function ServerForm({ card, start, hasKey, settings, isCard, onSave, chil
           ))}
           <Field name="reasoning_effort" {...field("reasoning_effort")} />
           <Choice name="schema" choices={settings.schemas} isOptional {...field("schema")} />
+          <Choice name="section_order" choices={ORDERS} isOptional {...field("section_order")} />
+          <Choice name="images" choices={YES_NO} isOptional {...field("images")} />
+          <Field name="tokenizer" {...field("tokenizer")} />
           {!isCard && <Choice name="secrets" choices={POLICIES} isOptional {...field("secrets")} />}
           {!isCard && <Field name="exclude" {...field("exclude")} />}
         </div>

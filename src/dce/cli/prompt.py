@@ -16,11 +16,14 @@ from dce.cli.tables import columns
 from dce.cli.waiting import waited
 from dce.workspace.context.advice import Cut, FileCost, cuts
 from dce.workspace.context.pictures import TOKENS_EACH
+from dce.workspace.context.prepared_prompt import PreparedPrompt
 from dce.workspace.outbound.secrets import Finding
 
 if TYPE_CHECKING:
-    from dce.workspace.context.prepared_prompt import PreparedPrompt
     from dce.workspace.workspace import Workspace
+
+SMALL_SHARE = 50
+"""Per cent of a prompt in common with the last: below it, it is worth saying how there can be more."""
 
 SECTION_TITLES = {
     "M1": "artifact schema",
@@ -54,7 +57,8 @@ class PictureRow(msgspec.Struct, frozen=True, kw_only=True):
 class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if not known, for which `note` says why.
 
-    `cuts`: changes to the selection that would make it fit. `pictures` go with the text.
+    `cuts`: changes to the selection that would make it fit. `pictures` go with the text. `shared`: about how many tokens at its
+    beginning are those of the prompt that was sent last, which the server may still have cached; None if none was sent.
     """
 
     cycle: int
@@ -74,6 +78,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     file_costs: tuple[FileCost, ...]
     cuts: tuple[Cut, ...]
     pictures: tuple[PictureRow, ...] = ()
+    shared: int | None = None
 
 
 @click.command(name="prompt")
@@ -103,19 +108,19 @@ def command(
             data(prepared.prompt.text)
         else:
             path = str(workspace.write_prompt(prepared.prompt, None if out in (None, "-") else Path(str(out))))
-    report = _report(prepared, costs, path)
+        report = _report(prepared, costs, path, workspace.shared_tokens(prepared))
     if is_json:
         say_json(report)
     else:
         write = note if out == "-" else say
-        for line in _lines(report):
+        for line in _lines(report, workspace.settings.section_order):
             write(line)
     ctx.exit(Exit.NOT_SO if report.is_over else Exit.DONE)
 
 
 async def _built(
     workspace: "Workspace", cycle_id: int, *, is_json: bool
-) -> tuple["PreparedPrompt", tuple[FileCost, ...]]:
+) -> tuple[PreparedPrompt, tuple[FileCost, ...]]:
     """The prompt, and what each of its files costs, if that is shown: counting them takes as long as counting the whole."""
     prepared = await waited(workspace.build_prompt(cycle_id), "making the prompt and counting its tokens")
     if not (is_json or prepared.is_over):
@@ -129,7 +134,7 @@ async def _built(
     return prepared, tuple(costs)
 
 
-def _report(prepared: "PreparedPrompt", costs: tuple[FileCost, ...], path: str) -> PromptReport:
+def _report(prepared: PreparedPrompt, costs: tuple[FileCost, ...], path: str, shared: int | None) -> PromptReport:
     rows = tuple(
         SectionRow(name=section.name, tokens=count.tokens, exact=count.exact)
         for section, count in zip(prepared.prompt.sections, prepared.counts, strict=True)
@@ -155,10 +160,11 @@ def _report(prepared: "PreparedPrompt", costs: tuple[FileCost, ...], path: str) 
             PictureRow(path=each.path, mime=each.mime, size=len(each.content), sha256=each.sha256, tokens=TOKENS_EACH)
             for each in prepared.pictures
         ),
+        shared=shared,
     )
 
 
-def _lines(report: PromptReport) -> list[str]:
+def _lines(report: PromptReport, section_order: str) -> list[str]:
     rows = [
         (row.name, SECTION_TITLES.get(row.name, ""), f"{'' if row.exact else '≈'}{row.tokens:,}")
         for row in report.sections
@@ -182,5 +188,15 @@ def _lines(report: PromptReport) -> list[str]:
     else:
         share = 100 * report.total // max(1, report.budget)
         lines.append(f"fits: {share} % of the {report.budget:,} tokens that the model takes")
+    if report.shared is not None:
+        lines.append(_shared_line(report.shared, report.total, section_order))
     lines += [f"possible secret: {finding_line(finding)}" for finding in report.findings]
     return lines
+
+
+def _shared_line(shared: int, total: int, section_order: str) -> str:
+    share = 100 * shared // max(1, total)
+    line = f"as in the last one sent: the first ≈{shared:,} tokens ({share} %), which the server may still have cached"
+    if share < SMALL_SHARE and section_order == "numbered":
+        line += "; `dce settings set section_order stable` puts first what stays the same"
+    return line

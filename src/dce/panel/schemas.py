@@ -116,6 +116,7 @@ class PromptView(msgspec.Struct, frozen=True, kw_only=True):
     """The exact prompt as it would be sent now. `budget`: tokens the model leaves for it; None if unknown, for which `note` says why.
 
     `findings`: secrets in it that nobody looked at; `is_blocked`: because of them, or its length, it cannot go out.
+    `shared`: about how many tokens at its beginning are those of the one sent last, which the server may have cached; None if none was.
     """
 
     text: str
@@ -130,6 +131,7 @@ class PromptView(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     budget: int | None
     is_over: bool
+    shared: int | None
 
 
 class GenerationOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,10 @@ class SettingsValues(msgspec.Struct, frozen=True, kw_only=True):
     card: str
     secrets: Literal["refuse", "placeholder", "exclude"]
     exclude: tuple[str, ...]
+    tokenizer: str
+    images: bool
+    history_cycles: int
+    section_order: Literal["numbered", "stable"]
 
 
 class CardView(msgspec.Struct, frozen=True, kw_only=True):

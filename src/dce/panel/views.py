@@ -105,6 +105,7 @@ async def prompt(call: Call) -> schemas.PromptView:
         note=prepared.note,
         budget=prepared.budget,
         is_over=prepared.is_over,
+        shared=await asyncio.to_thread(workspace.shared_tokens, prepared),
     )
 
 

@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `tokenizer`: the served model's tokenizer.json, a path or an address, to count here instead of asking the server.
     `images`: selected pictures go along themselves, for a model that can see; off, the prompt says what they are.
     `history_cycles`: how many cycles before the current one a prompt holds whole; of those before them it has a line each.
+    `section_order`: a prompt's sections by number, or with those first that stay as they are from cycle to cycle, which the server
+    then need not compute again (its prefix cache).
     """
 
     url: str = DEFAULT_URL
@@ -65,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: str = ""
     images: bool = False
     history_cycles: int = 5
+    section_order: Literal["numbered", "stable"] = "numbered"
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"

@@ -20,7 +20,14 @@ from dce.wire.errors import DceError
 from dce.workspace.accepting import baseline
 from dce.workspace.context.detail import reduced
 from dce.workspace.context.pictures import TOKENS_EACH, Picture, check_size, note_of, picture_of
-from dce.workspace.context.prepared_prompt import ANY_MODEL, PreparedPrompt, check_served, reserved_tokens, too_long
+from dce.workspace.context.prepared_prompt import (
+    ANY_MODEL,
+    PreparedPrompt,
+    check_served,
+    reserved_tokens,
+    shared_chars,
+    too_long,
+)
 from dce.workspace.context.prompt import (
     HISTORY_LINES,
     Prompt,
@@ -232,6 +239,16 @@ class Workspace:
             return None
         return msgspec.structs.replace(prompt, text=text)
 
+    def shared_tokens(self, prepared: PreparedPrompt) -> int | None:
+        """About how many tokens at the beginning of a prompt are those of the one sent last, which a server may still have cached.
+
+        None if none was sent.
+        """
+        last = self.latest_generation()
+        before = self.store.get_prompt(last.prompt_sha256).text if last else ""
+        text = prepared.prompt.text
+        return prepared.total * shared_chars(text, before) // len(text) if before else None
+
     async def prepare(self, cycle_id: int, n: int) -> Generation:
         """A new generation, its N responses queued, its prompt in prompt.md; `generator.run` starts it. Hold the writer lock.
 
@@ -341,6 +358,7 @@ class Workspace:
             files=self._prompt_files(),
             schema=schema,
             full_cycles=self.settings.history_cycles,
+            order=self.settings.section_order,
         )
         return self.sending.apply(inputs)
 

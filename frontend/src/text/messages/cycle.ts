@@ -75,4 +75,5 @@ export const cycle = {
   totalTooLong: "Too long",
   totalOf: (tokens: number, budget: number | null) => `${number(tokens)}${budget === null ? "" : ` of ${number(budget)}`}`,
   promptText: "Text of the prompt",
+  shared: (tokens: number) => `It begins with ~${number(tokens)} tokens of the one sent last: those the server may still have cached.`,
 };

@@ -19,6 +19,10 @@ const fields = {
   reasoning_effort: { label: "Reasoning effort", hint: "low, medium or high, where the model has it." },
   schema: { label: "Answer form", hint: "How the model is asked to write its files." },
   secrets: { label: "Secrets", hint: "What is done about secrets in a prompt for another host." },
+  history_cycles: { label: "Cycles told whole", hint: "How many before the current one; of older ones the prompt has a line each." },
+  section_order: { label: "Sections of the prompt", hint: "With what stays first, the next cycle’s first token comes sooner: the server has most of the prompt cached." },
+  images: { label: "Send pictures", hint: "Selected ones go along, for a model that can see." },
+  tokenizer: { label: "tokenizer.json", hint: "The model’s own, a path or an address: tokens are then counted here." },
   exclude: { label: "Never in a prompt", hint: "Patterns as in .gitignore, with commas between." },
 } as const satisfies Readonly<Record<string, Field>>;
 
@@ -29,6 +33,10 @@ const choices: Readonly<Record<string, string>> = {
   refuse: "Refuse to send them",
   placeholder: "Send placeholders in their places",
   exclude: "Leave their files out",
+  numbered: "By number",
+  stable: "What stays the same first",
+  true: "Yes",
+  false: "No",
 };
 
 const verdicts = { well: "well:", warning: "works, but:", failed: "failed:", untried: "not tried:" } as const;

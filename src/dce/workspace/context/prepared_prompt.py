@@ -93,6 +93,15 @@ def check_served(wanted: str, served: Sequence[str]) -> None:
     )
 
 
+def shared_chars(text: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning. Halves what is left at each look: texts have megabytes."""
+    low, high = 0, min(len(text), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if text[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
+
+
 def _largest(items: Sequence[tuple[str, int]]) -> str:
     ranked = sorted(items, key=lambda item: -item[1])[:MAX_NAMED]
     return ", ".join(f"{name} {tokens:,}" for name, tokens in ranked) or "none"

@@ -2,7 +2,8 @@
 
 A pure function: the same inputs give the same bytes on every machine, without clock, disk or network. The seven sections and their
 tags are those people's habits (and older prompts) know: tags with spaces and dots, a text convention rather than XML. The
-sections tile the text: each begins where the one before it ends.
+sections tile the text: each begins where the one before it ends. By numbers is how people know them; with what is `stable` first, a
+server's prefix cache still holds most of a prompt when the next cycle asks.
 
 File text may hold any tag, also this module's own: file blocks carry a *nonce*, a short word that occurs nowhere in the inputs, so that
 neither the model nor a reader can take a line of a file for a delimiter.
@@ -11,6 +12,7 @@ neither the model nor a reader can take a line of a file for a delimiter.
 import fnmatch
 import hashlib
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -41,7 +43,10 @@ SECTIONS = (
     "M6. cycles",
     "M7. Flattened Repo",
 )
-"""The section names as M1 lists them, in order."""
+"""The section names as M1 lists them, by number."""
+
+ORDERS = {"numbered": (1, 2, 3, 4, 5, 6, 7), "stable": (1, 3, 4, 5, 7, 2, 6)}
+"""In what order the sections stand. `stable`: what every cycle says anew (M2, M6) comes after what it leaves as it was."""
 
 _ARTIFACT_LIST = "*a0*master*artifact*list.md"
 
@@ -70,7 +75,7 @@ class PromptCycle(msgspec.Struct, frozen=True, kw_only=True):
 class PromptInput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything a prompt depends on. `history` runs from the oldest to the newest cycle before `cycle`, without cycle 0.
 
-    `full_cycles` of them are shown whole. Its default is left out of what the nonce is made of, as before it could be set.
+    `full_cycles` of them are shown whole. `order` is one of `ORDERS`.
     """
 
     cycle: PromptCycle
@@ -79,6 +84,7 @@ class PromptInput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     files: tuple[PromptFile, ...]
     schema: str
     full_cycles: int = HISTORY_FULL_CYCLES
+    order: Literal["numbered", "stable"] = "numbered"
 
     def __repr__(self) -> str:
         return f"PromptInput(cycle {self.cycle.id}, {len(self.files)} files)"
@@ -126,8 +132,9 @@ def build(inputs: PromptInput) -> Prompt:
     inputs = msgspec.structs.replace(inputs, files=tuple(sorted(inputs.files, key=lambda file: file.path)))
     nonce = _nonce(inputs)
     whole = whole_files(inputs.files)
+    order = ORDERS[inputs.order]
     bodies = (
-        ("M1. artifact schema", ["\n".join(SECTIONS)]),
+        ("M1. artifact schema", ["\n".join(SECTIONS[number - 1] for number in order)]),
         ("M2. cycle overview", [_overview(inputs)]),
         ("M3. Interaction Schema", [SCHEMAS[inputs.schema].instructions(nonce, whole).strip("\n")]),
         ("M4. current project scope", [inputs.scope.strip() or "No project scope defined."]),
@@ -135,10 +142,17 @@ def build(inputs: PromptInput) -> Prompt:
         ("M6. Cycles", [_cycles(inputs)]),
         ("M7. Flattened Repo", _files(inputs.files, nonce)),
     )
-    text, sections = _tile(bodies)
+    text, sections = _tile([bodies[number - 1] for number in order])
+    try:
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        wrong = text[error.start : error.end]
+        raise DceError(
+            "invalid_input", f"The cycle's text holds a character that UTF-8 cannot write: {wrong!r}."
+        ) from error
     return Prompt(
         text=text,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=sha256,
         nonce=nonce,
         schema=inputs.schema,
         sections=sections,
@@ -152,18 +166,20 @@ def whole_files(files: tuple[PromptFile, ...]) -> tuple[PromptFile, ...]:
 
 
 def _nonce(inputs: PromptInput) -> str:
-    """A word from the inputs' own hash that none of the inputs holds."""
-    try:
-        seed = msgspec.json.encode(inputs)
-    except UnicodeEncodeError as error:
-        raise DceError(
-            "invalid_input", f"The cycle's text holds a character that UTF-8 cannot write: {error}."
-        ) from error
-    attempt = 0
+    """A word that none of the inputs holds: the same for nearly all prompts, so that it does not change what cycles share.
+
+    Only a text that holds that word brings others into play. They come from the inputs' own hash, which no file can foresee.
+    """
+    cycles = (*inputs.history, inputs.cycle)
+    texts = [inputs.scope, *(text for cycle in cycles for text in (cycle.title, cycle.context, cycle.ephemeral))]
+    texts += [cycle.summary for cycle in cycles]
+    texts += [text for file in inputs.files for text in (file.path, file.text)]
+    seed, attempt = b"", 0
     while True:
         nonce = hashlib.sha256(b"%d:" % attempt + seed).hexdigest()[:NONCE_CHARS]
-        if nonce.encode() not in seed:
+        if not any(nonce in text for text in texts):
             return nonce
+        seed = seed or hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).digest()
         attempt += 1
 
 
@@ -172,14 +188,15 @@ def _tile(bodies: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, tuple[Secti
 
     Joined once: files make megabytes of it, and each copy of those takes as long as reading them.
     """
-    pieces, sections, at = ["<prompt.md>\n\n"], [], 0
+    pieces, at = ["<prompt.md>\n\n"], 0
+    sections: list[Section] = []
     new = 0
-    for number, (tag, body) in enumerate(bodies, start=1):
+    for tag, body in bodies:
         pieces += (f"<{tag}>\n", *body, f"\n</{tag}>\n\n")
-        if number == len(bodies):
+        if len(sections) == len(bodies) - 1:
             pieces.append("</prompt.md>\n")
         end = at + sum(map(len, pieces[new:]))
-        sections.append(Section(name=f"M{number}", start=at, end=end))
+        sections.append(Section(name=tag.partition(".")[0], start=at, end=end))
         at, new = end, len(pieces)
     return "".join(pieces), tuple(sections)
 
