@@ -235,7 +235,7 @@ def test_reading_what_is_not_there_or_no_file_says_so(project: Project) -> None:
         ("naïve €".encode("utf-16"), "utf-16", "naïve €"),
         (codecs.BOM_UTF16_BE + "naïve".encode("utf-16-be"), "utf-16", "naïve"),
         ("naïve".encode("utf-32"), "utf-32", "naïve"),
-        (b"\xef\xbb\xbfna\xc3\xafve\r\n", "utf-8", "naïve\r\n"),
+        (b"\xef\xbb\xbfna\xc3\xafve\r\n", "utf-8-sig", "naïve\r\n"),
         (b"x = 1\r\n" * 2000 + b"# na\xefve caf\xe9\r\n", "", "x = 1\r\n" * 2000 + "# naïve café\r\n"),
         ("Съешь же ещё этих мягких французских булок, да выпей чаю. ".encode("cp1251") * 9, "cp1251", ""),
     ],

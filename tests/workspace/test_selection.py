@@ -73,6 +73,21 @@ def test_files_folders_and_globs_are_added_once_in_one_spelling(
     assert selection.add(patterns) == ()
 
 
+def test_what_does_not_come_along_is_named_with_its_reason(selection: Selection, project: Project) -> None:
+    """A folder or glob tells which of the files it means it does not take, and why; one that takes none says so."""
+    (project.root / "id.pem").write_text("x")
+    (project.root / "spec.pdf").write_bytes(b"%PDF-1.7")
+    reasons = selection.match(["."]).passed_over
+    assert list(reasons) == ["id.pem", "image.bin", "spec.pdf"]
+    assert "keys or passwords" in reasons["id.pem"]
+    assert reasons["image.bin"] == "binary"
+    assert "if named" in reasons["spec.pdf"]
+    assert "id.pem" not in selection.match([".", "id.pem"]).passed_over
+    assert selection.match(["src", "README.md"]).passed_over == {}
+    with pytest.raises(DceError, match=r"id\.pem: its name says"):
+        selection.add(["*.pem"])
+
+
 @pytest.mark.parametrize(
     ("pattern", "code", "hint"),
     [

@@ -60,3 +60,18 @@ def test_what_is_not_there_is_not_found(project: Project) -> None:
         why(project, "b.py")
     with pytest.raises(DceError, match="folder"):
         why(project, "build")
+
+
+def test_what_is_in_a_repository_of_its_own_is_not_called_ignored(project: Project) -> None:
+    """A submodule's file is explained by the submodule; a link to nothing is said to be one."""
+    for command in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-mx"],
+    ):
+        (project.root / "vendor").mkdir(exist_ok=True)
+        subprocess.run(["git", *command], cwd=project.root / "vendor", check=True)
+    (project.root / "vendor" / "v.py").write_text("x")
+    assert why(project, "vendor/v.py").startswith("vendor is a repository")
+    (project.root / "lost").symlink_to("nowhere")
+    with pytest.raises(DceError, match="link that leads nowhere"):
+        why(project, "lost")

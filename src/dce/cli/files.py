@@ -184,5 +184,6 @@ def _line(row: FileRow) -> str:
     tokens = "-" if row.tokens is None else f"{'' if row.exact else '≈'}{row.tokens:,}"
     why = f"   left out: {row.excluded}" if row.excluded else ""
     if row.encoding not in {"", "utf-8"}:
-        why = f"   {row.encoding}: can be shown, not written"
-    return f"{'*' if row.is_selected else ' '} {tokens:>9}  {row.path}{why}"
+        why = f"   {row.encoding}"
+    path = row.path.replace("\n", "\\n")  # a line is a file
+    return f"{'*' if row.is_selected else ' '} {tokens:>9}  {path}{why}"

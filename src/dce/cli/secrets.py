@@ -39,7 +39,7 @@ def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory
         project = workspace.project
         names = workspace.selection.paths()
         if paths:
-            names = workspace.selection.matching(paths_from(project, directory, paths))
+            names = workspace.selection.match(paths_from(project, directory, paths)).paths
         found: list[Finding] = list(by_name(names))
         for name in names:
             try:

@@ -19,6 +19,10 @@ MAX_LISTED = 20
 """How many paths are named one by one for people; `--json` and `dce select list` name all."""
 
 
+MAX_PASSED_OVER = 5
+"""How many files that did not come along are named."""
+
+
 @click.group(name="select")
 def command() -> None:
     """Choose the files that go into the prompt.
@@ -35,8 +39,16 @@ def command() -> None:
 def add(paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
     """Select files, folders and globs."""
     with open_workspace(directory) as workspace:
-        added = workspace.selection.add(paths_from(workspace.project, directory, paths))
+        match = workspace.selection.match(paths_from(workspace.project, directory, paths))
+        added = workspace.selection.include(match)
+        if is_json:
+            say_json({"added": added, "paths": workspace.selection.paths(), "passed_over": match.passed_over})
+            return
         _tell(is_json, "added", added, workspace.selection.paths())
+    for path, reason in list(match.passed_over.items())[:MAX_PASSED_OVER]:
+        note(f"not taken along: {path} ({reason})")
+    if (more := len(match.passed_over) - MAX_PASSED_OVER) > 0:
+        note(f"not taken along: {more:,} more; `dce files` says why")
 
 
 @command.command()

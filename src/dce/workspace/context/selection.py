@@ -67,6 +67,13 @@ class SetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pages: str = ""
 
 
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """What patterns mean: the files they take, and those below named folders or hit by globs that do not come along, with the reason."""
+
+    paths: tuple[str, ...]
+    passed_over: dict[str, str]
+
+
 class Selection:
     """The current selection of a workspace and its named sets."""
 
@@ -90,18 +97,23 @@ class Selection:
         A file named in full is taken even if git ignores it, and refused (invalid_input) if it is no text; an unknown name is
         not_found. Nothing is selected if any pattern fails.
         """
-        found = set(self.matching(patterns))
-        before = set(self.paths())
+        return self.include(self.match(patterns))
+
+    def include(self, match: Match) -> tuple[str, ...]:
+        """Selects what was matched; gives what was not selected before."""
+        found, before = set(match.paths), set(self.paths())
         self._keep(before | found)
         return tuple(sorted(found - before))
 
-    def matching(self, patterns: Iterable[str]) -> tuple[str, ...]:
-        """What `add` would select. Raises as it does."""
+    def match(self, patterns: Iterable[str]) -> Match:
+        """What `add` would select, and what not. Raises as it does."""
         entries = {entry.path: entry for entry in list_files(self._project)}
         found: set[str] = set()
+        passed_over: dict[str, str] = {}
         for pattern in patterns:
-            found.update(self._matching(pattern, entries))
-        return tuple(sorted(found))
+            found.update(self._matching(pattern, entries, passed_over))
+        reasons = {path: reason for path, reason in sorted(passed_over.items()) if path not in found}
+        return Match(paths=tuple(sorted(found)), passed_over=reasons)
 
     def remove(self, patterns: Iterable[str]) -> tuple[str, ...]:
         """Takes files, folders and globs out of the selection; gives what was taken out. not_found if a pattern hits nothing."""
@@ -287,27 +299,22 @@ class Selection:
     def _keep(self, paths: set[str]) -> None:
         self._store.meta_set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
 
-    def _matching(self, pattern: str, entries: dict[str, FileEntry]) -> set[str]:
-        # Files for keys and passwords are taken only by their full name, never along with their folder.
-        # Documents and pictures, too, do not come along with a folder, but a pattern can mean them.
-        is_pattern = any(char in pattern for char in "*?[")
-        usable = [
-            path
-            for path, entry in entries.items()
-            if not (entry.excluded or touches_secrets(path)) and (is_pattern or not format_of(path))
-        ]
-        if not (pattern.rstrip("/") in entries or _is_there(self._project, pattern)):
-            hits = _hits(pattern, usable)
-            if not hits:
-                raise _unknown(pattern, tuple(entries), "is in the workspace")
-            return hits
-        path = "." if _is_root(pattern) else self._project.canonical(pattern)
-        if path == "." or (self._project.root / path).is_dir():
-            hits = _hits(path, usable)
-            if not hits:
-                raise DceError("not_found", f"{pattern} holds no text file that can be selected.")
-            return hits
-        return {self._check_file(path, entries)}
+    def _matching(self, pattern: str, entries: dict[str, FileEntry], passed_over: dict[str, str]) -> set[str]:
+        """The files that a pattern takes; of those that it means and does not take, the reasons go into `passed_over`."""
+        is_plain = pattern.rstrip("/") in entries or _is_there(self._project, pattern)
+        path = "." if _is_root(pattern) else self._project.canonical(pattern) if is_plain else pattern
+        if is_plain and path != "." and not (self._project.root / path).is_dir():
+            return {self._check_file(path, entries)}
+        meant = _hits(path, tuple(entries))
+        reasons = {hit: _why_not_along(entries[hit], is_pattern=not is_plain) for hit in meant}
+        passed_over.update((hit, reason) for hit, reason in reasons.items() if reason)
+        taken = {hit for hit, reason in reasons.items() if not reason}
+        if taken:
+            return taken
+        if is_plain or reasons:
+            first = "; ".join(f"{hit}: {reason}" for hit, reason in sorted(reasons.items())[:1])
+            raise DceError("not_found", f"{pattern} holds no text file that can be selected. {first}".strip())
+        raise _unknown(pattern, tuple(entries), "is in the workspace")
 
     def _check_file(self, path: str, entries: Mapping[str, FileEntry]) -> str:
         entry = entries.get(path)
@@ -319,6 +326,18 @@ class Selection:
                 raise _unknown(path, tuple(entries), "is in the workspace")
             read_text(self._project, path)
         return path
+
+
+def _why_not_along(entry: FileEntry, *, is_pattern: bool) -> str:
+    """Why a file does not come along with its folder, or with a glob; "" if it does.
+
+    Files for keys and passwords are taken only by their full name; documents and pictures when a pattern means them.
+    """
+    if entry.excluded:
+        return entry.excluded
+    if touches_secrets(entry.path):
+        return "its name says that it holds keys or passwords: it is taken if named in full"
+    return "a document: it is taken if named" if format_of(entry.path) and not is_pattern else ""
 
 
 def _is_root(pattern: str) -> bool:

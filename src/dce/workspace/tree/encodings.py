@@ -6,6 +6,8 @@ What must always hold: bytes that are no text in any of these are refused rather
 import codecs
 
 UTF8 = "utf-8"
+MARKED_UTF8 = "utf-8-sig"
+"""UTF-8 that begins with a byte-order mark."""
 
 GUESSED_FROM_BYTES = 65_536
 """How much of a file in an older encoding is looked at to guess which."""
@@ -55,7 +57,7 @@ def decode(content: bytes) -> tuple[str, str]:
     else:
         if "\0" in text:
             raise ValueError("binary")
-        return text.removeprefix("\ufeff"), UTF8
+        return (text[1:], MARKED_UTF8) if text.startswith("\ufeff") else (text, UTF8)
     if is_binary(content):
         raise ValueError("binary")
     guess = _guess(content)

@@ -1,6 +1,7 @@
 """Why a file can or cannot go into a prompt: the one answer to "where is my file?", naming the rule and where it stands."""
 
 import re
+from pathlib import PurePosixPath
 
 from dce.wire.errors import DceError
 from dce.workspace.judging.compare import touches_secrets
@@ -12,23 +13,33 @@ from dce.workspace.tree.git import git_output
 _RULE = re.compile(r"(?P<place>[^\n]*?:\d+):(?P<pattern>[^\t\n]+)\t")
 """git's "file:line:pattern<tab>path"."""
 
+_ALL_THE_SAME = "`dce select add {}` takes it all the same"
+
 PROMPT_FILE = "prompt.md"
 
 
 def why(project: Project, path: str) -> str:
     """Why a file is left out; "" if it can go in. Raises outside_workspace and not_found."""
     name = project.canonical(path)
-    entry = next((entry for entry in list_files(project) if entry.path == name), None)
+    entries = {entry.path: entry for entry in list_files(project)}
+    entry = entries.get(name)
     if entry is not None and entry.excluded:  # also what cannot be resolved, such as a link that leads outside
         return entry.excluded
     if not project.resolve(path).exists():
-        raise DceError("not_found", f"There is no file {name} in the workspace.")
+        is_link = (project.root / name).is_symlink()
+        raise DceError(
+            "not_found",
+            f"{name} is a link that leads nowhere." if is_link else f"There is no file {name} in the workspace.",
+        )
     if project.resolve(path).is_dir():
         raise DceError("invalid_input", f"{name} is a folder: ask about one of its files.")
     if name == PROMPT_FILE:
         return "it is DCE's own output, which would double with every cycle"
     if entry is None:
-        return _ignored(project, name)
+        above = next((str(folder) for folder in PurePosixPath(name).parents if str(folder) in entries), "")
+        return (
+            f"{above} is {entries[above].excluded}; {_ALL_THE_SAME.format(name)}" if above else _ignored(project, name)
+        )
     if excluded := Excludes.of(project).reason(name):
         return excluded
     try:
@@ -46,5 +57,5 @@ def _ignored(project: Project, name: str) -> str:
     """The ignore rule that hits a file, with the file and line where it stands."""
     found = _RULE.match(git_output(project.root, ["check-ignore", "--verbose", "--", name]))
     if found:
-        return f"ignored by {found['pattern']!r} ({found['place']}); `dce select add {name}` takes it all the same"
-    return f"ignored by a .gitignore; `dce select add {name}` takes it all the same"
+        return f"ignored by {found['pattern']!r} ({found['place']}); {_ALL_THE_SAME.format(name)}"
+    return f"ignored by a .gitignore; {_ALL_THE_SAME.format(name)}"
