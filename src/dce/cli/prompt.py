@@ -58,7 +58,8 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if not known, for which `note` says why.
 
     `cuts`: changes to the selection that would make it fit. `pictures` go with the text. `shared`: about how many tokens at its
-    beginning are those of the prompt that was sent last, which the server may still have cached; None if none was sent.
+    beginning are those of the prompt that was sent last, which the server may still have cached; None if none was sent. `left_out`:
+    selected files that are not in it, for the secrets found in them (`--secrets exclude`).
     """
 
     cycle: int
@@ -79,6 +80,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     cuts: tuple[Cut, ...]
     pictures: tuple[PictureRow, ...] = ()
     shared: int | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @click.command(name="prompt")
@@ -108,7 +110,10 @@ def command(
             data(prepared.prompt.text)
         else:
             path = str(workspace.write_prompt(prepared.prompt, None if out in (None, "-") else Path(str(out))))
-        report = _report(prepared, costs, path, workspace.shared_tokens(prepared))
+        report = _report(prepared, costs, path)
+        report = msgspec.structs.replace(
+            report, shared=workspace.shared_tokens(prepared), left_out=workspace.left_out(prepared.prompt)
+        )
     if is_json:
         say_json(report)
     else:
@@ -134,7 +139,7 @@ async def _built(
     return prepared, tuple(costs)
 
 
-def _report(prepared: PreparedPrompt, costs: tuple[FileCost, ...], path: str, shared: int | None) -> PromptReport:
+def _report(prepared: PreparedPrompt, costs: tuple[FileCost, ...], path: str) -> PromptReport:
     rows = tuple(
         SectionRow(name=section.name, tokens=count.tokens, exact=count.exact)
         for section, count in zip(prepared.prompt.sections, prepared.counts, strict=True)
@@ -160,7 +165,6 @@ def _report(prepared: PreparedPrompt, costs: tuple[FileCost, ...], path: str, sh
             PictureRow(path=each.path, mime=each.mime, size=len(each.content), sha256=each.sha256, tokens=TOKENS_EACH)
             for each in prepared.pictures
         ),
-        shared=shared,
     )
 
 
@@ -190,6 +194,7 @@ def _lines(report: PromptReport, section_order: str) -> list[str]:
         lines.append(f"fits: {share} % of the {report.budget:,} tokens that the model takes")
     if report.shared is not None:
         lines.append(_shared_line(report.shared, report.total, section_order))
+    lines += [f"left out for what looks like a secret in it: {path}" for path in report.left_out]
     lines += [f"possible secret: {finding_line(finding)}" for finding in report.findings]
     return lines
 

@@ -38,7 +38,7 @@ from dce.workspace.context.prompt import (
     whole_files,
 )
 from dce.workspace.context.selection import Selection
-from dce.workspace.context.shown import ShownFiles
+from dce.workspace.context.shown import ShownFiles, shown_paths
 from dce.workspace.context.summaries import Summaries
 from dce.workspace.context.tokenizer_file import FileTokenizer
 from dce.workspace.context.tokens import Count, TokenCounter
@@ -238,6 +238,12 @@ class Workspace:
         if prompt is None or hashlib.sha256(text.encode()).hexdigest() != prompt.sha256:
             return None
         return msgspec.structs.replace(prompt, text=text)
+
+    def left_out(self, prompt: Prompt) -> tuple[str, ...]:
+        """Selected files that a prompt does not show, because secrets were found in them and the policy is to exclude."""
+        if self.settings.secrets != "exclude":
+            return ()
+        return tuple(sorted(set(self.selection.paths()) - shown_paths(prompt)))
 
     def shared_tokens(self, prepared: PreparedPrompt) -> int | None:
         """About how many tokens at the beginning of a prompt are those of the one sent last, which a server may still have cached.

@@ -3,9 +3,16 @@
 The copy is taken from the stored prompt itself, so it is exactly what the model saw. Only files shown whole count.
 """
 
+import re
 from collections.abc import Iterator
 
 from dce.workspace.context.prompt import Prompt
+
+
+def shown_paths(prompt: Prompt) -> set[str]:
+    """Every file that a prompt shows, whole or in part."""
+    opener = rf'^<(?:file|excerpt) path="([^"\n]*)"[^\n]*? nonce="{re.escape(prompt.nonce)}">$'
+    return set(re.findall(opener, prompt.text, re.MULTILINE))
 
 
 class ShownFiles:
