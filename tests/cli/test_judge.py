@@ -232,6 +232,16 @@ def test_accept_and_restore(dce: Dce, generated: Path) -> None:
     assert dce("restore", code=1).code == 1
 
 
+def test_restore_keeps_what_was_edited_if_asked(dce: Dce, generated: Path) -> None:
+    """An edited file stops a restore and names the option that puts the others back; alone it cannot be put back at all."""
+    dce("accept", 1)
+    (generated / "src" / "a.py").write_text("mine\n")
+    assert "--keep-edited" in dce("restore", code=3).err
+    assert dce("restore", "--dry-run", "--json", code=3).json["files"][0]["refused"] == "edited since"
+    assert "edited since" in dce("restore", "--keep-edited", code=3).err
+    assert (generated / "src" / "a.py").read_text() == "mine\n"
+
+
 def test_nothing_to_accept_or_restore(dce: Dce, generated: Path) -> None:
     """A response without files cannot be accepted, and nothing accepted cannot be restored: both say where to look next."""
     assert "dce show 4" in dce("accept", 4, code=1).err

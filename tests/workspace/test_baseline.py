@@ -69,6 +69,29 @@ def test_edited_files_stop_a_restore(tmp_path: Path) -> None:
     assert restorable(bench) is not None
 
 
+def test_edited_files_can_be_kept_while_the_others_go_back(tmp_path: Path) -> None:
+    """With `keep_edited` only files that someone edited stay as they are; if that is all of them there is nothing to do."""
+    bench = Bench(tmp_path, FILES)
+    original = snapshot(tmp_path)
+    accept(bench, bench.answer(EDITS), 1)
+    for path in ("a.py", "n/f.py"):
+        (tmp_path / path).write_text("mine\n")
+    planned, _ = restore(bench, keep_edited=True)
+    assert [write.path for write in planned if write.refused] == ["a.py", "n/f.py"]
+    now = snapshot(tmp_path)
+    assert {path for path in original.keys() | now.keys() if now.get(path) != original.get(path)} == {
+        "a.py",
+        "n",
+        "n/f.py",
+    }
+    assert (tmp_path / "a.py").read_text() == "mine\n"
+    assert restorable(bench) is None
+    accept(bench, bench.answer({"c.py": "1\n"}), 1)
+    (tmp_path / "c.py").write_text("mine\n")
+    with pytest.raises(DceError, match=r"edited since acceptance .*c\.py"):
+        restore(bench, keep_edited=True)
+
+
 def test_dry_run(tmp_path: Path) -> None:
     """A dry run says what would be put back, marks what was edited, takes no lock and changes nothing."""
     bench = Bench(tmp_path, FILES)

@@ -664,10 +664,11 @@ export interface Response {
   readonly ended_at: number | null;
 }
 
-/** Which acceptance to take back; None: the newest. */
+/** Which acceptance to take back; None: the newest. `keep_edited`: files edited since stay as they are, instead of stopping it. */
 export interface RestoreOrder {
   readonly acceptance?: number | null;
   readonly dry_run?: boolean;
+  readonly keep_edited?: boolean;
 }
 
 /** What restoring did, or would do, to each file of the acceptance. */

@@ -27,7 +27,10 @@ export function RestoreBar() {
 export function Restore({ acceptance, id }: { acceptance: Acceptance; id?: string }) {
   const isBusy = use((state) => state.busy.has("restore"));
   const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
-  const close = () => setWrites(null);
+  const [isKeeping, keep] = useState(false);
+  const close = () => (setWrites(null), keep(false));
+  const edited = writes?.filter((write) => write.refused).length ?? 0;
+  const canKeep = edited > 0 && edited < acceptance.files.length;
   return (
     <>
       <button
@@ -45,12 +48,20 @@ export function Restore({ acceptance, id }: { acceptance: Acceptance; id?: strin
         title={text.accept.restoreTitle}
         writes={writes}
         refusal={text.accept.edited}
-        action={text.accept.restoreFiles(acceptance.files.length)}
+        isPartial={isKeeping}
+        action={text.accept.restoreFiles(acceptance.files.length - (isKeeping ? edited : 0))}
         onClose={close}
         onWrite={async () => {
-          if (await restore(acceptance.id, false)) close();
+          if (await restore(acceptance.id, false, isKeeping)) close();
         }}
-      />
+      >
+        {canKeep && (
+          <label className="row">
+            <input type="checkbox" checked={isKeeping} onChange={(event) => keep(event.target.checked)} />
+            {text.accept.keepEdited}
+          </label>
+        )}
+      </WriteDialog>
     </>
   );
 }

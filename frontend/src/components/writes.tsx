@@ -13,13 +13,15 @@ interface Props {
   writes: ReadonlyArray<PlannedWrite> | null;
   /** What to do about files that are refused. */
   refusal: string;
+  /** The others are written all the same. */
+  isPartial?: boolean;
   action: string;
   onWrite: () => void;
   onClose: () => void;
   children?: ReactNode;
 }
 
-export function WriteDialog({ title, writes, refusal, action, onWrite, onClose, children }: Props) {
+export function WriteDialog({ title, writes, refusal, isPartial = false, action, onWrite, onClose, children }: Props) {
   const isBusy = use((state) => state.busy.has("accept") || state.busy.has("restore"));
   const isRefused = writes?.some((write) => write.refused) ?? false;
   return (
@@ -40,7 +42,7 @@ export function WriteDialog({ title, writes, refusal, action, onWrite, onClose, 
         <button type="button" onClick={onClose}>
           {text.shell.cancel}
         </button>
-        <button type="button" className="primary push" disabled={isRefused || isBusy} onClick={onWrite}>
+        <button type="button" className="primary push" disabled={(isRefused && !isPartial) || isBusy} onClick={onWrite}>
           {action}
         </button>
       </div>

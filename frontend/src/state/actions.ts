@@ -247,8 +247,8 @@ export async function accept(
   return view;
 }
 
-export async function restore(acceptance: number, dryRun: boolean): Promise<RestoreView | false> {
-  const view = await attempt("restore", () => api.restore({ acceptance, dry_run: dryRun }));
+export async function restore(acceptance: number, dryRun: boolean, keepEdited = false): Promise<RestoreView | false> {
+  const view = await attempt("restore", () => api.restore({ acceptance, dry_run: dryRun, keep_edited: keepEdited }));
   if (view && !dryRun) {
     notify({ kind: "done", text: text.accept.restored });
     await Promise.all([loadWorkspace(), loadFiles(), loadSlot(), loadBoard()]);

@@ -102,7 +102,9 @@ async def restore_files(call: Call) -> RestoreView:
     """Puts back exactly what an acceptance changed, or says what that would do."""
     order: RestoreOrder = call.body
     where = call.session.workspace
-    planned, acceptance = await asyncio.to_thread(restore, where, dry_run=order.dry_run, acceptance_id=order.acceptance)
+    planned, acceptance = await asyncio.to_thread(
+        restore, where, dry_run=order.dry_run, acceptance_id=order.acceptance, keep_edited=order.keep_edited
+    )
     if not order.dry_run:
         _tell_files(call.session)
     return RestoreView(writes=tuple(planned), acceptance=acceptance)

@@ -223,10 +223,11 @@ class AcceptView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which acceptance to take back; None: the newest."""
+    """Which acceptance to take back; None: the newest. `keep_edited`: files edited since stay as they are, instead of stopping it."""
 
     acceptance: int | None = None
     dry_run: bool = False
+    keep_edited: bool = False
 
 
 class RestoreView(msgspec.Struct, frozen=True, kw_only=True):

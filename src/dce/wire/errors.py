@@ -146,7 +146,7 @@ CODES: dict[str, Row] = {
         409,
         "conflict_error",
         False,
-        "The file changed since the prompt was made: generate again, or restore the file first.",
+        "The file changed since the prompt was made: `dce accept --merge` keeps both changes; or undo yours, or generate again.",
     ),
     "write_failed": Row(
         Hop.CLIENT,

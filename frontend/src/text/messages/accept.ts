@@ -35,7 +35,8 @@ export const accept = {
   nothingThere: "(nothing)",
   restore: "Restore…",
   restoreTitle: "Put back what was there before",
-  edited: "A file was edited since it was accepted, so nothing can be put back.",
+  edited: "What was edited since it was accepted is not overwritten.",
+  keepEdited: "Leave edited files as they are, and put the others back",
   restoreFiles: (files: number) => `Restore ${plural(files, "file")}`,
   restored: "The files are as they were before.",
 };

@@ -184,12 +184,16 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
 
 
 def restore(
-    workspace: Workspace, dry_run: bool = False, acceptance_id: int | None = None, on_step: OnStep = no_step
+    workspace: Workspace,
+    dry_run: bool = False,
+    acceptance_id: int | None = None,
+    keep_edited: bool = False,
+    on_step: OnStep = no_step,
 ) -> tuple[list[PlannedWrite], Acceptance]:
     """Takes back the newest acceptance in force (or the one named): bytes, modes, created files and folders.
 
     Raises DceError not_found if there is none, stale_file naming every file edited since; then nothing is changed. A dry run
-    marks such files `refused` instead.
+    marks such files `refused` instead; with `keep_edited` they are left as they are, and the others are put back.
     """
     if dry_run:
         row = _in_force(workspace.store, acceptance_id)
@@ -198,11 +202,11 @@ def restore(
         row = _in_force(workspace.store, acceptance_id)
         planned = _plan_back(workspace, row)
         edited = [write.path for write in planned if write.refused]
-        if edited:
+        if edited and (not keep_edited or len(edited) == len(planned)):
             raise DceError(
                 "stale_file",
                 f"nothing was restored: edited since acceptance {row.id}: {', '.join(edited)}",
-                hint="Keep those edits elsewhere (or undo them), then restore again.",
+                hint="`dce restore --keep-edited` puts the others back; to undo all, move those edits elsewhere first.",
             )
         # From here on a crash is finished by `recover`, which takes back what is `planned`.
         workspace.store.set_acceptance(row.id, "planned")
