@@ -116,3 +116,33 @@ def test_it_is_accessible_in_every_light(browser: Browser, tmp_path: Path, theme
         page.set_viewport_size(NARROW)  # type: ignore[arg-type]
         page.get_by_role("button", name="As pasted").click()
         examine(page, f"manual-{theme}-narrow")
+
+
+def test_what_was_edited_since_can_stay_while_the_rest_goes_back(browser: Browser, tmp_path: Path) -> None:
+    """A file edited after it was accepted stops a restore until the person says that it shall stay as it is."""
+    with make_workspace(tmp_path / "words") as workspace, opened(browser, workspace, bypass_csp=True) as page:
+        words, notes = workspace.project.root / "words.py", workspace.project.root / "notes.txt"
+        before = words.read_bytes()
+        by_hand(page)
+        page.get_by_role("button", name="Copy the prompt").click()
+        expect(page.get_by_text("Copied: ").or_(page.get_by_label("The prompt, to be copied"))).to_be_visible()
+        text = answer(workspace, RIGHT)
+        nonce = text.partition('nonce="')[2].partition('"')[0]
+        paste(page, 1, text + file_block("notes.txt", "from the answer\n", nonce) + "\n")
+        expect(page.get_by_role("tab", name="Answer 1: 2 files")).to_be_visible()
+        page.get_by_role("button", name="To the board").click()
+        page.get_by_role("button", name=re.compile("^Open response")).first.click()
+        page.get_by_role("button", name="Accept 2 files…").click()
+        page.get_by_role("button", name="Write 2 files").click()
+        expect(page.get_by_text("are in the workspace.")).to_be_visible()
+        notes.write_text("mine\n", encoding="utf-8")
+        page.get_by_role("button", name="Restore…").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.locator(".error-text")).to_contain_text("edited since")
+        expect(dialog.get_by_role("button", name="Restore 2 files")).to_be_disabled()
+        dialog.get_by_label("Leave edited files as they are, and put the others back").check()
+        page.add_script_tag(path=AXE)
+        examine(page, "restore-keeping")
+        dialog.get_by_role("button", name="Restore 1 file").click()
+        expect(page.get_by_text("are in the workspace.")).to_be_hidden()
+        assert (words.read_bytes(), notes.read_text(encoding="utf-8")) == (before, "mine\n")

@@ -40,6 +40,8 @@ def command(
         for line in write_lines(planned):
             say(line)
         what = f"response {acceptance.slot} of generation {acceptance.generation}"
-        say("nothing was changed (--dry-run)" if dry_run else f"put back what accepting {what} had changed")
+        kept = sum(bool(write.refused) for write in planned)
+        but = f", but for {kept} file{'s' * (kept != 1)} edited since" if kept else ""
+        say("nothing was changed (--dry-run)" if dry_run else f"put back what accepting {what} had changed{but}")
     is_stopped = any(write.refused for write in planned) and not keep_edited
     ctx.exit(Exit.REFUSED if is_stopped else Exit.DONE)
