@@ -39,4 +39,5 @@ def command(generation_id: int | None, slot: int | None, is_json: bool, director
     if is_json:
         say_json({"generation": generation.id, "stopped": running})
     else:
-        say(f"asked to stop {', '.join(str(number) for number in running)} of generation {generation.id}")
+        which = f"response{'s' * (len(running) != 1)} {', '.join(str(number) for number in running)}"
+        say(f"asked to stop {which} of generation {generation.id}")
