@@ -190,6 +190,16 @@ def test_select_says_what_does_not_come_along(dce: Dce, workspace: Path) -> None
     assert dce("select", "add", ".", "--json").json["passed_over"]["0.bin"] == "binary"
 
 
+def test_prompt_names_documents_that_could_not_be_read(dce: Dce, workspace: Path) -> None:
+    """In the prompt a line stands in for a damaged document; whoever makes the prompt is told, too."""
+    (workspace / "spec.docx").write_bytes(b"PK\x03\x04 damaged")
+    dce("select", "add", "spec.docx")
+    told = dce("prompt").out
+    assert "could not be read: spec.docx: damaged or encrypted" in told
+    assert list(dce("prompt", "--json").json["unread"]) == ["spec.docx"]
+    assert "[spec.docx cannot be read: damaged" in (workspace / "prompt.md").read_text(encoding="utf-8")
+
+
 def test_prompt_says_what_the_server_may_have_cached(dce: Dce, workspace: Path) -> None:
     """Once a prompt was sent: how many tokens the next one begins with that it had too, and the setting that makes it more."""
     assert dce("prompt", "--json").json["shared"] is None

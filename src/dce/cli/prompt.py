@@ -59,7 +59,8 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `cuts`: changes to the selection that would make it fit. `pictures` go with the text. `shared`: about how many tokens at its
     beginning are those of the prompt that was sent last, which the server may still have cached; None if none was sent. `left_out`:
-    selected files that are not in it, for the secrets found in them (`--secrets exclude`).
+    selected files that are not in it, for the secrets found in them (`--secrets exclude`). `unread`: documents of which only a line
+    is in it that says why they could not be read.
     """
 
     cycle: int
@@ -81,6 +82,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     pictures: tuple[PictureRow, ...] = ()
     shared: int | None = None
     left_out: tuple[str, ...] = ()
+    unread: dict[str, str] = {}
 
 
 @click.command(name="prompt")
@@ -165,6 +167,7 @@ def _report(prepared: PreparedPrompt, costs: tuple[FileCost, ...], path: str) ->
             PictureRow(path=each.path, mime=each.mime, size=len(each.content), sha256=each.sha256, tokens=TOKENS_EACH)
             for each in prepared.pictures
         ),
+        unread=prepared.unread,
     )
 
 
@@ -194,6 +197,7 @@ def _lines(report: PromptReport, section_order: str) -> list[str]:
         lines.append(f"fits: {share} % of the {report.budget:,} tokens that the model takes")
     if report.shared is not None:
         lines.append(_shared_line(report.shared, report.total, section_order))
+    lines += [f"could not be read: {path}: {problem}" for path, problem in report.unread.items()]
     lines += [f"left out for what looks like a secret in it: {path}" for path in report.left_out]
     lines += [f"possible secret: {finding_line(finding)}" for finding in report.findings]
     return lines

@@ -11,6 +11,7 @@ from dce.workspace.context.prompt import Prompt
 from dce.workspace.context.tokens import Count
 from dce.workspace.outbound.secrets import Finding
 from dce.workspace.schema.reading import PromptFile
+from dce.workspace.tree.extract import problem_in
 
 DEFAULT_OUTPUT_TOKENS = 4096
 """Tokens kept free for the answer when `max_tokens` is not set: room for a few whole files and some thinking."""
@@ -55,6 +56,12 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     def budget(self) -> int | None:
         """Tokens the prompt may have; None if the context is not known."""
         return None if self.context is None else max(0, self.context - self.reserved)
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """The documents of which only a line stands in it that says why they could not be read: path → why."""
+        extracts = (file for file in self.files if file.detail == "extract")
+        return {file.path: problem for file in extracts if (problem := problem_in(file.path, file.text))}
 
     @property
     def is_over(self) -> bool:

@@ -26,6 +26,8 @@ MAX_CACHED = 500
 VERSION = 1
 """Part of every cache key: raised when an extractor's output changes."""
 
+_CANNOT = " cannot be read: "
+
 FORMATS: dict[str, str] = {
     ".pdf": "pdf",
     ".docx": "docx",
@@ -90,8 +92,14 @@ def _run(path: str, content: bytes, pages: str) -> Extraction:
     return Extraction(text=text, problem=problem)
 
 
+def problem_in(path: str, text: str) -> str:
+    """Why a document could not be read, from the line that stands in its place; "" if `text` is no such line."""
+    begin, end = f"[{path}{_CANNOT}", "]\n"
+    return text[len(begin) : -len(end)] if text.startswith(begin) and text.endswith(end) else ""
+
+
 def _failed(path: str, problem: str) -> Extraction:
-    return Extraction(text=f"[{path} cannot be read: {problem}]\n", problem=problem)
+    return Extraction(text=f"[{path}{_CANNOT}{problem}]\n", problem=problem)
 
 
 def _keep(place: Path, found: Extraction) -> None:
