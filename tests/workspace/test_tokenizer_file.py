@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.context.tokenizer_file import Counter, FileTokenizer
+from dce.workspace.context.tokenizer_file import FileTokenizer, Loaded
 from dce.workspace.context.tokenizer_file import load as load_really
 from dce.workspace.project import Project
 from dce.workspace.settings import Settings
@@ -16,7 +16,7 @@ from dce.workspace.workspace import Workspace
 from tests.fakes.provider import ScriptedProvider
 
 
-def load(content: bytes) -> Counter:
+def load(content: bytes) -> Loaded:
     """Counts words; what is not JSON is no tokenizer."""
     if not content.startswith(b"{"):
         raise DceError("invalid_input", "it is no tokenizer")
@@ -24,7 +24,7 @@ def load(content: bytes) -> Counter:
     def count(texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
 
-    return count
+    return Loaded(count)
 
 
 def test_a_file_is_read_once_and_named_by_its_content(tmp_path: Path) -> None:

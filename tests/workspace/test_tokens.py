@@ -6,11 +6,12 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.context.tokens import SAMPLED_FROM_CHARS, Count, TokenCounter, estimate
+from dce.workspace.context.tokens import ESTIMATOR, SAMPLED_FROM_CHARS, Count, TokenCounter, estimate
 
 TOLERANCE = 0.2
 """How far an estimate may be from the count, as a share of the count."""
@@ -120,6 +121,19 @@ def test_without_a_tokenizer_everything_is_an_estimate() -> None:
     """No tokenizer is no error, and a text that UTF-8 cannot write is counted all the same."""
     counts = asyncio.run(TokenCounter(FakeStore(), None).count(["x y z", "\ud800"]))
     assert [count.exact for count in counts] == [False, False]
+
+
+def test_each_content_is_estimated_once_and_never_taken_for_a_count() -> None:
+    """A long text's estimate is kept under the estimator's own name, so that it is looked up and stays an estimate."""
+    store, text = FakeStore(), CODE * 20
+    first = asyncio.run(TokenCounter(store, None).count([text, "short", text]))
+    assert [*store.counts] == [(ESTIMATOR, sha256(text.encode()).hexdigest())]
+    assert first == [Count(tokens=estimate(each), exact=False) for each in (text, "short", text)]
+    store.counts = dict.fromkeys(store.counts, 77)
+    assert asyncio.run(TokenCounter(store, None).count([text])) == [Count(tokens=77, exact=False)]
+    assert asyncio.run(TokenCounter(store, FakeTokenizer()).count([text])) == [
+        Count(tokens=len(text.split()), exact=True)
+    ]
 
 
 def test_the_store_is_not_used_on_the_event_loop() -> None:

@@ -94,7 +94,7 @@ class Workspace:
         self.counter = TokenCounter(self.store, provider, self.sending.may_count)
         if settings.tokenizer:  # it counts here, so that any text may be counted
             self.tokenizer = FileTokenizer(settings.tokenizer, self.project.root, self.project.state_dir)
-            self.counter = TokenCounter(self.store, self.tokenizer)
+            self.counter = TokenCounter(self.store, self.tokenizer, pieces=self.tokenizer.pieces)
         self.generator = Generator(self.store, GuardedProvider(provider, self.sending), self.clock)
 
     def reload_settings(self) -> None:

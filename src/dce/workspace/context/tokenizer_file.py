@@ -7,12 +7,16 @@ fetched once; counts are kept under the hash of the file, so that another tokeni
 import asyncio
 import hashlib
 import importlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dce.wire.errors import DceError
+from dce.workspace.context.token_pieces import adds_up, pieces
 
 if TYPE_CHECKING:
     import httpx
@@ -29,7 +33,14 @@ FOLDER = "tokenizers"
 Counter = Callable[[Sequence[str]], list[int]]
 
 
-def load(content: bytes) -> Counter:
+class Loaded(msgspec.Struct, frozen=True):
+    """A tokenizer in memory. `has_pieces`: the counts of a text's pieces add up to its own (see token_pieces.py)."""
+
+    count: Counter
+    has_pieces: bool = False
+
+
+def load(content: bytes) -> Loaded:
     """A counter of tokens from the bytes of a tokenizer.json. Raises DceError invalid_input."""
     try:
         library = importlib.import_module("tokenizers")
@@ -40,11 +51,17 @@ def load(content: bytes) -> Counter:
     except Exception as error:
         raise DceError("invalid_input", "it is no tokenizer.json that the package `tokenizers` can read") from error
 
+    tokenizer.no_truncation()  # some files say how long a text their model takes: it would be counted no further
+    tokenizer.no_padding()
+
     def count(texts: Sequence[str]) -> list[int]:
         plain = [text.encode("utf-8", "replace").decode() for text in texts]
         return [len(found) for found in tokenizer.encode_batch_fast(plain, add_special_tokens=False)]
 
-    return count
+    def split(text: str) -> list[str]:
+        return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)]
+
+    return Loaded(count, adds_up(json.loads(content), split))
 
 
 class FileTokenizer:
@@ -55,7 +72,7 @@ class FileTokenizer:
         source: str,
         root: Path,
         state_dir: Path,
-        load: Callable[[bytes], Counter] = load,
+        load: Callable[[bytes], Loaded] = load,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._source = source
@@ -63,7 +80,7 @@ class FileTokenizer:
         self._folder = state_dir / FOLDER
         self._load = load
         self._transport = transport
-        self._counter: Counter | None = None
+        self._loaded: Loaded | None = None
         self._name = f"file:{source}"
         self.problem = ""
 
@@ -74,7 +91,7 @@ class FileTokenizer:
 
     async def prepare(self) -> None:
         """Reads (and first fetches) the file, once; a `problem` says why that cannot be."""
-        if self._counter is None and not self.problem:
+        if self._loaded is None and not self.problem:
             try:
                 await asyncio.to_thread(self._prepare)
             except DceError as error:
@@ -83,13 +100,17 @@ class FileTokenizer:
     async def count(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each text. Raises DceError invalid_input for a `problem`."""
         await self.prepare()
-        if self._counter is None:
+        if self._loaded is None:
             raise DceError("invalid_input", self.problem)
-        return await asyncio.to_thread(self._counter, texts)
+        return await asyncio.to_thread(self._loaded.count, texts)
+
+    def pieces(self, text: str) -> list[str]:
+        """The text in pieces whose tokens add up to its own; whole where that is not known to be so."""
+        return pieces(text) if self._loaded is not None and self._loaded.has_pieces else [text]
 
     def _prepare(self) -> None:
         content = self._fetched() if self._source.startswith(("http://", "https://")) else _read(self._path)
-        self._counter = self._load(content)
+        self._loaded = self._load(content)
         self._name = f"file:{hashlib.sha256(content).hexdigest()[:16]}"
 
     def _fetched(self) -> bytes:

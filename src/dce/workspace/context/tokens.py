@@ -20,6 +20,12 @@ SAMPLED_FROM_CHARS = 200_000
 SAMPLES = 8
 """How many samples, spread evenly."""
 
+ESTIMATOR = "≈1"
+"""Under what name estimates are kept beside counts; the number is raised when the weights change."""
+
+MIN_KEPT_CHARS = 2_000
+"""Shorter texts are estimated anew sooner than they are looked up."""
+
 _PIECE = re.compile(
     r"(?P<packed>[A-Za-z0-9+/]{40,}={0,2})"  # base64, hashes: no words in them
     r"|(?P<word>[A-Z]?[a-z]+|[A-Z]+(?![a-z]))"  # camelCase falls apart as in tokenizers
@@ -101,12 +107,20 @@ class TokenCounter:
     """Counts texts, each content once: exact if the tokenizer answers or has answered before, estimated otherwise."""
 
     def __init__(
-        self, store: CountStore, tokenizer: Tokenizer | None, may_send: Callable[[str], bool] = lambda _: True
+        self,
+        store: CountStore,
+        tokenizer: Tokenizer | None,
+        may_send: Callable[[str], bool] = lambda _: True,
+        pieces: Callable[[str], list[str]] = lambda text: [text],
     ) -> None:
-        """`may_send` says whether a text may go to the tokenizer, which may be on another machine; if not, it is estimated."""
+        """`may_send` says whether a text may go to the tokenizer, which may be on another machine; if not, it is estimated.
+
+        `pieces`: a text in parts whose counts add up to its own, so that what is counted again after an edit is a part of it.
+        """
         self._store = store
         self._tokenizer = tokenizer
         self._may_send = may_send
+        self._pieces = pieces
 
     async def count(self, texts: Sequence[str], first_sha256: str = "") -> list[Count]:
         """The tokens of each text, in order. Never raises because a tokenizer is absent or out of reach.
@@ -118,7 +132,20 @@ class TokenCounter:
         known = {_hash(""): 0}
         if self._tokenizer is not None:
             known |= await self._exact(self._tokenizer, dict(zip(shas, texts, strict=True)))
-        return await asyncio.to_thread(_counts, texts, shas, known)
+        return await asyncio.to_thread(self._all, texts, shas, known)
+
+    def _all(self, texts: Sequence[str], shas: Sequence[str], known: Mapping[str, int]) -> list[Count]:
+        """A count for each text: those that are known, and estimates of the others, each content once as well."""
+        unknown = {sha: text for sha, text in zip(shas, texts, strict=True) if sha not in known}
+        long = [sha for sha, text in unknown.items() if len(text) >= MIN_KEPT_CHARS]
+        kept = self._store.get_counts(ESTIMATOR, long) if long else {}
+        estimates = kept | {sha: estimate(text) for sha, text in unknown.items() if sha not in kept}
+        if fresh := {sha: estimates[sha] for sha in long if sha not in kept}:
+            self._store.put_counts(ESTIMATOR, fresh)
+        return [
+            Count(tokens=known[sha], exact=True) if sha in known else Count(tokens=estimates[sha], exact=False)
+            for sha in shas
+        ]
 
     async def _exact(self, tokenizer: Tokenizer, texts: Mapping[str, str]) -> dict[str, int]:
         known = await asyncio.to_thread(self._store.get_counts, tokenizer.name, list(texts))
@@ -127,13 +154,28 @@ class TokenCounter:
         )
         if not unknown:
             return known
+        orders, parts = await asyncio.to_thread(self._cut, {sha: texts[sha] for sha in unknown})
+        counts = await asyncio.to_thread(self._store.get_counts, tokenizer.name, [*parts.keys() - orders.keys()])
+        missing = [part for part in parts if part not in counts]
         try:
-            counts = await tokenizer.count([texts[sha] for sha in unknown])
+            counts |= zip(missing, await tokenizer.count([parts[part] for part in missing]), strict=True)
         except (DceError, OSError):  # out of reach: the estimate says that it is one
             return known
-        fresh = dict(zip(unknown, counts, strict=True))
-        await asyncio.to_thread(self._store.put_counts, tokenizer.name, fresh)
+        fresh = {sha: sum(counts[part] for part in order) for sha, order in orders.items()}
+        await asyncio.to_thread(
+            self._store.put_counts, tokenizer.name, {part: counts[part] for part in missing} | fresh
+        )
         return known | fresh
+
+    def _cut(self, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], dict[str, str]]:
+        """The parts of each text by their hashes, in order; and all parts by hash."""
+        orders: dict[str, list[str]] = {}
+        parts: dict[str, str] = {}
+        for sha, text in texts.items():
+            found = self._pieces(text)
+            orders[sha] = [sha] if len(found) == 1 else _hashes(found)
+            parts.update(zip(orders[sha], found, strict=True))
+        return orders, parts
 
 
 def _hash(text: str) -> str:
@@ -142,10 +184,3 @@ def _hash(text: str) -> str:
 
 def _hashes(texts: Sequence[str]) -> list[str]:
     return [_hash(text) for text in texts]
-
-
-def _counts(texts: Sequence[str], shas: Sequence[str], known: Mapping[str, int]) -> list[Count]:
-    return [
-        Count(tokens=known[sha], exact=True) if sha in known else Count(tokens=estimate(text), exact=False)
-        for text, sha in zip(texts, shas, strict=True)
-    ]

@@ -11,7 +11,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import Prompt
-from dce.workspace.context.tokens import estimate
+from dce.workspace.context.tokens import ESTIMATOR, estimate
 from dce.workspace.events import Event, GenerationStarted
 from dce.workspace.generating.continuing import ContinuingProvider, continuable
 from dce.workspace.generating.generation import Generation
@@ -66,7 +66,9 @@ class Generator:
         lives: Sequence[LiveResponse],
         on_event: Callable[[Event], None],
     ) -> None:
-        is_exact = await asyncio.to_thread(self._store.is_counted, generation.prompt_sha256, generation.prompt_tokens)
+        is_exact = await asyncio.to_thread(
+            self._store.is_counted, generation.prompt_sha256, generation.prompt_tokens, ESTIMATOR
+        )
         started = GenerationStarted(
             generation=generation.id,
             cycle=generation.cycle,

@@ -85,9 +85,10 @@ class Store(ArchiveRecords, HistoryRecords, JudgingRecords):
             )
         return found
 
-    def is_counted(self, sha256: str, tokens: int) -> bool:
-        """Whether some tokenizer counted so many tokens in a text: then the number is no estimate."""
-        return self._row("SELECT 1 FROM token_counts WHERE sha256 = ? AND tokens = ?", (sha256, tokens)) is not None
+    def is_counted(self, sha256: str, tokens: int, estimator: str) -> bool:
+        """Whether some tokenizer other than the estimator counted so many tokens in a text: then the number is no estimate."""
+        query = "SELECT 1 FROM token_counts WHERE sha256 = ? AND tokens = ? AND tokenizer != ?"
+        return self._row(query, (sha256, tokens, estimator)) is not None
 
     def put_counts(self, tokenizer: str, counts: Mapping[str, int]) -> None:
         """Keeps counts, so that a text is counted once."""
