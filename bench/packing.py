@@ -5,6 +5,7 @@ What must hold: every tool is a program of its own that is started anew, over th
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -27,6 +28,9 @@ ROUNDS = 5
 PACKAGE, FOLDER = "django==5.2", "django"
 """The sources: every Python file of the package itself, some 900 of them."""
 
+EDITED = f"{FOLDER}/shortcuts.py"
+"""The file that has another line at its end while "after an edit" is timed."""
+
 PEERS = {
     "gitingest": "gitingest==0.3.1",
     "code2prompt": "code2prompt==0.8.1",
@@ -35,8 +39,16 @@ PEERS = {
 REPOMIX = "repomix@1"
 
 
-LOCAL = "dce, a tokenizer.json here, first time"
+LOCAL, LOCAL_EDITED = "dce, a tokenizer.json here, first time", "dce, a tokenizer.json here, after an edit"
 """Counting without a server. There is such a file only where `scripts/real_parts.sh` made the model of the engine for vLLM."""
+
+COUNTED = "files-to-prompt, then a count with that tokenizer.json"
+"""What its users do who must know whether it fits: it counts nothing itself."""
+
+_COUNT = """import sys, tokenizers
+text = open(sys.argv[2], encoding="utf-8").read()
+counted = tokenizers.Tokenizer.from_file(sys.argv[1]).encode_batch_fast([text], add_special_tokens=False)
+print("tokens", len(counted[0]))"""
 
 
 def run() -> dict[str, Any]:
@@ -54,8 +66,11 @@ def run() -> dict[str, Any]:
         with subprocess.Popen(gateway, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as serving:
             try:
                 tools = _tools(commands, tree, Path(folder), f"http://127.0.0.1:{port}")
+                edited = tools.pop(LOCAL_EDITED)
                 if tokenizer := next(cache.parent.glob("smollm2-*/tokenizer.json"), None):
                     tools[LOCAL] = _local(tools["dce, no server: an estimate"], tree, tokenizer)
+                    tools[LOCAL_EDITED] = _local(edited, tree, tokenizer)
+                    tools[COUNTED] = _counted(tools["files-to-prompt"], Path(folder) / "ftp.txt", tokenizer)
                 _wait_for(lambda: tools["dce, exact, first time"]()["tokens"] is not None)
                 rows = [{"tool": name, **work()} for _ in range(ROUNDS) for name, work in tools.items()]
             finally:
@@ -86,6 +101,7 @@ def table(result: dict[str, Any]) -> str:
             if tokens != truth
             else "exact"
         )
+        off = "exact" if name.startswith("dce, exact") else off
         shown = "–" if tokens is None else f"{tokens:,}"
         lines.append(f"| {name} | {wall:.2f} | {cpu:.2f} | {own[-1]['files']:,} | {shown} | {off} |")
     return "\n".join(lines)
@@ -163,6 +179,15 @@ def _tools(commands: dict[str, list[str]], tree: Path, out: Path, url: str) -> d
         tokens = _number(r"\ball +([\d,]+)" if server == url else r"\ball +≈?([\d,]+)", told)
         return row | {"files": _number(r", ([\d,]+) files", told), "tokens": tokens}
 
+    edits = itertools.count(1)
+
+    def edited(server: str) -> dict[str, Any]:
+        before = (tree / EDITED).read_bytes()
+        (tree / EDITED).write_bytes(before + b"# edit %d\n" % next(edits))
+        row = packed(server, is_first=False)
+        (tree / EDITED).write_bytes(before)
+        return row
+
     def listed() -> dict[str, Any]:
         row, told = _timed([*dce, "files", "--json"], tree, {"DCE_URL": nobody})
         return row | {"files": len(json.loads(told)), "tokens": None}
@@ -193,12 +218,15 @@ def _tools(commands: dict[str, list[str]], tree: Path, out: Path, url: str) -> d
     return {
         "dce, exact, first time": lambda: packed(url, is_first=True),
         "dce, exact, again": lambda: packed(url, is_first=False),
+        "dce, exact, after an edit": lambda: edited(url),
+        LOCAL_EDITED: lambda: edited(nobody),
         "dce, no server: an estimate": lambda: packed(nobody, is_first=True),
         "repomix": repomix,
         "gitingest": gitingest,
         "code2prompt": code2prompt,
         "files-to-prompt": files_to_prompt,
         "dce, listing with tokens": listed,
+        "dce, listing again": listed,
         "repomix, listing with tokens": lambda: repomix("--no-files", "--token-count-tree") | {"tokens": None},
     }
 
@@ -213,6 +241,18 @@ def _local(work: Callable[[], dict[str, Any]], tree: Path, tokenizer: Path) -> C
             return work()
         finally:
             config.unlink()
+
+    return measured
+
+
+def _counted(work: Callable[[], dict[str, Any]], written: Path, tokenizer: Path) -> Callable[[], dict[str, Any]]:
+    """A tool that does not count, and a program that counts what it wrote."""
+
+    def measured() -> dict[str, Any]:
+        packed = work()
+        row, told = _timed([sys.executable, "-c", _COUNT, str(tokenizer), str(written)], written.parent)
+        both = {key: round(packed[key] + row[key], 3) for key in row}
+        return packed | both | {"tokens": _number(r"tokens (\d+)", told)}
 
     return measured
 
