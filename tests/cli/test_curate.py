@@ -190,6 +190,14 @@ def test_select_says_what_does_not_come_along(dce: Dce, workspace: Path) -> None
     assert dce("select", "add", ".", "--json").json["passed_over"]["0.bin"] == "binary"
 
 
+def test_files_says_why_a_document_has_no_tokens_yet(dce: Dce, workspace: Path) -> None:
+    """A document is not opened to be listed; the line says so instead of leaving a dash to be wondered at."""
+    (workspace / "spec.docx").write_bytes(b"PK\x03\x04 damaged")
+    assert "spec.docx   a document: opened and counted when it is selected" in dce("files").out
+    dce("select", "add", "spec.docx")
+    assert "a document" not in dce("files").out
+
+
 def test_prompt_names_documents_that_could_not_be_read(dce: Dce, workspace: Path) -> None:
     """In the prompt a line stands in for a damaged document; whoever makes the prompt is told, too."""
     (workspace / "spec.docx").write_bytes(b"PK\x03\x04 damaged")

@@ -183,6 +183,8 @@ def _folder_lines(rows: list[FolderRow]) -> list[str]:
 def _line(row: FileRow) -> str:
     tokens = "-" if row.tokens is None else f"{'' if row.exact else '≈'}{row.tokens:,}"
     why = f"   left out: {row.excluded}" if row.excluded else ""
+    if row.tokens is None and not why:
+        why = "   a document: opened and counted when it is selected"
     if row.encoding not in {"", "utf-8"}:
         why = f"   {row.encoding}"
     path = row.path.replace("\n", "\\n")  # a line is a file
