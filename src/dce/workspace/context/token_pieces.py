@@ -12,8 +12,8 @@ from typing import Any
 MIN_PIECE_CHARS = 4_000
 """Shortest piece but the last: small enough that an edit costs little, long enough that looking pieces up does not."""
 
-_CUT = re.compile(r"(?<=[A-Za-z])(?=\n\n)")
-"""Between a letter and a blank line: text has many, and an edit moves none of the others."""
+_CUT_BEFORE = "\n\n"
+"""Where a letter stands before a blank line: text has many such places, and an edit moves none of the others."""
 
 _HARMLESS = (None, "NFC", "NFD", "NFKC", "NFKD")
 """Normalizers that change nothing across a line end."""
@@ -54,10 +54,12 @@ _RIGHT = (
 def pieces(text: str) -> list[str]:
     """The text in pieces, which joined are the text."""
     found, start = [], 0
-    for match in _CUT.finditer(text):
-        if match.start() - start >= MIN_PIECE_CHARS:
-            found.append(text[start : match.start()])
-            start = match.start()
+    at = text.find(_CUT_BEFORE, MIN_PIECE_CHARS)
+    while at >= 0:
+        if (before := text[at - 1]).isascii() and before.isalpha():
+            found.append(text[start:at])
+            start, at = at, at + MIN_PIECE_CHARS - 1
+        at = text.find(_CUT_BEFORE, at + 1)
     return [*found, text[start:]]
 
 
