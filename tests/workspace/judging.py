@@ -14,9 +14,9 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.context.shown import ShownFiles
-from dce.workspace.generating.generation import Generation
 from dce.workspace.generating.response import Response, Status
 from dce.workspace.project import STATE_DIR, Project
+from dce.workspace.record.generations import Generation
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.tree.files import read_text

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dce.workspace.context.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build
-from dce.workspace.generating.generation import Generation
+from dce.workspace.record.generations import Generation
 from dce.workspace.record.store import STORE_FILE, Store
 
 

@@ -14,8 +14,8 @@ from dce.workspace.context.pictures import MAX_PICTURE_BYTES, TOKENS_EACH, Pictu
 from dce.workspace.generating.continuing import conversation
 from dce.workspace.generating.provider import Ended, GenerationRequest, Model, Opened
 from dce.workspace.project import Project
-from dce.workspace.record.transfer import export_history, import_history
 from dce.workspace.settings import Settings
+from dce.workspace.transfer import export_history, import_history
 from dce.workspace.workspace import PROMPT_FILE, Workspace
 from tests.fakes.provider import ScriptedProvider, Step
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prepared_prompt import shared_chars
 from dce.workspace.context.prompt import (
     HISTORY_FULL_CYCLES,
     HISTORY_LINES,
@@ -21,6 +20,7 @@ from dce.workspace.context.prompt import (
     PromptInput,
     build,
 )
+from dce.workspace.preparing.prepared_prompt import shared_chars
 from dce.workspace.schema import SCHEMAS
 from dce.workspace.settings import Settings
 

@@ -18,7 +18,7 @@ from dce.workspace.events import Event, SlotProgress
 from dce.workspace.generating.response import Status
 
 if TYPE_CHECKING:
-    from dce.workspace.generating.generation import Generation
+    from dce.workspace.record.generations import Generation
     from dce.workspace.workspace import Workspace
 
 STOP_PATIENCE_S = 5.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import Prompt
-from dce.workspace.generating.generation import Generation
 from dce.workspace.generating.response import Response, Status, Tokens
+from dce.workspace.record.generations import Generation
 from dce.workspace.settings import MAX_RESPONSES
 
 if TYPE_CHECKING:

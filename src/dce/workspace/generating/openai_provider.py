@@ -243,7 +243,7 @@ async def _close(tasks: Iterable[asyncio.Task[None]], events: asyncio.Queue[Prov
 
 
 async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> list[ProviderEvent]:
-    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
     try:
         return reader.feed(await anext(pieces))

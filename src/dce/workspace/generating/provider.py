@@ -220,7 +220,7 @@ def _body(request: GenerationRequest) -> dict[str, Any]:
 
 async def _events(reader: StreamReader, answer: "httpx.Response") -> AsyncGenerator[ProviderEvent, None]:
     """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
-    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
     pieces = answer.aiter_bytes()
     while not reader.is_done:

@@ -19,8 +19,8 @@ from dce.wire.errors import DceError
 from dce.workspace.context.pictures import Picture, note_of
 from dce.workspace.context.prompt import Prompt
 from dce.workspace.context.selection import SetFile
-from dce.workspace.generating.generation import Generation
 from dce.workspace.generating.response import Response
+from dce.workspace.record.generations import Generation
 from dce.workspace.record.records_judging import MAX_NOTE_CHARS, MAX_RATING, Judgement
 
 if TYPE_CHECKING:

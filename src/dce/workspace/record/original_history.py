@@ -19,7 +19,6 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import Prompt
 from dce.workspace.context.tokens import estimate
-from dce.workspace.generating.generation import Generation
 from dce.workspace.generating.response import Response, Status, Tokens
 from dce.workspace.record.archive import (
     CycleRecord,
@@ -30,6 +29,7 @@ from dce.workspace.record.archive import (
     Record,
     ResponseRecord,
 )
+from dce.workspace.record.generations import Generation
 
 SCHEMA = "tags"
 """How answers were asked for there."""
