@@ -14,13 +14,13 @@ from dce.workspace.context.prompt import (
     HISTORY_FULL_CYCLES,
     HISTORY_LINES,
     SECTIONS,
-    Prompt,
     PromptCycle,
     PromptFile,
     PromptInput,
     build,
 )
 from dce.workspace.preparing.prepared_prompt import shared_chars
+from dce.workspace.record.prompts import Prompt
 from dce.workspace.schema import SCHEMAS
 from dce.workspace.settings import Settings
 
