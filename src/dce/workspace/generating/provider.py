@@ -15,6 +15,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.gateway_errors import error_of_answer
 from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.provider_events import (
@@ -22,7 +23,6 @@ from dce.workspace.generating.provider_events import (
     Delta,
     Ended,
     GenerationRequest,
-    Model,
     Opened,
     ProviderEvent,
     Queued,
@@ -39,7 +39,6 @@ __all__ = (
     "Ended",
     "GatewayProvider",
     "GenerationRequest",
-    "Model",
     "Opened",
     "Provider",
     "ProviderEvent",
