@@ -338,7 +338,8 @@ def test_a_run_says_whether_its_prompt_was_counted(tmp_path: Path) -> None:
         root.mkdir()
         events: list[Event] = []
         with _workspace(root, ScriptedProvider(ends), url=url) as workspace:
-            workspace.counter = TokenCounter(workspace.store, workspace.provider if name == "counted" else None)
+            tokenizer = workspace.provider if name == "counted" else None
+            workspace.preparation._pricing._counter = TokenCounter(workspace.store, tokenizer)
             workspace.sending.agree()
             generation = _run(workspace.preparation.begin(0, 1))
             _run(workspace.generator.run(generation, events.append))
