@@ -1,7 +1,6 @@
 """The doctor's questions: what goes wrong below HTTP, told apart."""
 
 import asyncio
-import contextlib
 import socket
 import ssl
 
@@ -86,8 +85,9 @@ def test_a_name_with_several_addresses_is_refused_only_if_all_refuse() -> None:
 
     async def run() -> Failure | None:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            with contextlib.closing(await first_connection([at(closed_port()), at(server.getsockname()[1])])) as sock:
-                assert sock.getpeername() == server.getsockname()
+            sock = await first_connection([at(closed_port()), at(server.getsockname()[1])])
+            assert sock.getpeername() == server.getsockname()
+            sock.close()
         try:
             await first_connection([at(closed_port()), at(closed_port())])
         except OSError as error:

@@ -3,7 +3,7 @@
 from dce.wire.causes import causes
 
 
-def raised(error: BaseException, cause: BaseException | None, context: BaseException | None = None) -> BaseException:
+def raised(error: Exception, cause: BaseException | None, context: BaseException | None = None) -> Exception:
     error.__cause__ = cause
     error.__context__ = context
     return error

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx2
 
-from dce.workspace.outbound.privacy import MAX_BYTES, fetch_notice
+from dce.workspace.generating.privacy import MAX_BYTES, fetch_notice
 
 
 def fetched(answer: httpx2.Response | Exception) -> tuple[str, list[httpx2.Request]]:

@@ -16,8 +16,6 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 from dce.wire.urls import base_of
-from dce.workspace.generating.continuing import conversation
-from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.openai_errors import as_backend, error_of_server
 from dce.workspace.generating.provider import model_of
 from dce.workspace.generating.provider_events import (
@@ -28,8 +26,10 @@ from dce.workspace.generating.provider_events import (
     Model,
     Opened,
     ProviderEvent,
+    conversation,
 )
 from dce.workspace.generating.stream_reader import StreamReader
+from dce.workspace.http.link import SSE, HttpLink
 
 if TYPE_CHECKING:
     import httpx2

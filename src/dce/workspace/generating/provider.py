@@ -2,7 +2,7 @@
 
 What must always hold: every choice 0..n-1 ends exactly once, whatever happens to the connection (`stream_reader.py`); closing the
 generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions become
-`DceError` in `transport_errors.py`, foreign answers in `gateway_errors.py`; keys and prompts are in no message.
+`DceError` in `http/faults.py`, foreign answers in `gateway_errors.py`; keys and prompts are in no message.
 """
 
 import asyncio
@@ -15,9 +15,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
-from dce.workspace.generating.continuing import conversation
 from dce.workspace.generating.gateway_errors import error_of_answer
-from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.provider_events import (
     CountUpdate,
     Delta,
@@ -27,13 +25,15 @@ from dce.workspace.generating.provider_events import (
     Opened,
     ProviderEvent,
     Queued,
+    conversation,
 )
 from dce.workspace.generating.stream_reader import StreamReader, interrupted
+from dce.workspace.http.link import SSE, HttpLink
 
 if TYPE_CHECKING:
     import httpx2
 
-    from dce.workspace.generating.http_client import Answer, HttpClient
+    from dce.workspace.http.client import Answer, HttpClient
 
 __all__ = (
     "CountUpdate",

@@ -9,7 +9,7 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.generating.gateway_errors import error_of_answer
-from dce.workspace.generating.http_link import HttpLink
+from dce.workspace.http.link import HttpLink
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
@@ -22,7 +22,7 @@ def _loaded(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["dce.workspace.workspace", "dce.workspace.generating.providers", "dce.workspace.outbound.privacy"]
+    "module", ["dce.workspace.workspace", "dce.workspace.generating.providers", "dce.workspace.generating.privacy"]
 )
 def test_nothing_is_loaded_before_a_server_is_asked(module: str) -> None:
     """Opening a workspace loads no HTTP client."""

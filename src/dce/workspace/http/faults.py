@@ -1,7 +1,7 @@
 """The seam where what goes wrong between this machine and a server becomes a `DceError` that names the hop and the next step.
 
 What must always hold: what it means is read from exception types, never from a library's words; no message holds a key, a prompt or
-the text of a foreign page. This module loads httpx2, so only `http_client.py` imports it.
+the text of a foreign page. This module loads httpx2, so only `http/client.py` imports it.
 """
 
 import ssl

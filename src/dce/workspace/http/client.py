@@ -5,7 +5,7 @@ a server is about to be asked and nowhere else: commands that ask none start wit
 """
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -14,8 +14,7 @@ import httpx2
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.http_link import ErrorOfAnswer
-from dce.workspace.generating.transport_errors import FAULTS, error_of_transport
+from dce.workspace.http.faults import FAULTS, error_of_transport
 
 JSON = "application/json"
 
@@ -24,6 +23,9 @@ CONNECT_TIMEOUT_S = 5.0
 
 MAX_ERROR_BYTES = 64 * 1024
 """How much of an answer that is not what we asked for is read: an error body has 4 KB, a login page may be any size."""
+
+ErrorOfAnswer = Callable[[int, Mapping[str, str], bytes, str], DceError]
+"""Status, headers, beginning of the body, URL → what it means."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 

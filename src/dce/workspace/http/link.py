@@ -1,24 +1,18 @@
-"""The way to one server: its address, its key and what its refusals mean. `http_client.py` does the asking.
+"""The way to one server: its address, its key and what its refusals mean. `http/client.py` does the asking.
 
 What must always hold: connections belong to one call each, so that a link may be used from any event loop; the key is sent to this server
 only and stands in no message; a link that is never used loads no HTTP client.
 """
 
 import ssl
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
-
-from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
     import httpx2
 
-    from dce.workspace.generating.http_client import HttpClient
+    from dce.workspace.http.client import ErrorOfAnswer, HttpClient
 
 SSE = "text/event-stream"
-
-ErrorOfAnswer = Callable[[int, Mapping[str, str], bytes, str], DceError]
-"""Status, headers, beginning of the body, URL → what it means."""
 
 
 class HttpLink:
@@ -28,7 +22,7 @@ class HttpLink:
         self,
         url: str,
         key: str | None,
-        error_of_answer: ErrorOfAnswer,
+        error_of_answer: "ErrorOfAnswer",
         silence_s: float,
         transport: "httpx2.AsyncBaseTransport | None" = None,
     ) -> None:
@@ -41,7 +35,7 @@ class HttpLink:
 
     def client(self) -> "HttpClient":
         """A client for one call."""
-        from dce.workspace.generating.http_client import HttpClient, tls_for  # noqa: PLC0415 - see there
+        from dce.workspace.http.client import HttpClient, tls_for  # noqa: PLC0415 - see there
 
         if self._tls is None and self._transport is None:
             self._tls = tls_for(self.url)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from dce.wire.errors import DceError
 from dce.workspace.generating.gateway_errors import error_of_answer
-from dce.workspace.generating.http_link import HttpLink
 from dce.workspace.generating.provider import base_url
+from dce.workspace.http.link import HttpLink
 
 if TYPE_CHECKING:
     import httpx2
