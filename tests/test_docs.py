@@ -55,7 +55,7 @@ def test_verbs_and_flags_of_the_pages_exist(page: Path) -> None:
 def _missing(words: list[str]) -> list[str]:
     """The words of a command that are no verb, or no flag of their verb."""
     at: click.Command = cli
-    missing = []
+    missing: list[str] = []
     for word in (word.rstrip(",.:;)") for word in words):
         if isinstance(at, click.Group) and re.fullmatch(r"[a-z][a-z-]*", word):
             verb = at.get_command(click.Context(at), word)
