@@ -40,7 +40,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 def _refused(workspace: Workspace) -> DceError:
     with pytest.raises(DceError) as caught:
         _run(workspace.preparation.begin(1, 1))
-    assert workspace.store.generations() == ()
+    assert workspace.store.generations.list() == ()
     assert not (workspace.project.root / PROMPT_FILE).exists()
     return caught.value
 

@@ -40,7 +40,7 @@ def run_again(
     """Sends the generation's own prompt once more, after consent and under the lock in the name of `verb`: for `slots`, or to go on with `continued`."""
 
     async def run() -> Exit:
-        prompt = workspace.store.get_prompt(generation.prompt_sha256).text
+        prompt = workspace.store.prompts.get(generation.prompt_sha256).text
         await with_consent(
             workspace, lambda: asyncio.to_thread(workspace.sending.check, prompt), is_yes=is_yes, is_json=is_json
         )

@@ -56,7 +56,7 @@ async def hunks(call: Call) -> HunksView:
 
 
 def _hunks(here: Workspace, generation: int, slot: int, path: str) -> HunksView:
-    here.store.response(generation, slot)  # not_found names what there is
+    here.store.responses.get(generation, slot)  # not_found names what there is
     sources = sources_of(here, generation, path)
     try:
         return HunksView(path=path, hunks=hunks_of(sources, slot), problem="")
@@ -73,7 +73,7 @@ async def preview(call: Call) -> PreviewView:
 
 
 def _preview(here: Workspace, order: PreviewOrder) -> PreviewView:
-    here.store.get_generation(order.generation)
+    here.store.generations.get(order.generation)
     sources = sources_of(here, order.generation, order.plan.path)
     combined = combine(order.plan, sources)
     return PreviewView(

@@ -60,8 +60,8 @@ async def generate(call: Call) -> schemas.GenerationView:
 async def regenerate(call: Call) -> schemas.GenerationView:
     """Has one response written anew from the same prompt; the old version is kept."""
     session, slot = call.session, call.path["slot"]
-    generation = await asyncio.to_thread(session.workspace.store.get_generation, call.path["generation"])
-    await asyncio.to_thread(session.workspace.store.response, generation.id, slot)
+    generation = await asyncio.to_thread(session.workspace.store.generations.get, call.path["generation"])
+    await asyncio.to_thread(session.workspace.store.responses.get, generation.id, slot)
     await session.regenerate(generation, [slot])
     return await views.generation_view(session, generation.id)
 
@@ -69,7 +69,7 @@ async def regenerate(call: Call) -> schemas.GenerationView:
 async def stop(call: Call) -> schemas.GenerationView:
     """Stops one response; what it wrote is kept."""
     session, generation_id, slot = call.session, call.path["generation"], call.path["slot"]
-    await asyncio.to_thread(session.workspace.store.response, generation_id, slot)
+    await asyncio.to_thread(session.workspace.store.responses.get, generation_id, slot)
     workspace = await asyncio.to_thread(session.workspace.for_generation, generation_id)
     await workspace.generator.stop(generation_id, slot)
     return await views.generation_view(session, generation_id)
@@ -78,7 +78,7 @@ async def stop(call: Call) -> schemas.GenerationView:
 async def stop_all(call: Call) -> schemas.GenerationView:
     """Stops every response that still runs."""
     session, generation_id = call.session, call.path["generation"]
-    await asyncio.to_thread(session.workspace.store.get_generation, generation_id)
+    await asyncio.to_thread(session.workspace.store.generations.get, generation_id)
     workspace = await asyncio.to_thread(session.workspace.for_generation, generation_id)
     await workspace.generator.stop(generation_id)
     return await views.generation_view(session, generation_id)
@@ -88,7 +88,7 @@ async def run_checks(call: Call) -> schemas.BoardView:
     """Runs the project's checks on every response that ended, one after another; answers when all are done."""
     session, generation_id = call.session, call.path["generation"]
     project = session.workspace.project
-    await asyncio.to_thread(session.workspace.store.get_generation, generation_id)
+    await asyncio.to_thread(session.workspace.store.generations.get, generation_id)
     if not await asyncio.to_thread(load_checks, project):
         raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
     if generation_id in session.checking:

@@ -47,10 +47,10 @@ def _find(here: Workspace, order: schemas.FindOrder, entries: dict[str, FileEntr
     if order.source == "content":
         return containing(here.project, order.text, entries.values())
     here.cycles.get(order.cycle)
-    generation = here.latest_generation(order.cycle)
+    generation = here.store.generations.latest(order.cycle)
     if generation is None:
         raise DceError("not_found", f"cycle {order.cycle} has sent no prompt yet")
-    return changed_since(here.project, here.store.get_prompt(generation.prompt_sha256).manifest, generation.created_at)
+    return changed_since(here.project, here.store.prompts.get(generation.prompt_sha256).manifest, generation.created_at)
 
 
 async def selection(call: Call) -> schemas.SelectionView:
@@ -83,8 +83,8 @@ async def selection_view(session: Session, missing: tuple[str, ...] = ()) -> sch
 def _selected(here: Workspace, entries: dict[str, FileEntry]) -> list[tuple[schemas.SelectedFile, str]]:
     """Each selected file and its text as the prompt will show it."""
     details, pages = here.selection.details(), here.selection.pages()
-    last = here.latest_generation()
-    manifest = here.store.get_prompt(last.prompt_sha256).manifest if last else ()
+    last = here.store.generations.latest()
+    manifest = here.store.prompts.get(last.prompt_sha256).manifest if last else ()
     shown = {entry.path: entry.sha256 for entry in manifest}
     rows = []
     for path in here.selection.paths():
@@ -190,10 +190,10 @@ async def prompt_change(call: Call) -> schemas.PromptChange:
 
 def _last_prompt(here: Workspace, cycle_id: int, nonce: str) -> tuple[Generation | None, str]:
     """The last generation and its prompt, with the nonce of another: that word alone differs in hundreds of lines."""
-    last = here.latest_generation(cycle_id) or here.latest_generation()
+    last = here.store.generations.latest(cycle_id) or here.store.generations.latest()
     if last is None:
         return None, ""
-    prompt = here.store.get_prompt(last.prompt_sha256)
+    prompt = here.store.prompts.get(last.prompt_sha256)
     return last, prompt.text.replace(f'nonce="{prompt.nonce}"', f'nonce="{nonce}"')
 
 

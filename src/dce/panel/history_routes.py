@@ -48,13 +48,13 @@ class VersionView(msgspec.Struct, frozen=True, kw_only=True):
 
 async def history(call: Call) -> HistoryView:
     """Every cycle at a glance."""
-    return HistoryView(rows=await asyncio.to_thread(call.session.workspace.store.history))
+    return HistoryView(rows=await asyncio.to_thread(call.session.workspace.store.history.cycles))
 
 
 async def search(call: Call) -> SearchView:
     """Where words were said, in cycles and responses."""
     expression = match_expression(call.query.get("q", ""))
-    hits = await asyncio.to_thread(call.session.workspace.store.search, expression, MAX_HITS)
+    hits = await asyncio.to_thread(call.session.workspace.store.history.search, expression, MAX_HITS)
     return SearchView(hits=hits, limit=MAX_HITS)
 
 
@@ -70,7 +70,7 @@ def _record(session: Session, cycle_id: int) -> RecordView:
     return RecordView(
         cycle=view.cycle,
         generations=view.generations,
-        versions=here.store.versions_of_cycle(cycle_id),
+        versions=here.store.history.versions_of_cycle(cycle_id),
         acceptances=tuple(one for one in acceptances(here, "applied", "restored") if one.generation in own),
     )
 
@@ -84,7 +84,7 @@ async def version(call: Call) -> VersionView:
 
 def _version(session: Session, generation_id: int, slot: int, number: int) -> VersionView:
     here = session.workspace
-    response = here.store.response(generation_id, slot, number)
+    response = here.store.responses.get(generation_id, slot, number)
     reading = None if response.status in ACTIVE else views.reading_view(here, generation_id, slot, number)
     return VersionView(response=response, reading=reading)
 

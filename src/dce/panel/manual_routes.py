@@ -41,7 +41,7 @@ async def write_prompt(call: Call) -> PromptText:
     prepared = await here.preparation.build(call.path["cycle"])
 
     def write() -> str:
-        here.store.put_prompt(prepared.prompt, prepared.grammar, here.clock())
+        here.store.prompts.put(prepared.prompt, prepared.grammar, here.clock())
         return here.project.relative(here.prompt_file.write(prepared.prompt))
 
     path = await asyncio.to_thread(write)
@@ -61,7 +61,7 @@ async def paste_answer(call: Call) -> GenerationView:
     session, cycle = call.session, call.path["cycle"]
     here = await asyncio.to_thread(session.workspace.for_cycle, cycle)
     if pasted.generation is not None:
-        generation = await asyncio.to_thread(here.store.get_generation, pasted.generation)
+        generation = await asyncio.to_thread(here.store.generations.get, pasted.generation)
         if generation.cycle != cycle:
             raise DceError(
                 "invalid_input", f"generation {generation.id} is of cycle {generation.cycle}, not of {cycle}"

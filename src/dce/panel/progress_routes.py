@@ -22,11 +22,11 @@ async def regenerate(call: Call) -> schemas.GenerationView:
     """Has several responses written anew from the same prompt; the old versions are kept."""
     order: SlotsOrder = call.body
     session = call.session
-    generation = await asyncio.to_thread(session.workspace.store.get_generation, call.path["generation"])
+    generation = await asyncio.to_thread(session.workspace.store.generations.get, call.path["generation"])
     if not order.slots:
         raise DceError("invalid_input", "no response is named")
     for slot in order.slots:
-        await asyncio.to_thread(session.workspace.store.response, generation.id, slot)
+        await asyncio.to_thread(session.workspace.store.responses.get, generation.id, slot)
     await session.regenerate(generation, sorted(set(order.slots)))
     return await views.generation_view(session, generation.id)
 
@@ -34,8 +34,8 @@ async def regenerate(call: Call) -> schemas.GenerationView:
 async def go_on(call: Call) -> schemas.GenerationView:
     """Goes on with a response that was cut, as its next version."""
     session = call.session
-    generation = await asyncio.to_thread(session.workspace.store.get_generation, call.path["generation"])
-    await asyncio.to_thread(session.workspace.store.response, generation.id, call.path["slot"])
+    generation = await asyncio.to_thread(session.workspace.store.generations.get, call.path["generation"])
+    await asyncio.to_thread(session.workspace.store.responses.get, generation.id, call.path["slot"])
     await session.go_on(generation, call.path["slot"])
     return await views.generation_view(session, generation.id)
 

@@ -10,7 +10,7 @@ from dce.panel.route import Call, Route
 from dce.wire.errors import DceError
 from dce.workspace.correct import Words, correct, correct_words, take_back
 from dce.workspace.judging.agreement import Agreement, agreement
-from dce.workspace.record.records_judging import Judgement, Mark
+from dce.workspace.record.judgements import Judgement, Mark
 from dce.workspace.tree.current import look
 from dce.workspace.workspace import Workspace
 
@@ -75,7 +75,7 @@ async def judge(call: Call) -> Judgement:
             rating=order.rating,
             note=order.note,
         )
-        here.store.put_judgement(judgement, here.clock())
+        here.store.judgements.put(judgement, here.clock())
         return judgement
 
     kept = await asyncio.to_thread(keep)
@@ -84,7 +84,7 @@ async def judge(call: Call) -> Judgement:
 
 
 def _check_version(here: Workspace, generation: int, slot: int, version: int) -> None:
-    latest = here.store.response(generation, slot).version
+    latest = here.store.responses.get(generation, slot).version
     if version != latest:
         raise DceError(
             "conflict", f"response {slot} has a newer version, {latest}", hint="Look at that one, then decide again."
@@ -114,8 +114,8 @@ async def choose(call: Call) -> schemas.CycleView:
     here, generation, slot = call.session.workspace, call.path["generation"], call.path["slot"]
 
     def keep() -> schemas.CycleView:
-        here.store.response(generation, slot)
-        cycle = here.store.get_generation(generation).cycle
+        here.store.responses.get(generation, slot)
+        cycle = here.store.generations.get(generation).cycle
         here.cycles.choose(cycle, generation if order.is_base else None, slot if order.is_base else None)
         return views.cycle_view(call.session, cycle)
 
@@ -156,7 +156,7 @@ def _diff(here: Workspace, generation: int, slot: int, path: str, against: str) 
 
 
 def _content(here: Workspace, generation: int, slot: int, path: str) -> str | None:
-    here.store.response(generation, slot)  # not_found names what there is
+    here.store.responses.get(generation, slot)  # not_found names what there is
     files = here.reading(generation, slot).files
     return next((block.content for block in reversed(files) if block.path == path), None)
 

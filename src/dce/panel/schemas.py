@@ -14,7 +14,7 @@ from dce.workspace.context.tokens import Count
 from dce.workspace.events import SlotProgress
 from dce.workspace.judging.board import BoardRow
 from dce.workspace.record.cycles import Cycle, CycleHead
-from dce.workspace.record.records_judging import Judgement
+from dce.workspace.record.judgements import Judgement
 from dce.workspace.schema.reading import BlockStatus, Parse
 
 

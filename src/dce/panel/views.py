@@ -79,7 +79,7 @@ def cycle_view(session: Session, cycle_id: int) -> schemas.CycleView:
     """The same, for the routes that change one and answer with it. Blocks. Raises DceError not_found."""
     here = session.workspace
     found = here.cycles.get(cycle_id)
-    generations = tuple(_summary(session, generation) for generation in here.store.generations(cycle_id))
+    generations = tuple(_summary(session, generation) for generation in here.store.generations.list(cycle_id))
     return schemas.CycleView(cycle=found, generations=generations)
 
 
@@ -132,8 +132,8 @@ async def generation_view(session: Session, generation_id: int) -> schemas.Gener
 
 
 def _generation(session: Session, generation_id: int, cursor: str) -> schemas.GenerationView:
-    found = session.workspace.store.get_generation(generation_id)
-    responses = session.workspace.store.responses(generation_id)
+    found = session.workspace.store.generations.get(generation_id)
+    responses = session.workspace.store.responses.latest(generation_id)
     return schemas.GenerationView(
         id=found.id,
         cycle=found.cycle,
@@ -165,7 +165,7 @@ def _slot(session: Session, generation_id: int, slot_number: int, cursor: str) -
     live = session.live.get(generation_id, slot_number)
     # The store after the live text: what ends in between is then whole in the store.
     thinking, text = (live.thinking, live.text) if live else ("", "")
-    response = session.workspace.store.response(generation_id, slot_number)
+    response = session.workspace.store.responses.get(generation_id, slot_number)
     is_live = response.status in ACTIVE and live is not None and live.version == response.version
     return schemas.SlotView(
         progress=_progress(session, response),
@@ -181,7 +181,7 @@ def reading_view(
 ) -> schemas.ReadingView:
     """An answer taken apart, with what each of its files would change now; version None is the latest. Blocks."""
     reading = here.reading(generation_id, slot_number, version)
-    manifest = here.store.get_prompt(here.store.get_generation(generation_id).prompt_sha256).manifest
+    manifest = here.store.prompts.get(here.store.generations.get(generation_id).prompt_sha256).manifest
     blocks = (
         schemas.BlockView(
             path=block.path,
@@ -209,7 +209,7 @@ async def board_view(call: Call) -> schemas.BoardView:
     """The ranked table of a generation."""
     session, generation_id = call.session, call.path["generation"]
     rows = await asyncio.to_thread(board, session.workspace, generation_id)
-    judgements = await asyncio.to_thread(session.workspace.store.judgements, generation_id)
+    judgements = await asyncio.to_thread(session.workspace.store.judgements.latest, generation_id)
     return schemas.BoardView(
         generation=generation_id,
         rows=tuple(rows),

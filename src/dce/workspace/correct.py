@@ -24,7 +24,7 @@ async def correct(workspace: Workspace, generation_id: int, slot: int, text: str
 
     Raises DceError not_found, conflict (it still runs), invalid_input (nothing changed, empty, too long).
     """
-    earlier = workspace.store.response(generation_id, slot)
+    earlier = workspace.store.responses.get(generation_id, slot)
     if earlier.status in ACTIVE:
         raise DceError("conflict", f"response {slot} of generation {generation_id} is still {earlier.status}")
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
@@ -37,7 +37,7 @@ async def correct(workspace: Workspace, generation_id: int, slot: int, text: str
 
 async def _keep(workspace: Workspace, earlier: Response, text: str) -> Response:
     [count] = await workspace.counter.count([text])
-    return workspace.store.insert_pasted(
+    return workspace.store.responses.insert_ended(
         msgspec.structs.replace(
             earlier,
             text=text,
@@ -66,7 +66,7 @@ async def correct_words(workspace: Workspace, generation_id: int, slot: int, wor
 
     One that was cut stays cut. Raises DceError as `correct` does, and invalid_input if the answer's form has no place for them.
     """
-    earlier = workspace.store.response(generation_id, slot)
+    earlier = workspace.store.responses.get(generation_id, slot)
     if earlier.status in ACTIVE:
         raise DceError("conflict", f"response {slot} of generation {generation_id} is still {earlier.status}")
     text, is_cut = earlier.text, earlier.status is not Status.COMPLETE
@@ -99,11 +99,11 @@ async def take_back(workspace: Workspace, generation_id: int, slot: int) -> Resp
 
     Raises DceError not_found, invalid_input (the latest version was not put right by hand).
     """
-    versions = workspace.store.versions(generation_id, slot)
+    versions = workspace.store.responses.versions(generation_id, slot)
     own = next((each for each in reversed(versions) if each.finish_reason != CORRECTED), None)
-    if own is None or workspace.store.response(generation_id, slot).finish_reason != CORRECTED:
+    if own is None or workspace.store.responses.get(generation_id, slot).finish_reason != CORRECTED:
         raise DceError("invalid_input", f"response {slot} of generation {generation_id} was not put right by hand")
-    return workspace.store.insert_pasted(own)
+    return workspace.store.responses.insert_ended(own)
 
 
 def _says(reading: Reading, target: Reading) -> bool:

@@ -42,16 +42,16 @@ async def paste(
         raise DceError("invalid_input", f"an answer has a word at least, and at most {MAX_PASTED_CHARS:,} characters")
     if generation_id is None:
         cycle_id = workspace.cycles.current().id if cycle_id is None else cycle_id
-        prompt = workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
+        prompt = workspace.store.prompts.get(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
         prompt = prompt or (await workspace.preparation.build(cycle_id)).prompt
         _refuse_prompt(text, prompt.text)
         generation = _latest_of(workspace, cycle_id, prompt) or await _begin(workspace, cycle_id, prompt)
     else:
-        generation = workspace.store.get_generation(generation_id)
-        _refuse_prompt(text, workspace.store.get_prompt(generation.prompt_sha256).text)
+        generation = workspace.store.generations.get(generation_id)
+        _refuse_prompt(text, workspace.store.prompts.get(generation.prompt_sha256).text)
     [count] = await workspace.counter.count([text])
     now = workspace.clock()
-    return workspace.store.insert_pasted(
+    return workspace.store.responses.insert_ended(
         Response(
             generation=generation.id,
             slot=slot,
@@ -70,8 +70,8 @@ async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generat
     [count] = await workspace.counter.count([prompt.text])
     workspace.prompt_file.write(prompt)
     now = workspace.clock()
-    workspace.store.put_prompt(prompt, None, now)
-    return workspace.store.insert_generation(
+    workspace.store.prompts.put(prompt, None, now)
+    return workspace.store.generations.insert(
         Generation(
             id=0,
             cycle=cycle_id,
@@ -90,7 +90,7 @@ async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generat
 
 def _latest_of(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation | None:
     """The cycle's latest generation, if the prompt has not changed since it began."""
-    latest = workspace.latest_generation(cycle_id)
+    latest = workspace.store.generations.latest(cycle_id)
     return latest if latest is not None and latest.prompt_sha256 == prompt.sha256 else None
 
 

@@ -53,13 +53,13 @@ class Inputs:
         if settings.schema not in SCHEMAS:
             known = ", ".join(SCHEMAS)
             raise DceError("invalid_input", f"there is no schema {settings.schema!r}", hint=f"There are: {known}.")
-        cycle = self._store.get_cycle(cycle_id)
-        earlier = [known for known in self._store.list_cycles() if 0 < known.id < cycle_id]
+        cycle = self._store.cycles.get(cycle_id)
+        earlier = [known for known in self._store.cycles.list() if 0 < known.id < cycle_id]
         summaries = self._summaries.of(earlier[-(settings.history_cycles + 1 + HISTORY_LINES) :])
         inputs = PromptInput(
             cycle=_prompt_cycle(cycle),
             history=tuple(_prompt_cycle(known, summaries.get(known.id, "")) for known in earlier),
-            scope=self._store.get_cycle(0).context,
+            scope=self._store.cycles.get(0).context,
             files=self._files(),
             schema=settings.schema,
             full_cycles=settings.history_cycles,
