@@ -59,11 +59,11 @@ def command(
             with workspace.writer_lock("generate"):
                 generation = await with_consent(
                     workspace,
-                    lambda: waited(workspace.prepare(cycle.id, workspace.settings.n), "preparing the prompt"),
+                    lambda: waited(workspace.preparation.begin(cycle.id, workspace.settings.n), "preparing the prompt"),
                     is_yes=is_yes,
                     is_json=is_json,
                 )
-                for path in workspace.left_out(workspace.store.get_prompt(generation.prompt_sha256)):
+                for path in workspace.preparation.inputs.left_out(workspace.store.get_prompt(generation.prompt_sha256)):
                     note(f"left out for what looks like a secret in it: {path}")
                 if generation.schema == "fill" and workspace.store.get_grammar(generation.prompt_sha256) is None:
                     note(

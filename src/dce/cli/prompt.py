@@ -111,10 +111,12 @@ def command(
         if out == "-" and not is_json:
             data(prepared.prompt.text)
         else:
-            path = str(workspace.write_prompt(prepared.prompt, None if out in (None, "-") else Path(str(out))))
+            path = str(workspace.prompt_file.write(prepared.prompt, None if out in (None, "-") else Path(str(out))))
         report = _report(prepared, costs, path)
         report = msgspec.structs.replace(
-            report, shared=workspace.shared_tokens(prepared), left_out=workspace.left_out(prepared.prompt)
+            report,
+            shared=workspace.preparation.shared_tokens(prepared),
+            left_out=workspace.preparation.inputs.left_out(prepared.prompt),
         )
     if is_json:
         say_json(report)
@@ -129,7 +131,7 @@ async def _built(
     workspace: "Workspace", cycle_id: int, *, is_json: bool
 ) -> tuple[PreparedPrompt, tuple[FileCost, ...]]:
     """The prompt, and what each of its files costs, if that is shown: counting them takes as long as counting the whole."""
-    prepared = await waited(workspace.build_prompt(cycle_id), "making the prompt and counting its tokens")
+    prepared = await waited(workspace.preparation.build(cycle_id), "making the prompt and counting its tokens")
     if not (is_json or prepared.is_over):
         return prepared, ()
     texts = [file.text for file in prepared.files]

@@ -13,7 +13,6 @@ from dce.workspace.accepting.accept import Options, accept, acceptances, restore
 from dce.workspace.accepting.baseline import Acceptance
 from dce.workspace.accepting.picking import Clash, FilePlan, combine, hunks_of
 from dce.workspace.judging.hunks import Hunk
-from dce.workspace.tree.file_form import text_of
 from dce.workspace.workspace import Workspace
 
 _SLOT = "/api/generations/{generation:int}/slots/{slot:int}"
@@ -79,7 +78,7 @@ def _preview(here: Workspace, order: PreviewOrder) -> PreviewView:
     combined = combine(order.plan, sources)
     return PreviewView(
         path=order.plan.path,
-        before=None if sources.current.data is None else text_of(sources.current.data),
+        before=None if sources.current.data is None else sources.current.text,
         after=combined.text,
         clashes=combined.clashes,
         problem=combined.problem,

@@ -147,7 +147,7 @@ async def findings(call: Call) -> schemas.FindingsView:
 async def findings_view(session: Session, cycle_id: int) -> schemas.FindingsView:
     """The same, for the route that resolves one and answers with the rest."""
     here = await asyncio.to_thread(session.workspace.for_cycle, cycle_id)
-    prepared = await here.build_prompt(cycle_id)
+    prepared = await here.preparation.build(cycle_id)
     return schemas.FindingsView(
         host=here.sending.host,
         is_local=here.sending.is_local,
@@ -170,7 +170,7 @@ async def resolve(call: Call) -> schemas.FindingsView:
             raise DceError("invalid_input", "a finding is allowed by its fingerprint")
         await asyncio.to_thread(allow, here.project, [order.fingerprint], "found harmless in the panel")
     else:
-        found = (await here.build_prompt(call.path["cycle"])).findings
+        found = (await here.preparation.build(call.path["cycle"])).findings
         finding = next((each for each in found if each.fingerprint == order.fingerprint), None)
         if finding is None:
             raise DceError("not_found", f"the prompt holds no finding {order.fingerprint!r}")
@@ -183,7 +183,7 @@ async def prompt_change(call: Call) -> schemas.PromptChange:
     """The prompt as it would be sent now, and the last one that was sent: of this cycle, or else of any."""
     cycle_id = call.path["cycle"]
     here = await asyncio.to_thread(call.session.workspace.for_cycle, cycle_id)
-    prepared = await here.build_prompt(cycle_id)
+    prepared = await here.preparation.build(cycle_id)
     last, before = await asyncio.to_thread(_last_prompt, here, cycle_id, prepared.prompt.nonce)
     return schemas.PromptChange(generation=last.id if last else 0, before=before, after=prepared.prompt.text)
 

@@ -38,11 +38,11 @@ class Pasted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 async def write_prompt(call: Call) -> PromptText:
     """Writes the cycle's prompt to prompt.md and gives it to be copied."""
     here = await asyncio.to_thread(call.session.workspace.for_cycle, call.path["cycle"])
-    prepared = await here.build_prompt(call.path["cycle"])
+    prepared = await here.preparation.build(call.path["cycle"])
 
     def write() -> str:
         here.store.put_prompt(prepared.prompt, prepared.grammar, here.clock())
-        return here.project.relative(here.write_prompt(prepared.prompt))
+        return here.project.relative(here.prompt_file.write(prepared.prompt))
 
     path = await asyncio.to_thread(write)
     call.session.changed("files")

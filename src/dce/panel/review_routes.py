@@ -12,7 +12,6 @@ from dce.workspace.correct import Words, correct, correct_words, take_back
 from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.record.records_judging import Judgement, Mark
 from dce.workspace.tree.current import look
-from dce.workspace.tree.file_form import text_of
 from dce.workspace.workspace import Workspace
 
 _GENERATION = "/api/generations/{generation:int}"
@@ -139,7 +138,7 @@ def _diff(here: Workspace, generation: int, slot: int, path: str, against: str) 
     kind: Literal["workspace", "prompt", "response"] = "response"
     if against == "workspace":
         kind, current = "workspace", look(here.project, path)
-        before = None if current.data is None else text_of(current.data)
+        before = None if current.data is None else current.text
     elif against == "prompt":
         kind, before = "prompt", here.shown(generation)(path)
     else:

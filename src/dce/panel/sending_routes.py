@@ -47,7 +47,7 @@ async def sending(call: Call) -> SendingView:
 
 
 async def _view(here: Workspace, cycle: int) -> SendingView:
-    prepared = await here.build_prompt(cycle)
+    prepared = await here.preparation.build(cycle)
     return SendingView(
         host=here.sending.host,
         is_local=here.sending.is_local,

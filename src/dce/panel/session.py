@@ -90,7 +90,7 @@ class Session:
         async def run() -> None:
             with self.workspace.writer_lock("panel"):
                 workspace = await asyncio.to_thread(self.workspace.for_cycle, cycle)
-                generation = await workspace.prepare(cycle, n)
+                generation = await workspace.preparation.begin(cycle, n)
                 self._runs[task] = generation.id
                 self.changed("generations")
                 ready.set_result(generation)

@@ -86,7 +86,7 @@ def cycle_view(session: Session, cycle_id: int) -> schemas.CycleView:
 async def prompt(call: Call) -> schemas.PromptView:
     """The exact prompt as it would be sent now, with its cost; `text=no` leaves the text out (a meter needs none)."""
     workspace = await asyncio.to_thread(call.session.workspace.for_cycle, call.path["cycle"])
-    prepared = await workspace.build_prompt(call.path["cycle"])
+    prepared = await workspace.preparation.build(call.path["cycle"])
     sections = (
         schemas.SectionView(name=section.name, start=section.start, end=section.end, count=count)
         for section, count in zip(prepared.prompt.sections, prepared.counts, strict=True)
@@ -105,7 +105,7 @@ async def prompt(call: Call) -> schemas.PromptView:
         note=prepared.note,
         budget=prepared.budget,
         is_over=prepared.is_over,
-        shared=await asyncio.to_thread(workspace.shared_tokens, prepared),
+        shared=await asyncio.to_thread(workspace.preparation.shared_tokens, prepared),
     )
 
 

@@ -42,8 +42,8 @@ async def paste(
         raise DceError("invalid_input", f"an answer has a word at least, and at most {MAX_PASTED_CHARS:,} characters")
     if generation_id is None:
         cycle_id = workspace.cycles.current().id if cycle_id is None else cycle_id
-        prompt = workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.written_prompt()
-        prompt = prompt or (await workspace.build_prompt(cycle_id)).prompt
+        prompt = workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
+        prompt = prompt or (await workspace.preparation.build(cycle_id)).prompt
         _refuse_prompt(text, prompt.text)
         generation = _latest_of(workspace, cycle_id, prompt) or await _begin(workspace, cycle_id, prompt)
     else:
@@ -68,7 +68,7 @@ async def paste(
 async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation:
     """A generation without responses, to paste into. The prompt is written and kept as it is for any other."""
     [count] = await workspace.counter.count([prompt.text])
-    workspace.write_prompt(prompt)
+    workspace.prompt_file.write(prompt)
     now = workspace.clock()
     workspace.store.put_prompt(prompt, None, now)
     return workspace.store.insert_generation(

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from dce.wire.errors import DceError
 
 STATE_DIR = ".dce"
+PROMPT_FILE = "prompt.md"
 """The folder in a workspace that makes it one: the store, settings and everything DCE writes for itself."""
 
 _GITIGNORE = """\

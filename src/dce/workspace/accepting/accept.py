@@ -31,8 +31,7 @@ from dce.workspace.judging.opened import Workspace
 from dce.workspace.project import Project
 from dce.workspace.record.responses import ACTIVE, Response
 from dce.workspace.schema.reading import FileBlock
-from dce.workspace.tree.current import Current, is_stale, look, may_write
-from dce.workspace.tree.file_form import bytes_to_write, text_of, unwritable
+from dce.workspace.tree.current import Current, CurrentFiles, is_stale, may_write
 
 __all__ = [
     "Acceptance",
@@ -161,9 +160,9 @@ def _items(workspace: Workspace, response: Response, paths: Sequence[str], optio
     return items
 
 
-def sources_of(workspace: Workspace, generation_id: int, path: str) -> Sources:
+def sources_of(workspace: Workspace, generation_id: int, path: str, files: CurrentFiles | None = None) -> Sources:
     """Where the parts of a file come from. Raises DceError outside_workspace; its answers raise not_found, conflict."""
-    current = look(workspace.project, path)
+    current = (files or CurrentFiles(workspace.project)).at(path)
     shown = _shown(workspace, generation_id)
 
     def answer(slot: int) -> str:
@@ -192,7 +191,7 @@ def _combined_items(workspace: Workspace, response: Response, options: Options) 
         seen.add(path)
         planner.begin(file.picks[0].slot if file.picks else response.slot, is_picked=True)
         try:
-            combined = combine(file, sources_of(workspace, response.generation, path))
+            combined = combine(file, sources_of(workspace, response.generation, path, planner.files))
         except DceError as error:
             if error.code != "outside_workspace":
                 raise
@@ -292,6 +291,7 @@ class _Planner:
 
     def __init__(self, project: Project, shown: _Shown, options: Options) -> None:
         self._project = project
+        self.files = CurrentFiles(project)
         self._shown = shown
         self._options = options
         self._contents: dict[str, tuple[int, str]] = {}
@@ -308,7 +308,7 @@ class _Planner:
         """The plan for one file; `combined`: it was put together already."""
         path = _name(self._project, block.path)
         try:
-            current = look(self._project, path)
+            current = self.files.at(path)
         except DceError as error:
             reason = error.message.partition(" is refused: ")[2].removesuffix(".") or error.message
             added, _ = count_lines("", block.content)
@@ -317,8 +317,8 @@ class _Planner:
         content, is_merged, problem = self._content(block.content, path, current)
         if combined is not None:
             content, is_merged, problem = block.content, combined.is_merged, combined.problem
-        data = bytes_to_write(content, current.data)
-        added, removed = count_lines(text_of(current.data), text_of(data))
+        data = current.form.bytes_to_write(content)
+        added, removed = count_lines(current.text, current.form.text_written(data))
         change: Literal["new", "modified", "same"] = "modified"
         if current.data == data:
             change = "same"
@@ -327,7 +327,7 @@ class _Planner:
         shown = PlannedWrite(path=path, change=change, added=added, removed=removed, merged=is_merged)
         try:
             self._check(block, path, current, data, is_merged=is_merged)
-            if problem or (problem := unwritable(content, current.data)):
+            if problem or (problem := current.form.unwritable(content)):
                 raise _Refusal("stale_file" if is_merged else "invalid_input", problem)
         except _Refusal as refusal:
             return _Item(shown=msgspec.structs.replace(shown, refused=refusal.reason, code=refusal.code))
@@ -343,14 +343,14 @@ class _Planner:
         base = self._shown.text(path) if self._options.merge else None
         if base is not None and current.data is not None and is_stale(current, self._shown.hashes.get(path)):
             is_merged = not current.problem
-            merge = merge3(base, text_of(current.data), content)
+            merge = merge3(base, current.text, content)
             if merge.conflicts:
                 lines = ", ".join(str(line) for line in merge.conflicts)
                 return content, is_merged, f"it conflicts with edits made since the prompt, at line {lines}"
             content = merge.text
         if self._options.hunks and self._is_first:
-            after = text_of(bytes_to_write(content, current.data))
-            content = take(text_of(current.data), after, self._options.hunks)
+            after = current.form.text_written(current.form.bytes_to_write(content))
+            content = take(current.text, after, self._options.hunks)
         return content, is_merged, problem
 
     def _check(self, block: FileBlock, path: str, current: Current, data: bytes, *, is_merged: bool) -> None:

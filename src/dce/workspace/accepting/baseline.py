@@ -268,7 +268,7 @@ def _plan_back(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
             continue
         before = None if file.before_sha256 is None else workspace.store.get_blob(file.before_sha256)
         is_back = current.sha256 == (file.before_sha256 or "")
-        added, removed = count_lines(text_of(current.data), text_of(before))
+        added, removed = count_lines(current.text, text_of(before))
         change: Literal["deleted", "modified", "same"] = "modified"
         if is_back:
             change = "same"

@@ -16,6 +16,7 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 from dce.wire.urls import base_of
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_errors import as_backend, error_of_server
 from dce.workspace.generating.provider import model_of
 from dce.workspace.generating.provider_events import (
@@ -23,7 +24,6 @@ from dce.workspace.generating.provider_events import (
     Delta,
     Ended,
     GenerationRequest,
-    Model,
     Opened,
     ProviderEvent,
     conversation,

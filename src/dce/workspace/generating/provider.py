@@ -15,13 +15,13 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.gateway_errors import error_of_answer
 from dce.workspace.generating.provider_events import (
     CountUpdate,
     Delta,
     Ended,
     GenerationRequest,
-    Model,
     Opened,
     ProviderEvent,
     Queued,
@@ -41,7 +41,6 @@ __all__ = (
     "Ended",
     "GatewayProvider",
     "GenerationRequest",
-    "Model",
     "Opened",
     "Provider",
     "ProviderEvent",
