@@ -29,10 +29,11 @@ from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
-from dce.gateway.settings import GatewaySettings, is_loopback
+from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.live import Directory
 from dce.gateway.tracing import Tracing, tracing_of
 from dce.wire.errors import DceError
+from dce.wire.hosts import is_this_machine
 
 
 class Gateway:
@@ -201,7 +202,7 @@ def refuse_exposed(settings: GatewaySettings) -> None:
             f"--insecure with the address {settings.host} would be an open relay",
             hint="Bind 127.0.0.1, or create a key and drop --insecure.",
         )
-    if not settings.no_admin and not settings.admin_open and not is_loopback(settings.admin_host):
+    if not settings.no_admin and not settings.admin_open and not is_this_machine(settings.admin_host):
         raise DceError(
             "invalid_input",
             f"the admin listener takes no key, and others could reach it at {settings.admin_host}",

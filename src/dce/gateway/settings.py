@@ -4,7 +4,6 @@ Order of precedence: flag, then environment, then the TOML file, then the defaul
 the name and their reason in the description.
 """
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from msgspec import Meta
 from dce.gateway.backend_keys import backend_key
 from dce.gateway.logs import Level
 from dce.wire.errors import DceError
+from dce.wire.hosts import is_this_machine
 from dce.wire.urls import base_of
 
 Strategy = Literal["auto", "fanout", "native"]
@@ -240,15 +240,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the listener."""
-        return is_loopback(self.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, whoever it resolves to
-        return False
+        return is_this_machine(self.host)
 
 
 def load_settings(
