@@ -29,11 +29,10 @@ from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.live import Directory, LiveStream
 from dce.gateway.streaming.output import AnswerOutput, EventOutput
 from dce.gateway.streaming.streams import Stream
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 
 CHAT_PATH = "/v1/chat/completions"
-MAX_RESPONSES = 20
-"""The most that `max_n` can be."""
 
 
 class Proxy:
