@@ -19,10 +19,11 @@ from dce.cli.output import note
 from dce.cli.progress import open_view
 from dce.cli.running import Run
 from dce.cli.waiting import waited
+from dce.wire.asking import MAX_RESPONSES
 
 
 @click.command(name="generate")
-@click.option("-n", "n", type=click.IntRange(1, 20), help="How many responses (default: the settings', 10).")
+@click.option("-n", "n", type=click.IntRange(1, MAX_RESPONSES), help="How many responses (default: the settings', 10).")
 @click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
 @click.option("--model", metavar="M", help="The model (default: the settings', or the gateway's).")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest response, in tokens (default: the settings').")

@@ -26,6 +26,7 @@ from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
 from dce.gateway.paths.accounts import Accounts
 from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.intake import Intake
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
@@ -86,10 +87,16 @@ class Gateway:
             chance=self._chance,
             on_retry=self.metrics.request_retried,
         )
-        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.accounts)
-        forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
+        intake = Intake(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
         return PublicApp(
-            routes(proxy, forwarder, catalog, Diagnostics(self.directory), Privacy(settings), self.drain),
+            routes(
+                Proxy(intake, self.directory),
+                Forwarder(intake),
+                catalog,
+                Diagnostics(self.directory),
+                Privacy(settings),
+                self.drain,
+            ),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
             self.drain,
             self.metrics,
