@@ -8,7 +8,16 @@ import click
 import msgspec
 
 from dce.cli.consent import secrets_option
-from dce.cli.context import card_option, json_option, note_empty_selection, open_workspace, workspace_option
+from dce.cli.context import (
+    card_option,
+    cycle_of,
+    cycle_option,
+    json_option,
+    note_empty_selection,
+    open_workspace,
+    schema_option,
+    workspace_option,
+)
 from dce.cli.exits import Exit
 from dce.cli.output import data, note, say, say_json
 from dce.cli.secrets import finding_line
@@ -86,9 +95,9 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command(name="prompt")
-@click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
+@cycle_option
 @click.option("--out", metavar="F", help="Where to (default: prompt.md in the workspace); `-`: standard output.")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
+@schema_option
 @click.option("--model", metavar="M", help="The model whose tokens and context count.")
 @card_option
 @secrets_option
@@ -103,7 +112,7 @@ def command(
     These are the bytes that `dce generate` sends. Ends with 1 if the prompt does not fit into the model's context.
     """
     with open_workspace(directory, **flags) as workspace:
-        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        cycle = cycle_of(workspace, cycle_id)
         note_empty_selection(workspace)
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
         prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))
