@@ -95,9 +95,22 @@ def test_a_failure_changes_nothing(tmp_path: Path, error: BaseException) -> None
 def test_a_target_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     """A folder is not replaced by a file, and no draft is left beside it."""
     (tmp_path / "a").mkdir()
-    with pytest.raises((IsADirectoryError, PermissionError)):
+    with pytest.raises(IsADirectoryError):
         durable.write(tmp_path / "a", b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["a"]
+
+
+@posix_only
+@pytest.mark.parametrize("is_linked", [False, True], ids=["itself", "behind a link"])
+def test_a_pipe_is_refused(tmp_path: Path, is_linked: bool) -> None:
+    """What is no file stays what it is: writing to a device by name must not put a file in its place."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        durable.write(tmp_path / ("link" if is_linked else "pipe"), b"new")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "pipe"]
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 What must always hold: the draft has a name of its own in its target's folder and is gone when anything fails; the target changes
 by one rename; when a call returns, content and name are on the disk. A link in the target's place is replaced and never followed:
-a shared workspace can bring one that leads outside. Errors are OSError: only the caller knows what was being written.
+a shared workspace can bring one that leads outside. A folder, a pipe or a device is refused. Errors are OSError: only the caller
+knows what was being written.
 """
 
 import contextlib
@@ -38,6 +39,7 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
     `mode` None keeps permissions and owner of the file that is replaced, as far as the process may, and means the process's default
     where there is none. A mode that is given keeps nothing: what is private goes to no former owner.
     """
+    _check_target(path)
     kept = _mode_of(path) if mode is None else None
     with _draft(path, mode if kept is None else kept) as draft:
         yield draft
@@ -99,6 +101,14 @@ def _draft(path: Path, mode: int | None) -> Iterator[Path]:
 def _create(path: Path, mode: int | None) -> int:
     """Opens a new file, closed to others until it has its own mode: the file it replaces may be private."""
     return os.open(path, _NEW, _USUAL if mode is None else PRIVATE)
+
+
+def _check_target(path: Path) -> None:
+    """Raises OSError for what a rename would destroy although nobody writes files over it, also at the end of a link (`/dev/stdout`)."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def _mode_of(path: Path) -> int | None:

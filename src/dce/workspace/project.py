@@ -10,6 +10,7 @@ import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
+from dce import durable
 from dce.wire.errors import DceError
 
 STATE_DIR = ".dce"
@@ -76,7 +77,7 @@ class Project:
             raise DceError("not_a_workspace", f"{project.state_dir} is a file.", hint="Move it away.") from error
         ignore = project.state_dir / ".gitignore"
         if not ignore.exists():
-            ignore.write_bytes(_GITIGNORE.encode())
+            durable.write(ignore, _GITIGNORE.encode())
         return project
 
     def canonical(self, path: str) -> str:

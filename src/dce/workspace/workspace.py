@@ -6,8 +6,6 @@ begin (bad input, over budget, gateway out of reach); what a dead process left b
 
 import asyncio
 import hashlib
-import os
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.accepting import baseline
 from dce.workspace.context.detail import reduced
@@ -214,7 +213,7 @@ class Workspace:
         """Writes the prompt's bytes, whole or not at all; None: prompt.md in the workspace. Raises DceError invalid_input."""
         path = self.project.root / PROMPT_FILE if out is None else out
         try:
-            _replace(path, prompt.text.encode())
+            durable.write(path, prompt.text.encode())
         except OSError as error:
             raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
         if out is None:
@@ -439,17 +438,3 @@ class Workspace:
 
     def _settle(self) -> None:
         self.store.interrupt_active(self.clock())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all: a reader never sees half a prompt."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -6,13 +6,13 @@ one batch a second while responses stream, and a power cut must not take back wh
 """
 
 import contextlib
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
 
@@ -109,23 +109,11 @@ def _unreadable(path: Path, why: str) -> DceError:
 def _create(path: Path) -> None:
     """Makes the file whole under another name first, so that a crash here leaves none rather than a half one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    fresh.unlink(missing_ok=True)
-    try:
-        db = sqlite3.connect(fresh, isolation_level=None)
-        try:
-            migrate(db)
-        finally:
-            db.close()
-        # A link fails if another process was faster; then theirs is used.
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links
-            fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with (
+        durable.creating(path) as fresh,
+        contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db,
+    ):
+        migrate(db)
 
 
 def _open(path: Path) -> sqlite3.Connection:
