@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.wire.hosts import is_this_machine
 from dce.workspace.generating.gateway_errors import error_of_transport
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ CONNECT_TIMEOUT_S = 5.0
 
 MAX_ERROR_BYTES = 64 * 1024
 """How much of an answer that is not what we asked for is read: an error body has 4 KB, a login page may be any size."""
-
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 ErrorOfAnswer = Callable[[int, Mapping[str, str], bytes, str], DceError]
 """Status, headers, beginning of the body, URL → what it means."""
@@ -55,7 +54,7 @@ class HttpLink:
         from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
         parts = urlsplit(self.url)
-        is_here = (parts.hostname or "") in _LOOPBACK
+        is_here = is_this_machine(parts.hostname or "")
         if self._tls is None and self._transport is None:
             # Reading all the authorities takes 50 ms. A plain connection within this machine needs none; a context that trusts
             # nobody would refuse TLS there rather than let anybody through.
