@@ -2,7 +2,7 @@
 
 import pytest
 
-from dce.workspace.generating.gateway_errors import error_of_answer
+from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.http_link import HttpLink
 
 
@@ -20,4 +20,4 @@ from dce.workspace.generating.http_link import HttpLink
 )
 def test_a_proxy_is_asked_for_other_machines_only(url: str, is_trusted: bool) -> None:
     """What goes to this machine goes through no proxy of the environment, which could not reach it and would read it."""
-    assert HttpLink(url, None, error_of_answer, 1.0).client().trust_env is is_trusted
+    assert HttpLink(url, None, GATEWAY, 1.0).client().trust_env is is_trusted

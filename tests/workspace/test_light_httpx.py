@@ -24,9 +24,9 @@ def test_nothing_is_loaded_before_a_server_is_asked(module: str) -> None:
 def test_the_client_comes_without_its_command_line() -> None:
     """A request loads httpx, whole but for the program that comes with it."""
     code = (
-        "from dce.workspace.generating.gateway_errors import error_of_answer\n"
+        "from dce.workspace.generating.gateway_errors import GATEWAY\n"
         "from dce.workspace.generating.http_link import HttpLink\n"
-        "client = HttpLink('http://127.0.0.1:9', None, error_of_answer, 1.0).client()\n"
+        "client = HttpLink('http://127.0.0.1:9', None, GATEWAY, 1.0).client()\n"
         "import httpx; assert isinstance(client, httpx.AsyncClient)"
     )
     assert _loaded(code) == {"httpx"}

@@ -5,16 +5,17 @@ only and stands in no message.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from dce.wire.errors import DceError
 from dce.wire.hosts import is_this_machine
-from dce.workspace.generating.gateway_errors import error_of_transport
+from dce.workspace.generating.peer import Peer, error_of_transport
+from dce.workspace.generating.provider_events import ProviderEvent
+from dce.workspace.generating.stream_reader import StreamReader
 
 if TYPE_CHECKING:
     import httpx
@@ -27,9 +28,6 @@ CONNECT_TIMEOUT_S = 5.0
 MAX_ERROR_BYTES = 64 * 1024
 """How much of an answer that is not what we asked for is read: an error body has 4 KB, a login page may be any size."""
 
-ErrorOfAnswer = Callable[[int, Mapping[str, str], bytes, str], DceError]
-"""Status, headers, beginning of the body, URL → what it means."""
-
 
 class HttpLink:
     """The way to the server at `url`. `silence_s`: the longest it may say nothing."""
@@ -38,13 +36,13 @@ class HttpLink:
         self,
         url: str,
         key: str | None,
-        error_of_answer: ErrorOfAnswer,
+        peer: Peer,
         silence_s: float,
         transport: "httpx.AsyncBaseTransport | None" = None,
     ) -> None:
         self.url = url
         self._key = key
-        self._error_of_answer = error_of_answer
+        self._peer = peer
         self._silence_s = silence_s
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
@@ -82,11 +80,11 @@ class HttpLink:
             request = client.build_request(method, path, content=content, headers=headers)
             answer = await client.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            raise error_of_transport(error, self.url) from error
+            raise error_of_transport(error, self.url, self._peer) from error
         try:
             given = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
             if not answer.is_success or kind not in ("", given):
-                raise self._error_of_answer(answer.status_code, answer.headers, await _beginning(answer), self.url)
+                raise self._peer.error_of_answer(answer.status_code, answer.headers, await _beginning(answer), self.url)
             yield answer
         finally:
             await answer.aclose()
@@ -99,10 +97,39 @@ class HttpLink:
             try:
                 value = msgspec.json.decode(await answer.aread())
             except httpx.HTTPError as error:
-                raise error_of_transport(error, self.url) from error
+                raise error_of_transport(error, self.url, self._peer) from error
             except (msgspec.DecodeError, RecursionError) as error:
-                raise DceError("not_a_gateway", f"{self.url}{path} gave JSON that is none") from error
+                raise self._peer.fault(self._peer.foreign, f"{self.url}{path} gave JSON that is none") from error
         return value if isinstance(value, dict) else {}
+
+    async def models(self, path: str) -> list[dict[str, Any]]:
+        """The items of the server's list of models. Raises DceError."""
+        async with self.client() as client:
+            value = await self.json(client, "GET", path, b"")
+        data = value.get("data")
+        if not isinstance(data, list):
+            raise self._peer.fault(self._peer.foreign, f"{self.url}{path} is not a list of models")
+        return [item for item in data if isinstance(item, dict)]
+
+    async def events(self, reader: StreamReader, answer: "httpx.Response") -> AsyncGenerator[ProviderEvent, None]:
+        """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
+        from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
+
+        pieces = answer.aiter_bytes()
+        while not reader.is_done:
+            try:
+                piece = await anext(pieces)
+            except StopAsyncIteration:
+                reader.lost(self._peer.interrupted("ended"), is_orderly=True)
+                return
+            except httpx.TimeoutException:
+                reader.lost(self._peer.silence(self._silence_s))
+                return
+            except (httpx.HTTPError, OSError):
+                reader.lost(self._peer.interrupted("was lost"))
+                return
+            for event in reader.feed(piece):
+                yield event
 
 
 async def _beginning(answer: "httpx.Response") -> bytes:

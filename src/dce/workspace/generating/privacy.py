@@ -5,7 +5,7 @@ It is the gateway's own text, so it is shown as text and never trusted; a server
 
 from typing import TYPE_CHECKING
 
-from dce.workspace.generating.gateway_errors import error_of_answer
+from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.http_link import HttpLink
 from dce.workspace.generating.provider import base_url
 
@@ -23,7 +23,7 @@ async def fetch_notice(url: str, transport: "httpx.AsyncBaseTransport | None" = 
     """The notice of the gateway at `url` as plain text; "" if there is none or it cannot be had. Sends no key and nothing else."""
     from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
-    link = HttpLink(base_url(url), None, error_of_answer, TIMEOUT_S, transport)
+    link = HttpLink(base_url(url), None, GATEWAY, TIMEOUT_S, transport)
     found = bytearray()
     try:
         async with link.client() as client, client.stream("GET", PATH, headers={"accept": "text/plain"}) as answer:

@@ -2,7 +2,7 @@
 
 What must always hold: every choice 0..n-1 ends exactly once, whatever happens to the connection (`stream_reader.py`); closing the
 generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions and answers become
-`DceError` in `gateway_errors.py`; keys and prompts are in no message.
+`DceError` in `peer.py` and `gateway_errors.py`; keys and prompts are in no message.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
-from dce.workspace.generating.gateway_errors import error_of_answer
+from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.provider_events import (
     CountUpdate,
@@ -28,7 +28,7 @@ from dce.workspace.generating.provider_events import (
     Queued,
     conversation,
 )
-from dce.workspace.generating.stream_reader import StreamReader, interrupted
+from dce.workspace.generating.stream_reader import StreamReader
 
 if TYPE_CHECKING:
     import httpx
@@ -95,7 +95,7 @@ class GatewayProvider:
     ) -> None:
         self.url = base_url(url)
         self.model = model
-        self._link = HttpLink(self.url, key, error_of_answer, HEARTBEAT_DEADLINE_S, transport)
+        self._link = HttpLink(self.url, key, GATEWAY, HEARTBEAT_DEADLINE_S, transport)
         self._default_model = ""
 
     def __repr__(self) -> str:
@@ -116,8 +116,8 @@ class GatewayProvider:
                 stream_id = answer.headers.get("x-dce-stream-id", "")
                 if QUEUED_HEADER not in answer.headers:  # else frames say its place, and when its turn has come
                     yield Opened(stream_id=stream_id)
-                reader = StreamReader(request.n, stream_id)
-                async with aclosing(_events(reader, answer)) as events:
+                reader = StreamReader(request.n, GATEWAY, stream_id)
+                async with aclosing(self._link.events(reader, answer)) as events:
                     async for event in events:
                         yield event
             async with aclosing(self._resumed(client, stream_id, reader)) as events:
@@ -141,7 +141,7 @@ class GatewayProvider:
             try:
                 async with self._link.answer(client, "GET", path, b"", SSE) as answer:
                     reader.resume()
-                    async with aclosing(_events(reader, answer)) as events:
+                    async with aclosing(self._link.events(reader, answer)) as events:
                         async for event in events:
                             yield event
             except DceError as error:
@@ -163,12 +163,7 @@ class GatewayProvider:
 
     async def models(self) -> list[Model]:
         """See `Provider.models`."""
-        async with self._link.client() as client:
-            value = await self._link.json(client, "GET", "/v1/models", b"")
-        data = value.get("data")
-        found = [model_of(item) for item in data if isinstance(item, dict)] if isinstance(data, list) else None
-        if found is None:
-            raise DceError("not_a_gateway", f"{self.url}/v1/models is not a list of models")
+        found = [model_of(item) for item in await self._link.models("/v1/models")]
         self._default_model = found[0].id if found else ""
         return found
 
@@ -216,28 +211,6 @@ def _body(request: GenerationRequest) -> dict[str, Any]:
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
         **optional,
     }
-
-
-async def _events(reader: StreamReader, answer: "httpx.Response") -> AsyncGenerator[ProviderEvent, None]:
-    """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
-    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
-
-    pieces = answer.aiter_bytes()
-    while not reader.is_done:
-        try:
-            piece = await anext(pieces)
-        except StopAsyncIteration:
-            reader.lost(interrupted("the connection to the gateway ended in the middle of the stream"), is_orderly=True)
-            return
-        except httpx.TimeoutException:
-            silence = f"nothing came from the gateway for {HEARTBEAT_DEADLINE_S:.0f} s, not even a heartbeat"
-            reader.lost(DceError("gateway_timeout", silence))
-            return
-        except (httpx.HTTPError, OSError):
-            reader.lost(interrupted("the connection to the gateway was lost in the middle of the stream"))
-            return
-        for event in reader.feed(piece):
-            yield event
 
 
 def model_of(item: dict[str, Any]) -> Model:
