@@ -12,6 +12,7 @@ from dce.panel import schemas
 from dce.panel.live import overlaid
 from dce.panel.route import Call
 from dce.panel.session import Session
+from dce.wire.asking import MAX_RESPONSES
 from dce.workspace.accepting.accept import restorable
 from dce.workspace.events import SlotProgress
 from dce.workspace.judging.board import board
@@ -20,7 +21,6 @@ from dce.workspace.judging.compare import changes
 from dce.workspace.preparing.prepared_prompt import PreparedPrompt
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import ACTIVE, Response
-from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
 

@@ -15,13 +15,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dce import durable
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.key_vault import KeyVault, find_keyring
 from dce.workspace.project import Project
 
 DEFAULT_URL = "http://127.0.0.1:3001"
-MAX_RESPONSES = 20
-"""Most responses of one generation: what the gateway allows."""
 
 CONFIG_FILE = "config.toml"
 CREDENTIALS_FILE = "credentials"

@@ -15,6 +15,7 @@ from typing import Self
 import msgspec
 
 from dce import durable
+from dce.wire.asking import ANY_MODEL, MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.accepting import baseline
 from dce.workspace.context.detail import reduced
@@ -30,7 +31,6 @@ from dce.workspace.generating.provider import Model, Provider
 from dce.workspace.generating.providers import provider_of
 from dce.workspace.outbound.sending import Sending
 from dce.workspace.preparing.prepared_prompt import (
-    ANY_MODEL,
     PreparedPrompt,
     check_served,
     reserved_tokens,
@@ -48,7 +48,7 @@ from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.schema import SCHEMAS, read_answer
 from dce.workspace.schema.reading import Reading
-from dce.workspace.settings import MAX_RESPONSES, Settings
+from dce.workspace.settings import Settings
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.extract import format_of
 from dce.workspace.tree.files import FileText
@@ -308,7 +308,7 @@ class Workspace:
             note = note or self.tokenizer.problem
         total, counts = await self._counted(prompt)
         wanted = self.settings.model
-        model = next((model for model in models if wanted in (*ANY_MODEL, model.id)), None)
+        model = next((model for model in models if (wanted or "") in {*ANY_MODEL, model.id}), None)
         context = self.settings.context or (model.max_model_len if model else None)
         if not note and context is None:
             note = f"the context of {wanted or 'the model'} is not known: the gateway does not tell it"

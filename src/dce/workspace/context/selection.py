@@ -4,7 +4,6 @@ Paths are canonical (relative, POSIX) and unique whatever way they were named. T
 in `.dce/selections.toml`, a file people may edit and commit, so what it says is checked like any other input.
 """
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ import tomli_w
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.wire.nearest import did_you_mean, nearest
 from dce.workspace.project import Project
 from dce.workspace.record.selected_files import Detail, SetFile
 from dce.workspace.tree.extract import format_of
@@ -365,7 +365,5 @@ def _unknown(name: str, known: Sequence[str], what: str) -> DceError:
     known = known[:MAX_COMPARED_NAMES]
     by_last = {path.rsplit("/", 1)[-1]: path for path in known}
     last = name.rstrip("/").rsplit("/", 1)[-1]
-    near = [by_last[last]] if last in by_last else difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    near += [by_last[other] for other in difflib.get_close_matches(last, by_last, n=1, cutoff=0.6)]
-    hint = f"Did you mean {near[0]}?" if near else ""
-    return DceError("not_found", f"Nothing named {name} {what}.", hint=hint)
+    near = by_last.get(last) or nearest(name, known) or by_last.get(nearest(last, by_last), "")
+    return DceError("not_found", f"Nothing named {name} {what}.", hint=did_you_mean(near))

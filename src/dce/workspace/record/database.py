@@ -19,6 +19,8 @@ from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
 BUSY_TIMEOUT_S = 10.0
 """How long a write waits for another process's: theirs take milliseconds, a backup perhaps seconds."""
 
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
 
 class Database:
     """A connection that threads share. Subclasses give it nouns; SQL stays in them."""
@@ -89,7 +91,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
+        if error.sqlite_errorcode & 0xFF in _BUSY:  # the low byte: what is above it only tells kinds of the same
             raise DceError("workspace_locked", f"{path}: another process is writing for too long") from error
         raise _unreadable(path, str(error)) from error
     except sqlite3.IntegrityError:
