@@ -25,6 +25,7 @@ from dce.cli.tables import columns
 from dce.cli.waiting import waited
 from dce.workspace.context.advice import Cut, FileCost, cuts
 from dce.workspace.context.pictures import TOKENS_EACH
+from dce.workspace.context.prompt import SECTION_TITLES
 from dce.workspace.outbound.secrets import Finding
 from dce.workspace.preparing.prepared_prompt import PreparedPrompt
 
@@ -33,16 +34,6 @@ if TYPE_CHECKING:
 
 SMALL_SHARE = 50
 """Per cent of a prompt in common with the last: below it, it is worth saying how there can be more."""
-
-SECTION_TITLES = {
-    "M1": "artifact schema",
-    "M2": "cycles overview",
-    "M3": "interaction schema",
-    "M4": "project scope",
-    "M5": "organized artifacts list",
-    "M6": "cycles",
-    "M7": "flattened repo",
-}
 
 
 class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
