@@ -5,7 +5,7 @@ card that cannot be used is refused when it is written, not when it is used.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,7 @@ class Cards:
         """Keeps a card, in place of one of that name. Raises DceError invalid_input."""
         if not _NAME.fullmatch(name):
             raise DceError("invalid_input", f"{name!r} cannot name a card: use letters, digits, - and _")
-        wrong = [field for field in values if field not in CARD_FIELDS]
-        if wrong:
-            raise DceError("invalid_input", f"a card has no {wrong[0]!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
+        check_fields(values)
         check_settings(f"the card {name!r}", values)
         self._edit(with_table(self._text(), CARDS, name, values))
 
@@ -87,6 +85,13 @@ class Cards:
 
     def _edit(self, text: str) -> None:
         durable.write(self._path, text.encode())
+
+
+def check_fields(fields: Iterable[str]) -> None:
+    """Raises DceError invalid_input naming a field that a card cannot hold."""
+    wrong = next((field for field in fields if field not in CARD_FIELDS), None)
+    if wrong is not None:
+        raise DceError("invalid_input", f"a card has no {wrong!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
 
 
 def parsed(name: str, text: str) -> Any:

@@ -46,7 +46,7 @@ from dce.workspace.record.pictures import Picture, note_of
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
-from dce.workspace.schema import SCHEMAS, read_answer
+from dce.workspace.schema import find_schema, read_answer
 from dce.workspace.schema.reading import Reading
 from dce.workspace.settings import Settings
 from dce.workspace.tree.exclude import Excludes
@@ -315,7 +315,7 @@ class Workspace:
         return PreparedPrompt(
             cycle=inputs.cycle.id,
             prompt=prompt,
-            grammar=SCHEMAS[inputs.schema].grammar(prompt.nonce, whole_files(inputs.files)),
+            grammar=find_schema(inputs.schema).grammar(prompt.nonce, whole_files(inputs.files)),
             counts=tuple(counts),
             total=total.tokens,
             is_exact=total.exact,
@@ -343,9 +343,7 @@ class Workspace:
 
     def _inputs(self, cycle_id: int) -> PromptInput:
         """Everything the prompt is made of, as it is now."""
-        schema = self.settings.schema
-        if schema not in SCHEMAS:
-            raise DceError("invalid_input", f"there is no schema {schema!r}", hint=f"There are: {', '.join(SCHEMAS)}.")
+        schema = find_schema(self.settings.schema).name
         cycle = self.cycles.get(cycle_id)
         earlier = [known for known in self.cycles.list() if 0 < known.id < cycle_id]
         summaries = Summaries(self.store, self.reading).of(

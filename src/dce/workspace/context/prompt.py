@@ -18,7 +18,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.record.prompts import ManifestEntry, Prompt, Section
-from dce.workspace.schema import SCHEMAS
+from dce.workspace.schema import find_schema
 from dce.workspace.schema.reading import PromptFile, excerpt_block, file_block
 
 __all__ = ("PromptCycle", "PromptFile", "PromptInput", "build", "whole_files")
@@ -102,10 +102,7 @@ def build(inputs: PromptInput) -> Prompt:
 
     Raises invalid_input for an unknown schema and for text that cannot be written as UTF-8.
     """
-    if inputs.schema not in SCHEMAS:
-        raise DceError(
-            "invalid_input", f"There is no schema {inputs.schema!r}; there are {', '.join(sorted(SCHEMAS))}."
-        )
+    schema = find_schema(inputs.schema)
     inputs = msgspec.structs.replace(inputs, files=tuple(sorted(inputs.files, key=lambda file: file.path)))
     nonce = _nonce(inputs)
     whole = whole_files(inputs.files)
@@ -113,7 +110,7 @@ def build(inputs: PromptInput) -> Prompt:
     bodies = (
         ["\n".join(SECTIONS[number - 1] for number in order)],
         [_overview(inputs)],
-        [SCHEMAS[inputs.schema].instructions(nonce, whole).strip("\n")],
+        [schema.instructions(nonce, whole).strip("\n")],
         [inputs.scope.strip() or "No project scope defined."],
         [_artifact_list(inputs.files)],
         [_cycles(inputs)],
