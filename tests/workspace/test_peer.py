@@ -1,16 +1,22 @@
 """Why there was no answer, said of the server that was asked."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.generating.gateway_errors import GATEWAY
-from dce.workspace.generating.http_link import HttpLink
 from dce.workspace.generating.openai_errors import SERVER
-from dce.workspace.generating.peer import Peer
+from dce.workspace.http.link import HttpLink
+from dce.workspace.http.peer import Peer
 
 PEERS = pytest.mark.parametrize("peer", [GATEWAY, SERVER], ids=["gateway", "server"])
+
+
+async def _models(link: HttpLink) -> list[dict[str, Any]]:
+    async with link.client() as client:
+        return await client.models("/models")
 
 
 async def _asked(peer: Peer, reply: bytes | None, scheme: str = "http") -> DceError:
@@ -29,7 +35,7 @@ async def _asked(peer: Peer, reply: bytes | None, scheme: str = "http") -> DceEr
         await server.wait_closed()
     try:
         with pytest.raises(DceError) as caught:
-            await HttpLink(f"{scheme}://127.0.0.1:{port}/gateway", None, peer, 5.0).models("/models")
+            await _models(HttpLink(f"{scheme}://127.0.0.1:{port}/gateway", None, peer, 5.0))
     finally:
         server.close()
     return caught.value
@@ -80,5 +86,22 @@ def test_a_url_that_is_none_names_who_was_asked() -> None:
     """An address that nothing can be sent to is told as the gateway's or the server's."""
     for peer in (GATEWAY, SERVER):
         with pytest.raises(DceError, match=f"{peer.name}'s URL is not usable") as caught:
-            asyncio.run(HttpLink("ftp://h", None, peer, 5.0).models("/models"))
+            asyncio.run(_models(HttpLink("ftp://h", None, peer, 5.0)))
         assert caught.value.code == "invalid_input"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_trusted"),
+    [
+        ("http://localhost:1", False),
+        ("http://127.0.0.2:1", False),
+        ("http://[::1]:1", False),
+        ("http://[::ffff:127.0.0.1]:1", False),
+        ("https://models.example.org", True),
+        ("http://127.evil.example:1", True),
+        ("http://localhost.evil.example:1", True),
+    ],
+)
+def test_a_proxy_is_asked_for_other_machines_only(url: str, is_trusted: bool) -> None:
+    """What goes to this machine goes through no proxy of the environment, which could not reach it and would read it."""
+    assert HttpLink(url, None, GATEWAY, 1.0).client()._client.trust_env is is_trusted

@@ -1,4 +1,4 @@
-"""The seam where a gateway's refusals, and those of what stands before it, become `DceError` with the hop and the next step.
+"""The seam where an answer that no DCE gateway gives becomes a `DceError` that names the hop and the next step.
 
 What must always hold: no message holds a key, a prompt or the text of a foreign page.
 """
@@ -6,7 +6,7 @@ What must always hold: no message holds a key, a prompt or the text of a foreign
 from collections.abc import Mapping
 
 from dce.wire.errors import CODES, DceError, Hop, decode_error
-from dce.workspace.generating.peer import Peer
+from dce.workspace.http.peer import Peer
 
 _PROXY_DOWN = frozenset({502, 503, 504})
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from dce.wire.errors import DceError, Hop, decode_error
-from dce.workspace.generating.peer import Peer
+from dce.workspace.http.peer import Peer
 
 MAX_TOLD_CHARS = 300
 """How much of the server's own words is told: its sentence, not a page."""

@@ -17,7 +17,6 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 from dce.wire.urls import base_of
-from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.openai_errors import SERVER
 from dce.workspace.generating.provider import model_of
 from dce.workspace.generating.provider_events import (
@@ -30,10 +29,12 @@ from dce.workspace.generating.provider_events import (
     ProviderEvent,
     conversation,
 )
+from dce.workspace.generating.stream_events import events_of
 from dce.workspace.generating.stream_reader import StreamReader
+from dce.workspace.http.link import SSE, HttpLink
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 MAX_AT_ONCE = 10
 """Requests under way at the same time: the ten answers of a usual generation, and no flood for a shared server."""
@@ -54,7 +55,7 @@ class OpenAIProvider:
     """The server at `url`. Streams can be stopped from the process that runs them."""
 
     def __init__(
-        self, url: str, key: str | None, model: str | None = None, transport: "httpx.AsyncBaseTransport | None" = None
+        self, url: str, key: str | None, model: str | None = None, transport: "httpx2.AsyncBaseTransport | None" = None
     ) -> None:
         self.url = api_root(url)
         self.model = model
@@ -113,7 +114,8 @@ class OpenAIProvider:
     async def models(self) -> list[Model]:
         """See `Provider.models`. A server without a list has the model that is set, if one is."""
         try:
-            items = await self._link.models("/models")
+            async with self._link.client() as client:
+                items = await client.models("/models")
         except DceError as error:
             if error.code == "route_not_found" and self.model:
                 return [Model(id=self.model)]
@@ -132,7 +134,7 @@ class OpenAIProvider:
             for text in texts:
                 # vLLM takes `prompt` and llama.cpp `content`; each leaves the other alone.
                 body = msgspec.json.encode({"model": model, "prompt": text, "content": text})
-                value = await self._link.json(client, "POST", path, body)
+                value = await client.json("POST", path, body)
                 tokens = value.get("count", len(value["tokens"]) if isinstance(value.get("tokens"), list) else None)
                 if not isinstance(tokens, int) or (text and not tokens):
                     raise DceError("backend_error", f"{path} gave no count", hop=Hop.BACKEND)
@@ -191,8 +193,8 @@ class OpenAIProvider:
         reader = StreamReader(1, SERVER, has_final_usage=True)
         async with (
             self._link.client() as client,
-            self._link.answer(client, "POST", "/chat/completions", content, SSE) as answer,
-            aclosing(self._link.events(reader, answer)) as events,
+            client.answer("POST", "/chat/completions", content, SSE) as answer,
+            aclosing(events_of(reader, answer, SERVER, SILENCE_S)) as events,
         ):
             async for event in events:
                 yield event

@@ -1,8 +1,8 @@
 """Where responses come from. A provider turns one request into events of N choices; `GatewayProvider` asks a DCE gateway.
 
 What must always hold: every choice 0..n-1 ends exactly once, whatever happens to the connection (`stream_reader.py`); closing the
-generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions and answers become
-`DceError` in `peer.py` and `gateway_errors.py`; keys and prompts are in no message.
+generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions become
+`DceError` in `http/faults.py`, foreign answers in `gateway_errors.py`; keys and prompts are in no message.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
 from dce.workspace.generating.gateway_errors import GATEWAY
-from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.provider_events import (
     CountUpdate,
     Delta,
@@ -28,10 +27,14 @@ from dce.workspace.generating.provider_events import (
     Queued,
     conversation,
 )
+from dce.workspace.generating.stream_events import events_of
 from dce.workspace.generating.stream_reader import StreamReader
+from dce.workspace.http.link import SSE, HttpLink
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
+
+    from dce.workspace.http.client import HttpClient
 
 __all__ = (
     "CountUpdate",
@@ -90,7 +93,7 @@ class GatewayProvider:
         self,
         url: str,
         key: str | None,
-        transport: "httpx.AsyncBaseTransport | None" = None,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
         model: str | None = None,
     ) -> None:
         self.url = base_url(url)
@@ -112,12 +115,12 @@ class GatewayProvider:
         """
         content = msgspec.json.encode(_body(request))
         async with self._link.client() as client:
-            async with self._link.answer(client, "POST", "/api/dce/proxy", content, SSE) as answer:
+            async with client.answer("POST", "/api/dce/proxy", content, SSE) as answer:
                 stream_id = answer.headers.get("x-dce-stream-id", "")
                 if QUEUED_HEADER not in answer.headers:  # else frames say its place, and when its turn has come
                     yield Opened(stream_id=stream_id)
                 reader = StreamReader(request.n, GATEWAY, stream_id)
-                async with aclosing(self._link.events(reader, answer)) as events:
+                async with aclosing(events_of(reader, answer, GATEWAY, HEARTBEAT_DEADLINE_S)) as events:
                     async for event in events:
                         yield event
             async with aclosing(self._resumed(client, stream_id, reader)) as events:
@@ -127,7 +130,7 @@ class GatewayProvider:
             yield event
 
     async def _resumed(
-        self, client: "httpx.AsyncClient", stream_id: str, reader: StreamReader
+        self, client: "HttpClient", stream_id: str, reader: StreamReader
     ) -> AsyncGenerator[ProviderEvent, None]:
         """The rest of a stream that was lost, over as many connections as it takes; nothing if the gateway has it no more."""
         delays = iter(RESUME_DELAYS_S)
@@ -139,9 +142,9 @@ class GatewayProvider:
             before = reader.position
             path = f"/api/dce/streams/{quote(stream_id, safe='')}?after={before}"
             try:
-                async with self._link.answer(client, "GET", path, b"", SSE) as answer:
+                async with client.answer("GET", path, b"", SSE) as answer:
                     reader.resume()
-                    async with aclosing(self._link.events(reader, answer)) as events:
+                    async with aclosing(events_of(reader, answer, GATEWAY, HEARTBEAT_DEADLINE_S)) as events:
                         async for event in events:
                             yield event
             except DceError as error:
@@ -155,7 +158,7 @@ class GatewayProvider:
         path = f"/api/dce/streams/{quote(stream_id, safe='')}"
         path += "" if index is None else f"/choices/{index}"
         try:
-            async with self._link.client() as client, self._link.answer(client, "DELETE", path, b"", ""):
+            async with self._link.client() as client, client.answer("DELETE", path, b"", ""):
                 pass
         except DceError as error:
             if error.code not in {"not_found", "route_not_found"}:
@@ -163,7 +166,8 @@ class GatewayProvider:
 
     async def models(self) -> list[Model]:
         """See `Provider.models`."""
-        found = [model_of(item) for item in await self._link.models("/v1/models")]
+        async with self._link.client() as client:
+            found = [model_of(item) for item in await client.models("/v1/models")]
         self._default_model = found[0].id if found else ""
         return found
 
@@ -174,10 +178,10 @@ class GatewayProvider:
         counts = [0] * len(texts)
         gate = asyncio.Semaphore(MAX_TOKENIZE_AT_ONCE)
 
-        async def one(client: "httpx.AsyncClient", at: int) -> None:
+        async def one(client: "HttpClient", at: int) -> None:
             async with gate:
                 body = {"prompt": texts[at]} | ({"model": self.model} if self.model else {})
-                value = await self._link.json(client, "POST", "/tokenize", msgspec.json.encode(body))
+                value = await client.json("POST", "/tokenize", msgspec.json.encode(body))
                 tokens = value.get("count")
                 if not isinstance(tokens, int):
                     raise DceError("not_a_gateway", f"{self.url}/tokenize gave no count")

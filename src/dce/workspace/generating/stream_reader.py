@@ -11,8 +11,8 @@ import msgspec
 from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks
 from dce.wire.errors import DceError, ErrorBody
 from dce.wire.sse import Decoder, Event, EventTooLarge
-from dce.workspace.generating.peer import Peer
 from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, Opened, ProviderEvent, Queued
+from dce.workspace.http.peer import Peer
 
 
 class StreamReader:
