@@ -11,7 +11,7 @@ import pytest
 from dce.wire.errors import DceError
 from dce.workspace.generating.provider import Delta, Ended, Opened
 from dce.workspace.outbound.allowlist import ALLOW_FILE, allow
-from dce.workspace.outbound.sending import SECRET_FILE
+from dce.workspace.outbound.sending import SECRET_FILE, Sending
 from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
@@ -60,6 +60,24 @@ def test_a_gateway_on_this_machine_needs_neither(tmp_path: Path) -> None:
     with _workspace(tmp_path, url="http://localhost:3001") as workspace:
         assert [item.path for item in _run(workspace.preparation.build(1)).findings] == ["a.py"]
         assert _run(workspace.preparation.begin(1, 1)).n == 1
+
+
+@pytest.mark.parametrize(
+    "host", ["127.evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "127.1", "0x7f000001", "0.0.0.0"]
+)
+def test_a_host_that_looks_like_this_machine_gets_nothing_unasked(tmp_path: Path, host: str) -> None:
+    """A name that only begins like a loopback address is another machine: secrets are refused, consent is needed."""
+    with _workspace(tmp_path, url=f"http://{host}:3001") as workspace:
+        assert _refused(workspace).code == "secrets_found"
+        workspace.selection.replace(["b.py"])
+        assert _refused(workspace).code == "consent_needed"
+        assert not workspace.sending.may_count("x")
+
+
+def test_where_there_is_no_server_nothing_leaves(tmp_path: Path) -> None:
+    """Answers that are pasted by hand need no consent."""
+    with _workspace(tmp_path) as workspace:
+        assert Sending(workspace.project, workspace.store.meta, "", "refuse").is_local
 
 
 def test_the_first_send_to_a_host_needs_consent(tmp_path: Path) -> None:

@@ -8,7 +8,16 @@ import click
 import msgspec
 
 from dce.cli.consent import secrets_option
-from dce.cli.context import card_option, json_option, note_empty_selection, open_workspace, workspace_option
+from dce.cli.context import (
+    card_option,
+    cycle_of,
+    cycle_option,
+    json_option,
+    note_empty_selection,
+    open_workspace,
+    schema_option,
+    workspace_option,
+)
 from dce.cli.exits import Exit
 from dce.cli.output import data, note, say, say_json
 from dce.cli.secrets import finding_line
@@ -16,6 +25,7 @@ from dce.cli.tables import columns
 from dce.cli.waiting import waited
 from dce.workspace.context.advice import Cut, FileCost, cuts
 from dce.workspace.context.pictures import TOKENS_EACH
+from dce.workspace.context.prompt import SECTION_TITLES
 from dce.workspace.outbound.secrets import Finding
 from dce.workspace.preparing.prepared_prompt import PreparedPrompt
 
@@ -24,16 +34,6 @@ if TYPE_CHECKING:
 
 SMALL_SHARE = 50
 """Per cent of a prompt in common with the last: below it, it is worth saying how there can be more."""
-
-SECTION_TITLES = {
-    "M1": "artifact schema",
-    "M2": "cycles overview",
-    "M3": "interaction schema",
-    "M4": "project scope",
-    "M5": "organized artifacts list",
-    "M6": "cycles",
-    "M7": "flattened repo",
-}
 
 
 class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +86,9 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command(name="prompt")
-@click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
+@cycle_option
 @click.option("--out", metavar="F", help="Where to (default: prompt.md in the workspace); `-`: standard output.")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
+@schema_option
 @click.option("--model", metavar="M", help="The model whose tokens and context count.")
 @card_option
 @secrets_option
@@ -103,7 +103,7 @@ def command(
     These are the bytes that `dce generate` sends. Ends with 1 if the prompt does not fit into the model's context.
     """
     with open_workspace(directory, **flags) as workspace:
-        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        cycle = cycle_of(workspace, cycle_id)
         note_empty_selection(workspace)
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
         prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))

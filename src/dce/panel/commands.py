@@ -7,10 +7,10 @@ import asyncio
 
 from dce.panel import schemas, views
 from dce.panel.route import Call
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.judging.board import check_responses
 from dce.workspace.judging.checks import load_checks
-from dce.workspace.settings import MAX_RESPONSES
 
 
 async def select(call: Call) -> schemas.SelectionChange:

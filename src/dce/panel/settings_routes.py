@@ -16,7 +16,7 @@ from dce.panel.schemas import CycleView
 from dce.panel.session import Session
 from dce.panel.tools import Check, Question
 from dce.wire.errors import DceError
-from dce.workspace.cards import CARD_FIELDS, parsed
+from dce.workspace.cards import check_fields, parsed
 from dce.workspace.events import HopChecked
 from dce.workspace.generating.privacy import fetch_notice
 from dce.workspace.generating.providers import provider_of
@@ -102,9 +102,7 @@ async def put_card(call: Call) -> schemas.SettingsView:
 
     def keep() -> None:
         cards = call.session.tools.cards
-        unknown = [field for field in edit.values if field not in CARD_FIELDS]
-        if unknown:
-            raise DceError("invalid_input", f"a card has no {unknown[0]!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
+        check_fields(edit.values)
         if edit.key:
             check_settings(f"the card {name!r}", {"key": edit.key})
         cards.put(name, {field: parsed(field, text) for field, text in edit.values.items() if text})

@@ -12,6 +12,7 @@ from dce.panel import schemas
 from dce.panel.live import overlaid
 from dce.panel.route import Call
 from dce.panel.session import Session
+from dce.wire.asking import MAX_RESPONSES
 from dce.workspace.accepting.accept import restorable
 from dce.workspace.events import SlotProgress
 from dce.workspace.judging.board import board
@@ -19,8 +20,8 @@ from dce.workspace.judging.checks import load_checks
 from dce.workspace.judging.compare import changes
 from dce.workspace.preparing.prepared_prompt import PreparedPrompt
 from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import FILES_SECTION
 from dce.workspace.record.responses import ACTIVE, Response
-from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
 
@@ -112,7 +113,7 @@ async def prompt(call: Call) -> schemas.PromptView:
 async def _prompt_files(here: Workspace, prepared: PreparedPrompt) -> tuple[schemas.PromptFileView, ...]:
     counts = await here.counter.count([file.text for file in prepared.files])
     text, nonce = prepared.prompt.text, prepared.prompt.nonce
-    found, at = [], next((section.start for section in prepared.prompt.sections if section.name == "M7"), 0)
+    found, at = [], prepared.prompt.start_of(FILES_SECTION) or 0
     for file, count in zip(prepared.files, counts, strict=True):
         start = text.find(f'path="{file.path}" nonce="{nonce}"', at)
         start = text.rfind("<", at, start) if start >= 0 else -1

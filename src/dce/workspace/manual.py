@@ -4,11 +4,11 @@ What must always hold: the prompt itself is never taken for an answer; what was 
 prompt that a pasted answer belongs to is the one in prompt.md, as it was written.
 """
 
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status, Tokens
-from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
 PASTED = "pasted"

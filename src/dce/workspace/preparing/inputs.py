@@ -19,7 +19,7 @@ from dce.workspace.record.cycles import Cycle
 from dce.workspace.record.pictures import Picture, note_of
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.store import Store
-from dce.workspace.schema import SCHEMAS
+from dce.workspace.schema import find_schema
 from dce.workspace.schema.reading import Reading
 from dce.workspace.settings import Settings
 from dce.workspace.tree.exclude import Excludes
@@ -50,9 +50,7 @@ class Inputs:
     def of(self, cycle_id: int) -> PromptInput:
         """Everything the prompt of a cycle is made of. Raises DceError not_found, and invalid_input naming what cannot go in."""
         settings = self._settings
-        if settings.schema not in SCHEMAS:
-            known = ", ".join(SCHEMAS)
-            raise DceError("invalid_input", f"there is no schema {settings.schema!r}", hint=f"There are: {known}.")
+        schema = find_schema(settings.schema).name
         cycle = self._store.cycles.get(cycle_id)
         earlier = [known for known in self._store.cycles.list() if 0 < known.id < cycle_id]
         summaries = self._summaries.of(earlier[-(settings.history_cycles + 1 + HISTORY_LINES) :])
@@ -61,7 +59,7 @@ class Inputs:
             history=tuple(_prompt_cycle(known, summaries.get(known.id, "")) for known in earlier),
             scope=self._store.cycles.get(0).context,
             files=self._files(),
-            schema=settings.schema,
+            schema=schema,
             full_cycles=settings.history_cycles,
             order=settings.section_order,
         )

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import PromptInput, build
 from dce.workspace.context.served_model import Model
@@ -19,7 +20,7 @@ from dce.workspace.preparing.prompt_file import PromptOnDisk
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.store import Store
-from dce.workspace.settings import MAX_RESPONSES, Settings
+from dce.workspace.settings import Settings
 
 
 class Server(Protocol):

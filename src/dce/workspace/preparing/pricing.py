@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 
+from dce.wire.asking import ANY_MODEL
 from dce.workspace.context.pictures import TOKENS_EACH
 from dce.workspace.context.prompt import PromptInput, whole_files
 from dce.workspace.context.served_model import Model
 from dce.workspace.context.tokenizer_file import FileTokenizer
 from dce.workspace.context.tokens import Count, TokenCounter
 from dce.workspace.outbound.sending import Sending
-from dce.workspace.preparing.prepared_prompt import ANY_MODEL, PreparedPrompt, reserved_tokens
+from dce.workspace.preparing.prepared_prompt import PreparedPrompt, reserved_tokens
 from dce.workspace.record.pictures import Picture
 from dce.workspace.record.prompts import Prompt
-from dce.workspace.schema import SCHEMAS
+from dce.workspace.schema import find_schema
 from dce.workspace.settings import Settings
 
 
@@ -41,14 +42,14 @@ class Pricing:
             note = note or self._tokenizer.problem
         total, counts = await self._counted(prompt)
         wanted = self._settings.model
-        model = next((model for model in models if wanted in (*ANY_MODEL, model.id)), None)
+        model = next((model for model in models if (wanted or "") in {*ANY_MODEL, model.id}), None)
         context = self._settings.context or (model.max_model_len if model else None)
         if not note and context is None:
             note = f"the context of {wanted or 'the model'} is not known: the gateway does not tell it"
         return PreparedPrompt(
             cycle=inputs.cycle.id,
             prompt=prompt,
-            grammar=SCHEMAS[inputs.schema].grammar(prompt.nonce, whole_files(inputs.files)),
+            grammar=find_schema(inputs.schema).grammar(prompt.nonce, whole_files(inputs.files)),
             counts=tuple(counts),
             total=total.tokens,
             is_exact=total.exact,

@@ -1,12 +1,11 @@
 """prompt.md on the disk: written whole or not at all, and known again as long as nobody changed it."""
 
 import hashlib
-import os
-import threading
 from pathlib import Path
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.record.prompts import Prompt
@@ -27,7 +26,7 @@ class PromptOnDisk:
         """Writes the prompt's bytes; None: into prompt.md in the workspace. Raises DceError invalid_input."""
         path = out or self._path
         try:
-            _replace(path, prompt.text.encode())
+            durable.write(path, prompt.text.encode())
         except OSError as error:
             raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
         if out is None:
@@ -46,17 +45,3 @@ class PromptOnDisk:
         if prompt is None or hashlib.sha256(text.encode()).hexdigest() != prompt.sha256:
             return None
         return msgspec.structs.replace(prompt, text=text)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all: a reader never sees half a prompt."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
