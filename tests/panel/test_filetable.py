@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from dce.panel import filetable
-from dce.panel.context_schemas import FilesView
+from dce.panel.file_columns import FilesView
 from dce.panel.filetable import FileTable
+from dce.panel.limits import MAX_COUNTED_FILES
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import make_workspace
 
@@ -48,7 +48,7 @@ def test_a_large_workspace_is_not_read_whole(tmp_path: Path) -> None:
     with make_workspace(tmp_path / "words") as workspace:
         folder = workspace.project.root / "many"
         folder.mkdir()
-        for number in range(filetable.MAX_COUNTED_FILES):
+        for number in range(MAX_COUNTED_FILES):
             (folder / f"{number:04}.txt").write_text("word " * 10, encoding="utf-8")
         workspace.selection.replace(["words.py"])
 
@@ -57,7 +57,7 @@ def test_a_large_workspace_is_not_read_whole(tmp_path: Path) -> None:
             assert "words.py" in exact(view)
             uncounted = [path for path, count in counts_of(view).items() if count is None and path not in view.excluded]
             assert uncounted
-            assert len(view.paths) - len(uncounted) <= filetable.MAX_COUNTED_FILES + 3
+            assert len(view.paths) - len(uncounted) <= MAX_COUNTED_FILES + 3
 
         play(workspace, scene)
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from dce.panel.answers import answer_json
+from dce.panel.http_responses import json_response
 from dce.panel.security import MAX_OPEN_TOKENS, Access, Gate, check_host
 from dce.wire.errors import DceError
 
@@ -16,7 +16,7 @@ HERE = f"http://127.0.0.1:{PORT}"
 
 
 async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = await answer_json({"inside": True})
+    answer = await json_response({"inside": True})
     await answer(scope, receive, send)
 
 

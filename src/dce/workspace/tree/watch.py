@@ -15,8 +15,8 @@ DEBOUNCE_MS = 50
 POLL_DELAY_MS = 1_000
 """Between two looks where files must be polled."""
 
-ALIVE_MS = 1_000
-"""Longest time without a word from a watch that works."""
+ALIVE_MS = 250
+"""Longest time without a word from a watch that works. Its first word is also what a first listing waits for."""
 
 _WATCHED_STATE = frozenset({".git/HEAD", ".git/info/exclude", ".git/config", f"{STATE_DIR}/config.toml"})
 
