@@ -74,12 +74,14 @@ def caller(folder: Path, provider: AnsweringProvider) -> Iterator[tuple[Caller, 
     with make_workspace(folder / "words", provider) as workspace:
         state_dir = workspace.project.state_dir
         tools = Tools(cards=Cards(state_dir, KeyVault(state_dir, None)), examine=examine)
-        (folder / "static").mkdir()
+        (folder / "static" / "assets").mkdir(parents=True)
         (folder / "static" / "index.html").write_text("<p>DCE", encoding="utf-8")
+        (folder / "static" / "assets" / "index-1.js").write_text("0", encoding="utf-8")
         with blocking_forbidden(), PanelServer(workspace, port=0, static=folder / "static", tools=tools) as server:
             headers = {"origin": server.address}
             with httpx.Client(base_url=server.address, headers=headers, timeout=60, follow_redirects=True) as client:
                 assert client.get(server.url).text == "<p>DCE"
+                assert client.get("/assets/index-1.js").text == "0"
                 yield Caller(client), workspace
 
 

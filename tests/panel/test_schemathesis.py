@@ -31,7 +31,7 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, reque
     with (
         make_workspace(tmp_path_factory.mktemp("schemathesis") / "words") as workspace,
         PanelServer(workspace, port=0) as server,
-        requests.PanelRuntime() as session,
+        requests.Session() as session,
     ):
         session.trust_env = False
         assert session.get(server.url).status_code == 200

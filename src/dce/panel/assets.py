@@ -4,6 +4,7 @@ The wheel contains the build; in a checkout without one the panel says how to ma
 """
 
 import asyncio
+import mimetypes
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -47,6 +48,8 @@ class Assets(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """As StaticFiles, with how long a browser may keep it."""
+        if not mimetypes.inited:
+            await asyncio.to_thread(mimetypes.init)  # reads the system's tables, once a process
         response = await super().get_response(path, scope)
         if path.startswith("assets/"):
             response.headers["cache-control"] = _FOREVER

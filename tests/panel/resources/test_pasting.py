@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from dce.panel.limits import MAX_BODY_BYTES
+from dce.workspace.manual import MAX_PASTED_CHARS
 from dce.workspace.schema.reading import file_block
 from tests.panel.rig import RIGHT, Window, make_workspace, window_of
 
@@ -74,5 +76,22 @@ def test_the_prompt_is_not_an_answer(tmp_path: Path) -> None:
             order = {"slot": 1, "text": text, "prompt": copied["sha256"]}
             assert (await window.error("POST", "/api/cycles/1/answers", order))[1]["code"] == "invalid_input"
         assert (await window.get("/api/cycles/1"))["generations"] == []
+
+    play(tmp_path, scene)
+
+
+def test_a_long_answer_is_pasted_whole(tmp_path: Path) -> None:
+    """An answer beyond what other bodies may have is kept; one beyond the workspace's own limit is refused by that, by name."""
+
+    async def scene(window: Window) -> None:
+        copied = await window.post("/api/cycles/1/prompt")
+        text = answer_to(copied["text"]) + "x" * MAX_BODY_BYTES
+        made = await window.post("/api/cycles/1/answers", {"slot": 1, "text": text, "prompt": copied["sha256"]})
+        kept = await window.get(f"/api/generations/{made['id']}/slots/1")
+        assert kept["text"] == text
+        too_long = {"slot": 1, "text": "x" * (MAX_PASTED_CHARS + 1), "generation": made["id"]}
+        status, error = await window.error("POST", "/api/cycles/1/answers", too_long)
+        assert (status, error["code"]) == (400, "invalid_input")
+        assert f"{MAX_PASTED_CHARS:,}" in error["message"]
 
     play(tmp_path, scene)
