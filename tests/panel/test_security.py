@@ -8,7 +8,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from dce.panel.http_responses import json_response
-from dce.panel.security import MAX_OPEN_TOKENS, Access, Gate, check_host
+from dce.panel.limits import MAX_OPEN_TOKENS
+from dce.panel.security import Access, Gate, check_host
 from dce.wire.errors import DceError
 
 PORT = 8765

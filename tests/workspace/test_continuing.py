@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.continuing import Joiner, StartedOver, conversation
+from dce.workspace.generating.continuing import Joiner, StartedOver
 from dce.workspace.generating.generator import Generator
 from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened
-from dce.workspace.generating.response import Response, Status, Tokens
+from dce.workspace.generating.provider_events import conversation
+from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.record.store import Store
 from tests.fakes.provider import Clock, ScriptedProvider, Step
 from tests.workspace.loop import a_generation, a_prompt, a_store
@@ -141,6 +142,16 @@ def test_what_was_there_outlives_a_death_at_once(tmp_path: Path) -> None:
     store.interrupt_active(9.0)
     now = store.response(1, 2)
     assert (now.version, now.status, now.text, now.thinking) == (2, Status.INTERRUPTED, BEFORE, "hm")
+    store.close()
+
+
+def test_the_next_step_for_what_cannot_be_continued_has_a_larger_limit(tmp_path: Path) -> None:
+    """Regenerating keeps the limit, so whoever ran into it while the model was thinking is told of the verb that takes another."""
+    store = a_store(tmp_path)
+    generator, _ = _cut(store, text="")
+    with pytest.raises(DceError) as caught:
+        asyncio.run(generator.go_on(store.get_generation(1), 2, lambda _: None))
+    assert "`dce generate --max-tokens T`" in caught.value.hint
     store.close()
 
 

@@ -7,7 +7,7 @@ workspace's own (tests/panel/test_limits.py compares them).
 from dce.workspace.context.sources import MAX_NAMED_BYTES
 from dce.workspace.manual import MAX_PASTED_CHARS
 from dce.workspace.record.cycles import MAX_FIELD_CHARS
-from dce.workspace.record.transfer import MAX_JSON_BYTES
+from dce.workspace.transfer import MAX_JSON_BYTES
 
 JSON_BYTES_PER_CHAR = 6
 """The most that a browser writes for a character of a text in JSON: a control character becomes `\\u001b`. Ordinary text takes 1 to 3."""

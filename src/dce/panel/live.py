@@ -5,7 +5,7 @@ went to the event log is kept here too, until the store has all of it.
 """
 
 from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
-from dce.workspace.generating.response import ACTIVE
+from dce.workspace.record.responses import ACTIVE
 
 
 class LiveSlot:

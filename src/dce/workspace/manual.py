@@ -6,16 +6,13 @@ event loop waits for them.
 """
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prompt import Prompt
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import Response, Status, Tokens
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import Prompt
+from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.settings import MAX_RESPONSES
-
-if TYPE_CHECKING:
-    from dce.workspace.workspace import Workspace
+from dce.workspace.workspace import Workspace
 
 PASTED = "pasted"
 """The finish_reason of a response that came by hand: whoever pasted it said that it is whole."""
@@ -28,7 +25,7 @@ MIN_PART_CHARS = 400
 
 
 async def paste(
-    workspace: "Workspace",
+    workspace: Workspace,
     slot: int,
     text: str,
     generation_id: int | None = None,
@@ -72,25 +69,25 @@ async def paste(
     return await asyncio.to_thread(workspace.store.insert_pasted, response)
 
 
-def _carried(workspace: "Workspace", prompt_sha256: str) -> Prompt | None:
+def _carried(workspace: Workspace, prompt_sha256: str) -> Prompt | None:
     """The prompt that was carried: the stored one that is named, else the one in prompt.md."""
     return workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.written_prompt()
 
 
-def _of_generation(workspace: "Workspace", generation_id: int, text: str) -> Generation:
+def _of_generation(workspace: Workspace, generation_id: int, text: str) -> Generation:
     """The generation an answer is for, which `text` is not the prompt of."""
     generation = workspace.store.get_generation(generation_id)
     _refuse_prompt(text, workspace.store.get_prompt(generation.prompt_sha256).text)
     return generation
 
 
-async def _begin(workspace: "Workspace", cycle_id: int, prompt: Prompt) -> Generation:
+async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation:
     """A generation without responses, to paste into. The prompt is written and kept as it is for any other."""
     [count] = await workspace.counter.count([prompt.text])
     return await asyncio.to_thread(_keep_begun, workspace, cycle_id, prompt, count.tokens)
 
 
-def _keep_begun(workspace: "Workspace", cycle_id: int, prompt: Prompt, prompt_tokens: int) -> Generation:
+def _keep_begun(workspace: Workspace, cycle_id: int, prompt: Prompt, prompt_tokens: int) -> Generation:
     workspace.write_prompt(prompt)
     now = workspace.clock()
     workspace.store.put_prompt(prompt, None, now)
@@ -111,7 +108,7 @@ def _keep_begun(workspace: "Workspace", cycle_id: int, prompt: Prompt, prompt_to
     )
 
 
-def _latest_of(workspace: "Workspace", cycle_id: int, prompt: Prompt) -> Generation | None:
+def _latest_of(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation | None:
     """The cycle's latest generation, if the prompt has not changed since it began."""
     latest = workspace.latest_generation(cycle_id)
     return latest if latest is not None and latest.prompt_sha256 == prompt.sha256 else None

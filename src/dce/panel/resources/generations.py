@@ -10,8 +10,8 @@ from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
 from dce.workspace.events import SlotProgress
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import Response
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.responses import Response
 from dce.workspace.settings import MAX_RESPONSES
 
 

@@ -8,9 +8,9 @@ import asyncio
 import msgspec
 
 from dce.panel.route import Call, Route
-from dce.workspace.context.prepared_prompt import PreparedPrompt
 from dce.workspace.context.tokens import Count
-from dce.workspace.generating.generation import Generation
+from dce.workspace.preparing.prepared_prompt import PreparedPrompt
+from dce.workspace.record.generations import Generation
 from dce.workspace.workspace import Workspace
 
 

@@ -13,10 +13,10 @@ from dce.panel.threads import held
 from dce.wire.errors import DceError
 from dce.workspace.correct import Words, correct, correct_words, take_back
 from dce.workspace.events import SlotProgress
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import ACTIVE, Response
 from dce.workspace.judging.compare import changes
 from dce.workspace.manual import paste
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.responses import ACTIVE, Response
 from dce.workspace.schema.reading import BlockStatus, Parse
 from dce.workspace.workspace import Workspace
 

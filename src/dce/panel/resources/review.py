@@ -13,8 +13,8 @@ from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.judging.board import BoardRow, board, check_responses
 from dce.workspace.judging.checks import load_checks
-from dce.workspace.judging.compare import look
 from dce.workspace.record.records_judging import Judgement, Mark
+from dce.workspace.tree.current import look
 from dce.workspace.tree.file_form import text_of
 from dce.workspace.workspace import Workspace
 

@@ -8,9 +8,10 @@ import msgspec
 from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
-from dce.workspace.context.detail import Detail, reduced
+from dce.workspace.context.detail import reduced
 from dce.workspace.context.tokens import Count
 from dce.workspace.outbound.secrets import scan
+from dce.workspace.record.selected_files import Detail
 from dce.workspace.tree.files import FileEntry, read_text
 from dce.workspace.workspace import Workspace
 

@@ -10,7 +10,7 @@ import msgspec
 from dce.panel.resources.settings import Provider
 from dce.panel.route import Call, Route
 from dce.wire.errors import DceError
-from dce.workspace.outbound.privacy import fetch_notice
+from dce.workspace.generating.privacy import fetch_notice
 from dce.workspace.outbound.secrets import Finding
 from dce.workspace.workspace import Workspace
 

@@ -20,7 +20,7 @@ from dce.panel.route import RawRoute
 from dce.panel.runtime import PanelRuntime
 from dce.panel.threads import to_the_end
 from dce.wire.errors import DceError
-from dce.workspace.record.transfer import ImportReport, export_history, import_history
+from dce.workspace.transfer import ImportReport, export_history, import_history
 
 EXPORT_PATH = "/api/export"
 IMPORT_PATH = "/api/import"
