@@ -52,7 +52,7 @@ ORDERS = {
     ),
     "panel": (
         *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live"),
-        *("file_columns", "filetable", "assets", "security", "runtime", "route", "resources"),
+        *("file_state", "filetable", "assets", "security", "runtime", "route", "resources"),
         *("app", "server", "openapi"),
     ),
 }

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from dce.panel.file_columns import FilesView
+from dce.panel.file_state import FilesView
 from dce.panel.filetable import FileTable
 from dce.panel.limits import MAX_COUNTED_FILES
 from dce.workspace.context.tokens import TokenCounter

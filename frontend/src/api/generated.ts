@@ -256,11 +256,6 @@ export interface DiffView {
   readonly after_slot: number;
 }
 
-/** Every error of the panel. */
-export interface ErrorAnswer {
-  readonly error: ErrorBody;
-}
-
 /** What stands under `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields. */
 export interface ErrorBody {
   readonly message: string;
@@ -270,6 +265,11 @@ export interface ErrorBody {
   readonly hint?: string;
   readonly request_id?: string;
   readonly choices?: ReadonlyArray<number>;
+}
+
+/** Every error of the panel. */
+export interface ErrorResponse {
+  readonly error: ErrorBody;
 }
 
 /** A file and the responses that change it, by slot. */

@@ -1,4 +1,4 @@
-"""What windows are told: a bounded log of events with ids, which any number of windows follow as server-sent events.
+"""The events published to windows: a bounded log with ids, which any number of windows follow as server-sent events.
 
 What must always hold: a window that follows from a cursor gets every later event once, in order, or one `reset` event that tells
 it to take a new snapshot; a window that is slow or gone costs nothing but its place in the log.

@@ -10,8 +10,8 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from dce.panel.file_columns import FilesView, TrackedFile, affordable, files_view
-from dce.panel.limits import BATCH_BYTES, BATCH_FILES, MAX_REMOVED_PATHS
+from dce.panel.file_state import FileState, FilesView
+from dce.panel.limits import BATCH_BYTES, BATCH_FILES
 from dce.panel.supervision import Sleep, Supervisor
 from dce.panel.threads import to_the_end
 from dce.wire.errors import DceError
@@ -43,12 +43,9 @@ class FileTable:
         self._watch = watch
         self._sleep = sleep
         self._listing: Listing | None = None
-        self._files: dict[str, TrackedFile] = {}
-        self._removed: dict[str, int] = {}
+        self._state = FileState()
         self._run = secrets.token_hex(4)
-        self._revision = 0
-        self._known_from = 0
-        self._lock = asyncio.Lock()
+        self._changing = asyncio.Lock()  # whoever replaces the state holds it
         self._stop = threading.Event()
         self._may_count = asyncio.Event()
         self._uncounted = asyncio.Event()
@@ -85,20 +82,16 @@ class FileTable:
     async def entries(self) -> dict[str, FileEntry]:
         """The files by path, as they are known now."""
         await self._ensure_listed()
-        return {path: file.entry for path, file in self._files.items()}
+        return await asyncio.to_thread(self._state.entries)
 
     async def view(self, since: str = "", *, is_fresh: bool = False) -> FilesView:
         """The table, or what changed in it after the cursor `since`. `is_fresh`: lists everything anew first."""
         if is_fresh and self._listing is not None:
-            await self._relist()
+            async with self._changing:
+                await self._relist()
         await self._ensure_listed()
-        at = self._position(since)
-        files = [file for file in self._files.values() if file.revision > at] if at else list(self._files.values())
-        cursor = f"{self._run}:{self._revision}"
-        removed = tuple(path for path, revision in self._removed.items() if at and revision > at)
-        return await asyncio.to_thread(
-            files_view, files, cursor, removed, is_whole=at == 0, is_counting=self._is_counting and bool(self._tasks)
-        )
+        is_counting = self._is_counting and bool(self._tasks)
+        return await asyncio.to_thread(self._state.view, self._run, self._position(since), is_counting=is_counting)
 
     def recount(self) -> None:
         """The selection changed: what is newly in it is counted next."""
@@ -110,43 +103,26 @@ class FileTable:
         if run != self._run or not (revision.isascii() and revision.isdigit()):
             return 0
         at = int(revision)
-        return at if self._known_from <= at <= self._revision else 0
+        return at if self._state.known_from <= at <= self._state.revision else 0
 
     async def _ensure_listed(self) -> None:
-        async with self._lock:
+        async with self._changing:
             if self._listing is None:
-                listing = await asyncio.to_thread(Listing, self._project)
-                self._listing = listing
-                self._apply(listing, listing.paths())
+                await self._relist()
 
     async def _relist(self) -> bool:
-        """Lists everything anew; whether that found anything new."""
-        async with self._lock:
-            listing = await asyncio.to_thread(Listing, self._project)
-            self._listing = listing
-            return self._apply(listing, set(self._files) | set(listing.paths()))
+        """Lists everything anew; whether that found anything new. Under the lock."""
+        self._listing = listing = await to_the_end(lambda: Listing(self._project))
+        return await self._change(lambda state: state.listed(listing))
 
-    def _apply(self, listing: Listing, paths: Iterable[str]) -> bool:
-        """Takes over what the listing has at these paths; whether any of it is new."""
-        revision = self._revision + 1
-        is_new = False
-        for path in paths:
-            entry, file = listing.get(path), self._files.get(path)
-            if entry is None:
-                if self._files.pop(path, None):
-                    self._removed[path] = revision
-                    is_new = True
-            elif file is None or file.entry != entry:
-                self._removed.pop(path, None)
-                self._files[path] = TrackedFile(entry, None, revision)
-                is_new = True
-        if is_new:
-            self._revision = revision
-            self._uncounted.set()
-        if len(self._removed) > MAX_REMOVED_PATHS:
-            self._removed.clear()
-            self._known_from = self._revision
-        return is_new
+    async def _change(self, work: Callable[[FileState], FileState]) -> bool:
+        """Replaces the state; whether the new one is another. Under the lock. In a thread, for there may be a hundred thousand files."""
+        before = self._state
+        self._state = await to_the_end(lambda: work(before))
+        if self._state is before:
+            return False
+        self._uncounted.set()
+        return True
 
     async def _follow(self, notify: Callable[[str], None]) -> None:
         """One watch, until it fails or the table is closed."""
@@ -168,34 +144,21 @@ class FileTable:
 
     async def _first_listing(self) -> bool:
         """Lists everything once the watch works; whether that found anything new."""
-        if self._listing is None:
-            await self._ensure_listed()
-            return True
-        # An edit of the same length meanwhile shows in no listing, so whatever was counted without a watch is counted again.
-        had_counts = self._forget_counts(self._files)
-        return await self._relist() or had_counts
+        async with self._changing:
+            # An edit of the same length meanwhile shows in no listing, so whatever was counted without a watch is counted again.
+            had_counts = await self._change(lambda state: state.uncounted(state.files))
+            return await self._relist() or had_counts
 
     async def _update(self, paths: frozenset[str]) -> bool:
         """Looks at paths that may have changed; whether a window would show anything new."""
-        async with self._lock:
-            if self._listing is None:
-                return False
+        async with self._changing:
             listing = self._listing
+            if listing is None:
+                return False
             changed = await to_the_end(lambda: listing.update(paths))
-            rewritten = {path for path in paths if path in self._files}
-            self._forget_counts(rewritten)
-            return self._apply(self._listing, changed) or bool(rewritten)
-
-    def _forget_counts(self, paths: Iterable[str]) -> bool:
-        """Files that were written may have another count even at the same size. Whether any of them was counted."""
-        before, revision = self._revision, self._revision + 1
-        for path in paths:
-            file = self._files[path]
-            if file.count is not None:
-                self._files[path] = TrackedFile(file.entry, None, revision)
-                self._revision = revision
-                self._uncounted.set()
-        return self._revision != before
+            is_known = any(path in self._state.files for path in paths)
+            is_new = await self._change(lambda state: state.uncounted(paths).listed(listing, changed))
+            return is_new or is_known
 
     async def _keep_counting(self, notify: Callable[[str], None], works: Callable[[], None]) -> None:
         # A count made before anyone watches would have to be made again.
@@ -208,8 +171,7 @@ class FileTable:
             while batch := self._next_batch(await asyncio.to_thread(self._selection.paths), failed):
                 await self._count(batch, failed)
                 notify("counts")
-            # A copy: the table may change while a thread sorts a hundred thousand files.
-            wanted = await asyncio.to_thread(affordable, list(self._files.values()))
+            wanted = await asyncio.to_thread(self._state.affordable)
             while not self._uncounted.is_set() and (batch := self._next_batch(wanted, failed)):
                 await self._count(batch, failed)
                 notify("counts")
@@ -226,29 +188,27 @@ class FileTable:
         for path in wanted:
             if not self._is_wanted(path, failed):
                 continue
-            size += self._files[path].entry.size
+            size += self._state.files[path].entry.size
             if batch and (len(batch) >= BATCH_FILES or size > BATCH_BYTES):
                 break
             batch.append(path)
         return batch
 
     def _is_wanted(self, path: str, failed: set[str]) -> bool:
-        file = self._files.get(path)
+        file = self._state.files.get(path)
         return file is not None and file.count is None and not file.entry.excluded and path not in failed
 
     async def _count(self, paths: Sequence[str], failed: set[str]) -> None:
         """Counts some files; those that cannot be read go to `failed`: the table or the prompt says why."""
-        before = {path: self._files[path] for path in paths}
+        before = {path: self._state.files[path] for path in paths}
         texts = await asyncio.to_thread(self._read, paths)
-        failed.update(set(paths) - set(texts))
         counts = dict(zip(texts, await self._counter().count(list(texts.values())), strict=True))
-        revision = self._revision + 1
-        for path, count in counts.items():
-            if self._files.get(path) is before[path]:
-                self._files[path] = TrackedFile(before[path].entry, count, revision)
-                self._revision = revision
-            else:
-                failed.add(path)  # written meanwhile: it is counted again when the watch reports that
+        counted = {path: (before[path], count) for path, count in counts.items()}
+        async with self._changing:
+            state = self._state
+            self._state = await to_the_end(lambda: state.counted(counted))
+        # Also those that were written meanwhile: the watch reports them, and then they are counted again.
+        failed.update(path for path in paths if (file := self._state.files.get(path)) is None or file.count is None)
 
     def _read(self, paths: Sequence[str]) -> dict[str, str]:
         pages = self._selection.pages()

@@ -20,7 +20,7 @@ from dce.workspace.events import Event
 _REF = "#/components/schemas/{name}"
 
 
-class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Every error of the panel."""
 
     error: ErrorBody
@@ -28,7 +28,7 @@ class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    kinds: list[Any] = [ErrorAnswer, *Event.__args__]
+    kinds: list[Any] = [ErrorResponse, *Event.__args__]
     named = [kind for route in ROUTES for kind in (route.takes, route.gives)] + [route.gives for route in RAW_ROUTES]
     kinds = list(dict.fromkeys([*kinds, *(kind for kind in named if kind is not None)]))
     refs, schemas = msgspec.json.schema_components(kinds, ref_template=_REF)
@@ -88,7 +88,7 @@ def _raw_operation(route: RawRoute, ref_of: dict[Any, Any]) -> dict[str, Any]:
 def _responses(result: Any, ref_of: dict[Any, Any]) -> dict[str, Any]:
     return {
         "200": {"description": "done", "content": _json(result)},
-        "default": {"description": "refused or failed", "content": _json(ref_of[ErrorAnswer])},
+        "default": {"description": "refused or failed", "content": _json(ref_of[ErrorResponse])},
     }
 
 

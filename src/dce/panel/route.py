@@ -39,7 +39,7 @@ Handler = Callable[[Call], Awaitable[msgspec.Struct]] | Callable[[Call], msgspec
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One row. `takes`: the struct of the body; `query`: names of query parameters; `changes`: what every window is told has changed
+    """One row. `takes`: the struct of the body; `query`: names of query parameters; `changes`: what every window is notified of
     when the handler succeeded (a body with `dry_run` set changes nothing); `is_public`: needs no session."""
 
     method: str

@@ -1,4 +1,4 @@
-"""One running panel over one workspace: the runs it has begun, what it watches, and what its windows are told.
+"""One running panel over one workspace: the generations it runs, what it watches, and what it publishes to its windows.
 
 What must always hold: everything that runs has ended (stopped, and every response terminal) before `close` returns; the writer lock is
 held exactly while this panel writes (it is counted within the process); every event goes to the log once.

@@ -1,4 +1,4 @@
-"""Keeps a background loop going: an error is logged, told as a state and waited out, and then the loop begins again.
+"""Keeps a background loop going: an error is logged, shown as a state and waited out, and then the loop starts again.
 
 What must always hold: no error ends a supervised loop, and while one stands, `problem` says so.
 """

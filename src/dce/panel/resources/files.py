@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from dce.panel.file_columns import FilesView
+from dce.panel.file_state import FilesView
 from dce.panel.limits import MAX_SEARCH_BODY_BYTES
 from dce.panel.route import Call, Route
 from dce.wire.errors import DceError

@@ -80,11 +80,11 @@ async def _findings_view(panel: PanelRuntime, cycle_id: int) -> FindingsView:
 
 def allow_findings(call: Call) -> AllowedFindings:
     """Adds findings that are not secrets to the workspace's allow-list; returns those that are new on it."""
-    order: AllowedFindings = call.body
-    if not order.entries:
+    request: AllowedFindings = call.body
+    if not request.entries:
         raise DceError("invalid_input", "there is nothing to allow: the request has no fingerprint and no path pattern")
-    added = allow(call.panel.workspace.project, order.entries, order.reason)
-    return AllowedFindings(entries=added, reason=order.reason)
+    added = allow(call.panel.workspace.project, request.entries, request.reason)
+    return AllowedFindings(entries=added, reason=request.reason)
 
 
 _FINDINGS = "/api/cycles/{cycle:int}/findings"
