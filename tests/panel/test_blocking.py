@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -44,7 +44,7 @@ async def examine(_target: DoctorTarget, _on_check: Any) -> Diagnosis:
 class Caller:
     """Calls routes by their row and remembers which; an answer must be a success or a refusal that was expected."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx2.Client) -> None:
         self.client = client
         self.called: set[tuple[str, str]] = set()
 
@@ -79,7 +79,7 @@ def caller(folder: Path, provider: AnsweringProvider) -> Iterator[tuple[Caller, 
         (folder / "static" / "assets" / "index-1.js").write_text("0", encoding="utf-8")
         with blocking_forbidden(), PanelServer(workspace, port=0, static=folder / "static", tools=tools) as server:
             headers = {"origin": server.address}
-            with httpx.Client(base_url=server.address, headers=headers, timeout=60, follow_redirects=True) as client:
+            with httpx2.Client(base_url=server.address, headers=headers, timeout=60, follow_redirects=True) as client:
                 assert client.get(server.url).text == "<p>DCE"
                 assert client.get("/assets/index-1.js").text == "0"
                 yield Caller(client), workspace
