@@ -79,7 +79,7 @@ def _times(project: Project) -> dict[str, list[float]]:
             assert len(store.responses(generation.id)) == RESPONSES
 
         def prompt() -> None:
-            asyncio.run(workspace.build_prompt(CYCLES))
+            asyncio.run(workspace.preparation.build(CYCLES))
 
         workspace.selection.clear()
         first = _timed(prompt)

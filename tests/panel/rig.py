@@ -17,15 +17,8 @@ from dce.panel.app import create_app
 from dce.panel.runtime import PanelRuntime
 from dce.panel.security import Access
 from dce.wire.errors import DceError
-from dce.workspace.generating.provider import (
-    CountUpdate,
-    Delta,
-    Ended,
-    GenerationRequest,
-    Model,
-    Opened,
-    ProviderEvent,
-)
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import file_block
 from dce.workspace.settings import Settings

@@ -13,6 +13,7 @@ from dce.panel.resources.cycles import CycleEdit, CycleNew
 from dce.panel.resources.files import FindFilesRequest
 from dce.panel.resources.responses import Correction, PastedAnswer
 from dce.panel.resources.review import JudgementRequest
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.sse import MAX_EVENT_BYTES
 from dce.workspace.context.pictures import MAX_PICTURES_BYTES
 from dce.workspace.context.sources import MAX_NAMED_BYTES
@@ -21,7 +22,6 @@ from dce.workspace.generating.generation_run import TELL_EVERY_S
 from dce.workspace.manual import MAX_PASTED_CHARS
 from dce.workspace.record.cycles import MAX_FIELD_CHARS
 from dce.workspace.record.records_judging import MAX_NOTE_CHARS
-from dce.workspace.settings import MAX_RESPONSES
 
 BROWSER_RETRY_S = 1.0
 """What the stream tells browsers to wait before they reconnect."""

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.continuing import Joiner, StartedOver
 from dce.workspace.generating.generator import Generator
-from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened
+from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened
 from dce.workspace.generating.provider_events import conversation
 from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.record.store import Store

@@ -48,7 +48,7 @@ def test_cycle_zero_is_saved_as_any_other(tmp_path: Path) -> None:
     with _workspace(tmp_path / "w") as workspace:
         assert workspace.cycles.get(0).context == "A game of cards."
         workspace.cycles.create("first")
-        assert workspace._inputs(1).scope == "A game of cards."
+        assert workspace.preparation.inputs.of(1).scope == "A game of cards."
 
 
 def test_choices_and_selection_outlive_the_process(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_cycles_are_walked_in_their_order_with_gaps(tmp_path: Path) -> None:
             workspace.cycles.create(f"cycle {number}", f"context {number}")
         workspace.cycles.delete(2)
         assert [cycle.id for cycle in workspace.cycles.list()] == [0, 1, 3, 4]
-        assert [cycle.id for cycle in workspace._inputs(4).history] == [1, 3]
+        assert [cycle.id for cycle in workspace.preparation.inputs.of(4).history] == [1, 3]
 
 
 def test_a_workspace_is_fresh_when_it_has_no_cycles(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_folder_of_many_files_goes_in_whole(tmp_path: Path) -> None:
         (root / f"file{number}.md").write_text(f"text {number} of the file\n")
     with _workspace(root) as workspace:
         workspace.selection.add(["."])
-        shown = {file.path: file.text for file in workspace._inputs(0).files}
+        shown = {file.path: file.text for file in workspace.preparation.inputs.of(0).files}
     assert shown == {f"file{number}.md": f"text {number} of the file\n" for number in range(60)}
 
 

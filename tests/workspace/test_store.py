@@ -269,6 +269,25 @@ def test_another_processs_write_shows(tmp_path: Path) -> None:
         assert store.meta_get("theirs") == "2"
 
 
+def test_a_store_that_another_writes_too_long_is_locked(tmp_path: Path) -> None:
+    """A busy store is told as busy, by SQLite's code, and can be used again afterwards; its path may say what it likes."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    with Store(folder / STORE_FILE) as store:
+        store._db.execute("PRAGMA busy_timeout = 0")
+        other = sqlite3.connect(folder / STORE_FILE, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DceError) as caught:
+            store.meta_set("a", "1")
+        assert caught.value.code == "workspace_locked"
+        other.execute("ROLLBACK")
+        other.close()
+        store.meta_set("a", "1")
+        with pytest.raises(DceError) as caught:
+            store._rows("SELECT x FROM locked")
+        assert caught.value.code == "store_unreadable"
+
+
 def test_threads_share_a_store(tmp_path: Path) -> None:
     """Writers in many threads lose nothing and see whole rows."""
     with a_store(tmp_path) as store:

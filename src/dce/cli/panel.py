@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dce.cli.context import cards_of, gateway_options, open_served_workspace, workspace_option
+from dce.cli.context import cards_of, gateway_options, open_served_workspace, schema_option, workspace_option
 from dce.cli.output import note, say
 from dce.wire.errors import DceError
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--init", "is_init", is_flag=True, help="Make the folder a workspace first, if it is none.")
 @click.option("--no-open", is_flag=True, help="Print the link, open no browser.")
 @click.option("--model", metavar="M", help="The model to ask.")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
+@schema_option
 @click.option("-n", type=int, metavar="N", help="Responses that Generate asks for at first.")
 @gateway_options
 @workspace_option

@@ -101,7 +101,7 @@ class PanelRuntime:
         async def run() -> None:
             async with held(self.workspace.writer_lock("panel")):
                 workspace = await asyncio.to_thread(self.workspace.for_cycle, cycle)
-                generation = await workspace.prepare(cycle, n)
+                generation = await workspace.preparation.begin(cycle, n)
                 self._runs[task] = generation.id
                 self.notify("generations")
                 ready.set_result(generation)

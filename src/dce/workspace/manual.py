@@ -7,11 +7,11 @@ event loop waits for them.
 
 import asyncio
 
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status, Tokens
-from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
 PASTED = "pasted"
@@ -49,7 +49,7 @@ async def paste(
         if cycle_id is None:
             cycle_id = (await asyncio.to_thread(workspace.cycles.current)).id
         prompt = await asyncio.to_thread(_carried, workspace, prompt_sha256)
-        prompt = prompt or (await workspace.build_prompt(cycle_id)).prompt
+        prompt = prompt or (await workspace.preparation.build(cycle_id)).prompt
         await asyncio.to_thread(_refuse_prompt, text, prompt.text)
         latest = await asyncio.to_thread(_latest_of, workspace, cycle_id, prompt)
         generation = latest or await _begin(workspace, cycle_id, prompt)
@@ -71,7 +71,7 @@ async def paste(
 
 def _carried(workspace: Workspace, prompt_sha256: str) -> Prompt | None:
     """The prompt that was carried: the stored one that is named, else the one in prompt.md."""
-    return workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.written_prompt()
+    return workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
 
 
 def _of_generation(workspace: Workspace, generation_id: int, text: str) -> Generation:
@@ -88,7 +88,7 @@ async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generat
 
 
 def _keep_begun(workspace: Workspace, cycle_id: int, prompt: Prompt, prompt_tokens: int) -> Generation:
-    workspace.write_prompt(prompt)
+    workspace.prompt_file.write(prompt)
     now = workspace.clock()
     workspace.store.put_prompt(prompt, None, now)
     return workspace.store.insert_generation(

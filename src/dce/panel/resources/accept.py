@@ -15,7 +15,6 @@ from dce.workspace.accepting.accept import (
 )
 from dce.workspace.accepting.picking import Clash, FilePlan, combine, hunks_of
 from dce.workspace.judging.hunks import Hunk
-from dce.workspace.tree.file_form import text_of
 
 
 class HunksView(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +107,7 @@ def preview(call: Call) -> PreviewView:
     combined = combine(request.plan, sources)
     return PreviewView(
         path=request.plan.path,
-        before=None if sources.current.data is None else text_of(sources.current.data),
+        before=None if sources.current.data is None else sources.current.text,
         after=combined.text,
         clashes=combined.clashes,
         problem=combined.problem,

@@ -8,11 +8,11 @@ import msgspec
 from dce.panel.live import overlaid
 from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.events import SlotProgress
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import Response
-from dce.workspace.settings import MAX_RESPONSES
 
 
 class GenerationSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from dce.panel.route import Call, Route
 from dce.workspace.context.tokens import Count
 from dce.workspace.preparing.prepared_prompt import PreparedPrompt
 from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import FILES_SECTION
 from dce.workspace.workspace import Workspace
 
 
@@ -76,7 +77,7 @@ class PromptText(msgspec.Struct, frozen=True, kw_only=True):
 async def show_prompt(call: Call) -> PromptView:
     """The exact prompt as it would be sent now, with its cost; `text=no` leaves out the text (a meter needs none)."""
     here = await asyncio.to_thread(call.panel.workspace.for_cycle, call.path["cycle"])
-    prepared = await here.build_prompt(call.path["cycle"])
+    prepared = await here.preparation.build(call.path["cycle"])
     counts = await here.counter.count([file.text for file in prepared.files])
     return await asyncio.to_thread(_prompt_view, here, prepared, counts, call.query.get("text") != "no")
 
@@ -100,13 +101,13 @@ def _prompt_view(here: Workspace, prepared: PreparedPrompt, counts: list[Count],
         note=prepared.note,
         budget=prepared.budget,
         is_over=prepared.is_over,
-        shared=here.shared_tokens(prepared),
+        shared=here.preparation.shared_tokens(prepared),
     )
 
 
 def _prompt_files(prepared: PreparedPrompt, counts: list[Count]) -> tuple[PromptFileView, ...]:
     text, nonce = prepared.prompt.text, prepared.prompt.nonce
-    files, at = [], next((section.start for section in prepared.prompt.sections if section.name == "M7"), 0)
+    files, at = [], prepared.prompt.start_of(FILES_SECTION) or 0
     for file, count in zip(prepared.files, counts, strict=True):
         start = text.find(f'path="{file.path}" nonce="{nonce}"', at)
         start = text.rfind("<", at, start) if start >= 0 else -1
@@ -118,14 +119,14 @@ def _prompt_files(prepared: PreparedPrompt, counts: list[Count]) -> tuple[Prompt
 async def write_prompt(call: Call) -> PromptText:
     """Writes the cycle's prompt to prompt.md and returns it to be copied."""
     here = await asyncio.to_thread(call.panel.workspace.for_cycle, call.path["cycle"])
-    prepared = await here.build_prompt(call.path["cycle"])
+    prepared = await here.preparation.build(call.path["cycle"])
 
     def write() -> PromptText:
         here.store.put_prompt(prepared.prompt, prepared.grammar, here.clock())
         return PromptText(
             text=prepared.prompt.text,
             sha256=prepared.prompt.sha256,
-            path=here.project.relative(here.write_prompt(prepared.prompt)),
+            path=here.project.relative(here.prompt_file.write(prepared.prompt)),
             tokens=prepared.total,
             is_exact=prepared.is_exact,
         )
@@ -137,7 +138,7 @@ async def show_prompt_change(call: Call) -> PromptChange:
     """The prompt as it would be sent now, and the last one sent: of this cycle, or else of any."""
     cycle_id = call.path["cycle"]
     here = await asyncio.to_thread(call.panel.workspace.for_cycle, cycle_id)
-    prepared = await here.build_prompt(cycle_id)
+    prepared = await here.preparation.build(cycle_id)
     last, before = await asyncio.to_thread(_last_prompt, here, cycle_id, prepared.prompt.nonce)
     return PromptChange(generation=last.id if last else 0, before=before, after=prepared.prompt.text)
 

@@ -15,7 +15,6 @@ from dce.workspace.judging.board import BoardRow, board, check_responses
 from dce.workspace.judging.checks import load_checks
 from dce.workspace.record.records_judging import Judgement, Mark
 from dce.workspace.tree.current import look
-from dce.workspace.tree.file_form import text_of
 from dce.workspace.workspace import Workspace
 
 
@@ -133,7 +132,7 @@ def show_diff(call: Call) -> DiffView:
     kind: Literal["workspace", "prompt", "response"] = "response"
     if against == "workspace":
         kind, current = "workspace", look(here.project, path)
-        before = None if current.data is None else text_of(current.data)
+        before = None if current.data is None else current.text
     elif against == "prompt":
         kind, before = "prompt", here.shown(generation)(path)
     else:

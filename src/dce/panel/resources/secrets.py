@@ -58,7 +58,7 @@ async def decide_finding(call: Call) -> FindingsView:
     elif decision.act == "exclude":
         await asyncio.to_thread(here.selection.remove, [decision.path])
     else:
-        findings = (await here.build_prompt(call.path["cycle"])).findings
+        findings = (await here.preparation.build(call.path["cycle"])).findings
         finding = next((each for each in findings if each.fingerprint == decision.fingerprint), None)
         if finding is None:
             raise DceError("not_found", f"the prompt contains no finding {decision.fingerprint!r}")
@@ -68,7 +68,7 @@ async def decide_finding(call: Call) -> FindingsView:
 
 async def _findings_view(panel: PanelRuntime, cycle_id: int) -> FindingsView:
     here = await asyncio.to_thread(panel.workspace.for_cycle, cycle_id)
-    prepared = await here.build_prompt(cycle_id)
+    prepared = await here.preparation.build(cycle_id)
     return FindingsView(
         host=here.sending.host,
         is_local=here.sending.is_local,

@@ -76,7 +76,7 @@ async def give_consent(call: Call) -> SendingView:
 
 
 async def _sending_view(here: Workspace, cycle_id: int) -> SendingView:
-    prepared = await here.build_prompt(cycle_id)
+    prepared = await here.preparation.build(cycle_id)
     return await asyncio.to_thread(
         lambda: SendingView(
             host=here.sending.host,

@@ -12,7 +12,7 @@ import msgspec
 from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
-from dce.workspace.cards import CARD_FIELDS, parsed
+from dce.workspace.cards import check_fields, parsed
 from dce.workspace.schema import SCHEMAS
 from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, keep_key, read_config
 
@@ -107,9 +107,7 @@ def put_card(call: Call) -> SettingsView:
     """Saves a model card, in place of any with its name."""
     edit: CardEdit = call.body
     name, cards = call.path["name"], call.panel.tools.cards
-    unknown = [field for field in edit.values if field not in CARD_FIELDS]
-    if unknown:
-        raise DceError("invalid_input", f"a card has no {unknown[0]!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
+    check_fields(edit.values)
     if edit.key:
         check_settings(f"the card {name!r}", {"key": edit.key})
     cards.put(name, {field: parsed(field, text) for field, text in edit.values.items() if text})

@@ -4,10 +4,10 @@ import msgspec
 
 from dce import __version__
 from dce.panel.route import Call, Route
+from dce.wire.asking import MAX_RESPONSES
 from dce.workspace.accepting.accept import Acceptance, restorable
 from dce.workspace.judging.checks import load_checks
 from dce.workspace.record.cycles import CycleHead
-from dce.workspace.settings import MAX_RESPONSES
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.accepting.git_baseline import GitBaseline, keep_in_git
 from dce.workspace.accepting.replace import (
@@ -25,7 +26,6 @@ from dce.workspace.accepting.replace import (
     look_at,
     missing_folders,
     no_step,
-    sync_folder,
     temporary_of,
 )
 from dce.workspace.judging.compare import count_lines
@@ -268,7 +268,7 @@ def _plan_back(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
             continue
         before = None if file.before_sha256 is None else workspace.store.get_blob(file.before_sha256)
         is_back = current.sha256 == (file.before_sha256 or "")
-        added, removed = count_lines(text_of(current.data), text_of(before))
+        added, removed = count_lines(current.text, text_of(before))
         change: Literal["deleted", "modified", "same"] = "modified"
         if is_back:
             change = "same"
@@ -298,7 +298,7 @@ def _take_back(workspace: Workspace, row: AcceptanceRow, on_step: OnStep) -> Non
         if look_at(project, folder) is not None:
             with contextlib.suppress(OSError):  # not empty: someone else's files are in it now
                 path.rmdir()
-                sync_folder(path.parent)
+                durable.sync_folder(path.parent)
 
 
 def _undo_after(workspace: Workspace, row: AcceptanceRow, error: BaseException) -> None:

@@ -4,10 +4,7 @@ Paths are canonical (relative, POSIX) and unique whatever way they were named. T
 in `.dce/selections.toml`, a file people may edit and commit, so what it says is checked like any other input.
 """
 
-import difflib
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +13,9 @@ from typing import Protocol
 import msgspec
 import tomli_w
 
+from dce import durable
 from dce.wire.errors import DceError
+from dce.wire.nearest import did_you_mean, nearest
 from dce.workspace.project import Project
 from dce.workspace.record.selected_files import Detail, SetFile
 from dce.workspace.tree.extract import format_of
@@ -264,7 +263,7 @@ class Selection:
     def _write(self, sets: Mapping[str, Sequence[SetFile]]) -> None:
         """A file shown whole is its path, any other a table, so that the file reads well."""
         plain = {name: [_plain(file) for file in files] for name, files in sorted(sets.items())}
-        _write_atomically(self._sets_file, tomli_w.dumps(plain).encode())
+        durable.write(self._sets_file, tomli_w.dumps(plain).encode())
 
     def _sets(self) -> dict[str, tuple[SetFile, ...]]:
         try:
@@ -366,21 +365,5 @@ def _unknown(name: str, known: Sequence[str], what: str) -> DceError:
     known = known[:MAX_COMPARED_NAMES]
     by_last = {path.rsplit("/", 1)[-1]: path for path in known}
     last = name.rstrip("/").rsplit("/", 1)[-1]
-    near = [by_last[last]] if last in by_last else difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    near += [by_last[other] for other in difflib.get_close_matches(last, by_last, n=1, cutoff=0.6)]
-    hint = f"Did you mean {near[0]}?" if near else ""
-    return DceError("not_found", f"Nothing named {name} {what}.", hint=hint)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp makes it private, but this file is shared
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    near = by_last.get(last) or nearest(name, known) or by_last.get(nearest(last, by_last), "")
+    return DceError("not_found", f"Nothing named {name} {what}.", hint=did_you_mean(near))

@@ -11,8 +11,9 @@ from contextlib import aclosing
 import msgspec
 
 from dce.wire.errors import DceError, Hop
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.provider import Provider
-from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, GenerationRequest, Model, ProviderEvent
+from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, GenerationRequest, ProviderEvent
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import Store
 

@@ -19,6 +19,7 @@ from dce.workspace.project import Project
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.record.responses import TERMINAL, Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
+from dce.workspace.tree.current import CurrentFiles
 
 FLAGS = (
     "truncated",
@@ -81,12 +82,13 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     readings = {response.slot: workspace.reading(generation_id, response.slot) for response in responses}
     reports = workspace.store.check_reports(generation_id, CheckReport)
     letters = cluster(readings, manifest)
+    files = CurrentFiles(workspace.project)
     sizes = Counter(letter for letter in letters.values() if letter)
     candidates = [
         _Candidate(
             response=response,
             reading=readings[response.slot],
-            changes=_changes(workspace.project, readings[response.slot], manifest),
+            changes=_changes(workspace.project, readings[response.slot], manifest, files),
             report=reports.get(response.slot),
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
@@ -171,9 +173,11 @@ def _manifest(workspace: Workspace, generation_id: int) -> tuple[ManifestEntry, 
     return workspace.store.get_prompt(generation.prompt_sha256).manifest
 
 
-def _changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntry]) -> tuple[FileChange, ...]:
+def _changes(
+    project: Project, reading: Reading, manifest: Sequence[ManifestEntry], files: CurrentFiles
+) -> tuple[FileChange, ...]:
     """What would really change: a file repeated as it is says nothing."""
-    return tuple(change for change in changes(project, reading, manifest) if change.change != "same")
+    return tuple(change for change in changes(project, reading, manifest, files) if change.change != "same")
 
 
 def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int, int, int]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.wire.hosts import is_this_machine
 from dce.workspace.context.prompt import PromptInput
 from dce.workspace.outbound.allowlist import AllowList
 from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
@@ -34,8 +35,6 @@ MAX_NAMED = 5
 MAX_REMEMBERED = 5_000
 """Texts whose findings are remembered, for processes that live long; scanning one anew takes milliseconds."""
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
-
 
 class Consignment(msgspec.Struct, frozen=True, kw_only=True):
     """What would be sent where: what a person is shown before agreeing. `size` in bytes; `files` are paths."""
@@ -52,7 +51,7 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sending:
-    """What this workspace lets out to the server at `url`."""
+    """What this workspace lets out to the server at `url`; "": there is none, so nothing leaves."""
 
     def __init__(self, project: Project, store: MetaStore, url: str, policy: str) -> None:
         self._project = project
@@ -62,7 +61,7 @@ class Sending:
         self._scanned: dict[tuple[bytes, str], tuple[Finding, ...]] = {}
         self._clean = CleanTexts(project.state_dir, rules_version())
         parts = urlsplit(url)
-        self.is_local = (parts.hostname or "").casefold() in _LOOPBACK or (parts.hostname or "").startswith("127.")
+        self.is_local = not url or is_this_machine(parts.hostname or "")
         self.host = parts.netloc.rpartition("@")[2].casefold()
 
     @property

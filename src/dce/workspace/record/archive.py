@@ -7,14 +7,13 @@ of accepted files is not part of it: it belongs to the files of one folder.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.pictures import Picture, note_of
@@ -142,18 +141,10 @@ def write_bundle(path: Path, records: Iterable[Record]) -> int:
     """Writes a bundle, whole or not at all; gives its lines. Only its owner may read it: it holds the project's texts."""
     lines = 0
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for record in records:
-                    file.write(msgspec.json.encode(record) + b"\n")
-                    lines += 1
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with durable.replacing(path, durable.PRIVATE) as draft, draft.open("wb") as file:
+            for record in records:
+                file.write(msgspec.json.encode(record) + b"\n")
+                lines += 1
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
     return lines

@@ -2,6 +2,9 @@
 
 import msgspec
 
+FILES_SECTION = "M7"
+"""The section that holds the selected files."""
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """A section's place in the text, in characters. `name` is M1…M7."""
@@ -28,6 +31,10 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     sections: tuple[Section, ...]
     manifest: tuple[ManifestEntry, ...]
+
+    def start_of(self, name: str) -> int | None:
+        """Where a section begins; None if there is none of the name."""
+        return next((section.start for section in self.sections if section.name == name), None)
 
     def __repr__(self) -> str:
         return f"Prompt({len(self.text)} characters, {self.sha256[:12]})"
