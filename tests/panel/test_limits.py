@@ -21,7 +21,7 @@ from dce.workspace.correct import Words
 from dce.workspace.generating.generation_run import TELL_EVERY_S
 from dce.workspace.manual import MAX_PASTED_CHARS
 from dce.workspace.record.cycles import MAX_FIELD_CHARS
-from dce.workspace.record.records_judging import MAX_NOTE_CHARS
+from dce.workspace.record.judgements import MAX_NOTE_CHARS
 
 BROWSER_RETRY_S = 1.0
 """What the stream tells browsers to wait before they reconnect."""

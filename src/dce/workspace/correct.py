@@ -34,7 +34,7 @@ async def correct(workspace: Workspace, generation_id: int, slot: int, text: str
 
 
 def _ended(workspace: Workspace, generation_id: int, slot: int) -> Response:
-    response = workspace.store.response(generation_id, slot)
+    response = workspace.store.responses.get(generation_id, slot)
     if response.status in ACTIVE:
         raise DceError("conflict", f"response {slot} of generation {generation_id} is still {response.status}")
     return response
@@ -56,7 +56,7 @@ async def _keep(workspace: Workspace, earlier: Response, text: str) -> Response:
         finish_reason=CORRECTED,
         ended_at=workspace.clock(),
     )
-    return await asyncio.to_thread(workspace.store.insert_pasted, version)
+    return await asyncio.to_thread(workspace.store.responses.insert_ended, version)
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,11 +119,11 @@ async def take_back(workspace: Workspace, generation_id: int, slot: int) -> Resp
 
 
 def _take_back(workspace: Workspace, generation_id: int, slot: int) -> Response:
-    versions = workspace.store.versions(generation_id, slot)
+    versions = workspace.store.responses.versions(generation_id, slot)
     own = next((each for each in reversed(versions) if each.finish_reason != CORRECTED), None)
-    if own is None or workspace.store.response(generation_id, slot).finish_reason != CORRECTED:
+    if own is None or workspace.store.responses.get(generation_id, slot).finish_reason != CORRECTED:
         raise DceError("invalid_input", f"response {slot} of generation {generation_id} was not edited by hand")
-    return workspace.store.insert_pasted(own)
+    return workspace.store.responses.insert_ended(own)
 
 
 def _says(reading: Reading, target: Reading) -> bool:

@@ -66,18 +66,18 @@ async def paste(
         finish_reason=PASTED,
         ended_at=workspace.clock(),
     )
-    return await asyncio.to_thread(workspace.store.insert_pasted, response)
+    return await asyncio.to_thread(workspace.store.responses.insert_ended, response)
 
 
 def _carried(workspace: Workspace, prompt_sha256: str) -> Prompt | None:
     """The prompt that was carried: the stored one that is named, else the one in prompt.md."""
-    return workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
+    return workspace.store.prompts.get(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
 
 
 def _of_generation(workspace: Workspace, generation_id: int, text: str) -> Generation:
     """The generation an answer is for, which `text` is not the prompt of."""
-    generation = workspace.store.get_generation(generation_id)
-    _refuse_prompt(text, workspace.store.get_prompt(generation.prompt_sha256).text)
+    generation = workspace.store.generations.get(generation_id)
+    _refuse_prompt(text, workspace.store.prompts.get(generation.prompt_sha256).text)
     return generation
 
 
@@ -90,8 +90,8 @@ async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generat
 def _keep_begun(workspace: Workspace, cycle_id: int, prompt: Prompt, prompt_tokens: int) -> Generation:
     workspace.prompt_file.write(prompt)
     now = workspace.clock()
-    workspace.store.put_prompt(prompt, None, now)
-    return workspace.store.insert_generation(
+    workspace.store.prompts.put(prompt, None, now)
+    return workspace.store.generations.insert(
         Generation(
             id=0,
             cycle=cycle_id,
@@ -110,7 +110,7 @@ def _keep_begun(workspace: Workspace, cycle_id: int, prompt: Prompt, prompt_toke
 
 def _latest_of(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation | None:
     """The cycle's latest generation, if the prompt has not changed since it began."""
-    latest = workspace.latest_generation(cycle_id)
+    latest = workspace.store.generations.latest(cycle_id)
     return latest if latest is not None and latest.prompt_sha256 == prompt.sha256 else None
 
 

@@ -57,7 +57,7 @@ def test_an_answer_belongs_to_the_prompt_that_was_copied(tmp_path: Path) -> None
         order = {"slot": 1, "text": answer_to(copied["text"]), "prompt": copied["sha256"]}
         made = await window.post("/api/cycles/1/answers", order)
         assert made["cycle"] == 1
-        kept = window.panel.workspace.store.get_generation(made["id"])
+        kept = window.panel.workspace.store.generations.get(made["id"])
         assert kept.prompt_sha256 == copied["sha256"]
         _, error = await window.error(
             "POST", "/api/cycles/2/answers", {"slot": 1, "text": "x", "generation": made["id"]}

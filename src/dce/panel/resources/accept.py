@@ -88,7 +88,7 @@ def show_hunks(call: Call) -> HunksView:
     """The hunks of one file of a response."""
     here, generation, slot = call.panel.workspace, call.path["generation"], call.path["slot"]
     path = call.query.get("path", "")
-    here.store.response(generation, slot)  # not_found lists the responses that exist
+    here.store.responses.get(generation, slot)  # not_found lists the responses that exist
     sources = sources_of(here, generation, path)
     try:
         return HunksView(path=path, hunks=hunks_of(sources, slot), problem="")
@@ -102,7 +102,7 @@ def preview(call: Call) -> PreviewView:
     """One file as a plan would leave it; nothing is written."""
     request: PreviewRequest = call.body
     here = call.panel.workspace
-    here.store.get_generation(request.generation)
+    here.store.generations.get(request.generation)
     sources = sources_of(here, request.generation, request.plan.path)
     combined = combine(request.plan, sources)
     return PreviewView(

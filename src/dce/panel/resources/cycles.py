@@ -92,7 +92,7 @@ def cycle_view(panel: PanelRuntime, cycle_id: int) -> CycleView:
     """A cycle for a route that shows or changes it. Blocks. Raises DceError not_found."""
     here = panel.workspace
     cycle = here.cycles.get(cycle_id)
-    generations = tuple(summary_of(panel, generation) for generation in here.store.generations(cycle_id))
+    generations = tuple(summary_of(panel, generation) for generation in here.store.generations.list(cycle_id))
     return CycleView(cycle=cycle, generations=generations)
 
 

@@ -59,10 +59,10 @@ def _find(here: Workspace, request: FindFilesRequest, entries: dict[str, FileEnt
     if request.source == "content":
         return containing(here.project, request.text, entries.values())
     here.cycles.get(request.cycle)
-    generation = here.latest_generation(request.cycle)
+    generation = here.store.generations.latest(request.cycle)
     if generation is None:
         raise DceError("not_found", f"cycle {request.cycle} has not sent a prompt yet")
-    return changed_since(here.project, here.store.get_prompt(generation.prompt_sha256).manifest, generation.created_at)
+    return changed_since(here.project, here.store.prompts.get(generation.prompt_sha256).manifest, generation.created_at)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -87,11 +87,11 @@ async def regenerate(call: Call) -> GenerationView:
 def _with_slots(panel: PanelRuntime, generation_id: int, slots: tuple[int, ...]) -> Generation:
     """The generation, if it has these responses."""
     store = panel.workspace.store
-    generation = store.get_generation(generation_id)
+    generation = store.generations.get(generation_id)
     if not slots:
         raise DceError("invalid_input", "the request names no response to generate again")
     for slot in slots:
-        store.response(generation.id, slot)  # not_found lists the responses that exist
+        store.responses.get(generation.id, slot)  # not_found lists the responses that exist
     return generation
 
 
@@ -106,8 +106,8 @@ def generation_view(panel: PanelRuntime, generation_id: int) -> GenerationView:
     """A generation for a route that shows or changes it. Blocks. Raises DceError not_found."""
     # Before the data: a window may then see an event twice (offsets tell), but never miss one.
     cursor = panel.log.cursor
-    found = panel.workspace.store.get_generation(generation_id)
-    responses = panel.workspace.store.responses(generation_id)
+    found = panel.workspace.store.generations.get(generation_id)
+    responses = panel.workspace.store.responses.latest(generation_id)
     return GenerationView(
         id=found.id,
         cycle=found.cycle,

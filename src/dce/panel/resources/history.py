@@ -37,13 +37,13 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
 
 def show_history(call: Call) -> HistoryView:
     """Every cycle at a glance."""
-    return HistoryView(rows=call.panel.workspace.store.history())
+    return HistoryView(rows=call.panel.workspace.store.history.cycles())
 
 
 def search(call: Call) -> SearchView:
     """Where words (`q`) occur in cycles and responses."""
     expression = match_expression(call.query.get("q", ""))
-    return SearchView(hits=call.panel.workspace.store.search(expression, MAX_HITS), limit=MAX_HITS)
+    return SearchView(hits=call.panel.workspace.store.history.search(expression, MAX_HITS), limit=MAX_HITS)
 
 
 def show_record(call: Call) -> RecordView:
@@ -54,7 +54,7 @@ def show_record(call: Call) -> RecordView:
     return RecordView(
         cycle=view.cycle,
         generations=view.generations,
-        versions=here.store.versions_of_cycle(cycle_id),
+        versions=here.store.history.versions_of_cycle(cycle_id),
         acceptances=tuple(one for one in acceptances(here, "applied", "restored") if one.generation in own),
     )
 

@@ -122,7 +122,7 @@ async def write_prompt(call: Call) -> PromptText:
     prepared = await here.preparation.build(call.path["cycle"])
 
     def write() -> PromptText:
-        here.store.put_prompt(prepared.prompt, prepared.grammar, here.clock())
+        here.store.prompts.put(prepared.prompt, prepared.grammar, here.clock())
         return PromptText(
             text=prepared.prompt.text,
             sha256=prepared.prompt.sha256,
@@ -145,10 +145,10 @@ async def show_prompt_change(call: Call) -> PromptChange:
 
 def _last_prompt(here: Workspace, cycle_id: int, nonce: str) -> tuple[Generation | None, str]:
     """The last generation and its prompt with `nonce` in place of its own, which alone would differ in hundreds of lines."""
-    last = here.latest_generation(cycle_id) or here.latest_generation()
+    last = here.store.generations.latest(cycle_id) or here.store.generations.latest()
     if last is None:
         return None, ""
-    prompt = here.store.get_prompt(last.prompt_sha256)
+    prompt = here.store.prompts.get(last.prompt_sha256)
     return last, prompt.text.replace(f'nonce="{prompt.nonce}"', f'nonce="{nonce}"')
 
 

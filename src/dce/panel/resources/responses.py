@@ -88,7 +88,7 @@ def show_response(call: Call) -> SlotView:
     live = panel.live.get(generation, slot)
     # The store is read after the live text: a response that ends in between is then complete in the store.
     thinking, text = (live.thinking, live.text) if live else ("", "")
-    response = panel.workspace.store.response(generation, slot)
+    response = panel.workspace.store.responses.get(generation, slot)
     is_live = response.status in ACTIVE and live is not None and live.version == response.version
     return SlotView(
         progress=progress_of(panel, response),
@@ -102,7 +102,7 @@ def show_response(call: Call) -> SlotView:
 def show_version(call: Call) -> VersionView:
     """One version of a response, also one that was replaced since."""
     here = call.panel.workspace
-    response = here.store.response(call.path["generation"], call.path["slot"], call.path["version"])
+    response = here.store.responses.get(call.path["generation"], call.path["slot"], call.path["version"])
     return VersionView(response=response, reading=_reading_unless_running(here, response))
 
 
@@ -111,7 +111,7 @@ def _reading_unless_running(here: Workspace, response: Response) -> ReadingView 
     if response.status in ACTIVE:
         return None
     reading = here.reading(response.generation, response.slot, response.version)
-    manifest = here.store.get_prompt(here.store.get_generation(response.generation).prompt_sha256).manifest
+    manifest = here.store.prompts.get(here.store.generations.get(response.generation).prompt_sha256).manifest
     blocks = (
         BlockView(
             path=block.path,
@@ -149,8 +149,8 @@ async def continue_response(call: Call) -> GenerationView:
 
 def _generation_of(panel: PanelRuntime, generation_id: int, slot: int) -> Generation:
     """The generation, if it has this response."""
-    generation = panel.workspace.store.get_generation(generation_id)
-    panel.workspace.store.response(generation_id, slot)  # not_found lists the responses that exist
+    generation = panel.workspace.store.generations.get(generation_id)
+    panel.workspace.store.responses.get(generation_id, slot)  # not_found lists the responses that exist
     return generation
 
 
@@ -172,7 +172,7 @@ async def correct_response(call: Call) -> GenerationView:
 
 def check_latest(here: Workspace, generation: int, slot: int, version: int) -> None:
     """Raises DceError conflict unless `version` is the latest of the response. Blocks."""
-    latest = here.store.response(generation, slot).version
+    latest = here.store.responses.get(generation, slot).version
     if version != latest:
         raise DceError(
             "conflict", f"response {slot} has a newer version, {latest}", hint="Read that version, then decide again."
@@ -194,7 +194,7 @@ async def paste_answer(call: Call) -> GenerationView:
 
 
 def _check_cycle(here: Workspace, generation_id: int, cycle: int) -> None:
-    generation = here.store.get_generation(generation_id)
+    generation = here.store.generations.get(generation_id)
     if generation.cycle != cycle:
         fact = f"generation {generation.id} belongs to cycle {generation.cycle}, not to cycle {cycle}"
         raise DceError("invalid_input", fact)

@@ -13,7 +13,7 @@ from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.judging.board import BoardRow, board, check_responses
 from dce.workspace.judging.checks import load_checks
-from dce.workspace.record.records_judging import Judgement, Mark
+from dce.workspace.record.judgements import Judgement, Mark
 from dce.workspace.tree.current import look
 from dce.workspace.workspace import Workspace
 
@@ -63,7 +63,7 @@ def _board_view(panel: PanelRuntime, generation: int) -> BoardView:
     return BoardView(
         generation=generation,
         rows=tuple(board(panel.workspace, generation)),
-        judgements=panel.workspace.store.judgements(generation),
+        judgements=panel.workspace.store.judgements.latest(generation),
         is_checking=generation in panel.checking,
     )
 
@@ -85,7 +85,7 @@ async def run_checks(call: Call) -> BoardView:
 
 
 def _check_checkable(here: Workspace, generation: int) -> None:
-    here.store.get_generation(generation)
+    here.store.generations.get(generation)
     if not load_checks(here.project):
         raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
 
@@ -108,7 +108,7 @@ def judge(call: Call) -> Judgement:
         rating=request.rating,
         note=request.note,
     )
-    here.store.put_judgement(judgement, here.clock())
+    here.store.judgements.put(judgement, here.clock())
     return judgement
 
 
@@ -116,8 +116,8 @@ def set_base(call: Call) -> CycleView:
     """Makes a response the one that the next cycle starts from, or undoes that; writes no file."""
     request: BaseRequest = call.body
     here, generation, slot = call.panel.workspace, call.path["generation"], call.path["slot"]
-    here.store.response(generation, slot)  # not_found lists the responses that exist
-    cycle = here.store.get_generation(generation).cycle
+    here.store.responses.get(generation, slot)  # not_found lists the responses that exist
+    cycle = here.store.generations.get(generation).cycle
     here.cycles.choose(cycle, generation if request.is_base else None, slot if request.is_base else None)
     return cycle_view(call.panel, cycle)
 
@@ -150,7 +150,7 @@ def show_diff(call: Call) -> DiffView:
 
 
 def _content(here: Workspace, generation: int, slot: int, path: str) -> str | None:
-    here.store.response(generation, slot)  # not_found lists the responses that exist
+    here.store.responses.get(generation, slot)  # not_found lists the responses that exist
     files = here.reading(generation, slot).files
     return next((block.content for block in reversed(files) if block.path == path), None)
 

@@ -133,8 +133,8 @@ async def _selection_view(panel: PanelRuntime, missing: tuple[str, ...] = ()) ->
 def _shown_files(here: Workspace, entries: dict[str, FileEntry]) -> list[tuple[SelectedFile, str]]:
     """Each selected file, not counted yet, and its text as the prompt will show it."""
     details, pages = here.selection.details(), here.selection.pages()
-    last = here.latest_generation()
-    manifest = here.store.get_prompt(last.prompt_sha256).manifest if last else ()
+    last = here.store.generations.latest()
+    manifest = here.store.prompts.get(last.prompt_sha256).manifest if last else ()
     hash_in_prompt = {entry.path: entry.sha256 for entry in manifest}
     files = []
     for path in here.selection.paths():
