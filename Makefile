@@ -41,9 +41,10 @@ check: $(STAMPS)/dev frontend/node_modules/.stamp
 fix: $(STAMPS)/dev
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-## make reference  rewrite docs/reference from the tables in the code
-reference: $(STAMPS)/dev
+## make reference  rewrite what is written from the code: docs/reference, frontend/openapi.json and its TypeScript types
+reference: $(STAMPS)/dev frontend/node_modules/.stamp
 	@$(BIN)/python scripts/reference.py
+	@scripts/npm.sh run --silent types
 
 ## make docs      build the documentation site into build/site; a broken link, anchor or page outside the navigation fails
 docs: $(DOCS)/.stamp

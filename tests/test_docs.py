@@ -1,14 +1,20 @@
 """The documentation is held to the code: reference pages, names in the README, links."""
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "frontend" / "README.md"]
+FOR_NEWCOMERS = [ROOT / "CONTRIBUTING.md", ROOT / "frontend" / "README.md", ROOT / "SECURITY.md"]
+MADE_LATER = {"src/dce/cli/where.py", "tests/cli/test_where.py"}
+"""Files that a page tells its reader to write."""
 
 
 def test_reference_pages_are_those_of_the_code() -> None:
@@ -27,11 +33,46 @@ def test_links_and_pictures_exist(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_make_targets_of_the_readme_exist() -> None:
-    """Every `make X` that the README names is a target."""
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_make_targets_exist(page: Path) -> None:
+    """Every `make X` that a page names is a target."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for name in set(re.findall(r"(?m)(?:`|^)make ([a-z-]+)", (ROOT / "README.md").read_text("utf-8"))):
+    for name in set(re.findall(r"(?m)(?:`|^)make ([a-z-]+)", page.read_text("utf-8"))):
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("page", FOR_NEWCOMERS, ids=lambda page: page.name)
+def test_files_named_to_newcomers_exist(page: Path) -> None:
+    """A file or folder of ours that a page for contributors names in backticks is there, from the root or from the page's folder."""
+    for name in set(re.findall(r"`((?:\w[\w.-]*/)+[\w.-]*|[\w-]+\.(?:ts|tsx|css|mjs))`", page.read_text("utf-8"))):
+        is_ours = name.split("/")[0] in {"src", "tests", "docs", "scripts", "frontend", "locks", "deploy", "bench"}
+        if is_ours and name not in MADE_LATER and "NAME" not in name:
+            assert (ROOT / name).exists() or (page.parent / name).exists(), name
+
+
+def test_the_examples_for_newcomers_are_python() -> None:
+    """Every Python example of CONTRIBUTING.md parses, and what it imports from us is there."""
+    for block in re.findall(r"(?ms)^ *```python\n(.*?)^ *```", (ROOT / "CONTRIBUTING.md").read_text("utf-8")):
+        code = textwrap.dedent(block)
+        tree = ast.parse(code if not code.startswith('"where":') else "{" + code + "}")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("dce.", "tests.")):
+                module = importlib.import_module(node.module or "")
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+def test_the_readme_leads_to_every_page_for_newcomers() -> None:
+    """README.md links the documentation, the pages for contributors and the statement of what is stable."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    for name in (
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "docs/README.md",
+        "docs/reference/stability.md",
+        "frontend/README.md",
+    ):
+        assert f"]({name})" in text, name
 
 
 def test_modules_named_in_the_architecture_exist() -> None:
