@@ -66,7 +66,8 @@ NAVIGATION = {
 """Page → the pages below it, in order, `Title <page>` where the title in the list is another. A page in no row fails the build."""
 
 project = "DCE"
-author = project_copyright = "The DCE developers"
+author = "The DCE developers"
+project_copyright = "The DCE developers. MIT licence."
 release = version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 
 extensions = ["myst_parser"]
@@ -95,7 +96,10 @@ html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navigation_depth": 3,
-    "show_nav_level": 2,
+    "show_nav_level": 1,
+    "pygments_light_style": "github-light",
+    "pygments_dark_style": "github-dark",
+    "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,
     "footer_start": ["copyright"],
