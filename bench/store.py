@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from dce.workspace.context.prompt import PromptCycle, PromptInput, build
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import Status, Tokens
 from dce.workspace.project import Project
+from dce.workspace.record.generations import Generation
 from dce.workspace.record.history import match_expression
+from dce.workspace.record.responses import Status, Tokens
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 

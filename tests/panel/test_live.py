@@ -2,7 +2,7 @@
 
 from dce.panel.live import LiveTexts, overlaid
 from dce.workspace.events import GenerationEnded, GenerationStarted, SlotProgress, SlotText
-from dce.workspace.generating.response import Status, Tokens
+from dce.workspace.record.responses import Status, Tokens
 
 
 def progress(status: Status = Status.GENERATING, version: int = 1, answer: int = 0) -> SlotProgress:

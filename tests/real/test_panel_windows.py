@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from dce.workspace.generating.response import Status
+from dce.workspace.record.responses import Status
 from tests.panel.rig import AnsweringProvider, Line, make_workspace
 from tests.real.windows import generate, opened, scripted, tab, wait_for_end
 

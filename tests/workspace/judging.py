@@ -14,9 +14,9 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.context.shown import ShownFiles
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import Response, Status
 from dce.workspace.project import STATE_DIR, Project
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.tree.files import read_text
@@ -25,7 +25,7 @@ Snapshot = dict[str, tuple[str, int, bytes]]
 
 
 class Bench:
-    """Has what `dce.workspace.accepting.baseline.Workspace` asks for. `files` are written first; answers come from `answer`."""
+    """Has what `dce.workspace.judging.opened.Workspace` asks for. `files` are written first; answers come from `answer`."""
 
     def __init__(self, root: Path, files: Mapping[str, str | bytes] | None = None) -> None:
         root.mkdir(parents=True, exist_ok=True)

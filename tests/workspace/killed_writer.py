@@ -4,7 +4,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from dce.workspace.generating.response import News, Response, Status
+from dce.workspace.record.responses import News, Response, Status
 from dce.workspace.record.store import Store
 from tests.workspace.loop import a_generation
 

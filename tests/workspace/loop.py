@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from dce.workspace.context.prompt import Prompt, PromptCycle, PromptFile, PromptInput, build
-from dce.workspace.generating.generation import Generation
+from dce.workspace.context.prompt import PromptCycle, PromptFile, PromptInput, build
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.store import STORE_FILE, Store
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.accepting.accept import Options, Part, PlannedWrite, accept, plan, restorable, restore
-from dce.workspace.generating.response import Status
+from dce.workspace.record.responses import Status
 from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
 from tests.workspace.judging import Bench, snapshot, write
 

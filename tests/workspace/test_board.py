@@ -9,10 +9,10 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.generating.response import Status
 from dce.workspace.judging.board import BoardRow, board, check_responses
 from dce.workspace.judging.checks import CheckReport, CheckRun
 from dce.workspace.judging.compare import FileChange
+from dce.workspace.record.responses import Status
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import Bench, builtins, reading_of, snapshot
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.continuing import Joiner, StartedOver, conversation
+from dce.workspace.generating.continuing import Joiner, StartedOver
 from dce.workspace.generating.generator import Generator
 from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened
-from dce.workspace.generating.response import Response, Status, Tokens
+from dce.workspace.generating.provider_events import conversation
+from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.record.store import Store
 from tests.fakes.provider import Clock, ScriptedProvider, Step
 from tests.workspace.loop import a_generation, a_prompt, a_store

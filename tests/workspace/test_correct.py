@@ -8,8 +8,8 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.correct import CORRECTED, Words, correct, correct_words, take_back
-from dce.workspace.generating.response import Status
 from dce.workspace.manual import PASTED, paste
+from dce.workspace.record.responses import Status
 from tests.panel.rig import make_workspace
 
 

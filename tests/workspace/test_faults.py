@@ -7,12 +7,12 @@ import pytest
 
 from dce.workspace.accepting.accept import accept
 from dce.workspace.accepting.baseline import restore
-from dce.workspace.context.prompt import ManifestEntry
 from dce.workspace.context.selection import Selection
-from dce.workspace.generating.response import Status
 from dce.workspace.judging.compare import changes, unified_diff
 from dce.workspace.project import Project
 from dce.workspace.record.cycles import Cycles
+from dce.workspace.record.prompts import ManifestEntry
+from dce.workspace.record.responses import Status
 from dce.workspace.schema import read_answer
 from dce.workspace.settings import Settings
 from dce.workspace.tree.files import list_files, read_text

@@ -9,11 +9,11 @@ import pytest
 
 from dce.wire.errors import DceError, Hop
 from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
-from dce.workspace.generating.generation import Generation
 from dce.workspace.generating.generation_run import SAVE_EVERY_S, TELL_EVERY_S
 from dce.workspace.generating.generator import Generator
 from dce.workspace.generating.provider import CountUpdate, Delta, Ended, Opened, Queued
-from dce.workspace.generating.response import TERMINAL, Status, Tokens
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.responses import TERMINAL, Status, Tokens
 from dce.workspace.record.store import Store
 from tests.fakes.provider import Clock, Gate, ScriptedProvider, Step, Ticks
 from tests.workspace.loop import a_generation, a_prompt, a_store

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.response import News, Status, Tokens
 from dce.workspace.record.history import Hit, match_expression
 from dce.workspace.record.records_history import _COUNTS
+from dce.workspace.record.responses import News, Status, Tokens
 from dce.workspace.record.store import Store
 from tests.workspace.loop import a_generation, a_store
 

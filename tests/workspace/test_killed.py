@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.workspace.generating.response import ACTIVE, Status
+from dce.workspace.record.responses import ACTIVE, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from tests.workspace.killed_writer import PIECE
 

@@ -14,7 +14,7 @@ def _loaded(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["dce.workspace.workspace", "dce.workspace.generating.providers", "dce.workspace.outbound.privacy"]
+    "module", ["dce.workspace.workspace", "dce.workspace.generating.providers", "dce.workspace.generating.privacy"]
 )
 def test_nothing_is_loaded_before_a_server_is_asked(module: str) -> None:
     """Opening a workspace loads no HTTP client."""
@@ -34,5 +34,5 @@ def test_the_client_comes_without_its_command_line() -> None:
 
 def test_an_httpx_that_is_there_is_taken_as_it_is() -> None:
     """After a program has imported httpx itself, the same module is used."""
-    code = "import httpx as own\nfrom dce.workspace.generating.light_httpx import httpx\nassert httpx is own"
+    code = "import httpx as own\nfrom dce.workspace.light_httpx import httpx\nassert httpx is own"
     assert "httpx._main" in _loaded(code)

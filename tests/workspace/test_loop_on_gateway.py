@@ -11,8 +11,8 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.events import Event, SlotText
-from dce.workspace.generating.response import Status
 from dce.workspace.project import Project
+from dce.workspace.record.responses import Status
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.fakes.chain import SLOW, Chain, eventually

@@ -10,12 +10,13 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.context.pictures import MAX_PICTURE_BYTES, TOKENS_EACH, Picture, content_of, note_of, picture_of
-from dce.workspace.generating.continuing import conversation
+from dce.workspace.context.pictures import MAX_PICTURE_BYTES, TOKENS_EACH, content_of, picture_of
 from dce.workspace.generating.provider import Ended, GenerationRequest, Model, Opened
+from dce.workspace.generating.provider_events import conversation
 from dce.workspace.project import Project
-from dce.workspace.record.transfer import export_history, import_history
+from dce.workspace.record.pictures import Picture, note_of
 from dce.workspace.settings import Settings
+from dce.workspace.transfer import export_history, import_history
 from dce.workspace.workspace import PROMPT_FILE, Workspace
 from tests.fakes.provider import ScriptedProvider, Step
 

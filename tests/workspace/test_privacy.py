@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from dce.workspace.outbound.privacy import MAX_BYTES, fetch_notice
+from dce.workspace.generating.privacy import MAX_BYTES, fetch_notice
 
 
 def fetched(answer: httpx.Response | Exception) -> tuple[str, list[httpx.Request]]:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dce.workspace.generating.response import Status
 from dce.workspace.project import Project
+from dce.workspace.record.responses import Status
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.fakes.chain import SLOW, Chain

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.response import News, Response, Status, Tokens
 from dce.workspace.record.backups import Backups
+from dce.workspace.record.responses import News, Response, Status, Tokens
 from dce.workspace.record.store import STORE_FILE, Store
 from tests.workspace.loop import a_generation, a_prompt, a_store
 

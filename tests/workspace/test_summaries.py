@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dce.workspace.context.summaries import Summaries
-from dce.workspace.generating.response import Status
+from dce.workspace.preparing.summaries import Summaries
 from dce.workspace.record.cycles import Cycle, Cycles
+from dce.workspace.record.responses import Status
 from dce.workspace.record.store import Store
 from dce.workspace.schema.reading import Reading
 from tests.workspace.loop import a_generation, a_store

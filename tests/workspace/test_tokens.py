@@ -11,7 +11,8 @@ from hashlib import sha256
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.context.tokens import ESTIMATOR, SAMPLED_FROM_CHARS, Count, TokenCounter, estimate
+from dce.workspace.context.tokens import Count, TokenCounter
+from dce.workspace.record.estimate import ESTIMATOR, SAMPLED_FROM_CHARS, estimate
 
 TOLERANCE = 0.2
 """How far an estimate may be from the count, as a share of the count."""

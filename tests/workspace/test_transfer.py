@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.response import News, Status
 from dce.workspace.project import Project
 from dce.workspace.record.backups import EVERY_S, KEEP, Backups
 from dce.workspace.record.records_judging import Judgement
+from dce.workspace.record.responses import News, Status
 from dce.workspace.record.store import STORE_FILE, Store
-from dce.workspace.record.transfer import export_history, import_history
 from dce.workspace.settings import Settings
+from dce.workspace.transfer import export_history, import_history
 from dce.workspace.workspace import Workspace
 from tests.workspace.loop import a_generation, a_store
 

@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prepared_prompt import CHAT_TEMPLATE_TOKENS
 from dce.workspace.context.tokens import TokenCounter
 from dce.workspace.events import Event, GenerationStarted
 from dce.workspace.generating.provider import Delta, Ended, Model, Opened
-from dce.workspace.generating.response import Status
+from dce.workspace.preparing.prepared_prompt import CHAT_TEMPLATE_TOKENS
 from dce.workspace.project import Project
+from dce.workspace.record.responses import Status
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import PROMPT_FILE, Workspace
 from tests.fakes.provider import Clock, ScriptedProvider, Step

@@ -59,7 +59,7 @@ async def with_consent(
 
 async def _show_notice(url: str, *, is_whole: bool) -> None:
     """What the gateway says it does with what it is sent: all of it to somebody who is being asked, else where it stands."""
-    from dce.workspace.outbound.privacy import PATH, fetch_notice  # noqa: PLC0415
+    from dce.workspace.generating.privacy import PATH, fetch_notice  # noqa: PLC0415
 
     notice = await fetch_notice(url)
     if not notice:

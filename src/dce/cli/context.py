@@ -15,8 +15,8 @@ from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
     from dce.workspace.cards import Cards
-    from dce.workspace.generating.generation import Generation
     from dce.workspace.project import Project
+    from dce.workspace.record.generations import Generation
     from dce.workspace.settings import Settings
     from dce.workspace.workspace import Workspace
 

@@ -29,9 +29,9 @@ from dce.wire.errors import DceError
 if TYPE_CHECKING:
     from dce.engine.process import EngineProcess
     from dce.panel.server import PanelServer
-    from dce.workspace.generating.generation import Generation
     from dce.workspace.judging.board import BoardRow
     from dce.workspace.project import Project
+    from dce.workspace.record.generations import Generation
     from dce.workspace.workspace import Workspace
 
 PANEL_PORTS = 20

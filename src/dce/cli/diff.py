@@ -101,8 +101,9 @@ def _diff(
     shown: "Callable[[str], str | None] | None",
 ) -> FileDiff:
     from dce.workspace.accepting.merge import merge3  # noqa: PLC0415
-    from dce.workspace.judging.compare import look, unified_diff  # noqa: PLC0415
+    from dce.workspace.judging.compare import unified_diff  # noqa: PLC0415
     from dce.workspace.judging.hunks import hunks  # noqa: PLC0415
+    from dce.workspace.tree.current import look  # noqa: PLC0415
     from dce.workspace.tree.file_form import bytes_to_write, text_of  # noqa: PLC0415
 
     try:

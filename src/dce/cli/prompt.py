@@ -16,8 +16,8 @@ from dce.cli.tables import columns
 from dce.cli.waiting import waited
 from dce.workspace.context.advice import Cut, FileCost, cuts
 from dce.workspace.context.pictures import TOKENS_EACH
-from dce.workspace.context.prepared_prompt import PreparedPrompt
 from dce.workspace.outbound.secrets import Finding
+from dce.workspace.preparing.prepared_prompt import PreparedPrompt
 
 if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace

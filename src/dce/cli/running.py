@@ -15,10 +15,10 @@ from dce.cli.exits import Exit, exit_of
 from dce.cli.progress import View, open_view
 from dce.wire.errors import DceError
 from dce.workspace.events import Event, SlotProgress
-from dce.workspace.generating.response import Status
+from dce.workspace.record.responses import Status
 
 if TYPE_CHECKING:
-    from dce.workspace.generating.generation import Generation
+    from dce.workspace.record.generations import Generation
     from dce.workspace.workspace import Workspace
 
 STOP_PATIENCE_S = 5.0

@@ -9,8 +9,8 @@ import msgspec
 from dce.cli.context import json_option, open_workspace, paths_from, read_text, workspace_option
 from dce.cli.output import note, say, say_json
 from dce.wire.errors import DceError
-from dce.workspace.context.detail import Detail
-from dce.workspace.judging.compare import touches_secrets
+from dce.workspace.record.selected_files import Detail
+from dce.workspace.tree.secret_names import touches_secrets
 
 if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace

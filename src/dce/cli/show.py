@@ -11,7 +11,7 @@ from dce.cli.progress import rate, seconds, token_text
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
-    from dce.workspace.generating.response import Response
+    from dce.workspace.record.responses import Response
     from dce.workspace.schema.reading import Reading
 
 

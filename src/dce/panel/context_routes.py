@@ -11,9 +11,9 @@ from dce.panel.session import Session
 from dce.wire.errors import DceError
 from dce.workspace.context.detail import reduced
 from dce.workspace.context.sources import changed_in_git, changed_since, containing, git_status, named_in
-from dce.workspace.generating.generation import Generation
 from dce.workspace.outbound.allowlist import allow
 from dce.workspace.outbound.secrets import scan
+from dce.workspace.record.generations import Generation
 from dce.workspace.tree.files import FileEntry, read_text
 from dce.workspace.workspace import Workspace
 

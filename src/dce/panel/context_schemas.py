@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from dce.workspace.context.detail import Detail
 from dce.workspace.context.tokens import Count
 from dce.workspace.outbound.secrets import Finding
+from dce.workspace.record.selected_files import Detail
 
 
 class FilesView(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,9 +12,9 @@ from dce.panel.route import Call, Route
 from dce.panel.schemas import CyclesView, GenerationSummary, ReadingView
 from dce.panel.session import Session
 from dce.workspace.accepting.baseline import Acceptance, acceptances
-from dce.workspace.generating.response import ACTIVE, Response
 from dce.workspace.record.cycles import Cycle
 from dce.workspace.record.history import MAX_HITS, HistoryRow, Hit, VersionRow, match_expression
+from dce.workspace.record.responses import ACTIVE, Response
 
 
 class HistoryView(msgspec.Struct, frozen=True, kw_only=True):

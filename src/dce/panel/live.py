@@ -5,7 +5,7 @@ of it twice. So what the event log was told is kept here too, until the store ha
 """
 
 from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
-from dce.workspace.generating.response import ACTIVE
+from dce.workspace.record.responses import ACTIVE
 
 
 class LiveSlot:

@@ -17,7 +17,7 @@ from dce.panel.route import Route
 from dce.panel.transfer_routes import EXPORT_PATH, IMPORT_PATH
 from dce.wire.errors import ErrorBody
 from dce.workspace.events import Event
-from dce.workspace.record.transfer import ImportReport
+from dce.workspace.transfer import ImportReport
 
 _REF = "#/components/schemas/{name}"
 

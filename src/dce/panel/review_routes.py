@@ -10,8 +10,8 @@ from dce.panel.route import Call, Route
 from dce.wire.errors import DceError
 from dce.workspace.correct import Words, correct, correct_words, take_back
 from dce.workspace.judging.agreement import Agreement, agreement
-from dce.workspace.judging.compare import look
 from dce.workspace.record.records_judging import Judgement, Mark
+from dce.workspace.tree.current import look
 from dce.workspace.tree.file_form import text_of
 from dce.workspace.workspace import Workspace
 

@@ -16,8 +16,8 @@ from dce.panel.tools import Tools
 from dce.wire.errors import DceError, Hop
 from dce.workspace.cards import Cards
 from dce.workspace.events import Event, WorkspaceChanged
-from dce.workspace.generating.generation import Generation
 from dce.workspace.key_vault import KeyVault
+from dce.workspace.record.generations import Generation
 from dce.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from dce.panel.tools import Check, Question
 from dce.wire.errors import DceError
 from dce.workspace.cards import CARD_FIELDS, parsed
 from dce.workspace.events import HopChecked
+from dce.workspace.generating.privacy import fetch_notice
 from dce.workspace.generating.providers import provider_of
-from dce.workspace.outbound.privacy import fetch_notice
 from dce.workspace.schema import SCHEMAS
 from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, keep_key, read_config
 

@@ -17,7 +17,7 @@ from starlette.routing import Route as StarletteRoute
 from dce.panel.answers import answer_error, answer_json
 from dce.panel.session import Session, fault
 from dce.wire.errors import DceError
-from dce.workspace.record.transfer import export_history, import_history
+from dce.workspace.transfer import export_history, import_history
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from dce.panel.live import overlaid
 from dce.panel.route import Call
 from dce.panel.session import Session
 from dce.workspace.accepting.accept import restorable
-from dce.workspace.context.prepared_prompt import PreparedPrompt
 from dce.workspace.events import SlotProgress
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import ACTIVE, Response
 from dce.workspace.judging.board import board
 from dce.workspace.judging.checks import load_checks
 from dce.workspace.judging.compare import changes
+from dce.workspace.preparing.prepared_prompt import PreparedPrompt
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.responses import ACTIVE, Response
 from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 

@@ -6,23 +6,20 @@ the files leaves every file as it was read.
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.response import ACTIVE, Response, Status, Tokens
 from dce.workspace.manual import MAX_PASTED_CHARS
+from dce.workspace.record.responses import ACTIVE, Response, Status, Tokens
 from dce.workspace.schema.reading import Reading
-
-if TYPE_CHECKING:
-    from dce.workspace.workspace import Workspace
+from dce.workspace.workspace import Workspace
 
 CORRECTED = "corrected"
 """The finish_reason of a version that a person wrote: they say that it is whole."""
 
 
-async def correct(workspace: "Workspace", generation_id: int, slot: int, text: str) -> Response:
+async def correct(workspace: Workspace, generation_id: int, slot: int, text: str) -> Response:
     """Keeps `text` as the next version of a response; gives that. Hold the writer lock.
 
     Raises DceError not_found, conflict (it still runs), invalid_input (nothing changed, empty, too long).
@@ -38,7 +35,7 @@ async def correct(workspace: "Workspace", generation_id: int, slot: int, text: s
     return await _keep(workspace, whole, text)
 
 
-async def _keep(workspace: "Workspace", earlier: Response, text: str) -> Response:
+async def _keep(workspace: Workspace, earlier: Response, text: str) -> Response:
     [count] = await workspace.counter.count([text])
     return workspace.store.insert_pasted(
         msgspec.structs.replace(
@@ -64,7 +61,7 @@ MAX_PLACES = 20
 """In how many places of an answer a part's text is looked for; a word that stands in more of them is put right in the raw text."""
 
 
-async def correct_words(workspace: "Workspace", generation_id: int, slot: int, words: Words) -> Response:
+async def correct_words(workspace: Workspace, generation_id: int, slot: int, words: Words) -> Response:
     """Keeps the answer with other words beside the same files, as its next version; gives that. Hold the writer lock.
 
     One that was cut stays cut. Raises DceError as `correct` does, and invalid_input if the answer's form has no place for them.
@@ -97,7 +94,7 @@ async def correct_words(workspace: "Workspace", generation_id: int, slot: int, w
     return await _keep(workspace, earlier, text)
 
 
-async def take_back(workspace: "Workspace", generation_id: int, slot: int) -> Response:
+async def take_back(workspace: Workspace, generation_id: int, slot: int) -> Response:
     """The model's own words again, as the next version: what was put right stays as an earlier one. Hold the writer lock.
 
     Raises DceError not_found, invalid_input (the latest version was not put right by hand).

@@ -4,16 +4,12 @@ What must always hold: the prompt itself is never taken for an answer; what was 
 prompt that a pasted answer belongs to is the one in prompt.md, as it was written.
 """
 
-from typing import TYPE_CHECKING
-
 from dce.wire.errors import DceError
-from dce.workspace.context.prompt import Prompt
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import Response, Status, Tokens
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import Prompt
+from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.settings import MAX_RESPONSES
-
-if TYPE_CHECKING:
-    from dce.workspace.workspace import Workspace
+from dce.workspace.workspace import Workspace
 
 PASTED = "pasted"
 """The finish_reason of a response that came by hand: whoever pasted it said that it is whole."""
@@ -26,7 +22,7 @@ MIN_PART_CHARS = 400
 
 
 async def paste(
-    workspace: "Workspace",
+    workspace: Workspace,
     slot: int,
     text: str,
     generation_id: int | None = None,
@@ -69,7 +65,7 @@ async def paste(
     )
 
 
-async def _begin(workspace: "Workspace", cycle_id: int, prompt: Prompt) -> Generation:
+async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation:
     """A generation without responses, to paste into. The prompt is written and kept as it is for any other."""
     [count] = await workspace.counter.count([prompt.text])
     workspace.write_prompt(prompt)
@@ -92,7 +88,7 @@ async def _begin(workspace: "Workspace", cycle_id: int, prompt: Prompt) -> Gener
     )
 
 
-def _latest_of(workspace: "Workspace", cycle_id: int, prompt: Prompt) -> Generation | None:
+def _latest_of(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation | None:
     """The cycle's latest generation, if the prompt has not changed since it began."""
     latest = workspace.latest_generation(cycle_id)
     return latest if latest is not None and latest.prompt_sha256 == prompt.sha256 else None

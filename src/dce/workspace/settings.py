@@ -9,16 +9,14 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.key_vault import KeyVault, find_keyring
-
-if TYPE_CHECKING:
-    from dce.workspace.project import Project
+from dce.workspace.project import Project
 
 DEFAULT_URL = "http://127.0.0.1:3001"
 MAX_RESPONSES = 20
@@ -78,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return list(shown.items())
 
 
-def load_settings(project: "Project | None", environ: Mapping[str, str], **flags: object) -> Settings:
+def load_settings(project: Project | None, environ: Mapping[str, str], **flags: object) -> Settings:
     """The settings in force. A flag or variable that is None or empty counts as not given. Raises DceError invalid_input.
 
     The model card that the flag `card` or the configuration names lies over the environment: flag > card > environment > file.

@@ -19,8 +19,18 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.accepting import baseline
 from dce.workspace.context.detail import reduced
-from dce.workspace.context.pictures import TOKENS_EACH, Picture, check_size, note_of, picture_of
-from dce.workspace.context.prepared_prompt import (
+from dce.workspace.context.pictures import TOKENS_EACH, check_size, picture_of
+from dce.workspace.context.prompt import HISTORY_LINES, PromptCycle, PromptFile, PromptInput, build, whole_files
+from dce.workspace.context.selection import Selection
+from dce.workspace.context.shown import ShownFiles, shown_paths
+from dce.workspace.context.tokenizer_file import FileTokenizer
+from dce.workspace.context.tokens import Count, TokenCounter
+from dce.workspace.generating.generator import Generator
+from dce.workspace.generating.guarded_provider import GuardedProvider
+from dce.workspace.generating.provider import Model, Provider
+from dce.workspace.generating.providers import provider_of
+from dce.workspace.outbound.sending import Sending
+from dce.workspace.preparing.prepared_prompt import (
     ANY_MODEL,
     PreparedPrompt,
     check_served,
@@ -28,29 +38,14 @@ from dce.workspace.context.prepared_prompt import (
     shared_chars,
     too_long,
 )
-from dce.workspace.context.prompt import (
-    HISTORY_LINES,
-    Prompt,
-    PromptCycle,
-    PromptFile,
-    PromptInput,
-    build,
-    whole_files,
-)
-from dce.workspace.context.selection import Selection
-from dce.workspace.context.shown import ShownFiles, shown_paths
-from dce.workspace.context.summaries import Summaries
-from dce.workspace.context.tokenizer_file import FileTokenizer
-from dce.workspace.context.tokens import Count, TokenCounter
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.generator import Generator
-from dce.workspace.generating.provider import Model, Provider
-from dce.workspace.generating.providers import provider_of
-from dce.workspace.generating.response import Response, Status
-from dce.workspace.outbound.sending import GuardedProvider, Sending
+from dce.workspace.preparing.summaries import Summaries
 from dce.workspace.project import Project
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.cycles import Cycle, Cycles
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.pictures import Picture, note_of
+from dce.workspace.record.prompts import Prompt
+from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.schema import SCHEMAS, read_answer
 from dce.workspace.schema.reading import Reading

@@ -15,7 +15,6 @@ from dce.workspace.accepting.baseline import (
     Acceptance,
     AcceptedFile,
     PlannedWrite,
-    Workspace,
     Write,
     acceptances,
     apply,
@@ -26,11 +25,13 @@ from dce.workspace.accepting.baseline import (
 from dce.workspace.accepting.merge import merge3
 from dce.workspace.accepting.picking import Combined, FilePlan, Sources, combine
 from dce.workspace.accepting.replace import OnStep, no_step
-from dce.workspace.generating.response import ACTIVE, Response
-from dce.workspace.judging.compare import Current, count_lines, is_stale, look, may_write
+from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.hunks import take
+from dce.workspace.judging.opened import Workspace
 from dce.workspace.project import Project
+from dce.workspace.record.responses import ACTIVE, Response
 from dce.workspace.schema.reading import FileBlock
+from dce.workspace.tree.current import Current, is_stale, look, may_write
 from dce.workspace.tree.file_form import bytes_to_write, text_of, unwritable
 
 __all__ = [

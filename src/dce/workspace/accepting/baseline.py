@@ -11,9 +11,8 @@ branches stay as they are.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Literal, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -29,43 +28,15 @@ from dce.workspace.accepting.replace import (
     sync_folder,
     temporary_of,
 )
-from dce.workspace.generating.response import Response
-from dce.workspace.judging.compare import Current, count_lines
-from dce.workspace.project import Project
+from dce.workspace.judging.compare import count_lines
+from dce.workspace.judging.opened import Workspace
 from dce.workspace.record.records_judging import AcceptanceRow, State
+from dce.workspace.record.responses import Response
 from dce.workspace.record.store import Store
-from dce.workspace.schema.reading import Reading
+from dce.workspace.tree.current import Current
 from dce.workspace.tree.file_form import text_of
 
 LOCK_FILE = "accept.lock"
-
-
-class Workspace(Protocol):
-    """What judging and accepting need of a workspace."""
-
-    @property
-    def project(self) -> Project:
-        """The folder."""
-
-    @property
-    def store(self) -> Store:
-        """Its memory."""
-
-    @property
-    def clock(self) -> Callable[[], float]:
-        """Seconds since the epoch."""
-
-    def responses(self, generation_id: int) -> Sequence[Response]:
-        """The latest version of each slot."""
-
-    def reading(self, generation_id: int, slot: int) -> Reading:
-        """The latest version of a response, taken apart."""
-
-    def shown(self, generation_id: int) -> Callable[[str], str | None]:
-        """The files as a generation's prompt showed them whole: path → text, None for those it did not show."""
-
-    def writer_lock(self, verb: str = ...) -> AbstractContextManager[object]:
-        """Keeps other processes from changing the workspace. Raises DceError workspace_locked, naming their verb."""
 
 
 class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.accepting.merge import Conflict, Merge, Side, conflicts_of, merge3, resolved
-from dce.workspace.judging.compare import Current
 from dce.workspace.judging.hunks import Hunk, hunks, take
+from dce.workspace.tree.current import Current
 from dce.workspace.tree.file_form import bytes_to_write, text_of
 
 

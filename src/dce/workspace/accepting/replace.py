@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.judging.compare import Current, look
 from dce.workspace.project import Project
+from dce.workspace.tree.current import Current, look
 
 OnStep = Callable[[str], None]
 """Told what was just done ("planned", "staged PATH", "written PATH", …), for progress; what it raises stops the work."""

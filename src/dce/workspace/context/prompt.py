@@ -17,10 +17,11 @@ from typing import Literal
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.record.prompts import ManifestEntry, Prompt, Section
 from dce.workspace.schema import SCHEMAS
 from dce.workspace.schema.reading import PromptFile, excerpt_block, file_block
 
-__all__ = ("ManifestEntry", "Prompt", "PromptCycle", "PromptFile", "PromptInput", "Section", "build", "whole_files")
+__all__ = ("PromptCycle", "PromptFile", "PromptInput", "build", "whole_files")
 
 HISTORY_FULL_CYCLES = 5
 """How many cycles before the current one are given whole, unless the settings say otherwise. Older ones shrink to a line: a history that only grows crowds the code out."""
@@ -88,36 +89,6 @@ class PromptInput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def __repr__(self) -> str:
         return f"PromptInput(cycle {self.cycle.id}, {len(self.files)} files)"
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A section's place in the text, in characters. `name` is M1…M7."""
-
-    name: str
-    start: int
-    end: int
-
-
-class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A file in the prompt. `sha256` is of its bytes on disk, `size` the bytes of the text as shown."""
-
-    path: str
-    sha256: str
-    size: int
-
-
-class Prompt(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished prompt. `sha256` is of the text as UTF-8."""
-
-    text: str
-    sha256: str
-    nonce: str
-    schema: str
-    sections: tuple[Section, ...]
-    manifest: tuple[ManifestEntry, ...]
-
-    def __repr__(self) -> str:
-        return f"Prompt({len(self.text)} characters, {self.sha256[:12]})"
 
 
 def build(inputs: PromptInput) -> Prompt:

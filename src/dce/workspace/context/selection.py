@@ -17,11 +17,11 @@ import msgspec
 import tomli_w
 
 from dce.wire.errors import DceError
-from dce.workspace.context.detail import Detail
-from dce.workspace.judging.compare import touches_secrets
 from dce.workspace.project import Project
+from dce.workspace.record.selected_files import Detail, SetFile
 from dce.workspace.tree.extract import format_of
 from dce.workspace.tree.files import FileEntry, list_files, read_text
+from dce.workspace.tree.secret_names import touches_secrets
 
 META_KEY = "selection"
 """Where in the store's meta table the current selection is, as a JSON list."""
@@ -57,14 +57,6 @@ class SetDifference(msgspec.Struct, frozen=True, kw_only=True):
     only_second: tuple[str, ...]
     both: tuple[str, ...]
     shown_differently: tuple[str, ...] = ()
-
-
-class SetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of a named set that is not shown whole: how much of it, or which pages."""
-
-    path: str
-    show: Detail = "full"
-    pages: str = ""
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ The copy is taken from the stored prompt itself, so it is exactly what the model
 import re
 from collections.abc import Iterator
 
-from dce.workspace.context.prompt import Prompt
+from dce.workspace.record.prompts import Prompt
 
 
 def shown_paths(prompt: Prompt) -> set[str]:

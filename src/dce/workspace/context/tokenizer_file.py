@@ -114,7 +114,7 @@ class FileTokenizer:
         self._name = f"file:{hashlib.sha256(content).hexdigest()[:16]}"
 
     def _fetched(self) -> bytes:
-        from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+        from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
         kept = self._folder / f"{hashlib.sha256(self._source.encode()).hexdigest()[:16]}.json"
         if kept.exists():

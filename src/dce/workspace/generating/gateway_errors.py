@@ -13,7 +13,7 @@ _PROXY_DOWN = frozenset({502, 503, 504})
 
 def error_of_transport(error: Exception, url: str) -> DceError:
     """Why there was no answer."""
-    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         return DceError("gateway_unreachable", f"{url} does not answer: no connection in time")

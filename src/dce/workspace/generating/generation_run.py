@@ -13,6 +13,7 @@ from contextlib import aclosing
 
 from dce.wire.errors import DceError, ErrorBody
 from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
+from dce.workspace.generating.live_response import Cursor, LiveResponse, status_of_finish
 from dce.workspace.generating.provider import (
     CountUpdate,
     Delta,
@@ -22,7 +23,7 @@ from dce.workspace.generating.provider import (
     Provider,
     ProviderEvent,
 )
-from dce.workspace.generating.response import Cursor, LiveResponse, Response, Status, status_of_finish
+from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import Store
 
 TELL_EVERY_S = 0.1

@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prompt import Prompt
-from dce.workspace.context.tokens import ESTIMATOR, estimate
 from dce.workspace.events import Event, GenerationStarted
 from dce.workspace.generating.continuing import ContinuingProvider, continuable
-from dce.workspace.generating.generation import Generation
 from dce.workspace.generating.generation_run import GenerationRun, Sleep
+from dce.workspace.generating.live_response import LiveResponse
 from dce.workspace.generating.provider import GenerationRequest, Provider
-from dce.workspace.generating.response import LiveResponse, Response, Status
 from dce.workspace.generating.sampling import slot_seed, slot_temperature
+from dce.workspace.record.estimate import ESTIMATOR, estimate
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.records_generations import StreamTarget
+from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import Store
 
 

@@ -52,7 +52,7 @@ class HttpLink:
 
     def client(self) -> "httpx.AsyncClient":
         """A client for one call."""
-        from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+        from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
         parts = urlsplit(self.url)
         is_here = (parts.hostname or "") in _LOOPBACK
@@ -76,7 +76,7 @@ class HttpLink:
         self, client: "httpx.AsyncClient", method: str, path: str, content: bytes, kind: str
     ) -> "AsyncIterator[httpx.Response]":
         """An open answer of success and of the media type `kind` ("" any). Raises DceError for anything else."""
-        from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+        from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
         headers = {"accept": kind or "*/*", "content-type": JSON, "accept-encoding": "identity"}
         try:
@@ -94,7 +94,7 @@ class HttpLink:
 
     async def json(self, client: "httpx.AsyncClient", method: str, path: str, content: bytes) -> dict[str, Any]:
         """A JSON object; another value is an empty one. Raises DceError."""
-        from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+        from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
         async with self.answer(client, method, path, content, JSON) as answer:
             try:
@@ -108,7 +108,7 @@ class HttpLink:
 
 async def _beginning(answer: "httpx.Response") -> bytes:
     """The first `MAX_ERROR_BYTES` of an answer, or what came of them."""
-    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
     found = bytearray()
     try:

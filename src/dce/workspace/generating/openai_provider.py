@@ -16,7 +16,6 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 from dce.wire.urls import base_of
-from dce.workspace.generating.continuing import conversation
 from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.openai_errors import as_backend, error_of_server
 from dce.workspace.generating.provider import model_of
@@ -28,6 +27,7 @@ from dce.workspace.generating.provider_events import (
     Model,
     Opened,
     ProviderEvent,
+    conversation,
 )
 from dce.workspace.generating.stream_reader import StreamReader
 
@@ -243,7 +243,7 @@ async def _close(tasks: Iterable[asyncio.Task[None]], events: asyncio.Queue[Prov
 
 
 async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> list[ProviderEvent]:
-    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
     try:
         return reader.feed(await anext(pieces))

@@ -15,7 +15,6 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
-from dce.workspace.generating.continuing import conversation
 from dce.workspace.generating.gateway_errors import error_of_answer
 from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.provider_events import (
@@ -27,6 +26,7 @@ from dce.workspace.generating.provider_events import (
     Opened,
     ProviderEvent,
     Queued,
+    conversation,
 )
 from dce.workspace.generating.stream_reader import StreamReader, interrupted
 
@@ -220,7 +220,7 @@ def _body(request: GenerationRequest) -> dict[str, Any]:
 
 async def _events(reader: StreamReader, answer: "httpx.Response") -> AsyncGenerator[ProviderEvent, None]:
     """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
-    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
     pieces = answer.aiter_bytes()
     while not reader.is_done:

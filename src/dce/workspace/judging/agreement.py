@@ -11,10 +11,11 @@ from itertools import combinations
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.accepting.baseline import Workspace
-from dce.workspace.judging.compare import Change, changes, look, normalised
+from dce.workspace.judging.compare import Change, changes, normalised
 from dce.workspace.judging.hunks import hunks
+from dce.workspace.judging.opened import Workspace
 from dce.workspace.schema.reading import Reading
+from dce.workspace.tree.current import look
 from dce.workspace.tree.file_form import text_of
 
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.accepting.baseline import Workspace
-from dce.workspace.context.prompt import ManifestEntry
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.generating.response import TERMINAL, Response, Status, Tokens
 from dce.workspace.judging.checks import CONCURRENCY, CheckReport, load_checks, run_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
+from dce.workspace.judging.opened import Workspace
 from dce.workspace.project import Project
+from dce.workspace.record.prompts import ManifestEntry
+from dce.workspace.record.responses import TERMINAL, Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
 
 FLAGS = (

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dce.wire.errors import DceError
-from dce.workspace.judging.compare import look
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
+from dce.workspace.tree.current import look
 from dce.workspace.tree.file_form import bytes_to_write
 from dce.workspace.tree.files import list_files
 

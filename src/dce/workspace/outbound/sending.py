@@ -1,26 +1,23 @@
 """What may leave this machine: nothing to a host that was not agreed to, and no secret that was not looked at.
 
-Every request with text in it passes here (`GuardedProvider`), whichever UI or verb it comes from. A host is agreed to once a workspace,
-in view of what would be sent. A gateway on this machine needs neither: there nothing leaves it, as far as we can know.
+Every request with text in it is checked here first (`generating/guarded_provider.py` does so), whichever UI or verb sent it. The curator
+agrees to a host once per workspace, after seeing what would be sent. A gateway on this machine needs no agreement: prompts stay here.
 """
 
-import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import PromptInput
-from dce.workspace.generating.provider import GenerationRequest, Model, Provider, ProviderEvent
-from dce.workspace.judging.compare import touches_secrets
 from dce.workspace.outbound.allowlist import AllowList
 from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
 from dce.workspace.outbound.placeholders import MetaStore, Placeholders
 from dce.workspace.outbound.secrets import Finding, fingerprint, is_config, scan
 from dce.workspace.project import Project
+from dce.workspace.tree.secret_names import touches_secrets
 
 CONSENT_KEY = "consent:"
 CLEARED_KEY = "cleared:"
@@ -195,40 +192,6 @@ class Sending:
 
 SECRET_FILE = "secret-file"  # noqa: S105 - a rule's name
 """The rule of a file whose name says that it is for keys or passwords."""
-
-
-class GuardedProvider:
-    """A provider that asks `Sending` before any prompt goes out, however the request came about."""
-
-    def __init__(self, provider: Provider, sending: Sending) -> None:
-        self._provider = provider
-        self._sending = sending
-
-    @property
-    def name(self) -> str:
-        """The provider's."""
-        return self._provider.name
-
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
-        """See `Provider.stream`. Raises secrets_found and consent_needed before anything is sent."""
-        await asyncio.to_thread(self._sending.check, request.prompt)
-        async with aclosing(self._provider.stream(request)) as events:
-            async for event in events:
-                yield event
-
-    async def stop(self, stream_id: str, index: int | None) -> None:
-        """See `Provider.stop`."""
-        await self._provider.stop(stream_id, index)
-
-    async def models(self) -> list[Model]:
-        """See `Provider.models`."""
-        return await self._provider.models()
-
-    async def count(self, texts: Sequence[str]) -> list[int]:
-        """See `Provider.count`. Raises as `stream` if one of the texts may not be sent."""
-        for text in texts:
-            await asyncio.to_thread(self._sending.check, text)
-        return await self._provider.count(texts)
 
 
 def _texts(inputs: PromptInput) -> Mapping[str, str]:

@@ -11,20 +11,17 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.context.pictures import Picture, note_of
-from dce.workspace.context.prompt import Prompt
-from dce.workspace.context.selection import SetFile
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import Response
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.pictures import Picture, note_of
+from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.records_judging import MAX_NOTE_CHARS, MAX_RATING, Judgement
-
-if TYPE_CHECKING:
-    from dce.workspace.record.store import Store
+from dce.workspace.record.responses import Response
+from dce.workspace.record.selected_files import SetFile
 
 FORMAT = "dce-history"
 VERSION = 2
@@ -139,48 +136,6 @@ Body = PromptRecord | CycleRecord | GenerationRecord | ResponseRecord | ChecksRe
 Record = Header | Body | End
 
 _DECODER = msgspec.json.Decoder(Record)
-
-
-def records_of(store: "Store", header: Header, only: Iterable[int] | None = None) -> Iterator[Record]:
-    """The whole record of a store (or of some cycles), a text at a time. Raises DceError not_found for an unknown cycle."""
-    cycles = store.list_cycles() if only is None else [store.get_cycle(cycle_id) for cycle_id in sorted(set(only))]
-    count = 1
-    yield header
-    for record in _body(store, [cycle.id for cycle in cycles]):
-        count += 1
-        yield record
-    yield End(records=count)
-
-
-def _body(store: "Store", cycle_ids: list[int]) -> Iterator[Record]:
-    generations = [generation for cycle_id in cycle_ids for generation in store.generations(cycle_id)]
-    for sha256 in dict.fromkeys(generation.prompt_sha256 for generation in generations):
-        yield PromptRecord(
-            prompt=store.get_prompt(sha256), grammar=store.get_grammar(sha256), pictures=store.pictures(sha256)
-        )
-    for cycle_id in cycle_ids:
-        cycle = store.get_cycle(cycle_id)
-        yield CycleRecord(
-            id=cycle.id,
-            title=cycle.title,
-            context=cycle.context,
-            ephemeral=cycle.ephemeral,
-            chosen_generation=cycle.chosen_generation,
-            chosen_slot=cycle.chosen_slot,
-            card=cycle.card,
-            created_at=cycle.created_at,
-            updated_at=cycle.updated_at,
-            extra=store.origin_extra(cycle.id),
-        )
-    for generation in generations:
-        yield GenerationRecord(generation=generation)
-        for slot in store.slots(generation.id):
-            for response in store.versions(generation.id, slot):
-                yield ResponseRecord(response=response)
-        for slot, version, report in store.raw_check_reports(generation.id):
-            yield ChecksRecord(generation=generation.id, slot=slot, version=version, report=msgspec.Raw(report))
-        for judgement in store.all_judgements(generation.id):
-            yield JudgementRecord(judgement=judgement)
 
 
 def write_bundle(path: Path, records: Iterable[Record]) -> int:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.response import Status
+from dce.workspace.record.responses import Status
 
 MAX_HITS = 100
 """Most places a search gives: more than anyone reads, few enough that each can show its surroundings."""

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.response import ACTIVE, Response, Status
 from dce.workspace.record.archive import (
     Checker,
     ChecksRecord,
@@ -21,10 +20,11 @@ from dce.workspace.record.archive import (
     Record,
     ResponseRecord,
 )
-from dce.workspace.record.records_cycles import CycleRecords
+from dce.workspace.record.cycles import CycleRecords
 from dce.workspace.record.records_generations import GenerationRecords
 from dce.workspace.record.records_judging import Judgement
 from dce.workspace.record.records_pictures import PictureRecords
+from dce.workspace.record.responses import ACTIVE, Response, Status
 
 SCOPE_TITLE = "Project scope (imported)"
 

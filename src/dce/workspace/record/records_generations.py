@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from dce.wire.errors import DceError, ErrorBody
-from dce.workspace.context.prompt import ManifestEntry, Prompt, Section
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import ACTIVE, News, Response, Status, Tokens
 from dce.workspace.record.database import Database
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import ManifestEntry, Prompt, Section
+from dce.workspace.record.responses import ACTIVE, News, Response, Status, Tokens
 
 _GENERATION = (
     "id, cycle, prompt_sha256, model, n, schema, nonce, max_tokens, temperature, temperature_spread, seed,"

@@ -1,9 +1,9 @@
 """The rows of looking through the record. The index follows the texts by triggers (`migrations.py`)."""
 # ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
-from dce.workspace.generating.response import Status
 from dce.workspace.record.database import Database
 from dce.workspace.record.history import HistoryRow, Hit, VersionRow
+from dce.workspace.record.responses import Status
 
 _EXCERPT_TOKENS = 24
 """Words of an excerpt: two lines of a terminal."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dce.workspace.context.pictures import Picture
+from dce.workspace.record.pictures import Picture
 from dce.workspace.record.records_judging import JudgingRecords
 
 _KEY = "pictures:"

@@ -8,8 +8,8 @@ import codecs
 import difflib
 from typing import NamedTuple
 
-from dce.workspace.schema.edits import split_lines
 from dce.workspace.tree.encodings import UTF8, decode
+from dce.workspace.tree.lines import split_lines
 
 _MARKS = (
     (codecs.BOM_UTF8, UTF8),

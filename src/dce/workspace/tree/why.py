@@ -4,11 +4,11 @@ import re
 from pathlib import PurePosixPath
 
 from dce.wire.errors import DceError
-from dce.workspace.judging.compare import touches_secrets
 from dce.workspace.project import Project
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.files import list_files, read_text
 from dce.workspace.tree.git import git_output
+from dce.workspace.tree.secret_names import touches_secrets
 
 _RULE = re.compile(r"(?P<place>[^\n]*?:\d+):(?P<pattern>[^\t\n]+)\t")
 """git's "file:line:pattern<tab>path"."""

@@ -5,14 +5,11 @@ changes, so its key names the version and the revision of the readers.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from dce.workspace.generating.response import TERMINAL
+from dce.workspace.record.cycles import Cycle
+from dce.workspace.record.responses import TERMINAL
+from dce.workspace.record.store import Store
 from dce.workspace.schema.reading import Reading
-
-if TYPE_CHECKING:
-    from dce.workspace.record.cycles import Cycle
-    from dce.workspace.record.store import Store
 
 READERS_REVISION = 1
 """Raise it when a reader reads a summary or plan out of an answer in another way: then all are read anew."""
@@ -21,11 +18,11 @@ READERS_REVISION = 1
 class Summaries:
     """The summaries of a workspace's chosen responses. `read` takes a version of a response apart (generation, slot, version)."""
 
-    def __init__(self, store: "Store", read: Callable[[int, int, int], Reading]) -> None:
+    def __init__(self, store: Store, read: Callable[[int, int, int], Reading]) -> None:
         self._store = store
         self._read = read
 
-    def of(self, cycles: Sequence["Cycle"]) -> dict[int, str]:
+    def of(self, cycles: Sequence[Cycle]) -> dict[int, str]:
         """Summary and plan of the response that each cycle chose, by cycle; "" where none was chosen."""
         kept, fresh = self._store.meta_under(_PREFIX), dict[str, str]()
         versions = self._store.chosen_versions()

@@ -11,21 +11,20 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.context.selection import Selection, SetFile
+from dce.workspace.context.selection import Selection
 from dce.workspace.project import Project
-from dce.workspace.record.archive import Checker, Header, Record, header_of, read_bundle, records_of, write_bundle
+from dce.workspace.record.archive import Checker, Header, Record, header_of, read_bundle, write_bundle
+from dce.workspace.record.export import records_of
 from dce.workspace.record.migrations import APPLICATION_ID
 from dce.workspace.record.original_history import read_database, read_json
+from dce.workspace.record.selected_files import SetFile
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.tree.extract import format_of
-
-if TYPE_CHECKING:
-    from dce.workspace.workspace import Workspace
+from dce.workspace.workspace import Workspace
 
 _SQLITE = b"SQLite format 3\x00"
 _BUNDLE = b'{"type":"header"'
@@ -52,14 +51,14 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     backup: str
 
 
-def export_history(workspace: "Workspace", path: Path, only: Iterable[int] | None = None) -> int:
+def export_history(workspace: Workspace, path: Path, only: Iterable[int] | None = None) -> int:
     """Writes the bundle of all cycles (or of some) to `path`; gives its lines. Raises DceError not_found, invalid_input."""
     selection = workspace.selection
     header = header_of(selection.as_shown(), selection.sets_as_shown(), workspace.clock())
     return write_bundle(path, records_of(workspace.store, header, only))
 
 
-def import_history(workspace: "Workspace", path: Path, *, again: bool = False) -> ImportReport:
+def import_history(workspace: Workspace, path: Path, *, again: bool = False) -> ImportReport:
     """Adds the history in `path` (a bundle, a DCE store, the original's JSON or database) to this one's.
 
     Nothing that is here is changed, but for a project scope and a selection that were empty. Raises DceError invalid_input (no
@@ -92,7 +91,7 @@ def import_history(workspace: "Workspace", path: Path, *, again: bool = False) -
     )
 
 
-def _select(workspace: "Workspace", files: Iterable[SetFile]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _select(workspace: Workspace, files: Iterable[SetFile]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Selects what the bundle had selected, as it was shown, where nothing is selected yet: selected and missing ones."""
     if workspace.selection.paths():
         return (), ()
@@ -124,7 +123,7 @@ def _add(selection: Selection, paths: Sequence[str]) -> set[str]:
     return set()
 
 
-def _keep_sets(workspace: "Workspace", sets: Mapping[str, tuple[SetFile, ...]]) -> tuple[str, ...]:
+def _keep_sets(workspace: Workspace, sets: Mapping[str, tuple[SetFile, ...]]) -> tuple[str, ...]:
     """Keeps the named selections whose names are free here; gives their names."""
     fresh = tuple(name for name in sets if name not in workspace.selection.sets())
     for name in fresh:

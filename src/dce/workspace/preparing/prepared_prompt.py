@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.context.pictures import Picture
-from dce.workspace.context.prompt import Prompt
 from dce.workspace.context.tokens import Count
 from dce.workspace.outbound.secrets import Finding
+from dce.workspace.record.pictures import Picture
+from dce.workspace.record.prompts import Prompt
 from dce.workspace.schema.reading import PromptFile
 from dce.workspace.tree.extract import problem_in
 

@@ -21,7 +21,7 @@ MAX_BYTES = 16_000
 
 async def fetch_notice(url: str, transport: "httpx.AsyncBaseTransport | None" = None) -> str:
     """The notice of the gateway at `url` as plain text; "" if there is none or it cannot be had. Sends no key and nothing else."""
-    from dce.workspace.generating.light_httpx import httpx  # noqa: PLC0415 - see there
+    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
 
     link = HttpLink(base_url(url), None, error_of_answer, TIMEOUT_S, transport)
     found = bytearray()
