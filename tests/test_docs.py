@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "frontend" / "README.md"]
@@ -80,3 +81,17 @@ def test_modules_named_in_the_architecture_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     for name in set(re.findall(r"`((?:wire|gateway|workspace|panel|engine|doctor|cli)/[\w/]+\.py)`", text)):
         assert (ROOT / "src" / "dce" / name).is_file(), name
+
+
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml")), ids=lambda form: form.name
+)
+def test_issue_forms_are_what_the_code_host_takes(form: Path) -> None:
+    """An issue form has a name, a description and fields whose ids differ; each field to fill in has a label."""
+    read = yaml.safe_load(form.read_text("utf-8"))
+    assert read["name"]
+    assert read["description"]
+    fields = [field for field in read["body"] if field["type"] != "markdown"]
+    assert all(field["type"] in {"input", "textarea", "dropdown", "checkboxes"} for field in fields)
+    assert all(field["attributes"]["label"] for field in fields)
+    assert len({field["id"] for field in fields}) == len(fields)
