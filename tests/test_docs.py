@@ -70,6 +70,9 @@ def test_the_readme_leads_to_every_page_for_newcomers() -> None:
         "SECURITY.md",
         "CHANGELOG.md",
         "docs/README.md",
+        "docs/guide/README.md",
+        "docs/reference/README.md",
+        "docs/adr/README.md",
         "docs/reference/stability.md",
         "frontend/README.md",
     ):
