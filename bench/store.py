@@ -51,9 +51,9 @@ def table(result: dict[str, Any]) -> str:
     """The medians, and the slowest round."""
     lines = [
         f"{result['cycles']} cycles × {result['responses_per_cycle']} responses of {result['response_bytes']:,} bytes"
-        f" ({result['store_bytes'] / 1e6:,.0f} MB of store with its index). {result['machine']}, {result['when']}.",
+        f" ({result['store_bytes'] / 1e6:,.0f} MB on disk, index included). {result['machine']}, {result['when']}.",
         "",
-        "| what | median ms | slowest ms | wanted ms |",
+        "| operation | median ms | slowest ms | target ms |",
         "|---|---|---|---|",
     ]
     wanted = {"open": "< 200", "navigate to a cycle": "< 50", "next prompt": "< 200"}

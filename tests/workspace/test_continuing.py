@@ -145,6 +145,16 @@ def test_what_was_there_outlives_a_death_at_once(tmp_path: Path) -> None:
     store.close()
 
 
+def test_the_next_step_for_what_cannot_be_continued_has_a_larger_limit(tmp_path: Path) -> None:
+    """Regenerating keeps the limit, so whoever ran into it while the model was thinking is told of the verb that takes another."""
+    store = a_store(tmp_path)
+    generator, _ = _cut(store, text="")
+    with pytest.raises(DceError) as caught:
+        asyncio.run(generator.go_on(store.get_generation(1), 2, lambda _: None))
+    assert "`dce generate --max-tokens T`" in caught.value.hint
+    store.close()
+
+
 def test_a_failed_request_keeps_what_was_there(tmp_path: Path) -> None:
     """A server that refuses leaves a version with the error and the earlier text; so does one that begins anew."""
     store = a_store(tmp_path)

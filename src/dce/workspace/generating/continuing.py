@@ -31,6 +31,12 @@ MIN_ECHO_CHARS = 40
 MAX_PREAMBLE_LINES = 6
 """Lines of courtesy or a fence before the repeated line."""
 
+BEGIN_AGAIN = (
+    "Regenerate it: `dce regenerate`. That uses the same limit; if it is too small, start a new generation with a larger one: "
+    "`dce generate --max-tokens T`."
+)
+"""What to do about a response that cannot be continued: a regenerated one keeps its generation's `max_tokens`."""
+
 
 def continuable(store: Store, generation_id: int, slot: int) -> Response:
     """The latest version of a slot, if there is something to go on with. Raises DceError not_found, conflict or invalid_input."""
@@ -44,8 +50,7 @@ def continuable(store: Store, generation_id: int, slot: int) -> Response:
         raise DceError("conflict", f"{what} is still {earlier.status}")
     if not earlier.text.strip():
         why = "ended while it was thinking" if earlier.thinking else "has no text"
-        hint = "Regenerate it, with a larger max_tokens: `dce regenerate`."
-        raise DceError("invalid_input", f"{what} {why}: there is nothing to go on from", hint=hint)
+        raise DceError("invalid_input", f"{what} {why}: there is nothing to continue from", hint=BEGIN_AGAIN)
     return earlier
 
 
@@ -178,6 +183,6 @@ def _started_over() -> DceError:
     return DceError(
         "backend_error",
         "the model began its answer anew instead of going on with it",
-        hint="Regenerate it, with a larger max_tokens: `dce regenerate`.",
+        hint=BEGIN_AGAIN,
         hop=Hop.MODEL,
     )

@@ -51,8 +51,8 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
 class FileText(msgspec.Struct, frozen=True, kw_only=True):
     """A file's text without a byte-order mark; `sha256` and `size` are of the bytes on disk, mark included.
 
-    Text in another `encoding` than UTF-8 (that of a document is its format) can be shown to a model; accepting never writes over
-    such a file.
+    Text in another `encoding` than UTF-8 is shown to a model as Unicode, and an accepted answer is written back in that encoding. A
+    document's `encoding` is its format; accepting never writes over one.
     """
 
     path: str
