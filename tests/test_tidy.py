@@ -35,7 +35,7 @@ ORDERS = {
         *("endpoints", "admin", "app", "check", "server"),
     ),
     "workspace": (
-        *("project", "toml_edit", "key_vault", "settings", "cards", "writer_lock", "light_httpx"),
+        *("project", "toml_edit", "key_vault", "settings", "cards", "writer_lock", "http"),
         *(
             "tree",
             "record",

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 from dce.panel.app import create_app
@@ -214,11 +214,11 @@ ORIGIN = f"http://127.0.0.1:{PORT}"
 class Window:
     """A browser window without a browser: it has the cookie and says where its requests come from."""
 
-    def __init__(self, panel: PanelRuntime, client: httpx.AsyncClient) -> None:
+    def __init__(self, panel: PanelRuntime, client: httpx2.AsyncClient) -> None:
         self.panel = panel
         self.client = client
 
-    async def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+    async def ask(self, method: str, path: str, body: object = None) -> httpx2.Response:
         """One request; `body` becomes JSON."""
         return await self.client.request(method, path, json=body, headers={"origin": ORIGIN})
 
@@ -254,7 +254,7 @@ class Window:
             yield frames
 
     @staticmethod
-    def _json(answer: httpx.Response) -> Any:
+    def _json(answer: httpx2.Response) -> Any:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -266,7 +266,7 @@ async def window_of(workspace: Workspace, static: Path | None = None) -> AsyncIt
     app = create_app(panel, access, PORT, static or workspace.project.root / "no-build")
     panel.start()
     try:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client:
             assert (await client.get("/", params={"token": access.mint()})).status_code == 303
             yield Window(panel, client)
     finally:

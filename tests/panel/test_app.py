@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from dce.panel.app import RAW_ROUTES, ROUTES, create_app
@@ -41,7 +41,7 @@ def test_every_route_is_closed_without_a_session(tmp_path: Path) -> None:
     async def go() -> None:
         with make_workspace(tmp_path / "words") as workspace:
             app = create_app(PanelRuntime(workspace), Access(), PORT, tmp_path)
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client:
+            async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client:
                 rows = [(route.method, concrete(route.path), route.is_public) for route in ROUTES]
                 rows += [(route.method, route.path, False) for route in RAW_ROUTES]
                 for method, path, is_public in rows:

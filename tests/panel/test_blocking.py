@@ -3,18 +3,18 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-import msgspec
+import httpx2
 import pytest
 
+import dce.doctor.tree as doctor
 from dce.panel.app import RAW_ROUTES, ROUTES
 from dce.panel.server import PanelServer
-from dce.panel.tools import DoctorTarget, Tools
+from dce.panel.tools import Check, Diagnosis, DoctorTarget, Tools
 from dce.workspace.cards import Cards
 from dce.workspace.key_vault import KeyVault
 from dce.workspace.schema.reading import file_block
@@ -27,24 +27,15 @@ SLOT = GENERATION + "/slots/{slot:int}"
 CYCLE = "/api/cycles/{cycle:int}"
 
 
-class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing is wrong."""
-
-    ok: bool = True
-    failing_hop: str | None = None
-    code: str | None = None
-    checks: tuple[Any, ...] = ()
-
-
-async def examine(_target: DoctorTarget, _on_check: Any) -> Diagnosis:
-    """A doctor that only says that all is well."""
-    return Diagnosis()
+async def examine(target: DoctorTarget, on_check: Callable[[Check], None]) -> Diagnosis:
+    """The real doctor, as `dce panel` passes it in."""
+    return await doctor.examine(doctor.Question(url=target.url, key=target.key, model=target.model), {}, on_check)
 
 
 class Caller:
     """Calls routes by their row and remembers which; an answer must be a success or a refusal that was expected."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx2.Client) -> None:
         self.client = client
         self.called: set[tuple[str, str]] = set()
 
@@ -79,7 +70,7 @@ def caller(folder: Path, provider: AnsweringProvider) -> Iterator[tuple[Caller, 
         (folder / "static" / "assets" / "index-1.js").write_text("0", encoding="utf-8")
         with blocking_forbidden(), PanelServer(workspace, port=0, static=folder / "static", tools=tools) as server:
             headers = {"origin": server.address}
-            with httpx.Client(base_url=server.address, headers=headers, timeout=60, follow_redirects=True) as client:
+            with httpx2.Client(base_url=server.address, headers=headers, timeout=60, follow_redirects=True) as client:
                 assert client.get(server.url).text == "<p>DCE"
                 assert client.get("/assets/index-1.js").text == "0"
                 yield Caller(client), workspace
@@ -96,7 +87,8 @@ def look_around(call: Caller) -> None:
         call("GET", CYCLE + row)
     call("POST", "/api/files/find", json={"source": "content", "text": "initials"})
     call("POST", "/api/models", json={"url": "http://127.0.0.1:9", "provider": "openai"}, refused="backend_unreachable")
-    call("POST", "/api/doctor", json={"url": "http://127.0.0.1:9"})
+    for url in ("http://127.0.0.1:9", "https://127.0.0.1:9"):
+        call("POST", "/api/doctor", json={"url": url})
     with call.client.stream("GET", "/api/events") as stream:
         next(stream.iter_bytes())
     call.called.add(("GET", "/api/events"))

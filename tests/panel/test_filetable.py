@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from dce.panel.file_state import FilesView
 from dce.panel.filetable import FileTable
 from dce.panel.limits import MAX_COUNTED_FILES
-from dce.workspace.context.tokens import TokenCounter
+from dce.workspace.context.tokens import Count, TokenCounter
 from dce.workspace.project import Project
 from dce.workspace.tree.watch import changes
 from dce.workspace.workspace import Workspace
@@ -116,6 +116,61 @@ def test_a_file_that_cannot_be_read_is_no_failure(tmp_path: Path) -> None:
             assert all(count is not None for path, count in counts_of(view).items() if path not in view.excluded)
 
         play(workspace, scene)
+
+
+class _SlowCounter:
+    """Counts words when it is let; `asked` is set when a count waits."""
+
+    def __init__(self) -> None:
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+
+    async def count(self, texts: Sequence[str]) -> list[Count]:
+        """The words of the texts as they were when it was asked."""
+        self.asked.set()
+        await self.let.wait()
+        return [Count(tokens=len(text.split()), exact=True) for text in texts]
+
+
+def test_a_count_does_not_overwrite_a_newer_files(tmp_path: Path) -> None:
+    """A file written while its old text was being counted keeps no count of the old text: it is counted again."""
+    with make_workspace(tmp_path / "words") as workspace:
+        path = workspace.project.root / "a.txt"
+        path.write_text("one two three", encoding="utf-8")
+        workspace.selection.replace(["a.txt"])  # counted before anything else
+
+        async def go() -> None:
+            counter = _SlowCounter()
+            news: asyncio.Queue[str] = asyncio.Queue()
+            table = FileTable(workspace.project, lambda: counter, workspace.selection)  # type: ignore[arg-type, return-value]
+            table.start(news.put_nowait)
+            try:
+                await counter.asked.wait()
+                path.write_text("one", encoding="utf-8")
+                await until(table, news, lambda view: dict(zip(view.paths, view.sizes, strict=True))["a.txt"] == 3)
+                counter.let.set()
+                while counts_of(view := await table.view())["a.txt"] != 1:
+                    assert counts_of(view)["a.txt"] is None
+                    await news.get()
+            finally:
+                await table.close()
+
+        asyncio.run(asyncio.wait_for(go(), 60))
+
+
+def test_its_tasks_end_with_it(tmp_path: Path) -> None:
+    """After closing nothing of the table runs any more, whether it was watching or in the middle of a count."""
+    with make_workspace(tmp_path / "words") as workspace:
+
+        async def go() -> None:
+            counter = _SlowCounter()
+            table = FileTable(workspace.project, lambda: counter, workspace.selection)  # type: ignore[arg-type, return-value]
+            before = asyncio.all_tasks()
+            table.start(lambda _: None)
+            await counter.asked.wait()
+            await table.close()
+            assert asyncio.all_tasks() == before
+
+        asyncio.run(asyncio.wait_for(go(), 60))
 
 
 def test_without_watching_a_fresh_look_still_sees_everything(tmp_path: Path) -> None:

@@ -13,18 +13,19 @@ MODULES = {
     for _, name, _ in pkgutil.iter_modules(resources.__path__)
 }
 
+TABLE: list[Route | RawRoute] = [*ROUTES, *RAW_ROUTES]
+
 
 def test_every_resource_is_served() -> None:
     """A resource's rows are all in the table, whichever file they stand in, and the table has no others."""
     rows: list[Route | RawRoute] = [row for module in MODULES.values() for row in module.ROUTES]
-    assert {(row.method, row.path) for row in rows} == {(row.method, row.path) for row in [*ROUTES, *RAW_ROUTES]}
+    assert {(row.method, row.path) for row in rows} == {(row.method, row.path) for row in TABLE}
 
 
 def test_a_route_and_a_handler_stand_once() -> None:
     """No two rows have the same method and path, and no handler serves two: one thing has one route."""
-    rows: list[Route | RawRoute] = [*ROUTES, *RAW_ROUTES]
-    assert len({(row.method, row.path) for row in rows}) == len(rows)
-    assert len({row.handler for row in rows}) == len(rows)
+    assert len({(row.method, row.path) for row in TABLE}) == len(TABLE)
+    assert len({row.handler for row in TABLE}) == len(TABLE)
 
 
 def test_a_paths_methods_stand_in_one_file() -> None:

@@ -114,6 +114,23 @@ def test_stale_files_are_refused_all_together(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("last", ["../out", "a.py", "locked.py"])
+def test_mixed_refusals_carry_the_gravest_code(tmp_path: Path, last: str) -> None:
+    """Outside the workspace outranks stale, stale outranks what cannot be written, in whatever order the answer has them."""
+    bench = Bench(tmp_path, {**FILES, "locked.py": "1\n"})
+    answer = dict.fromkeys(["../out", "a.py", "locked.py"], "new\n")
+    answer[last] = answer.pop(last)
+    without_outside = {path: text for path, text in answer.items() if path != "../out"}
+    mixed = bench.answer(answer, shown=["a.py", "locked.py"])
+    inside = bench.answer(without_outside, shown=["a.py", "locked.py"])
+    (tmp_path / "a.py").write_text("edited\n")
+    (tmp_path / "locked.py").chmod(0o400)
+    error = _refused(bench, mixed)
+    assert error.code == "outside_workspace"
+    assert all(path in error.message for path in answer)
+    assert _refused(bench, inside).code == "stale_file"
+
+
 def test_file_that_already_is_so_is_never_stale(tmp_path: Path) -> None:
     """Accepting what the workspace already holds does nothing, and succeeds."""
     bench = Bench(tmp_path, FILES)

@@ -128,6 +128,18 @@ def test_placeholders_go_out_and_values_come_back(tmp_path: Path) -> None:
         assert SECRET not in provider.requests[0].prompt
 
 
+def test_the_same_secret_twice_has_one_placeholder(tmp_path: Path) -> None:
+    """Wherever a value stands, in one file or in several, now or later, it has the same placeholder, and comes back everywhere."""
+    with _workspace(tmp_path, secrets="placeholder") as workspace:
+        places = workspace.sending.placeholders
+        once = f'A = "{SECRET}"\nB = "{SECRET}"\n'
+        assert places.hide(once, "a.py", lambda *_: False) == 'A = "__DCE_SECRET_1__"\nB = "__DCE_SECRET_1__"\n'
+        other = f'password = "{PASSWORD}"\nTOKEN = "{SECRET}"\n'
+        hidden = places.hide(other, "b.py", lambda *_: False)
+        assert hidden == 'password = "__DCE_SECRET_2__"\nTOKEN = "__DCE_SECRET_1__"\n'
+        assert places.restore(hidden) == other
+
+
 def test_files_with_secrets_can_be_left_out(tmp_path: Path) -> None:
     """Under `exclude` a file with a finding is not in the prompt, the others are."""
     with _workspace(tmp_path, secrets="exclude") as workspace:

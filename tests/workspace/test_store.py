@@ -11,6 +11,7 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.record.backups import Backups
+from dce.workspace.record.database import _translated
 from dce.workspace.record.responses import News, Response, Status, Tokens
 from dce.workspace.record.store import STORE_FILE, Store
 from tests.workspace.loop import a_generation, a_prompt, a_store
@@ -325,3 +326,18 @@ def test_an_unreadable_store_names_its_newest_backup(tmp_path: Path) -> None:
     assert str(backup) in caught.value.hint
     with Store(backup) as kept:
         assert kept.latest_cycle().title == "kept"
+
+
+def test_a_lock_is_told_by_its_code_not_by_the_words(tmp_path: Path) -> None:
+    """A database that another connection writes to is `workspace_locked`; an error that only mentions a lock is not."""
+    path = tmp_path / "some.db"
+    first, second = (sqlite3.connect(path, timeout=0, isolation_level=None) for _ in range(2))
+    first.execute("BEGIN IMMEDIATE")
+    codes = []
+    for sql in ("BEGIN IMMEDIATE", "SELECT locked FROM sqlite_schema"):
+        with pytest.raises(DceError) as caught, _translated(path):
+            second.execute(sql)
+        codes.append(caught.value.code)
+    first.close()
+    second.close()
+    assert codes == ["workspace_locked", "store_unreadable"]

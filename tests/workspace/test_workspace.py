@@ -97,6 +97,17 @@ def test_too_long_a_prompt_is_refused_by_name(tmp_path: Path) -> None:
         assert _nothing_was_kept(workspace)
 
 
+def test_an_estimate_never_refuses_a_prompt(tmp_path: Path) -> None:
+    """A count that is only estimated may be wrong by a third, so the model's own server decides: the prompt is prepared."""
+    provider = ScriptedProvider([], models=[Model(id="small", max_model_len=256)])
+    with _workspace(tmp_path, provider) as workspace:
+        workspace.counter = TokenCounter(workspace.store, None)
+        prepared = _run(workspace.build_prompt(0))
+        assert prepared.is_over
+        assert not prepared.is_exact
+        assert _run(workspace.prepare(0, 1)).n == 1
+
+
 def test_an_unknown_context_is_said_and_not_checked(tmp_path: Path) -> None:
     """If the gateway does not tell the context there is no budget, and the note says so."""
     with _workspace(tmp_path, ScriptedProvider([], models=[Model(id="m")])) as workspace:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 from dce.panel.app import create_app
@@ -75,7 +75,7 @@ async def a_window(folder: Path, doctor: Doctor | None = None) -> AsyncIterator[
         access = Access()
         app = create_app(panel, access, PORT, folder)
         try:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client:
+            async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client:
                 await client.get("/", params={"token": access.mint()})
                 yield Window(panel, client)
         finally:

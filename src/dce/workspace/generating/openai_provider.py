@@ -16,7 +16,6 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 from dce.wire.urls import base_of
-from dce.workspace.generating.http_link import SSE, HttpLink
 from dce.workspace.generating.openai_errors import as_backend, error_of_server
 from dce.workspace.generating.provider import model_of
 from dce.workspace.generating.provider_events import (
@@ -30,9 +29,10 @@ from dce.workspace.generating.provider_events import (
     conversation,
 )
 from dce.workspace.generating.stream_reader import StreamReader
+from dce.workspace.http.link import SSE, HttpLink
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 MAX_AT_ONCE = 10
 """Requests under way at the same time: the ten answers of a usual generation, and no flood for a shared server."""
@@ -54,7 +54,7 @@ class OpenAIProvider:
     """The server at `url`. Streams can be stopped from the process that runs them."""
 
     def __init__(
-        self, url: str, key: str | None, model: str | None = None, transport: "httpx.AsyncBaseTransport | None" = None
+        self, url: str, key: str | None, model: str | None = None, transport: "httpx2.AsyncBaseTransport | None" = None
     ) -> None:
         self.url = api_root(url)
         self.model = model
@@ -114,7 +114,7 @@ class OpenAIProvider:
         """See `Provider.models`. A server without a list has the model that is set, if one is."""
         try:
             async with self._link.client() as client:
-                value = await self._link.json(client, "GET", "/models", b"")
+                value = await client.json("GET", "/models", b"")
         except DceError as error:
             if error.code == "route_not_found" and self.model:
                 return [Model(id=self.model)]
@@ -138,7 +138,7 @@ class OpenAIProvider:
                 # vLLM takes `prompt` and llama.cpp `content`; each leaves the other alone.
                 body = msgspec.json.encode({"model": model, "prompt": text, "content": text})
                 try:
-                    value = await self._link.json(client, "POST", path, body)
+                    value = await client.json("POST", path, body)
                 except DceError as error:
                     raise as_backend(error) from error
                 tokens = value.get("count", len(value["tokens"]) if isinstance(value.get("tokens"), list) else None)
@@ -189,9 +189,9 @@ class OpenAIProvider:
         end: Ended | None = None
         async with (
             self._link.client() as client,
-            self._link.answer(client, "POST", "/chat/completions", content, SSE) as answer,
+            client.answer("POST", "/chat/completions", content, SSE) as answer,
         ):
-            pieces = answer.aiter_bytes()
+            pieces = answer.pieces()
             while not reader.is_done:
                 for event in await _next_events(reader, pieces):
                     if isinstance(event, Ended):
@@ -243,16 +243,13 @@ async def _close(tasks: Iterable[asyncio.Task[None]], events: asyncio.Queue[Prov
 
 
 async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> list[ProviderEvent]:
-    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
-
     try:
         return reader.feed(await anext(pieces))
     except StopAsyncIteration:
         return reader.close()
-    except httpx.TimeoutException:
-        return reader.lose(
-            DceError("backend_timeout", f"nothing came from the server for {SILENCE_S:.0f} s", hop=Hop.BACKEND)
-        )
-    except (httpx.HTTPError, OSError):
+    except DceError as error:
+        if error.code == "gateway_timeout":
+            silence = f"nothing came from the server for {SILENCE_S:.0f} s"
+            return reader.lose(DceError("backend_timeout", silence, hop=Hop.BACKEND))
         lost = "the connection to the server was lost in the middle of the stream"
         return reader.lose(DceError("stream_interrupted", lost, hop=Hop.BACKEND))

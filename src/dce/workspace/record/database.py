@@ -89,7 +89,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise DceError("workspace_locked", f"{path}: another process is writing for too long") from error
         raise _unreadable(path, str(error)) from error
     except sqlite3.IntegrityError:
