@@ -144,7 +144,7 @@ def test_the_keyboard_is_enough(browser: Browser, tmp_path: Path) -> None:
     """Ticking files, writing, generating, comparing, accepting: without a mouse."""
     with scripted(tmp_path) as workspace, opened(browser, workspace) as page:
         page.keyboard.press("?")
-        expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+        expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
         shoot(page, "keys")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_be_hidden()
@@ -191,10 +191,10 @@ def test_what_goes_wrong_is_said(browser: Browser, tmp_path: Path) -> None:
         expect(page.get_by_role("alert")).to_contain_text("backend")
         shoot(page, "error")
         tab(page, 6).click()
-        expect(page.get_by_text("outside workspace", exact=True).first).to_be_visible()
+        expect(page.get_by_text("outside the workspace", exact=True).first).to_be_visible()
         expect(page.get_by_role("button", name="Nothing to accept")).to_be_disabled()
         tab(page, 5).click()
-        expect(page.get_by_text("could not be told apart")).to_be_visible()
+        expect(page.get_by_text("no files found")).to_be_visible()
         page.keyboard.press("c")  # the cycle's texts are folded while there are responses to look at
         workspace.cycles.edit(1, context="from the command line")
         page.get_by_label("What should change").fill("from the window")
@@ -228,7 +228,7 @@ def test_every_screen_is_accessible_and_fits(browser: Browser, tmp_path: Path, s
         page.add_script_tag(path=AXE)
         examine(page, f"start-{scheme}-{size}")
         page.get_by_role("button", name="Preview prompt").click()
-        expect(page.get_by_role("region", name="Text of the prompt")).to_be_visible()
+        expect(page.get_by_role("region", name="Prompt text")).to_be_visible()
         examine(page, f"prompt-{scheme}-{size}")
         page.keyboard.press("Escape")
         generate(page, 10)

@@ -165,7 +165,7 @@ def wear(page: Page, theme: str) -> None:
 def count(page: Page) -> None:
     """Has the prompt's tokens counted, which takes the engine; they are known then."""
     page.get_by_role("button", name="Preview prompt").click()
-    expect(page.get_by_role("region", name="Text of the prompt")).to_be_visible()
+    expect(page.get_by_role("region", name="Prompt text")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
 
@@ -184,6 +184,6 @@ def paste(page: Page, slot: int, text: str) -> None:
 
 def by_hand(page: Page) -> None:
     """Chooses the mode for the cycle and opens the screen."""
-    page.get_by_label("Answers by").select_option("manual")
+    page.get_by_role("combobox", name="Model", exact=True).select_option("manual")
     page.get_by_role("button", name="Copy and paste…").click()
-    expect(page.get_by_role("heading", name="By hand")).to_be_visible()
+    expect(page.get_by_role("heading", name="Manual (copy and paste)")).to_be_visible()

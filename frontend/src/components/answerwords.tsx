@@ -25,7 +25,7 @@ export function AnswerWords({ progress, reading }: { progress: SlotProgress; rea
           {/* An answer in no known form has no parts: its raw text is what can be put right. */}
           {reading.parse !== "failed" && (
             <button type="button" className="quiet small push" onClick={() => setDraft(wordsOf(reading))}>
-              {text.review.editWords}
+              {text.review.editSummary}
             </button>
           )}
         </div>
@@ -66,7 +66,7 @@ function Editor({ progress, read, draft, onDraft }: EditorProps) {
   useEffect(() => first.current?.focus(), []);
   const isSame = PARTS.every((part) => draft[part].trim() === read[part]);
   return (
-    <div className="correction" role="group" aria-label={text.review.editWords}>
+    <div className="correction" role="group" aria-label={text.review.editSummary}>
       {PARTS.map((part, index) => (
         <label key={part}>
           <span>{text.review[part]}</span>
@@ -84,7 +84,7 @@ function Editor({ progress, read, draft, onDraft }: EditorProps) {
           {text.shell.cancel}
         </button>
         <button type="button" disabled={isSame} onClick={() => onDraft(read)}>
-          {text.review.asRead}
+          {text.review.resetEdit}
         </button>
         <button
           type="button"
@@ -94,7 +94,7 @@ function Editor({ progress, read, draft, onDraft }: EditorProps) {
             if (await correct(slot, { version, words: draft })) onDraft(null);
           }}
         >
-          {text.review.keepCorrection}
+          {text.review.saveEdit}
         </button>
       </div>
     </div>
@@ -106,9 +106,9 @@ export function Corrected({ progress: { slot, version } }: { progress: SlotProgr
   const isBusy = use((state) => state.busy.has(`correct ${slot}`));
   return (
     <>
-      <span className="badge">{text.review.corrected}</span>
-      <button type="button" className="small" disabled={isBusy} title={text.review.takeBackTitle} onClick={() => correct(slot, { version })}>
-        {text.review.takeBack}
+      <span className="badge">{text.review.edited}</span>
+      <button type="button" className="small" disabled={isBusy} title={text.review.revertTitle} onClick={() => correct(slot, { version })}>
+        {text.review.revert}
       </button>
     </>
   );

@@ -54,7 +54,7 @@ function Advice({ verdict, responses }: { verdict: Verdict | null; responses: nu
   return (
     <p className={isGood ? "advice-line is-good" : "advice-line"}>
       <button type="button" className={isGood ? "primary" : ""} onClick={() => goTo(verdict.slot)}>
-        {text.board.lookAt(verdict.slot)}
+        {text.board.recommended(verdict.slot)}
       </button>
       <span>{text.board.why(verdict, responses)}</span>
     </p>
@@ -140,7 +140,7 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
           <span className="hidden">{text.board.open}</span>
           <StatusIcon status={progress.status} />
           <b>{progress.slot}</b>{" "}
-          <span className="muted">{progress.status}</span>
+          <span className="muted">{text.progress.status(progress.status)}</span>
         </button>
         {judgement && <JudgedAs judgement={judgement} />}
       </th>
@@ -157,7 +157,7 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
       <td className="files-cell">
         {row?.parse === "failed" && <span className="muted">{text.board.unreadable}</span>}
         {row && row.cluster !== "" && row.files.every((file) => file.change === "same") && (
-          <span className="muted">{text.board.asInWorkspace}</span>
+          <span className="muted">{text.board.unchanged}</span>
         )}
         {row?.files
           .filter((file) => file.change !== "same")
@@ -199,7 +199,7 @@ function FileLine({ file }: { file: FileChange }) {
 }
 
 export function Lines({ change, added, removed }: { change: string | null; added: number; removed: number }) {
-  if (change === "same") return <span className="muted">{text.board.asInWorkspace}</span>;
+  if (change === "same") return <span className="muted">{text.board.unchanged}</span>;
   return (
     <span className="lines">
       {change === "new" && <span className="badge">{text.board.isNew}</span>}
@@ -211,8 +211,8 @@ export function Lines({ change, added, removed }: { change: string | null; added
 
 export function Flag({ flag }: { flag: string }) {
   return (
-    <span className="flag" title={text.review.flags[flag]}>
-      {text.review.flag(flag)}
+    <span className="flag" title={text.review.flagMeaning(flag)}>
+      {text.review.flagName(flag)}
     </span>
   );
 }

@@ -128,9 +128,7 @@ function DiffText({ generation, slot, path, against, layout, isFolded }: TextPro
 }
 
 function note(view: DiffView): string {
-  const before = text.review.side(view.before_kind, view.before_slot);
-  const after = text.review.side("response", view.after_slot);
-  if (view.before === null) return text.review.isNew(before);
-  if (view.after === null) return text.review.isMissing(after);
-  return text.review.fromTo(before, after);
+  if (view.before === null) return text.review.isNew(view.before_kind, view.before_slot);
+  if (view.after === null) return text.review.isMissing(view.after_slot);
+  return text.review.fromTo(text.review.side(view.before_kind, view.before_slot), text.review.side("response", view.after_slot));
 }

@@ -37,7 +37,7 @@ export function Files() {
             {text.context.all}
           </button>
           <button type="button" aria-pressed={isList} onClick={() => setList(true)}>
-            {text.context.chosen(selection.size)}
+            {text.context.selectedOnly(selection.size)}
           </button>
         </div>
         <button type="button" className="quiet" aria-label={text.context.find} title={text.context.find} onClick={() => setFinding(true)}>
@@ -131,8 +131,8 @@ function FilterRow({ filter, onChange }: { filter: Filter; onChange: (filter: Fi
         }}
       />
       <div className="row chips">
-        <button type="button" className="chip" aria-pressed={filter.isContent} onClick={() => onChange({ ...filter, isContent: !filter.isContent })}>
-          {text.context.inText}
+        <button type="button" className="chip" aria-pressed={filter.isContent} title={text.context.inContentTitle} onClick={() => onChange({ ...filter, isContent: !filter.isContent })}>
+          {text.context.inContent}
         </button>
         {(["selected", "changed"] as const).map((only) => (
           <button

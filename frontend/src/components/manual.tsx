@@ -95,7 +95,7 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
       const made = await api.paste(cycle, order);
       if (get().place.generation !== made.id) go({ ...get().place, generation: made.id, slot: null }, true);
       await Promise.all([loadGeneration(), loadBoard()]);
-      notify({ kind: "done", text: text.manual.kept(slot) });
+      notify({ kind: "done", text: text.manual.saved(slot) });
       const empty = slots.find((each) => each !== slot && !made.slots.some((one) => one.slot === each));
       // Mending an answer stays at it, and so does who has gone elsewhere meanwhile.
       if (empty !== undefined && !filled.has(slot) && get().place.pane === "manual") {
@@ -207,7 +207,7 @@ function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onK
         onChange={(event) => setTyped(event.target.value)}
       />
       <button type="button" disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)} onClick={() => keep(shown)}>
-        {isFilled ? text.manual.keepAgain : text.manual.keep}
+        {isFilled ? text.manual.saveAgain : text.manual.save}
       </button>
     </div>
   );
@@ -240,7 +240,7 @@ function PasteHere({ slot, field, isNext, onText }: PasteHereProps) {
         <span className="hidden"> {text.manual.intoSlot(slot)}</span>
       </button>
       <span className="muted" role="status">
-        {isByHand ? text.manual.pasteByHand : text.manual.pasteExplain(slot)}
+        {isByHand ? text.manual.pasteFailed : text.manual.pasteExplain(slot)}
       </span>
     </div>
   );

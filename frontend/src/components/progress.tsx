@@ -82,7 +82,7 @@ export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgr
           title={text.progress.continueTitle}
           onClick={() => goOn(slot)}
         >
-          {text.progress.goOn}
+          {text.progress.continue}
         </button>
       )}
       <TwoClicks
@@ -143,7 +143,7 @@ export function AllButtons({ generation }: { generation: GenerationView }) {
   if (running.length > 0) {
     return (
       <>
-        {speed > 0 && <span className="muted figures">{text.progress.together(rate(speed))}</span>}
+        {speed > 0 && <span className="muted figures">{text.progress.totalRate(rate(speed))}</span>}
         <button type="button" className="small" disabled={isBusy} onClick={() => stopAll()}>
           {text.progress.stopAll}
         </button>
@@ -153,8 +153,8 @@ export function AllButtons({ generation }: { generation: GenerationView }) {
   return (
     <>
       {failed.length > 0 && (
-        <button type="button" className="small" disabled={isBusy} title={text.progress.fillTitle} onClick={() => regenerateSlots(failed)}>
-          {text.progress.fill(failed.length)}
+        <button type="button" className="small" disabled={isBusy} title={text.progress.retryTitle} onClick={() => regenerateSlots(failed)}>
+          {text.progress.retry(failed.length)}
         </button>
       )}
       <TwoClicks

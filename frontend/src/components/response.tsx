@@ -35,7 +35,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
   return (
     <div className="response">
       <div className="row progress-row">
-        <span className={`state status-${progress.status}`}>{progress.status}</span>
+        <span className={`state status-${progress.status}`}>{text.progress.status(progress.status)}</span>
         <Bar progress={progress} generation={generation} />
         <Figures progress={progress} />
         {row?.checks && <Checks checks={row.checks} />}
@@ -118,7 +118,7 @@ function Reasons({ reading }: { reading: ReadingView }) {
     <ul className="reasons">
       {[...flagsOf(reading)].map(([flag, paths]) => (
         <li key={flag}>
-          <Flag flag={flag} /> {text.review.flags[flag]}
+          <Flag flag={flag} /> {text.review.flagMeaning(flag)}
           {paths.length > 0 && <span className="path"> {paths.join(", ")}</span>}
         </li>
       ))}
@@ -212,9 +212,9 @@ function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress })
       <>
         {!isActive(progress) && (
           <div className="row">
-            <span className="muted">{text.review.correctExplain}</span>
+            <span className="muted">{text.review.fixExplain}</span>
             <button type="button" className="small push" onClick={() => setDraft(live.text.toString())}>
-              {text.review.correct}
+              {text.review.fix}
             </button>
           </div>
         )}
@@ -225,7 +225,7 @@ function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress })
   return (
     <div className="correction">
       <textarea
-        aria-label={text.review.correctLabel}
+        aria-label={text.review.fixLabel}
         className="correction-text"
         value={draft}
         spellCheck={false}
@@ -241,7 +241,7 @@ function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress })
           disabled={isBusy || draft === live.text.toString() || draft.trim() === ""}
           onClick={() => correct(progress.slot, { version: progress.version, text: draft })}
         >
-          {text.review.keepCorrection}
+          {text.review.saveEdit}
         </button>
       </div>
     </div>

@@ -49,7 +49,7 @@ export function Selected({ selection }: { selection: ReadonlySet<string> }) {
       ) : files.length === 0 ? (
         <p className="empty">{text.context.nothingSelected}</p>
       ) : (
-        <ul className="chosen-files" aria-label={text.context.chosenLabel}>
+        <ul className="chosen-files" aria-label={text.context.selectedLabel}>
           {files.map((file) => (
             <Item key={file.path} file={file} budget={budget} />
           ))}
@@ -76,7 +76,7 @@ function Item({ file, budget }: { file: SelectedFile; budget: number | null }) {
         <button
           type="button"
           className="quiet small"
-          aria-label={text.context.takeOut(file.path)}
+          aria-label={text.context.deselect(file.path)}
           onClick={() => {
             const rest = new Set(get().selection);
             rest.delete(file.path);

@@ -102,7 +102,7 @@ function CardRow({ card, isDefault }: { card: CardView; isDefault: boolean }) {
         <button
           type="button"
           disabled={isBusy}
-          aria-label={isDefault ? text.settings.notDefault(card.name) : text.settings.makeDefault(card.name)}
+          aria-label={isDefault ? text.settings.clearDefault(card.name) : text.settings.makeDefault(card.name)}
           onClick={() => saveSettings({ card: isDefault ? "" : card.name }, null)}
         >
           {isDefault ? text.settings.unsetDefault : text.settings.setDefault}

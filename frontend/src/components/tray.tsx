@@ -19,9 +19,9 @@ export function Tray({ generation }: { generation: number }) {
   const [isOpen, setOpen] = useState(false);
   if (plan.length === 0) return null;
   return (
-    <section className="tray" aria-label={text.accept.tray}>
+    <section className="tray" aria-label={text.accept.plan}>
       <div className="row">
-        <b>{text.accept.trayFiles(plan.length)}</b>
+        <b>{text.accept.planFiles(plan.length)}</b>
         {plan.map((file) => (
           <span key={file.path} className="tray-file">
             <span className="path">{file.path}</span>
@@ -29,7 +29,7 @@ export function Tray({ generation }: { generation: number }) {
             <button
               type="button"
               className="quiet small"
-              aria-label={text.accept.takeOut(file.path)}
+              aria-label={text.accept.removeFromPlan(file.path)}
               onClick={() => setPlan(generation, plan.filter((each) => each.path !== file.path))}
             >
               <Cross />
@@ -38,14 +38,14 @@ export function Tray({ generation }: { generation: number }) {
         ))}
         <span className="row push">
           <button type="button" className="quiet" onClick={() => setPlan(generation, [])}>
-            {text.accept.emptyTray}
+            {text.accept.discardPlan}
           </button>
           <button type="button" className="primary" onClick={() => setOpen(true)}>
-            {text.accept.previewTray}
+            {text.accept.reviewPlan}
           </button>
         </span>
       </div>
-      <Dialog title={text.accept.trayTitle} isOpen={isOpen} onClose={() => setOpen(false)} isWide>
+      <Dialog title={text.accept.planTitle} isOpen={isOpen} onClose={() => setOpen(false)} isWide>
         <Preview generation={generation} plan={plan} onClose={() => setOpen(false)} />
       </Dialog>
     </section>

@@ -6,6 +6,7 @@ const grouped = new Intl.NumberFormat("en");
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const plural = (count: number, noun: string) => `${grouped.format(count)} ${noun}${count === 1 ? "" : "s"}`;
+export const percent = (share: number) => `${share > 0 && share < 0.01 ? "<1" : Math.round(share * 100)}%`;
 export const number = (value: number) => grouped.format(value);
 
 /** Tokens; an estimate says so. */
