@@ -17,7 +17,7 @@ from dce.workspace.project import Project
 from dce.workspace.settings import Settings, load_settings
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import STUB, AnsweringProvider, Line, make_workspace
-from tests.real.windows import NARROW, generate, opened, tab, wait_for_end
+from tests.real.windows import NARROW, entered, generate, opened, tab, wait_for_end
 
 SCRIPT = (Line(content=STUB.replace("Small", "Little")), Line(), Line(finish="length"), Line(content=None))
 """Four responses: another first line, what was asked for, a cut one, one in no known form."""
@@ -40,15 +40,16 @@ class Stages:
 
     @contextmanager
     def window(self, name: str, **options: Any) -> Iterator[Page]:
-        """A window over a fresh copy of the workspace."""
+        """A window over a fresh copy of the workspace, with the session's cookie: it is sent to a screen by `visit`."""
         if not (self._kept / name).exists():
             self._prepare(name)
         shutil.rmtree(self._used, ignore_errors=True)
         shutil.copytree(self._kept / name, self._used)
         with (
             self._workspace(self._used) as workspace,
-            opened(self._browser, workspace, tools=panel_tools(workspace.project), **options) as page,
+            entered(self._browser, workspace, tools=panel_tools(workspace.project), **options) as (page, server),
         ):
+            page.context.request.get(server.url)  # a cookie as by the link, without a page that nobody looks at
             yield page
 
     @staticmethod
@@ -268,16 +269,17 @@ def visit(page: Page, screen: Screen) -> None:
     """Comes to the screen by its address, and does what shows it."""
     if screen.size:
         page.set_viewport_size(screen.size)
-    base = page.url.partition("#")[0]
-    page.evaluate("sessionStorage.clear()")  # what an earlier visit left half written
-    page.goto("about:blank")
+    if page.url != "about:blank":
+        page.evaluate("sessionStorage.clear()")  # what an earlier visit left half written
+        page.goto("about:blank")
+    address = f"/{screen.address}"
     if "!" in screen.address:
-        page.goto(base + screen.address)
+        page.goto(address)
     else:
         with page.expect_response(
             lambda response: response.url.endswith("/prompt?text=no")
         ):  # the meter's, which is late
-            page.goto(base + screen.address)
+            page.goto(address)
     expect(page.get_by_text("Live", exact=True)).to_be_attached()
     screen.there(page)
     if screen.act is not None:

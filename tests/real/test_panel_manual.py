@@ -107,9 +107,7 @@ def test_it_is_accessible_in_every_light(browser: Browser, tmp_path: Path, theme
         page.add_script_tag(path=AXE)
         by_hand(page)
         page.get_by_role("button", name="Copy the prompt").click()
-        expect(
-            page.get_by_text("Also written to prompt.md").or_(page.get_by_label("Prompt to copy"))
-        ).to_be_visible()
+        expect(page.get_by_text("Also written to prompt.md").or_(page.get_by_label("Prompt to copy"))).to_be_visible()
         paste(page, 1, answer(workspace, RIGHT))
         page.get_by_role("tab", name="Answer 1: 1 file").click()
         examine(page, f"manual-{theme}-wide")

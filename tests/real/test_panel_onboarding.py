@@ -65,7 +65,7 @@ def test_checks_that_fail_lead_back_and_checks_that_pass_lead_on(browser: Browse
         advised(page, "run the checks")
         page.get_by_role("button", name="Run checks").click()
         advised(page, "read the best response")
-        for slot, words in ((2, "Restore, and take another"), (1, "begin the next cycle")):
+        for slot, words in ((2, "restore, then accept another"), (1, "start the next cycle")):
             tab(page, slot).click()
             page.get_by_role("button", name="Accept 1 file…").click()
             page.get_by_role("button", name="Write 1 file").click()

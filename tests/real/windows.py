@@ -67,8 +67,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, workspace: Workspace, tools: Tools | None = None, **options: Any) -> Iterator[Page]:
-    """A window over a workspace, followed its link; what it logs as an error fails the test."""
+def entered(
+    browser: Browser, workspace: Workspace, tools: Tools | None = None, **options: Any
+) -> Iterator[tuple[Page, PanelServer]]:
+    """A window over a workspace that has not looked at anything yet; what it logs as an error fails the test."""
     wrong: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -77,16 +79,23 @@ def opened(browser: Browser, workspace: Workspace, tools: Tools | None = None, *
             wrong.append(message.text)
 
     with PanelServer(workspace, port=0, static=STATIC, tools=tools) as server:
-        context = browser.new_context(viewport=WIDE, **options)  # type: ignore[arg-type]
+        context = browser.new_context(viewport=WIDE, base_url=server.address, **options)  # type: ignore[arg-type]
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: wrong.append(str(error)))
+        yield page, server
+        context.close()
+    assert wrong == []
+
+
+@contextmanager
+def opened(browser: Browser, workspace: Workspace, tools: Tools | None = None, **options: Any) -> Iterator[Page]:
+    """A window over a workspace that has followed its link."""
+    with entered(browser, workspace, tools, **options) as (page, server):
         page.goto(server.url)
         assert "token" not in page.url
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         yield page
-        context.close()
-    assert wrong == []
 
 
 def shoot(page: Page, name: str) -> None:
@@ -147,19 +156,20 @@ CODE_COLOURS = {
 """What VS Code gives a page in its own two themes, light and dark."""
 
 
+WEAR = """
+([theme, light, colours]) => {
+  const { dataset, style } = document.documentElement;
+  style.cssText = colours.map(([name, value]) => `--vscode-${name}: ${value};`).join("");
+  Object.assign(dataset, light ? { theme, light } : { theme });
+}
+"""
+
+
 def wear(page: Page, theme: str) -> None:
-    """One of the panel's lights; `code-light` and `code-dark` are VS Code's."""
+    """One of the panel's themes; `code-light` and `code-dark` are VS Code's."""
     name, _, light = theme.partition("-")
-    for pair in CODE_COLOURS.get(light, "").split(", "):
-        variable, _, colour = pair.partition(" ")
-        page.evaluate(
-            "([name, value]) => document.documentElement.style.setProperty(name, value)",
-            [f"--vscode-{variable}", colour],
-        )
-    page.evaluate(
-        "([theme, light]) => Object.assign(document.documentElement.dataset, light ? {theme, light} : {theme})",
-        ["vscode" if name == "code" else theme, light],
-    )
+    colours = [pair.split(" ") for pair in CODE_COLOURS[light].split(", ")] if light else []
+    page.evaluate(WEAR, ["vscode" if name == "code" else theme, light, colours])
 
 
 def count(page: Page) -> None:
