@@ -240,7 +240,7 @@ SCREENS: dict[str, Screen] = {
     "unreadable": Screen("answered", "#c1/g1/r4", shows("button", "Show the raw text"), PANEL),
     "raw": Screen("answered", "#c1/g1/r2/raw", shows("button", "Fix answer"), PANEL),
     "diff": Screen("answered", "#c1/g1/r2/diff", diff_shown, PANEL),
-    "pick": Screen("answered", "#c1/g1/r2/pick", parts_shown, f"{PANEL}, .tray", pick),
+    "pick": Screen("answered", "#c1/g1/r2/pick", parts_shown, f"{PANEL}, .plan-bar", pick),
     "settings": Screen("carded", "#c1!settings", shows("button", "New card"), "main, .top"),
     "doctor": Screen("carded", "#c1!settings", shows("button", "New card"), "main section:first-of-type", find_fault),
     "card-new": Screen("carded", "#c1!settings/new", shows("heading", "New card")),

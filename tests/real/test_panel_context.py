@@ -16,7 +16,7 @@ from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.fakes.chain import eventually
 from tests.panel.rig import AnsweringProvider, make_workspace
-from tests.real.windows import AXE, NARROW, WIDE, chromium, examine, generate, opened, scripted, wait_for_end
+from tests.real.windows import AXE, NARROW, THEMES, WIDE, chromium, examine_in, generate, opened, scripted, wait_for_end
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -212,24 +212,22 @@ def test_escape_closes_a_dialog_whose_last_button_was_pressed(browser: Browser, 
 
 
 @pytest.mark.parametrize("size", ["wide", "narrow"])
-@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
-def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, theme: str, size: str) -> None:
-    """axe finds nothing on tree, list, finder and prompt in any light and width."""
+def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, size: str) -> None:
+    """axe finds nothing on tree, list, finder and prompt in any theme and width."""
     with risky(tmp_path) as workspace, opened(browser, workspace, bypass_csp=True) as page:
-        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
         page.set_viewport_size(WIDE if size == "wide" else NARROW)  # type: ignore[arg-type]
         page.add_script_tag(path=AXE)
-        examine(page, f"context-tree-{theme}-{size}")
+        examine_in(page, THEMES, "context-tree", size)
         page.get_by_role("button", name="Selected 3").click()
         page.get_by_text("Save selection").click()
         expect(page.get_by_role("button", name="1 possible secret")).to_be_visible()
-        examine(page, f"context-chosen-{theme}-{size}")
+        examine_in(page, THEMES, "context-chosen", size)
         page.get_by_role("button", name="Add files from git or a trace").click()
-        examine(page, f"context-finder-{theme}-{size}")
+        examine_in(page, THEMES, "context-finder", size)
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Preview prompt").click()
         expect(page.get_by_role("region", name="Prompt text")).to_be_visible()
-        examine(page, f"context-prompt-{theme}-{size}")
+        examine_in(page, THEMES, "context-prompt", size)
         page.get_by_role("button", name="Secrets (1)").click()
         expect(page.get_by_text("key.py, line 1")).to_be_visible()
-        examine(page, f"context-secrets-{theme}-{size}")
+        examine_in(page, THEMES, "context-secrets", size)

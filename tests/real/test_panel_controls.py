@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.real.screens import ADDRESSED, DIALOGS, SCREENS, Stages, visit
 from tests.real.walk import REST, Traffic, Walk
-from tests.real.windows import AXE, NARROW, WIDE, examine, wear
+from tests.real.windows import AXE, CODE_THEMES, NARROW, THEMES, WIDE, examine_in
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -60,10 +60,8 @@ def test_every_dialog_is_accessible(stages: Stages, name: str) -> None:
         page.add_script_tag(path=AXE)
         for width, size in (("wide", WIDE), ("narrow", NARROW)):
             page.set_viewport_size(size)  # type: ignore[arg-type]
-            for theme in ("light", "dark", "contrast", "code-light", "code-dark"):
-                wear(page, theme)
-                page.evaluate(REST)
-                examine(page, f"dialog-{name}-{theme}-{width}")
+            page.evaluate(REST)
+            examine_in(page, (*THEMES, *CODE_THEMES), f"dialog-{name}", width)
 
 
 SHOWN = """

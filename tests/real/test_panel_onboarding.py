@@ -10,7 +10,7 @@ from dce.workspace.project import Project
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import STUB, AnsweringProvider, make_workspace
-from tests.real.windows import AXE, NARROW, examine, generate, opened, tab, wait_for_end
+from tests.real.windows import AXE, NARROW, THEMES, examine_in, generate, opened, tab, wait_for_end
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -75,7 +75,7 @@ def test_checks_that_fail_lead_back_and_checks_that_pass_lead_on(browser: Browse
             advised(page, "accept the files")
 
 
-def test_the_light_is_kept_by_this_browser_and_follows_the_system(browser: Browser, tmp_path: Path) -> None:
+def test_the_theme_is_kept_by_this_browser_and_follows_the_system(browser: Browser, tmp_path: Path) -> None:
     """A choice survives a reload; without one, the system's wish for more contrast counts; VS Code's colours are taken where there are any."""
     ground = "getComputedStyle(document.documentElement).getPropertyValue('background-color')"
     with make_workspace(tmp_path / "words") as workspace, opened(browser, workspace) as page:
@@ -98,27 +98,21 @@ def test_the_light_is_kept_by_this_browser_and_follows_the_system(browser: Brows
         assert page.evaluate(ground) == "rgb(1, 2, 3)"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark", "contrast", "forced"])
-def test_the_beginning_is_accessible_in_every_light(browser: Browser, tmp_path: Path, theme: str) -> None:
+def test_the_beginning_is_accessible_in_every_theme(browser: Browser, tmp_path: Path) -> None:
     """axe finds nothing on the first screen and the keys, wide or narrow, the system's forced colours included."""
     project = Project.init(tmp_path)
     with (
         Workspace.open(project, Settings(), provider=AnsweringProvider()) as workspace,
         opened(browser, workspace, bypass_csp=True) as page,
     ):
-        if theme == "forced":
-            page.emulate_media(forced_colors="active")
-        else:
-            page.evaluate("theme => localStorage.setItem('dce.theme', theme)", theme)
-            page.reload()
         page.add_script_tag(path=AXE)
         expect(page.get_by_role("heading", name="Start here")).to_be_visible()
-        examine(page, f"begin-{theme}-wide")
+        examine_in(page, (*THEMES, "forced"), "begin", "wide")
         page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-        examine(page, f"begin-{theme}-narrow")
+        examine_in(page, (*THEMES, "forced"), "begin", "narrow")
         page.keyboard.press("?")
         expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
-        examine(page, f"keys-{theme}-narrow")
+        examine_in(page, (*THEMES, "forced"), "keys", "narrow")
 
 
 def test_every_key_is_in_the_sheet(browser: Browser, tmp_path: Path) -> None:

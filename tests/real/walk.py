@@ -39,8 +39,7 @@ FRAMES = "() => new Promise(resolve => requestAnimationFrame(() => requestAnimat
 IDLE = 'const idle = name => /^data-(focus|hover|press|react-aria|rac)/.test(name) || name === "tabindex" || name === "id";'
 """Attributes whose change is no effect."""
 
-WATCH = (
-    """
+WATCH = """
 control => {
   window.unwatch?.();
   window.effects = [];
@@ -67,7 +66,6 @@ control => {
   };
 }
 """.replace("NOT_AN_EFFECT", IDLE)
-)
 
 DESCRIBE = """
 ([controls, own]) => [...document.querySelectorAll(controls)].map((each, index) => {
@@ -89,8 +87,7 @@ DESCRIBE = """
 }).filter(each => each.isOwn)
 """
 
-REMEMBER = (
-    """
+REMEMBER = """
 ([controls, index]) => {
   NOT_AN_EFFECT
   const all = () => [...document.querySelectorAll("*")];
@@ -137,7 +134,6 @@ REMEMBER = (
   return was.value ?? "";
 }
 """.replace("NOT_AN_EFFECT", IDLE)
-)
 
 After = Literal["same", "page", "workspace"]
 """What there has to be before the next control: nothing, a fresh page, a fresh workspace."""
@@ -227,8 +223,6 @@ class Walk:
             traffic.rest()
         if not traffic.has_written and is_undone(page, traffic, place, kind, value):
             return "same"
-        import os
-        if os.environ.get("WALK_DEBUG"): print("NOT", control["tag"], kind, control["label"][:40].replace("\n", " "), traffic.methods, page.evaluate("window.wayBack?.()"))
         return "workspace" if kind in TYPED or traffic.has_written else "page"
 
 

@@ -7,7 +7,7 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -160,16 +160,37 @@ WEAR = """
 ([theme, light, colours]) => {
   const { dataset, style } = document.documentElement;
   style.cssText = colours.map(([name, value]) => `--vscode-${name}: ${value};`).join("");
-  Object.assign(dataset, light ? { theme, light } : { theme });
+  if (theme) dataset.theme = theme;
+  else delete dataset.theme;
+  if (light) dataset.light = light;
 }
 """
 
+THEMES = ("light", "dark", "contrast")
+"""What a person can choose, by the names of `wear`."""
+
+CODE_THEMES = ("code-light", "code-dark")
+SYSTEM_THEMES = ("system-light", "system-dark")
+
 
 def wear(page: Page, theme: str) -> None:
-    """One of the panel's themes; `code-light` and `code-dark` are VS Code's."""
-    name, _, light = theme.partition("-")
-    colours = [pair.split(" ") for pair in CODE_COLOURS[light].split(", ")] if light else []
-    page.evaluate(WEAR, ["vscode" if name == "code" else theme, light, colours])
+    """One of the panel's themes, VS Code's two, the system's two, or the system's forced colours."""
+    page.emulate_media(
+        color_scheme="dark" if theme == "system-dark" else "light",
+        forced_colors="active" if theme == "forced" else "none",
+    )
+    if theme in CODE_THEMES:
+        light = theme.removeprefix("code-")
+        page.evaluate(WEAR, ["vscode", light, [pair.split(" ") for pair in CODE_COLOURS[light].split(", ")]])
+    else:
+        page.evaluate(WEAR, ["" if theme in (*SYSTEM_THEMES, "forced") else theme, "", []])
+
+
+def examine_in(page: Page, themes: Iterable[str], name: str, size: str) -> None:
+    """Examines what is in view in each theme: what leads to it is done once for all."""
+    for theme in themes:
+        wear(page, theme)
+        examine(page, f"{name}-{theme}-{size}")
 
 
 def count(page: Page) -> None:

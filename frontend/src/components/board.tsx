@@ -1,8 +1,8 @@
-// The responses side by side: how far they are while they run, ranked by what is known of them afterwards.
+// The board: the progress of the responses while they run, then their ranking.
 
 import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
 import { goTo } from "../state/actions";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import { type Verdict, verdictOf } from "../state/judging";
 import { use } from "../state/store";
 import { isActive } from "../text/words";
@@ -17,8 +17,8 @@ const VIEWS: ReadonlyArray<View> = ["table", "files", "likeness"];
 
 export function Board({ generation }: { generation: GenerationView }) {
   const board = use((state) => state.board);
-  const [view, setView] = useKept<View>(`board view ${generation.id}`, "table");
-  const [isHiding, hide] = useKept(`board hides ${generation.id}`, false);
+  const [view, setView] = useWindowState<View>(`board view ${generation.id}`, "table");
+  const [isHiding, hide] = useWindowState(`board hides ${generation.id}`, false);
   const judgements = board?.judgements ?? [];
   const rejected = judgements.filter(({ mark }) => mark === "rejected").length;
   const isRunning = generation.slots.some(isActive);
@@ -47,7 +47,7 @@ export function Board({ generation }: { generation: GenerationView }) {
   );
 }
 
-/** The one glance: which response the board would take first, and why. */
+/** The recommended response, and why. */
 function Advice({ verdict, responses }: { verdict: Verdict | null; responses: number }) {
   if (!verdict) return <p className="advice-line is-none">{text.board.noVerdict}</p>;
   const isGood = verdict.checks === "pass" && verdict.flags.length === 0;
@@ -66,8 +66,8 @@ function Table({ generation, isHiding }: { generation: GenerationView; isHiding:
   const rows = new Map(board?.rows.map((row) => [row.slot, row]));
   const judged = new Map(board?.judgements.map((judgement) => [judgement.slot, judgement]));
   const isRunning = generation.slots.some(isActive);
-  const [order, setOrder] = useKept<Order>("board order", "best");
-  // While they run, slots stay where they are; then the best comes first, what was rejected last.
+  const [order, setOrder] = useWindowState<Order>("board order", "best");
+  // While responses run, slots keep their order; then the best comes first and rejected ones last.
   const rank = (progress: SlotProgress) =>
     (judged.get(progress.slot)?.mark === "rejected" ? 1_000 : 0) + (rows.get(progress.slot)?.rank ?? progress.slot);
   const slots = generation.slots

@@ -1,10 +1,10 @@
-// One response: how far it is, then the answer taken apart, its diff, or its raw text.
+// One response: its progress, then the parsed answer, its diff, picks or raw text.
 
 import { useState } from "react";
 import type { BlockView, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
 import { accept, openPane, showFacet } from "../state/actions";
 import { correct } from "../state/judging";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import type { Facet } from "../state/place";
 import { use } from "../state/store";
 import type { LiveResponse } from "../text/livetext";
@@ -106,7 +106,7 @@ function Answer({ progress, reading }: { progress: SlotProgress; reading: Readin
   );
 }
 
-/** Every flag of the answer and of its files, with the files that have it. */
+/** Every flag of the answer and of its files, with the paths it applies to. */
 function flagsOf(reading: ReadingView): ReadonlyMap<string, ReadonlyArray<string>> {
   const found = new Map<string, string[]>(reading.flags.map((flag) => [flag, []]));
   for (const file of reading.files) for (const flag of file.flags) found.set(flag, [...(found.get(flag) ?? []), file.path]);
@@ -186,7 +186,7 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
   );
 }
 
-/** Which version is in view; an earlier one opens in the record. */
+/** The version in view; earlier ones open in the history. */
 function Versions({ generation, progress }: { generation: GenerationView; progress: SlotProgress }) {
   return (
     <span className="row">
@@ -202,10 +202,10 @@ function Versions({ generation, progress }: { generation: GenerationView; progre
   );
 }
 
-/** The model's own words; a person may put them right, as a version of their own. */
+/** The model's text, which can be edited as a new version. */
 function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress }) {
   const generation = use((state) => state.place.generation);
-  const [draft, setDraft] = useKept<string | null>(`correction ${generation} ${progress.slot} ${progress.version}`, null);
+  const [draft, setDraft] = useWindowState<string | null>(`correction ${generation} ${progress.slot} ${progress.version}`, null);
   const isBusy = use((state) => state.busy.has(`correct ${progress.slot}`));
   if (draft === null) {
     return (

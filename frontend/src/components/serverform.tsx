@@ -1,4 +1,4 @@
-// A server and how it is asked: the fields of the settings and of a model card, with Test and the list of what it serves.
+// The form of a server and its options, for the settings and for a model card, with Test and List models.
 
 import { type ReactNode, useId, useState } from "react";
 import { api } from "../api/client";
@@ -19,12 +19,12 @@ const YES_NO = ["true", "false"] as const;
 export type Values = Readonly<Record<string, string>>;
 
 interface Props {
-  /** Whose key is kept: a card's name, "" the settings'. */
+  /** Whose key it is: a card's name, or "" for the settings. */
   card: string;
   start: Values;
   hasKey: boolean;
   settings: SettingsView;
-  /** The settings have fields that a card has not. */
+  /** A card lacks some fields of the settings. */
   isCard: boolean;
   onSave: (values: Record<string, string>, key: string | null) => Promise<unknown>;
   children?: ReactNode;
@@ -37,7 +37,7 @@ export function ServerForm({ card, start, hasKey, settings, isCard, onSave, chil
   const isBusy = use((state) => state.busy.has("settings"));
   const put = (name: string, value: string) => setValues({ ...values, [name]: value });
   const field = (name: string) => ({ value: values[name] ?? "", onChange: (value: string) => put(name, value) });
-  /** What an empty choice stands for: a card follows the settings; what the settings would be without their own value is not known here. */
+  /** An empty choice of a card means the value of the settings. What the settings would be without their own value is not known here. */
   const choice = (name: keyof SettingsValues) => ({
     ...field(name),
     fallback: isCard || !settings.kept[name] ? String(settings.values[name]) : null,
@@ -186,7 +186,7 @@ interface ServerProps {
   onModel: (model: string, context: string) => void;
 }
 
-/** Is it there, and what does it serve? Asked of the address as it stands in the form, saved or not. */
+/** Test and List models, for the address in the form, saved or not. */
 function Server({ query, canExamine, onModel }: ServerProps) {
   const isExamining = use((state) => state.busy.has("examine"));
   const isAsking = use((state) => state.busy.has("models"));

@@ -3,7 +3,7 @@
 import type { Status } from "../../api/generated";
 import { number, plural } from "../words";
 
-/** A status as people read it. */
+/** The display name of a status. */
 const status = (value: Status | string) => (value === "error" ? "failed" : value);
 
 export const progress = {
