@@ -269,9 +269,8 @@ def visit(page: Page, screen: Screen) -> None:
     """Comes to the screen by its address, and does what shows it."""
     if screen.size:
         page.set_viewport_size(screen.size)
-    if page.url != "about:blank":
-        page.evaluate("sessionStorage.clear()")  # what an earlier visit left half written
-        page.goto("about:blank")
+    page.goto("/icon.svg")  # of the panel, and not its page
+    page.evaluate("sessionStorage.clear()")  # what an earlier visit left half written
     address = f"/{screen.address}"
     if "!" in screen.address:
         page.goto(address)

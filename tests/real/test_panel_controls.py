@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.real.screens import ADDRESSED, DIALOGS, SCREENS, Stages, visit
-from tests.real.walk import REST, Traffic, Walk
+from tests.real.walk import Traffic, Walk
+from tests.real.walk_scripts import REST
 from tests.real.windows import AXE, CODE_THEMES, NARROW, THEMES, WIDE, examine_in
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]

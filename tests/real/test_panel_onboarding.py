@@ -128,6 +128,6 @@ def test_every_key_is_in_the_sheet(browser: Browser, tmp_path: Path) -> None:
         assert len(shortcuts) > 6
         page.keyboard.press("?")
         named = page.get_by_role("dialog", name="Keyboard shortcuts").locator("kbd").all_inner_texts()
-        words = set(re.split(r"[,\s…]+", " ".join(named)))
+        words = set(re.split(r"[,\s…+]+", " ".join(named)))
         for keys in shortcuts:
             assert set(keys.replace("Control", "Ctrl").split("+")) <= words, keys

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from playwright.sync_api import Locator, Page, Request
 
 from tests.real.screens import Screen, visit
+from tests.real.walk_scripts import DESCRIBE, FRAMES, REMEMBER, REST, WATCH
 
 CONTROLS = (
     "button, a[href], input, select, textarea, summary,"
@@ -19,121 +20,6 @@ CONTROLS = (
 WRITTEN = ("text", "search", "url", "password", "textarea")
 TYPED = (*WRITTEN, "number", "range", "file")
 """What may reach the workspace some time after it is used."""
-
-REST = """
-() => new Promise(resolve => {
-  let since = performance.now();
-  const watch = new MutationObserver(() => { since = performance.now(); });
-  watch.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
-  const look = () => {
-    if (performance.now() - since < 60) return requestAnimationFrame(look);
-    watch.disconnect();
-    resolve();
-  };
-  requestAnimationFrame(look);
-})
-"""
-
-FRAMES = "() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
-
-IDLE = 'const idle = name => /^data-(focus|hover|press|react-aria|rac)/.test(name) || name === "tabindex" || name === "id";'
-"""Attributes whose change is no effect."""
-
-WATCH = """
-control => {
-  window.unwatch?.();
-  window.effects = [];
-  const note = what => window.effects.push(what);
-  NOT_AN_EFFECT
-  const observer = new MutationObserver(records => {
-    for (const record of records) {
-      if (record.type !== "attributes") note(record.type);
-      else if (!idle(record.attributeName) && record.target.getAttribute(record.attributeName) !== record.oldValue)
-        note("attribute " + record.attributeName);
-    }
-  });
-  observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true, attributeOldValue: true });
-  const ended = new AbortController(), options = { capture: true, signal: ended.signal };
-  addEventListener("hashchange", () => note("address"), options);
-  addEventListener("scroll", () => note("scroll"), options);
-  addEventListener("focusin", event => { if (event.target !== control && !control.contains(event.target)) note("focus"); }, options);
-  const clipboard = navigator.clipboard, write = clipboard?.writeText;
-  if (write) clipboard.writeText = text => { note("clipboard"); return write.call(clipboard, text); };
-  window.unwatch = () => {
-    observer.disconnect();
-    ended.abort();
-    if (write) clipboard.writeText = write;
-  };
-}
-""".replace("NOT_AN_EFFECT", IDLE)
-
-DESCRIBE = """
-([controls, own]) => [...document.querySelectorAll(controls)].map((each, index) => {
-  each.scrollIntoView({ block: "nearest" });
-  const box = each.getBoundingClientRect();
-  const style = getComputedStyle(each);
-  const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-  const isReached = top !== null && (each.contains(top) || [...(each.labels ?? [])].some(label => label.contains(top)));
-  const isShown = isReached && style.visibility !== "hidden" && !each.closest("[inert], [aria-hidden=true]");
-  const isOwn = each.closest(own) !== null;
-  const isIdle = each.disabled || each.closest("fieldset:disabled") !== null || each.readOnly
-    || each.getAttribute("aria-disabled") === "true"
-    || each.getAttribute("aria-current") !== null && each.getAttribute("aria-current") !== "false"
-    || each.getAttribute("aria-selected") === "true" && each.getAttribute("role") === "tab"
-    || each.getAttribute("aria-pressed") === "true" || each.getAttribute("role") === "radio" && each.ariaChecked === "true"
-    || each.type === "radio" && each.checked;
-  const label = each.getAttribute("aria-label") || each.labels?.[0]?.innerText || each.innerText || each.getAttribute("placeholder") || "";
-  return { tag: each.tagName.toLowerCase(), type: each.type ?? "", label: label.trim().slice(0, 60), index, isShown, isIdle, isOwn };
-}).filter(each => each.isOwn)
-"""
-
-REMEMBER = """
-([controls, index]) => {
-  NOT_AN_EFFECT
-  const all = () => [...document.querySelectorAll("*")];
-  const reference = /^(for|aria-(controls|describedby|labelledby|owns|activedescendant))$/; // to ids, which are dealt out anew
-  const told = each => [
-    each.tagName,
-    ...[...each.attributes].filter(({ name, value }) => !idle(name) && !reference.test(name) && (name !== "style" || value))
-      .map(({ name, value }) => name + "=" + value),
-    ...(each.childElementCount ? [] : [each.textContent]),
-    each.value, each.checked, each.selectedIndex, each.open, each.indeterminate,
-  ].join(" ");
-  const state = () => JSON.stringify([
-    location.href, document.body.innerText, all().map(told), all().indexOf(document.activeElement),
-  ]);
-  const dialogs = () => document.querySelectorAll("[role=dialog]").length;
-  const every = () => [...document.querySelectorAll(controls)];
-  const isPressed = each => each?.ariaPressed === "true";
-  const toggled = each => [each.ariaPressed, each.ariaExpanded, each.checked, each.parentElement?.open].join(" ");
-  const active = document.activeElement, control = every()[index];
-  const scrolled = all().filter(each => each.scrollTop || each.scrollLeft).map(each => [each, each.scrollTop, each.scrollLeft]);
-  const stores = [sessionStorage, localStorage].map(store => [store, Object.entries(store)]);
-  const was = {
-    state: state(), href: location.href, dialogs: dialogs(), value: control.value, toggled: toggled(control), pressed: every().filter(isPressed),
-  };
-  window.wayBack = () => {
-    if (location.href !== was.href) return ["back", index];
-    if (dialogs() > was.dialogs) return ["escape", index];
-    if (every()[index] !== control) return ["", index];
-    if (control.value !== was.value) return ["value", index];
-    const released = was.pressed.find(each => each !== control && each.isConnected && !isPressed(each)); // of a choice of one
-    if (released) return ["press", every().indexOf(released)];
-    return [toggled(control) === was.toggled ? "" : "press", index];
-  };
-  window.isAsBefore = () => {
-    if (document.activeElement !== active) active === document.body ? document.activeElement?.blur() : active.focus({ preventScroll: true });
-    for (const each of all()) if (each.scrollTop || each.scrollLeft) each.scrollTo({ left: 0, top: 0, behavior: "instant" });
-    for (const [each, top, left] of scrolled) each.scrollTo({ left, top, behavior: "instant" });
-    for (const [store, items] of stores) {
-      store.clear();
-      for (const [name, value] of items) store.setItem(name, value);
-    }
-    return state() === was.state && scrolled.every(([each, top, left]) => each.scrollTop === top && each.scrollLeft === left);
-  };
-  return was.value ?? "";
-}
-""".replace("NOT_AN_EFFECT", IDLE)
 
 After = Literal["same", "page", "workspace"]
 """What there has to be before the next control: nothing, a fresh page, a fresh workspace."""
@@ -164,6 +50,11 @@ class Traffic:
     def has_written(self) -> bool:
         """Whether the workspace may have changed."""
         return any(method != "GET" for method in self.methods)
+
+    @property
+    def has_only_put(self) -> bool:
+        """Whether choosing again what was chosen before puts the workspace back: a mark, a rating, a selected file."""
+        return set(self.methods) <= {"GET", "PUT"}
 
     def rest(self) -> None:
         """Waits until nothing is asked for and the page stays as it is; the test's own limit ends a wait for nothing."""
@@ -221,7 +112,7 @@ class Walk:
         self.used += 1
         if kind not in TYPED:
             traffic.rest()
-        if not traffic.has_written and is_undone(page, traffic, place, kind, value):
+        if is_undone(page, traffic, place, kind, value):
             return "same"
         return "workspace" if kind in TYPED or traffic.has_written else "page"
 
@@ -291,6 +182,9 @@ def is_undone(page: Page, traffic: Traffic, control: Locator, kind: str, value: 
         if page.evaluate("window.wayBack === undefined"):  # another page
             return False
         way, index = page.evaluate("window.wayBack()")
+        is_choice = way == "press" or (way == "value" and kind.startswith("select"))
+        if traffic.has_written and not (is_choice and traffic.has_only_put):
+            return False
         if way == "back":
             page.go_back()
         elif way == "escape":
@@ -303,9 +197,9 @@ def is_undone(page: Page, traffic: Traffic, control: Locator, kind: str, value: 
             control.fill(value)
         page.mouse.move(0, 0)
         traffic.rest()
-        if is_as_before(page, traffic, tries=LATE_TRIES if way in ("back", "press") else 1):
+        if is_as_before(page, traffic, tries=LATE_TRIES if way == "back" or is_choice else 1):
             return True
-        if not way or traffic.has_written:
+        if not way:
             return False
     return False
 
@@ -317,12 +211,11 @@ LATE_TRIES = 8
 def is_as_before(page: Page, traffic: Traffic, tries: int) -> bool:
     """Whether the page comes to be what it was, and stays so when the focus has moved back."""
     for left in reversed(range(tries)):
-        if traffic.has_written:
-            return False
         if page.evaluate("window.isAsBefore?.() ?? false"):
-            traffic.rest()
-            if page.evaluate("window.isAsBefore?.() ?? false"):
-                return not traffic.has_written
+            before = len(traffic.methods)
+            traffic.rest()  # what the focus does as it moves back
+            if len(traffic.methods) == before and page.evaluate("window.isAsBefore?.() ?? false"):
+                return True
         if left:
             page.wait_for_timeout(100)
     return False

@@ -6,7 +6,7 @@ export const accept = {
   nothing: "Nothing to accept",
   accept: (files: number) => `Accept ${plural(files, "file")}…`,
   title: (slot: number) => `Accept files from response ${slot}`,
-  explain: "These files are written to the workspace. Restore brings the current contents back, byte for byte.",
+  explain: "These files will be written to the workspace. Restore brings the current contents back, byte for byte.",
   leaveOut: "Clear the refused files to accept the others.",
   write: (files: number) => `Write ${plural(files, "file")}`,
   written: (files: number, slot: number) => `Wrote ${plural(files, "file")} from response ${slot}.`,

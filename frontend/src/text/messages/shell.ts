@@ -27,7 +27,7 @@ const keys: ReadonlyArray<readonly [string, string]> = [
 ];
 
 const themes: Readonly<Record<Theme, string>> = {
-  system: "System theme",
+  system: "System",
   light: "Light",
   dark: "Dark",
   contrast: "High contrast",
