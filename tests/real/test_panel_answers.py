@@ -199,7 +199,7 @@ def put_right(page: Page, slot: int, text: str) -> None:
 
 
 def test_real_answers_are_compared_and_judged(browser: Browser, tmp_path: Path, served: Served) -> None:
-    """(5) Who changes what, how alike they are, read and raw, three diffs in two layouts, marks that a reload keeps, the next base."""
+    """(5) Files and similarity, read and raw, three diffs in two layouts, marks that a reload keeps, the next base."""
     with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
         generate(page, 2)
         wait_for_end_of(page, "2 complete")

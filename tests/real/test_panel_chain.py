@@ -211,7 +211,7 @@ def test_secrets_are_decided_before_anything_leaves(browser: Browser, tmp_path: 
                 page.get_by_role("button", name="Preview prompt").click()
                 page.get_by_role("button", name="Secrets (3)").click()
                 decide(page, "hidden.py", "Send a placeholder")
-                decide(page, "left.py", "Leave the file out")
+                decide(page, "left.py", "Exclude the file")
                 decide(page, "allowed.py", "Not a secret")
                 expect(page.get_by_text("Nothing in this prompt looks like a secret.")).to_be_visible()
                 shoot(page, "chain-secrets")

@@ -158,7 +158,7 @@ def test_a_card_from_its_making_to_its_end(browser: Browser, tmp_path: Path) -> 
         assert workspace.for_cycle(1).settings.key == "sk-very-secret"
         open_settings(page)
         page.get_by_role("button", name="Edit the card far").click()
-        expect(page.get_by_label("Key", exact=True)).to_have_attribute("placeholder", re.compile("A key is kept"))
+        expect(page.get_by_label("Key", exact=True)).to_have_attribute("placeholder", re.compile("A key is stored"))
         assert "sk-very-secret" not in page.content()
         page.get_by_label("Model", exact=True).fill("big")
         page.get_by_role("button", name="Save").click()
