@@ -131,7 +131,14 @@ def examine(page: Page, name: str) -> None:
     """A screenshot, axe's findings, and whether the page is as wide as the window."""
     shoot(page, name)
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    size = page.viewport_size
+    height = page.evaluate("() => document.documentElement.scrollHeight")
+    if size and height > size["height"]:
+        # Else what the bars on top and below happen to cover in part, as it is scrolled just now, counts as too small to be hit.
+        page.set_viewport_size({"width": size["width"], "height": height})
     findings = page.evaluate("async rules => (await axe.run(document, rules)).violations", rules)
+    if size:
+        page.set_viewport_size(size)
     said = [
         f"{found['id']}: {node['html'][:160]} ({node['failureSummary'][:300]})"
         for found in findings
