@@ -61,7 +61,7 @@ def test_words_are_put_right_beside_the_same_files(tmp_path: Path, answer: str, 
             assert (reading.files, response.finish_reason) == (files, CORRECTED)
             back = await take_back(workspace, 1, 1)
             assert (back.version, back.text, back.finish_reason) == (3, answer, PASTED)
-            with pytest.raises(DceError, match="was not put right"):
+            with pytest.raises(DceError, match="was not edited by hand"):
                 await take_back(workspace, 1, 1)
 
     asyncio.run(go())

@@ -74,6 +74,7 @@ class GenerationRun:
         self._stream_id = ""
         self._position: int | None = None
         self._consuming: asyncio.Task[None] | None = None
+        self._ended_at: float | None = None
 
     @property
     def generation_id(self) -> int:
@@ -101,6 +102,9 @@ class GenerationRun:
                 await asyncio.wait({self._consuming})
                 ticker.cancel()
             await self._settle([slot for slot in self._slots if not slot.is_end_told])
+            now = self._clock()
+            await asyncio.to_thread(self._store.generations.end, self.generation_id, now)
+            self._ended_at = now
         except asyncio.CancelledError:
             self._finish_now(Status.STOPPED, None)
             raise
@@ -258,8 +262,11 @@ class GenerationRun:
             self._tell(SlotProgress.of(record, self._clock(), self._position))
 
     def _end(self, began: float) -> None:
-        now = self._clock()
-        self._store.generations.end(self.generation_id, now)
+        """Tells of the end. Stores it here only if the run was cut short: then nothing may be awaited any more."""
+        now = self._ended_at
+        if now is None:
+            now = self._clock()
+            self._store.generations.end(self.generation_id, now)
         statuses = Counter(slot.live.status for slot in self._slots)
         self._tell(
             GenerationEnded(
