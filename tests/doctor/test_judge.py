@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from dce.doctor import judge_gateway, judge_model, judge_network
 from dce.doctor.findings import (
     Answer,
+    CancelProbe,
     Certificate,
     Connected,
-    Dropped,
     Failure,
     Finding,
-    Paced,
+    PacingProbe,
     Reply,
     Resolved,
-    Streamed,
+    TokenProbe,
 )
 from dce.doctor.target import Target, read_target
 from dce.wire.errors import CODES
@@ -66,13 +66,13 @@ JUDGES: list[Callable[[Reply], Finding]] = [
     lambda reply: judge_gateway.judge_route(reply, HERE),
     lambda reply: judge_gateway.judge_key(reply, True, HERE),
     lambda reply: judge_gateway.judge_key(reply, False, HERE),
-    lambda reply: judge_model.judge_backend(reply, Streamed(failure=reply), HERE),
+    lambda reply: judge_model.judge_backend(reply, TokenProbe(failure=reply), HERE),
     lambda reply: judge_model.judge_model(reply, "some-model", HERE),
     lambda reply: judge_model.judge_context(reply, "m", 4096, 1024),
-    lambda reply: judge_model.judge_limits(Streamed(failure=reply), 0.0),
-    lambda reply: judge_model.judge_token(Streamed(failure=reply)),
-    lambda reply: judge_model.judge_streaming(Paced(failure=reply), AWAY),
-    lambda reply: judge_model.judge_cancellation(Dropped(failure=reply)),
+    lambda reply: judge_model.judge_limits(TokenProbe(failure=reply), 0.0),
+    lambda reply: judge_model.judge_token(TokenProbe(failure=reply)),
+    lambda reply: judge_model.judge_streaming(PacingProbe(failure=reply), AWAY),
+    lambda reply: judge_model.judge_cancellation(CancelProbe(failure=reply)),
 ]
 
 
@@ -210,16 +210,18 @@ def test_context(model: str | None, context: int | None, max_tokens: int | None,
 def test_limits_say_when_they_renew() -> None:
     """A limit that is reached is named with the moment from which it lets through again."""
     body = b'{"error":{"code":"quota_exceeded","message":"2,000 of 2,000 tokens of this day are used"}}'
-    finding = judge_model.judge_limits(Streamed(failure=Answer(status=429, retry_after="3600", body=body)), 1795399200)
+    finding = judge_model.judge_limits(
+        TokenProbe(failure=Answer(status=429, retry_after="3600", body=body)), 1795399200
+    )
     assert finding.code == "quota_exceeded"
     assert finding.detail.endswith("are used; it renews in 3,600 s, at 2026-11-23 03:00:00 UTC")
 
 
 def test_a_request_that_still_waits() -> None:
     """Waiting in the gateway's queue is not a broken backend: the place is told, also when its turn came in the end."""
-    waiting = judge_model.judge_limits(Streamed(failure=Failure(kind="timeout"), queue_position=3), 0.0)
+    waiting = judge_model.judge_limits(TokenProbe(failure=Failure(kind="timeout"), queue_position=3), 0.0)
     assert (waiting.code, "place 3" in waiting.detail) == ("queue_full", True)
-    served = judge_model.judge_limits(Streamed(is_done=True, finish_reason="length", queue_position=0), 0.0)
+    served = judge_model.judge_limits(TokenProbe(is_done=True, finish_reason="length", queue_position=0), 0.0)
     assert (served.code, "after a wait" in served.detail) == ("", True)
 
 
@@ -232,17 +234,19 @@ SENT = (0, 100, 200, 300)
 )
 def test_clumps(came: tuple[int, ...], is_clumped: bool) -> None:
     """Events that come together though they were sent apart are clumped; shaken ones are not."""
-    assert judge_model.is_clumped(Paced(sent_ms=SENT, came_ms=came, is_done=True)) is is_clumped
+    assert judge_model.is_clumped(PacingProbe(sent_ms=SENT, came_ms=came, is_done=True)) is is_clumped
 
 
 @pytest.mark.parametrize(("server", "word"), [("nginx/1.22.1", "proxy_buffering off"), ("Caddy", "flush_interval -1")])
 def test_who_buffers_is_told_how_not_to(server: str, word: str) -> None:
     """The fix for buffering is the setting of the server that answered; of both when it does not say what it is."""
-    paced = Paced(sent_ms=SENT, came_ms=(0, 0, 0, 0), is_done=True, server=server)
-    named, unnamed = (judge_model.judge_streaming(p, AWAY) for p in (paced, Paced(**{**_fields(paced), "server": ""})))
+    paced = PacingProbe(sent_ms=SENT, came_ms=(0, 0, 0, 0), is_done=True, server=server)
+    named, unnamed = (
+        judge_model.judge_streaming(p, AWAY) for p in (paced, PacingProbe(**{**_fields(paced), "server": ""}))
+    )
     assert (named.code, named.fix.count("`") >= 2, word in named.fix) == ("stream_buffered", True, True)
     assert word in unnamed.fix
 
 
-def _fields(value: Paced) -> dict[str, Any]:
+def _fields(value: PacingProbe) -> dict[str, Any]:
     return msgspec.structs.asdict(value)

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from dce.doctor.findings import Check, Diagnosis
-from dce.doctor.tree import Question, examine
+from dce.doctor.tree import Options, examine
 from tests.doctor.scripted import HEALTHY, KEY, serve
 
 DAY = datetime.timedelta(days=1)
@@ -54,7 +54,7 @@ def diagnose(
 ) -> Diagnosis:
     async def run() -> Diagnosis:
         async with serve_tls(certificate()) as url:
-            return await examine(Question(url=change(url), key=KEY), {"SSL_CERT_FILE": str(trust)} if trust else {})
+            return await examine(Options(url=change(url), key=KEY), {"SSL_CERT_FILE": str(trust)} if trust else {})
 
     return asyncio.run(run())
 
@@ -122,7 +122,7 @@ def test_tls_to_a_plain_port() -> None:
 
     async def run() -> Diagnosis:
         async with serve(HEALTHY) as url:
-            return await examine(Question(url=url.replace("http:", "https:"), key=KEY), {})
+            return await examine(Options(url=url.replace("http:", "https:"), key=KEY), {})
 
     check = failed(asyncio.run(run()))
     assert (check.name, "speaks plain HTTP" in check.detail) == ("tls", True)

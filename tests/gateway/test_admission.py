@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.access.admission import LOOKS_PER_REQUEST, UNKNOWN_ANSWER_TOKENS, Admission, Demand, Ticket
+from dce.gateway.access.admission import LOOKUPS_PER_REQUEST, UNKNOWN_ANSWER_TOKENS, Admission, Demand, Ticket
 from dce.gateway.access.auth import ANONYMOUS, Principal
 from dce.gateway.access.fair_queue import Pool
 from dce.gateway.access.limits import Limits
@@ -99,7 +99,7 @@ def test_without_limits_everything_is_admitted() -> None:
         for ticket in tickets:
             ticket.settle(10**9)
         assert scene.admission.running == 0
-        scene.admission.look(ANONYMOUS)
+        scene.admission.admit_lookup(ANONYMOUS)
 
     asyncio.run(scene())
 
@@ -115,10 +115,10 @@ def test_requests_a_minute() -> None:
         assert (error.code, error.status, str(error.hop), error.retry_after_s) == ("rate_limited", 429, "gateway", 30)
         assert "2 requests a minute" in error.message
         assert "30 s" in error.hint
-        for _ in range(2 * LOOKS_PER_REQUEST):
-            scene.admission.look(who)
+        for _ in range(2 * LOOKUPS_PER_REQUEST):
+            scene.admission.admit_lookup(who)
         with pytest.raises(DceError, match="token counts"):
-            scene.admission.look(who)
+            scene.admission.admit_lookup(who)
         scene.now += error.retry_after_s or 0
         await scene.admit(who)
         await scene.admit(key("another", rpm=2))

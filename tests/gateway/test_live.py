@@ -9,7 +9,7 @@ from typing import cast
 import httpx
 import pytest
 
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.live import Directory, LiveStream
 from dce.gateway.streaming.output import EventOutput
 from dce.gateway.streaming.streams import Stream
@@ -102,7 +102,7 @@ def test_the_end_is_kept_for_who_still_reads() -> None:
 
     async def scene() -> None:
         stream = Stream("s", "owner", "m", [[0]])
-        directory, reader = Directory(), cast("ClientWire", Reader())
+        directory, reader = Directory(), cast("ClientConnection", Reader())
         live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda by: None)
         directory.start(live)
         live.attach(reader, 0)

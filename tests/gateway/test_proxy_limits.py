@@ -270,7 +270,7 @@ def test_no_request_runs_for_ever(make_chain: Callable[..., Chain], owned_by: st
     stalled = error_of(chain.post("/v1/chat/completions", model=MODEL))
     assert (stalled["code"], "total_timeout_s" in stalled["message"]) == ("backend_timeout", True)
     eventually(chain.is_idle)
-    assert {upstream.breaker.admits() for upstream in chain.server.gateway.upstreams} == {True}
+    assert {backend.breaker.admits() for backend in chain.server.gateway.backends} == {True}
     chain.behave()
     assert chain.ask().is_done
 
@@ -280,5 +280,5 @@ def test_a_refusal_is_a_refusal_to_our_client(chain: Chain) -> None:
     with limited(chain, rpm=1) as client:
         refused = until_refused(lambda: ask(client))
         error: DceError = error_of_answer(refused.status_code, refused.headers, refused.content, chain.server.url)
-        assert (error.code, error.row.is_retryable) == ("rate_limited", True)
+        assert (error.code, error.kind.is_retryable) == ("rate_limited", True)
         assert error.retry_after_s

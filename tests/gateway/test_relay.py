@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.gateway.backends.transport import KEPT_CHUNKS, Exchange
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.relay import KEPT_PIECES, Relay
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
@@ -65,7 +65,7 @@ class Ends:
 def played(scene: Callable[[Relay, Ends], None]) -> None:
     async def run() -> None:
         ends = Ends()
-        scene(Relay(cast("Exchange", ends), cast("ClientWire", ends), "r1"), ends)
+        scene(Relay(cast("Exchange", ends), cast("ClientConnection", ends), "r1"), ends)
 
     asyncio.run(run())
 

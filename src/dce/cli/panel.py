@@ -85,7 +85,7 @@ def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
     from dce.panel.tools import Check, Diagnosis, Question, Tools  # noqa: PLC0415
 
     async def examine(question: Question, on_check: Callable[[Check], None]) -> Diagnosis:
-        asked = doctor.Question(url=question.url, key=question.key, model=question.model)
+        asked = doctor.Options(url=question.url, key=question.key, model=question.model)
         return await doctor.examine(asked, os.environ, on_check)
 
     return Tools(cards=cards_of(project.root), examine=examine, servers=servers)

@@ -65,7 +65,7 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate = Certificate()
 
 
-class Streamed(msgspec.Struct, frozen=True, kw_only=True):
+class TokenProbe(msgspec.Struct, frozen=True, kw_only=True):
     """What one generation of one token gave: seconds to the first token, how it ended, the body of an error. `queue_position`: its
     last place in the gateway's queue, 0 when its turn had come, None if it never waited."""
 
@@ -76,7 +76,7 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
     failure: Answer | Failure | None = None
 
 
-class Paced(msgspec.Struct, frozen=True, kw_only=True):
+class PacingProbe(msgspec.Struct, frozen=True, kw_only=True):
     """A stream that the gateway paces: when each event was sent and when it came, in ms, each counted from its own first."""
 
     sent_ms: tuple[int, ...] = ()
@@ -87,7 +87,7 @@ class Paced(msgspec.Struct, frozen=True, kw_only=True):
     failure: Answer | Failure | None = None
 
 
-class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+class CancelProbe(msgspec.Struct, frozen=True, kw_only=True):
     """A stream that was dropped in its midst: whether it still ran `waited_s` later, as the gateway tells its owner.
 
     `was_running` is False when it had ended by itself before it could be dropped: then nothing can be told from it.

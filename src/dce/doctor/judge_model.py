@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from dce.doctor.answers import dce_error, describe, models_of, no_answer
-from dce.doctor.findings import Answer, Dropped, Failure, Finding, Paced, Reply, Streamed, failing
+from dce.doctor.findings import Answer, CancelProbe, Failure, Finding, PacingProbe, Reply, TokenProbe, failing
 from dce.doctor.target import Target
 from dce.wire.errors import CODES, Hop
 
@@ -35,7 +35,7 @@ def is_ready(reply: Reply) -> bool:
     return isinstance(reply, Answer) and reply.status == 200
 
 
-def judge_backend(reply: Reply, tried: Streamed | None, target: Target) -> Finding:
+def judge_backend(reply: Reply, tried: TokenProbe | None, target: Target) -> Finding:
     """`/readyz`: a backend is up and serves a model. It tells no detail; `tried` is a request made to be told why not."""
     if isinstance(reply, Failure):
         return no_answer(reply, target)
@@ -104,7 +104,7 @@ def judge_context(reply: Reply, wanted: str | None, context: int | None, max_tok
     return Finding(detail=f"{window:,} tokens fit{kept}")
 
 
-def judge_limits(streamed: Streamed, now: float) -> Finding:
+def judge_limits(streamed: TokenProbe, now: float) -> Finding:
     """Whether the key's limits let a request through, and if not, when they will. `now`: seconds since the epoch."""
     place = streamed.queue_position
     if isinstance(streamed.failure, Failure) and streamed.failure.kind == "timeout" and place:
@@ -130,7 +130,7 @@ def _when(retry_after: str, now: float) -> str:
     return f"it renews in {seconds:,} s, at {at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def judge_token(streamed: Streamed) -> Finding:
+def judge_token(streamed: TokenProbe) -> Finding:
     """One token through the whole chain."""
     if isinstance(streamed.failure, Failure):
         if streamed.failure.kind == "timeout":
@@ -151,14 +151,14 @@ def judge_token(streamed: Streamed) -> Finding:
     return Finding(detail=f"one token came through in {streamed.first_token_s:.2f} s")
 
 
-def is_clumped(paced: Paced) -> bool:
+def is_clumped(paced: PacingProbe) -> bool:
     """Whether events that were sent one after the other came together."""
     if len(paced.sent_ms) < 2 or paced.sent_ms[-1] <= 0:
         return False
     return paced.came_ms[-1] < paced.sent_ms[-1] * MIN_SPREAD
 
 
-def judge_streaming(paced: Paced, target: Target) -> Finding:
+def judge_streaming(paced: PacingProbe, target: Target) -> Finding:
     """The paced stream: do events come one by one? Independent of how fast the model is."""
     if isinstance(paced.failure, Answer):
         error = dce_error(paced.failure)
@@ -191,7 +191,7 @@ def unbuffer(server: str, target: Target) -> str:
     return through + " ".join(_UNBUFFER.values())
 
 
-def judge_cancellation(dropped: Dropped) -> Finding:
+def judge_cancellation(dropped: CancelProbe) -> Finding:
     """A response dropped in its midst: does the gateway stop paying for it?"""
     if isinstance(dropped.failure, Answer):
         error = dce_error(dropped.failure)

@@ -67,11 +67,11 @@ def judge_tls(reply: Connected | Failure, target: Target) -> Finding:
     return failing(code, f"no TLS with {target.host}:{target.port}: {reply.text}", fix)
 
 
-Told = tuple[str, str]
+FactAndFix = tuple[str, str]
 """The fact and the fix."""
 
 
-def _expired(reply: Failure, target: Target) -> Told:
+def _expired(reply: Failure, target: Target) -> FactAndFix:
     since = f" on {reply.certificate.not_after}" if reply.certificate.not_after else ""
     return (
         f"the certificate of {target.host} has expired{since}",
@@ -80,7 +80,7 @@ def _expired(reply: Failure, target: Target) -> Told:
     )
 
 
-def _not_yet_valid(reply: Failure, target: Target) -> Told:
+def _not_yet_valid(reply: Failure, target: Target) -> FactAndFix:
     since = f" before {reply.certificate.not_before}" if reply.certificate.not_before else ""
     return (
         f"the certificate of {target.host} is not valid{since}, and this machine thinks that is yet to come",
@@ -88,7 +88,7 @@ def _not_yet_valid(reply: Failure, target: Target) -> Told:
     )
 
 
-def _wrong_host(reply: Failure, target: Target) -> Told:
+def _wrong_host(reply: Failure, target: Target) -> FactAndFix:
     names = ", ".join(reply.certificate.names[:5])
     of = f"; it is for {names}" if names else ""
     plain = [name for name in reply.certificate.names if "*" not in name]
@@ -100,7 +100,7 @@ def _wrong_host(reply: Failure, target: Target) -> Told:
     )
 
 
-def _unknown_authority(reply: Failure, target: Target) -> Told:
+def _unknown_authority(reply: Failure, target: Target) -> FactAndFix:
     return (
         f"nobody this machine trusts has signed the certificate of {target.host}: {reply.text}",
         "If the operator has an authority of their own (Caddy's `tls internal`, a company CA), set SSL_CERT_FILE to a file with its "
@@ -109,7 +109,7 @@ def _unknown_authority(reply: Failure, target: Target) -> Told:
     )
 
 
-def _self_signed(reply: Failure, target: Target) -> Told:
+def _self_signed(reply: Failure, target: Target) -> FactAndFix:
     return (
         f"the certificate of {target.host} is signed by itself: {reply.text}",
         "Have the operator give you that certificate by another way and set SSL_CERT_FILE to it; "
@@ -117,7 +117,7 @@ def _self_signed(reply: Failure, target: Target) -> Told:
     )
 
 
-def _other(reply: Failure, target: Target) -> Told:
+def _other(reply: Failure, target: Target) -> FactAndFix:
     return (
         f"the certificate of {target.host} is not accepted: {reply.text}",
         "If it is signed by your own authority, set SSL_CERT_FILE to its certificate; "
@@ -125,7 +125,7 @@ def _other(reply: Failure, target: Target) -> Told:
     )
 
 
-_CERTIFICATES: Mapping[CertificateFault, Callable[[Failure, Target], Told]] = {
+_CERTIFICATES: Mapping[CertificateFault, Callable[[Failure, Target], FactAndFix]] = {
     "expired": _expired,
     "not_yet_valid": _not_yet_valid,
     "wrong_host": _wrong_host,

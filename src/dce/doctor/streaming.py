@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from dce.doctor.answers import json_of
-from dce.doctor.findings import Answer, Dropped, Failure, Paced, Streamed
+from dce.doctor.findings import Answer, CancelProbe, Failure, PacingProbe, TokenProbe
 from dce.doctor.http import MAX_BODY_BYTES, Http, answer_of, failure_of
 from dce.doctor.judge_model import is_clumped
 from dce.wire.chat import DONE, BadChunk, Chunk, read_chunks
@@ -50,57 +50,57 @@ class Streams:
         self._token_timeout_s = token_timeout_s
         self._cancel_timeout_s = cancel_timeout_s
 
-    async def token(self, model: str | None) -> Streamed:
+    async def token(self, model: str | None) -> TokenProbe:
         """One token of one response, streamed."""
         started = time.monotonic()
         places: list[int] = []
         try:
             async with asyncio.timeout(self._token_timeout_s), self._generate(model, 1) as response:
                 if not _is_stream(response):
-                    return Streamed(failure=await answer_of(response))
+                    return TokenProbe(failure=await answer_of(response))
                 seen = await _first_token(response, started, places)
         except (httpx.HTTPError, OSError) as error:
-            seen = Streamed(failure=failure_of(error))
+            seen = TokenProbe(failure=failure_of(error))
         return msgspec.structs.replace(seen, queue_position=places[-1]) if places else seen
 
-    async def paced(self) -> Paced:
+    async def paced(self) -> PacingProbe:
         """The stream that the gateway paces. One that seems clumped is asked for again."""
-        seen = Paced()
+        seen = PacingProbe()
         for _ in range(PACED_TRIES):
             seen = await self._paced_once()
             if seen.failure or not is_clumped(seen):
                 break
         return seen
 
-    async def _paced_once(self) -> Paced:
+    async def _paced_once(self) -> PacingProbe:
         try:
             async with (
                 asyncio.timeout(PACED_TIMEOUT_S),
                 self._http.stream("GET", PACED_PATH, PACED_TIMEOUT_S) as response,
             ):
                 if not _is_stream(response):
-                    return Paced(failure=await answer_of(response))
+                    return PacingProbe(failure=await answer_of(response))
                 return await _times(response)
         except (httpx.HTTPError, OSError) as error:
-            return Paced(failure=failure_of(error))
+            return PacingProbe(failure=failure_of(error))
 
-    async def dropped(self, model: str | None) -> Dropped:
+    async def dropped(self, model: str | None) -> CancelProbe:
         """A longer response, dropped at its first event; then its owner asks what still runs."""
         try:
             async with asyncio.timeout(TOKEN_TIMEOUT_S), self._generate(model, DROP_TOKENS) as response:
                 if not _is_stream(response):
-                    return Dropped(failure=await answer_of(response))
+                    return CancelProbe(failure=await answer_of(response))
                 stream_id, server = response.headers.get("x-dce-stream-id", ""), response.headers.get("server", "")
                 async with aclosing(_events(response)) as events:
                     await _first_frame(events)
                     running = await self._running()  # in here: leaving this block may already close the connection
             if isinstance(running, Answer | Failure):
-                return Dropped(failure=running)
-            return await self._wait_for_end(stream_id, Dropped(was_running=stream_id in running, server=server))
+                return CancelProbe(failure=running)
+            return await self._wait_for_end(stream_id, CancelProbe(was_running=stream_id in running, server=server))
         except (httpx.HTTPError, OSError) as error:
-            return Dropped(failure=failure_of(error))
+            return CancelProbe(failure=failure_of(error))
 
-    async def _wait_for_end(self, stream_id: str, seen: Dropped) -> Dropped:
+    async def _wait_for_end(self, stream_id: str, seen: CancelProbe) -> CancelProbe:
         began = time.monotonic()
         while True:
             running = await self._running()
@@ -146,9 +146,9 @@ def _is_stream(response: httpx.Response) -> bool:
     return response.status_code == 200 and "event-stream" in response.headers.get("content-type", "")
 
 
-async def _first_token(response: httpx.Response, started: float, places: list[int]) -> Streamed:
+async def _first_token(response: httpx.Response, started: float, places: list[int]) -> TokenProbe:
     """Reads to the end; the places in the queue that it is told of go into `places`, for whoever stops it."""
-    seen = Streamed()
+    seen = TokenProbe()
     async with aclosing(_events(response)) as events:
         async for data in events:
             if data == DONE:
@@ -164,7 +164,7 @@ async def _first_token(response: httpx.Response, started: float, places: list[in
     return seen
 
 
-def _add(seen: Streamed, chunk: Chunk, elapsed_s: float) -> Streamed:
+def _add(seen: TokenProbe, chunk: Chunk, elapsed_s: float) -> TokenProbe:
     error = chunk.error or next((choice.error for choice in chunk.choices if choice.error), None)
     if error:
         body = msgspec.json.encode({"error": error})
@@ -177,7 +177,7 @@ def _add(seen: Streamed, chunk: Chunk, elapsed_s: float) -> Streamed:
     return seen
 
 
-async def _times(response: httpx.Response) -> Paced:
+async def _times(response: httpx.Response) -> PacingProbe:
     """When each event was sent, as it says itself, and when it came."""
     sent: list[int] = []
     came: list[float] = []
@@ -189,7 +189,7 @@ async def _times(response: httpx.Response) -> Paced:
                 break
             came.append(time.monotonic())
             sent.append(_sent_ms(data))
-    return Paced(
+    return PacingProbe(
         sent_ms=tuple(sent),
         came_ms=tuple(round((at - came[0]) * 1000) for at in came),
         is_done=is_done and bool(sent),

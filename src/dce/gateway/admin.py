@@ -13,7 +13,7 @@ from dce import __version__
 from dce.gateway.access.auth import Headers, Principal
 from dce.gateway.accounting.ledger import Ledger
 from dce.gateway.accounting.metrics import CONTENT_TYPE, Metrics
-from dce.gateway.backends.upstream import Upstream
+from dce.gateway.backends.backend import Backend
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import Route, Routes
 from dce.gateway.front.request import Request
@@ -52,13 +52,13 @@ class Status:
 
     def __init__(
         self,
-        upstreams: Sequence[Upstream],
+        backends: Sequence[Backend],
         ledger: Ledger,
         drain: Drain,
         counts: Callable[[], dict[str, Any]],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._upstreams = upstreams
+        self._backends = backends
         self._ledger = ledger
         self._drain = drain
         self._counts = counts
@@ -72,7 +72,7 @@ class Status:
             "started_at": self._started_at,
             "uptime_s": round(self._wall() - self._started_at, 3),
             "is_draining": self._drain.is_on,
-            "backends": [upstream.status for upstream in self._upstreams],
+            "backends": [backend.status for backend in self._backends],
             "ledger": {
                 "pending_rows": self._ledger.pending,
                 "dropped_rows": self._ledger.dropped,

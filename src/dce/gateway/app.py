@@ -12,23 +12,23 @@ from dce.gateway.access.admission import Admission
 from dce.gateway.access.auth import Authenticator
 from dce.gateway.access.keys import KeyStore
 from dce.gateway.accounting.ledger import Ledger
-from dce.gateway.accounting.metrics import Metrics, Now
+from dce.gateway.accounting.metrics import GaugeSources, Metrics
 from dce.gateway.admin import LocalOnly, Status, admin_routes
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import Dispatcher
 from dce.gateway.backends.health import Discoverer
 from dce.gateway.backends.pools import pools_of
 from dce.gateway.backends.routing import POLICIES
 from dce.gateway.backends.transport import Timeouts, Transport
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
-from dce.gateway.paths.accounts import Accounts
 from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
-from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
+from dce.gateway.reload import applicable, breaker_limits, changed_names, new_backends
 from dce.gateway.settings import GatewaySettings, is_loopback
 from dce.gateway.streaming.live import Directory
 from dce.gateway.tracing import Tracing, tracing_of
@@ -55,29 +55,29 @@ class Gateway:
             raise
         self.drain = Drain(settings.shutdown_timeout_s)
         self.metrics = Metrics()
-        self.accounts = Accounts(self.ledger.add, self.metrics)
-        self.upstreams = [upstream for upstream, _ in new_upstreams([], settings, chance)]
+        self.metering = Metering(self.ledger.add, self.metrics)
+        self.backends = [backend for backend, _ in new_backends([], settings, chance)]
         """The list itself stays the same one when settings are reloaded."""
         self._transport = Transport(_timeouts(settings))
-        self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
+        self.discoverer = Discoverer(self.backends, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
         self.admission = Admission(
             settings,
             self.ledger.used,
-            lambda model: pools_of(model, self.upstreams),
+            lambda model: pools_of(model, self.backends),
             check_key=_anyone if settings.insecure else self.keys.check,
         )
-        self._public = self._composed(settings, self.upstreams)
+        self._public = self._composed(settings, self.backends)
         self._reloading = asyncio.Lock()
-        self.metrics.watch(self._now())
+        self.metrics.watch(self._gauge_sources())
         self.admin = PublicApp(
-            admin_routes(self.metrics, Status(self.upstreams, self.ledger, self.drain, self._counts), self.drain),
+            admin_routes(self.metrics, Status(self.backends, self.ledger, self.drain, self._counts), self.drain),
             LocalOnly((settings.admin_host, settings.admin_name)),
         )
 
-    def _composed(self, settings: GatewaySettings, upstreams: Sequence[Upstream]) -> PublicApp:
+    def _composed(self, settings: GatewaySettings, backends: Sequence[Backend]) -> PublicApp:
         """The path of requests, from these settings on; it changes nothing of what lives longer."""
-        catalog = Catalog(tuple(upstreams), settings.aliases, settings.default_model)
+        catalog = Catalog(tuple(backends), settings.aliases, settings.default_model)
         dispatcher = Dispatcher(
             catalog,
             POLICIES[settings.routing](),
@@ -85,8 +85,8 @@ class Gateway:
             chance=self._chance,
             on_retry=self.metrics.request_retried,
         )
-        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.accounts)
-        forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
+        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.metering)
+        forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.metering)
         return PublicApp(
             routes(proxy, forwarder, catalog, Diagnostics(self.directory), Privacy(settings), self.drain),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
@@ -100,37 +100,37 @@ class Gateway:
         restart. Raises before anything is changed, or not at all."""
         async with self._reloading:
             settings = applicable(self.settings, wanted)
-            planned = new_upstreams(self.upstreams, settings, self._chance)
-            upstreams = [upstream for upstream, _ in planned]
-            public = self._composed(settings, upstreams)
+            planned = new_backends(self.backends, settings, self._chance)
+            backends = [backend for backend, _ in planned]
+            public = self._composed(settings, backends)
             # New backends are known before the first request can ask for their models.
-            await asyncio.gather(*(self.discoverer.probe(one) for one in upstreams if one not in self.upstreams))
-            for upstream, row in planned:
-                upstream.settings, upstream.breaker.limits = row, breaker_limits(settings)
-            gone = [upstream for upstream in self.upstreams if upstream not in upstreams]
+            await asyncio.gather(*(self.discoverer.probe(one) for one in backends if one not in self.backends))
+            for backend, row in planned:
+                backend.settings, backend.breaker.limits = row, breaker_limits(settings)
+            gone = [backend for backend in self.backends if backend not in backends]
             changed = changed_names(self.settings, wanted)
-            self.upstreams[:] = upstreams
+            self.backends[:] = backends
             self.settings, self._public = settings, public
             self._transport.timeouts = _timeouts(settings)
-            self.discoverer.watch(upstreams, settings.discovery_interval_s)
+            self.discoverer.watch(backends, settings.discovery_interval_s)
             self.admission.reconfigure(settings)
             self.drain.patience_s = settings.shutdown_timeout_s
             self.ledger.keep(settings.ledger_keep_days)
-            for upstream in gone:
-                self._transport.drop_resting(upstream.address)
+            for backend in gone:
+                self._transport.drop_resting(backend.address)
             return changed
 
     @property
     def is_idle(self) -> bool:
         """Whether no request is at a backend or waits for one."""
-        return self.accounts.open == 0 and self.admission.queue_depth == 0
+        return self.metering.open == 0 and self.admission.queue_depth == 0
 
-    def _now(self) -> Now:
-        return Now(
-            streams=lambda: self.accounts.open,
+    def _gauge_sources(self) -> GaugeSources:
+        return GaugeSources(
+            streams=lambda: self.metering.open,
             queue_depth=lambda: self.admission.queue_depth,
-            backends=lambda: self.upstreams,
-            models=lambda: len(Catalog(self.upstreams, self.settings.aliases, "").models()),
+            backends=lambda: self.backends,
+            models=lambda: len(Catalog(self.backends, self.settings.aliases, "").models()),
             is_draining=lambda: self.drain.is_on,
             ledger_pending=lambda: self.ledger.pending,
             ledger_dropped=lambda: self.ledger.dropped,
@@ -140,7 +140,7 @@ class Gateway:
 
     def _counts(self) -> dict[str, Any]:
         return {
-            "streams": {"active": self.accounts.open},
+            "streams": {"active": self.metering.open},
             "queue": {"depth": self.admission.queue_depth, "running_responses": self.admission.running},
         }
 

@@ -17,10 +17,10 @@ import msgspec
 from dce.gateway.access.keys import KeyStore
 from dce.gateway.accounting.ledger import FILE as LEDGER_FILE
 from dce.gateway.app import refuse_exposed
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.health import Discoverer
 from dce.gateway.backends.transport import Timeouts, Transport
-from dce.gateway.backends.upstream import Upstream
-from dce.gateway.exposure import Caution, Found, exposed
+from dce.gateway.exposure import Caution, Exposure, exposed
 from dce.gateway.settings import GatewaySettings, is_loopback
 from dce.wire.errors import ErrorBody
 
@@ -66,23 +66,23 @@ async def check(settings: GatewaySettings, config: Path | None = None) -> Report
             idle_s=settings.idle_timeout_s,
         )
     )
-    upstreams = [Upstream(backend) for backend in settings.backends]
+    backends = [Backend(row) for row in settings.backends]
     try:
-        await Discoverer(upstreams, transport, settings.discovery_interval_s).probe_all()
-        found = [await exposed(upstream, transport) for upstream in upstreams if upstream.is_up]
+        await Discoverer(backends, transport, settings.discovery_interval_s).probe_all()
+        found = [await exposed(backend, transport) for backend in backends if backend.is_up]
     finally:
         transport.close()
     local = local_cautions(settings, config)
     clocks = [caution for one in found for caution in _clock(one, time.time())]
     return Report(
-        ok=all(upstream.is_up for upstream in upstreams),
-        backends=tuple(_backend(upstream) for upstream in upstreams),
+        ok=all(backend.is_up for backend in backends),
+        backends=tuple(_backend(backend) for backend in backends),
         cautions=(*local, *clocks, *(caution for one in found for caution in one.cautions)),
     )
 
 
 def local_cautions(
-    settings: GatewaySettings, config: Path | None, rows: "Sequence[Row] | None" = None
+    settings: GatewaySettings, config: Path | None, rows: "Sequence[LocalCheck] | None" = None
 ) -> list[Caution]:
     """What `rows` (default: `LOCAL`) say of this machine. What this user may not look at is a caution of its own."""
     found: list[Caution] = []
@@ -100,17 +100,17 @@ def local_cautions(
     return list(dict.fromkeys(found))
 
 
-def _backend(upstream: Upstream) -> BackendReport:
+def _backend(backend: Backend) -> BackendReport:
     return BackendReport(
-        url=upstream.url,
-        ok=upstream.is_up,
-        kind=upstream.kind.name if upstream.is_up else "",
-        models=tuple(ServedModel(id=model.id, context=model.max_model_len) for model in upstream.models),
-        error=upstream.fault.body() if upstream.fault else None,
+        url=backend.url,
+        ok=backend.is_up,
+        kind=backend.kind.name if backend.is_up else "",
+        models=tuple(ServedModel(id=model.id, context=model.max_model_len) for model in backend.models),
+        error=backend.fault.body() if backend.fault else None,
     )
 
 
-def _clock(found: Found, now: float) -> Iterator[Caution]:
+def _clock(found: Exposure, now: float) -> Iterator[Caution]:
     if found.date is not None and abs(now - found.date) > MAX_CLOCK_SKEW_S:
         yield Caution(
             name="clock",
@@ -210,9 +210,9 @@ def _descriptors(_: GatewaySettings, __: Path | None) -> Cautions:
         )
 
 
-Row = Callable[[GatewaySettings, Path | None], Cautions]
+LocalCheck = Callable[[GatewaySettings, Path | None], Cautions]
 
-LOCAL: tuple[Row, ...] = (
+LOCAL: tuple[LocalCheck, ...] = (
     _keys,
     _listener,
     _cache,

@@ -44,8 +44,8 @@ class Diagnostics:
             if at:
                 await self._pause(INTERVAL_S)
             sent_ms = round((loop.time() - began) * 1000)
-            request.wire.write(b'data: {"frame":%d,"sent_ms":%d}\n\n' % (at, sent_ms))
-        request.wire.write(b"data: [DONE]\n\n")
+            request.connection.write(b'data: {"frame":%d,"sent_ms":%d}\n\n' % (at, sent_ms))
+        request.connection.write(b"data: [DONE]\n\n")
         await request.finish()
 
     async def streams(self, request: Request) -> None:

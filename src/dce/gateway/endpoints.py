@@ -19,9 +19,9 @@ from dce.gateway.accounting.metrics import Metrics
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
+from dce.gateway.front.connection import connection_of
 from dce.gateway.front.dialects import EMBEDDINGS, MESSAGES, OPENAI, RESPONSES, Dialect
 from dce.gateway.front.request import ClientGone, Request
-from dce.gateway.front.wire import wire_of
 from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
@@ -132,12 +132,12 @@ class PublicApp:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, from its id to its log line."""
-        wire = wire_of(scope)
-        request = Request(scope, receive, send, wire, secrets.token_hex(8))
+        connection = connection_of(scope)
+        request = Request(scope, receive, send, connection, secrets.token_hex(8))
         task = asyncio.current_task()
         assert task is not None
         began = time.perf_counter()
-        wire.on_gone = task.cancel
+        connection.on_gone = task.cancel
         span = None
         if self._tracing is not None:
             span = self._tracing.begin(request)
@@ -152,15 +152,15 @@ class PublicApp:
             outcome = "client_gone"
         except asyncio.CancelledError:
             # By the client's going, or by a shutdown whose time is up: the task ends here either way, and says so if it can.
-            outcome = "client_gone" if wire.is_gone else "draining"
-            if not wire.is_gone:
+            outcome = "client_gone" if connection.is_gone else "draining"
+            if not connection.is_gone:
                 await self._fail(request, DceError("draining", "the gateway is stopping"))
         except Exception:
             outcome = "internal"
             log.exception("a fault of the gateway itself", extra={"request_id": request.id})
             await self._fail(request, DceError("internal", "the gateway failed in an unforeseen way"))
         finally:
-            wire.release()
+            connection.release()
             self._log(request, outcome, time.perf_counter() - began)
             if span is not None:
                 span.end(request, outcome)
@@ -188,7 +188,7 @@ class PublicApp:
         if not request.is_started:
             await request.fail(error)
         else:
-            request.wire.write(request.dialect.event(error, request.id))
+            request.connection.write(request.dialect.event(error, request.id))
             with contextlib.suppress(RuntimeError):
                 await request.finish()
 
@@ -202,7 +202,7 @@ class PublicApp:
             "outcome": outcome,
             "key_id": request.principal.key_id,
             "duration_ms": round(duration_s * 1000, 1),
-            **request.facts,
+            **request.log_fields,
         }
         log.info("request", extra={"fields": fields})
 

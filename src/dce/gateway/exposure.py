@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.transport import Address, Transport, json_headers, request_head
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.settings import is_loopback
 from dce.wire.errors import DceError
 
@@ -30,7 +30,7 @@ class Caution(msgspec.Struct, frozen=True, kw_only=True):
     fix: str
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen of one backend. `date`: its clock, seconds since the epoch, if it tells it."""
 
     url: str
@@ -38,7 +38,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     cautions: tuple[Caution, ...]
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
     """An answer: its status (0: none came) and its Date."""
 
     status: int
@@ -72,22 +72,22 @@ PORTS: tuple[tuple[int, str], ...] = (
 """Ports of what runs beside vLLM; none of them asks for a key."""
 
 
-async def exposed(upstream: Upstream, transport: Transport) -> Found:
+async def exposed(backend: Backend, transport: Transport) -> Exposure:
     """Looks at one backend that is up."""
-    told = await _get(upstream, transport, "/v1/models", upstream.settings.key)
+    told = await _get(backend, transport, "/v1/models", backend.settings.key)
     cautions = [
-        *await _open_door(upstream, transport),
-        *await _routes(upstream, transport),
-        *await _ports(upstream.address),
+        *await _open_door(backend, transport),
+        *await _routes(backend, transport),
+        *await _ports(backend.address),
     ]
-    return Found(url=upstream.url, date=_seconds(told.date), cautions=tuple(cautions))
+    return Exposure(url=backend.url, date=_seconds(told.date), cautions=tuple(cautions))
 
 
-async def _open_door(upstream: Upstream, transport: Transport) -> list[Caution]:
-    url, address = upstream.url, upstream.address
-    is_open = (await _get(upstream, transport, "/v1/models", "")).status == 200
+async def _open_door(backend: Backend, transport: Transport) -> list[Caution]:
+    url, address = backend.url, backend.address
+    is_open = (await _get(backend, transport, "/v1/models", "")).status == 200
     found: list[Caution] = []
-    if is_open and upstream.settings.key:
+    if is_open and backend.settings.key:
         found.append(
             Caution(
                 name="key_not_asked",
@@ -119,13 +119,13 @@ def _bypass(url: str, where: str) -> Caution:
     )
 
 
-async def _routes(upstream: Upstream, transport: Transport) -> list[Caution]:
-    if (await _get(upstream, transport, "/dce-check-no-such-route", "")).status != 404:
+async def _routes(backend: Backend, transport: Transport) -> list[Caution]:
+    if (await _get(backend, transport, "/dce-check-no-such-route", "")).status != 404:
         return []  # a server that answers anything says nothing by answering
     return [
-        Caution(name=name, detail=f"{upstream.url} {what}", fix=fix)
+        Caution(name=name, detail=f"{backend.url} {what}", fix=fix)
         for name, path, what, fix in ROUTES
-        if (await _get(upstream, transport, path, "")).status in (200, 405)
+        if (await _get(backend, transport, path, "")).status in (200, 405)
     ]
 
 
@@ -165,15 +165,15 @@ async def _connects(host: str, port: int) -> bool:
     return True
 
 
-async def _get(upstream: Upstream, transport: Transport, path: str, key: str) -> Told:
-    head = request_head("GET", upstream.prefix + path, upstream.address, json_headers(key, "check"), 0)
+async def _get(backend: Backend, transport: Transport, path: str, key: str) -> ProbeResult:
+    head = request_head("GET", backend.prefix + path, backend.address, json_headers(key, "check"), 0)
     try:
-        exchange = await transport.open(upstream.address, [head], ASK_TIMEOUT_S)
+        exchange = await transport.open(backend.address, [head], ASK_TIMEOUT_S)
         status, date = exchange.status, exchange.header(b"date").decode("latin-1")
         await exchange.read(MAX_BYTES)
     except DceError:
-        return Told(status=0)
-    return Told(status=status, date=date)
+        return ProbeResult(status=0)
+    return ProbeResult(status=status, date=date)
 
 
 def _seconds(date: str) -> float | None:

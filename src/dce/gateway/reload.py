@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.breaker import Breaker, BreakerLimits
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
 
@@ -55,19 +55,19 @@ def breaker_limits(settings: GatewaySettings) -> BreakerLimits:
     return BreakerLimits(failures=settings.breaker_failures, max_wait_s=settings.breaker_max_wait_s)
 
 
-def new_upstreams(
-    old: Sequence[Upstream], settings: GatewaySettings, chance: Callable[[], float] = random.random
-) -> list[tuple[Upstream, BackendSettings]]:
+def new_backends(
+    old: Sequence[Backend], settings: GatewaySettings, chance: Callable[[], float] = random.random
+) -> list[tuple[Backend, BackendSettings]]:
     """The backends in their new order, each with its new row. One whose URL stays is the same object: its load, its record and
     what is known of it go on. Nothing is changed yet."""
     limits = breaker_limits(settings)
     left = list(old)
-    found: list[tuple[Upstream, BackendSettings]] = []
+    found: list[tuple[Backend, BackendSettings]] = []
     for row in settings.backends:
-        known = next((upstream for upstream in left if upstream.url == row.url), None)
+        known = next((backend for backend in left if backend.url == row.url), None)
         if known is not None:
             left.remove(known)
-        found.append((known or Upstream(row, Breaker(limits, _loop_time, chance)), row))
+        found.append((known or Backend(row, Breaker(limits, _loop_time, chance)), row))
     return found
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import uvicorn
 
 from dce.gateway.app import Gateway
-from dce.gateway.front.guard import Patience
-from dce.gateway.front.wire import StreamingProtocol
+from dce.gateway.front.connection import StreamingProtocol
+from dce.gateway.front.guard import ClientTimeouts
 from dce.gateway.reload import Reloader
 from dce.gateway.settings import DEFAULT_ADMIN_PORT, GatewaySettings
 from dce.gateway.tracing import Tracing
@@ -86,7 +86,7 @@ class GatewayServer:
     def stop(self) -> None:
         """Ends it; open streams are closed after the shutdown timeout."""
         self._server.should_exit = True
-        self._server.look()
+        self._server.wake()
         if self._thread is not None:
             self._thread.join()
 
@@ -116,18 +116,18 @@ class _QuietServer(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Until `on_tick` says that it is over."""
-        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._wakeup = asyncio.get_running_loop(), asyncio.Event()
         while not await self.on_tick(0):
-            self._told.clear()
-            timer = self._loop.call_later(self.tick_s, self._told.set)
-            await self._told.wait()
+            self._wakeup.clear()
+            timer = self._loop.call_later(self.tick_s, self._wakeup.set)
+            await self._wakeup.wait()
             timer.cancel()
 
-    def look(self) -> None:
+    def wake(self) -> None:
         """Something may have ended it. From any thread, also from a signal's handler."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended with the server
-                self._loop.call_soon_threadsafe(self._told.set)
+                self._loop.call_soon_threadsafe(self._wakeup.set)
 
 
 class _AdminServer(_QuietServer):
@@ -176,7 +176,7 @@ class _Server(_QuietServer):
         await super().shutdown(sockets)
         if self._admin is not None and self._admin_task is not None:
             self._admin.should_exit = self._admin.force_exit = True
-            self._admin.look()
+            self._admin.wake()
             await self._admin_task
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -189,7 +189,7 @@ class _Server(_QuietServer):
             self.should_exit = True
         else:
             self._gateway.drain.begin()
-        self.look()
+        self.wake()
 
 
 def _nobody(_code: str) -> None:
@@ -199,7 +199,7 @@ def _nobody(_code: str) -> None:
 def _config(
     settings: GatewaySettings, app: Callable[..., Any], lifespan: Any, on_refused: Callable[[str], object]
 ) -> uvicorn.Config:
-    patience = Patience(
+    patience = ClientTimeouts(
         head_s=settings.head_timeout_s,
         body_window_s=settings.body_window_s,
         body_bytes_per_s=settings.min_body_bytes_per_s,

@@ -41,8 +41,8 @@ class RequestSpan:
         self._span.set_attribute("dce.key_id", request.principal.key_id)
         self._span.set_attribute("dce.outcome", outcome)
         for fact, name in FACTS.items():
-            if fact in request.facts:
-                self._span.set_attribute(name, request.facts[fact])
+            if fact in request.log_fields:
+                self._span.set_attribute(name, request.log_fields[fact])
         if outcome in CODES and CODES[outcome].status >= 500:
             self._span.set_status(Status(StatusCode.ERROR, outcome))
         self._span.end()

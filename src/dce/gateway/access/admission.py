@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 import msgspec
 
 from dce.gateway.access.auth import Principal
-from dce.gateway.access.fair_queue import FairQueue, Place, Pool
+from dce.gateway.access.fair_queue import FairQueue, Pool, QueuedRequest
 from dce.gateway.access.limits import Bucket, Budget, Limits, period_end, period_start
 from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import DceError
 
 TELL_EVERY_S = 1.0
-"""How often a waiting client is told its place."""
+"""How often a waiting client is told its entry."""
 QUEUE_RETRY_S = 10.0
 """When to try a full queue again: some responses have ended by then, and a crowd that returns does not harm."""
 BYTES_PER_TOKEN = 4
 """Of prompts, for the estimate: source code and English have 3 to 5."""
 UNKNOWN_ANSWER_TOKENS = 4096
 """Answer set aside when neither the request nor the model says how long it may be."""
-LOOKS_PER_REQUEST = 20
+LOOKUPS_PER_REQUEST = 20
 """Requests that only ask (models, token counts) have an allowance of their own, this many times `rpm`: a client counts the tokens of
 every selected file before it sends one prompt."""
 
@@ -52,7 +52,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
         return cls(n=n, tokens=prompt + n * answer, model=model)
 
 
-class _Account:
+class _KeyUsage:
     """What one key has used and set aside. Follows the key's limits when they are edited."""
 
     def __init__(self, key_id: str, used: Used) -> None:
@@ -60,7 +60,7 @@ class _Account:
         self._used = used
         self.limits = Limits()
         self._requests: Bucket | None = None
-        self._looks: Bucket | None = None
+        self._lookups: Bucket | None = None
         self._tokens: Bucket | None = None
         self._budget: Budget | None = None
 
@@ -69,7 +69,7 @@ class _Account:
         if limits is self.limits:
             return
         self._requests = _resized(self._requests, limits.rpm, now)
-        self._looks = _resized(self._looks, limits.rpm and limits.rpm * LOOKS_PER_REQUEST, now)
+        self._lookups = _resized(self._lookups, limits.rpm and limits.rpm * LOOKUPS_PER_REQUEST, now)
         self._tokens = _resized(self._tokens, limits.tpm, now)
         if limits.budget_tokens is None:
             self._budget = None
@@ -100,12 +100,12 @@ class _Account:
             self._budget.reserve(demand.tokens)
         return _Reservation(self._tokens, tokens, self._budget, demand.tokens)
 
-    def look(self, now: float) -> None:
+    def take_lookup(self, now: float) -> None:
         """Takes a request that only asks. Raises rate_limited."""
-        if self._looks is not None:
-            if wait_s := self._looks.wait_s(1, now):
+        if self._lookups is not None:
+            if wait_s := self._lookups.wait_s(1, now):
                 raise _rate_limited("the key's requests a minute for models and token counts are used up", wait_s)
-            self._looks.take(1, now)
+            self._lookups.take(1, now)
 
     def _over_budget(self, budget: Budget, demand: Demand, left: int, wall: float) -> DceError:
         end = period_end(budget.period, wall)
@@ -138,15 +138,15 @@ class _Reservation(msgspec.Struct):
 class Ticket:
     """The right to run a request's responses, until `settle`."""
 
-    def __init__(self, admission: "Admission", place: Place, reservation: _Reservation, demand: Demand) -> None:
+    def __init__(self, admission: "Admission", entry: QueuedRequest, reservation: _Reservation, demand: Demand) -> None:
         self._admission = admission
-        self._place = place
+        self._entry = entry
         self._reservation = reservation
         self.demand = demand
 
     def settle(self, tokens: int) -> None:
         """The request has ended and used that many tokens, prompt and answers. Only the first call counts."""
-        self._admission.settle(self._place, self._reservation, tokens)
+        self._admission.settle(self._entry, self._reservation, tokens)
 
 
 class Admission:
@@ -173,9 +173,9 @@ class Admission:
         self._wall = wall
         self._tell_every_s = tell_every_s
         self._check_key = check_key
-        self._accounts: dict[str, _Account] = {}
+        self._usages: dict[str, _KeyUsage] = {}
         self._queue = FairQueue(settings.max_running_responses, pools)
-        self._turns: dict[Place, asyncio.Event] = {}
+        self._turns: dict[QueuedRequest, asyncio.Event] = {}
 
     @property
     def queue_depth(self) -> int:
@@ -192,9 +192,9 @@ class Admission:
         self._settings = settings
         self._begin()
 
-    def look(self, principal: Principal) -> None:
+    def admit_lookup(self, principal: Principal) -> None:
         """A request that needs no response (models, token counts). Raises rate_limited."""
-        self._account(principal).look(self._clock())
+        self._usage_of(principal).take_lookup(self._clock())
 
     async def admit(self, principal: Principal, demand: Demand, on_position: OnPosition | None = None) -> Ticket:
         """Waits for the request's turn. `on_position` is called about once a second while it waits, 1 being next, and with 0 when
@@ -202,40 +202,40 @@ class Admission:
         when the key has ended while it waited."""
         limits = principal.limits
         _check_size(limits, demand.n)
-        reservation = self._account(principal).reserve(demand, self._clock(), self._wall())
-        place = self._queue.push(
+        reservation = self._usage_of(principal).reserve(demand, self._clock(), self._wall())
+        entry = self._queue.push(
             principal.key_id, demand.n, model=demand.model, weight=limits.weight, limit=limits.concurrency
         )
-        ticket = Ticket(self, place, reservation, demand)
+        ticket = Ticket(self, entry, reservation, demand)
         self._begin()
-        if not place.is_running:
+        if not entry.is_running:
             try:
-                await self._wait(place, on_position)
+                await self._wait(entry, on_position)
             except BaseException:
                 ticket.settle(0)
                 raise
         return ticket
 
-    def settle(self, place: Place, reservation: _Reservation, tokens: int) -> None:
+    def settle(self, entry: QueuedRequest, reservation: _Reservation, tokens: int) -> None:
         """See `Ticket.settle`."""
-        if self._queue.leave(place):
+        if self._queue.leave(entry):
             reservation.settle(tokens, self._clock(), self._wall())
             self._begin()
 
     def _begin(self) -> None:
         """Lets everybody begin whose turn it is."""
         self._queue.capacity = self._settings.max_running_responses
-        while (place := self._queue.begin_next()) is not None:
-            if (turn := self._turns.get(place)) is not None:
+        while (entry := self._queue.begin_next()) is not None:
+            if (turn := self._turns.get(entry)) is not None:
                 turn.set()
 
-    async def _wait(self, place: Place, on_position: OnPosition | None) -> None:
-        self._check_depth(place)
-        turn = self._turns[place] = asyncio.Event()
+    async def _wait(self, entry: QueuedRequest, on_position: OnPosition | None) -> None:
+        self._check_depth(entry)
+        turn = self._turns[entry] = asyncio.Event()
         try:
             deadline = self._clock() + self._settings.queue_timeout_s
-            while not place.is_running:
-                position = self._queue.position(place)
+            while not entry.is_running:
+                position = self._queue.position(entry)
                 left = deadline - self._clock()
                 if left <= 0:
                     waited = f"the request has waited for {self._settings.queue_timeout_s:g} s and is still number {position}"
@@ -247,26 +247,26 @@ class Admission:
                         await turn.wait()
                 except TimeoutError:
                     self._begin()
-            self._check_key(place.key)
+            self._check_key(entry.key)
             if on_position is not None:
                 await on_position(0)
         finally:
-            del self._turns[place]
+            del self._turns[entry]
 
-    def _check_depth(self, place: Place) -> None:
+    def _check_depth(self, entry: QueuedRequest) -> None:
         """A queue that is too long helps nobody, and one key must not fill it for the others."""
         settings = self._settings
-        if self._queue.depth_for(place.model) > settings.max_queued_requests:
+        if self._queue.depth_for(entry.model) > settings.max_queued_requests:
             raise _queue_full(f"{settings.max_queued_requests} requests for this model wait already")
-        if self._queue.depth_of(place.key) > settings.max_queued_requests_per_key:
+        if self._queue.depth_of(entry.key) > settings.max_queued_requests_per_key:
             raise _queue_full(f"{settings.max_queued_requests_per_key} requests of this key wait already")
 
-    def _account(self, principal: Principal) -> _Account:
-        account = self._accounts.get(principal.key_id)
-        if account is None:
-            account = self._accounts[principal.key_id] = _Account(principal.key_id, self._used)
-        account.follow(principal.limits, self._clock(), self._wall())
-        return account
+    def _usage_of(self, principal: Principal) -> _KeyUsage:
+        usage = self._usages.get(principal.key_id)
+        if usage is None:
+            usage = self._usages[principal.key_id] = _KeyUsage(principal.key_id, self._used)
+        usage.follow(principal.limits, self._clock(), self._wall())
+        return usage
 
 
 def _resized(bucket: Bucket | None, per_minute: int | None, now: float) -> Bucket | None:

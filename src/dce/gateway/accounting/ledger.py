@@ -39,7 +39,7 @@ MEMORY_HOURS = 24 * 32
 """How far back `used` knows each hour: a month and a day. What is older is one sum a key."""
 
 Outcome = Literal["finished", "stopped", "lost"]
-Ender = Literal["model", "client", "gateway", "backend"]
+EndedBy = Literal["model", "client", "gateway", "backend"]
 Exactness = Literal["exact", "running", "estimated"]
 """`exact`: the backend's own final count. `running`: its last count before the response was cut off, within a frame of the truth.
 `estimated`: the backend said nothing, so frames were counted."""
@@ -70,7 +70,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float = 0.0
     outcome: Outcome
     finish_reason: str = ""
-    ended_by: Ender
+    ended_by: EndedBy
     started_at: float
 
     @property

@@ -18,8 +18,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from dce.gateway.accounting.ledger import Entry
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.breaker import BreakerState
-from dce.gateway.backends.upstream import Upstream
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MAX_MODELS = 100
@@ -30,12 +30,12 @@ _TTFT_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640)
 _OVERHEAD_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 
 
-class Now(msgspec.Struct, frozen=True, kw_only=True):
+class GaugeSources(msgspec.Struct, frozen=True, kw_only=True):
     """Where the figures of this moment are read."""
 
     streams: Callable[[], int]
     queue_depth: Callable[[], int]
-    backends: Callable[[], Iterable[Upstream]]
+    backends: Callable[[], Iterable[Backend]]
     models: Callable[[], int]
     """Names that a request could ask for."""
     is_draining: Callable[[], bool]
@@ -46,22 +46,22 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     """Room on the disk of the data folder."""
 
 
-class _Count(Collector):
+class _Counter(Collector):
     """How often something happened, by the values of its labels."""
 
     def __init__(self, registry: CollectorRegistry, name: str, help_text: str, *labels: str) -> None:
         self._name, self._help, self._labels = f"dce_gateway_{name}", help_text, labels
-        self.of: Counter[tuple[str, ...]] = Counter()
+        self.values: Counter[tuple[str, ...]] = Counter()
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(self._name, self._help, labels=self._labels)
-        for values, count in self.of.items():
+        for values, count in self.values.items():
             family.add_metric(values, count)
         yield family
 
 
-class _Spread(Collector):
+class _Histogram(Collector):
     """How long something took: a histogram over `bounds`, in seconds."""
 
     def __init__(self, registry: CollectorRegistry, name: str, help_text: str, bounds: Sequence[float]) -> None:
@@ -70,7 +70,7 @@ class _Spread(Collector):
         self._sum = 0.0
         registry.register(self)
 
-    def note(self, seconds: float) -> None:
+    def observe(self, seconds: float) -> None:
         """It took that long once more."""
         self._counts[bisect_left(self._bounds, seconds)] += 1
         self._sum += seconds
@@ -87,69 +87,69 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry(auto_describe=False)
         self._models: set[str] = set()
-        self._requests = _Count(registry, "requests", "Requests answered, by route and HTTP status", "route", "code")
-        self._refused = _Count(
+        self._requests = _Counter(registry, "requests", "Requests answered, by route and HTTP status", "route", "code")
+        self._refused = _Counter(
             registry,
             "refused",
             "Requests refused before they had a route: no clean HTTP, too large a head, too slow",
             "code",
         )
-        self._retries = _Count(
+        self._retries = _Counter(
             registry, "retries", "Requests sent again, by the backend that failed and where they went", "backend", "to"
         )
-        self._errors = _Count(registry, "errors", "Errors told to clients, by error code", "code")
-        self._tokens = _Count(registry, "tokens", "Tokens of responses that have ended", "kind", "model")
-        self._responses = _Count(registry, "responses", "Responses that have ended", "outcome")
-        self._cancelled = _Count(registry, "cancelled", "Responses that ended before the model ended them", "by")
-        self._ttft = _Spread(
+        self._errors = _Counter(registry, "errors", "Errors told to clients, by error code", "code")
+        self._tokens = _Counter(registry, "tokens", "Tokens of responses that have ended", "kind", "model")
+        self._responses = _Counter(registry, "responses", "Responses that have ended", "outcome")
+        self._cancelled = _Counter(registry, "cancelled", "Responses that ended before the model ended them", "by")
+        self._ttft = _Histogram(
             registry, "ttft", "From a request's arrival to the first frame of each of its responses", _TTFT_S
         )
-        self._overhead = _Spread(
+        self._overhead = _Histogram(
             registry,
             "overhead",
             "From a request's whole body to its way to a backend, waiting in the queue not counted",
             _OVERHEAD_S,
         )
-        self._queued = _Spread(
+        self._queued = _Histogram(
             registry, "queue", "How long requests that went to a backend had waited for their turn", _TTFT_S
         )
 
-    def watch(self, now: Now) -> None:
+    def watch(self, now: GaugeSources) -> None:
         """From now on the figures of the moment are reported too."""
-        self._registry.register(_Moment(now))
+        self._registry.register(_Gauges(now))
 
     def request_ended(self, route: str, status: int, error_code: str = "") -> None:
         """A request was answered. `route` is a pattern of the table, or empty for a path that has none."""
-        self._requests.of[route or OTHER, str(status)] += 1
+        self._requests.values[route or OTHER, str(status)] += 1
         if error_code:
-            self._errors.of[error_code,] += 1
+            self._errors.values[error_code,] += 1
 
     def request_refused(self, error_code: str) -> None:
         """What a client sent was refused before it was a request with a route; `request_ended` does not know of it."""
-        self._refused.of[error_code,] += 1
+        self._refused.values[error_code,] += 1
 
-    def request_retried(self, failed: Upstream, to: Upstream) -> None:
+    def request_retried(self, failed: Backend, to: Backend) -> None:
         """A request that a backend failed goes to another one, or to the same once more."""
-        self._retries.of[failed.url, "same" if to is failed else "other"] += 1
+        self._retries.values[failed.url, "same" if to is failed else "other"] += 1
 
     def request_sent(self, overhead_s: float, queued_s: float) -> None:
         """A request is on its way to a backend."""
-        self._overhead.note(overhead_s)
-        self._queued.note(queued_s)
+        self._overhead.observe(overhead_s)
+        self._queued.observe(queued_s)
 
     def responses_ended(self, entries: Sequence[Entry]) -> None:
         """Responses have ended and stand in the ledger."""
         for entry in entries:
-            self._responses.of[entry.outcome,] += entry.responses
+            self._responses.values[entry.outcome,] += entry.responses
             if entry.ended_by != "model":
-                self._cancelled.of[entry.ended_by,] += entry.responses
+                self._cancelled.values[entry.ended_by,] += entry.responses
             if entry.ttft_s is not None:
-                self._ttft.note(entry.ttft_s)
+                self._ttft.observe(entry.ttft_s)
             model = self._model(entry.model)
             counts = (entry.prompt_tokens, entry.cached_tokens, entry.thinking_tokens, entry.completion_tokens)
             for kind, tokens in zip(("prompt", "cached", "thinking", "completion"), counts, strict=True):
                 if tokens:
-                    self._tokens.of[kind, model] += tokens
+                    self._tokens.values[kind, model] += tokens
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
@@ -163,10 +163,10 @@ class Metrics:
         return name
 
 
-class _Moment(Collector):
+class _Gauges(Collector):
     """What is so now."""
 
-    def __init__(self, now: Now) -> None:
+    def __init__(self, now: GaugeSources) -> None:
         self._now = now
 
     def collect(self) -> Iterable[Metric]:
@@ -182,7 +182,7 @@ class _Moment(Collector):
         yield from _backends(now.backends())
 
 
-def _backends(upstreams: Iterable[Upstream]) -> Iterable[Metric]:
+def _backends(backends: Iterable[Backend]) -> Iterable[Metric]:
     up, running, is_open = (
         GaugeMetricFamily(f"dce_gateway_{name}", text, labels=["backend"])
         for name, text in (
@@ -192,11 +192,11 @@ def _backends(upstreams: Iterable[Upstream]) -> Iterable[Metric]:
         )
     )
     trips = CounterMetricFamily("dce_gateway_breaker_trips", "How often it was left alone", labels=["backend"])
-    for upstream in upstreams:
-        up.add_metric([upstream.url], float(upstream.is_up))
-        running.add_metric([upstream.url], upstream.in_flight)
-        is_open.add_metric([upstream.url], float(upstream.breaker.state is not BreakerState.CLOSED))
-        trips.add_metric([upstream.url], upstream.breaker.trips)
+    for backend in backends:
+        up.add_metric([backend.url], float(backend.is_up))
+        running.add_metric([backend.url], backend.in_flight)
+        is_open.add_metric([backend.url], float(backend.breaker.state is not BreakerState.CLOSED))
+        trips.add_metric([backend.url], backend.breaker.trips)
     yield from (up, running, is_open, trips)
 
 

@@ -8,8 +8,8 @@ only (aliases or served names): to it no others exist, in lists, messages or hin
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.kinds import Model
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.front.body import PLACEHOLDER_MODELS
 from dce.wire.errors import DceError
 
@@ -19,20 +19,18 @@ MAX_NAMES_IN_MESSAGE = 20
 class Catalog:
     """The served models of all backends under their public names."""
 
-    def __init__(self, upstreams: Sequence[Upstream], aliases: Mapping[str, str], default_model: str) -> None:
-        self._upstreams = upstreams
+    def __init__(self, backends: Sequence[Backend], aliases: Mapping[str, str], default_model: str) -> None:
+        self._backends = backends
         self._aliases = aliases
         self._default = default_model
 
     def models(self) -> list[Model]:
         """The served models, aliases last, each once."""
-        served = {
-            model.id: model for upstream in self._upstreams if upstream.is_up for model in reversed(upstream.models)
-        }
+        served = {model.id: model for backend in self._backends if backend.is_up for model in reversed(backend.models)}
         ordered = [
             served[name]
-            for upstream in self._upstreams
-            for name in dict.fromkeys(m.id for m in upstream.models)
+            for backend in self._backends
+            for name in dict.fromkeys(m.id for m in backend.models)
             if name in served
         ]
         unique = list({model.id: model for model in ordered}.values())
@@ -84,9 +82,9 @@ class Catalog:
         """A name that a backend served until it went down is not wrong. Raises no_healthy_backend."""
         model = self._aliases.get(asked, asked)
         away = [
-            f"{upstream.url}: {upstream.fault.message}"
-            for upstream in self._upstreams
-            if upstream.fault and any(served.id in (asked, model) for served in upstream.models)
+            f"{backend.url}: {backend.fault.message}"
+            for backend in self._backends
+            if backend.fault and any(served.id in (asked, model) for served in backend.models)
         ]
         if away:
             raise DceError("no_healthy_backend", f"what served the model {asked!r} is down: {'; '.join(away)}")
@@ -106,26 +104,26 @@ class Catalog:
     def _is_allowed(self, name: str, allowed: Sequence[str]) -> bool:
         return not allowed or name in allowed or self._aliases.get(name) in allowed
 
-    def candidates(self, model: str) -> list[Upstream]:
+    def candidates(self, model: str) -> list[Backend]:
         """The backends that serve it now."""
-        return [upstream for upstream in self._upstreams if upstream.serves(model)]
+        return [backend for backend in self._backends if backend.serves(model)]
 
     def can_continue(self, name: str) -> bool:
         """Whether all that serve a model or alias now can go on with the beginning of an answer, whichever of them gets it."""
         model = self._aliases.get(name, name)
         serving = self.candidates(model) or self.candidates(name)
-        return bool(serving) and all(upstream.kind.can_continue(model) for upstream in serving)
+        return bool(serving) and all(backend.kind.can_continue(model) for backend in serving)
 
     def nothing_up(self) -> DceError:
         """Why nothing is served: the one backend's own fault if there is one, else all of them."""
-        faults = [f"{upstream.url}: {upstream.fault.message}" for upstream in self._upstreams if upstream.fault]
+        faults = [f"{backend.url}: {backend.fault.message}" for backend in self._backends if backend.fault]
         if not faults:
             return DceError(
                 "no_healthy_backend",
                 "the backends are up but serve no model",
                 hint="Start the inference server with a model.",
             )
-        only = self._upstreams[0].fault if len(self._upstreams) == 1 else None
+        only = self._backends[0].fault if len(self._backends) == 1 else None
         if only is not None and only.code == "backend_unauthorized":
             return only
         return DceError("no_healthy_backend", "no backend can be used now: " + "; ".join(faults))

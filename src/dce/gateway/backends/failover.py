@@ -13,10 +13,10 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
+from dce.gateway.backends.backend import Backend, Lease
 from dce.gateway.backends.catalog import Catalog
-from dce.gateway.backends.routing import Policy, RouteKey, place, usable
+from dce.gateway.backends.routing import AffinityKey, Policy, place, usable
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.backends.upstream import Lease, Upstream
 from dce.wire.errors import DceError
 
 RETRY_WAIT_S = 0.5
@@ -28,8 +28,8 @@ _ELSEWHERE = frozenset({"backend_error", "backend_unauthorized", "model_not_foun
 """The backend itself said no: another may say yes."""
 
 Sleep = Callable[[float], Awaitable[None]]
-Send = Callable[[Upstream], Awaitable[Exchange]]
-OnRetry = Callable[[Upstream, Upstream], None]
+Send = Callable[[Backend], Awaitable[Exchange]]
+OnRetry = Callable[[Backend, Backend], None]
 """Told of each request that is sent again: the backend that failed it, then the one that gets it."""
 
 
@@ -52,30 +52,30 @@ class Dispatcher:
         self.chance = chance
         self.on_retry = on_retry
 
-    def choose(self, model: str, key: RouteKey) -> Upstream:
+    def choose(self, model: str, key: AffinityKey) -> Backend:
         """The backend for a request that does not count as load."""
         return self.policy.choose(usable(self.catalog.candidates(model)), key)
 
-    def one(self, model: str, key: RouteKey, weight: int) -> "Attempts":
+    def one(self, model: str, key: AffinityKey, weight: int) -> "Attempts":
         """A place for one request of that many responses. Raises no_healthy_backend."""
         return Attempts(self, model, key, self.choose(model, key).lease(weight), weight)
 
-    def many(self, model: str, key: RouteKey, n: int) -> list[tuple["Attempts", list[int]]]:
+    def many(self, model: str, key: AffinityKey, n: int) -> list[tuple["Attempts", list[int]]]:
         """Places for the requests of N responses, each with the responses it carries. Raises no_healthy_backend."""
         candidates = usable(self.catalog.candidates(model))
         placed: list[tuple[Attempts, list[int]]] = []
-        for upstream, count in place(n, self.policy.choose(candidates, key), candidates):
+        for backend, count in place(n, self.policy.choose(candidates, key), candidates):
             first = sum(len(indices) for _, indices in placed)
-            for part in upstream.plan(count):
+            for part in backend.plan(count):
                 indices = [first + index for index in part]
-                placed.append((Attempts(self, model, key, upstream.lease(len(part)), len(part)), indices))
+                placed.append((Attempts(self, model, key, backend.lease(len(part)), len(part)), indices))
         return placed
 
 
 class Attempts:
     """One request's way: the place it was given, then others. `weight` is the number of responses it carries now."""
 
-    def __init__(self, dispatcher: Dispatcher, model: str, key: RouteKey, first: Lease, weight: int) -> None:
+    def __init__(self, dispatcher: Dispatcher, model: str, key: AffinityKey, first: Lease, weight: int) -> None:
         self.lease = first
         self._dispatcher = dispatcher
         self._model = model
@@ -83,13 +83,13 @@ class Attempts:
         self._weight = weight
         self._left = dispatcher.max_retries
         self._waits = 0
-        self._tried = {first.upstream}
+        self._tried = {first.backend}
         self._failure: DceError | None = None
 
     @property
-    def upstream(self) -> Upstream:
+    def backend(self) -> Backend:
         """The backend that has the request, or had it last."""
-        return self.lease.upstream
+        return self.lease.backend
 
     async def open(self, send: Send) -> Exchange:
         """Sends the request to one backend after the other until one answers. Raises the last error when none is left."""
@@ -97,7 +97,7 @@ class Attempts:
             if self._failure is not None:
                 await self._move(self._failure)
             try:
-                return await send(self.upstream)
+                return await send(self.backend)
             except DceError as error:
                 if not self.fail(error):
                     raise
@@ -128,16 +128,16 @@ class Attempts:
             if self._left <= 0:
                 raise failure
             self._left -= 1
-        failed = self.upstream
+        failed = self.backend
         self.lease = self._dispatcher.policy.choose(usable(candidates), self._key).lease(self._weight)
-        self._dispatcher.on_retry(failed, self.upstream)
-        self._tried.add(self.upstream)
+        self._dispatcher.on_retry(failed, self.backend)
+        self._tried.add(self.backend)
 
-    def _others(self) -> Sequence[Upstream]:
+    def _others(self) -> Sequence[Backend]:
         """Backends that have not failed this request and let one through."""
         others = [one for one in self._fitting() if one not in self._tried]
         return [one for one in others if one.breaker.admits()]
 
-    def _fitting(self) -> Sequence[Upstream]:
+    def _fitting(self) -> Sequence[Backend]:
         """Backends that serve the model and can take the request as it is."""
         return [one for one in self._dispatcher.catalog.candidates(self._model) if one.takes(self._weight)]

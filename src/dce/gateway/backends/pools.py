@@ -8,13 +8,13 @@ can run bounds nothing.
 from collections.abc import Iterable, Sequence
 
 from dce.gateway.access.fair_queue import Pool
-from dce.gateway.backends.upstream import Upstream
+from dce.gateway.backends.backend import Backend
 
 
-def pools_of(model: str, upstreams: Sequence[Upstream]) -> list[Pool]:
+def pools_of(model: str, backends: Sequence[Backend]) -> list[Pool]:
     """The pools of a model with a known size, each within the next. Backends come and go: ask each time."""
-    up = [upstream for upstream in upstreams if upstream.is_up]
-    serving = [upstream for upstream in up if upstream.serves(model)]
+    up = [backend for backend in backends if backend.is_up]
+    serving = [backend for backend in up if backend.serves(model)]
     groups = [serving]
     if 0 < len(serving) < len(up) and len(around := _connected(serving, up)) > len(serving):
         groups.append(around)
@@ -26,22 +26,22 @@ def pools_of(model: str, upstreams: Sequence[Upstream]) -> list[Pool]:
     ]
 
 
-def capacity_of(upstreams: Iterable[Upstream]) -> int | None:
+def capacity_of(backends: Iterable[Backend]) -> int | None:
     """How many responses these backends run at once; None if one of them does not say, or there is none."""
-    each = [upstream.capacity for upstream in upstreams]
+    each = [backend.capacity for backend in backends]
     known = [capacity for capacity in each if capacity is not None]
     return sum(known) if known and len(known) == len(each) else None
 
 
-def _models(upstreams: Iterable[Upstream]) -> frozenset[str]:
-    return frozenset(model.id for upstream in upstreams for model in upstream.models)
+def _models(backends: Iterable[Backend]) -> frozenset[str]:
+    return frozenset(model.id for backend in backends for model in backend.models)
 
 
-def _connected(group: Sequence[Upstream], upstreams: Sequence[Upstream]) -> list[Upstream]:
+def _connected(group: Sequence[Backend], backends: Sequence[Backend]) -> list[Backend]:
     """The backends of a group and all that share a model with one of them."""
     found = list(group)
     names = set(_models(found))
-    while more := [one for one in upstreams if one not in found and not names.isdisjoint(_models((one,)))]:
+    while more := [one for one in backends if one not in found and not names.isdisjoint(_models((one,)))]:
         found += more
         names |= _models(more)
     return found

@@ -90,7 +90,7 @@ class Exchange(asyncio.Protocol):
         self._owner = transport
         self._address = address
         self._loop = asyncio.get_running_loop()
-        self._wire: asyncio.Transport | None = None
+        self._socket: asyncio.Transport | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._reset()
 
@@ -149,8 +149,8 @@ class Exchange(asyncio.Protocol):
         self._silent_since = None if self._pieces else self._last_data_at
         self._watch_idle()
         self._deliver()
-        if self._wire is not None and not self._is_ended:
-            self._wire.resume_reading()
+        if self._socket is not None and not self._is_ended:
+            self._socket.resume_reading()
 
     async def first_bytes(self, patience_s: float) -> None:
         """Waits until some of the body is there, or all of it, but no longer than `patience_s`. Raises DceError if it broke off
@@ -182,21 +182,21 @@ class Exchange(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stops reading from the backend: its send buffer fills and it waits."""
-        if self._wire is not None and not self._wire.is_closing():
-            self._wire.pause_reading()
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.pause_reading()
 
     def resume(self) -> None:
         """Reads on. The idle clock starts anew: the silence was ours."""
         self._last_data_at = self._loop.time()
-        if self._wire is not None and not self._wire.is_closing():
-            self._wire.resume_reading()
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.resume_reading()
 
     def abort(self) -> None:
         """Ends the exchange at once; the backend sees its connection close and stops generating."""
         self._is_ended = True
         self._let_go()
-        if self._wire is not None:
-            self._wire.abort()
+        if self._socket is not None:
+            self._socket.abort()
 
     def header(self, name: bytes) -> bytes:
         """The value of a header, lower-case name; b"" if absent."""
@@ -210,7 +210,7 @@ class Exchange(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether the connection can carry another request."""
-        return self._wire is not None and not self._wire.is_closing()
+        return self._socket is not None and not self._socket.is_closing()
 
     @property
     def has_any_byte(self) -> bool:
@@ -221,8 +221,8 @@ class Exchange(asyncio.Protocol):
         """Writes a request and waits for the head of its answer."""
         if self._has_any_byte or self._head.done():
             self._reset()  # the connection had another request before
-        assert self._wire is not None
-        self._wire.writelines(pieces)
+        assert self._socket is not None
+        self._socket.writelines(pieces)
         patience = self._loop.call_later(first_byte_s, self._head_is_late, first_byte_s)
         try:
             await self._head
@@ -240,7 +240,7 @@ class Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not registered as asyncio.Transport, but they are one.
-        self._wire = cast("asyncio.Transport", transport)
+        self._socket = cast("asyncio.Transport", transport)
         self._owner.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -268,8 +268,8 @@ class Exchange(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(DceError("backend_error", "the backend sent something that is not HTTP"))
-            if self._wire is not None:
-                self._wire.abort()
+            if self._socket is not None:
+                self._socket.abort()
             return
         self._deliver()
         # Half a chunk's head leaves the parser's word on the last chunk standing; but it cannot end with CRLF.
@@ -379,7 +379,7 @@ class Exchange(asyncio.Protocol):
         is_silent = self._last_data_at == self._silent_since
         limit = timeouts.first_token_s if is_silent else timeouts.idle_s
         left = self._last_data_at + limit - now
-        is_paused = self._wire is not None and not self._wire.is_reading()
+        is_paused = self._socket is not None and not self._socket.is_reading()
         if left > 0 or is_paused:
             next_look_s = min(left if left > 0 else limit, timeouts.idle_s / IDLE_LOOKS)
             self._idle_timer = self._loop.call_later(next_look_s, self._check_idle)
@@ -387,8 +387,8 @@ class Exchange(asyncio.Protocol):
         what = "sent no token" if is_silent else "stopped sending in the middle of its answer"
         self._fail(DceError("backend_timeout", f"the backend {what} for {limit:g} s"))
         self._deliver()
-        if self._wire is not None:
-            self._wire.abort()
+        if self._socket is not None:
+            self._socket.abort()
 
     def _stop_idle_timer(self) -> None:
         if self._idle_timer is not None:

@@ -27,7 +27,7 @@ MIN_CHUNK_BYTES = 64
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class ClientTimeouts(msgspec.Struct, frozen=True, kw_only=True):
     """How slow a client may be; see GatewaySettings for the reasons."""
 
     head_s: float = 10.0
@@ -41,13 +41,13 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(
         self,
         *args: Any,
-        patience: Patience | None = None,
+        patience: ClientTimeouts | None = None,
         on_refused: Callable[[str], object] = lambda _code: None,
         **kwargs: Any,
     ) -> None:
         """`on_refused` is told the error code of each refusal: the app never hears of them."""
         super().__init__(*args, **kwargs)
-        self._patience = patience or Patience()
+        self._patience = patience or ClientTimeouts()
         self._on_refused = on_refused
         self._refusal: DceError | None = None
         self._timer: asyncio.TimerHandle | None = None

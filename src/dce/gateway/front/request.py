@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from dce.gateway.access.auth import Principal
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.dialects import OPENAI, Dialect
-from dce.gateway.front.wire import ClientWire
 from dce.wire.errors import DceError
 
 NO_BUFFERING = [
@@ -27,21 +27,21 @@ underway resets it, and a proxy or a client that only sends first would then see
 
 
 class Request:
-    """`route` is the pattern of the route, `path_values` are the values of its `{…}` places; `facts` go into the log line: ids,
+    """`route` is the pattern of the route, `path_values` are the values of its `{…}` places; `log_fields` go into the log line: ids,
     names and counts, never content."""
 
-    def __init__(self, scope: Any, receive: Any, send: Any, wire: ClientWire, request_id: str) -> None:
+    def __init__(self, scope: Any, receive: Any, send: Any, connection: ClientConnection, request_id: str) -> None:
         self._receive = receive
         self._send = send
         self.scope = scope
-        self.wire = wire
+        self.connection = connection
         self.id = request_id
         self.principal = Principal(key_id="", name="")
         self.route = ""
         self.path_values: dict[str, str] = {}
         self.dialect: Dialect = OPENAI
         """How errors are said; the route's."""
-        self.facts: dict[str, str | int] = {}
+        self.log_fields: dict[str, str | int] = {}
         self.traceparent = ""
         """W3C trace context of the request's own span; empty when nothing is traced."""
         self.status = 0
@@ -105,8 +105,8 @@ class Request:
     async def finish(self, body: bytes = b"", patience_s: float | None = None) -> None:
         """Sends the (rest of the) body and ends the response. A client that closes from now on interrupts nothing; one that
         does not take what was streamed before within `patience_s` is cut."""
-        self.wire.release()
-        cutting = asyncio.get_running_loop().call_later(patience_s, self.wire.cut) if patience_s else None
+        self.connection.release()
+        cutting = asyncio.get_running_loop().call_later(patience_s, self.connection.cut) if patience_s else None
         try:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
         finally:
@@ -143,7 +143,7 @@ class Request:
         """A whole answer while the request's body still comes: the rest of it is taken and forgotten, then the connection ends."""
         await self.start(status, [*_json_headers(body), *headers])
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
-        self.wire.release()  # the client has its answer; that it goes now interrupts nothing
+        self.connection.release()  # the client has its answer; that it goes now interrupts nothing
         is_waiting = not self._is_read and self.header(b"expect").lower() == "100-continue"
         if not self._is_whole and not is_waiting:  # one that waits to be asked for the body sends nothing
             with contextlib.suppress(TimeoutError):

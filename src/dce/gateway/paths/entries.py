@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from dce.gateway.accounting.counts import total
-from dce.gateway.accounting.ledger import Ender, Entry, Exactness, Outcome
+from dce.gateway.accounting.ledger import EndedBy, Entry, Exactness, Outcome
 from dce.gateway.streaming.streams import Choice, ChoiceState, Stream
 from dce.gateway.streaming.tail import Tail
 from dce.wire.chat import Usage
@@ -17,10 +17,10 @@ BYTES_PER_TOKEN = 4
 """Of prompts, for the estimate when the backend said nothing: source code and English have 3 to 5."""
 
 _REASON = re.compile(r"[a-z_]{1,40}")
-_GONE: dict[Ender, str] = {"client": "gone", "gateway": "draining", "backend": "", "model": ""}
+_GONE: dict[EndedBy, str] = {"client": "gone", "gateway": "draining", "backend": "", "model": ""}
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What all rows of a request share. `began_at` is on the loop's clock, `started_at` seconds since the epoch."""
 
     request_id: str
@@ -32,7 +32,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float
 
 
-class Relayed(msgspec.Struct, frozen=True, kw_only=True):
+class RelayResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the pass-through kept of one answer. `frames`: events passed on; `first_at`: of the first, on the loop's clock."""
 
     n: int
@@ -46,7 +46,12 @@ class Relayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stream_entries(
-    facts: Facts, stream: Stream, backend_of: Callable[[int], str], now: float, by: Ender, fault: DceError | None = None
+    facts: RequestFacts,
+    stream: Stream,
+    backend_of: Callable[[int], str],
+    now: float,
+    by: EndedBy,
+    fault: DceError | None = None,
 ) -> list[Entry]:
     """One row a choice. What is still open ends now: `by` someone, or with the `fault` that ended the whole request."""
     each = stream.counts()
@@ -76,7 +81,7 @@ def stream_entries(
     return entries
 
 
-def relay_entry(facts: Facts, relayed: Relayed, now: float, by: Ender) -> Entry:
+def relay_entry(facts: RequestFacts, relayed: RelayResult, now: float, by: EndedBy) -> Entry:
     """The one row of a passed-on request, for all its responses."""
     usage, exactness = _relayed_usage(facts, relayed)
     outcome, reason, ended_by = _relayed_end(relayed, by)
@@ -97,7 +102,7 @@ def relay_entry(facts: Facts, relayed: Relayed, now: float, by: Ender) -> Entry:
     )
 
 
-def _shared(facts: Facts, stream_id: str, backend: str) -> dict[str, Any]:
+def _shared(facts: RequestFacts, stream_id: str, backend: str) -> dict[str, Any]:
     return {
         "stream_id": stream_id,
         "request_id": facts.request_id,
@@ -109,7 +114,7 @@ def _shared(facts: Facts, stream_id: str, backend: str) -> dict[str, Any]:
     }
 
 
-def _end(choice: Choice, by: Ender, fault: DceError | None) -> tuple[Outcome, str, Ender]:
+def _end(choice: Choice, by: EndedBy, fault: DceError | None) -> tuple[Outcome, str, EndedBy]:
     if choice.state is ChoiceState.FINISHED:
         return "finished", _plain(choice.finish_reason), "model"
     if choice.state is ChoiceState.STOPPED:
@@ -120,7 +125,7 @@ def _end(choice: Choice, by: Ender, fault: DceError | None) -> tuple[Outcome, st
     return "stopped", _GONE[by], by
 
 
-def _relayed_end(relayed: Relayed, by: Ender) -> tuple[Outcome, str, Ender]:
+def _relayed_end(relayed: RelayResult, by: EndedBy) -> tuple[Outcome, str, EndedBy]:
     if relayed.is_whole:
         return "finished", relayed.tail.finish_reason, "model"
     if relayed.fault is not None:
@@ -128,12 +133,12 @@ def _relayed_end(relayed: Relayed, by: Ender) -> tuple[Outcome, str, Ender]:
     return "stopped", _GONE[by], by
 
 
-def _culprit(error: DceError) -> Ender:
+def _culprit(error: DceError) -> EndedBy:
     """Who ended a lost response: we, or the backend (a refusal of the request was its word, too)."""
     return "gateway" if error.hop is Hop.GATEWAY else "backend"
 
 
-def _relayed_usage(facts: Facts, relayed: Relayed) -> tuple[Usage, Exactness]:
+def _relayed_usage(facts: RequestFacts, relayed: RelayResult) -> tuple[Usage, Exactness]:
     usage = relayed.tail.usage
     if usage is not None and relayed.is_whole and usage.prompt_tokens:
         return usage, "exact"

@@ -5,19 +5,19 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 from dce.gateway.access.admission import Admission, Demand
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import Attempts, Dispatcher
 from dce.gateway.backends.faults import ran_too_long
 from dce.gateway.backends.kinds import TOKENIZE_PATH, Model
-from dce.gateway.backends.routing import RouteKey, route_key
+from dce.gateway.backends.routing import AffinityKey, affinity_key
 from dce.gateway.backends.transport import Exchange, Transport
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.front.body import ForwardBody, decode, encode_request, read_forward, with_fields
 from dce.gateway.front.bounds import responses_in
 from dce.gateway.front.request import NO_BUFFERING, Request
-from dce.gateway.paths.accounts import Account, Accounts, ender_of
 from dce.gateway.paths.backend_call import post
-from dce.gateway.paths.entries import Relayed
+from dce.gateway.paths.entries import RelayResult
+from dce.gateway.paths.metering import Metering, RequestMeter, ended_by
 from dce.gateway.paths.queue_notice import QueuedRelay
 from dce.gateway.paths.waiting import until_finished
 from dce.gateway.settings import GatewaySettings
@@ -38,42 +38,42 @@ class Forwarder:
         dispatcher: Dispatcher,
         transport: Transport,
         admission: Admission,
-        accounts: Accounts,
+        metering: Metering,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._transport = transport
         self._admission = admission
-        self._accounts = accounts
+        self._metering = metering
 
     async def forward(self, request: Request) -> None:
         """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
         body = await request.body(self._settings.max_body_bytes)
-        account = self._accounts.begin(request)
+        meter = self._metering.begin(request)
         ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
-        account.text_bytes = ask.text_bytes
+        meter.text_bytes = ask.text_bytes
         model = self._catalog.resolve(ask.model, request.principal.limits.models)
         queued = QueuedRelay(request, self._settings.heartbeat_s)
-        ticket = await account.waiting(
+        ticket = await meter.waiting(
             self._admission.admit(request.principal, _demand(ask, model), queued.tell if ask.is_stream else None)
         )
         try:
-            await self._forward(account, ask, model)
+            await self._forward(meter, ask, model)
         finally:
-            ticket.settle(account.tokens)
+            ticket.settle(meter.tokens)
 
-    async def _forward(self, account: Account, ask: ForwardBody, model: Model) -> None:
-        request, n = account.request, responses_in(ask.fields)
-        key = route_key(request.principal, request.header(b"x-dce-session"), ask.fields)
+    async def _forward(self, meter: RequestMeter, ask: ForwardBody, model: Model) -> None:
+        request, n = meter.request, responses_in(ask.fields)
+        key = affinity_key(request.principal, request.header(b"x-dce-session"), ask.fields)
         attempts = self._dispatcher.one(model.id, key, n)
-        account.open(model.id, n)
+        meter.open(model.id, n)
         passed = _Passed()
         deadline = _Deadline(self._settings.total_timeout_s)
         try:
-            exchange = await deadline.keep(attempts.open(lambda upstream: self._send(account, ask, model, upstream)))
+            exchange = await deadline.keep(attempts.open(lambda backend: self._send(meter, ask, model, backend)))
             if _is_stream(exchange):
-                passed.relay = Relay(exchange, request.wire, request.id, request.dialect)
+                passed.relay = Relay(exchange, request.connection, request.id, request.dialect)
                 await self._relay_events(request, exchange.status, passed.relay, deadline)
                 if not passed.relay.is_expired:
                     attempts.lease.end(passed.relay.error)
@@ -87,13 +87,13 @@ class Forwarder:
             raise
         finally:
             attempts.lease.abandon()
-            account.settle_relay(passed.relayed(n, attempts.upstream.url), ender_of(request))
+            meter.settle_relay(passed.relayed(n, attempts.backend.url), ended_by(request))
 
-    async def _send(self, account: Account, ask: ForwardBody, model: Model, upstream: Upstream) -> Exchange:
-        request = account.request
-        pieces = _forward_pieces(ask, model, {**upstream.kind.salted(request.principal.cache_salt), **ask.added})
-        account.sent()
-        exchange = await post(self._transport, upstream, request.scope["path"], pieces, request.id, request.traceparent)
+    async def _send(self, meter: RequestMeter, ask: ForwardBody, model: Model, backend: Backend) -> Exchange:
+        request = meter.request
+        pieces = _forward_pieces(ask, model, {**backend.kind.salted(request.principal.cache_salt), **ask.added})
+        meter.sent()
+        exchange = await post(self._transport, backend, request.scope["path"], pieces, request.id, request.traceparent)
         if _is_stream(exchange):
             # vLLM's head comes before its queue and its prefill: until an event is here, another backend may still do it.
             await exchange.first_bytes(self._settings.head_patience_s)
@@ -114,7 +114,7 @@ class Forwarder:
         try:
             if not request.is_started:
                 await request.start(status, NO_BUFFERING)
-            request.wire.on_writable = relay.resume
+            request.connection.on_writable = relay.resume
             relay.start()
             await until_finished(relay, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
@@ -124,7 +124,7 @@ class Forwarder:
 
     async def models(self, request: Request) -> None:
         """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
-        self._admission.look(request.principal)
+        self._admission.admit_lookup(request.principal)
         models = self._catalog.listed(request.principal.limits.models)
         rows = [
             {
@@ -141,16 +141,16 @@ class Forwarder:
 
     async def tokenize(self, request: Request) -> None:
         """The exact number of tokens of a text, counted by the model's own tokenizer, whatever the kind of backend."""
-        self._admission.look(request.principal)
+        self._admission.admit_lookup(request.principal)
         fields = decode(await request.body(self._settings.max_body_bytes))
         prompt, asked = fields.get("prompt"), fields.get("model")
         if not isinstance(prompt, str):
             raise DceError("invalid_request", "prompt must be a text")
         model = self._catalog.resolve(asked if isinstance(asked, str) else "", request.principal.limits.models)
-        upstream = self._dispatcher.choose(model.id, RouteKey(owner=request.principal.cache_salt))
-        pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
-        exchange = await post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id, request.traceparent)
-        count = upstream.kind.token_count(decode(await exchange.read()))
+        backend = self._dispatcher.choose(model.id, AffinityKey(owner=request.principal.cache_salt))
+        pieces = [encode_request(backend.kind.tokenize_request(model.id, prompt))]
+        exchange = await post(self._transport, backend, TOKENIZE_PATH, pieces, request.id, request.traceparent)
+        count = backend.kind.token_count(decode(await exchange.read()))
         await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
 
 
@@ -192,14 +192,14 @@ class _Passed:
         self.body = b""
         self.fault: DceError | None = None
 
-    def relayed(self, n: int, backend: str) -> Relayed:
-        """For the account."""
+    def relayed(self, n: int, backend: str) -> RelayResult:
+        """For the meter."""
         relay = self.relay
         if relay is None:
             tail = read_tail(self.body) if self.body else Tail()
-            return Relayed(n=n, backend=backend, tail=tail, is_whole=bool(self.body), fault=self.fault)
+            return RelayResult(n=n, backend=backend, tail=tail, is_whole=bool(self.body), fault=self.fault)
         tail = read_tail(relay.tail)
-        return Relayed(
+        return RelayResult(
             n=n,
             backend=backend,
             tail=tail,

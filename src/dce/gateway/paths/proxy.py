@@ -12,17 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dce.gateway.access.admission import Admission, Demand, Ticket
-from dce.gateway.accounting.ledger import Ender
+from dce.gateway.accounting.ledger import EndedBy
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import Attempts, Dispatcher
 from dce.gateway.backends.kinds import Model
-from dce.gateway.backends.routing import route_key
+from dce.gateway.backends.routing import affinity_key
 from dce.gateway.backends.transport import Exchange, Transport
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.front.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.front.request import NO_BUFFERING, Request
-from dce.gateway.paths.accounts import Account, Accounts, ender_of
 from dce.gateway.paths.backend_call import post
+from dce.gateway.paths.metering import Metering, RequestMeter, ended_by
 from dce.gateway.paths.queue_notice import QueuedStream
 from dce.gateway.paths.waiting import until_finished
 from dce.gateway.settings import GatewaySettings
@@ -47,7 +47,7 @@ class Proxy:
         transport: Transport,
         directory: Directory,
         admission: Admission,
-        accounts: Accounts,
+        metering: Metering,
     ) -> None:
         self._settings = settings
         self._directory = directory
@@ -55,7 +55,7 @@ class Proxy:
         self._dispatcher = dispatcher
         self._transport = transport
         self._admission = admission
-        self._accounts = accounts
+        self._metering = metering
 
     # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
 
@@ -70,16 +70,16 @@ class Proxy:
 
     async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
         body = await request.body(self._settings.max_body_bytes)
-        account = self._accounts.begin(request)
+        meter = self._metering.begin(request)
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
-        account.text_bytes = ask.text_bytes
+        meter.text_bytes = ask.text_bytes
         model = self._catalog.resolve(ask.model, request.principal.limits.models)
         grace_s = self._grace_s(request)
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
         queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
         demand = Demand.of(ask.n, ask.text_bytes, ask.max_tokens, model.max_model_len, model=model.id)
-        ticket = await account.waiting(
+        ticket = await meter.waiting(
             self._admission.admit(request.principal, demand, queued.tell if ask.is_stream else None)
         )
         stream: Stream | None = None
@@ -88,13 +88,13 @@ class Proxy:
         try:
             placed = self._dispatcher.many(
                 model.id,
-                route_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
+                affinity_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
                 ask.n,
             )
-            opener = _Opener(self._transport, placed, model, ask, account)
+            opener = _Opener(self._transport, placed, model, ask, meter)
             stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
-            release = functools.partial(_release, stream, opener, ticket, account)
-            account.open(model.id, ask.n)
+            release = functools.partial(_release, stream, opener, ticket, meter)
+            meter.open(model.id, ask.n)
             # A stream that has begun in the queue cannot become an HTTP status any more: it runs by itself at once.
             patience_s = 0.0 if request.is_started else self._settings.head_patience_s
             await stream.open(opener, patience_s, self._settings.total_timeout_s)
@@ -112,11 +112,11 @@ class Proxy:
                 try:
                     await stream.close()
                 finally:
-                    release(ender_of(request), fault)
+                    release(ended_by(request), fault)
         await self._follow(request, live, queued.frames, headers)
 
     def _set_live(
-        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[Ender], None]
+        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[EndedBy], None]
     ) -> LiveStream:
         """From here on the stream runs by itself, with or without its client. `output`: the one that has told of the queue."""
         output = output or EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
@@ -131,14 +131,14 @@ class Proxy:
         try:
             if not request.is_started:
                 await request.start(200, [*NO_BUFFERING, *headers])
-            live.attach(request.wire, after)
+            live.attach(request.connection, after)
             await until_finished(live, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
         except asyncio.CancelledError:
-            live.ended_by = ender_of(request)
+            live.ended_by = ended_by(request)
             raise
         finally:
-            live.detach(request.wire)
+            live.detach(request.connection)
 
     def _grace_s(self, request: Request) -> float:
         """How long the stream may run without its client: the client's wish within the operator's limit."""
@@ -204,21 +204,21 @@ class _Opener:
         placed: Sequence[tuple[Attempts, Sequence[int]]],
         model: Model,
         ask: GenerateBody,
-        account: Account,
+        meter: RequestMeter,
     ) -> None:
         self._transport = transport
         self._attempts = {index: attempts for attempts, indices in placed for index in indices}
         self._model = model
         self._ask = ask
-        self._account = account
+        self._account = meter
         self._bulks: dict[str, bytes] = {}
 
-    def upstream_of(self, index: int) -> Upstream:
+    def backend_of(self, index: int) -> Backend:
         """The backend that has a response, or had it last."""
-        return self._attempts[index].upstream
+        return self._attempts[index].backend
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
-        return await self._attempts[indices[0]].open(lambda upstream: self._send(upstream, indices))
+        return await self._attempts[indices[0]].open(lambda backend: self._send(backend, indices))
 
     def ended(self, indices: Sequence[int], error: DceError | None) -> None:
         for index in indices:
@@ -235,24 +235,24 @@ class _Opener:
         """Gives back every place that the stream still has."""
         self.dropped(list(self._attempts))
 
-    async def _send(self, upstream: Upstream, indices: Sequence[int]) -> Exchange:
+    async def _send(self, backend: Backend, indices: Sequence[int]) -> Exchange:
         fields: dict[str, Any] = {"model": self._model.id, "n": len(indices)}
         # Running counts whether or not the client wants them: else nobody knows what a response had cost when it was stopped.
-        fields.update(upstream.kind.stream_fields())
+        fields.update(backend.kind.stream_fields())
         limit = self._limit()
         if limit is not None:
             fields["max_tokens"] = limit
         if self._ask.seed is not None:
             fields["seed"] = self._ask.seed + _seed_offset(indices)
-        pieces = with_fields(self._bulk(upstream), fields)
+        pieces = with_fields(self._bulk(backend), fields)
         self._account.sent()
         request = self._account.request
         request_id = f"{request.id}-{indices[0]}"
-        return await post(self._transport, upstream, CHAT_PATH, pieces, request_id, request.traceparent)
+        return await post(self._transport, backend, CHAT_PATH, pieces, request_id, request.traceparent)
 
-    def _bulk(self, upstream: Upstream) -> bytes:
+    def _bulk(self, backend: Backend) -> bytes:
         """The prompt in the dialect of a backend."""
-        kind = upstream.kind
+        kind = backend.kind
         if kind.name not in self._bulks:
             salt = self._account.request.principal.cache_salt
             self._bulks[kind.name] = encode_request({**kind.adapt(self._ask.common), **kind.salted(salt)})
@@ -273,14 +273,14 @@ def _seed_offset(indices: Sequence[int]) -> int:
 
 
 def _release(
-    stream: Stream, opener: _Opener, ticket: Ticket, account: Account, by: Ender, fault: DceError | None = None
+    stream: Stream, opener: _Opener, ticket: Ticket, meter: RequestMeter, by: EndedBy, fault: DceError | None = None
 ) -> None:
     """The stream has ended: everything it held is given back, and what it used is counted."""
     opener.release()
     try:
-        account.settle_stream(stream, lambda index: opener.upstream_of(index).url, by, fault)
+        meter.settle_stream(stream, lambda index: opener.backend_of(index).url, by, fault)
     finally:
-        ticket.settle(account.tokens)
+        ticket.settle(meter.tokens)
 
 
 def _stream_headers(stream_id: str, ask: GenerateBody) -> list[tuple[bytes, bytes]]:

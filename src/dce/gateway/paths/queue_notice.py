@@ -43,7 +43,7 @@ class QueuedStream:
             queued = (b"x-dce-queued", str(position).encode())
             await self._request.start(200, [*NO_BUFFERING, queued, *self._headers])
             self.output = EventOutput(self._stream_id, self._settings.replay_bytes, self._settings.backlog_bytes)
-            self.output.attach(self._request.wire, 0)
+            self.output.attach(self._request.connection, 0)
             self._request.dialect = _Numbered(self.output)
         if position != self._told:
             self.frames += 1
@@ -83,7 +83,7 @@ class QueuedRelay:
         if position and now - self._quiet_since >= self._heartbeat_s:
             if not self._request.is_started:
                 await self._request.start(200, NO_BUFFERING)
-            self._request.wire.write(comment(f"queued, number {position}"))
+            self._request.connection.write(comment(f"queued, number {position}"))
             self._quiet_since = now
 
 

@@ -2,7 +2,7 @@
 
 The usual frame of a stream holds one choice that is not finished yet. It is recognised, its index read and rewritten by
 byte search; only the few others (a choice's last, usage, errors) are decoded. And the usual frame is like the one before it:
-what has no quote between the same beginning and the same end is the same frame with another text (`Likeness`). A JSON string cannot contain an unescaped
+what has no quote between the same beginning and the same end is the same frame with another text (`FrameTemplate`). A JSON string cannot contain an unescaped
 quote, so the patterns below cannot occur inside the text that the model wrote.
 """
 
@@ -80,7 +80,7 @@ def with_index(data: bytes, index: int, was: int = 0) -> bytes | None:
     return data.replace(name, b'"index":%d' % index, 1) if name in data else None
 
 
-class Likeness:
+class FrameTemplate:
     """What the frames of one choice have in common, to know and renumber the next one by comparing, not searching.
 
     Learnt from a plain frame that came as an event of its own. Another piece is the same frame with another text if it begins

@@ -10,17 +10,17 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from dce.gateway.accounting.ledger import Ender
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.accounting.ledger import EndedBy
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.output import EventOutput
 from dce.gateway.streaming.streams import Stream
 from dce.wire.errors import DceError
 
 
 class LiveStream:
-    """One running stream and its output. A Flow, as the proxy's waiting sees it."""
+    """One running stream and its output. A Transfer, as the proxy's waiting sees it."""
 
-    def __init__(self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[Ender], None]) -> None:
+    def __init__(self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[EndedBy], None]) -> None:
         self.stream = stream
         self.output = output
         output.on_full = stream.pause
@@ -28,9 +28,9 @@ class LiveStream:
         self._grace_s = grace_s
         self._release = release
         self._grace: asyncio.TimerHandle | None = None
-        self._wire: ClientWire | None = None
+        self._connection: ClientConnection | None = None
         self.task: asyncio.Task[None] | None = None
-        self.ended_by: Ender = "client"
+        self.ended_by: EndedBy = "client"
         """Whose doing it is if the stream is abandoned."""
 
     @property
@@ -47,24 +47,24 @@ class LiveStream:
         """Tells a waiting client that we live."""
         self.output.heartbeat()
 
-    def attach(self, wire: ClientWire, after: int) -> None:
+    def attach(self, connection: ClientConnection, after: int) -> None:
         """Gives the stream to a client that has seen the frames up to `after`. Raises stream_interrupted for a gap."""
         self.output.check(after)
-        if self._wire is not None:
-            self._wire.on_full = self._wire.on_writable = None
-            self._wire.cut()
+        if self._connection is not None:
+            self._connection.on_full = self._connection.on_writable = None
+            self._connection.cut()
         self._stop_grace()
-        self._wire = wire
-        wire.on_full, wire.on_writable = self.stream.pause, self.stream.resume
-        self.output.attach(wire, after)
-        self.stream.resume() if wire.is_writable else self.stream.pause()
+        self._connection = connection
+        connection.on_full, connection.on_writable = self.stream.pause, self.stream.resume
+        self.output.attach(connection, after)
+        self.stream.resume() if connection.is_writable else self.stream.pause()
 
-    def detach(self, wire: ClientWire) -> None:
+    def detach(self, connection: ClientConnection) -> None:
         """A client has gone, perhaps before it had the stream: unless another has it by now, the grace period begins."""
-        if self._wire not in (None, wire):
+        if self._connection not in (None, connection):
             return
         self._stop_grace()
-        self._wire = None
+        self._connection = None
         self.output.detach()
         self.stream.resume()  # a closed socket is a full one; for the grace period it does not matter
         if self._grace_s <= 0:

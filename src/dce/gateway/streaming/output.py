@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.front.connection import ClientConnection
 from dce.wire.chat import BadChunk, Chunk, Usage, read_chunks
 from dce.wire.errors import DceError, ErrorBody, Hop
 from dce.wire.sse import comment
@@ -37,7 +37,7 @@ class EventOutput:
         self._prefix = b"id: " + stream_id.encode() + b":"
         self._replay_bytes = replay_bytes
         self._backlog_bytes = backlog_bytes
-        self._wire: ClientWire | None = None
+        self._connection: ClientConnection | None = None
         self.on_full: Callable[[], None] | None = None
         """Called when there is no client, and more is waiting for one than should."""
         self._sequence = 0
@@ -59,21 +59,21 @@ class EventOutput:
             message = f"frame {after} is not in the replay buffer, which holds {self.first_kept} to {last}"
             raise DceError("stream_interrupted", message, hop=Hop.GATEWAY)
 
-    def attach(self, wire: ClientWire, after: int) -> None:
+    def attach(self, connection: ClientConnection, after: int) -> None:
         """Sends a client everything after the frame it saw last, and from now on what comes."""
         self.check(after)
         self.detach()
         self.flush()
-        self._wire = wire
+        self._connection = connection
         missed = b"".join(_after(batch, first, after) for first, batch in self._batches)
         if missed:
-            wire.write(missed)
+            connection.write(missed)
         self._unsent_bytes = 0
         self._trim()
 
     def detach(self) -> None:
         """The client has gone."""
-        self._wire = None
+        self._connection = None
 
     def frame(self, data: bytes) -> None:
         if not self._waiting:
@@ -82,8 +82,8 @@ class EventOutput:
         self._waiting.append(data)
 
     def heartbeat(self) -> None:
-        if self._wire is not None:
-            self._wire.write(comment("keep-alive"))
+        if self._connection is not None:
+            self._connection.write(comment("keep-alive"))
 
     def flush(self) -> None:
         if not self._waiting:
@@ -94,8 +94,8 @@ class EventOutput:
         self._waiting.clear()
         self._batches.append((first, batch))
         self._kept_bytes += len(batch)
-        if self._wire is not None:
-            self._wire.write(batch)
+        if self._connection is not None:
+            self._connection.write(batch)
             self._trim()
             return
         self._unsent_bytes += len(batch)

@@ -10,8 +10,8 @@ from collections import deque
 
 from dce.gateway.backends.faults import ran_too_long
 from dce.gateway.backends.transport import KEPT_CHUNKS, Exchange
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.dialects import OPENAI, Dialect
-from dce.gateway.front.wire import ClientWire
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
 from dce.wire.sse import MAX_EVENT_BYTES, comment
@@ -25,11 +25,13 @@ _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 
 
 class Relay:
-    """One exchange's body onto the client's wire, with backpressure both ways."""
+    """One exchange's body onto the client's connection, with backpressure both ways."""
 
-    def __init__(self, exchange: Exchange, wire: ClientWire, request_id: str, dialect: Dialect = OPENAI) -> None:
+    def __init__(
+        self, exchange: Exchange, connection: ClientConnection, request_id: str, dialect: Dialect = OPENAI
+    ) -> None:
         self._exchange: Exchange | None = exchange
-        self._wire = wire
+        self._connection = connection
         self._request_id = request_id
         self._dialect = dialect
         self._loop = asyncio.get_running_loop()
@@ -66,10 +68,10 @@ class Relay:
 
     def start(self) -> None:
         """Bytes flow from here on: every event but the first and the last few straight from socket to socket."""
-        self._wire.on_full = self.pause
+        self._connection.on_full = self.pause
         if self._exchange is not None:
-            self._exchange.start_through(self, self._wire.send)
-        if not self._wire.is_writable:
+            self._exchange.start_through(self, self._connection.send)
+        if not self._connection.is_writable:
             self.pause()
 
     def data(self, piece: bytes) -> None:
@@ -90,7 +92,7 @@ class Relay:
         self._exchange = None
         self.error = error
         if error is not None and not self.tail.endswith(DONE):
-            self._wire.write(self._dialect.event(error, self._request_id))
+            self._connection.write(self._dialect.event(error, self._request_id))
         if not self.finished.done():
             self.finished.set_result(None)
 
@@ -115,7 +117,7 @@ class Relay:
 
     def heartbeat(self) -> None:
         """Tells a waiting client that we live."""
-        self._wire.write(comment("keep-alive"))
+        self._connection.write(comment("keep-alive"))
 
     def close(self) -> None:
         """Closes the backend request if it still runs."""
@@ -140,7 +142,7 @@ class Relay:
         self._parsed += max(1, piece.count(b"\n\n"))
         framed = chunk(piece)
         self._last.append(framed)
-        self._wire.send(framed)
+        self._connection.send(framed)
 
     def _note(self) -> None:
         """The chunks that went past since the last time belong before what comes now."""

@@ -17,7 +17,7 @@ import msgspec
 from dce.gateway.accounting.counts import Count, counts, total
 from dce.gateway.backends.faults import frame_fault, ran_too_long
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.streaming.frames import FrameSplitter, Likeness, index_of, is_plain, with_index
+from dce.gateway.streaming.frames import FrameSplitter, FrameTemplate, index_of, is_plain, with_index
 from dce.gateway.streaming.output import Output
 from dce.wire.chat import BadChunk, Usage, chunk_of, read_values
 from dce.wire.errors import DceError, ErrorBody
@@ -91,7 +91,7 @@ class Part:
         self._splitter = FrameSplitter()
         self._sent = self.indices
         self._is_single = len(self.indices) == 1
-        self._likeness = Likeness()
+        self._template = FrameTemplate()
         self._only: Choice | None = None
         """The choice of a request for one, once it has begun."""
         self._is_done = False
@@ -103,7 +103,7 @@ class Part:
 
     def data(self, piece: bytes) -> None:
         """Bytes of the backend: whole frames go on at once."""
-        frame, choice = self._likeness.frame(piece), self._only
+        frame, choice = self._template.frame(piece), self._only
         if frame and choice is not None and choice.is_open:
             choice.last_frame = frame
             stream = self._stream  # as `emit`, without the call
@@ -120,7 +120,7 @@ class Part:
         except (DceError, BadChunk) as error:
             self._fail(error)
         if not self._splitter.is_between_frames:
-            self._likeness = Likeness()  # what comes next is the rest of a frame, whatever it is like
+            self._template = FrameTemplate()  # what comes next is the rest of a frame, whatever it is like
 
     def end(self, error: DceError | None) -> None:
         """The backend's answer is over; whatever has not finished by now is lost."""
@@ -160,7 +160,7 @@ class Part:
                 self._stream.pass_on(index, numbered)
                 if self._is_single:
                     self._only = self._stream.choices[index]
-                    self._likeness.learn(piece, data, numbered)
+                    self._template.learn(piece, data, numbered)
                 return
         if data == DONE:
             self._is_done = True
@@ -248,7 +248,7 @@ class Stream:
         if any(part.is_opened for part in self.parts):
             return
         lost = [choice.error for choice in self.choices if choice.error is not None]
-        refused = next((error for error in lost if error.row.type == "invalid_request_error"), None)
+        refused = next((error for error in lost if error.kind.type == "invalid_request_error"), None)
         if refused is not None or len(lost) == len(self.choices):
             raise refused or lost[0]
 

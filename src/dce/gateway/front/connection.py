@@ -1,7 +1,7 @@
 """The client's connection, for streams: uvicorn keeps charge of HTTP, and a stream writes its chunks straight to the socket.
 
-`StreamingProtocol` adds one thing to uvicorn's protocol: the request's scope carries a `ClientWire` under
-`scope["extensions"]["dce.wire"]`. The ASGI app sends `http.response.start`; then whoever streams writes through the wire,
+`StreamingProtocol` adds one thing to uvicorn's protocol: the request's scope carries a `ClientConnection` under
+`scope["extensions"]["dce.connection"]`. The ASGI app sends `http.response.start`; then whoever streams writes through the connection,
 without a task switch; an empty final `http.response.body` ends the response. Keep-alive, limits, shutdown and TLS stay uvicorn's.
 """
 
@@ -12,10 +12,10 @@ from typing import Any, cast
 from dce.gateway.front.guard import GuardedProtocol
 from dce.wire.chunks import chunk
 
-EXTENSION = "dce.wire"
+EXTENSION = "dce.connection"
 
 
-class ClientWire:
+class ClientConnection:
     """One client connection. At most one request listens at a time (HTTP/1.1 answers in order)."""
 
     def __init__(self, protocol: "StreamingProtocol") -> None:
@@ -72,41 +72,41 @@ class ClientWire:
 
 
 class StreamingProtocol(GuardedProtocol):
-    """uvicorn's HTTP protocol, guarded, with a `ClientWire` in each request's scope."""
+    """uvicorn's HTTP protocol, guarded, with a `ClientConnection` in each request's scope."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.wire = ClientWire(self)
+        self.connection = ClientConnection(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
         super().connection_made(transport)
-        self.wire.made()
+        self.connection.made()
 
     def on_message_begin(self) -> None:
-        """A request begins: its scope gets the wire."""
+        """A request begins: its scope gets the connection."""
         super().on_message_begin()
-        cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self.wire}
+        cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self.connection}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         super().connection_lost(exc)
-        self.wire.gone()
+        self.connection.gone()
 
     def pause_writing(self) -> None:
         """The socket is full."""
         super().pause_writing()
-        self.wire.paused()
+        self.connection.paused()
 
     def resume_writing(self) -> None:
         """The socket has room."""
         super().resume_writing()
-        self.wire.resumed()
+        self.connection.resumed()
 
 
-def wire_of(scope: Any) -> ClientWire:
-    """The wire of a request."""
-    return cast("ClientWire", scope["extensions"][EXTENSION])
+def connection_of(scope: Any) -> ClientConnection:
+    """The connection of a request."""
+    return cast("ClientConnection", scope["extensions"][EXTENSION])
 
 
 def _drop(_: bytes) -> None:

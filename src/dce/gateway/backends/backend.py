@@ -23,7 +23,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     native_limit: int | None = None
 
 
-class UpstreamStatus(msgspec.Struct, frozen=True, kw_only=True):
+class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One backend as the operator sees it. `failures` counts incidents in a row; `in_flight` running responses."""
 
     url: str
@@ -37,7 +37,7 @@ class UpstreamStatus(msgspec.Struct, frozen=True, kw_only=True):
     fault: ErrorBody | None
 
 
-class Upstream:
+class Backend:
     """One backend. health.py writes the discovery, leases the load and the breaker; nothing else changes it."""
 
     def __init__(self, settings: BackendSettings, breaker: Breaker | None = None) -> None:
@@ -49,7 +49,7 @@ class Upstream:
         self.kind: Kind = KINDS[-1]
         self.models: tuple[Model, ...] = ()
         self.native_limit: int | None = None
-        self.on_doubt: Callable[[Upstream], None] | None = None
+        self.on_doubt: Callable[[Backend], None] | None = None
         """Called when a request met something that discovery did not know; set by the discoverer."""
 
     @property
@@ -68,9 +68,9 @@ class Upstream:
         return self.settings.max_responses or self.native_limit
 
     @property
-    def status(self) -> UpstreamStatus:
+    def status(self) -> BackendStatus:
         """What `/status` shows of it."""
-        return UpstreamStatus(
+        return BackendStatus(
             url=self.url,
             is_up=self.is_up,
             kind=self.kind.name,
@@ -116,12 +116,12 @@ class Upstream:
 class Lease:
     """One request's place on a backend, from before it is sent to its end: given back once, however often it is ended."""
 
-    def __init__(self, upstream: Upstream, weight: int) -> None:
-        self.upstream = upstream
+    def __init__(self, backend: Backend, weight: int) -> None:
+        self.backend = backend
         self._weight = weight
         self._is_over = False
-        upstream.in_flight += weight
-        self._began_at = upstream.breaker.started()
+        backend.in_flight += weight
+        self._began_at = backend.breaker.started()
 
     def end(self, error: DceError | None = None) -> None:
         """The backend's part is over, well or with an error: that is its record."""
@@ -130,20 +130,20 @@ class Lease:
         self._give_back()
         judged = verdict(error)
         if judged is Verdict.WORKS:
-            self.upstream.breaker.succeeded()
+            self.backend.breaker.succeeded()
         elif judged is Verdict.FAILED:
-            self.upstream.breaker.failed(self._began_at)
+            self.backend.breaker.failed(self._began_at)
         else:
-            self.upstream.breaker.abandoned()
-        if error is not None and error.code in _DOUBTS and self.upstream.on_doubt is not None:
-            self.upstream.on_doubt(self.upstream)
+            self.backend.breaker.abandoned()
+        if error is not None and error.code in _DOUBTS and self.backend.on_doubt is not None:
+            self.backend.on_doubt(self.backend)
 
     def abandon(self) -> None:
         """Nobody wants it any more: that says nothing of the backend."""
         if not self._is_over:
             self._give_back()
-            self.upstream.breaker.abandoned()
+            self.backend.breaker.abandoned()
 
     def _give_back(self) -> None:
         self._is_over = True
-        self.upstream.in_flight -= self._weight
+        self.backend.in_flight -= self._weight

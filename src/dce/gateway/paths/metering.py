@@ -1,6 +1,6 @@
 """What each request cost, noted once: a row a response in the ledger, metrics, and the facts of the request's log line.
 
-An account is begun when a request's body is here, opened when the request goes to a backend, and settled when its responses have
+An meter is begun when a request's body is here, opened when the request goes to a backend, and settled when its responses have
 ended, whoever ended them. Settling twice changes nothing; a request that was refused before it had a backend makes no row.
 """
 
@@ -9,10 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from dce.gateway.accounting.ledger import Ender, Entry
+from dce.gateway.accounting.ledger import EndedBy, Entry
 from dce.gateway.accounting.metrics import Metrics
 from dce.gateway.front.request import Request
-from dce.gateway.paths.entries import Facts, Relayed, relay_entry, stream_entries
+from dce.gateway.paths.entries import RelayResult, RequestFacts, relay_entry, stream_entries
 from dce.gateway.streaming.streams import Stream
 from dce.wire.errors import DceError
 
@@ -20,8 +20,8 @@ Add = Callable[[Entry], None]
 _Turn = TypeVar("_Turn")
 
 
-class Accounts:
-    """The accounts of one gateway."""
+class Metering:
+    """The metering of one gateway."""
 
     def __init__(self, add: Add, metrics: Metrics, wall: Callable[[], float] = time.time) -> None:
         self.add = add
@@ -30,22 +30,22 @@ class Accounts:
         self.open = 0
         """Requests at a backend now."""
 
-    def begin(self, request: Request) -> "Account":
-        """The account of a request that has just come in whole."""
-        return Account(self, request)
+    def begin(self, request: Request) -> "RequestMeter":
+        """The meter of a request that has just come in whole."""
+        return RequestMeter(self, request)
 
 
-class Account:
+class RequestMeter:
     """One request's."""
 
-    def __init__(self, accounts: Accounts, request: Request) -> None:
-        self._accounts = accounts
+    def __init__(self, metering: Metering, request: Request) -> None:
+        self._metering = metering
         self.request = request
         self.text_bytes = 0
         """What the prompt counts as where no backend says its tokens (body.py)."""
         self._clock = asyncio.get_running_loop().time
         self._began_at = self._clock()
-        self._started_at = accounts.wall()
+        self._started_at = metering.wall()
         self._waited_s = 0.0
         self._is_sent = False
         self._model: str | None = None
@@ -67,39 +67,39 @@ class Account:
     def open(self, model: str, n: int) -> None:
         """The request has a backend. From here on it makes rows, and must be settled."""
         self._model = model
-        self._accounts.open += 1
-        self.request.facts.update(model=model, n=n)
+        self._metering.open += 1
+        self.request.log_fields.update(model=model, n=n)
 
     def sent(self) -> None:
         """The request goes to a backend now. Only the first time counts."""
         if not self._is_sent:
             self._is_sent = True
             overhead_s = self._clock() - self._began_at - self._waited_s
-            self._accounts.metrics.request_sent(overhead_s, self._waited_s)
+            self._metering.metrics.request_sent(overhead_s, self._waited_s)
 
     def settle_stream(
-        self, stream: Stream, backend_of: Callable[[int], str], by: Ender, fault: DceError | None = None
+        self, stream: Stream, backend_of: Callable[[int], str], by: EndedBy, fault: DceError | None = None
     ) -> None:
         """The responses of a stream have ended; those still open are ended `by` someone or with `fault`."""
         if self._model is not None and self._tokens is None:
             self._settle(stream_entries(self._facts(), stream, backend_of, self._clock(), by, fault))
 
-    def settle_relay(self, relayed: Relayed, by: Ender) -> None:
+    def settle_relay(self, relayed: RelayResult, by: EndedBy) -> None:
         """A passed-on answer has ended."""
         if self._model is not None and self._tokens is None:
             self._settle([relay_entry(self._facts(), relayed, self._clock(), by)])
 
     def _settle(self, entries: Sequence[Entry]) -> None:
         self._tokens = sum(entry.tokens for entry in entries)
-        self._accounts.open -= 1
+        self._metering.open -= 1
         for entry in entries:
-            self._accounts.add(entry)
-        self._accounts.metrics.responses_ended(entries)
+            self._metering.add(entry)
+        self._metering.metrics.responses_ended(entries)
         backends = ",".join(dict.fromkeys(entry.backend for entry in entries))
-        self.request.facts.update(backend=backends, tokens=self._tokens)
+        self.request.log_fields.update(backend=backends, tokens=self._tokens)
 
-    def _facts(self) -> Facts:
-        return Facts(
+    def _facts(self) -> RequestFacts:
+        return RequestFacts(
             request_id=self.request.id,
             key_id=self.request.principal.key_id,
             route=self.request.route,
@@ -110,6 +110,6 @@ class Account:
         )
 
 
-def ender_of(request: Request) -> Ender:
+def ended_by(request: Request) -> EndedBy:
     """Whose doing it is when a request's task is cancelled: its client's going, or ours."""
-    return "client" if request.wire.is_gone else "gateway"
+    return "client" if request.connection.is_gone else "gateway"
