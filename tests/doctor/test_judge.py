@@ -98,7 +98,7 @@ def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure
 @pytest.mark.parametrize(
     ("failure", "code", "word"),
     [
-        (Failure(kind="certificate", fault="self_signed"), "gateway_unreachable", "signed by itself"),
+        (Failure(kind="certificate", fault="self_signed"), "gateway_unreachable", "self-signed"),
         (Failure(kind="certificate", fault="unknown_authority"), "gateway_unreachable", "SSL_CERT_FILE"),
         (
             Failure(kind="certificate", fault="expired", certificate=Certificate(not_after="Nov 1 2026")),
@@ -114,7 +114,7 @@ def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure
         (
             Failure(kind="certificate", fault="wrong_host", certificate=Certificate(names=("*.example.com",))),
             "gateway_unreachable",
-            "Use a name that it is for; or",
+            "Use a name it covers, or",
         ),
         (Failure(kind="certificate", text="odd"), "gateway_unreachable", "odd"),
         (Failure(kind="trust", text="/no/such.pem"), "gateway_unreachable", "SSL_CERT_FILE"),
@@ -142,10 +142,10 @@ def test_plain_http_to_another_machine_is_said() -> None:
     """That the key travels readable is said where it is so, and only there."""
     made = Connected(peer="192.0.2.1", elapsed_s=0.01)
     said = judge_network.judge_connection(made, PLAIN_AWAY)
-    assert "readable" in said.detail
+    assert "anyone on the network path" in said.detail
     assert (said.code, "TLS" in said.fix) == ("", True)
-    assert "readable" not in judge_network.judge_connection(made, HERE).detail
-    assert "readable" not in judge_network.judge_connection(made, AWAY).detail
+    assert "anyone on the network path" not in judge_network.judge_connection(made, HERE).detail
+    assert "anyone on the network path" not in judge_network.judge_connection(made, AWAY).detail
 
 
 def test_https_redirect_is_the_fix() -> None:
@@ -166,7 +166,7 @@ def test_names_and_addresses() -> None:
     [
         ("/version", Answer(status=200, body=b'{"version":"0.33.0"}'), "vLLM itself"),
         ("/health/liveliness", Answer(status=200, body=b'"I\'m alive!"'), "LiteLLM"),
-        ("/", Answer(status=200, body=b"<title>Welcome to nginx!</title>"), "web server's own first page"),
+        ("/", Answer(status=200, body=b"<title>Welcome to nginx!</title>"), "web server's default page"),
         ("/", Answer(status=200, body=b"Ollama is running"), "Ollama"),
     ],
 )
@@ -192,12 +192,12 @@ MODELS = Answer(status=200, body=b'{"data":[{"id":"m","max_model_len":8192},{"id
 @pytest.mark.parametrize(
     ("model", "context", "max_tokens", "detail", "fix"),
     [
-        (None, None, None, "8,192 tokens fit", ""),
+        (None, None, None, "context of 8,192 tokens", ""),
         ("m", 8192, 1024, "7,168 of them for the prompt", ""),
-        ("m", 131072, None, "counts on 131,072", "dce settings set context ''"),
-        ("m", None, 16384, "no prompt has room", "--max-model-len"),
-        ("k", None, None, "does not tell", "dce settings set context"),
-        ("k", 4096, None, "counts on 4,096", ""),
+        ("m", 131072, None, "expects 131,072", "dce settings set context ''"),
+        ("m", None, 16384, "no room for a prompt", "--max-model-len"),
+        ("k", None, None, "does not report", "dce settings set context"),
+        ("k", 4096, None, "expects 4,096", ""),
     ],
 )
 def test_context(model: str | None, context: int | None, max_tokens: int | None, detail: str, fix: str) -> None:
@@ -220,7 +220,7 @@ def test_limits_say_when_they_renew() -> None:
 def test_a_request_that_still_waits() -> None:
     """Waiting in the gateway's queue is not a broken backend: the place is told, also when its turn came in the end."""
     waiting = judge_model.judge_limits(TokenProbe(failure=Failure(kind="timeout"), queue_position=3), 0.0)
-    assert (waiting.code, "place 3" in waiting.detail) == ("queue_full", True)
+    assert (waiting.code, "number 3" in waiting.detail) == ("queue_full", True)
     served = judge_model.judge_limits(TokenProbe(is_done=True, finish_reason="length", queue_position=0), 0.0)
     assert (served.code, "after a wait" in served.detail) == ("", True)
 

@@ -49,7 +49,7 @@ def test_a_gateway_without_the_checks_is_not_at_fault() -> None:
     gone = json_answer(404, {"error": {"message": "no such route", "type": "x", "code": "route_not_found"}})
     diagnosis = diagnose(**{PACED: gone, STREAMS: gone})
     assert diagnosis.ok, diagnosis
-    assert "older" in next(check.detail for check in diagnosis.checks if check.name == "streaming")
+    assert "too old" in next(check.detail for check in diagnosis.checks if check.name == "streaming")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_proxy_that_does_not_hear_the_client_go(tmp_path: Path) -> None:
         eventually(chain.is_idle)
 
 
-@pytest.mark.parametrize(("tokens", "delay_s", "cancel"), [(8, 0.0, ""), (10_000, SLOW, "ended at the backend")])
+@pytest.mark.parametrize(("tokens", "delay_s", "cancel"), [(8, 0.0, ""), (10_000, SLOW, "stopped at the backend")])
 def test_a_real_gateway_with_a_fast_model_and_a_slow_one(
     tmp_path: Path, tokens: int, delay_s: float, cancel: str
 ) -> None:
@@ -126,6 +126,6 @@ def test_a_real_gateway_with_a_fast_model_and_a_slow_one(
         diagnosis = asyncio.run(examine(Options(url=chain.server.url, key=chain.key), {}))
         assert diagnosis.ok, diagnosis
         said = {check.name: check.detail for check in diagnosis.checks}
-        assert "nothing keeps them back" in said["streaming"]
+        assert "nothing buffers them" in said["streaming"]
         assert cancel in said["cancel"]
         eventually(chain.is_idle)

@@ -162,7 +162,7 @@ CASES: dict[str, tuple[dict[str, Route], str, str, str, str]] = {
         "token",
         "backend",
         "stream_interrupted",
-        "ended before",
+        "stopped before",
     ),
     "stream that is a page": ({PROXY + " +key": PAGE}, "token", "backend", "backend_error", "Hotel"),
 }
@@ -200,7 +200,7 @@ def test_insecure_gateway() -> None:
     routes = {**HEALTHY, **open_routes, PROXY: error_answer(400, "invalid_request")}
     diagnosis = diagnose_server({**routes, READY: NOT_READY}, key=None)
     assert diagnosis.code == "no_healthy_backend"
-    assert "wants no key" in next(check.detail for check in diagnosis.checks if check.name == "key")
+    assert "asks for no key" in next(check.detail for check in diagnosis.checks if check.name == "key")
 
 
 def test_model_missing_names_the_nearest() -> None:

@@ -113,7 +113,7 @@ def test_requests_a_minute() -> None:
             await scene.admit(who)
         error = await scene.refused(who)
         assert (error.code, error.status, str(error.hop), error.retry_after_s) == ("rate_limited", 429, "gateway", 30)
-        assert "2 requests a minute" in error.message
+        assert "2 requests per minute" in error.message
         assert "30 s" in error.hint
         for _ in range(2 * LOOKUPS_PER_REQUEST):
             scene.admission.admit_lookup(who)
@@ -168,7 +168,7 @@ def test_a_budget_is_seeded_from_the_ledger_and_renews() -> None:
         assert scene.asked_since == [200 * DAY_S]
         error = await scene.refused(who, tokens=400)
         assert (error.code, error.status, error.retry_after_s) == ("quota_exceeded", 429, DAY_S / 2)
-        assert "1,000 tokens a day has 200 left" in error.message
+        assert "1,000 tokens per day has 200 left" in error.message
         assert "renews at 1970-07-21 00:00 UTC" in error.message
         assert "may need 400" in error.message
         assert "fewer responses" in error.hint
@@ -188,7 +188,7 @@ def test_running_requests_cannot_overspend_a_budget_together() -> None:
         first = await scene.admit(who, tokens=600)
         error = await scene.refused(who, tokens=600)
         assert error.retry_after_s is None
-        assert "1,000 tokens in all has 400 left" in error.message
+        assert "1,000 tokens in total has 400 left" in error.message
         first.settle(50)
         await scene.admit(who, tokens=600)
 

@@ -163,7 +163,7 @@ def test_an_allowed_model_that_is_not_served() -> None:
     with pytest.raises(DceError, match="no backend serves the model 'gone'") as caught:
         table.resolve("gone", ("gone", "small-1b"))
     assert caught.value.code == "model_not_found"
-    with pytest.raises(DceError, match="may use is served now: gone"):
+    with pytest.raises(DceError, match="allows is being served: gone"):
         table.listed(("gone",))
 
 

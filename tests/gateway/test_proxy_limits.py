@@ -58,7 +58,7 @@ def test_requests_a_minute(chain: Chain) -> None:
         refused = until_refused(lambda: ask(client))
         error = error_of(refused)
         assert (refused.status_code, error["code"], error["hop"]) == (429, "rate_limited", "gateway")
-        assert "3 requests a minute" in error["message"]
+        assert "3 requests per minute" in error["message"]
         assert f"Wait {refused.headers['retry-after']} s" in error["hint"]
         assert 1 <= int(refused.headers["retry-after"]) <= 20
         assert client.get("/v1/models").status_code == 200

@@ -45,8 +45,8 @@ def test_the_doctor_is_content(front: Front, chain: Chain) -> None:
     assert diagnosis.ok, diagnosis
     said = {check.name: check.detail for check in diagnosis.checks}
     assert "certificate trusted" in said["tls"]
-    assert "nothing keeps them back" in said["streaming"]
-    assert "ended at the backend" in said["cancel"]
+    assert "nothing buffers them" in said["streaming"]
+    assert "stopped at the backend" in said["cancel"]
 
 
 def test_a_whole_stream(front: Front, chain: Chain) -> None:

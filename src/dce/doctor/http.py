@@ -1,4 +1,4 @@
-"""Small HTTP questions to the gateway: answers in a bounded form, failures told apart, never an exception for what a server does."""
+"""Small HTTP requests to the gateway: answers are bounded, failures classified, and nothing a server does raises an exception."""
 
 import asyncio
 import ssl
@@ -13,17 +13,17 @@ from dce.doctor.handshake import fault_of
 from dce.doctor.target import Target
 
 CONNECT_TIMEOUT_S = 5.0
-"""For a name, a connection, a handshake: beyond it a person sees a hang."""
+"""Timeout of a name lookup, a connection or a handshake: beyond it a person sees a hang."""
 
 ANSWER_TIMEOUT_S = 10.0
-"""For a small HTTP answer."""
+"""Timeout of a small HTTP answer."""
 
 MAX_BODY_BYTES = 256 * 1024
-"""Read of an answer: a list of models fits, a foreign page cannot fill the memory."""
+"""How much of an answer is read: enough for a list of models, too little to exhaust memory."""
 
 
 class Http:
-    """One client to one target. The key goes only where it is asked for."""
+    """One HTTP client for one target. The key is sent only where the caller asks for it."""
 
     def __init__(self, target: Target, key: str | None, tls: ssl.SSLContext) -> None:
         self._target = target
@@ -33,7 +33,7 @@ class Http:
             follow_redirects=False,
             verify=tls,
             proxy=target.proxy or None,
-            trust_env=False,  # what the environment says of proxies is in the target
+            trust_env=False,  # the target already holds the environment's proxy
         )
 
     async def close(self) -> None:
@@ -43,7 +43,7 @@ class Http:
     async def ask(
         self, method: str, path: str, *, content: bytes | None = None, with_key: bool = False, at_root: bool = False
     ) -> Reply:
-        """One question: at the base address, or at the host's root."""
+        """One request, to the base address or to the host's root."""
         url = (self._target.origin if at_root else self._target.base) + path
         headers = dict(self._key) if with_key else {}
         if content is not None:
@@ -66,7 +66,7 @@ class Http:
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[httpx.Response]:
-        """An open answer, asked for with the key. Raises what httpx raises."""
+        """An open response to a request sent with the key. Raises what httpx raises."""
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         sent = {**self._key, **(headers or {})}
         url = self._target.base + path
@@ -97,7 +97,7 @@ async def answer_of(response: httpx.Response) -> Answer:
 
 
 def failure_of(error: Exception) -> Failure:
-    """What an exception of the socket, TLS or HTTP layer means: the innermost cause knows best."""
+    """What an exception of the socket, TLS or HTTP layer means: the innermost cause is the most specific."""
     causes = list(_causes(error))
     text = str(causes[-1]) or str(error) or type(error).__name__
     for cause in causes:

@@ -1,6 +1,6 @@
-"""The doctor's questions about streams: one token, a stream that the gateway paces, and one that is dropped in its midst.
+"""The doctor's stream probes: one token, a stream paced by the gateway, and a stream dropped halfway.
 
-As everywhere in the doctor's questions: each has a deadline, none raises, what goes wrong comes back as a `Failure`.
+Like every probe, each has a deadline and never raises: an error comes back as a `Failure`.
 """
 
 import asyncio
@@ -23,25 +23,25 @@ STREAMS_PATH = "/api/dce/streams"
 PACED_PATH = "/api/dce/streamcheck"
 
 TOKEN_TIMEOUT_S = 60.0
-"""For the first token: a busy server queues, a cold model warms up."""
+"""Timeout of the first token: a busy server queues, a cold model warms up."""
 
 PACED_TIMEOUT_S = 20.0
-"""For a stream of under a second, on a bad line."""
+"""Timeout of a stream that takes under a second, on a bad line."""
 
 PACED_TRIES = 2
-"""A machine that stood still for a second sees events come together too; it seldom does so twice."""
+"""A machine that stalls for a second also sees events arrive together; it rarely does so twice."""
 
 DROP_TOKENS = 256
-"""Asked for in the response that is dropped: seconds of work for a real model, little to pay if nothing stops it."""
+"""Length of the response that is dropped: seconds of work for a real model, and cheap if nothing stops it."""
 
 CANCEL_TIMEOUT_S = 5.0
-"""For the end of a dropped response; the gateway needs a hundredth of a second, a proxy on the way a little more."""
+"""Maximum wait for a dropped response to end; the gateway needs about 10 ms, a proxy in front of it a little more."""
 
 CANCEL_POLL_S = 0.1
 
 
 class Streams:
-    """Asks about streams over one HTTP client."""
+    """The stream probes, over one HTTP client."""
 
     def __init__(
         self, http: Http, cancel_timeout_s: float = CANCEL_TIMEOUT_S, token_timeout_s: float = TOKEN_TIMEOUT_S
@@ -64,7 +64,7 @@ class Streams:
         return msgspec.structs.replace(seen, queue_position=places[-1]) if places else seen
 
     async def paced(self) -> PacingProbe:
-        """The stream that the gateway paces. One that seems clumped is asked for again."""
+        """The stream paced by the gateway. If its events arrive together, it is requested once more."""
         seen = PacingProbe()
         for _ in range(PACED_TRIES):
             seen = await self._paced_once()
@@ -85,7 +85,7 @@ class Streams:
             return PacingProbe(failure=failure_of(error))
 
     async def dropped(self, model: str | None) -> CancelProbe:
-        """A longer response, dropped at its first event; then its owner asks what still runs."""
+        """A longer response, dropped at its first event; then the caller's running streams are listed."""
         try:
             async with asyncio.timeout(TOKEN_TIMEOUT_S), self._generate(model, DROP_TOKENS) as response:
                 if not _is_stream(response):
@@ -93,7 +93,7 @@ class Streams:
                 stream_id, server = response.headers.get("x-dce-stream-id", ""), response.headers.get("server", "")
                 async with aclosing(_events(response)) as events:
                     await _first_frame(events)
-                    running = await self._running()  # in here: leaving this block may already close the connection
+                    running = await self._running()  # inside the block: leaving it may already close the connection
             if isinstance(running, Answer | Failure):
                 return CancelProbe(failure=running)
             return await self._wait_for_end(stream_id, CancelProbe(was_running=stream_id in running, server=server))
@@ -128,7 +128,7 @@ class Streams:
             "max_tokens": max_tokens,
             "stream": True,
         } | ({"model": model} if model else {})
-        # Nobody will come back for it.
+        # No client will resume it.
         async with self._http.stream(
             "POST", PROXY_PATH, TOKEN_TIMEOUT_S, body, {"X-DCE-Resume-Grace": "0"}
         ) as response:
@@ -136,7 +136,7 @@ class Streams:
 
 
 async def _first_frame(events: AsyncGenerator[str, None]) -> None:
-    """Reads to the first event that is not about waiting in the queue, or the end."""
+    """Reads up to the first event that is not a queue notice, or to the end."""
     async for data in events:
         if data == DONE or '"queued"' not in data:
             return
@@ -147,7 +147,7 @@ def _is_stream(response: httpx.Response) -> bool:
 
 
 async def _first_token(response: httpx.Response, started: float, places: list[int]) -> TokenProbe:
-    """Reads to the end; the places in the queue that it is told of go into `places`, for whoever stops it."""
+    """Reads to the end. Queue positions are appended to `places`, so that the caller has them even after a timeout."""
     seen = TokenProbe()
     async with aclosing(_events(response)) as events:
         async for data in events:
@@ -178,7 +178,7 @@ def _add(seen: TokenProbe, chunk: Chunk, elapsed_s: float) -> TokenProbe:
 
 
 async def _times(response: httpx.Response) -> PacingProbe:
-    """When each event was sent, as it says itself, and when it came."""
+    """When each event was sent (its own timestamp) and when it arrived."""
     sent: list[int] = []
     came: list[float] = []
     is_done = False

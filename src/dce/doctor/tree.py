@@ -1,4 +1,4 @@
-"""The walk from hop to hop: ask, judge, stop at the first that fails. A new check is a new row of `STEPS`."""
+"""Runs the steps from hop to hop: probe, judge, stop at the first failure. A new check is a new row of `STEPS`."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,8 +31,8 @@ from dce.wire.errors import CODES, DceError, Hop
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the doctor is asked: a gateway's URL, the key (None: none set), the model (None: whatever is served), and what the
-    workspace counts on: `context` and `max_tokens`, in tokens (None: not set)."""
+    """What to diagnose: a gateway's URL, the key (None: not set), the model (None: whatever is served), and what the workspace
+    expects: `context` and `max_tokens`, in tokens (None: not set)."""
 
     url: str
     key: str | None = None
@@ -45,7 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run:
-    """A options on its way through the steps. What several steps look at is asked for once."""
+    """One run through the steps. A reply that several steps need is requested once."""
 
     def __init__(self, options: Options, target: Target, probe: Probe) -> None:
         self.options = options
@@ -75,7 +75,7 @@ class Run:
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the tree: what it is called, the hop that it shows to be well, and how it is found out."""
+    """One row of the tree: its name, the hop it tests, and how."""
 
     hop: Hop
     name: str
@@ -99,8 +99,8 @@ async def _gateway(run: Run) -> Finding:
     reply = await run.health()
     is_ours = is_gateway(reply)
     at_root = await run.probe.health_at_root() if run.target.prefix and not is_ours else None
-    told = {} if is_ours or isinstance(reply, Failure) else await run.probe.at_root(IDENTITY_PATHS)
-    return judge_gateway(reply, at_root, told, run.target)
+    replies = {} if is_ours or isinstance(reply, Failure) else await run.probe.at_root(IDENTITY_PATHS)
+    return judge_gateway(reply, at_root, replies, run.target)
 
 
 async def _clock(run: Run) -> Finding:
@@ -148,7 +148,7 @@ async def _cancellation(run: Run) -> Finding:
 STEPS: tuple[Step, ...] = (
     Step(hop=Hop.GATEWAY, name="dns", ask=_dns),
     Step(hop=Hop.GATEWAY, name="tcp", ask=_tcp),
-    # Through an HTTP proxy the handshake is the proxy's to carry: the gateway step then says what went wrong.
+    # Through an HTTP proxy, the handshake is tunnelled: the gateway step then reports what went wrong.
     Step(hop=Hop.GATEWAY, name="tls", ask=_tls, applies=lambda target: target.scheme == "https" and not target.proxy),
     Step(hop=Hop.GATEWAY, name="gateway", ask=_gateway),
     Step(hop=Hop.GATEWAY, name="clock", ask=_clock),
@@ -169,7 +169,7 @@ NOT_TRIED = "not tried"
 async def examine(
     options: Options, environ: Mapping[str, str], on_check: Callable[[Check], None] = lambda _: None
 ) -> Diagnosis:
-    """Walks the tree. `on_check` gets every line as it is known. Never raises for what a server does or fails to do."""
+    """Runs every step. `on_check` is called with each line as soon as it is known. Never raises for what a server does."""
     try:
         target = read_target(options.url, environ)
     except DceError as error:
@@ -193,7 +193,7 @@ async def examine(
 
 
 def _check(step: Step, finding: Finding) -> Check:
-    # The hop at fault is the error's own: a missing backend can show itself while the model is asked about.
+    # The hop at fault is the error's own: a missing backend may first show in the model step.
     hop = CODES[finding.code].hop if finding.code else step.hop
     return Check(hop=str(hop), name=step.name, ok=not finding.code, detail=finding.detail, fix=finding.fix)
 

@@ -29,10 +29,11 @@ from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_backends
-from dce.gateway.settings import GatewaySettings, is_loopback
+from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.live import Directory
 from dce.gateway.tracing import Tracing, tracing_of
 from dce.wire.errors import DceError
+from dce.wire.urls import is_loopback
 
 
 class Gateway:

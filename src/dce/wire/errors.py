@@ -1,8 +1,8 @@
 """The errors of DCE: one class, one table. Every error names its hop, the fact and the next step.
 
-A row of `CODES` says whose fault an error is (`hop`), what HTTP says (`status`, `type`), whether trying again can help
-(`is_retryable`) and the usual next step (`hint`). Whoever raises adds the fact (`message`) and, if it knows better, the hint.
-A new kind of error is a new row; docs/reference/errors.md is held to this table by tests/test_docs.py.
+A row of `CODES` says where the fault is (`hop`), the HTTP status and type (`status`, `type`), whether a retry can help
+(`is_retryable`) and the usual next step (`hint`). The code that raises adds the fact (`message`) and, if it knows a better one, the
+hint. A new kind of error is a new row; tests/test_docs.py checks docs/reference/errors.md against this table.
 """
 
 from enum import StrEnum
@@ -11,11 +11,11 @@ import msgspec
 
 MAX_MESSAGE_BYTES = 2_400
 MAX_HINT_BYTES = 1_000
-"""Longest message and hint as JSON, so that a whole error body stays under 4 KB (a backend once answered with 23 MB)."""
+"""Maximum message and hint as JSON, so that a whole error body stays under 4 KB (a backend once answered with 23 MB)."""
 
 
 class Hop(StrEnum):
-    """Where on the way client → gateway → backend → model a fault is."""
+    """The part of the path client → gateway → backend → model that is at fault."""
 
     CLIENT = "client"
     GATEWAY = "gateway"
@@ -24,7 +24,7 @@ class Hop(StrEnum):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What stands under `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields."""
+    """The value of `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields."""
 
     message: str
     type: str
@@ -89,15 +89,15 @@ CODES: dict[str, ErrorKind] = {
         408,
         _REQUEST,
         True,
-        "The request came too slowly: try again, on a better connection if there is one.",
+        "The upload was too slow: retry, on a better connection if possible.",
     ),
-    "rate_limited": ErrorKind(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says."),
+    "rate_limited": ErrorKind(Hop.GATEWAY, 429, _LIMIT, True, "Retry after the time in Retry-After."),
     "quota_exceeded": ErrorKind(
         Hop.GATEWAY, 429, _LIMIT, False, "Wait until the budget renews, or ask the operator for a larger one."
     ),
     "queue_full": ErrorKind(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says; the server is busy."),
     "draining": ErrorKind(Hop.GATEWAY, 503, _SERVER, True, "The gateway is restarting; try again in a moment."),
-    "internal": ErrorKind(Hop.GATEWAY, 500, _SERVER, True, "A fault of DCE itself: report it with the request id."),
+    "internal": ErrorKind(Hop.GATEWAY, 500, _SERVER, True, "A bug in DCE: report it with the request id."),
     # the backend's or the model's
     "no_healthy_backend": ErrorKind(
         Hop.BACKEND, 503, _SERVER, True, "Start the inference server, or correct the gateway's --backend URL."
@@ -106,18 +106,22 @@ CODES: dict[str, ErrorKind] = {
         Hop.BACKEND, 502, _SERVER, True, "Start the inference server, or correct the gateway's --backend URL."
     ),
     "backend_unauthorized": ErrorKind(
-        Hop.BACKEND, 502, _SERVER, False, "The operator must give the gateway the backend's own key."
+        Hop.BACKEND, 502, _SERVER, False, "The operator must configure the backend's key in the gateway."
     ),
-    "backend_error": ErrorKind(Hop.BACKEND, 502, _SERVER, True, "Look at the inference server's log."),
+    "backend_error": ErrorKind(Hop.BACKEND, 502, _SERVER, True, "Check the inference server's log."),
     "backend_timeout": ErrorKind(
-        Hop.BACKEND, 504, _SERVER, True, "The inference server is overloaded or stuck; look at its log."
+        Hop.BACKEND, 504, _SERVER, True, "The inference server is overloaded or stuck; check its log."
     ),
     "stream_interrupted": ErrorKind(
-        Hop.BACKEND, 502, _SERVER, True, "Regenerate the lost responses; what had arrived is kept."
+        Hop.BACKEND, 502, _SERVER, True, "Regenerate the lost responses; the text received so far is kept."
     ),
     # the client's own side
     "gateway_unreachable": ErrorKind(
-        Hop.GATEWAY, 502, _SERVER, True, "Check DCE_URL and that the gateway runs; `dce doctor` shows which hop fails."
+        Hop.GATEWAY,
+        502,
+        _SERVER,
+        True,
+        "Check DCE_URL and that the gateway is running; `dce doctor` shows which hop fails.",
     ),
     "gateway_timeout": ErrorKind(Hop.GATEWAY, 504, _SERVER, True, "`dce doctor` shows which hop is slow."),
     "not_a_gateway": ErrorKind(
@@ -125,20 +129,24 @@ CODES: dict[str, ErrorKind] = {
         502,
         _SERVER,
         False,
-        "DCE_URL points at something that is not a DCE gateway: check host, port and path.",
+        "DCE_URL does not point to a DCE gateway: check host, port and path.",
     ),
     "stream_buffered": ErrorKind(
         Hop.GATEWAY,
         502,
         _SERVER,
         False,
-        "Tell the web server before the gateway not to buffer: nginx `proxy_buffering off;`, Caddy `flush_interval -1`.",
+        "Turn off buffering in the reverse proxy in front of the gateway: nginx `proxy_buffering off;`, Caddy `flush_interval -1`.",
     ),
     "cancel_lost": ErrorKind(
-        Hop.GATEWAY, 502, _SERVER, False, "Have what stands before the gateway close its side when the client goes."
+        Hop.GATEWAY,
+        502,
+        _SERVER,
+        False,
+        "Configure the proxy in front of the gateway to close its connection when the client disconnects.",
     ),
     "not_a_workspace": ErrorKind(Hop.CLIENT, 404, _REQUEST, False, "Run `dce init` in the folder you want to work on."),
-    "not_found": ErrorKind(Hop.CLIENT, 404, _REQUEST, False, "List what there is, then name one of those."),
+    "not_found": ErrorKind(Hop.CLIENT, 404, _REQUEST, False, "List the existing ones, then name one of them."),
     "invalid_input": ErrorKind(Hop.CLIENT, 400, _REQUEST, False, "Correct the named value."),
     "outside_workspace": ErrorKind(
         Hop.CLIENT, 400, _REQUEST, False, "Only files inside the workspace can be read or written; nothing was changed."
@@ -158,7 +166,7 @@ CODES: dict[str, ErrorKind] = {
         "Free disk space or correct the permissions, then try again; nothing was changed.",
     ),
     "conflict": ErrorKind(
-        Hop.CLIENT, 409, "conflict_error", False, "Someone else changed this meanwhile: reload and try again."
+        Hop.CLIENT, 409, "conflict_error", False, "It was changed in the meantime: reload and try again."
     ),
     "workspace_locked": ErrorKind(
         Hop.CLIENT, 409, "conflict_error", True, "Wait for the other process to finish, or stop it."
@@ -199,13 +207,13 @@ CODES: dict[str, ErrorKind] = {
         500,
         _SERVER,
         True,
-        "The process ended while this was running: regenerate it; what had arrived is kept.",
+        "The process ended while this was running: regenerate it; the text received so far is kept.",
     ),
 }
 
 
 class DceError(Exception):
-    """An error with its row of `CODES`. `hint` and `hop` override the row's; `choices` are the 0-based choices it concerns."""
+    """An error with its `kind`, a row of `CODES`. `hint` and `hop` override the row's; `choices` are the 0-based choices it concerns."""
 
     def __init__(
         self,
@@ -245,19 +253,19 @@ class DceError(Exception):
 
     @classmethod
     def from_body(cls, body: ErrorBody) -> "DceError":
-        """The error that another hop sent. An unknown code (a newer peer, a foreign server) becomes `backend_error`."""
+        """The error another hop sent. An unknown code (a newer peer, another kind of server) becomes `backend_error`."""
         code = body.code if body.code in CODES else "backend_error"
         hop = Hop(body.hop) if body.hop in set(Hop) else None
         return cls(code, body.message, hint=body.hint, hop=hop, choices=body.choices)
 
 
 def _clipped(text: str, limit: int) -> str:
-    """The beginning of a text that has at most `limit` bytes as JSON. A file name may hold half characters: they are escaped."""
+    """The longest prefix of a text that takes at most `limit` bytes as JSON. Lone surrogates (from file names) are escaped."""
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode()
     text = text[:limit]
     while (over := len(msgspec.json.encode(text)) - 2 - limit) > 0:
-        text = text[: -max(1, over // 6)]  # no character has more than six bytes of JSON, so this never takes too much
+        text = text[: -max(1, over // 6)]  # no character takes more than six bytes of JSON, so this never cuts too much
     return text
 
 
@@ -267,7 +275,7 @@ def encode_error(error: DceError, request_id: str = "") -> bytes:
 
 
 def decode_error(body: bytes) -> ErrorBody | None:
-    """The error body of a foreign answer, if it holds one: DCE's and OpenAI's shape, vLLM's integer codes, a bare string."""
+    """The error body in any server's answer, if there is one: DCE's and OpenAI's shape, vLLM's integer codes, a bare string."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -276,7 +284,7 @@ def decode_error(body: bytes) -> ErrorBody | None:
 
 
 def error_of(value: object) -> ErrorBody | None:
-    """As `decode_error`, of a decoded JSON value."""
+    """Like `decode_error`, for a decoded JSON value."""
     error = value.get("error") if isinstance(value, dict) else None
     if isinstance(error, str) and error:
         return ErrorBody(message=error, type=_SERVER, code="")

@@ -1,8 +1,8 @@
-"""Whether and when a request may begin: the one object of the data path that knows limits and the queue.
+"""Whether and when a request may start: the only object of the data path that knows the limits and the queue.
 
-`ticket = await admission.admit(…)` checks what the key may use, sets aside what the request may cost, and waits for its turn;
-`ticket.settle(tokens)` gives everything back and counts what was used. What must always hold: a ticket is settled once, however
-often it is asked to; whoever is refused or cancelled at any await, also while waiting, has used no tokens and holds nothing.
+`ticket = await admission.admit(…)` checks the key's limits, reserves what the request may cost, and waits for its turn;
+`ticket.settle(tokens)` releases the reservation and counts what was used. Invariants: a ticket is settled once, however often
+`settle` is called; a request that is refused, or cancelled at any await, has used no tokens and holds nothing.
 """
 
 import asyncio
@@ -20,24 +20,24 @@ from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import DceError
 
 TELL_EVERY_S = 1.0
-"""How often a waiting client is told its entry."""
+"""How often a waiting client is told its position."""
 QUEUE_RETRY_S = 10.0
-"""When to try a full queue again: some responses have ended by then, and a crowd that returns does not harm."""
+"""Retry-After of a full queue: some responses have ended by then, and a retrying crowd does no harm."""
 BYTES_PER_TOKEN = 4
-"""Of prompts, for the estimate: source code and English have 3 to 5."""
+"""For estimating prompts: source code and English have 3 to 5 bytes per token."""
 UNKNOWN_ANSWER_TOKENS = 4096
-"""Answer set aside when neither the request nor the model says how long it may be."""
+"""Answer length reserved when neither the request nor the model limits it."""
 LOOKUPS_PER_REQUEST = 20
-"""Requests that only ask (models, token counts) have an allowance of their own, this many times `rpm`: a client counts the tokens of
-every selected file before it sends one prompt."""
+"""Lookups (models, token counts) have a limit of their own, this many times `rpm`: a client counts the tokens of every selected file
+before it sends one prompt."""
 
 OnPosition = Callable[[int], Awaitable[None]]
 Used = Callable[[str, float], int]
-"""Key id and a moment to the tokens that the key's responses have used since."""
+"""Maps a key id and a time to the tokens that the key's responses have used since."""
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks for: responses of a served model, and the most tokens it can cost (an estimate)."""
+    """What a request asks for: `n` responses of a served model, and an upper estimate of the tokens they cost."""
 
     n: int
     tokens: int = 0
@@ -45,7 +45,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, n: int, text_bytes: int, max_tokens: int | None, context: int | None, *, model: str = "") -> "Demand":
-        """The prompt counts once; every answer may be as long as asked for, or as the context leaves room for."""
+        """The prompt counts once; each answer counts with its maximum length, or with what the context leaves."""
         prompt = text_bytes // BYTES_PER_TOKEN
         room = None if context is None else max(1, context - prompt)
         answer = min(x for x in (max_tokens, room, None if max_tokens or room else UNKNOWN_ANSWER_TOKENS) if x)
@@ -53,7 +53,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _KeyUsage:
-    """What one key has used and set aside. Follows the key's limits when they are edited."""
+    """What one key has used and reserved. Follows edits of the key's limits."""
 
     def __init__(self, key_id: str, used: Used) -> None:
         self._key_id = key_id
@@ -65,7 +65,7 @@ class _KeyUsage:
         self._budget: Budget | None = None
 
     def follow(self, limits: Limits, now: float, wall: float) -> None:
-        """The limits as they are now."""
+        """Applies the key's current limits."""
         if limits is self.limits:
             return
         self._requests = _resized(self._requests, limits.rpm, now)
@@ -81,15 +81,15 @@ class _KeyUsage:
         self.limits = limits
 
     def reserve(self, demand: Demand, now: float, wall: float) -> "_Reservation":
-        """Takes a request and its tokens. Raises rate_limited or quota_exceeded, and has taken nothing then."""
+        """Takes one request and its tokens. Raises rate_limited or quota_exceeded, having taken nothing."""
         if self._requests is not None and (wait_s := self._requests.wait_s(1, now)):
-            raise _rate_limited(f"the key's {self.limits.rpm:,} requests a minute are used up", wait_s)
+            raise _rate_limited(f"the key's limit of {self.limits.rpm:,} requests per minute is reached", wait_s)
         tokens = 0
         if self._tokens is not None:
-            # Of a demand larger than a minute's worth the rest is paid for when it is known: a key is not shut out by an estimate.
+            # An estimate above one minute's tokens must not shut the key out: the rest is charged when the real cost is known.
             tokens = min(demand.tokens, self._tokens.per_minute)
             if wait_s := self._tokens.wait_s(tokens, now):
-                raise _rate_limited(f"the key's {self.limits.tpm:,} tokens a minute are used up", wait_s)
+                raise _rate_limited(f"the key's limit of {self.limits.tpm:,} tokens per minute is reached", wait_s)
         if self._budget is not None and demand.tokens > (left := self._budget.left(wall)):
             raise self._over_budget(self._budget, demand, left, wall)
         if self._requests is not None:
@@ -101,15 +101,17 @@ class _KeyUsage:
         return _Reservation(self._tokens, tokens, self._budget, demand.tokens)
 
     def take_lookup(self, now: float) -> None:
-        """Takes a request that only asks. Raises rate_limited."""
+        """Takes one lookup. Raises rate_limited."""
         if self._lookups is not None:
             if wait_s := self._lookups.wait_s(1, now):
-                raise _rate_limited("the key's requests a minute for models and token counts are used up", wait_s)
+                raise _rate_limited(
+                    "the key's limit of requests per minute for models and token counts is reached", wait_s
+                )
             self._lookups.take(1, now)
 
     def _over_budget(self, budget: Budget, demand: Demand, left: int, wall: float) -> DceError:
         end = period_end(budget.period, wall)
-        per = {"day": "a day", "month": "a month", "total": "in all"}[budget.period]
+        per = {"day": "per day", "month": "per month", "total": "in total"}[budget.period]
         renews = "" if end is None else f"; it renews at {datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M} UTC"
         fact = f"the key's budget of {budget.tokens:,} tokens {per} has {max(0, left):,} left{renews}"
         hint = "Ask the operator for a larger budget, or wait until it renews." if end else ""
@@ -120,7 +122,7 @@ class _KeyUsage:
 
 
 class _Reservation(msgspec.Struct):
-    """What was set aside for one request, and where. Edited limits do not move it."""
+    """What was reserved for one request, and in which bucket and budget. Editing the key's limits does not move it."""
 
     bucket: Bucket | None
     bucket_tokens: int
@@ -128,7 +130,7 @@ class _Reservation(msgspec.Struct):
     budget_tokens: int
 
     def settle(self, used: int, now: float, wall: float) -> None:
-        """Corrects the estimate to what was used."""
+        """Replaces the estimate by what was used."""
         if self.bucket is not None:
             self.bucket.give_back(self.bucket_tokens - used, now)
         if self.budget is not None:
@@ -145,14 +147,14 @@ class Ticket:
         self.demand = demand
 
     def settle(self, tokens: int) -> None:
-        """The request has ended and used that many tokens, prompt and answers. Only the first call counts."""
+        """The request has ended and used `tokens`, prompt and answers. Only the first call counts."""
         self._admission.settle(self._entry, self._reservation, tokens)
 
 
 class Admission:
-    """Admits requests. One event loop's, like everything in the data path.
+    """Admits requests. Belongs to one event loop, like everything in the data path.
 
-    `used`: what the ledger knows. `pools`: what the backends of a model run at once, as far as that is known.
+    `used`: past usage, from the ledger. `pools`: how much a model's backends can run at once, as far as it is known.
     """
 
     def __init__(
@@ -166,7 +168,7 @@ class Admission:
         tell_every_s: float = TELL_EVERY_S,
         check_key: Callable[[str], None] = lambda _key_id: None,
     ) -> None:
-        """`check_key` raises when a key, by its id, may no longer begin what it was let into the queue with."""
+        """`check_key` raises when the key with that id was revoked or expired while its request waited."""
         self._settings = settings
         self._used = used
         self._clock = clock
@@ -179,27 +181,27 @@ class Admission:
 
     @property
     def queue_depth(self) -> int:
-        """Requests that wait for their turn."""
+        """Requests waiting for their turn."""
         return self._queue.depth
 
     @property
     def running(self) -> int:
-        """Responses that run."""
+        """Running responses."""
         return self._queue.running
 
     def reconfigure(self, settings: GatewaySettings) -> None:
-        """Other limits from now on; who runs goes on, who waits may begin."""
+        """Applies new limits: running requests continue, waiting ones may start."""
         self._settings = settings
         self._begin()
 
     def admit_lookup(self, principal: Principal) -> None:
-        """A request that needs no response (models, token counts). Raises rate_limited."""
+        """Admits a request that generates nothing (models, token counts). Raises rate_limited."""
         self._usage_of(principal).take_lookup(self._clock())
 
     async def admit(self, principal: Principal, demand: Demand, on_position: OnPosition | None = None) -> Ticket:
-        """Waits for the request's turn. `on_position` is called about once a second while it waits, 1 being next, and with 0 when
-        its turn has come after that. Raises invalid_request, rate_limited, quota_exceeded or queue_full; invalid_key or expired_key
-        when the key has ended while it waited."""
+        """Waits for the request's turn. `on_position` is called about once a second while it waits (1 is next), and with 0 when its
+        turn comes after a wait. Raises invalid_request, rate_limited, quota_exceeded or queue_full; invalid_key or expired_key when
+        the key was revoked or expired while the request waited."""
         limits = principal.limits
         _check_size(limits, demand.n)
         reservation = self._usage_of(principal).reserve(demand, self._clock(), self._wall())
@@ -223,7 +225,7 @@ class Admission:
             self._begin()
 
     def _begin(self) -> None:
-        """Lets everybody begin whose turn it is."""
+        """Starts every request whose turn it is."""
         self._queue.capacity = self._settings.max_running_responses
         while (entry := self._queue.begin_next()) is not None:
             if (turn := self._turns.get(entry)) is not None:
@@ -238,7 +240,7 @@ class Admission:
                 position = self._queue.position(entry)
                 left = deadline - self._clock()
                 if left <= 0:
-                    waited = f"the request has waited for {self._settings.queue_timeout_s:g} s and is still number {position}"
+                    waited = f"the request waited {self._settings.queue_timeout_s:g} s and is still number {position}"
                     raise _queue_full(f"{waited} in the queue")
                 if on_position is not None:
                     await on_position(position)
@@ -254,12 +256,12 @@ class Admission:
             del self._turns[entry]
 
     def _check_depth(self, entry: QueuedRequest) -> None:
-        """A queue that is too long helps nobody, and one key must not fill it for the others."""
+        """A queue that is too long helps nobody, and one key must not fill it for everyone."""
         settings = self._settings
         if self._queue.depth_for(entry.model) > settings.max_queued_requests:
-            raise _queue_full(f"{settings.max_queued_requests} requests for this model wait already")
+            raise _queue_full(f"{settings.max_queued_requests} requests for this model are already waiting")
         if self._queue.depth_of(entry.key) > settings.max_queued_requests_per_key:
-            raise _queue_full(f"{settings.max_queued_requests_per_key} requests of this key wait already")
+            raise _queue_full(f"{settings.max_queued_requests_per_key} requests of this key are already waiting")
 
     def _usage_of(self, principal: Principal) -> _KeyUsage:
         usage = self._usages.get(principal.key_id)
@@ -280,7 +282,7 @@ def _resized(bucket: Bucket | None, per_minute: int | None, now: float) -> Bucke
 
 def _check_size(limits: Limits, n: int) -> None:
     if limits.max_n is not None and n > limits.max_n:
-        what = f"the key allows {limits.max_n} responses a request"
+        what = f"the key allows {limits.max_n} responses per request"
     elif limits.concurrency is not None and n > limits.concurrency:
         what = f"the key allows {limits.concurrency} responses at once"
     else:
@@ -294,11 +296,9 @@ def _check_size(limits: Limits, n: int) -> None:
 
 def _rate_limited(fact: str, wait_s: float) -> DceError:
     whole_s = math.ceil(wait_s)
-    return DceError(
-        "rate_limited", fact, hint=f"Wait {whole_s} s (Retry-After), then send it again.", retry_after_s=whole_s
-    )
+    return DceError("rate_limited", fact, hint=f"Retry in {whole_s} s (Retry-After).", retry_after_s=whole_s)
 
 
 def _queue_full(fact: str) -> DceError:
-    hint = f"Try again in {QUEUE_RETRY_S:g} s (Retry-After) or later; the server is busy."
+    hint = f"The server is busy: retry in {QUEUE_RETRY_S:g} s (Retry-After) or later."
     return DceError("queue_full", fact, hint=hint, retry_after_s=QUEUE_RETRY_S)

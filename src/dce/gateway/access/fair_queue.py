@@ -1,14 +1,13 @@
-"""Who begins next: weighted fair queues, one for each model (start-time fair queueing). Pure: no clock, no tasks.
+"""Which request starts next: weighted fair queues, one per model (start-time fair queueing). Pure: no clock, no tasks.
 
-Each key has a virtual time in a model's queue that grows by n ÷ weight with every request of n responses that begins; the key that is
-furthest behind begins next, so that two busy keys share in the ratio of their weights, whatever each sends, and a quiet one is hardly
-delayed by busy ones. Within a key and a model the order is that of arrival. Models that share a pool of backends, or only the
-capacity of everything, share it in the same way, in the ratio of the weights of the keys that wait for them.
+In a model's queue each key has a virtual time that grows by n ÷ weight whenever one of its requests (of n responses) starts; the key
+that is furthest behind starts next. Two busy keys thus share in the ratio of their weights, whatever they send, and busy keys hardly
+delay a quiet one. Within a key and a model, order is first come, first served. Models that share a pool of backends, or only the
+total capacity, share it the same way, in the ratio of the weights of the keys waiting for them.
 
-What must always hold: at most `capacity` responses run, and in each pool at most its size (a request larger than that runs alone); a
-request waits for room only where its own model's room is, so that a saturated model holds up no other; nobody is overtaken for want of
-room by those who need the same room (a large request would starve), nor, once its turn has come, by later ones of its own key;
-every request is left once.
+Invariants: at most `capacity` responses run, and in each pool at most its size (a larger request runs alone); a request waits only
+for its own model's backends, so that a saturated model delays no other; a request that waits for room is not overtaken by others that
+need the same room (a large one would starve) nor, once its turn has come, by later ones of its own key; a request leaves once.
 """
 
 from collections import deque
@@ -19,18 +18,18 @@ import msgspec
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
-    """Backends that serve these models, and only these, and run `size` responses at once."""
+    """The backends that serve these models and no others, and together run `size` responses at once."""
 
     models: frozenset[str]
     size: int
 
 
 Pools = Callable[[str], Sequence[Pool]]
-"""A model's pools as they are now, each within the next; none when it is not known what its backends can run."""
+"""A model's current pools, each contained in the next; none when its backends' capacity is unknown."""
 
 
 class QueueState(StrEnum):
-    """Where a request is: it waits, then its responses run, then it has left."""
+    """A request's state: it waits, then its responses run, then it has left."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -38,7 +37,7 @@ class QueueState(StrEnum):
 
 
 class QueuedRequest(msgspec.Struct, eq=False):
-    """One request in the queue. `order` counts arrivals; `cost` is what it holds of the capacity once it runs, in responses."""
+    """One request. `order` is its arrival number; `cost` is how much of the capacity it takes while it runs, in responses."""
 
     key: str
     model: str
@@ -54,7 +53,7 @@ class QueuedRequest(msgspec.Struct, eq=False):
 
 
 class _KeyState:
-    """One key, over all models. `held`: its request whose turn has come and that waits for others of the key to end."""
+    """One key, over all models. `held`: its request whose turn has come but that waits for the key's own limit."""
 
     def __init__(self) -> None:
         self.weight = 1.0
@@ -64,12 +63,12 @@ class _KeyState:
         self.held: QueuedRequest | None = None
 
     def lets_begin(self, request: QueuedRequest) -> bool:
-        """Whether the key's own limit leaves room. More than a limit that was lowered meanwhile runs alone."""
+        """Whether the key's own limit leaves room. A request larger than a limit lowered in the meantime runs alone."""
         return self.limit is None or not self.running or self.running + request.n <= self.limit
 
 
 class _Flow:
-    """One key's requests for one model that wait, and its virtual time there."""
+    """One key's waiting requests for one model, and its virtual time (`tag`) there."""
 
     def __init__(self, key: _KeyState) -> None:
         self.key = key
@@ -85,30 +84,30 @@ class _ModelQueue:
         self.model = model
         self.flows: dict[str, _Flow] = {}
         self.waiting: dict[str, _Flow] = {}
-        """Those of its keys that have requests waiting: usually none or few."""
+        """The keys that have requests waiting: usually none or few."""
         self.running = 0
         self.virtual = 0.0
         self.tag = 0.0
         self.positions: dict[QueuedRequest, int] | None = None
 
     def start(self, flow: _Flow) -> float:
-        """A key that was away or held back by its own limit has saved nothing up."""
+        """The key's virtual time, at least the queue's: a key that was away or held by its own limit gains no credit."""
         return max(flow.tag, self.virtual)
 
     def in_turn(self) -> list[_Flow]:
-        """The keys that wait, the one that is furthest behind first."""
+        """The waiting keys, furthest behind first."""
         return sorted(self.waiting.values(), key=lambda flow: (self.start(flow), flow.waiting[0].order))
 
     def oldest(self) -> int:
-        """When the first of those came that are next in their keys."""
+        """The earliest arrival among the keys' next requests."""
         return min(flow.waiting[0].order for flow in self.waiting.values())
 
     def weight(self) -> float:
-        """Its share of what it has in common with other models."""
+        """Its share of the capacity it has in common with other models."""
         return sum(flow.key.weight for flow in self.waiting.values())
 
     def order(self) -> dict[QueuedRequest, int]:
-        """Where everybody stands if nobody else comes."""
+        """Each request's position if no other arrives."""
         rows: list[tuple[float, int, QueuedRequest]] = []
         for flow in self.waiting.values():
             tag = self.start(flow)
@@ -119,26 +118,26 @@ class _ModelQueue:
 
 
 class FairQueue:
-    """Requests that wait and run. `capacity`: responses that may run at once, over all models."""
+    """The waiting and running requests. `capacity`: responses that may run at once, over all models."""
 
     def __init__(self, capacity: int, pools: Pools = lambda _model: ()) -> None:
         self.capacity = capacity
         self.depth = 0
-        """Requests that wait."""
+        """Waiting requests."""
         self.running = 0
-        """Responses that run, as far as they count against the capacity."""
+        """Running responses, as far as they count against the capacity."""
         self._pools = pools
         self._keys: dict[str, _KeyState] = {}
         self._queues: dict[str, _ModelQueue] = {}
         self._waiting: dict[str, _ModelQueue] = {}
-        """Those of the models for which requests wait."""
+        """The queues of models for which requests wait."""
         self._virtual = 0.0
         self._arrivals = 0
 
     def push(
         self, key: str, n: int, *, model: str = "", weight: float = 1.0, limit: int | None = None
     ) -> QueuedRequest:
-        """A request of `n` responses arrives. `weight` and `limit` (the key's responses at once, at least n) are the key's from now on."""
+        """A request of `n` responses arrives. `weight` and `limit` (the key's concurrent responses, at least n) become the key's."""
         owner = self._keys.setdefault(key, _KeyState())
         owner.weight, owner.limit = weight, limit
         queue = self._queues.get(model)
@@ -159,7 +158,7 @@ class FairQueue:
         return request
 
     def begin_next(self) -> QueuedRequest | None:
-        """The request whose turn it is begins; None when nobody can."""
+        """Starts the request whose turn it is; None when none can start."""
         if not self._waiting:
             return None
         full: set[frozenset[str]] = set()
@@ -183,7 +182,7 @@ class FairQueue:
         return None
 
     def leave(self, request: QueuedRequest) -> bool:
-        """The request has ended or been given up; whether it was still there."""
+        """The request has ended or was given up. Returns whether it was still there."""
         if request.state is QueueState.LEFT:
             return False
         queue, owner = self._queues[request.model], self._keys[request.key]
@@ -201,18 +200,18 @@ class FairQueue:
         return True
 
     def depth_for(self, model: str) -> int:
-        """Requests for one model that wait."""
+        """Waiting requests for one model."""
         queue = self._waiting.get(model)
         return sum(len(flow.waiting) for flow in queue.waiting.values()) if queue is not None else 0
 
     def depth_of(self, key: str) -> int:
-        """Requests of one key that wait."""
+        """Waiting requests of one key."""
         owner = self._keys.get(key)
         return owner.depth if owner is not None else 0
 
     def position(self, request: QueuedRequest) -> int:
-        """Where a waiting request stands among those for its model if nobody else comes: 1 is next. Limits of keys and of what
-        models share are not foreseen."""
+        """A waiting request's position among those for its model if no other arrives: 1 is next. Key limits and shared capacity are
+        not taken into account."""
         queue = self._queues[request.model]
         if queue.positions is None:
             queue.positions = queue.order()
@@ -231,7 +230,7 @@ class FairQueue:
         self._left_waiting(queue, flow, request)
         flow.running += 1
         flow.key.running += request.n
-        request.cost = cost  # the capacity may be another when it leaves
+        request.cost = cost  # the capacity may have changed when it leaves
         queue.running += cost
         self.running += cost
         request.state = QueueState.RUNNING
@@ -249,7 +248,7 @@ class FairQueue:
         queue.positions = None
 
     def _forget(self, queue: _ModelQueue, flow: _Flow, key: str) -> None:
-        """What nobody is in is kept only as long as its virtual time says something."""
+        """Drops empty keys and queues once their virtual time no longer matters."""
         if not self.depth and not self.running:
             self._keys.clear()
             self._queues.clear()

@@ -1,7 +1,7 @@
-"""Asks the backends what they are and what they serve, again and again; changes Backend state and nothing else.
+"""Health checks and model discovery: probes the backends periodically and updates their `Backend` state, nothing else.
 
-A backend that appears late, is restarted with another model or dies is noticed within `discovery_interval_s`, without
-restarting the gateway; at once if a request meets it first.
+A backend that starts late, restarts with another model, or dies is noticed within `discovery_interval_s`, without restarting the
+gateway; at once if a request notices first.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ from dce.wire.errors import DceError
 log = logging.getLogger("dce.gateway")
 
 PROBE_TIMEOUT_S = 10.0
-"""Longest wait for /v1/models: an API server busy with a huge prompt may answer late, but not this late."""
+"""Maximum wait for /v1/models: an API server busy with a huge prompt may answer late, but not this late."""
 DOWN_INTERVAL_S = 1.0
-"""How often a backend that is down is asked: whoever has just started one should not wait for the gateway to notice."""
+"""How often a backend that is down is probed: after starting one, nobody should have to wait for the gateway to notice."""
 DOUBT_PAUSE_S = 0.25
-"""Least time between two probes that requests have asked for: a storm of failures is not a storm of probes."""
+"""Minimum time between probes triggered by requests: a storm of failures must not become a storm of probes."""
 MAX_PROBE_BYTES = 4 * 1024 * 1024
 
 
 class Discoverer:
-    """Keeps the backends' state true."""
+    """Keeps the backends' state up to date."""
 
     def __init__(self, backends: Sequence[Backend], transport: Transport, interval_s: float) -> None:
         self._transport = transport
@@ -38,7 +38,7 @@ class Discoverer:
         self._take(backends, interval_s)
 
     def watch(self, backends: Sequence[Backend], interval_s: float) -> None:
-        """From now on these are asked, the first time at once."""
+        """Replaces the list of backends to probe; they are probed at once."""
         self._take(backends, interval_s)
         self._doubted = set(backends)
         self._has_doubts.set()
@@ -50,8 +50,8 @@ class Discoverer:
             backend.on_doubt = self._doubt
 
     async def run(self) -> None:
-        """Probes all backends for ever, the first time after one interval; sooner while one of them is down, and one that a
-        request had reason to doubt at once."""
+        """Probes all backends forever, the first time after one interval; more often while one is down, and at once for a backend
+        that a request's error cast doubt on."""
         while True:
             is_any_down = not all(backend.is_up for backend in self._backends)
             try:
@@ -77,7 +77,7 @@ class Discoverer:
         await asyncio.gather(*(self.probe(backend) for backend in self._backends))
 
     async def probe(self, backend: Backend) -> None:
-        """Asks one backend and records what it said, or why it could not be asked; the log says what is new."""
+        """Probes one backend and records what it serves, or why the probe failed; logs any change."""
         known = _state_of(backend)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
@@ -99,8 +99,8 @@ class Discoverer:
         if not isinstance(data, list):
             raise DceError(
                 "backend_error",
-                f"{backend.url}/v1/models did not answer with a list of models",
-                hint="Is that URL an OpenAI-compatible server?",
+                f"{backend.url}/v1/models did not return a list of models",
+                hint="Check that the URL is an OpenAI-compatible server.",
             )
         cards = [card for card in data if isinstance(card, dict)]
         kind = recognise(cards)
@@ -121,14 +121,14 @@ class Discoverer:
         if not isinstance(value, dict):
             raise DceError(
                 "backend_error",
-                f"{backend.url}{path} did not answer with JSON",
-                hint="Is that URL an OpenAI-compatible server?",
+                f"{backend.url}{path} did not return JSON",
+                hint="Check that the URL is an OpenAI-compatible server.",
             )
         return value
 
 
 def _state_of(backend: Backend) -> dict[str, Any]:
-    """What is worth a line in the log when it changes."""
+    """The state whose changes are logged."""
     if backend.fault is not None:
         return {"backend": backend.url, "state": "down", "code": backend.fault.code}
     return {

@@ -1,8 +1,7 @@
-"""What the backends of a model can run at once: the pools in which requests for it wait for room. Pure.
+"""How much a model's backends can run at once: the pools whose capacity its requests wait for. Pure.
 
-A model's innermost pool are the backends that serve it; the one around it are those and all that share a model with one of them,
-directly or through others. Models on different backends have no pool in common. A pool of which one backend does not say how much it
-can run bounds nothing.
+A model's inner pool is the backends that serve it; its outer pool adds every backend that shares a model with one of them, directly
+or through others. Models on separate backends have no pool in common. A pool with a backend of unknown capacity imposes no limit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ from dce.gateway.backends.backend import Backend
 
 
 def pools_of(model: str, backends: Sequence[Backend]) -> list[Pool]:
-    """The pools of a model with a known size, each within the next. Backends come and go: ask each time."""
+    """A model's pools of known size, each contained in the next. Backends come and go: compute them each time."""
     up = [backend for backend in backends if backend.is_up]
     serving = [backend for backend in up if backend.serves(model)]
     groups = [serving]
@@ -27,7 +26,7 @@ def pools_of(model: str, backends: Sequence[Backend]) -> list[Pool]:
 
 
 def capacity_of(backends: Iterable[Backend]) -> int | None:
-    """How many responses these backends run at once; None if one of them does not say, or there is none."""
+    """How many responses these backends run at once; None if there are none, or one's capacity is unknown."""
     each = [backend.capacity for backend in backends]
     known = [capacity for capacity in each if capacity is not None]
     return sum(known) if known and len(known) == len(each) else None
@@ -38,7 +37,7 @@ def _models(backends: Iterable[Backend]) -> frozenset[str]:
 
 
 def _connected(group: Sequence[Backend], backends: Sequence[Backend]) -> list[Backend]:
-    """The backends of a group and all that share a model with one of them."""
+    """The backends of a group plus all that share a model with one of them, transitively."""
     found = list(group)
     names = set(_models(found))
     while more := [one for one in backends if one not in found and not names.isdisjoint(_models((one,)))]:

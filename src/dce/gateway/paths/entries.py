@@ -1,4 +1,4 @@
-"""A request that has ended, as rows of the ledger. Pure: what the stream or the relay kept, and who ended it, to entries."""
+"""Ledger rows of a request that has ended. Pure: from what the stream or relay kept, and who ended it."""
 
 import re
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from dce.wire.chat import Usage
 from dce.wire.errors import DceError, Hop
 
 BYTES_PER_TOKEN = 4
-"""Of prompts, for the estimate when the backend said nothing: source code and English have 3 to 5."""
+"""For estimating prompts when the backend reported no count: source code and English have 3 to 5 bytes per token."""
 
 _REASON = re.compile(r"[a-z_]{1,40}")
 _GONE: dict[EndedBy, str] = {"client": "gone", "gateway": "draining", "backend": "", "model": ""}
 
 
 class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What all rows of a request share. `began_at` is on the loop's clock, `started_at` seconds since the epoch."""
+    """The fields shared by all rows of a request. `began_at` is on the loop's clock, `started_at` in seconds since the epoch."""
 
     request_id: str
     key_id: str
@@ -33,7 +33,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RelayResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pass-through kept of one answer. `frames`: events passed on; `first_at`: of the first, on the loop's clock."""
+    """The result of one relayed answer. `frames`: events forwarded; `first_at`: time of the first, on the loop's clock."""
 
     n: int
     backend: str
@@ -41,7 +41,7 @@ class RelayResult(msgspec.Struct, frozen=True, kw_only=True):
     frames: int = 0
     first_at: float | None = None
     is_whole: bool = False
-    """It ended as the backend meant it to."""
+    """Whether the answer is complete."""
     fault: DceError | None = None
 
 
@@ -53,7 +53,7 @@ def stream_entries(
     by: EndedBy,
     fault: DceError | None = None,
 ) -> list[Entry]:
-    """One row a choice. What is still open ends now: `by` someone, or with the `fault` that ended the whole request."""
+    """One row per choice. An open choice ends now: `by` someone, or with the `fault` that ended the whole request."""
     each = stream.counts()
     whole = total(each)
     is_estimated = not whole.prompt_tokens and any(not count.is_known for count in each)
@@ -82,7 +82,7 @@ def stream_entries(
 
 
 def relay_entry(facts: RequestFacts, relayed: RelayResult, now: float, by: EndedBy) -> Entry:
-    """The one row of a passed-on request, for all its responses."""
+    """The single row of a relayed request, for all its responses."""
     usage, exactness = _relayed_usage(facts, relayed)
     outcome, reason, ended_by = _relayed_end(relayed, by)
     return Entry(
@@ -134,7 +134,7 @@ def _relayed_end(relayed: RelayResult, by: EndedBy) -> tuple[Outcome, str, Ended
 
 
 def _culprit(error: DceError) -> EndedBy:
-    """Who ended a lost response: we, or the backend (a refusal of the request was its word, too)."""
+    """Who ended a lost response: the gateway, or the backend (also by refusing the request)."""
     return "gateway" if error.hop is Hop.GATEWAY else "backend"
 
 
@@ -148,18 +148,18 @@ def _relayed_usage(facts: RequestFacts, relayed: RelayResult) -> tuple[Usage, Ex
         return Usage(), "exact" if relayed.fault is not None else "running"
     # Each response begins with an event that carries no token.
     events = max(0, relayed.frames - relayed.n)
-    said = usage or Usage()
+    reported = usage or Usage()
     return (
         Usage(
-            prompt_tokens=said.prompt_tokens or facts.text_bytes // BYTES_PER_TOKEN,
-            completion_tokens=said.completion_tokens
+            prompt_tokens=reported.prompt_tokens or facts.text_bytes // BYTES_PER_TOKEN,
+            completion_tokens=reported.completion_tokens
             if usage and relayed.is_whole
-            else max(events, said.completion_tokens),
+            else max(events, reported.completion_tokens),
         ),
         "estimated",
     )
 
 
 def _plain(reason: str) -> str:
-    """A backend's word for the end, if it is one: free text does not belong into the ledger."""
+    """A backend's finish reason if it is a single word: free text does not belong in the ledger."""
     return reason if _REASON.fullmatch(reason) else "other"

@@ -1,4 +1,4 @@
-"""The pass-through: an OpenAI request to the backend that serves its model, answered byte for byte; models and token counts."""
+"""The /v1 routes: an OpenAI request forwarded to a backend that serves its model and answered byte for byte; models; token counts."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -48,7 +48,7 @@ class Forwarder:
         self._metering = metering
 
     async def forward(self, request: Request) -> None:
-        """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
+        """Forwards an OpenAI request to a backend that serves its model, and relays the answer byte for byte."""
         body = await request.body(self._settings.max_body_bytes)
         meter = self._metering.begin(request)
         ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
@@ -78,7 +78,7 @@ class Forwarder:
                 if not passed.relay.is_expired:
                     attempts.lease.end(passed.relay.error)
             elif request.is_started:
-                raise DceError("backend_error", "the backend answered a stream's request without a stream")
+                raise DceError("backend_error", "the backend did not answer a streaming request with a stream")
             else:
                 passed.body = await deadline.keep(self._whole(exchange, attempts))
                 await request.answer(exchange.status, passed.body)
@@ -95,7 +95,7 @@ class Forwarder:
         meter.sent()
         exchange = await post(self._transport, backend, request.scope["path"], pieces, request.id, request.traceparent)
         if _is_stream(exchange):
-            # vLLM's head comes before its queue and its prefill: until an event is here, another backend may still do it.
+            # vLLM sends its head before it queues and prefills: until an event arrives, another backend may still take over.
             await exchange.first_bytes(self._settings.head_patience_s)
         return exchange
 
@@ -109,7 +109,7 @@ class Forwarder:
         return body
 
     async def _relay_events(self, request: Request, status: int, relay: Relay, deadline: "_Deadline") -> None:
-        """Passes a stream on, to its end."""
+        """Relays an event stream to its end."""
         timer = asyncio.get_running_loop().call_at(deadline.at, relay.expire, deadline.total_s)
         try:
             if not request.is_started:
@@ -123,7 +123,7 @@ class Forwarder:
             relay.close()
 
     async def models(self, request: Request) -> None:
-        """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
+        """The served models and aliases in OpenAI's list form, with their context sizes. If there are none, an error says why."""
         self._admission.admit_lookup(request.principal)
         models = self._catalog.listed(request.principal.limits.models)
         rows = [
@@ -140,7 +140,7 @@ class Forwarder:
         await request.answer(200, {"object": "list", "data": rows})
 
     async def tokenize(self, request: Request) -> None:
-        """The exact number of tokens of a text, counted by the model's own tokenizer, whatever the kind of backend."""
+        """The exact number of tokens of a text, counted by the model's own tokenizer, on any kind of backend."""
         self._admission.admit_lookup(request.principal)
         fields = decode(await request.body(self._settings.max_body_bytes))
         prompt, asked = fields.get("prompt"), fields.get("model")
@@ -155,7 +155,7 @@ class Forwarder:
 
 
 def _demand(ask: ForwardBody, model: Model) -> Demand:
-    """The dialects name the longest answer differently; embeddings have none, and no name for it."""
+    """The demand of a forwarded body. Each dialect names its maximum answer differently; embeddings have no answer to limit."""
     fields = ask.fields
     limits = [fields.get(name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")]
     longest = next((limit for limit in limits if type(limit) is int and limit > 0), None)
@@ -165,14 +165,14 @@ def _demand(ask: ForwardBody, model: Model) -> Demand:
 
 
 class _Deadline:
-    """When a request has been at the backends for as long as it may."""
+    """The end of a request's maximum time at the backends."""
 
     def __init__(self, total_s: float) -> None:
         self.total_s = total_s
         self.at = asyncio.get_running_loop().time() + total_s
 
     async def keep(self, work: Awaitable[_Done]) -> _Done:
-        """Does the work, but interrupts it at the deadline: backend_timeout."""
+        """Awaits `work`; at the deadline it is cancelled and backend_timeout raised."""
         try:
             async with asyncio.timeout_at(self.at):
                 return await work
@@ -185,7 +185,7 @@ def _is_stream(exchange: Exchange) -> bool:
 
 
 class _Passed:
-    """What has been passed on of one answer: a stream, or a whole body, or nothing yet."""
+    """What has been forwarded of one answer: an event stream, a whole body, or nothing yet."""
 
     def __init__(self) -> None:
         self.relay: Relay | None = None
@@ -193,7 +193,7 @@ class _Passed:
         self.fault: DceError | None = None
 
     def relayed(self, n: int, backend: str) -> RelayResult:
-        """For the meter."""
+        """The result, for metering."""
         relay = self.relay
         if relay is None:
             tail = read_tail(self.body) if self.body else Tail()
@@ -211,7 +211,7 @@ class _Passed:
 
 
 def _forward_pieces(ask: ForwardBody, model: Model, own: Mapping[str, Any]) -> list[bytes]:
-    """The body as it came, or encoded anew when the model's name or a stripped field made that necessary; then our fields."""
+    """The body as received, or re-encoded if the model name or a removed field requires it, plus the gateway's own fields."""
     is_kept = ask.model == model.id and not ask.is_changed
     bulk = ask.raw if is_kept else encode_request({**ask.fields, "model": model.id})
     return with_fields(bulk.rstrip(), own) if own else [bulk]

@@ -28,21 +28,21 @@ class Metering:
         self.metrics = metrics
         self.wall = wall
         self.open = 0
-        """Requests at a backend now."""
+        """Requests that are at a backend."""
 
     def begin(self, request: Request) -> "RequestMeter":
-        """The meter of a request that has just come in whole."""
+        """The meter of a request whose body has just arrived."""
         return RequestMeter(self, request)
 
 
 class RequestMeter:
-    """One request's."""
+    """One request's meter."""
 
     def __init__(self, metering: Metering, request: Request) -> None:
         self._metering = metering
         self.request = request
         self.text_bytes = 0
-        """What the prompt counts as where no backend says its tokens (body.py)."""
+        """The prompt's size, for an estimate when the backend reports no token count (body.py)."""
         self._clock = asyncio.get_running_loop().time
         self._began_at = self._clock()
         self._started_at = metering.wall()
@@ -53,11 +53,11 @@ class RequestMeter:
 
     @property
     def tokens(self) -> int:
-        """Prompt and answers, when it is settled; 0 before."""
+        """Tokens of prompt and answers once settled; 0 before."""
         return self._tokens or 0
 
     async def waiting(self, turn: Awaitable[_Turn]) -> _Turn:
-        """Waits for the request's turn in the queue: that time is not our overhead."""
+        """Waits for the request's turn in the queue, which does not count as overhead."""
         since = self._clock()
         try:
             return await turn
@@ -65,13 +65,13 @@ class RequestMeter:
             self._waited_s += self._clock() - since
 
     def open(self, model: str, n: int) -> None:
-        """The request has a backend. From here on it makes rows, and must be settled."""
+        """The request has a backend. From here on it makes ledger rows and must be settled."""
         self._model = model
         self._metering.open += 1
         self.request.log_fields.update(model=model, n=n)
 
     def sent(self) -> None:
-        """The request goes to a backend now. Only the first time counts."""
+        """The request is being sent to a backend. Only the first call counts."""
         if not self._is_sent:
             self._is_sent = True
             overhead_s = self._clock() - self._began_at - self._waited_s
@@ -80,12 +80,12 @@ class RequestMeter:
     def settle_stream(
         self, stream: Stream, backend_of: Callable[[int], str], by: EndedBy, fault: DceError | None = None
     ) -> None:
-        """The responses of a stream have ended; those still open are ended `by` someone or with `fault`."""
+        """A stream's responses have ended; those still open were ended `by` someone or with `fault`."""
         if self._model is not None and self._tokens is None:
             self._settle(stream_entries(self._facts(), stream, backend_of, self._clock(), by, fault))
 
     def settle_relay(self, relayed: RelayResult, by: EndedBy) -> None:
-        """A passed-on answer has ended."""
+        """A relayed answer has ended."""
         if self._model is not None and self._tokens is None:
             self._settle([relay_entry(self._facts(), relayed, self._clock(), by)])
 
@@ -111,5 +111,5 @@ class RequestMeter:
 
 
 def ended_by(request: Request) -> EndedBy:
-    """Whose doing it is when a request's task is cancelled: its client's going, or ours."""
+    """Who ended a request whose task was cancelled: its client by disconnecting, or the gateway."""
     return "client" if request.connection.is_gone else "gateway"

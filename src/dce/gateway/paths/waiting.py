@@ -1,4 +1,4 @@
-"""Waiting for a transfer's end: heartbeats while it is quiet, a cut for a client that has stopped reading."""
+"""Waiting for the end of a transfer: heartbeats while it is quiet, and disconnecting a client that has stopped reading."""
 
 import asyncio
 from typing import Protocol
@@ -8,33 +8,33 @@ from dce.gateway.settings import GatewaySettings
 
 
 class Transfer(Protocol):
-    """A stream or a relay, as the one who waits for its end sees it."""
+    """What a stream and a relay have in common: an answer being sent to a client."""
 
     finished: asyncio.Future[None]
 
     @property
     def frames(self) -> int:
-        """Grows while frames come."""
+        """Grows while frames arrive."""
 
     @property
     def is_paused(self) -> bool:
         """Whether the client has stopped reading."""
 
     def heartbeat(self) -> None:
-        """Tells a waiting client that we live."""
+        """Sends a heartbeat to a waiting client."""
 
 
 async def until_finished(transfer: Transfer, request: Request, settings: GatewaySettings) -> None:
-    """Waits for the end: heartbeats while it is quiet, a cut for a client that has stopped reading."""
+    """Waits for the end; sends heartbeats while it is quiet, and disconnects a client that has stopped reading."""
     watch = _Watch(transfer, request, settings)
     try:
-        await asyncio.shield(transfer.finished)  # a client that goes ends its own waiting, not the transfer
+        await asyncio.shield(transfer.finished)  # a client that disconnects ends its own wait, not the transfer
     finally:
         watch.stop()
 
 
 class _Watch:
-    """Looks at a transfer now and then: one timer a client."""
+    """Checks a transfer periodically: one timer per client."""
 
     def __init__(self, transfer: Transfer, request: Request, settings: GatewaySettings) -> None:
         self._transfer = transfer
@@ -46,7 +46,7 @@ class _Watch:
         self._timer = self._next()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Stops checking."""
         self._timer.cancel()
 
     def _next(self) -> asyncio.TimerHandle:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.wire.urls import is_loopback
 from dce.workspace.context.prompt import PromptInput
 from dce.workspace.generating.provider import GenerationRequest, Model, Provider, ProviderEvent
 from dce.workspace.judging.compare import touches_secrets
@@ -36,8 +37,6 @@ MAX_NAMED = 5
 
 MAX_REMEMBERED = 5_000
 """Texts whose findings are remembered, for processes that live long; scanning one anew takes milliseconds."""
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
 class Consignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +64,7 @@ class Sending:
         self._scanned: dict[tuple[bytes, str], tuple[Finding, ...]] = {}
         self._clean = CleanTexts(project.state_dir, rules_version())
         parts = urlsplit(url)
-        self.is_local = (parts.hostname or "").casefold() in _LOOPBACK or (parts.hostname or "").startswith("127.")
+        self.is_local = not parts.hostname or is_loopback(parts.hostname)
         self.host = parts.netloc.rpartition("@")[2].casefold()
 
     @property
