@@ -134,7 +134,7 @@ def test_tokens_a_minute_are_set_aside_and_settled() -> None:
         ticket = await scene.admit(who, tokens=900)
         error = await scene.refused(who, tokens=400)
         assert (error.code, error.retry_after_s) == ("rate_limited", 18)
-        assert "1,000 tokens a minute" in error.message
+        assert "1,000 tokens per minute" in error.message
         ticket.settle(100)
         ticket = await scene.admit(who, tokens=900)
         ticket.settle(1500)
@@ -196,7 +196,7 @@ def test_running_requests_cannot_overspend_a_budget_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "words"), [({"max_n": 4}, "4 responses a request"), ({"concurrency": 4}, "4 responses at once")]
+    ("limits", "words"), [({"max_n": 4}, "4 responses per request"), ({"concurrency": 4}, "4 responses at once")]
 )
 def test_more_responses_than_a_key_may_have(limits: dict[str, Any], words: str) -> None:
     """A request that could never begin is refused at once, with the key's limit."""
@@ -288,7 +288,7 @@ def test_a_full_queue_refuses() -> None:
         assert "of this key" in error.message
         waiting.append(scene.waiting(key("b")))
         await turn_until(lambda: scene.admission.queue_depth == 3)
-        assert "3 requests for this model wait" in (await scene.refused(key("c"))).message
+        assert "3 requests for this model are already waiting" in (await scene.refused(key("c"))).message
         waiting.append(scene.waiting(key("c"), model="another"))
         await turn_until(lambda: scene.admission.queue_depth == 4)
         running.settle(0)
@@ -308,7 +308,7 @@ def test_nobody_waits_for_ever() -> None:
         late = scene.waiting(key("b"))
         await turn_until(lambda: scene.admission.queue_depth == 1)
         scene.now += 60
-        with pytest.raises(DceError, match=re.escape("waited for 60 s and is still number 1")) as caught:
+        with pytest.raises(DceError, match=re.escape("waited 60 s and is still number 1")) as caught:
             await late
         assert caught.value.code == "queue_full"
         assert scene.admission.queue_depth == 0

@@ -112,7 +112,7 @@ def test_tokens_a_minute(chain: Chain) -> None:
                 assert running.status_code == 200
                 refused = ask(client, max_tokens=CONTEXT // 2 + 200)
                 assert error_of(refused)["code"] == "rate_limited"
-                assert "tokens a minute" in error_of(refused)["message"]
+                assert "tokens per minute" in error_of(refused)["message"]
         chain.behave()
         eventually(lambda: ask(client, max_tokens=CONTEXT // 2 + 200).status_code == 200)
 

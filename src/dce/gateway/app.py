@@ -1,4 +1,4 @@
-"""The composition root: settings to objects to an ASGI app. The only place of the gateway that constructs."""
+"""The composition root: builds the gateway's objects and ASGI apps from the settings. Nothing else does."""
 
 import asyncio
 import contextlib
@@ -37,12 +37,12 @@ from dce.wire.urls import is_loopback
 
 
 class Gateway:
-    """Everything of one gateway. `app` serves; the lifespan starts and stops the rest."""
+    """All objects of one gateway. `app` serves requests; the lifespan starts and stops the rest."""
 
     def __init__(
         self, settings: GatewaySettings, tracing: Tracing | None = None, chance: Callable[[], float] = random.random
     ) -> None:
-        """`tracing`: another than the settings'. `chance` spreads retries: from 0 to 1."""
+        """`tracing`: overrides the settings. `chance`: a number from 0 to 1, to spread retries."""
         self.settings = settings
         self._chance = chance
         self._tracing = tracing or tracing_of(settings)
@@ -58,7 +58,7 @@ class Gateway:
         self.metrics = Metrics()
         self.metering = Metering(self.ledger.add, self.metrics)
         self.backends = [backend for backend, _ in new_backends([], settings, chance)]
-        """The list itself stays the same one when settings are reloaded."""
+        """A reload changes the contents of this list, never the list object."""
         self._transport = Transport(_timeouts(settings))
         self.discoverer = Discoverer(self.backends, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
@@ -77,7 +77,7 @@ class Gateway:
         )
 
     def _composed(self, settings: GatewaySettings, backends: Sequence[Backend]) -> PublicApp:
-        """The path of requests, from these settings on; it changes nothing of what lives longer."""
+        """The request path for these settings. Changes nothing that outlives it."""
         catalog = Catalog(tuple(backends), settings.aliases, settings.default_model)
         dispatcher = Dispatcher(
             catalog,
@@ -97,14 +97,14 @@ class Gateway:
         )
 
     async def reload(self, wanted: GatewaySettings) -> list[str]:
-        """Other settings for whatever begins from now on; gives the names of those that differ, also of those that take a
+        """Applies settings to requests that start from now on. Returns the names of those that differ, including those that need a
         restart. Raises before anything is changed, or not at all."""
         async with self._reloading:
             settings = applicable(self.settings, wanted)
             planned = new_backends(self.backends, settings, self._chance)
             backends = [backend for backend, _ in planned]
             public = self._composed(settings, backends)
-            # New backends are known before the first request can ask for their models.
+            # New backends are probed before the first request can use their models.
             await asyncio.gather(*(self.discoverer.probe(one) for one in backends if one not in self.backends))
             for backend, row in planned:
                 backend.settings, backend.breaker.limits = row, breaker_limits(settings)
@@ -123,7 +123,7 @@ class Gateway:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is at a backend or waits for one."""
+        """Whether no request is at a backend or queued."""
         return self.metering.open == 0 and self.admission.queue_depth == 0
 
     def _gauge_sources(self) -> GaugeSources:
@@ -155,7 +155,7 @@ class Gateway:
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
         self.ledger.start()
-        # The first discovery comes before the first request, so that a gateway that listens knows its models.
+        # Probed before the first request, so that a listening gateway knows its models.
         await self.discoverer.probe_all()
         discovering = asyncio.create_task(self.discoverer.run())
         await send({"type": "lifespan.startup.complete"})
@@ -168,22 +168,22 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def close(self) -> None:
-        """Closes the connections to the backends and the databases; the ledger's last rows are written before."""
+        """Closes the backend connections and the databases, after writing the ledger's last rows."""
         self._transport.close()
-        await asyncio.sleep(0)  # a loop that ends with open connections leaves their callbacks behind
+        await asyncio.sleep(0)  # lets the connections' close callbacks run before the loop ends
         await asyncio.to_thread(self.ledger.close)
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close)
         self.keys.close()
 
     def discard(self) -> None:
-        """Closes the databases of a gateway that has never served."""
+        """Closes the databases of a gateway that never served."""
         self.ledger.close()
         self.keys.close()
 
 
 def _free_bytes(folder: str) -> int:
-    """Room on a folder's disk; 0 if the disk is not there any more, which is no reason to lose all other figures."""
+    """Free space on a folder's disk; 0 if the disk is gone, so that the other metrics still work."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -191,31 +191,31 @@ def _free_bytes(folder: str) -> int:
 
 
 def _anyone(_key_id: str) -> None:
-    """Without keys there is none that could end."""
+    """The key check without keys: there is nothing to check."""
 
 
 def refuse_exposed(settings: GatewaySettings) -> None:
-    """Closed by default: without keys only for this machine. Raises DceError invalid_input."""
+    """Closed by default: without keys, only this machine may connect. Raises DceError invalid_input."""
     if settings.insecure and not settings.is_loopback:
         raise DceError(
             "invalid_input",
-            f"--insecure with the address {settings.host} would be an open relay",
-            hint="Bind 127.0.0.1, or create a key and drop --insecure.",
+            f"--insecure on the address {settings.host} would let anyone use the gateway",
+            hint="Listen on 127.0.0.1, or create a key and drop --insecure.",
         )
     if not settings.no_admin and not settings.admin_open and not is_loopback(settings.admin_host):
         raise DceError(
             "invalid_input",
-            f"the admin listener takes no key, and others could reach it at {settings.admin_host}",
-            hint="Leave admin_host at 127.0.0.1; or say admin_open if the network around it is yours alone.",
+            f"the admin listener asks for no key, and other machines could reach it at {settings.admin_host}",
+            hint="Leave admin_host at 127.0.0.1, or set admin_open if the network is private.",
         )
 
 
 def _refuse_keyless(settings: GatewaySettings, keys: KeyStore) -> None:
-    """No keys, no service."""
+    """Refuses to serve without any live key, unless `insecure` is set."""
     if not settings.insecure and not keys.has_live():
         raise DceError(
             "invalid_input",
-            f"there is no key in {settings.data_dir}, so nobody could use this gateway",
+            f"there is no live key in {settings.data_dir}, so nobody could use this gateway",
             hint="Create one: dce gateway keys create NAME --data-dir DIR.",
         )
 

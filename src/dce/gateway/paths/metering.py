@@ -1,7 +1,7 @@
-"""What each request cost, noted once: a row a response in the ledger, metrics, and the facts of the request's log line.
+"""Metering: what each request cost, recorded once, as a ledger row per response, metrics, and fields of the request's log line.
 
-An meter is begun when a request's body is here, opened when the request goes to a backend, and settled when its responses have
-ended, whoever ended them. Settling twice changes nothing; a request that was refused before it had a backend makes no row.
+A meter begins when the request's body has arrived, is opened when the request gets a backend, and is settled when its responses have
+ended, whoever ended them. Settling twice changes nothing; a request refused before it had a backend makes no row.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _Turn = TypeVar("_Turn")
 
 
 class Metering:
-    """The metering of one gateway."""
+    """The meters of one gateway."""
 
     def __init__(self, add: Add, metrics: Metrics, wall: Callable[[], float] = time.time) -> None:
         self.add = add
