@@ -25,7 +25,7 @@ NOON = 200 * DAY_S + DAY_S / 2
 class Scene:
     """An admission in a time of its own. `used`: what the ledger says each key has used."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, tell_every_s: float = 0.001, **options: Any) -> None:
         self.now = 1000.0
         self.wall = NOON
         self.used: dict[str, int] = {}
@@ -35,7 +35,7 @@ class Scene:
             self._used,
             clock=lambda: self.now,
             wall=lambda: self.wall,
-            tell_every_s=0.001,
+            tell_every_s=tell_every_s,
             check_key=self._check_key,
         )
         self.revoked: set[str] = set()
@@ -476,5 +476,76 @@ def test_a_key_that_is_revoked_while_it_waits_does_not_begin() -> None:
         stage.revoked.clear()
         (await stage.admit(key("b", tpm=100), tokens=100)).settle(0)
         assert (stage.admission.queue_depth, stage.admission.running) == (0, 0)
+
+    asyncio.run(scene())
+
+
+def test_settling_a_ticket_again_changes_nothing() -> None:
+    """A ticket is settled once, however often it is asked to: tokens are neither charged nor given back a second time."""
+
+    async def scene() -> None:
+        scene, who = Scene(), key(tpm=1_000, budget_tokens=1_000)
+        ticket = await scene.admit(who, tokens=600)
+        ticket.settle(500)
+        ticket.settle(0)
+        ticket.settle(500)
+        assert (await scene.refused(who, tokens=501)).code == "rate_limited"
+        await scene.admit(who, tokens=500)
+
+    asyncio.run(scene())
+
+
+def test_the_end_of_a_request_starts_the_next_at_once() -> None:
+    """A waiting request starts when another ends, not when it is next told its position."""
+
+    async def scene() -> None:
+        scene = Scene(tell_every_s=3600.0, max_running_responses=1)
+        first = await scene.admit(key("a"))
+        second = scene.waiting(key("b"))
+        await turn_until(lambda: scene.admission.queue_depth == 1)
+        first.settle(0)
+        async with asyncio.timeout(30):
+            await second
+
+    asyncio.run(scene())
+
+
+def test_a_changed_budget_period_is_another_budget() -> None:
+    """What counts against a budget is what was used in its own period: after a change the ledger is asked again."""
+
+    async def scene() -> None:
+        scene = Scene()
+        (await scene.admit(key(budget_tokens=1_000, budget_period="day"), tokens=900)).settle(900)
+        await scene.refused(key(budget_tokens=1_000, budget_period="day"), tokens=200)
+        scene.used["k"] = 50
+        await scene.admit(key(budget_tokens=1_000, budget_period="month"), tokens=900)
+        assert len(scene.asked_since) == 2
+
+    asyncio.run(scene())
+
+
+def test_a_request_of_exactly_the_limit_is_admitted() -> None:
+    """`max_n` and `concurrency` are the most that is allowed, not one more than that."""
+
+    async def scene() -> None:
+        (await Scene().admit(key(max_n=5), n=5)).settle(0)
+        (await Scene().admit(key(concurrency=5), n=5)).settle(0)
+
+    asyncio.run(scene())
+
+
+def test_retrying_after_the_told_time_succeeds() -> None:
+    """Retry-After is whole seconds, rounded up: a client that waits so long is admitted."""
+
+    async def scene() -> None:
+        scene, who = Scene(), key(rpm=40)  # one in 1.5 s
+        for _ in range(40):
+            (await scene.admit(who)).settle(0)
+        refused = await scene.refused(who)
+        assert refused.retry_after_s == 2
+        scene.now += 1.0
+        await scene.refused(who)
+        scene.now += 1.0
+        await scene.admit(who)
 
     asyncio.run(scene())

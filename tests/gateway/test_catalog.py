@@ -6,16 +6,18 @@ import pytest
 
 from dce.gateway.backends.backend import Backend, Discovery
 from dce.gateway.backends.catalog import Catalog
-from dce.gateway.backends.kinds import Model, Vllm
+from dce.gateway.backends.kinds import Kind, Model, Other, Vllm
 from dce.gateway.front.body import PLACEHOLDER_MODELS
 from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError
 
 
-def backend(*names: str, context: int | None = 100) -> Backend:
+def backend(*names: str, context: int | None = 100, kind: Kind | None = None) -> Backend:
     """A backend that is up and serves these."""
     made = Backend(BackendSettings(url=f"http://{'-'.join(names) or 'none'}:1"))
-    made.discovered(Discovery(kind=Vllm(), models=tuple(Model(id=name, max_model_len=context) for name in names)))
+    made.discovered(
+        Discovery(kind=kind or Vllm(), models=tuple(Model(id=name, max_model_len=context) for name in names))
+    )
     return made
 
 
@@ -191,3 +193,15 @@ def test_a_key_learns_nothing_of_a_backend_whose_model_it_may_not_use() -> None:
         table.resolve("b", ("a",))
     assert caught.value.code == "model_not_allowed"
     assert "http://b" not in caught.value.message
+
+
+def test_a_model_can_be_continued_if_every_backend_that_serves_it_can() -> None:
+    """Whichever backend gets the request must be able to continue it; an alias is like its target, a model that is away cannot."""
+    mixed = catalog(backend("a", "b"), backend("a", kind=Other()), aliases={"big": "a", "small": "b"})
+    assert [mixed.can_continue(name) for name in ("a", "big", "b", "small", "gone")] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]

@@ -361,3 +361,22 @@ def test_nobody_starves_whatever_the_others_ask_for(seed: int, model: str, n: in
         ended += 1
         ask(place.key)
         running += begin_all(queue)
+
+
+def test_a_key_that_was_away_has_saved_nothing_up() -> None:
+    """A key that comes back, or comes for the first time, shares from then on: it does not run first for all the time it was away."""
+    queue = FairQueue(1)
+    running = queue.push("busy", 1)
+    queue.begin_next()
+    for _ in range(50):
+        queue.push("busy", 1)
+        queue.leave(running)
+        began = queue.begin_next()
+        assert began is not None
+        running = began
+    for key in ("busy", "new") * 5:
+        queue.push(key, 1)
+    queue.leave(running)
+    order = [request.key for request in drain(queue)]
+    assert order[:2].count("new") == 1
+    assert [order[:4].count(key) for key in ("busy", "new")] == [2, 2]

@@ -243,7 +243,7 @@ class _Opener:
         if limit is not None:
             fields["max_tokens"] = limit
         if self._ask.seed is not None:
-            fields["seed"] = self._ask.seed + _seed_offset(indices)
+            fields["seed"] = self._ask.seed + seed_offset(indices)
         pieces = with_fields(self._bulk(backend), fields)
         self._account.sent()
         request = self._account.request
@@ -265,7 +265,7 @@ class _Opener:
         return None if asked is None or (context is not None and asked >= context) else asked
 
 
-def _seed_offset(indices: Sequence[int]) -> int:
+def seed_offset(indices: Sequence[int]) -> int:
     """The i-th response gets seed + i, as in vLLM itself. The rest of a lost native request has gaps, and the backend numbers its seeds
     without gaps from the first: it gets an offset beyond every other response's."""
     has_gaps = indices[-1] - indices[0] >= len(indices)
