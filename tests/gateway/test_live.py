@@ -121,6 +121,58 @@ def test_the_end_is_kept_for_who_still_reads() -> None:
         loop.close()
 
 
+def test_a_client_that_came_back_in_time_keeps_its_stream() -> None:
+    """Once a client has resumed, the grace period of the connection before no longer ends its stream."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        stream, directory = Stream("s", "owner", "m", [[0]]), Directory()
+        first, second = (cast("ClientConnection", Reader()) for _ in range(2))
+        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda by: None)
+        directory.start(live)
+        live.attach(first, 0)
+        live.detach(first)
+        await asyncio.sleep(4)
+        live.attach(second, 0)
+        await asyncio.sleep(100)
+        assert directory.find_running("s", "owner") is live
+        live.abandon()
+        await asyncio.sleep(1)
+        assert directory.is_empty
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+
+
+def test_what_a_stream_holds_is_released_once() -> None:
+    """A stream that has ended, is kept for its client and is then abandoned releases what it holds once, and nothing goes wrong."""
+    loop = VirtualLoop()
+    faults: list[object] = []
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    released: list[str] = []
+
+    async def scene() -> None:
+        stream, directory = Stream("s", "owner", "m", [[0]]), Directory()
+        reader = cast("ClientConnection", Reader())
+        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, released.append)
+        directory.start(live)
+        live.attach(reader, 0)
+        stream.stop(0)
+        await asyncio.sleep(1)
+        assert released == ["client"]
+        live.detach(reader)
+        await asyncio.sleep(10)
+        assert directory.is_empty
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+    assert (released, faults) == (["client"], [])
+
+
 def test_nobody_came_back(chain: Chain) -> None:
     """When the grace period has passed, the backend requests are closed and the stream is unknown."""
     chain.behave(delay_s=SLOW, tokens=100_000)

@@ -59,7 +59,7 @@ def test_requests_a_minute(chain: Chain) -> None:
         error = error_of(refused)
         assert (refused.status_code, error["code"], error["hop"]) == (429, "rate_limited", "gateway")
         assert "3 requests per minute" in error["message"]
-        assert f"Wait {refused.headers['retry-after']} s" in error["hint"]
+        assert f"Retry in {refused.headers['retry-after']} s" in error["hint"]
         assert 1 <= int(refused.headers["retry-after"]) <= 20
         assert client.get("/v1/models").status_code == 200
         assert client.post("/v1/chat/completions", json={"messages": [], "model": MODEL}).status_code == 429
@@ -121,10 +121,10 @@ def test_more_responses_than_the_key_may_have(chain: Chain) -> None:
     """The key's own limit is named, not the gateway's."""
     with limited(chain, max_n=2) as client:
         error = error_of(ask(client, n=3))
-        assert (error["code"], "2 responses a request" in error["message"]) == ("invalid_request", True)
+        assert (error["code"], "2 responses per request" in error["message"]) == ("invalid_request", True)
         assert ask(client, n=2).status_code == 200
         forwarded = client.post("/v1/chat/completions", json={"messages": MESSAGES, "model": MODEL, "n": 3})
-        assert "2 responses a request" in error_of(forwarded)["message"]
+        assert "2 responses per request" in error_of(forwarded)["message"]
 
 
 def test_a_heavy_key_cannot_starve_a_light_one(make_chain: Callable[..., Chain]) -> None:
