@@ -18,6 +18,7 @@ from dce.gateway.front.body import (
     read_generate,
     with_fields,
 )
+from dce.gateway.front.bounds import responses_in
 from dce.wire.errors import DceError
 
 CANARY = "canary-of-a-secret-prompt"
@@ -227,10 +228,42 @@ def test_internal_fields_are_stripped_from_a_forwarded_body(field: str) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"n": 0}, {"n": 21}, {"n": True}, {"n": "3"}, {"best_of": 21}, {"max_tokens": 0}, {"stream": "yes"}, {"model": 5}],
+    [
+        {"n": 0},
+        {"n": 21},
+        {"n": True},
+        {"n": "3"},
+        {"best_of": 21},
+        {"max_tokens": 0},
+        {"logprobs": 21},
+        {"top_logprobs": 21},
+        {"prompt_logprobs": -1},
+        {"stream": "yes"},
+        {"model": 5},
+    ],
     ids=str,
 )
 def test_what_could_harm_is_refused_when_forwarded(fields: dict[str, Any]) -> None:
     """The limits of the gateway hold on the pass-through routes as well."""
     with pytest.raises(DceError, match=next(iter(fields))):
         read_forward(json.dumps(fields).encode(), max_n=20)
+
+
+@pytest.mark.parametrize(
+    ("fields", "responses"),
+    [
+        ({}, 1),
+        ({"n": 3}, 3),
+        ({"best_of": 4}, 4),
+        ({"n": 3, "best_of": 4}, 4),
+        ({"prompt": "text", "n": 2}, 2),
+        ({"prompt": ["a", "b"], "n": 2}, 4),
+        ({"prompt": ["a", "b"], "best_of": 5}, 10),
+        ({"prompt": [[1, 2], [3]], "n": 2}, 4),
+        ({"prompt": [1, 2, 3], "n": 2}, 2),
+        ({"prompt": [], "n": 2}, 2),
+    ],
+)
+def test_every_response_that_is_generated_counts(fields: dict[str, Any], responses: int) -> None:
+    """What a body costs is prompts times candidates: a list of token ids is one prompt, candidates that are thrown away count too."""
+    assert responses_in(fields) == responses

@@ -146,6 +146,34 @@ def test_a_client_that_came_back_in_time_keeps_its_stream() -> None:
         loop.close()
 
 
+def test_a_slow_client_that_goes_away_holds_up_no_backend() -> None:
+    """A client whose socket was full pauses the backends; when it has gone they go on, into the buffer, until that is full."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        stream, directory = Stream("s", "owner", "m", [[0]]), Directory()
+        reader = cast("ClientConnection", Reader())
+        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda by: None)
+        directory.start(live)
+        live.attach(reader, 0)
+        assert reader.on_full is not None
+        reader.on_full()
+        assert live.is_paused
+        live.detach(reader)
+        assert not live.is_paused
+        stream.attach(live.output)
+        stream.emit(b"x" * 5000)
+        await asyncio.sleep(1)
+        assert live.is_paused
+        await asyncio.sleep(10)
+        assert directory.is_empty
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+
+
 def test_what_a_stream_holds_is_released_once() -> None:
     """A stream that has ended, is kept for its client and is then abandoned releases what it holds once, and nothing goes wrong."""
     loop = VirtualLoop()

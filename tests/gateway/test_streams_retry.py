@@ -15,6 +15,7 @@ from dce.gateway.backends.transport import Exchange, Sink
 from dce.gateway.streaming.streams import ChoiceState, Stream
 from dce.wire.errors import DceError
 from tests.fakes.opener import FakeOpener
+from tests.simulation.loop import VirtualLoop
 
 BROKEN = DceError("stream_interrupted", "broke off")
 DONE = b"data: [DONE]\n\n"
@@ -242,3 +243,32 @@ def test_whatever_fails_in_whatever_order(
         assert sorted(index for part in play.stream.parts for index in part.indices) == [0, 1, 2]
 
     asyncio.run(scene())
+
+
+def test_the_total_time_ends_what_is_open_and_nothing_that_has_ended() -> None:
+    """At the end of the total time the open choices are lost and their request is closed; a stream that finished before is left
+    alone, and so is its backend's record."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        done, late = Play([[0]], retries=0), Play([[0], [1]], retries=5)
+        for play in (done, late):
+            await play.stream.open(play.opener, 5.0, total_s=10.0)
+            play.stream.attach(play)
+            play.backends[0].say(0, "stop")
+            play.backends[0].raw(DONE)
+        await asyncio.sleep(9)
+        assert (done.stream.finished.done(), late.stream.finished.done()) == (True, False)
+        await asyncio.sleep(2)
+        assert done.opener.ends == [((0,), "well")]
+        assert late.stream.finished.done()
+        states = [choice.state for choice in late.stream.choices]
+        assert states == [ChoiceState.FINISHED, ChoiceState.LOST]
+        assert late.backends[1].sink is None
+        assert len(late.backends) == 2
+        assert (late.ended[0], late.ended[1]) == (1, 1)
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()

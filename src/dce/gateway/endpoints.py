@@ -1,6 +1,6 @@
-"""The public listener: a table of routes, and around every request the same frame — id, key, error shape, log line.
+"""The public listener: a table of routes, and what every request gets: an id, a key check, the error shape, a log line.
 
-Closed by default: a route must say that it is public, an unknown path asks for a key like any other.
+Closed by default: a route must be declared public, and an unknown path requires a key like any other.
 """
 
 import asyncio

@@ -176,7 +176,7 @@ CODES: dict[str, ErrorKind] = {
         500,
         _SERVER,
         False,
-        "Nothing was overwritten. Restore .dce/dce.db from a backup, or move it away to start anew.",
+        "Nothing was overwritten. Restore .dce/dce.db from a backup, or move it away to start with an empty one.",
     ),
     "forbidden": ErrorKind(
         Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."
@@ -186,7 +186,7 @@ CODES: dict[str, ErrorKind] = {
         403,
         "permission_error",
         False,
-        "See `dce secrets scan`; then `dce secrets allow FINGERPRINT` for what is none, or `--secrets placeholder` or `exclude`.",
+        "See `dce secrets scan`; then `dce secrets allow FINGERPRINT` for false alarms, or use `--secrets placeholder` or `exclude`.",
     ),
     "consent_needed": ErrorKind(
         Hop.CLIENT,
@@ -240,7 +240,7 @@ class DceError(Exception):
         return self.kind.status
 
     def body(self, request_id: str = "") -> ErrorBody:
-        """The error as it goes on the wire and into the store."""
+        """The error as it is sent and stored."""
         return ErrorBody(
             message=self.message,
             type=self.kind.type,

@@ -103,7 +103,7 @@ class Exchange(asyncio.Protocol):
         self._sink: Sink | None = None
         self._on_piece: Callable[[bytes], object] | None = None
         self._on_whole_chunk: Callable[[bytes], object] | None = None
-        """`_on_piece` while the parser stands between two chunks, else None."""
+        """`_on_piece` while the parser is between two chunks, otherwise None."""
         self._holder: EventSink | None = None
         """The sink when chunks bypass it (`start_through`)."""
         self._has_chunk_ended = False
@@ -498,7 +498,7 @@ class Transport:
             exchange.abort()
 
     def forget(self, address: Address, exchange: Exchange) -> None:
-        """A connection is closed, whoever did it."""
+        """A connection was closed, by either side."""
         self.connections.discard(exchange)
         resting = self._idle.get(address)
         if resting:
