@@ -156,3 +156,35 @@ def test_what_is_no_frame_of_this_answer_is_the_backends_error(data: bytes) -> N
     with pytest.raises(DceError) as caught:
         AnswerOutput(2).frame(data)
     assert caught.value.code == "backend_error"
+
+
+def test_the_backlog_is_that_of_the_client_that_is_away_now() -> None:
+    """What a client that came back has been sent is no backlog any more: when it goes again, counting begins from nothing."""
+
+    async def scene() -> None:
+        calls: list[str] = []
+        output = EventOutput("s1", 10_000, 100)
+        output.on_full = lambda: calls.append("full")
+
+        def away(text: bytes) -> None:
+            output.detach()
+            output.frame(text)
+            output.flush()
+
+        away(b"x" * 60)
+        output.attach(cast("ClientConnection", RecordingConnection()), 0)
+        away(b"x" * 60)
+        assert calls == []
+        away(b"x" * 60)
+        assert calls == ["full"]
+
+    asyncio.run(scene())
+
+
+def test_a_finish_reason_stays_whatever_follows_it() -> None:
+    """A later frame of a choice that has finished (its usage, say) does not take its reason away."""
+    output = AnswerOutput(1)
+    output.frame(chunk(0, "a", finish_reason="stop"))
+    output.frame(chunk(0))
+    (choice,) = output.answer("s", "m")["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "a")

@@ -272,3 +272,79 @@ def test_the_total_time_ends_what_is_open_and_nothing_that_has_ended() -> None:
         loop.run_until_complete(scene())
     finally:
         loop.close()
+
+
+def test_a_request_that_is_refused_is_an_error_even_while_others_wait() -> None:
+    """What one backend refuses as invalid, the others would too: the caller gets the refusal, though they have not answered yet."""
+    loop = VirtualLoop()
+    refusal = DceError("invalid_request", "no such grammar")
+
+    async def send(indices: Sequence[int]) -> Exchange:
+        if 0 in indices:
+            raise refusal
+        await asyncio.sleep(1000)
+        raise AssertionError("nobody waits so long")
+
+    async def scene() -> None:
+        stream = Stream("s", "owner", "m", [[0], [1]])
+        with pytest.raises(DceError) as caught:
+            await stream.open(FakeOpener(send), 5.0)
+        assert caught.value is refusal
+        await stream.close()
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+
+
+def test_a_complete_answer_is_not_aborted() -> None:
+    """Closing a stream leaves a request whose answer is complete to end by itself, so that its connection is used again."""
+
+    async def scene() -> None:
+        play = await Play([[0], [1]], retries=0).open()
+        play.backends[0].say(0, "stop")
+        play.backends[0].raw(DONE)
+        play.backends[1].say(0)
+        play.stream.close_now()
+        assert play.backends[0].sink is not None
+        assert play.backends[1].sink is None
+
+    asyncio.run(scene())
+
+
+def test_the_rest_of_a_frame_is_never_taken_for_a_frame() -> None:
+    """After half a frame, even a piece that looks exactly like the frames before it is the other half: here, of no JSON at all."""
+
+    async def scene() -> None:
+        play = await Play([[0]], retries=0).open()
+        play.backends[0].say(0)
+        play.backends[0].say(0)
+        assert play.texts == {0: ["<0>"] * 2}
+        backend = play.backends[0]
+        backend.raw(b'data: {"choices":[{"index":0,')
+        backend.say(0)
+        assert play.texts == {0: ["<0>"] * 2}
+        assert play.stream.choices[0].state is ChoiceState.LOST
+
+    asyncio.run(scene())
+
+
+def test_the_first_frame_of_a_choice_is_timed_once() -> None:
+    """The time to the first token is that of the first frame, whatever comes later; without a frame there is none."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        play = await Play([[0], [1]], retries=0).open()
+        began = loop.time()
+        for pause in (3, 4, 5):
+            await asyncio.sleep(pause)
+            play.backends[0].say(0)
+        first, silent = play.stream.choices
+        assert first.first_at == pytest.approx(began + 3)
+        assert silent.first_at is None
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
