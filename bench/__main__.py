@@ -37,7 +37,8 @@ def main(names: list[str]) -> int:
         if (RESULTS / f"{name}.json").is_file()
     ]
     text = (
-        "# Benchmark results\n\nMedians of interleaved rounds on one machine; the raw rows are in the JSON files. `make bench` renews them.\n\n"
+        "# Benchmark results\n\nMedians of interleaved rounds on one machine; the raw data is in the JSON files. `make bench` measures again and"
+        " rewrites this page. Other programs were measured in the versions current on the date that each section names.\n\n"
         + "\n".join(tables)
     )
     (RESULTS / "README.md").write_text(text, "utf-8")

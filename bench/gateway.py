@@ -78,13 +78,14 @@ def table(result: dict[str, Any]) -> str:
     quick = " **A quick look, not a measurement.**" if result["is_quick"] else ""
     parts = [
         f"{result['machine']}, {result['when']}; load average at the end {result['load_average'][0]}.{quick} {versions}.{absent}",
-        "Added times are differences to the backend without a proxy in the same run. CPU is the proxy's own, of all its processes.",
+        "Added times are differences from the backend without a proxy in the same run. CPU is the proxy's own, over all its processes."
+        " *Age* is the time from the backend sending an event to the client receiving it, *ITL* the time between two tokens.",
         _main_table(names, rows),
-        "First token later by (ms, median / 99th percentile), by size of the prompt and responses asked for:",
+        "Added time to first token (ms, median / 99th percentile), by size of the prompt and number of responses:",
         _prompt_table(names, rows["prompts"]),
-        "Responses at once, all of them running: CPU µs per event, and memory. In the last column each has a connection of its own.",
+        "CPU µs per event and peak memory, by number of running responses. In the last column each response has its own connection.",
         _scale_table(rows["scale"]),
-        "Twenty streams beside prompts of 1 MB, five a second: longest gap between two tokens, and the 99th percentile of how late a token came (ms).",
+        "Twenty streams while five prompts of 1 MB arrive each second: longest gap between two tokens, and 99th percentile of the age of events (ms).",
         _beside_table(rows["big_beside_small"]),
         "Load generator and backend share one core; its busiest share in the runs of the first table: "
         f"{_busiest(rows['events']):.0%}.",
@@ -132,7 +133,7 @@ def _prompt_table(names: list[str], rows: list[Row]) -> str:
 def _scale_table(rows: list[Row]) -> str:
     columns = list(dict.fromkeys((row["responses"], row["is_apart"]) for row in rows))
     found = {(row["subject"], row["responses"], row["is_apart"]): row for row in rows}
-    lines = ["| | " + " | ".join(f"{count:,}{', apart' * is_apart}" for count, is_apart in columns) + " |"]
+    lines = ["| | " + " | ".join(f"{count:,}{', separate' * is_apart}" for count, is_apart in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
     for name in dict.fromkeys(row["subject"] for row in rows):
         cells = [found[name, *column] for column in columns]
@@ -142,7 +143,7 @@ def _scale_table(rows: list[Row]) -> str:
 
 
 def _beside_table(rows: list[Row]) -> str:
-    lines = ["| | alone: gap max, age p99 | beside: gap max, age p99 |", "|---|---|---|"]
+    lines = ["| | alone: longest gap, age p99 | with prompts: longest gap, age p99 |", "|---|---|---|"]
     for name in dict.fromkeys(row["subject"] for row in rows):
         alone, beside = [row for row in rows if row["subject"] == name]
         texts = [f"{_text(row.get('itl_max_ms'))}, {_text(row.get('age_p99_ms'))}" for row in (alone, beside)]

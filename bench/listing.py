@@ -48,7 +48,7 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['files']:,} files in a repository. {result['machine']}, {result['when']}.",
         "",
-        "| what | median ms | slowest ms | wanted ms |",
+        "| operation | median ms | slowest ms | target ms |",
         "|---|---|---|---|",
     ]
     for name, rounds in result["ms"].items():

@@ -54,10 +54,10 @@ def table(result: dict[str, Any]) -> str:
     """Medians by order and cycle."""
     rows = result["rows"]
     lines = [
-        f"A cycle and the next over the same files, SmolLM2-135M on a real vLLM without a GPU. {result['machine']}, {result['when']}."
-        " What is cached need not be computed again before the first token.",
+        f"Two consecutive cycles with the same files, SmolLM2-135M on a real vLLM without a GPU. {result['machine']}, {result['when']}."
+        " Cached tokens need not be computed again before the first token.",
         "",
-        "| sections | cycle | prompt tokens | of them cached | s to the first token | slowest |",
+        "| section order | cycle | prompt tokens | cached tokens | TTFT s | slowest TTFT s |",
         "|---|---|---|---|---|---|",
     ]
     for order in ORDERS:

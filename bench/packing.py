@@ -26,7 +26,7 @@ from dce.engine.process import EngineProcess
 
 ROUNDS = 5
 PACKAGE, FOLDER = "django==5.2", "django"
-"""The sources: every Python file of the package itself, some 900 of them."""
+"""The sources: every Python file of the package itself, some 700 of them."""
 
 EDITED = f"{FOLDER}/shortcuts.py"
 """The file that has another line at its end while "after an edit" is timed."""
@@ -84,10 +84,10 @@ def table(result: dict[str, Any]) -> str:
     truth = next(row["tokens"] for row in rows if row["tool"] == "dce, exact, first time")
     lines = [
         f"{result['files']:,} Python files of {result['package']} ({result['bytes'] / 1e6:.1f} MB), packed into one file."
-        f" {result['machine']}, {result['when']}. Tokens are compared to what the served model's own tokenizer makes of"
-        " DCE's prompt. DCE asks that server for counts, whose processor time is in the wall clock only.",
+        f" {result['machine']}, {result['when']}. Token counts are compared with the served model's own"
+        " count of DCE's prompt. DCE asks that server for counts; the server's CPU time is part of the wall time only.",
         "",
-        "| tool | wall s | processor s | files | tokens | off by |",
+        "| tool | wall s | CPU s | files | tokens | error |",
         "|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(row["tool"] for row in rows):
@@ -95,7 +95,7 @@ def table(result: dict[str, Any]) -> str:
         wall, cpu = (statistics.median(row[key] for row in own) for key in ("wall_s", "cpu_s"))
         tokens = own[-1]["tokens"]
         off = (
-            "does not count here"
+            "no count in this run"
             if tokens is None
             else f"{(tokens - truth) / truth:+.2%}"
             if tokens != truth

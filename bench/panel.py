@@ -67,20 +67,20 @@ def table(result: dict[str, Any]) -> str:
             "0",
         ),
         (
-            f"the same: heap after collections over {streams['seconds'] / 60:.0f} min",
+            f"the same: heap after garbage collection, over {streams['seconds'] / 60:.0f} min",
             f"{heap[0]} → {heap[-1]} MB",
             "flat",
         ),
         ("first paint", f"{statistics.median(result['first_paint_ms']):.0f} ms", "< 1,000 ms"),
-        ("a history of 500 cycles is there", f"{statistics.median(result['history_ms']):.0f} ms", "< 1,000 ms"),
-        ("100,000 files are there", f"{statistics.median(result['files_ms']):.0f} ms", ""),
+        ("a history of 500 cycles is shown", f"{statistics.median(result['history_ms']):.0f} ms", "< 1,000 ms"),
+        ("100,000 files are listed", f"{statistics.median(result['files_ms']):.0f} ms", ""),
     ]
     if "busy_ms_per_s" in streams:  # results kept before this was measured have none
-        rows.insert(1, ("the same: the page's thread is busy", f"{streams['busy_ms_per_s']:.0f} ms a second", ""))
+        rows.insert(1, ("the same: main thread busy", f"{streams['busy_ms_per_s']:.0f} ms per second", ""))
     lines = [
         f"Chromium {result['browser']}. {result['machine']}, {result['when']}.",
         "",
-        "| what | measured | wanted |",
+        "| what | measured | target |",
         "|---|---|---|",
     ]
     return "\n".join(lines + [f"| {what} | {measured} | {wanted} |" for what, measured, wanted in rows])

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Copies what a gateway must not lose, while it runs: keys, pepper, ledger. Needs nothing but Python.
+"""Backs up the data of a gateway while it runs: keys, pepper, ledger. Needs only Python.
 
-backup.py DATA_DIR TARGET_DIR    TARGET_DIR is made anew (0700) and holds the backup alone; the copies are whole at one moment each.
+backup.py DATA_DIR TARGET_DIR    Creates TARGET_DIR (0700), which must not exist. Each copy is consistent as of one moment.
 
-The pepper is a secret: with it and gateway.db keys can be tried out. Keep the copy as you keep the original.
+The pepper is a secret: with it and gateway.db, keys can be guessed offline. Protect the copy like the original.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ DATABASES = ("gateway.db", "ledger.db")
 
 
 def backup(source: Path, target: Path) -> None:
-    """Copies `source` to `target`, which must not exist yet. A database that is not there is left out."""
+    """Copies `source` to `target`, which must not exist yet. A missing database is left out."""
     target.mkdir(mode=0o700)
     shutil.copy2(source / "pepper", target / "pepper")
     for name in DATABASES:
@@ -32,4 +32,4 @@ if __name__ == "__main__":
     try:
         backup(Path(sys.argv[1]), Path(sys.argv[2]))
     except (OSError, sqlite3.Error) as error:
-        sys.exit(f"backup.py: {error}; what {sys.argv[2]} holds is no whole backup of this run")
+        sys.exit(f"backup.py: {error}. The backup in {sys.argv[2]} is not complete: do not use it.")

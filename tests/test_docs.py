@@ -1,11 +1,14 @@
-"""The documentation is held to the code: reference pages, names in the README, links."""
+"""The documentation is held to the code: reference pages, names in the README, verbs and flags, links."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from dce.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -39,3 +42,27 @@ def test_modules_named_in_the_architecture_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     for name in set(re.findall(r"`((?:wire|gateway|workspace|panel|engine|doctor|cli)/[\w/]+\.py)`", text)):
         assert (ROOT / "src" / "dce" / name).is_file(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_verbs_and_flags_of_the_pages_exist(page: Path) -> None:
+    """Each command that a page says to type is a verb with flags that it has."""
+    commands = re.findall(r"(?m)(?:`|^ *|[;&|] )(?:sudo -u dce )?dce ([a-z-][^`\n#|;&]*)", page.read_text("utf-8"))
+    wrong = {f"dce {words}: {missing}" for words in commands for missing in _missing(words.split())}
+    assert not wrong
+
+
+def _missing(words: list[str]) -> list[str]:
+    """The words of a command that are no verb, or no flag of their verb."""
+    at: click.Command = cli
+    missing: list[str] = []
+    for word in (word.rstrip(",.:;)") for word in words):
+        if isinstance(at, click.Group) and re.fullmatch(r"[a-z][a-z-]*", word):
+            verb = at.get_command(click.Context(at), word)
+            if verb is None:
+                return [*missing, word]
+            at = verb
+        elif re.fullmatch(r"--[a-z-]+", word):
+            flags = {flag for option in at.params for flag in (*option.opts, *option.secondary_opts)} | {"--help"}
+            missing += [word] if word not in flags else []
+    return missing

@@ -10,7 +10,7 @@ from rich.console import Console
 from dce.cli.progress import JsonView, LiveView, PlainView, bar, open_view, seconds, token_text
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
-from dce.workspace.generating.response import Status, Tokens
+from dce.workspace.record.responses import Status, Tokens
 
 STARTED = GenerationStarted(
     generation=7, cycle=1, n=2, slots=(1, 2), model="smollm2\x1b[31m", max_tokens=100, prompt_tokens=1931

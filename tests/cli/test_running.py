@@ -12,7 +12,7 @@ from dce.cli.progress import JsonView
 from dce.cli.running import Run
 from dce.wire.errors import DceError
 from dce.workspace.events import Event, SlotProgress
-from dce.workspace.generating.response import Status, Tokens
+from dce.workspace.record.responses import Status, Tokens
 
 
 def progress(slot: int, status: Status, code: str = "") -> SlotProgress:

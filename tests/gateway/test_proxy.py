@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.paths.proxy import MAX_RESPONSES, seed_offset
+from dce.gateway.paths.proxy import seed_offset
 from dce.gateway.settings import BackendSettings
+from dce.wire.asking import MAX_RESPONSES
 from tests.fakes.chain import HIT, SEED, TOKENS, Chain, check_sound, client_of, error_of, eventually, free_port
 from tests.fakes.vllm import CONTEXT, MODEL, FakeVllm, said
 

@@ -21,6 +21,7 @@ from dce.gateway.backends.transport import Timeouts, Transport
 from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.request import Request
 from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.intake import Intake
 from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.settings import BackendSettings, GatewaySettings
@@ -156,9 +157,8 @@ def test_cancelled_at_every_await(
         admission = an_admission(settings)
         rows: list[Entry] = []
         metering = Metering(rows.append, Metrics())
-        owner: Proxy | Forwarder = Proxy(settings, catalog, dispatcher, transport, directory, admission, metering)
-        if handler in ("forward", "tokenize"):
-            owner = Forwarder(settings, catalog, dispatcher, transport, admission, metering)
+        intake = Intake(settings, catalog, dispatcher, transport, admission, metering)
+        owner = Forwarder(intake) if handler in ("forward", "tokenize") else Proxy(intake, directory)
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(owner, handler)
         for step in range(MAX_AWAITS):
             rows.clear()
@@ -198,9 +198,8 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
         catalog = Catalog([backend], {}, "")
         admission = an_admission(settings)
         metering = Metering(lambda entry: None, Metrics())
-        proxy = Proxy(
-            settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory, admission, metering
-        )
+        dispatcher = Dispatcher(catalog, LeastLoaded(), 0)
+        proxy = Proxy(Intake(settings, catalog, dispatcher, transport, admission, metering), directory)
         request = request_of({**BODY, "stream": True}, "/api/dce/proxy")
         is_sending = asyncio.Event()
 

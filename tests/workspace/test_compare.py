@@ -8,20 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prompt import ManifestEntry
-from dce.workspace.judging.compare import (
-    MAX_DIFF_LINES,
-    FileChange,
-    changes,
-    cluster,
-    count_lines,
-    look,
-    touches_secrets,
-    unified_diff,
-)
+from dce.workspace.judging.compare import MAX_DIFF_LINES, FileChange, changes, cluster, count_lines, unified_diff
 from dce.workspace.project import Project
+from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
-from dce.workspace.tree.file_form import bytes_to_write
+from dce.workspace.tree.current import look
+from dce.workspace.tree.file_form import form_of
+from dce.workspace.tree.secret_names import touches_secrets
 from tests.workspace.judging import reading_of, sha256, write
 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "", " a", "é\x0c\u2028"]), max_size=12)
@@ -138,7 +131,7 @@ def test_odd_files_are_looked_at_without_harm(tmp_path: Path) -> None:
 )
 def test_form_of_the_replaced_file_is_kept(content: str, current: bytes | None, expected: bytes) -> None:
     """Line ends and BOM are those of the file that is replaced; an answer that only differs in them changes nothing."""
-    assert bytes_to_write(content, current) == expected
+    assert form_of(current).bytes_to_write(content) == expected
 
 
 @given(TEXTS, TEXTS)

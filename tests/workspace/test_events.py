@@ -12,7 +12,7 @@ from dce.workspace.events import (
     SlotText,
     WorkspaceChanged,
 )
-from dce.workspace.generating.response import News, Response, Status, Tokens
+from dce.workspace.record.responses import News, Response, Status, Tokens
 
 _RESPONSE = Response(
     generation=3,

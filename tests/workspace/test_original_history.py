@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.response import Response, Status
 from dce.workspace.record.archive import Checker, CycleRecord, Record, ResponseRecord
 from dce.workspace.record.original_history import read_database, read_json
+from dce.workspace.record.responses import Response, Status
 
 FULL: dict[str, Any] = {
     "cycleId": 2,

@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prepared_prompt import shared_chars
 from dce.workspace.context.prompt import (
     HISTORY_FULL_CYCLES,
     HISTORY_LINES,
     SECTIONS,
-    Prompt,
     PromptCycle,
     PromptFile,
     PromptInput,
     build,
 )
+from dce.workspace.preparing.prepared_prompt import shared_chars
+from dce.workspace.record.prompts import Prompt
 from dce.workspace.schema import SCHEMAS
 from dce.workspace.settings import Settings
 

@@ -6,19 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.workspace.context.tokens import estimate
-from dce.workspace.generating.response import (
-    ACTIVE,
-    TERMINAL,
+from dce.workspace.generating.live_response import (
     TRANSITIONS,
     Cursor,
     IllegalTransition,
     LiveResponse,
-    Response,
-    Status,
-    Tokens,
     status_of_finish,
 )
+from dce.workspace.record.estimate import estimate
+from dce.workspace.record.responses import ACTIVE, TERMINAL, Response, Status, Tokens
 
 
 def _live(estimating: int = 7) -> LiveResponse:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prompt import ManifestEntry
 from dce.workspace.context.sources import changed_in_git, changed_since, containing, git_status, named_in
 from dce.workspace.project import Project
+from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.tree.files import FileEntry, list_files
 
 PATHS = (

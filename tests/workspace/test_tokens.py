@@ -11,7 +11,8 @@ from hashlib import sha256
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.context.tokens import ESTIMATOR, SAMPLED_FROM_CHARS, Count, TokenCounter, estimate
+from dce.workspace.context.tokens import Count, TokenCounter
+from dce.workspace.record.estimate import ESTIMATOR, SAMPLED_FROM_CHARS, estimate
 
 TOLERANCE = 0.2
 """How far an estimate may be from the count, as a share of the count."""
@@ -64,11 +65,11 @@ class FakeStore:
         self.counts: dict[tuple[str, str], int] = {}
         self.threads: set[int] = set()
 
-    def get_counts(self, tokenizer: str, shas: Sequence[str]) -> dict[str, int]:
+    def get(self, tokenizer: str, shas: Sequence[str]) -> dict[str, int]:
         self.threads.add(threading.get_ident())
         return {sha: self.counts[tokenizer, sha] for sha in shas if (tokenizer, sha) in self.counts}
 
-    def put_counts(self, tokenizer: str, counts: Mapping[str, int]) -> None:
+    def put(self, tokenizer: str, counts: Mapping[str, int]) -> None:
         self.counts |= {(tokenizer, sha): count for sha, count in counts.items()}
 
 

@@ -20,7 +20,7 @@ def command(file: Path, cycles: tuple[int, ...], is_json: bool, directory: Path)
     selection and the named sets.
     It holds no keys, but whatever the prompts showed of your files.
     """
-    from dce.workspace.record.transfer import export_history  # noqa: PLC0415
+    from dce.workspace.transfer import export_history  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         lines = export_history(workspace, file, cycles or None)

@@ -19,7 +19,7 @@ def command(file: Path, again: bool, is_json: bool, directory: Path) -> None:
     Reads what `dce export` writes, a store or backup of DCE (.dce/dce.db, .dce/backups/*), and the original tool's
     dce_history.json, exports of cycles and .vscode/dce.db. Checked whole before anything is kept; nothing that is here changes.
     """
-    from dce.workspace.record.transfer import import_history  # noqa: PLC0415
+    from dce.workspace.transfer import import_history  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         report = import_history(workspace, file, again=again)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from dce.cli.output import note, say, say_json, visible
 from dce.workspace.events import ChecksFinished, Event, GenerationEnded, GenerationStarted, SlotProgress
-from dce.workspace.generating.response import ACTIVE, Status, Tokens
+from dce.workspace.record.responses import ACTIVE, Status, Tokens
 
 BAR_WIDTH = 24
 """Characters of a response's bar: it and the figures fit into 80 columns."""

@@ -9,8 +9,8 @@ import msgspec
 from dce.cli.context import json_option, open_workspace, paths_from, read_text, workspace_option
 from dce.cli.output import note, say, say_json
 from dce.wire.errors import DceError
-from dce.workspace.context.detail import Detail
-from dce.workspace.judging.compare import touches_secrets
+from dce.workspace.record.selected_files import Detail
+from dce.workspace.tree.secret_names import touches_secrets
 
 if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
@@ -171,10 +171,10 @@ def changed(since_cycle: int | None, ref: str, is_replacing: bool, is_json: bool
             found = changed_in_git(workspace.project, ref)
         else:
             workspace.cycles.get(since_cycle)
-            generation = workspace.latest_generation(since_cycle)
+            generation = workspace.store.generations.latest(since_cycle)
             if generation is None:
                 raise DceError("not_found", f"cycle {since_cycle} has sent no prompt yet")
-            manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+            manifest = workspace.store.prompts.get(generation.prompt_sha256).manifest
             found = changed_since(workspace.project, manifest, generation.created_at)
         _take(workspace, found, is_replacing=is_replacing, is_json=is_json)
 

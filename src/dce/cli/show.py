@@ -11,7 +11,7 @@ from dce.cli.progress import rate, seconds, token_text
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
-    from dce.workspace.generating.response import Response
+    from dce.workspace.record.responses import Response
     from dce.workspace.schema.reading import Reading
 
 
@@ -39,7 +39,7 @@ def command(
         raise click.UsageError("give one of --parsed, --thinking and --file")
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
-        response = workspace.store.response(generation.id, slot, version)
+        response = workspace.store.responses.get(generation.id, slot, version)
         reading = workspace.reading(generation.id, slot, version)
     if is_json:
         say_json({"response": response, "reading": reading})

@@ -21,12 +21,12 @@ def command(generation_id: int | None, slot: int | None, is_json: bool, director
 
     SLOT is the response; without it all of GENERATION, a number or `latest`, the default. This works from any terminal; what has arrived is kept. Ends with 1 if it was not running.
     """
-    from dce.workspace.generating.response import ACTIVE  # noqa: PLC0415
+    from dce.workspace.record.responses import ACTIVE  # noqa: PLC0415
 
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
         if slot is not None:
-            workspace.store.response(generation.id, slot)
+            workspace.store.responses.get(generation.id, slot)
         running = [
             response.slot
             for response in workspace.responses(generation.id)

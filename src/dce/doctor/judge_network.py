@@ -51,7 +51,7 @@ def judge_tls(reply: Connected | Failure, target: Target) -> Finding:
         return Finding(detail=f"{reply.tls}, certificate trusted{until}")
     code = "gateway_timeout" if reply.kind == "timeout" else "gateway_unreachable"
     if reply.kind == "trust":
-        fix = "Correct SSL_CERT_FILE or SSL_CERT_DIR, or unset it to trust the usual authorities."
+        fix = "Correct SSL_CERT_FILE or SSL_CERT_DIR, or unset it to trust this machine's own authorities."
         return failing(code, f"the trusted authorities cannot be read: {reply.text}", fix)
     if reply.kind == "certificate":
         fact, fix = _CERTIFICATES[reply.fault](reply, target)
@@ -103,8 +103,9 @@ def _unknown_authority(reply: Failure, target: Target) -> FactAndFix:
     return (
         f"the certificate of {target.host} is not signed by an authority this machine trusts: {reply.text}",
         "If the operator uses a private authority (Caddy's `tls internal`, a company CA), set SSL_CERT_FILE to a file with its "
-        "root certificate (docs/operations/tls.md); it then replaces the usual authorities. If the authority is public, the "
-        "server does not send the intermediate certificate, or a middlebox intercepts TLS: tell the operator.",
+        "root certificate (docs/operations/tls.md); it then replaces this machine's authorities. If the authority is public, this "
+        "machine may have no authorities (a minimal container: install the package ca-certificates), the server does not send the "
+        "intermediate certificate, or a middlebox intercepts TLS: tell the operator.",
     )
 
 

@@ -23,7 +23,7 @@ from dce.gateway.backends.transport import Timeouts, Transport
 from dce.gateway.exposure import Caution, Exposure, exposed
 from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import ErrorBody
-from dce.wire.urls import is_loopback
+from dce.wire.hosts import is_this_machine
 
 MIN_FREE_BYTES = 1024 * 1024 * 1024
 """Free space the ledger's disk should have: years of rows, and days of verbose logs."""
@@ -153,7 +153,7 @@ def _listener(settings: GatewaySettings, _: Path | None) -> Cautions:
             detail=f"the gateway listens on {settings.host}:{settings.port} in plain HTTP: anyone on the network path can read keys and code",
             fix="Put Caddy or nginx in front of it (deploy/) and listen on 127.0.0.1. In a private container network this is expected.",
         )
-    if not settings.no_admin and not is_loopback(settings.admin_host):
+    if not settings.no_admin and not is_this_machine(settings.admin_host):
         yield Caution(
             name="admin_open",
             detail=f"the admin listener on {settings.admin_host}:{settings.admin_port} asks for no key: anyone who can reach it can read "

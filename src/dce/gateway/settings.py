@@ -16,8 +16,10 @@ from msgspec import Meta
 
 from dce.gateway.backend_keys import backend_key
 from dce.gateway.logs import Level
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
-from dce.wire.urls import base_of, is_loopback
+from dce.wire.hosts import is_this_machine
+from dce.wire.urls import base_of
 
 Strategy = Literal["auto", "fanout", "native"]
 
@@ -125,7 +127,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             "forever. Total budgets still count deleted rows."
         ),
     ] = None
-    max_n: Annotated[int, Meta(ge=1, le=20, description="Maximum responses per request.")] = 20
+    max_n: Annotated[int, Meta(ge=1, le=MAX_RESPONSES, description="Maximum responses per request.")] = MAX_RESPONSES
     max_body_bytes: Annotated[
         int,
         Meta(
@@ -258,7 +260,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the listener."""
-        return is_loopback(self.host)
+        return is_this_machine(self.host)
 
 
 def load_settings(

@@ -7,7 +7,7 @@ at most ten `SlotProgress` and ten `SlotText` a second, and its end.
 import msgspec
 
 from dce.wire.errors import ErrorBody
-from dce.workspace.generating.response import News, Response, Status, Tokens
+from dce.workspace.record.responses import News, Response, Status, Tokens
 
 
 class GenerationStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="generation_started"):

@@ -9,20 +9,18 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from dce import durable
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.key_vault import KeyVault, find_keyring
-
-if TYPE_CHECKING:
-    from dce.workspace.project import Project
+from dce.workspace.project import Project
 
 DEFAULT_URL = "http://127.0.0.1:3001"
-MAX_RESPONSES = 20
-"""Most responses of one generation: what the gateway allows."""
 
 CONFIG_FILE = "config.toml"
 CREDENTIALS_FILE = "credentials"
@@ -78,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return list(shown.items())
 
 
-def load_settings(project: "Project | None", environ: Mapping[str, str], **flags: object) -> Settings:
+def load_settings(project: Project | None, environ: Mapping[str, str], **flags: object) -> Settings:
     """The settings in force. A flag or variable that is None or empty counts as not given. Raises DceError invalid_input.
 
     The model card that the flag `card` or the configuration names lies over the environment: flag > card > environment > file.
@@ -156,13 +154,7 @@ def keep_key(state_dir: Path, key: str) -> None:
         path.unlink(missing_ok=True)
         return
     check_settings("the key", {"key": key})
-    temporary = path.with_name(f".{CREDENTIALS_FILE}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    durable.write(path, f"{key}\n".encode(), durable.PRIVATE)
 
 
 def check_settings(source: str, values: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ TELL_EVERY_S = 1.0
 QUEUE_RETRY_S = 10.0
 """Retry-After of a full queue: some responses have ended by then, and a retrying crowd does no harm."""
 BYTES_PER_TOKEN = 4
-"""For estimating prompts: source code and English have 3 to 5 bytes per token."""
+"""For estimating prompts before, or without, the backend's count: source code and English have 3 to 5 bytes per token."""
 UNKNOWN_ANSWER_TOKENS = 4096
 """Answer length reserved when neither the request nor the model limits it."""
 LOOKUPS_PER_REQUEST = 20

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from dce.workspace.context.detail import reduced
-from dce.workspace.context.tokens import estimate
+from dce.workspace.record.estimate import estimate
 from dce.workspace.schema.reading import PromptFile
 
 MIN_SAVED_SHARE = 0.5

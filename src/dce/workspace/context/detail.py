@@ -6,12 +6,9 @@ out of the manifest, so that accepting refuses to write over it).
 
 import ast
 from collections.abc import Iterator
-from typing import Literal, get_args
 
 from dce.workspace.context.outline import outline_of
-
-Detail = Literal["full", "outline", "head-tail", "path"]
-DETAILS: tuple[str, ...] = get_args(Detail)
+from dce.workspace.record.selected_files import Detail
 
 HEAD_LINES, TAIL_LINES = 40, 20
 """What `head-tail` keeps: imports and the first definitions, and how a file ends."""

@@ -5,40 +5,22 @@ prompt always means the same pictures; only formats that servers take, and never
 """
 
 import base64
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from dce.wire.errors import DceError
+from dce.workspace.record.pictures import Picture
 
 MAX_PICTURE_BYTES = 5_000_000
 """Largest picture: the least that hosted vision models take."""
 
 MAX_PICTURES_BYTES = 15_000_000
-"""All pictures of a prompt: as base64 they are a third larger, and a gateway takes 32 MiB in a body."""
+"""All pictures of a prompt. Base64 makes 20 MB of them, less than half of the 50 MiB that a gateway accepts in a body."""
 
 TOKENS_EACH = 1_000
 """What a picture is taken to cost: models make 250 to 2,500 tokens of one, by its size and their own rule, and no server says beforehand."""
 
 _MARKS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
-
-
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture as it is on the disk. `mime` by its content."""
-
-    path: str
-    mime: str
-    content: bytes
-
-    def __repr__(self) -> str:
-        return f"Picture({self.path!r}, {self.mime}, {len(self.content)} bytes)"
-
-    @property
-    def sha256(self) -> str:
-        """Of its bytes."""
-        return hashlib.sha256(self.content).hexdigest()
 
 
 def picture_of(path: str, content: bytes) -> Picture:
@@ -64,11 +46,6 @@ def check_size(pictures: Iterable[Picture]) -> None:
             f"the selected pictures have {size:,} bytes together; {MAX_PICTURES_BYTES:,} may go with a prompt",
             hint="Take some out of the selection: `dce select rm PATH…`.",
         )
-
-
-def note_of(picture: Picture) -> str:
-    """The line in prompt.md that says that the picture itself goes along."""
-    return f"[the picture itself goes with this prompt: sha256 {picture.sha256}]\n"
 
 
 def content_of(text: str, pictures: Iterable[Picture]) -> str | list[dict[str, Any]]:

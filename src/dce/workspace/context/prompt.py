@@ -17,10 +17,11 @@ from typing import Literal
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.schema import SCHEMAS
+from dce.workspace.record.prompts import ManifestEntry, Prompt, Section
+from dce.workspace.schema import find_schema
 from dce.workspace.schema.reading import PromptFile, excerpt_block, file_block
 
-__all__ = ("ManifestEntry", "Prompt", "PromptCycle", "PromptFile", "PromptInput", "Section", "build", "whole_files")
+__all__ = ("PromptCycle", "PromptFile", "PromptInput", "build", "whole_files")
 
 HISTORY_FULL_CYCLES = 5
 """How many cycles before the current one are given whole, unless the settings say otherwise. Older ones shrink to a line: a history that only grows crowds the code out."""
@@ -44,6 +45,12 @@ SECTIONS = (
     "M7. Flattened Repo",
 )
 """The section names as M1 lists them, by number."""
+
+SECTION_TITLES = {name: title.lower() for name, _, title in (section.partition(". ") for section in SECTIONS)}
+"""Section → what people read beside it."""
+
+_OTHER_TAGS = {3: "M3. Interaction Schema", 6: "M6. Cycles"}
+"""The tags that older prompts spell otherwise than M1 does."""
 
 ORDERS = {"numbered": (1, 2, 3, 4, 5, 6, 7), "stable": (1, 3, 4, 5, 7, 2, 6)}
 """In what order the sections stand. `stable`: what every cycle says anew (M2, M6) comes after what it leaves as it was."""
@@ -90,59 +97,26 @@ class PromptInput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return f"PromptInput(cycle {self.cycle.id}, {len(self.files)} files)"
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A section's place in the text, in characters. `name` is M1…M7."""
-
-    name: str
-    start: int
-    end: int
-
-
-class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A file in the prompt. `sha256` is of its bytes on disk, `size` the bytes of the text as shown."""
-
-    path: str
-    sha256: str
-    size: int
-
-
-class Prompt(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished prompt. `sha256` is of the text as UTF-8."""
-
-    text: str
-    sha256: str
-    nonce: str
-    schema: str
-    sections: tuple[Section, ...]
-    manifest: tuple[ManifestEntry, ...]
-
-    def __repr__(self) -> str:
-        return f"Prompt({len(self.text)} characters, {self.sha256[:12]})"
-
-
 def build(inputs: PromptInput) -> Prompt:
     """The prompt of one cycle. Files are ordered by path, whatever order they come in.
 
     Raises invalid_input for an unknown schema and for text that cannot be written as UTF-8.
     """
-    if inputs.schema not in SCHEMAS:
-        raise DceError(
-            "invalid_input", f"There is no schema {inputs.schema!r}; there are {', '.join(sorted(SCHEMAS))}."
-        )
+    schema = find_schema(inputs.schema)
     inputs = msgspec.structs.replace(inputs, files=tuple(sorted(inputs.files, key=lambda file: file.path)))
     nonce = _nonce(inputs)
     whole = whole_files(inputs.files)
     order = ORDERS[inputs.order]
     bodies = (
-        ("M1. artifact schema", ["\n".join(SECTIONS[number - 1] for number in order)]),
-        ("M2. cycle overview", [_overview(inputs)]),
-        ("M3. Interaction Schema", [SCHEMAS[inputs.schema].instructions(nonce, whole).strip("\n")]),
-        ("M4. current project scope", [inputs.scope.strip() or "No project scope defined."]),
-        ("M5. organized artifacts list", [_artifact_list(inputs.files)]),
-        ("M6. Cycles", [_cycles(inputs)]),
-        ("M7. Flattened Repo", _files(inputs.files, nonce)),
+        ["\n".join(SECTIONS[number - 1] for number in order)],
+        [_overview(inputs)],
+        [schema.instructions(nonce, whole).strip("\n")],
+        [inputs.scope.strip() or "No project scope defined."],
+        [_artifact_list(inputs.files)],
+        [_cycles(inputs)],
+        _files(inputs.files, nonce),
     )
-    text, sections = _tile([bodies[number - 1] for number in order])
+    text, sections = _tile([(_OTHER_TAGS.get(number, SECTIONS[number - 1]), bodies[number - 1]) for number in order])
     try:
         sha256 = hashlib.sha256(text.encode()).hexdigest()
     except UnicodeEncodeError as error:

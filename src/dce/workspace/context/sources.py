@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prompt import ManifestEntry
 from dce.workspace.project import Project
+from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.tree.files import FileEntry, git_names, list_files
 from dce.workspace.tree.git import git_output
 from dce.workspace.tree.text_reader import TextReader

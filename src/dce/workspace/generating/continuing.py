@@ -7,18 +7,15 @@ asked in words to repeat the last line, so that the place where the texts meet c
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dce.wire.errors import DceError, Hop
-from dce.workspace.context.pictures import content_of
-from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, GenerationRequest, Model, ProviderEvent
-from dce.workspace.generating.response import Response, Status
-
-if TYPE_CHECKING:
-    from dce.workspace.generating.provider import Provider
-    from dce.workspace.record.store import Store
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.provider import Provider
+from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, GenerationRequest, ProviderEvent
+from dce.workspace.record.responses import Response, Status
+from dce.workspace.record.store import Store
 
 RESUMABLE = (Status.TRUNCATED, Status.STOPPED, Status.INTERRUPTED, Status.ERROR)
 """What was cut: by the limit, by hand, by a death of ours, by a fault on the way."""
@@ -35,16 +32,16 @@ MIN_ECHO_CHARS = 40
 MAX_PREAMBLE_LINES = 6
 """Lines of courtesy or a fence before the repeated line."""
 
-GO_ON = """\
-Your answer was cut off. Go on from exactly where it stops, in the same form, as if it had never stopped. Begin by repeating its last \
-line, which is the following, and write nothing before it:
+BEGIN_AGAIN = (
+    "Regenerate it: `dce regenerate`. That uses the same limit; if it is too small, start a new generation with a larger one: "
+    "`dce generate --max-tokens T`."
+)
+"""What to do about a response that cannot be continued: a regenerated one keeps its generation's `max_tokens`."""
 
-"""
 
-
-def continuable(store: "Store", generation_id: int, slot: int) -> Response:
+def continuable(store: Store, generation_id: int, slot: int) -> Response:
     """The latest version of a slot, if there is something to go on with. Raises DceError not_found, conflict or invalid_input."""
-    earlier = store.response(generation_id, slot)
+    earlier = store.responses.get(generation_id, slot)
     what = f"response {slot} of generation {generation_id}"
     if earlier.status is Status.COMPLETE:
         raise DceError(
@@ -54,21 +51,8 @@ def continuable(store: "Store", generation_id: int, slot: int) -> Response:
         raise DceError("conflict", f"{what} is still {earlier.status}")
     if not earlier.text.strip():
         why = "ended while it was thinking" if earlier.thinking else "has no text"
-        hint = "Regenerate it, with a larger max_tokens: `dce regenerate`."
-        raise DceError("invalid_input", f"{what} {why}: there is nothing to go on from", hint=hint)
+        raise DceError("invalid_input", f"{what} {why}: there is nothing to continue from", hint=BEGIN_AGAIN)
     return earlier
-
-
-def conversation(request: GenerationRequest) -> dict[str, Any]:
-    """The request's fields that say what was said so far."""
-    messages: list[dict[str, Any]] = [{"role": "user", "content": content_of(request.prompt, request.pictures)}]
-    if not request.prefix:
-        return {"messages": messages}
-    messages.append({"role": "assistant", "content": request.prefix})
-    if not request.is_asked_in_words:
-        return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
-    last_line = request.prefix.rstrip().rpartition("\n")[2]
-    return {"messages": [*messages, {"role": "user", "content": GO_ON + last_line}]}
 
 
 class StartedOver(Exception):
@@ -144,7 +128,7 @@ def _line_starts(text: str) -> list[int]:
 class ContinuingProvider:
     """A provider asked to go on with one answer: its events are of what comes after `earlier`."""
 
-    def __init__(self, provider: "Provider", earlier: Response) -> None:
+    def __init__(self, provider: Provider, earlier: Response) -> None:
         self._provider = provider
         self._earlier = earlier
 
@@ -200,6 +184,6 @@ def _started_over() -> DceError:
     return DceError(
         "backend_error",
         "the model began its answer anew instead of going on with it",
-        hint="Regenerate it, with a larger max_tokens: `dce regenerate`.",
+        hint=BEGIN_AGAIN,
         hop=Hop.MODEL,
     )

@@ -1,9 +1,12 @@
-"""What is asked of a provider, and what it tells while it answers."""
+"""What is asked of a provider, as fields of a request too, and what it tells while it answers."""
+
+from typing import Any
 
 import msgspec
 
 from dce.wire.errors import ErrorBody
-from dce.workspace.context.pictures import Picture
+from dce.workspace.context.pictures import content_of
+from dce.workspace.record.pictures import Picture
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +73,20 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 ProviderEvent = Opened | Queued | Delta | CountUpdate | Ended
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A served model; `max_model_len` is its context window in tokens, if the server says.
+GO_ON = """\
+Your answer was cut off. Go on from exactly where it stops, in the same form, as if it had never stopped. Begin by repeating its last \
+line, which is the following, and write nothing before it:
 
-    `can_continue`: given the beginning of an answer, it goes on in the middle of a line.
-    """
+"""
 
-    id: str
-    max_model_len: int | None = None
-    can_continue: bool = False
+
+def conversation(request: GenerationRequest) -> dict[str, Any]:
+    """The request's fields that say what was said so far."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": content_of(request.prompt, request.pictures)}]
+    if not request.prefix:
+        return {"messages": messages}
+    messages.append({"role": "assistant", "content": request.prefix})
+    if not request.is_asked_in_words:
+        return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
+    last_line = request.prefix.rstrip().rpartition("\n")[2]
+    return {"messages": [*messages, {"role": "user", "content": GO_ON + last_line}]}

@@ -1,29 +1,24 @@
 """What an answer would change: against the workspace as it is now, against the prompt's manifest, and against other answers.
 
-What must always hold: nothing here writes; a path is looked at only after `Project.resolve` let it pass; what is counted and
-flagged is what `accept` would write (line ends and BOM of the file it replaces included), so that the board never promises
+What must always hold: nothing here writes; what is counted and flagged is what `accept` would write (line ends and BOM of the file it replaces included), so that the board never promises
 another change than the one that is made.
 """
 
 import difflib
-import fnmatch
-import functools
 import hashlib
-import os
-import re
-import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal, cast
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prompt import ManifestEntry
 from dce.workspace.project import Project
+from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
-from dce.workspace.tree.file_form import bytes_to_write, is_text, text_of
+from dce.workspace.tree.current import CurrentFiles, is_stale
+from dce.workspace.tree.lines import split_lines
+from dce.workspace.tree.secret_names import touches_secrets
 
 Change = Literal["new", "modified", "deleted", "same"]
 Opcode = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
@@ -31,8 +26,6 @@ Opcode = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, i
 MAX_DIFF_LINES = 10_000
 """Most differing lines (both sides together, common head and tail taken off) compared line by line; more take difflib seconds."""
 
-MAX_READ_BYTES = 64 * 1024 * 1024
-"""Largest workspace file read to compare with: no file of a prompt comes near, and a board must not fill the memory."""
 
 SHRUNK_FILE_MIN_LINES = 20
 """A file of at most this many lines may shrink freely: small files are rewritten for good reasons."""
@@ -41,15 +34,6 @@ SHRUNK_SHARE = 0.6
 """A file with fewer than this share of its lines left counts as elided."""
 
 _BOM = b"\xef\xbb\xbf"
-
-_SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".docker"})
-_SECRET_NAMES = (
-    *(".env", ".env.*", "*.env", ".envrc", ".netrc", "_netrc", ".npmrc", ".pypirc", ".htpasswd", ".git-credentials"),
-    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "credentials", "credentials.*"),
-    *("secrets.y*ml", "secrets.json", "secrets.toml", "secrets.ini"),
-)
-_NO_SECRETS = ("*.example", "*.sample", "*.template", "*.dist", "*.pub")
 
 
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,71 +46,21 @@ class FileChange(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
 
 
-class Current(msgspec.Struct, frozen=True, kw_only=True):
-    """A path of the workspace as it is now. `data` is None if there is no such file; `problem` says why nothing can be written there."""
+def changes(
+    project: Project, reading: Reading, manifest: Sequence[ManifestEntry], files: CurrentFiles | None = None
+) -> list[FileChange]:
+    """What each file of an answer would change in the workspace as it is now, in the answer's order.
 
-    target: Path
-    data: bytes | None = None
-    mode: int | None = None
-    problem: str = ""
-
-    @property
-    def sha256(self) -> str:
-        """Of the bytes on disk; "" if there is no file."""
-        return "" if self.data is None else hashlib.sha256(self.data).hexdigest()
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether something other than a readable file stands there."""
-        return self.data is None and bool(self.problem)
-
-
-def changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntry]) -> list[FileChange]:
-    """What each file of an answer would change in the workspace as it is now, in the answer's order."""
+    `files`: for a caller with several answers, so that each file is read once.
+    """
+    files = files or CurrentFiles(project)
     shown = {entry.path: entry.sha256 for entry in manifest}
-    return [_change(project, block, shown) for block in reading.files]
-
-
-def look(project: Project, path: str) -> Current:
-    """The file at `path` now. Raises DceError outside_workspace."""
-    target = project.resolve(path)
-    for folder in reversed(target.relative_to(project.root).parents):
-        place = project.root / folder
-        if place.exists() and not place.is_dir():
-            return Current(target=target, problem=f"{folder.as_posix()} is a file, not a folder")
-    try:
-        status = target.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            return Current(target=target, problem=f"it is {kind}")
-        if status.st_size > MAX_READ_BYTES:
-            return Current(target=target, problem=f"it is larger than {MAX_READ_BYTES:,} bytes")
-        data = target.read_bytes()
-    except FileNotFoundError:
-        return Current(target=target)
-    except OSError as error:
-        return Current(target=target, problem=f"it cannot be read: {error.strerror}")
-    problem = "" if is_text(data) else "it is not text now"
-    return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode), problem=problem)
-
-
-def is_stale(current: Current, shown_sha256: str | None) -> bool:
-    """Whether a file is not what the prompt showed: edited, vanished, or there without having been shown."""
-    if current.problem:
-        return True
-    return current.sha256 != (shown_sha256 or "")
-
-
-def may_write(current: Current) -> bool:
-    """Whether the file, if there is one, is not protected. Replacing goes by rename, which would not ask; nor does root."""
-    if current.mode is None:
-        return True
-    return bool(current.mode & 0o222) and os.access(current.target, os.W_OK)
+    return [_change(project, files, block, shown) for block in reading.files]
 
 
 def unified_diff(before: str, after: str, path: str) -> str:
     """A unified diff, as `git diff` and `patch` read it; "" if nothing differs."""
-    old, new = _lines(before), _lines(after)
+    old, new = split_lines(before), split_lines(after)
     parts = []
     for group in grouped_opcodes(old, new):
         parts.append(f"@@ -{_span(group[0][1], group[-1][2])} +{_span(group[0][3], group[-1][4])} @@\n")
@@ -146,7 +80,7 @@ def grouped_opcodes(old: Sequence[str], new: Sequence[str]) -> list[Sequence[Opc
 
 def count_lines(before: str, after: str) -> tuple[int, int]:
     """Lines added and removed. Beyond `MAX_DIFF_LINES` moved lines count as unchanged: an honest lower bound, in linear time."""
-    old, new = _lines(before), _lines(after)
+    old, new = split_lines(before), split_lines(after)
     head, tail = _common(old, new)
     old, new = old[head : len(old) - tail], new[head : len(new) - tail]
     if len(old) + len(new) > MAX_DIFF_LINES:
@@ -177,35 +111,21 @@ def cluster(readings: Mapping[int, Reading], manifest: Sequence[ManifestEntry] =
     return letters | {slot: _letter(number) for number, slots in enumerate(ordered) for slot in slots}
 
 
-def touches_secrets(path: str) -> bool:
-    """Whether a path is one where keys and passwords are usually kept. Judged by name only."""
-    *folders, name = path.casefold().split("/")
-    if _any_of(_NO_SECRETS).match(name):
-        return False
-    return not _SECRET_FOLDERS.isdisjoint(folders) or _any_of(_SECRET_NAMES).match(name) is not None
-
-
-@functools.cache
-def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Shell patterns as one: every file of a prompt is held against all of them."""
-    return re.compile("|".join(map(fnmatch.translate, patterns)))
-
-
-def _change(project: Project, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
+def _change(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
     flags = ["touches_secrets"] if touches_secrets(block.path) else []
     flags += [
         f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
     ]
     try:
         path = project.canonical(block.path)
-        current = look(project, path)
+        current = files.at(path)
     except DceError:
         added, _ = count_lines("", block.content)
         return FileChange(path=block.path, change="new", added=added, removed=0, flags=("outside_workspace", *flags))
-    after = bytes_to_write(block.content, current.data)
+    after = current.form.bytes_to_write(block.content)
     if current.data == after and not current.problem:
         return FileChange(path=path, change="same", added=0, removed=0, flags=tuple(flags))
-    before_text, after_text = text_of(current.data), text_of(after)
+    before_text, after_text = current.text, current.form.text_written(after)
     added, removed = count_lines(before_text, after_text)
     if is_stale(current, shown.get(path)):
         flags.append("stale_base")
@@ -218,19 +138,12 @@ def _change(project: Project, block: FileBlock, shown: Mapping[str, str]) -> Fil
 
 
 def _has_shrunk(before: str, after: str) -> bool:
-    lines = len(_lines(before))
-    return lines > SHRUNK_FILE_MIN_LINES and len(_lines(after)) < SHRUNK_SHARE * lines
+    lines = len(split_lines(before))
+    return lines > SHRUNK_FILE_MIN_LINES and len(split_lines(after)) < SHRUNK_SHARE * lines
 
 
 def _plain(data: bytes) -> bytes:
     return data.removeprefix(_BOM).replace(b"\r\n", b"\n")
-
-
-def _lines(text: str) -> list[str]:
-    """Lines with their ends. Only LF ends a line: `splitlines` would also cut at form feeds and U+2028."""
-    lines = text.split("\n")
-    last = lines.pop()
-    return [line + "\n" for line in lines] + ([last] if last else [])
 
 
 def _common(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:

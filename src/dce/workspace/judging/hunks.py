@@ -13,7 +13,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.judging.compare import grouped_opcodes
-from dce.workspace.schema.edits import split_lines
+from dce.workspace.tree.lines import split_lines
 
 _PICK = re.compile(r"(\d+)(?::(\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*))?")
 

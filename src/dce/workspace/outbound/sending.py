@@ -1,27 +1,25 @@
 """What may leave this machine: nothing to a host that was not agreed to, and no secret that was not looked at.
 
-Every request with text in it passes here (`GuardedProvider`), whichever UI or verb it comes from. A host is agreed to once a workspace,
-in view of what would be sent. A gateway on this machine needs neither: there nothing leaves it, as far as we can know.
+Every request with text in it is checked here first (`generating/guarded_provider.py` does so), whichever UI or verb sent it. The curator
+agrees to a host once per workspace, after seeing what would be sent. A gateway on this machine needs no agreement: prompts stay here.
 """
 
-import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.wire.urls import is_loopback
+from dce.wire.hosts import is_this_machine
 from dce.workspace.context.prompt import PromptInput
-from dce.workspace.generating.provider import GenerationRequest, Model, Provider, ProviderEvent
-from dce.workspace.judging.compare import touches_secrets
 from dce.workspace.outbound.allowlist import AllowList
 from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
-from dce.workspace.outbound.placeholders import MetaStore, Placeholders
+from dce.workspace.outbound.placeholders import Placeholders
 from dce.workspace.outbound.secrets import Finding, fingerprint, is_config, scan
 from dce.workspace.project import Project
+from dce.workspace.record.meta import MetaStore
+from dce.workspace.tree.secret_names import touches_secrets
 
 CONSENT_KEY = "consent:"
 CLEARED_KEY = "cleared:"
@@ -54,7 +52,7 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sending:
-    """What this workspace lets out to the server at `url`."""
+    """What this workspace lets out to the server at `url`; "": there is none, so nothing leaves."""
 
     def __init__(self, project: Project, store: MetaStore, url: str, policy: str) -> None:
         self._project = project
@@ -64,17 +62,17 @@ class Sending:
         self._scanned: dict[tuple[bytes, str], tuple[Finding, ...]] = {}
         self._clean = CleanTexts(project.state_dir, rules_version())
         parts = urlsplit(url)
-        self.is_local = not parts.hostname or is_loopback(parts.hostname)
+        self.is_local = not url or is_this_machine(parts.hostname or "")
         self.host = parts.netloc.rpartition("@")[2].casefold()
 
     @property
     def is_agreed(self) -> bool:
         """Whether this host may have what this workspace sends."""
-        return self.is_local or self._store.meta_get(CONSENT_KEY + self.host) is not None
+        return self.is_local or self._store.get(CONSENT_KEY + self.host) is not None
 
     def agree(self) -> None:
         """Remembers that this host may."""
-        self._store.meta_set(CONSENT_KEY + self.host, "yes")
+        self._store.set(CONSENT_KEY + self.host, "yes")
 
     def findings(self, inputs: PromptInput) -> tuple[Finding, ...]:
         """The secrets in what a prompt is made of that nobody has allowed, files first. Texts of cycles have names in brackets."""
@@ -126,7 +124,7 @@ class Sending:
 
     def hidden(self) -> tuple[Finding, ...]:
         """The findings for which a person chose placeholders, as they were found."""
-        value = self._store.meta_get(HIDDEN_KEY)
+        value = self._store.get(HIDDEN_KEY)
         return () if value is None else msgspec.json.decode(value, type=tuple[Finding, ...])
 
     def hide(self, finding: Finding) -> None:
@@ -134,12 +132,12 @@ class Sending:
         if finding.rule == SECRET_FILE:
             raise DceError("invalid_input", f"{finding.path} is a finding by its name: allow it, or leave it out.")
         others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
-        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
+        self._store.set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
 
     def show(self, fingerprint: str) -> None:
         """No placeholder for this value any more."""
         others = [known for known in self.hidden() if known.fingerprint != fingerprint]
-        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode(others).decode())
+        self._store.set(HIDDEN_KEY, msgspec.json.encode(others).decode())
 
     def clear(self, inputs: PromptInput, text: str, picture_bytes: int = 0) -> None:
         """Lets a prompt (`text`, made of `inputs`) with its pictures go. Raises secrets_found naming places, or consent_needed naming what and where."""
@@ -151,7 +149,7 @@ class Sending:
         if not self.is_agreed:
             raise self._unagreed(text, tuple(file.path for file in inputs.files), picture_bytes)
         if self._unallowed(text):  # allowed by path: where the text alone is known, that cannot be seen
-            self._store.meta_set(CLEARED_KEY + _sha256(text), "yes")
+            self._store.set(CLEARED_KEY + _sha256(text), "yes")
 
     def consignment(self, inputs: PromptInput, text: str) -> Consignment:
         """What would be sent where."""
@@ -163,7 +161,7 @@ class Sending:
             return
         if not self.is_agreed:
             raise self._unagreed(text, ())
-        if self._store.meta_get(CLEARED_KEY + _sha256(text)) is None and (found := self._unallowed(text)):
+        if self._store.get(CLEARED_KEY + _sha256(text)) is None and (found := self._unallowed(text)):
             raise _refusal(found, self.host)
 
     def may_count(self, text: str) -> bool:
@@ -194,40 +192,6 @@ class Sending:
 
 SECRET_FILE = "secret-file"  # noqa: S105 - a rule's name
 """The rule of a file whose name says that it is for keys or passwords."""
-
-
-class GuardedProvider:
-    """A provider that asks `Sending` before any prompt goes out, however the request came about."""
-
-    def __init__(self, provider: Provider, sending: Sending) -> None:
-        self._provider = provider
-        self._sending = sending
-
-    @property
-    def name(self) -> str:
-        """The provider's."""
-        return self._provider.name
-
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
-        """See `Provider.stream`. Raises secrets_found and consent_needed before anything is sent."""
-        await asyncio.to_thread(self._sending.check, request.prompt)
-        async with aclosing(self._provider.stream(request)) as events:
-            async for event in events:
-                yield event
-
-    async def stop(self, stream_id: str, index: int | None) -> None:
-        """See `Provider.stop`."""
-        await self._provider.stop(stream_id, index)
-
-    async def models(self) -> list[Model]:
-        """See `Provider.models`."""
-        return await self._provider.models()
-
-    async def count(self, texts: Sequence[str]) -> list[int]:
-        """See `Provider.count`. Raises as `stream` if one of the texts may not be sent."""
-        for text in texts:
-            await asyncio.to_thread(self._sending.check, text)
-        return await self._provider.count(texts)
 
 
 def _texts(inputs: PromptInput) -> Mapping[str, str]:

@@ -7,24 +7,21 @@ of accepted files is not part of it: it belongs to the files of one folder.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
-from dce.workspace.context.pictures import Picture, note_of
-from dce.workspace.context.prompt import Prompt
-from dce.workspace.context.selection import SetFile
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import Response
-from dce.workspace.record.records_judging import MAX_NOTE_CHARS, MAX_RATING, Judgement
-
-if TYPE_CHECKING:
-    from dce.workspace.record.store import Store
+from dce.workspace.record.cycles import Cycle
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.judgements import MAX_NOTE_CHARS, MAX_RATING, Judgement
+from dce.workspace.record.pictures import Picture, note_of
+from dce.workspace.record.prompts import Prompt
+from dce.workspace.record.responses import Response
+from dce.workspace.record.selected_files import SetFile
 
 FORMAT = "dce-history"
 VERSION = 2
@@ -101,6 +98,18 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cycle"):
     updated_at: float = 0
     extra: Mapping[str, Any] = {}
 
+    @classmethod
+    def of(cls, cycle: Cycle, extra: Mapping[str, Any]) -> "CycleRecord":
+        """A cycle as a bundle holds it: all but its revision, which counts the edits made in one store."""
+        return cls(**{name: getattr(cycle, name) for name in _CYCLE_FIELDS}, extra=extra)
+
+    def cycle(self) -> Cycle:
+        """The cycle that it is of."""
+        return Cycle(rev=1, **{name: getattr(self, name) for name in _CYCLE_FIELDS})
+
+
+_CYCLE_FIELDS = tuple(name for name in Cycle.__struct_fields__ if name != "rev")
+
 
 class GenerationRecord(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
     """A generation; its prompt and cycle come before it."""
@@ -141,64 +150,14 @@ Record = Header | Body | End
 _DECODER = msgspec.json.Decoder(Record)
 
 
-def records_of(store: "Store", header: Header, only: Iterable[int] | None = None) -> Iterator[Record]:
-    """The whole record of a store (or of some cycles), a text at a time. Raises DceError not_found for an unknown cycle."""
-    cycles = store.list_cycles() if only is None else [store.get_cycle(cycle_id) for cycle_id in sorted(set(only))]
-    count = 1
-    yield header
-    for record in _body(store, [cycle.id for cycle in cycles]):
-        count += 1
-        yield record
-    yield End(records=count)
-
-
-def _body(store: "Store", cycle_ids: list[int]) -> Iterator[Record]:
-    generations = [generation for cycle_id in cycle_ids for generation in store.generations(cycle_id)]
-    for sha256 in dict.fromkeys(generation.prompt_sha256 for generation in generations):
-        yield PromptRecord(
-            prompt=store.get_prompt(sha256), grammar=store.get_grammar(sha256), pictures=store.pictures(sha256)
-        )
-    for cycle_id in cycle_ids:
-        cycle = store.get_cycle(cycle_id)
-        yield CycleRecord(
-            id=cycle.id,
-            title=cycle.title,
-            context=cycle.context,
-            ephemeral=cycle.ephemeral,
-            chosen_generation=cycle.chosen_generation,
-            chosen_slot=cycle.chosen_slot,
-            card=cycle.card,
-            created_at=cycle.created_at,
-            updated_at=cycle.updated_at,
-            extra=store.origin_extra(cycle.id),
-        )
-    for generation in generations:
-        yield GenerationRecord(generation=generation)
-        for slot in store.slots(generation.id):
-            for response in store.versions(generation.id, slot):
-                yield ResponseRecord(response=response)
-        for slot, version, report in store.raw_check_reports(generation.id):
-            yield ChecksRecord(generation=generation.id, slot=slot, version=version, report=msgspec.Raw(report))
-        for judgement in store.all_judgements(generation.id):
-            yield JudgementRecord(judgement=judgement)
-
-
 def write_bundle(path: Path, records: Iterable[Record]) -> int:
     """Writes a bundle, whole or not at all; gives its lines. Only its owner may read it: it holds the project's texts."""
     lines = 0
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for record in records:
-                    file.write(msgspec.json.encode(record) + b"\n")
-                    lines += 1
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with durable.replacing(path, durable.PRIVATE) as draft, draft.open("wb") as file:
+            for record in records:
+                file.write(msgspec.json.encode(record) + b"\n")
+                lines += 1
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
     return lines

@@ -3,19 +3,21 @@
 What must always hold: ids come from the database and are never used twice; an edit made on an older revision is a conflict, not
 a loss; a deleted cycle is hidden, its record stays.
 """
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from dce.wire.errors import DceError
-
-if TYPE_CHECKING:
-    from dce.workspace.record.store import Store
+from dce.workspace.record.database import Database
+from dce.workspace.record.table import table_of
 
 MAX_FIELD_CHARS = 2_000_000
 """Longest context of a cycle: far above any context window, far below what would stall the store."""
+
+TEXTS = ("title", "context", "ephemeral")
+"""The fields that a person writes."""
 
 
 class Cycle(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,56 +52,116 @@ class CycleHead(msgspec.Struct, frozen=True, kw_only=True):
     generation: int | None
 
 
-class Cycles:
-    """The cycles of one workspace."""
+CYCLES = table_of("cycles", Cycle)
+_CYCLES = f"SELECT {CYCLES.selected} FROM cycles WHERE deleted_at IS NULL"
 
-    def __init__(self, store: "Store", clock: Callable[[], float]) -> None:
-        self._store = store
+_HEADS = """
+SELECT id, rev, title, context != '', chosen_generation, chosen_slot, card, updated_at,
+    (SELECT max(id) FROM generations WHERE cycle = cycles.id)
+FROM cycles WHERE deleted_at IS NULL ORDER BY id
+"""
+
+
+class Cycles:
+    """The cycles of one store."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
         self._clock = clock
 
     def list(self) -> tuple[Cycle, ...]:
-        """All cycles, by id; cycle 0 first."""
-        return self._store.list_cycles()
+        """All that are not deleted, by id; cycle 0 first."""
+        return tuple(map(CYCLES.row, self._database.rows(f"{_CYCLES} ORDER BY id")))
 
     def heads(self) -> tuple[CycleHead, ...]:
-        """All cycles without their texts, by id."""
-        return self._store.cycle_heads()
+        """All that are not deleted, by id, without their texts."""
+        return tuple(
+            CycleHead(
+                id=row[0],
+                rev=row[1],
+                title=row[2],
+                has_context=bool(row[3]),
+                chosen_generation=row[4],
+                chosen_slot=row[5],
+                card=row[6],
+                updated_at=row[7],
+                generation=row[8],
+            )
+            for row in self._database.rows(_HEADS)
+        )
 
     def get(self, cycle_id: int) -> Cycle:
         """One cycle. Raises DceError not_found."""
-        return self._store.get_cycle(cycle_id)
+        row = self._database.row(f"{_CYCLES} AND id = ?", (cycle_id,))
+        if row is None:
+            raise DceError("not_found", f"there is no cycle {cycle_id}")
+        return CYCLES.row(row)
 
     def current(self) -> Cycle:
         """The latest cycle; cycle 0 while there is no other."""
-        return self._store.latest_cycle()
+        return CYCLES.row(self._database.row(f"{_CYCLES} ORDER BY id DESC LIMIT 1"))
 
     def create(self, title: str = "", context: str = "", ephemeral: str = "") -> Cycle:
-        """A new cycle, with an id of its own."""
+        """A new cycle, with an id of its own. Raises DceError invalid_input."""
         _check(title=title, context=context, ephemeral=ephemeral)
-        return self._store.insert_cycle(title, context, ephemeral, self._clock())
+        now = self._clock()
+        cycle = Cycle(
+            id=0,
+            rev=1,
+            title=title,
+            context=context,
+            ephemeral=ephemeral,
+            chosen_generation=None,
+            chosen_slot=None,
+            created_at=now,
+            updated_at=now,
+        )
+        with self._database.transaction() as db:
+            return self.get(CYCLES.insert(db, cycle, id=None))
 
     def edit(self, cycle_id: int, rev: int | None = None, **fields: str) -> Cycle:
         """Changes title, context or ephemeral. `rev`: the revision that was read; if it is not the present one, DceError conflict."""
         _check(**fields)
-        return self._store.update_cycle(cycle_id, rev, fields, self._clock())
+        with self._database.transaction() as db:
+            cycle = self.get(cycle_id)
+            if rev is not None and rev != cycle.rev:
+                raise DceError("conflict", f"cycle {cycle_id} was edited meanwhile: revision {cycle.rev}, yours {rev}")
+            texts = [fields.get(name, getattr(cycle, name)) for name in TEXTS]
+            db.execute(
+                "UPDATE cycles SET title = ?, context = ?, ephemeral = ?, rev = rev + 1, updated_at = ? WHERE id = ?",
+                (*texts, self._clock(), cycle_id),
+            )
+            return self.get(cycle_id)
 
-    def choose(self, cycle_id: int, generation_id: int | None, slot: int | None) -> Cycle:
-        """Records which response was accepted (None: none any more). Not an edit: `rev` stays."""
-        return self._store.choose(cycle_id, generation_id, slot, self._clock())
+    def choose(self, cycle_id: int, generation_id: int | None, slot: int | None, at: float | None = None) -> Cycle:
+        """Records which response was accepted (None: none any more). Not an edit: `rev` stays. `at`: when; None is now.
+
+        Raises DceError not_found.
+        """
+        return self._set(cycle_id, "chosen_generation = ?, chosen_slot = ?", (generation_id, slot), at)
 
     def set_card(self, cycle_id: int, card: str) -> Cycle:
-        """Sets by which model card it generates; "" is the settings' own. Not an edit: `rev` stays."""
-        return self._store.set_card(cycle_id, card, self._clock())
+        """Sets by which model card it generates; "" is the settings' own. Not an edit: `rev` stays. Raises DceError not_found."""
+        return self._set(cycle_id, "card = ?", (card,), None)
 
     def delete(self, cycle_id: int) -> None:
-        """Hides a cycle; its number is not used again. Cycle 0 stays: DceError invalid_input."""
+        """Hides a cycle; its number is not used again. Cycle 0 stays: DceError invalid_input. Raises DceError not_found."""
         if cycle_id == 0:
             raise DceError("invalid_input", "cycle 0 holds the project's scope and cannot be deleted")
-        self._store.delete_cycle(cycle_id, self._clock())
+        with self._database.transaction() as db:
+            self.get(cycle_id)
+            db.execute("UPDATE cycles SET deleted_at = ? WHERE id = ?", (self._clock(), cycle_id))
+
+    def _set(self, cycle_id: int, what: str, values: tuple[object, ...], at: float | None) -> Cycle:
+        with self._database.transaction() as db:
+            self.get(cycle_id)
+            now = self._clock() if at is None else at
+            db.execute(f"UPDATE cycles SET {what}, updated_at = ? WHERE id = ?", (*values, now, cycle_id))
+            return self.get(cycle_id)
 
 
 def _check(**fields: str) -> None:
-    unknown = set(fields) - {"title", "context", "ephemeral"}
+    unknown = set(fields).difference(TEXTS)
     if unknown:
         raise DceError("invalid_input", f"a cycle has no {', '.join(sorted(unknown))}")
     for name, value in fields.items():

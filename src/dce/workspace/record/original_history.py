@@ -17,10 +17,6 @@ from typing import Any
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.context.prompt import Prompt
-from dce.workspace.context.tokens import estimate
-from dce.workspace.generating.generation import Generation
-from dce.workspace.generating.response import Response, Status, Tokens
 from dce.workspace.record.archive import (
     CycleRecord,
     End,
@@ -30,6 +26,10 @@ from dce.workspace.record.archive import (
     Record,
     ResponseRecord,
 )
+from dce.workspace.record.estimate import estimate
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import Prompt
+from dce.workspace.record.responses import Response, Status, Tokens
 
 SCHEMA = "tags"
 """How answers were asked for there."""

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from dce.workspace.tree.lines import split_lines
+
 MAX_NEAREST_LINES = 20_000
 """Longest file in which the nearest lines are looked for: they are a help, and must not cost seconds."""
 
@@ -77,13 +79,6 @@ def apply_edits(text: str, edits: Sequence[Edit]) -> Edited:
         if place.leniency:
             repairs.append(f"The edit at line {place.start + 1} was placed by overlooking {place.leniency}.")
     return Edited(text="".join(result + lines[at:]), repairs=tuple(repairs))
-
-
-def split_lines(text: str) -> list[str]:
-    """Lines with their ends; only LF ends one."""
-    lines = text.split("\n")
-    last = lines.pop()
-    return [line + "\n" for line in lines] + ([last] if last else [])
 
 
 def _place(lines: list[str], edit: Edit, number: int) -> _Place:

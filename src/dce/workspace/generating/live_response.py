@@ -1,0 +1,202 @@
+"""A response while it streams: its states as a table, its text in pieces, its tokens by phase.
+
+What must always hold: only `TRANSITIONS` are possible; a response is `complete` only if a finish_reason was seen; a terminal
+response never changes again; text is kept as a list of pieces, so a long answer costs what it is long, not its square.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from dce.wire.errors import ErrorBody
+from dce.workspace.record.responses import TERMINAL, News, Response, Status, Tokens
+
+_FAILED = frozenset({Status.STOPPED, Status.ERROR, Status.INTERRUPTED})
+
+
+_FINISHED = frozenset({Status.COMPLETE, Status.TRUNCATED})
+
+
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.CONNECTING}) | _FAILED,
+    # A model may end without a word: connecting → complete is then the truth.
+    Status.CONNECTING: frozenset({Status.THINKING, Status.GENERATING}) | _FINISHED | _FAILED,
+    Status.THINKING: frozenset({Status.GENERATING}) | _FINISHED | _FAILED,
+    Status.GENERATING: _FINISHED | _FAILED,
+    **{status: frozenset() for status in TERMINAL},
+}
+
+
+FINISHES: Mapping[str, Status] = {
+    "length": Status.TRUNCATED,
+    "stopped": Status.STOPPED,
+    "error": Status.ERROR,
+    "abort": Status.ERROR,  # vLLM's word for a request that it dropped itself: not an answer that is whole
+}
+"""What a finish_reason says; any other reason is the model's own and means complete."""
+
+
+class IllegalTransition(RuntimeError):
+    """A fault of ours: a response was asked to go where its state does not lead."""
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far a reader of a live response has read: pieces taken, and the offsets (code points) they reach."""
+
+    thinking_pieces: int = 0
+    text_pieces: int = 0
+    thinking_offset: int = 0
+    text_offset: int = 0
+
+
+class LiveResponse:
+    """A response while it streams. Moves by `TRANSITIONS` only; `record()` is its present state."""
+
+    def __init__(self, record: Response, estimate: Callable[[str], int], earlier: "Response | None" = None) -> None:
+        """`earlier`: the version that this one goes on with; its text, tokens and times run on."""
+        self._record = record
+        self._estimate = estimate
+        self._earlier = earlier
+        self._thinking: list[str] = [earlier.thinking] if earlier else []
+        self._text: list[str] = [earlier.text.rstrip()] if earlier else []
+        self._tally = _Tally(earlier.tokens if earlier else Tokens())
+
+    @property
+    def begun(self) -> Cursor:
+        """The cursor after what was there before it began: that is in the store already."""
+        if self._earlier is None:
+            return Cursor()
+        return Cursor(1, 1, len(self._thinking[0]), len(self._text[0]))
+
+    @property
+    def slot(self) -> int:
+        """Its slot, 1..N."""
+        return self._record.slot
+
+    @property
+    def status(self) -> Status:
+        """Where it stands."""
+        return self._record.status
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended."""
+        return self._record.status in TERMINAL
+
+    def start(self, now: float) -> None:
+        """The request goes out."""
+        if self._earlier is None:
+            self._set(started_at=now)
+            return
+        began = now - (self._earlier.elapsed_s or 0.0)
+        self._set(started_at=began, first_token_at=began + (self._earlier.ttft_s or 0.0))
+
+    def connect(self) -> None:
+        """The gateway admitted it."""
+        self._move(Status.CONNECTING)
+
+    def add(self, text: str, thinking: str, now: float) -> None:
+        """One delta. The first answer text ends the thinking; thinking that comes later is kept, the status stays."""
+        if not text and not thinking:
+            return
+        if self._record.first_token_at is None:
+            self._set(first_token_at=now)
+        if thinking:
+            self._thinking.append(thinking)
+            if self.status is Status.CONNECTING:
+                self._move(Status.THINKING)
+        if text:
+            self._text.append(text)
+            if self.status is Status.THINKING:
+                self._set(thinking_ended_at=now)
+            if self.status is not Status.GENERATING:
+                self._move(Status.GENERATING)
+        self._tally.guess(is_thinking=not text)
+
+    def count(self, completion_tokens: int) -> None:
+        """The backend's own count of this response so far."""
+        self._tally.count(completion_tokens)
+
+    def end(self, status: Status, now: float, finish_reason: str = "", error: ErrorBody | None = None) -> None:
+        """It ended, once; the text is joined here."""
+        was_thinking = self.status is Status.THINKING
+        self._move(status)
+        thinking, text = "".join(self._thinking), "".join(self._text)
+        tokens = self._tally.tokens
+        if not self._tally.has_count:
+            # A chunk holds at least a token, so the chunks are a floor that an estimate must not go under.
+            tokens = Tokens(
+                thinking=max(tokens.thinking, self._estimate(thinking)), answer=max(tokens.answer, self._estimate(text))
+            )
+        self._set(thinking=thinking, text=text, tokens=tokens, finish_reason=finish_reason, error=error, ended_at=now)
+        if was_thinking:
+            self._set(thinking_ended_at=now)
+
+    def record(self) -> Response:
+        """The present state; while it streams, without its text (`news` has that), so that it costs nothing."""
+        if self.is_terminal:
+            return self._record
+        return msgspec.structs.replace(self._record, tokens=self._tally.tokens)
+
+    def news(self, since: Cursor) -> tuple[News, Cursor]:
+        """What came since a cursor, and the cursor after it."""
+        thinking = "".join(self._thinking[since.thinking_pieces :])
+        text = "".join(self._text[since.text_pieces :])
+        news = News(thinking_offset=since.thinking_offset, thinking=thinking, text_offset=since.text_offset, text=text)
+        cursor = Cursor(
+            len(self._thinking),
+            len(self._text),
+            since.thinking_offset + len(thinking),
+            since.text_offset + len(text),
+        )
+        return news, cursor
+
+    def _move(self, status: Status) -> None:
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(f"response {self.slot}: {self.status} cannot become {status}")
+        self._set(status=status)
+
+    def _set(self, **fields: object) -> None:
+        self._record = msgspec.structs.replace(self._record, **fields)
+
+
+class _Tally:
+    """Tokens by phase: the backend's figures, plus a guess (one a chunk) for what came after the last figure."""
+
+    def __init__(self, counted: Tokens) -> None:
+        self.has_count = False
+        self._counted = counted
+        self._guessed_thinking = 0
+        self._guessed_answer = 0
+        self._is_thinking = False
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(
+            thinking=self._counted.thinking + self._guessed_thinking,
+            answer=self._counted.answer + self._guessed_answer,
+            exact=self.has_count and not self._guessed_thinking and not self._guessed_answer,
+        )
+
+    def guess(self, *, is_thinking: bool) -> None:
+        self._is_thinking = is_thinking
+        if is_thinking:
+            self._guessed_thinking += 1
+        else:
+            self._guessed_answer += 1
+
+    def count(self, completion_tokens: int) -> None:
+        """What is new since the last figure is shared out as the chunks since then were."""
+        gained = max(0, completion_tokens - self._counted.total)
+        chunks = self._guessed_thinking + self._guessed_answer
+        thinking = gained * self._guessed_thinking // chunks if chunks else gained * self._is_thinking
+        self._counted = Tokens(
+            thinking=self._counted.thinking + thinking, answer=self._counted.answer + gained - thinking, exact=True
+        )
+        self._guessed_thinking = self._guessed_answer = 0
+        self.has_count = True
+
+
+def status_of_finish(finish_reason: str) -> Status:
+    """The terminal status that a finish_reason says; an empty one is none: an error."""
+    return FINISHES.get(finish_reason, Status.COMPLETE) if finish_reason else Status.ERROR

@@ -1,0 +1,38 @@
+"""An open workspace, as far as judging and accepting need it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from dce.workspace.project import Project
+from dce.workspace.record.responses import Response
+from dce.workspace.record.store import Store
+from dce.workspace.schema.reading import Reading
+
+
+class Workspace(Protocol):
+    """What judging and accepting need of a workspace."""
+
+    @property
+    def project(self) -> Project:
+        """The folder."""
+
+    @property
+    def store(self) -> Store:
+        """Its memory."""
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds since the epoch."""
+
+    def responses(self, generation_id: int) -> Sequence[Response]:
+        """The latest version of each slot."""
+
+    def reading(self, generation_id: int, slot: int) -> Reading:
+        """The latest version of a response, taken apart."""
+
+    def shown(self, generation_id: int) -> Callable[[str], str | None]:
+        """The files as a generation's prompt showed them whole: path → text, None for those it did not show."""
+
+    def writer_lock(self, verb: str = ...) -> AbstractContextManager[object]:
+        """Keeps other processes from changing the workspace. Raises DceError workspace_locked, naming their verb."""

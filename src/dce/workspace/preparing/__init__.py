@@ -1,0 +1,1 @@
+"""What makes a prompt ready to be sent: its inputs, its price, and prompt.md."""

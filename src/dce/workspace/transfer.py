@@ -1,0 +1,183 @@
+"""Export and import of a workspace's history: which reader a file needs, and what happens around the records.
+
+What must always hold: an import is checked whole, then kept in one transaction after a backup was taken; the file that is read is never
+changed (databases are read from a copy); a file is not imported twice without being told to.
+"""
+
+import hashlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.context.selection import Selection
+from dce.workspace.project import Project
+from dce.workspace.record.archive import Checker, Header, Record, header_of, read_bundle, write_bundle
+from dce.workspace.record.export import records_of
+from dce.workspace.record.migrations import APPLICATION_ID
+from dce.workspace.record.original_history import read_database, read_json
+from dce.workspace.record.selected_files import SetFile
+from dce.workspace.record.store import STORE_FILE, Store
+from dce.workspace.tree.extract import format_of
+from dce.workspace.workspace import Workspace
+
+_SQLITE = b"SQLite format 3\x00"
+_BUNDLE = b'{"type":"header"'
+
+MAX_JSON_BYTES = 1024 * 1024 * 1024
+"""Largest JSON history read at once: the largest known is a tenth of it."""
+
+Records = Callable[[], Iterable[Record]]
+"""Gives the records of a file from the beginning, as often as it is called."""
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What came in: `cycles` maps numbers in the file to numbers here; `sets`: named selections that came along; `missing`: selected files that
+    are not in this workspace.
+    """
+
+    name: str
+    cycles: dict[int, int]
+    generations: int
+    responses: int
+    selected: tuple[str, ...]
+    sets: tuple[str, ...]
+    missing: tuple[str, ...]
+    backup: str
+
+
+def export_history(workspace: Workspace, path: Path, only: Iterable[int] | None = None) -> int:
+    """Writes the bundle of all cycles (or of some) to `path`; gives its lines. Raises DceError not_found, invalid_input."""
+    selection = workspace.selection
+    header = header_of(selection.as_shown(), selection.sets_as_shown(), workspace.clock())
+    return write_bundle(path, records_of(workspace.store, header, only))
+
+
+def import_history(workspace: Workspace, path: Path, *, again: bool = False) -> ImportReport:
+    """Adds the history in `path` (a bundle, a DCE store, the original's JSON or database) to this one's.
+
+    Nothing that is here is changed, but for a project scope and a selection that were empty. Raises DceError invalid_input (no
+    whole history), conflict (this very file was imported before), workspace_locked; then nothing has changed.
+    """
+    try:
+        sha256 = _sha256(path)
+        if workspace.store.imports.has(sha256) and not again:
+            raise DceError("conflict", f"{path.name} was imported before", hint="--again imports it once more.")
+        with _opened(path) as records:
+            Checker().check_all(records())
+            with workspace.writer_lock("import"):
+                backup = workspace.backups.take()
+                done = workspace.store.imports.take(path.name, sha256, records(), workspace.clock())
+            header = next(iter(records()))
+    except OSError as error:
+        raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}") from error
+    header = header if isinstance(header, Header) else Header()
+    selected, missing = _select(workspace, header.selected())
+    sets = _keep_sets(workspace, header.named_sets())
+    return ImportReport(
+        name=done.name,
+        cycles=done.cycles,
+        generations=done.generations,
+        responses=done.responses,
+        selected=selected,
+        sets=sets,
+        missing=missing,
+        backup=str(backup),
+    )
+
+
+def _select(workspace: Workspace, files: Iterable[SetFile]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Selects what the bundle had selected, as it was shown, where nothing is selected yet: selected and missing ones."""
+    if workspace.selection.paths():
+        return (), ()
+    wanted = tuple(files)
+    missing = _add(workspace.selection, [file.path for file in wanted])
+    selected = set(workspace.selection.paths())
+    for file in wanted:
+        if file.path not in selected:
+            continue
+        if file.show != "full":
+            workspace.selection.show([file.path], file.show)
+        if file.pages and format_of(file.path):
+            workspace.selection.show_pages(file.path, file.pages)
+    return tuple(sorted(selected)), tuple(sorted(missing))
+
+
+def _add(selection: Selection, paths: Sequence[str]) -> set[str]:
+    """Selects what can be selected, all at once if all can be; gives the others."""
+    try:
+        selection.add(paths)
+    except DceError:
+        missing = set()
+        for path in paths:
+            try:
+                selection.add([path])
+            except DceError:  # not in this workspace, or not a file that may go in
+                missing.add(path)
+        return missing
+    return set()
+
+
+def _keep_sets(workspace: Workspace, sets: Mapping[str, tuple[SetFile, ...]]) -> tuple[str, ...]:
+    """Keeps the named selections whose names are free here; gives their names."""
+    fresh = tuple(name for name in sets if name not in workspace.selection.sets())
+    for name in fresh:
+        workspace.selection.save(name, sets[name])
+    return fresh
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Records]:
+    """The records in a file, whichever kind it is. Raises DceError invalid_input."""
+    with path.open("rb") as file:
+        start = file.read(64)
+        size = path.stat().st_size
+    if start.startswith(_BUNDLE):
+        yield lambda: read_bundle(path)
+    elif start.startswith(_SQLITE):
+        with tempfile.TemporaryDirectory(prefix="dce-import-") as folder:
+            yield _of_database(_copied(path, Path(folder)), path.name)
+    elif size > MAX_JSON_BYTES:
+        raise DceError("invalid_input", f"{path.name} has {size:,} bytes, at most {MAX_JSON_BYTES:,} are read")
+    else:
+        found = read_json(path.read_bytes(), path.name)
+        yield lambda: found
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    """A copy with its write-ahead log: opening the original would change files beside it."""
+    for suffix in ("", "-wal"):
+        beside = path.with_name(path.name + suffix)
+        if beside.is_file():
+            shutil.copyfile(beside, folder / (STORE_FILE + suffix))
+    return folder / STORE_FILE
+
+
+def _of_database(copy: Path, name: str) -> Records:
+    try:
+        with closing(sqlite3.connect(copy)) as db:
+            is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+    except sqlite3.Error as error:
+        raise DceError("invalid_input", f"{name} cannot be read: {error}", hint="Nothing was changed.") from error
+    if not is_ours:
+        found = read_database(copy, name)
+        return lambda: found
+    return lambda: _of_store(copy)
+
+
+def _of_store(copy: Path) -> Iterator[Record]:
+    with Store(copy) as store, tempfile.TemporaryDirectory(prefix="dce-import-") as nowhere:
+        selection = Selection(
+            Project(Path(nowhere)), store.meta
+        )  # which files there are does not matter to what was selected
+        yield from records_of(store, header_of(selection.as_shown(), {}))
