@@ -67,7 +67,7 @@ def test_blank_lines_are_overlooked() -> None:
 @pytest.mark.parametrize(
     ("edits", "said"),
     [
-        ([edit("    a = 1\n", "")], "fits in 2 places, at lines 2, 8"),
+        ([edit("    a = 1\n", "")], "matches 2 places, at lines 2, 8"),
         ([edit("def three():\n    a = 1\n", "")], "Nearest are lines 1 to 2"),
         ([edit("nowhere at all\n", "")], "Nothing in the file is like it"),
         ([edit("\n", "x\n")], "does not say which lines"),
@@ -113,7 +113,7 @@ def test_a_file_with_conflict_marks_can_be_edited() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (edit_block("a", [edit("nope\n", "x\n")], NONCE), "fits nowhere"),
+        (edit_block("a", [edit("nope\n", "x\n")], NONCE), "matches nowhere"),
         (edit_block("other", [edit("nope\n", "x\n")], NONCE), "did not show"),
         (edit_block("a", [edit("def two():\n", "x\n")], NONCE)[:60], "no end"),
         (edit_block("a", [], NONCE), "its marks"),
@@ -167,7 +167,7 @@ def test_diffs_of_new_and_deleted_files() -> None:
     )
     reading = read(text, "diff", old_py="gone\n")
     assert reading.files == (FileBlock(path="n.py", content="one\ntwo"),)
-    assert "deletes it" in reading.notes[-1]
+    assert "deletes this file" in reading.notes[-1]
     assert "old.py" in reading.notes[-1]
 
 
@@ -186,7 +186,7 @@ def test_wrong_line_numbers_only_hint() -> None:
     ],
 )
 def test_escaped_tags(escape: Callable[[str], str]) -> None:
-    """Tags that an editor or a web page escaped are taken as meant, and said."""
+    """Tags that an editor or a web page escaped are read unescaped, with a note."""
     text = escape(f'{HEAD}<file path="a.py" nonce="{NONCE}">\n') + "x = 1\n" + escape(f'</file nonce="{NONCE}">')
     reading = read(text)
     assert (reading.files, reading.parse) == ((FileBlock(path="a.py", content="x = 1\n"),), "repaired")

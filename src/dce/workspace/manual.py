@@ -1,7 +1,7 @@
-"""Answers carried by hand: a text from a chat becomes a response like any other.
+"""Pasted answers: a text from a chat becomes a response like any other.
 
-What must always hold: the prompt itself is never taken for an answer; what was there stays (a slot that is filled gets a new version); the
-prompt that a pasted answer belongs to is the one in prompt.md, as it was written.
+What must always hold: the prompt itself is never accepted as an answer; nothing is overwritten (a filled slot gets a new version); a
+pasted answer belongs to the prompt in prompt.md, as it was written.
 """
 
 from dce.wire.errors import DceError
@@ -12,13 +12,13 @@ from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
 PASTED = "pasted"
-"""The finish_reason of a response that came by hand: whoever pasted it said that it is whole."""
+"""The finish_reason of a pasted response: the user vouches that it is whole."""
 
 MAX_PASTED_CHARS = 20_000_000
 """Longest answer: far above what any model writes, far below what would stall the store."""
 
 MIN_PART_CHARS = 400
-"""From this length on, a text that stands in the prompt word for word is a part of it and no answer."""
+"""A text of at least this length that occurs word for word in the prompt is part of the prompt and no answer."""
 
 
 async def paste(
@@ -30,7 +30,7 @@ async def paste(
     cycle_id: int | None = None,
     prompt_sha256: str = "",
 ) -> Response:
-    """Puts an answer into a slot and gives the response; without a generation to put it in, one is begun. Hold the writer lock.
+    """Stores an answer in a slot and returns the response; starts a generation if there is none. Hold the writer lock.
 
     `generation_id` None: the current cycle's latest generation if it is of the prompt in prompt.md (as `dce prompt` wrote it, whatever was edited since), else a new one;
     `cycle_id` and `prompt_sha256` name another cycle, and a stored prompt that was carried. Raises DceError
@@ -39,7 +39,9 @@ async def paste(
     if not 1 <= slot <= MAX_RESPONSES:
         raise DceError("invalid_input", f"there is no slot {slot}; they are 1 to {MAX_RESPONSES}")
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
-        raise DceError("invalid_input", f"an answer has a word at least, and at most {MAX_PASTED_CHARS:,} characters")
+        raise DceError(
+            "invalid_input", f"an answer needs at least one word, and at most {MAX_PASTED_CHARS:,} characters"
+        )
     if generation_id is None:
         cycle_id = workspace.cycles.current().id if cycle_id is None else cycle_id
         prompt = workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.written_prompt()
@@ -66,7 +68,7 @@ async def paste(
 
 
 async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation:
-    """A generation without responses, to paste into. The prompt is written and kept as it is for any other."""
+    """A generation without responses, to paste into. Its prompt is written and stored like any other."""
     [count] = await workspace.counter.count([prompt.text])
     workspace.write_prompt(prompt)
     now = workspace.clock()
@@ -95,16 +97,16 @@ def _latest_of(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generatio
 
 
 def _refuse_prompt(text: str, prompt: str) -> None:
-    """Copying the wrong window is the mistake of everybody who pastes."""
+    """Copying the wrong window is the usual mistake."""
     answer, asked = _words(text), _words(prompt)
     if asked and (asked in answer or (len(answer) >= MIN_PART_CHARS and answer in asked)):
         raise DceError(
             "invalid_input",
-            "this is the prompt, or a part of it, and not an answer to it",
+            "this text is the prompt or a part of it, not an answer",
             hint="Copy the model's reply, then paste again.",
         )
 
 
 def _words(text: str) -> str:
-    """A text as it is whatever a clipboard did to its line ends and spaces."""
+    """A text's words, whatever a clipboard did to its line ends and spaces."""
     return " ".join(text.split())

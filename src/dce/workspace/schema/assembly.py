@@ -1,7 +1,7 @@
-"""From the files found in an answer to a reading: the same care for every schema.
+"""Turns the files found in an answer into a reading, with the same rules for every schema.
 
-Content is kept byte for byte, except a code fence that wraps a whole file. Whatever was repaired, guessed or doubted is said in the
-notes, and shows in the parse, in the file's status and in the flags.
+Content is kept byte for byte, except a code fence that wraps a whole file. Every repair, guess and doubt is stated in the
+notes and shows in `parse`, the file's status and the flags.
 """
 
 import re
@@ -32,9 +32,9 @@ def assemble(
     unapplied: Sequence[Unapplied] = (),
     not_files: Sequence[Span] = (),
 ) -> Reading:
-    """The reading of an answer: its files lie at `spans` in `text` (in order, apart), what is before `start` is reasoning.
+    """The reading of an answer whose files lie at `spans` in `text` (in order, disjoint); text before `start` is reasoning.
 
-    `repairs` say what the reader had to mend to find them. Those of the spans that are `not_files` are the edits behind `edited`
+    `repairs` are notes on what the reader repaired to find them. The spans in `not_files` are the edits behind `edited`
     and `unapplied`.
     """
     spans = [span for span in spans if span.start >= start]
@@ -42,7 +42,7 @@ def assemble(
     mended = [*repairs]
     whole = [_block(text, span, mended) for span in spans if span not in not_files]
     found = [*whole, *edited]
-    remarks = ["Reasoning before the answer was left out of the view."] if start else []
+    remarks = ["Reasoning before the answer is not shown."] if start else []
     return assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
 
 
@@ -54,9 +54,9 @@ def assemble_blocks(
     remarks: Sequence[str] = (),
     unapplied: Sequence[Unapplied] = (),
 ) -> Reading:
-    """The reading made of files that were already taken out of the answer, and of what it says beside them.
+    """The reading made from extracted files and the text around them.
 
-    `unapplied` are edits whose place was not found: such a file is not among the files, and is never taken for unchanged.
+    `unapplied` are edits whose place was not found: such a file is not among the files and never counts as unchanged.
     """
     repairs = [*repairs, *prose.repairs]
     remarks = [*remarks, *prose.remarks, *(f"{edit.path}: Not applied: {edit.reason}" for edit in unapplied)]
@@ -79,7 +79,7 @@ def assemble_blocks(
 
 
 def canonical(path: str) -> str:
-    """A path as the workspace spells it, so that `./a.py` and `a.py` are one file. Says nothing about whether it is allowed."""
+    """A path as the workspace spells it, so that `./a.py` and `a.py` are one file. Does not check whether it is allowed."""
     path = path.strip()
     while path.startswith("./"):
         path = path[2:].lstrip("/")
@@ -102,7 +102,7 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
         repairs.append(f"{path}: {span.note}")
     bare = unwrapped(content, path)
     if bare is not None:
-        repairs.append(f"{path}: The code fence around the file was taken off.")
+        repairs.append(f"{path}: The code fence around the file was removed.")
         content, status = bare, "repaired" if status == "complete" else status
     return FileBlock(path=path, content=content, status=status)
 
@@ -110,7 +110,7 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
 def unwrapped(content: str, path: str) -> str | None:
     """A file without the code fence that wraps all of it; None if there is none.
 
-    A Markdown file may well begin and end with a fence of its own: there, only one marked `markdown` is a wrapping.
+    A Markdown file may begin and end with fences of its own: there, only a fence marked `markdown` counts as a wrapper.
     """
     lines = content.split("\n")
     filled = [number for number, line in enumerate(lines) if line.strip()]
@@ -127,9 +127,9 @@ def unwrapped(content: str, path: str) -> str | None:
 
 
 def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileBlock, ...], bool]:
-    """One block a path, where it came last; and whether two blocks of a path disagree.
+    """One block for each path, in the order of the last ones; and whether two blocks of a path differ.
 
-    Of several the last wins, but a whole one before a cut-off one.
+    The last one wins, except that a whole block wins over one that is cut off.
     """
     kept: dict[str, FileBlock] = {}
     disagree: dict[str, None] = {}
@@ -138,10 +138,10 @@ def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileB
         if before is not None and before.content != block.content:
             disagree[block.path] = None
             if block.status == "truncated" and before.status != "truncated":
-                block = before  # noqa: PLW2901 - the whole one stays
+                block = before  # noqa: PLW2901 - the whole one is kept
         kept[block.path] = block
     if disagree:
-        remarks.append(f"More than one block, not the same, for {_list(disagree)}: the last whole one is shown.")
+        remarks.append(f"Different blocks for {_list(disagree)}: the last whole one is shown.")
     files = tuple(
         msgspec.structs.replace(block, status="ambiguous")
         if path in disagree and block.status != "truncated"
@@ -154,20 +154,20 @@ def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileB
 def _flags(
     files: Sequence[FileBlock], said: str, remarks: list[str], others: Sequence[str], *, is_doubled: bool
 ) -> tuple[str, ...]:
-    """What is doubtful. `others` are paths that the answer holds, though not as files."""
+    """The flags. `others` are paths that the answer mentions in edits and that are not among the files."""
     flags = []
     if any(file.status == "truncated" for file in files):
         flags.append("truncated")
     placeholders = [(file.path, placeholder(file.content)) for file in files]
     for path, line in placeholders:
         if line:
-            remarks.append(f"{path}: A placeholder stands for text that was left out: {line[:80]}")
+            remarks.append(f"{path}: A placeholder stands in for omitted text: {line[:80]}")
     if any(line for _, line in placeholders):
         flags.append("elision")
     missing = missing_files(said, [*(file.path for file in files), *others])
     if missing:
         flags.append("missing_files")
-        remarks.append(f"Named as written, but absent: {_list(missing)}.")
+        remarks.append(f"The summary or plan says these were written, but they are absent: {_list(missing)}.")
     if is_doubled or any(file.status == "ambiguous" for file in files):
         flags.append("ambiguous_block")
     return tuple(flags)

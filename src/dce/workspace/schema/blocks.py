@@ -1,7 +1,7 @@
 """The default interaction schema: a few tags for people, then whole files between delimiters that carry the prompt's nonce.
 
-Plain text, because models write worse code inside JSON; a nonce, because a file may hold any tag. Between an opener and the closer
-with the same nonce everything is the file, byte for byte: no other text ends a block.
+Plain text, because models write worse code inside JSON; a nonce, because a file may contain any tag. Everything between an
+opening and a closing tag with the same nonce is the file, byte for byte: no other text ends a block.
 """
 
 import re
@@ -71,13 +71,13 @@ class BlocksSchema:
         return f"{text}\n{edit_instructions(nonce)}" if has_big else text
 
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
-        """None: the form is loose enough for any instructed model."""
+        """None: any instructed model can write this format."""
         return None
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
-        """The answer. A nonce that the model got wrong everywhere in the same way is taken for the right one, and noted.
+        """The reading. If all files carry the same wrong nonce, that nonce is accepted and noted.
 
-        None if no file carries a nonce, unless it is an answer without files.
+        None if no file carries a nonce, unless the text is an answer without files.
         """
         start = reasoning_end(text)
         repairs: list[str] = []
@@ -102,7 +102,7 @@ def _tag_start(text: str, span: Span) -> int:
 def _edited(
     text: str, spans: list[Span], nonce: str, shown: Shown, repairs: list[str]
 ) -> tuple[list[FileBlock], list[Unapplied]]:
-    """The files that edit blocks make of those that the prompt showed, and the blocks that fit nowhere."""
+    """The files that result from applying edit blocks to the shown files, and the blocks that could not be applied."""
     edits: dict[str, list[Edit]] = {}
     failed: dict[str, Unapplied] = {}
     for span in spans:
@@ -125,7 +125,7 @@ def _edited(
 
 
 def _opener(nonce: str) -> re.Pattern[str]:
-    """An opening line: the first thing on its line or right after a tag, with a path and the nonce in whatever order and quotes."""
+    """An opening tag: at the start of a line or directly after a tag, with a path and the nonce in any order and quotes."""
     mark = re.escape(nonce)
     return re.compile(
         rf"""(?:^|(?<=>))[ \t]*<(?P<tag>file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
@@ -139,13 +139,13 @@ def _closer(nonce: str) -> re.Pattern[str]:
 
 
 def _other_nonce(text: str, start: int) -> str:
-    """The one nonce that the answer's openers agree on, if they carry any."""
+    """The nonce that all opening tags share, if there is exactly one."""
     found = {match[1] for match in _ANY_NONCE.finditer(text, start)}
     return found.pop() if len(found) == 1 else ""
 
 
 def _strong_spans(text: str, nonce: str, start: int) -> list[Span]:
-    """The files whose opener carries the nonce. Only a closer with the nonce ends one, while there is such a closer."""
+    """The files whose opening tag carries the nonce. If a closing tag with the nonce follows, only that ends the file."""
     opener, closer = _opener(nonce), _closer(nonce)
     spans = []
     opened = opener.search(text, start)
@@ -169,18 +169,18 @@ def _span(text: str, opened: re.Match[str], limit: int, closed: re.Match[str] | 
         return ending(closed.start(), closed.end(), "complete", "")
     for loose in reversed(list(_LOOSE_CLOSER.finditer(text, opened.end(), limit))):
         if not text[loose.end() : limit].strip(" \t\r\n`"):
-            return ending(loose.start(), loose.end(), "repaired", "Its closing line lacks the nonce.")
+            return ending(loose.start(), loose.end(), "repaired", "Its closing tag lacks the nonce.")
         break
     if limit < len(text):
-        return ending(limit, limit, "ambiguous", "It has no closing line; the next file's begin was taken.")
+        return ending(limit, limit, "ambiguous", "It has no closing tag; it was ended where the next file begins.")
     line = text.rfind("\n", opened.end(), limit) + 1 or opened.end()
     if limit - line >= 2 and f'</{opened["tag"]} nonce="{nonce}">'.startswith(text[line:limit]):
-        return ending(line, limit, "repaired", "Its closing line is cut off.")
+        return ending(line, limit, "repaired", "Its closing tag is cut off.")
     return ending(limit, limit, "truncated", "The text ends before the file does.")
 
 
 def _with_weak(text: str, strong: list[Span], start: int) -> list[Span]:
-    """The files with those added whose opener lacks the nonce, as far as they lie between the others and have an end."""
+    """Adds the files whose opening tag lacks the nonce, if they lie between the others and have an end."""
     masked, at = [], start
     for span in strong:
         masked += [text[at : span.start], "\n" * (span.end - span.start)]
@@ -199,7 +199,7 @@ def _shifted(span: Span, by: int) -> Span:
         span.body_end + by,
         span.end + by,
         status,
-        span.note or "Its opening line lacks the nonce.",
+        span.note or "Its opening tag lacks the nonce.",
     )
 
 

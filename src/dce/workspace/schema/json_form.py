@@ -1,8 +1,8 @@
-"""The original's other form: the whole answer is one JSON object with summary, course_of_action and files.
+"""The original's other format: the whole answer is one JSON object with summary, course_of_action and files.
 
-JSON is decoded once, as its standard says: a backslash in a file stays one. What models break is mended by a lenient parser (raw
-newlines and bare quotes in strings, wrong escapes, missing commas, an end that never came), and said. A file whose string
-never ended is truncated, one whose quotes had to be guessed is ambiguous. Keys may come in any order, and any may be missing.
+JSON is decoded once, by its standard. A lenient parser repairs what models break (raw newlines and bare quotes in strings, wrong
+escapes, missing commas, a missing end), and notes say so. A file whose string has no end is truncated, one with unescaped
+quotes is ambiguous. Keys may come in any order, and any may be missing.
 """
 
 import json
@@ -16,10 +16,10 @@ from dce.workspace.schema.prose import Prose, reasoning_end
 from dce.workspace.schema.reading import BlockStatus, FileBlock, PromptFile, Reading, Shown, nothing_shown
 
 MAX_STARTS = 20
-"""How many opening braces are tried: an answer's object is one of the first, and prose may hold a few."""
+"""How many opening braces are tried: the answer's object is one of the first, but prose may contain a few."""
 
 MIN_ESCAPED_NEWLINES = 3
-"""From how many `\\n` on, in text without any newline, a file counts as escaped twice: one or two are a one-line program's own."""
+"""A file without newlines counts as escaped twice if it has at least this many `\\n`; a one-line program may have one or two."""
 
 _START = re.compile(r"\{(?=\s*(?:\"|'|$))")
 _OTHER_FORM = re.compile(r"^[ \t]*<(?:file|summary|plan|course_of_action|edit)\b", re.MULTILINE)
@@ -54,11 +54,11 @@ class JsonSchema:
         return _INSTRUCTIONS
 
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
-        """None: held to JSON, models write worse code; the reader mends what they break."""
+        """None: under a JSON grammar models write worse code; the reader repairs what they break."""
         return None
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
-        """The answer; None if it holds no object with files, or with a summary, before any of another form's tags."""
+        """The reading; None if no object with files or a summary comes before the tags of another format."""
         start = reasoning_end(text)
         marker = _MARKER.match(text, start)
         if marker is not None and not _START.search(text, start, marker.end()):
@@ -114,10 +114,10 @@ def _reading(value: Mapping[str, Any], broken: Broken | None, beside: str, *, is
         else:
             blocks.append(_block(*found, broken, repairs))
     if lost:
-        repairs.append(f"{len(lost)} entries of files have no path or no content, and are left out.")
-    remarks = ["Reasoning before the answer was left out of the view."] if is_reasoned else []
+        repairs.append(f"{len(lost)} entries of `files` have no path or no content and are left out.")
+    remarks = ["Reasoning before the answer is not shown."] if is_reasoned else []
     if beside:
-        remarks.append("There is text beside the JSON object: see the raw answer.")
+        remarks.append("There is text outside the JSON object: see the raw answer.")
     activity = value.get("curator_activity") or value.get("activity") or ""
     summary = value.get("summary")
     prose = Prose(
@@ -149,20 +149,20 @@ def _block(path: str, content: str, broken: Broken | None, repairs: list[str]) -
         repairs.append(f"{path}: The text ends before the file does.")
     elif broken is not None and broken.is_guessed(content):
         status = "ambiguous"
-        repairs.append(f"{path}: It holds quotes that are not escaped; its end had to be guessed.")
+        repairs.append(f"{path}: It has unescaped quotes; its end was guessed.")
     mended = _unescaped_again(content)
     if mended is not None:
-        repairs.append(f"{path}: It was escaped twice: without a newline of its own, its \\n were taken for newlines.")
+        repairs.append(f"{path}: It was escaped twice: it has no newlines, so each \\n became one.")
         content, status = mended, "repaired" if status == "complete" else status
     bare = unwrapped(content, path)
     if bare is not None:
-        repairs.append(f"{path}: The code fence around the file was taken off.")
+        repairs.append(f"{path}: The code fence around the file was removed.")
         content, status = bare, "repaired" if status == "complete" else status
     return FileBlock(path=path, content=content, status=status)
 
 
 def _unescaped_again(content: str) -> str | None:
-    """The text of a file that was escaped twice; None if there is no strong sign of that."""
+    """The unescaped text of a file that was escaped twice; None if there is no strong sign of that."""
     if "\n" in content or content.count("\\n") < MIN_ESCAPED_NEWLINES:
         return None
     return _ESCAPE.sub(lambda found: _PLAIN.get(found[1], found[1] if found[1] in '"\\/' else found[0]), content)

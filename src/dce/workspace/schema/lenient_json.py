@@ -1,7 +1,7 @@
-"""JSON as models break it: raw newlines and bare quotes in strings, escapes that do not exist, missing or doubled commas, no end.
+"""A parser for the JSON that models break: raw newlines and bare quotes in strings, invalid escapes, missing or doubled commas, no end.
 
-What must always hold: it never raises and is linear but for bare quotes; what it had to mend is said; a string that the text's
-end cut off, and one whose closing quote had to be guessed, are known by their value.
+What must always hold: it never raises and is linear except for bare quotes; it reports repairs; it knows which strings were cut
+off by the end of the text and in which a closing quote was guessed.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_DEPTH = 60
-"""Deepest nesting that is followed; an answer has three levels."""
+"""Deepest nesting that is parsed; an answer has three levels."""
 
 _SPACE = re.compile(r"[\s,;]*")
 _STRING_PART = re.compile(r'[^"\\]+')
@@ -28,7 +28,7 @@ class _Text(str):
 
 @dataclass
 class Broken:
-    """What could be read: `value`, where it ends, and what was mended."""
+    """The result: `value`, where it ends, and the repairs."""
 
     value: Any
     end: int
@@ -46,12 +46,12 @@ class Broken:
 
 
 def parse_broken(text: str, start: int) -> Broken:
-    """The value that begins at `start`, as far as it can be read."""
+    """The value that begins at `start`, as far as it can be parsed."""
     parser = _Parser(text, start)
     value = parser.value(0)
-    repairs = ["The JSON was broken, and mended."]
+    repairs = ["The JSON was invalid and was repaired."]
     if parser.is_cut:
-        repairs = ["The JSON breaks off; what came before was read."]
+        repairs = ["The JSON is cut off; the part before the cut was read."]
     return Broken(value=value, end=parser.at, repairs=repairs)
 
 

@@ -1,12 +1,12 @@
-"""Where in an answer its files begin and end, when the delimiters are plain tags that file text may hold too.
+"""Where an answer's files begin and end, when the delimiters are plain tags that file text may contain too.
 
 Models write `<file path="…">` … `</file_artifact>` (or `</file>`, `</filepath>`, `</file path="…">`, `</the/path.ts>`), and often the
-files are *about* this very form: templates, parsers, documentation with examples. So no single line proves anything. Every line
-that could open or close a file is an event, and the cheapest story that explains all of them is taken: a fenced example costs
-little, a file that never ends costs much. The costs below are the whole policy. One pass, linear in the text: for each depth
-(outside, in a file, in an example inside a file …) only the cheapest story so far is kept.
+files are *about* this very form: templates, parsers, documentation with examples. So no single line is conclusive. Every tag
+that could open or close a file is an event, and the cheapest interpretation of all events wins: a fenced example costs little, a file
+without an end costs much. The costs below are the whole policy. One pass, linear in the text: for each depth (outside, in a file,
+in an example inside a file …) only the cheapest interpretation so far is kept.
 
-What must hold: spans never overlap, come in text order, and a span whose end had to be guessed says so.
+What must hold: spans never overlap, come in text order, and a span whose limits were guessed says so.
 """
 
 import re
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from dce.workspace.schema.reading import BlockStatus
 
 MAX_EVENTS = 20_000
-"""Most tag lines that are weighed. A real answer has under a thousand; beyond this a text is no answer, and time is bounded."""
+"""Most tags that are considered. A real answer has under a thousand; this bounds the time for other texts."""
 
 MAX_TAG_CHARS = 1_000
 """Longest opening or closing tag."""
@@ -27,7 +27,7 @@ MAX_TAG_CHARS = 1_000
 MAX_DEPTH = 3
 """Outside, file, example in a file, example in an example: deeper nesting has not been seen."""
 
-# What each step of a story costs. Steps that well-formed answers need are free.
+# What each step of an interpretation costs. Steps that well-formed answers need are free.
 PROSE_BETWEEN_FILES = 1.0  # chat between files is common
 PROSE_AT_END = 1.5  # more, because a cut-off file with an example in it looks like a finished one with remarks after it
 UNCLOSED = 3.0  # a new file begins though the one before has not ended
@@ -88,15 +88,15 @@ class Span:
 
 
 class _Done(NamedTuple):
-    """Finished spans, newest first: stories share their beginnings."""
+    """Finished spans, newest first: interpretations share their beginnings."""
 
     span: Span
     before: "_Done | None"
 
 
 @dataclass(frozen=True, slots=True)
-class _Story:
-    """One explanation of the events so far."""
+class _Parse:
+    """One interpretation of the events so far."""
 
     cost: float = 0.0
     depth: int = 0
@@ -114,17 +114,17 @@ def find_spans(text: str) -> tuple[Span, ...]:
     events = _events(text)
     if not events or len(events) > MAX_EVENTS:
         return ()
-    stories = {(0, False): _Story()}
+    parses = {(0, False): _Parse()}
     for event in events:
-        following: dict[tuple[int, bool], _Story] = {}
-        for story in stories.values():
-            for successor in _successors(story, event, text):
+        following: dict[tuple[int, bool], _Parse] = {}
+        for parse in parses.values():
+            for successor in _successors(parse, event, text):
                 key = (successor.depth, bool(successor.fence))
                 if key not in following or successor.cost < following[key].cost:
                     following[key] = successor
-        stories = following
+        parses = following
     prose = _has_prose(text, events[-1].end)
-    best = min((_at_end(story, text, has_prose=prose) for story in stories.values()), key=lambda story: story.cost)
+    best = min((_at_end(parse, text, has_prose=prose) for parse in parses.values()), key=lambda parse: parse.cost)
     spans, done = [], best.done
     while done is not None:
         spans.append(done.span)
@@ -132,84 +132,88 @@ def find_spans(text: str) -> tuple[Span, ...]:
     return tuple(reversed(spans))
 
 
-def _successors(story: _Story, event: Event, text: str) -> Iterator[_Story]:
+def _successors(parse: _Parse, event: Event, text: str) -> Iterator[_Parse]:
     if event.kind == "fence":
-        fence = _fence_after(story.fence, event.name)
-        yield replace(story, fence=fence) if story.depth else story
-        if story.depth and fence != story.fence:
-            yield replace(story, cost=story.cost + STRAY_FENCE)
+        fence = _fence_after(parse.fence, event.name)
+        yield replace(parse, fence=fence) if parse.depth else parse
+        if parse.depth and fence != parse.fence:
+            yield replace(parse, cost=parse.cost + STRAY_FENCE)
     elif event.kind == "open":
-        yield from _opening(story, event)
+        yield from _opening(parse, event)
     else:
-        yield from _closing(story, event, text)
+        yield from _closing(parse, event, text)
 
 
-def _opening(story: _Story, event: Event) -> Iterator[_Story]:
-    """What an opener can be: the begin of a file, of an example in one, or plain text."""
+def _opening(parse: _Parse, event: Event) -> Iterator[_Parse]:
+    """What an opener can be: the start of a file, of an example in one, or plain text."""
     weak = WEAK if event.is_weak else 0.0
-    factor = IN_FENCE if story.fence else 1.0
-    if story.depth == 0:
-        yield replace(story, cost=story.cost + (IGNORED_OPENER - weak if event.name else 0.0))
+    factor = IN_FENCE if parse.fence else 1.0
+    if parse.depth == 0:
+        yield replace(parse, cost=parse.cost + (IGNORED_OPENER - weak if event.name else 0.0))
         if event.name:
-            between = PROSE_BETWEEN_FILES if story.ended_at >= 0 and event.prose > story.prose else 0.0
-            yield _begin(story, event, weak + between)
+            between = PROSE_BETWEEN_FILES if parse.ended_at >= 0 and event.prose > parse.prose else 0.0
+            yield _begin(parse, event, weak + between)
         return
-    is_plain = not (event.is_weak or story.fence or not event.name)
-    doubt = "An example in the file looks like a file of its own." if is_plain else ""
-    if story.depth < MAX_DEPTH:
+    is_plain = not (event.is_weak or parse.fence or not event.name)
+    doubt = "An example in it looks like a file of its own." if is_plain else ""
+    if parse.depth < MAX_DEPTH:
         example = max(EXAMPLE - weak, 0.5) * factor if event.name else 0.2
-        yield _doubted(replace(story, cost=story.cost + example, depth=story.depth + 1), doubt)
+        yield _doubted(replace(parse, cost=parse.cost + example, depth=parse.depth + 1), doubt)
     mention = max(MENTIONED_OPENER - 2 * weak, 1.0) * factor if event.name else 0.2 if event.is_weak else 1.0
-    yield _doubted(replace(story, cost=story.cost + mention), doubt)
+    yield _doubted(replace(parse, cost=parse.cost + mention), doubt)
     if event.name:
-        unclosed = UNCLOSED + weak + (FENCE_OPEN if story.fence else 0.0) + TRUNCATED_EXAMPLE * (story.depth - 1)
+        unclosed = UNCLOSED + weak + (FENCE_OPEN if parse.fence else 0.0) + TRUNCATED_EXAMPLE * (parse.depth - 1)
         closed = _end(
-            story, event.start, event.start, "ambiguous", "It has no closing line; the next file's begin was taken."
+            parse,
+            event.start,
+            event.start,
+            "ambiguous",
+            "It has no closing tag; it was ended where the next file begins.",
         )
         yield _begin(closed, event, unclosed)
 
 
-def _closing(story: _Story, event: Event, text: str) -> Iterator[_Story]:
+def _closing(parse: _Parse, event: Event, text: str) -> Iterator[_Parse]:
     """What a closer can be: the end of the file, of an example in it, or plain text."""
-    if story.depth == 0:
-        is_doubled = story.ended_at >= 0 and not text[story.ended_at : event.start].strip()
+    if parse.depth == 0:
+        is_doubled = parse.ended_at >= 0 and not text[parse.ended_at : event.start].strip()
         cost = DOUBLED_CLOSER if is_doubled else STRAY_CLOSER - (WEAK if event.is_weak else 0.0)
-        story = replace(story, cost=story.cost + cost)
-        yield replace(story, ended_at=event.end) if is_doubled else story
+        parse = replace(parse, cost=parse.cost + cost)
+        yield replace(parse, ended_at=event.end) if is_doubled else parse
         return
-    opener = story.opener
+    opener = parse.opener
     assert opener is not None
     if event.name and event.name != opener.name:
-        yield story  # `</other/path>` is this file's own text
+        yield parse  # `</other/path>` is this file's own text
         return
     weak = (WEAK if event.is_weak else 0.0) + (FOREIGN if event.is_foreign else 0.0)
-    if story.depth > 1:
-        yield replace(story, cost=story.cost + (WEAK / 2 if event.is_weak else 0.0), depth=story.depth - 1)
-        yield replace(story, cost=story.cost + 1.0)
+    if parse.depth > 1:
+        yield replace(parse, cost=parse.cost + (WEAK / 2 if event.is_weak else 0.0), depth=parse.depth - 1)
+        yield replace(parse, cost=parse.cost + 1.0)
         return
-    doubt = "" if weak or story.fence else "A line in it looks like its end."
-    mention = max(MENTIONED_CLOSER - weak, 0.5) * (IN_FENCE if story.fence else 1.0)
-    yield _doubted(replace(story, cost=story.cost + mention), doubt)
-    cost = weak + (FENCE_OPEN if story.fence else 0.0)
-    ended = _end(replace(story, cost=story.cost + cost), event.start, event.end, "complete", "")
+    doubt = "" if weak or parse.fence else "A line in it looks like its closing tag."
+    mention = max(MENTIONED_CLOSER - weak, 0.5) * (IN_FENCE if parse.fence else 1.0)
+    yield _doubted(replace(parse, cost=parse.cost + mention), doubt)
+    cost = weak + (FENCE_OPEN if parse.fence else 0.0)
+    ended = _end(replace(parse, cost=parse.cost + cost), event.start, event.end, "complete", "")
     yield replace(ended, prose=event.prose)
 
 
-def _at_end(story: _Story, text: str, *, has_prose: bool) -> _Story:
-    """The story when the text is over: a file that is still open was cut off."""
-    if story.depth == 0:
-        return replace(story, cost=story.cost + (PROSE_AT_END if has_prose else 0.0))
-    cost = story.cost + TRUNCATED + TRUNCATED_EXAMPLE * (story.depth - 1)
-    return _end(replace(story, cost=cost), len(text), len(text), "truncated", "The text ends before the file does.")
+def _at_end(parse: _Parse, text: str, *, has_prose: bool) -> _Parse:
+    """The interpretation at the end of the text: a file that is still open was cut off."""
+    if parse.depth == 0:
+        return replace(parse, cost=parse.cost + (PROSE_AT_END if has_prose else 0.0))
+    cost = parse.cost + TRUNCATED + TRUNCATED_EXAMPLE * (parse.depth - 1)
+    return _end(replace(parse, cost=cost), len(text), len(text), "truncated", "The text ends before the file does.")
 
 
-def _begin(story: _Story, opener: Event, cost: float) -> _Story:
-    return replace(story, cost=story.cost + cost, depth=1, fence="", opener=opener, status="complete", note="")
+def _begin(parse: _Parse, opener: Event, cost: float) -> _Parse:
+    return replace(parse, cost=parse.cost + cost, depth=1, fence="", opener=opener, status="complete", note="")
 
 
-def _end(story: _Story, body_end: int, end: int, status: BlockStatus, note: str) -> _Story:
-    """The story with its open file finished."""
-    opener = story.opener
+def _end(parse: _Parse, body_end: int, end: int, status: BlockStatus, note: str) -> _Parse:
+    """The interpretation with its open file finished."""
+    opener = parse.opener
     assert opener is not None
     span = Span(
         path=opener.name,
@@ -217,14 +221,14 @@ def _end(story: _Story, body_end: int, end: int, status: BlockStatus, note: str)
         body_start=min(opener.end, body_end),
         body_end=body_end,
         end=end,
-        status=status if status != "complete" else story.status,
-        note=note or story.note,
+        status=status if status != "complete" else parse.status,
+        note=note or parse.note,
     )
-    return replace(story, depth=0, fence="", opener=None, ended_at=end, done=_Done(span, story.done))
+    return replace(parse, depth=0, fence="", opener=None, ended_at=end, done=_Done(span, parse.done))
 
 
-def _doubted(story: _Story, note: str) -> _Story:
-    return replace(story, status="ambiguous", note=note) if note else story
+def _doubted(parse: _Parse, note: str) -> _Parse:
+    return replace(parse, status="ambiguous", note=note) if note else parse
 
 
 def _fence_after(fence: str, line: str) -> str:
@@ -302,10 +306,10 @@ def _path(attributes: str) -> str:
 
 
 def _with_foreign(events: list[Event], text: str) -> list[Event]:
-    """The events with those closers marked that are unlike the closer that this answer mostly uses.
+    """The events, with the closers marked that differ from the one that this answer mostly uses.
 
-    Closers vote that an opener or the text's end follows: examples mostly have more text after them. A closer that the usual one follows
-    at once is no stranger: such a model closes twice.
+    Closers count if an opener or the end of the text follows: examples mostly have more text after them. A closer directly before
+    the usual one is not marked: such a model closes twice.
     """
     votes: Counter[str] = Counter()
     pairs = list(zip_longest(events, events[1:]))

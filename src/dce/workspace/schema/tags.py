@@ -1,7 +1,7 @@
-"""The original's form: summary and plan in tags, then `<file path="…">` … `</file_artifact>` for each file, without a nonce.
+"""The original's format: summary and plan in tags, then `<file path="…">` … `</file_artifact>` for each file, without a nonce.
 
-Old histories, other people's models and models that ignore the nonce write it, so every answer can be read this way. What is hard
-about it, file text that holds the same tags, is in `spans`.
+Old histories and models that ignore the nonce use it, so every answer may be read this way. The hard part, file text that
+contains the same tags, is in `spans`.
 """
 
 from dce.workspace.schema.assembly import assemble
@@ -46,11 +46,11 @@ class TagsSchema:
         return _INSTRUCTIONS
 
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
-        """None: the form is loose enough for any instructed model."""
+        """None: any instructed model can write this format."""
         return None
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
-        """The answer; None if it has neither files nor any of the tags."""
+        """The reading; None if the text has neither files nor any of the tags."""
         start = reasoning_end(text)
         files_start = parts_end(text, start)
         spans = tuple(_shifted(span, files_start) for span in find_spans(text[files_start:]))
