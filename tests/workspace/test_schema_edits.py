@@ -68,7 +68,7 @@ def test_blank_lines_are_overlooked() -> None:
     ("edits", "said"),
     [
         ([edit("    a = 1\n", "")], "matches 2 places, at lines 2, 8"),
-        ([edit("def three():\n    a = 1\n", "")], "Nearest are lines 1 to 2"),
+        ([edit("def three():\n    a = 1\n", "")], "nearest lines are 1 to 2"),
         ([edit("nowhere at all\n", "")], "Nothing in the file is like it"),
         ([edit("\n", "x\n")], "does not say which lines"),
         ([edit("def one():\n    a = 1\n", ""), edit("    a = 1\n\n", "")], "change the same lines"),
