@@ -16,8 +16,8 @@ from dce.workspace.schema.reading import PromptFile as PromptFile
 from dce.workspace.schema.reading import Reading as Reading
 from dce.workspace.schema.reading import Schema as Schema
 from dce.workspace.schema.reading import Shown, nothing_shown
-from dce.workspace.schema.spans import MAX_TAG_CHARS
 from dce.workspace.schema.strict import StrictSchema
+from dce.workspace.schema.tag_events import MAX_TAG_CHARS
 from dce.workspace.schema.tags import TagsSchema
 
 _ALL: tuple[Schema, ...] = (BlocksSchema(), StrictSchema(), FillSchema(), TagsSchema(), JsonSchema(), DiffSchema())

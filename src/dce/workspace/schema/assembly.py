@@ -13,6 +13,7 @@ import msgspec
 from dce.workspace.schema.doubts import missing_files, placeholder
 from dce.workspace.schema.prose import Prose, read_prose
 from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
+from dce.workspace.schema.reasoning import NO_THOUGHTS, Thoughts
 from dce.workspace.schema.spans import Span
 
 MAX_NOTED = 5
@@ -26,23 +27,26 @@ def assemble(
     text: str,
     spans: Sequence[Span],
     *,
-    start: int = 0,
+    thoughts: Thoughts = NO_THOUGHTS,
     repairs: Sequence[str] = (),
     edited: Sequence[FileBlock] = (),
     unapplied: Sequence[Unapplied] = (),
     not_files: Sequence[Span] = (),
 ) -> Reading:
-    """The reading of an answer whose files lie at `spans` in `text` (in order, disjoint); text before `start` is reasoning.
+    """The reading of an answer whose files lie at `spans` in `text` (in order, disjoint), apart from drafts in `thoughts`.
 
     `repairs` are notes on what the reader repaired to find them. The spans in `not_files` are the edits behind `edited`
     and `unapplied`.
     """
-    spans = [span for span in spans if span.start >= start]
-    prose = read_prose(_outside(text, spans, start))
+    spans = thoughts.without_drafts(spans)
+    prose = read_prose(_outside(text, spans, thoughts.end))
     mended = [*repairs]
     whole = [_block(text, span, mended) for span in spans if span not in not_files]
     found = [*whole, *edited]
-    remarks = ["Reasoning before the answer is not shown."] if start else []
+    remarks = ["Reasoning before the answer is not shown."] if thoughts.end else []
+    if thoughts.is_open and found:
+        mended.append("The answer begins with a reasoning tag that is never closed: its files may be drafts.")
+        found = [msgspec.structs.replace(block, status="ambiguous") for block in found]
     return assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
 
 
@@ -89,9 +93,8 @@ def canonical(path: str) -> str:
 def _outside(text: str, spans: Sequence[Span], start: int) -> str:
     parts, at = [], start
     for span in spans:
-        if span.start >= start:
-            parts.append(text[at : span.start])
-            at = span.end
+        parts.append(text[at : span.start])
+        at = span.end
     return "\n".join([*parts, text[at:]])
 
 

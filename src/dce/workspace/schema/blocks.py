@@ -10,7 +10,7 @@ from dce.workspace.schema.assembly import assemble, canonical
 from dce.workspace.schema.edit_blocks import BIG_FILE_LINES, edited_file, parse_edits
 from dce.workspace.schema.edit_blocks import instructions as edit_instructions
 from dce.workspace.schema.edits import Edit, EditError
-from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
+from dce.workspace.schema.prose import is_answer, parts_end
 from dce.workspace.schema.reading import (
     BlockStatus,
     FileBlock,
@@ -21,7 +21,9 @@ from dce.workspace.schema.reading import (
     file_block,
     nothing_shown,
 )
-from dce.workspace.schema.spans import MAX_TAG_CHARS, Span, find_spans
+from dce.workspace.schema.reasoning import thoughts
+from dce.workspace.schema.spans import Span, find_spans
+from dce.workspace.schema.tag_events import MAX_TAG_CHARS
 
 _INSTRUCTIONS = """\
 Answer in plain text in exactly this form, the parts in this order:
@@ -56,7 +58,9 @@ _ANY_NONCE = re.compile(
     rf"""^[ \t]*<(?:file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}\bpath\s*=)[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bnonce\s*=\s*["']?([\w-]{{1,40}})""",
     re.MULTILINE,
 )
-_LOOSE_CLOSER = re.compile(r"^[ \t]*</file(?:[_ -]?(?:artifact|path))?(?:\s[^<>\n]*)?>", re.MULTILINE | re.IGNORECASE)
+_LOOSE_CLOSER = re.compile(
+    r"(?:^[ \t]*)?<[ \t]?/[ \t]?file(?:[_ -]?(?:artifact|path))?(?:\s[^<>\n]*)?>", re.MULTILINE | re.IGNORECASE
+)
 
 
 class BlocksSchema:
@@ -79,20 +83,21 @@ class BlocksSchema:
 
         None if no file carries a nonce, unless the text is an answer without files.
         """
-        start = reasoning_end(text)
         repairs: list[str] = []
-        used = nonce if nonce and _opener(nonce).search(text, start) else _other_nonce(text, start)
+        used = nonce if nonce and _opener(nonce).search(text) else _other_nonce(text)
+        thought = thoughts(text, _strong_spans(text, used, 0) if used else find_spans(text))
+        start = thought.end
         if not used:
             has_files = _ANY_OPENER.search(text, start) is not None
-            return None if has_files or not is_answer(text[start:]) else assemble(text, (), start=start)
+            return None if has_files or not is_answer(text[start:]) else assemble(text, (), thoughts=thought)
         if used != nonce:
             repairs.append(f"The files carry the nonce {used[:20]} instead of {nonce}.")
         files_start = parts_end(text, start)
-        strong = _strong_spans(text, used, files_start)
+        strong = thought.without_drafts(_strong_spans(text, used, files_start))
         edits = [span for span in strong if text.startswith("<edit", _tag_start(text, span))]
         files, failed = _edited(text, edits, used, shown, repairs)
         spans = _with_weak(text, strong, files_start)
-        return assemble(text, spans, start=start, repairs=repairs, edited=files, unapplied=failed, not_files=edits)
+        return assemble(text, spans, thoughts=thought, repairs=repairs, edited=files, unapplied=failed, not_files=edits)
 
 
 def _tag_start(text: str, span: Span) -> int:
@@ -125,22 +130,22 @@ def _edited(
 
 
 def _opener(nonce: str) -> re.Pattern[str]:
-    """An opening tag: at the start of a line or directly after a tag, with a path and the nonce in any order and quotes."""
+    """An opening tag with a path and the nonce in any order and quotes: anywhere but behind a quote, where it is mentioned."""
     mark = re.escape(nonce)
     return re.compile(
-        rf"""(?:^|(?<=>))[ \t]*<(?P<tag>file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
+        rf"""(?:^[ \t]*|(?<![\\"'`])|(?<=```))<[ \t]?(?P<tag>file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
         rf"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
         re.MULTILINE,
     )
 
 
 def _closer(nonce: str) -> re.Pattern[str]:
-    return re.compile(rf"""</(?:file|edit)\b[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>""")
+    return re.compile(rf"""<[ \t]?/[ \t]?(?:file|edit)[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>""")
 
 
-def _other_nonce(text: str, start: int) -> str:
+def _other_nonce(text: str) -> str:
     """The nonce that all opening tags share, if there is exactly one."""
-    found = {match[1] for match in _ANY_NONCE.finditer(text, start)}
+    found = {match[1] for match in _ANY_NONCE.finditer(text)}
     return found.pop() if len(found) == 1 else ""
 
 
@@ -168,7 +173,7 @@ def _span(text: str, opened: re.Match[str], limit: int, closed: re.Match[str] | 
     if closed is not None:
         return ending(closed.start(), closed.end(), "complete", "")
     for loose in reversed(list(_LOOSE_CLOSER.finditer(text, opened.end(), limit))):
-        if not text[loose.end() : limit].strip(" \t\r\n`"):
+        if not text[loose.end() : limit].strip(" \t\r\n`~"):
             return ending(loose.start(), loose.end(), "repaired", "Its closing tag lacks the nonce.")
         break
     if limit < len(text):

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from dce.workspace.schema.assembly import assemble_blocks, canonical
 from dce.workspace.schema.edit_blocks import edited_file
 from dce.workspace.schema.edits import Edit
-from dce.workspace.schema.prose import read_prose, reasoning_end
+from dce.workspace.schema.prose import read_prose
 from dce.workspace.schema.reading import FileBlock, PromptFile, Reading, Shown, Unapplied, nothing_shown
+from dce.workspace.schema.reasoning import thoughts
+from dce.workspace.schema.spans import Span
 
 _HUNK = re.compile(r"@@(?: -(\d+)(?:,\d+)? \+\d+(?:,\d+)?)?(?: @@.*)?")
 _NO_FILE = "/dev/null"
@@ -69,11 +71,14 @@ class DiffSchema:
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The reading; None if the text has no unified diff with a hunk."""
-        start = reasoning_end(text)
-        lines = text[start:].split("\n")
+        lines = text.split("\n")
         diffs = list(_diffs([line.removesuffix("\r") for line in lines]))
         if not diffs:
             return None
+        thought = thoughts(text, _spans(lines, diffs))
+        if thought.end:
+            lines = text[thought.end :].split("\n")
+            diffs = list(_diffs([line.removesuffix("\r") for line in lines]))
         blocks, unapplied, repairs, remarks = [], [], [], []
         for path, parts in _by_path(diffs).items():
             if parts[-1].new == _NO_FILE:
@@ -90,9 +95,17 @@ class DiffSchema:
         outside = "\n".join(
             line for line in lines if not re.fullmatch(r"\s*(?:`{3,}\w*|diff --git .*|index .*)\s*", line)
         )
-        if start:
+        if thought.end:
             remarks.append("Reasoning before the answer is not shown.")
         return assemble_blocks(blocks, read_prose(outside), repairs=repairs, remarks=remarks, unapplied=unapplied)
+
+
+def _spans(lines: Sequence[str], diffs: Sequence[_FileDiff]) -> list[Span]:
+    """The diffs by offsets, so that a tag in one does not count as the answer's own."""
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    return [Span(d.new, offsets[d.start], offsets[d.start], offsets[d.stop] - 1, offsets[d.stop]) for d in diffs]
 
 
 def _by_path(diffs: Sequence[_FileDiff]) -> dict[str, list[_FileDiff]]:

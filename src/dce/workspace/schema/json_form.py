@@ -12,8 +12,9 @@ from typing import Any
 
 from dce.workspace.schema.assembly import assemble_blocks, canonical, unwrapped
 from dce.workspace.schema.lenient_json import Broken, parse_broken
-from dce.workspace.schema.prose import Prose, reasoning_end
+from dce.workspace.schema.prose import Prose
 from dce.workspace.schema.reading import BlockStatus, FileBlock, PromptFile, Reading, Shown, nothing_shown
+from dce.workspace.schema.reasoning import thoughts
 
 MAX_STARTS = 20
 """How many opening braces are tried: the answer's object is one of the first, but prose may contain a few."""
@@ -59,7 +60,7 @@ class JsonSchema:
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The reading; None if no object with files or a summary comes before the tags of another format."""
-        start = reasoning_end(text)
+        start = thoughts(text, is_strict=True).end
         marker = _MARKER.match(text, start)
         if marker is not None and not _START.search(text, start, marker.end()):
             start = marker.end()

@@ -7,14 +7,6 @@ import re
 
 import msgspec
 
-_ANSWER_BEGINS = re.compile(
-    r"\s*(?:<\|[a-z_]{1,20}\|>|>|\*\*)*\s*<(?:summary|plan|course_of_action|file|artifact)\b", re.IGNORECASE
-)
-_SUMMARY_LINE = re.compile(r"^[ \t]{0,3}<summary>", re.IGNORECASE | re.MULTILINE)
-_THINK_OPEN = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
-_THINK_CLOSE = re.compile(
-    r"</(?:think|thinking|reasoning)>|assistantfinal|<\|channel\|>final<\|message\|>", re.IGNORECASE
-)
 _THINK_TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
 
 _PARTS: dict[str, tuple[str, ...]] = {
@@ -42,24 +34,6 @@ class Prose(msgspec.Struct, frozen=True, kw_only=True):
     is_tagged: bool = False
     repairs: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-
-
-def reasoning_end(text: str) -> int:
-    """Where leaked reasoning at an answer's start ends; 0 if there is none.
-
-    Reasoning is told by its own tags, or by a marker that the answer's first tag follows at once. A marker after `<summary>` is
-    the answer's own text.
-    """
-    opened = _THINK_OPEN.match(text)
-    if opened is not None:
-        close = f"</{opened[1]}>"
-        found = text.lower().find(close.lower(), opened.end())
-        return found + len(close) if found >= 0 else 0
-    summary = _SUMMARY_LINE.search(text)
-    for marker in _THINK_CLOSE.finditer(text, 0, summary.start() if summary else len(text)):
-        if _ANSWER_BEGINS.match(text, marker.end()):
-            return marker.end()
-    return 0
 
 
 def parts_end(text: str, start: int) -> int:

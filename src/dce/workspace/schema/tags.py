@@ -5,8 +5,9 @@ contains the same tags, is in `spans`.
 """
 
 from dce.workspace.schema.assembly import assemble
-from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
+from dce.workspace.schema.prose import is_answer, parts_end
 from dce.workspace.schema.reading import PromptFile, Reading, Shown, nothing_shown
+from dce.workspace.schema.reasoning import thoughts
 from dce.workspace.schema.spans import Span, find_spans
 
 _INSTRUCTIONS = """\
@@ -51,12 +52,12 @@ class TagsSchema:
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The reading; None if the text has neither files nor any of the tags."""
-        start = reasoning_end(text)
-        files_start = parts_end(text, start)
+        thought = thoughts(text, find_spans(text)) if "<" in text else thoughts(text)
+        files_start = parts_end(text, thought.end)
         spans = tuple(_shifted(span, files_start) for span in find_spans(text[files_start:]))
-        if not spans and not is_answer(text[start:]):
+        if not spans and not is_answer(text[thought.end :]):
             return None
-        return assemble(text, spans, start=start)
+        return assemble(text, spans, thoughts=thought)
 
 
 def _shifted(span: Span, by: int) -> Span:
