@@ -1,6 +1,7 @@
 """Turns the files found in an answer into a reading, with the same rules for every schema.
 
-Content is kept byte for byte, except a code fence that wraps a whole file. Every repair, guess and doubt is stated in the
+Content is kept byte for byte, except a code fence around a whole file and the indentation of a block that is indented with its
+tags. Every repair, guess and doubt is stated in the
 notes and shows in `parse`, the file's status and the flags.
 """
 
@@ -12,14 +13,16 @@ import msgspec
 
 from dce.workspace.schema.doubts import missing_files, placeholder
 from dce.workspace.schema.prose import Prose, read_prose
-from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
+from dce.workspace.schema.reading import BlockStatus, FileBlock, Reading, Unapplied
 from dce.workspace.schema.reasoning import NO_THOUGHTS, Thoughts
 from dce.workspace.schema.spans import Span
+from dce.workspace.schema.tag_events import find_events
 
 MAX_NOTED = 5
 """How many names a note lists before it says how many more there are."""
 
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^`\r\n]*)\r?")
+_FENCE_END = re.compile(r"([^`]*?)(`{3,}|~{3,})[ \t]*\r?")
 _MARKDOWN = frozenset({".md", ".markdown", ".mdx", ".mdc", ".rst"})
 
 
@@ -66,7 +69,8 @@ def assemble_blocks(
     remarks = [*remarks, *prose.remarks, *(f"{edit.path}: Not applied: {edit.reason}" for edit in unapplied)]
     files, is_doubled = _latest([file for file in found if file.path not in {e.path for e in unapplied}], remarks)
     said = f"{prose.summary}\n{prose.plan}"
-    flags = _flags(files, said, remarks, [edit.path for edit in unapplied], is_doubled=is_doubled)
+    rest = prose.rest if prose.is_tagged else prose.summary
+    flags = _flags(files, (said, rest), remarks, [edit.path for edit in unapplied], is_doubled=is_doubled)
     if unapplied:
         flags = (*flags, "unapplied_edit")
     is_whole = not repairs and not unapplied and all(file.status == "complete" for file in files)
@@ -103,30 +107,75 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
     content, status = text[span.body_start : span.body_end], span.status
     if span.note:
         repairs.append(f"{path}: {span.note}")
-    bare = unwrapped(content, path)
-    if bare is not None:
-        repairs.append(f"{path}: The code fence around the file was removed.")
-        content, status = bare, "repaired" if status == "complete" else status
+    indent = text[span.start : span.body_start].partition("<")[0]
+    if indent and not indent.strip(" \t") and (outdented := _outdented(content, indent)) is not None:
+        repairs.append(f"{path}: The block is indented with its tags; that indentation was removed.")
+        content, status = outdented, "repaired" if status == "complete" else status
+    content, status = without_fence(content, path, status, repairs)
     return FileBlock(path=path, content=content, status=status)
 
 
-def unwrapped(content: str, path: str) -> str | None:
-    """A file without the code fence that wraps all of it; None if there is none.
+def _outdented(content: str, indent: str) -> str | None:
+    """The text without the indentation that all its lines share; None if they do not."""
+    lines = content.split("\n")
+    if not content.strip() or any(line.strip() and not line.startswith(indent) for line in lines):
+        return None
+    return "\n".join(line.removeprefix(indent) for line in lines)
 
-    A Markdown file may begin and end with fences of its own: there, only a fence marked `markdown` counts as a wrapper.
+
+def without_fence(content: str, path: str, status: BlockStatus, repairs: list[str]) -> tuple[str, BlockStatus]:
+    """A file and its status without the code fence around it, which `repairs` then mentions."""
+    bare = unwrapped(content, path)
+    if bare is None:
+        return content, status
+    inner, is_sure = bare
+    if not is_sure:
+        repairs.append(
+            f"{path}: It begins and ends with a code fence and has others between: only the outer one was removed."
+        )
+        return inner, status if status == "truncated" else "ambiguous"
+    repairs.append(f"{path}: The code fence around the file was removed.")
+    return inner, "repaired" if status == "complete" else status
+
+
+def unwrapped(content: str, path: str) -> tuple[str, bool] | None:
+    """A file without the code fence that wraps all of it, and whether that is surely one fence; None if there is none.
+
+    A Markdown file may begin and end with fences of its own: there, only a fence marked `markdown` counts as a wrapper. The closing
+    fence may be glued to the last line.
     """
     lines = content.split("\n")
     filled = [number for number, line in enumerate(lines) if line.strip()]
     if len(filled) < 2:
         return None
     first, last = filled[0], filled[-1]
-    opening, closing = _FENCE.fullmatch(lines[first]), _FENCE.fullmatch(lines[last])
-    if opening is None or closing is None or closing[2].strip() or closing[1][0] != opening[1][0]:
+    opening, closing = _FENCE.fullmatch(lines[first]), _FENCE_END.fullmatch(lines[last])
+    if opening is None or closing is None or closing[2][0] != opening[1][0]:
         return None
     is_markdown = PurePosixPath(path).suffix.lower() in _MARKDOWN
     if is_markdown and opening[2].strip().lower() not in {"markdown", "md"}:
         return None
-    return "".join(line + "\n" for line in lines[first + 1 : last])
+    inner = lines[first + 1 : last]
+    is_sure = _is_balanced(inner, opening[1])
+    if closing[1].strip():
+        inner.append(closing[1])
+    return "".join(line + "\n" for line in inner), is_sure
+
+
+def _is_balanced(lines: Sequence[str], fence: str) -> bool:
+    """Whether each fence between the lines that could end `fence` was opened there, by a fence with an info string."""
+    depth = 0
+    for line in lines:
+        found = _FENCE.fullmatch(line.strip())
+        if found is None or found[1][0] != fence[0] or len(found[1]) < len(fence):
+            continue
+        if found[2].strip():
+            depth += 1
+        elif depth:
+            depth -= 1
+        else:
+            return False
+    return depth == 0
 
 
 def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileBlock, ...], bool]:
@@ -155,9 +204,13 @@ def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileB
 
 
 def _flags(
-    files: Sequence[FileBlock], said: str, remarks: list[str], others: Sequence[str], *, is_doubled: bool
+    files: Sequence[FileBlock], texts: tuple[str, str], remarks: list[str], others: Sequence[str], *, is_doubled: bool
 ) -> tuple[str, ...]:
-    """The flags. `others` are paths that the answer mentions in edits and that are not among the files."""
+    """The flags. `texts` are what the answer says and what lies outside its files and parts.
+
+    `others` are paths that the answer mentions in edits and that are not among the files.
+    """
+    said, rest = texts
     flags = []
     if any(file.status == "truncated" for file in files):
         flags.append("truncated")
@@ -167,13 +220,23 @@ def _flags(
             remarks.append(f"{path}: A placeholder stands in for omitted text: {line[:80]}")
     if any(line for _, line in placeholders):
         flags.append("elision")
-    missing = missing_files(said, [*(file.path for file in files), *others])
+    known = [*(file.path for file in files), *others]
+    missing = missing_files(said, known)
     if missing:
-        flags.append("missing_files")
         remarks.append(f"The summary or plan says these were written, but they are absent: {_list(missing)}.")
+    unread = [path for path in _opened(rest) if path not in known]
+    if unread:
+        remarks.append(f"An opening tag stands outside the files that were read: {_list(unread)}.")
+    if missing or unread:
+        flags.append("missing_files")
     if is_doubled or any(file.status == "ambiguous" for file in files):
         flags.append("ambiguous_block")
     return tuple(flags)
+
+
+def _opened(text: str) -> list[str]:
+    """The paths of opening tags in text that was read as no file."""
+    return [canonical(event.name) for event in find_events(text) if event.is_named] if "<" in text else []
 
 
 def _list(names: Iterable[str]) -> str:

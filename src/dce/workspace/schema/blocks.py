@@ -5,6 +5,7 @@ opening and a closing tag with the same nonce is the file, byte for byte: no oth
 """
 
 import re
+from dataclasses import replace
 
 from dce.workspace.schema.assembly import assemble, canonical
 from dce.workspace.schema.edit_blocks import BIG_FILE_LINES, edited_file, parse_edits
@@ -23,7 +24,7 @@ from dce.workspace.schema.reading import (
 )
 from dce.workspace.schema.reasoning import thoughts
 from dce.workspace.schema.spans import Span, find_spans
-from dce.workspace.schema.tag_events import MAX_TAG_CHARS
+from dce.workspace.schema.tag_events import MAX_TAG_CHARS, find_events
 
 _INSTRUCTIONS = """\
 Answer in plain text in exactly this form, the parts in this order:
@@ -58,6 +59,7 @@ _ANY_NONCE = re.compile(
     rf"""^[ \t]*<(?:file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}\bpath\s*=)[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bnonce\s*=\s*["']?([\w-]{{1,40}})""",
     re.MULTILINE,
 )
+_EDIT = re.compile(r"<[ \t]?edit\b")
 _LOOSE_CLOSER = re.compile(
     r"(?:^[ \t]*)?<[ \t]?/[ \t]?file(?:[_ -]?(?:artifact|path))?(?:\s[^<>\n]*)?>", re.MULTILINE | re.IGNORECASE
 )
@@ -94,14 +96,11 @@ class BlocksSchema:
             repairs.append(f"The files carry the nonce {used[:20]} instead of {nonce}.")
         files_start = parts_end(text, start)
         strong = thought.without_drafts(_strong_spans(text, used, files_start))
-        edits = [span for span in strong if text.startswith("<edit", _tag_start(text, span))]
+        strong = _doubted_if_swallowing(text, strong)
+        edits = [span for span in strong if _EDIT.match(text, text.index("<", span.start))]
         files, failed = _edited(text, edits, used, shown, repairs)
         spans = _with_weak(text, strong, files_start)
         return assemble(text, spans, thoughts=thought, repairs=repairs, edited=files, unapplied=failed, not_files=edits)
-
-
-def _tag_start(text: str, span: Span) -> int:
-    return text.index("<", span.start)
 
 
 def _edited(
@@ -140,7 +139,9 @@ def _opener(nonce: str) -> re.Pattern[str]:
 
 
 def _closer(nonce: str) -> re.Pattern[str]:
-    return re.compile(rf"""<[ \t]?/[ \t]?(?:file|edit)[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>""")
+    return re.compile(
+        rf"""<[ \t]?/[ \t]?(?:file|edit)[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>"""
+    )
 
 
 def _other_nonce(text: str) -> str:
@@ -182,6 +183,30 @@ def _span(text: str, opened: re.Match[str], limit: int, closed: re.Match[str] | 
     if limit - line >= 2 and f'</{opened["tag"]} nonce="{nonce}">'.startswith(text[line:limit]):
         return ending(line, limit, "repaired", "Its closing tag is cut off.")
     return ending(limit, limit, "truncated", "The text ends before the file does.")
+
+
+def _doubted_if_swallowing(text: str, spans: list[Span]) -> list[Span]:
+    """The spans, with those marked in which a closing tag comes before an opening one for a file that is opened nowhere else.
+
+    Other tags are a file's own text: that is what the nonce is for. But these two look like a model that forgot it twice.
+    """
+    opened = {span.path for span in spans}
+    checked = []
+    for span in spans:
+        body = text[span.body_start : span.body_end]
+        tags = (
+            [e for e in find_events(body) if "fence" not in e.kind]
+            if "</" in body and span.status == "complete"
+            else []
+        )
+        lost = [tag.name for tag in tags if tag.is_named and tag.name not in opened]
+        if lost and tags[0].kind != "open":
+            note = (
+                f"It contains a closing tag and then an opening one for {lost[0]}, which the answer opens nowhere else."
+            )
+            span = replace(span, status="ambiguous", note=note)  # noqa: PLW2901 - the same span, doubted
+        checked.append(span)
+    return checked
 
 
 def _with_weak(text: str, strong: list[Span], start: int) -> list[Span]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dce.workspace.schema.assembly import assemble_blocks, canonical, unwrapped
+from dce.workspace.schema.assembly import assemble_blocks, canonical, without_fence
 from dce.workspace.schema.lenient_json import Broken, parse_broken
 from dce.workspace.schema.prose import Prose
 from dce.workspace.schema.reading import BlockStatus, FileBlock, PromptFile, Reading, Shown, nothing_shown
@@ -155,10 +155,7 @@ def _block(path: str, content: str, broken: Broken | None, repairs: list[str]) -
     if mended is not None:
         repairs.append(f"{path}: It was escaped twice: it has no newlines, so each \\n became one.")
         content, status = mended, "repaired" if status == "complete" else status
-    bare = unwrapped(content, path)
-    if bare is not None:
-        repairs.append(f"{path}: The code fence around the file was removed.")
-        content, status = bare, "repaired" if status == "complete" else status
+    content, status = without_fence(content, path, status, repairs)
     return FileBlock(path=path, content=content, status=status)
 
 

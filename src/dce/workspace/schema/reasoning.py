@@ -19,7 +19,9 @@ _ANSWER_BEGINS = re.compile(
     r"\s*(?:<\|[a-z_]{1,20}\|>|>|\*\*)*\s*<(?:summary|plan|course_of_action|file|edit|artifact)\b", re.IGNORECASE
 )
 _ANALYSIS = re.compile(r"\s*(?:<\|channel\|>)?analysis", re.IGNORECASE)
-_PART = re.compile(r"^[ \t]{0,3}<(summary|plan|course_of_action|activity|curator_activity)>", re.MULTILINE | re.IGNORECASE)
+_PART = re.compile(
+    r"^[ \t]{0,3}<(summary|plan|course_of_action|activity|curator_activity)>", re.MULTILINE | re.IGNORECASE
+)
 _SPECIAL = re.compile(r"(?:<\|[a-z_]{1,20}\|>\s*)+|>", re.IGNORECASE)
 _QUOTES = "\"'`"
 
@@ -99,14 +101,13 @@ class _Hidden:
         self._starts = [start for start, _, _ in self._places]
 
     def covers(self, tag: re.Match[str]) -> bool:
-        """Whether the tag lies in one; a file without a closing tag does not hide a tag that is alone on its line."""
+        """Whether the tag lies in one; a file without a closing tag does not hide a tag that begins its line."""
         at = bisect_right(self._starts, tag.start())
         around = [place for place in self._places[max(at - 2, 0) : at] if place[1] > tag.start()]
-        return any(is_closed or not self._is_alone(tag) for _, _, is_closed in around)
+        return any(is_closed or not self._is_first(tag) for _, _, is_closed in around)
 
-    def _is_alone(self, tag: re.Match[str]) -> bool:
-        line = self._text.rfind("\n", 0, tag.start()) + 1
-        return not self._text[line : tag.start()].strip() and not self._text[tag.end() :][:200].partition("\n")[0].strip()
+    def _is_first(self, tag: re.Match[str]) -> bool:
+        return not self._text[self._text.rfind("\n", 0, tag.start()) + 1 : tag.start()].strip()
 
 
 def _parts(text: str) -> list[tuple[int, int, bool]]:

@@ -178,7 +178,9 @@ def _closing(parse: _Parse, event: Event, text: str) -> Iterator[_Parse]:
         yield replace(parse, cost=parse.cost + 1.0)
         return
     doubt = "" if weak or parse.fence else "A line in it looks like its closing tag."
-    mention = (MENTIONED_CLOSER if event.is_boundary else max(MENTIONED_CLOSER - weak, 0.5)) * (IN_FENCE if parse.fence else 1.0)
+    mention = (MENTIONED_CLOSER if event.is_boundary else max(MENTIONED_CLOSER - weak, 0.5)) * (
+        IN_FENCE if parse.fence else 1.0
+    )
     yield _doubted(replace(parse, cost=parse.cost + mention), doubt)
     cost = weak + (FENCE_OPEN if parse.fence else 0.0)
     ended = _end(replace(parse, cost=parse.cost + cost), event.start, event.end, "complete", "")

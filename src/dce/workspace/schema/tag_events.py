@@ -65,7 +65,9 @@ class Event:
     @property
     def is_named(self) -> bool:
         """Whether this opens a file that could really be meant: no placeholder, no mention in the middle of a line."""
-        return self.kind == "open" and bool(self.name) and self.place != WITHIN_TEXT and not _PLACEHOLDER.search(self.name)
+        return (
+            self.kind == "open" and bool(self.name) and self.place != WITHIN_TEXT and not _PLACEHOLDER.search(self.name)
+        )
 
 
 def find_events(text: str) -> list[Event]:
