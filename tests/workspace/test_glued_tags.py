@@ -135,7 +135,7 @@ def test_an_opener_that_belongs_to_no_file_is_flagged() -> None:
     reading = read(HEAD + text)
     assert found(reading) == {"a.md": "# A"}
     assert reading.flags == ("missing_files",)
-    assert any("outside the files" in note and "b" in note for note in reading.notes)
+    assert any("Outside the files" in note and "b" in note for note in reading.notes)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from dce.workspace.schema.blocks import BlocksSchema
 from dce.workspace.schema.diff_form import DiffSchema
 from dce.workspace.schema.escaped import unescaped
 from dce.workspace.schema.fill import FillSchema
+from dce.workspace.schema.free_form import FreeReader
 from dce.workspace.schema.json_form import JsonSchema
 from dce.workspace.schema.reading import FileBlock as FileBlock
 from dce.workspace.schema.reading import PromptFile as PromptFile
+from dce.workspace.schema.reading import Reader, Shown, nothing_shown
 from dce.workspace.schema.reading import Reading as Reading
 from dce.workspace.schema.reading import Schema as Schema
-from dce.workspace.schema.reading import Shown, nothing_shown
 from dce.workspace.schema.strict import StrictSchema
 from dce.workspace.schema.tag_events import MAX_TAG_CHARS
 from dce.workspace.schema.tags import TagsSchema
@@ -25,7 +26,11 @@ _ALL: tuple[Schema, ...] = (BlocksSchema(), StrictSchema(), FillSchema(), TagsSc
 SCHEMAS: Mapping[str, Schema] = MappingProxyType({schema.name: schema for schema in _ALL})
 """Every interaction schema by its name."""
 
-_TOLERANT = ("blocks", "tags", "diff")
+_FREE = FreeReader()
+_READERS: Mapping[str, Reader] = MappingProxyType({**SCHEMAS, _FREE.name: _FREE})
+"""Every reader: those of the schemas, and the one for forms that no prompt asks for."""
+
+_TOLERANT = ("blocks", "tags", "diff", "free")
 """The readers tried when an answer does not follow its prompt's schema, strictest first."""
 
 
@@ -52,19 +57,21 @@ def read_answer(
 
 
 def _first(text: str, schema: str, nonce: str, shown: Shown) -> Reading | None:
-    """The result of the first reader that recognises the text."""
+    """The result of the first reader that finds files; of the first that recognises the text, if none does."""
     # JSON comes first: its strings may hold any tag, and no other format begins like it. A grammar's output needs no guess.
     names = (schema, "json", *_TOLERANT) if schema in {"fill", "strict"} else ("json", schema, *_TOLERANT)
+    without_files = None
     for name in dict.fromkeys(names):
-        reading = SCHEMAS[name].read(text, nonce, shown) if name in SCHEMAS else None
-        # An answer of another form may hold a `<summary>` too: without any file, the diff reader has a look first.
-        if reading is not None and name in {"blocks", "tags"} and not (reading.files or reading.unapplied):
-            other = SCHEMAS["diff"].read(text, nonce, shown)
-            reading, name = (other, "diff") if other is not None else (reading, name)  # noqa: PLW2901
-        if reading is not None:
-            note = f"The answer is in the form {name!r}, not {schema!r} as asked."
-            return reading if name == schema else _repaired(reading, note)
-    return None
+        reading = _READERS[name].read(text, nonce, shown) if name in _READERS else None
+        if reading is None:
+            continue
+        if name != schema:
+            reading = _repaired(reading, f"The answer is in the form {name!r}, not {schema!r} as asked.")
+        if reading.files or reading.unapplied:
+            return reading
+        # An answer of another form may have a `<summary>` too, so the readers after this one still get their turn.
+        without_files = without_files or reading
+    return without_files
 
 
 def _repaired(reading: Reading, note: str) -> Reading:

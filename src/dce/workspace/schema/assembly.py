@@ -12,11 +12,13 @@ from pathlib import PurePosixPath
 import msgspec
 
 from dce.workspace.schema.doubts import missing_files, placeholder
+from dce.workspace.schema.forms import find_files
 from dce.workspace.schema.prose import Prose, read_prose
 from dce.workspace.schema.reading import BlockStatus, FileBlock, Reading, Unapplied
 from dce.workspace.schema.reasoning import NO_THOUGHTS, Thoughts
 from dce.workspace.schema.spans import Span
 from dce.workspace.schema.tag_events import find_events
+from dce.workspace.schema.tool_tags import find_unknown_tags
 
 MAX_NOTED = 5
 """How many names a note lists before it says how many more there are."""
@@ -224,9 +226,9 @@ def _flags(
     missing = missing_files(said, known)
     if missing:
         remarks.append(f"The summary or plan says these were written, but they are absent: {_list(missing)}.")
-    unread = [path for path in _opened(rest) if path not in known]
+    unread = list(dict.fromkeys(path for path in _unread(rest) if path not in known))
     if unread:
-        remarks.append(f"An opening tag stands outside the files that were read: {_list(unread)}.")
+        remarks.append(f"Outside the files that were read, there seem to be more: {_list(unread)}.")
     if missing or unread:
         flags.append("missing_files")
     if is_doubled or any(file.status == "ambiguous" for file in files):
@@ -234,9 +236,12 @@ def _flags(
     return tuple(flags)
 
 
-def _opened(text: str) -> list[str]:
-    """The paths of opening tags in text that was read as no file."""
-    return [canonical(event.name) for event in find_events(text) if event.is_named] if "<" in text else []
+def _unread(text: str) -> list[str]:
+    """The paths of files that seem to stand in text which was read as none: behind opening tags, or in any free form."""
+    opened = [event.name for event in find_events(text) if event.is_named] if "<" in text else []
+    return [
+        canonical(path) for path in [*opened, *find_unknown_tags(text), *(file.path for _, file in find_files(text))]
+    ]
 
 
 def _list(names: Iterable[str]) -> str:

@@ -62,21 +62,25 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     unapplied: tuple[Unapplied, ...] = ()
 
 
-class Schema(Protocol):
-    """An interaction schema: the instructions to the model and the reader for its answer."""
+class Reader(Protocol):
+    """A reader for answers in one form, or in one of several."""
 
     @property
     def name(self) -> str:
-        """The name that settings and prompts use."""
+        """The name that settings, prompts and notes use."""
+
+    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
+        """The reading, or None if the text is not in this form. Edits apply to what was `shown`. Never raises."""
+
+
+class Schema(Reader, Protocol):
+    """An interaction schema: the instructions to the model and the reader for its answer."""
 
     def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:
         """The text of section M3."""
 
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:
         """A GBNF grammar that enforces the format where the backend supports it; None if the format needs none."""
-
-    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
-        """The reading, or None if the text is not in this schema's format. Edits apply to what was `shown`. Never raises."""
 
 
 def excerpt_block(file: PromptFile, nonce: str) -> str:
