@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dce.workspace.schema.assembly import assemble_blocks, canonical, without_fence
-from dce.workspace.schema.lenient_json import Broken, parse_broken
+from dce.workspace.schema.forms import find_files
+from dce.workspace.schema.json_shapes import files_in
+from dce.workspace.schema.lenient_json import Broken, parse_broken, whole_characters
 from dce.workspace.schema.prose import Prose
 from dce.workspace.schema.reading import BlockStatus, FileBlock, PromptFile, Reading, Shown, nothing_shown
 from dce.workspace.schema.reasoning import thoughts
@@ -22,7 +24,7 @@ MAX_STARTS = 20
 MIN_ESCAPED_NEWLINES = 3
 """A file without newlines counts as escaped twice if it has at least this many `\\n`; a one-line program may have one or two."""
 
-_START = re.compile(r"\{(?=\s*(?:\"|'|$))")
+_START = re.compile(r"\{(?=\s*(?:\"|'|$))|\[(?=\s*\{\s*\")")
 _OTHER_FORM = re.compile(r"^[ \t]*<(?:file|summary|plan|course_of_action|edit)\b", re.MULTILINE)
 _MARKER = re.compile(r"(?:.*?assistantfinal|.*?<\|channel\|>final<\|message\|>)(?=\s*(?:```\w*\s*)?\{)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -70,10 +72,17 @@ class JsonSchema:
             if number == MAX_STARTS:
                 break
             value, broken, stop = _decoded(text, brace.start())
-            if _is_answer(value):
+            if _is_answer(value) and not _is_in_file(text, brace.start(), value):
                 beside = f"{text[start : brace.start()]}\n{text[stop:]}".replace("```json", "").replace("```", "")
                 return _reading(value, broken, beside.strip(), is_reasoned=start > 0)
         return None
+
+
+def _is_in_file(text: str, at: int, value: Any) -> bool:
+    """Whether a value that is not in the schema's own shape lies in a file of another form: then it is that file's text."""
+    if isinstance(value, dict) and (isinstance(value.get("files"), list) or "course_of_action" in value):
+        return False
+    return any(file.start <= at < file.end for _, file in find_files(text))
 
 
 def _decoded(text: str, start: int) -> tuple[Any, Broken | None, int]:
@@ -82,40 +91,39 @@ def _decoded(text: str, start: int) -> tuple[Any, Broken | None, int]:
     except (ValueError, RecursionError):  # RecursionError: thousands of brackets, which are no answer
         broken = parse_broken(text, start)
         return broken.value, broken, broken.end
-    return value, None, stop
+    return _whole(value) if "\\ud" in text.lower() else value, None, stop
+
+
+def _whole(value: Any) -> Any:
+    """The value with half surrogate pairs replaced in every string."""
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return {_whole(key): _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _is_answer(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    has_files = any(_file(item) is not None for item in _list(value.get("files")))
-    says = isinstance(value.get("summary"), str) and ("course_of_action" in value or "files" in value)
-    return has_files or says
+    if files_in(value)[0]:
+        return True
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("summary"), str)
+        and bool({"course_of_action", "files"} & set(value))
+    )
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _file(item: Any) -> tuple[str, str] | None:
-    """Path and content, if the item has both (the end of a broken answer may lack the second)."""
-    if not isinstance(item, Mapping):
-        return None
-    path, content = item.get("path"), item.get("content")
-    return (path, content) if isinstance(path, str) and path.strip() and isinstance(content, str) else None
-
-
-def _reading(value: Mapping[str, Any], broken: Broken | None, beside: str, *, is_reasoned: bool) -> Reading:
+def _reading(value: Any, broken: Broken | None, beside: str, *, is_reasoned: bool) -> Reading:
     repairs = list(broken.repairs) if broken else []
-    blocks, lost = [], []
-    for item in _list(value.get("files")):
-        found = _file(item)
-        if found is None:
-            lost.append(item)
-        else:
-            blocks.append(_block(*found, broken, repairs))
+    items, lost = files_in(value)
+    blocks = [_block(path, content, broken, repairs) for path, content in items]
     if lost:
         repairs.append(f"{len(lost)} entries of `files` have no path or no content and are left out.")
+    value = value if isinstance(value, Mapping) else {}
     remarks = ["Reasoning before the answer is not shown."] if is_reasoned else []
     if beside:
         remarks.append("There is text outside the JSON object: see the raw answer.")

@@ -16,14 +16,8 @@ _STRING_PART = re.compile(r'[^"\\]+')
 _AFTER_STRING = re.compile(r'\s*(?:[}\]:]|,\s*(?:["{\[\]}]|$)|$)')
 _LITERAL = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[A-Za-z_]\w*")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "\\": "\\", "/": "/"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDS = {"true": True, "false": False, "null": None}
-
-
-class _Text(str):
-    """A string with what is known of its ending."""
-
-    is_cut = False
-    is_guessed = False
 
 
 @dataclass
@@ -33,16 +27,16 @@ class Broken:
     value: Any
     end: int
     repairs: list[str] = field(default_factory=list)
+    cut: frozenset[str] = frozenset()
+    guessed: frozenset[str] = frozenset()
 
-    @staticmethod
-    def is_cut(text: str) -> bool:
+    def is_cut(self, text: str) -> bool:
         """Whether this string of `value` was cut off by the text's end."""
-        return isinstance(text, _Text) and text.is_cut
+        return text in self.cut
 
-    @staticmethod
-    def is_guessed(text: str) -> bool:
+    def is_guessed(self, text: str) -> bool:
         """Whether this string holds quotes that were not escaped."""
-        return isinstance(text, _Text) and text.is_guessed
+        return text in self.guessed
 
 
 def parse_broken(text: str, start: int) -> Broken:
@@ -52,7 +46,15 @@ def parse_broken(text: str, start: int) -> Broken:
     repairs = ["The JSON was invalid and was repaired."]
     if parser.is_cut:
         repairs = ["The JSON is cut off; the part before the cut was read."]
-    return Broken(value=value, end=parser.at, repairs=repairs)
+    cut, guessed = frozenset(parser.cut), frozenset(parser.guessed)
+    return Broken(value=value, end=parser.at, repairs=repairs, cut=cut, guessed=guessed)
+
+
+def whole_characters(text: str) -> str:
+    """The text with half a surrogate pair replaced: JSON can write one, but no file and no answer can hold it."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Parser:
@@ -60,6 +62,8 @@ class _Parser:
         self._text = text
         self.at = at
         self.is_cut = False
+        self.cut: list[str] = []
+        self.guessed: list[str] = []
 
     def value(self, depth: int) -> Any:
         """The next value; None where there is none."""
@@ -114,7 +118,7 @@ class _Parser:
         else:
             self.is_cut = True
 
-    def _string(self) -> _Text:
+    def _string(self) -> str:
         self.at += 1
         parts: list[str] = []
         is_guessed = False
@@ -150,12 +154,12 @@ class _Parser:
         self.at += 1
         return "\\" if following else ""
 
-    def _made(self, parts: list[str], *, is_cut: bool, is_guessed: bool) -> _Text:
-        joined = "".join(parts)
-        if any("\ud800" <= char <= "\udfff" for char in joined):
-            joined = joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        text = _Text(joined)
-        text.is_cut, text.is_guessed = is_cut, is_guessed
+    def _made(self, parts: list[str], *, is_cut: bool, is_guessed: bool) -> str:
+        text = whole_characters("".join(parts))
+        if is_cut:
+            self.cut.append(text)
+        if is_guessed:
+            self.guessed.append(text)
         return text
 
     def _skip(self) -> None:
