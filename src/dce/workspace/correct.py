@@ -28,7 +28,9 @@ async def correct(workspace: Workspace, generation_id: int, slot: int, text: str
     if earlier.status in ACTIVE:
         raise DceError("conflict", f"response {slot} of generation {generation_id} is still {earlier.status}")
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
-        raise DceError("invalid_input", f"an answer needs at least one word, and at most {MAX_PASTED_CHARS:,} characters")
+        raise DceError(
+            "invalid_input", f"an answer needs at least one word, and at most {MAX_PASTED_CHARS:,} characters"
+        )
     if text == earlier.text:
         raise DceError("invalid_input", "nothing was changed: this is the text as it is")
     whole = msgspec.structs.replace(earlier, status=Status.COMPLETE, error=None)

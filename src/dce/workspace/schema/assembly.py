@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from dce.workspace.schema.doubts import missing_files, placeholder
+from dce.workspace.schema.announced import missing_files
+from dce.workspace.schema.doubts import placeholder
 from dce.workspace.schema.forms import find_files
 from dce.workspace.schema.prose import Prose, read_prose
 from dce.workspace.schema.reading import BlockStatus, FileBlock, Reading, Unapplied
