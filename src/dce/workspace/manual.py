@@ -8,6 +8,8 @@ from dce.wire.errors import DceError
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status, Tokens
+from dce.workspace.schema.assembly import canonical
+from dce.workspace.schema.reading import file_block
 from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
@@ -23,20 +25,22 @@ MIN_PART_CHARS = 400
 
 async def paste(
     workspace: Workspace,
-    slot: int,
+    slot: int | None,
     text: str,
     generation_id: int | None = None,
     *,
     cycle_id: int | None = None,
     prompt_sha256: str = "",
+    as_path: str = "",
 ) -> Response:
     """Stores an answer in a slot and returns the response; starts a generation if there is none. Hold the writer lock.
 
     `generation_id` None: the current cycle's latest generation if it is of the prompt in prompt.md (as `dce prompt` wrote it, whatever was edited since), else a new one;
-    `cycle_id` and `prompt_sha256` name another cycle, and a stored prompt that was carried. Raises DceError
-    invalid_input (empty, too long, the prompt itself, no such slot), conflict (the slot is being written), not_found.
+    `cycle_id` and `prompt_sha256` name another cycle, and a stored prompt that was carried. `slot` None: the next empty one.
+    `as_path`: the text is not an answer but the content of this file. Raises DceError invalid_input (empty, too long, the prompt
+    itself, no such slot, none empty, no path), conflict (the slot is being written), not_found.
     """
-    if not 1 <= slot <= MAX_RESPONSES:
+    if slot is not None and not 1 <= slot <= MAX_RESPONSES:
         raise DceError("invalid_input", f"there is no slot {slot}; they are 1 to {MAX_RESPONSES}")
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
@@ -51,6 +55,10 @@ async def paste(
     else:
         generation = workspace.store.get_generation(generation_id)
         _refuse_prompt(text, workspace.store.get_prompt(generation.prompt_sha256).text)
+    if as_path:
+        text = _as_file(workspace, generation, text, as_path)
+    if slot is None:
+        slot = _next_empty(workspace, generation)
     [count] = await workspace.counter.count([text])
     now = workspace.clock()
     return workspace.store.insert_pasted(
@@ -65,6 +73,39 @@ async def paste(
             ended_at=now,
         )
     )
+
+
+def _next_empty(workspace: Workspace, generation: Generation) -> int:
+    filled = {response.slot for response in workspace.store.responses(generation.id)}
+    slot = next((slot for slot in range(1, MAX_RESPONSES + 1) if slot not in filled), None)
+    if slot is None:
+        raise DceError(
+            "invalid_input",
+            f"all {MAX_RESPONSES} slots of generation {generation.id} are filled",
+            hint="Name the slot that gets a new version: dce paste SLOT FILE.",
+        )
+    return slot
+
+
+def _as_file(workspace: Workspace, generation: Generation, text: str, path: str) -> str:
+    """An answer that consists of one file with this text, in a form that every reader knows."""
+    path = canonical(path)
+    if not path or any(char in path for char in '"<>\n\r'):
+        raise DceError("invalid_input", f"{path!r} is not a path that a file can have in an answer")
+    content = text if text.endswith("\n") else text + "\n"
+    answer = f"<summary>\nPasted as {path}.\n</summary>\n\n"
+    block = (
+        file_block(path, content, generation.nonce) if generation.nonce else f'<file path="{path}">\n{content}</file>'
+    )
+    answer += f"{block}\n"
+    files = workspace.read(generation.id, answer, is_cut=False).files
+    if [file.path for file in files] != [path] or files[0].content.strip() not in text:
+        raise DceError(
+            "invalid_input",
+            f"this text cannot be read back as one file {path}: it contains the tags that mark files",
+            hint="Save it as the file yourself, or paste it without --as if it is an answer.",
+        )
+    return answer
 
 
 async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation:
