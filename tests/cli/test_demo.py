@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -203,7 +203,7 @@ def test_a_serving_demo_can_be_used_from_another_terminal_and_ends_clean(
 
     link = re.search(r"^Panel: (\S+)$", text, re.MULTILINE)
     assert link is not None
-    with httpx.Client(follow_redirects=True) as browser:
+    with httpx2.Client(follow_redirects=True) as browser:
         assert browser.get(link[1]).status_code == 200
 
     assert shell("accept", str(rows[0]["slot"]), folder=folder).returncode == 0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dce.cli.demo_server import CARD, DemoServer, can_serve
@@ -17,10 +17,10 @@ def test_it_serves_when_asked_and_ends_with_its_panel(tmp_path: Path) -> None:
         settings = demo.settings()
         assert demo.settings() is settings
         assert settings.card == CARD
-        answer = httpx.get(f"{settings.url}/v1/models", headers={"authorization": f"Bearer {settings.key}"})
+        answer = httpx2.get(f"{settings.url}/v1/models", headers={"authorization": f"Bearer {settings.key}"})
         assert answer.json()["data"]
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{settings.url}/healthz")
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{settings.url}/healthz")
     keys = KeyStore(tmp_path / "gateway")
     try:
         assert all(key.revoked_at for key in keys.list())

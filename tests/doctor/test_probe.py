@@ -1,14 +1,16 @@
 """The doctor's questions: what goes wrong below HTTP, told apart."""
 
 import asyncio
+import socket
 import ssl
 
-import httpx
+import h11
+import httpx2
 import pytest
 
 from dce.doctor.findings import Failure
 from dce.doctor.http import MAX_BODY_BYTES, failure_of
-from dce.doctor.probe import Probe
+from dce.doctor.probe import AddressInfo, Probe, first_connection
 from dce.doctor.target import read_target
 from tests.doctor.scripted import KEY, serve
 
@@ -22,21 +24,24 @@ def caused(outer: Exception, inner: BaseException) -> Exception:
     ("error", "kind"),
     [
         (ConnectionRefusedError(111, "Connection refused"), "refused"),
-        (caused(httpx.ConnectError("x"), ConnectionRefusedError()), "refused"),
-        (OSError("Multiple exceptions: [Errno 111] Connect call failed"), "refused"),
+        (caused(httpx2.ConnectError("x"), ConnectionRefusedError()), "refused"),
+        (caused(OSError("x"), ExceptionGroup("x", [OSError(101, "x"), ConnectionRefusedError()])), "refused"),
         (TimeoutError(), "timeout"),
-        (httpx.ReadTimeout("x"), "timeout"),
-        (caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError(1, "x")), "certificate"),
+        (httpx2.ReadTimeout("x"), "timeout"),
+        (caused(httpx2.ConnectError("x"), ssl.SSLCertVerificationError(1, "x")), "certificate"),
         (ssl.SSLError(1, "WRONG_VERSION_NUMBER"), "tls"),
         (ConnectionResetError(), "closed"),
-        (httpx.RemoteProtocolError("Server disconnected without sending a response."), "closed"),
-        (httpx.RemoteProtocolError("illegal status line"), "protocol"),
+        (httpx2.RemoteProtocolError("x"), "closed"),
+        (caused(httpx2.RemoteProtocolError("x"), h11.RemoteProtocolError("x")), "protocol"),
+        (httpx2.LocalProtocolError("Illegal header value b'Bearer sk-secret\\n'"), "protocol"),
+        (caused(ConnectionResetError(), ssl.SSLWantReadError()), "closed"),
         (OSError(113, "No route to host"), "unreachable"),
     ],
 )
 def test_kinds_of_failure(error: Exception, kind: str) -> None:
     """Refused, silent, untrusted, not TLS, closed, not HTTP and unreachable are different things to mend."""
     assert failure_of(error).kind == kind
+    assert "sk-secret" not in failure_of(error).text
 
 
 def test_a_huge_answer_is_cut() -> None:
@@ -64,3 +69,31 @@ def test_the_key_goes_only_where_it_is_needed() -> None:
         return [reply.status for reply in replies if not isinstance(reply, Failure)]
 
     assert asyncio.run(run()) == [200, 200, 200]
+
+
+def closed_port() -> int:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_a_name_with_several_addresses_is_refused_only_if_all_refuse() -> None:
+    """The first address that takes a connection is used; if none does, each one's reason is kept as a type."""
+
+    def at(port: int) -> AddressInfo:
+        return socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)
+
+    async def run() -> Failure | None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            sock = await first_connection([at(closed_port()), at(server.getsockname()[1])])
+            assert sock.getpeername() == server.getsockname()
+            sock.close()
+        try:
+            await first_connection([at(closed_port()), at(closed_port())])
+        except OSError as error:
+            return failure_of(error)
+        return None
+
+    failure = asyncio.run(run())
+    assert failure is not None
+    assert failure.kind == "refused"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dce.engine.embedded import CONTEXT_TOKENS, MODEL, PARALLEL
@@ -38,15 +38,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
         yield process
 
 
-def chat(engine: EngineProcess, **fields: object) -> httpx.Response:
+def chat(engine: EngineProcess, **fields: object) -> httpx2.Response:
     """The answer to a short chat."""
     body = {"messages": [{"role": "user", "content": "Say hi."}], "max_tokens": 4, **fields}
-    return httpx.post(f"{engine.url}/v1/chat/completions", json=body, timeout=300)
+    return httpx2.post(f"{engine.url}/v1/chat/completions", json=body, timeout=300)
 
 
 def test_the_started_engine_serves_its_model_with_the_context_of_one_sequence(engine: EngineProcess) -> None:
     """`start` returns when the model is served, under its short name, and says how long a prompt may be."""
-    (card,) = httpx.get(f"{engine.url}/v1/models").json()["data"]
+    (card,) = httpx2.get(f"{engine.url}/v1/models").json()["data"]
     assert engine.is_alive
     assert engine.exit_code is None
     assert card["id"] == engine.model == MODEL
@@ -81,8 +81,8 @@ def test_the_death_of_an_engine_is_noticed_and_harms_nobody_else(tmp_path: Path)
     assert not process.is_alive
     assert process.exit_code == -signal.SIGKILL
     process.stop()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{process.url}/health")
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{process.url}/health")
 
 
 def test_an_engine_ends_with_the_process_that_started_it(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 from dce.gateway.access.keys import KeyStore
@@ -58,7 +58,7 @@ class Said:
 class Answer:
     """A stream, read frame by frame."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx2.Response) -> None:
         self.response = response
         self.stream_id = response.headers.get("x-dce-stream-id", "")
         self.raw = b""
@@ -75,7 +75,7 @@ class Answer:
         """Reads the next piece; False at the end."""
         try:
             piece = next(self._pieces, None)
-        except httpx.TransportError:
+        except httpx2.TransportError:
             self.is_broken = True
             return False
         if piece is None:
@@ -171,7 +171,7 @@ class Chain:
         whole = {"messages": [{"role": "user", "content": "Say something."}], "n": 1, **fields}
         return {name: value for name, value in whole.items() if value is not None}
 
-    def post(self, path: str = PROXY, **fields: Any) -> httpx.Response:
+    def post(self, path: str = PROXY, **fields: Any) -> httpx2.Response:
         """A request whose answer is read whole."""
         return self.client.post(path, json=self.body(**fields))
 
@@ -199,13 +199,13 @@ def check_sound(answer: Answer, n: int, tokens: int = TOKENS) -> None:
     assert answer.usage["total_tokens"] == answer.usage["prompt_tokens"] + n * tokens
 
 
-def client_of(url: str, key: str, **options: Any) -> httpx.Client:
+def client_of(url: str, key: str, **options: Any) -> httpx2.Client:
     """An HTTP client that sends the key and listens to no proxy settings of the machine."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    return httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60, **options)
+    return httpx2.Client(base_url=url, headers=headers, trust_env=False, timeout=60, **options)
 
 
-def error_of(response: httpx.Response) -> dict[str, Any]:
+def error_of(response: httpx2.Response) -> dict[str, Any]:
     """The error of an answer, its shape checked: fields, size, type, the request id of the header."""
     assert response.headers["content-type"] == "application/json"
     assert len(response.content) <= 4096

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from dce.gateway.access.keys import KeyStore
 from tests.fakes.chain import free_port
@@ -56,8 +56,8 @@ class GatewayProcess:
     def is_ready(self) -> bool:
         """Whether it says that it can serve a generation."""
         try:
-            return httpx.get(f"{self.url}/readyz", trust_env=False).status_code == 200
-        except httpx.TransportError:
+            return httpx2.get(f"{self.url}/readyz", trust_env=False).status_code == 200
+        except httpx2.TransportError:
             return False
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dce import __version__
@@ -19,14 +19,14 @@ from tests.gateway.test_failover import two_backends
 
 
 @pytest.fixture
-def admin(make_chain: Callable[..., Chain]) -> Iterator[tuple[Chain, httpx.Client]]:
+def admin(make_chain: Callable[..., Chain]) -> Iterator[tuple[Chain, httpx2.Client]]:
     """A chain whose gateway has its admin listener, and a client of that."""
     chain = make_chain(no_admin=False, shutdown_timeout_s=60.0)
     with client_of(chain.server.admin_url, "") as client:
         yield chain, client
 
 
-def test_it_shows_what_happened(admin: tuple[Chain, httpx.Client]) -> None:
+def test_it_shows_what_happened(admin: tuple[Chain, httpx2.Client]) -> None:
     """Metrics in Prometheus' format and a status with version, backends and ledger, after a request was answered."""
     chain, client = admin
     chain.ask(n=3)
@@ -40,7 +40,7 @@ def test_it_shows_what_happened(admin: tuple[Chain, httpx.Client]) -> None:
     assert (backend["url"], backend["is_up"], backend["models"]) == (chain.fake.url, True, [MODEL])
 
 
-def test_it_shows_what_was_refused_before_it_had_a_route(admin: tuple[Chain, httpx.Client]) -> None:
+def test_it_shows_what_was_refused_before_it_had_a_route(admin: tuple[Chain, httpx2.Client]) -> None:
     """A request that the guard refuses is in the metrics, though no route has seen it."""
     chain, client = admin
     with raw_request(chain.server.url, b"GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n") as connection:
@@ -62,7 +62,7 @@ def test_it_shows_what_was_sent_again(tmp_path: Path) -> None:
     assert f'dce_gateway_retries_total{{backend="{chain.fake.url}",to="other"}} 1.0' in text
 
 
-def test_the_public_listener_has_none_of_it(admin: tuple[Chain, httpx.Client]) -> None:
+def test_the_public_listener_has_none_of_it(admin: tuple[Chain, httpx2.Client]) -> None:
     """With any key, metrics and status are unknown routes where everybody is."""
     chain, _ = admin
     for path in ("/metrics", "/status", "/drain"):
@@ -74,7 +74,7 @@ def test_the_public_listener_has_none_of_it(admin: tuple[Chain, httpx.Client]) -
     [{"host": "evil.example"}, {"host": "evil.example:3002"}, {"origin": "http://evil.example"}, {"origin": "null"}],
     ids=str,
 )
-def test_a_page_in_a_browser_gets_nothing(admin: tuple[Chain, httpx.Client], headers: dict[str, str]) -> None:
+def test_a_page_in_a_browser_gets_nothing(admin: tuple[Chain, httpx2.Client], headers: dict[str, str]) -> None:
     """A name that was pointed here (DNS rebinding) and a form of another site are refused, and nothing drains."""
     chain, client = admin
     for method, path in (("GET", "/metrics"), ("GET", "/status"), ("POST", "/drain")):
@@ -104,7 +104,7 @@ def test_hosts(host: bytes, is_let_in: bool) -> None:
         gate.principal([(b"host", host)])
 
 
-def test_draining_lets_running_responses_finish(admin: tuple[Chain, httpx.Client]) -> None:
+def test_draining_lets_running_responses_finish(admin: tuple[Chain, httpx2.Client]) -> None:
     """From POST /drain on new work is 503 with Retry-After and readyz fails; what runs finishes, then the server ends."""
     chain, client = admin
     chain.behave(delay_s=SLOW, tokens=400)
@@ -124,7 +124,7 @@ def test_draining_lets_running_responses_finish(admin: tuple[Chain, httpx.Client
     eventually(lambda: not chain.server.is_running)
 
 
-def test_draining_has_a_deadline(admin: tuple[Chain, httpx.Client]) -> None:
+def test_draining_has_a_deadline(admin: tuple[Chain, httpx2.Client]) -> None:
     """A response that does not end in time is ended by the gateway, which says so; then the server ends."""
     chain, client = admin
     chain.behave(delay_s=SLOW, tokens=1_000_000)
@@ -137,7 +137,7 @@ def test_draining_has_a_deadline(admin: tuple[Chain, httpx.Client]) -> None:
     eventually(lambda: not chain.server.is_running)
 
 
-def test_an_idle_gateway_ends_at_once(admin: tuple[Chain, httpx.Client]) -> None:
+def test_an_idle_gateway_ends_at_once(admin: tuple[Chain, httpx2.Client]) -> None:
     """With nothing to wait for, draining is over when it begins."""
     chain, client = admin
     assert client.post("/drain", params={"patience_s": "60"}).json()["is_draining"] is True
@@ -145,7 +145,7 @@ def test_an_idle_gateway_ends_at_once(admin: tuple[Chain, httpx.Client]) -> None
 
 
 @pytest.mark.parametrize("patience", ["-1", "1e3", "x", "99999999"])
-def test_a_wrong_patience(admin: tuple[Chain, httpx.Client], patience: str) -> None:
+def test_a_wrong_patience(admin: tuple[Chain, httpx2.Client], patience: str) -> None:
     """What is no time changes nothing."""
     chain, client = admin
     assert error_of(client.post("/drain", params={"patience_s": patience}))["code"] == "invalid_request"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import anthropic
-import httpx
+import httpx2
 import pytest
 from anthropic.types import MessageParam
 
@@ -74,7 +74,7 @@ def test_the_key_has_one_place(chain: Chain, client: anthropic.Anthropic) -> Non
     """The newest SDK sends either kind of key as a bearer; one in x-api-key is not read, and the answer says where it belongs."""
     with sdk(chain, None, api_key=chain.key) as made:
         assert made.messages.create(model=MODEL, max_tokens=5, messages=MESSAGES).stop_reason == "end_turn"
-    with httpx.Client(base_url=chain.server.url, trust_env=False, headers={"x-api-key": chain.key}) as older:
+    with httpx2.Client(base_url=chain.server.url, trust_env=False, headers={"x-api-key": chain.key}) as older:
         refused = older.post("/v1/messages", json={})
     assert refused.status_code == 401
     assert refused.json()["error"]["type"] == "authentication_error"
@@ -114,6 +114,6 @@ def test_a_route_that_the_backend_lacks_is_said_to_be_its(make_chain: Callable[.
 
 def test_a_refusal_before_a_key_is_known_has_the_shape_too(chain: Chain) -> None:
     """Without a key the answer on this route is Anthropic's form, on the others OpenAI's."""
-    with httpx.Client(base_url=chain.server.url, trust_env=False) as nobody:
+    with httpx2.Client(base_url=chain.server.url, trust_env=False) as nobody:
         assert nobody.post("/v1/messages", json={}).json()["type"] == "error"
         assert "type" not in nobody.post("/v1/responses", json={}).json()

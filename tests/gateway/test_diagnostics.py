@@ -1,6 +1,6 @@
 """What the gateway tells its caller about the way between them."""
 
-import httpx
+import httpx2
 import msgspec
 
 from dce.gateway.diagnostics import FRAMES
@@ -40,5 +40,5 @@ def test_others_streams_are_not_listed(chain: Chain) -> None:
         answer.until(lambda seen: seen.texts())
         assert other.get(STREAMS).json() == {"streams": []}
         for path in (STREAMS, "/api/dce/streamcheck"):
-            assert error_of(httpx.get(chain.server.url + path))["code"] == "missing_key"
+            assert error_of(httpx2.get(chain.server.url + path))["code"] == "missing_key"
     eventually(chain.is_idle)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from dce.gateway.access.keys import KeyStore
@@ -28,7 +28,7 @@ def path_of(row: Route) -> str:
     return re.sub(r"\{\w+\}", "1", row.pattern)
 
 
-def asked(chain: Chain, row: Route, headers: dict[str, str] | list[tuple[str, str]]) -> httpx.Response:
+def asked(chain: Chain, row: Route, headers: dict[str, str] | list[tuple[str, str]]) -> httpx2.Response:
     """One request to a route."""
     with client_of(chain.server.url, "") as client:
         return client.request(
@@ -225,7 +225,7 @@ def test_logs_and_files_hold_no_key_prompt_or_answer(chain: Chain, caplog: pytes
     with client_of(chain.server.url, "dce_canary-wrong-key") as client:
         client.get("/v1/models")
     # The test's own client logs too, and pytest alone switches on uvicorn's access log, which the gateway keeps off.
-    mine = {"httpx", "httpcore.http11", "httpcore.connection", "uvicorn.access"}
+    mine = {"httpx2", "httpcore2.http11", "httpcore2.connection", "uvicorn.access"}
     text = "\n".join(JsonLines().format(record) for record in caplog.records if record.name not in mine)
     for secret in (chain.key, canary, "canary-wrong-key", "Grüße", "Gr\\u00fc", said(2)):
         assert secret not in text

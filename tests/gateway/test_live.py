@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import cast
 
-import httpx
+import httpx2
 import pytest
 
 from dce.gateway.front.wire import ClientWire
@@ -45,7 +45,7 @@ def opened(chain: Chain, headers: dict[str, str], n: int = 10) -> Iterator[Answe
 
 
 @contextlib.contextmanager
-def resumed(chain: Chain, stream_id: str, after: int, *, by_query: bool = False) -> Iterator[httpx.Response]:
+def resumed(chain: Chain, stream_id: str, after: int, *, by_query: bool = False) -> Iterator[httpx2.Response]:
     """The rest of a stream."""
     path = f"/api/dce/streams/{stream_id}"
     headers = {} if by_query else {"last-event-id": f"{stream_id}:{after}"}

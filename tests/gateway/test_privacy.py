@@ -2,7 +2,7 @@
 
 import logging
 
-import httpx
+import httpx2
 import pytest
 
 from dce.gateway.accounting.ledger import COLUMNS
@@ -25,7 +25,7 @@ def test_the_log_holds_what_is_listed(chain: Chain, caplog: pytest.LogCaptureFix
     chain.post(stream=False)
     chain.post("/v1/chat/completions", model="fake-7b")
     chain.post(model="no-such-model")
-    httpx.get(chain.server.url + "/nowhere")
+    httpx2.get(chain.server.url + "/nowhere")
 
     def lines() -> list[dict[str, object]]:
         return [record.__dict__["fields"] for record in caplog.records if "fields" in record.__dict__]
@@ -37,9 +37,9 @@ def test_the_log_holds_what_is_listed(chain: Chain, caplog: pytest.LogCaptureFix
 
 def test_who_has_no_key_may_read_it(chain: Chain) -> None:
     """It is public, as JSON for programs and as text for people, and names neither model nor backend nor key."""
-    answer = httpx.get(chain.server.url + PATH)
+    answer = httpx2.get(chain.server.url + PATH)
     assert set(answer.json()) == {"sent", "kept", "logged", "never", "operator", "contact"}
-    text = httpx.get(chain.server.url + PATH, headers={"accept": "text/plain"})
+    text = httpx2.get(chain.server.url + PATH, headers={"accept": "text/plain"})
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     for shown in (answer.text, text.text):
         assert not [word for word in ("fake-7b", chain.fake.url, chain.key, "tester") if word in shown]

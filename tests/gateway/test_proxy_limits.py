@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -36,18 +36,18 @@ def store(chain: Chain) -> Iterator[KeyStore]:
         keys.close()
 
 
-def limited(chain: Chain, name: str = "limited", **limits: Any) -> httpx.Client:
+def limited(chain: Chain, name: str = "limited", **limits: Any) -> httpx2.Client:
     """A client with a key of its own that has these limits."""
     with store(chain) as keys:
         return client_of(chain.server.url, keys.create(name, limits=Limits(**limits))[1])
 
 
-def ask(client: httpx.Client, **fields: Any) -> httpx.Response:
+def ask(client: httpx2.Client, **fields: Any) -> httpx2.Response:
     """A request for one JSON answer."""
     return client.post(PROXY, json={"messages": [{"role": "user", "content": "x"}], "stream": False, **fields})
 
 
-def until_refused(send: Callable[[], httpx.Response]) -> httpx.Response:
+def until_refused(send: Callable[[], httpx2.Response]) -> httpx2.Response:
     """The first answer that is a refusal."""
     return next(answer for _ in range(MANY) if (answer := send()).status_code != 200)
 

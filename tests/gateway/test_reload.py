@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -125,13 +125,13 @@ class Process:
         self.config.write_text(top + text)
 
     @contextmanager
-    def running(self) -> Iterator[httpx.Client]:
+    def running(self) -> Iterator[httpx2.Client]:
         """A client of the process, once it serves."""
         headers = {"authorization": f"Bearer {self.key}"}
         with self.log.open("wb") as log:
             process = subprocess.Popen([*DCE, "serve", "--config", str(self.config)], stdout=log, stderr=log)
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, trust_env=False) as client:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, trust_env=False) as client:
                 eventually(lambda: self._is_ready(client))
                 self._process = process
                 yield client
@@ -146,14 +146,14 @@ class Process:
         eventually(lambda: "reloaded" in self.log.read_text()[len(before) :])
         return self.log.read_text()[len(before) :]
 
-    def _is_ready(self, client: httpx.Client) -> bool:
+    def _is_ready(self, client: httpx2.Client) -> bool:
         try:
             return client.get("/readyz").status_code == 200
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False
 
 
-def served(client: httpx.Client) -> list[str]:
+def served(client: httpx2.Client) -> list[str]:
     """The names the gateway lists."""
     return [row["id"] for row in client.get("/v1/models").json().get("data", [])]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.fakes.chain import PROXY, SLOW, Answer, client_of, error_of, eventually
@@ -37,7 +37,7 @@ def streaming(gateway: GatewayProcess) -> Iterator[Answer]:
         yield answer
 
 
-def refused(client: httpx.Client) -> bool:
+def refused(client: httpx2.Client) -> bool:
     """Whether new work is refused as it should be; a generation that still gets in is read to its end."""
     answer = client.post(PROXY, json={**BODY, "max_tokens": 1, "n": 1})
     if answer.status_code == 200:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -36,7 +36,7 @@ class Traced:
         )
         self.server = GatewayServer(settings, tracing=Tracing(provider))
 
-    def ask(self, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
+    def ask(self, headers: dict[str, str] | None = None, **fields: object) -> httpx2.Response:
         body = {"messages": [{"role": "user", "content": "canary-in-the-prompt"}], "n": 2, "stream": False, **fields}
         with client_of(self.server.url, self.key) as client:
             return client.post(PROXY, json=body, headers=headers)

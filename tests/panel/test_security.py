@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 
-import httpx
+import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from dce.panel.answers import answer_json
-from dce.panel.security import MAX_OPEN_TOKENS, Access, Gate, check_host
+from dce.panel.http_responses import json_response
+from dce.panel.limits import MAX_OPEN_TOKENS
+from dce.panel.security import Access, Gate, check_host
 from dce.wire.errors import DceError
 
 PORT = 8765
@@ -16,7 +17,7 @@ HERE = f"http://127.0.0.1:{PORT}"
 
 
 async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = await answer_json({"inside": True})
+    answer = await json_response({"inside": True})
     await answer(scope, receive, send)
 
 
@@ -33,15 +34,15 @@ class Door:
 
     def ask(
         self, path: str = "/api/workspace", method: str = "GET", cookie: str = "", **headers: str
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if cookie:
             named["cookie"] = cookie
         return self.send(method, path, named)
 
-    def send(self, method: str, path: str, headers: Mapping[str, str | bytes]) -> httpx.Response:
-        async def go() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.gate), base_url=HERE) as client:
+    def send(self, method: str, path: str, headers: Mapping[str, str | bytes]) -> httpx2.Response:
+        async def go() -> httpx2.Response:
+            async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.gate), base_url=HERE) as client:
                 return await client.request(
                     method, path, headers=[(name.encode(), encoded(value)) for name, value in headers.items()]
                 )
@@ -54,7 +55,7 @@ class Door:
         return answer.headers["set-cookie"].split(";")[0]
 
 
-def code_of(answer: httpx.Response) -> str:
+def code_of(answer: httpx2.Response) -> str:
     assert answer.status_code == 403
     return str(answer.json()["error"]["code"])
 

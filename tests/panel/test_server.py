@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dce.panel.server import PanelServer
@@ -24,9 +24,9 @@ def serving(folder: Path, provider: AnsweringProvider | None = None) -> Iterator
 
 
 @contextmanager
-def inside(server: PanelServer) -> Iterator[httpx.Client]:
+def inside(server: PanelServer) -> Iterator[httpx2.Client]:
     """A client that followed the link."""
-    with httpx.Client(base_url=server.address, headers={"origin": server.address}, timeout=10) as client:
+    with httpx2.Client(base_url=server.address, headers={"origin": server.address}, timeout=10) as client:
         assert client.get(server.url).status_code == 303
         yield client
 
@@ -36,8 +36,8 @@ def test_the_link_opens_the_panel_and_each_link_once(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         with inside(server) as first, inside(server) as second:
             assert first.get("/api/workspace").status_code == second.get("/api/workspace").status_code == 200
-        assert httpx.get(f"{server.address}/api/workspace").status_code == 403
-        assert httpx.get(f"{server.address}/healthz").json()["service"] == "dce-panel"
+        assert httpx2.get(f"{server.address}/api/workspace").status_code == 403
+        assert httpx2.get(f"{server.address}/healthz").json()["service"] == "dce-panel"
 
 
 def test_a_generation_streams_into_the_window(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_generation_streams_into_the_window(tmp_path: Path) -> None:
             generation = client.post("/api/generations", json={"cycle": 1, "n": 3}).json()["id"]
             decoder, texts = sse.Decoder(), dict[int, str]()
             for event in (event for piece in stream.iter_bytes() for event in decoder.feed(piece)):
-                value = httpx.Response(200, text=event.data).json()
+                value = httpx2.Response(200, text=event.data).json()
                 if event.event == "slot_text":
                     texts[value["slot"]] = texts.get(value["slot"], "") + value["text"]
                 if event.event == "generation_ended":

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import trustme
 
@@ -26,11 +26,11 @@ class Front:
     url: str
     root: Path
 
-    def client(self, key: str) -> httpx.Client:
+    def client(self, key: str) -> httpx2.Client:
         """An HTTP client that trusts it."""
         tls = ssl.create_default_context(cafile=str(self.root))
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.url, headers=headers, verify=tls, trust_env=False, timeout=60)
+        return httpx2.Client(base_url=self.url, headers=headers, verify=tls, trust_env=False, timeout=60)
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -119,5 +119,5 @@ def _answers(front: Front) -> bool:
     try:
         with front.client("") as client:
             return client.get("/healthz").is_success
-    except (OSError, httpx.TransportError):
+    except (OSError, httpx2.TransportError):
         return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from playwright.sync_api import Page, expect
 
 from dce.engine.process import EngineProcess
@@ -64,7 +64,7 @@ class Served:
             yield
         finally:
             os.kill(self.pid, signal.SIGCONT)
-        eventually(lambda: httpx.get(f"{self.url}/readyz", timeout=60).status_code == 200)
+        eventually(lambda: httpx2.get(f"{self.url}/readyz", timeout=60).status_code == 200)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.fakes.chain import Answer, check_sound, client_of, error_of, eventually
@@ -170,5 +170,5 @@ def test_a_terminated_gateway_ends_its_streams_truthfully(tmp_path: Path) -> Non
         assert not answer.is_done
         assert answer.error.get("code") == "draining" or answer.is_broken
         eventually(lambda: fake.open_streams == 0)
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{gateway.url}/healthz", trust_env=False)
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"{gateway.url}/healthz", trust_env=False)

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -33,7 +33,9 @@ def test_the_context_in_the_served_models_own_tokens(browser: Browser, tmp_path:
     with begun(tmp_path, served, n=1) as workspace:
         root = workspace.project.root
         (root / "logo.bin").write_bytes(b"\x89PNG\0\0")
-        counted = httpx.post(f"{served.engine}/tokenize", json={"content": (root / STUBS).read_text()}, trust_env=False)
+        counted = httpx2.post(
+            f"{served.engine}/tokenize", json={"content": (root / STUBS).read_text()}, trust_env=False
+        )
         tokens = len(counted.json()["tokens"])
         with opened(browser, workspace) as page:
             items = page.get_by_role("treeitem")

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dce.engine.vllm import VllmProcess
@@ -73,9 +73,9 @@ def test_an_engine_killed_amid_responses_is_an_error_of_the_backend(
     assert all(end.error.hint for end in lost if end.error)
     assert all(texts.get(end.index) for end in lost)
 
-    while httpx.get(f"{provider.url}/readyz", trust_env=False).status_code == 200:
+    while httpx2.get(f"{provider.url}/readyz", trust_env=False).status_code == 200:
         pass
-    assert httpx.get(f"{provider.url}/healthz", trust_env=False).status_code == 200
+    assert httpx2.get(f"{provider.url}/healthz", trust_env=False).status_code == 200
     with pytest.raises(DceError) as caught:
         asyncio.run(generate_and_kill(provider, mortal_vllm))
     assert caught.value.hop == "backend"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -40,10 +40,10 @@ class Gateway(NamedTuple):
     url: str
     key: str
 
-    def client(self) -> httpx.Client:
+    def client(self) -> httpx2.Client:
         """A client with the key. Close it."""
         headers = {"authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
 
 
 @pytest.fixture(scope="session")
@@ -72,24 +72,24 @@ def gateway(vllm: VllmProcess, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def client(gateway: Gateway, vllm: VllmProcess) -> Iterator[httpx.Client]:
+def client(gateway: Gateway, vllm: VllmProcess) -> Iterator[httpx2.Client]:
     """A client of the gateway, on a vLLM that has nothing else to do."""
     wait_until_idle(vllm)
     with gateway.client() as client:
         yield client
 
 
-def is_ready(client: httpx.Client) -> bool:
+def is_ready(client: httpx2.Client) -> bool:
     """Whether the gateway knows a backend that serves."""
     try:
         return client.get("/readyz").status_code == 200
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
 
 
 def metrics(vllm: VllmProcess, *names: str) -> list[int]:
     """vLLM's own figures, each summed over its labels, all of one moment."""
-    text = httpx.get(f"{vllm.url}/metrics", timeout=30, trust_env=False).text
+    text = httpx2.get(f"{vllm.url}/metrics", timeout=30, trust_env=False).text
     rows = [re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE) for name in names]
     assert all(rows), f"vLLM lacks one of the metrics {names}"
     return [round(sum(map(float, row))) for row in rows]
@@ -114,7 +114,7 @@ def ask(**fields: Any) -> dict[str, Any]:
 class Reader:
     """What has arrived of an n-way stream: texts and ends by choice, and how the stream itself ended."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx2.Response) -> None:
         self.response = response
         self.texts: dict[int, str] = {}
         self.ends: dict[int, str] = {}
@@ -159,7 +159,7 @@ class Reader:
 
 
 @contextmanager
-def stream(client: httpx.Client, body: dict[str, Any]) -> Iterator[Reader]:
+def stream(client: httpx2.Client, body: dict[str, Any]) -> Iterator[Reader]:
     """A stream of `/api/dce/proxy`, begun; leaving closes the connection."""
     with client.stream("POST", "/api/dce/proxy", json=body) as response:
         if response.status_code != 200:
@@ -167,7 +167,7 @@ def stream(client: httpx.Client, body: dict[str, Any]) -> Iterator[Reader]:
         yield Reader(response)
 
 
-def test_ten_streams_finish_and_are_counted_as_vllm_counts(client: httpx.Client, vllm: VllmProcess) -> None:
+def test_ten_streams_finish_and_are_counted_as_vllm_counts(client: httpx2.Client, vllm: VllmProcess) -> None:
     """All ten responses finish, differ though they share a seed, and their summed usage is vLLM's own increase."""
     before = generated(vllm)
     with stream(client, ask(n=10, max_tokens=48, temperature=1.0, seed=7)) as reader:
@@ -181,7 +181,7 @@ def test_ten_streams_finish_and_are_counted_as_vllm_counts(client: httpx.Client,
     assert generated(vllm) - before == reader.usage["completion_tokens"]
 
 
-def test_one_of_ten_is_stopped_and_nine_complete(client: httpx.Client, vllm: VllmProcess) -> None:
+def test_one_of_ten_is_stopped_and_nine_complete(client: httpx2.Client, vllm: VllmProcess) -> None:
     """A stopped response ends as `stopped` and vLLM stops writing it; the nine others get all their tokens."""
     limit = 96
     before = generated(vllm)
@@ -198,7 +198,7 @@ def test_one_of_ten_is_stopped_and_nine_complete(client: httpx.Client, vllm: Vll
     assert generated(vllm) - before < 10 * limit
 
 
-def test_a_client_that_leaves_frees_vllm(client: httpx.Client, vllm: VllmProcess) -> None:
+def test_a_client_that_leaves_frees_vllm(client: httpx2.Client, vllm: VllmProcess) -> None:
     """When the client closes its connection amid ten responses, vLLM ends them within a few steps and writes no more."""
     with stream(client, ask(n=10, max_tokens=4000, ignore_eos=True)) as reader:
         reader.until_all_write(10)
@@ -250,7 +250,7 @@ def test_the_openai_sdk_works_on_the_gateway(gateway: Gateway, vllm: VllmProcess
 
 @pytest.mark.parametrize("model", [{"model": "local-model"}, {}], ids=["local-model", "absent"])
 def test_the_original_clients_request_is_answered(
-    client: httpx.Client, vllm: VllmProcess, model: dict[str, str]
+    client: httpx2.Client, vllm: VllmProcess, model: dict[str, str]
 ) -> None:
     """The original's body, asking for more tokens than the context has, is answered; stopping the stream frees vLLM."""
     body = {**model, "messages": STORY, "n": 3, "max_tokens": 16384, "reasoning_effort": "low", "stream": True}
@@ -264,7 +264,7 @@ def test_the_original_clients_request_is_answered(
     wait_until_idle(vllm)
 
 
-def test_an_unknown_model_is_named_with_what_is_served(client: httpx.Client, vllm: VllmProcess) -> None:
+def test_an_unknown_model_is_named_with_what_is_served(client: httpx2.Client, vllm: VllmProcess) -> None:
     """A wrong name is 404 `model_not_found` at the hop model, and says which names there are."""
     answer = client.post("/api/dce/proxy", json=ask(n=2, model="smollm2-136m"))
     error = answer.json()["error"]
@@ -275,7 +275,7 @@ def test_an_unknown_model_is_named_with_what_is_served(client: httpx.Client, vll
 
 @pytest.mark.parametrize("is_stream", [True, False])
 @pytest.mark.parametrize("words", [9_000, 400_000], ids=["by tokens", "by characters"])
-def test_a_prompt_beyond_the_context_is_too_long(client: httpx.Client, words: int, is_stream: bool) -> None:
+def test_a_prompt_beyond_the_context_is_too_long(client: httpx2.Client, words: int, is_stream: bool) -> None:
     """vLLM's two ways of refusing a long prompt both are 400 `prompt_too_long` at the hop model, streamed or not."""
     answer = client.post("/api/dce/proxy", json={"prompt": "word " * words, "n": 10, "stream": is_stream})
     error = answer.json()["error"]
@@ -283,16 +283,16 @@ def test_a_prompt_beyond_the_context_is_too_long(client: httpx.Client, words: in
     assert "8192" in error["message"]
 
 
-def test_a_count_is_the_one_of_the_models_own_tokenizer(client: httpx.Client, vllm: VllmProcess) -> None:
+def test_a_count_is_the_one_of_the_models_own_tokenizer(client: httpx2.Client, vllm: VllmProcess) -> None:
     """The gateway's `/tokenize` gives vLLM's own count, for text of any script, and the model's context."""
     text = "def mean(values):\n\treturn sum(values) / len(values)  # naïve 平均 😀\r\n" * 50
     mine = client.post("/tokenize", json={"prompt": text}).json()
-    own = httpx.post(f"{vllm.url}/tokenize", json={"prompt": text}, timeout=30, trust_env=False).json()
+    own = httpx2.post(f"{vllm.url}/tokenize", json={"prompt": text}, timeout=30, trust_env=False).json()
     assert mine["count"] == own["count"] > 1000
     assert mine["max_model_len"] == own["max_model_len"] == 8192
 
 
-def test_a_grammar_holds_every_response(client: httpx.Client) -> None:
+def test_a_grammar_holds_every_response(client: httpx2.Client) -> None:
     """With a fill grammar, in llama.cpp's notation, each of ten responses is the fixed text with a body of the model's own."""
     grammar = 'root ::= "```python\\n" "def mean(values):\\n    return " hole "\\n```"\nhole ::= [^\\n`]{1,60}\n'
     prompt = "Write the Python function `mean(values)`. Return the arithmetic mean of values."
@@ -306,7 +306,7 @@ def test_a_grammar_holds_every_response(client: httpx.Client) -> None:
     assert len(set(texts)) > 1
 
 
-def test_a_grammar_that_is_none_is_refused(client: httpx.Client) -> None:
+def test_a_grammar_that_is_none_is_refused(client: httpx2.Client) -> None:
     """vLLM reports a broken grammar inside a stream under status 200; the client hears of it, and hears why."""
     body = {"prompt": "Hello", "n": 2, "grammar": "root ::= (", "stream": False}
     answer = client.post("/api/dce/proxy", json=body)
@@ -316,7 +316,7 @@ def test_a_grammar_that_is_none_is_refused(client: httpx.Client) -> None:
     assert "grammar" in error["message"]
 
 
-def test_greedy_responses_are_possible(client: httpx.Client) -> None:
+def test_greedy_responses_are_possible(client: httpx2.Client) -> None:
     """Temperature 0 with n=3, which vLLM itself refuses, works: each response is a request of its own."""
     with stream(client, ask(n=3, max_tokens=6, temperature=0)) as reader:
         reader.to_the_end()
@@ -365,7 +365,7 @@ def test_a_cut_response_goes_on_where_it_stops(gateway: Gateway, vllm: VllmProce
     assert verb(gateway, tmp_path, "show", slot, "--version", "1")[0]["response"] == cut
 
 
-def test_the_grammar_of_whole_files_is_taken(client: httpx.Client) -> None:
+def test_the_grammar_of_whole_files_is_taken(client: httpx2.Client) -> None:
     """vLLM compiles the grammar of schema `strict` and holds each response to it from its first character."""
     grammar = SCHEMAS["strict"].grammar("a1b2c3", ())
     body = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from dce.engine.vllm import VllmProcess
@@ -29,7 +29,7 @@ steps, and the frame of one may be on its way. On a quiet machine there was none
 class Ledgered:
     """A gateway in front of vLLM, and its ledger."""
 
-    def __init__(self, server: GatewayServer, client: httpx.Client, vllm: VllmProcess, folder: Path) -> None:
+    def __init__(self, server: GatewayServer, client: httpx2.Client, vllm: VllmProcess, folder: Path) -> None:
         self.server = server
         self.client = client
         self._vllm = vllm
@@ -61,7 +61,7 @@ def ledgered(vllm: VllmProcess, tmp_path: Path) -> Iterator[Ledgered]:
         backends=(BackendSettings(url=vllm.url),),
     )
     with GatewayServer(settings) as server, client_of(server.url, "") as client:
-        client.timeout = httpx.Timeout(120)
+        client.timeout = httpx2.Timeout(120)
         yield Ledgered(server, client, vllm, tmp_path)
 
 

@@ -180,6 +180,17 @@ def test_environment_is_minimal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "dce-check-" in temporary
 
 
+def test_a_check_that_names_home_has_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HOME is in the scratch copy unless the check asks for the user's own by name; other variables stay as they were."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home-of-the-user"))
+    project = _project(tmp_path, {"a": ""})
+    code = "import os, tempfile; print(os.environ['HOME']); print(tempfile.gettempdir())"
+    home, temporary = _run(project, _script(code, env=("HOME",))).output.split()
+    assert home == str(tmp_path / "home-of-the-user")
+    assert "dce-check-" in temporary
+    assert "dce-check-" in _run(project, _script(code)).output.split()[0]
+
+
 def test_editable_install_does_not_shadow_the_response(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search path into the workspace (an editable install has the same effect) leads into the copy instead."""
     project = _project(tmp_path, {"src/lib.py": "WHO = 'workspace'\n", "tests/go.py": "import lib\nprint(lib.WHO)\n"})

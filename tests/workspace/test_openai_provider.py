@@ -5,18 +5,19 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
 from dce.wire.errors import DceError, Hop
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_provider import MAX_AT_ONCE, OpenAIProvider, api_root
-from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened, ProviderEvent
+from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
 
-Answer = Callable[[dict[str, Any]], httpx.Response]
+Answer = Callable[[dict[str, Any]], httpx2.Response]
 
 
-class _Stream(httpx.AsyncByteStream):
+class _Stream(httpx2.AsyncByteStream):
     """A stream of prepared pieces; it may end by waiting for ever."""
 
     def __init__(self, *pieces: bytes, hangs: bool = False) -> None:
@@ -38,21 +39,21 @@ _USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_token
 _DONE = b"data: [DONE]\n\n"
 
 
-def _sse(*pieces: bytes, hangs: bool = False) -> httpx.Response:
+def _sse(*pieces: bytes, hangs: bool = False) -> httpx2.Response:
     stream = _Stream(*pieces, hangs=hangs)
-    return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
+    return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
 
 
 class _Server:
     """Answers by `answer`; remembers what it was asked."""
 
-    def __init__(self, answer: Answer, models: httpx.Response | None = None) -> None:
+    def __init__(self, answer: Answer, models: httpx2.Response | None = None) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.urls: list[str] = []
         self._answer = answer
-        self._models = models or httpx.Response(200, json={"data": [{"id": "served", "max_model_len": 512}]})
+        self._models = models or httpx2.Response(200, json={"data": [{"id": "served", "max_model_len": 512}]})
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.urls.append(str(request.url))
         if request.method == "GET":
             return self._models
@@ -60,7 +61,7 @@ class _Server:
         return self._answer(self.bodies[-1])
 
     def provider(self, url: str = "http://server.test", model: str | None = "m") -> OpenAIProvider:
-        return OpenAIProvider(url, "sk-secret", model=model, transport=httpx.MockTransport(self))
+        return OpenAIProvider(url, "sk-secret", model=model, transport=httpx2.MockTransport(self))
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -136,7 +137,7 @@ def test_a_stream_that_just_ends_is_an_error() -> None:
 def test_refusals_are_told_apart(status: int, said: str, code: str) -> None:
     """A request that is refused ends its own choice with what the server said; the key is in no message."""
     refusal = {"error": {"message": said, "type": "x"}}
-    end = _ends(_events(_Server(lambda _: httpx.Response(status, json=refusal)).provider(), n=1))[0]
+    end = _ends(_events(_Server(lambda _: httpx2.Response(status, json=refusal)).provider(), n=1))[0]
     assert end.error is not None
     assert (end.error.code, end.error.hop) == (code, Hop.BACKEND)
     assert said in end.error.message
@@ -196,7 +197,7 @@ def test_models_are_listed_and_the_first_is_the_default() -> None:
     assert _run(provider.models()) == [Model(id="served", max_model_len=512)]
     _events(provider, n=1)
     assert server.bodies[0]["model"] == "served"
-    bare = _Server(lambda _: _sse(), models=httpx.Response(404, json={"detail": "Not Found"}))
+    bare = _Server(lambda _: _sse(), models=httpx2.Response(404, json={"detail": "Not Found"}))
     assert _run(bare.provider().models()) == [Model(id="m")]
     with pytest.raises(DceError):
         _run(bare.provider(model=None).models())
@@ -207,7 +208,7 @@ def test_models_are_listed_and_the_first_is_the_default() -> None:
 )
 def test_counts_are_the_servers_or_none(answer: dict[str, Any], counts: list[int] | None) -> None:
     """vLLM's and llama.cpp's answers are understood; what is no count raises, so that an estimate is taken."""
-    server = _Server(lambda _: httpx.Response(200, json=answer))
+    server = _Server(lambda _: httpx2.Response(200, json=answer))
     provider = server.provider()
     if counts is None:
         with pytest.raises(DceError):

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
 from dce.wire.errors import DceError, Hop
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.provider import (
     CountUpdate,
     Delta,
     Ended,
     GatewayProvider,
     GenerationRequest,
-    Model,
     Opened,
     ProviderEvent,
     Queued,
@@ -258,22 +258,22 @@ def test_words_after_the_end_and_of_others_are_ignored() -> None:
 def test_silence_becomes_gateway_timeout() -> None:
     """When not even heartbeats come, the open choices end with gateway_timeout; before the head, the request fails with it."""
 
-    class Silent(httpx.AsyncByteStream):
+    class Silent(httpx2.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
             yield b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
-            raise httpx.ReadTimeout("silence")
+            raise httpx2.ReadTimeout("silence")
 
-    def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Silent())
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=Silent())
 
-    def nothing(request: httpx.Request) -> httpx.Response:
+    def nothing(request: httpx2.Request) -> httpx2.Response:
         assert request.extensions["timeout"] == {"connect": 5.0, "read": 45.0, "write": 45.0, "pool": 45.0}
-        raise httpx.ReadTimeout("silence", request=request)
+        raise httpx2.ReadTimeout("silence", request=request)
 
-    events = _run(_collect(GatewayProvider("http://x", None, httpx.MockTransport(answer)), _request()))
+    events = _run(_collect(GatewayProvider("http://x", None, httpx2.MockTransport(answer)), _request()))
     assert _ends(events) == {0: ("stop", "", ""), 1: ("", "gateway_timeout", "gateway")}
     with pytest.raises(DceError) as caught:
-        _run(_collect(GatewayProvider("http://x", None, httpx.MockTransport(nothing)), _request()))
+        _run(_collect(GatewayProvider("http://x", None, httpx2.MockTransport(nothing)), _request()))
     assert caught.value.code == "gateway_timeout"
 
 
@@ -417,13 +417,13 @@ def test_models_name_their_context() -> None:
 def test_texts_are_counted_by_the_served_model() -> None:
     """Each text is counted by /tokenize, in order; an answer without a count is no gateway's."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         asked = msgspec.json.decode(request.content)
         assert (request.url.path, asked["model"]) == ("/tokenize", "m")
-        return httpx.Response(200, json={"count": len(asked["prompt"])} if asked["prompt"] != "bad" else {})
+        return httpx2.Response(200, json={"count": len(asked["prompt"])} if asked["prompt"] != "bad" else {})
 
     async def work() -> None:
-        provider = GatewayProvider("http://x/v1", KEY, httpx.MockTransport(answer), model="m")
+        provider = GatewayProvider("http://x/v1", KEY, httpx2.MockTransport(answer), model="m")
         assert await provider.count(["a" * number for number in range(1, 10)]) == list(range(1, 10))
         with pytest.raises(DceError) as caught:
             await provider.count(["a", "bad"])
@@ -435,14 +435,14 @@ def test_texts_are_counted_by_the_served_model() -> None:
 def test_the_default_model_is_known_before_it_counts() -> None:
     """Without a model of our own, counting learns first whose counts these are, so that they are not kept for another's."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         if request.url.path == "/v1/models":
-            return httpx.Response(200, json={"data": [{"id": "served"}]})
+            return httpx2.Response(200, json={"data": [{"id": "served"}]})
         assert b"model" not in request.content
-        return httpx.Response(200, json={"count": 3})
+        return httpx2.Response(200, json={"count": 3})
 
     async def work() -> None:
-        provider = GatewayProvider("http://x", KEY, httpx.MockTransport(answer))
+        provider = GatewayProvider("http://x", KEY, httpx2.MockTransport(answer))
         assert await provider.count(["text"]) == [3]
         assert provider.name == "gateway:served"
 

@@ -152,6 +152,14 @@ def test_a_slip_is_said() -> None:
     assert any(note.startswith("a.py: ") for note in reading.notes)
 
 
+def test_a_wrong_nonce_is_told() -> None:
+    """An answer that carries another nonce throughout is read, and the note has both: what came and what was asked for."""
+    opener = OPENER.replace(NONCE, "aaaaaa")
+    reading = read(HEAD + opener + 'x\n</file nonce="aaaaaa">\n')
+    assert (reading.parse, only(reading).content) == ("repaired", "x\n")
+    assert [note for note in reading.notes if "aaaaaa" in note and NONCE in note]
+
+
 def test_a_missing_closer_between_files_is_ambiguous() -> None:
     """Without any closer a file ends where the next begins, and is flagged."""
     reading = read(HEAD + OPENER + "x\n" + block("b.py", "y\n"))

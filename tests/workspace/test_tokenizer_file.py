@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dce.wire.errors import DceError
@@ -43,20 +43,20 @@ def test_an_address_is_fetched_once(tmp_path: Path) -> None:
     """What was fetched is kept; another process reads it without asking again."""
     asked: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(str(request.url))
-        return httpx.Response(200, content=b"{}")
+        return httpx2.Response(200, content=b"{}")
 
     for _ in range(2):
-        tokenizer = FileTokenizer("https://h/t.json", tmp_path, tmp_path, load, httpx.MockTransport(answer))
+        tokenizer = FileTokenizer("https://h/t.json", tmp_path, tmp_path, load, httpx2.MockTransport(answer))
         assert asyncio.run(tokenizer.count(["a b"])) == [2]
     assert asked == ["https://h/t.json"]
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(404), httpx.Response(200, content=b"<html>")])
-def test_what_cannot_be_had_is_told_and_not_kept(tmp_path: Path, answer: httpx.Response) -> None:
+@pytest.mark.parametrize("answer", [httpx2.Response(404), httpx2.Response(200, content=b"<html>")])
+def test_what_cannot_be_had_is_told_and_not_kept(tmp_path: Path, answer: httpx2.Response) -> None:
     """An error page is neither used nor kept; the problem names the address."""
-    tokenizer = FileTokenizer("https://h/t.json", tmp_path, tmp_path, load, httpx.MockTransport(lambda _: answer))
+    tokenizer = FileTokenizer("https://h/t.json", tmp_path, tmp_path, load, httpx2.MockTransport(lambda _: answer))
     with pytest.raises(DceError):
         asyncio.run(tokenizer.count(["a"]))
     assert "https://h/t.json" in tokenizer.problem
@@ -74,6 +74,6 @@ def test_a_prompt_says_that_the_tokenizer_cannot_be_used(tmp_path: Path) -> None
     """The prompt is built all the same, its counts are estimates, and the note says why."""
     settings = Settings(tokenizer="gone.json")
     with Workspace.open(Project.init(tmp_path), settings, provider=ScriptedProvider([])) as workspace:
-        prepared = asyncio.run(workspace.build_prompt(0))
+        prepared = asyncio.run(workspace.preparation.build(0))
     assert not prepared.is_exact
     assert "gone.json" in prepared.note

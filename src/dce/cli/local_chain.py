@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
+import httpx2
 
 from dce.wire.errors import DceError
 
@@ -73,7 +73,7 @@ def local_chain(state_dir: Path, key_name: str) -> Iterator[LocalChain]:
 
 def _wait_until_ready(url: str) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while httpx.get(f"{url}/readyz", trust_env=False).is_error:
+    while httpx2.get(f"{url}/readyz", trust_env=False).is_error:
         if time.monotonic() > deadline:
             raise DceError("no_healthy_backend", "the gateway has not found the engine's model")
         time.sleep(0.05)

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 from dce.doctor.findings import Certificate, CertificateFault, Failure
@@ -18,6 +18,7 @@ _NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python has no name: lets us read when a certificate that ended did so."""
 
 _FAULTS: Mapping[int, CertificateFault] = {
+    # OpenSSL, on Linux and wherever SSL_CERT_FILE or SSL_CERT_DIR is set
     9: "not_yet_valid",
     10: "expired",
     18: "self_signed",
@@ -26,18 +27,27 @@ _FAULTS: Mapping[int, CertificateFault] = {
     21: "unknown_authority",
     62: "wrong_host",
     64: "wrong_host",
+    # Security.framework, on macOS
+    -67602: "wrong_host",
+    -67818: "expired",
+    -67843: "unknown_authority",
+    # CryptoAPI, on Windows
+    0x800B0101: "expired",
+    0x800B0109: "unknown_authority",
+    0x800B010A: "unknown_authority",
+    0x800B010F: "wrong_host",
 }
-"""OpenSSL's verification codes."""
+"""Verification codes of whoever checks certificates: macOS and Windows ask their own trust stores."""
 
 
 def trusted(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """What the clients of DCE trust: SSL_CERT_FILE or SSL_CERT_DIR alone if one is set, else the usual authorities. Raises OSError."""
+    """What the clients of DCE trust: SSL_CERT_FILE or SSL_CERT_DIR alone if one is set, else this machine's own authorities. Raises OSError."""
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     if file:
         return ssl.create_default_context(cafile=file)
     if folder:
         return ssl.create_default_context(capath=folder)
-    return httpx.create_ssl_context(trust_env=False)
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def fault_of(error: ssl.SSLCertVerificationError) -> CertificateFault:
@@ -56,7 +66,7 @@ async def explain(failure: Failure, target: Target, environ: Mapping[str, str]) 
 
 async def _read_certificate(target: Target, environ: Mapping[str, str]) -> Certificate:
     """What the certificate says, whatever its names and dates: readable only when somebody we trust has signed it."""
-    context = trusted(environ)
+    context = await asyncio.to_thread(trusted, environ)
     context.check_hostname = False
     context.verify_flags = ssl.VerifyFlags(context.verify_flags | _NO_CHECK_TIME)
     try:

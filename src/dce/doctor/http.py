@@ -6,11 +6,13 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import httpx
+import h11
+import httpx2
 
 from dce.doctor.findings import Answer, Failure, Reply
 from dce.doctor.handshake import fault_of
 from dce.doctor.target import Target
+from dce.wire.causes import causes
 
 CONNECT_TIMEOUT_S = 5.0
 """For a name, a connection, a handshake: beyond it a person sees a hang."""
@@ -21,6 +23,9 @@ ANSWER_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 256 * 1024
 """Read of an answer: a list of models fits, a foreign page cannot fill the memory."""
 
+_WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""No faults: how Python's TLS says that it waits. They stand in the context of whatever ended the wait."""
+
 
 class Http:
     """One client to one target. The key goes only where it is asked for."""
@@ -28,8 +33,8 @@ class Http:
     def __init__(self, target: Target, key: str | None, tls: ssl.SSLContext) -> None:
         self._target = target
         self._key = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+        self._client = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             follow_redirects=False,
             verify=tls,
             proxy=target.proxy or None,
@@ -54,7 +59,7 @@ class Http:
                 self._client.stream(method, url, content=content, headers=headers) as response,
             ):
                 return await answer_of(response)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             return failure_of(error)
 
     @asynccontextmanager
@@ -65,16 +70,16 @@ class Http:
         timeout_s: float,
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[httpx.Response]:
-        """An open answer, asked for with the key. Raises what httpx raises."""
-        timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
+    ) -> AsyncIterator[httpx2.Response]:
+        """An open answer, asked for with the key. Raises what httpx2 raises."""
+        timeout = httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         sent = {**self._key, **(headers or {})}
         url = self._target.base + path
         async with self._client.stream(method, url, json=body, headers=sent, timeout=timeout) as response:
             yield response
 
 
-async def answer_of(response: httpx.Response) -> Answer:
+async def answer_of(response: httpx2.Response) -> Answer:
     """An answer with the beginning of its body."""
     body = b""
     received_at = time.time()
@@ -97,35 +102,25 @@ async def answer_of(response: httpx.Response) -> Answer:
 
 
 def failure_of(error: Exception) -> Failure:
-    """What an exception of the socket, TLS or HTTP layer means: the innermost cause knows best."""
-    causes = list(_causes(error))
-    text = str(causes[-1]) or str(error) or type(error).__name__
-    for cause in causes:
+    """What an exception of the socket, TLS or HTTP layer means: read from types, the outermost that says something first."""
+    led = [cause for cause in causes(error) if not isinstance(cause, _WAITS)]
+    text = str(led[-1]) or str(error) or type(error).__name__
+    if any(isinstance(cause, ConnectionRefusedError) for cause in led):  # of one address or, in a group, of several
+        return Failure(kind="refused", text="connection refused")
+    for cause in led:
         if isinstance(cause, ssl.SSLCertVerificationError):
             what = getattr(cause, "verify_message", "") or str(cause)
             return Failure(kind="certificate", text=what, fault=fault_of(cause))
         if isinstance(cause, ssl.SSLError):
             return Failure(kind="tls", text=getattr(cause, "reason", "") or text)
-        if isinstance(cause, ConnectionRefusedError):
-            return Failure(kind="refused", text="connection refused")
-        if isinstance(cause, TimeoutError | httpx.TimeoutException):
+        if isinstance(cause, TimeoutError | httpx2.TimeoutException):
             return Failure(kind="timeout", text="no answer in time")
-        if isinstance(cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | httpx.ReadError):
+        if isinstance(cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | httpx2.ReadError):
             return Failure(kind="closed", text="the connection was closed without an answer")
-    if "refused" in text or "Multiple exceptions" in text:
-        return Failure(kind="refused", text="connection refused")
-    if isinstance(error, httpx.ProtocolError):
-        kind = "closed" if "disconnected without sending" in text else "protocol"
-        return Failure(kind="closed" if kind == "closed" else "protocol", text=text)
-    return Failure(kind="unreachable", text=text)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    chain: list[BaseException] = []
-    at: BaseException | None = error
-    while at is not None and at not in chain:
-        chain.append(at)
-        if isinstance(at, BaseExceptionGroup):
-            chain.extend(at.exceptions)
-        at = at.__cause__ or at.__context__
-    return chain
+        if isinstance(cause, httpx2.LocalProtocolError):  # its words hold the header's value, which may be the key
+            return Failure(kind="protocol", text="the request cannot be written: is there a line break in the key?")
+    if isinstance(error, httpx2.RemoteProtocolError) and not any(
+        isinstance(cause, h11.RemoteProtocolError) for cause in led
+    ):
+        return Failure(kind="closed", text="the connection was closed without an answer")
+    return Failure(kind="protocol" if isinstance(error, httpx2.ProtocolError) else "unreachable", text=text)

@@ -52,7 +52,7 @@ def judge_tls(reply: Connected | Failure, target: Target) -> Finding:
         return Finding(detail=f"{reply.tls}, certificate trusted{until}")
     code = "gateway_timeout" if reply.kind == "timeout" else "gateway_unreachable"
     if reply.kind == "trust":
-        fix = "Correct SSL_CERT_FILE or SSL_CERT_DIR, or unset it to trust the usual authorities."
+        fix = "Correct SSL_CERT_FILE or SSL_CERT_DIR, or unset it to trust this machine's own authorities."
         return failing(code, f"the authorities to trust cannot be read: {reply.text}", fix)
     if reply.kind == "certificate":
         fact, fix = _CERTIFICATES[reply.fault](reply, target)
@@ -104,8 +104,9 @@ def _unknown_authority(reply: Failure, target: Target) -> Told:
     return (
         f"nobody this machine trusts has signed the certificate of {target.host}: {reply.text}",
         "If the operator has an authority of their own (Caddy's `tls internal`, a company CA), set SSL_CERT_FILE to a file with its "
-        "root certificate (docs/operations/tls.md); it then replaces the usual authorities. If the operator's is a public one, the "
-        "server sends no intermediate certificate, or something on the way opens TLS: tell the operator.",
+        "root certificate (docs/operations/tls.md); it then replaces this machine's authorities. If the operator's is a public one, this "
+        "machine may have no authorities (a minimal container: install the package ca-certificates), the server sends no "
+        "intermediate certificate, or something on the way opens TLS: tell the operator.",
     )
 
 

@@ -6,15 +6,18 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from dce.doctor.findings import Connected, Failure, Reply, Resolved
 from dce.doctor.handshake import certificate_of, explain, speaks_tls, trusted
 from dce.doctor.http import CONNECT_TIMEOUT_S, Http, failure_of
 from dce.doctor.streaming import PROXY_PATH, Streams
 from dce.doctor.target import Target
+
+AddressInfo = tuple[int, int, int, str, Any]
+"""Family, kind, protocol, canonical name and address of a socket."""
 
 
 class Probe:
@@ -69,7 +72,11 @@ class Probe:
         started = time.monotonic()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, writer = await asyncio.open_connection(host, port, ssl=context)
+                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                sock = await first_connection(found)
+                _, writer = await asyncio.open_connection(
+                    sock=sock, ssl=context, server_hostname=host if context else None
+                )
         except (OSError, ssl.SSLError) as error:
             return failure_of(error)
         peer = writer.get_extra_info("peername")
@@ -109,6 +116,30 @@ class Probe:
     async def ready(self) -> Reply:
         """`/readyz`: whether a backend is up and serves a model."""
         return await self._http.ask("GET", "/readyz")
+
+
+async def first_connection(addresses: Sequence[AddressInfo]) -> socket.socket:
+    """A connection to the first of some addresses, as `getaddrinfo` gives them, that takes one. Raises OSError; if there were several, what
+    each said is its cause: asyncio itself would make one sentence of them.
+    """
+    loop = asyncio.get_running_loop()
+    failures: list[OSError] = []
+    for family, kind, protocol, _, address in addresses:
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, address)
+        except OSError as error:
+            sock.close()
+            failures.append(error)
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    if len(failures) == 1:
+        raise failures[0]
+    raise OSError("no address takes a connection") from ExceptionGroup("each address", failures)
 
 
 def _trust_text(error: OSError, environ: Mapping[str, str]) -> str:

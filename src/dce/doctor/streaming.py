@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 
-import httpx
+import httpx2
 import msgspec
 
 from dce.doctor.answers import json_of
@@ -59,7 +59,7 @@ class Streams:
                 if not _is_stream(response):
                     return Streamed(failure=await answer_of(response))
                 seen = await _first_token(response, started, places)
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, OSError) as error:
             seen = Streamed(failure=failure_of(error))
         return msgspec.structs.replace(seen, queue_position=places[-1]) if places else seen
 
@@ -81,7 +81,7 @@ class Streams:
                 if not _is_stream(response):
                     return Paced(failure=await answer_of(response))
                 return await _times(response)
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, OSError) as error:
             return Paced(failure=failure_of(error))
 
     async def dropped(self, model: str | None) -> Dropped:
@@ -97,7 +97,7 @@ class Streams:
             if isinstance(running, Answer | Failure):
                 return Dropped(failure=running)
             return await self._wait_for_end(stream_id, Dropped(was_running=stream_id in running, server=server))
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, OSError) as error:
             return Dropped(failure=failure_of(error))
 
     async def _wait_for_end(self, stream_id: str, seen: Dropped) -> Dropped:
@@ -121,7 +121,7 @@ class Streams:
         return {str(stream.get("id")) for stream in streams if isinstance(stream, Mapping)}
 
     @asynccontextmanager
-    async def _generate(self, model: str | None, max_tokens: int) -> AsyncIterator[httpx.Response]:
+    async def _generate(self, model: str | None, max_tokens: int) -> AsyncIterator[httpx2.Response]:
         body = {
             "messages": [{"role": "user", "content": "Say hello."}],
             "n": 1,
@@ -142,11 +142,11 @@ async def _first_frame(events: AsyncGenerator[str, None]) -> None:
             return
 
 
-def _is_stream(response: httpx.Response) -> bool:
+def _is_stream(response: httpx2.Response) -> bool:
     return response.status_code == 200 and "event-stream" in response.headers.get("content-type", "")
 
 
-async def _first_token(response: httpx.Response, started: float, places: list[int]) -> Streamed:
+async def _first_token(response: httpx2.Response, started: float, places: list[int]) -> Streamed:
     """Reads to the end; the places in the queue that it is told of go into `places`, for whoever stops it."""
     seen = Streamed()
     async with aclosing(_events(response)) as events:
@@ -177,7 +177,7 @@ def _add(seen: Streamed, chunk: Chunk, elapsed_s: float) -> Streamed:
     return seen
 
 
-async def _times(response: httpx.Response) -> Paced:
+async def _times(response: httpx2.Response) -> Paced:
     """When each event was sent, as it says itself, and when it came."""
     sent: list[int] = []
     came: list[float] = []
@@ -207,7 +207,7 @@ def _sent_ms(data: str) -> int:
     return sent if isinstance(sent, int) else 0
 
 
-async def _events(response: httpx.Response) -> AsyncGenerator[str, None]:
+async def _events(response: httpx2.Response) -> AsyncGenerator[str, None]:
     decoder = Decoder(MAX_BODY_BYTES)
     async for piece in response.aiter_bytes():
         for event in decoder.feed(piece):

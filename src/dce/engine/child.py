@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 
 from dce.wire.errors import DceError
 
@@ -74,8 +74,8 @@ class ChildServer:
 
     def _is_ready(self) -> bool:
         """Whether `/health` answers."""
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/health", timeout=PROBE_TIMEOUT_S, trust_env=False).is_success
+        with contextlib.suppress(httpx2.HTTPError):
+            return httpx2.get(f"{self.url}/health", timeout=PROBE_TIMEOUT_S, trust_env=False).is_success
         return False
 
     def _failure(self, fact: str) -> DceError:

@@ -1,16 +1,19 @@
 """Pasted answers: a text from a chat becomes a response like any other.
 
 What must always hold: the prompt itself is never accepted as an answer; nothing is overwritten (a filled slot gets a new version); a
-pasted answer belongs to the prompt in prompt.md, as it was written.
+pasted answer belongs to the prompt in prompt.md, as it was written; reading and storing happen in threads, so
+that no event loop waits for them.
 """
 
+import asyncio
+
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.schema.assembly import canonical
 from dce.workspace.schema.reading import file_block
-from dce.workspace.settings import MAX_RESPONSES
 from dce.workspace.workspace import Workspace
 
 PASTED = "pasted"
@@ -44,39 +47,50 @@ async def paste(
         raise DceError("invalid_input", f"there is no slot {slot}; they are 1 to {MAX_RESPONSES}")
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
-            "invalid_input", f"an answer needs at least one word, and at most {MAX_PASTED_CHARS:,} characters"
+            "invalid_input", f"an answer needs at least one word, and has at most {MAX_PASTED_CHARS:,} characters"
         )
     if generation_id is None:
-        cycle_id = workspace.cycles.current().id if cycle_id is None else cycle_id
-        prompt = workspace.store.get_prompt(prompt_sha256) if prompt_sha256 else workspace.written_prompt()
-        prompt = prompt or (await workspace.build_prompt(cycle_id)).prompt
-        _refuse_prompt(text, prompt.text)
-        generation = _latest_of(workspace, cycle_id, prompt) or await _begin(workspace, cycle_id, prompt)
+        if cycle_id is None:
+            cycle_id = (await asyncio.to_thread(workspace.cycles.current)).id
+        prompt = await asyncio.to_thread(_carried, workspace, prompt_sha256)
+        prompt = prompt or (await workspace.preparation.build(cycle_id)).prompt
+        await asyncio.to_thread(_refuse_prompt, text, prompt.text)
+        latest = await asyncio.to_thread(_latest_of, workspace, cycle_id, prompt)
+        generation = latest or await _begin(workspace, cycle_id, prompt)
     else:
-        generation = workspace.store.get_generation(generation_id)
-        _refuse_prompt(text, workspace.store.get_prompt(generation.prompt_sha256).text)
+        generation = await asyncio.to_thread(_of_generation, workspace, generation_id, text)
     if as_path:
-        text = _as_file(workspace, generation, text, as_path)
+        text = await asyncio.to_thread(_as_file, workspace, generation, text, as_path)
     if slot is None:
-        slot = _next_empty(workspace, generation)
+        slot = await asyncio.to_thread(_next_empty, workspace, generation)
     [count] = await workspace.counter.count([text])
-    now = workspace.clock()
-    return workspace.store.insert_pasted(
-        Response(
-            generation=generation.id,
-            slot=slot,
-            version=1,
-            status=Status.COMPLETE,
-            text=text,
-            tokens=Tokens(answer=count.tokens, exact=count.exact),
-            finish_reason=PASTED,
-            ended_at=now,
-        )
+    response = Response(
+        generation=generation.id,
+        slot=slot,
+        version=1,
+        status=Status.COMPLETE,
+        text=text,
+        tokens=Tokens(answer=count.tokens, exact=count.exact),
+        finish_reason=PASTED,
+        ended_at=workspace.clock(),
     )
+    return await asyncio.to_thread(workspace.store.responses.insert_ended, response)
+
+
+def _carried(workspace: Workspace, prompt_sha256: str) -> Prompt | None:
+    """The prompt that was carried: the stored one that is named, else the one in prompt.md."""
+    return workspace.store.prompts.get(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
+
+
+def _of_generation(workspace: Workspace, generation_id: int, text: str) -> Generation:
+    """The generation an answer is for, which `text` is not the prompt of."""
+    generation = workspace.store.generations.get(generation_id)
+    _refuse_prompt(text, workspace.store.prompts.get(generation.prompt_sha256).text)
+    return generation
 
 
 def _next_empty(workspace: Workspace, generation: Generation) -> int:
-    filled = {response.slot for response in workspace.store.responses(generation.id)}
+    filled = set(workspace.store.responses.slots(generation.id))
     slot = next((slot for slot in range(1, MAX_RESPONSES + 1) if slot not in filled), None)
     if slot is None:
         raise DceError(
@@ -111,10 +125,14 @@ def _as_file(workspace: Workspace, generation: Generation, text: str, path: str)
 async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation:
     """A generation without responses, to paste into. Its prompt is written and stored like any other."""
     [count] = await workspace.counter.count([prompt.text])
-    workspace.write_prompt(prompt)
+    return await asyncio.to_thread(_keep_begun, workspace, cycle_id, prompt, count.tokens)
+
+
+def _keep_begun(workspace: Workspace, cycle_id: int, prompt: Prompt, prompt_tokens: int) -> Generation:
+    workspace.prompt_file.write(prompt)
     now = workspace.clock()
-    workspace.store.put_prompt(prompt, None, now)
-    return workspace.store.insert_generation(
+    workspace.store.prompts.put(prompt, None, now)
+    return workspace.store.generations.insert(
         Generation(
             id=0,
             cycle=cycle_id,
@@ -125,7 +143,7 @@ async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generat
             nonce=prompt.nonce,
             max_tokens=0,
             created_at=now,
-            prompt_tokens=count.tokens,
+            prompt_tokens=prompt_tokens,
             card=workspace.settings.card,
         )
     )
@@ -133,7 +151,7 @@ async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generat
 
 def _latest_of(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation | None:
     """The cycle's latest generation, if the prompt has not changed since it began."""
-    latest = workspace.latest_generation(cycle_id)
+    latest = workspace.store.generations.latest(cycle_id)
     return latest if latest is not None and latest.prompt_sha256 == prompt.sha256 else None
 
 

@@ -8,18 +8,18 @@ import asyncio
 import hashlib
 import importlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.context.token_pieces import adds_up, pieces
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 MAX_BYTES = 100_000_000
 """Largest tokenizer.json: real ones have 2 to 35 MB."""
@@ -73,7 +73,7 @@ class FileTokenizer:
         root: Path,
         state_dir: Path,
         load: Callable[[bytes], Loaded] = load,
-        transport: "httpx.BaseTransport | None" = None,
+        transport: "httpx2.BaseTransport | None" = None,
     ) -> None:
         self._source = source
         self._path = root / source
@@ -114,29 +114,18 @@ class FileTokenizer:
         self._name = f"file:{hashlib.sha256(content).hexdigest()[:16]}"
 
     def _fetched(self) -> bytes:
-        from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
+        from dce.workspace.http.client import download  # noqa: PLC0415 - see there
 
         kept = self._folder / f"{hashlib.sha256(self._source.encode()).hexdigest()[:16]}.json"
         if kept.exists():
             return _read(kept)
-        content = b""
         try:
-            with (
-                httpx.Client(transport=self._transport, timeout=FETCH_TIMEOUT_S, follow_redirects=True) as client,
-                client.stream("GET", self._source) as answer,
-            ):
-                answer.raise_for_status()
-                for piece in answer.iter_bytes():
-                    content += piece
-                    if len(content) > MAX_BYTES:
-                        raise DceError("invalid_input", f"it has more than {MAX_BYTES:,} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise DceError("invalid_input", f"it cannot be fetched ({error})") from error
+            content = download(self._source, MAX_BYTES, FETCH_TIMEOUT_S, self._transport)
+        except DceError as error:
+            raise DceError("invalid_input", f"it cannot be fetched: {error.message}") from error
         self._load(content)  # only what can be used is kept
         self._folder.mkdir(exist_ok=True)
-        temporary = kept.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(content)
-        temporary.replace(kept)
+        durable.write(kept, content)
         return content
 
 

@@ -1,8 +1,8 @@
 """Where responses come from. A provider turns one request into events of N choices; `GatewayProvider` asks a DCE gateway.
 
 What must always hold: every choice 0..n-1 ends exactly once, whatever happens to the connection (`stream_reader.py`); closing the
-generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions and answers become
-`DceError` in `gateway_errors.py`; keys and prompts are in no message.
+generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions become
+`DceError` in `http/faults.py`, foreign answers in `gateway_errors.py`; keys and prompts are in no message.
 """
 
 import asyncio
@@ -15,23 +15,26 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
-from dce.workspace.generating.gateway_errors import error_of_answer
-from dce.workspace.generating.http_link import SSE, HttpLink
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.provider_events import (
     CountUpdate,
     Delta,
     Ended,
     GenerationRequest,
-    Model,
     Opened,
     ProviderEvent,
     Queued,
     conversation,
 )
-from dce.workspace.generating.stream_reader import StreamReader, interrupted
+from dce.workspace.generating.stream_events import events_of
+from dce.workspace.generating.stream_reader import StreamReader
+from dce.workspace.http.link import SSE, HttpLink
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
+
+    from dce.workspace.http.client import HttpClient
 
 __all__ = (
     "CountUpdate",
@@ -39,7 +42,6 @@ __all__ = (
     "Ended",
     "GatewayProvider",
     "GenerationRequest",
-    "Model",
     "Opened",
     "Provider",
     "ProviderEvent",
@@ -90,12 +92,12 @@ class GatewayProvider:
         self,
         url: str,
         key: str | None,
-        transport: "httpx.AsyncBaseTransport | None" = None,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
         model: str | None = None,
     ) -> None:
         self.url = base_url(url)
         self.model = model
-        self._link = HttpLink(self.url, key, error_of_answer, HEARTBEAT_DEADLINE_S, transport)
+        self._link = HttpLink(self.url, key, GATEWAY, HEARTBEAT_DEADLINE_S, transport)
         self._default_model = ""
 
     def __repr__(self) -> str:
@@ -112,12 +114,12 @@ class GatewayProvider:
         """
         content = msgspec.json.encode(_body(request))
         async with self._link.client() as client:
-            async with self._link.answer(client, "POST", "/api/dce/proxy", content, SSE) as answer:
+            async with client.answer("POST", "/api/dce/proxy", content, SSE) as answer:
                 stream_id = answer.headers.get("x-dce-stream-id", "")
                 if QUEUED_HEADER not in answer.headers:  # else frames say its place, and when its turn has come
                     yield Opened(stream_id=stream_id)
-                reader = StreamReader(request.n, stream_id)
-                async with aclosing(_events(reader, answer)) as events:
+                reader = StreamReader(request.n, GATEWAY, stream_id)
+                async with aclosing(events_of(reader, answer, GATEWAY, HEARTBEAT_DEADLINE_S)) as events:
                     async for event in events:
                         yield event
             async with aclosing(self._resumed(client, stream_id, reader)) as events:
@@ -127,7 +129,7 @@ class GatewayProvider:
             yield event
 
     async def _resumed(
-        self, client: "httpx.AsyncClient", stream_id: str, reader: StreamReader
+        self, client: "HttpClient", stream_id: str, reader: StreamReader
     ) -> AsyncGenerator[ProviderEvent, None]:
         """The rest of a stream that was lost, over as many connections as it takes; nothing if the gateway has it no more."""
         delays = iter(RESUME_DELAYS_S)
@@ -139,9 +141,9 @@ class GatewayProvider:
             before = reader.position
             path = f"/api/dce/streams/{quote(stream_id, safe='')}?after={before}"
             try:
-                async with self._link.answer(client, "GET", path, b"", SSE) as answer:
+                async with client.answer("GET", path, b"", SSE) as answer:
                     reader.resume()
-                    async with aclosing(_events(reader, answer)) as events:
+                    async with aclosing(events_of(reader, answer, GATEWAY, HEARTBEAT_DEADLINE_S)) as events:
                         async for event in events:
                             yield event
             except DceError as error:
@@ -155,7 +157,7 @@ class GatewayProvider:
         path = f"/api/dce/streams/{quote(stream_id, safe='')}"
         path += "" if index is None else f"/choices/{index}"
         try:
-            async with self._link.client() as client, self._link.answer(client, "DELETE", path, b"", ""):
+            async with self._link.client() as client, client.answer("DELETE", path, b"", ""):
                 pass
         except DceError as error:
             if error.code not in {"not_found", "route_not_found"}:
@@ -164,11 +166,7 @@ class GatewayProvider:
     async def models(self) -> list[Model]:
         """See `Provider.models`."""
         async with self._link.client() as client:
-            value = await self._link.json(client, "GET", "/v1/models", b"")
-        data = value.get("data")
-        found = [model_of(item) for item in data if isinstance(item, dict)] if isinstance(data, list) else None
-        if found is None:
-            raise DceError("not_a_gateway", f"{self.url}/v1/models is not a list of models")
+            found = [model_of(item) for item in await client.models("/v1/models")]
         self._default_model = found[0].id if found else ""
         return found
 
@@ -179,10 +177,10 @@ class GatewayProvider:
         counts = [0] * len(texts)
         gate = asyncio.Semaphore(MAX_TOKENIZE_AT_ONCE)
 
-        async def one(client: "httpx.AsyncClient", at: int) -> None:
+        async def one(client: "HttpClient", at: int) -> None:
             async with gate:
                 body = {"prompt": texts[at]} | ({"model": self.model} if self.model else {})
-                value = await self._link.json(client, "POST", "/tokenize", msgspec.json.encode(body))
+                value = await client.json("POST", "/tokenize", msgspec.json.encode(body))
                 tokens = value.get("count")
                 if not isinstance(tokens, int):
                     raise DceError("not_a_gateway", f"{self.url}/tokenize gave no count")
@@ -216,28 +214,6 @@ def _body(request: GenerationRequest) -> dict[str, Any]:
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
         **optional,
     }
-
-
-async def _events(reader: StreamReader, answer: "httpx.Response") -> AsyncGenerator[ProviderEvent, None]:
-    """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
-    from dce.workspace.light_httpx import httpx  # noqa: PLC0415 - see there
-
-    pieces = answer.aiter_bytes()
-    while not reader.is_done:
-        try:
-            piece = await anext(pieces)
-        except StopAsyncIteration:
-            reader.lost(interrupted("the connection to the gateway ended in the middle of the stream"), is_orderly=True)
-            return
-        except httpx.TimeoutException:
-            silence = f"nothing came from the gateway for {HEARTBEAT_DEADLINE_S:.0f} s, not even a heartbeat"
-            reader.lost(DceError("gateway_timeout", silence))
-            return
-        except (httpx.HTTPError, OSError):
-            reader.lost(interrupted("the connection to the gateway was lost in the middle of the stream"))
-            return
-        for event in reader.feed(piece):
-            yield event
 
 
 def model_of(item: dict[str, Any]) -> Model:

@@ -14,8 +14,9 @@ from dce.workspace.schema.assembly import assemble_blocks, canonical, without_fe
 from dce.workspace.schema.forms import find_files
 from dce.workspace.schema.json_shapes import files_in
 from dce.workspace.schema.lenient_json import Broken, parse_broken, whole_characters
+from dce.workspace.schema.plain import PlainSchema
 from dce.workspace.schema.prose import Prose
-from dce.workspace.schema.reading import BlockStatus, FileBlock, PromptFile, Reading, Shown, nothing_shown
+from dce.workspace.schema.reading import BlockStatus, FileBlock, Reading, Shown, nothing_shown
 from dce.workspace.schema.reasoning import thoughts
 
 MAX_STARTS = 20
@@ -47,18 +48,13 @@ Rules:
 3. The path is relative to the workspace's root, with forward slashes, spelled as in M7."""
 
 
-class JsonSchema:
-    """Schema `json`."""
+class JsonSchema(PlainSchema):
+    """Schema `json`. Without a grammar: held to JSON, models write worse code; the reader mends what they break."""
 
     name = "json"
 
-    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:  # noqa: ARG002 - the form has no nonce
-        """The text of section M3."""
-        return _INSTRUCTIONS
-
-    def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
-        """None: under a JSON grammar models write worse code; the reader repairs what they break."""
-        return None
+    def __init__(self) -> None:
+        super().__init__(_INSTRUCTIONS)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The reading; None if no object with files or a summary comes before the tags of another format."""

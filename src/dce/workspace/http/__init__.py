@@ -1,0 +1,1 @@
+"""The way to a server: who asks, how, and what going wrong on the way means."""

@@ -1,0 +1,169 @@
+"""HTTP by httpx2: the connections of one call, answers of the kind that was asked for, everything else as a `DceError`.
+
+What must always hold: no exception of httpx2 leaves this module. Loading httpx2 takes a tenth of a second, so this module is imported where
+a server is about to be asked and nowhere else: commands that ask none start without it.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+
+from dce.wire.errors import DceError, Hop
+from dce.wire.hosts import is_this_machine
+from dce.workspace.http.faults import FAULTS, error_of_transport
+from dce.workspace.http.peer import Peer
+
+JSON = "application/json"
+
+CONNECT_TIMEOUT_S = 5.0
+"""A server that can be reached answers the TCP and TLS handshake well within this."""
+
+MAX_ERROR_BYTES = 64 * 1024
+"""How much of an answer that is not what we asked for is read: an error body has 4 KB, a login page may be any size."""
+
+_FILE_HOST = Peer(
+    name="the file's host",
+    hop=Hop.CLIENT,
+    unreachable="gateway_unreachable",
+    silent="gateway_timeout",
+    foreign="not_a_gateway",
+    has_heartbeat=False,
+    error_of_answer=lambda status, _headers, _content, url: DceError("invalid_input", f"{url} answered {status}"),
+)
+"""Whoever has a file that a setting names: no hop of a generation, so what goes wrong is told as the setting's."""
+
+
+def tls_for(url: str) -> ssl.SSLContext:
+    """Whom a client of `url` trusts: SSL_CERT_FILE or SSL_CERT_DIR if one is set, else this machine's own authorities."""
+    # Reading all the authorities takes 30 to 50 ms. A plain connection within this machine needs none; a context that trusts nobody
+    # would refuse TLS there rather than let anybody through.
+    is_plain = urlsplit(url).scheme == "http" and _is_here(url)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else httpx2.create_ssl_context()
+
+
+def _is_here(url: str) -> bool:
+    return is_this_machine(urlsplit(url).hostname or "")
+
+
+class Answer:
+    """An answer of success and of the right kind, whose body is still to come."""
+
+    def __init__(self, response: httpx2.Response, url: str, peer: Peer) -> None:
+        self._response = response
+        self._url = url
+        self._peer = peer
+        self.headers: Mapping[str, str] = response.headers
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises DceError, the peer's `silent` for silence, another if the connection is lost."""
+        try:
+            async for piece in self._response.aiter_bytes():
+                yield piece
+        except FAULTS as error:
+            raise error_of_transport(error, self._url, self._peer, has_begun=True) from error
+
+
+class HttpClient:
+    """The connections of one call to the server at `url`. `silence_s`: the longest it may say nothing."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        peer: Peer,
+        silence_s: float,
+        tls: ssl.SSLContext | None,
+        transport: httpx2.AsyncBaseTransport | None,
+    ) -> None:
+        self._url = url
+        self._peer = peer
+        self._client = httpx2.AsyncClient(
+            base_url=url,
+            headers={"authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx2.Timeout(silence_s, connect=CONNECT_TIMEOUT_S),
+            transport=transport,
+            verify=tls or True,
+            # A proxy from the environment cannot reach a server on this machine, and httpx2 would ask it to.
+            trust_env=not _is_here(url),
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._client.__aexit__(*error)
+
+    @asynccontextmanager
+    async def answer(self, method: str, path: str, content: bytes, kind: str) -> AsyncIterator[Answer]:
+        """An open answer of success and of the media type `kind` ("" any). Raises DceError for anything else."""
+        headers = {"accept": kind or "*/*", "content-type": JSON, "accept-encoding": "identity"}
+        try:
+            request = self._client.build_request(method, path, content=content, headers=headers)
+            response = await self._client.send(request, stream=True)
+        except FAULTS as error:
+            raise error_of_transport(error, self._url, self._peer) from error
+        try:
+            given = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if not response.is_success or kind not in ("", given):
+                beginning = await _beginning(response)
+                raise self._peer.error_of_answer(response.status_code, response.headers, beginning, self._url)
+            yield Answer(response, self._url, self._peer)
+        finally:
+            await response.aclose()
+
+    async def json(self, method: str, path: str, content: bytes) -> dict[str, Any]:
+        """A JSON object; another value is an empty one. Raises DceError."""
+        async with self.answer(method, path, content, JSON) as answer:
+            body = b"".join([piece async for piece in answer.pieces()])
+        try:
+            value = msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise self._peer.fault(self._peer.foreign, f"{self._url}{path} gave JSON that is none") from error
+        return value if isinstance(value, dict) else {}
+
+    async def models(self, path: str) -> list[dict[str, Any]]:
+        """The items of the server's list of models. Raises DceError."""
+        data = (await self.json("GET", path, b"")).get("data")
+        if not isinstance(data, list):
+            raise self._peer.fault(self._peer.foreign, f"{self._url}{path} is not a list of models")
+        return [item for item in data if isinstance(item, dict)]
+
+
+async def _beginning(response: httpx2.Response) -> bytes:
+    """The first `MAX_ERROR_BYTES` of an answer, or what came of them."""
+    found = bytearray()
+    try:
+        async for piece in response.aiter_bytes():
+            found += piece
+            if len(found) >= MAX_ERROR_BYTES:
+                break
+    except FAULTS:
+        pass
+    return bytes(found)
+
+
+def download(url: str, max_bytes: int, silence_s: float, transport: httpx2.BaseTransport | None = None) -> bytes:
+    """The file at `url`, redirects followed. Blocks. Raises DceError."""
+    found = bytearray()
+    has_begun = False
+    try:
+        with (
+            httpx2.Client(transport=transport, timeout=silence_s, follow_redirects=True) as client,
+            client.stream("GET", url) as response,
+        ):
+            has_begun = True
+            if not response.is_success:
+                raise _FILE_HOST.error_of_answer(response.status_code, response.headers, b"", url)
+            for piece in response.iter_bytes():
+                found += piece
+                if len(found) > max_bytes:
+                    raise DceError("invalid_input", f"it has more than {max_bytes:,} bytes")
+    except FAULTS as error:
+        raise error_of_transport(error, url, _FILE_HOST, has_begun=has_begun) from error
+    return bytes(found)

@@ -1,0 +1,68 @@
+"""The seam where what goes wrong between this machine and a server becomes a `DceError` that names the hop and the next step.
+
+What must always hold: what it means is read from exception types, never from a library's words; no message holds a key, a prompt or
+the text of a foreign page. This module loads httpx2, so only `http/client.py` imports it.
+"""
+
+import ssl
+
+import h11
+import httpx2
+
+from dce.wire.causes import causes
+from dce.wire.errors import DceError
+from dce.workspace.http.peer import Peer
+
+FAULTS = (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError)
+"""What asking a server can raise. UnicodeError: a host name that IDNA cannot write."""
+
+_NO_TLS_FAULTS = (
+    ssl.SSLWantReadError,
+    ssl.SSLWantWriteError,
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+    ssl.SSLSyscallError,
+)
+"""TLS errors that say nothing of what the port speaks: that TLS waits (they stand in the context of whatever ended the wait), and that
+the connection ended.
+"""
+
+
+def error_of_transport(error: Exception, url: str, peer: Peer, *, has_begun: bool = False) -> DceError:
+    """Why there was no answer of `peer` or, if it `has_begun`, why it has no end."""
+    if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
+        return peer.fault(peer.unreachable, f"{url} does not answer: no connection in time")
+    if isinstance(error, httpx2.TimeoutException):
+        return peer.fault(peer.silent, f"{url} took the request and then was silent for too long")
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL | UnicodeError):
+        return DceError("invalid_input", f"{peer.name}'s URL is not usable: {error}")
+    if isinstance(error, httpx2.LocalProtocolError):  # its words hold the header's value, which may be the key
+        return DceError("invalid_input", "the request cannot be written: is there a line break in the key?")
+    if isinstance(error, httpx2.DecodingError):
+        return peer.fault(peer.foreign, f"{url} sent an answer that cannot be decompressed: {error}")
+    led = causes(error)
+    if has_begun:
+        return peer.fault(peer.unreachable, f"the connection to {url} was lost in the middle of its answer")
+    if any(
+        isinstance(cause, h11.RemoteProtocolError) for cause in led
+    ):  # bytes came, and the parser could not read them
+        return peer.fault(peer.foreign, f"{url} does not speak HTTP: {error}")
+    return peer.fault(peer.unreachable, f"{url} cannot be reached: {_reason(led)}", _hint(led, peer))
+
+
+def _reason(led: list[BaseException]) -> str:
+    """The innermost system error; httpx2's own words where there is none."""
+    system = [
+        cause for cause in led if isinstance(cause, OSError) and cause.errno and not isinstance(cause, _NO_TLS_FAULTS)
+    ]
+    return str(system[-1] if system else led[0]) or type(led[0]).__name__
+
+
+def _hint(led: list[BaseException], peer: Peer) -> str:
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in led):
+        return (
+            f"The certificate of {peer.name} is not trusted here: set SSL_CERT_FILE to its CA, or check the host name."
+        )
+    if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, _NO_TLS_FAULTS) for cause in led):
+        return "The port does not speak TLS: check whether the URL should begin with http://."
+    return ""
