@@ -95,5 +95,9 @@ def test_bare_code_is_pasted_as_a_file(dce: Dce, workspace: Path, answer: Path) 
     ]
     dce("accept", "1")
     assert (workspace / "src" / "a.py").read_text() == "def a():\n    return 2\n"
+    dce("prompt")
+    nonce = (workspace / "prompt.md").read_text().partition('nonce="')[2].partition('"')[0]
+    answer.write_text(f'x\n</file nonce="{nonce}">\n<file path="b.py" nonce="{nonce}">\ny\n')
+    assert "one file" in dce("paste", answer, "--as", "c.py", code=3).err
     dce("paste", answer, "--as", 'a".py', code=3)
     dce("paste", answer, "--as", "./", code=3)

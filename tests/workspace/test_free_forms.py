@@ -50,6 +50,11 @@ def files(reading: Reading) -> dict[str, str]:
         "src/new.py:",
         "src/new.py\n",
         "📄 `src/new.py`",
+        "=== src/new.py ===",
+        "--- src/new.py ---",
+        "[FILE: src/new.py]",
+        "<summary>src/new.py</summary>\n",
+        "<b>src/new.py</b>",
     ],
 )
 @pytest.mark.parametrize("fence", ["```python", "```", "~~~py", "````python"])
@@ -96,6 +101,21 @@ def test_a_comment_in_the_first_line_names_a_file(line: str, path: str, is_kept:
     body = "x\n" * 6
     reading = read(f"Look:\n\n```\n{line}\n{body}```\n")
     assert files(reading) == {path: (line + "\n" if is_kept else "") + body}
+
+
+def test_a_fence_in_a_list_loses_the_lists_indentation() -> None:
+    """As Markdown has it: each line loses as many spaces as stand before the fence; a fence that never ends adds no newline."""
+    reading = read("1. **src/new.py**\n   ```python\n   def y():\n       pass\n   ```\n")
+    assert files(reading) == {"src/new.py": "def y():\n    pass\n"}
+    assert files(read("src/new.py\n```python\nx\n")) == {"src/new.py": "x\n"}
+
+
+def test_code_without_a_name_is_flagged_where_there_are_no_files() -> None:
+    """An answer in form whose only code has no name is no answer without files; commands and output are no such code."""
+    said = "<summary>\nFixed it.\n</summary>\n\n"
+    reading = read(said + "```python\nx = 1\n```\n")
+    assert (reading.files, reading.flags) == ((), ("missing_files",))
+    assert read(said + "```bash\nmake\n```\n\n```\nok\n```\n").flags == ()
 
 
 def test_fences_that_nothing_names_are_no_files() -> None:
@@ -181,6 +201,10 @@ def test_patches() -> None:
         assert files(reading) == {"new.py": "x = 1\n\n", "src/a.py": SHOWN["src/a.py"].replace("return 2", "return 3")}
         assert [edit.path for edit in reading.unapplied] == ["old.py"]
         assert "Done." in reading.summary
+    twice = "def a():\n    x = 1\n\n\ndef b():\n    x = 1\n"
+    patch = "*** Begin Patch\n*** Update File: t.py\n@@ def b():\n-    x = 1\n+    x = 2\n*** End Patch\n"
+    placed = read_answer(patch, "blocks", NONCE, shown={"t.py": twice}.get)
+    assert files(placed) == {"t.py": "def a():\n    x = 1\n\n\ndef b():\n    x = 2\n"}
     cut = read(text[: text.index("*** Delete")])
     assert "cut off" in cut.unapplied[0].reason
 

@@ -56,6 +56,9 @@ WRAPPINGS: Mapping[str, Wrapping] = {
     "a fence glued to the opener": fenced("````", before=""),
     "a fence glued to the closer": fenced("````", after=""),
     "a fence glued to both": fenced("````", "", ""),
+    "a fence glued to the last line": lambda path, body, closer: (
+        f'<file path="{path}">\n````{info(path)}\n{body[:-1]}````\n{closer}'
+    ),
     "a fence of tildes glued to both": fenced("~~~~", "", ""),
     "a fence around": lambda path, body, closer: f'````xml\n<file path="{path}">\n{body}{closer}\n````',
     "a fence around, glued": lambda path, body, closer: f'````<file path="{path}">\n{body}{closer}````',
@@ -146,6 +149,7 @@ def test_an_opener_that_belongs_to_no_file_is_flagged() -> None:
         ("````ts\n```\nx\n```\n````", "```\nx\n```\n", "repaired"),
         ("```ts\nx\n```\nThen:\n```ts\ny\n```\n", "x\n```\nThen:\n```ts\ny\n", "ambiguous"),
         ("~~~\nx\n~~~\n", "x\n", "repaired"),
+        ("```ts\n```js\nx\n```\n", "```js\nx\n", "ambiguous"),
     ],
 )
 def test_only_one_fence_around_a_file_is_surely_none_of_it(body: str, content: str, status: str) -> None:

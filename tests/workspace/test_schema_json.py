@@ -165,7 +165,17 @@ def test_files_in_other_shapes_of_json(value: object, around: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [{"name": "x"}, {"a": 1}, {"version": "1.0.0"}, [{"id": 1}], {"main": "src/a.py"}, {"e.g.": "x"}]
+    "value",
+    [
+        {"name": "x"},
+        {"a": 1},
+        {"version": "1.0.0"},
+        [{"id": 1}],
+        {"main": "src/a.py"},
+        {"name": "Widget", "text": "hello"},
+        [{"file": "none", "code": "x"}],
+        {"e.g.": "x"},
+    ],
 )
 def test_ordinary_json_is_no_answer(value: object) -> None:
     """Objects without paths that have text stay text."""

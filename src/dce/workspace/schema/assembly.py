@@ -14,6 +14,7 @@ import msgspec
 from dce.workspace.schema.announced import missing_files
 from dce.workspace.schema.doubts import placeholder
 from dce.workspace.schema.forms import find_files
+from dce.workspace.schema.named_fences import has_nameless_code
 from dce.workspace.schema.prose import Prose, read_prose
 from dce.workspace.schema.reading import BlockStatus, FileBlock, Reading, Unapplied
 from dce.workspace.schema.reasoning import NO_THOUGHTS, Thoughts
@@ -230,7 +231,10 @@ def _flags(
     unread = list(dict.fromkeys(path for path in _unread(rest) if path not in known))
     if unread:
         remarks.append(f"Outside the files that were read, there seem to be more: {_list(unread)}.")
-    if missing or unread:
+    is_nameless = not files and not unread and has_nameless_code(rest)
+    if is_nameless:
+        remarks.append("A code block has no file name, so no file was read from it.")
+    if missing or unread or is_nameless:
         flags.append("missing_files")
     if is_doubled or any(file.status == "ambiguous" for file in files):
         flags.append("ambiguous_block")

@@ -35,6 +35,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _REMARK = re.compile(r"\s*(?:\((?:[^()]{0,60})\)|(?:-|–|—)\s.{0,60}|\[(?:new|updated|modified)\])\s*$", re.IGNORECASE)
+_MARKUP = re.compile(r"</?(?:summary|b|strong|code|em|i|h[1-6]|p|details)>", re.IGNORECASE)
+_RULE = re.compile(r"^(?:={2,}|-{2,}|\[)\s*(\S.*?)\s*(?:={2,}|-{2,}|\])$")
 _QUOTED = re.compile(r"(?:`([^`\n]+)`|\*\*([^*\n]+)\*\*)")
 
 
@@ -74,7 +76,8 @@ def name_in_line(line: str) -> tuple[str, bool]:
     line = line.strip()
     if not line or len(line) > MAX_NAME_LINE:
         return "", False
-    bare = _DECORATION.sub("", line)
+    line = _MARKUP.sub("", line).strip("\u200b\ufeff ")
+    bare = _DECORATION.sub("", _RULE.sub(r"\1", line))
     bare = re.sub(r"\s*(?:\*/|-->)$", "", bare)
     bare = _LABEL.sub("", bare)
     for candidate in (bare, _REMARK.sub("", bare.rstrip(":"))):

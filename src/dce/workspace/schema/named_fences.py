@@ -57,6 +57,16 @@ def find_named_fences(text: str, shown: Shown) -> list[Found]:
     return found
 
 
+def has_nameless_code(text: str) -> bool:
+    """Whether a fence that is no command and no output stands in text in which no file was found."""
+    lines = text.split("\n") if "```" in text or "~~~" in text else []
+    return any(
+        _in_info(fence.info)[0] not in {"", *_SHELL}
+        and any(line.strip() for line in lines[fence.first + 1 : fence.last])
+        for fence in _fences(lines)
+    )
+
+
 def _fences(lines: Sequence[str]) -> list[_Fence]:
     """The fences. Inside one, a fence with an info string opens another (models nest them so), and a bare one closes the innermost."""
     found: list[_Fence] = []
@@ -84,6 +94,10 @@ def _fences(lines: Sequence[str]) -> list[_Fence]:
 def _file(lines: Sequence[str], fence: _Fence, before: int, shown: Shown) -> tuple[int, Found] | None:
     """The file in a fence and the line where its name stands; None if nothing names it."""
     body = [line.removesuffix("\r") for line in lines[fence.first + 1 : fence.last + (1 if fence.is_open else 0)]]
+    indent = len(lines[fence.first]) - len(lines[fence.first].lstrip(" \t"))
+    body = [
+        line[min(indent, len(line) - len(line.lstrip(" \t"))) :] for line in body
+    ]  # as Markdown does: a fence in a list
     if not any(line.strip() for line in body) or _OTHER_FORM.search("\n".join(body[:6])):
         return None
     language, path = _in_info(fence.info)
@@ -97,7 +111,7 @@ def _file(lines: Sequence[str], fence: _Fence, before: int, shown: Shown) -> tup
             body, note = body[1:], "Its first line names it and was left out."
     if not path or (language in _SHELL and path.rpartition(".")[2].lower() not in {*_SHELL, "env"}):
         return None
-    content = "".join(line + "\n" for line in body)
+    content = "\n".join(body) if fence.is_open else "".join(line + "\n" for line in body)
     status, doubt = _doubt(content, shown(path), fence, is_sure=is_sure)
     return first, Found(path=path, start=0, end=0, content=content, status=status, note=doubt or note)
 
