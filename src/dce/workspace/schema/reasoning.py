@@ -23,6 +23,7 @@ _PART = re.compile(
     r"^[ \t]{0,3}<(summary|plan|course_of_action|activity|curator_activity)>", re.MULTILINE | re.IGNORECASE
 )
 _SPECIAL = re.compile(r"(?:<\|[a-z_]{1,20}\|>\s*)+|>", re.IGNORECASE)
+_FILLED = re.compile(r"\S")
 _QUOTES = "\"'`"
 
 MAX_EDGE = 200
@@ -67,7 +68,7 @@ def thoughts(text: str, spans: Sequence[Span] = (), *, is_strict: bool = False) 
             continue
         if not is_close:
             opened = tag.start() if opened < 0 else opened
-        elif opened < 0 or not text[end:opened].strip():
+        elif opened < 0 or not _FILLED.search(text, end, opened):
             end, opened, regions = tag.end(), -1, []
         else:
             regions.append((opened, tag.end()))
@@ -79,7 +80,7 @@ def thoughts(text: str, spans: Sequence[Span] = (), *, is_strict: bool = False) 
 
 def _is_used(text: str, tag: re.Match[str], *, needs_edge: bool) -> bool:
     """Whether the tag is no mention: not between quotes, and where it must be, at an edge of its line (an opener: at its start)."""
-    lead = text[max(text.rfind("\n", 0, tag.start()) + 1, tag.start() - MAX_EDGE) : tag.start()]
+    lead = text[max(tag.start() - MAX_EDGE, 0) : tag.start()].rpartition("\n")[2]
     tail = text[tag.end() : tag.end() + MAX_EDGE].partition("\n")[0]
     if lead[-1:] and lead[-1:] in _QUOTES and tail[:1] and tail[:1] in _QUOTES:
         return False
@@ -107,7 +108,7 @@ class _Hidden:
         return any(is_closed or not self._is_first(tag) for _, _, is_closed in around)
 
     def _is_first(self, tag: re.Match[str]) -> bool:
-        return not self._text[self._text.rfind("\n", 0, tag.start()) + 1 : tag.start()].strip()
+        return not self._text[max(tag.start() - MAX_EDGE, 0) : tag.start()].rpartition("\n")[2].strip()
 
 
 def _parts(text: str) -> list[tuple[int, int, bool]]:
@@ -124,10 +125,11 @@ def _parts(text: str) -> list[tuple[int, int, bool]]:
 
 def _marker_end(text: str, start: int, hidden: _Hidden) -> int:
     """Where gpt-oss's reasoning ends, whose channels came as text; 0 if there is none."""
+    part = _PART.search(text, start)
     for marker in _MARKER.finditer(text, start):
         is_clear = marker[0].startswith("<") or _ANALYSIS.match(text) is not None
         if (is_clear or _ANSWER_BEGINS.match(text, marker.end())) and not hidden.covers(marker):
             return marker.end()
-        if _PART.search(text, start, marker.start()):
+        if part is not None and part.start() < marker.start():
             return 0
     return 0

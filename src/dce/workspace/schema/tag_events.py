@@ -15,6 +15,9 @@ from itertools import zip_longest
 MAX_TAG_CHARS = 1_000
 """Longest opening or closing tag."""
 
+MAX_EDGE = 300
+"""How much of a line is looked at on either side of a tag."""
+
 WEAK = 1.5
 """The weakness of a tag that shares its line with text on one side, is indented, or (opener) names a placeholder."""
 
@@ -40,6 +43,7 @@ _BETWEEN = re.compile(r"[ \t]*(?:`{3,}|~{3,})?[ \t]*")
 _PLACEHOLDER = re.compile(r"""\.\.\.|[\[\]{}$*<>()+'"\\]|…|\bpath/to\b|^(?:path|filename|file)$""", re.IGNORECASE)
 _BARE = re.compile(r"[ \t]*(?:[-*_=]{3,}[ \t]*|(?:`{3,}|~{3,})[^\n]*)?\r?")
 _RUN = re.compile("`{3,}")
+_FILLED = re.compile(r"\S")
 _QUOTES = "\"'`"
 
 
@@ -141,16 +145,19 @@ class _Scan:
             yield group
 
     def _group(self, line: str, at: int, tags: list[re.Match[str]]) -> None:
-        lead, tail = line[: tags[0].start()], line[tags[-1].end() :]
+        # Only what is near is looked at, so that a line with many tags costs no more than many lines.
+        first, last = tags[0].start(), tags[-1].end()
+        lead, tail = line[max(first - MAX_EDGE, 0) : first], line[last : last + MAX_EDGE]
+        is_blank = not lead.strip() and first <= MAX_EDGE
         is_glued = _FENCE_BEFORE.search(lead) is not None
-        is_first, is_last = is_glued or not lead.strip(), not tail.strip() or _FENCE_AFTER.match(tail) is not None
-        indent = len(lead) if not lead.strip() else 0
+        is_first, is_last = is_glued or is_blank, not tail.strip() or _FENCE_AFTER.match(tail) is not None
+        indent = len(lead) if is_blank else 0
         if self._indent < 0 and tags[0]["opener"] and _path(tags[0]):
             self._indent = indent
         is_indented = indent > max(self._indent, 0) + _PLAIN_INDENT
-        previous = 0 if not lead.strip() else tags[0].start()
+        previous = 0 if is_blank else first
         if is_glued:
-            self._before(lead, at)
+            self._before(lead, at + first - len(lead))
         for number, tag in enumerate(tags):
             if number and (between := line[tags[number - 1].end() : tag.start()].strip()):
                 self._add("fence", at + tag.start() - len(between), at + tag.start(), between)
@@ -163,7 +170,7 @@ class _Scan:
             previous = tag.end()
         fence = _FENCE_AFTER.match(tail)
         if fence is not None:
-            self._add("fence", at + tags[-1].end(), at + len(line), tail.strip())
+            self._add("fence", at + last, at + last + len(tail), tail.strip())
 
     def _before(self, lead: str, at: int) -> None:
         """The fence that a tag is glued to the end of."""
@@ -180,7 +187,7 @@ class _Scan:
             self._add(kind, at + start, at + tag.end(), tag["path"] or "", weak, place)
             return
         path = _path(tag)
-        is_last = not line[tag.end() :].strip()
+        is_last = not _FILLED.search(line, tag.end())
         weak = max(weak, WEAK if _PLACEHOLDER.search(path) else 0.0)
         self._add("open", at + start, at + (len(line) + 1 if is_last else tag.end()), path, weak, place)
 
@@ -192,7 +199,7 @@ def _path(tag: re.Match[str]) -> str:
 
 def _is_quoted(line: str, tag: re.Match[str]) -> bool:
     """Whether the tag is escaped, between quotes or in inline code: then it is mentioned, not used."""
-    before, after = line[: tag.start()], line[tag.end() :]
+    before, after = line[max(tag.start() - MAX_EDGE, 0) : tag.start()], line[tag.end() : tag.end() + MAX_EDGE]
     if before.endswith("\\"):
         return True
     if before[-1:] and before[-1:] in _QUOTES and after[:1] and after[:1] in _QUOTES:
