@@ -8,7 +8,11 @@ the patterns below cannot occur inside text the model wrote.
 
 import re
 
+import msgspec
+
+from dce.wire.chat import read_error
 from dce.wire.errors import DceError
+from dce.wire.sse import Decoder
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 """Maximum frame size: a token with twenty logprobs takes 3 KB; a backend that never ends a frame is broken."""
@@ -56,8 +60,16 @@ def _data_of(frame: bytes) -> bytes:
     frame = frame.lstrip(b"\n")
     if frame.startswith(b"data:") and b"\n" not in frame:
         return frame[5:].lstrip(b" ")
+    if any(line.startswith((b"error:", b"event: error", b"event:error")) for line in frame.split(b"\n")):
+        return _error_of(frame)
     lines = [line[5:].removeprefix(b" ") for line in frame.split(b"\n") if line.startswith(b"data:")]
     return b"\n".join(lines)
+
+
+def _error_of(frame: bytes) -> bytes:
+    """The data of a frame that reports an error in a field of its own or by the event's type, as an error object."""
+    said = "\n".join(event.data for event in Decoder().feed(frame + b"\n\n"))
+    return msgspec.json.encode({"error": read_error(said)})
 
 
 def is_plain(data: bytes) -> bool:
