@@ -433,3 +433,19 @@ def test_a_break_after_the_reason_loses_nothing() -> None:
         assert play.ends() == {0: ["stop"], 1: ["error"]}
 
     played(scene)
+
+
+def test_an_error_instead_of_a_stream_is_told() -> None:
+    """A backend that answers 200 with an error body or plain text loses its choice with the backend's own words."""
+
+    async def scene() -> None:
+        for body, says in ((b'{"error": "CUDA out of memory"}', "CUDA"), (b"upstream said no\n", "upstream said no")):
+            play = await Play([[0]]).open()
+            play.exchanges[0].say(body)
+            play.exchanges[0].end()
+            await play.stream.finished
+            error = play.stream.choices[0].error
+            assert error is not None
+            assert says in error.message
+
+    played(scene)

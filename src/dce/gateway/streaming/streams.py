@@ -138,6 +138,8 @@ class Part:
             except (DceError, BadChunk) as fault:
                 self._fail(fault)
             error = DceError("stream_interrupted", "the backend ended the stream without finishing this response")
+            if (said := self._splitter.said) is not None:
+                error = frame_fault(said)
         self.exchange = None
         self._finish(self._endings.take(is_orderly=is_orderly))
         self._stop_settling()
