@@ -221,7 +221,7 @@ def test_a_budget(chain: Chain) -> None:
         refused = until_refused(lambda: ask(client, max_tokens=50))
         error = error_of(refused)
         assert (refused.status_code, error["code"]) == (429, "quota_exceeded")
-        assert "400 tokens a day" in error["message"]
+        assert "400 tokens per day" in error["message"]
         assert "renews at" in error["message"]
         assert int(refused.headers["retry-after"]) <= 24 * 3600
         assert chain.fake.chats()
