@@ -48,6 +48,7 @@ from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.schema import SCHEMAS, read_answer
+from dce.workspace.schema.near_paths import NearPaths
 from dce.workspace.schema.reading import Reading
 from dce.workspace.settings import MAX_RESPONSES, Settings
 from dce.workspace.tree.exclude import Excludes
@@ -183,8 +184,10 @@ class Workspace:
     def read(self, generation_id: int, text: str, is_cut: bool) -> Reading:
         """A text taken apart as an answer to a generation's prompt, whole or cut. Raises DceError not_found."""
         generation = self.store.get_generation(generation_id)
-        shown = ShownFiles(self.store.get_prompt(generation.prompt_sha256))
-        reading = read_answer(text, generation.schema, generation.nonce, is_cut, shown.get)
+        prompt = self.store.get_prompt(generation.prompt_sha256)
+        near = NearPaths(self.project, (entry.path for entry in prompt.manifest))
+        shown = ShownFiles(prompt).get
+        reading = read_answer(text, generation.schema, generation.nonce, is_cut, shown, near.named)
         return self.sending.placeholders.restored(reading)
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:

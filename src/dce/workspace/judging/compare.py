@@ -38,19 +38,26 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like."""
+    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like.
+
+    `written_path`: the path as the answer has it, where that was read as another; else "".
+    """
 
     path: str
     change: Change
     added: int
     removed: int
     flags: tuple[str, ...] = ()
+    written_path: str = ""
 
 
 def changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntry]) -> list[FileChange]:
     """What each file of an answer would change in the workspace as it is now, in the answer's order."""
     shown = {entry.path: entry.sha256 for entry in manifest}
-    return [_change(project, block, shown) for block in reading.files]
+    return [
+        msgspec.structs.replace(_change(project, block, shown), written_path=block.written_path)
+        for block in reading.files
+    ]
 
 
 def unified_diff(before: str, after: str, path: str) -> str:
@@ -111,6 +118,7 @@ def _change(project: Project, block: FileBlock, shown: Mapping[str, str]) -> Fil
     flags += [
         f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
     ]
+    flags += block.flags
     try:
         path = project.canonical(block.path)
         current = look(project, path)

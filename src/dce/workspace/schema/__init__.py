@@ -1,7 +1,7 @@
 """The interaction schemas: one row a schema, and the reader that tries them on an answer."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -11,11 +11,13 @@ from dce.workspace.schema.diff_form import DiffSchema
 from dce.workspace.schema.escaped import unescaped
 from dce.workspace.schema.fill import FillSchema
 from dce.workspace.schema.json_form import JsonSchema
+from dce.workspace.schema.near_paths import NamedPath
 from dce.workspace.schema.reading import FileBlock as FileBlock
 from dce.workspace.schema.reading import PromptFile as PromptFile
 from dce.workspace.schema.reading import Reading as Reading
 from dce.workspace.schema.reading import Schema as Schema
 from dce.workspace.schema.reading import Shown, nothing_shown
+from dce.workspace.schema.second_look import marked, renamed, with_edits_made
 from dce.workspace.schema.spans import MAX_TAG_CHARS
 from dce.workspace.schema.strict import StrictSchema
 from dce.workspace.schema.tags import TagsSchema
@@ -30,13 +32,23 @@ _TOLERANT = ("blocks", "tags", "diff")
 
 
 def read_answer(
-    text: str, schema: str, nonce: str, is_truncated: bool = False, shown: Shown = nothing_shown
+    text: str,
+    schema: str,
+    nonce: str,
+    is_truncated: bool = False,
+    shown: Shown = nothing_shown,
+    named: Callable[[str], NamedPath] = NamedPath,
 ) -> Reading:
     """An answer taken apart: by the reader of the prompt's schema, else by the tolerant ones. Never raises, whatever the text.
 
-    `is_truncated` says that the model was cut off at its limit; edits are changes of what was `shown`. If no reader knows the
-    form, `parse` is "failed" and the summary holds the whole text.
+    `is_truncated` says that the model was cut off at its limit; edits are changes of what was `shown`; `named` says which file a
+    path means. If no reader knows the form, `parse` is "failed" and the summary holds the whole text.
     """
+    reading = renamed(_read(text, schema, nonce, is_truncated, lambda path: shown(named(path).path)), named)
+    return marked(with_edits_made(reading, nonce, shown), shown)
+
+
+def _read(text: str, schema: str, nonce: str, is_truncated: bool, shown: Shown) -> Reading:
     reading = _first(text, schema, nonce, shown)
     if reading is None or not (reading.files or reading.unapplied):
         # Seldom, and only where nothing was found: `&lt;file` and `\\<file` could be a file's own text.

@@ -127,6 +127,21 @@ def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
             edits.append(edit)
         if edits:
             yield _FileDiff(start, at, old, new, tuple(edits), is_bare)
+        # Some explain each hunk before they write it: without a head, it is of the same file as the one before.
+        while edits and (at := _next_hunk(lines, at)) and (hunk := _HUNK.fullmatch(lines[at].rstrip())) is not None:
+            start = at
+            edit, at, is_bare = _hunk(lines, at + 1, int(hunk[1] or 0))
+            yield _FileDiff(start, at, old, new, (edit,), is_bare)
+
+
+def _next_hunk(lines: Sequence[str], at: int) -> int:
+    """The next line that begins a hunk with its numbers, before the next file's head; 0 if there is none."""
+    while at < len(lines) and not _is_head(lines, at):
+        hunk = _HUNK.fullmatch(lines[at].rstrip())
+        if hunk is not None and hunk[1] and lines[at + 1 : at + 2] and lines[at + 1][:1] in {" ", "+", "-", ""}:
+            return at
+        at += 1
+    return 0
 
 
 def _is_head(lines: Sequence[str], at: int) -> bool:

@@ -70,7 +70,8 @@ class JsonSchema:
                 break
             value, broken, stop = _decoded(text, brace.start())
             if _is_answer(value):
-                beside = f"{text[start : brace.start()]}\n{text[stop:]}".replace("```json", "").replace("```", "")
+                value, broken, behind = _with_further(text, value, broken, stop)
+                beside = f"{text[start : brace.start()]}\n{behind}".replace("```json", "").replace("```", "")
                 return _reading(value, broken, beside.strip(), is_reasoned=start > 0)
         return None
 
@@ -82,6 +83,32 @@ def _decoded(text: str, start: int) -> tuple[Any, Broken | None, int]:
         broken = parse_broken(text, start)
         return broken.value, broken, broken.end
     return value, None, stop
+
+
+def _with_further(text: str, value: Any, broken: Broken | None, stop: int) -> tuple[Any, Broken | None, str]:
+    """The answer's object with the files of those after it (an object a file, a draft and then the answer), and the text between."""
+    values, outside, tried = [value], [], 0
+    for brace in _START.finditer(text, stop):
+        if brace.start() < stop:
+            continue
+        tried += 1
+        if tried > MAX_STARTS:
+            break
+        following, mended, end = _decoded(text, brace.start())
+        if not (_is_answer(following) or _file(following) is not None):
+            continue
+        values.append(following if _is_answer(following) else {"files": [following]})
+        outside.append(text[stop : brace.start()])
+        broken, stop = mended or broken, end
+    if len(values) == 1:
+        return value, broken, text[stop:]
+    said = dict.fromkeys(each["summary"] for each in values if isinstance(each.get("summary"), str))
+    joined = {key: item for each in values for key, item in each.items()}
+    joined["files"] = [item for each in values for item in _list(each.get("files"))]
+    joined["summary"] = "\n".join(said)
+    note = f"The answer holds {len(values)} JSON objects: their files were read together."
+    broken = Broken(value=joined, end=stop, repairs=[*(broken.repairs if broken else []), note])
+    return joined, broken, "\n".join([*outside, text[stop:]])
 
 
 def _is_answer(value: Any) -> bool:

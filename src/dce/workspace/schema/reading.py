@@ -35,11 +35,16 @@ class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of an answer with its whole new text. `truncated`: its end never came; `ambiguous`: its end had to be guessed."""
+    """One file of an answer with its whole new text. `truncated`: its end never came; `ambiguous`: its end had to be guessed.
+
+    `written_path`: the path as the answer has it, where that was read as another; else "". `flags`: what is doubtful about this file.
+    """
 
     path: str
     content: str
     status: BlockStatus = "complete"
+    written_path: str = ""
+    flags: tuple[str, ...] = ()
 
 
 class Unapplied(msgspec.Struct, frozen=True, kw_only=True):
