@@ -16,6 +16,9 @@ from typing import NamedTuple
 Finder = Callable[[str, str], int]
 """Takes a file's text and its suffix; gives the number of the first line that shows the mark, 0 if there is none."""
 
+MAX_LINE_CHARS = 1_000
+"""Longest line searched for entities: longer ones are minified, and there a rough look takes a pattern for a string."""
+
 MAX_CHARS = 2_000_000
 """Longest file that is searched for marks."""
 
@@ -158,7 +161,8 @@ def _diff(text: str, suffix: str) -> int:
     if second and all(_DIFF_LINE.match(line) for _, line in lines):
         signs = {line[0] for _, line in lines}
         return number if "+" in signs and signs & {"-", " "} else 0
-    return next((at for at, line in lines if _HUNK.match(line) and _has_changes(whole[at : at + 8])), 0)
+    hunks = [at for at, line in lines if _HUNK.match(line) and _has_changes(whole[at : at + 8])]
+    return next(iter(_unquoted(hunks, text)), 0)
 
 
 def _has_changes(lines: Sequence[str]) -> bool:
@@ -209,8 +213,8 @@ def _entities(text: str, suffix: str) -> int:
         return 0
     if suffix in {".py", ".pyi"}:
         return _entity_token(text)
-    hit = _ENTITY.search(_blanked(text))
-    return _line_at(text, hit.start()) if hit else 0
+    lines = enumerate(_lines(_blanked(text)), start=1)
+    return next((number for number, line in lines if len(line) <= MAX_LINE_CHARS and _ENTITY.search(line)), 0)
 
 
 def _entity_token(text: str) -> int:
@@ -254,7 +258,9 @@ def _around_fence(text: str, suffix: str) -> int:
 
 
 def _unquoted(numbers: Sequence[int], text: str) -> list[int]:
-    """Those of the fence lines that lie in no string or comment of several lines."""
+    """Those of the lines that lie in no string or comment of several lines."""
+    if not numbers:
+        return []
     lines = _lines(text)
     for number in numbers:
         lines[number - 1] = "@"  # a backtick would begin a string

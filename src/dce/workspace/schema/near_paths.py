@@ -96,6 +96,8 @@ class NearPaths:
                 if len(found) > 1:
                     return NamedPath(path, f"It can mean {' or '.join(sorted(found))}.")
                 for name, is_risky in found.items():
+                    if is_risky and _GENERIC.match(name):
+                        return None  # `docs/README.md` is no slip for the `README.md` beside `docs/`
                     if is_risky:
                         return NamedPath(path, f"It may mean {name}, which the prompt showed.")
                     return NamedPath(name)
