@@ -14,7 +14,8 @@ import msgspec
 
 from bench.store import fill
 from dce.panel.server import PanelServer
-from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened, ProviderEvent
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
 from dce.workspace.project import Project
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace

@@ -55,6 +55,13 @@ def test_no_proxy_to_this_machine() -> None:
     assert read_target("http://localhost:3001", {"http_proxy": "http://proxy:8080"}).proxy == ""
 
 
+@pytest.mark.parametrize("host", ["localhost.evil.com", "127.evil.example", "[::2]"])
+def test_a_name_that_looks_like_this_machine_is_another(host: str) -> None:
+    """A host that only begins like a loopback address is on a network: it has its proxy, and plain HTTP to it is told."""
+    target = read_target(f"http://{host}:3001", {"http_proxy": "http://proxy:8080"})
+    assert (target.is_loopback, target.proxy) == (False, "http://proxy:8080")
+
+
 def test_first_hop() -> None:
     """A connection is made to the proxy if there is one."""
     assert read_target("https://h.example.org", {}).first_hop == ("h.example.org", 443)

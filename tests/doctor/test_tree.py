@@ -207,7 +207,7 @@ def test_model_missing_names_the_nearest() -> None:
     """A model that is not served: the served ones are named and the nearest is offered."""
     diagnosis = diagnose_server(HEALTHY, model="smolm2-135")
     assert (diagnosis.failing_hop, diagnosis.code) == ("model", "model_not_found")
-    assert "Did you mean smollm2-135m?" in failed(diagnosis).fix
+    assert "Did you mean 'smollm2-135m'?" in failed(diagnosis).fix
 
 
 def test_local_model_means_any() -> None:

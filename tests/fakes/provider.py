@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.provider import GenerationRequest, Model, ProviderEvent
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.provider import GenerationRequest, ProviderEvent
 
 
 class Gate:

@@ -7,8 +7,8 @@ import pytest
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.kinds import Model, Vllm
 from dce.gateway.backends.upstream import Discovery, Upstream
-from dce.gateway.front.body import PLACEHOLDER_MODELS
 from dce.gateway.settings import BackendSettings
+from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import DceError
 
 
@@ -37,7 +37,7 @@ def test_models_of_all_backends_once_aliases_last() -> None:
     assert [model.max_model_len for model in table.models()] == [100] * 4
 
 
-@pytest.mark.parametrize("asked", sorted(PLACEHOLDER_MODELS))
+@pytest.mark.parametrize("asked", sorted(ANY_MODEL))
 def test_a_placeholder_means_the_default(asked: str) -> None:
     """No name, `default` and the original's `local-model` mean the default model, or the first one served."""
     assert catalog(upstream("a", "b")).resolve(asked).id == "a"

@@ -22,6 +22,7 @@ from dce.gateway.front.request import Request
 from dce.gateway.front.wire import ClientWire
 from dce.gateway.paths.accounts import Accounts
 from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.intake import Intake
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.gateway.streaming.live import Directory
@@ -156,9 +157,8 @@ def test_cancelled_at_every_await(
         admission = an_admission(settings)
         rows: list[Entry] = []
         accounts = Accounts(rows.append, Metrics())
-        owner: Proxy | Forwarder = Proxy(settings, catalog, dispatcher, transport, directory, admission, accounts)
-        if handler in ("forward", "tokenize"):
-            owner = Forwarder(settings, catalog, dispatcher, transport, admission, accounts)
+        intake = Intake(settings, catalog, dispatcher, transport, admission, accounts)
+        owner = Forwarder(intake) if handler in ("forward", "tokenize") else Proxy(intake, directory)
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(owner, handler)
         for step in range(MAX_AWAITS):
             rows.clear()
@@ -198,9 +198,8 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
         catalog = Catalog([upstream], {}, "")
         admission = an_admission(settings)
         accounts = Accounts(lambda entry: None, Metrics())
-        proxy = Proxy(
-            settings, catalog, Dispatcher(catalog, LeastLoaded(), 0), transport, directory, admission, accounts
-        )
+        dispatcher = Dispatcher(catalog, LeastLoaded(), 0)
+        proxy = Proxy(Intake(settings, catalog, dispatcher, transport, admission, accounts), directory)
         request = request_of({**BODY, "stream": True}, "/api/dce/proxy")
         is_sending = asyncio.Event()
 

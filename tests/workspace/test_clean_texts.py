@@ -38,7 +38,7 @@ def _open(root: Path, *paths: str) -> Workspace:
 
 def _found(root: Path, *paths: str) -> tuple[Finding, ...]:
     with _open(root, *paths) as workspace:
-        return asyncio.run(workspace.build_prompt(1)).findings
+        return asyncio.run(workspace.preparation.build(1)).findings
 
 
 def _kept(root: Path) -> list[Path]:
@@ -69,7 +69,7 @@ def test_a_change_that_leaves_size_and_time_is_seen(tmp_path: Path, is_replaced:
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
     assert [finding.path for finding in _found(tmp_path, "a.py")] == ["a.py"]
     with _open(tmp_path, "a.py") as workspace, pytest.raises(DceError, match=r"a\.py:1"):
-        asyncio.run(workspace.prepare(1, 1))
+        asyncio.run(workspace.preparation.begin(1, 1))
 
 
 def test_a_renamed_file_is_judged_by_its_new_name(tmp_path: Path) -> None:

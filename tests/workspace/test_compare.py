@@ -13,7 +13,7 @@ from dce.workspace.project import Project
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.tree.current import look
-from dce.workspace.tree.file_form import bytes_to_write
+from dce.workspace.tree.file_form import form_of
 from dce.workspace.tree.secret_names import touches_secrets
 from tests.workspace.judging import reading_of, sha256, write
 
@@ -131,7 +131,7 @@ def test_odd_files_are_looked_at_without_harm(tmp_path: Path) -> None:
 )
 def test_form_of_the_replaced_file_is_kept(content: str, current: bytes | None, expected: bytes) -> None:
     """Line ends and BOM are those of the file that is replaced; an answer that only differs in them changes nothing."""
-    assert bytes_to_write(content, current) == expected
+    assert form_of(current).bytes_to_write(content) == expected
 
 
 @given(TEXTS, TEXTS)

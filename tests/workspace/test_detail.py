@@ -128,7 +128,7 @@ def test_levels_belong_to_the_selection(tmp_path: Path) -> None:
         workspace.cycles.create("t", "Do it.")
         workspace.selection.add(["."])
         assert workspace.selection.show(["a.py"], "outline") == ("a.py",)
-        prompt = asyncio.run(workspace.build_prompt(1)).prompt
+        prompt = asyncio.run(workspace.preparation.build(1)).prompt
         assert "hidden" not in prompt.text
         assert [entry.path for entry in prompt.manifest] == ["b.py"]
         with pytest.raises(DceError, match="is selected"):

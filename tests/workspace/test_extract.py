@@ -221,7 +221,7 @@ def test_documents_in_a_prompt(tmp_path: Path) -> None:
         assert workspace.selection.add(["."]) == ("b.py",)
         assert workspace.selection.add(["a.ipynb", "*.png"]) == ("a.ipynb", "logo.png")
         workspace.selection.show_pages("a.ipynb", "2")
-        prompt = asyncio.run(workspace.build_prompt(1)).prompt
+        prompt = asyncio.run(workspace.preparation.build(1)).prompt
         assert '<excerpt path="a.ipynb" shows="extract"' in prompt.text
         assert "print(1)" in prompt.text
         assert "# Title" not in prompt.text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.workspace.tree.file_form import bytes_to_write, is_text, text_of, unwritable
+from dce.workspace.tree.file_form import form_of, text_of
 
 LATIN = "Grüße aus Köln, schöne Straße, für Äpfel und Öl über den Fluß getragen — äöü ÄÖÜ ß\n" * 3
 
@@ -15,18 +15,18 @@ LATIN = "Grüße aus Köln, schöne Straße, für Äpfel und Öl über den Fluß
 def test_the_encoding_is_kept(encoding: str) -> None:
     """A line changes; the others keep their bytes, and so does the mark."""
     before = (LATIN + "end\n").encode(encoding)
-    assert is_text(before)
+    assert form_of(before).is_text
     assert text_of(before) == LATIN + "end\n"
-    after = bytes_to_write(LATIN + "END\n", before)
+    after = form_of(before).bytes_to_write(LATIN + "END\n")
     assert after == (LATIN + "END\n").encode(encoding)
-    assert bytes_to_write(LATIN + "end\n", before) == before
+    assert form_of(before).bytes_to_write(LATIN + "end\n") == before
 
 
 def test_an_encoding_that_lacks_a_character_is_said() -> None:
     """What the file's encoding cannot hold is named; UTF-16 holds all."""
-    assert "'☃'" in unwritable("☃", LATIN.encode("cp1252"))
-    assert unwritable("☃", codecs.BOM_UTF16_LE + "x".encode("utf-16-le")) == ""
-    assert unwritable("☃", None) == ""
+    assert "'☃'" in form_of(LATIN.encode("cp1252")).unwritable("☃")
+    assert form_of(codecs.BOM_UTF16_LE + "x".encode("utf-16-le")).unwritable("☃") == ""
+    assert form_of(None).unwritable("☃") == ""
 
 
 LINES = st.lists(st.sampled_from(["a", "b", "", "c c"]), max_size=10)
@@ -39,6 +39,6 @@ def test_mixed_line_ends_are_kept(lines: list[str], ends: list[str], data: st.Da
     """Property: with a line appended, every other line of a file of mixed line ends keeps its own end."""
     before = "".join(line + end for line, end in zip(lines, ends, strict=False))
     added = data.draw(st.sampled_from(["new\n", "x\ny\n"]))
-    after = bytes_to_write(before.replace("\r\n", "\n") + added, before.encode())
+    after = form_of(before.encode()).bytes_to_write(before.replace("\r\n", "\n") + added)
     assert after.startswith(before.encode())
     assert after[len(before.encode()) :].replace(b"\r\n", b"\n") == added.encode()

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.gateway_errors import error_of_answer
+from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.http.link import HttpLink
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -33,7 +33,11 @@ def test_a_link_that_is_not_used_loads_nothing() -> None:
     """A provider that is made, as every command makes one, loads no HTTP client; one that is about to ask does, without a command line."""
     code = "from dce.workspace.generating.provider import GatewayProvider\nprovider = GatewayProvider('http://127.0.0.1:9', None)"
     assert _loaded(code) == set()
-    assert _loaded(f"{code}\nprovider._link.client()") == {"httpx2", "httpcore2", "h11"}
+    assert _loaded(f"{code}\nimport asyncio\nasyncio.run(provider._link.client().__aenter__())") == {
+        "httpx2",
+        "httpcore2",
+        "h11",
+    }
 
 
 def _error(answer: bytes) -> DceError:
@@ -49,7 +53,7 @@ def _error(answer: bytes) -> DceError:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             with pytest.raises(DceError) as caught:
-                async with HttpLink(url, "sk-secret", error_of_answer, 5.0).client() as client:
+                async with HttpLink(url, "sk-secret", GATEWAY, 5.0).client() as client:
                     await client.json("GET", "/", b"")
         return caught.value
 
@@ -80,7 +84,7 @@ def test_a_refused_connection_says_so() -> None:
     """The system's own reason is told, not the library's sentence about attempts, for one address and for several."""
     for host in ("127.0.0.1", "localhost"):
         with pytest.raises(DceError) as caught:
-            asyncio.run(_ask(HttpLink(f"http://{host}:9", None, error_of_answer, 5.0)))
+            asyncio.run(_ask(HttpLink(f"http://{host}:9", None, GATEWAY, 5.0)))
         assert caught.value.code == "gateway_unreachable"
         assert "[Errno 111]" in caught.value.message or "refused" in caught.value.message.lower()
 
@@ -100,7 +104,7 @@ def test_a_key_that_no_header_holds_is_not_told() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             with pytest.raises(DceError) as caught:
-                await _ask(HttpLink(url, "sk-sec\nret", error_of_answer, 5.0))
+                await _ask(HttpLink(url, "sk-sec\nret", GATEWAY, 5.0))
         return caught.value
 
     error = asyncio.run(run())
@@ -119,7 +123,7 @@ def test_a_tls_server_that_hangs_up_is_no_plain_one() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             with pytest.raises(DceError) as caught:
-                await _ask(HttpLink(url, None, error_of_answer, 5.0))
+                await _ask(HttpLink(url, None, GATEWAY, 5.0))
         return caught.value
 
     error = asyncio.run(run())
@@ -143,5 +147,5 @@ def test_silence_has_its_own_error() -> None:
 
     for answer in (late, begun):
         with pytest.raises(DceError) as caught:
-            asyncio.run(_ask(HttpLink("http://x", None, error_of_answer, 5.0, httpx2.MockTransport(answer))))
+            asyncio.run(_ask(HttpLink("http://x", None, GATEWAY, 5.0, httpx2.MockTransport(answer))))
         assert caught.value.code == "gateway_timeout"

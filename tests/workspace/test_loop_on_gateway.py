@@ -63,7 +63,7 @@ def test_one_of_ten_is_stopped_and_nine_are_complete(tmp_path: Path, chain: Chai
 
     async def work() -> None:
         with _workspace(tmp_path, chain) as workspace:
-            generation = await workspace.prepare(0, 10)
+            generation = await workspace.preparation.begin(0, 10)
             ear = Ear(10)
             task = asyncio.create_task(workspace.generator.run(generation, ear))
             await ear.has_text.wait()
@@ -75,7 +75,7 @@ def test_one_of_ten_is_stopped_and_nine_are_complete(tmp_path: Path, chain: Chai
             assert all(response.tokens.exact for response in responses)
             assert {response.tokens.answer for response in responses if response.slot != 3} == {300}
             assert 0 < responses[2].tokens.answer < 300
-            assert workspace.store.get_generation(generation.id).model == "fake-7b"
+            assert workspace.store.generations.get(generation.id).model == "fake-7b"
 
     _run(work())
     eventually(chain.is_idle)
@@ -90,10 +90,10 @@ def test_a_picture_reaches_the_backend_as_data(tmp_path: Path, chain: Chain) -> 
 
     async def work() -> str:
         with Workspace.open(opened.project, settings) as workspace:
-            generation = await workspace.prepare(0, 2)
+            generation = await workspace.preparation.begin(0, 2)
             await workspace.generator.run(generation, Ear(2))
             assert {response.status for response in workspace.responses(generation.id)} == {Status.COMPLETE}
-            return workspace.store.get_prompt(generation.prompt_sha256).text
+            return workspace.store.prompts.get(generation.prompt_sha256).text
 
     text = _run(work())
     bodies = chain.fake.chats()
@@ -110,7 +110,7 @@ def test_cancelling_leaves_the_backend_idle(tmp_path: Path, chain: Chain) -> Non
 
     async def work() -> None:
         with _workspace(tmp_path, chain) as workspace:
-            generation = await workspace.prepare(0, 3)
+            generation = await workspace.preparation.begin(0, 3)
             ear = Ear(3)
             task = asyncio.create_task(workspace.generator.run(generation, ear))
             await ear.has_text.wait()
@@ -130,7 +130,7 @@ def test_a_gateway_that_dies_leaves_what_had_arrived(tmp_path: Path, chain: Chai
 
     async def work() -> None:
         with _workspace(tmp_path, chain) as workspace:
-            generation = await workspace.prepare(0, 2)
+            generation = await workspace.preparation.begin(0, 2)
             ear = Ear(2)
             task = asyncio.create_task(workspace.generator.run(generation, ear))
             await ear.has_text.wait()
@@ -144,7 +144,7 @@ def test_a_gateway_that_dies_leaves_what_had_arrived(tmp_path: Path, chain: Chai
                 assert response.error.code in {"draining", "stream_interrupted"}
                 assert response.error.hop == "gateway"
             with pytest.raises(DceError) as caught:
-                await workspace.prepare(0, 1)
+                await workspace.preparation.begin(0, 1)
             assert caught.value.code == "gateway_unreachable"
 
     _run(work())
@@ -156,8 +156,8 @@ def test_a_wrong_key_is_told_before_anything_is_kept(tmp_path: Path, chain: Chai
     async def work() -> None:
         with _workspace(tmp_path, chain, key="dce_wrong") as workspace:
             with pytest.raises(DceError) as caught:
-                await workspace.prepare(0, 1)
+                await workspace.preparation.begin(0, 1)
             assert caught.value.code == "invalid_key"
-            assert workspace.store.generations() == ()
+            assert workspace.store.generations.list() == ()
 
     _run(work())

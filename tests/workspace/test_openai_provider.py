@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError, Hop
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_provider import MAX_AT_ONCE, OpenAIProvider, api_root
-from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Model, Opened, ProviderEvent
+from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
 
 Answer = Callable[[dict[str, Any]], httpx2.Response]
 

@@ -11,13 +11,14 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.context.pictures import MAX_PICTURE_BYTES, TOKENS_EACH, content_of, picture_of
-from dce.workspace.generating.provider import Ended, GenerationRequest, Model, Opened
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.provider import Ended, GenerationRequest, Opened
 from dce.workspace.generating.provider_events import conversation
-from dce.workspace.project import Project
+from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.record.pictures import Picture, note_of
 from dce.workspace.settings import Settings
 from dce.workspace.transfer import export_history, import_history
-from dce.workspace.workspace import PROMPT_FILE, Workspace
+from dce.workspace.workspace import Workspace
 from tests.fakes.provider import ScriptedProvider, Step
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 16, 9) + bytes(8)
@@ -74,7 +75,7 @@ def test_off_the_prompt_only_says_what_a_picture_is(tmp_path: Path) -> None:
     """By default, and for what is carried by hand, a picture is a line of text and nothing goes along."""
     for name, settings in (("off", {}), ("hand", {"images": True, "provider": "manual"})):
         with a_workspace(tmp_path / name, **settings) as workspace:
-            prepared = asyncio.run(workspace.build_prompt(0))
+            prepared = asyncio.run(workspace.preparation.build(0))
             assert "a picture: PNG, 16 × 9 pixels" in prepared.prompt.text
             assert (prepared.pictures, "itself goes" in prepared.prompt.text) == ((), False)
 
@@ -82,16 +83,16 @@ def test_off_the_prompt_only_says_what_a_picture_is(tmp_path: Path) -> None:
 def test_on_it_goes_along_and_is_named_by_its_bytes(tmp_path: Path) -> None:
     """The prompt names the picture's hash, so that another picture is another prompt; the budget keeps room for it; it is no secret."""
     with a_workspace(tmp_path / "w", images=True) as workspace:
-        before = asyncio.run(workspace.build_prompt(0))
+        before = asyncio.run(workspace.preparation.build(0))
         assert [(each.path, each.content) for each in before.pictures] == [("logo.png", PNG)]
         assert note_of(before.pictures[0]) in before.prompt.text
         assert before.findings == ()
         assert [entry.path for entry in before.prompt.manifest] == ["a.py"]
         (workspace.project.root / "logo.png").write_bytes(PNG + b"other")
-        after = asyncio.run(workspace.build_prompt(0))
+        after = asyncio.run(workspace.preparation.build(0))
         assert after.prompt.sha256 != before.prompt.sha256
         workspace.selection.show(["logo.png"], "path")
-        hidden = asyncio.run(workspace.build_prompt(0))
+        hidden = asyncio.run(workspace.preparation.build(0))
         assert hidden.pictures == ()
         assert hidden.reserved == before.reserved - TOKENS_EACH
 
@@ -99,7 +100,7 @@ def test_on_it_goes_along_and_is_named_by_its_bytes(tmp_path: Path) -> None:
 def test_a_slot_is_regenerated_with_the_picture_that_was_sent(tmp_path: Path) -> None:
     """The bytes are kept with the prompt: a picture that changed since, or is gone, does not change what is sent again, here or after an import."""
     with a_workspace(tmp_path / "w", images=True) as workspace:
-        generation = asyncio.run(workspace.prepare(0, 1))
+        generation = asyncio.run(workspace.preparation.begin(0, 1))
         asyncio.run(workspace.generator.run(generation, lambda _: None))
         (workspace.project.root / "logo.png").unlink()
         assert "itself goes" in (workspace.project.root / PROMPT_FILE).read_text()
@@ -111,7 +112,7 @@ def test_a_slot_is_regenerated_with_the_picture_that_was_sent(tmp_path: Path) ->
     (tmp_path / "other").mkdir()
     with Workspace.open(Project.init(tmp_path / "other"), Settings()) as other:
         import_history(other, tmp_path / "h.dce")
-        [kept] = other.store.pictures(generation.prompt_sha256)
+        [kept] = other.store.pictures.of(generation.prompt_sha256)
         assert msgspec.structs.asdict(kept) == {"path": "logo.png", "mime": "image/png", "content": PNG}
     lines = (tmp_path / "h.dce").read_bytes()
     (tmp_path / "h.dce").write_bytes(lines.replace(base64.b64encode(PNG), base64.b64encode(PNG + b"x")))

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.project import Project
+from dce.workspace.project import PathRefused, Project
 
 SETTINGS = settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=200)
 NAMES = st.text(alphabet=string.ascii_letters + string.digits + "._- é日", min_size=1, max_size=12)
@@ -204,3 +204,12 @@ def test_a_project_cannot_be_changed(project: Project) -> None:
     """Nothing can point a project at another folder."""
     with pytest.raises(AttributeError):
         project.root = Path("/")
+
+
+@pytest.mark.parametrize("path", ["../a", "/a", ".git/config", "a\\b is refused: c"])
+def test_a_refusal_gives_its_reason_alone(project: Project, path: str) -> None:
+    """Whoever names the path itself has the reason without it, whatever the path says."""
+    with pytest.raises(PathRefused) as caught:
+        project.resolve(path)
+    assert caught.value.message == f"{path!r} is refused: {caught.value.reason}."
+    assert path not in caught.value.reason

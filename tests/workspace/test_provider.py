@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError, Hop
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.provider import (
     CountUpdate,
     Delta,
     Ended,
     GatewayProvider,
     GenerationRequest,
-    Model,
     Opened,
     ProviderEvent,
     Queued,

@@ -95,11 +95,11 @@ def test_a_wire_that_breaks_costs_no_character(tmp_path: Path, chain: Chain, aft
         wire = CuttingWire(gateway.hostname or "", gateway.port or 0, 5, after_bytes)
         async with asyncio.timeout(100), wire.serve():
             with Workspace.open(Project.init(root), Settings(url=wire.url, key=chain.key)) as workspace:
-                generation = await workspace.prepare(0, 5)
+                generation = await workspace.preparation.begin(0, 5)
                 await workspace.generator.run(generation, lambda _: None)
                 broken = workspace.responses(generation.id)
             with Workspace.open(Project.init(root), Settings(url=chain.server.url, key=chain.key)) as workspace:
-                generation = await workspace.prepare(0, 5)
+                generation = await workspace.preparation.begin(0, 5)
                 await workspace.generator.run(generation, lambda _: None)
                 whole = workspace.responses(generation.id)
         assert wire.cut == 5

@@ -11,10 +11,10 @@ import pytest
 from dce.wire.errors import DceError
 from dce.workspace.generating.provider import Delta, Ended, Opened
 from dce.workspace.outbound.allowlist import ALLOW_FILE, allow
-from dce.workspace.outbound.sending import SECRET_FILE
-from dce.workspace.project import Project
+from dce.workspace.outbound.sending import SECRET_FILE, Sending
+from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.settings import Settings
-from dce.workspace.workspace import PROMPT_FILE, Workspace
+from dce.workspace.workspace import Workspace
 from tests.fakes.provider import Clock, ScriptedProvider
 
 REMOTE = "https://models.example.org"
@@ -39,8 +39,8 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 def _refused(workspace: Workspace) -> DceError:
     with pytest.raises(DceError) as caught:
-        _run(workspace.prepare(1, 1))
-    assert workspace.store.generations() == ()
+        _run(workspace.preparation.begin(1, 1))
+    assert workspace.store.generations.list() == ()
     assert not (workspace.project.root / PROMPT_FILE).exists()
     return caught.value
 
@@ -58,8 +58,26 @@ def test_secrets_are_refused_to_another_host(tmp_path: Path) -> None:
 def test_a_gateway_on_this_machine_needs_neither(tmp_path: Path) -> None:
     """Nothing leaves the machine, so nothing is asked; the findings are shown all the same."""
     with _workspace(tmp_path, url="http://localhost:3001") as workspace:
-        assert [item.path for item in _run(workspace.build_prompt(1)).findings] == ["a.py"]
-        assert _run(workspace.prepare(1, 1)).n == 1
+        assert [item.path for item in _run(workspace.preparation.build(1)).findings] == ["a.py"]
+        assert _run(workspace.preparation.begin(1, 1)).n == 1
+
+
+@pytest.mark.parametrize(
+    "host", ["127.evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "127.1", "0x7f000001", "0.0.0.0"]
+)
+def test_a_host_that_looks_like_this_machine_gets_nothing_unasked(tmp_path: Path, host: str) -> None:
+    """A name that only begins like a loopback address is another machine: secrets are refused, consent is needed."""
+    with _workspace(tmp_path, url=f"http://{host}:3001") as workspace:
+        assert _refused(workspace).code == "secrets_found"
+        workspace.selection.replace(["b.py"])
+        assert _refused(workspace).code == "consent_needed"
+        assert not workspace.sending.may_count("x")
+
+
+def test_where_there_is_no_server_nothing_leaves(tmp_path: Path) -> None:
+    """Answers that are pasted by hand need no consent."""
+    with _workspace(tmp_path) as workspace:
+        assert Sending(workspace.project, workspace.store.meta, "", "refuse").is_local
 
 
 def test_the_first_send_to_a_host_needs_consent(tmp_path: Path) -> None:
@@ -73,7 +91,7 @@ def test_the_first_send_to_a_host_needs_consent(tmp_path: Path) -> None:
         workspace.sending.agree()
     with _workspace(tmp_path) as workspace:
         workspace.selection.replace(["b.py"])
-        assert _run(workspace.prepare(1, 1)).n == 1
+        assert _run(workspace.preparation.begin(1, 1)).n == 1
     with _workspace(tmp_path, url="https://other.example.org") as workspace:
         assert not workspace.sending.is_agreed
 
@@ -83,10 +101,10 @@ def test_what_was_allowed_may_go(tmp_path: Path, entry: str) -> None:
     """A fingerprint or a path pattern in .dceallow resolves a finding; also when the stored prompt is sent again."""
     provider = ScriptedProvider([Opened(stream_id="s"), Ended(index=0, finish_reason="stop")])
     with _workspace(tmp_path, provider) as workspace:
-        found = _run(workspace.build_prompt(1)).findings
+        found = _run(workspace.preparation.build(1)).findings
         allow(workspace.project, [found[0].fingerprint if entry == "fingerprint" else entry], "a test's")
         workspace.sending.agree()
-        generation = _run(workspace.prepare(1, 1))
+        generation = _run(workspace.preparation.begin(1, 1))
         _run(workspace.generator.run(generation, lambda _: None))
         assert [SECRET in request.prompt for request in provider.requests] == [True]
     assert "# a test's" in (tmp_path / ALLOW_FILE).read_text("utf-8")
@@ -95,7 +113,7 @@ def test_what_was_allowed_may_go(tmp_path: Path, entry: str) -> None:
 def test_an_old_prompt_is_checked_when_it_is_sent_again(tmp_path: Path) -> None:
     """A prompt that was made for this machine's gateway is not regenerated on another host with its secrets in it."""
     with _workspace(tmp_path, url="http://127.0.0.1:3001") as workspace:
-        generation = _run(workspace.prepare(1, 1))
+        generation = _run(workspace.preparation.begin(1, 1))
     provider = ScriptedProvider([Opened(stream_id="s"), Ended(index=0, finish_reason="stop")])
     with _workspace(tmp_path, provider) as workspace:
         workspace.sending.agree()
@@ -115,12 +133,12 @@ def test_placeholders_go_out_and_values_come_back(tmp_path: Path) -> None:
     with _workspace(tmp_path, provider, secrets="placeholder") as workspace:
         workspace.cycles.edit(1, context=f"The password = '{PASSWORD}' is {SECRET}.")
         workspace.sending.agree()
-        prepared = _run(workspace.build_prompt(1))
+        prepared = _run(workspace.preparation.build(1))
         assert SECRET not in prepared.prompt.text
         assert PASSWORD not in prepared.prompt.text
         assert 'TOKEN = "__DCE_SECRET_1__"' in prepared.prompt.text
-        assert prepared.prompt.text == _run(workspace.build_prompt(1)).prompt.text
-        generation = _run(workspace.prepare(1, 1))
+        assert prepared.prompt.text == _run(workspace.preparation.build(1)).prompt.text
+        generation = _run(workspace.preparation.begin(1, 1))
         _run(workspace.generator.run(generation, lambda _: None))
         content = workspace.reading(generation.id, 1).files[0].content
         assert f'TOKEN = "{SECRET}"' in content
@@ -143,7 +161,7 @@ def test_the_same_secret_twice_has_one_placeholder(tmp_path: Path) -> None:
 def test_files_with_secrets_can_be_left_out(tmp_path: Path) -> None:
     """Under `exclude` a file with a finding is not in the prompt, the others are."""
     with _workspace(tmp_path, secrets="exclude") as workspace:
-        prepared = _run(workspace.build_prompt(1))
+        prepared = _run(workspace.preparation.build(1))
         assert [entry.path for entry in prepared.prompt.manifest] == ["b.py"]
         assert SECRET not in prepared.prompt.text
 
@@ -165,9 +183,9 @@ def test_files_for_keys_are_a_finding_and_never_taken_along(tmp_path: Path) -> N
         assert ".env" not in workspace.selection.add(["."])
         workspace.selection.clear()
         assert workspace.selection.add([".env"]) == (".env",)
-        assert [item.rule for item in _run(workspace.build_prompt(1)).findings] == [SECRET_FILE]
+        assert [item.rule for item in _run(workspace.preparation.build(1)).findings] == [SECRET_FILE]
         allow(workspace.project, [".env"])
-        assert _run(workspace.build_prompt(1)).findings == ()
+        assert _run(workspace.preparation.build(1)).findings == ()
 
 
 def test_an_allow_list_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
@@ -175,7 +193,7 @@ def test_an_allow_list_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with _workspace(tmp_path) as workspace:
         (tmp_path / ALLOW_FILE).write_bytes(b"\xff\xfe")
         with pytest.raises(DceError, match="cannot be read"):
-            _run(workspace.build_prompt(1))
+            _run(workspace.preparation.build(1))
 
 
 def test_a_file_with_placeholders_of_its_own_is_refused(tmp_path: Path) -> None:
@@ -183,27 +201,27 @@ def test_a_file_with_placeholders_of_its_own_is_refused(tmp_path: Path) -> None:
     with _workspace(tmp_path, secrets="placeholder") as workspace:
         (tmp_path / "a.py").write_text(f"x = '{SECRET}'\ny = '__DCE_SECRET_1__'\n", encoding="utf-8")
         with pytest.raises(DceError, match="look"):
-            _run(workspace.build_prompt(1))
+            _run(workspace.preparation.build(1))
 
 
 def test_one_finding_goes_out_as_a_placeholder_and_its_value_comes_back(tmp_path: Path) -> None:
     """What a person chose to hide is hidden under the policy `refuse` too, and only that; shown again it is refused again."""
     with _workspace(tmp_path) as workspace:
         workspace.sending.agree()
-        (finding,) = _run(workspace.build_prompt(1)).findings
+        (finding,) = _run(workspace.preparation.build(1)).findings
         workspace.sending.hide(finding)
         assert workspace.sending.hidden() == (finding,)
         (tmp_path / "b.py").write_text('OTHER = "ghp_' + SECRET[:3:-1] + '"\n', encoding="utf-8")
-        prepared = _run(workspace.build_prompt(1))
+        prepared = _run(workspace.preparation.build(1))
         assert SECRET not in prepared.prompt.text
         assert "__DCE_SECRET_1__" in prepared.prompt.text
         assert [left.path for left in prepared.findings] == ["b.py"]
         (tmp_path / "b.py").write_text("b = 2\n", encoding="utf-8")
-        _run(workspace.prepare(1, 1))
+        _run(workspace.preparation.begin(1, 1))
         assert workspace.shown(1)("a.py") == f'TOKEN = "{SECRET}"\nprint(TOKEN)\n'
         workspace.sending.show(finding.fingerprint)
         assert workspace.sending.hidden() == ()
-        assert len(_run(workspace.build_prompt(1)).findings) == 1
+        assert len(_run(workspace.preparation.build(1)).findings) == 1
 
 
 def test_a_telling_name_has_no_placeholder(tmp_path: Path) -> None:
@@ -211,7 +229,7 @@ def test_a_telling_name_has_no_placeholder(tmp_path: Path) -> None:
     with _workspace(tmp_path) as workspace:
         (tmp_path / ".env").write_text("a=1\n", encoding="utf-8")
         workspace.selection.replace([".env"])
-        (finding,) = _run(workspace.build_prompt(1)).findings
+        (finding,) = _run(workspace.preparation.build(1)).findings
         assert finding.rule == SECRET_FILE
         with pytest.raises(DceError, match="by its name"):
             workspace.sending.hide(finding)

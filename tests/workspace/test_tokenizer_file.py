@@ -74,6 +74,6 @@ def test_a_prompt_says_that_the_tokenizer_cannot_be_used(tmp_path: Path) -> None
     """The prompt is built all the same, its counts are estimates, and the note says why."""
     settings = Settings(tokenizer="gone.json")
     with Workspace.open(Project.init(tmp_path), settings, provider=ScriptedProvider([])) as workspace:
-        prepared = asyncio.run(workspace.build_prompt(0))
+        prepared = asyncio.run(workspace.preparation.build(0))
     assert not prepared.is_exact
     assert "gone.json" in prepared.note

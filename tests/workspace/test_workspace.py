@@ -13,14 +13,15 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
+from dce.workspace.context.served_model import Model
 from dce.workspace.context.tokens import TokenCounter
 from dce.workspace.events import Event, GenerationStarted
-from dce.workspace.generating.provider import Delta, Ended, Model, Opened
+from dce.workspace.generating.provider import Delta, Ended, Opened
 from dce.workspace.preparing.prepared_prompt import CHAT_TEMPLATE_TOKENS
-from dce.workspace.project import Project
+from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.record.responses import Status
 from dce.workspace.settings import Settings
-from dce.workspace.workspace import PROMPT_FILE, Workspace
+from dce.workspace.workspace import Workspace
 from tests.fakes.provider import Clock, ScriptedProvider, Step
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,7 +38,7 @@ def _workspace(tmp_path: Path, provider: ScriptedProvider | None = None, **setti
 
 
 def _nothing_was_kept(workspace: Workspace) -> bool:
-    return workspace.store.generations() == () and not (workspace.project.root / PROMPT_FILE).exists()
+    return workspace.store.generations.list() == () and not (workspace.project.root / PROMPT_FILE).exists()
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -55,14 +56,14 @@ def test_prepare_keeps_the_bytes_it_writes(tmp_path: Path) -> None:
     )
     with _workspace(tmp_path, provider, max_tokens=99, temperature=0.7, model="scripted-model") as workspace:
         cycle = workspace.cycles.create("t", "Do it: ünïcode 🦊\r\n")
-        generation = _run(workspace.prepare(cycle.id, 3))
+        generation = _run(workspace.preparation.begin(cycle.id, 3))
         written = (tmp_path / PROMPT_FILE).read_bytes()
-        assert workspace.store.get_prompt(generation.prompt_sha256).text.encode() == written
+        assert workspace.store.prompts.get(generation.prompt_sha256).text.encode() == written
         assert [response.status for response in workspace.responses(generation.id)] == [Status.QUEUED] * 3
         assert (generation.n, generation.max_tokens, generation.temperature) == (3, 99, 0.7)
         assert (generation.cycle, generation.model) == (cycle.id, "scripted-model")
         assert generation.prompt_tokens == len(written.decode().split())
-        assert workspace.latest_generation() == generation
+        assert workspace.store.generations.latest() == generation
         (tmp_path / "a.py").write_text("changed = True\n", encoding="utf-8")
         _run(workspace.generator.run(generation, lambda _: None))
         assert provider.requests[0].prompt.encode() == written
@@ -71,7 +72,7 @@ def test_prepare_keeps_the_bytes_it_writes(tmp_path: Path) -> None:
 def test_a_prompt_and_its_cost(tmp_path: Path) -> None:
     """Tokens come for each section and the whole; the budget is the context less answer and chat template."""
     with _workspace(tmp_path, max_tokens=1000) as workspace:
-        prepared = _run(workspace.build_prompt(0))
+        prepared = _run(workspace.preparation.build(0))
         assert len(prepared.counts) == len(prepared.prompt.sections) == 7
         assert prepared.total == len(prepared.prompt.text.split())
         assert prepared.is_exact
@@ -87,10 +88,10 @@ def test_too_long_a_prompt_is_refused_by_name(tmp_path: Path) -> None:
     """A prompt over its budget is refused before anything is kept, naming total, budget, largest sections and files."""
     provider = ScriptedProvider([], models=[Model(id="small", max_model_len=256)])
     with _workspace(tmp_path, provider) as workspace:
-        prepared = _run(workspace.build_prompt(0))
+        prepared = _run(workspace.preparation.build(0))
         assert prepared.is_over
         with pytest.raises(DceError) as caught:
-            _run(workspace.prepare(0, 1))
+            _run(workspace.preparation.begin(0, 1))
         assert caught.value.code == "prompt_too_long"
         for fact in (f"{prepared.total:,}", f"{prepared.budget:,}", "256", "b.py 120", "a.py 1", "M7"):
             assert fact in caught.value.message
@@ -101,28 +102,28 @@ def test_an_estimate_never_refuses_a_prompt(tmp_path: Path) -> None:
     """A count that is only estimated may be wrong by a third, so the model's own server decides: the prompt is prepared."""
     provider = ScriptedProvider([], models=[Model(id="small", max_model_len=256)])
     with _workspace(tmp_path, provider) as workspace:
-        workspace.counter = TokenCounter(workspace.store, None)
-        prepared = _run(workspace.build_prompt(0))
+        workspace.preparation._pricing._counter = TokenCounter(workspace.store.token_counts, None)
+        prepared = _run(workspace.preparation.build(0))
         assert prepared.is_over
         assert not prepared.is_exact
-        assert _run(workspace.prepare(0, 1)).n == 1
+        assert _run(workspace.preparation.begin(0, 1)).n == 1
 
 
 def test_an_unknown_context_is_said_and_not_checked(tmp_path: Path) -> None:
     """If the gateway does not tell the context there is no budget, and the note says so."""
     with _workspace(tmp_path, ScriptedProvider([], models=[Model(id="m")])) as workspace:
-        prepared = _run(workspace.build_prompt(0))
+        prepared = _run(workspace.preparation.build(0))
         assert (prepared.context, prepared.budget, prepared.is_over) == (None, None, False)
         assert "not known" in prepared.note
-        _run(workspace.prepare(0, 1))
+        _run(workspace.preparation.begin(0, 1))
 
 
 def test_without_a_gateway_a_prompt_can_be_seen_but_not_sent(tmp_path: Path) -> None:
     """Building works offline and says why the budget is unknown; preparing raises the gateway's error and keeps nothing."""
     with _workspace(tmp_path, ScriptedProvider([], models=UNREACHABLE)) as workspace:
-        assert _run(workspace.build_prompt(0)).note == "nobody answers"
+        assert _run(workspace.preparation.build(0)).note == "nobody answers"
         with pytest.raises(DceError) as caught:
-            _run(workspace.prepare(0, 1))
+            _run(workspace.preparation.begin(0, 1))
         assert caught.value.code == "gateway_unreachable"
         assert _nothing_was_kept(workspace)
 
@@ -142,7 +143,7 @@ def test_bad_input_is_refused_before_the_gateway_is_asked(
     """No responses, too many, a cycle or schema that there is not: refused first, even if the gateway is down; nothing kept."""
     with _workspace(tmp_path, ScriptedProvider([], models=UNREACHABLE), **settings) as workspace:
         with pytest.raises(DceError) as caught:
-            _run(workspace.prepare(cycle, n))
+            _run(workspace.preparation.begin(cycle, n))
         assert caught.value.code == code
         assert _nothing_was_kept(workspace)
 
@@ -153,7 +154,7 @@ def test_files_that_cannot_go_in_are_all_named(tmp_path: Path) -> None:
         (tmp_path / "a.py").unlink()
         (tmp_path / "b.py").write_bytes(b"\x00\xff\x00")
         with pytest.raises(DceError) as caught:
-            _run(workspace.build_prompt(0))
+            _run(workspace.preparation.build(0))
         assert caught.value.code == "invalid_input"
         assert "a.py" in caught.value.message
         assert "b.py" in caught.value.message
@@ -166,7 +167,7 @@ def test_a_gateway_without_a_model_is_named(tmp_path: Path) -> None:
     provider.served = []
     with _workspace(tmp_path, provider) as workspace:
         with pytest.raises(DceError) as caught:
-            _run(workspace.prepare(0, 1))
+            _run(workspace.preparation.begin(0, 1))
         assert caught.value.code == "no_healthy_backend"
         assert _nothing_was_kept(workspace)
 
@@ -176,9 +177,9 @@ def test_a_prompt_that_cannot_be_written_is_an_error_and_no_generation(tmp_path:
     with _workspace(tmp_path) as workspace:
         (tmp_path / PROMPT_FILE).mkdir()
         with pytest.raises(DceError) as caught:
-            _run(workspace.prepare(0, 1))
+            _run(workspace.preparation.begin(0, 1))
         assert caught.value.code == "invalid_input"
-        assert workspace.store.generations() == ()
+        assert workspace.store.generations.list() == ()
         assert sorted(path.name for path in tmp_path.iterdir()) == [".dce", "a.py", "b.py", PROMPT_FILE]
 
 
@@ -204,25 +205,25 @@ def test_history_tells_what_was_chosen(tmp_path: Path) -> None:
             workspace.cycles.create("one", "first context"),
             workspace.cycles.create("two", "second context"),
         )
-        generation = _run(workspace.prepare(first.id, 1))
+        generation = _run(workspace.preparation.begin(first.id, 1))
         _run(workspace.generator.run(generation, lambda _: None))
-        assert "first context" in _run(workspace.build_prompt(second.id)).prompt.text
+        assert "first context" in _run(workspace.preparation.build(second.id)).prompt.text
         assert workspace.reading(generation.id, 1).summary == "Added the parser."
         workspace.cycles.choose(first.id, generation.id, 1)
-        text = _run(workspace.build_prompt(second.id)).prompt.text
+        text = _run(workspace.preparation.build(second.id)).prompt.text
         assert "Added the parser." in text
         assert "Parse, then test." in text
-        acceptance = workspace.store.insert_acceptance(generation.id, 1, 1, "[]", 1.0)
-        workspace.store.set_acceptance(acceptance.id, "applied")
+        acceptance = workspace.store.acceptances.insert(generation.id, 1, 1, "[]", 1.0)
+        workspace.store.acceptances.set(acceptance.id, "applied")
         _run(workspace.generator.run(generation, lambda _: None, slots=[1]))
-        assert "Added the parser." in _run(workspace.build_prompt(second.id)).prompt.text
-        assert "second context" not in _run(workspace.build_prompt(first.id)).prompt.text
+        assert "Added the parser." in _run(workspace.preparation.build(second.id)).prompt.text
+        assert "second context" not in _run(workspace.preparation.build(first.id)).prompt.text
 
 
 def test_the_lock_counts_within_a_process(tmp_path: Path) -> None:
     """Within one process the lock may be held several times; running responses of this process are left alone by that."""
     with _workspace(tmp_path) as workspace, workspace.writer_lock("generate"):
-        generation = _run(workspace.prepare(0, 2))
+        generation = _run(workspace.preparation.begin(0, 2))
         with workspace.writer_lock("accept"):
             pass
         assert {response.status for response in workspace.responses(generation.id)} == {Status.QUEUED}
@@ -241,7 +242,7 @@ script = [Opened(stream_id="s"), Delta(index=0, text="half an "), Delta(index=0,
 async def main():
     with Workspace.open(Project(Path(sys.argv[1])), Settings(), provider=ScriptedProvider(script)) as workspace:
         with workspace.writer_lock("generate"):
-            generation = await workspace.prepare(0, 3)
+            generation = await workspace.preparation.begin(0, 3)
             await workspace.generator.run(generation, lambda event: None)
 
 asyncio.run(main())
@@ -249,7 +250,7 @@ asyncio.run(main())
 
 
 def _stored_text(workspace: Workspace) -> str:
-    generation = workspace.latest_generation()
+    generation = workspace.store.generations.latest()
     return workspace.responses(generation.id)[0].text if generation else ""
 
 
@@ -286,7 +287,7 @@ def test_a_second_process_is_refused_and_a_dead_one_is_cleaned_up_after(tmp_path
         assert first.error is not None
         assert first.error.code == "interrupted"
         with after.writer_lock("generate"):
-            assert _run(after.prepare(0, 1)).id == 2
+            assert _run(after.preparation.begin(0, 1)).id == 2
 
 
 def test_a_store_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
@@ -302,7 +303,7 @@ def test_a_store_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
 def test_the_cost_is_told_as_json(tmp_path: Path) -> None:
     """A prepared prompt is plain data for panel and scripts."""
     with _workspace(tmp_path) as workspace:
-        told = msgspec.to_builtins(_run(workspace.build_prompt(0)))
+        told = msgspec.to_builtins(_run(workspace.preparation.build(0)))
         assert told["counts"][0].keys() == {"tokens", "exact"}
 
 
@@ -312,21 +313,21 @@ def test_a_model_that_is_not_served_is_refused_before_anything_is_sent(tmp_path:
     provider = ScriptedProvider([], models=served)
     with _workspace(tmp_path, provider, model="smolm2-135m") as workspace:
         with pytest.raises(DceError, match="served: smollm2-135m, qwen3-coder") as caught:
-            _run(workspace.prepare(0, 2))
+            _run(workspace.preparation.begin(0, 2))
         assert caught.value.code == "model_not_found"
         assert "Did you mean 'smollm2-135m'?" in caught.value.hint
         assert _nothing_was_kept(workspace)
         assert provider.requests == []
     for name in ("local-model", "default", "qwen3-coder"):
         with _workspace(tmp_path, ScriptedProvider([], models=served), model=name) as workspace:
-            assert _run(workspace.prepare(0, 1)).model == name
+            assert _run(workspace.preparation.begin(0, 1)).model == name
 
 
 def test_another_server_may_know_names_that_it_does_not_list(tmp_path: Path) -> None:
     """Of a server that is no gateway the list is not taken for all it knows."""
     settings = Settings(provider="openai", model="its-own-alias")
     with Workspace.open(Project.init(tmp_path), settings, Clock(), ScriptedProvider([])) as workspace:
-        assert _run(workspace.prepare(0, 1)).model == "its-own-alias"
+        assert _run(workspace.preparation.begin(0, 1)).model == "its-own-alias"
 
 
 def test_the_history_budget_is_a_setting(tmp_path: Path) -> None:
@@ -334,7 +335,7 @@ def test_the_history_budget_is_a_setting(tmp_path: Path) -> None:
     with _workspace(tmp_path, history_cycles=0) as workspace:
         for word in ("first", "second", "third"):
             last = workspace.cycles.create(word, f"{word} context")
-        text = _run(workspace.build_prompt(last.id)).prompt.text
+        text = _run(workspace.preparation.build(last.id)).prompt.text
         assert "third context" in text
         assert "second context" not in text
         assert "Cycle 2 - second: (no response was selected)" in text
@@ -348,9 +349,10 @@ def test_a_run_says_whether_its_prompt_was_counted(tmp_path: Path) -> None:
         root.mkdir()
         events: list[Event] = []
         with _workspace(root, ScriptedProvider(ends), url=url) as workspace:
-            workspace.counter = TokenCounter(workspace.store, workspace.provider if name == "counted" else None)
+            tokenizer = workspace.provider if name == "counted" else None
+            workspace.preparation._pricing._counter = TokenCounter(workspace.store.token_counts, tokenizer)
             workspace.sending.agree()
-            generation = _run(workspace.prepare(0, 1))
+            generation = _run(workspace.preparation.begin(0, 1))
             _run(workspace.generator.run(generation, events.append))
         (started,) = [event for event in events if isinstance(event, GenerationStarted)]
         assert (started.prompt_tokens > 0, started.prompt_is_exact) == (True, name == "counted")

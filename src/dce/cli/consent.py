@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from dce.cli.context import Verb
+from dce.cli.context import Verb, gateway_options, json_option, workspace_option
 from dce.cli.output import note, visible
 from dce.wire.errors import DceError
 
@@ -25,6 +25,13 @@ def yes_option(verb: Verb) -> Verb:
         is_flag=True,
         help="Agree to send to this gateway's host; remembered for the workspace.",
     )(verb)
+
+
+def sending_options(verb: Verb) -> Verb:
+    """What every verb takes that sends a prompt: consent, where to, and the two that all verbs of a workspace take."""
+    for option in (workspace_option, json_option, gateway_options, yes_option):
+        verb = option(verb)
+    return verb
 
 
 def secrets_option(verb: Verb) -> Verb:

@@ -16,6 +16,7 @@ from dce.wire.errors import DceError
 if TYPE_CHECKING:
     from dce.workspace.cards import Cards
     from dce.workspace.project import Project
+    from dce.workspace.record.cycles import Cycle
     from dce.workspace.record.generations import Generation
     from dce.workspace.settings import Settings
     from dce.workspace.workspace import Workspace
@@ -79,6 +80,18 @@ def card_option(verb: Verb) -> Verb:
     return click.option(
         "--card", metavar="NAME", help="The model card to use (default: the cycle's, or the settings')."
     )(verb)
+
+
+def cycle_option(verb: Verb) -> Verb:
+    """`--cycle N`: another cycle than the latest; `cycle_of` finds it."""
+    return click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")(verb)
+
+
+def schema_option(verb: Verb) -> Verb:
+    """`--schema NAME`: another form of the answer than the settings'."""
+    return click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")(
+        verb
+    )
 
 
 def gateway_options(verb: Verb) -> Verb:
@@ -148,11 +161,16 @@ def cards_of(directory: Path) -> "Cards":
 def generation_of(workspace: "Workspace", generation_id: int | None) -> "Generation":
     """The named generation; for None and `LATEST` the latest. DceError `not_found`."""
     if generation_id:
-        return workspace.store.get_generation(generation_id)
-    latest = workspace.latest_generation()
+        return workspace.store.generations.get(generation_id)
+    latest = workspace.store.generations.latest()
     if latest is None:
         raise DceError("not_found", "there is no generation yet", hint="Run `dce generate`.")
     return latest
+
+
+def cycle_of(workspace: "Workspace", cycle_id: int | None) -> "Cycle":
+    """The named cycle; for None the latest. DceError `not_found`."""
+    return workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
 
 
 def note_empty_selection(workspace: "Workspace") -> None:

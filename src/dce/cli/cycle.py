@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dce.cli.context import Verb, json_option, open_workspace, read_text, workspace_option
+from dce.cli.context import Verb, cycle_of, cycle_option, json_option, open_workspace, read_text, workspace_option
 from dce.cli.output import say, say_json
 from dce.wire.errors import DceError
 
@@ -68,14 +68,14 @@ def new(
 
 @command.command()
 @click.argument("card", metavar="CARD")
-@click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
+@cycle_option
 @json_option
 @workspace_option
 def card(card: str, cycle_id: int | None, is_json: bool, directory: Path) -> None:
     """Set by which model card the cycle generates; '' is the settings' own. The card is kept with the cycle."""
     with open_workspace(directory) as workspace:
         workspace.by_card(card)  # not_found if there is none
-        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        cycle = cycle_of(workspace, cycle_id)
         cycle = workspace.cycles.set_card(cycle.id, card)
     _tell(is_json, cycle, "changed")
 
@@ -101,7 +101,7 @@ def list_(is_json: bool, directory: Path) -> None:
 def show(cycle_id: int | None, is_json: bool, directory: Path) -> None:
     """Print cycle N (default: the latest)."""
     with open_workspace(directory) as workspace:
-        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        cycle = cycle_of(workspace, cycle_id)
     if is_json:
         say_json(cycle)
         return
@@ -128,7 +128,7 @@ def edit(
     """Change cycle N (default: the latest). Without options its context opens in your editor."""
     texts = _texts(title, context, message, ephemeral)
     with open_workspace(directory) as workspace:
-        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        cycle = cycle_of(workspace, cycle_id)
         if not texts:
             texts = {"context": _edited(cycle)}
         # The revision that was read: what someone else saved while the editor was open is a conflict, not lost.

@@ -151,10 +151,10 @@ async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Gen
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
     from dce.workspace.judging.board import check_responses  # noqa: PLC0415
-    from dce.workspace.workspace import PROMPT_FILE  # noqa: PLC0415
+    from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415
 
     with workspace.writer_lock("demo"):
-        generation = await workspace.prepare(cycle_id, n)
+        generation = await workspace.preparation.begin(cycle_id, n)
         say(f"prompt    {PROMPT_FILE}, {generation.prompt_tokens:,} tokens: sending it once, for {n} responses\n")
         with open_view() as view:
             code = await Run(workspace, generation, view).to_end()

@@ -104,7 +104,6 @@ def _diff(
     from dce.workspace.judging.compare import unified_diff  # noqa: PLC0415
     from dce.workspace.judging.hunks import hunks  # noqa: PLC0415
     from dce.workspace.tree.current import look  # noqa: PLC0415
-    from dce.workspace.tree.file_form import bytes_to_write, text_of  # noqa: PLC0415
 
     try:
         current = look(project, path)
@@ -125,9 +124,9 @@ def _diff(
                     "conflict", f"conflicts with edits made since, at line {', '.join(map(str, merge.conflicts))}"
                 )
             content = merge.text
-        return text_of(bytes_to_write(content, current.data))
+        return current.form.text_written(current.form.bytes_to_write(content))
 
-    now = text_of(current.data)
+    now = current.text
     try:
         before = now if second is None else after(first)
         other = after(first if second is None else second)

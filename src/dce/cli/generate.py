@@ -5,35 +5,33 @@ from pathlib import Path
 
 import click
 
-from dce.cli.consent import secrets_option, with_consent, yes_option
+from dce.cli.consent import secrets_option, sending_options, with_consent
 from dce.cli.context import (
     card_option,
-    gateway_options,
-    json_option,
+    cycle_of,
+    cycle_option,
     note_empty_selection,
     open_workspace,
-    workspace_option,
+    schema_option,
 )
 from dce.cli.exits import Exit
 from dce.cli.output import note
 from dce.cli.progress import open_view
 from dce.cli.running import Run
 from dce.cli.waiting import waited
+from dce.wire.asking import MAX_RESPONSES
 
 
 @click.command(name="generate")
-@click.option("-n", "n", type=click.IntRange(1, 20), help="How many responses (default: the settings', 10).")
-@click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
+@click.option("-n", "n", type=click.IntRange(1, MAX_RESPONSES), help="How many responses (default: the settings', 10).")
+@cycle_option
 @click.option("--model", metavar="M", help="The model (default: the settings', or the gateway's).")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest response, in tokens (default: the settings').")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (default: the model's).")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
+@schema_option
 @card_option
 @secrets_option
-@yes_option
-@gateway_options
-@json_option
-@workspace_option
+@sending_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -51,7 +49,7 @@ def command(
     Ctrl-C stops them and keeps what has arrived. Ends with 0 if at least one response finished. With --json, one event a line.
     """
     with open_workspace(directory, n=n, **flags) as workspace:
-        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        cycle = cycle_of(workspace, cycle_id)
         note_empty_selection(workspace)
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
 
@@ -59,13 +57,15 @@ def command(
             with workspace.writer_lock("generate"):
                 generation = await with_consent(
                     workspace,
-                    lambda: waited(workspace.prepare(cycle.id, workspace.settings.n), "preparing the prompt"),
+                    lambda: waited(workspace.preparation.begin(cycle.id, workspace.settings.n), "preparing the prompt"),
                     is_yes=is_yes,
                     is_json=is_json,
                 )
-                for path in workspace.left_out(workspace.store.get_prompt(generation.prompt_sha256)):
+                for path in workspace.preparation.inputs.left_out(
+                    workspace.store.prompts.get(generation.prompt_sha256)
+                ):
                     note(f"left out for what looks like a secret in it: {path}")
-                if generation.schema == "fill" and workspace.store.get_grammar(generation.prompt_sha256) is None:
+                if generation.schema == "fill" and workspace.store.prompts.grammar(generation.prompt_sha256) is None:
                     note(
                         "note: no selected file holds a stub (`raise NotImplementedError`) to fill: asked for whole files"
                     )

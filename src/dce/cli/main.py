@@ -4,7 +4,6 @@ What must hold: `dce --help` imports no verb; no user sees a traceback (DCE_DEBU
 and the next step; the exit code comes from `exits.py`.
 """
 
-import difflib
 import gc
 import importlib
 import io
@@ -20,6 +19,7 @@ from dce import __version__
 from dce.cli.exits import Exit, exit_of
 from dce.cli.output import note, report
 from dce.wire.errors import DceError, Hop
+from dce.wire.nearest import advice, did_you_mean, nearest
 
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("dce.cli.demo", "Everything on this machine: engine, gateway, panel and one generation."),
@@ -85,9 +85,7 @@ class Verbs(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         verb = args[0] if args else ""
         if verb and not verb.startswith("-") and verb not in VERBS:
-            near = difflib.get_close_matches(verb, VERBS, n=1)
-            guess = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"No such verb {verb!r}.{guess}", ctx)
+            raise click.UsageError(advice(f"No such verb {verb!r}.", did_you_mean(nearest(verb, VERBS))), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dce.cli.context import cards_of, gateway_options, open_served_workspace, workspace_option
+from dce.cli.context import cards_of, gateway_options, open_served_workspace, schema_option, workspace_option
 from dce.cli.output import note, say
 from dce.wire.errors import DceError
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--init", "is_init", is_flag=True, help="Make the folder a workspace first, if it is none.")
 @click.option("--no-open", is_flag=True, help="Print the link, open no browser.")
 @click.option("--model", metavar="M", help="The model to ask.")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
+@schema_option
 @click.option("-n", type=int, metavar="N", help="Responses that Generate asks for at first.")
 @gateway_options
 @workspace_option
@@ -82,11 +82,11 @@ def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
 def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
     """What only this program can give the panel: the cards with this system's keyring, the doctor, and the names of cards it serves."""
     import dce.doctor.tree as doctor  # noqa: PLC0415
-    from dce.panel.tools import Check, Diagnosis, Question, Tools  # noqa: PLC0415
+    from dce.panel.tools import Check, Diagnosis, DoctorTarget, Tools  # noqa: PLC0415
 
-    async def examine(question: Question, on_check: Callable[[Check], None]) -> Diagnosis:
-        asked = doctor.Question(url=question.url, key=question.key, model=question.model)
-        return await doctor.examine(asked, os.environ, on_check)
+    async def examine(target: DoctorTarget, on_check: Callable[[Check], None]) -> Diagnosis:
+        question = doctor.Question(url=target.url, key=target.key, model=target.model)
+        return await doctor.examine(question, os.environ, on_check)
 
     return Tools(cards=cards_of(project.root), examine=examine, servers=servers)
 

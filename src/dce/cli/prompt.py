@@ -8,7 +8,16 @@ import click
 import msgspec
 
 from dce.cli.consent import secrets_option
-from dce.cli.context import card_option, json_option, note_empty_selection, open_workspace, workspace_option
+from dce.cli.context import (
+    card_option,
+    cycle_of,
+    cycle_option,
+    json_option,
+    note_empty_selection,
+    open_workspace,
+    schema_option,
+    workspace_option,
+)
 from dce.cli.exits import Exit
 from dce.cli.output import data, note, say, say_json
 from dce.cli.secrets import finding_line
@@ -16,6 +25,7 @@ from dce.cli.tables import columns
 from dce.cli.waiting import waited
 from dce.workspace.context.advice import Cut, FileCost, cuts
 from dce.workspace.context.pictures import TOKENS_EACH
+from dce.workspace.context.prompt import SECTION_TITLES
 from dce.workspace.outbound.secrets import Finding
 from dce.workspace.preparing.prepared_prompt import PreparedPrompt
 
@@ -24,16 +34,6 @@ if TYPE_CHECKING:
 
 SMALL_SHARE = 50
 """Per cent of a prompt in common with the last: below it, it is worth saying how there can be more."""
-
-SECTION_TITLES = {
-    "M1": "artifact schema",
-    "M2": "cycles overview",
-    "M3": "interaction schema",
-    "M4": "project scope",
-    "M5": "organized artifacts list",
-    "M6": "cycles",
-    "M7": "flattened repo",
-}
 
 
 class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +86,9 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command(name="prompt")
-@click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")
+@cycle_option
 @click.option("--out", metavar="F", help="Where to (default: prompt.md in the workspace); `-`: standard output.")
-@click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")
+@schema_option
 @click.option("--model", metavar="M", help="The model whose tokens and context count.")
 @card_option
 @secrets_option
@@ -103,7 +103,7 @@ def command(
     These are the bytes that `dce generate` sends. Ends with 1 if the prompt does not fit into the model's context.
     """
     with open_workspace(directory, **flags) as workspace:
-        cycle = workspace.cycles.current() if cycle_id is None else workspace.cycles.get(cycle_id)
+        cycle = cycle_of(workspace, cycle_id)
         note_empty_selection(workspace)
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
         prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))
@@ -111,10 +111,12 @@ def command(
         if out == "-" and not is_json:
             data(prepared.prompt.text)
         else:
-            path = str(workspace.write_prompt(prepared.prompt, None if out in (None, "-") else Path(str(out))))
+            path = str(workspace.prompt_file.write(prepared.prompt, None if out in (None, "-") else Path(str(out))))
         report = _report(prepared, costs, path)
         report = msgspec.structs.replace(
-            report, shared=workspace.shared_tokens(prepared), left_out=workspace.left_out(prepared.prompt)
+            report,
+            shared=workspace.preparation.shared_tokens(prepared),
+            left_out=workspace.preparation.inputs.left_out(prepared.prompt),
         )
     if is_json:
         say_json(report)
@@ -129,7 +131,7 @@ async def _built(
     workspace: "Workspace", cycle_id: int, *, is_json: bool
 ) -> tuple[PreparedPrompt, tuple[FileCost, ...]]:
     """The prompt, and what each of its files costs, if that is shown: counting them takes as long as counting the whole."""
-    prepared = await waited(workspace.build_prompt(cycle_id), "making the prompt and counting its tokens")
+    prepared = await waited(workspace.preparation.build(cycle_id), "making the prompt and counting its tokens")
     if not (is_json or prepared.is_over):
         return prepared, ()
     texts = [file.text for file in prepared.files]

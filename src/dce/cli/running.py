@@ -8,9 +8,11 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dce.cli.consent import with_consent
+from dce.cli.context import generation_of, open_workspace
 from dce.cli.exits import Exit, exit_of
 from dce.cli.progress import View, open_view
 from dce.wire.errors import DceError
@@ -28,26 +30,31 @@ _FINISHED = (Status.COMPLETE, Status.TRUNCATED)
 
 
 def run_again(
-    workspace: "Workspace",
-    generation: "Generation",
     verb: str,
+    generation_id: int | None,
     *,
     slots: Sequence[int] | None = None,
     continued: int | None = None,
     is_yes: bool,
     is_json: bool,
+    directory: Path,
+    **flags: object,
 ) -> Exit:
-    """Sends the generation's own prompt once more, after consent and under the lock in the name of `verb`: for `slots`, or to go on with `continued`."""
+    """Sends a generation's own prompt once more, after consent and under the lock in the name of `verb`: for `slots`, or to go on with
+    `continued`. The last four are `sending_options`."""
+    with open_workspace(directory, **flags) as workspace:
+        generation = generation_of(workspace, generation_id)
+        here = workspace.for_generation(generation.id)
 
-    async def run() -> Exit:
-        prompt = workspace.store.get_prompt(generation.prompt_sha256).text
-        await with_consent(
-            workspace, lambda: asyncio.to_thread(workspace.sending.check, prompt), is_yes=is_yes, is_json=is_json
-        )
-        with workspace.writer_lock(verb), open_view(is_json=is_json) as view:
-            return await Run(workspace, generation, view, slots, continued).to_end()
+        async def run() -> Exit:
+            prompt = here.store.prompts.get(generation.prompt_sha256).text
+            await with_consent(
+                here, lambda: asyncio.to_thread(here.sending.check, prompt), is_yes=is_yes, is_json=is_json
+            )
+            with here.writer_lock(verb), open_view(is_json=is_json) as view:
+                return await Run(here, generation, view, slots, continued).to_end()
 
-    return asyncio.run(run())
+        return asyncio.run(run())
 
 
 class Run:

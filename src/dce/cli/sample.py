@@ -5,7 +5,6 @@ used again, as it is.
 """
 
 import contextlib
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 import dce
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.judging.checks import CHECKS_FILE
 from dce.workspace.project import Project
 from dce.workspace.schema.fill import find_stubs
-from dce.workspace.settings import CONFIG_FILE, CREDENTIALS_FILE, read_config
+from dce.workspace.settings import CONFIG_FILE, keep_key, read_config
 from dce.workspace.tree.git import GitFailed, run_git
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def make_folder(folder: Path) -> Project:
         )
     checks = project.state_dir / CHECKS_FILE
     if not checks.exists():
-        checks.write_text(tomli_w.dumps(CHECKS), encoding="utf-8")
+        durable.write(checks, tomli_w.dumps(CHECKS).encode())
     if not is_former:
         _make_repository(project.root)
     return project
@@ -111,11 +111,8 @@ def _make_repository(root: Path) -> None:
 def configure(project: Project, url: str, key: str) -> None:
     """Puts gateway, key and the way of asking where every verb finds them, so that they work here from another terminal."""
     config = project.state_dir / CONFIG_FILE
-    config.write_text(tomli_w.dumps(read_config(config) | ASKING | {"url": url}), encoding="utf-8")
-    credentials = project.state_dir / CREDENTIALS_FILE
-    credentials.unlink(missing_ok=True)
-    with os.fdopen(os.open(credentials, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(key + "\n")
+    durable.write(config, tomli_w.dumps(read_config(config) | ASKING | {"url": url}).encode())
+    keep_key(project.state_dir, key)
 
 
 def curate(workspace: "Workspace") -> "Cycle":

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dce.cli.context import Verb, cards_of, json_option, open_workspace, own_settings, workspace_option
+from dce.cli.context import Verb, cards_of, json_option, open_workspace, own_settings, schema_option, workspace_option
 from dce.cli.output import say, say_json
 from dce.cli.tables import columns
 from dce.wire.errors import DceError
@@ -97,7 +97,7 @@ def _card_options(verb: Verb) -> Verb:
         click.option("--temperature-spread", type=float, help="How far the slots' temperatures lie apart (openai)."),
         click.option("--seed", type=int, help="Seed of slot 1; each other slot has its own after it (openai)."),
         click.option("--reasoning-effort", metavar="E", help="low, medium or high, where the model has it."),
-        click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill."),
+        schema_option,
         click.option("--images/--no-images", default=None, help="Whether selected pictures go along themselves."),
     )
     for option in reversed(options):

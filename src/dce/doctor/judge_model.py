@@ -3,17 +3,15 @@
 What must hold: whatever comes back, the finding has a code of wire/errors.py, the fact as it was seen, and one next step.
 """
 
-import difflib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from dce.doctor.answers import dce_error, describe, models_of, no_answer
 from dce.doctor.findings import Answer, Dropped, Failure, Finding, Paced, Reply, Streamed, failing
 from dce.doctor.target import Target
+from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import CODES, Hop
-
-ANY_MODEL = ("", "local-model", "default")
-"""Names that a gateway takes for "whatever is served": none, and what the original client sends."""
+from dce.wire.nearest import MODEL_CUTOFF, advice, did_you_mean, nearest
 
 LIMIT_CODES = ("rate_limited", "quota_exceeded", "queue_full", "model_not_allowed")
 """Refusals that are about what this key may have, not about anything being broken."""
@@ -65,10 +63,10 @@ def judge_model(reply: Reply, wanted: str | None, target: Target) -> Finding:
         window = f", context of {served[name]:,} tokens" if served[name] else ""
         others = f"; also served: {_names(served, name)}" if len(served) > 1 else ""
         return Finding(detail=f"{name} is served{window}{others}")
-    near = difflib.get_close_matches(str(wanted), served, n=1, cutoff=0.4)
-    guess = f"Did you mean {near[0]}? " if near else ""
+    guess = did_you_mean(nearest(str(wanted), served, MODEL_CUTOFF))
     detail = f"no model {wanted!r}; served: {_names(served)}"
-    return failing("model_not_found", detail, f"{guess}Use a served name, or leave the model out to get the default.")
+    hint = advice(guess, "Use a served name, or leave the model out to get the default.")
+    return failing("model_not_found", detail, hint)
 
 
 def served_name(served: Mapping[str, int], wanted: str | None) -> str | None:

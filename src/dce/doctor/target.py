@@ -6,12 +6,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.wire.hosts import is_this_machine
 from dce.wire.urls import base_of
 
 _ROUTES = ("/api/dce/proxy", "/api/dce/generate", "/api/dce", "/v1/chat/completions", "/v1")
 """Paths people paste after the base address; each is cut off."""
-
-_LOOPBACK = ("127.", "::1", "localhost")
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +37,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_loopback(self) -> bool:
         """Whether the gateway is on this machine."""
-        return self.host.startswith(_LOOPBACK)
+        return is_this_machine(self.host)
 
     @property
     def first_hop(self) -> tuple[str, int]:
@@ -67,7 +66,7 @@ def read_target(url: str, environ: Mapping[str, str]) -> Target:
         port=port or (443 if parts.scheme == "https" else 80),
         prefix=base_of(parts.path, _ROUTES),
         # A proxy cannot reach a gateway on this machine.
-        proxy="" if parts.hostname.startswith(_LOOPBACK) else _proxy(parts.scheme, parts.hostname, environ),
+        proxy="" if is_this_machine(parts.hostname) else _proxy(parts.scheme, parts.hostname, environ),
     )
 
 

@@ -26,13 +26,15 @@ from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
 from dce.gateway.paths.accounts import Accounts
 from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.intake import Intake
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
-from dce.gateway.settings import GatewaySettings, is_loopback
+from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.live import Directory
 from dce.gateway.tracing import Tracing, tracing_of
 from dce.wire.errors import DceError
+from dce.wire.hosts import is_this_machine
 
 
 class Gateway:
@@ -85,10 +87,16 @@ class Gateway:
             chance=self._chance,
             on_retry=self.metrics.request_retried,
         )
-        proxy = Proxy(settings, catalog, dispatcher, self._transport, self.directory, self.admission, self.accounts)
-        forwarder = Forwarder(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
+        intake = Intake(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
         return PublicApp(
-            routes(proxy, forwarder, catalog, Diagnostics(self.directory), Privacy(settings), self.drain),
+            routes(
+                Proxy(intake, self.directory),
+                Forwarder(intake),
+                catalog,
+                Diagnostics(self.directory),
+                Privacy(settings),
+                self.drain,
+            ),
             Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
             self.drain,
             self.metrics,
@@ -201,7 +209,7 @@ def refuse_exposed(settings: GatewaySettings) -> None:
             f"--insecure with the address {settings.host} would be an open relay",
             hint="Bind 127.0.0.1, or create a key and drop --insecure.",
         )
-    if not settings.no_admin and not settings.admin_open and not is_loopback(settings.admin_host):
+    if not settings.no_admin and not settings.admin_open and not is_this_machine(settings.admin_host):
         raise DceError(
             "invalid_input",
             f"the admin listener takes no key, and others could reach it at {settings.admin_host}",

@@ -21,8 +21,9 @@ from dce.gateway.backends.health import Discoverer
 from dce.gateway.backends.transport import Timeouts, Transport
 from dce.gateway.backends.upstream import Upstream
 from dce.gateway.exposure import Caution, Found, exposed
-from dce.gateway.settings import GatewaySettings, is_loopback
+from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import ErrorBody
+from dce.wire.hosts import is_this_machine
 
 MIN_FREE_BYTES = 1024 * 1024 * 1024
 """Room that should be on the ledger's disk: years of rows, and days of a log that somebody turned up."""
@@ -152,7 +153,7 @@ def _listener(settings: GatewaySettings, _: Path | None) -> Cautions:
             detail=f"it listens on {settings.host}:{settings.port} in plain HTTP: who is between reads keys and code",
             fix="Put Caddy or nginx before it (deploy/) and listen on 127.0.0.1; in a container network of its own this is as it must be.",
         )
-    if not settings.no_admin and not is_loopback(settings.admin_host):
+    if not settings.no_admin and not is_this_machine(settings.admin_host):
         yield Caution(
             name="admin_open",
             detail=f"the admin listener on {settings.admin_host}:{settings.admin_port} takes no key: who reaches it may read metrics "

@@ -13,8 +13,8 @@ import msgspec
 
 from dce.gateway.backends.transport import Address, Transport, json_headers, request_head
 from dce.gateway.backends.upstream import Upstream
-from dce.gateway.settings import is_loopback
 from dce.wire.errors import DceError
+from dce.wire.hosts import is_this_machine
 
 ASK_TIMEOUT_S = 5.0
 PORT_TIMEOUT_S = 1.0
@@ -95,7 +95,7 @@ async def _open_door(upstream: Upstream, transport: Transport) -> list[Caution]:
                 fix="Start it with that key (vLLM: --api-key, or VLLM_API_KEY).",
             )
         )
-    if not is_loopback(address.host):
+    if not is_this_machine(address.host):
         if is_open:
             found.append(_bypass(url, str(address)))
         if address.scheme == "http":
@@ -131,7 +131,7 @@ async def _routes(upstream: Upstream, transport: Transport) -> list[Caution]:
 
 async def _ports(address: Address) -> list[Caution]:
     """Only of another machine, and of this one as others see it: what listens on loopback alone is nobody's business."""
-    host = own_address() if is_loopback(address.host) else address.host
+    host = own_address() if is_this_machine(address.host) else address.host
     if not host:
         return []
     answers = await asyncio.gather(*(_connects(host, port) for port, _ in PORTS))
@@ -151,7 +151,7 @@ def own_address() -> str:
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asker, contextlib.suppress(OSError):
         asker.connect(("192.0.2.1", 9))  # documentation's own network: nobody is there
         host = str(asker.getsockname()[0])
-        return "" if is_loopback(host) or host == "0.0.0.0" else host  # noqa: S104 - what the system answers for "none"
+        return "" if is_this_machine(host) or host == "0.0.0.0" else host  # noqa: S104 - what the system answers for "none"
     return ""
 
 

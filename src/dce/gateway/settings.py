@@ -4,7 +4,6 @@ Order of precedence: flag, then environment, then the TOML file, then the defaul
 the name and their reason in the description.
 """
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -17,7 +16,9 @@ from msgspec import Meta
 
 from dce.gateway.backend_keys import backend_key
 from dce.gateway.logs import Level
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
+from dce.wire.hosts import is_this_machine
 from dce.wire.urls import base_of
 
 Strategy = Literal["auto", "fanout", "native"]
@@ -126,7 +127,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             "left out, they are kept for ever. Budgets in all go on counting what was deleted."
         ),
     ] = None
-    max_n: Annotated[int, Meta(ge=1, le=20, description="Most responses one request may ask for.")] = 20
+    max_n: Annotated[int, Meta(ge=1, le=MAX_RESPONSES, description="Most responses one request may ask for.")] = (
+        MAX_RESPONSES
+    )
     max_body_bytes: Annotated[
         int,
         Meta(ge=1024, description="Largest request body: the original's limit; its largest real prompt was 2.2 MB."),
@@ -240,15 +243,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the listener."""
-        return is_loopback(self.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, whoever it resolves to
-        return False
+        return is_this_machine(self.host)
 
 
 def load_settings(

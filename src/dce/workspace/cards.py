@@ -4,15 +4,14 @@ They stand in `.dce/config.toml` as `[cards.NAME]` and can be committed; their k
 card that cannot be used is refused when it is written, not when it is used.
 """
 
-import os
 import re
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.key_vault import KeyVault
 from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, read_config
@@ -52,9 +51,7 @@ class Cards:
         """Keeps a card, in place of one of that name. Raises DceError invalid_input."""
         if not _NAME.fullmatch(name):
             raise DceError("invalid_input", f"{name!r} cannot name a card: use letters, digits, - and _")
-        wrong = [field for field in values if field not in CARD_FIELDS]
-        if wrong:
-            raise DceError("invalid_input", f"a card has no {wrong[0]!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
+        check_fields(values)
         check_settings(f"the card {name!r}", values)
         self._edit(with_table(self._text(), CARDS, name, values))
 
@@ -87,17 +84,14 @@ class Cards:
         return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
 
     def _edit(self, text: str) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{CONFIG_FILE}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)  # mkstemp makes it private, but this file is shared
-            Path(temporary).replace(self._path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        durable.write(self._path, text.encode())
+
+
+def check_fields(fields: Iterable[str]) -> None:
+    """Raises DceError invalid_input naming a field that a card cannot hold."""
+    wrong = next((field for field in fields if field not in CARD_FIELDS), None)
+    if wrong is not None:
+        raise DceError("invalid_input", f"a card has no {wrong!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
 
 
 def parsed(name: str, text: str) -> Any:

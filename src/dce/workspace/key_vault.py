@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 
 KEYS_FILE = "card-keys.json"
@@ -100,11 +101,4 @@ class KeyVault:
         if not keys:
             self._path.unlink(missing_ok=True)
             return
-        temporary = self._path.with_name(f".{KEYS_FILE}.{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(keys))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        durable.write(self._path, msgspec.json.encode(keys), durable.PRIVATE)

@@ -10,9 +10,11 @@ import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
+from dce import durable
 from dce.wire.errors import DceError
 
 STATE_DIR = ".dce"
+PROMPT_FILE = "prompt.md"
 """The folder in a workspace that makes it one: the store, settings and everything DCE writes for itself."""
 
 _GITIGNORE = """\
@@ -27,6 +29,14 @@ _CLOSED = frozenset({".git", STATE_DIR})
 _SHORT_NAME = re.compile(r"git~\d+", re.IGNORECASE)  # what `.git` is also called on file systems with 8.3 names
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class PathRefused(DceError):
+    """A path that leads out of the workspace, or to what is closed in it. `reason` says why without naming the path."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__("outside_workspace", message)
+        self.reason = reason
 
 
 class Project:
@@ -76,14 +86,14 @@ class Project:
             raise DceError("not_a_workspace", f"{project.state_dir} is a file.", hint="Move it away.") from error
         ignore = project.state_dir / ".gitignore"
         if not ignore.exists():
-            ignore.write_bytes(_GITIGNORE.encode())
+            durable.write(ignore, _GITIGNORE.encode())
         return project
 
     def canonical(self, path: str) -> str:
         """`path` with `./`, double and trailing slashes gone; refused (outside_workspace) for what its text alone shows."""
         reason = _refusal(path)
         if reason:
-            raise DceError("outside_workspace", f"{path!r} is refused: {reason}.")
+            raise _refused(path, reason)
         return str(PurePosixPath(path))
 
     def resolve(self, path: str) -> Path:
@@ -95,13 +105,13 @@ class Project:
             real = Path(os.path.realpath(self.root / self.canonical(path)))
             is_link = real.is_symlink()
         except (OSError, ValueError) as error:
-            raise DceError("outside_workspace", f"{path!r} is refused: it cannot be resolved ({error}).") from error
+            raise _refused(path, f"it cannot be resolved ({error})") from error
         if not real.is_relative_to(self.root):
-            raise DceError("outside_workspace", f"{path!r} is refused: it leads outside the workspace through a link.")
+            raise _refused(path, "it leads outside the workspace through a link")
         if is_link:
-            raise DceError("outside_workspace", f"{path!r} is refused: its links go round in a circle.")
+            raise _refused(path, "its links go round in a circle")
         if any(_is_closed(part) for part in real.relative_to(self.root).parts):
-            raise DceError("outside_workspace", f"{path!r} is refused: it leads into .git or {STATE_DIR}.")
+            raise _refused(path, f"it leads into .git or {STATE_DIR}")
         return real
 
     def relative(self, path: Path) -> str:
@@ -110,8 +120,12 @@ class Project:
         if not absolute.is_relative_to(self.root):
             absolute = Path(os.path.realpath(absolute))
         if not absolute.is_relative_to(self.root):
-            raise DceError("outside_workspace", f"{path} is not in the workspace {self.root}.")
+            raise PathRefused(f"{path} is not in the workspace {self.root}.", "it is not in the workspace")
         return absolute.relative_to(self.root).as_posix()
+
+
+def _refused(path: str, reason: str) -> PathRefused:
+    return PathRefused(f"{path!r} is refused: {reason}.", reason)
 
 
 def _refusal(path: str) -> str:

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dce import durable
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.key_vault import KeyVault, find_keyring
 from dce.workspace.project import Project
 
 DEFAULT_URL = "http://127.0.0.1:3001"
-MAX_RESPONSES = 20
-"""Most responses of one generation: what the gateway allows."""
 
 CONFIG_FILE = "config.toml"
 CREDENTIALS_FILE = "credentials"
@@ -154,13 +154,7 @@ def keep_key(state_dir: Path, key: str) -> None:
         path.unlink(missing_ok=True)
         return
     check_settings("the key", {"key": key})
-    temporary = path.with_name(f".{CREDENTIALS_FILE}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    durable.write(path, f"{key}\n".encode(), durable.PRIVATE)
 
 
 def check_settings(source: str, values: Mapping[str, Any]) -> None:

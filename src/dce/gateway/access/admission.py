@@ -24,7 +24,7 @@ TELL_EVERY_S = 1.0
 QUEUE_RETRY_S = 10.0
 """When to try a full queue again: some responses have ended by then, and a crowd that returns does not harm."""
 BYTES_PER_TOKEN = 4
-"""Of prompts, for the estimate: source code and English have 3 to 5."""
+"""Of prompts, for the estimate before and without a backend's count: source code and English have 3 to 5."""
 UNKNOWN_ANSWER_TOKENS = 4096
 """Answer set aside when neither the request nor the model says how long it may be."""
 LOOKS_PER_REQUEST = 20

@@ -5,9 +5,7 @@ is nothing to reload. The secret is in memory only while it is being made or che
 its secret is replaced; replaced secrets work until their own end.
 """
 
-import contextlib
 import hmac
-import os
 import secrets
 import sqlite3
 import time
@@ -17,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from dce import durable
 from dce.gateway.access.limits import NO_LIMITS, Limits
 from dce.wire.errors import DceError
 
@@ -266,14 +265,10 @@ def _add_limits(db: sqlite3.Connection) -> None:
 
 
 def _pepper(path: Path) -> bytes:
-    """The pepper, made once. Linked into place whole, so that two processes starting together agree on one."""
+    """The pepper, made once: of two processes starting together both take the first one's. On the disk before any key is made with it."""
     if not path.exists():
-        draft = path.with_name(f"pepper.{os.getpid()}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
+        with durable.creating(path, durable.PRIVATE) as draft:
+            draft.write_bytes(secrets.token_bytes(SECRET_BYTES))
     pepper = path.read_bytes()
     if len(pepper) < SECRET_BYTES:
         raise DceError(

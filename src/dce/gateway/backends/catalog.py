@@ -5,13 +5,13 @@ served by a backend that is up, or the answer is 404 with the served names and t
 only (aliases or served names): to it no others exist, in lists, messages or hints.
 """
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from dce.gateway.backends.kinds import Model
 from dce.gateway.backends.upstream import Upstream
-from dce.gateway.front.body import PLACEHOLDER_MODELS
+from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import DceError
+from dce.wire.nearest import MODEL_CUTOFF, advice, did_you_mean, nearest
 
 MAX_NAMES_IN_MESSAGE = 20
 
@@ -64,13 +64,13 @@ class Catalog:
         all_models = {model.id: model for model in self.models()}
         models = [model.id for model in self._visible(list(all_models.values()), allowed)]
         name = asked
-        if asked in PLACEHOLDER_MODELS and asked not in models:
+        if asked in ANY_MODEL and asked not in models:
             name = self._default_of(models, allowed)
         if name in models:
             target = self._aliases.get(name, name)
             return all_models[target if target in all_models else name]
-        near = difflib.get_close_matches(asked, models, n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]!r}? Leave `model` out to get the default." if near else ""
+        guess = did_you_mean(nearest(asked, models, MODEL_CUTOFF))
+        hint = advice(guess, "Leave `model` out to get the default.") if guess else ""
         if not self._is_allowed(asked, allowed):
             # The same for a name that is served and one that is not: it does not tell what there is.
             fact = f"the key does not allow the model {asked[:200]!r}; it allows: {_names(models)}"

@@ -17,8 +17,6 @@ from dce.wire.errors import DceError
 MAX_STOP = 16
 MAX_GRAMMAR_CHARS = 1_000_000
 """A fill grammar holds the text of the files it fixes; more than this no engine compiles in reasonable time."""
-PLACEHOLDER_MODELS = frozenset({"", "local-model", "default"})
-"""Model names that mean "whatever you serve": the original's url mode sent `local-model`."""
 
 _JSON_HINT = f"Send one JSON object in UTF-8, not nested more than {MAX_DEPTH} deep."
 

@@ -6,15 +6,13 @@ from typing import Any
 
 import msgspec
 
+from dce.gateway.access.admission import BYTES_PER_TOKEN
 from dce.gateway.accounting.counts import total
 from dce.gateway.accounting.ledger import Ender, Entry, Exactness, Outcome
 from dce.gateway.streaming.streams import Choice, ChoiceState, Stream
 from dce.gateway.streaming.tail import Tail
 from dce.wire.chat import Usage
 from dce.wire.errors import DceError, Hop
-
-BYTES_PER_TOKEN = 4
-"""Of prompts, for the estimate when the backend said nothing: source code and English have 3 to 5."""
 
 _REASON = re.compile(r"[a-z_]{1,40}")
 _GONE: dict[Ender, str] = {"client": "gone", "gateway": "draining", "backend": "", "model": ""}

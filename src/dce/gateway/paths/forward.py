@@ -4,23 +4,22 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
-from dce.gateway.access.admission import Admission, Demand
-from dce.gateway.backends.catalog import Catalog
-from dce.gateway.backends.failover import Attempts, Dispatcher
+from dce.gateway.access.admission import Demand
+from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.faults import ran_too_long
 from dce.gateway.backends.kinds import TOKENIZE_PATH, Model
 from dce.gateway.backends.routing import RouteKey, route_key
-from dce.gateway.backends.transport import Exchange, Transport
+from dce.gateway.backends.transport import Exchange
 from dce.gateway.backends.upstream import Upstream
 from dce.gateway.front.body import ForwardBody, decode, encode_request, read_forward, with_fields
 from dce.gateway.front.bounds import responses_in
 from dce.gateway.front.request import NO_BUFFERING, Request
-from dce.gateway.paths.accounts import Account, Accounts, ender_of
+from dce.gateway.paths.accounts import Account, ender_of
 from dce.gateway.paths.backend_call import post
 from dce.gateway.paths.entries import Relayed
+from dce.gateway.paths.intake import Intake
 from dce.gateway.paths.queue_notice import QueuedRelay
 from dce.gateway.paths.waiting import until_finished
-from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.relay import Relay
 from dce.gateway.streaming.tail import Tail, read_tail
 from dce.wire.errors import DceError
@@ -31,33 +30,18 @@ _Done = TypeVar("_Done")
 class Forwarder:
     """Answers the /v1 routes and /tokenize."""
 
-    def __init__(
-        self,
-        settings: GatewaySettings,
-        catalog: Catalog,
-        dispatcher: Dispatcher,
-        transport: Transport,
-        admission: Admission,
-        accounts: Accounts,
-    ) -> None:
-        self._settings = settings
-        self._catalog = catalog
-        self._dispatcher = dispatcher
-        self._transport = transport
-        self._admission = admission
-        self._accounts = accounts
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._settings = intake.settings
 
     async def forward(self, request: Request) -> None:
         """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
-        body = await request.body(self._settings.max_body_bytes)
-        account = self._accounts.begin(request)
+        body, account = await self._intake.begin(request)
         ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
         account.text_bytes = ask.text_bytes
-        model = self._catalog.resolve(ask.model, request.principal.limits.models)
+        model = self._intake.model(request, ask.model)
         queued = QueuedRelay(request, self._settings.heartbeat_s)
-        ticket = await account.waiting(
-            self._admission.admit(request.principal, _demand(ask, model), queued.tell if ask.is_stream else None)
-        )
+        ticket = await self._intake.admit(account, _demand(ask, model), queued.tell if ask.is_stream else None)
         try:
             await self._forward(account, ask, model)
         finally:
@@ -66,7 +50,7 @@ class Forwarder:
     async def _forward(self, account: Account, ask: ForwardBody, model: Model) -> None:
         request, n = account.request, responses_in(ask.fields)
         key = route_key(request.principal, request.header(b"x-dce-session"), ask.fields)
-        attempts = self._dispatcher.one(model.id, key, n)
+        attempts = self._intake.dispatcher.one(model.id, key, n)
         account.open(model.id, n)
         passed = _Passed()
         deadline = _Deadline(self._settings.total_timeout_s)
@@ -93,7 +77,9 @@ class Forwarder:
         request = account.request
         pieces = _forward_pieces(ask, model, {**upstream.kind.salted(request.principal.cache_salt), **ask.added})
         account.sent()
-        exchange = await post(self._transport, upstream, request.scope["path"], pieces, request.id, request.traceparent)
+        exchange = await post(
+            self._intake.transport, upstream, request.scope["path"], pieces, request.id, request.traceparent
+        )
         if _is_stream(exchange):
             # vLLM's head comes before its queue and its prefill: until an event is here, another backend may still do it.
             await exchange.first_bytes(self._settings.head_patience_s)
@@ -124,8 +110,8 @@ class Forwarder:
 
     async def models(self, request: Request) -> None:
         """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
-        self._admission.look(request.principal)
-        models = self._catalog.listed(request.principal.limits.models)
+        self._intake.admission.look(request.principal)
+        models = self._intake.catalog.listed(request.principal.limits.models)
         rows = [
             {
                 "id": model.id,
@@ -133,7 +119,7 @@ class Forwarder:
                 "created": 0,
                 "owned_by": "dce",
                 "max_model_len": model.max_model_len,
-                "can_continue": self._catalog.can_continue(model.id),
+                "can_continue": self._intake.catalog.can_continue(model.id),
             }
             for model in models
         ]
@@ -141,15 +127,15 @@ class Forwarder:
 
     async def tokenize(self, request: Request) -> None:
         """The exact number of tokens of a text, counted by the model's own tokenizer, whatever the kind of backend."""
-        self._admission.look(request.principal)
+        self._intake.admission.look(request.principal)
         fields = decode(await request.body(self._settings.max_body_bytes))
         prompt, asked = fields.get("prompt"), fields.get("model")
         if not isinstance(prompt, str):
             raise DceError("invalid_request", "prompt must be a text")
-        model = self._catalog.resolve(asked if isinstance(asked, str) else "", request.principal.limits.models)
-        upstream = self._dispatcher.choose(model.id, RouteKey(owner=request.principal.cache_salt))
+        model = self._intake.model(request, asked if isinstance(asked, str) else "")
+        upstream = self._intake.dispatcher.choose(model.id, RouteKey(owner=request.principal.cache_salt))
         pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
-        exchange = await post(self._transport, upstream, TOKENIZE_PATH, pieces, request.id, request.traceparent)
+        exchange = await post(self._intake.transport, upstream, TOKENIZE_PATH, pieces, request.id, request.traceparent)
         count = upstream.kind.token_count(decode(await exchange.read()))
         await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
 

@@ -11,51 +11,36 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dce.gateway.access.admission import Admission, Demand, Ticket
+from dce.gateway.access.admission import Demand, Ticket
 from dce.gateway.accounting.ledger import Ender
-from dce.gateway.backends.catalog import Catalog
-from dce.gateway.backends.failover import Attempts, Dispatcher
+from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.kinds import Model
 from dce.gateway.backends.routing import route_key
 from dce.gateway.backends.transport import Exchange, Transport
 from dce.gateway.backends.upstream import Upstream
 from dce.gateway.front.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.front.request import NO_BUFFERING, Request
-from dce.gateway.paths.accounts import Account, Accounts, ender_of
+from dce.gateway.paths.accounts import Account, ender_of
 from dce.gateway.paths.backend_call import post
+from dce.gateway.paths.intake import Intake
 from dce.gateway.paths.queue_notice import QueuedStream
 from dce.gateway.paths.waiting import until_finished
-from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.live import Directory, LiveStream
 from dce.gateway.streaming.output import AnswerOutput, EventOutput
 from dce.gateway.streaming.streams import Stream
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 
 CHAT_PATH = "/v1/chat/completions"
-MAX_RESPONSES = 20
-"""The most that `max_n` can be."""
 
 
 class Proxy:
     """Answers the requests that need a backend."""
 
-    def __init__(
-        self,
-        settings: GatewaySettings,
-        catalog: Catalog,
-        dispatcher: Dispatcher,
-        transport: Transport,
-        directory: Directory,
-        admission: Admission,
-        accounts: Accounts,
-    ) -> None:
-        self._settings = settings
+    def __init__(self, intake: Intake, directory: Directory) -> None:
+        self._intake = intake
+        self._settings = intake.settings
         self._directory = directory
-        self._catalog = catalog
-        self._dispatcher = dispatcher
-        self._transport = transport
-        self._admission = admission
-        self._accounts = accounts
 
     # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
 
@@ -69,29 +54,26 @@ class Proxy:
         await self._generate(request, is_json_wanted=True)
 
     async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
-        body = await request.body(self._settings.max_body_bytes)
-        account = self._accounts.begin(request)
+        body, account = await self._intake.begin(request)
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
         account.text_bytes = ask.text_bytes
-        model = self._catalog.resolve(ask.model, request.principal.limits.models)
+        model = self._intake.model(request, ask.model)
         grace_s = self._grace_s(request)
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
         queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
         demand = Demand.of(ask.n, ask.text_bytes, ask.max_tokens, model.max_model_len, model=model.id)
-        ticket = await account.waiting(
-            self._admission.admit(request.principal, demand, queued.tell if ask.is_stream else None)
-        )
+        ticket = await self._intake.admit(account, demand, queued.tell if ask.is_stream else None)
         stream: Stream | None = None
         live: LiveStream | None = None
         fault: DceError | None = None
         try:
-            placed = self._dispatcher.many(
+            placed = self._intake.dispatcher.many(
                 model.id,
                 route_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
                 ask.n,
             )
-            opener = _Opener(self._transport, placed, model, ask, account)
+            opener = _Opener(self._intake.transport, placed, model, ask, account)
             stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
             release = functools.partial(_release, stream, opener, ticket, account)
             account.open(model.id, ask.n)

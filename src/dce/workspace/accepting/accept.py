@@ -28,11 +28,10 @@ from dce.workspace.accepting.replace import OnStep, no_step
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.hunks import take
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.project import Project
+from dce.workspace.project import PathRefused, Project
 from dce.workspace.record.responses import ACTIVE, Response
 from dce.workspace.schema.reading import FileBlock
-from dce.workspace.tree.current import Current, is_stale, look, may_write
-from dce.workspace.tree.file_form import bytes_to_write, text_of, unwritable
+from dce.workspace.tree.current import Current, CurrentFiles, is_stale, may_write
 
 __all__ = [
     "Acceptance",
@@ -78,19 +77,21 @@ PLAIN = Options()
 
 
 class _Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the plan, and what to write if it is written."""
+    """A file of the plan, and what to write if it is written. `can_merge`: it is refused for edits that `--merge` would keep."""
 
     shown: PlannedWrite
     write: Write | None = None
+    can_merge: bool = False
 
 
 class _Refusal(Exception):
-    """Why one file may not be written."""
+    """Why one file may not be written, and whether merging would help."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, reason: str, *, can_merge: bool = False) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.can_merge = can_merge
 
 
 def plan(
@@ -123,11 +124,11 @@ def accept(
     with changing(workspace, "accept"):
         response = _response(workspace, generation_id, slot)
         items = _items(workspace, response, paths, options)
-        _raise_refused([item.shown for item in items])
+        _raise_refused(items)
         writes = [item.write for item in items if item.write is not None]
         acceptance = apply(workspace, response, writes, on_step) if writes else None
-        cycle = workspace.store.get_generation(generation_id).cycle
-        workspace.store.choose(cycle, generation_id, slot, workspace.clock())
+        cycle = workspace.store.generations.get(generation_id).cycle
+        workspace.store.cycles.choose(cycle, generation_id, slot, at=workspace.clock())
         return [item.shown for item in items], acceptance
 
 
@@ -138,7 +139,7 @@ def restorable(workspace: Workspace) -> Acceptance | None:
 
 
 def _response(workspace: Workspace, generation_id: int, slot: int) -> Response:
-    response = workspace.store.response(generation_id, slot)
+    response = workspace.store.responses.get(generation_id, slot)
     if response.status in ACTIVE:
         raise DceError(
             "conflict",
@@ -161,9 +162,9 @@ def _items(workspace: Workspace, response: Response, paths: Sequence[str], optio
     return items
 
 
-def sources_of(workspace: Workspace, generation_id: int, path: str) -> Sources:
+def sources_of(workspace: Workspace, generation_id: int, path: str, files: CurrentFiles | None = None) -> Sources:
     """Where the parts of a file come from. Raises DceError outside_workspace; its answers raise not_found, conflict."""
-    current = look(workspace.project, path)
+    current = (files or CurrentFiles(workspace.project)).at(path)
     shown = _shown(workspace, generation_id)
 
     def answer(slot: int) -> str:
@@ -176,8 +177,8 @@ def sources_of(workspace: Workspace, generation_id: int, path: str) -> Sources:
 
 
 def _shown(workspace: Workspace, generation_id: int) -> "_Shown":
-    generation = workspace.store.get_generation(generation_id)
-    manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+    generation = workspace.store.generations.get(generation_id)
+    manifest = workspace.store.prompts.get(generation.prompt_sha256).manifest
     return _Shown({entry.path: entry.sha256 for entry in manifest}, workspace.shown(generation.id))
 
 
@@ -192,12 +193,9 @@ def _combined_items(workspace: Workspace, response: Response, options: Options) 
         seen.add(path)
         planner.begin(file.picks[0].slot if file.picks else response.slot, is_picked=True)
         try:
-            combined = combine(file, sources_of(workspace, response.generation, path))
-        except DceError as error:
-            if error.code != "outside_workspace":
-                raise
-            reason = error.message.partition(" is refused: ")[2].removesuffix(".") or error.message
-            items.append(_Item(shown=PlannedWrite(path=path, change="new", refused=reason, code=error.code)))
+            combined = combine(file, sources_of(workspace, response.generation, path, planner.files))
+        except PathRefused as error:
+            items.append(_Item(shown=PlannedWrite(path=path, change="new", refused=error.reason, code=error.code)))
             continue
         item = planner.item(FileBlock(path=path, content=combined.text), combined)
         slots = tuple(dict.fromkeys(pick.slot for pick in file.picks))
@@ -209,7 +207,7 @@ def _of_slots(item: _Item, main: int, slots: tuple[int, ...]) -> _Item:
     """The item with the responses it is from, where that is not the acceptance's own alone."""
     first = 0 if slots[0] == main else slots[0]
     write = None if item.write is None else msgspec.structs.replace(item.write, slot=first, also=slots[1:])
-    return _Item(shown=msgspec.structs.replace(item.shown, slot=first), write=write)
+    return msgspec.structs.replace(item, shown=msgspec.structs.replace(item.shown, slot=first), write=write)
 
 
 def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], planner: "_Planner") -> list[_Item]:
@@ -244,7 +242,7 @@ def _refused(path: str, reason: str) -> PlannedWrite:
 def _marked(item: _Item, slot: int) -> _Item:
     """The item with the response it is from."""
     write = None if item.write is None else msgspec.structs.replace(item.write, slot=slot)
-    return _Item(shown=msgspec.structs.replace(item.shown, slot=slot), write=write)
+    return msgspec.structs.replace(item, shown=msgspec.structs.replace(item.shown, slot=slot), write=write)
 
 
 def _picked(project: Project, blocks: Sequence[FileBlock], paths: Sequence[str]) -> list[FileBlock]:
@@ -270,8 +268,8 @@ def _name(project: Project, path: str) -> str:
         return path
 
 
-def _raise_refused(planned: Sequence[PlannedWrite]) -> None:
-    refused = [write for write in planned if write.refused]
+def _raise_refused(items: Sequence[_Item]) -> None:
+    refused = [item.shown for item in items if item.shown.refused]
     if not refused:
         return
     reasons: dict[str, list[str]] = {}
@@ -279,11 +277,12 @@ def _raise_refused(planned: Sequence[PlannedWrite]) -> None:
         reasons.setdefault(write.refused, []).append(write.path)
     facts = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
     code = min((write.code for write in refused), key=_CODE_RANK.index)
-    has_stale = any(write.refused.startswith("changed since") for write in refused)
     raise DceError(
         code,
         f"nothing was written, refused: {facts}",
-        hint="`dce accept --merge` merges the answer's changes into files changed since." if has_stale else "",
+        hint="`dce accept --merge` merges the answer's changes into files changed since."
+        if any(item.can_merge for item in items)
+        else "",
     )
 
 
@@ -299,6 +298,7 @@ class _Planner:
 
     def __init__(self, project: Project, shown: _Shown, options: Options) -> None:
         self._project = project
+        self.files = CurrentFiles(project)
         self._shown = shown
         self._options = options
         self._contents: dict[str, tuple[int, str]] = {}
@@ -315,17 +315,16 @@ class _Planner:
         """The plan for one file; `combined`: it was put together already."""
         path = _name(self._project, block.path)
         try:
-            current = look(self._project, path)
-        except DceError as error:
-            reason = error.message.partition(" is refused: ")[2].removesuffix(".") or error.message
+            current = self.files.at(path)
+        except PathRefused as error:
             added, _ = count_lines("", block.content)
-            refused = PlannedWrite(path=path, change="new", added=added, refused=reason, code=error.code)
+            refused = PlannedWrite(path=path, change="new", added=added, refused=error.reason, code=error.code)
             return _Item(shown=refused)
         content, is_merged, problem = self._content(block.content, path, current)
         if combined is not None:
             content, is_merged, problem = block.content, combined.is_merged, combined.problem
-        data = bytes_to_write(content, current.data)
-        added, removed = count_lines(text_of(current.data), text_of(data))
+        data = current.form.bytes_to_write(content)
+        added, removed = count_lines(current.text, current.form.text_written(data))
         change: Literal["new", "modified", "same"] = "modified"
         if current.data == data:
             change = "same"
@@ -334,10 +333,11 @@ class _Planner:
         shown = PlannedWrite(path=path, change=change, added=added, removed=removed, merged=is_merged)
         try:
             self._check(block, path, current, data, is_merged=is_merged)
-            if problem or (problem := unwritable(content, current.data)):
+            if problem or (problem := current.form.unwritable(content)):
                 raise _Refusal("stale_file" if is_merged else "invalid_input", problem)
         except _Refusal as refusal:
-            return _Item(shown=msgspec.structs.replace(shown, refused=refusal.reason, code=refusal.code))
+            refused = msgspec.structs.replace(shown, refused=refusal.reason, code=refusal.code)
+            return _Item(shown=refused, can_merge=refusal.can_merge)
         target = self._project.relative(current.target)
         if change == "same" or target in self._contents:
             return _Item(shown=shown)
@@ -350,14 +350,14 @@ class _Planner:
         base = self._shown.text(path) if self._options.merge else None
         if base is not None and current.data is not None and is_stale(current, self._shown.hashes.get(path)):
             is_merged = not current.problem
-            merge = merge3(base, text_of(current.data), content)
+            merge = merge3(base, current.text, content)
             if merge.conflicts:
                 lines = ", ".join(str(line) for line in merge.conflicts)
                 return content, is_merged, f"it conflicts with edits made since the prompt, at line {lines}"
             content = merge.text
         if self._options.hunks and self._is_first:
-            after = text_of(bytes_to_write(content, current.data))
-            content = take(text_of(current.data), after, self._options.hunks)
+            after = current.form.text_written(current.form.bytes_to_write(content))
+            content = take(current.text, after, self._options.hunks)
         return content, is_merged, problem
 
     def _check(self, block: FileBlock, path: str, current: Current, data: bytes, *, is_merged: bool) -> None:
@@ -378,14 +378,14 @@ class _Planner:
         if current.data == data:
             return
         if is_stale(current, self._shown.hashes.get(path)) and not is_merged:
-            raise _Refusal("stale_file", _why_stale(current, is_shown=path in self._shown.hashes))
+            raise _stale(current, is_shown=path in self._shown.hashes)
         if not may_write(current):
             raise _Refusal("invalid_input", "it is read-only")
 
 
-def _why_stale(current: Current, *, is_shown: bool) -> str:
+def _stale(current: Current, *, is_shown: bool) -> _Refusal:
     if not is_shown:
-        return "it exists, and the prompt did not show it"
+        return _Refusal("stale_file", "it exists, and the prompt did not show it")
     if current.data is None:
-        return "deleted since the prompt was made"
-    return "changed since the prompt was made"
+        return _Refusal("stale_file", "deleted since the prompt was made")
+    return _Refusal("stale_file", "changed since the prompt was made", can_merge=True)

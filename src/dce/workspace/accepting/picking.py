@@ -12,7 +12,6 @@ from dce.wire.errors import DceError
 from dce.workspace.accepting.merge import Conflict, Merge, Side, conflicts_of, merge3, resolved
 from dce.workspace.judging.hunks import Hunk, hunks, take
 from dce.workspace.tree.current import Current
-from dce.workspace.tree.file_form import bytes_to_write, text_of
 
 
 class Pick(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +59,7 @@ def combine(plan: FilePlan, sources: Sources) -> Combined:
     """Puts a file together. Raises DceError not_found (no such hunk), invalid_input (no pick; hunks of what conflicts)."""
     if not plan.picks:
         raise DceError("invalid_input", f"nothing is picked of {plan.path}")
-    now = text_of(sources.current.data)
+    now = sources.current.text
     text, clashes, is_merged = now, list[Clash](), False
     earlier = 0
     for pick in plan.picks:
@@ -84,7 +83,7 @@ def hunks_of(sources: Sources, slot: int) -> tuple[Hunk, ...]:
     merge = _merged(sources, slot)
     if merge.conflicts:
         raise DceError("invalid_input", "it conflicts with edits made since the prompt: it can only be taken whole")
-    return tuple(hunks(text_of(sources.current.data), _as_written(merge.text, sources.current)))
+    return tuple(hunks(sources.current.text, _as_written(merge.text, sources.current)))
 
 
 def _merged(sources: Sources, slot: int) -> Merge:
@@ -92,12 +91,12 @@ def _merged(sources: Sources, slot: int) -> Merge:
     answer = sources.answers(slot)
     if sources.stale_base is None:
         return Merge(text=answer)
-    return merge3(sources.stale_base, text_of(sources.current.data), answer)
+    return merge3(sources.stale_base, sources.current.text, answer)
 
 
 def _as_written(text: str, current: Current) -> str:
     """With the line ends and byte-order mark that the file keeps."""
-    return text_of(bytes_to_write(text, current.data))
+    return current.form.text_written(current.form.bytes_to_write(text))
 
 
 def _decide(merge: Merge, first: int, second: int, choices: Sequence[Side], clashes: list[Clash]) -> str:

@@ -5,12 +5,12 @@ only if it still holds the bytes it is believed to hold; what was renamed is dur
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.tree.current import Current, look
@@ -47,7 +47,8 @@ def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_st
             if move.data is not None:
                 _make_folders(project, target.parent)
                 with _naming(target):
-                    _write_durably(temporary, move.data, move.mode, like=target)
+                    temporary.unlink(missing_ok=True)  # left by a crash
+                    durable.write_new(temporary, move.data, move.mode, like=target)
                 on_step(f"staged {move.path}")
         for move, target, temporary in staged:
             _check_unchanged(project, move)
@@ -55,7 +56,7 @@ def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_st
                 target.unlink()
             else:
                 temporary.replace(target)
-            sync_folder(target.parent)
+            durable.sync_folder(target.parent)
             on_step(f"written {move.path}")
     finally:
         for _, _, temporary in staged:
@@ -104,41 +105,9 @@ def _make_folders(project: Project, folder: Path) -> None:
         return
     _make_folders(project, folder.parent)
     folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
+    durable.sync_folder(folder.parent)
 
 
 def temporary_of(target: Path, acceptance_id: int, number: int) -> Path:
     """Where a file is staged: in its target's folder, so that the rename is atomic; a name that `recover` can work out."""
     return target.with_name(f".dce-accept-{acceptance_id}-{number}.tmp")
-
-
-def _write_durably(path: Path, data: bytes, mode: int | None, *, like: Path) -> None:
-    """Writes a new file to the disk, with the mode given (None: the process's default) and the owner of `like`, if it may."""
-    path.unlink(missing_ok=True)  # left by a crash
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    # Closed to others until it has its own mode: the file it replaces may be private.
-    with os.fdopen(os.open(path, flags, 0o666 if mode is None else 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        _take_owner(path, like)
-        if mode is not None:
-            path.chmod(mode)  # after chown, which clears set-id bits
-        os.fsync(file.fileno())
-
-
-def _take_owner(path: Path, like: Path) -> None:
-    """Where root works in someone's folder, the file stays theirs."""
-    with contextlib.suppress(FileNotFoundError, PermissionError):
-        owner, now = like.stat(), path.stat()
-        if (owner.st_uid, owner.st_gid) != (now.st_uid, now.st_gid):
-            os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder durable, where the system can (Windows cannot open folders)."""
-    with contextlib.suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -18,7 +18,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.record.prompts import ManifestEntry, Prompt, Section
-from dce.workspace.schema import SCHEMAS
+from dce.workspace.schema import find_schema
 from dce.workspace.schema.reading import PromptFile, excerpt_block, file_block
 
 __all__ = ("PromptCycle", "PromptFile", "PromptInput", "build", "whole_files")
@@ -45,6 +45,12 @@ SECTIONS = (
     "M7. Flattened Repo",
 )
 """The section names as M1 lists them, by number."""
+
+SECTION_TITLES = {name: title.lower() for name, _, title in (section.partition(". ") for section in SECTIONS)}
+"""Section → what people read beside it."""
+
+_OTHER_TAGS = {3: "M3. Interaction Schema", 6: "M6. Cycles"}
+"""The tags that older prompts spell otherwise than M1 does."""
 
 ORDERS = {"numbered": (1, 2, 3, 4, 5, 6, 7), "stable": (1, 3, 4, 5, 7, 2, 6)}
 """In what order the sections stand. `stable`: what every cycle says anew (M2, M6) comes after what it leaves as it was."""
@@ -96,24 +102,21 @@ def build(inputs: PromptInput) -> Prompt:
 
     Raises invalid_input for an unknown schema and for text that cannot be written as UTF-8.
     """
-    if inputs.schema not in SCHEMAS:
-        raise DceError(
-            "invalid_input", f"There is no schema {inputs.schema!r}; there are {', '.join(sorted(SCHEMAS))}."
-        )
+    schema = find_schema(inputs.schema)
     inputs = msgspec.structs.replace(inputs, files=tuple(sorted(inputs.files, key=lambda file: file.path)))
     nonce = _nonce(inputs)
     whole = whole_files(inputs.files)
     order = ORDERS[inputs.order]
     bodies = (
-        ("M1. artifact schema", ["\n".join(SECTIONS[number - 1] for number in order)]),
-        ("M2. cycle overview", [_overview(inputs)]),
-        ("M3. Interaction Schema", [SCHEMAS[inputs.schema].instructions(nonce, whole).strip("\n")]),
-        ("M4. current project scope", [inputs.scope.strip() or "No project scope defined."]),
-        ("M5. organized artifacts list", [_artifact_list(inputs.files)]),
-        ("M6. Cycles", [_cycles(inputs)]),
-        ("M7. Flattened Repo", _files(inputs.files, nonce)),
+        ["\n".join(SECTIONS[number - 1] for number in order)],
+        [_overview(inputs)],
+        [schema.instructions(nonce, whole).strip("\n")],
+        [inputs.scope.strip() or "No project scope defined."],
+        [_artifact_list(inputs.files)],
+        [_cycles(inputs)],
+        _files(inputs.files, nonce),
     )
-    text, sections = _tile([bodies[number - 1] for number in order])
+    text, sections = _tile([(_OTHER_TAGS.get(number, SECTIONS[number - 1]), bodies[number - 1]) for number in order])
     try:
         sha256 = hashlib.sha256(text.encode()).hexdigest()
     except UnicodeEncodeError as error:

@@ -4,20 +4,19 @@ Paths are canonical (relative, POSIX) and unique whatever way they were named. T
 in `.dce/selections.toml`, a file people may edit and commit, so what it says is checked like any other input.
 """
 
-import difflib
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import tomli_w
 
+from dce import durable
 from dce.wire.errors import DceError
+from dce.wire.nearest import did_you_mean, nearest
 from dce.workspace.project import Project
+from dce.workspace.record.meta import MetaStore
 from dce.workspace.record.selected_files import Detail, SetFile
 from dce.workspace.tree.extract import format_of
 from dce.workspace.tree.files import FileEntry, list_files, read_text
@@ -38,16 +37,6 @@ SETS_FILE = "selections.toml"
 
 MAX_COMPARED_NAMES = 5_000
 """How many names are compared to suggest the nearest: comparing is slow, and a suggestion is a courtesy."""
-
-
-class MetaStore(Protocol):
-    """What the selection needs of the store."""
-
-    def meta_get(self, key: str) -> str | None:
-        """The value under `key`, None if there is none."""
-
-    def meta_set(self, key: str, value: str) -> None:
-        """Keeps `value` durably."""
 
 
 class SetDifference(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +64,7 @@ class Selection:
 
     def paths(self) -> tuple[str, ...]:
         """The selected paths, sorted. They need not exist any more."""
-        value = self._store.meta_get(META_KEY)
+        value = self._store.get(META_KEY)
         if value is None:
             return ()
         try:
@@ -135,7 +124,7 @@ class Selection:
 
     def details(self) -> dict[str, Detail]:
         """The level of detail of each selected path that is not shown whole."""
-        value = self._store.meta_get(DETAILS_KEY)
+        value = self._store.get(DETAILS_KEY)
         if value is None:
             return {}
         try:
@@ -157,12 +146,12 @@ class Selection:
         details = {path: level for path, level in self.details().items() if path not in hit}
         if detail != "full":
             details |= dict.fromkeys(sorted(hit), detail)
-        self._store.meta_set(DETAILS_KEY, msgspec.json.encode(details).decode())
+        self._store.set(DETAILS_KEY, msgspec.json.encode(details).decode())
         return tuple(sorted(hit))
 
     def pages(self) -> dict[str, str]:
         """The pages, sheets or slides ("1-3,7") of each selected document that is not shown whole."""
-        value = self._store.meta_get(PAGES_KEY)
+        value = self._store.get(PAGES_KEY)
         if value is None:
             return {}
         try:
@@ -182,7 +171,7 @@ class Selection:
         if wanted and not _RANGES.fullmatch(wanted):
             raise DceError("invalid_input", f"{numbers!r} names no pages: write 1-3,7 or all.")
         pages = self.pages() | {path: wanted}
-        self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+        self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
 
     def merge(self, name: str) -> tuple[str, ...]:
         """Adds the named set to the selection, its files as the set shows them; gives those that are left out because they no longer exist."""
@@ -258,13 +247,13 @@ class Selection:
         pages = {file.path: file.pages for file in files}
         self._keep(set(details))
         shown = {path: detail for path, detail in details.items() if detail != "full"}
-        self._store.meta_set(DETAILS_KEY, msgspec.json.encode(shown).decode())
-        self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+        self._store.set(DETAILS_KEY, msgspec.json.encode(shown).decode())
+        self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
 
     def _write(self, sets: Mapping[str, Sequence[SetFile]]) -> None:
         """A file shown whole is its path, any other a table, so that the file reads well."""
         plain = {name: [_plain(file) for file in files] for name, files in sorted(sets.items())}
-        _write_atomically(self._sets_file, tomli_w.dumps(plain).encode())
+        durable.write(self._sets_file, tomli_w.dumps(plain).encode())
 
     def _sets(self) -> dict[str, tuple[SetFile, ...]]:
         try:
@@ -289,7 +278,7 @@ class Selection:
         return self._project.state_dir / SETS_FILE
 
     def _keep(self, paths: set[str]) -> None:
-        self._store.meta_set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
+        self._store.set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
 
     def _matching(self, pattern: str, entries: dict[str, FileEntry], passed_over: dict[str, str]) -> set[str]:
         """The files that a pattern takes; of those that it means and does not take, the reasons go into `passed_over`."""
@@ -366,21 +355,5 @@ def _unknown(name: str, known: Sequence[str], what: str) -> DceError:
     known = known[:MAX_COMPARED_NAMES]
     by_last = {path.rsplit("/", 1)[-1]: path for path in known}
     last = name.rstrip("/").rsplit("/", 1)[-1]
-    near = [by_last[last]] if last in by_last else difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    near += [by_last[other] for other in difflib.get_close_matches(last, by_last, n=1, cutoff=0.6)]
-    hint = f"Did you mean {near[0]}?" if near else ""
-    return DceError("not_found", f"Nothing named {name} {what}.", hint=hint)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp makes it private, but this file is shared
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    near = by_last.get(last) or nearest(name, known) or by_last.get(nearest(last, by_last), "")
+    return DceError("not_found", f"Nothing named {name} {what}.", hint=did_you_mean(near))

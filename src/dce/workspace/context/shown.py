@@ -6,7 +6,7 @@ The copy is taken from the stored prompt itself, so it is exactly what the model
 import re
 from collections.abc import Iterator
 
-from dce.workspace.record.prompts import Prompt
+from dce.workspace.record.prompts import FILES_SECTION, Prompt
 
 
 def shown_paths(prompt: Prompt) -> set[str]:
@@ -31,7 +31,8 @@ class ShownFiles:
     def _files(self) -> Iterator[tuple[str, str]]:
         """In the order of M7. The nonce occurs in no file, so the first closer is the end."""
         text, closer = self._prompt.text, f'</file nonce="{self._prompt.nonce}">'
-        at = next((section.start for section in self._prompt.sections if section.name == "M7"), len(text))
+        start = self._prompt.start_of(FILES_SECTION)
+        at = len(text) if start is None else start
         for entry in self._prompt.manifest:
             opener = f'<file path="{entry.path}" nonce="{self._prompt.nonce}">\n'
             begin = text.find(opener, at)

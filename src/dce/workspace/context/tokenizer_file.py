@@ -8,13 +8,13 @@ import asyncio
 import hashlib
 import importlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.context.token_pieces import adds_up, pieces
 
@@ -125,9 +125,7 @@ class FileTokenizer:
             raise DceError("invalid_input", f"it cannot be fetched: {error.message}") from error
         self._load(content)  # only what can be used is kept
         self._folder.mkdir(exist_ok=True)
-        temporary = kept.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(content)
-        temporary.replace(kept)
+        durable.write(kept, content)
         return content
 
 

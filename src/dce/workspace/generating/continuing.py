@@ -11,8 +11,9 @@ from contextlib import aclosing
 import msgspec
 
 from dce.wire.errors import DceError, Hop
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.provider import Provider
-from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, GenerationRequest, Model, ProviderEvent
+from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, GenerationRequest, ProviderEvent
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import Store
 
@@ -40,7 +41,7 @@ BEGIN_AGAIN = (
 
 def continuable(store: Store, generation_id: int, slot: int) -> Response:
     """The latest version of a slot, if there is something to go on with. Raises DceError not_found, conflict or invalid_input."""
-    earlier = store.response(generation_id, slot)
+    earlier = store.responses.get(generation_id, slot)
     what = f"response {slot} of generation {generation_id}"
     if earlier.status is Status.COMPLETE:
         raise DceError(

@@ -5,7 +5,8 @@ What must always hold: no message holds a key, a prompt or the text of a foreign
 
 from collections.abc import Mapping
 
-from dce.wire.errors import CODES, DceError, decode_error
+from dce.wire.errors import CODES, DceError, Hop, decode_error
+from dce.workspace.http.peer import Peer
 
 _PROXY_DOWN = frozenset({502, 503, 504})
 
@@ -41,3 +42,14 @@ def error_of_answer(status: int, headers: Mapping[str, str], content: bytes, url
 
 def _seconds(value: str) -> float | None:
     return float(value) if value.isascii() and value.isdigit() else None
+
+
+GATEWAY = Peer(
+    name="the gateway",
+    hop=Hop.GATEWAY,
+    unreachable="gateway_unreachable",
+    silent="gateway_timeout",
+    foreign="not_a_gateway",
+    has_heartbeat=True,
+    error_of_answer=error_of_answer,
+)

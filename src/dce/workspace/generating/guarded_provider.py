@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from dce.workspace.generating.provider import GenerationRequest, Model, Provider, ProviderEvent
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.provider import GenerationRequest, Provider, ProviderEvent
 from dce.workspace.outbound.sending import Sending
 
 

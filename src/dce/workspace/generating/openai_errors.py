@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from dce.wire.errors import DceError, Hop, decode_error
+from dce.workspace.http.peer import Peer
 
 MAX_TOLD_CHARS = 300
 """How much of the server's own words is told: its sentence, not a page."""
@@ -14,11 +15,6 @@ _OF_STATUS = {
     429: "rate_limited",
     408: "backend_timeout",
     504: "backend_timeout",
-}
-_AS_BACKEND = {
-    "gateway_unreachable": "backend_unreachable",
-    "gateway_timeout": "backend_timeout",
-    "not_a_gateway": "backend_error",
 }
 
 
@@ -51,9 +47,12 @@ def _hint(code: str) -> str:
     return ""
 
 
-def as_backend(error: DceError) -> DceError:
-    """A fault on the way to a gateway, said of a server that is asked directly."""
-    code = _AS_BACKEND.get(error.code)
-    if code is None:
-        return error
-    return DceError(code, error.message.replace("gateway", "server"), hop=Hop.BACKEND)
+SERVER = Peer(
+    name="the server",
+    hop=Hop.BACKEND,
+    unreachable="backend_unreachable",
+    silent="backend_timeout",
+    foreign="backend_error",
+    has_heartbeat=False,
+    error_of_answer=error_of_server,
+)

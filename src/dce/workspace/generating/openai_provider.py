@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,18 +17,19 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 from dce.wire.urls import base_of
-from dce.workspace.generating.openai_errors import as_backend, error_of_server
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.openai_errors import SERVER
 from dce.workspace.generating.provider import model_of
 from dce.workspace.generating.provider_events import (
     CountUpdate,
     Delta,
     Ended,
     GenerationRequest,
-    Model,
     Opened,
     ProviderEvent,
     conversation,
 )
+from dce.workspace.generating.stream_events import events_of
 from dce.workspace.generating.stream_reader import StreamReader
 from dce.workspace.http.link import SSE, HttpLink
 
@@ -43,7 +45,6 @@ SILENCE_S = 600.0
 QUEUED_EVENTS = 1000
 """Events waiting to be taken: beyond that the connections wait, so that a slow reader costs no memory."""
 
-PEER = "the server"
 _ROUTES = ("/chat/completions", "/completions", "/models", "/responses")
 _ROOT = re.compile(r"v\d+[a-z0-9]*|openai", re.IGNORECASE)
 _OWNER_OF_GRAMMAR = ("vllm", "llamacpp")
@@ -58,7 +59,7 @@ class OpenAIProvider:
     ) -> None:
         self.url = api_root(url)
         self.model = model
-        self._link = HttpLink(self.url, key, error_of_server, SILENCE_S, transport)
+        self._link = HttpLink(self.url, key, SERVER, SILENCE_S, transport)
         self._default_model = ""
         self._owner = ""
         self._running: dict[str, dict[int, asyncio.Task[None]]] = {}
@@ -114,15 +115,11 @@ class OpenAIProvider:
         """See `Provider.models`. A server without a list has the model that is set, if one is."""
         try:
             async with self._link.client() as client:
-                value = await client.json("GET", "/models", b"")
+                items = await client.models("/models")
         except DceError as error:
             if error.code == "route_not_found" and self.model:
                 return [Model(id=self.model)]
-            raise as_backend(error) from error
-        data = value.get("data")
-        items = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else None
-        if items is None:
-            raise DceError("backend_error", f"{self.url}/models is not a list of models", hop=Hop.BACKEND)
+            raise
         self._owner = str(items[0].get("owned_by", "")) if items else ""
         found = [model_of(item) for item in items]
         self._default_model = found[0].id if found else ""
@@ -137,10 +134,7 @@ class OpenAIProvider:
             for text in texts:
                 # vLLM takes `prompt` and llama.cpp `content`; each leaves the other alone.
                 body = msgspec.json.encode({"model": model, "prompt": text, "content": text})
-                try:
-                    value = await client.json("POST", path, body)
-                except DceError as error:
-                    raise as_backend(error) from error
+                value = await client.json("POST", path, body)
                 tokens = value.get("count", len(value["tokens"]) if isinstance(value.get("tokens"), list) else None)
                 if not isinstance(tokens, int) or (text and not tokens):
                     raise DceError("backend_error", f"{path} gave no count", hop=Hop.BACKEND)
@@ -172,7 +166,7 @@ class OpenAIProvider:
                     elif isinstance(event, Delta | CountUpdate):
                         await events.put(msgspec.structs.replace(event, index=index))
         except DceError as error:
-            end = Ended(index=index, error=as_backend(error).body())
+            end = Ended(index=index, error=error.body())
         except asyncio.CancelledError:
             pass  # what came stays; its end says that it was stopped
         except Exception as error:  # noqa: BLE001 - a choice without an end would be waited for for ever
@@ -185,21 +179,27 @@ class OpenAIProvider:
 
     async def _answer(self, content: bytes) -> AsyncIterator[ProviderEvent]:
         """The events of one request; its end comes last, after the server's own count."""
-        reader = StreamReader(1, peer=PEER, hop=Hop.BACKEND, has_final_usage=True)
         end: Ended | None = None
+        async with aclosing(self._told(content)) as events:
+            async for event in events:
+                if isinstance(event, Ended):
+                    end = event
+                else:
+                    yield event
+        if end is not None:
+            yield end
+
+    async def _told(self, content: bytes) -> AsyncGenerator[ProviderEvent, None]:
+        reader = StreamReader(1, SERVER, has_final_usage=True)
         async with (
             self._link.client() as client,
             client.answer("POST", "/chat/completions", content, SSE) as answer,
+            aclosing(events_of(reader, answer, SERVER, SILENCE_S)) as events,
         ):
-            pieces = answer.pieces()
-            while not reader.is_done:
-                for event in await _next_events(reader, pieces):
-                    if isinstance(event, Ended):
-                        end = event
-                    else:
-                        yield event
-        if end is not None:
-            yield end
+            async for event in events:
+                yield event
+        for event in reader.end():
+            yield event
 
     def _body(self, request: GenerationRequest, model: str, index: int) -> dict[str, Any]:
         temperature = request.temperatures[index] if request.temperatures else request.temperature
@@ -240,16 +240,3 @@ async def _close(tasks: Iterable[asyncio.Task[None]], events: asyncio.Queue[Prov
         while not events.empty():
             events.get_nowait()
         _, pending = await asyncio.wait(pending, timeout=0.05)
-
-
-async def _next_events(reader: StreamReader, pieces: AsyncIterator[bytes]) -> list[ProviderEvent]:
-    try:
-        return reader.feed(await anext(pieces))
-    except StopAsyncIteration:
-        return reader.close()
-    except DceError as error:
-        if error.code == "gateway_timeout":
-            silence = f"nothing came from the server for {SILENCE_S:.0f} s"
-            return reader.lose(DceError("backend_timeout", silence, hop=Hop.BACKEND))
-        lost = "the connection to the server was lost in the middle of the stream"
-        return reader.lose(DceError("stream_interrupted", lost, hop=Hop.BACKEND))

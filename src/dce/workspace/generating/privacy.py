@@ -6,7 +6,7 @@ It is the gateway's own text, so it is shown as text and never trusted; a server
 from typing import TYPE_CHECKING
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.gateway_errors import error_of_answer
+from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.provider import base_url
 from dce.workspace.http.link import HttpLink
 
@@ -22,7 +22,7 @@ MAX_BYTES = 16_000
 
 async def fetch_notice(url: str, transport: "httpx2.AsyncBaseTransport | None" = None) -> str:
     """The notice of the gateway at `url` as plain text; "" if there is none or it cannot be had. Sends no key and nothing else."""
-    link = HttpLink(base_url(url), None, error_of_answer, TIMEOUT_S, transport)
+    link = HttpLink(base_url(url), None, GATEWAY, TIMEOUT_S, transport)
     found = bytearray()
     try:
         async with link.client() as client, client.answer("GET", PATH, b"", "text/plain") as answer:

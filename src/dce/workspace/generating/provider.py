@@ -15,25 +15,26 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.urls import base_of
-from dce.workspace.generating.gateway_errors import error_of_answer
+from dce.workspace.context.served_model import Model
+from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.provider_events import (
     CountUpdate,
     Delta,
     Ended,
     GenerationRequest,
-    Model,
     Opened,
     ProviderEvent,
     Queued,
     conversation,
 )
-from dce.workspace.generating.stream_reader import StreamReader, interrupted
+from dce.workspace.generating.stream_events import events_of
+from dce.workspace.generating.stream_reader import StreamReader
 from dce.workspace.http.link import SSE, HttpLink
 
 if TYPE_CHECKING:
     import httpx2
 
-    from dce.workspace.http.client import Answer, HttpClient
+    from dce.workspace.http.client import HttpClient
 
 __all__ = (
     "CountUpdate",
@@ -41,7 +42,6 @@ __all__ = (
     "Ended",
     "GatewayProvider",
     "GenerationRequest",
-    "Model",
     "Opened",
     "Provider",
     "ProviderEvent",
@@ -97,7 +97,7 @@ class GatewayProvider:
     ) -> None:
         self.url = base_url(url)
         self.model = model
-        self._link = HttpLink(self.url, key, error_of_answer, HEARTBEAT_DEADLINE_S, transport)
+        self._link = HttpLink(self.url, key, GATEWAY, HEARTBEAT_DEADLINE_S, transport)
         self._default_model = ""
 
     def __repr__(self) -> str:
@@ -118,8 +118,8 @@ class GatewayProvider:
                 stream_id = answer.headers.get("x-dce-stream-id", "")
                 if QUEUED_HEADER not in answer.headers:  # else frames say its place, and when its turn has come
                     yield Opened(stream_id=stream_id)
-                reader = StreamReader(request.n, stream_id)
-                async with aclosing(_events(reader, answer)) as events:
+                reader = StreamReader(request.n, GATEWAY, stream_id)
+                async with aclosing(events_of(reader, answer, GATEWAY, HEARTBEAT_DEADLINE_S)) as events:
                     async for event in events:
                         yield event
             async with aclosing(self._resumed(client, stream_id, reader)) as events:
@@ -143,7 +143,7 @@ class GatewayProvider:
             try:
                 async with client.answer("GET", path, b"", SSE) as answer:
                     reader.resume()
-                    async with aclosing(_events(reader, answer)) as events:
+                    async with aclosing(events_of(reader, answer, GATEWAY, HEARTBEAT_DEADLINE_S)) as events:
                         async for event in events:
                             yield event
             except DceError as error:
@@ -166,11 +166,7 @@ class GatewayProvider:
     async def models(self) -> list[Model]:
         """See `Provider.models`."""
         async with self._link.client() as client:
-            value = await client.json("GET", "/v1/models", b"")
-        data = value.get("data")
-        found = [model_of(item) for item in data if isinstance(item, dict)] if isinstance(data, list) else None
-        if found is None:
-            raise DceError("not_a_gateway", f"{self.url}/v1/models is not a list of models")
+            found = [model_of(item) for item in await client.models("/v1/models")]
         self._default_model = found[0].id if found else ""
         return found
 
@@ -218,25 +214,6 @@ def _body(request: GenerationRequest) -> dict[str, Any]:
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
         **optional,
     }
-
-
-async def _events(reader: StreamReader, answer: "Answer") -> AsyncGenerator[ProviderEvent, None]:
-    """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
-    pieces = answer.pieces()
-    while not reader.is_done:
-        try:
-            piece = await anext(pieces)
-        except StopAsyncIteration:
-            reader.lost(interrupted("the connection to the gateway ended in the middle of the stream"), is_orderly=True)
-            return
-        except DceError as error:
-            silence = f"nothing came from the gateway for {HEARTBEAT_DEADLINE_S:.0f} s, not even a heartbeat"
-            lost = "the connection to the gateway was lost in the middle of the stream"
-            is_silent = error.code == "gateway_timeout"
-            reader.lost(DceError("gateway_timeout", silence) if is_silent else interrupted(lost))
-            return
-        for event in reader.feed(piece):
-            yield event
 
 
 def model_of(item: dict[str, Any]) -> Model:

@@ -73,17 +73,6 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 ProviderEvent = Opened | Queued | Delta | CountUpdate | Ended
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A served model; `max_model_len` is its context window in tokens, if the server says.
-
-    `can_continue`: given the beginning of an answer, it goes on in the middle of a line.
-    """
-
-    id: str
-    max_model_len: int | None = None
-    can_continue: bool = False
-
-
 GO_ON = """\
 Your answer was cut off. Go on from exactly where it stops, in the same form, as if it had never stopped. Begin by repeating its last \
 line, which is the following, and write nothing before it:

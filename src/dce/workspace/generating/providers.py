@@ -3,9 +3,10 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from dce.wire.errors import DceError, Hop
+from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_provider import OpenAIProvider
 from dce.workspace.generating.provider import GatewayProvider, Provider
-from dce.workspace.generating.provider_events import Ended, GenerationRequest, Model, ProviderEvent
+from dce.workspace.generating.provider_events import Ended, GenerationRequest, ProviderEvent
 from dce.workspace.settings import Settings
 
 

@@ -1,6 +1,6 @@
 """The gateway's stream, read: bytes in any pieces to provider events. No I/O.
 
-What must always hold: each choice 0..n-1 ends exactly once, at the latest in `lose`; nothing is told of a choice that has ended or
+What must always hold: each choice 0..n-1 ends exactly once, at the latest in `end`; nothing is told of a choice that has ended or
 that was not asked for; a choice without a finish_reason is an error.
 """
 
@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks
-from dce.wire.errors import DceError, ErrorBody, Hop
+from dce.wire.errors import DceError, ErrorBody
 from dce.wire.sse import Decoder, Event, EventTooLarge
 from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, Opened, ProviderEvent, Queued
+from dce.workspace.http.peer import Peer
 
 
 class StreamReader:
-    """Reads one stream of `n` choices from `peer`, whose faults are of `hop`.
+    """Reads one stream of `n` choices from `peer`.
 
     `has_final_usage`: the stream is one answer's, and a chunk without choices tells its count after its end.
     """
@@ -23,14 +24,12 @@ class StreamReader:
     def __init__(
         self,
         n: int,
+        peer: Peer,
         stream_id: str = "",
         *,
-        peer: str = "the gateway",
-        hop: Hop = Hop.GATEWAY,
         has_final_usage: bool = False,
     ) -> None:
         self._peer = peer
-        self._hop = hop
         self._has_final_usage = has_final_usage
         self._stream_id = stream_id
         self._decoder = Decoder()
@@ -65,11 +64,6 @@ class StreamReader:
         told = self._take(self._decoder.flush) if self._is_orderly else []
         return told + self.lose(self._loss)
 
-    def close(self) -> list[ProviderEvent]:
-        """The connection ended in good order; whatever has no finish_reason by now was cut off."""
-        told = self._take(self._decoder.flush)
-        return told + self.lose(self._interrupted(f"the connection to {self._peer} ended in the middle of the stream"))
-
     def lose(self, error: DceError) -> list[ProviderEvent]:
         """Ends every open choice with `error`."""
         self.is_done = True
@@ -83,16 +77,15 @@ class StreamReader:
                 self._position = int(number) if number.isascii() and number.isdigit() else None
                 told.extend(self._read(event.data))
         except (BadChunk, EventTooLarge) as error:
-            code = "not_a_gateway" if self._hop is Hop.GATEWAY else "backend_error"
-            told += self.lose(DceError(code, f"the stream holds {error}", hop=self._hop))
+            told += self.lose(self._peer.fault(self._peer.foreign, f"the stream holds {error}"))
         return told
 
     def _read(self, data: str) -> Iterator[ProviderEvent]:
         if self.is_done:
             return
         if data.strip() == DONE:
-            why = f"{self._peer} ended the stream without a finish_reason for this response"
-            yield from self.lose(self._interrupted(why))
+            why = f"{self._peer.name} ended the stream without a finish_reason for this response"
+            yield from self.lose(self._peer.fault("stream_interrupted", why))
             return
         for chunk in read_chunks(data):
             yield from self._chunk(chunk)
@@ -126,9 +119,6 @@ class StreamReader:
         elif choice.finish_reason:
             yield self._end(choice.index, choice.finish_reason, None)
 
-    def _interrupted(self, message: str) -> DceError:
-        return DceError("stream_interrupted", message, hop=self._hop)
-
     def _end(self, index: int, finish_reason: str, error: ErrorBody | None) -> Ended:
         del self._open[index]
         return Ended(index=index, finish_reason=finish_reason, error=error)
@@ -137,8 +127,3 @@ class StreamReader:
 def _own(body: ErrorBody) -> ErrorBody:
     """Another hop's error as one of ours. Which choices of the stream it hit means nothing once it stands with a slot."""
     return msgspec.structs.replace(DceError.from_body(body).body(body.request_id), choices=())
-
-
-def interrupted(message: str) -> DceError:
-    """A stream that the gateway's side cut off."""
-    return DceError("stream_interrupted", message, hop=Hop.GATEWAY)

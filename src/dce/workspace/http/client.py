@@ -5,7 +5,7 @@ a server is about to be asked and nowhere else: commands that ask none start wit
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from dce.wire.errors import DceError
+from dce.wire.errors import DceError, Hop
+from dce.wire.hosts import is_this_machine
 from dce.workspace.http.faults import FAULTS, error_of_transport
+from dce.workspace.http.peer import Peer
 
 JSON = "application/json"
 
@@ -24,10 +26,16 @@ CONNECT_TIMEOUT_S = 5.0
 MAX_ERROR_BYTES = 64 * 1024
 """How much of an answer that is not what we asked for is read: an error body has 4 KB, a login page may be any size."""
 
-ErrorOfAnswer = Callable[[int, Mapping[str, str], bytes, str], DceError]
-"""Status, headers, beginning of the body, URL → what it means."""
-
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_FILE_HOST = Peer(
+    name="the file's host",
+    hop=Hop.CLIENT,
+    unreachable="gateway_unreachable",
+    silent="gateway_timeout",
+    foreign="not_a_gateway",
+    has_heartbeat=False,
+    error_of_answer=lambda status, _headers, _content, url: DceError("invalid_input", f"{url} answered {status}"),
+)
+"""Whoever has a file that a setting names: no hop of a generation, so what goes wrong is told as the setting's."""
 
 
 def tls_for(url: str) -> ssl.SSLContext:
@@ -39,24 +47,25 @@ def tls_for(url: str) -> ssl.SSLContext:
 
 
 def _is_here(url: str) -> bool:
-    return (urlsplit(url).hostname or "") in _LOOPBACK
+    return is_this_machine(urlsplit(url).hostname or "")
 
 
 class Answer:
     """An answer of success and of the right kind, whose body is still to come."""
 
-    def __init__(self, response: httpx2.Response, url: str) -> None:
+    def __init__(self, response: httpx2.Response, url: str, peer: Peer) -> None:
         self._response = response
         self._url = url
+        self._peer = peer
         self.headers: Mapping[str, str] = response.headers
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises DceError gateway_timeout for silence, another if the connection is lost."""
+        """The body as it arrives. Raises DceError, the peer's `silent` for silence, another if the connection is lost."""
         try:
             async for piece in self._response.aiter_bytes():
                 yield piece
         except FAULTS as error:
-            raise error_of_transport(error, self._url, has_begun=True) from error
+            raise error_of_transport(error, self._url, self._peer, has_begun=True) from error
 
 
 class HttpClient:
@@ -66,13 +75,13 @@ class HttpClient:
         self,
         url: str,
         key: str | None,
-        error_of_answer: ErrorOfAnswer,
+        peer: Peer,
         silence_s: float,
         tls: ssl.SSLContext | None,
         transport: httpx2.AsyncBaseTransport | None,
     ) -> None:
         self._url = url
-        self._error_of_answer = error_of_answer
+        self._peer = peer
         self._client = httpx2.AsyncClient(
             base_url=url,
             headers={"authorization": f"Bearer {key}"} if key else {},
@@ -98,13 +107,13 @@ class HttpClient:
             request = self._client.build_request(method, path, content=content, headers=headers)
             response = await self._client.send(request, stream=True)
         except FAULTS as error:
-            raise error_of_transport(error, self._url) from error
+            raise error_of_transport(error, self._url, self._peer) from error
         try:
             given = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if not response.is_success or kind not in ("", given):
                 beginning = await _beginning(response)
-                raise self._error_of_answer(response.status_code, response.headers, beginning, self._url)
-            yield Answer(response, self._url)
+                raise self._peer.error_of_answer(response.status_code, response.headers, beginning, self._url)
+            yield Answer(response, self._url, self._peer)
         finally:
             await response.aclose()
 
@@ -115,8 +124,15 @@ class HttpClient:
         try:
             value = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise DceError("not_a_gateway", f"{self._url}{path} gave JSON that is none") from error
+            raise self._peer.fault(self._peer.foreign, f"{self._url}{path} gave JSON that is none") from error
         return value if isinstance(value, dict) else {}
+
+    async def models(self, path: str) -> list[dict[str, Any]]:
+        """The items of the server's list of models. Raises DceError."""
+        data = (await self.json("GET", path, b"")).get("data")
+        if not isinstance(data, list):
+            raise self._peer.fault(self._peer.foreign, f"{self._url}{path} is not a list of models")
+        return [item for item in data if isinstance(item, dict)]
 
 
 async def _beginning(response: httpx2.Response) -> bytes:
@@ -143,11 +159,11 @@ def download(url: str, max_bytes: int, silence_s: float, transport: httpx2.BaseT
         ):
             has_begun = True
             if not response.is_success:
-                raise DceError("invalid_input", f"{url} answered {response.status_code}")
+                raise _FILE_HOST.error_of_answer(response.status_code, response.headers, b"", url)
             for piece in response.iter_bytes():
                 found += piece
                 if len(found) > max_bytes:
                     raise DceError("invalid_input", f"it has more than {max_bytes:,} bytes")
     except FAULTS as error:
-        raise error_of_transport(error, url, has_begun=has_begun) from error
+        raise error_of_transport(error, url, _FILE_HOST, has_begun=has_begun) from error
     return bytes(found)

@@ -11,6 +11,7 @@ import httpx2
 
 from dce.wire.causes import causes
 from dce.wire.errors import DceError
+from dce.workspace.http.peer import Peer
 
 FAULTS = (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError)
 """What asking a server can raise. UnicodeError: a host name that IDNA cannot write."""
@@ -27,26 +28,26 @@ the connection ended.
 """
 
 
-def error_of_transport(error: Exception, url: str, *, has_begun: bool = False) -> DceError:
-    """Why there was no answer or, if it `has_begun`, why it has no end."""
+def error_of_transport(error: Exception, url: str, peer: Peer, *, has_begun: bool = False) -> DceError:
+    """Why there was no answer of `peer` or, if it `has_begun`, why it has no end."""
     if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-        return DceError("gateway_unreachable", f"{url} does not answer: no connection in time")
+        return peer.fault(peer.unreachable, f"{url} does not answer: no connection in time")
     if isinstance(error, httpx2.TimeoutException):
-        return DceError("gateway_timeout", f"{url} took the request and then was silent for too long")
+        return peer.fault(peer.silent, f"{url} took the request and then was silent for too long")
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL | UnicodeError):
-        return DceError("invalid_input", f"the gateway's URL is not usable: {error}")
+        return DceError("invalid_input", f"{peer.name}'s URL is not usable: {error}")
     if isinstance(error, httpx2.LocalProtocolError):  # its words hold the header's value, which may be the key
         return DceError("invalid_input", "the request cannot be written: is there a line break in the key?")
     if isinstance(error, httpx2.DecodingError):
-        return DceError("not_a_gateway", f"{url} sent an answer that cannot be decompressed: {error}")
+        return peer.fault(peer.foreign, f"{url} sent an answer that cannot be decompressed: {error}")
     led = causes(error)
     if has_begun:
-        return DceError("gateway_unreachable", f"the connection to {url} was lost in the middle of its answer")
+        return peer.fault(peer.unreachable, f"the connection to {url} was lost in the middle of its answer")
     if any(
         isinstance(cause, h11.RemoteProtocolError) for cause in led
     ):  # bytes came, and the parser could not read them
-        return DceError("not_a_gateway", f"{url} does not speak HTTP: {error}")
-    return DceError("gateway_unreachable", f"{url} cannot be reached: {_reason(led)}", hint=_hint(led))
+        return peer.fault(peer.foreign, f"{url} does not speak HTTP: {error}")
+    return peer.fault(peer.unreachable, f"{url} cannot be reached: {_reason(led)}", _hint(led, peer))
 
 
 def _reason(led: list[BaseException]) -> str:
@@ -57,9 +58,11 @@ def _reason(led: list[BaseException]) -> str:
     return str(system[-1] if system else led[0]) or type(led[0]).__name__
 
 
-def _hint(led: list[BaseException]) -> str:
+def _hint(led: list[BaseException], peer: Peer) -> str:
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in led):
-        return "The gateway's certificate is not trusted here: set SSL_CERT_FILE to its CA, or check the host name."
+        return (
+            f"The certificate of {peer.name} is not trusted here: set SSL_CERT_FILE to its CA, or check the host name."
+        )
     if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, _NO_TLS_FAULTS) for cause in led):
-        return "The port does not speak TLS: check whether DCE_URL should begin with http://."
+        return "The port does not speak TLS: check whether the URL should begin with http://."
     return ""

@@ -14,9 +14,8 @@ from dce.wire.errors import DceError
 from dce.workspace.judging.compare import Change, changes, normalised
 from dce.workspace.judging.hunks import hunks
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.schema.reading import Reading
-from dce.workspace.tree.current import look
-from dce.workspace.tree.file_form import text_of
+from dce.workspace.schema.reading import Reading, Shown
+from dce.workspace.tree.current import CurrentFiles
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,20 +57,22 @@ Lines = Counter[tuple[str, str, str]]
 
 def agreement(workspace: Workspace, generation_id: int) -> Agreement:
     """Who changes what, and how alike. Raises DceError not_found."""
-    generation = workspace.store.get_generation(generation_id)
-    manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+    generation = workspace.store.generations.get(generation_id)
+    manifest = workspace.store.prompts.get(generation.prompt_sha256).manifest
     readings = {
         response.slot: workspace.reading(generation_id, response.slot)
         for response in workspace.responses(generation_id)
     }
+    files = CurrentFiles(workspace.project)
     cells: dict[str, list[tuple[Cell, str]]] = {}
     for slot, reading in readings.items():
-        found = changes(workspace.project, reading, manifest)
+        found = changes(workspace.project, reading, manifest, files)
         for block, change in zip(reading.files, found, strict=True):
             if change.change != "same":
                 cell = Cell(slot=slot, change=change.change, added=change.added, removed=change.removed, group="")
                 cells.setdefault(change.path, []).append((cell, normalised(block.content)))
-    changed = {slot: _changed_lines(workspace, generation_id, reading) for slot, reading in readings.items()}
+    shown = workspace.shown(generation_id)
+    changed = {slot: _changed_lines(shown, reading, files) for slot, reading in readings.items()}
     changed = {slot: lines for slot, lines in changed.items() if lines}
     ordered = sorted(cells.items(), key=lambda item: (-len(item[1]), item[0]))
     return Agreement(
@@ -97,13 +98,12 @@ def _letter(number: int) -> str:
     return chr(ord("A") + number)
 
 
-def _changed_lines(workspace: Workspace, generation_id: int, reading: Reading) -> Lines:
-    shown = workspace.shown(generation_id)
+def _changed_lines(shown: Shown, reading: Reading, files: CurrentFiles) -> Lines:
     lines: Lines = Counter()
     for block in reading.files:
         before = shown(block.path)
         if before is None:
-            before = _now(workspace, block.path)
+            before = _now(files, block.path)
         for hunk in hunks(before, block.content):
             lines.update(
                 (block.path, line.sign, line.text.rstrip()) for line in hunk.lines if line.number and line.text.strip()
@@ -111,9 +111,9 @@ def _changed_lines(workspace: Workspace, generation_id: int, reading: Reading) -
     return lines
 
 
-def _now(workspace: Workspace, path: str) -> str:
+def _now(files: CurrentFiles, path: str) -> str:
     try:
-        return text_of(look(workspace.project, path).data)
+        return files.at(path).text
     except DceError:
         return ""
 

@@ -20,6 +20,7 @@ from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.record.responses import TERMINAL, Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
 from dce.workspace.schema.second_look import DOUBTS
+from dce.workspace.tree.current import CurrentFiles
 
 FLAGS = (
     "truncated",
@@ -81,14 +82,15 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
     readings = {response.slot: workspace.reading(generation_id, response.slot) for response in responses}
-    reports = workspace.store.check_reports(generation_id, CheckReport)
+    reports = workspace.store.check_reports.latest(generation_id, CheckReport)
     letters = cluster(readings, manifest)
+    files = CurrentFiles(workspace.project)
     sizes = Counter(letter for letter in letters.values() if letter)
     candidates = [
         _Candidate(
             response=response,
             reading=readings[response.slot],
-            changes=_changes(workspace.project, readings[response.slot], manifest),
+            changes=_changes(workspace.project, readings[response.slot], manifest, files),
             report=reports.get(response.slot),
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
@@ -126,7 +128,7 @@ async def check_responses(
         async with limit:
             report = await run_checks(workspace.project, checks, reading, baseline)
         await asyncio.to_thread(
-            workspace.store.put_check_report, generation_id, response.slot, response.version, report
+            workspace.store.check_reports.put, generation_id, response.slot, response.version, report
         )
         reports[response.slot] = report
         if on_event is not None:
@@ -152,7 +154,7 @@ async def check_responses(
 
 def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | None) -> list[tuple[Response, Reading]]:
     """The responses to check, with their readings."""
-    workspace.store.get_generation(generation_id)
+    workspace.store.generations.get(generation_id)
     responses = {response.slot: response for response in workspace.responses(generation_id)}
     for slot in slots or ():
         if slot not in responses:
@@ -169,13 +171,15 @@ def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | 
 
 
 def _manifest(workspace: Workspace, generation_id: int) -> tuple[ManifestEntry, ...]:
-    generation = workspace.store.get_generation(generation_id)
-    return workspace.store.get_prompt(generation.prompt_sha256).manifest
+    generation = workspace.store.generations.get(generation_id)
+    return workspace.store.prompts.get(generation.prompt_sha256).manifest
 
 
-def _changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntry]) -> tuple[FileChange, ...]:
+def _changes(
+    project: Project, reading: Reading, manifest: Sequence[ManifestEntry], files: CurrentFiles
+) -> tuple[FileChange, ...]:
     """What would really change: a file repeated as it is says nothing."""
-    return tuple(change for change in changes(project, reading, manifest) if change.change != "same")
+    return tuple(change for change in changes(project, reading, manifest, files) if change.change != "same")
 
 
 def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int, int, int]:

@@ -16,8 +16,7 @@ from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
-from dce.workspace.tree.current import is_stale, look
-from dce.workspace.tree.file_form import bytes_to_write, text_of
+from dce.workspace.tree.current import CurrentFiles, is_stale
 from dce.workspace.tree.lines import split_lines
 from dce.workspace.tree.secret_names import touches_secrets
 
@@ -51,11 +50,17 @@ class FileChange(msgspec.Struct, frozen=True, kw_only=True):
     written_path: str = ""
 
 
-def changes(project: Project, reading: Reading, manifest: Sequence[ManifestEntry]) -> list[FileChange]:
-    """What each file of an answer would change in the workspace as it is now, in the answer's order."""
+def changes(
+    project: Project, reading: Reading, manifest: Sequence[ManifestEntry], files: CurrentFiles | None = None
+) -> list[FileChange]:
+    """What each file of an answer would change in the workspace as it is now, in the answer's order.
+
+    `files`: for a caller with several answers, so that each file is read once.
+    """
+    files = files or CurrentFiles(project)
     shown = {entry.path: entry.sha256 for entry in manifest}
     return [
-        msgspec.structs.replace(_change(project, block, shown), written_path=block.written_path)
+        msgspec.structs.replace(_change(project, files, block, shown), written_path=block.written_path)
         for block in reading.files
     ]
 
@@ -113,7 +118,7 @@ def cluster(readings: Mapping[int, Reading], manifest: Sequence[ManifestEntry] =
     return letters | {slot: _letter(number) for number, slots in enumerate(ordered) for slot in slots}
 
 
-def _change(project: Project, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
+def _change(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
     flags = ["touches_secrets"] if touches_secrets(block.path) else []
     flags += [
         f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
@@ -121,14 +126,14 @@ def _change(project: Project, block: FileBlock, shown: Mapping[str, str]) -> Fil
     flags += block.flags
     try:
         path = project.canonical(block.path)
-        current = look(project, path)
+        current = files.at(path)
     except DceError:
         added, _ = count_lines("", block.content)
         return FileChange(path=block.path, change="new", added=added, removed=0, flags=("outside_workspace", *flags))
-    after = bytes_to_write(block.content, current.data)
+    after = current.form.bytes_to_write(block.content)
     if current.data == after and not current.problem:
         return FileChange(path=path, change="same", added=0, removed=0, flags=tuple(flags))
-    before_text, after_text = text_of(current.data), text_of(after)
+    before_text, after_text = current.text, current.form.text_written(after)
     added, removed = count_lines(before_text, after_text)
     if is_stale(current, shown.get(path)):
         flags.append("stale_base")

@@ -15,7 +15,6 @@ from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
 from dce.workspace.tree.current import look
-from dce.workspace.tree.file_form import bytes_to_write
 from dce.workspace.tree.files import list_files
 
 MAX_COPY_BYTES = 2 * 1024**3
@@ -55,7 +54,7 @@ class Scratch:
                 current = look(copy, block.path)
                 if current.is_blocked:
                     continue
-                data = bytes_to_write(block.content, current.data)
+                data = current.form.bytes_to_write(block.content)
                 current.target.parent.mkdir(parents=True, exist_ok=True)
                 current.target.unlink(missing_ok=True)  # it may be read-only
                 current.target.write_bytes(data)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.outbound.secrets import FINGERPRINT_CHARS, Finding
 from dce.workspace.project import Project
@@ -80,7 +81,7 @@ def allow(project: Project, entries: Iterable[str], reason: str = "") -> tuple[s
     comment = f"  # {' '.join(reason.split())}" if reason.strip() else ""
     text = before if not before or before.endswith("\n") else before + "\n"
     AllowList(added)  # a pattern that cannot be read is refused before it is written
-    path.write_text(text + "".join(f"{entry}{comment}\n" for entry in added), encoding="utf-8")
+    durable.write(path, (text + "".join(f"{entry}{comment}\n" for entry in added)).encode())
     return tuple(added)
 
 

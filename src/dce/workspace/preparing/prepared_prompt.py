@@ -1,11 +1,12 @@
 """A prompt with its cost: what it takes of the model's context, and what to say when that is too much."""
 
-import difflib
 from collections.abc import Sequence
 
 import msgspec
 
+from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import DceError
+from dce.wire.nearest import MODEL_CUTOFF, advice, did_you_mean, nearest
 from dce.workspace.context.tokens import Count
 from dce.workspace.outbound.secrets import Finding
 from dce.workspace.record.pictures import Picture
@@ -21,9 +22,6 @@ CHAT_TEMPLATE_TOKENS = 64
 
 MAX_NAMED = 5
 """How many of the largest sections and files, and of the served models, a message names."""
-
-ANY_MODEL = (None, "", "local-model", "default")
-"""What means "whatever is served" to a gateway."""
 
 
 class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,12 +89,13 @@ def check_served(wanted: str, served: Sequence[str]) -> None:
     if wanted in ANY_MODEL or wanted in served:
         return
     named = ", ".join(served[:MAX_NAMED]) + (", …" if len(served) > MAX_NAMED else "")
-    near = difflib.get_close_matches(wanted, served, n=1, cutoff=0.4)
-    guess = f"Did you mean {near[0]!r}? " if near else ""
     raise DceError(
         "model_not_found",
         f"the gateway serves no model {wanted!r}; served: {named}",
-        hint=f"{guess}Without --model (or the setting `model`) its default is used.",
+        hint=advice(
+            did_you_mean(nearest(wanted, served, MODEL_CUTOFF)),
+            "Without --model (or the setting `model`) its default is used.",
+        ),
     )
 
 

@@ -7,19 +7,19 @@ of accepted files is not part of it: it belongs to the files of one folder.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.record.cycles import Cycle
 from dce.workspace.record.generations import Generation
+from dce.workspace.record.judgements import MAX_NOTE_CHARS, MAX_RATING, Judgement
 from dce.workspace.record.pictures import Picture, note_of
 from dce.workspace.record.prompts import Prompt
-from dce.workspace.record.records_judging import MAX_NOTE_CHARS, MAX_RATING, Judgement
 from dce.workspace.record.responses import Response
 from dce.workspace.record.selected_files import SetFile
 
@@ -98,6 +98,18 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cycle"):
     updated_at: float = 0
     extra: Mapping[str, Any] = {}
 
+    @classmethod
+    def of(cls, cycle: Cycle, extra: Mapping[str, Any]) -> "CycleRecord":
+        """A cycle as a bundle holds it: all but its revision, which counts the edits made in one store."""
+        return cls(**{name: getattr(cycle, name) for name in _CYCLE_FIELDS}, extra=extra)
+
+    def cycle(self) -> Cycle:
+        """The cycle that it is of."""
+        return Cycle(rev=1, **{name: getattr(self, name) for name in _CYCLE_FIELDS})
+
+
+_CYCLE_FIELDS = tuple(name for name in Cycle.__struct_fields__ if name != "rev")
+
 
 class GenerationRecord(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
     """A generation; its prompt and cycle come before it."""
@@ -142,18 +154,10 @@ def write_bundle(path: Path, records: Iterable[Record]) -> int:
     """Writes a bundle, whole or not at all; gives its lines. Only its owner may read it: it holds the project's texts."""
     lines = 0
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for record in records:
-                    file.write(msgspec.json.encode(record) + b"\n")
-                    lines += 1
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with durable.replacing(path, durable.PRIVATE) as draft, draft.open("wb") as file:
+            for record in records:
+                file.write(msgspec.json.encode(record) + b"\n")
+                lines += 1
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
     return lines

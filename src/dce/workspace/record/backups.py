@@ -5,12 +5,12 @@ history (`dce import`), so getting one back is no separate path.
 """
 
 import contextlib
-import os
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from dce import durable
 from dce.wire.errors import DceError
 
 FOLDER = "backups"
@@ -47,14 +47,11 @@ class Backups:
         """A copy of this moment, durable; the oldest beyond `KEEP` go. Writers go on meanwhile. Raises DceError store_unreadable."""
         self.folder.mkdir(exist_ok=True)
         path = self.folder / self._name(self._clock())
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            _copy(self._store_path, temporary)
-            temporary.replace(path)
+            with durable.replacing(path) as draft:
+                _copy(self._store_path, draft)
         except (sqlite3.Error, OSError) as error:
             raise DceError("store_unreadable", f"no backup could be made of {self._store_path}: {error}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
         for old in self.list()[KEEP:]:
             old.unlink(missing_ok=True)
         return path
@@ -72,5 +69,3 @@ def _copy(source: Path, target: Path) -> None:
         contextlib.closing(sqlite3.connect(target)) as writing,
     ):
         reading.backup(writing)
-    with target.open("rb+") as file:
-        os.fsync(file.fileno())

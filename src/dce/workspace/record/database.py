@@ -6,22 +6,24 @@ one batch a second while responses stream, and a power cut must not take back wh
 """
 
 import contextlib
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
 
 BUSY_TIMEOUT_S = 10.0
 """How long a write waits for another process's: theirs take milliseconds, a backup perhaps seconds."""
 
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
 
 class Database:
-    """A connection that threads share. Subclasses give it nouns; SQL stays in them."""
+    """A connection that threads share. The classes of the record give it nouns; SQL stays in them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,16 +46,16 @@ class Database:
 
     def data_version(self) -> int:
         """A number that changes when another connection wrote."""
-        return int(self._row("PRAGMA data_version")[0])
+        return int(self.row("PRAGMA data_version")[0])
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: all or nothing, durable when the block ends. One inside another belongs to the outer one."""
         with self._begun("BEGIN IMMEDIATE") as db:
             yield db
 
     @contextlib.contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """Several reads that see the same moment."""
         with self._begun("BEGIN"):
             yield
@@ -74,11 +76,11 @@ class Database:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         with self._lock, _translated(self.path):
             return self._db.execute(sql, parameters).fetchall()
 
-    def _row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """The first row, or None."""
         with self._lock, _translated(self.path):
             return self._db.execute(sql, parameters).fetchone()
@@ -89,7 +91,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if error.sqlite_errorcode & 0xFF in _BUSY:  # the low byte: what is above it only tells kinds of the same
             raise DceError("workspace_locked", f"{path}: another process is writing for too long") from error
         raise _unreadable(path, str(error)) from error
     except sqlite3.IntegrityError:
@@ -109,23 +111,11 @@ def _unreadable(path: Path, why: str) -> DceError:
 def _create(path: Path) -> None:
     """Makes the file whole under another name first, so that a crash here leaves none rather than a half one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    fresh.unlink(missing_ok=True)
-    try:
-        db = sqlite3.connect(fresh, isolation_level=None)
-        try:
-            migrate(db)
-        finally:
-            db.close()
-        # A link fails if another process was faster; then theirs is used.
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links
-            fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with (
+        durable.creating(path) as fresh,
+        contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db,
+    ):
+        migrate(db)
 
 
 def _open(path: Path) -> sqlite3.Connection:

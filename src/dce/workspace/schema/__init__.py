@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from dce.wire.errors import DceError
 from dce.workspace.schema.blocks import BlocksSchema
 from dce.workspace.schema.diff_form import DiffSchema
 from dce.workspace.schema.escaped import unescaped
@@ -26,6 +27,14 @@ _ALL: tuple[Schema, ...] = (BlocksSchema(), StrictSchema(), FillSchema(), TagsSc
 
 SCHEMAS: Mapping[str, Schema] = MappingProxyType({schema.name: schema for schema in _ALL})
 """Every interaction schema by its name."""
+
+
+def find_schema(name: str) -> Schema:
+    """The schema of a name. Raises DceError invalid_input naming those there are."""
+    if name not in SCHEMAS:
+        raise DceError("invalid_input", f"there is no schema {name!r}", hint=f"There are: {', '.join(SCHEMAS)}.")
+    return SCHEMAS[name]
+
 
 _TOLERANT = ("blocks", "tags", "diff")
 """The readers tried on an answer that is not in its prompt's form, strictest first."""

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from dce.workspace.schema.assembly import assemble_blocks, canonical
 from dce.workspace.schema.edit_blocks import edited_file
 from dce.workspace.schema.edits import Edit
+from dce.workspace.schema.plain import PlainSchema
 from dce.workspace.schema.prose import read_prose, reasoning_end
-from dce.workspace.schema.reading import FileBlock, PromptFile, Reading, Shown, Unapplied, nothing_shown
+from dce.workspace.schema.reading import FileBlock, Reading, Shown, Unapplied, nothing_shown
 
 _HUNK = re.compile(r"@@(?: -(\d+)(?:,\d+)? \+\d+(?:,\d+)?)?(?: @@.*)?")
 _NO_FILE = "/dev/null"
@@ -54,18 +55,13 @@ class _FileDiff(NamedTuple):
     is_bare: bool  # whether the last edit misses its last newline on purpose
 
 
-class DiffSchema:
-    """Schema `diff`."""
+class DiffSchema(PlainSchema):
+    """Schema `diff`. Without a grammar: any instructed model can write it, if not well."""
 
     name = "diff"
 
-    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:  # noqa: ARG002 - the form has no nonce
-        """The text of section M3."""
-        return _INSTRUCTIONS
-
-    def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
-        """None: any instructed model can write it, if not well."""
-        return None
+    def __init__(self) -> None:
+        super().__init__(_INSTRUCTIONS)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The answer; None if it holds no unified diff with a hunk."""

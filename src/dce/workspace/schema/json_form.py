@@ -12,8 +12,9 @@ from typing import Any
 
 from dce.workspace.schema.assembly import assemble_blocks, canonical, unwrapped
 from dce.workspace.schema.lenient_json import Broken, parse_broken
+from dce.workspace.schema.plain import PlainSchema
 from dce.workspace.schema.prose import Prose, reasoning_end
-from dce.workspace.schema.reading import BlockStatus, FileBlock, PromptFile, Reading, Shown, nothing_shown
+from dce.workspace.schema.reading import BlockStatus, FileBlock, Reading, Shown, nothing_shown
 
 MAX_STARTS = 20
 """How many opening braces are tried: an answer's object is one of the first, and prose may hold a few."""
@@ -44,18 +45,13 @@ Rules:
 3. The path is relative to the workspace's root, with forward slashes, spelled as in M7."""
 
 
-class JsonSchema:
-    """Schema `json`."""
+class JsonSchema(PlainSchema):
+    """Schema `json`. Without a grammar: held to JSON, models write worse code; the reader mends what they break."""
 
     name = "json"
 
-    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:  # noqa: ARG002 - the form has no nonce
-        """The text of section M3."""
-        return _INSTRUCTIONS
-
-    def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
-        """None: held to JSON, models write worse code; the reader mends what they break."""
-        return None
+    def __init__(self) -> None:
+        super().__init__(_INSTRUCTIONS)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The answer; None if it holds no object with files, or with a summary, before any of another form's tags."""

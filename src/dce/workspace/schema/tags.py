@@ -5,8 +5,9 @@ about it, file text that holds the same tags, is in `spans`.
 """
 
 from dce.workspace.schema.assembly import assemble
+from dce.workspace.schema.plain import PlainSchema
 from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
-from dce.workspace.schema.reading import PromptFile, Reading, Shown, nothing_shown
+from dce.workspace.schema.reading import Reading, Shown, nothing_shown
 from dce.workspace.schema.spans import Span, find_spans
 
 _INSTRUCTIONS = """\
@@ -36,18 +37,13 @@ Rules:
 4. Opening and closing lines stand alone. Put no code fence around a file."""
 
 
-class TagsSchema:
-    """Schema `tags`."""
+class TagsSchema(PlainSchema):
+    """Schema `tags`. Without a grammar: the form is loose enough for any instructed model."""
 
     name = "tags"
 
-    def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:  # noqa: ARG002 - the form has no nonce
-        """The text of section M3."""
-        return _INSTRUCTIONS
-
-    def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
-        """None: the form is loose enough for any instructed model."""
-        return None
+    def __init__(self) -> None:
+        super().__init__(_INSTRUCTIONS)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The answer; None if it has neither files nor any of the tags."""

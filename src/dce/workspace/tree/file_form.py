@@ -6,7 +6,8 @@ encoding; an encoding that cannot hold the new text is said, never patched with 
 
 import codecs
 import difflib
-from typing import NamedTuple
+
+import msgspec
 
 from dce.workspace.tree.encodings import UTF8, decode
 from dce.workspace.tree.lines import split_lines
@@ -21,72 +22,75 @@ _MARKS = (
 """UTF-32's little-endian mark begins with UTF-16's, so it comes first."""
 
 
-class _Form(NamedTuple):
-    mark: bytes
-    encoding: str
+class FileForm(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's bytes taken apart once: its text without the mark, and the form that its next text is written in. `data` None: no file.
+
+    Bytes that are no text have replacement characters in `text`. `is_text`: the encoding is known, and gives the same bytes when the text is written back.
+    """
+
+    data: bytes | None
+    text: str = ""
+    mark: bytes = b""
+    encoding: str = UTF8
+    is_text: bool = True
+
+    def bytes_to_write(self, content: str) -> bytes:
+        """The bytes of `content` in this form: encoding, mark and line ends; a new file is written as it stands.
+
+        An answer's form cannot say "no newline at the end", nor mix line ends; so an answer that differs from the file in nothing
+        else gives the file's own bytes. Characters that the encoding lacks become `?`: see `unwritable`.
+        """
+        if self.data is None:
+            return content.encode("utf-8", "surrogatepass")
+        now, new = self.text, content.removeprefix("\ufeff")
+        plain, was = _plain(new), _plain(now)
+        if plain in (was, was + "\n"):
+            return self.data
+        newlines, returns = now.count("\n"), now.count("\r\n")
+        if not newlines:
+            text = new
+        elif returns in (0, newlines):
+            text = plain.replace("\n", "\r\n") if returns else plain
+        else:
+            text = _with_own_ends(now, plain, "\r\n" if returns * 2 > newlines else "\n")
+        return self.mark + text.encode(self.encoding, "surrogatepass" if self.encoding == UTF8 else "replace")
+
+    def text_written(self, written: bytes) -> str:
+        """The text of what `bytes_to_write` gave: in this encoding, whatever a guess would make of the new bytes."""
+        if self.data is None:
+            return text_of(written)
+        return written[len(self.mark) :].decode(self.encoding, "replace")
+
+    def unwritable(self, content: str) -> str:
+        """Why `content` cannot be written in this encoding; "" if it can."""
+        if self.encoding == UTF8:
+            return ""
+        try:
+            content.encode(self.encoding)
+        except UnicodeEncodeError as error:
+            return f"its encoding, {self.encoding}, cannot hold {content[error.start]!r}"
+        return ""
 
 
-def is_text(data: bytes) -> bool:
-    """Whether bytes are text in a known encoding, which gives the same bytes when it is written back."""
+def form_of(data: bytes | None) -> FileForm:
+    """The form of a file's bytes. In an older encoding this guesses, which takes milliseconds: keep what it gives."""
+    if not data:
+        return FileForm(data=data)
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
     try:
-        decode(data)
+        text, guessed = decode(data)
     except ValueError:
-        return False
-    form = _form(data)
-    body = data[len(form.mark) :]
-    return form.encoding == UTF8 or body.decode(form.encoding, "replace").encode(form.encoding, "replace") == body
+        encoding = encoding or UTF8
+        text = data[len(mark) :].decode(encoding, "replace")
+        return FileForm(data=data, text=text, mark=mark, encoding=encoding, is_text=False)
+    encoding = encoding or guessed
+    is_text = encoding == UTF8 or mark + text.encode(encoding, "replace") == data
+    return FileForm(data=data, text=text, mark=mark, encoding=encoding, is_text=is_text)
 
 
 def text_of(data: bytes | None) -> str:
-    """The text of a file, without its mark; "" for none. Bytes that are no text become replacement characters."""
-    if not data:
-        return ""
-    form = _form(data)
-    return data[len(form.mark) :].decode(form.encoding, "replace")
-
-
-def bytes_to_write(content: str, current: bytes | None) -> bytes:
-    """The bytes of `content` in the form of the file it replaces: encoding, mark and line ends; a new file is written as it stands.
-
-    An answer's form cannot say "no newline at the end", nor mix line ends; so an answer that differs from the file in nothing
-    else gives the file's own bytes. Characters that the encoding lacks become `?`: see `unwritable`.
-    """
-    if current is None:
-        return content.encode("utf-8", "surrogatepass")
-    form, now, new = _form(current), text_of(current), content.removeprefix("\ufeff")
-    plain, was = _plain(new), _plain(now)
-    if plain in (was, was + "\n"):
-        return current
-    newlines, returns = now.count("\n"), now.count("\r\n")
-    if not newlines:
-        text = new
-    elif returns in (0, newlines):
-        text = plain.replace("\n", "\r\n") if returns else plain
-    else:
-        text = _with_own_ends(now, plain, "\r\n" if returns * 2 > newlines else "\n")
-    return form.mark + text.encode(form.encoding, "surrogatepass" if form.encoding == UTF8 else "replace")
-
-
-def unwritable(content: str, current: bytes | None) -> str:
-    """Why `content` cannot be written in the encoding of the file it replaces; "" if it can."""
-    encoding = UTF8 if current is None else _form(current).encoding
-    if encoding == UTF8:
-        return ""
-    try:
-        content.encode(encoding)
-    except UnicodeEncodeError as error:
-        return f"its encoding, {encoding}, cannot hold {content[error.start]!r}"
-    return ""
-
-
-def _form(data: bytes) -> _Form:
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return _Form(mark, encoding)
-    try:
-        return _Form(b"", decode(data)[1])
-    except ValueError:
-        return _Form(b"", UTF8)
+    """The text of a file, without its mark; "" for none."""
+    return form_of(data).text
 
 
 def _plain(text: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.project import STATE_DIR, Project
+from dce.workspace.project import STATE_DIR, PathRefused, Project
 from dce.workspace.tree.encodings import UTF8, decode, is_binary, marked
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.extract import MAX_DOCUMENT_BYTES, extract, format_of
@@ -147,8 +147,8 @@ def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: 
     try:
         real = _real(project, name, folders)
         status = os.stat(real)  # noqa: PTH116 - a Path for each of many thousand files costs more than the call
-    except DceError as error:
-        return FileEntry(path=name, size=0, excluded=_why(error))
+    except PathRefused as error:
+        return FileEntry(path=name, size=0, excluded=error.reason)
     except OSError:
         return None
     return _looked_at(name, real, status, is_sniffed=is_sniffed)
@@ -166,10 +166,6 @@ def _real(project: Project, name: str, folders: dict[str, str]) -> str:
 
 def _is_closed(name: str) -> bool:
     return any(part.casefold() in {".git", STATE_DIR} for part in name.split("/"))
-
-
-def _why(error: DceError) -> str:
-    return error.message.partition(" is refused: ")[2].rstrip(".") or error.message
 
 
 def _looked_at(name: str, real: str, status: os.stat_result, *, is_sniffed: bool) -> FileEntry:

@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 from dce.wire.errors import DceError
-from dce.workspace.project import Project
+from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.files import list_files, read_text
 from dce.workspace.tree.git import git_output
@@ -14,8 +14,6 @@ _RULE = re.compile(r"(?P<place>[^\n]*?:\d+):(?P<pattern>[^\t\n]+)\t")
 """git's "file:line:pattern<tab>path"."""
 
 _ALL_THE_SAME = "`dce select add {}` takes it all the same"
-
-PROMPT_FILE = "prompt.md"
 
 
 def why(project: Project, path: str) -> str:

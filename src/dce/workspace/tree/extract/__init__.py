@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from dce import durable
 from dce.workspace.project import Project
 
 MAX_DOCUMENT_BYTES = 50_000_000
@@ -106,9 +107,7 @@ def _keep(place: Path, found: Extraction) -> None:
     """Into the cache, which is a convenience: a full disk is no error."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_suffix(".tmp")
-        draft.write_bytes(msgspec.json.encode(found))
-        draft.replace(place)
+        durable.write(place, msgspec.json.encode(found))
         kept = sorted(place.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
         for old in kept[:-MAX_CACHED]:
             old.unlink(missing_ok=True)

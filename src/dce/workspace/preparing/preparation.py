@@ -1,0 +1,149 @@
+"""From a cycle to a generation that can begin: validate, build, check the budget, write prompt.md, then create the rows.
+
+What must always hold: the bytes written to prompt.md are the bytes stored and sent; nothing is stored of a generation that cannot
+begin (bad input, over budget, gateway out of reach).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from dce.wire.asking import MAX_RESPONSES
+from dce.wire.errors import DceError
+from dce.workspace.context.prompt import PromptInput, build
+from dce.workspace.context.served_model import Model
+from dce.workspace.outbound.sending import Sending
+from dce.workspace.preparing.inputs import Inputs
+from dce.workspace.preparing.prepared_prompt import PreparedPrompt, check_served, shared_chars, too_long
+from dce.workspace.preparing.pricing import Pricing
+from dce.workspace.preparing.prompt_file import PromptOnDisk
+from dce.workspace.record.backups import Backups
+from dce.workspace.record.generations import Generation
+from dce.workspace.record.store import Store
+from dce.workspace.settings import Settings
+
+
+class Server(Protocol):
+    """What preparing asks of the model server."""
+
+    async def models(self) -> list[Model]:
+        """The served models, the default first. Raises DceError."""
+
+
+class Keeping(Protocol):
+    """Where a generation that can begin is kept."""
+
+    @property
+    def store(self) -> Store:
+        """The workspace's memory."""
+
+    @property
+    def backups(self) -> Backups:
+        """Its copies."""
+
+    @property
+    def prompt_file(self) -> PromptOnDisk:
+        """Its prompt.md."""
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds since the epoch."""
+
+
+class Preparation:
+    """Prepares the prompts of a workspace under one set of settings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        inputs: Inputs,
+        pricing: Pricing,
+        sending: Sending,
+        server: Server,
+        keeping: Keeping,
+    ) -> None:
+        self._settings = settings
+        self.inputs = inputs
+        self._pricing = pricing
+        self._sending = sending
+        self._server = server
+        self._keeping = keeping
+
+    async def build(self, cycle_id: int) -> PreparedPrompt:
+        """The prompt of a cycle as it would be sent now, with its cost. Works without a gateway: then counts are estimates.
+
+        Raises DceError not_found (no such cycle), invalid_input (a selected file cannot go in; an unknown schema).
+        """
+        inputs = await asyncio.to_thread(self.inputs.of, cycle_id)
+        try:
+            return await self._priced(inputs, await self._server.models())
+        except DceError as error:
+            if error.code in {"not_found", "invalid_input"}:
+                raise
+            return await self._priced(inputs, [], note=error.message)
+
+    async def begin(self, cycle_id: int, n: int) -> Generation:
+        """A new generation, its N responses queued, its prompt in prompt.md; `generator.run` starts it. Hold the writer lock.
+
+        Raises as `build`, and gateway_unreachable and its like, no_healthy_backend, model_not_found, prompt_too_long, secrets_found,
+        consent_needed; then nothing was stored or written.
+        """
+        if not 1 <= n <= MAX_RESPONSES:
+            raise DceError("invalid_input", f"{n} responses are asked for; possible are 1 to {MAX_RESPONSES}")
+        inputs = await asyncio.to_thread(self.inputs.of, cycle_id)
+        models = await self._server.models()
+        if not models:
+            raise DceError("no_healthy_backend", "the gateway serves no model")
+        if self._settings.provider == "gateway":  # other servers have their own ways with names they do not list
+            check_served(self._settings.model or "", [model.id for model in models])
+        prepared = await self._priced(inputs, models)
+        # An estimate may be wrong by a third: then the model's own server is asked, and says so itself.
+        if prepared.is_over and prepared.is_exact:
+            raise too_long(prepared, await self._pricing.by_file(inputs))
+        size = sum(len(picture.content) for picture in prepared.pictures)
+        await asyncio.to_thread(self._sending.clear, inputs, prepared.prompt.text, size)
+        return await asyncio.to_thread(self._keep, prepared, n)
+
+    def shared_tokens(self, prepared: PreparedPrompt) -> int | None:
+        """About how many tokens at the beginning of a prompt are those of the one sent last, which a server may still have cached.
+
+        None if none was sent.
+        """
+        store = self._keeping.store
+        last = store.generations.latest()
+        before = store.prompts.get(last.prompt_sha256).text if last else ""
+        text = prepared.prompt.text
+        return prepared.total * shared_chars(text, before) // len(text) if before else None
+
+    async def _priced(self, inputs: PromptInput, models: Sequence[Model], note: str = "") -> PreparedPrompt:
+        prompt = await asyncio.to_thread(build, inputs)
+        pictures = await asyncio.to_thread(self.inputs.pictures, inputs)
+        return await self._pricing.priced(inputs, prompt, pictures, models, note)
+
+    def _keep(self, prepared: PreparedPrompt, n: int) -> Generation:
+        """prompt.md first: a generation whose prompt is not on the disk would be a lie, a prompt.md without one is not."""
+        store, settings = self._keeping.store, self._settings
+        self._keeping.backups.roll()
+        self._keeping.prompt_file.write(prepared.prompt)
+        now = self._keeping.clock()
+        store.prompts.put(prepared.prompt, prepared.grammar, now)
+        store.pictures.put(prepared.prompt.sha256, prepared.pictures)
+        return store.generations.insert(
+            Generation(
+                id=0,
+                cycle=prepared.cycle,
+                prompt_sha256=prepared.prompt.sha256,
+                model=settings.model or "",
+                n=n,
+                schema=prepared.prompt.schema,
+                nonce=prepared.prompt.nonce,
+                max_tokens=settings.max_tokens or 0,
+                temperature=settings.temperature,
+                temperature_spread=settings.temperature_spread,
+                seed=settings.seed,
+                card=settings.card,
+                reasoning_effort=settings.reasoning_effort,
+                created_at=now,
+                prompt_tokens=prepared.total,
+            )
+        )
