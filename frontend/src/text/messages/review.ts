@@ -15,6 +15,15 @@ const flags: Readonly<Record<string, string>> = {
   ambiguous_block: "The end of the file had to be guessed",
   stale_base: "The file changed since the prompt was made",
   unapplied_edit: "An edit that fits nowhere in the file: see the notes",
+  path_doubt: "Perhaps not the path that is meant: see the notes",
+  conflict_marks: "Contains conflict marks",
+  diff_in_file: "Contains a diff instead of the file's text",
+  edit_in_file: "Contains SEARCH/REPLACE marks instead of the file's text",
+  line_numbers: "Has a number before every line",
+  smart_quotes: "Has typographic quotes where code needs straight ones",
+  escaped_text: "Has escaped characters (&lt;, CDATA) instead of the plain ones",
+  binary_as_text: "Text under the name of a binary file",
+  text_around_fence: "Contains a code fence and text around it",
 };
 
 export const review = {
@@ -23,6 +32,7 @@ export const review = {
   flags,
   flag: (name: string) => name.replaceAll("_", " "),
   groupTitle: "Responses of one group lead to the same files",
+  readFrom: (path: string) => `written as ${path}`,
   group: (letter: string) => `group ${letter}`,
   version: (version: number) => `version ${version}`,
   parseFailed: "This answer is not in the form that the prompt asked for, so its files could not be told apart.",

@@ -7,6 +7,7 @@ clear signs only, and what the file as it was shown already held is never flagge
 import ast
 import contextlib
 import io
+import itertools
 import re
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
@@ -147,8 +148,7 @@ def _diff(text: str, suffix: str) -> int:
     """A diff in place of the text: the file begins like one, or all its lines are a hunk's; in code, a hunk anywhere."""
     whole = _lines(text)
     lines = [(number, line) for number, line in enumerate(whole, start=1) if line.strip()]
-    while lines and _FENCE.match(lines[0][1]):
-        del lines[0]
+    lines = list(itertools.dropwhile(lambda line: _FENCE.match(line[1]) is not None, lines))
     if not lines:
         return 0
     number, first = lines[0]
