@@ -219,7 +219,7 @@ def _entities(text: str, suffix: str) -> int:
 
 def _entity_token(text: str) -> int:
     """The line of the first `&lt;` that Python takes for code, not for a part of a string."""
-    tokens = []
+    tokens: list[tokenize.TokenInfo] = []
     with contextlib.suppress(tokenize.TokenError, SyntaxError, ValueError):  # what came before serves
         tokens.extend(tokenize.generate_tokens(io.StringIO(text).readline))
     for one, two, three in zip(tokens, tokens[1:], tokens[2:], strict=False):
