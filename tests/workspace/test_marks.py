@@ -65,6 +65,10 @@ ORDINARY = [
     ("doc.py", '"""Doc\n```py\nx\n```\n"""\n'),
     ("a.md", "```py\nx\n```\nDone.\n"),
     ("logo.svg", "<svg/>\n"),
+    ("quote.js", 's.replace(/"/g, "&quot;");\n'),
+    ("min.js", 's.replace(/"/g, x + " &quot;");' * 60 + "\n"),
+    ("mask.py", "m = a & lt; n = 1\n"),
+    ("arrows.txt", "<<<<<<< a\n>>>>>>> b\n"),
     ("empty.png", ""),
 ]
 
@@ -141,6 +145,8 @@ def test_a_second_hunk_after_prose_is_read() -> None:
     diff = "--- a/src/a.py\n+++ b/src/a.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n\nAnd then the other one:\n\n@@ -2 +2 @@\n-b = 1\n+b = 2\n"
     reading = _read(f"<summary>\nBoth.\n</summary>\n{diff}", "diff")
     assert [(file.path, file.content) for file in reading.files] == [("src/a.py", "a = 2\nb = 2\n")]
+    bare = diff.replace("@@ -2 +2 @@", "@@")
+    assert _read(bare, "diff").files == reading.files
     other = "--- a/src/a.py\n+++ b/src/a.py\n@@ -9 +9 @@\n-z\n+y\n"
     assert [edit.path for edit in _read(diff + "More:\n" + other, "diff").unapplied] == ["src/a.py"]
 
@@ -158,6 +164,7 @@ def test_a_second_json_object_is_read(between: str) -> None:
         assert reading.parse == "repaired"
         assert "2 JSON objects" in reading.notes[0]
         assert reading.summary.startswith("One.")
+        assert any("text beside" in note for note in reading.notes) is ("other file" in between)
 
 
 def test_a_json_draft_and_the_answer_that_differs_are_ambiguous() -> None:

@@ -151,7 +151,7 @@ def test_an_answer_says_which_paths_it_was_read_with(project: Project) -> None:
     assert (reading.parse, reading.flags) == ("repaired", ())
     assert "`b/src/a.py` read as `src/a.py`." in reading.notes
     windows = _read(project, "<summary>\nUpdated `src/a.py`.\n</summary>\n" + file_block("src\\a.py", "a = 2\n", NONCE))
-    assert (windows.files[0].path, windows.flags) == ("src/a.py", ())
+    assert (windows.files[0].path, windows.flags, len(windows.notes)) == ("src/a.py", (), 1)
 
 
 def test_an_invisible_character_is_made_visible_in_the_note(project: Project) -> None:
@@ -172,7 +172,33 @@ def test_two_spellings_of_one_file_are_ambiguous(project: Project) -> None:
     reading = _read(project, two)
     assert [(file.path, file.content, file.status) for file in reading.files] == [("src/a.py", "a = 3\n", "ambiguous")]
     assert "ambiguous_block" in reading.flags
-    assert len(_read(project, two.replace("a = 3", "a = 2")).files) == 1
+    alike = _read(project, two.replace("a = 3", "a = 2"))
+    assert [(file.content, file.status, alike.flags) for file in alike.files] == [("a = 2\n", "complete", ())]
+
+
+def test_a_file_with_edits_that_fit_nowhere_is_not_among_the_files(project: Project) -> None:
+    """Where one spelling's edits fail, the other spelling's block does not make the file look done."""
+    pair = f"<<<<<<< SEARCH {NONCE}\nc = 1\n======= {NONCE}\na = 2\n>>>>>>> REPLACE {NONCE}\n"
+    failed = f'<edit path="a/src/a.py" nonce="{NONCE}">\n{pair}</edit nonce="{NONCE}">\n'
+    reading = _read(project, failed + file_block("src/a.py", "a = 3\n", NONCE))
+    assert (reading.files, [edit.path for edit in reading.unapplied]) == ((), ["src/a.py"])
+
+
+def test_an_existing_file_is_never_taken_for_another(project: Project) -> None:
+    """A file that is there under its own spelling stays; the same file under another spelling is the shown one."""
+    write(project.root / "src" / "A.py", "b = 1\n")
+    write(project.root / "b" / "src" / "a.py", "b = 1\n")
+    write(project.root / "repo" / "x.py", "b = 1\n")
+    for path in ("src/A.py", "b/src/a.py", "repo/README.md", "__init__.py", "docs/\u0645\u06cc\u200c\u062e.md"):
+        assert _named(project, path) == NamedPath(path), path
+    (project.root / "src" / "BIG.py").hardlink_to(project.root / "src" / "Big.py")  # as where case does not count
+    assert _named(project, "src/BIG.py") == NamedPath("src/Big.py")
+
+
+def test_a_doubled_slash_is_no_repair(project: Project) -> None:
+    """What every program takes for the same path is not worth a note."""
+    reading = _read(project, file_block("src//a.py", "a = 2\n", NONCE) + "\n<summary>\nDid.\n</summary>")
+    assert (reading.files[0].path, reading.files[0].written_path, reading.parse) == ("src/a.py", "", "ok")
 
 
 def test_the_board_and_the_plan_say_it(tmp_path: Path) -> None:

@@ -213,8 +213,14 @@ def _entities(text: str, suffix: str) -> int:
         return 0
     if suffix in {".py", ".pyi"}:
         return _entity_token(text)
-    lines = enumerate(_lines(_blanked(text)), start=1)
-    return next((number for number, line in lines if len(line) <= MAX_LINE_CHARS and _ENTITY.search(line)), 0)
+    lines = zip(_lines(text), _lines(_blanked(text)), strict=True)
+    return next((number for number, (line, code) in enumerate(lines, start=1) if _has_bare_entity(line, code)), 0)
+
+
+def _has_bare_entity(line: str, code: str) -> bool:
+    """Whether an entity stands in a line's code. One behind a quote is a string's, after a pattern like `/"/` too."""
+    hits = _ENTITY.finditer(code) if len(line) <= MAX_LINE_CHARS else ()
+    return any(line[hit.start() - 1 : hit.start()] not in {'"', "'", "`"} for hit in hits)
 
 
 def _entity_token(text: str) -> int:
