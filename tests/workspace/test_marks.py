@@ -164,7 +164,7 @@ def test_a_second_json_object_is_read(between: str) -> None:
         assert reading.parse == "repaired"
         assert "2 JSON objects" in reading.notes[0]
         assert reading.summary.startswith("One.")
-        assert any("text beside" in note for note in reading.notes) is ("other file" in between)
+        assert any("text outside" in note for note in reading.notes) is ("other file" in between)
 
 
 def test_a_json_draft_and_the_answer_that_differs_are_ambiguous() -> None:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from dce.workspace.schema.doubts import missing_files
+from dce.workspace.schema.announced import missing_files
 from dce.workspace.schema.edit_blocks import edited_file, parse_edits
 from dce.workspace.schema.edits import EditError
 from dce.workspace.schema.look_alikes import printable
@@ -18,7 +18,7 @@ PATH_DOUBT = "path_doubt"
 DOUBTS = (PATH_DOUBT, *(mark.flag for mark in MARKS))
 """The flags that are raised here, about one file each."""
 
-_ABSENT = "Named as written, but absent:"
+_ABSENT = "The summary or plan says these were written, but they are absent:"
 
 
 def renamed(reading: Reading, named: Callable[[str], NamedPath]) -> Reading:
