@@ -702,9 +702,10 @@ export interface SelectedFile {
   readonly problem: string;
 }
 
-/** The whole selection: what it shall be, and what it then is. */
+/** The whole selection: what it shall be, and what it then is. `seen`: the selection that the sender edited. What somebody else has selected or removed since then is kept. */
 export interface SelectionChange {
   readonly paths: ReadonlyArray<string>;
+  readonly seen?: ReadonlyArray<string> | null;
 }
 
 /** The selection file by file, and the named sets. `missing`: files that a set named and that are no longer there. */

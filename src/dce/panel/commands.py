@@ -14,11 +14,11 @@ from dce.workspace.judging.checks import load_checks
 
 
 async def select(call: Call) -> schemas.SelectionChange:
-    """Makes the selection be these paths."""
+    """Makes these paths the selection."""
     change: schemas.SelectionChange = call.body
     selection = call.session.workspace.selection
     entries = await call.session.files.entries()
-    await asyncio.to_thread(selection.replace, change.paths, entries)
+    await asyncio.to_thread(selection.replace, change.paths, entries, change.seen)
     call.session.files.recount()
     call.session.changed("selection")
     return schemas.SelectionChange(paths=await asyncio.to_thread(selection.paths))

@@ -59,9 +59,13 @@ class WorkspaceView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SelectionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole selection: what it shall be, and what it then is."""
+    """The whole selection: what it shall be, and what it then is.
+
+    `seen`: the selection that the sender edited. What somebody else has selected or removed since then is kept.
+    """
 
     paths: tuple[str, ...]
+    seen: tuple[str, ...] | None = None
 
 
 class CycleNew(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

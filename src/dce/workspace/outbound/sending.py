@@ -130,13 +130,15 @@ class Sending:
         """From now on a placeholder goes out in place of this value. Raises invalid_input for a finding that is a file's name."""
         if finding.rule == SECRET_FILE:
             raise DceError("invalid_input", f"{finding.path} is a finding by its name: allow it, or leave it out.")
-        others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
-        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
+        with self._store.updating():
+            others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
+            self._store.meta_set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
 
     def show(self, fingerprint: str) -> None:
         """No placeholder for this value any more."""
-        others = [known for known in self.hidden() if known.fingerprint != fingerprint]
-        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode(others).decode())
+        with self._store.updating():
+            others = [known for known in self.hidden() if known.fingerprint != fingerprint]
+            self._store.meta_set(HIDDEN_KEY, msgspec.json.encode(others).decode())
 
     def clear(self, inputs: PromptInput, text: str, picture_bytes: int = 0) -> None:
         """Lets a prompt (`text`, made of `inputs`) with its pictures go. Raises secrets_found naming places, or consent_needed naming what and where."""

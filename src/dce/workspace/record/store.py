@@ -5,6 +5,7 @@ What must always hold: SQL is in the `records_*` modules and here, nowhere else;
 # ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 
 from dce.workspace.record.records_archive import ArchiveRecords
 from dce.workspace.record.records_history import HistoryRecords
@@ -32,6 +33,10 @@ class Store(ArchiveRecords, HistoryRecords, JudgingRecords):
         """Sets a named value; durable when this returns."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    def updating(self) -> AbstractContextManager[object]:
+        """A read and the write that depends on it, as one step: other processes and threads wait. Keep the block short."""
+        return self._transaction()
 
     def meta_under(self, prefix: str) -> dict[str, str]:
         """The named values whose names begin so."""
