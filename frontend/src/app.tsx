@@ -4,7 +4,7 @@ import { useCallback, useState } from "react";
 import { CycleCard } from "./components/cycle";
 import { Files } from "./components/files";
 import { SendingGate } from "./components/gate";
-import { Gone, Header } from "./components/header";
+import { Gone, Header, Unwatched } from "./components/header";
 import { Help, useKeys } from "./components/help";
 import { HistoryScreen } from "./components/history";
 import { ManualScreen } from "./components/manual";
@@ -41,6 +41,7 @@ function Screen() {
       </aside>
       <main>
         <Gone />
+        <Unwatched />
         <CycleCard />
         <Responses />
       </main>

@@ -30,16 +30,16 @@ def test_one_of_ten_is_stopped_and_written_anew(browser: Browser, tmp_path: Path
         with served.held():
             generate(page, 10)
             page.get_by_role("button", name=f"Stop response {slot}", exact=True).click()
-            eventually(lambda: workspace.store.response(1, slot).status == "stopped")
+            eventually(lambda: workspace.store.responses.get(1, slot).status == "stopped")
         wait_for_end_of(page, "9 complete, 1 stopped")
         press_twice(page, f"Regenerate response {slot}")
         wait_for_end_of(page, "10 complete")
-        assert [workspace.store.response(1, slot, version).status for version in (1, 2)] == ["stopped", "complete"]
+        assert [workspace.store.responses.get(1, slot, version).status for version in (1, 2)] == ["stopped", "complete"]
         for figures in page.locator(".board tbody .figures").all_inner_texts():
             assert "≈" not in figures, figures
             assert all(word in figures for word in ("tok/s", "TTFT")), figures
         shoot(page, "chain-ten")
-        stopped = workspace.store.response(1, slot, 1).text
+        stopped = workspace.store.responses.get(1, slot, 1).text
         tab(page, slot).click()
         page.get_by_role("button", name="Earlier ones").click()
         page.get_by_role("button", name=f"version 1 of response {slot}").click()
@@ -72,9 +72,9 @@ def test_a_truncated_response_goes_on(browser: Browser, tmp_path: Path, served: 
         page.get_by_role("button", name="Go on with response 1").click()
         eventually(lambda: workspace.responses(1)[0].version == 2, within_s=60)
         wait_for_end(page)
-        first = workspace.store.response(1, 1, 1).text
+        first = workspace.store.responses.get(1, 1, 1).text
         assert first
-        assert workspace.store.response(1, 1).text.startswith(first.rstrip())
+        assert workspace.store.responses.get(1, 1).text.startswith(first.rstrip())
 
 
 def test_lines_of_two_responses_become_one_file_and_go_again(browser: Browser, tmp_path: Path, served: Served) -> None:
@@ -203,7 +203,7 @@ def test_real_answers_are_compared_and_judged(browser: Browser, tmp_path: Path, 
     with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
         generate(page, 2)
         wait_for_end_of(page, "2 complete")
-        put_right(page, 2, mended(workspace.store.response(1, 2).text))
+        put_right(page, 2, mended(workspace.store.responses.get(1, 2).text))
         page.get_by_role("tab", name="Board").click()
         page.get_by_role("button", name="Who changes what").click()
         expect(page.get_by_role("row", name=re.compile(f"^{re.escape(SMALL)}")).locator(".cB").first).to_be_visible()
@@ -233,7 +233,7 @@ def test_real_answers_are_compared_and_judged(browser: Browser, tmp_path: Path, 
         page.get_by_role("tab", name="Board").click()
         page.get_by_role("button", name="Table", exact=True).click()
         expect(page.get_by_text("the better half")).to_be_visible()
-        (kept,) = workspace.store.judgements(1)
+        (kept,) = workspace.store.judgements.latest(1)
         assert (kept.slot, kept.mark, kept.rating) == (2, "shortlisted", 3)
         assert workspace.cycles.get(1).chosen_slot == 2
 
@@ -245,7 +245,7 @@ def test_two_responses_that_differ_in_a_line_are_decided(browser: Browser, tmp_p
         wait_for_end_of(page, "2 complete")
         file = workspace.project.root / SMALL
         whole = workspace.reading(1, 1).files[0].content
-        put_right(page, 2, mended(workspace.store.response(1, 2).text))
+        put_right(page, 2, mended(workspace.store.responses.get(1, 2).text))
         tab(page, 1).click()
         page.get_by_role("button", name="Pick", exact=True).click()
         page.get_by_label(SMALL, exact=False).get_by_role("checkbox").first.check()

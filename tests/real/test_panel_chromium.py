@@ -117,7 +117,7 @@ def test_a_reload_in_the_middle_loses_nothing(browser: Browser, tmp_path: Path) 
         expect(page.get_by_role("region", name="Answer, raw text")).to_contain_text("<summary>")
         provider.hold.set()
         expect(tab(page, 2)).to_have_accessible_name(re.compile("complete"))
-        response = workspace.store.response(1, 2)
+        response = workspace.store.responses.get(1, 2)
         assert page.get_by_role("region", name="Answer, raw text").text_content() == response.text
         assert page.locator("details .raw-text").text_content() == response.thinking
 
@@ -131,7 +131,7 @@ def test_stop_and_regenerate(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Stop response 2").click()
         expect(tab(page, 2)).to_have_accessible_name(re.compile("stopped"))
         page.get_by_role("button", name="Regenerate response 2", exact=True).click()
-        assert workspace.store.response(1, 2).version == 1
+        assert workspace.store.responses.get(1, 2).version == 1
         page.get_by_role("button", name="Sure? Regenerate response 2").click()
         provider.hold.set()
         wait_for_end(page)

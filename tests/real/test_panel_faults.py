@@ -91,7 +91,7 @@ def test_a_refusal_of_all_is_told_before_anything_is_kept(browser: Browser, tmp_
         expect(notice.first).to_contain_text("key")
         expect(notice.locator(".hop").first).not_to_be_empty()
         shoot(page, "fault-key")
-        assert workspace.latest_generation(1) is None
+        assert workspace.store.generations.latest(1) is None
 
 
 def test_a_place_in_the_queue_is_seen_and_left(browser: Browser, tmp_path: Path) -> None:

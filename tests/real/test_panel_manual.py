@@ -54,7 +54,7 @@ def test_answers_come_back_by_hand(browser: Browser, tmp_path: Path) -> None:
         expect(box).to_have_value(answer(workspace, RIGHT))
         page.get_by_role("button", name="To the board").click()
         expect(page.get_by_role("tab", name=re.compile("^Response"))).to_have_count(3)
-        assert workspace.store.response(1, 1).version == 2
+        assert workspace.store.responses.get(1, 1).version == 2
         assert workspace.reading(1, 1).files[0].content == RIGHT
         page.get_by_role("button", name=re.compile("^Open response")).first.click()
         expect(page.get_by_role("button", name="Accept 1 file…")).to_be_visible()

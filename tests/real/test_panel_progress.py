@@ -30,8 +30,8 @@ def test_a_truncated_response_goes_on(browser: Browser, tmp_path: Path) -> None:
         expect(tab(page, 1)).to_have_accessible_name(re.compile("truncated"))
         page.get_by_role("button", name="Go on with response 1").click()
         expect(tab(page, 1)).to_have_accessible_name(re.compile("complete"))
-        first = workspace.store.response(1, 1, 1).text
-        assert workspace.store.response(1, 1).text.startswith(first.rstrip())
+        first = workspace.store.responses.get(1, 1, 1).text
+        assert workspace.store.responses.get(1, 1).text.startswith(first.rstrip())
         expect(page.get_by_role("button", name="Go on with response 1")).to_be_hidden()
 
 

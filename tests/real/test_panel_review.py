@@ -94,7 +94,7 @@ def test_judgements_survive_and_reach_other_windows(browser: Browser, tmp_path: 
         page.get_by_label("hide 1 rejected").check()
         expect(page.locator(".board tbody tr")).to_have_count(2)
         assert workspace.cycles.get(1).chosen_slot == 2
-        (kept,) = [each for each in workspace.store.judgements(1) if each.slot == 2]
+        (kept,) = [each for each in workspace.store.judgements.latest(1) if each.slot == 2]
         assert (kept.mark, kept.rating, kept.note) == ("shortlisted", 4, "clean and short")
 
 
@@ -110,15 +110,15 @@ def test_an_unreadable_answer_is_put_right_by_hand(browser: Browser, tmp_path: P
         expect(page.get_by_text("put right by hand", exact=True)).to_be_visible()
         page.get_by_role("button", name="Answer", exact=True).click()
         expect(page.get_by_role("button", name="Accept 1 file…")).to_be_visible()
-        assert workspace.store.response(1, 1, 1).text.startswith("I am not sure")
-        assert workspace.store.response(1, 1).version == 2
+        assert workspace.store.responses.get(1, 1, 1).text.startswith("I am not sure")
+        assert workspace.store.responses.get(1, 1).version == 2
 
 
 def test_the_words_beside_the_files_are_put_right(browser: Browser, tmp_path: Path) -> None:
     """Summary, plan and activity are edited in the parsed view, go back to what was read, are kept as a version, and are taken back."""
     with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:
         answered(page, 1)
-        own, files = workspace.store.response(1, 1).text, workspace.reading(1, 1).files
+        own, files = workspace.store.responses.get(1, 1).text, workspace.reading(1, 1).files
         tab(page, 1).click()
         edit = page.get_by_role("button", name="Edit the words")
         edit.press("Enter")
@@ -144,8 +144,8 @@ def test_the_words_beside_the_files_are_put_right(browser: Browser, tmp_path: Pa
         page.get_by_role("button", name="Take back").click()
         expect(page.get_by_text("put right by hand", exact=True)).to_be_hidden()
         expect(edit).to_be_visible()
-        assert workspace.store.response(1, 1).text == own
-        assert workspace.store.response(1, 1).version == 3
+        assert workspace.store.responses.get(1, 1).text == own
+        assert workspace.store.responses.get(1, 1).version == 3
 
 
 def test_a_diff_against_the_prompts_own_copy(browser: Browser, tmp_path: Path) -> None:

@@ -52,9 +52,9 @@ def test_eight_windows_share_one_connection(browser: Browser, tmp_path: Path) ->
         for slot, each in enumerate(pages, 1):
             expect(tab(each, 10)).to_have_accessible_name(re.compile("complete"), timeout=60_000)
             expect(each.get_by_role("region", name="Answer, raw text")).to_have_text(
-                workspace.store.response(1, slot).text, use_inner_text=False
+                workspace.store.responses.get(1, slot).text, use_inner_text=False
             )
-            expect(each.locator("details .raw-text")).to_have_text(workspace.store.response(1, slot).thinking)
+            expect(each.locator("details .raw-text")).to_have_text(workspace.store.responses.get(1, slot).thinking)
         assert streams == [], "a second window opened a connection of its own"
 
 
@@ -80,7 +80,7 @@ def test_when_the_window_with_the_connection_goes_another_goes_on(browser: Brows
         provider.hold.set()
         for each in pages:
             expect(tab(each, 3)).to_have_accessible_name(re.compile("complete"), timeout=60_000)
-        stored = workspace.store.response(1, 3)
+        stored = workspace.store.responses.get(1, 3)
         assert stored.status is Status.COMPLETE
         for each in pages:
             expect(each.get_by_text("Live", exact=True)).to_be_visible()
@@ -137,4 +137,4 @@ def test_an_answer_that_is_being_written_survives_a_reload(browser: Browser, tmp
         page.reload()
         expect(page.get_by_role("tab", name="Answer 2: no file")).to_be_visible()
         expect(page.get_by_label("Answer 1", exact=True)).to_have_value("")
-        assert workspace.store.response(1, 2).text == "I am not sure"
+        assert workspace.store.responses.get(1, 2).text == "I am not sure"

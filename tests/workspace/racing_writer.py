@@ -29,9 +29,9 @@ def main(root: Path, name: str) -> None:
     """Says `ready`, waits for a line, then makes `ROUNDS` edits of each kind; they are `name`'s by what they hold."""
     project = Project(root)
     with Store(project.state_dir / STORE_FILE) as store:
-        selection = Selection(project, store)
-        sending = Sending(project, store, "https://models.example", "refuse")
-        placeholders = Placeholders(store)
+        selection = Selection(project, store.meta)
+        sending = Sending(project, store.meta, "https://models.example", "refuse")
+        placeholders = Placeholders(store.meta)
         cards = Cards(project.state_dir, KeyVault(project.state_dir, None))
         prompts = PromptOnDisk(project, store)
         sys.stdout.write("ready\n")

@@ -42,7 +42,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> Raced:
     for name in "ab":
         (project.root / f"{name}.pdf").write_bytes(b"%PDF-1.4")
     store = Store(project.state_dir / STORE_FILE)
-    Selection(project, store).replace([f"{name}.pdf" for name in "ab"], {}, seen=())
+    Selection(project, store.meta).replace([f"{name}.pdf" for name in "ab"], {}, seen=())
     keys = KeyStore(project.root / GATEWAY_FOLDER)
     keys.create(SHARED_KEY)
     keys.close()
@@ -68,21 +68,21 @@ def _started(root: Path, name: str) -> "subprocess.Popen[str]":
 
 def test_two_processes_lose_no_selected_file(raced: Raced) -> None:
     """Every file that either process selected is selected."""
-    assert {path for path in Selection(raced.project, raced.store).paths() if path.endswith(".py")} == {
+    assert {path for path in Selection(raced.project, raced.store.meta).paths() if path.endswith(".py")} == {
         f"{name}.py" for name in NAMES
     }
 
 
 def test_two_processes_lose_no_detail_and_no_pages(raced: Raced) -> None:
     """Every level of detail and every page range is the one that its process set last."""
-    selection = Selection(raced.project, raced.store)
+    selection = Selection(raced.project, raced.store.meta)
     assert selection.details() == {f"{name}.py": "outline" for name in NAMES}
     assert selection.pages() == {f"{name}.pdf": f"1-{ROUNDS}" for name in "ab"}
 
 
 def test_two_processes_lose_no_named_selection(raced: Raced) -> None:
     """Every selection that either process saved is in selections.toml."""
-    sets = Selection(raced.project, raced.store).sets()
+    sets = Selection(raced.project, raced.store.meta).sets()
     assert sets.keys() == {f"{name} {number}" for name in "ab" for number in range(ROUNDS)}
 
 
@@ -93,7 +93,7 @@ def test_two_processes_restore_every_placeholder(raced: Raced) -> None:
 
 def test_two_processes_lose_no_hidden_secret(raced: Raced) -> None:
     """Every finding for which either process chose a placeholder keeps it."""
-    sending = Sending(raced.project, raced.store, "https://models.example", "refuse")
+    sending = Sending(raced.project, raced.store.meta, "https://models.example", "refuse")
     assert {finding.path for finding in sending.hidden()} == {f"{name}.py" for name in NAMES}
 
 

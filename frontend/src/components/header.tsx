@@ -72,6 +72,17 @@ export function ThemeChoice() {
   );
 }
 
+/** Shown while the panel cannot watch the files or the store, so that what others change does not reach this page. */
+export function Unwatched() {
+  const problems = use((state) => state.workspace?.watch_problems);
+  if (!problems?.length) return null;
+  return (
+    <p className="banner" role="status">
+      {text.shell.unwatched(problems)}
+    </p>
+  );
+}
+
 /** Told once the panel is gone for good: the page keeps what it shows. */
 export function Gone() {
   const connection = use((state) => state.connection);

@@ -210,10 +210,10 @@ export const closeGate = () => set({ gate: null });
 
 export const stop = (slot: number) => onGeneration(`stop ${slot}`, (id) => api.stop(id, slot));
 export const stopAll = () => onGeneration("stop", (id) => api.stopAll(id));
-export const regenerate = (slot: number) => onGeneration(`regenerate ${slot}`, (id) => api.regenerate(id, slot));
+export const regenerate = (slot: number) => onGeneration(`regenerate ${slot}`, (id) => api.regenerate(id, { slots: [slot] }));
 
 export const regenerateSlots = (slots: ReadonlyArray<number>) =>
-  onGeneration("again", (id) => api.regenerateSlots(id, { slots }));
+  onGeneration("again", (id) => api.regenerate(id, { slots }));
 /** On from where a response was cut, as its next version. */
 export const goOn = (slot: number) => onGeneration(`continue ${slot}`, (id) => api.goOn(id, slot));
 

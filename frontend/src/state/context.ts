@@ -2,7 +2,7 @@
 
 import { contextApi } from "../api/context";
 import { errorBody } from "../api/client";
-import type { DetailOrder, FindOrder, SelectionView, SetOrder } from "../api/generated";
+import type { DetailRequest, FindFilesRequest, SavedSelectionRequest, SelectionView } from "../api/generated";
 import { text } from "../text/messages";
 import { attempt, loadWorkspace } from "./actions";
 import { cell } from "./cell";
@@ -38,10 +38,10 @@ export function refreshContext(): void {
   if (gitChanges.get() !== null) void loadGit();
 }
 
-export const showDetail = (paths: ReadonlyArray<string>, detail: DetailOrder["detail"]) =>
+export const showDetail = (paths: ReadonlyArray<string>, detail: DetailRequest["detail"]) =>
   attempt("detail", async () => chosenFiles.set(await contextApi.show({ paths, detail })));
 
-export const changeSet = (order: SetOrder) =>
+export const changeSet = (order: SavedSelectionRequest) =>
   attempt("sets", async () => {
     const view = await contextApi.changeSet(order);
     chosenFiles.set(view);
@@ -49,7 +49,7 @@ export const changeSet = (order: SetOrder) =>
     await loadWorkspace();
   });
 
-export const findFiles = (order: FindOrder) => attempt("find", async () => (await contextApi.find(order)).paths);
+export const findFiles = (order: FindFilesRequest) => attempt("find", async () => (await contextApi.find(order)).paths);
 
 /** Which files the tree shows. Everything empty: all. */
 export interface Filter {

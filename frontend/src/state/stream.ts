@@ -122,7 +122,7 @@ function changed(what: string): void {
   if (what === "counts") return soon.files();
   if (what === "judgements") return soon.board();
   soon.workspace();
-  if (what !== "checks") soon.context();
+  if (what !== "checks" && what !== "watch") soon.context();
   if (what === "files") {
     soon.files();
     soon.board();

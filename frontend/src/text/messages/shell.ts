@@ -81,6 +81,8 @@ export const shell = {
   gone:
     "**The panel does not answer.** What you see may be out of date. If it was stopped, run `dce panel` again and open its " +
     "new link; this page tries to reconnect by itself.",
+  unwatched: (problems: ReadonlyArray<string>) =>
+    `Changes made outside the panel do not show here at the moment; the panel keeps trying. Cause: ${problems.join("; ")}.`,
   keys,
   keysTitle: "Keys",
   keysNote: "In the file tree: arrows move and open, Space ticks. Tab moves between areas.",

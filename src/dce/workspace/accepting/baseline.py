@@ -30,7 +30,7 @@ from dce.workspace.accepting.replace import (
 )
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.record.records_judging import AcceptanceRow, State
+from dce.workspace.record.acceptances import AcceptanceRow, State
 from dce.workspace.record.responses import Response
 from dce.workspace.record.store import Store
 from dce.workspace.tree.current import Current
@@ -103,7 +103,7 @@ class _Journal(msgspec.Struct, frozen=True, kw_only=True):
 
 def acceptances(workspace: Workspace, *states: State) -> tuple[Acceptance, ...]:
     """Acceptances, newest first; without `states` those that are in force or were taken back on purpose."""
-    rows = workspace.store.acceptances(*(states or ("applied", "restored")))
+    rows = workspace.store.acceptances.list(*(states or ("applied", "restored")))
     return tuple(_acceptance(row) for row in rows)
 
 
@@ -113,7 +113,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
     Raises DceError stale_file if a file changes under our hands, write_failed if the disk refuses; the workspace is then as before.
     """
     project, store = workspace.project, workspace.store
-    store.put_blobs(write.before for write in writes if write.before is not None)
+    store.blobs.put_all(write.before for write in writes if write.before is not None)
     files = tuple(
         AcceptedFile(
             path=write.path,
@@ -126,7 +126,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
         for write in writes
     )
     journal = _Journal(files=files, created_folders=missing_folders(project, [write.path for write in writes]))
-    row = store.insert_acceptance(
+    row = store.acceptances.insert(
         response.generation, response.slot, response.version, msgspec.json.encode(journal).decode(), workspace.clock()
     )
     moves = [
@@ -144,7 +144,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
         kept = keep_in_git(project.root, row.id, [write.path for write in writes if write.before is not None])
         carry_out(project, row.id, moves, on_step)
         journal = msgspec.structs.replace(journal, git=kept)
-        row = store.set_acceptance(row.id, "applied", files=msgspec.json.encode(journal).decode())
+        row = store.acceptances.set(row.id, "applied", files=msgspec.json.encode(journal).decode())
     except BaseException as error:
         _undo_after(workspace, row, error)
         if isinstance(error, OSError):
@@ -180,13 +180,13 @@ def restore(
                 hint="`dce restore --keep-edited` puts the others back; to undo all, move those edits elsewhere first.",
             )
         # From here on a crash is finished by `recover`, which takes back what is `planned`.
-        workspace.store.set_acceptance(row.id, "planned")
+        workspace.store.acceptances.set(row.id, "planned")
         on_step("planned")
         try:
             _take_back(workspace, row, on_step)
         except OSError as error:
             raise _write_failed(error, is_half=True) from error
-        row = workspace.store.set_acceptance(row.id, "restored", restored_at=workspace.clock())
+        row = workspace.store.acceptances.set(row.id, "restored", restored_at=workspace.clock())
         _choose_again(workspace, row)
         on_step("restored")
         return planned, _acceptance(row)
@@ -197,7 +197,7 @@ def recover(workspace: Workspace) -> list[PlannedWrite]:
 
     Does nothing while another process holds the writer lock: that one is alive and will see to it.
     """
-    if not workspace.store.acceptances("planned"):
+    if not workspace.store.acceptances.list("planned"):
         return []
     try:
         with changing(workspace, "recover") as recovered:
@@ -232,20 +232,20 @@ def changing(workspace: Workspace, verb: str) -> Iterator[list[PlannedWrite]]:
 def recover_locked(workspace: Workspace) -> list[PlannedWrite]:
     """As `recover`, for a caller who holds the writer lock."""
     done: list[PlannedWrite] = []
-    for row in workspace.store.acceptances("planned"):
+    for row in workspace.store.acceptances.list("planned"):
         done += _plan_back(workspace, row)
         try:
             _take_back(workspace, row, no_step)
         except OSError as error:
             raise _write_failed(error, is_half=True) from error
-        workspace.store.set_acceptance(row.id, "undone")
+        workspace.store.acceptances.set(row.id, "undone")
         _choose_again(workspace, row)
     return done
 
 
 def _in_force(store: Store, acceptance_id: int | None) -> AcceptanceRow:
     """The acceptance to take back."""
-    applied = store.acceptances("applied")
+    applied = store.acceptances.list("applied")
     if acceptance_id is None and applied:
         return applied[0]
     for row in applied:
@@ -266,7 +266,7 @@ def _plan_back(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
         if current is None or not _is_ours(current, file):
             planned.append(PlannedWrite(path=file.path, change="modified", refused="edited since", code="stale_file"))
             continue
-        before = None if file.before_sha256 is None else workspace.store.get_blob(file.before_sha256)
+        before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
         is_back = current.sha256 == (file.before_sha256 or "")
         added, removed = count_lines(current.text, text_of(before))
         change: Literal["deleted", "modified", "same"] = "modified"
@@ -288,7 +288,7 @@ def _take_back(workspace: Workspace, row: AcceptanceRow, on_step: OnStep) -> Non
             continue
         temporary_of(current.target, row.id, number).unlink(missing_ok=True)
         if current.sha256 == file.after_sha256:
-            before = None if file.before_sha256 is None else workspace.store.get_blob(file.before_sha256)
+            before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
             moves.append(
                 Move(number=number, path=file.path, expected_sha256=file.after_sha256, data=before, mode=file.mode)
             )
@@ -310,20 +310,20 @@ def _undo_after(workspace: Workspace, row: AcceptanceRow, error: BaseException) 
         if isinstance(error, OSError):
             raise _write_failed(error, is_half=True) from error
         return
-    workspace.store.set_acceptance(row.id, "undone")
+    workspace.store.acceptances.set(row.id, "undone")
 
 
 def _choose_again(workspace: Workspace, row: AcceptanceRow) -> None:
     """The cycle's choice becomes the newest acceptance of that cycle still in force, or none."""
     store = workspace.store
-    cycle = store.get_generation(row.generation).cycle
+    cycle = store.generations.get(row.generation).cycle
     generation = slot = None
-    for other in store.acceptances("applied"):
-        if store.get_generation(other.generation).cycle == cycle:
+    for other in store.acceptances.list("applied"):
+        if store.generations.get(other.generation).cycle == cycle:
             generation, slot = other.generation, other.slot
             break
     with contextlib.suppress(DceError):  # the cycle was deleted meanwhile: nothing to choose for
-        store.choose(cycle, generation, slot, workspace.clock())
+        store.cycles.choose(cycle, generation, slot, at=workspace.clock())
 
 
 def _is_ours(current: Current, file: AcceptedFile) -> bool:

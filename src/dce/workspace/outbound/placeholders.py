@@ -7,32 +7,18 @@ export.
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from typing import Protocol
 
 import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.outbound.secrets import fingerprint, hits
+from dce.workspace.record.meta import MetaStore
 from dce.workspace.schema.reading import Reading
 
 META_KEY = "secret_placeholders"
 """Where in the store's meta table the values are: a JSON list, a placeholder's number being the place in it, from 1."""
 
 _PLACEHOLDER = re.compile(r"__DCE_SECRET_(\d{1,9})__")
-
-
-class MetaStore(Protocol):
-    """What placeholders need of the store."""
-
-    def meta_get(self, key: str) -> str | None:
-        """The value under `key`, None if there is none."""
-
-    def meta_set(self, key: str, value: str) -> None:
-        """Keeps `value` durably."""
-
-    def updating(self) -> AbstractContextManager[object]:
-        """A read and the write that depends on it, as one step."""
 
 
 class Placeholders:
@@ -83,9 +69,9 @@ class Placeholders:
             with self._store.updating():
                 known = self._values()
                 known += [value for value in dict.fromkeys(values) if value not in known]
-                self._store.meta_set(META_KEY, msgspec.json.encode(known).decode())
+                self._store.set(META_KEY, msgspec.json.encode(known).decode())
         return {value: place for place, value in enumerate(known, 1)}
 
     def _values(self) -> list[str]:
-        value = self._store.meta_get(META_KEY)
+        value = self._store.get(META_KEY)
         return [] if value is None else msgspec.json.decode(value, type=list[str])

@@ -32,12 +32,12 @@ class PromptOnDisk:
         with updating(self._state_dir):  # else the file could be one process's and what is known of it another's
             _put(self._path, prompt)
             without_text = msgspec.structs.replace(prompt, text="")
-            self._store.meta_set(WRITTEN_KEY, msgspec.json.encode(without_text).decode())
+            self._store.meta.set(WRITTEN_KEY, msgspec.json.encode(without_text).decode())
         return self._path
 
     def read(self) -> Prompt | None:
         """The prompt in prompt.md, with its manifest; None if the file was changed or never written."""
-        kept = self._store.meta_get(WRITTEN_KEY)
+        kept = self._store.meta.get(WRITTEN_KEY)
         try:
             text = self._path.read_bytes().decode()
         except (OSError, UnicodeDecodeError):
