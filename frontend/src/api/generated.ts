@@ -465,14 +465,14 @@ export interface HopView {
   readonly fix: string;
 }
 
-/** The host that a cycle's prompt goes to. `notice`: its own statement of what it keeps, "" if it has none or cannot be reached. */
+/** The host that a cycle's prompt goes to. `notice`: its own statement of what it keeps, "" if it has none or cannot be reached; None if it was not asked for it, because nobody has agreed to contact this host. */
 export interface HostView {
   readonly host: string;
   readonly url: string;
   readonly provider: "gateway" | "manual" | "openai";
   readonly is_local: boolean;
   readonly is_agreed: boolean;
-  readonly notice: string;
+  readonly notice: string | null;
 }
 
 /** A part of a difference, numbered from 1. Starts count lines from 1. */
@@ -745,7 +745,7 @@ export interface ServedModel {
   readonly context: number | null;
 }
 
-/** A server as the form describes it. `key` None: the key saved for `card` ("" the settings), which is used only for the server that it was saved for. `run` names the diagnosis in events. */
+/** A server as the form describes it. `key` None: the key saved for `card` ("" the settings), which is used only for the server that it was saved for. `run` names the diagnosis in events. `is_agreed`: the person who asks agrees that this host is contacted. */
 export interface ServerQuery {
   readonly url: string;
   readonly provider?: "gateway" | "manual" | "openai";
@@ -753,6 +753,7 @@ export interface ServerQuery {
   readonly card?: string;
   readonly model?: string | null;
   readonly run?: string;
+  readonly is_agreed?: boolean;
 }
 
 /** Settings by name, as text; "" removes one from config.toml. `key`: None leaves the key as it is, "" deletes it. */

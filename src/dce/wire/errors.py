@@ -183,7 +183,7 @@ CODES: dict[str, Row] = {
         403,
         "permission_error",
         False,
-        "Agree once for this host: `dce generate --yes`.",
+        "Agree once for this host: `dce consent URL`, or `dce generate --yes`.",
     ),
     "engine_unavailable": Row(
         Hop.BACKEND,

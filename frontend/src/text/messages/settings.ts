@@ -95,6 +95,8 @@ export const settings = {
   where: "Where this cycle’s prompt goes",
   hostNote: (kind: keyof typeof notes, host: string) => notes[kind](host),
   notice: (host: string) => `What ${host} says it keeps`,
+  fetchNotice: (host: string) => `Fetch the privacy notice of ${host}`,
+  contact: (message: string) => `${message} Contact it?`,
   noNotice: "The host tells nothing about what it keeps.",
   look: "In this browser",
 };

@@ -1,30 +1,28 @@
 """What may leave this machine: nothing to a host that was not agreed to, and no secret that was not looked at.
 
-Every request with text in it is checked here first (`generating/guarded_provider.py` does so), whichever UI or verb sent it. The curator
-agrees to a host once per workspace, after seeing what would be sent. A gateway on this machine needs no agreement: prompts stay here.
+Every request is checked here first (`generating/guarded_provider.py` does so), whichever UI or verb sent it. The curator agrees to a
+host once per workspace, after seeing what would be sent (`consent.py`). A gateway on this machine needs no agreement: prompts stay here.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.wire.hosts import is_this_machine
 from dce.workspace.context.prompt import PromptInput
 from dce.workspace.outbound.allowlist import AllowList
 from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
+from dce.workspace.outbound.consent import Consents, host_of, is_here
 from dce.workspace.outbound.placeholders import Placeholders
 from dce.workspace.outbound.secrets import Finding, fingerprint, is_config, scan
 from dce.workspace.project import Project
 from dce.workspace.record.meta import MetaStore
 from dce.workspace.tree.secret_names import touches_secrets
 
-CONSENT_KEY = "consent:"
 CLEARED_KEY = "cleared:"
 HIDDEN_KEY = "hidden_secrets"
-"""Keys in the store's meta table: hosts that were agreed to, prompts whose findings were all allowed where they stand, and the
+"""Keys in the store's meta table: prompts whose findings were all allowed where they stand, and the
 findings for which placeholders go out whatever the policy."""
 
 POLICIES = ("refuse", "placeholder", "exclude")
@@ -61,18 +59,23 @@ class Sending:
         self.placeholders = Placeholders(store)
         self._scanned: dict[tuple[bytes, str], tuple[Finding, ...]] = {}
         self._clean = CleanTexts(project.state_dir, rules_version())
-        parts = urlsplit(url)
-        self.is_local = not url or is_this_machine(parts.hostname or "")
-        self.host = parts.netloc.rpartition("@")[2].casefold()
+        self.consents = Consents(store)
+        self._url = url
+        self.is_local = is_here(url)
+        self.host = host_of(url)
 
     @property
     def is_agreed(self) -> bool:
         """Whether this host may have what this workspace sends."""
-        return self.is_local or self._store.get(CONSENT_KEY + self.host) is not None
+        return self.consents.covers(self._url)
 
     def agree(self) -> None:
         """Remembers that this host may."""
-        self._store.set(CONSENT_KEY + self.host, "yes")
+        self.consents.give(self._url)
+
+    def require_consent(self) -> None:
+        """Raises consent_needed unless this host may be contacted at all."""
+        self.consents.require(self._url, "ask it for its models, with the key")
 
     def findings(self, inputs: PromptInput) -> tuple[Finding, ...]:
         """The secrets in what a prompt is made of that nobody has allowed, files first. Texts of cycles have names in brackets."""
