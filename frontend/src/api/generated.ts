@@ -278,7 +278,7 @@ export interface FileAgreement {
   readonly cells: ReadonlyArray<Cell>;
 }
 
-/** What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like. */
+/** What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets, runs_by_itself and the like. */
 export interface FileChange {
   readonly path: string;
   readonly change: "deleted" | "modified" | "new" | "same";
@@ -560,7 +560,7 @@ export interface Pick {
   readonly hunks: ReadonlyArray<string>;
 }
 
-/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. */
+/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), of a file that changes. */
 export interface PlannedWrite {
   readonly path: string;
   readonly change: "deleted" | "modified" | "new" | "same";
@@ -570,6 +570,7 @@ export interface PlannedWrite {
   readonly code: string;
   readonly merged: boolean;
   readonly slot: number;
+  readonly flags: ReadonlyArray<string>;
 }
 
 /** One file of a plan. */

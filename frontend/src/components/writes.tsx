@@ -33,6 +33,11 @@ export function WriteDialog({ title, writes, refusal, isPartial = false, action,
             <span className="path">{write.path}</span>
             {write.merged && <span className="badge">{text.accept.merged}</span>}
             <Lines change={write.change} added={write.added} removed={write.removed} />
+            {(write.flags ?? []).map((flag) => (
+              <span key={flag} className="flag" title={text.review.flags[flag]}>
+                {text.review.flag(flag)}
+              </span>
+            ))}
             {write.refused && <span className="error-text">{text.accept.refused(write.refused)}</span>}
           </li>
         ))}

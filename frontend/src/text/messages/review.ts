@@ -12,6 +12,8 @@ const flags: Readonly<Record<string, string>> = {
   missing_files: "Names files that it does not hold",
   outside_workspace: "Outside the workspace: will not be written",
   touches_secrets: "A place where keys or passwords are kept",
+  runs_by_itself: "Tools run this file by themselves: read it before you accept it",
+  sets_policy: "Sets what tools allow or install: read it before you accept it",
   ambiguous_block: "The end of the file had to be guessed",
   stale_base: "The file changed since the prompt was made",
   unapplied_edit: "An edit that fits nowhere in the file: see the notes",
