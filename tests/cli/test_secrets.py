@@ -115,3 +115,29 @@ def test_the_doctor_contacts_a_host_that_was_named_to_it(
     count = len(gateway.requests)
     dce("doctor", code=None)
     assert len(gateway.requests) > count
+
+
+def test_scanning_a_folder_includes_its_files_for_keys(dce: Dce, workspace: Path) -> None:
+    """`scan .` looks into `.env` as well, also where git ignores it, and `scan conf` where a folder holds nothing else."""
+    (workspace / ".gitignore").write_text(".env\n")
+    (workspace / ".env").write_text(f"TOKEN={SECRET}\n")
+    (workspace / "conf").mkdir()
+    (workspace / "conf" / ".env.local").write_text("MODE=test\n")
+    (workspace / "node_modules").mkdir()
+    (workspace / "node_modules" / ".env").write_text("MODE=test\n")
+    found = {(item["path"], item["rule"]) for item in dce("secrets", "scan", ".", "--json", code=1).json}
+    assert found == {(".env", "secret-file"), (".env", "github-token"), ("conf/.env.local", "secret-file")}
+    assert [item["path"] for item in dce("secrets", "scan", "conf", "--json", code=1).json] == ["conf/.env.local"]
+    assert dce("secrets", "scan", "nothing", code=1).err
+
+
+def test_a_prompt_that_is_carried_by_hand_is_held_back(dce: Dce, workspace: Path) -> None:
+    """With the provider `manual` a prompt with a finding is not printed to be copied; the findings are shown with the file."""
+    (workspace / "src" / "a.py").write_text(f"t = '{SECRET}'\n")
+    assert SECRET in dce("prompt", "--out", "-").out
+    dce("settings", "set", "provider", "manual")
+    refused = dce("prompt", "--out", "-", code=3)
+    assert "secrets_found" in dce("prompt", "--out", "-", "--json", code=3).out
+    assert SECRET not in refused.out + refused.err
+    assert "possible secret: src/a.py:1" in dce("prompt").out
+    assert "__DCE_SECRET_1__" in dce("prompt", "--out", "-", "--secrets", "placeholder").out

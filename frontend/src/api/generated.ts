@@ -332,7 +332,7 @@ export interface FindingDecision {
   readonly path?: string;
 }
 
-/** The possible secrets that the prompt of a cycle would send to `host`. `is_local`: that is this machine, so they stop nothing. `hidden`: findings that are sent as placeholders. `policy`: what is done about those that nobody has decided about. */
+/** The possible secrets that the prompt of a cycle would send to `host`. `is_local`: that is this machine, so they stop nothing (prompts that are carried by hand may go anywhere). `hidden`: findings that are sent as placeholders. `policy`: what is done about those that nobody has decided about. */
 export interface FindingsView {
   readonly host: string;
   readonly is_local: boolean;

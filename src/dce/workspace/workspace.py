@@ -71,9 +71,11 @@ class Workspace:
     def _use(self, settings: Settings, provider: Provider) -> None:
         """Everything that follows from the settings."""
         self.settings = settings
-        # Answers pasted by hand are carried by the curator: no host is sent anything.
+        # Where prompts are carried by hand, no host is sent anything; secrets are held back all the same.
         url = "" if settings.provider == "manual" else settings.url
-        self.sending = Sending(self.project, self.store.meta, url, settings.secrets)
+        self.sending = Sending(
+            self.project, self.store.meta, url, settings.secrets, is_by_hand=settings.provider == "manual"
+        )
         self.provider = GuardedProvider(provider, self.sending)
         tokenizer: FileTokenizer | None = None
         self.counter = TokenCounter(self.store.token_counts, provider, self.sending.may_count)

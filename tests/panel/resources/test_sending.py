@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from dce.workspace.context.served_model import Model
+from dce.workspace.outbound.secrets import Finding
 from dce.workspace.settings import Settings
 from tests.panel.rig import AnsweringProvider, Window, make_workspace, window_of
 
@@ -97,6 +100,27 @@ def test_a_secret_stays_until_it_is_looked_at(tmp_path: Path) -> None:
         await window.ended(made["id"])
 
     play(tmp_path, scene)
+
+
+def test_a_prompt_to_be_copied_passes_the_same_gate(tmp_path: Path) -> None:
+    """*Copy prompt* gives nothing while a finding is undecided: what is pasted elsewhere has left. A placeholder lets it go."""
+
+    async def scene(window: Window) -> None:
+        (window.panel.workspace.project.root / "words.py").write_text(
+            SECRET + 'STOP = "<|im_end|>"\n', encoding="utf-8"
+        )
+        _, error = await window.error("POST", "/api/cycles/1/prompt", {})
+        assert error["code"] == "secrets_found"
+        assert error["message"].startswith("1 possible secret and 1 control token would go to wherever it is pasted")
+        assert (await window.get("/api/cycles/1/prompt"))["is_blocked"]
+        assert not (window.panel.workspace.project.root / "prompt.md").exists()
+        for finding in (await window.get("/api/cycles/1/sending"))["findings"]:
+            window.panel.workspace.sending.hide(msgspec.convert(finding, Finding))
+        text = (await window.post("/api/cycles/1/prompt", {}))["text"]
+        assert "<|im_end|>" not in text
+        assert "__DCE_SECRET_2__" in text
+
+    play(tmp_path, scene, Settings(provider="manual"))
 
 
 def test_this_machine_needs_no_consent(tmp_path: Path) -> None:

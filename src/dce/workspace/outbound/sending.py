@@ -15,7 +15,7 @@ from dce.workspace.outbound.allowlist import AllowList
 from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
 from dce.workspace.outbound.consent import Consents, host_of, is_here
 from dce.workspace.outbound.placeholders import Placeholders
-from dce.workspace.outbound.secrets import Finding, fingerprint, is_config, scan
+from dce.workspace.outbound.secrets import CONTROL, Finding, fingerprint, is_config, scan
 from dce.workspace.project import Project
 from dce.workspace.record.meta import MetaStore
 from dce.workspace.tree.secret_names import touches_secrets
@@ -52,7 +52,8 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True):
 class Sending:
     """What this workspace lets out to the server at `url`; "": there is none, so nothing leaves."""
 
-    def __init__(self, project: Project, store: MetaStore, url: str, policy: str) -> None:
+    def __init__(self, project: Project, store: MetaStore, url: str, policy: str, *, is_by_hand: bool = False) -> None:
+        """`is_by_hand`: prompts are copied and carried to a chat somewhere, which is a host that nobody names."""
         self._project = project
         self._store = store
         self.policy = policy
@@ -63,6 +64,7 @@ class Sending:
         self._url = url
         self.is_local = is_here(url)
         self.host = host_of(url)
+        self.holds_back = is_by_hand or not self.is_local
 
     @property
     def is_agreed(self) -> bool:
@@ -156,6 +158,11 @@ class Sending:
         if self._unallowed(text):  # allowed by path: where the text alone is known, that cannot be seen
             self._store.set(CLEARED_KEY + _sha256(text), "yes")
 
+    def carry(self, findings: Sequence[Finding]) -> None:
+        """Lets a prompt with these findings be copied out of DCE. Raises secrets_found."""
+        if self.holds_back and findings:
+            raise _refusal(findings, self.host or "wherever it is pasted")
+
     def consignment(self, inputs: PromptInput, text: str) -> Consignment:
         """What would be sent where."""
         return Consignment(host=self.host, size=len(text.encode()), files=tuple(file.path for file in inputs.files))
@@ -222,10 +229,13 @@ def by_name(paths: Iterable[str]) -> tuple[Finding, ...]:
 def _refusal(found: Sequence[Finding], host: str) -> DceError:
     shown = [f"{item.path or 'prompt'}:{item.line} {item.rule} {item.masked} [{item.fingerprint}]" for item in found]
     more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
-    return DceError(
-        "secrets_found",
-        f"{len(found)} possible secret{'s' * (len(found) != 1)} would go to {host}: {'; '.join(shown[:MAX_NAMED])}{more}",
+    tokens = sum(item.rule == CONTROL for item in found)
+    what = " and ".join(
+        f"{count} {name}{'s' * (count != 1)}"
+        for count, name in ((len(found) - tokens, "possible secret"), (tokens, "control token"))
+        if count
     )
+    return DceError("secrets_found", f"{what} would go to {host}: {'; '.join(shown[:MAX_NAMED])}{more}")
 
 
 def _sha256(text: str) -> str:
