@@ -1,4 +1,4 @@
-// The window: the steps on top, files on the left, the cycle and its responses on the right; or a screen of its own.
+// The window: steps at the top, files on the left, the cycle and its responses on the right; or another screen.
 
 import { useCallback, useState } from "react";
 import { CycleCard } from "./components/cycle";

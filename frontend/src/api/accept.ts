@@ -1,4 +1,4 @@
-// Requests about writing into the workspace.
+// Requests about accepting files into the workspace.
 
 import { request } from "./client";
 import type { AcceptancesView, AcceptRequest, AcceptView, HunksView, PreviewRequest, PreviewView } from "./generated";

@@ -1,4 +1,4 @@
-// Requests to the panel. Every failure becomes an ApiError in the panel's one error shape, also when nobody answers.
+// Requests to the panel. Every failure becomes an ApiError in the panel's error shape, also when the panel does not respond.
 
 import type {
   AllowedFindings,
@@ -46,7 +46,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Any thrown value as an error that can be shown. */
+/** Turns any thrown value into an error that can be shown. */
 export function errorBody(error: unknown): ErrorBody {
   if (error instanceof ApiError) return error.body;
   return { message: String(error), type: "api_error", code: "internal", hop: "client", hint: text.shell.reloadPage };
@@ -108,7 +108,7 @@ export const api = {
   stop: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/stop`),
   regenerate: (generation: number, body: SlotsRequest) =>
     request<GenerationView>("POST", `/api/generations/${generation}/regenerate`, body),
-  goOn: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/continue`),
+  continueResponse: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/continue`),
   history: () => request<HistoryView>("GET", "/api/history"),
   search: (words: string) => request<SearchView>("GET", `/api/history/search?q=${encodeURIComponent(words)}`),
   record: (cycle: number) => request<RecordView>("GET", `/api/cycles/${cycle}/record`),

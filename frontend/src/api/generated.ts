@@ -256,7 +256,7 @@ export interface DiffView {
   readonly after_slot: number;
 }
 
-/** What stands under `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields. */
+/** The value of `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields. */
 export interface ErrorBody {
   readonly message: string;
   readonly type: string;

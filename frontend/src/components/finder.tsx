@@ -1,4 +1,4 @@
-// Files to select by what is known of them: changed in git, changed since a cycle, named by a stack trace, a diff or a log.
+// Finds files to select: changed in git, changed since a cycle, or named in a stack trace, a diff or a log.
 
 import { useState } from "react";
 import type { FindFilesRequest } from "../api/generated";

@@ -1,4 +1,4 @@
-// The secrets that a prompt would show, one by one, and what to do about each.
+// The possible secrets in a prompt, one by one, with what can be done about each.
 
 import { useEffect, useState } from "react";
 import { api, errorBody } from "../api/client";
@@ -9,7 +9,7 @@ import { use } from "../state/store";
 import { text } from "../text/messages";
 import { ErrorLine } from "./notices";
 
-/** A finding that is a file's name: there is no value that a placeholder could stand for. */
+/** The rule that matches file names: such a finding has no value that a placeholder could replace. */
 const BY_NAME = "secret-file";
 
 export function Findings({ cycle, onResolved }: { cycle: number; onResolved: () => void }) {
@@ -86,7 +86,7 @@ export function Findings({ cycle, onResolved }: { cycle: number; onResolved: () 
 
 type Act = "allow" | "placeholder" | "exclude";
 
-/** A text of a cycle, whose name is in brackets, cannot be left out. */
+/** The texts of a cycle, named in brackets, cannot be excluded. */
 function acts(finding: Finding): ReadonlyArray<Act> {
   const all: ReadonlyArray<Act> = ["allow", "placeholder", "exclude"];
   return all.filter(

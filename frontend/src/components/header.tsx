@@ -1,4 +1,4 @@
-// The top line: which workspace, which gateway, whether this window is in touch with the panel; the other screens and the light.
+// The top bar: workspace, model and server, connection to the panel, the other screens and the theme.
 
 import { useEffect } from "react";
 import { closePane, openPane } from "../state/actions";
@@ -83,7 +83,7 @@ export function Unwatched() {
   );
 }
 
-/** Told once the panel is gone for good: the page keeps what it shows. */
+/** Shown when the connection is closed for good; the page keeps its contents. */
 export function Gone() {
   const connection = use((state) => state.connection);
   if (connection !== "closed") return null;

@@ -1,4 +1,4 @@
-// What would be written or put back, file by file, and the button that does it: the one preview of everything that changes files.
+// A preview of the files that would be written or restored, with the button that does it. Everything that changes files goes through it.
 
 import type { ReactNode } from "react";
 import type { PlannedWrite } from "../api/generated";
@@ -13,7 +13,7 @@ interface Props {
   writes: ReadonlyArray<PlannedWrite> | null;
   /** What to do about files that are refused. */
   refusal: string;
-  /** The others are written all the same. */
+  /** The other files are written anyway. */
   isPartial?: boolean;
   action: string;
   onWrite: () => void;
@@ -34,8 +34,8 @@ export function WriteDialog({ title, writes, refusal, isPartial = false, action,
             {write.merged && <span className="badge">{text.accept.merged}</span>}
             <Lines change={write.change} added={write.added} removed={write.removed} />
             {(write.flags ?? []).map((flag) => (
-              <span key={flag} className="flag" title={text.review.flags[flag]}>
-                {text.review.flag(flag)}
+              <span key={flag} className="flag" title={text.review.flagMeaning(flag)}>
+                {text.review.flagName(flag)}
               </span>
             ))}
             {write.refused && <span className="error-text">{text.accept.refused(write.refused)}</span>}

@@ -1,4 +1,4 @@
-// The selection file by file, what git says of the files, and which files a filter lets through.
+// The selected files, their git status, and the file filter.
 
 import { contextApi } from "../api/context";
 import { errorBody } from "../api/client";
@@ -32,7 +32,7 @@ export async function loadGit(): Promise<void> {
   }
 }
 
-/** Files changed: what git says is asked again only where it is shown. */
+/** Files changed: the git status is reloaded only if it is shown. */
 export function refreshContext(): void {
   void loadSelection();
   if (gitChanges.get() !== null) void loadGit();
@@ -51,10 +51,10 @@ export const changeSet = (order: SavedSelectionRequest) =>
 
 export const findFiles = (order: FindFilesRequest) => attempt("find", async () => (await contextApi.find(order)).paths);
 
-/** Which files the tree shows. Everything empty: all. */
+/** Which files the tree shows; an empty filter shows all. */
 export interface Filter {
   readonly words: string;
-  /** The words are sought in the files instead of in their names. */
+  /** Search the content of files instead of their names. */
   readonly isContent: boolean;
   readonly only: "all" | "selected" | "changed";
   readonly minTokens: number;
@@ -65,11 +65,11 @@ export const NO_FILTER: Filter = { words: "", isContent: false, only: "all", min
 interface Known {
   readonly selection: ReadonlySet<string>;
   readonly git: Readonly<Record<string, string>> | null;
-  /** The files that hold the words; null while they are being sought. */
+  /** The files that contain the words; null while searching. */
   readonly holding: ReadonlySet<string> | null;
 }
 
-/** 1 for each file that passes; null if all do. */
+/** 1 for each file that matches; null if all do. */
 export function matchesOf(table: FileTable, filter: Filter, known: Known): Uint8Array | null {
   const words = filter.isContent ? [] : filter.words.toLowerCase().split(/\s+/).filter(Boolean);
   const isContent = filter.isContent && filter.words.trim() !== "";

@@ -12,7 +12,7 @@ from dce.cli.context import gateway_options, json_option, open_workspace, read_s
 from dce.cli.exits import EXIT_OF_CODE, Exit
 from dce.cli.output import say, say_json, visible
 from dce.doctor.findings import Check, Diagnosis
-from dce.doctor.tree import Question, examine
+from dce.doctor.tree import Options, examine
 from dce.wire.errors import DceError
 
 _MARKS = {True: "✓", False: "✗", None: "·"}
@@ -44,7 +44,7 @@ def command(
     # The URL is the doctor's own to judge, so a wrong one must not end the verb while the settings are read.
     environ = {name: value for name, value in os.environ.items() if name != "DCE_URL"}
     settings = read_settings(directory, environ, key=key, model=model)
-    question = Question(
+    options = Options(
         url=url or os.environ.get("DCE_URL") or settings.url,
         key=settings.key,
         model=settings.model,
@@ -52,14 +52,14 @@ def command(
         max_tokens=settings.max_tokens,
     )
     if not (url or os.environ.get("DCE_URL")):  # a host that you name yourself you mean to contact
-        _require_consent(directory, question.url, is_yes=is_yes, is_asked=not is_json and sys.stdin.isatty())
+        _require_consent(directory, options.url, is_yes=is_yes, is_asked=not is_json and sys.stdin.isatty())
     if not is_json:
-        say(question.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
+        say(options.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
         if settings.provider != "gateway":
             say(
                 f"(this workspace's provider is `{settings.provider}`: it uses no gateway, and the doctor looks for one)"
             )
-    diagnosis = asyncio.run(examine(question, os.environ, (lambda _: None) if is_json else _line))
+    diagnosis = asyncio.run(examine(options, os.environ, (lambda _: None) if is_json else _line))
     if is_json:
         say_json(diagnosis)
     else:

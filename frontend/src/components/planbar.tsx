@@ -1,4 +1,4 @@
-// The tray: what is picked of several responses, file by file; looked at with its conflicts, then written as one.
+// The plan: picks from several responses, file by file, reviewed with their conflicts and then written together.
 
 import { useEffect, useState } from "react";
 import { errorBody } from "../api/client";
@@ -14,22 +14,22 @@ import { ErrorLine } from "./notices";
 
 const SIDES = ["first", "second", "both"] as const;
 
-export function Tray({ generation }: { generation: number }) {
+export function PlanBar({ generation }: { generation: number }) {
   const plan = planOf(generation).use();
   const [isOpen, setOpen] = useState(false);
   if (plan.length === 0) return null;
   return (
-    <section className="tray" aria-label={text.accept.tray}>
+    <section className="plan-bar" aria-label={text.accept.plan}>
       <div className="row">
-        <b>{text.accept.trayFiles(plan.length)}</b>
+        <b>{text.accept.planFiles(plan.length)}</b>
         {plan.map((file) => (
-          <span key={file.path} className="tray-file">
+          <span key={file.path} className="plan-file">
             <span className="path">{file.path}</span>
             <span className="muted">{text.accept.from(file.picks.map((pick) => pick.slot))}</span>
             <button
               type="button"
               className="quiet small"
-              aria-label={text.accept.takeOut(file.path)}
+              aria-label={text.accept.removeFromPlan(file.path)}
               onClick={() => setPlan(generation, plan.filter((each) => each.path !== file.path))}
             >
               <Cross />
@@ -38,14 +38,14 @@ export function Tray({ generation }: { generation: number }) {
         ))}
         <span className="row push">
           <button type="button" className="quiet" onClick={() => setPlan(generation, [])}>
-            {text.accept.emptyTray}
+            {text.accept.discardPlan}
           </button>
           <button type="button" className="primary" onClick={() => setOpen(true)}>
-            {text.accept.previewTray}
+            {text.accept.reviewPlan}
           </button>
         </span>
       </div>
-      <Dialog title={text.accept.trayTitle} isOpen={isOpen} onClose={() => setOpen(false)} isWide>
+      <Dialog title={text.accept.planTitle} isOpen={isOpen} onClose={() => setOpen(false)} isWide>
         <Preview generation={generation} plan={plan} onClose={() => setOpen(false)} />
       </Dialog>
     </section>
@@ -77,7 +77,7 @@ function Preview({ generation, plan, onClose }: { generation: number; plan: Plan
       {plan.map((file) => {
         const found = looked.get(file.path);
         return (
-          <section key={file.path} className="tray-preview" aria-label={file.path}>
+          <section key={file.path} className="plan-preview" aria-label={file.path}>
             <h3>
               <span className="path">{file.path}</span> {text.accept.from(file.picks.map((pick) => pick.slot))}
             </h3>
@@ -123,7 +123,7 @@ function Preview({ generation, plan, onClose }: { generation: number; plan: Plan
 
 interface ConflictProps {
   clash: Clash;
-  /** As decided here; the preview follows. */
+  /** The decision made here; the preview follows it. */
   choice: Clash["choice"];
   name: string;
   onDecide: (side: "first" | "second" | "both") => void;
