@@ -50,7 +50,9 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "tokens_per_s": 0.0,
             "elapsed_s": 3.0,
             "parse": "ok",
-            "files": [{"path": "calc.py", "change": "modified", "added": 1, "removed": 1, "flags": []}],
+            "files": [
+                {"path": "calc.py", "change": "modified", "added": 1, "removed": 1, "flags": [], "written_path": ""}
+            ],
             "checks": {"passed": 5, "failed": 1, "new_failures": 1},
             "cluster": "A",
             "rank": 1,
@@ -109,6 +111,8 @@ def test_flags_of_answer_and_files_in_fixed_order(tmp_path: Path) -> None:
         files=(
             FileBlock(path="../x", content="x"),
             FileBlock(path=".env", content="x", status="ambiguous"),
+            FileBlock(path=".github/workflows/ci.yml", content="x"),
+            FileBlock(path="uv.lock", content="x"),
             FileBlock(path="other.py", content="x", status="truncated"),
         ),
         flags=("missing_files", "elision", "truncated"),
@@ -120,6 +124,8 @@ def test_flags_of_answer_and_files_in_fixed_order(tmp_path: Path) -> None:
         "missing_files",
         "outside_workspace",
         "touches_secrets",
+        "runs_by_itself",
+        "sets_policy",
         "ambiguous_block",
     )
     assert row.files[0] == FileChange(path="../x", change="new", added=1, removed=0, flags=("outside_workspace",))

@@ -3,8 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from dce.workspace.accepting.baseline import PlannedWrite
+from dce.workspace.schema.look_alikes import printable
 
 _CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "same": "="}
+
+_EFFECTS = {
+    "runs_by_itself": "warning: tools run this file by themselves",
+    "sets_policy": "warning: this file sets what tools allow or install",
+}
 
 
 def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
@@ -33,7 +39,10 @@ def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
     return [
         change_text(write.path, write.change, write.added, write.removed)
         + (f"   from response {write.slot}" if write.slot else "")
+        + (f"   read from {printable(write.written_path)}" if write.written_path else "")
         + ("   merged with edits made since" if write.merged and not write.refused else "")
+        + "".join(f"   {_EFFECTS[flag]}" for flag in write.flags)
+        + (f"   doubtful: {', '.join(write.doubts)}" if write.doubts and write.change != "same" else "")
         + (f"   refused: {write.refused}" if write.refused else "")
         for write in planned
     ]

@@ -32,6 +32,7 @@ from dce.workspace.project import PathRefused, Project
 from dce.workspace.record.responses import ACTIVE, Response
 from dce.workspace.schema.reading import FileBlock
 from dce.workspace.tree.current import Current, CurrentFiles, is_stale, may_write
+from dce.workspace.tree.effects import effects_of, is_own_policy
 
 __all__ = [
     "Acceptance",
@@ -225,8 +226,14 @@ def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], pl
             reason = failed[block.path].partition("\n")[0].rstrip(".:")
             items.append(_Item(shown=_refused(_name(workspace.project, block.path), f"not applied: {reason}")))
         else:
-            items.append(planner.item(block))
+            items.append(_said(planner.item(block), block))
     return items
+
+
+def _said(item: _Item, block: FileBlock) -> _Item:
+    """The item with the path that the answer has, and what is doubtful about its text."""
+    shown = msgspec.structs.replace(item.shown, written_path=block.written_path, doubts=block.flags)
+    return msgspec.structs.replace(item, shown=shown)
 
 
 def _refused(path: str, reason: str) -> PlannedWrite:
@@ -242,7 +249,8 @@ def _marked(item: _Item, slot: int) -> _Item:
 def _picked(project: Project, blocks: Sequence[FileBlock], paths: Sequence[str]) -> list[FileBlock]:
     """The blocks that `paths` name, in the answer's order. Raises DceError not_found naming what there is."""
     names = [_name(project, block.path) for block in blocks]
-    wanted = {_name(project, path) for path in paths}
+    as_written = {block.written_path: name for block, name in zip(blocks, names, strict=True) if block.written_path}
+    wanted = {as_written.get(path, _name(project, path)) for path in paths}
     missing = sorted(wanted - set(names))
     if missing:
         raise DceError(
@@ -323,7 +331,9 @@ class _Planner:
             change = "same"
         elif current.data is None and not current.problem:
             change = "new"
-        shown = PlannedWrite(path=path, change=change, added=added, removed=removed, merged=is_merged)
+        target = self._project.relative(current.target)
+        flags = () if change == "same" else effects_of(path, target)
+        shown = PlannedWrite(path=path, change=change, added=added, removed=removed, merged=is_merged, flags=flags)
         try:
             self._check(block, path, current, data, is_merged=is_merged)
             if problem or (problem := current.form.unwritable(content)):
@@ -331,7 +341,6 @@ class _Planner:
         except _Refusal as refusal:
             refused = msgspec.structs.replace(shown, refused=refusal.reason, code=refusal.code)
             return _Item(shown=refused, can_merge=refusal.can_merge)
-        target = self._project.relative(current.target)
         if change == "same" or target in self._contents:
             return _Item(shown=shown)
         self._contents[target] = (self._slot, block.content)
@@ -370,6 +379,10 @@ class _Planner:
             raise _Refusal("stale_file", current.problem)
         if current.data == data:
             return
+        if is_own_policy(path, target) and not self._is_picked:
+            raise _Refusal(
+                "invalid_input", "it sets what DCE may read and send; name the file to accept it all the same"
+            )
         if is_stale(current, self._shown.hashes.get(path)) and not is_merged:
             raise _stale(current, is_shown=path in self._shown.hashes)
         if not may_write(current):

@@ -17,6 +17,7 @@ from dce.workspace.project import Project
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.tree.current import CurrentFiles, is_stale
+from dce.workspace.tree.effects import effects_of
 from dce.workspace.tree.lines import split_lines
 from dce.workspace.tree.secret_names import touches_secrets
 
@@ -37,13 +38,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like."""
+    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets, runs_by_itself and the like.
+
+    `written_path`: the path as the answer has it, where that was read as another; else "".
+    """
 
     path: str
     change: Change
     added: int
     removed: int
     flags: tuple[str, ...] = ()
+    written_path: str = ""
 
 
 def changes(
@@ -55,7 +60,10 @@ def changes(
     """
     files = files or CurrentFiles(project)
     shown = {entry.path: entry.sha256 for entry in manifest}
-    return [_change(project, files, block, shown) for block in reading.files]
+    return [
+        msgspec.structs.replace(_change(project, files, block, shown), written_path=block.written_path)
+        for block in reading.files
+    ]
 
 
 def unified_diff(before: str, after: str, path: str) -> str:
@@ -116,15 +124,18 @@ def _change(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapp
     flags += [
         f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
     ]
+    flags += block.flags
     try:
         path = project.canonical(block.path)
         current = files.at(path)
     except DceError:
         added, _ = count_lines("", block.content)
+        flags += effects_of(block.path)
         return FileChange(path=block.path, change="new", added=added, removed=0, flags=("outside_workspace", *flags))
     after = current.form.bytes_to_write(block.content)
     if current.data == after and not current.problem:
         return FileChange(path=path, change="same", added=0, removed=0, flags=tuple(flags))
+    flags += effects_of(path, project.relative(current.target))
     before_text, after_text = current.text, current.form.text_written(after)
     added, removed = count_lines(before_text, after_text)
     if is_stale(current, shown.get(path)):
