@@ -2,10 +2,12 @@
 
 import asyncio
 from typing import Any
+from urllib.request import getproxies
 
 import pytest
 
 from dce.wire.errors import DceError
+from dce.wire.proxies import proxy_for
 from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.openai_errors import SERVER
 from dce.workspace.http.link import HttpLink
@@ -102,6 +104,68 @@ def test_a_url_that_is_none_names_who_was_asked() -> None:
         ("http://localhost.evil.example:1", True),
     ],
 )
-def test_a_proxy_is_asked_for_other_machines_only(url: str, is_trusted: bool) -> None:
+def test_a_proxy_is_asked_for_other_machines_only(url: str, is_trusted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes to this machine goes through no proxy of the environment, which could not reach it and would read it."""
-    assert HttpLink(url, None, GATEWAY, 1.0)._new_client()._client.trust_env is is_trusted
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.test:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert proxy_for(url, getproxies()) == ("http://proxy.test:3128" if is_trusted else "")
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "is_used"),
+    [
+        ("localhost,127.0.0.1,::1,[::1]", "http://model.test:8000", True),
+        ("127.0.0.1,fd07::/64", "http://[fd07::5]:8000", False),
+        ("127.0.0.1,fd07::/64", "http://[fd08::5]:8000", True),
+        ("[fd07::5]", "http://[fd07::5]:8000", False),
+        ("[fd07::5]:9", "http://[fd07::5]:8000", True),
+        ("10.0.0.0/8", "http://10.1.2.3:8000", False),
+        ("10.0.0.0/8", "http://11.1.2.3:8000", True),
+        ("model.test", "http://a.model.test", False),
+        (".model.test, other", "http://a.model.test", False),
+        ("*.model.test", "http://a.model.test", False),
+        ("odel.test", "http://model.test", True),
+        ("model.test:8000", "http://model.test:8000", False),
+        ("model.test:8000", "http://model.test:80", True),
+        ("http://model.test", "http://model.test", False),
+        ("*", "http://model.test", False),
+        (",[, ]:::, 1/2/3", "http://model.test", True),
+        ("", "http://model.test:port", False),
+    ],
+)
+def test_no_proxy_is_read_as_people_write_it(no_proxy: str, url: str, is_used: bool) -> None:
+    """Brackets, networks, ports, dots and stars are read; what cannot be read matches nothing and harms nothing."""
+    assert bool(proxy_for(url, {"no": no_proxy, "http": "proxy.test:3128"})) is is_used
+
+
+@pytest.mark.parametrize(
+    ("proxy", "code"),
+    [
+        ("http://user:pass@127.0.0.1:1", "unreachable"),
+        ("socks9://127.0.0.1:1", "invalid_input"),
+        ("http://[bad", "unreachable"),
+    ],
+)
+def test_a_proxy_that_leads_nowhere_is_named(proxy: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that is dead, or none, is the client's fault: it is named without its password, and no server is to be started."""
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "localhost,[::1]")
+    for peer in (GATEWAY, SERVER):
+        with pytest.raises(DceError) as caught:
+            asyncio.run(_models(HttpLink("http://model.test:8000", None, peer, 5.0)))
+        error = caught.value
+        assert (error.code, error.hop) == (peer.unreachable if code == "unreachable" else code, "client")
+        assert "NO_PROXY" in error.hint
+        assert "pass" not in error.message
+        assert "the proxy" in error.message
+
+
+def test_a_missing_file_of_authorities_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSL_CERT_FILE that names no file is told as that."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    with pytest.raises(DceError) as caught:
+        asyncio.run(_models(HttpLink("https://model.test:8000", None, SERVER, 5.0)))
+    assert caught.value.code == "invalid_input"
+    assert "SSL_CERT_FILE" in caught.value.hint

@@ -7,6 +7,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.hosts import is_this_machine
+from dce.wire.proxies import proxy_for
 from dce.wire.urls import base_of
 
 _ROUTES = ("/api/dce/proxy", "/api/dce/generate", "/api/dce", "/v1/chat/completions", "/v1")
@@ -65,8 +66,7 @@ def read_target(url: str, environ: Mapping[str, str]) -> Target:
         host=parts.hostname,
         port=port or (443 if parts.scheme == "https" else 80),
         prefix=base_of(parts.path, _ROUTES),
-        # A proxy cannot reach a gateway on this machine.
-        proxy="" if is_this_machine(parts.hostname) else _proxy(parts.scheme, parts.hostname, environ),
+        proxy=_proxy(parts.geturl(), environ),
     )
 
 
@@ -78,14 +78,6 @@ def _bad(url: str, why: str) -> DceError:
     )
 
 
-def _proxy(scheme: str, host: str, environ: Mapping[str, str]) -> str:
-    lower = {key.lower(): value for key, value in environ.items() if value}
-    proxy = lower.get(f"{scheme}_proxy") or lower.get("all_proxy") or ""
-    if not proxy or _is_bypassed(host, lower.get("no_proxy", "")):
-        return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _is_bypassed(host: str, no_proxy: str) -> bool:
-    names = [name.strip().lstrip(".").lower() for name in no_proxy.split(",")]
-    return any(name and (name in ("*", host) or host.endswith(f".{name}")) for name in names)
+def _proxy(url: str, environ: Mapping[str, str]) -> str:
+    """As the client's own requests find it."""
+    return proxy_for(url, {key.lower().removesuffix("_proxy"): value for key, value in environ.items() if value})

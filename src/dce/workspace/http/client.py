@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx2
 import msgspec
 
 from dce.wire.errors import DceError, Hop
 from dce.wire.hosts import is_this_machine
-from dce.workspace.http.faults import FAULTS, error_of_transport
+from dce.wire.proxies import proxy_for
+from dce.workspace.http.faults import FAULTS, error_of_proxy, error_of_transport
 from dce.workspace.http.peer import Peer
 
 JSON = "application/json"
@@ -39,11 +41,20 @@ _FILE_HOST = Peer(
 
 
 def tls_for(url: str) -> ssl.SSLContext:
-    """Whom a client of `url` trusts: SSL_CERT_FILE or SSL_CERT_DIR if one is set, else this machine's own authorities."""
+    """Whom a client of `url` trusts: SSL_CERT_FILE or SSL_CERT_DIR if one is set, else this machine's own authorities. Raises DceError."""
     # Reading all the authorities takes 30 to 50 ms. A plain connection within this machine needs none; a context that trusts nobody
     # would refuse TLS there rather than let anybody through.
     is_plain = urlsplit(url).scheme == "http" and _is_here(url)
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else httpx2.create_ssl_context()
+    if is_plain:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:
+        raise DceError(
+            "invalid_input",
+            f"the certificate authorities of this machine cannot be read: {error}",
+            hint="Correct or unset SSL_CERT_FILE and SSL_CERT_DIR.",
+        ) from error
 
 
 def _is_here(url: str) -> bool:
@@ -82,15 +93,21 @@ class HttpClient:
     ) -> None:
         self._url = url
         self._peer = peer
-        self._client = httpx2.AsyncClient(
-            base_url=url,
-            headers={"authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx2.Timeout(silence_s, connect=CONNECT_TIMEOUT_S),
-            transport=transport,
-            verify=tls or True,
-            # A proxy from the environment cannot reach a server on this machine, and httpx2 would ask it to.
-            trust_env=not _is_here(url),
-        )
+        self._proxy = "" if transport else proxy_for(url, getproxies())
+        try:
+            self._client = httpx2.AsyncClient(
+                base_url=url,
+                headers={"authorization": f"Bearer {key}"} if key else {},
+                timeout=httpx2.Timeout(silence_s, connect=CONNECT_TIMEOUT_S),
+                transport=transport,
+                verify=tls or True,
+                proxy=self._proxy or None,
+                trust_env=False,  # httpx2 fails on a NO_PROXY with brackets or networks, and a netrc would replace the key
+            )
+        except (ImportError, ValueError, httpx2.InvalidURL) as error:
+            if not self._proxy:
+                raise error_of_transport(error, url, peer) from error
+            raise error_of_proxy(error, url, self._proxy) from error
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -107,6 +124,8 @@ class HttpClient:
             request = self._client.build_request(method, path, content=content, headers=headers)
             response = await self._client.send(request, stream=True)
         except FAULTS as error:
+            if self._proxy and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
+                raise error_of_proxy(error, self._url, self._proxy, self._peer.unreachable) from error
             raise error_of_transport(error, self._url, self._peer) from error
         try:
             given = response.headers.get("content-type", "").partition(";")[0].strip().lower()

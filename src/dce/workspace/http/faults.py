@@ -5,12 +5,14 @@ the text of a foreign page. This module loads httpx2, so only `http/client.py` i
 """
 
 import ssl
+from urllib.parse import urlsplit
 
 import h11
 import httpx2
 
 from dce.wire.causes import causes
-from dce.wire.errors import DceError
+from dce.wire.errors import DceError, Hop
+from dce.wire.proxies import shown
 from dce.workspace.http.peer import Peer
 
 FAULTS = (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError)
@@ -48,6 +50,17 @@ def error_of_transport(error: Exception, url: str, peer: Peer, *, has_begun: boo
     ):  # bytes came, and the parser could not read them
         return peer.fault(peer.foreign, f"{url} does not speak HTTP: {error}")
     return peer.fault(peer.unreachable, f"{url} cannot be reached: {_reason(led)}", _hint(led, peer))
+
+
+def error_of_proxy(error: Exception, url: str, proxy: str, code: str = "invalid_input") -> DceError:
+    """Why the environment's proxy does not lead to `url`: the server itself was not even asked."""
+    reason = "SOCKS needs the package `socksio`" if isinstance(error, ImportError) else _reason(causes(error))
+    return DceError(
+        code,
+        f"the proxy {shown(proxy)} of the environment does not lead to {url}: {reason}",
+        hint=f"Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or add {urlsplit(url).hostname} to NO_PROXY.",
+        hop=Hop.CLIENT,
+    )
 
 
 def _reason(led: list[BaseException]) -> str:
