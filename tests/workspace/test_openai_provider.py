@@ -12,7 +12,7 @@ import pytest
 
 from dce.wire.errors import DceError, Hop
 from dce.workspace.context.served_model import Model
-from dce.workspace.generating.openai_provider import MAX_AT_ONCE, OpenAIProvider, api_root
+from dce.workspace.generating.openai_provider import MAX_AT_ONCE, MAX_WAIT_S, OpenAIProvider, api_root
 from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
 
 Answer = Callable[[dict[str, Any]], httpx2.Response]
@@ -138,7 +138,9 @@ def test_a_stream_that_just_ends_is_an_error() -> None:
 def test_refusals_are_told_apart(status: int, said: str, code: str) -> None:
     """A request that is refused ends its own choice with what the server said; the key is in no message."""
     refusal = {"error": {"message": said, "type": "x"}}
-    end = _ends(_events(_Server(lambda _: httpx2.Response(status, json=refusal)).provider(), n=1))[0]
+    provider = _Server(lambda _: httpx2.Response(status, json=refusal)).provider()
+    _waits(provider)
+    end = _ends(_events(provider, n=1))[0]
     assert end.error is not None
     assert (end.error.code, end.error.hop) == (code, Hop.BACKEND)
     assert said in end.error.message
@@ -271,3 +273,43 @@ def test_the_context_error_of_older_servers_is_one() -> None:
     assert end.error is not None
     assert end.error.code == "prompt_too_long"
     assert "4096" in end.error.message
+
+
+def _waits(provider: OpenAIProvider) -> list[float]:
+    """The waits of a provider, which then cost no time."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    provider._sleep = sleep  # type: ignore[assignment]
+    return waits
+
+
+def test_a_busy_server_is_asked_again() -> None:
+    """429 with Retry-After and 503 while the model loads lose nothing: the request is sent again after the wait."""
+    answers = iter(
+        [
+            httpx2.Response(429, headers={"retry-after": "7"}, json={"error": {"message": "slow down"}}),
+            httpx2.Response(503, json={"error": {"message": "Loading model"}}),
+            _sse(_chunk("a", "stop"), _DONE),
+        ]
+    )
+    provider = _Server(lambda _: next(answers)).provider()
+    waits = _waits(provider)
+    events = _events(provider, n=1)
+    assert _ends(events)[0].error is None
+    assert waits == [7.0, 2.0]
+    assert sum(isinstance(event, Delta) for event in events) == 1
+
+
+def test_a_server_that_stays_busy_is_not_asked_for_ever() -> None:
+    """The waits are bounded, also by a Retry-After that is longer than anybody waits; the refusal is told then."""
+    for headers in ({}, {"retry-after": "3600"}):
+        server = _Server(lambda _, headers=headers: httpx2.Response(429, headers=headers, json={"detail": "slow down"}))  # type: ignore[misc]
+        provider = server.provider()
+        waits = _waits(provider)
+        error = _ends(_events(provider, n=1))[0].error
+        assert error is not None
+        assert (error.code, "slow down" in error.message) == ("rate_limited", True)
+        assert sum(waits) <= MAX_WAIT_S

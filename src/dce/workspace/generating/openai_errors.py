@@ -14,6 +14,7 @@ _OF_STATUS = {
     413: "body_too_large",
     429: "rate_limited",
     408: "backend_timeout",
+    503: "no_healthy_backend",
     504: "backend_timeout",
 }
 
@@ -50,6 +51,8 @@ def _beginning(content: bytes) -> str:
 def _hint(code: str) -> str:
     if code == "backend_unauthorized":
         return "Give the model card the server's key: dce settings cards add NAME … --key-stdin"
+    if code == "no_healthy_backend":
+        return "The server is busy or still loads its model: try again in a moment, or check its log."
     if code == "route_not_found":
         return "The URL should be the server's base, or end in /v1 or /v1/chat/completions."
     return ""

@@ -45,6 +45,15 @@ SILENCE_S = 600.0
 QUEUED_EVENTS = 1000
 """Events waiting to be taken: beyond that the connections wait, so that a slow reader costs no memory."""
 
+FIRST_WAIT_S = 1.0
+"""Before a busy server is asked again, if it does not say when; doubled each time."""
+
+MAX_WAIT_S = 120.0
+"""How long a response waits in all for a busy server: a model loads in a minute or two."""
+
+_BUSY = frozenset({"rate_limited", "no_healthy_backend"})
+"""Nothing was written yet: 429, and 503 of a server that loads its model."""
+
 _ROUTES = ("/chat/completions", "/completions", "/models", "/responses")
 _ROOT = re.compile(r"v\d+[a-z0-9]*|openai", re.IGNORECASE)
 _OWNER_OF_GRAMMAR = ("vllm", "llamacpp")
@@ -62,6 +71,7 @@ class OpenAIProvider:
         self._link = HttpLink(self.url, key, SERVER, SILENCE_S, transport)
         self._default_model = ""
         self._owner = ""
+        self._sleep = asyncio.sleep
         self._running: dict[str, dict[int, asyncio.Task[None]]] = {}
 
     def __repr__(self) -> str:
@@ -160,7 +170,7 @@ class OpenAIProvider:
         end = Ended(index=index, finish_reason="stopped")
         try:
             async with gate:
-                async for event in self._answer(msgspec.json.encode(self._body(request, model, index))):
+                async for event in self._patient(msgspec.json.encode(self._body(request, model, index))):
                     if isinstance(event, Ended):
                         end = msgspec.structs.replace(event, index=index)
                     elif isinstance(event, Delta | CountUpdate):
@@ -176,6 +186,22 @@ class OpenAIProvider:
             await events.put(end)
         except asyncio.CancelledError:  # stopped in its last moment: it had ended before
             await events.put(end)
+
+    async def _patient(self, content: bytes) -> AsyncIterator[ProviderEvent]:
+        """As `_answer`; a server that is busy or still loads its model is asked again, as long as `MAX_WAIT_S` lets it."""
+        waited, delay = 0.0, FIRST_WAIT_S
+        while True:
+            try:
+                async for event in self._answer(content):
+                    yield event
+            except DceError as error:  # raised before the first byte only: later faults are the reader's
+                wait = delay if error.retry_after_s is None else max(error.retry_after_s, FIRST_WAIT_S)
+                if error.code not in _BUSY or waited + wait > MAX_WAIT_S:
+                    raise
+            else:
+                return
+            await self._sleep(wait)
+            waited, delay = waited + wait, 2 * delay
 
     async def _answer(self, content: bytes) -> AsyncIterator[ProviderEvent]:
         """The events of one request; its end comes last, after the server's own count."""
