@@ -67,6 +67,7 @@ class Bench:
         *answers: Mapping[str, str] | Reading,
         shown: Sequence[str] | None = None,
         statuses: Mapping[int, Status] | None = None,
+        cycle: int = 0,
     ) -> int:
         """A generation whose responses 1..N write these files; the prompt shows `shown` (None: all text files). Gives its id."""
         paths = self._text_files() if shown is None else shown
@@ -84,7 +85,7 @@ class Bench:
         generation = self.store.insert_generation(
             Generation(
                 id=0,
-                cycle=0,
+                cycle=cycle,
                 prompt_sha256=prompt.sha256,
                 model="m",
                 n=len(answers),

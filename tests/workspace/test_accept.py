@@ -388,7 +388,7 @@ def test_hunks_of_a_file(tmp_path: Path) -> None:
     accept(bench, generation, 1, ["a"], options=Options(merge=True))
     assert (tmp_path / "a").read_text() == wanted
     restore(bench)
-    restore(bench)
+    restore(bench, acceptance_id=1)
     assert (tmp_path / "a").read_text() == long
     with pytest.raises(DceError, match="name it"):
         accept(bench, generation, 1, options=Options(hunks=("1",)))

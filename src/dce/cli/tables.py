@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from dce.workspace.accepting.baseline import PlannedWrite
+from dce.workspace.accepting.journal import PlannedWrite
 
-_CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "same": "="}
+_CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "renamed": ">", "mode": "*", "same": "="}
 
 
 def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
@@ -24,7 +24,11 @@ def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[st
 
 def change_text(path: str, change: str, added: int, removed: int) -> str:
     """One file's change: `~ src/a.py +3 -1`."""
-    counts = "" if change == "same" else f" +{added} -{removed}"
+    counts = (
+        ""
+        if change in {"same", "mode"} or (change == "renamed" and not added and not removed)
+        else f" +{added} -{removed}"
+    )
     return f"{_CHANGE_MARKS.get(change, '?')} {path}{counts}"
 
 
@@ -32,6 +36,8 @@ def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
     """What is, or would be, written, a line a file."""
     return [
         change_text(write.path, write.change, write.added, write.removed)
+        + (f"   renamed from {write.from_path}" if write.from_path else "")
+        + ("" if write.executable is None else f"   {'' if write.executable else 'no longer '}executable")
         + (f"   from response {write.slot}" if write.slot else "")
         + ("   merged with edits made since" if write.merged and not write.refused else "")
         + (f"   refused: {write.refused}" if write.refused else "")

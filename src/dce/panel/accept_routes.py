@@ -9,8 +9,8 @@ from dce.panel.route import Call, Route
 from dce.panel.schemas import AcceptOrder, AcceptView, RestoreOrder, RestoreView
 from dce.panel.session import Session
 from dce.wire.errors import DceError
-from dce.workspace.accepting.accept import Options, accept, acceptances, restore, sources_of
-from dce.workspace.accepting.baseline import Acceptance
+from dce.workspace.accepting.accept import Options, accept, acceptances, redo, restore, sources_of, standing
+from dce.workspace.accepting.journal import Acceptance
 from dce.workspace.accepting.picking import Clash, FilePlan, combine, hunks_of
 from dce.workspace.judging.hunks import Hunk
 from dce.workspace.workspace import Workspace
@@ -98,15 +98,21 @@ async def accept_files(call: Call) -> AcceptView:
 
 
 async def restore_files(call: Call) -> RestoreView:
-    """Puts back exactly what an acceptance changed, or says what that would do."""
+    """Puts back exactly what an acceptance changed, or makes it again, or says what that would do."""
     order: RestoreOrder = call.body
-    where = call.session.workspace
-    planned, acceptance = await asyncio.to_thread(
-        restore, where, dry_run=order.dry_run, acceptance_id=order.acceptance, keep_edited=order.keep_edited
-    )
+    view = await asyncio.to_thread(_restore, call.session.workspace, order)
     if not order.dry_run:
         _tell_files(call.session)
-    return RestoreView(writes=tuple(planned), acceptance=acceptance)
+    return view
+
+
+def _restore(here: Workspace, order: RestoreOrder) -> RestoreView:
+    act = redo if order.redo else restore
+    planned, acceptance = act(here, dry_run=True, acceptance_id=order.acceptance)
+    [known] = standing(here, [acceptance])
+    if not order.dry_run:
+        planned, acceptance = act(here, acceptance_id=acceptance.id, keep_edited=order.keep_edited)
+    return RestoreView(writes=tuple(planned), acceptance=acceptance, is_last=known.is_last, committed=known.committed)
 
 
 def _tell_files(session: Session) -> None:

@@ -11,7 +11,7 @@ from dce.panel import views
 from dce.panel.route import Call, Route
 from dce.panel.schemas import CyclesView, GenerationSummary, ReadingView
 from dce.panel.session import Session
-from dce.workspace.accepting.baseline import Acceptance, acceptances
+from dce.workspace.accepting.journal import Acceptance, acceptances
 from dce.workspace.record.cycles import Cycle
 from dce.workspace.record.history import MAX_HITS, HistoryRow, Hit, VersionRow, match_expression
 from dce.workspace.record.responses import ACTIVE, Response

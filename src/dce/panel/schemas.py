@@ -223,15 +223,24 @@ class AcceptView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which acceptance to take back; None: the newest. `keep_edited`: files edited since stay as they are, instead of stopping it."""
+    """Which acceptance to take back; None: the last one of the current cycle. `redo`: make a restored one again instead.
+
+    `keep_edited`: files edited since stay as they are, instead of stopping it.
+    """
 
     acceptance: int | None = None
+    redo: bool = False
     dry_run: bool = False
     keep_edited: bool = False
 
 
 class RestoreView(msgspec.Struct, frozen=True, kw_only=True):
-    """What restoring did, or would do, to each file of the acceptance."""
+    """What restoring did, or would do, to each file of the acceptance.
+
+    `is_last`: it is the last one of the current cycle. `committed`: the files that git's HEAD held as accepted before.
+    """
 
     writes: tuple[PlannedWrite, ...]
     acceptance: Acceptance
+    is_last: bool
+    committed: tuple[str, ...]

@@ -11,20 +11,21 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.accepting.baseline import (
+from dce.workspace.accepting.baseline import Write, apply, changing, recover
+from dce.workspace.accepting.journal import (
     Acceptance,
     AcceptedFile,
     PlannedWrite,
-    Write,
+    Standing,
+    acceptance_of,
     acceptances,
-    apply,
-    changing,
-    recover,
-    restore,
+    last_of_cycle,
+    standing,
 )
 from dce.workspace.accepting.merge import merge3
 from dce.workspace.accepting.picking import Combined, FilePlan, Sources, combine
 from dce.workspace.accepting.replace import OnStep, no_step
+from dce.workspace.accepting.restoring import redo, restore
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.hunks import take
 from dce.workspace.judging.opened import Workspace
@@ -39,13 +40,16 @@ __all__ = [
     "Options",
     "Part",
     "PlannedWrite",
+    "Standing",
     "accept",
     "acceptances",
     "plan",
     "recover",
+    "redo",
     "restorable",
     "restore",
     "sources_of",
+    "standing",
 ]
 
 _CODE_RANK = ("outside_workspace", "stale_file", "invalid_input")
@@ -133,9 +137,9 @@ def accept(
 
 
 def restorable(workspace: Workspace) -> Acceptance | None:
-    """The acceptance that `restore` would take back; None if there is none."""
-    applied = acceptances(workspace, "applied")
-    return applied[0] if applied else None
+    """The acceptance that `restore` would take back without being told which; None if there is none."""
+    last = last_of_cycle(workspace.store)
+    return acceptance_of(workspace.store, last) if last is not None and last.state == "applied" else None
 
 
 def _response(workspace: Workspace, generation_id: int, slot: int) -> Response:
