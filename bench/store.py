@@ -73,10 +73,10 @@ def _times(project: Project) -> dict[str, list[float]]:
         store = workspace.store
 
         def navigate() -> None:
-            cycle = store.get_cycle(chance.randrange(1, CYCLES + 1))
-            generation = store.latest_generation(cycle.id)
+            cycle = store.cycles.get(chance.randrange(1, CYCLES + 1))
+            generation = store.generations.latest(cycle.id)
             assert generation is not None
-            assert len(store.responses(generation.id)) == RESPONSES
+            assert len(store.responses.latest(generation.id)) == RESPONSES
 
         def prompt() -> None:
             asyncio.run(workspace.preparation.build(CYCLES))
@@ -85,14 +85,14 @@ def _times(project: Project) -> dict[str, list[float]]:
         first = _timed(prompt)
 
         def search() -> None:
-            assert store.search(match_expression(f"word{chance.randrange(_WORDS)}"), 20)
+            assert store.history.search(match_expression(f"word{chance.randrange(_WORDS)}"), 20)
 
         return {
             "open": opened,
             "navigate to a cycle": _rounds(navigate),
             "next prompt, the first ever": [first],
             "next prompt": _rounds(prompt),
-            "history at a glance": _rounds(store.history),
+            "history at a glance": _rounds(store.history.cycles),
             "search for a word": _rounds(search),
         }
 
@@ -117,12 +117,12 @@ def fill(workspace: Workspace) -> None:
     prompt = build(
         PromptInput(cycle=PromptCycle(id=1, title="", context=""), history=(), scope="", files=(), schema="blocks")
     )
-    store.put_prompt(prompt, None, 1.0)
+    store.prompts.put(prompt, None, 1.0)
     words = [f"word{number}" for number in range(_WORDS)]
     texts = [_answer(" ".join(chance.choices(words, k=SIZE // 10))[:SIZE], prompt.nonce) for _ in range(40)]
     for number in range(CYCLES):
         cycle = workspace.cycles.create(f"Cycle {number}", chance.choice(texts)[:4000])
-        generation = store.insert_generation(
+        generation = store.generations.insert(
             Generation(
                 id=0,
                 cycle=cycle.id,
@@ -135,13 +135,13 @@ def fill(workspace: Workspace) -> None:
                 created_at=1.0,
             )
         )
-        store.save_ends(
+        store.progress.save_ends(
             msgspec.structs.replace(
                 response, status=Status.COMPLETE, text=chance.choice(texts), tokens=Tokens(answer=25_000, exact=True)
             )
-            for response in store.responses(generation.id)
+            for response in store.responses.latest(generation.id)
         )
-        store.choose(cycle.id, generation.id, 1, 1.0)
+        store.cycles.choose(cycle.id, generation.id, 1, 1.0)
 
 
 def _answer(text: str, nonce: str) -> str:

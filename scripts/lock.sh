@@ -9,6 +9,7 @@ compile() {
 compile --extra demo pyproject.toml -o locks/runtime.txt
 compile --all-extras --group dev pyproject.toml -o locks/dev.txt
 compile locks/build.in -o locks/build.txt
+compile locks/docs.in -o locks/docs.txt
 compile locks/node.in -o locks/node.txt
 compile --no-deps locks/weights.in -o locks/weights.txt
 compile --no-deps locks/caddy.in -o locks/caddy.txt

@@ -1,25 +1,28 @@
-"""Writes docs/reference/*.md from the tables in the code, so that they cannot drift: `python scripts/reference.py [--check]`.
+"""Writes what is written from the code, so that it cannot drift: `python scripts/reference.py [--check]`.
 
-tests/test_docs.py runs it with --check.
+tests/test_docs.py runs it with --check. The front-end's types follow from openapi.json by `npm run types`; `make reference` does both.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import inspect
 
+from dce.cli.reference import page as verbs
 from dce.gateway.endpoints import routes
 from dce.gateway.reload import FIXED
 from dce.gateway.settings import BackendSettings, GatewaySettings
+from dce.panel.openapi import text as api
 from dce.wire.errors import CODES
 
-FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+ROOT = Path(__file__).parent.parent
 HEAD = "<!-- Written by scripts/reference.py from the code; `make reference` renews it. -->\n\n"
 
 
 def errors() -> str:
-    """The table of error codes."""
+    """Page: the error codes."""
     rows = [
         f"| `{code}` | {row.hop} | {row.status} | {'yes' if row.is_retryable else 'no'} | {row.hint} |"
         for code, row in CODES.items()
@@ -33,7 +36,7 @@ def errors() -> str:
 
 
 def settings() -> str:
-    """The table of the gateway's settings."""
+    """Page: the gateway's settings."""
     text = (
         "# Gateway settings\n\nA setting is a key in the TOML file given with `--config`, and for the usual ones a flag of `dce gateway serve`.\n"
         "Flag before environment before file before default. Environment: `DCE_DATA_DIR`, `VLLM_URL` (or the original's `VLLM_ENDPOINT`).\n\n"
@@ -67,7 +70,7 @@ def _rows(struct: type[msgspec.Struct]) -> list[str]:
 
 
 def http() -> str:
-    """The table of the gateway's routes."""
+    """Page: the gateway's routes."""
     table = routes(*(_Named(name) for name in ("proxy", "forwarder", "catalog", "diagnostics", "privacy", "drain")))  # type: ignore[arg-type]
     rows = [f"| `{row.method} {row.pattern}` | {'no' if row.is_public else 'yes'} |" for row in table.rows]
     text = "# Gateway routes\n\nAnything else answers 404 `route_not_found` (with a key; without one, 401).\n\n| route | needs a key |\n|---|---|\n"
@@ -84,23 +87,30 @@ class _Named:
         return f"{self._name}.{name}"
 
 
-PAGES = {"errors.md": errors, "gateway-settings.md": settings, "gateway-routes.md": http}
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/cli.md": verbs,
+    "docs/reference/errors.md": lambda: HEAD + errors(),
+    "docs/reference/gateway-settings.md": lambda: HEAD + settings(),
+    "docs/reference/gateway-routes.md": lambda: HEAD + http(),
+    "frontend/openapi.json": api,
+}
 
 
 def main(arguments: list[str]) -> int:
     """Writes the pages, or says with --check which are out of date."""
-    stale = [
-        name
-        for name, page in PAGES.items()
-        if not (FOLDER / name).is_file() or (FOLDER / name).read_text("utf-8") != HEAD + page()
-    ]
-    if "--check" in arguments:
-        for name in stale:
-            print(f"docs/reference/{name} is out of date: run make reference")
-        return 1 if stale else 0
+    texts = {name: page() for name, page in PAGES.items()}
+    stale = [name for name, text in texts.items() if not _holds(ROOT / name, text)]
     for name in stale:
-        (FOLDER / name).write_text(HEAD + PAGES[name](), "utf-8")
-    return 0
+        if "--check" in arguments:
+            print(f"{name} is out of date: run make reference")
+        else:
+            (ROOT / name).write_text(texts[name], "utf-8")
+            print(f"wrote {name}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text("utf-8") == text
 
 
 if __name__ == "__main__":

@@ -52,10 +52,9 @@ ORDERS = {
         *("workspace", "transfer", "manual", "correct"),
     ),
     "panel": (
-        *("answers", "tools", "schemas", "context_schemas", "settings_schemas", "stream", "live", "filetable"),
-        *("assets", "security", "session", "route", "views", "commands"),
-        *("accept_routes", "context_routes", "history_routes", "manual_routes", "progress_routes", "review_routes"),
-        *("sending_routes", "settings_routes", "transfer_routes", "app", "server", "openapi"),
+        *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live"),
+        *("file_state", "filetable", "assets", "security", "runtime", "route", "resources"),
+        *("app", "server", "openapi"),
     ),
 }
 """The modules and packages of each side in the order in which they are read: each imports only those before it."""

@@ -1,10 +1,10 @@
-// The window: the steps on top, files on the left, the cycle and its responses on the right; or a screen of its own.
+// The window: steps at the top, files on the left, the cycle and its responses on the right; or another screen.
 
 import { useCallback, useState } from "react";
 import { CycleCard } from "./components/cycle";
 import { Files } from "./components/files";
 import { SendingGate } from "./components/gate";
-import { Gone, Header } from "./components/header";
+import { Gone, Header, Unwatched } from "./components/header";
 import { Help, useKeys } from "./components/help";
 import { HistoryScreen } from "./components/history";
 import { ManualScreen } from "./components/manual";
@@ -41,6 +41,7 @@ function Screen() {
       </aside>
       <main>
         <Gone />
+        <Unwatched />
         <CycleCard />
         <Responses />
       </main>

@@ -12,7 +12,7 @@ if (root === null) throw new Error("index.html has no #root");
 startTheme();
 followAddress();
 void connect();
-// Files are edited outside this window: look again when it comes back into view.
+// Files are edited outside this window, so reload them when it becomes visible again.
 addEventListener("focus", () => void loadFiles());
 createRoot(root).render(
   <StrictMode>

@@ -1,4 +1,4 @@
-// What the tests use of Node, so that its types need not be installed.
+// The parts of Node that the tests use, so that its types need not be installed.
 
 declare module "node:test" {
   export function test(name: string, body: () => void | Promise<void>): void;

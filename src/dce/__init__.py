@@ -1,3 +1,3 @@
 """DCE: best-of-N coding on your own model server."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -14,8 +14,8 @@ import httpx2
 import msgspec
 
 from dce.panel.app import create_app
+from dce.panel.runtime import PanelRuntime
 from dce.panel.security import Access
-from dce.panel.session import Session
 from dce.wire.errors import DceError
 from dce.workspace.context.served_model import Model
 from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
@@ -207,8 +207,8 @@ ORIGIN = f"http://127.0.0.1:{PORT}"
 class Window:
     """A browser window without a browser: it has the cookie and says where its requests come from."""
 
-    def __init__(self, session: Session, client: httpx2.AsyncClient) -> None:
-        self.session = session
+    def __init__(self, panel: PanelRuntime, client: httpx2.AsyncClient) -> None:
+        self.panel = panel
         self.client = client
 
     async def ask(self, method: str, path: str, body: object = None) -> httpx2.Response:
@@ -243,7 +243,7 @@ class Window:
 
     async def news(self) -> AsyncIterator[bytes]:
         """Whatever the event log says, from now on."""
-        async for frames in self.session.log.follow(self.session.log.cursor, heartbeat_s=0.05):
+        async for frames in self.panel.log.follow(self.panel.log.cursor, heartbeat_s=0.05):
             yield frames
 
     @staticmethod
@@ -255,12 +255,12 @@ class Window:
 @asynccontextmanager
 async def window_of(workspace: Workspace, static: Path | None = None) -> AsyncIterator[Window]:
     """A window over a workspace, in process."""
-    session, access = Session(workspace, watch_interval_s=0.01), Access()
-    app = create_app(session, access, PORT, static or workspace.project.root / "no-build")
-    session.start()
+    panel, access = PanelRuntime(workspace, watch_interval_s=0.01), Access()
+    app = create_app(panel, access, PORT, static or workspace.project.root / "no-build")
+    panel.start()
     try:
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client:
             assert (await client.get("/", params={"token": access.mint()})).status_code == 303
-            yield Window(session, client)
+            yield Window(panel, client)
     finally:
-        await session.close()
+        await panel.close()

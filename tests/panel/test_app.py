@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from dce.panel.app import EVENTS_PATH, ROUTES, create_app
+from dce.panel.app import RAW_ROUTES, ROUTES, create_app
+from dce.panel.runtime import PanelRuntime
 from dce.panel.security import Access
-from dce.panel.session import Session
 from dce.wire.errors import CODES, DceError
 from tests.panel.rig import ORIGIN, PORT, RIGHT, STUB, AnsweringProvider, Line, Window, make_workspace, window_of
 
@@ -40,10 +40,11 @@ def test_every_route_is_closed_without_a_session(tmp_path: Path) -> None:
 
     async def go() -> None:
         with make_workspace(tmp_path / "words") as workspace:
-            app = create_app(Session(workspace), Access(), PORT, tmp_path)
+            app = create_app(PanelRuntime(workspace), Access(), PORT, tmp_path)
             async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN) as client:
                 rows = [(route.method, concrete(route.path), route.is_public) for route in ROUTES]
-                for method, path, is_public in [*rows, ("GET", EVENTS_PATH, False)]:
+                rows += [(route.method, route.path, False) for route in RAW_ROUTES]
+                for method, path, is_public in rows:
                     answer = await client.request(method, path, headers={"origin": ORIGIN})
                     assert (answer.status_code == 200) == is_public, path
                     assert is_public or answer.json()["error"]["code"] == "forbidden"
@@ -129,7 +130,7 @@ def test_the_snapshot_holds_what_a_window_starts_from(tmp_path: Path) -> None:
         assert view["selection"] == ["test_words.py", "words.py"]
         assert (view["checks"], view["n"], view["max_n"]) == (["tests"], 10, 20)
         assert view["restorable"] is None
-        assert view["cursor"] == window.session.log.cursor
+        assert view["cursor"] == window.panel.log.cursor
 
     play(tmp_path, scene)
 
@@ -138,7 +139,7 @@ def test_the_key_is_in_no_answer(tmp_path: Path) -> None:
     """The gateway's key never reaches a browser."""
 
     async def scene(window: Window) -> None:
-        settings = window.session.workspace.settings
+        settings = window.panel.workspace.settings
         assert settings.key is None
         for path in ("/api/workspace", "/api/files", "/api/cycles/1/prompt"):
             assert '"key"' not in (await window.ask("GET", path)).text
@@ -219,7 +220,7 @@ def test_a_generation_from_the_click_to_its_ends(tmp_path: Path) -> None:
         assert view["model"] == "rig-model"
         (summary,) = (await window.get("/api/cycles/1"))["generations"]
         assert (summary["id"], summary["is_running"]) == (view["id"], False)
-        assert (window.session.workspace.project.root / "prompt.md").exists()
+        assert (window.panel.workspace.project.root / "prompt.md").exists()
 
     play(tmp_path, scene)
 
@@ -264,7 +265,7 @@ def test_checks_without_a_description_say_how_to_make_one(tmp_path: Path) -> Non
 
     async def scene(window: Window) -> None:
         view = await generated(window, n=1)
-        (window.session.workspace.project.state_dir / "checks.toml").unlink()
+        (window.panel.workspace.project.state_dir / "checks.toml").unlink()
         status, error = await window.error("POST", f"/api/generations/{view['id']}/checks")
         assert status == 404
         assert "checks.toml" in error["hint"]
@@ -276,7 +277,7 @@ def test_accepting_writes_and_restoring_puts_back(tmp_path: Path) -> None:
     """A dry run writes nothing; accepting writes the file; restoring gives its old bytes."""
 
     async def scene(window: Window) -> None:
-        file = window.session.workspace.project.root / "words.py"
+        file = window.panel.workspace.project.root / "words.py"
         order = {"generation": (await generated(window, n=1))["id"], "slot": 1, "paths": ["words.py"]}
         plan = await window.post("/api/accept", order | {"dry_run": True})
         assert [write["change"] for write in plan["writes"]] == ["modified"]
@@ -311,7 +312,7 @@ def test_a_file_edited_since_the_prompt_is_not_overwritten(tmp_path: Path) -> No
 
     async def scene(window: Window) -> None:
         view = await generated(window, n=1)
-        file = window.session.workspace.project.root / "words.py"
+        file = window.panel.workspace.project.root / "words.py"
         file.write_text("mine\n", encoding="utf-8")
         status, error = await window.error("POST", "/api/accept", {"generation": view["id"], "slot": 1})
         assert (status, error["code"]) == (409, "stale_file")
@@ -362,8 +363,8 @@ def test_regenerating_makes_a_new_version(tmp_path: Path) -> None:
     async def scene(window: Window) -> None:
         view = await generated(window, n=1)
         provider.hold = asyncio.Event()
-        await window.post(f"/api/generations/{view['id']}/slots/1/regenerate")
-        status, error = await window.error("POST", f"/api/generations/{view['id']}/slots/1/regenerate")
+        await window.post(f"/api/generations/{view['id']}/regenerate", {"slots": [1]})
+        status, error = await window.error("POST", f"/api/generations/{view['id']}/regenerate", {"slots": [1]})
         assert (status, error["code"]) == (409, "conflict")
         provider.hold.set()
         ended = await window.ended(view["id"])
@@ -401,7 +402,7 @@ def test_a_fault_of_ours_is_an_answer_too(tmp_path: Path, caplog: pytest.LogCapt
     """An exception that nobody foresaw becomes an `internal` error of the client, and its traceback goes to the log."""
 
     async def scene(window: Window) -> None:
-        window.session.workspace.selection = None  # type: ignore[assignment]
+        window.panel.workspace.selection = None  # type: ignore[assignment]
         status, error = await window.error("GET", "/api/workspace")
         assert (status, error["code"], error["hop"]) == (500, "internal", "client")
         assert "Traceback" in caplog.text

@@ -1,13 +1,16 @@
 """The table of files: whole or only what changed, counted little by little, followed as files change."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from dce.panel import filetable
-from dce.panel.context_schemas import FilesView
+from dce.panel.file_state import FilesView
 from dce.panel.filetable import FileTable
-from dce.workspace.context.tokens import Count
+from dce.panel.limits import MAX_COUNTED_FILES
+from dce.workspace.context.tokens import Count, TokenCounter
+from dce.workspace.project import Project
+from dce.workspace.tree.watch import changes
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import make_workspace
 
@@ -49,7 +52,7 @@ def test_a_large_workspace_is_not_read_whole(tmp_path: Path) -> None:
     with make_workspace(tmp_path / "words") as workspace:
         folder = workspace.project.root / "many"
         folder.mkdir()
-        for number in range(filetable.MAX_COUNTED_FILES):
+        for number in range(MAX_COUNTED_FILES):
             (folder / f"{number:04}.txt").write_text("word " * 10, encoding="utf-8")
         workspace.selection.replace(["words.py"])
 
@@ -58,7 +61,7 @@ def test_a_large_workspace_is_not_read_whole(tmp_path: Path) -> None:
             assert "words.py" in exact(view)
             uncounted = [path for path, count in counts_of(view).items() if count is None and path not in view.excluded]
             assert uncounted
-            assert len(view.paths) - len(uncounted) <= filetable.MAX_COUNTED_FILES + 3
+            assert len(view.paths) - len(uncounted) <= MAX_COUNTED_FILES + 3
 
         play(workspace, scene)
 
@@ -183,3 +186,81 @@ def test_without_watching_a_fresh_look_still_sees_everything(tmp_path: Path) -> 
             await table.close()
 
         asyncio.run(go())
+
+
+class BrokenWatch:
+    """Breaks as often as it is told to; then watches as it should. While it is broken, nobody reports what changes."""
+
+    def __init__(self, breaks: int) -> None:
+        self.breaks = breaks
+        self.attempts = 0
+
+    def __call__(self, project: Project, stop: threading.Event) -> Iterator[frozenset[str]]:
+        """As `tree.watch.changes`."""
+        self.attempts += 1
+        if self.attempts == 1:
+            yield frozenset()  # works at first
+        if self.attempts <= self.breaks:
+            raise OSError("no space left for watches")
+        yield from changes(project, stop)
+
+
+def test_an_error_while_watching_is_survived_and_shown(tmp_path: Path) -> None:
+    """The problem is a state while it stands; when the watch works again, what changed meanwhile is in the table, counts too."""
+    with make_workspace(tmp_path / "words") as workspace:
+        root = workspace.project.root
+        (root / "a.txt").write_text("aaaa", encoding="utf-8")
+        watch = BrokenWatch(breaks=3)
+        news: asyncio.Queue[str] = asyncio.Queue()
+        problems: list[str] = []
+        is_repaired = asyncio.Event()
+
+        async def wait(_delay_s: float) -> None:
+            if watch.attempts == watch.breaks:
+                await is_repaired.wait()
+
+        def notify(what: str) -> None:
+            problems.extend([table.watch_problem] if what == "watch" else [])
+            news.put_nowait(what)
+
+        table = FileTable(workspace.project, lambda: workspace.counter, workspace.selection, watch, wait)
+
+        async def go() -> None:
+            table.start(notify)
+            before = await until(table, news, lambda view: not view.is_counting and bool(table.watch_problem))
+            (root / "new.py").write_text("y = 2\n", encoding="utf-8")
+            (root / "a.txt").write_text("bbbb", encoding="utf-8")
+            (root / "README.md").unlink()
+            assert "new.py" not in (await table.view()).paths
+            is_repaired.set()
+            await until(table, news, lambda view: "new.py" in view.paths and not view.is_counting)
+            change = await table.view(before.cursor)
+            assert {"a.txt", "new.py"} <= set(change.paths)
+            assert change.removed == ("README.md",)
+            await table.close()
+
+        asyncio.run(asyncio.wait_for(go(), 60))
+        assert problems == ["watching the files failed: OSError: no space left for watches", ""]
+        assert watch.attempts == watch.breaks + 1
+
+
+def test_an_error_while_counting_is_survived(tmp_path: Path) -> None:
+    """A tokenizer that fails in a way nobody expected is asked again; the counts come in the end."""
+    with make_workspace(tmp_path / "words") as workspace:
+        failures = [RuntimeError("a bug"), RuntimeError("another")]
+
+        def counter() -> TokenCounter:
+            if failures:
+                raise failures.pop()
+            return workspace.counter
+
+        async def go() -> None:
+            news: asyncio.Queue[str] = asyncio.Queue()
+            table = FileTable(workspace.project, counter, workspace.selection, sleep=lambda _: asyncio.sleep(0))
+            table.start(news.put_nowait)
+            view = await until(table, news, lambda view: not view.is_counting)
+            assert None not in [count for path, count in counts_of(view).items() if path not in view.excluded]
+            await table.close()
+
+        asyncio.run(asyncio.wait_for(go(), 60))
+        assert not failures

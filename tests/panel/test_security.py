@@ -7,8 +7,9 @@ import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from dce.panel.answers import answer_json
-from dce.panel.security import MAX_OPEN_TOKENS, Access, Gate, check_host
+from dce.panel.http_responses import json_response
+from dce.panel.limits import MAX_OPEN_TOKENS
+from dce.panel.security import Access, Gate, check_host
 from dce.wire.errors import DceError
 
 PORT = 8765
@@ -16,7 +17,7 @@ HERE = f"http://127.0.0.1:{PORT}"
 
 
 async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = await answer_json({"inside": True})
+    answer = await json_response({"inside": True})
     await answer(scope, receive, send)
 
 

@@ -17,7 +17,7 @@ from dce.workspace.project import Project
 from dce.workspace.settings import Settings, load_settings
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import STUB, AnsweringProvider, Line, make_workspace
-from tests.real.windows import NARROW, generate, opened, tab, wait_for_end
+from tests.real.windows import NARROW, entered, generate, opened, tab, wait_for_end
 
 SCRIPT = (Line(content=STUB.replace("Small", "Little")), Line(), Line(finish="length"), Line(content=None))
 """Four responses: another first line, what was asked for, a cut one, one in no known form."""
@@ -40,15 +40,16 @@ class Stages:
 
     @contextmanager
     def window(self, name: str, **options: Any) -> Iterator[Page]:
-        """A window over a fresh copy of the workspace."""
+        """A window over a fresh copy of the workspace, with the session's cookie: it is sent to a screen by `visit`."""
         if not (self._kept / name).exists():
             self._prepare(name)
         shutil.rmtree(self._used, ignore_errors=True)
         shutil.copytree(self._kept / name, self._used)
         with (
             self._workspace(self._used) as workspace,
-            opened(self._browser, workspace, tools=panel_tools(workspace.project), **options) as page,
+            entered(self._browser, workspace, tools=panel_tools(workspace.project), **options) as (page, server),
         ):
+            page.context.request.get(server.url)  # a cookie as by the link, without a page that nobody looks at
             yield page
 
     @staticmethod
@@ -90,7 +91,7 @@ class Stages:
         with self._workspace(folder) as workspace, opened(self._browser, workspace) as page:
             page.get_by_role("button", name="Regenerate response 4", exact=True).click()
             page.get_by_role("button", name="Sure? Regenerate response 4").click()
-            expect(page.locator(".board")).not_to_contain_text("not readable")
+            expect(page.locator(".board")).not_to_contain_text("no files found")
             wait_for_end(page)
             tab(page, 2).click()
             page.get_by_role("button", name="Accept 1 file…").click()
@@ -142,7 +143,7 @@ def shows(role: Any, name: str) -> Step:
 
 def edit_words(page: Page) -> None:
     """Summary, plan and activity, to be put right."""
-    page.get_by_role("button", name="Edit the words").click()
+    page.get_by_role("button", name="Edit summary").click()
     expect(page.get_by_role("textbox", name="Summary", exact=True)).to_be_focused()
 
 
@@ -169,7 +170,7 @@ def press(name: str) -> Step:
 def open_keys(page: Page) -> None:
     """By its key."""
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
 
 
 def open_findings(page: Page) -> None:
@@ -193,14 +194,14 @@ def pick(page: Page) -> None:
 def open_plan(page: Page) -> None:
     """The file was edited since: both sides are shown."""
     pick(page)
-    page.get_by_role("button", name="Look and write…").click()
+    page.get_by_role("button", name="Review and apply…").click()
     expect(page.get_by_text("choose one")).to_be_visible()
     expect(page.get_by_role("dialog").locator(".cm-editor")).to_be_visible()
 
 
 def find_fault(page: Page) -> None:
     """Test, where nothing is."""
-    page.get_by_label("Remote Generation URL").fill("http://127.0.0.1:9")
+    page.get_by_label("Server URL").fill("http://127.0.0.1:9")
     page.get_by_role("button", name="Test", exact=True).click()
     expect(page.locator(".verdict")).to_contain_text("is at fault")
 
@@ -208,7 +209,7 @@ def find_fault(page: Page) -> None:
 def copy(page: Page) -> None:
     """What can be said of the prompt is then shown."""
     page.get_by_role("button", name="Copy the prompt").click()
-    expect(page.get_by_text("Copied: ").or_(page.get_by_label("The prompt, to be copied"))).to_be_visible()
+    expect(page.get_by_text("Copied: ").or_(page.get_by_label("Prompt to copy"))).to_be_visible()
 
 
 class Screen(msgspec.Struct, frozen=True):
@@ -223,11 +224,11 @@ class Screen(msgspec.Struct, frozen=True):
 
 
 GENERATE, RECORD = shows("button", "Generate"), shows("button", "Delete this cycle")
-BOARD, ACCEPT = shows("button", "Who changes what"), shows("button", "Accept 1 file…")
-PROMPT = shows("region", "Text of the prompt")
+BOARD, ACCEPT = shows("button", "Similarity"), shows("button", "Accept 1 file…")
+PROMPT = shows("region", "Prompt text")
 PANEL, DIALOG = "main [role=tabpanel]", "[role=dialog]"
 SCREENS: dict[str, Screen] = {
-    "new": Screen("new", "#c0", shows("heading", "Begin here"), "main, .steps"),
+    "new": Screen("new", "#c0", shows("heading", "Start here"), "main, .steps"),
     "start": Screen("fresh", "#c1", GENERATE, "body"),
     "start-narrow": Screen("fresh", "#c1", GENERATE, size=NARROW),
     "board": Screen("recorded", "#c1/g1", BOARD, ".responses, .steps"),
@@ -237,9 +238,9 @@ SCREENS: dict[str, Screen] = {
     "words": Screen("answered", "#c1/g1/r2", ACCEPT, PANEL, edit_words),
     "cut": Screen("answered", "#c1/g1/r3", shows("group", "View"), PANEL),
     "unreadable": Screen("answered", "#c1/g1/r4", shows("button", "Show the raw text"), PANEL),
-    "raw": Screen("answered", "#c1/g1/r2/raw", shows("button", "Put right by hand"), PANEL),
+    "raw": Screen("answered", "#c1/g1/r2/raw", shows("button", "Fix answer"), PANEL),
     "diff": Screen("answered", "#c1/g1/r2/diff", diff_shown, PANEL),
-    "pick": Screen("answered", "#c1/g1/r2/pick", parts_shown, f"{PANEL}, .tray", pick),
+    "pick": Screen("answered", "#c1/g1/r2/pick", parts_shown, f"{PANEL}, .plan-bar", pick),
     "settings": Screen("carded", "#c1!settings", shows("button", "New card"), "main, .top"),
     "doctor": Screen("carded", "#c1!settings", shows("button", "New card"), "main section:first-of-type", find_fault),
     "card-new": Screen("carded", "#c1!settings/new", shows("heading", "New card")),
@@ -247,9 +248,9 @@ SCREENS: dict[str, Screen] = {
     "history": Screen("recorded", "#c1/g1!history", shows("list", "Cycles")),
     "found": Screen("recorded", "#c1/g1!history/find/words", shows("list", "Search cycles and responses")),
     "record": Screen("recorded", "#c1/g1!history/1", RECORD),
-    "version": Screen("recorded", "#c1/g1!history/1/1/4/1", shows("region", "Its text")),
+    "version": Screen("recorded", "#c1/g1!history/1/1/4/1", shows("region", "Response text")),
     "manual": Screen("fresh", "#c1!manual", shows("button", "Copy the prompt"), "main", copy),
-    "manual-answer": Screen("answered", "#c1/g1!manual/slot/2", shows("button", "To the board")),
+    "manual-answer": Screen("answered", "#c1/g1!manual/slot/2", shows("button", "Open the board")),
     "help": Screen("fresh", "#c1", GENERATE, DIALOG, open_keys),
     "prompt": Screen("fresh", "#c1!prompt", PROMPT, DIALOG),
     "findings": Screen("remote", "#c1!prompt", PROMPT, DIALOG, open_findings),
@@ -258,7 +259,7 @@ SCREENS: dict[str, Screen] = {
     "accept": Screen("answered", "#c1/g1/r2", ACCEPT, DIALOG, press("Accept 1 file…")),
     "restore": Screen("recorded", "#c1/g1", BOARD, DIALOG, press("Restore…")),
     "delete": Screen("recorded", "#c1/g1!history/1", RECORD, DIALOG, press("Delete this cycle")),
-    "finder": Screen("fresh", "#c1", GENERATE, DIALOG, press("Choose by what changed or is named")),
+    "finder": Screen("fresh", "#c1", GENERATE, DIALOG, press("Add files from git or a trace")),
 }
 DIALOGS = [name for name, screen in SCREENS.items() if screen.own == DIALOG]
 ADDRESSED = [name for name, screen in SCREENS.items() if screen.act is None]
@@ -268,16 +269,16 @@ def visit(page: Page, screen: Screen) -> None:
     """Comes to the screen by its address, and does what shows it."""
     if screen.size:
         page.set_viewport_size(screen.size)
-    base = page.url.partition("#")[0]
+    page.goto("/icon.svg")  # of the panel, and not its page
     page.evaluate("sessionStorage.clear()")  # what an earlier visit left half written
-    page.goto("about:blank")
+    address = f"/{screen.address}"
     if "!" in screen.address:
-        page.goto(base + screen.address)
+        page.goto(address)
     else:
         with page.expect_response(
             lambda response: response.url.endswith("/prompt?text=no")
         ):  # the meter's, which is late
-            page.goto(base + screen.address)
+            page.goto(address)
     expect(page.get_by_text("Live", exact=True)).to_be_attached()
     screen.there(page)
     if screen.act is not None:

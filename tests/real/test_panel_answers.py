@@ -30,20 +30,20 @@ def test_one_of_ten_is_stopped_and_written_anew(browser: Browser, tmp_path: Path
         with served.held():
             generate(page, 10)
             page.get_by_role("button", name=f"Stop response {slot}", exact=True).click()
-            eventually(lambda: workspace.store.response(1, slot).status == "stopped")
+            eventually(lambda: workspace.store.responses.get(1, slot).status == "stopped")
         wait_for_end_of(page, "9 complete, 1 stopped")
         press_twice(page, f"Regenerate response {slot}")
         wait_for_end_of(page, "10 complete")
-        assert [workspace.store.response(1, slot, version).status for version in (1, 2)] == ["stopped", "complete"]
+        assert [workspace.store.responses.get(1, slot, version).status for version in (1, 2)] == ["stopped", "complete"]
         for figures in page.locator(".board tbody .figures").all_inner_texts():
             assert "≈" not in figures, figures
             assert all(word in figures for word in ("tok/s", "TTFT")), figures
         shoot(page, "chain-ten")
-        stopped = workspace.store.response(1, slot, 1).text
+        stopped = workspace.store.responses.get(1, slot, 1).text
         tab(page, slot).click()
-        page.get_by_role("button", name="Earlier ones").click()
+        page.get_by_role("button", name="Earlier versions").click()
         page.get_by_role("button", name=f"version 1 of response {slot}").click()
-        expect(page.get_by_role("region", name="Its text")).to_have_text(stopped, use_inner_text=False)
+        expect(page.get_by_role("region", name="Response text")).to_have_text(stopped, use_inner_text=False)
 
 
 def test_all_are_stopped_and_the_empty_ones_filled(browser: Browser, tmp_path: Path, served: Served) -> None:
@@ -55,7 +55,7 @@ def test_all_are_stopped_and_the_empty_ones_filled(browser: Browser, tmp_path: P
             generate(page, 2)
             page.get_by_role("button", name="Stop all").click()
             wait_for_end_of(page, "2 stopped")
-        page.get_by_role("button", name="Fill 2 empty").click()
+        page.get_by_role("button", name="Retry 2 failed").click()
         wait_for_end_of(page, "2 complete")
         assert [each.version for each in workspace.responses(2)] == [2, 2]
 
@@ -69,12 +69,12 @@ def test_a_truncated_response_goes_on(browser: Browser, tmp_path: Path, served: 
     ):
         generate(page, 1)
         wait_for_end_of(page, "1 truncated")
-        page.get_by_role("button", name="Go on with response 1").click()
+        page.get_by_role("button", name="Continue response 1").click()
         eventually(lambda: workspace.responses(1)[0].version == 2, within_s=60)
         wait_for_end(page)
-        first = workspace.store.response(1, 1, 1).text
+        first = workspace.store.responses.get(1, 1, 1).text
         assert first
-        assert workspace.store.response(1, 1).text.startswith(first.rstrip())
+        assert workspace.store.responses.get(1, 1).text.startswith(first.rstrip())
 
 
 def test_lines_of_two_responses_become_one_file_and_go_again(browser: Browser, tmp_path: Path, served: Served) -> None:
@@ -84,7 +84,7 @@ def test_lines_of_two_responses_become_one_file_and_go_again(browser: Browser, t
         before = stats.read_bytes()
         generate(page, 2)
         wait_for_end_of(page, "2 complete")
-        page.get_by_role("button", name="Who changes what").click()
+        page.get_by_role("button", name="Files", exact=True).click()
         expect(page.get_by_role("row", name=re.compile("stats.py"))).to_be_visible()
         tab(page, 1).click()
         page.get_by_role("button", name="Shortlist").click()
@@ -92,13 +92,13 @@ def test_lines_of_two_responses_become_one_file_and_go_again(browser: Browser, t
         page.get_by_role("button", name="Base of the next cycle").click()
         expect(page.get_by_role("button", name="Base of the next cycle")).to_have_attribute("aria-pressed", "true")
         page.get_by_role("button", name="Diff", exact=True).click()
-        for against, words in (("prompt", "the prompt’s own copy"), ("2", "response 2"), ("workspace", "the file now")):
-            page.get_by_label("against").select_option(against)
-            expect(page.locator(".diff-note")).to_contain_text(f"From {words} to response 1")
+        for against, words in (("prompt", "File in the prompt"), ("2", "Response 2"), ("workspace", "Current file")):
+            page.get_by_label("Compare with").select_option(against)
+            expect(page.locator(".diff-note")).to_contain_text(f"{words} → Response 1")
         first = picked(page, 1, 0)
         second = picked(page, 2, -1)
         expect(page.get_by_text("from 1 + 2").first).to_be_visible()
-        page.get_by_role("button", name="Look and write…").click()
+        page.get_by_role("button", name="Review and apply…").click()
         shoot(page, "chain-plan")
         page.get_by_role("button", name="Write 1 file").click()
         expect(page.get_by_text("is in the workspace.")).to_be_visible()
@@ -147,15 +147,15 @@ def test_a_real_answer_comes_back_by_hand(browser: Browser, tmp_path: Path, serv
         paste(page, 1, reply)
         expect(page.get_by_role("tab", name="Answer 2: empty")).to_have_attribute("aria-selected", "true")
         page.get_by_label("Answer 2", exact=True).fill("I am not sure what you want.")
-        page.get_by_role("button", name="Keep", exact=True).click()
-        expect(page.get_by_role("tab", name="Answer 2: no file")).to_be_visible()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("tab", name="Answer 2: no files")).to_be_visible()
         page.get_by_role("tab", name="Answer 1: 1 file").click()
         expect(page.locator(".markdown strong").first).to_have_text("figures")
         page.get_by_role("button", name="As pasted").click()
         expect(page.get_by_label("Answer 1", exact=True)).to_have_value(reply)
         page.get_by_role("button", name="Parsed", exact=True).click()
         expect(page.locator(".markdown strong").first).to_be_visible()
-        page.get_by_role("button", name="To the board").click()
+        page.get_by_role("button", name="Open the board").click()
         expect(page.get_by_role("tab", name=re.compile("^Response"))).to_have_count(2)
         tab(page, 1).click()
         write(page)
@@ -179,7 +179,7 @@ def put_back(page: Page) -> None:
     expect(page.get_by_text("is in the workspace.")).to_be_hidden()
 
 
-MENDED = "    return value * 1000  # put right by hand"
+MENDED = "    return value * 1000  # edited"
 
 
 def mended(text: str) -> str:
@@ -192,35 +192,35 @@ def put_right(page: Page, slot: int, text: str) -> None:
     """Another version of a response, by hand."""
     tab(page, slot).click()
     page.get_by_role("button", name="Raw", exact=True).click()
-    page.get_by_role("button", name="Put right by hand").click()
-    page.get_by_label("The answer’s text, to be put right").fill(text)
-    page.get_by_role("button", name="Keep as a version of its own").click()
-    expect(page.get_by_text("put right by hand", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Fix answer").click()
+    page.get_by_label("Answer text").fill(text)
+    page.get_by_role("button", name="Save as new version").click()
+    expect(page.get_by_text("edited", exact=True)).to_be_visible()
 
 
 def test_real_answers_are_compared_and_judged(browser: Browser, tmp_path: Path, served: Served) -> None:
-    """(5) Who changes what, how alike they are, read and raw, three diffs in two layouts, marks that a reload keeps, the next base."""
+    """(5) Files and similarity, read and raw, three diffs in two layouts, marks that a reload keeps, the next base."""
     with begun_small(tmp_path, served) as workspace, opened(browser, workspace) as page:
         generate(page, 2)
         wait_for_end_of(page, "2 complete")
-        put_right(page, 2, mended(workspace.store.response(1, 2).text))
+        put_right(page, 2, mended(workspace.store.responses.get(1, 2).text))
         page.get_by_role("tab", name="Board").click()
-        page.get_by_role("button", name="Who changes what").click()
+        page.get_by_role("button", name="Files", exact=True).click()
         expect(page.get_by_role("row", name=re.compile(f"^{re.escape(SMALL)}")).locator(".cB").first).to_be_visible()
-        page.get_by_role("button", name="Likeness").click()
-        expect(page.get_by_role("table", name="How much of what")).to_contain_text(re.compile(r"\d %"))
+        page.get_by_role("button", name="Similarity").click()
+        expect(page.get_by_role("table", name="Share of changed lines")).to_contain_text(re.compile(r"\d%"))
         tab(page, 2).click()
         page.get_by_role("button", name="Diff", exact=True).click()
         note, text = page.locator(".diff-note"), page.locator(".diff-text")
-        expect(note).to_contain_text("From the file now to response 2")
-        expect(text).to_contain_text("put right by hand")
-        page.get_by_label("against").select_option("prompt")
-        expect(note).to_contain_text("From the prompt’s own copy to response 2")
-        page.get_by_label("against").select_option("1")
+        expect(note).to_contain_text("Current file → Response 2")
+        expect(text).to_contain_text("edited")
+        page.get_by_label("Compare with").select_option("prompt")
+        expect(note).to_contain_text("File in the prompt → Response 2")
+        page.get_by_label("Compare with").select_option("1")
         expect(note).to_contain_text("response 1")
-        expect(text).to_contain_text("put right by hand")
+        expect(text).to_contain_text("edited")
         page.get_by_role("button", name="Side by side").click()
-        expect(page.locator(".cm-mergeView")).to_contain_text("put right by hand")
+        expect(page.locator(".cm-mergeView")).to_contain_text("edited")
         page.get_by_role("button", name="Shortlist").click()
         page.get_by_role("button", name="3 of 5").click()
         page.get_by_label("Note", exact=True).fill("the better half")
@@ -233,7 +233,7 @@ def test_real_answers_are_compared_and_judged(browser: Browser, tmp_path: Path, 
         page.get_by_role("tab", name="Board").click()
         page.get_by_role("button", name="Table", exact=True).click()
         expect(page.get_by_text("the better half")).to_be_visible()
-        (kept,) = workspace.store.judgements(1)
+        (kept,) = workspace.store.judgements.latest(1)
         assert (kept.slot, kept.mark, kept.rating) == (2, "shortlisted", 3)
         assert workspace.cycles.get(1).chosen_slot == 2
 
@@ -245,7 +245,7 @@ def test_two_responses_that_differ_in_a_line_are_decided(browser: Browser, tmp_p
         wait_for_end_of(page, "2 complete")
         file = workspace.project.root / SMALL
         whole = workspace.reading(1, 1).files[0].content
-        put_right(page, 2, mended(workspace.store.response(1, 2).text))
+        put_right(page, 2, mended(workspace.store.responses.get(1, 2).text))
         tab(page, 1).click()
         page.get_by_role("button", name="Pick", exact=True).click()
         page.get_by_label(SMALL, exact=False).get_by_role("checkbox").first.check()
@@ -254,13 +254,13 @@ def test_two_responses_that_differ_in_a_line_are_decided(browser: Browser, tmp_p
         page.get_by_label(re.compile("^Remove: ")).first.check()
         page.get_by_label(f"Add: {MENDED}").check()
         expect(page.get_by_text("from 1 + 2").first).to_be_visible()
-        page.get_by_role("button", name="Look and write…").click()
+        page.get_by_role("button", name="Review and apply…").click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_text("choose one")).to_be_visible()
         button = dialog.get_by_role("button", name="Write 1 file")
         expect(button).to_be_disabled()
         dialog.get_by_label("Response 2", exact=False).last.check()
-        expect(dialog.locator(".cm-content")).to_contain_text("put right by hand")
+        expect(dialog.locator(".cm-content")).to_contain_text("edited")
         button.click()
         expect(page.get_by_text("is in the workspace.")).to_be_visible()
         assert file.read_text(encoding="utf-8") == mended(whole)
@@ -283,7 +283,7 @@ def test_a_file_that_was_edited_since_is_not_overwritten(browser: Browser, tmp_p
         page.get_by_role("button", name="Accept 1 file…").click()
         expect(dialog.locator(".error-text")).to_contain_text("changed since")
         expect(button).to_be_disabled()
-        dialog.get_by_label("Merge into files that were edited since the prompt").check()
+        dialog.get_by_label("Merge with files that were edited since the prompt").check()
         expect(dialog.locator(".error-text")).to_contain_text("conflict")
         expect(button).to_be_disabled()
         shoot(page, "chain-stale")
@@ -293,7 +293,7 @@ def test_a_file_that_was_edited_since_is_not_overwritten(browser: Browser, tmp_p
         file.write_text(mine, encoding="utf-8")
         page.get_by_role("button", name="Accept 1 file…").click()
         expect(dialog.locator(".error-text")).to_contain_text("changed since")
-        dialog.get_by_label("Merge into files that were edited since the prompt").check()
+        dialog.get_by_label("Merge with files that were edited since the prompt").check()
         expect(dialog.get_by_text("merged", exact=True)).to_be_visible()
         button.click()
         expect(page.get_by_text("is in the workspace.")).to_be_visible()

@@ -16,7 +16,7 @@ from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.fakes.chain import eventually
 from tests.panel.rig import AnsweringProvider, make_workspace
-from tests.real.windows import AXE, NARROW, WIDE, chromium, examine, generate, opened, scripted, wait_for_end
+from tests.real.windows import AXE, NARROW, THEMES, WIDE, chromium, examine_in, generate, opened, scripted, wait_for_end
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -94,7 +94,7 @@ def test_the_tree_by_keyboard(browser: Browser, tmp_path: Path) -> None:
         expect(page.get_by_text("1 file, ")).to_be_visible()
         binary = tree.get_by_role("treeitem", name="logo.bin")
         expect(binary).to_have_attribute("aria-disabled", "true")
-        expect(binary).to_have_accessible_name("logo.bin cannot go in: binary")
+        expect(binary).to_have_accessible_name("logo.bin cannot be selected: binary")
         assert workspace.selection.paths() == ("test_words.py",)
 
 
@@ -121,25 +121,25 @@ def test_filters_and_sources(browser: Browser, tmp_path: Path) -> None:
         (root / "README.md").write_text("# Changed\n", encoding="utf-8")
         with opened(browser, workspace) as page:
             items = page.get_by_role("treeitem")
-            page.get_by_role("button", name="in text").click()
-            page.get_by_label("Filter files by what is in them").fill("keep it small")
+            page.get_by_role("button", name="content").click()
+            page.get_by_label("Filter files by content").fill("keep it small")
             expect(items).to_have_count(2)
-            page.get_by_label("Filter files by what is in them").fill("")
+            page.get_by_label("Filter files by content").fill("")
             page.get_by_role("button", name="changed", exact=True).click()
             expect(items).to_have_count(1)
             expect(items).to_have_accessible_name("README.md git: modified 3 tokens")
             page.get_by_role("button", name="changed", exact=True).click()
-            page.get_by_role("button", name="in text").click()
-            page.get_by_role("button", name="Choose by what changed or is named").click()
-            page.get_by_role("button", name="Look").click()
-            page.get_by_role("button", name="Add to the chosen").click()
+            page.get_by_role("button", name="content").click()
+            page.get_by_role("button", name="Add files from git or a trace").click()
+            page.get_by_role("button", name="Find files").click()
+            page.get_by_role("button", name="Add to selection").click()
             expect(page.get_by_text("3 files, ")).to_be_visible()
-            page.get_by_role("button", name="Choose by what changed or is named").click()
+            page.get_by_role("button", name="Add files from git or a trace").click()
             page.get_by_label("Named in a stack trace, a diff or a log").check()
             page.get_by_label("Paste the trace, diff or log here").fill('File "/srv/app/words.py", line 7, in slug')
-            page.get_by_role("button", name="Look").click()
+            page.get_by_role("button", name="Find files").click()
             expect(page.get_by_text("1 file found.")).to_be_visible()
-            page.get_by_role("button", name="Choose only these").click()
+            page.get_by_role("button", name="Replace selection").click()
             expect(page.get_by_text("1 file, ")).to_be_visible()
             assert workspace.selection.paths() == ("words.py",)
 
@@ -158,21 +158,21 @@ def risky(folder: Path) -> Iterator[Workspace]:
 def test_the_chosen_files_with_their_risks(browser: Browser, tmp_path: Path) -> None:
     """Sorted, with a level of detail each, sets kept and taken, and the secret that leads to where it is decided about."""
     with risky(tmp_path) as workspace, opened(browser, workspace) as page:
-        page.get_by_role("button", name="Chosen 3").click()
-        listed = page.get_by_role("list", name="Chosen files").get_by_role("listitem")
+        page.get_by_role("button", name="Selected 3").click()
+        listed = page.get_by_role("list", name="Selected files").get_by_role("listitem")
         expect(listed).to_have_count(3)
-        page.get_by_label("Sorted by").select_option("name")
+        page.get_by_label("Sort by").select_option("name")
         expect(listed.first).to_contain_text("key.py")
-        page.get_by_label("How much of test_words.py is shown").select_option("path")
+        page.get_by_label("Level of detail of test_words.py").select_option("path")
         expect(listed.nth(1)).to_contain_text(re.compile(r"test_words\.py\s*\d\D"))
         eventually(lambda: workspace.selection.details() == {"test_words.py": "path"})
-        page.get_by_text("Keep as a set").click()
-        page.get_by_label("Name of a new set").fill("core")
-        page.get_by_role("button", name="Keep", exact=True).click()
-        expect(page.get_by_text("Sets: core")).to_be_visible()
-        page.get_by_role("button", name="Take out key.py").click()
+        page.get_by_text("Save selection").click()
+        page.get_by_label("Name for the selection").fill("core")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Saved selection: core")).to_be_visible()
+        page.get_by_role("button", name="Remove key.py from the selection").click()
         expect(listed).to_have_count(2)
-        page.get_by_role("button", name="Take", exact=True).click()
+        page.get_by_role("button", name="Load", exact=True).click()
         expect(listed).to_have_count(3)
         page.get_by_role("button", name="1 possible secret").click()
         dialog = page.get_by_role("dialog")
@@ -180,7 +180,7 @@ def test_the_chosen_files_with_their_risks(browser: Browser, tmp_path: Path) -> 
         page.get_by_role("button", name="Send a placeholder").click()
         expect(dialog.get_by_text("Sent as placeholders")).to_be_visible()
         dialog.get_by_role("button", name="Text", exact=True).click()
-        expect(page.get_by_role("region", name="Text of the prompt")).to_contain_text("__DCE_SECRET_1__")
+        expect(page.get_by_role("region", name="Prompt text")).to_contain_text("__DCE_SECRET_1__")
         assert SECRET not in (page.content())
 
 
@@ -188,7 +188,7 @@ def test_the_prompt_against_the_last_one(browser: Browser, tmp_path: Path) -> No
     """A file's entry scrolls to its text; after a generation and an edit the difference is what was edited."""
     with scripted(tmp_path) as workspace, opened(browser, workspace) as page:
         page.get_by_role("button", name="Preview prompt").click()
-        page.get_by_role("button", name="Against the last one").click()
+        page.get_by_role("button", name="Changes since the last one").click()
         expect(page.get_by_text("No prompt has been sent yet")).to_be_visible()
         page.keyboard.press("Escape")
         generate(page, 1)
@@ -196,7 +196,7 @@ def test_the_prompt_against_the_last_one(browser: Browser, tmp_path: Path) -> No
         (workspace.project.root / "words.py").write_text("x = 'edited since'\n", encoding="utf-8")
         page.get_by_role("button", name="Preview prompt").click()
         page.get_by_role("dialog").get_by_role("button", name="words.py").last.click()
-        page.get_by_role("button", name="Against the last one").click()
+        page.get_by_role("button", name="Changes since the last one").click()
         expect(page.locator(".cm-insertedLine, .cm-changedLine").first).to_contain_text("edited since")
 
 
@@ -205,31 +205,29 @@ def test_escape_closes_a_dialog_whose_last_button_was_pressed(browser: Browser, 
     with risky(tmp_path) as workspace, opened(browser, workspace) as page:
         page.get_by_role("button", name="Preview prompt").click()
         page.get_by_role("button", name="Secrets (1)").click()
-        page.get_by_role("button", name="No secret: allow").click()
+        page.get_by_role("button", name="Not a secret").click()
         expect(page.get_by_text("Nothing in this prompt looks like a secret.")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 @pytest.mark.parametrize("size", ["wide", "narrow"])
-@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
-def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, theme: str, size: str) -> None:
-    """axe finds nothing on tree, list, finder and prompt in any light and width."""
+def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, size: str) -> None:
+    """axe finds nothing on tree, list, finder and prompt in any theme and width."""
     with risky(tmp_path) as workspace, opened(browser, workspace, bypass_csp=True) as page:
-        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
         page.set_viewport_size(WIDE if size == "wide" else NARROW)  # type: ignore[arg-type]
         page.add_script_tag(path=AXE)
-        examine(page, f"context-tree-{theme}-{size}")
-        page.get_by_role("button", name="Chosen 3").click()
-        page.get_by_text("Keep as a set").click()
+        examine_in(page, THEMES, "context-tree", size)
+        page.get_by_role("button", name="Selected 3").click()
+        page.get_by_text("Save selection").click()
         expect(page.get_by_role("button", name="1 possible secret")).to_be_visible()
-        examine(page, f"context-chosen-{theme}-{size}")
-        page.get_by_role("button", name="Choose by what changed or is named").click()
-        examine(page, f"context-finder-{theme}-{size}")
+        examine_in(page, THEMES, "context-chosen", size)
+        page.get_by_role("button", name="Add files from git or a trace").click()
+        examine_in(page, THEMES, "context-finder", size)
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Preview prompt").click()
-        expect(page.get_by_role("region", name="Text of the prompt")).to_be_visible()
-        examine(page, f"context-prompt-{theme}-{size}")
+        expect(page.get_by_role("region", name="Prompt text")).to_be_visible()
+        examine_in(page, THEMES, "context-prompt", size)
         page.get_by_role("button", name="Secrets (1)").click()
         expect(page.get_by_text("key.py, line 1")).to_be_visible()
-        examine(page, f"context-secrets-{theme}-{size}")
+        examine_in(page, THEMES, "context-secrets", size)

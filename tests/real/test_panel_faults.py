@@ -56,7 +56,7 @@ def test_each_fault_is_told_where_it_struck_and_the_others_go_on(browser: Browse
             chain.behave(fault=fault, only_seed=SEED + HIT)
             generate_anew(page, 5)
             wait_for_end(page)
-            expect(page.locator(".summary")).to_have_text("4 complete, 1 error")
+            expect(page.locator(".summary")).to_have_text("4 complete, 1 failed")
             row = page.locator(".board tbody tr.status-error")
             told[fault] = row.locator(".error-text").inner_text()
             expect(row.locator(".error-text .muted")).not_to_be_empty()
@@ -67,7 +67,7 @@ def test_each_fault_is_told_where_it_struck_and_the_others_go_on(browser: Browse
         tab(page, STRUCK).click()
         expect(page.locator(".error-line .hop")).to_have_text("backend")
         chain.behave()
-        page.get_by_role("button", name="Fill 1 empty").click()
+        page.get_by_role("button", name="Retry 1 failed").click()
         expect(page.locator(".summary")).to_have_text("5 complete")
         assert [response.version for response in workspace.responses(len(FAULTS))] == [1, 1, 1, 2, 1]
 
@@ -91,7 +91,7 @@ def test_a_refusal_of_all_is_told_before_anything_is_kept(browser: Browser, tmp_
         expect(notice.first).to_contain_text("key")
         expect(notice.locator(".hop").first).not_to_be_empty()
         shoot(page, "fault-key")
-        assert workspace.latest_generation(1) is None
+        assert workspace.store.generations.latest(1) is None
 
 
 def test_a_place_in_the_queue_is_seen_and_left(browser: Browser, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_gateway_that_dies_mid_stream_and_comes_back(browser: Browser, tmp_pat
             for had, now in zip(before, workspace.responses(1), strict=True):
                 assert now.text.startswith(had)
             fake.behaviour.delay_s, fake.behaviour.tokens = 0.0, 8
-            page.get_by_role("button", name="Fill 10 empty").click()
+            page.get_by_role("button", name="Retry 10 failed").click()
             expect(page.locator(".summary")).to_have_text("10 complete")
 
 

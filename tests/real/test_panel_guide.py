@@ -87,7 +87,7 @@ def begin(page: Page) -> None:
     picture(page, "1-scope")
     page.get_by_role("button", name="Settings", exact=True).click()
     page.get_by_role("button", name="Test", exact=True).click()
-    expect(page.locator(".verdict")).to_contain_text("All is well", timeout=GENERATED_MS)
+    expect(page.locator(".verdict")).to_contain_text("All hops work", timeout=GENERATED_MS)
     picture(page, "2-test")
     page.get_by_role("button", name="Back to the cycle").click()
 
@@ -131,7 +131,7 @@ def judge(page: Page) -> None:
     expect(page.locator(".checks")).to_have_count(10, timeout=GENERATED_MS)
     expect(page.get_by_role("button", name="Run checks")).to_be_enabled(timeout=GENERATED_MS)
     picture(page, "6-board")
-    page.get_by_role("button", name="Who changes what").click()
+    page.get_by_role("button", name="Files", exact=True).click()
     picture(page, "7-matrix")
     page.get_by_role("button", name="Table", exact=True).click()
     page.get_by_role(

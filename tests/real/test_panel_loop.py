@@ -51,7 +51,7 @@ def saved(page: Page) -> None:
 
 def begin_empty(page: Page) -> None:
     """The scope of a folder with nothing in it, and its first generation."""
-    expect(page.get_by_role("heading", name="Begin here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Start here")).to_be_visible()
     step(page, 1)
     expect(page.get_by_label("Project scope")).to_be_focused()
     page.keyboard.type(SCOPE)

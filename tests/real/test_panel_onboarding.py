@@ -10,7 +10,7 @@ from dce.workspace.project import Project
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import STUB, AnsweringProvider, make_workspace
-from tests.real.windows import AXE, NARROW, examine, generate, opened, tab, wait_for_end
+from tests.real.windows import AXE, NARROW, THEMES, examine_in, generate, opened, tab, wait_for_end
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -27,14 +27,14 @@ def test_an_empty_folder_is_led_to_its_first_responses(browser: Browser, tmp_pat
         Workspace.open(project, Settings(), provider=AnsweringProvider()) as workspace,
         opened(browser, workspace) as page,
     ):
-        expect(page.get_by_role("heading", name="Begin here")).to_be_visible()
+        expect(page.get_by_role("heading", name="Start here")).to_be_visible()
         advised(page, "say what this project is for")
         page.get_by_role("button", name="Step 1: Scope").click()
         expect(page.get_by_label("Project scope")).to_be_focused()
         page.keyboard.type("Small things with words.")
         advised(page, "generate")
         (tmp_path / "words.py").write_text(STUB, encoding="utf-8")
-        advised(page, "tick the files")
+        advised(page, "select the files")
         page.get_by_role("button", name="Step 2: Context").click()
         expect(page.get_by_label("Filter files by name")).to_be_focused()
         page.get_by_role("tree").focus()
@@ -65,7 +65,7 @@ def test_checks_that_fail_lead_back_and_checks_that_pass_lead_on(browser: Browse
         advised(page, "run the checks")
         page.get_by_role("button", name="Run checks").click()
         advised(page, "read the best response")
-        for slot, words in ((2, "Restore, and take another"), (1, "begin the next cycle")):
+        for slot, words in ((2, "restore, then accept another"), (1, "start the next cycle")):
             tab(page, slot).click()
             page.get_by_role("button", name="Accept 1 file…").click()
             page.get_by_role("button", name="Write 1 file").click()
@@ -75,50 +75,44 @@ def test_checks_that_fail_lead_back_and_checks_that_pass_lead_on(browser: Browse
             advised(page, "accept the files")
 
 
-def test_the_light_is_kept_by_this_browser_and_follows_the_system(browser: Browser, tmp_path: Path) -> None:
+def test_the_theme_is_kept_by_this_browser_and_follows_the_system(browser: Browser, tmp_path: Path) -> None:
     """A choice survives a reload; without one, the system's wish for more contrast counts; VS Code's colours are taken where there are any."""
     ground = "getComputedStyle(document.documentElement).getPropertyValue('background-color')"
     with make_workspace(tmp_path / "words") as workspace, opened(browser, workspace) as page:
         light = page.evaluate(ground)
-        page.get_by_label("Colours").select_option("dark")
+        page.get_by_label("Theme").select_option("dark")
         dark = page.evaluate(ground)
         assert light != dark
         page.reload()
         assert page.evaluate(ground) == dark
-        expect(page.get_by_label("Colours").locator("option")).to_have_count(4)
-        page.get_by_label("Colours").select_option("system")
+        expect(page.get_by_label("Theme").locator("option")).to_have_count(4)
+        page.get_by_label("Theme").select_option("system")
         page.emulate_media(contrast="more")
         expect(page.locator("html")).to_have_attribute("data-theme", "contrast")
         page.emulate_media(contrast="no-preference", color_scheme="dark")
         expect(page.locator("html")).not_to_have_attribute("data-theme", re.compile("."))
         assert page.evaluate(ground) == dark
         page.evaluate("document.documentElement.style.setProperty('--vscode-editor-background', 'rgb(1, 2, 3)')")
-        page.get_by_label("Colours").select_option("light")
-        page.get_by_label("Colours").select_option("vscode")
+        page.get_by_label("Theme").select_option("light")
+        page.get_by_label("Theme").select_option("vscode")
         assert page.evaluate(ground) == "rgb(1, 2, 3)"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark", "contrast", "forced"])
-def test_the_beginning_is_accessible_in_every_light(browser: Browser, tmp_path: Path, theme: str) -> None:
+def test_the_beginning_is_accessible_in_every_theme(browser: Browser, tmp_path: Path) -> None:
     """axe finds nothing on the first screen and the keys, wide or narrow, the system's forced colours included."""
     project = Project.init(tmp_path)
     with (
         Workspace.open(project, Settings(), provider=AnsweringProvider()) as workspace,
         opened(browser, workspace, bypass_csp=True) as page,
     ):
-        if theme == "forced":
-            page.emulate_media(forced_colors="active")
-        else:
-            page.evaluate("theme => localStorage.setItem('dce.theme', theme)", theme)
-            page.reload()
         page.add_script_tag(path=AXE)
-        expect(page.get_by_role("heading", name="Begin here")).to_be_visible()
-        examine(page, f"begin-{theme}-wide")
+        expect(page.get_by_role("heading", name="Start here")).to_be_visible()
+        examine_in(page, (*THEMES, "forced"), "begin", "wide")
         page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-        examine(page, f"begin-{theme}-narrow")
+        examine_in(page, (*THEMES, "forced"), "begin", "narrow")
         page.keyboard.press("?")
-        expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-        examine(page, f"keys-{theme}-narrow")
+        expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+        examine_in(page, (*THEMES, "forced"), "keys", "narrow")
 
 
 def test_every_key_is_in_the_sheet(browser: Browser, tmp_path: Path) -> None:
@@ -133,7 +127,7 @@ def test_every_key_is_in_the_sheet(browser: Browser, tmp_path: Path) -> None:
         )
         assert len(shortcuts) > 6
         page.keyboard.press("?")
-        named = page.get_by_role("dialog", name="Keys").locator("kbd").all_inner_texts()
-        words = set(re.split(r"[,\s…]+", " ".join(named)))
+        named = page.get_by_role("dialog", name="Keyboard shortcuts").locator("kbd").all_inner_texts()
+        words = set(re.split(r"[,\s…+]+", " ".join(named)))
         for keys in shortcuts:
             assert set(keys.replace("Control", "Ctrl").split("+")) <= words, keys

@@ -28,11 +28,11 @@ def test_a_truncated_response_goes_on(browser: Browser, tmp_path: Path) -> None:
         generate(page, 1)
         wait_for_end(page)
         expect(tab(page, 1)).to_have_accessible_name(re.compile("truncated"))
-        page.get_by_role("button", name="Go on with response 1").click()
+        page.get_by_role("button", name="Continue response 1").click()
         expect(tab(page, 1)).to_have_accessible_name(re.compile("complete"))
-        first = workspace.store.response(1, 1, 1).text
-        assert workspace.store.response(1, 1).text.startswith(first.rstrip())
-        expect(page.get_by_role("button", name="Go on with response 1")).to_be_hidden()
+        first = workspace.store.responses.get(1, 1, 1).text
+        assert workspace.store.responses.get(1, 1).text.startswith(first.rstrip())
+        expect(page.get_by_role("button", name="Continue response 1")).to_be_hidden()
 
 
 def test_what_failed_is_filled_and_all_are_written_anew(browser: Browser, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_what_failed_is_filled_and_all_are_written_anew(browser: Browser, tmp_pa
     with scripted(tmp_path, provider) as workspace, opened(browser, workspace) as page:
         generate(page, 3)
         wait_for_end(page)
-        page.get_by_role("button", name="Fill 1 empty").click()
+        page.get_by_role("button", name="Retry 1 failed").click()
         expect(tab(page, 3)).to_have_accessible_name(re.compile("complete"))
         assert [response.version for response in workspace.responses(1)] == [1, 1, 2]
         page.get_by_role("button", name="Regenerate all").click()
@@ -61,7 +61,7 @@ def test_a_response_that_waits_shows_that_time_passes(browser: Browser, tmp_path
     with scripted(tmp_path, provider) as workspace, opened(browser, workspace) as page:
         generate(page, 2)
         expect(page.locator(".figures").last).to_contain_text(re.compile(r"[3-9]\.\d s"))
-        expect(page.get_by_text("together")).to_be_visible()
+        expect(page.get_by_text("total")).to_be_visible()
         shoot(page, "progress-waiting")
         page.get_by_role("button", name="Stop all").click()
         wait_for_end(page)

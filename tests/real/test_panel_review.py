@@ -10,17 +10,18 @@ from playwright.sync_api import Browser, Page, expect
 from tests.panel.rig import RIGHT, STUB, AnsweringProvider, Line
 from tests.real.windows import (
     AXE,
+    CODE_THEMES,
     NARROW,
+    THEMES,
     WIDE,
     chromium,
-    examine,
+    examine_in,
     generate,
     opened,
     scripted,
     shoot,
     tab,
     wait_for_end,
-    wear,
 )
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -51,17 +52,17 @@ def test_one_glance_says_which_to_take(browser: Browser, tmp_path: Path) -> None
         answered(page, 10)
         expect(page.locator(".advice-line")).to_contain_text("No checks have run")
         page.get_by_role("button", name="Run checks").click()
-        expect(page.locator(".advice-line.is-good")).to_contain_text("It passes 2 of 2 checks", timeout=60_000)
-        expect(page.locator(".advice-line")).to_contain_text("to the same files")
+        expect(page.locator(".advice-line.is-good")).to_contain_text("Passes 2 of 2 checks", timeout=60_000)
+        expect(page.locator(".advice-line")).to_contain_text("other response is identical")
         shoot(page, "review-glance")
-        page.get_by_role("button", name="Who changes what").click()
+        page.get_by_role("button", name="Files", exact=True).click()
         row = page.get_by_role("row", name=re.compile("^words.py"))
         expect(row.locator(".cA").first).to_be_visible()
         shoot(page, "review-files")
-        page.get_by_role("button", name="Likeness").click()
-        expect(page.get_by_role("table", name="How much of what")).to_contain_text("100 %")
+        page.get_by_role("button", name="Similarity").click()
+        expect(page.get_by_role("table", name="Share of changed lines")).to_contain_text("100%")
         shoot(page, "review-likeness")
-        page.get_by_role("button", name="Look at 1 first").click()
+        page.get_by_role("button", name="Open response 1 (recommended)").click()
         expect(tab(page, 1)).to_have_attribute("aria-selected", "true")
 
 
@@ -94,7 +95,7 @@ def test_judgements_survive_and_reach_other_windows(browser: Browser, tmp_path: 
         page.get_by_label("hide 1 rejected").check()
         expect(page.locator(".board tbody tr")).to_have_count(2)
         assert workspace.cycles.get(1).chosen_slot == 2
-        (kept,) = [each for each in workspace.store.judgements(1) if each.slot == 2]
+        (kept,) = [each for each in workspace.store.judgements.latest(1) if each.slot == 2]
         assert (kept.mark, kept.rating, kept.note) == ("shortlisted", 4, "clean and short")
 
 
@@ -104,27 +105,27 @@ def test_an_unreadable_answer_is_put_right_by_hand(browser: Browser, tmp_path: P
         answered(page, 1)
         tab(page, 1).click()
         page.get_by_role("button", name="Show the raw text").click()
-        page.get_by_role("button", name="Put right by hand").click()
-        page.get_by_label("The answer’s text, to be put right").fill('<file path="words.py">\nx = 1\n</file>\n')
-        page.get_by_role("button", name="Keep as a version of its own").click()
-        expect(page.get_by_text("put right by hand", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Fix answer").click()
+        page.get_by_label("Answer text").fill('<file path="words.py">\nx = 1\n</file>\n')
+        page.get_by_role("button", name="Save as new version").click()
+        expect(page.get_by_text("edited", exact=True)).to_be_visible()
         page.get_by_role("button", name="Answer", exact=True).click()
         expect(page.get_by_role("button", name="Accept 1 file…")).to_be_visible()
-        assert workspace.store.response(1, 1, 1).text.startswith("I am not sure")
-        assert workspace.store.response(1, 1).version == 2
+        assert workspace.store.responses.get(1, 1, 1).text.startswith("I am not sure")
+        assert workspace.store.responses.get(1, 1).version == 2
 
 
 def test_the_words_beside_the_files_are_put_right(browser: Browser, tmp_path: Path) -> None:
     """Summary, plan and activity are edited in the parsed view, go back to what was read, are kept as a version, and are taken back."""
     with scripted(tmp_path, judged_provider()) as workspace, opened(browser, workspace) as page:
         answered(page, 1)
-        own, files = workspace.store.response(1, 1).text, workspace.reading(1, 1).files
+        own, files = workspace.store.responses.get(1, 1).text, workspace.reading(1, 1).files
         tab(page, 1).click()
-        edit = page.get_by_role("button", name="Edit the words")
+        edit = page.get_by_role("button", name="Edit summary")
         edit.press("Enter")
         summary, keep = (
             page.get_by_role("textbox", name="Summary", exact=True),
-            page.get_by_role("button", name="Keep as a version"),
+            page.get_by_role("button", name="Save as new version"),
         )
         expect(summary).to_be_focused()
         expect(keep).to_be_disabled()
@@ -132,20 +133,20 @@ def test_the_words_beside_the_files_are_put_right(browser: Browser, tmp_path: Pa
         summary.fill("Half of a thought")
         page.reload()
         expect(summary).to_have_value("Half of a thought")
-        page.get_by_role("button", name="As it was read").click()
+        page.get_by_role("button", name="Reset").click()
         expect(summary).to_have_value(read)
         summary.fill("What it **really** did")
         page.get_by_role("textbox", name="Activity", exact=True).fill("Run the tests.")
         keep.click()
         expect(page.locator(".answer .markdown strong").first).to_have_text("really")
-        expect(page.get_by_text("put right by hand", exact=True)).to_be_visible()
+        expect(page.get_by_text("edited", exact=True)).to_be_visible()
         assert workspace.reading(1, 1).activity == "Run the tests."
         assert workspace.reading(1, 1).files == files
-        page.get_by_role("button", name="Take back").click()
-        expect(page.get_by_text("put right by hand", exact=True)).to_be_hidden()
+        page.get_by_role("button", name="Revert edit").click()
+        expect(page.get_by_text("edited", exact=True)).to_be_hidden()
         expect(edit).to_be_visible()
-        assert workspace.store.response(1, 1).text == own
-        assert workspace.store.response(1, 1).version == 3
+        assert workspace.store.responses.get(1, 1).text == own
+        assert workspace.store.responses.get(1, 1).version == 3
 
 
 def test_a_diff_against_the_prompts_own_copy(browser: Browser, tmp_path: Path) -> None:
@@ -155,12 +156,12 @@ def test_a_diff_against_the_prompts_own_copy(browser: Browser, tmp_path: Path) -
         (workspace.project.root / "words.py").write_text(STUB + "# edited since\n", encoding="utf-8")
         tab(page, 2).click()
         page.get_by_role("button", name="Diff", exact=True).click()
-        expect(page.locator(".diff-note")).to_contain_text("From the file now to response 2")
+        expect(page.locator(".diff-note")).to_contain_text("Current file → Response 2")
         expect(page.locator(".diff-text")).to_contain_text("edited since")
-        page.get_by_label("against").select_option("prompt")
-        expect(page.locator(".diff-note")).to_contain_text("From the prompt’s own copy to response 2")
+        page.get_by_label("Compare with").select_option("prompt")
+        expect(page.locator(".diff-note")).to_contain_text("File in the prompt → Response 2")
         expect(page.locator(".diff-text")).not_to_contain_text("edited since")
-        page.get_by_label("against").select_option("1")
+        page.get_by_label("Compare with").select_option("1")
         expect(page.locator(".diff-text")).to_contain_text("Little things")
 
 
@@ -171,7 +172,7 @@ def test_parts_of_several_responses_are_written_as_one(browser: Browser, tmp_pat
         page.get_by_role("tab", name="Board").focus()
         page.keyboard.press("1")
         page.keyboard.press("l")
-        hunk = page.get_by_label(re.compile("^Part 1, line 1"))
+        hunk = page.get_by_label(re.compile("^Hunk 1, line 1"))
         hunk.focus()
         page.keyboard.press("Space")
         expect(page.get_by_text("Plan: 1 file")).to_be_visible()
@@ -183,7 +184,7 @@ def test_parts_of_several_responses_are_written_as_one(browser: Browser, tmp_pat
         expect(page.get_by_text("from 1 + 2").first).to_be_visible()
         page.reload()
         shoot(page, "review-picks")
-        page.get_by_role("button", name="Look and write…").press("Enter")
+        page.get_by_role("button", name="Review and apply…").press("Enter")
         dialog = page.get_by_role("dialog")
         expect(dialog.locator(".cm-content")).to_contain_text("Little things")
         shoot(page, "review-plan")
@@ -207,7 +208,7 @@ def test_a_conflict_is_decided_before_it_is_written(browser: Browser, tmp_path: 
         tab(page, 1).click()
         page.get_by_role("button", name="Pick", exact=True).click()
         page.get_by_label("words.py", exact=False).get_by_role("checkbox").first.check()
-        page.get_by_role("button", name="Look and write…").click()
+        page.get_by_role("button", name="Review and apply…").click()
         write = page.get_by_role("button", name="Write 1 file")
         expect(page.get_by_text("choose one")).to_be_visible()
         expect(write).to_be_disabled()
@@ -220,14 +221,12 @@ def test_a_conflict_is_decided_before_it_is_written(browser: Browser, tmp_path: 
 
 
 @pytest.mark.parametrize("size", ["wide", "narrow"])
-@pytest.mark.parametrize("theme", ["light", "dark", "contrast", "code-light", "code-dark"])
-def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, theme: str, size: str) -> None:
-    """axe finds nothing on board, matrices, response, picks and plan in any light and width."""
+def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, size: str) -> None:
+    """axe finds nothing on board, matrices, response, picks and plan in any theme and width."""
     with (
         scripted(tmp_path, AnsweringProvider()) as workspace,
         opened(browser, workspace, bypass_csp=True) as page,
     ):
-        wear(page, theme)
         page.set_viewport_size(WIDE if size == "wide" else NARROW)  # type: ignore[arg-type]
         page.add_script_tag(path=AXE)
         answered(page, 7)
@@ -235,18 +234,18 @@ def test_the_screens_are_accessible(browser: Browser, tmp_path: Path, theme: str
         page.get_by_role("button", name="Reject").click()
         page.get_by_role("button", name="2 of 5").click()
         expect(page.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
-        examine(page, f"review-response-{theme}-{size}")
+        examine_in(page, (*THEMES, *CODE_THEMES), "review-response", size)
         page.get_by_role("button", name="Pick", exact=True).click()
-        page.get_by_label(re.compile("^Part 1, line")).check()
-        examine(page, f"review-picks-{theme}-{size}")
-        page.get_by_role("button", name="Look and write…").click()
+        page.get_by_label(re.compile("^Hunk 1, line")).check()
+        examine_in(page, (*THEMES, *CODE_THEMES), "review-picks", size)
+        page.get_by_role("button", name="Review and apply…").click()
         expect(page.get_by_role("dialog").locator(".cm-content")).to_be_visible()
-        examine(page, f"review-plan-{theme}-{size}")
+        examine_in(page, (*THEMES, *CODE_THEMES), "review-plan", size)
         page.keyboard.press("Escape")
         page.get_by_role("tab", name="Board").click()
         expect(page.get_by_text("rejected", exact=True)).to_be_visible()
-        examine(page, f"review-board-{theme}-{size}")
-        for name in ("Who changes what", "Likeness"):
-            page.get_by_role("button", name=name).click()
+        examine_in(page, (*THEMES, *CODE_THEMES), "review-board", size)
+        for name in ("Files", "Similarity"):
+            page.get_by_role("button", name=name, exact=True).click()
             expect(page.locator(".matrix")).to_be_visible()
-            examine(page, f"review-{name.split(maxsplit=1)[0].lower()}-{theme}-{size}")
+            examine_in(page, (*THEMES, *CODE_THEMES), f"review-{name.lower()}", size)

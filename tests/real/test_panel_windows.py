@@ -52,9 +52,9 @@ def test_eight_windows_share_one_connection(browser: Browser, tmp_path: Path) ->
         for slot, each in enumerate(pages, 1):
             expect(tab(each, 10)).to_have_accessible_name(re.compile("complete"), timeout=60_000)
             expect(each.get_by_role("region", name="Answer, raw text")).to_have_text(
-                workspace.store.response(1, slot).text, use_inner_text=False
+                workspace.store.responses.get(1, slot).text, use_inner_text=False
             )
-            expect(each.locator("details .raw-text")).to_have_text(workspace.store.response(1, slot).thinking)
+            expect(each.locator("details .raw-text")).to_have_text(workspace.store.responses.get(1, slot).thinking)
         assert streams == [], "a second window opened a connection of its own"
 
 
@@ -80,7 +80,7 @@ def test_when_the_window_with_the_connection_goes_another_goes_on(browser: Brows
         provider.hold.set()
         for each in pages:
             expect(tab(each, 3)).to_have_accessible_name(re.compile("complete"), timeout=60_000)
-        stored = workspace.store.response(1, 3)
+        stored = workspace.store.responses.get(1, 3)
         assert stored.status is Status.COMPLETE
         for each in pages:
             expect(each.get_by_text("Live", exact=True)).to_be_visible()
@@ -95,46 +95,46 @@ def test_a_reload_keeps_what_the_window_shows(browser: Browser, tmp_path: Path) 
         generate(page, 3)
         wait_for_end(page)
         page.get_by_label("Filter files by name").fill("words")
-        page.get_by_role("button", name="Likeness").click()
+        page.get_by_role("button", name="Similarity").click()
         other = page.context.new_page()
         other.goto(page.url)
-        expect(other.get_by_role("button", name="Likeness")).to_have_attribute("aria-pressed", "false")
+        expect(other.get_by_role("button", name="Similarity")).to_have_attribute("aria-pressed", "false")
         other.close()
         page.reload()
-        expect(page.get_by_role("button", name="Likeness")).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_role("button", name="Similarity")).to_have_attribute("aria-pressed", "true")
         expect(page.get_by_label("Filter files by name")).to_have_value("words")
         tab(page, 2).click()
         page.get_by_role("button", name="Diff", exact=True).click()
-        page.get_by_label("against").select_option("1")
+        page.get_by_label("Compare with").select_option("1")
         page.get_by_role("button", name="Unified").click()
-        page.get_by_role("button", name=re.compile("^Chosen")).click()
-        page.get_by_label("Sorted by").select_option("name")
+        page.get_by_role("button", name=re.compile("^Selected")).click()
+        page.get_by_label("Sort by").select_option("name")
         page.reload()
-        expect(page.get_by_label("against")).to_have_value("1")
+        expect(page.get_by_label("Compare with")).to_have_value("1")
         expect(page.get_by_role("button", name="Unified")).to_have_attribute("aria-pressed", "true")
-        expect(page.get_by_label("Sorted by")).to_have_value("name")
+        expect(page.get_by_label("Sort by")).to_have_value("name")
         page.get_by_role("button", name="Raw", exact=True).click()
-        page.get_by_role("button", name="Put right by hand").click()
-        page.get_by_label("The answer’s text, to be put right").fill("half of a correction")
+        page.get_by_role("button", name="Fix answer").click()
+        page.get_by_label("Answer text").fill("half of a correction")
         page.reload()
-        expect(page.get_by_label("The answer’s text, to be put right")).to_have_value("half of a correction")
+        expect(page.get_by_label("Answer text")).to_have_value("half of a correction")
         page.get_by_role("button", name="Cancel").click()
         page.reload()
-        expect(page.get_by_role("button", name="Put right by hand")).to_be_visible()
+        expect(page.get_by_role("button", name="Fix answer")).to_be_visible()
 
 
 def test_an_answer_that_is_being_written_survives_a_reload(browser: Browser, tmp_path: Path) -> None:
     """What was typed and not yet kept is in its field again, and gone from there once it is kept."""
     with make_workspace(tmp_path / "words") as workspace, opened(browser, workspace) as page:
-        page.get_by_label("Answers by").select_option("manual")
+        page.get_by_role("combobox", name="Model", exact=True).select_option("manual")
         page.get_by_role("button", name="Copy and paste…").click()
         page.get_by_role("tab", name="Answer 2").click()
         page.get_by_label("Answer 2", exact=True).fill("I am not sure")
         page.reload()
         expect(page.get_by_label("Answer 2", exact=True)).to_have_value("I am not sure")
-        page.get_by_role("button", name="Keep", exact=True).click()
-        expect(page.get_by_role("tab", name="Answer 2: no file")).to_be_visible()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("tab", name="Answer 2: no files")).to_be_visible()
         page.reload()
-        expect(page.get_by_role("tab", name="Answer 2: no file")).to_be_visible()
+        expect(page.get_by_role("tab", name="Answer 2: no files")).to_be_visible()
         expect(page.get_by_label("Answer 1", exact=True)).to_have_value("")
-        assert workspace.store.response(1, 2).text == "I am not sure"
+        assert workspace.store.responses.get(1, 2).text == "I am not sure"

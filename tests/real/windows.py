@@ -7,7 +7,7 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, workspace: Workspace, tools: Tools | None = None, **options: Any) -> Iterator[Page]:
-    """A window over a workspace, followed its link; what it logs as an error fails the test."""
+def entered(
+    browser: Browser, workspace: Workspace, tools: Tools | None = None, **options: Any
+) -> Iterator[tuple[Page, PanelServer]]:
+    """A window over a workspace that has not looked at anything yet; what it logs as an error fails the test."""
     wrong: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -77,16 +79,23 @@ def opened(browser: Browser, workspace: Workspace, tools: Tools | None = None, *
             wrong.append(message.text)
 
     with PanelServer(workspace, port=0, static=STATIC, tools=tools) as server:
-        context = browser.new_context(viewport=WIDE, **options)  # type: ignore[arg-type]
+        context = browser.new_context(viewport=WIDE, base_url=server.address, **options)  # type: ignore[arg-type]
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: wrong.append(str(error)))
+        yield page, server
+        context.close()
+    assert wrong == []
+
+
+@contextmanager
+def opened(browser: Browser, workspace: Workspace, tools: Tools | None = None, **options: Any) -> Iterator[Page]:
+    """A window over a workspace that has followed its link."""
+    with entered(browser, workspace, tools, **options) as (page, server):
         page.goto(server.url)
         assert "token" not in page.url
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         yield page
-        context.close()
-    assert wrong == []
 
 
 def shoot(page: Page, name: str) -> None:
@@ -122,7 +131,14 @@ def examine(page: Page, name: str) -> None:
     """A screenshot, axe's findings, and whether the page is as wide as the window."""
     shoot(page, name)
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    size = page.viewport_size
+    height = page.evaluate("() => document.documentElement.scrollHeight")
+    if size and height > size["height"]:
+        # Else what the bars on top and below happen to cover in part, as it is scrolled just now, counts as too small to be hit.
+        page.set_viewport_size({"width": size["width"], "height": height})
     findings = page.evaluate("async rules => (await axe.run(document, rules)).violations", rules)
+    if size:
+        page.set_viewport_size(size)
     said = [
         f"{found['id']}: {node['html'][:160]} ({node['failureSummary'][:300]})"
         for found in findings
@@ -147,25 +163,47 @@ CODE_COLOURS = {
 """What VS Code gives a page in its own two themes, light and dark."""
 
 
+WEAR = """
+([theme, light, colours]) => {
+  const { dataset, style } = document.documentElement;
+  style.cssText = colours.map(([name, value]) => `--vscode-${name}: ${value};`).join("");
+  if (theme) dataset.theme = theme;
+  else delete dataset.theme;
+  if (light) dataset.light = light;
+}
+"""
+
+THEMES = ("light", "dark", "contrast")
+"""What a person can choose, by the names of `wear`."""
+
+CODE_THEMES = ("code-light", "code-dark")
+SYSTEM_THEMES = ("system-light", "system-dark")
+
+
 def wear(page: Page, theme: str) -> None:
-    """One of the panel's lights; `code-light` and `code-dark` are VS Code's."""
-    name, _, light = theme.partition("-")
-    for pair in CODE_COLOURS.get(light, "").split(", "):
-        variable, _, colour = pair.partition(" ")
-        page.evaluate(
-            "([name, value]) => document.documentElement.style.setProperty(name, value)",
-            [f"--vscode-{variable}", colour],
-        )
-    page.evaluate(
-        "([theme, light]) => Object.assign(document.documentElement.dataset, light ? {theme, light} : {theme})",
-        ["vscode" if name == "code" else theme, light],
+    """One of the panel's themes, VS Code's two, the system's two, or the system's forced colours."""
+    page.emulate_media(
+        color_scheme="dark" if theme == "system-dark" else "light",
+        forced_colors="active" if theme == "forced" else "none",
     )
+    if theme in CODE_THEMES:
+        light = theme.removeprefix("code-")
+        page.evaluate(WEAR, ["vscode", light, [pair.split(" ") for pair in CODE_COLOURS[light].split(", ")]])
+    else:
+        page.evaluate(WEAR, ["" if theme in (*SYSTEM_THEMES, "forced") else theme, "", []])
+
+
+def examine_in(page: Page, themes: Iterable[str], name: str, size: str) -> None:
+    """Examines what is in view in each theme: what leads to it is done once for all."""
+    for theme in themes:
+        wear(page, theme)
+        examine(page, f"{name}-{theme}-{size}")
 
 
 def count(page: Page) -> None:
     """Has the prompt's tokens counted, which takes the engine; they are known then."""
     page.get_by_role("button", name="Preview prompt").click()
-    expect(page.get_by_role("region", name="Text of the prompt")).to_be_visible()
+    expect(page.get_by_role("region", name="Prompt text")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
 
@@ -184,6 +222,6 @@ def paste(page: Page, slot: int, text: str) -> None:
 
 def by_hand(page: Page) -> None:
     """Chooses the mode for the cycle and opens the screen."""
-    page.get_by_label("Answers by").select_option("manual")
+    page.get_by_role("combobox", name="Model", exact=True).select_option("manual")
     page.get_by_role("button", name="Copy and paste…").click()
-    expect(page.get_by_role("heading", name="By hand")).to_be_visible()
+    expect(page.get_by_role("heading", name="Manual (copy and paste)")).to_be_visible()

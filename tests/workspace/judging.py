@@ -45,7 +45,7 @@ class Bench:
 
     def responses(self, generation_id: int) -> tuple[Response, ...]:
         """As stored."""
-        return self.store.responses(generation_id)
+        return self.store.responses.latest(generation_id)
 
     def reading(self, generation_id: int, slot: int) -> Reading:
         """As given to `answer`."""
@@ -53,7 +53,7 @@ class Bench:
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:
         """The prompt's own copy."""
-        return ShownFiles(self.store.get_prompt(self.store.get_generation(generation_id).prompt_sha256)).get
+        return ShownFiles(self.store.prompts.get(self.store.generations.get(generation_id).prompt_sha256)).get
 
     @contextmanager
     def writer_lock(self, verb: str = "") -> Iterator[None]:
@@ -81,8 +81,8 @@ class Bench:
                 schema="blocks",
             )
         )
-        self.store.put_prompt(prompt, None, 0.0)
-        generation = self.store.insert_generation(
+        self.store.prompts.put(prompt, None, 0.0)
+        generation = self.store.generations.insert(
             Generation(
                 id=0,
                 cycle=cycle,
@@ -102,7 +102,7 @@ class Bench:
             status = (statuses or {}).get(slot, Status.COMPLETE)
             self.readings[generation.id, slot] = answer if isinstance(answer, Reading) else reading_of(answer)
             if status not in {Status.QUEUED, Status.GENERATING}:
-                self.store.save_ends(
+                self.store.progress.save_ends(
                     [
                         Response(
                             generation=generation.id,

@@ -15,9 +15,9 @@ def main(path: Path) -> None:
     """Cycles and generations without end; a line `cycle ID REV`, `text GENERATION SLOT CHARACTERS`, `end GENERATION SLOT` each."""
     store = Store(path)
     for number in count():
-        cycle = store.insert_cycle(f"cycle {number}", "x" * 2000, "", 1.0)
+        cycle = store.cycles.create(f"cycle {number}", "x" * 2000)
         _say("cycle", cycle.id, cycle.rev)
-        cycle = store.update_cycle(cycle.id, cycle.rev, {"context": f"edited {number}"}, 2.0)
+        cycle = store.cycles.edit(cycle.id, cycle.rev, context=f"edited {number}")
         _say("cycle", cycle.id, cycle.rev)
         generation = a_generation(store, n=2, cycle=cycle.id)
         running = [
@@ -25,11 +25,11 @@ def main(path: Path) -> None:
         ]
         for piece in range(1, 6):
             news = News(thinking_offset=0, thinking="", text_offset=0, text=PIECE)
-            store.save_progress([(response, news) for response in running])
+            store.progress.save([(response, news) for response in running])
             for slot in (1, 2):
                 _say("text", generation.id, slot, piece * len(PIECE))
         done = Response(generation=generation.id, slot=1, version=1, status=Status.COMPLETE, text=PIECE * 5)
-        store.save_ends([done])
+        store.progress.save_ends([done])
         _say("end", generation.id, 1)
 
 

@@ -29,7 +29,7 @@ def a_store(tmp_path: Path) -> Store:
 def a_generation(store: Store, n: int = 3, grammar: str | None = None, **fields: object) -> Generation:
     """A new generation of cycle 0 with its N queued responses."""
     prompt = a_prompt()
-    store.put_prompt(prompt, grammar, 1.0)
+    store.prompts.put(prompt, grammar, 1.0)
     asked: dict[str, object] = {
         "id": 0,
         "cycle": 0,
@@ -41,4 +41,4 @@ def a_generation(store: Store, n: int = 3, grammar: str | None = None, **fields:
         "max_tokens": 0,
         "created_at": 1.0,
     }
-    return store.insert_generation(Generation(**(asked | fields)))  # type: ignore[arg-type]
+    return store.generations.insert(Generation(**(asked | fields)))  # type: ignore[arg-type]

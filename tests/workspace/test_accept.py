@@ -22,7 +22,7 @@ def _refused(bench: Bench, generation: int, *paths: str) -> DceError:
     with pytest.raises(DceError) as caught:
         accept(bench, generation, 1, paths)
     assert snapshot(bench.root) == before
-    assert bench.store.acceptances() == ()
+    assert bench.store.acceptances.list() == ()
     return caught.value
 
 
@@ -44,7 +44,7 @@ def test_accept_writes_all_files(tmp_path: Path) -> None:
     assert (tmp_path / "a.py").read_text() == "1\n"
     assert (tmp_path / "new/deep/e.py").read_text() == "5\n"
     assert (tmp_path / "b.py").stat() == untouched
-    cycle = bench.store.get_cycle(0)
+    cycle = bench.store.cycles.get(0)
     assert (cycle.chosen_generation, cycle.chosen_slot) == (generation, 2)
     assert [path for path in snapshot(tmp_path) if "tmp" in path] == []
 
@@ -75,8 +75,8 @@ def test_dry_run_changes_nothing(tmp_path: Path) -> None:
     assert acceptance is None
     assert [(write.path, write.refused) for write in planned] == [("a.py", ""), ("../x", "it leads upwards (`..`)")]
     assert snapshot(tmp_path) == before
-    assert bench.store.acceptances() == ()
-    assert bench.store.get_cycle(0).chosen_slot is None
+    assert bench.store.acceptances.list() == ()
+    assert bench.store.cycles.get(0).chosen_slot is None
 
 
 def test_paths_outside_are_refused_all_together(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_file_that_already_is_so_is_never_stale(tmp_path: Path) -> None:
     generation = bench.answer({"a.py": "1\n"})
     (tmp_path / "a.py").write_text("1\n")
     assert accept(bench, generation, 1) == ([PlannedWrite(path="a.py", change="same")], None)
-    assert bench.store.get_cycle(0).chosen_slot == 1
+    assert bench.store.cycles.get(0).chosen_slot == 1
 
 
 def test_second_response_after_the_first(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_second_response_after_the_first(tmp_path: Path) -> None:
         accept(bench, generation, 2)
     assert caught.value.code == "stale_file"
     accept(bench, generation, 2, ["b.py"])
-    assert [row.slot for row in bench.store.acceptances("applied")] == [2, 1]
+    assert [row.slot for row in bench.store.acceptances.list("applied")] == [2, 1]
 
 
 @pytest.mark.parametrize(

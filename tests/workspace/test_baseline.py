@@ -40,7 +40,7 @@ def test_restore_puts_everything_back(tmp_path: Path) -> None:
     assert acceptance is not None
     assert (restored.id, restored.restored_at) == (acceptance.id, 1000.0)
     assert restorable(bench) is None
-    assert bench.store.get_cycle(0).chosen_slot is None
+    assert bench.store.cycles.get(0).chosen_slot is None
 
 
 def test_files_of_others_stay(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_killed_while_restoring(tmp_path: Path, step: int) -> None:
     recover(bench)
     assert snapshot(tmp_path) == before
     assert restorable(bench) is None
-    assert bench.store.get_cycle(0).chosen_slot is None
+    assert bench.store.cycles.get(0).chosen_slot is None
     redo(bench)
     assert snapshot(tmp_path) == accepted
 

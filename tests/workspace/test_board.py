@@ -40,7 +40,7 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
     """A row has exactly the documented fields, as JSON."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"calc.py": GOOD, "test_calc.py": FILES["test_calc.py"]})
-    bench.store.put_check_report(generation, 1, 1, _report(failed=1, new=1))
+    bench.store.check_reports.put(generation, 1, 1, _report(failed=1, new=1))
     assert builtins(board(bench, generation)) == [
         {
             "slot": 1,
@@ -74,7 +74,7 @@ def test_order_with_checks(tmp_path: Path) -> None:
         statuses={6: Status.TRUNCATED},
     )
     for slot, report in {2: _report(2, 1), 3: _report(3), 5: _report(), 6: _report(), 7: _report()}.items():
-        bench.store.put_check_report(generation, slot, 1, report)
+        bench.store.check_reports.put(generation, slot, 1, report)
     rows = board(bench, generation)
     assert _order(rows) == [7, 5, 6, 3, 2, 4, 1]
     assert rows[2].flags == ("truncated",)
@@ -98,7 +98,7 @@ def test_passing_beats_agreement(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FILES)
     generation = bench.answer(*[{"calc.py": "same\n"}] * 3, {"calc.py": GOOD})
     for slot in (1, 2, 3, 4):
-        bench.store.put_check_report(generation, slot, 1, _report(failed=0 if slot == 4 else 1))
+        bench.store.check_reports.put(generation, slot, 1, _report(failed=0 if slot == 4 else 1))
     assert _order(board(bench, generation)) == [4, 1, 2, 3]
 
 
@@ -152,7 +152,7 @@ def test_checks_of_a_generation(tmp_path: Path) -> None:
 
     def on_event(event: Event) -> None:
         assert isinstance(event, ChecksFinished)
-        assert event.slot in bench.store.check_reports(generation, CheckReport)
+        assert event.slot in bench.store.check_reports.latest(generation, CheckReport)
         events.append(event)
 
     reports = asyncio.run(check_responses(bench, generation, on_event=on_event))
@@ -161,7 +161,7 @@ def test_checks_of_a_generation(tmp_path: Path) -> None:
         2: (1, 0, 0),
         3: (0, 1, 1),
     }
-    assert bench.store.check_reports(generation, CheckReport) == reports
+    assert bench.store.check_reports.latest(generation, CheckReport) == reports
     assert len(events) == 3
     assert snapshot(tmp_path) == before
     assert _order(board(bench, generation)) == [2, 1, 3, 5, 4]
@@ -202,7 +202,7 @@ def test_order_is_total(tmp_path: Path) -> None:
     generation = bench.answer(*answers, statuses=statuses)
     for slot, (_, _, failed) in enumerate(combinations, start=1):
         if failed is not None:
-            bench.store.put_check_report(generation, slot, 1, _report(failed))
+            bench.store.check_reports.put(generation, slot, 1, _report(failed))
     rows = board(bench, generation)
     assert sorted(_order(rows)) == list(range(1, len(combinations) + 1))
     parses = [row.parse for row in rows]

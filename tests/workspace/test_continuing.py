@@ -90,7 +90,7 @@ def _cut(store: Store, **fields: object) -> tuple[Generator, ScriptedProvider]:
         "tokens": Tokens(thinking=1, answer=20, exact=True),
     }
     generation = a_generation(store, n=2, grammar="root ::= x")
-    store.save_ends(
+    store.progress.save_ends(
         [
             Response(generation=1, slot=1, version=1, status=Status.COMPLETE, text="whole"),
             Response(**{"generation": 1, "slot": 2, "version": 1, "finish_reason": "length", **cut, **fields}),  # type: ignore[arg-type]
@@ -111,12 +111,12 @@ def test_the_joined_text_is_the_next_version(tmp_path: Path) -> None:
     """The new version is complete, with the thinking, both texts and the sum of the tokens; the earlier one stays as it was."""
     store = a_store(tmp_path)
     generator, provider = _cut(store)
-    asyncio.run(generator.go_on(store.get_generation(1), 2, lambda _: None))
-    earlier, now = store.versions(1, 2)
+    asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
+    earlier, now = store.responses.versions(1, 2)
     assert (earlier.status, earlier.text) == (Status.TRUNCATED, BEFORE)
     assert (now.version, now.status, now.text, now.thinking) == (2, Status.COMPLETE, BEFORE + REST, "hm")
     assert now.tokens == Tokens(thinking=1, answer=29, exact=True)
-    assert store.response(1, 1).text == "whole"
+    assert store.responses.get(1, 1).text == "whole"
     [request] = provider.requests
     assert (request.prompt, request.n, request.prefix, request.grammar) == (a_prompt().text, 1, BEFORE, None)
     store.close()
@@ -128,9 +128,9 @@ def test_a_server_that_cannot_is_asked_in_words(tmp_path: Path) -> None:
     generator, provider = _cut(store)
     provider.served = CANNOT
     provider.scripts = [[Delta(index=0, text="def volume(width, hei" + REST), Ended(index=0, finish_reason="length")]]
-    asyncio.run(generator.go_on(store.get_generation(1), 2, lambda _: None))
+    asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
     assert provider.requests[0].is_asked_in_words
-    now = store.response(1, 2)
+    now = store.responses.get(1, 2)
     assert (now.status, now.text) == (Status.TRUNCATED, BEFORE + REST)
     store.close()
 
@@ -139,9 +139,9 @@ def test_what_was_there_outlives_a_death_at_once(tmp_path: Path) -> None:
     """A new version has the earlier text from its first moment, so that a process that dies then leaves it interrupted and whole."""
     store = a_store(tmp_path)
     _cut(store)
-    store.insert_continued(store.response(1, 2))
-    store.interrupt_active(9.0)
-    now = store.response(1, 2)
+    store.responses.insert_continued(store.responses.get(1, 2))
+    store.progress.interrupt_active(9.0)
+    now = store.responses.get(1, 2)
     assert (now.version, now.status, now.text, now.thinking) == (2, Status.INTERRUPTED, BEFORE, "hm")
     store.close()
 
@@ -151,7 +151,7 @@ def test_the_next_step_for_what_cannot_be_continued_has_a_larger_limit(tmp_path:
     store = a_store(tmp_path)
     generator, _ = _cut(store, text="")
     with pytest.raises(DceError) as caught:
-        asyncio.run(generator.go_on(store.get_generation(1), 2, lambda _: None))
+        asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
     assert "`dce generate --max-tokens T`" in caught.value.hint
     store.close()
 
@@ -162,11 +162,11 @@ def test_a_failed_request_keeps_what_was_there(tmp_path: Path) -> None:
     generator, provider = _cut(store)
     provider.scripts = [[DceError("rate_limited", "too many")], [Delta(index=0, text=BEFORE[:50] + "else")]]
     for code in ("rate_limited", "backend_error"):
-        asyncio.run(generator.go_on(store.get_generation(1), 2, lambda _: None))
-        now = store.response(1, 2)
+        asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
+        now = store.responses.get(1, 2)
         assert now.error is not None
         assert (now.status, now.text, now.error.code) == (Status.ERROR, BEFORE, code)
-    assert len(store.versions(1, 2)) == 3
+    assert len(store.responses.versions(1, 2)) == 3
     store.close()
 
 
@@ -179,7 +179,7 @@ def test_what_cannot_go_on_is_refused(tmp_path: Path, fields: dict[str, object],
     store = a_store(tmp_path)
     generator, provider = _cut(store, **fields)
     with pytest.raises(DceError) as caught:
-        asyncio.run(generator.go_on(store.get_generation(1), 2, lambda _: None))
+        asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
     assert caught.value.code == code
-    assert (len(store.versions(1, 2)), provider.requests) == (1, [])
+    assert (len(store.responses.versions(1, 2)), provider.requests) == (1, [])
     store.close()

@@ -22,7 +22,7 @@ def test_a_correction_is_a_version_of_its_own(tmp_path: Path) -> None:
             response = await correct(workspace, 1, 1, '<file path="words.py">\nx = 1\n</file>\n')
             assert (response.version, response.status, response.finish_reason) == (2, Status.COMPLETE, CORRECTED)
             assert response.tokens.exact
-            assert workspace.store.response(1, 1, 1).text == "no form at all"
+            assert workspace.store.responses.get(1, 1, 1).text == "no form at all"
             assert [file.path for file in workspace.reading(1, 1).files] == ["words.py"]
             for text in (response.text, "  \n"):
                 with pytest.raises(DceError) as caught:
@@ -61,7 +61,7 @@ def test_words_are_put_right_beside_the_same_files(tmp_path: Path, answer: str, 
             assert (reading.files, response.finish_reason) == (files, CORRECTED)
             back = await take_back(workspace, 1, 1)
             assert (back.version, back.text, back.finish_reason) == (3, answer, PASTED)
-            with pytest.raises(DceError, match="was not put right"):
+            with pytest.raises(DceError, match="was not edited by hand"):
                 await take_back(workspace, 1, 1)
 
     asyncio.run(go())
@@ -76,7 +76,7 @@ def test_words_that_have_no_place_are_refused(tmp_path: Path) -> None:
             with pytest.raises(DceError, match="has no place for that plan") as caught:
                 await correct_words(workspace, 1, 1, Words(summary="a summary", plan="a plan"))
             assert caught.value.code == "invalid_input"
-            assert workspace.store.response(1, 1).version == 1
+            assert workspace.store.responses.get(1, 1).version == 1
 
     asyncio.run(go())
 
@@ -87,7 +87,7 @@ def test_a_cut_answer_with_other_words_stays_cut(tmp_path: Path) -> None:
     async def go() -> None:
         with make_workspace(tmp_path / "words") as workspace:
             pasted = await paste(workspace, 1, TAGGED.removesuffix("</file>\n"))
-            workspace.store.insert_pasted(msgspec.structs.replace(pasted, status=Status.TRUNCATED))
+            workspace.store.responses.insert_ended(msgspec.structs.replace(pasted, status=Status.TRUNCATED))
             files = workspace.reading(1, 1).files
             response = await correct_words(workspace, 1, 1, Words(summary="Other words", plan="1. a plan"))
             assert (response.status, response.version) == (Status.TRUNCATED, 3)

@@ -14,7 +14,7 @@ from tests.workspace.loop import a_generation, a_store
 def test_cycle_0_is_always_there(tmp_path: Path) -> None:
     """A new workspace has cycle 0 alone, it is the current one, and it cannot be deleted."""
     with a_store(tmp_path) as store:
-        cycles = Cycles(store, Clock())
+        cycles = Cycles(store.database, Clock())
         assert [cycle.id for cycle in cycles.list()] == [0]
         assert cycles.current().id == 0
         with pytest.raises(DceError) as caught:
@@ -25,7 +25,7 @@ def test_cycle_0_is_always_there(tmp_path: Path) -> None:
 def test_ids_are_never_used_again(tmp_path: Path) -> None:
     """The number of a deleted cycle is not given to another; the deleted one is hidden."""
     with a_store(tmp_path) as store:
-        cycles = Cycles(store, Clock())
+        cycles = Cycles(store.database, Clock())
         first, second = cycles.create("one"), cycles.create("two", "context", "now")
         assert (first.id, second.id) == (1, 2)
         cycles.delete(2)
@@ -40,7 +40,7 @@ def test_ids_are_never_used_again(tmp_path: Path) -> None:
 def test_an_edit_on_an_old_revision_is_a_conflict(tmp_path: Path) -> None:
     """Of two edits made on the same revision the second is refused and the first stays."""
     with a_store(tmp_path) as store:
-        cycles = Cycles(store, Clock())
+        cycles = Cycles(store.database, Clock())
         cycle = cycles.create("t")
         edited = cycles.edit(cycle.id, rev=cycle.rev, context="first")
         assert (edited.rev, edited.title, edited.context) == (2, "t", "first")
@@ -63,7 +63,7 @@ def test_an_edit_on_an_old_revision_is_a_conflict(tmp_path: Path) -> None:
 def test_bad_fields_are_refused(tmp_path: Path, edit: Callable[[Cycles], object]) -> None:
     """An unknown field, a text without end and text that is no Unicode are refused, and nothing changes."""
     with a_store(tmp_path) as store:
-        cycles = Cycles(store, Clock())
+        cycles = Cycles(store.database, Clock())
         before = cycles.list()
         with pytest.raises(DceError) as caught:
             edit(cycles)
@@ -74,7 +74,7 @@ def test_bad_fields_are_refused(tmp_path: Path, edit: Callable[[Cycles], object]
 def test_a_choice_is_recorded_without_a_new_revision(tmp_path: Path) -> None:
     """Accepting notes the response on the cycle and can be taken back; an edit in progress is not disturbed."""
     with a_store(tmp_path) as store:
-        cycles = Cycles(store, Clock())
+        cycles = Cycles(store.database, Clock())
         generation = a_generation(store)
         chosen = cycles.choose(0, generation.id, 2)
         assert (chosen.chosen_generation, chosen.chosen_slot, chosen.rev) == (generation.id, 2, 1)

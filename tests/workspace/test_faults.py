@@ -30,11 +30,11 @@ def _workspace(root: Path) -> Workspace:
 def test_what_is_done_to_one_cycle_stays_with_it(tmp_path: Path) -> None:
     """D5: editing, choosing and deleting name their cycle; every other one is what it was."""
     with a_store(tmp_path) as store:
-        cycles = Cycles(store, Clock())
+        cycles = Cycles(store.database, Clock())
         kept = [cycles.create(f"cycle {number}", "context", "logs") for number in range(3)]
         generation = a_generation(store, cycle=2)
         cycles.edit(2, title="new", context="new", ephemeral="")
-        store.choose(2, generation.id, 1, 5.0)
+        store.cycles.choose(2, generation.id, 1, 5.0)
         assert [cycles.get(1), cycles.get(3)] == [kept[0], kept[2]]
         cycles.delete(2)
         assert [cycles.get(1), cycles.get(3)] == [kept[0], kept[2]]
@@ -61,7 +61,7 @@ def test_choices_and_selection_outlive_the_process(tmp_path: Path) -> None:
         workspace.selection.show(["a.py"], "outline")
         cycle = workspace.cycles.create("t")
         generation = a_generation(workspace.store, n=2, cycle=cycle.id)
-        workspace.store.choose(cycle.id, generation.id, 2, 1.0)
+        workspace.store.cycles.choose(cycle.id, generation.id, 2, 1.0)
         workspace.cycles.set_card(cycle.id, "manual")
     with _workspace(root) as workspace:
         now = workspace.cycles.get(cycle.id)
@@ -72,18 +72,18 @@ def test_choices_and_selection_outlive_the_process(tmp_path: Path) -> None:
 def test_a_save_writes_what_changed_and_no_more(tmp_path: Path) -> None:
     """D8: with megabytes of responses beside it, editing a title writes pages, not the history."""
     with a_store(tmp_path) as store:
-        cycles = Cycles(store, Clock())
+        cycles = Cycles(store.database, Clock())
         cycle = cycles.create("t")
         generation = a_generation(store, n=10, cycle=cycle.id)
-        store.save_ends(
+        store.progress.save_ends(
             type(response)(
                 generation=generation.id, slot=response.slot, version=1, status=Status.COMPLETE, text="word " * 60_000
             )
-            for response in store.responses(generation.id)
+            for response in store.responses.latest(generation.id)
         )
     log = tmp_path / "dce.db-wal"
     with a_store(tmp_path) as store:
-        Cycles(store, Clock()).edit(cycle.id, title="another")
+        Cycles(store.database, Clock()).edit(cycle.id, title="another")
         assert log.stat().st_size < 100_000
 
 
@@ -152,7 +152,7 @@ def test_one_file_has_one_name(tmp_path: Path) -> None:
     (tmp_path / "src" / "a.py").write_text("x\n")
     project = Project.init(tmp_path)
     with a_store(tmp_path) as store:
-        selection = Selection(project, store)
+        selection = Selection(project, store.meta)
         selection.add(["src/a.py", "src", "src/", "./src/a.py", "**/*.py"])
         assert selection.paths() == ("src/a.py",)
         selection.remove(["src"])
@@ -212,7 +212,7 @@ def test_words_of_a_person_or_a_model_are_no_command(tmp_path: Path) -> None:
     words = "; touch made; `touch made` $(touch made) #"
     bench = Bench(tmp_path, {"a.py": "x\n"})
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    Cycles(bench.store, bench.clock).edit(0, title=words)
+    Cycles(bench.store.database, bench.clock).edit(0, title=words)
     accept(bench, bench.answer({words: "1\n", "a.py": "y\n"}), 1)
     assert (tmp_path / words).read_text() == "1\n"
     restore(bench)

@@ -37,7 +37,7 @@ class Bench:
     def hear(self, event: Event) -> None:
         """Notes an event. An end must already be in the store."""
         if isinstance(event, SlotProgress) and event.status in TERMINAL:
-            stored = self.store.response(event.generation, event.slot, event.version)
+            stored = self.store.responses.get(event.generation, event.slot, event.version)
             assert (stored.status, stored.error, stored.tokens) == (event.status, event.error, event.tokens)
         self.told.append(event)
 
@@ -60,7 +60,7 @@ class Bench:
 
     def statuses(self, generation: Generation) -> list[Status]:
         """As stored."""
-        return [response.status for response in self.store.responses(generation.id)]
+        return [response.status for response in self.store.responses.latest(generation.id)]
 
 
 def _run(bench: Bench, work: Coroutine[Any, Any, None]) -> None:
@@ -94,7 +94,7 @@ def test_each_slot_gets_its_choice(tmp_path: Path) -> None:
     async def work() -> None:
         generation = a_generation(bench.store, n=3, grammar="root ::= x", max_tokens=50, temperature=0.5)
         await bench.generator.run(generation, bench.hear)
-        first, second, third = bench.store.responses(generation.id)
+        first, second, third = bench.store.responses.latest(generation.id)
         assert (first.status, first.text, first.tokens) == (Status.COMPLETE, "zero", Tokens(answer=1, exact=True))
         assert (second.status, second.thinking, second.text) == (Status.TRUNCATED, "hm", "one")
         assert second.tokens == Tokens(thinking=2, answer=3, exact=True)
@@ -104,7 +104,7 @@ def test_each_slot_gets_its_choice(tmp_path: Path) -> None:
         ended = bench.told[-1]
         assert isinstance(ended, GenerationEnded)
         assert ended.statuses == {Status.COMPLETE: 1, Status.TRUNCATED: 1, Status.STOPPED: 1}
-        stored = bench.store.get_generation(generation.id)
+        stored = bench.store.generations.get(generation.id)
         assert (stored.model, stored.stream_id) == ("named", "s1")
         assert stored.ended_at is not None
         (request,) = bench.provider.requests
@@ -123,7 +123,7 @@ def test_a_request_that_fails_is_the_error_of_every_slot(tmp_path: Path) -> None
     async def work() -> None:
         generation = a_generation(bench.store, n=2)
         await bench.generator.run(generation, bench.hear)
-        for response in bench.store.responses(generation.id):
+        for response in bench.store.responses.latest(generation.id):
             assert response.status is Status.ERROR
             assert response.error == refusal.body()
         assert sorted(bench.ends()) == [(1, 1), (2, 1)]
@@ -145,7 +145,7 @@ def test_a_stream_that_dies_keeps_what_had_arrived(tmp_path: Path) -> None:
     async def work() -> None:
         generation = a_generation(bench.store, n=2)
         await bench.generator.run(generation, bench.hear)
-        first, second = bench.store.responses(generation.id)
+        first, second = bench.store.responses.latest(generation.id)
         assert (first.status, first.text) == (Status.COMPLETE, "done")
         assert (second.status, second.text) == (Status.ERROR, "half")
         assert second.error is not None
@@ -170,7 +170,7 @@ def test_a_provider_that_breaks_its_promise_cannot_leave_a_slot_open(tmp_path: P
     async def work() -> None:
         generation = a_generation(bench.store, n=2)
         await bench.generator.run(generation, bench.hear)
-        first, second = bench.store.responses(generation.id)
+        first, second = bench.store.responses.latest(generation.id)
         assert (first.status, first.text, second.status) == (Status.ERROR, "a", Status.ERROR)
         assert first.error is not None
         assert second.error is not None
@@ -194,7 +194,7 @@ def test_cancelling_stops_the_backend_and_keeps_the_text(tmp_path: Path) -> None
         with pytest.raises(asyncio.CancelledError):
             await task
         assert bench.provider.open_streams == 0
-        first, second = bench.store.responses(generation.id)
+        first, second = bench.store.responses.latest(generation.id)
         assert (first.status, first.text) == (Status.STOPPED, "half an ans")
         assert (second.status, second.thinking) == (Status.STOPPED, "hm")
         assert sorted(bench.ends()) == [(1, 1), (2, 1)]
@@ -253,12 +253,12 @@ def test_running_text_is_stored_and_told_as_time_passes(tmp_path: Path) -> None:
         assert len(texts) <= 3
         told_before = len(bench.told)
         await ticks.pass_(round(SAVE_EVERY_S / TELL_EVERY_S))
-        stored = bench.store.response(generation.id, 1)
+        stored = bench.store.responses.get(generation.id, 1)
         assert (stored.status, stored.text) == (Status.GENERATING, whole)
         assert len(bench.told) == told_before  # no news, nothing told
         gate.opened.set()
         await task
-        assert bench.text(1) == whole == bench.store.response(generation.id, 1).text
+        assert bench.text(1) == whole == bench.store.responses.get(generation.id, 1).text
 
     _run(bench, work())
 
@@ -377,9 +377,9 @@ def test_regenerating_makes_new_versions_of_the_same_prompt(tmp_path: Path) -> N
         assert bench.provider.requests[1].n == 2
         assert bench.provider.requests[1].prompt == bench.provider.requests[0].prompt
         assert bench.provider.requests[1].grammar == "root ::= x"
-        latest = bench.store.responses(generation.id)
+        latest = bench.store.responses.latest(generation.id)
         assert [(response.version, response.text) for response in latest] == [(2, "one"), (1, ""), (2, "three")]
-        assert bench.store.response(generation.id, 1, version=1).status is Status.COMPLETE
+        assert bench.store.responses.get(generation.id, 1, version=1).status is Status.COMPLETE
         assert bench.text(3, version=2) == "three"
 
     _run(bench, work())
@@ -408,7 +408,7 @@ def test_several_regenerations_may_run_at_once(tmp_path: Path) -> None:
         for gate in reversed(gates):
             gate.opened.set()
         await asyncio.gather(*tasks)
-        assert [response.text for response in bench.store.responses(generation.id)] == ["first", "second"]
+        assert [response.text for response in bench.store.responses.latest(generation.id)] == ["first", "second"]
 
     _run(bench, work())
 
@@ -423,12 +423,12 @@ def test_a_run_that_makes_no_sense_is_refused_first(tmp_path: Path, slots: list[
     async def work() -> None:
         generation = a_generation(bench.store, n=1)
         await bench.generator.run(generation, bench.hear)
-        before = bench.store.responses(generation.id)
+        before = bench.store.responses.latest(generation.id)
         with pytest.raises(DceError) as caught:
             await bench.generator.run(generation, bench.hear, slots)
         assert caught.value.code == code
         assert len(bench.provider.requests) == 1
-        assert bench.store.responses(generation.id) == before
+        assert bench.store.responses.latest(generation.id) == before
 
     _run(bench, work())
 
@@ -529,7 +529,7 @@ def test_a_listener_that_fails_does_not_lose_the_answers(tmp_path: Path) -> None
             await bench.generator.run(generation, hear)
         assert bench.provider.open_streams == 0
         assert all(status in TERMINAL for status in bench.statuses(generation))
-        assert bench.store.response(generation.id, 1).text == "a"
+        assert bench.store.responses.get(generation.id, 1).text == "a"
 
     _run(bench, work())
 

@@ -33,7 +33,11 @@ def test_a_link_that_is_not_used_loads_nothing() -> None:
     """A provider that is made, as every command makes one, loads no HTTP client; one that is about to ask does, without a command line."""
     code = "from dce.workspace.generating.provider import GatewayProvider\nprovider = GatewayProvider('http://127.0.0.1:9', None)"
     assert _loaded(code) == set()
-    assert _loaded(f"{code}\nprovider._link.client()") == {"httpx2", "httpcore2", "h11"}
+    assert _loaded(f"{code}\nimport asyncio\nasyncio.run(provider._link.client().__aenter__())") == {
+        "httpx2",
+        "httpcore2",
+        "h11",
+    }
 
 
 def _error(answer: bytes) -> DceError:

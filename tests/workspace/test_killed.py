@@ -28,24 +28,24 @@ def _kill_once(path: Path, lines: int) -> list[list[str]]:
 
 def _check(path: Path, acknowledged: list[list[str]]) -> None:
     with Store(path) as store:
-        assert store._row("PRAGMA integrity_check")[0] == "ok"
-        assert store._rows("PRAGMA foreign_key_check") == []
-        store.interrupt_active(9.0)
-        cycles = {cycle.id: cycle.rev for cycle in store.list_cycles()}
+        assert store.database.row("PRAGMA integrity_check")[0] == "ok"
+        assert store.database.rows("PRAGMA foreign_key_check") == []
+        store.progress.interrupt_active(9.0)
+        cycles = {cycle.id: cycle.rev for cycle in store.cycles.list()}
         for kind, *numbers in acknowledged:
             first, *rest = (int(number) for number in numbers)
             if kind == "cycle":
                 assert cycles[first] >= rest[0]
                 continue
-            response = store.response(first, rest[0])
+            response = store.responses.get(first, rest[0])
             assert response.status not in ACTIVE
             if kind == "text":
                 assert len(response.text) >= rest[1]
             else:
                 assert (response.status, response.text) == (Status.COMPLETE, PIECE * 5)
-        for generation in store.generations():
-            assert [response.slot for response in store.responses(generation.id)] == [1, 2]
-        store.search('"0123456789"*', 5)
+        for generation in store.generations.list():
+            assert [response.slot for response in store.responses.latest(generation.id)] == [1, 2]
+        store.history.search('"0123456789"*', 5)
 
 
 def _kill(path: Path, times: int) -> None:

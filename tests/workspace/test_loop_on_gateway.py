@@ -75,7 +75,7 @@ def test_one_of_ten_is_stopped_and_nine_are_complete(tmp_path: Path, chain: Chai
             assert all(response.tokens.exact for response in responses)
             assert {response.tokens.answer for response in responses if response.slot != 3} == {300}
             assert 0 < responses[2].tokens.answer < 300
-            assert workspace.store.get_generation(generation.id).model == "fake-7b"
+            assert workspace.store.generations.get(generation.id).model == "fake-7b"
 
     _run(work())
     eventually(chain.is_idle)
@@ -93,7 +93,7 @@ def test_a_picture_reaches_the_backend_as_data(tmp_path: Path, chain: Chain) -> 
             generation = await workspace.preparation.begin(0, 2)
             await workspace.generator.run(generation, Ear(2))
             assert {response.status for response in workspace.responses(generation.id)} == {Status.COMPLETE}
-            return workspace.store.get_prompt(generation.prompt_sha256).text
+            return workspace.store.prompts.get(generation.prompt_sha256).text
 
     text = _run(work())
     bodies = chain.fake.chats()
@@ -158,6 +158,6 @@ def test_a_wrong_key_is_told_before_anything_is_kept(tmp_path: Path, chain: Chai
             with pytest.raises(DceError) as caught:
                 await workspace.preparation.begin(0, 1)
             assert caught.value.code == "invalid_key"
-            assert workspace.store.generations() == ()
+            assert workspace.store.generations.list() == ()
 
     _run(work())

@@ -104,4 +104,4 @@ def test_a_url_that_is_none_names_who_was_asked() -> None:
 )
 def test_a_proxy_is_asked_for_other_machines_only(url: str, is_trusted: bool) -> None:
     """What goes to this machine goes through no proxy of the environment, which could not reach it and would read it."""
-    assert HttpLink(url, None, GATEWAY, 1.0).client()._client.trust_env is is_trusted
+    assert HttpLink(url, None, GATEWAY, 1.0)._new_client()._client.trust_env is is_trusted

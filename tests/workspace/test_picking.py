@@ -82,7 +82,7 @@ def test_a_plan_is_written_as_one_and_taken_back_as_one(bench: Bench) -> None:
     assert (bench.root / "a.py").read_text() == edit(l20="one", l10="two")
     assert acceptance is not None
     assert [(file.slot, file.also) for file in acceptance.files] == [(1, (2,)), (1, ())]
-    cycle = bench.store.get_cycle(0)
+    cycle = bench.store.cycles.get(0)
     assert (cycle.chosen_generation, cycle.chosen_slot) == (1, 2)
     restore(bench)
     assert snapshot(bench.root) == before

@@ -112,7 +112,7 @@ def test_a_slot_is_regenerated_with_the_picture_that_was_sent(tmp_path: Path) ->
     (tmp_path / "other").mkdir()
     with Workspace.open(Project.init(tmp_path / "other"), Settings()) as other:
         import_history(other, tmp_path / "h.dce")
-        [kept] = other.store.pictures(generation.prompt_sha256)
+        [kept] = other.store.pictures.of(generation.prompt_sha256)
         assert msgspec.structs.asdict(kept) == {"path": "logo.png", "mime": "image/png", "content": PNG}
     lines = (tmp_path / "h.dce").read_bytes()
     (tmp_path / "h.dce").write_bytes(lines.replace(base64.b64encode(PNG), base64.b64encode(PNG + b"x")))

@@ -31,7 +31,7 @@ def test_restoring_twice_reaches_nothing_older(tmp_path: Path) -> None:
     for older in (2, 1):
         restore(bench, acceptance_id=older)
         assert snapshot(tmp_path) == states[older - 1]
-        assert bench.store.get_cycle(0).chosen_generation == (older - 1 or None)
+        assert bench.store.cycles.get(0).chosen_generation == (older - 1 or None)
     assert [acceptance.restored_at for acceptance in acceptances(bench)] == [1000.0] * 3
 
 
@@ -39,7 +39,7 @@ def test_a_new_cycle_protects_what_was_accepted_before(tmp_path: Path) -> None:
     """In a new cycle, restore finds nothing of its own and names the older ids; a refused accept changes nothing about that."""
     bench = Bench(tmp_path, FILES)
     accept(bench, bench.answer({"a.py": "1\n"}), 1)
-    bench.store.insert_cycle("next", "", "", 0.0)
+    bench.store.cycles.create("next")
     before = snapshot(tmp_path)
     stale = bench.answer({"b.py": "2\n"}, shown=[], cycle=1)
     with pytest.raises(DceError, match="nothing was written"):
@@ -59,7 +59,7 @@ def test_a_refused_accept_leaves_what_restore_looks_at(tmp_path: Path) -> None:
     with pytest.raises(DceError, match="nothing was written"):
         accept(bench, bench.answer({"b.py": "2\n"}, shown=[]), 1)
     assert (acceptances(bench), restorable(bench)) == known
-    assert len(bench.store.acceptances()) == 1
+    assert len(bench.store.acceptances.list()) == 1
 
 
 def test_redo_writes_the_accepted_files_again(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_redo_writes_the_accepted_files_again(tmp_path: Path) -> None:
         assert again == planned
         assert snapshot(tmp_path) == accepted
         assert acceptance.restored_at is None
-        assert bench.store.get_cycle(0).chosen_slot == 1
+        assert bench.store.cycles.get(0).chosen_slot == 1
     with pytest.raises(DceError, match="nothing to redo"):
         redo(bench)
     with pytest.raises(DceError, match="acceptance 1 is not restored"):
@@ -127,7 +127,7 @@ def test_redo_needs_the_accepted_text(tmp_path: Path) -> None:
 
 def _forget(bench: Bench, text: str) -> None:
     """Drops a text from the store, as if an older DCE had restored it."""
-    with bench.store._transaction() as db:
+    with bench.store.database.transaction() as db:
         db.execute("DELETE FROM blobs WHERE bytes = ?", (text.encode(),))
 
 

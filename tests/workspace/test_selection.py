@@ -15,10 +15,10 @@ class FakeStore:
     def __init__(self) -> None:
         self.meta: dict[str, str] = {}
 
-    def meta_get(self, key: str) -> str | None:
+    def get(self, key: str) -> str | None:
         return self.meta.get(key)
 
-    def meta_set(self, key: str, value: str) -> None:
+    def set(self, key: str, value: str) -> None:
         self.meta[key] = value
 
 

@@ -40,7 +40,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 def _refused(workspace: Workspace) -> DceError:
     with pytest.raises(DceError) as caught:
         _run(workspace.preparation.begin(1, 1))
-    assert workspace.store.generations() == ()
+    assert workspace.store.generations.list() == ()
     assert not (workspace.project.root / PROMPT_FILE).exists()
     return caught.value
 
@@ -77,7 +77,7 @@ def test_a_host_that_looks_like_this_machine_gets_nothing_unasked(tmp_path: Path
 def test_where_there_is_no_server_nothing_leaves(tmp_path: Path) -> None:
     """Answers that are pasted by hand need no consent."""
     with _workspace(tmp_path) as workspace:
-        assert Sending(workspace.project, workspace.store, "", "refuse").is_local
+        assert Sending(workspace.project, workspace.store.meta, "", "refuse").is_local
 
 
 def test_the_first_send_to_a_host_needs_consent(tmp_path: Path) -> None:

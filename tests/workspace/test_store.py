@@ -20,20 +20,20 @@ from tests.workspace.loop import a_generation, a_prompt, a_store
 def test_meta_values_survive_reopening(tmp_path: Path) -> None:
     """A named value is there after the store was closed and opened; an unknown one is None."""
     with a_store(tmp_path) as store:
-        store.meta_set("selection", '["a"]')
-        store.meta_set("selection", '["b"]')
+        store.meta.set("selection", '["a"]')
+        store.meta.set("selection", '["b"]')
     with a_store(tmp_path) as store:
-        assert store.meta_get("selection") == '["b"]'
-        assert store.meta_get("other") is None
+        assert store.meta.get("selection") == '["b"]'
+        assert store.meta.get("other") is None
 
 
 def test_counts_are_kept_by_tokenizer_and_text(tmp_path: Path) -> None:
     """Counts come back for the tokenizer they were made with, however many are asked for at once."""
     with a_store(tmp_path) as store:
         known = {f"{number:064x}": number for number in range(1200)}
-        store.put_counts("one", known)
-        assert store.get_counts("one", [*known, "unknown"]) == known
-        assert store.get_counts("two", list(known)) == {}
+        store.token_counts.put("one", known)
+        assert store.token_counts.get("one", [*known, "unknown"]) == known
+        assert store.token_counts.get("two", list(known)) == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no database, " * 300, b"SQLite format 3\0" + b"\xff" * 5000])
@@ -91,14 +91,14 @@ def test_many_may_create_the_store_at_once(tmp_path: Path) -> None:
         start.wait()
         store = a_store(tmp_path)
         stores.append(store)
-        store.meta_set(f"key{number}", "x")
+        store.meta.set(f"key{number}", "x")
 
     threads = [threading.Thread(target=open_it, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [stores[0].meta_get(f"key{number}") for number in range(6)] == ["x"] * 6
+    assert [stores[0].meta.get(f"key{number}") for number in range(6)] == ["x"] * 6
     for store in stores:
         store.close()
 
@@ -106,15 +106,17 @@ def test_many_may_create_the_store_at_once(tmp_path: Path) -> None:
 def test_saves_are_durable_before_they_return(tmp_path: Path) -> None:
     """The connection waits for the disk, keeps a write-ahead log and foreign keys, and waits for other writers."""
     with a_store(tmp_path) as store:
-        pragmas = {name: store._row(f"PRAGMA {name}")[0] for name in ("synchronous", "journal_mode", "foreign_keys")}
+        pragmas = {
+            name: store.database.row(f"PRAGMA {name}")[0] for name in ("synchronous", "journal_mode", "foreign_keys")
+        }
         assert pragmas == {"synchronous": 2, "journal_mode": "wal", "foreign_keys": 1}
-        assert store._row("PRAGMA busy_timeout")[0] == 10_000
+        assert store.database.row("PRAGMA busy_timeout")[0] == 10_000
 
 
 def test_a_number_beyond_64_bits_is_unknown(tmp_path: Path) -> None:
     """What SQLite cannot even hold is not there: not found, as any other number that nobody gave out."""
     with Store(tmp_path / "dce.db") as store, pytest.raises(DceError, match="so large") as caught:
-        store.response(1, 2**70)
+        store.responses.get(1, 2**70)
     assert caught.value.code == "not_found"
 
 
@@ -124,16 +126,16 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         good = a_generation(store)
         with pytest.raises(sqlite3.IntegrityError):
             a_generation(store, prompt_sha256="nowhere")
-        assert store.generations() == (good,)
-        assert len(store.responses(good.id)) == 3
+        assert store.generations.list() == (good,)
+        assert len(store.responses.latest(good.id)) == 3
 
 
 def test_generation_ids_are_never_used_again(tmp_path: Path) -> None:
     """An id is the database's, and stays spent even if its row goes."""
     with a_store(tmp_path) as store:
         first = a_generation(store, n=1)
-        store._db.execute("DELETE FROM responses")
-        store._db.execute("DELETE FROM generations")
+        store.database._db.execute("DELETE FROM responses")
+        store.database._db.execute("DELETE FROM generations")
         assert a_generation(store, n=1).id == first.id + 1
 
 
@@ -141,12 +143,12 @@ def test_a_prompt_comes_back_as_it_was(tmp_path: Path) -> None:
     """Text, sections and manifest of a prompt survive, and so does its grammar."""
     prompt = a_prompt("line\r\n\ttext with ünïcode 🦊 and \x0b\n")
     with a_store(tmp_path) as store:
-        store.put_prompt(prompt, "root ::= .*", 1.0)
-        store.put_prompt(prompt, "other", 2.0)
-        assert store.get_prompt(prompt.sha256) == prompt
-        assert store.get_grammar(prompt.sha256) == "root ::= .*"
+        store.prompts.put(prompt, "root ::= .*", 1.0)
+        store.prompts.put(prompt, "other", 2.0)
+        assert store.prompts.get(prompt.sha256) == prompt
+        assert store.prompts.grammar(prompt.sha256) == "root ::= .*"
         with pytest.raises(DceError) as caught:
-            store.get_prompt("none")
+            store.prompts.get("none")
         assert caught.value.code == "not_found"
 
 
@@ -154,32 +156,32 @@ def test_running_text_is_appended_and_written_whole_once(tmp_path: Path) -> None
     """Text comes back while it is in pieces; at the end the pieces give way to the whole."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=2)
-        running = msgspec.structs.replace(store.response(generation.id, 1), status=Status.GENERATING)
+        running = msgspec.structs.replace(store.responses.get(generation.id, 1), status=Status.GENERATING)
         for thinking, text in (("hm ", ""), ("so", "a"), ("", "b")):
             news = News(thinking_offset=0, thinking=thinking, text_offset=0, text=text)
-            store.save_progress([(running, news)])
-        stored = store.response(generation.id, 1)
+            store.progress.save([(running, news)])
+        stored = store.responses.get(generation.id, 1)
         assert (stored.thinking, stored.text, stored.status) == ("hm so", "ab", Status.GENERATING)
         ended = msgspec.structs.replace(
             running, status=Status.COMPLETE, thinking="hm so", text="abc", tokens=Tokens(answer=3, exact=True)
         )
-        store.save_ends([ended])
-        assert store.response(generation.id, 1) == ended
-        assert store._row("SELECT count(*) FROM pieces")[0] == 0
+        store.progress.save_ends([ended])
+        assert store.responses.get(generation.id, 1) == ended
+        assert store.database.row("SELECT count(*) FROM pieces")[0] == 0
 
 
 def test_an_end_is_final(tmp_path: Path) -> None:
     """Progress or another end that arrives late changes nothing of a terminal response."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=1)
-        queued = store.response(generation.id, 1)
+        queued = store.responses.get(generation.id, 1)
         stopped = msgspec.structs.replace(queued, status=Status.STOPPED, text="kept")
-        store.save_ends([stopped])
+        store.progress.save_ends([stopped])
         late = msgspec.structs.replace(queued, status=Status.GENERATING)
-        store.save_progress([(late, News(thinking_offset=0, thinking="", text_offset=0, text="late"))])
-        store.save_ends([msgspec.structs.replace(queued, status=Status.COMPLETE, text="late")])
-        assert store.response(generation.id, 1) == stopped
-        assert store._row("SELECT count(*) FROM pieces")[0] == 0
+        store.progress.save([(late, News(thinking_offset=0, thinking="", text_offset=0, text="late"))])
+        store.progress.save_ends([msgspec.structs.replace(queued, status=Status.COMPLETE, text="late")])
+        assert store.responses.get(generation.id, 1) == stopped
+        assert store.database.row("SELECT count(*) FROM pieces")[0] == 0
 
 
 def test_versions_grow_and_older_ones_stay(tmp_path: Path) -> None:
@@ -187,17 +189,17 @@ def test_versions_grow_and_older_ones_stay(tmp_path: Path) -> None:
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=2)
         with pytest.raises(DceError) as caught:
-            store.insert_versions(generation.id, [2])
+            store.responses.insert_versions(generation.id, [2])
         assert caught.value.code == "conflict"
-        first = msgspec.structs.replace(store.response(generation.id, 2), status=Status.ERROR, text="old")
-        store.save_ends([first])
-        (second,) = store.insert_versions(generation.id, [2])
+        first = msgspec.structs.replace(store.responses.get(generation.id, 2), status=Status.ERROR, text="old")
+        store.progress.save_ends([first])
+        (second,) = store.responses.insert_versions(generation.id, [2])
         assert second.version == 2
-        assert store.versions(generation.id, 2) == (first, second)
-        assert store.responses(generation.id)[1] == second
-        assert store.response(generation.id, 2, version=1) == first
+        assert store.responses.versions(generation.id, 2) == (first, second)
+        assert store.responses.latest(generation.id)[1] == second
+        assert store.responses.get(generation.id, 2, version=1) == first
         with pytest.raises(DceError) as caught:
-            store.insert_versions(generation.id, [2, 7])
+            store.responses.insert_versions(generation.id, [2, 7])
         assert caught.value.code == "conflict"
 
 
@@ -205,20 +207,20 @@ def test_what_no_process_works_on_is_interrupted_with_its_text(tmp_path: Path) -
     """Dangling responses become interrupted, with their pieces; ended ones stay."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=3)
-        done = msgspec.structs.replace(store.response(generation.id, 1), status=Status.COMPLETE, text="done")
-        store.save_ends([done])
-        running = msgspec.structs.replace(store.response(generation.id, 2), status=Status.GENERATING)
-        store.save_progress([(running, News(thinking_offset=0, thinking="", text_offset=0, text="half"))])
-        assert store.has_active()
-        assert store.interrupt_active(50.0) == 2
-        assert not store.has_active()
-        after = store.responses(generation.id)
+        done = msgspec.structs.replace(store.responses.get(generation.id, 1), status=Status.COMPLETE, text="done")
+        store.progress.save_ends([done])
+        running = msgspec.structs.replace(store.responses.get(generation.id, 2), status=Status.GENERATING)
+        store.progress.save([(running, News(thinking_offset=0, thinking="", text_offset=0, text="half"))])
+        assert store.progress.has_active()
+        assert store.progress.interrupt_active(50.0) == 2
+        assert not store.progress.has_active()
+        after = store.responses.latest(generation.id)
         assert [response.status for response in after] == [Status.COMPLETE, Status.INTERRUPTED, Status.INTERRUPTED]
         assert after[0] == done
         assert after[1].text == "half"
         assert after[1].error is not None
         assert after[1].error.code == "interrupted"
-        assert store.interrupt_active(60.0) == 0
+        assert store.progress.interrupt_active(60.0) == 0
 
 
 def test_check_reports_are_of_the_latest_version(tmp_path: Path) -> None:
@@ -229,30 +231,30 @@ def test_check_reports_are_of_the_latest_version(tmp_path: Path) -> None:
 
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=2)
-        store.put_check_report(generation.id, 1, 1, Report(passed=1))
-        store.put_check_report(generation.id, 1, 1, Report(passed=2))
-        store.put_check_report(generation.id, 2, 1, Report(passed=3))
-        assert store.check_reports(generation.id, Report) == {1: Report(passed=2), 2: Report(passed=3)}
-        store.save_ends([msgspec.structs.replace(store.response(generation.id, 1), status=Status.ERROR)])
-        store.insert_versions(generation.id, [1])
-        assert store.check_reports(generation.id, Report) == {2: Report(passed=3)}
+        store.check_reports.put(generation.id, 1, 1, Report(passed=1))
+        store.check_reports.put(generation.id, 1, 1, Report(passed=2))
+        store.check_reports.put(generation.id, 2, 1, Report(passed=3))
+        assert store.check_reports.latest(generation.id, Report) == {1: Report(passed=2), 2: Report(passed=3)}
+        store.progress.save_ends([msgspec.structs.replace(store.responses.get(generation.id, 1), status=Status.ERROR)])
+        store.responses.insert_versions(generation.id, [1])
+        assert store.check_reports.latest(generation.id, Report) == {2: Report(passed=3)}
 
 
 def test_acceptances_and_blobs_are_kept(tmp_path: Path) -> None:
     """A journalled acceptance moves through its states; a blob is found by its hash, stored once."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=1)
-        sha256s = store.put_blobs([b"\0bytes\xff", b"", b"\0bytes\xff"])
+        sha256s = store.blobs.put_all([b"\0bytes\xff", b"", b"\0bytes\xff"])
         assert sha256s[0] == sha256s[2]
-        assert [store.get_blob(sha256) for sha256 in sha256s[:2]] == [b"\0bytes\xff", b""]
-        planned = store.insert_acceptance(generation.id, 1, 1, "[]", 5.0)
-        second = store.insert_acceptance(generation.id, 1, 1, "[]", 6.0)
-        assert store.set_acceptance(planned.id, "applied", files="[1]").files == "[1]"
-        assert [row.id for row in store.acceptances()] == [second.id, planned.id]
-        assert [row.id for row in store.acceptances("planned")] == [second.id]
-        restored = store.set_acceptance(planned.id, "restored", restored_at=9.0)
+        assert [store.blobs.get(sha256) for sha256 in sha256s[:2]] == [b"\0bytes\xff", b""]
+        planned = store.acceptances.insert(generation.id, 1, 1, "[]", 5.0)
+        second = store.acceptances.insert(generation.id, 1, 1, "[]", 6.0)
+        assert store.acceptances.set(planned.id, "applied", files="[1]").files == "[1]"
+        assert [row.id for row in store.acceptances.list()] == [second.id, planned.id]
+        assert [row.id for row in store.acceptances.list("planned")] == [second.id]
+        restored = store.acceptances.set(planned.id, "restored", restored_at=9.0)
         assert (restored.state, restored.restored_at, restored.files) == ("restored", 9.0, "[1]")
-        for missing in (lambda: store.get_blob("none"), lambda: store.get_acceptance(99)):
+        for missing in (lambda: store.blobs.get("none"), lambda: store.acceptances.get(99)):
             with pytest.raises(DceError):
                 missing()
 
@@ -261,12 +263,12 @@ def test_another_processs_write_shows(tmp_path: Path) -> None:
     """`data_version` moves when a second process wrote, and not by our own writes."""
     with a_store(tmp_path) as store:
         before = store.data_version()
-        store.meta_set("mine", "1")
+        store.meta.set("mine", "1")
         assert store.data_version() == before
-        code = f"from pathlib import Path; from dce.workspace.record.store import Store; Store(Path({str(tmp_path / STORE_FILE)!r})).meta_set('theirs', '2')"
+        code = f"from pathlib import Path; from dce.workspace.record.store import Store; Store(Path({str(tmp_path / STORE_FILE)!r})).meta.set('theirs', '2')"
         subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
         assert store.data_version() != before
-        assert store.meta_get("theirs") == "2"
+        assert store.meta.get("theirs") == "2"
 
 
 def test_a_store_that_another_writes_too_long_is_locked(tmp_path: Path) -> None:
@@ -274,17 +276,17 @@ def test_a_store_that_another_writes_too_long_is_locked(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir()
     with Store(folder / STORE_FILE) as store:
-        store._db.execute("PRAGMA busy_timeout = 0")
+        store.database._db.execute("PRAGMA busy_timeout = 0")
         other = sqlite3.connect(folder / STORE_FILE, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DceError) as caught:
-            store.meta_set("a", "1")
+            store.meta.set("a", "1")
         assert caught.value.code == "workspace_locked"
         other.execute("ROLLBACK")
         other.close()
-        store.meta_set("a", "1")
+        store.meta.set("a", "1")
         with pytest.raises(DceError) as caught:
-            store._rows("SELECT x FROM locked")
+            store.database.rows("SELECT x FROM locked")
         assert caught.value.code == "store_unreadable"
 
 
@@ -294,11 +296,11 @@ def test_threads_share_a_store(tmp_path: Path) -> None:
         generation = a_generation(store, n=8)
 
         def work(slot: int) -> None:
-            response = msgspec.structs.replace(store.response(generation.id, slot), status=Status.GENERATING)
+            response = msgspec.structs.replace(store.responses.get(generation.id, slot), status=Status.GENERATING)
             for number in range(20):
                 news = News(thinking_offset=0, thinking="", text_offset=number, text=str(number % 10))
-                store.save_progress([(response, news)])
-                seen = store.response(generation.id, slot).text
+                store.progress.save([(response, news)])
+                seen = store.responses.get(generation.id, slot).text
                 assert seen == ("0123456789" * 2)[: number + 1]
 
         failures: list[BaseException] = []
@@ -321,30 +323,30 @@ def test_stream_targets_are_the_running_responses(tmp_path: Path) -> None:
     """What can be stopped is known with its stream and choice, by slot or all; the model's name is noted."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=3)
-        responses: tuple[Response, ...] = store.responses(generation.id)
-        store.open_stream(generation.id, "s1", "", responses)
-        store.open_stream(generation.id, "s1", "named", responses)
-        store.save_ends([msgspec.structs.replace(responses[1], status=Status.COMPLETE)])
-        assert [(target.slot, target.stream_id, target.index) for target in store.stream_targets(generation.id)] == [
+        responses: tuple[Response, ...] = store.responses.latest(generation.id)
+        store.progress.open_stream(generation.id, "s1", "", responses)
+        store.progress.open_stream(generation.id, "s1", "named", responses)
+        store.progress.save_ends([msgspec.structs.replace(responses[1], status=Status.COMPLETE)])
+        assert [(target.slot, target.stream_id, target.index) for target in store.progress.targets(generation.id)] == [
             (1, "s1", 0),
             (3, "s1", 2),
         ]
-        assert [target.slot for target in store.stream_targets(generation.id, 3)] == [3]
-        assert store.get_generation(generation.id).model == "named"
-        assert store.get_generation(generation.id).stream_id == "s1"
+        assert [target.slot for target in store.progress.targets(generation.id, 3)] == [3]
+        assert store.generations.get(generation.id).model == "named"
+        assert store.generations.get(generation.id).stream_id == "s1"
 
 
 def test_an_unreadable_store_names_its_newest_backup(tmp_path: Path) -> None:
     """What can be done about a destroyed store stands in the error, and it works (D1)."""
     with a_store(tmp_path) as store:
-        store.insert_cycle("kept", "", "", 1.0)
+        store.cycles.create("kept")
         backup = Backups(store.path, lambda: 1.0).take()
     (tmp_path / STORE_FILE).write_bytes(b"destroyed" * 1000)
     with pytest.raises(DceError) as caught:
         a_store(tmp_path)
     assert str(backup) in caught.value.hint
     with Store(backup) as kept:
-        assert kept.latest_cycle().title == "kept"
+        assert kept.cycles.current().title == "kept"
 
 
 def test_a_lock_is_told_by_its_code_not_by_the_words(tmp_path: Path) -> None:

@@ -19,16 +19,16 @@ class Rig:
 
     def __init__(self, tmp_path: Path) -> None:
         self.store: Store = a_store(tmp_path)
-        self.cycles = Cycles(self.store, lambda: 1.0)
+        self.cycles = Cycles(self.store.database, lambda: 1.0)
         cycle = self.cycles.create("t")
         self.generation = a_generation(self.store, n=2, cycle=cycle.id)
-        self.store.choose(cycle.id, self.generation.id, 1, 1.0)
+        self.store.cycles.choose(cycle.id, self.generation.id, 1, 1.0)
         self.read: list[tuple[int, int, int]] = []
 
     def end(self, version: int) -> None:
         """Slot 1's version ends."""
-        response = self.store.response(self.generation.id, 1, version)
-        self.store.save_ends(
+        response = self.store.responses.get(self.generation.id, 1, version)
+        self.store.progress.save_ends(
             [msgspec.structs.replace(response, status=Status.COMPLETE, text=f"answer {version}", ended_at=1.0)]
         )
 
@@ -39,7 +39,7 @@ class Rig:
 
     def _reading(self, generation: int, slot: int, version: int) -> Reading:
         self.read.append((generation, slot, version))
-        text = self.store.response(generation, slot, version).text
+        text = self.store.responses.get(generation, slot, version).text
         return Reading(summary=text, plan="plan", activity="", files=(), parse="ok", flags=(), notes=())
 
 
@@ -69,13 +69,13 @@ def test_of_a_response_written_anew_the_new_version_counts(rig: Rig) -> None:
     """What is kept of the earlier version is not taken for it."""
     rig.end(1)
     assert rig.summary() == "answer 1\n\nplan"
-    rig.store.insert_versions(rig.generation.id, [1])
+    rig.store.responses.insert_versions(rig.generation.id, [1])
     rig.end(2)
     assert rig.summary() == "answer 2\n\nplan"
-    assert rig.store.chosen_versions() == {(rig.generation.id, 1): 2}
+    assert rig.store.history.chosen_versions() == {(rig.generation.id, 1): 2}
 
 
 def test_a_cycle_without_a_choice_has_none(rig: Rig) -> None:
     """No response was selected: nothing is read."""
-    rig.store.choose(1, None, None, 1.0)
+    rig.store.cycles.choose(1, None, None, 1.0)
     assert (rig.summary(), rig.read) == ("", [])

@@ -65,11 +65,11 @@ class FakeStore:
         self.counts: dict[tuple[str, str], int] = {}
         self.threads: set[int] = set()
 
-    def get_counts(self, tokenizer: str, shas: Sequence[str]) -> dict[str, int]:
+    def get(self, tokenizer: str, shas: Sequence[str]) -> dict[str, int]:
         self.threads.add(threading.get_ident())
         return {sha: self.counts[tokenizer, sha] for sha in shas if (tokenizer, sha) in self.counts}
 
-    def put_counts(self, tokenizer: str, counts: Mapping[str, int]) -> None:
+    def put(self, tokenizer: str, counts: Mapping[str, int]) -> None:
         self.counts |= {(tokenizer, sha): count for sha, count in counts.items()}
 
 

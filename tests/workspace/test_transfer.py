@@ -12,7 +12,7 @@ import pytest
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.record.backups import EVERY_S, KEEP, Backups
-from dce.workspace.record.records_judging import Judgement
+from dce.workspace.record.judgements import Judgement
 from dce.workspace.record.responses import News, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.settings import Settings
@@ -39,18 +39,18 @@ def _fill(workspace: Workspace) -> None:
     second = workspace.cycles.create("Second", "b", "logs")
     generation = a_generation(store, n=3, cycle=second.id, grammar="root ::= x")
     for slot, text in ((1, "one"), (2, "two")):
-        response = msgspec.structs.replace(store.response(generation.id, slot), status=Status.COMPLETE, text=text)
-        store.save_ends([response])
-    store.insert_versions(generation.id, [1])
-    again = msgspec.structs.replace(store.response(generation.id, 1), status=Status.TRUNCATED, text="one again")
-    store.save_ends([again])
-    store.put_judgement(
+        response = msgspec.structs.replace(store.responses.get(generation.id, slot), status=Status.COMPLETE, text=text)
+        store.progress.save_ends([response])
+    store.responses.insert_versions(generation.id, [1])
+    again = msgspec.structs.replace(store.responses.get(generation.id, 1), status=Status.TRUNCATED, text="one again")
+    store.progress.save_ends([again])
+    store.judgements.put(
         Judgement(generation=generation.id, slot=1, version=1, mark="rejected", note="too long\nby far"), 1.0
     )
-    store.put_judgement(Judgement(generation=generation.id, slot=2, version=1, mark="shortlisted", rating=4), 1.0)
-    store.put_check_report(generation.id, 2, 1, News(thinking_offset=0, thinking="", text_offset=0, text="any report"))
-    running = store.response(generation.id, 3)
-    store.save_progress([(running, News(thinking_offset=0, thinking="", text_offset=0, text="so far"))])
+    store.judgements.put(Judgement(generation=generation.id, slot=2, version=1, mark="shortlisted", rating=4), 1.0)
+    store.check_reports.put(generation.id, 2, 1, News(thinking_offset=0, thinking="", text_offset=0, text="any report"))
+    running = store.responses.get(generation.id, 3)
+    store.progress.save([(running, News(thinking_offset=0, thinking="", text_offset=0, text="so far"))])
     workspace.cycles.choose(second.id, generation.id, 2)
 
 
@@ -92,8 +92,8 @@ def test_a_history_comes_back_as_it_was(tmp_path: Path, clock: Iterator[float]) 
         report = import_history(two, tmp_path / "first.dce")
         assert (report.cycles, report.responses, report.selected) == ({0: 0, 1: 1, 2: 2}, 4, FILES)
         assert (report.sets, two.selection.sets()) == (("core", "half"), {"core": ("a.py",), "half": FILES})
-        assert two.store.response(1, 3).status is Status.INTERRUPTED
-        assert two.store.response(1, 3).text == "so far"
+        assert two.store.responses.get(1, 3).status is Status.INTERRUPTED
+        assert two.store.responses.get(1, 3).text == "so far"
         export_history(two, tmp_path / "second.dce")
     assert _content(tmp_path / "first.dce") == _content(tmp_path / "second.dce")
 
@@ -117,7 +117,7 @@ def test_a_bundle_of_the_first_version_is_read(tmp_path: Path, clock: Iterator[f
             import_history(two, tmp_path / "newer.dce")
         assert caught.value.hint == "Update DCE."
         report = import_history(two, tmp_path / "older.dce")
-        assert (report.responses, report.missing, two.store.all_judgements(1)) == (4, FILES, ())
+        assert (report.responses, report.missing, two.store.judgements.all(1)) == (4, FILES, ())
 
 
 def test_a_judgement_that_none_can_have_is_refused(tmp_path: Path, clock: Iterator[float]) -> None:
@@ -134,7 +134,7 @@ def test_a_judgement_that_none_can_have_is_refused(tmp_path: Path, clock: Iterat
             (tmp_path / "g.dce").write_bytes(whole.replace(was, now))
             with pytest.raises(DceError, match="whole history"):
                 import_history(two, tmp_path / "g.dce")
-        assert two.store.is_untouched()
+        assert two.store.imports.is_untouched()
 
 
 def test_what_is_there_stays(tmp_path: Path, clock: Iterator[float]) -> None:
@@ -184,7 +184,7 @@ def test_a_broken_bundle_changes_nothing(tmp_path: Path, clock: Iterator[float])
             with pytest.raises(DceError) as caught:
                 import_history(two, path)
             assert caught.value.code == "invalid_input"
-        assert two.store.is_untouched()
+        assert two.store.imports.is_untouched()
         assert two.cycles.get(0).context == ""
         assert not Backups(two.store.path).list()
 
@@ -199,7 +199,7 @@ def test_the_same_file_is_not_imported_twice_unless_told(tmp_path: Path, clock: 
             import_history(one, path)
         assert caught.value.code == "conflict"
         assert import_history(one, path, again=True).cycles == {7: 8}
-        assert one.store.origin_extra(8) == {"tabCount": 3}
+        assert one.store.imports.origin_extra(8) == {"tabCount": 3}
 
 
 def test_a_store_is_imported_without_touching_it(tmp_path: Path, clock: Iterator[float]) -> None:
@@ -207,7 +207,7 @@ def test_a_store_is_imported_without_touching_it(tmp_path: Path, clock: Iterator
     folder = tmp_path / "dead"
     folder.mkdir()
     with a_store(tmp_path) as store:
-        store.insert_cycle("Only in the log", "x", "", 1.0)
+        store.cycles.create("Only in the log", "x")
         for suffix in ("", "-wal"):
             (folder / (STORE_FILE + suffix)).write_bytes((tmp_path / (STORE_FILE + suffix)).read_bytes())
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -223,12 +223,12 @@ def test_backups_roll(tmp_path: Path) -> None:
     with a_store(tmp_path) as store:
         backups = Backups(store.path, lambda: now[0])
         for day in range(KEEP + 2):
-            store.insert_cycle(f"day {day}", "", "", now[0])
+            store.cycles.create(f"day {day}")
             assert backups.roll() is not None
             assert backups.roll() is None
             now[0] += EVERY_S + 1
         kept = backups.list()
         assert len(kept) == KEEP
     with Store(kept[0]) as newest, Store(kept[-1]) as oldest:
-        assert newest.latest_cycle().title == f"day {KEEP + 1}"
-        assert oldest.latest_cycle().title == "day 2"
+        assert newest.cycles.current().title == f"day {KEEP + 1}"
+        assert oldest.cycles.current().title == "day 2"

@@ -38,7 +38,7 @@ def _workspace(tmp_path: Path, provider: ScriptedProvider | None = None, **setti
 
 
 def _nothing_was_kept(workspace: Workspace) -> bool:
-    return workspace.store.generations() == () and not (workspace.project.root / PROMPT_FILE).exists()
+    return workspace.store.generations.list() == () and not (workspace.project.root / PROMPT_FILE).exists()
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -58,12 +58,12 @@ def test_prepare_keeps_the_bytes_it_writes(tmp_path: Path) -> None:
         cycle = workspace.cycles.create("t", "Do it: ünïcode 🦊\r\n")
         generation = _run(workspace.preparation.begin(cycle.id, 3))
         written = (tmp_path / PROMPT_FILE).read_bytes()
-        assert workspace.store.get_prompt(generation.prompt_sha256).text.encode() == written
+        assert workspace.store.prompts.get(generation.prompt_sha256).text.encode() == written
         assert [response.status for response in workspace.responses(generation.id)] == [Status.QUEUED] * 3
         assert (generation.n, generation.max_tokens, generation.temperature) == (3, 99, 0.7)
         assert (generation.cycle, generation.model) == (cycle.id, "scripted-model")
         assert generation.prompt_tokens == len(written.decode().split())
-        assert workspace.latest_generation() == generation
+        assert workspace.store.generations.latest() == generation
         (tmp_path / "a.py").write_text("changed = True\n", encoding="utf-8")
         _run(workspace.generator.run(generation, lambda _: None))
         assert provider.requests[0].prompt.encode() == written
@@ -102,7 +102,7 @@ def test_an_estimate_never_refuses_a_prompt(tmp_path: Path) -> None:
     """A count that is only estimated may be wrong by a third, so the model's own server decides: the prompt is prepared."""
     provider = ScriptedProvider([], models=[Model(id="small", max_model_len=256)])
     with _workspace(tmp_path, provider) as workspace:
-        workspace.preparation._pricing._counter = TokenCounter(workspace.store, None)
+        workspace.preparation._pricing._counter = TokenCounter(workspace.store.token_counts, None)
         prepared = _run(workspace.preparation.build(0))
         assert prepared.is_over
         assert not prepared.is_exact
@@ -179,7 +179,7 @@ def test_a_prompt_that_cannot_be_written_is_an_error_and_no_generation(tmp_path:
         with pytest.raises(DceError) as caught:
             _run(workspace.preparation.begin(0, 1))
         assert caught.value.code == "invalid_input"
-        assert workspace.store.generations() == ()
+        assert workspace.store.generations.list() == ()
         assert sorted(path.name for path in tmp_path.iterdir()) == [".dce", "a.py", "b.py", PROMPT_FILE]
 
 
@@ -213,8 +213,8 @@ def test_history_tells_what_was_chosen(tmp_path: Path) -> None:
         text = _run(workspace.preparation.build(second.id)).prompt.text
         assert "Added the parser." in text
         assert "Parse, then test." in text
-        acceptance = workspace.store.insert_acceptance(generation.id, 1, 1, "[]", 1.0)
-        workspace.store.set_acceptance(acceptance.id, "applied")
+        acceptance = workspace.store.acceptances.insert(generation.id, 1, 1, "[]", 1.0)
+        workspace.store.acceptances.set(acceptance.id, "applied")
         _run(workspace.generator.run(generation, lambda _: None, slots=[1]))
         assert "Added the parser." in _run(workspace.preparation.build(second.id)).prompt.text
         assert "second context" not in _run(workspace.preparation.build(first.id)).prompt.text
@@ -250,7 +250,7 @@ asyncio.run(main())
 
 
 def _stored_text(workspace: Workspace) -> str:
-    generation = workspace.latest_generation()
+    generation = workspace.store.generations.latest()
     return workspace.responses(generation.id)[0].text if generation else ""
 
 
@@ -350,7 +350,7 @@ def test_a_run_says_whether_its_prompt_was_counted(tmp_path: Path) -> None:
         events: list[Event] = []
         with _workspace(root, ScriptedProvider(ends), url=url) as workspace:
             tokenizer = workspace.provider if name == "counted" else None
-            workspace.preparation._pricing._counter = TokenCounter(workspace.store, tokenizer)
+            workspace.preparation._pricing._counter = TokenCounter(workspace.store.token_counts, tokenizer)
             workspace.sending.agree()
             generation = _run(workspace.preparation.begin(0, 1))
             _run(workspace.generator.run(generation, events.append))

@@ -1,12 +1,12 @@
-// Requests about writing into the workspace.
+// Requests about accepting files into the workspace.
 
 import { request } from "./client";
-import type { AcceptancesView, AcceptOrder, AcceptView, HunksView, PreviewOrder, PreviewView } from "./generated";
+import type { AcceptancesView, AcceptRequest, AcceptView, HunksView, PreviewRequest, PreviewView } from "./generated";
 
 export const acceptApi = {
   hunks: (generation: number, slot: number, path: string) =>
     request<HunksView>("GET", `/api/generations/${generation}/slots/${slot}/hunks?path=${encodeURIComponent(path)}`),
-  preview: (body: PreviewOrder) => request<PreviewView>("POST", "/api/accept/preview", body),
-  accept: (body: AcceptOrder) => request<AcceptView>("POST", "/api/accept", body),
+  preview: (body: PreviewRequest) => request<PreviewView>("POST", "/api/accept/preview", body),
+  accept: (body: AcceptRequest) => request<AcceptView>("POST", "/api/accept", body),
   written: () => request<AcceptancesView>("GET", "/api/acceptances"),
 };

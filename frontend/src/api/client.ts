@@ -1,7 +1,7 @@
-// Requests to the panel. Every failure becomes an ApiError in the panel's one error shape, also when nobody answers.
+// Requests to the panel. Every failure becomes an ApiError in the panel's error shape, also when the panel does not respond.
 
 import type {
-  Allowed,
+  AllowedFindings,
   BoardView,
   CardChoice,
   CardEdit,
@@ -12,16 +12,16 @@ import type {
   CyclesView,
   DiagnosisView,
   ErrorBody,
-  GenerationOrder,
+  GenerateRequest,
   GenerationView,
   PromptView,
   HistoryView,
   HostView,
   ModelsView,
-  Pasted,
+  PastedAnswer,
   PromptText,
   RecordView,
-  RestoreOrder,
+  RestoreRequest,
   RestoreView,
   SearchView,
   SelectionChange,
@@ -29,7 +29,7 @@ import type {
   ServerQuery,
   SettingsEdit,
   SettingsView,
-  SlotsOrder,
+  SlotsRequest,
   SlotView,
   VersionView,
   WorkspaceView,
@@ -46,7 +46,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Any thrown value as an error that can be shown. */
+/** Turns any thrown value into an error that can be shown. */
 export function errorBody(error: unknown): ErrorBody {
   if (error instanceof ApiError) return error.body;
   return { message: String(error), type: "api_error", code: "internal", hop: "client", hint: text.shell.reloadPage };
@@ -88,18 +88,16 @@ export const api = {
   editCycle: (id: number, body: CycleEdit) => request<CycleView>("PUT", `/api/cycles/${id}`, body),
   prompt: (cycle: number, withText: boolean) =>
     request<PromptView>("GET", `/api/cycles/${cycle}/prompt${withText ? "" : "?text=no"}`),
-  generate: (body: GenerationOrder) => request<GenerationView>("POST", "/api/generations", body),
+  generate: (body: GenerateRequest) => request<GenerationView>("POST", "/api/generations", body),
   generation: (id: number) => request<GenerationView>("GET", `/api/generations/${id}`),
   stopAll: (id: number) => request<GenerationView>("POST", `/api/generations/${id}/stop`),
   board: (id: number) => request<BoardView>("GET", `/api/generations/${id}/board`),
   runChecks: (id: number) => request<BoardView>("POST", `/api/generations/${id}/checks`),
   slot: (generation: number, slot: number) => request<SlotView>("GET", slotPath(generation, slot)),
   stop: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/stop`),
-  regenerateSlots: (generation: number, body: SlotsOrder) =>
+  regenerate: (generation: number, body: SlotsRequest) =>
     request<GenerationView>("POST", `/api/generations/${generation}/regenerate`, body),
-  goOn: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/continue`),
-  regenerate: (generation: number, slot: number) =>
-    request<GenerationView>("POST", `${slotPath(generation, slot)}/regenerate`),
+  continueResponse: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/continue`),
   history: () => request<HistoryView>("GET", "/api/history"),
   search: (words: string) => request<SearchView>("GET", `/api/history/search?q=${encodeURIComponent(words)}`),
   record: (cycle: number) => request<RecordView>("GET", `/api/cycles/${cycle}/record`),
@@ -107,7 +105,7 @@ export const api = {
     request<VersionView>("GET", `${slotPath(generation, slot)}/versions/${version}`),
   deleteCycle: (cycle: number) => request<CyclesView>("DELETE", `/api/cycles/${cycle}`),
   writePrompt: (cycle: number) => request<PromptText>("POST", `/api/cycles/${cycle}/prompt`),
-  paste: (cycle: number, body: Pasted) => request<GenerationView>("POST", `/api/cycles/${cycle}/answers`, body),
+  paste: (cycle: number, body: PastedAnswer) => request<GenerationView>("POST", `/api/cycles/${cycle}/answers`, body),
   settings: () => request<SettingsView>("GET", "/api/settings"),
   editSettings: (body: SettingsEdit) => request<SettingsView>("PUT", "/api/settings", body),
   putCard: (name: string, body: CardEdit) => request<SettingsView>("PUT", cardPath(name), body),
@@ -118,6 +116,6 @@ export const api = {
   examine: (body: ServerQuery) => request<DiagnosisView>("POST", "/api/doctor", body),
   sending: (cycle: number) => request<SendingView>("GET", `/api/cycles/${cycle}/sending`),
   consent: (cycle: number, body: Consent) => request<SendingView>("POST", `/api/cycles/${cycle}/consent`, body),
-  allow: (body: Allowed) => request<Allowed>("POST", "/api/secrets/allow", body),
-  restore: (body: RestoreOrder) => request<RestoreView>("POST", "/api/restore", body),
+  allow: (body: AllowedFindings) => request<AllowedFindings>("POST", "/api/secrets/allow", body),
+  restore: (body: RestoreRequest) => request<RestoreView>("POST", "/api/restore", body),
 };

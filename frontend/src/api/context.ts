@@ -2,28 +2,28 @@
 
 import { request } from "./client";
 import type {
-  DetailOrder,
+  DetailRequest,
   FilesView,
-  FindingOrder,
+  FindingDecision,
   FindingsView,
-  FindOrder,
-  FoundView,
+  FindFilesRequest,
+  MatchingFiles,
   GitView,
   PromptChange,
   SelectionView,
-  SetOrder,
+  SavedSelectionRequest,
 } from "./generated";
 
 export const contextApi = {
   files: (since: string, isFresh: boolean) =>
     request<FilesView>("GET", `/api/files?since=${encodeURIComponent(since)}${isFresh ? "&fresh=yes" : ""}`),
   git: () => request<GitView>("GET", "/api/files/git"),
-  find: (body: FindOrder) => request<FoundView>("POST", "/api/files/find", body),
+  find: (body: FindFilesRequest) => request<MatchingFiles>("POST", "/api/files/find", body),
   selection: () => request<SelectionView>("GET", "/api/selection"),
-  show: (body: DetailOrder) => request<SelectionView>("PUT", "/api/selection/details", body),
-  changeSet: (body: SetOrder) => request<SelectionView>("POST", "/api/selection/sets", body),
+  show: (body: DetailRequest) => request<SelectionView>("PUT", "/api/selection/details", body),
+  changeSet: (body: SavedSelectionRequest) => request<SelectionView>("POST", "/api/selection/sets", body),
   findings: (cycle: number) => request<FindingsView>("GET", `/api/cycles/${cycle}/findings`),
-  resolve: (cycle: number, body: FindingOrder) =>
+  resolve: (cycle: number, body: FindingDecision) =>
     request<FindingsView>("POST", `/api/cycles/${cycle}/findings`, body),
   promptChange: (cycle: number) => request<PromptChange>("GET", `/api/cycles/${cycle}/prompt/change`),
 };

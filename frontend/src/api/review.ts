@@ -8,14 +8,14 @@ import type {
   DiffView,
   GenerationView,
   Judgement,
-  JudgementOrder,
+  JudgementRequest,
 } from "./generated";
 
 const slotPath = (generation: number, slot: number) => `/api/generations/${generation}/slots/${slot}`;
 
 export const reviewApi = {
   agreement: (generation: number) => request<Agreement>("GET", `/api/generations/${generation}/agreement`),
-  judge: (generation: number, slot: number, body: JudgementOrder) =>
+  judge: (generation: number, slot: number, body: JudgementRequest) =>
     request<Judgement>("PUT", `${slotPath(generation, slot)}/judgement`, body),
   correct: (generation: number, slot: number, body: Correction) =>
     request<GenerationView>("POST", `${slotPath(generation, slot)}/correction`, body),

@@ -1,4 +1,4 @@
-// A history file, sent as it is: no JSON, and of any size.
+// Uploads a history file as it is: not JSON, and of any size.
 
 import { ApiError } from "./client";
 import type { ErrorBody, ImportReport } from "./generated";

@@ -1,9 +1,9 @@
-// What an answer says beside its files: shown, and put right by hand as a version of its own that can be taken back.
+// The summary, plan and activity of an answer. An edit becomes a new version, which can be reverted.
 
 import { useEffect, useRef } from "react";
 import type { ReadingView, SlotProgress, Words } from "../api/generated";
 import { correct } from "../state/judging";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import { use } from "../state/store";
 import { text } from "../text/messages";
 import { Markdown } from "./markdown";
@@ -15,17 +15,17 @@ const wordsOf = ({ summary, plan, activity }: ReadingView): Words => ({ summary,
 export function AnswerWords({ progress, reading }: { progress: SlotProgress; reading: ReadingView }) {
   const generation = use((state) => state.place.generation);
   const name = `words ${generation} ${progress.slot} ${progress.version}`;
-  const [draft, setDraft] = useKept<Words | null>(name, null);
+  const [draft, setDraft] = useWindowState<Words | null>(name, null);
   if (draft !== null) return <Editor progress={progress} read={wordsOf(reading)} draft={draft} onDraft={setDraft} />;
   return (
     <>
       <section>
         <div className="row words-head">
           <h3>{text.review.summary}</h3>
-          {/* An answer in no known form has no parts: its raw text is what can be put right. */}
+          {/* An answer in no known format has no summary to edit, only its raw text. */}
           {reading.parse !== "failed" && (
             <button type="button" className="quiet small push" onClick={() => setDraft(wordsOf(reading))}>
-              {text.review.editWords}
+              {text.review.editSummary}
             </button>
           )}
         </div>
@@ -66,7 +66,7 @@ function Editor({ progress, read, draft, onDraft }: EditorProps) {
   useEffect(() => first.current?.focus(), []);
   const isSame = PARTS.every((part) => draft[part].trim() === read[part]);
   return (
-    <div className="correction" role="group" aria-label={text.review.editWords}>
+    <div className="correction" role="group" aria-label={text.review.editSummary}>
       {PARTS.map((part, index) => (
         <label key={part}>
           <span>{text.review[part]}</span>
@@ -84,7 +84,7 @@ function Editor({ progress, read, draft, onDraft }: EditorProps) {
           {text.shell.cancel}
         </button>
         <button type="button" disabled={isSame} onClick={() => onDraft(read)}>
-          {text.review.asRead}
+          {text.review.resetEdit}
         </button>
         <button
           type="button"
@@ -94,21 +94,21 @@ function Editor({ progress, read, draft, onDraft }: EditorProps) {
             if (await correct(slot, { version, words: draft })) onDraft(null);
           }}
         >
-          {text.review.keepCorrection}
+          {text.review.saveEdit}
         </button>
       </div>
     </div>
   );
 }
 
-/** Says that a person put this version right, and takes that back. */
+/** Marks a version as edited, with the button that reverts it. */
 export function Corrected({ progress: { slot, version } }: { progress: SlotProgress }) {
   const isBusy = use((state) => state.busy.has(`correct ${slot}`));
   return (
     <>
-      <span className="badge">{text.review.corrected}</span>
-      <button type="button" className="small" disabled={isBusy} title={text.review.takeBackTitle} onClick={() => correct(slot, { version })}>
-        {text.review.takeBack}
+      <span className="badge">{text.review.edited}</span>
+      <button type="button" className="small" disabled={isBusy} title={text.review.revertTitle} onClick={() => correct(slot, { version })}>
+        {text.review.revert}
       </button>
     </>
   );

@@ -1,8 +1,8 @@
-// The responses side by side: how far they are while they run, ranked by what is known of them afterwards.
+// The board: the progress of the responses while they run, then their ranking.
 
 import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
 import { goTo } from "../state/actions";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import { type Verdict, verdictOf } from "../state/judging";
 import { use } from "../state/store";
 import { isActive } from "../text/words";
@@ -17,8 +17,8 @@ const VIEWS: ReadonlyArray<View> = ["table", "files", "likeness"];
 
 export function Board({ generation }: { generation: GenerationView }) {
   const board = use((state) => state.board);
-  const [view, setView] = useKept<View>(`board view ${generation.id}`, "table");
-  const [isHiding, hide] = useKept(`board hides ${generation.id}`, false);
+  const [view, setView] = useWindowState<View>(`board view ${generation.id}`, "table");
+  const [isHiding, hide] = useWindowState(`board hides ${generation.id}`, false);
   const judgements = board?.judgements ?? [];
   const rejected = judgements.filter(({ mark }) => mark === "rejected").length;
   const isRunning = generation.slots.some(isActive);
@@ -47,14 +47,14 @@ export function Board({ generation }: { generation: GenerationView }) {
   );
 }
 
-/** The one glance: which response the board would take first, and why. */
+/** The recommended response, and why. */
 function Advice({ verdict, responses }: { verdict: Verdict | null; responses: number }) {
   if (!verdict) return <p className="advice-line is-none">{text.board.noVerdict}</p>;
   const isGood = verdict.checks === "pass" && verdict.flags.length === 0;
   return (
     <p className={isGood ? "advice-line is-good" : "advice-line"}>
       <button type="button" className={isGood ? "primary" : ""} onClick={() => goTo(verdict.slot)}>
-        {text.board.lookAt(verdict.slot)}
+        {text.board.recommended(verdict.slot)}
       </button>
       <span>{text.board.why(verdict, responses)}</span>
     </p>
@@ -66,8 +66,8 @@ function Table({ generation, isHiding }: { generation: GenerationView; isHiding:
   const rows = new Map(board?.rows.map((row) => [row.slot, row]));
   const judged = new Map(board?.judgements.map((judgement) => [judgement.slot, judgement]));
   const isRunning = generation.slots.some(isActive);
-  const [order, setOrder] = useKept<Order>("board order", "best");
-  // While they run, slots stay where they are; then the best comes first, what was rejected last.
+  const [order, setOrder] = useWindowState<Order>("board order", "best");
+  // While responses run, slots keep their order; then the best comes first and rejected ones last.
   const rank = (progress: SlotProgress) =>
     (judged.get(progress.slot)?.mark === "rejected" ? 1_000 : 0) + (rows.get(progress.slot)?.rank ?? progress.slot);
   const slots = generation.slots
@@ -140,7 +140,7 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
           <span className="hidden">{text.board.open}</span>
           <StatusIcon status={progress.status} />
           <b>{progress.slot}</b>{" "}
-          <span className="muted">{progress.status}</span>
+          <span className="muted">{text.progress.status(progress.status)}</span>
         </button>
         {judgement && <JudgedAs judgement={judgement} />}
       </th>
@@ -157,7 +157,7 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
       <td className="files-cell">
         {row?.parse === "failed" && <span className="muted">{text.board.unreadable}</span>}
         {row && row.cluster !== "" && row.files.every((file) => file.change === "same") && (
-          <span className="muted">{text.board.asInWorkspace}</span>
+          <span className="muted">{text.board.unchanged}</span>
         )}
         {row?.files
           .filter((file) => file.change !== "same")
@@ -199,7 +199,7 @@ function FileLine({ file }: { file: FileChange }) {
 }
 
 export function Lines({ change, added, removed }: { change: string | null; added: number; removed: number }) {
-  if (change === "same") return <span className="muted">{text.board.asInWorkspace}</span>;
+  if (change === "same") return <span className="muted">{text.board.unchanged}</span>;
   return (
     <span className="lines">
       {change === "new" && <span className="badge">{text.board.isNew}</span>}
@@ -211,8 +211,8 @@ export function Lines({ change, added, removed }: { change: string | null; added
 
 export function Flag({ flag }: { flag: string }) {
   return (
-    <span className="flag" title={text.review.flags[flag]}>
-      {text.review.flag(flag)}
+    <span className="flag" title={text.review.flagMeaning(flag)}>
+      {text.review.flagName(flag)}
     </span>
   );
 }

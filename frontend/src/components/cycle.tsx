@@ -1,4 +1,4 @@
-// What the next cycle should do: its texts, kept as they are written, the prompt they make, and Generate.
+// The cycle: its texts, saved as they are typed, the size of the prompt, and Generate.
 
 import { useEffect, useRef, useState } from "react";
 import type { Cycle, CycleHead, PromptView, SettingsView } from "../api/generated";
@@ -41,7 +41,7 @@ export function CycleCard() {
           <Plus /> {text.cycle.create}
         </button>
         {hasResponses && !isWanting && <Fold cycle={cycle.id} isFolded={isFolded} isScope={cycle.id === 0} words={draft.context || draft.ephemeral} />}
-        {/* Not a live region: it changes with every pause in typing. A conflict speaks for itself below. */}
+        {/* Not a live region: it changes with every pause in typing. A conflict is announced below. */}
         <span className={`saved push is-${draft.status}`} role={draft.status === "failed" ? "alert" : undefined}>
           {text.cycle.saved[draft.status]}
         </span>
@@ -68,12 +68,12 @@ export function CycleCard() {
   );
 }
 
-/** The cycle's texts as one line, while the responses have the room. */
+/** Collapses the cycle's texts to one line, to leave room for the responses. */
 function Fold({ cycle, isFolded, isScope, words }: { cycle: number; isFolded: boolean; isScope: boolean; words: string }) {
   const button = useRef<HTMLButtonElement>(null);
   const wasFolded = useRef(isFolded);
   useEffect(() => {
-    // Who wrote there and pressed Generate keeps a place to go on from.
+    // The focus would be lost when the text field collapses after Generate.
     if (isFolded && !wasFolded.current && document.activeElement === document.body) button.current?.focus();
     wasFolded.current = isFolded;
   }, [isFolded]);
@@ -102,7 +102,7 @@ function to(next: number | undefined): void {
   chooseCycle(next);
 }
 
-/** Every cycle is a step away by prev and next, or a choice. */
+/** Moves to the earlier or later cycle, or to any chosen one. */
 function CycleChoice({ cycles, id }: { cycles: ReadonlyArray<CycleHead>; id: number }) {
   const at = cycles.findIndex((each) => each.id === id);
   return (
@@ -204,12 +204,12 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
   const isPreview = use((state) => state.place.pane === "prompt");
   const meter = use((state) => state.meter);
   useMeter(cycle);
-  const isByHand = use((state) => providerOf(state.settings, cycle.card) === "manual");
+  const isManual = use((state) => providerOf(state.settings, cycle.card) === "manual");
   if (!workspace) return null;
   const n = wanted ?? workspace.n;
   return (
     <div className="row generate-row">
-      {isByHand ? (
+      {isManual ? (
         <button type="button" id="generate" className="primary" onClick={async () => (await flush()) && openPane("manual")}>
           {text.manual.open}
         </button>
@@ -258,13 +258,13 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
   );
 }
 
-/** By what kind of server a card generates. */
+/** The server type of a card. */
 function providerOf(settings: SettingsView | null, card: string): string {
   if (card === "") return settings?.values.provider ?? "gateway";
   return settings?.cards.find((each) => each.name === card)?.provider ?? "gateway";
 }
 
-/** By what this cycle generates: the settings, or a card. */
+/** The model that this cycle uses: the settings or a card. */
 function ModeChoice({ cycle }: { cycle: Cycle }) {
   const settings = use((state) => state.settings);
   const isBusy = use((state) => state.busy.has("card"));
@@ -286,7 +286,7 @@ function ModeChoice({ cycle }: { cycle: Cycle }) {
   );
 }
 
-/** What the prompt would cost now; measured again a moment after the cycle or the selection was kept. */
+/** The size of the prompt, measured again shortly after the cycle or the selection was saved. */
 function useMeter(cycle: Cycle): void {
   const selection = use((state) => state.workspace?.selection);
   useEffect(() => {
@@ -294,7 +294,7 @@ function useMeter(cycle: Cycle): void {
     const timer = setTimeout(() => {
       api
         .prompt(cycle.id, false)
-        .catch(() => null) // Generate and Preview tell what is wrong; a meter need not
+        .catch(() => null) // Generate and Preview report errors; the meter need not
         .then((meter) => isCurrent && set({ meter }));
     }, METER_AFTER_MS);
     return () => {

@@ -1,4 +1,4 @@
-// A modal dialog with a title and a row of buttons; Escape and the outside close it, focus goes back where it was.
+// A modal dialog with a title and a row of buttons. Escape or a click outside closes it, and the focus returns.
 
 import { type ReactNode, useEffect } from "react";
 import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from "react-aria-components";
@@ -32,7 +32,7 @@ export function Dialog({ title, isOpen, onClose, children, isWide = false }: Pro
   );
 }
 
-/** A button that goes, or is off, when it was pressed takes the focus with it: Escape is then pressed on the page, outside the dialog. */
+/** A pressed button that disappears or is disabled loses the focus to the page, so Escape must also work outside the dialog. */
 function useLostEscape(isOpen: boolean, onClose: () => void): void {
   useEffect(() => {
     if (!isOpen) return;

@@ -1,11 +1,11 @@
-// A file of a response against the file now, the prompt's own copy of it or another response.
+// A file of a response compared with the current file, the file in the prompt or another response.
 
 import { useEffect, useState } from "react";
 import { errorBody } from "../api/client";
 import { reviewApi } from "../api/review";
 import type { BlockView, DiffView, ErrorBody, GenerationView } from "../api/generated";
 import type { Layout } from "../text/diffeditor";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import { use } from "../state/store";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
@@ -13,7 +13,7 @@ import { DiffBox } from "./diffbox";
 import { ErrorLine } from "./notices";
 
 const NARROW = matchMedia("(max-width: 900px)");
-/** Beyond this a diff takes the browser a moment: it is shown when asked for. */
+/** A larger diff takes the browser a while, so it is shown on demand. */
 const MAX_CHARS = 1_000_000;
 
 interface Props {
@@ -25,11 +25,11 @@ interface Props {
 export function Diff({ generation, slot, files }: Props) {
   const here = `${generation.id} ${slot}`;
   const first = files.find((file) => file.change !== "same") ?? files[0];
-  const [wanted, setPath] = useKept<string | null>(`diff of ${here}`, null);
+  const [wanted, setPath] = useWindowState<string | null>(`diff of ${here}`, null);
   const path = files.some((file) => file.path === wanted) ? wanted : (first?.path ?? null);
-  const [against, setAgainst] = useKept(`diff against ${here}`, "workspace");
-  const [layout, setLayout] = useKept<Layout>("diff layout", NARROW.matches ? "unified" : "split");
-  const [isFolded, setFolded] = useKept("diff folded", true);
+  const [against, setAgainst] = useWindowState(`diff against ${here}`, "workspace");
+  const [layout, setLayout] = useWindowState<Layout>("diff layout", NARROW.matches ? "unified" : "split");
+  const [isFolded, setFolded] = useWindowState("diff folded", true);
   const others = generation.slots.filter((other) => other.slot !== slot && !isActive(other));
   return (
     <div className="diff">
@@ -128,9 +128,7 @@ function DiffText({ generation, slot, path, against, layout, isFolded }: TextPro
 }
 
 function note(view: DiffView): string {
-  const before = text.review.side(view.before_kind, view.before_slot);
-  const after = text.review.side("response", view.after_slot);
-  if (view.before === null) return text.review.isNew(before);
-  if (view.after === null) return text.review.isMissing(after);
-  return text.review.fromTo(before, after);
+  if (view.before === null) return text.review.isNew(view.before_kind, view.before_slot);
+  if (view.after === null) return text.review.isMissing(view.after_slot);
+  return text.review.fromTo(text.review.side(view.before_kind, view.before_slot), text.review.side("response", view.after_slot));
 }

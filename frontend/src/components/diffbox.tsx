@@ -8,7 +8,7 @@ interface Props {
   before: string;
   after: string;
   layout: Layout;
-  /** Whether what stays the same is folded away. */
+  /** Whether unchanged lines are hidden. */
   isFolded?: boolean;
 }
 

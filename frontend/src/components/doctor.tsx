@@ -1,4 +1,4 @@
-// The doctor's tree: a line a hop as it is found out, the failing one with its fix.
+// The doctor's tree: one line per hop as the results arrive, with a fix for the one that fails.
 
 import type { HopView } from "../api/generated";
 import { use } from "../state/store";

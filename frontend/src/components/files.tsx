@@ -1,10 +1,10 @@
-// The context: the files to tick, in a tree with a filter, or the chosen ones with what they cost and risk.
+// The files: a tree with a filter, or the list of selected files with their cost and risks.
 
 import { useDeferredValue, useEffect, useMemo, useState } from "react";
 import { loadFiles, select } from "../state/actions";
 import { chosenFiles, type Filter, findFiles, gitChanges, loadGit, matchesOf, NO_FILTER } from "../state/context";
 import { foldFiles, openFiles, useFilesFolded } from "../state/folding";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import type { FileTable } from "../state/filetable";
 import { use } from "../state/store";
 import { tokensShort } from "../text/words";
@@ -20,7 +20,7 @@ const MIN_TOKENS = [0, 1_000, 5_000, 20_000];
 export function Files() {
   const table = use((state) => state.files);
   const selection = use((state) => state.selection);
-  const [isList, setList] = useKept("files list", false);
+  const [isList, setList] = useWindowState("files list", false);
   const hasResponses = use((state) => state.place.generation !== null);
   const isFolded = useFilesFolded(hasResponses);
   const [isFinding, setFinding] = useState(false);
@@ -37,7 +37,7 @@ export function Files() {
             {text.context.all}
           </button>
           <button type="button" aria-pressed={isList} onClick={() => setList(true)}>
-            {text.context.chosen(selection.size)}
+            {text.context.selectedOnly(selection.size)}
           </button>
         </div>
         <button type="button" className="quiet" aria-label={text.context.find} title={text.context.find} onClick={() => setFinding(true)}>
@@ -61,12 +61,12 @@ export function Files() {
 }
 
 function Browse({ table, selection }: { table: FileTable; selection: ReadonlySet<string> }) {
-  const [filter, setFilter] = useKept<Filter>("files filter", NO_FILTER);
+  const [filter, setFilter] = useWindowState<Filter>("files filter", NO_FILTER);
   const git = gitChanges.use();
   const budget = use((state) => state.meter?.budget ?? null);
   const holding = useHolding(filter);
   const late = useDeferredValue(filter);
-  // Ticking must not make rows vanish under the hand: what is selected when the filter is set stays in view.
+  // A row must not vanish when it is deselected: files that were selected when the filter was set stay in view.
   const matches = useMemo(
     () => matchesOf(table, late, { selection, git, holding }),
     [table, late, late.only === "selected" ? selection : null, git, holding], // oxlint-disable-line react-hooks/exhaustive-deps
@@ -93,7 +93,7 @@ function Browse({ table, selection }: { table: FileTable; selection: ReadonlySet
   );
 }
 
-/** The files that hold the filter's words, sought a moment after the last key. */
+/** The files whose content contains the filter's words; searched a moment after the last key. */
 function useHolding({ isContent, words }: Filter): ReadonlySet<string> | null {
   const [found, setFound] = useState<{ words: string; paths: ReadonlySet<string> } | null>(null);
   const sought = isContent ? words.trim() : "";
@@ -131,8 +131,8 @@ function FilterRow({ filter, onChange }: { filter: Filter; onChange: (filter: Fi
         }}
       />
       <div className="row chips">
-        <button type="button" className="chip" aria-pressed={filter.isContent} onClick={() => onChange({ ...filter, isContent: !filter.isContent })}>
-          {text.context.inText}
+        <button type="button" className="chip" aria-pressed={filter.isContent} title={text.context.inContentTitle} onClick={() => onChange({ ...filter, isContent: !filter.isContent })}>
+          {text.context.inContent}
         </button>
         {(["selected", "changed"] as const).map((only) => (
           <button
@@ -168,7 +168,7 @@ function Totals({ table, selection }: { table: FileTable | null; selection: Read
   const budget = use((state) => state.meter?.budget ?? null);
   const total = useMemo(() => {
     let [files, tokens, isExact] = [0, 0, true];
-    // At their level of detail where that is known, else whole.
+    // At their level of detail if known, else in full.
     const shown = new Map(rows?.files.map((file) => [file.path, file]));
     for (const path of selection) {
       const found = table?.find(path);

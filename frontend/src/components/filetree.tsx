@@ -1,4 +1,4 @@
-// The tree itself: only the rows in view are drawn. One stop of the Tab key; arrows move, Space ticks, Left and Right close and open.
+// The file tree. Only the rows in view are rendered. It is one tab stop: arrow keys move, Space selects, Left and Right collapse and expand.
 
 import { type KeyboardEvent, type MouseEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { FileTable } from "../state/filetable";
@@ -10,7 +10,7 @@ import { Check, Chevron, Dash } from "./icons";
 const ROW_PX = 26;
 const OVERSCAN = 12;
 const MAX_OPEN_AT_FIRST = 200;
-/** From this share of the budget on a cost is worth a second look. */
+/** A cost of more than this share of the budget is marked. */
 const LARGE_SHARE = 0.2;
 
 interface Props {
@@ -23,7 +23,7 @@ interface Props {
 }
 
 export function FileTree({ table, selection, matches, git, budget, onSelect }: Props) {
-  // Made of the paths alone, which stay the same array while only counts come in.
+  // Depends on the paths alone, which stay the same array while only counts change.
   const { paths } = table;
   const tree = useMemo(() => treeOf(paths), [paths]);
   const sums = useMemo(() => sumsOf(tree, table, selection), [tree, table, selection]);
@@ -56,7 +56,7 @@ export function FileTree({ table, selection, matches, git, budget, onSelect }: P
     event.preventDefault();
     act();
   };
-  // One handler for all rows: a row is a few elements and no closures.
+  // One handler for all rows, so that a row needs no closures.
   const onClick = (event: MouseEvent) => {
     const target = event.target as HTMLElement;
     const hit = Number(target.closest<HTMLElement>("[data-node]")?.dataset["node"] ?? -1);
@@ -133,7 +133,7 @@ function reveal(box: HTMLElement | null, place: number): void {
   else if (top + ROW_PX > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW_PX - box.clientHeight;
 }
 
-/** The rows around what is in view. */
+/** The rows in view and some around them. */
 function useWindow(box: React.RefObject<HTMLDivElement | null>, count: number): { first: number; last: number; page: number } {
   const [view, setView] = useState({ top: 0, height: 600 });
   useLayoutEffect(() => {
@@ -155,7 +155,7 @@ function useWindow(box: React.RefObject<HTMLDivElement | null>, count: number): 
     };
   }, [box]);
   const page = Math.max(1, Math.floor(view.height / ROW_PX) - 1);
-  // There may be fewer rows than a moment ago, and the view not moved yet.
+  // There may be fewer rows than before, and the view has not moved yet.
   const first = Math.max(0, Math.min(Math.floor(view.top / ROW_PX), count - page) - OVERSCAN);
   return { first, last: Math.min(count, first + page + 2 * OVERSCAN + 2), page };
 }

@@ -1,7 +1,7 @@
-// Files to select by what is known of them: changed in git, changed since a cycle, named by a stack trace, a diff or a log.
+// Finds files to select: changed in git, changed since a cycle, or named in a stack trace, a diff or a log.
 
 import { useState } from "react";
-import type { FindOrder } from "../api/generated";
+import type { FindFilesRequest } from "../api/generated";
 import { select } from "../state/actions";
 import { findFiles } from "../state/context";
 import { get, use } from "../state/store";
@@ -28,7 +28,7 @@ function Form({ onClose }: { onClose: () => void }) {
   const asked = cycles.filter((cycle) => cycle.generation !== null);
   const [cycle, setCycle] = useState(asked.at(-1)?.id ?? 0);
   const [found, setFound] = useState<ReadonlyArray<string> | null>(null);
-  const order: FindOrder =
+  const order: FindFilesRequest =
     source === "cycle" ? { source, cycle } : { source, text: source === "git" ? commit.trim() : trace };
   const change = (act: () => void) => {
     act();

@@ -1,15 +1,15 @@
-// The secrets that a prompt would show, one by one, and what to do about each.
+// The possible secrets in a prompt, one by one, with what can be done about each.
 
 import { useEffect, useState } from "react";
-import { errorBody } from "../api/client";
+import { api, errorBody } from "../api/client";
 import { contextApi } from "../api/context";
-import type { ErrorBody, Finding, FindingOrder, FindingsView } from "../api/generated";
+import type { ErrorBody, Finding, FindingDecision, FindingsView } from "../api/generated";
 import { attempt, loadWorkspace } from "../state/actions";
 import { use } from "../state/store";
 import { text } from "../text/messages";
 import { ErrorLine } from "./notices";
 
-/** A finding that is a file's name: there is no value that a placeholder could stand for. */
+/** The rule that matches file names: such a finding has no value that a placeholder could replace. */
 const BY_NAME = "secret-file";
 
 export function Findings({ cycle, onResolved }: { cycle: number; onResolved: () => void }) {
@@ -19,11 +19,18 @@ export function Findings({ cycle, onResolved }: { cycle: number; onResolved: () 
   useEffect(() => {
     contextApi.findings(cycle).then(setView, (reason) => setError(errorBody(reason)));
   }, [cycle]);
-  const resolve = (order: FindingOrder) =>
+  const decide = (request: () => Promise<FindingsView>) =>
     attempt("finding", async () => {
-      setView(await contextApi.resolve(cycle, order));
+      setView(await request());
       onResolved();
       await loadWorkspace();
+    });
+  const resolve = (decision: FindingDecision) => decide(() => contextApi.resolve(cycle, decision));
+  // The allow-list is the workspace's, not this prompt's: a request of its own.
+  const allow = (finding: Finding) =>
+    decide(async () => {
+      await api.allow({ entries: [finding.fingerprint], reason: text.cycle.gateReason });
+      return contextApi.findings(cycle);
     });
   if (error) return <ErrorLine error={error} />;
   if (!view) return <p className="empty">{text.shell.loading}</p>;
@@ -45,7 +52,7 @@ export function Findings({ cycle, onResolved }: { cycle: number; onResolved: () 
                 type="button"
                 className="small"
                 disabled={isBusy}
-                onClick={() => resolve({ act, fingerprint: finding.fingerprint, path: finding.path })}
+                onClick={() => (act === "allow" ? allow(finding) : resolve({ act, fingerprint: finding.fingerprint, path: finding.path }))}
               >
                 {text.context.findingActs[act]}
               </button>
@@ -79,7 +86,7 @@ export function Findings({ cycle, onResolved }: { cycle: number; onResolved: () 
 
 type Act = "allow" | "placeholder" | "exclude";
 
-/** A text of a cycle, whose name is in brackets, cannot be left out. */
+/** The texts of a cycle, named in brackets, cannot be excluded. */
 function acts(finding: Finding): ReadonlyArray<Act> {
   const all: ReadonlyArray<Act> = ["allow", "placeholder", "exclude"];
   return all.filter(

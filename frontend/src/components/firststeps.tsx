@@ -1,4 +1,4 @@
-// What leads to the first responses: the same steps as above, with a word on each. Derived from state, like those.
+// The steps that lead to the first responses, with a sentence on each. Derived from state, like the step bar.
 
 import { useDraft } from "../state/draft";
 import { factsOf } from "../state/facts";

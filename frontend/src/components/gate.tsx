@@ -1,4 +1,4 @@
-// Before the first prompt goes to a host, and when there are secrets in it: what would go where, and the curator's word.
+// The question before the first prompt is sent to a host, or while it holds possible secrets: what would be sent where.
 
 import { useEffect, useState } from "react";
 import { api, errorBody } from "../api/client";

@@ -1,4 +1,4 @@
-// The top line: which workspace, which gateway, whether this window is in touch with the panel; the other screens and the light.
+// The top bar: workspace, model and server, connection to the panel, the other screens and the theme.
 
 import { useEffect } from "react";
 import { closePane, openPane } from "../state/actions";
@@ -72,7 +72,18 @@ export function ThemeChoice() {
   );
 }
 
-/** Told once the panel is gone for good: the page keeps what it shows. */
+/** Shown while the panel cannot watch the files or the store, so that what others change does not reach this page. */
+export function Unwatched() {
+  const problems = use((state) => state.workspace?.watch_problems);
+  if (!problems?.length) return null;
+  return (
+    <p className="banner" role="status">
+      {text.shell.unwatched(problems)}
+    </p>
+  );
+}
+
+/** Shown when the connection is closed for good; the page keeps its contents. */
 export function Gone() {
   const connection = use((state) => state.connection);
   if (connection !== "closed") return null;

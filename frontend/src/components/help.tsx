@@ -1,4 +1,4 @@
-// The keys, and the window's handler of them. A key is never taken from a field that is being written in.
+// The keyboard shortcuts and their handler. Keys pressed in a text field are left alone.
 
 import { useEffect } from "react";
 import { flushSync } from "react-dom";
@@ -49,7 +49,7 @@ const ACTS: Readonly<Record<string, () => void>> = {
   s: () => openPane("settings"),
 };
 
-/** What was folded is there at once: the next key may follow in the same moment. */
+/** Expands at once, because the next key may follow immediately. */
 function toFiles(): void {
   flushSync(openFiles);
   document.getElementById("file-filter")?.focus();

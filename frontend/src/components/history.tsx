@@ -1,6 +1,6 @@
-// The record: every cycle at a glance, a search over all that was said, and what came of one cycle.
+// The history: all cycles, a search over all cycles and responses, and the record of one cycle.
 //
-// The address says what is open: `!history/find/words`, `!history/12`, `!history/12/3/4/1` (version 1 of response 4 of generation 3).
+// The address says what is shown: `!history/find/words`, `!history/12`, `!history/12/3/4/1` (version 1 of response 4 of generation 3).
 
 import { useState } from "react";
 import { api } from "../api/client";
@@ -67,7 +67,7 @@ const take = (file: File) =>
     await loadWorkspace();
   });
 
-/** The whole record as a file, out and in. */
+/** Export and import of the whole history. */
 function Transfer() {
   const isBusy = use((state) => state.busy.has("import"));
   return (

@@ -1,4 +1,4 @@
-// Small line icons, drawn here so that nothing is loaded for them. All are decoration: the text beside them says the same.
+// Small line icons, inline so that nothing is loaded for them. All are decorative: the text next to them says the same.
 
 import type { ReactNode } from "react";
 import type { Status } from "../api/generated";

@@ -1,4 +1,4 @@
-// What the curator thinks of a response: shortlisted or rejected, a rating, a note, and whether the next cycle starts from it.
+// The curator's judgement of a response: mark, rating and note, and whether the next cycle starts from it.
 
 import { useState } from "react";
 import type { GenerationView, Judgement } from "../api/generated";
@@ -18,7 +18,7 @@ export function Star({ isOn }: { isOn: boolean }) {
   );
 }
 
-/** In a row of the board. */
+/** The judgement in a row of the board. */
 export function JudgedAs({ judgement }: { judgement: Judgement }) {
   const { mark, rating, note } = judgement;
   return (
@@ -92,7 +92,7 @@ export function JudgeBar({ generation, slot }: { generation: GenerationView; slo
   );
 }
 
-/** Kept when it is left. What another window wrote shows as long as nothing is being written here. */
+/** Saved on blur. Shows what another window wrote, unless something is being typed here. */
 function Note({ slot, kept }: { slot: number; kept: string }) {
   const [draft, setDraft] = useState<string | null>(null);
   return (

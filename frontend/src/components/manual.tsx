@@ -1,4 +1,4 @@
-// Answers by hand: the prompt goes out by the clipboard, replies come back into tabs. A peer of the other modes, not a stopgap.
+// Manual generation: the prompt is copied to the clipboard, and replies are pasted into tabs. A mode like the others, not a fallback.
 
 import { type ClipboardEvent, type RefObject, useEffect, useRef, useState } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
@@ -6,7 +6,7 @@ import { api } from "../api/client";
 import type { BoardRow, PromptText, SlotView } from "../api/generated";
 import { attempt, go, loadBoard, loadGeneration, openPane } from "../state/actions";
 import { flush } from "../state/draft";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import { get, notify, use } from "../state/store";
 import { text } from "../text/messages";
 import { Lines } from "./board";
@@ -14,7 +14,7 @@ import { Check, Plus } from "./icons";
 import { Markdown } from "./markdown";
 import { PaneScreen } from "./pane";
 
-/** A paste of this many characters is an answer, and not a correction. */
+/** A paste of at least this many characters is taken as a whole answer. */
 const LARGE_PASTE_CHARS = 1_000;
 const MIN_TABS = 4;
 
@@ -40,11 +40,11 @@ export function ManualScreen() {
 
 function Copy({ cycle, copied, onCopied }: { cycle: number; copied: PromptText | null; onCopied: (prompt: PromptText) => void }) {
   const isBusy = use((state) => state.busy.has("copy"));
-  const [isByHand, setByHand] = useState(false);
+  const [hasCopyFailed, setCopyFailed] = useState(false);
   const box = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
-    if (isByHand) box.current?.select();
-  }, [isByHand, copied]);
+    if (hasCopyFailed) box.current?.select();
+  }, [hasCopyFailed, copied]);
   const copy = () =>
     attempt("copy", async () => {
       if (!(await flush())) return;
@@ -52,9 +52,9 @@ function Copy({ cycle, copied, onCopied }: { cycle: number; copied: PromptText |
       onCopied(prompt);
       try {
         await navigator.clipboard.writeText(prompt.text);
-        setByHand(false);
+        setCopyFailed(false);
       } catch {
-        setByHand(true); // no leave to write to the clipboard: the text is shown, selected
+        setCopyFailed(true); // not allowed to write to the clipboard: show the text, selected
       }
     });
   return (
@@ -64,11 +64,11 @@ function Copy({ cycle, copied, onCopied }: { cycle: number; copied: PromptText |
           {isBusy ? text.manual.copying : text.manual.copy}
         </button>
         <span role="status" className="muted">
-          {copied && !isByHand && text.manual.copied(copied.tokens, copied.is_exact, copied.path)}
-          {copied && isByHand && text.manual.selectIt}
+          {copied && !hasCopyFailed && text.manual.copied(copied.tokens, copied.is_exact, copied.path)}
+          {copied && hasCopyFailed && text.manual.selectIt}
         </span>
       </div>
-      {copied && isByHand && <textarea ref={box} readOnly rows={6} value={copied.text} aria-label={text.manual.promptText} />}
+      {copied && hasCopyFailed && <textarea ref={box} readOnly rows={6} value={copied.text} aria-label={text.manual.promptText} />}
     </>
   );
 }
@@ -80,24 +80,24 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
   const board = use((state) => state.board);
   const detail = use((state) => state.place.detail);
   const max = use((state) => state.workspace?.max_n ?? 1);
-  const [more, setMore] = useKept(`manual more ${cycle}`, 0);
-  const [isRaw, setRaw] = useKept("manual raw", false);
+  const [more, setMore] = useWindowState(`manual more ${cycle}`, 0);
+  const [isRaw, setRaw] = useWindowState("manual raw", false);
   const filled = new Set(generation?.slots.map(({ slot }) => slot));
   const tabs = Math.min(max, Math.max(MIN_TABS, 0, ...filled) + more);
   const wanted = Number(detail.replace("slot/", ""));
   const slot = wanted >= 1 && wanted <= Math.max(tabs, max) ? wanted : 1;
   const slots = Array.from({ length: Math.max(tabs, slot) }, (_, index) => index + 1);
-  const [movedTo, setMovedTo] = useState(0); // by an answer that was kept: the hands stay where the next one goes
+  const [movedTo, setMovedTo] = useState(0); // by saving an answer: the focus moves to the next empty tab
   const version = generation?.slots.find((each) => each.slot === slot)?.version;
-  const keep = (answer: string) =>
+  const save = (answer: string) =>
     attempt("paste", async () => {
       const order = { slot, text: answer, generation: prompt ? null : (generation?.id ?? null), prompt: prompt?.sha256 ?? "" };
       const made = await api.paste(cycle, order);
       if (get().place.generation !== made.id) go({ ...get().place, generation: made.id, slot: null }, true);
       await Promise.all([loadGeneration(), loadBoard()]);
-      notify({ kind: "done", text: text.manual.kept(slot) });
+      notify({ kind: "done", text: text.manual.saved(slot) });
       const empty = slots.find((each) => each !== slot && !made.slots.some((one) => one.slot === each));
-      // Mending an answer stays at it, and so does who has gone elsewhere meanwhile.
+      // Stay here after an edit of an existing answer, or if another screen is open by now.
       if (empty !== undefined && !filled.has(slot) && get().place.pane === "manual") {
         setMovedTo(empty);
         open(empty);
@@ -141,7 +141,7 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
         {slots.map((each) => (
           <TabPanel key={each} id={String(each)} className="panel">
             {each === slot && (
-              <Answer key={`${generation?.id} ${slot} ${version}`} cycle={cycle} version={version ?? 0} generation={generation?.id ?? null} slot={slot} isFilled={filled.has(slot)} isRaw={isRaw} isNext={movedTo === slot} onKeep={keep} />
+              <Answer key={`${generation?.id} ${slot} ${version}`} cycle={cycle} version={version ?? 0} generation={generation?.id ?? null} slot={slot} isFilled={filled.has(slot)} isRaw={isRaw} isNext={movedTo === slot} onSave={save} />
             )}
           </TabPanel>
         ))}
@@ -163,14 +163,14 @@ interface AnswerProps {
   isFilled: boolean;
   isRaw: boolean;
   isNext: boolean;
-  onKeep: (answer: string) => Promise<unknown>;
+  onSave: (answer: string) => Promise<unknown>;
 }
 
-function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onKeep }: AnswerProps) {
+function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onSave }: AnswerProps) {
   const isBusy = use((state) => state.busy.has("paste"));
   const field = useRef<HTMLTextAreaElement>(null);
   const [view, setView] = useState<SlotView | null>(null);
-  const [typed, setTyped] = useKept<string | null>(`manual ${cycle} ${generation} ${slot} ${version}`, null);
+  const [typed, setTyped] = useWindowState<string | null>(`manual ${cycle} ${generation} ${slot} ${version}`, null);
   useEffect(() => {
     let isCurrent = true;
     if (generation !== null && isFilled) api.slot(generation, slot).then((found) => isCurrent && setView(found), () => null);
@@ -180,12 +180,12 @@ function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onK
   }, [generation, slot, isFilled]);
   if (isFilled && !isRaw && view) return <Parsed view={view} />;
   const shown = typed ?? view?.text ?? "";
-  const keep = async (answer: string) => {
-    if (await onKeep(answer)) setTyped(null);
+  const save = async (answer: string) => {
+    if (await onSave(answer)) setTyped(null);
   };
   const take = (pasted: string) => {
-    setTyped(pasted); // stays to be seen if it is refused
-    if (pasted.length >= LARGE_PASTE_CHARS) void keep(pasted);
+    setTyped(pasted); // stays visible if it is refused
+    if (pasted.length >= LARGE_PASTE_CHARS) void save(pasted);
     else field.current?.focus();
   };
   const onPaste = (event: ClipboardEvent) => {
@@ -206,8 +206,8 @@ function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onK
         onPaste={onPaste}
         onChange={(event) => setTyped(event.target.value)}
       />
-      <button type="button" disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)} onClick={() => keep(shown)}>
-        {isFilled ? text.manual.keepAgain : text.manual.keep}
+      <button type="button" disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)} onClick={() => save(shown)}>
+        {isFilled ? text.manual.saveAgain : text.manual.save}
       </button>
     </div>
   );
@@ -220,9 +220,9 @@ interface PasteHereProps {
   onText: (pasted: string) => void;
 }
 
-/** Takes the clipboard's text where the browser lets a page read it; else leads to the field. */
+/** Pastes the clipboard's text if the browser lets the page read it; otherwise focuses the field. */
 function PasteHere({ slot, field, isNext, onText }: PasteHereProps) {
-  const [isByHand, setByHand] = useState(false);
+  const [hasPasteFailed, setPasteFailed] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (isNext) button.current?.focus();
@@ -230,7 +230,7 @@ function PasteHere({ slot, field, isNext, onText }: PasteHereProps) {
   const paste = async () => {
     const found = await navigator.clipboard.readText().catch(() => "");
     if (found.trim() !== "") return onText(found);
-    setByHand(true);
+    setPasteFailed(true);
     field.current?.focus();
   };
   return (
@@ -240,7 +240,7 @@ function PasteHere({ slot, field, isNext, onText }: PasteHereProps) {
         <span className="hidden"> {text.manual.intoSlot(slot)}</span>
       </button>
       <span className="muted" role="status">
-        {isByHand ? text.manual.pasteByHand : text.manual.pasteExplain(slot)}
+        {hasPasteFailed ? text.manual.pasteFailed : text.manual.pasteExplain(slot)}
       </span>
     </div>
   );

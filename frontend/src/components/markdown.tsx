@@ -1,10 +1,10 @@
-// What a model wrote in Markdown, as elements. HTML in it stays text, pictures are named and never loaded, links say where they lead.
+// A model's Markdown as elements. HTML in it stays text, images are named and never loaded, and links show their target.
 
 import type { Nodes, Root } from "mdast";
 import { Fragment, type ReactNode, useEffect, useState } from "react";
 import { text } from "../text/messages";
 
-/** Longer ones are shown as they are: nobody reads them as prose, and a parse would hold the page up. */
+/** Longer texts are shown unparsed: nobody reads them as prose, and parsing would block the page. */
 const MAX_CHARS = 200_000;
 const SAFE = /^(?:https?:|mailto:)/i;
 
@@ -25,7 +25,7 @@ export function Markdown({ source }: { source: string }) {
   return <div className="markdown">{tree.root.children.map((node, index) => keyed(node, index))}</div>;
 }
 
-/** The nodes of a text that does not change never change places. */
+/** The nodes of an unchanging text never change order. */
 const keyed = (node: Nodes, index: number) => <Fragment key={`${index}`}>{show(node)}</Fragment>;
 const inside = (node: { readonly children: ReadonlyArray<Nodes> }): ReactNode => node.children.map(keyed);
 
@@ -34,7 +34,7 @@ function show(node: Nodes): ReactNode {
     case "paragraph":
       return <p>{inside(node)}</p>;
     case "heading":
-      // The page has its own outline: a model's headings stand below it.
+      // A model's headings rank below the page's own.
       return node.depth <= 2 ? <h5>{inside(node)}</h5> : <h6>{inside(node)}</h6>;
     case "list":
       return node.ordered ? <ol start={node.start ?? 1}>{inside(node)}</ol> : <ul>{inside(node)}</ul>;
@@ -83,7 +83,7 @@ function showInline(node: Nodes): ReactNode {
   }
 }
 
-/** A link that leads away, and says where to. */
+/** An external link that shows its target. */
 function Outside({ url, children }: { url: string; children: ReactNode }) {
   return (
     <a href={url} target="_blank" rel="noopener noreferrer nofollow" title={url}>

@@ -1,4 +1,4 @@
-// Where the responses agree: files by responses, or how alike any two are.
+// Where the responses agree: files by responses, or the similarity of each pair.
 
 import { useEffect } from "react";
 import type { Agreement, FileAgreement } from "../api/generated";

@@ -1,4 +1,4 @@
-// What went wrong or was done: the fact, the hop it happened at, the next step.
+// Notices about errors and finished actions: the hop, the fact, the next step.
 
 import { dismiss, use } from "../state/store";
 import { text } from "../text/messages";
@@ -26,7 +26,7 @@ export function Notices() {
   );
 }
 
-/** An error that belongs to one place, shown there. */
+/** An error shown where it belongs, instead of as a notice. */
 export function ErrorLine({ error }: { error: { message: string; hop?: string; hint?: string } }) {
   return (
     <p className="error-line" role="alert">

@@ -1,4 +1,4 @@
-// What lies over the main view: a screen of its own with a title and the way back. Escape closes it, too.
+// A screen over the main view, with a title and a way back. Escape also closes it.
 
 import { type ReactNode, useEffect, useRef } from "react";
 import { closePane } from "../state/actions";

@@ -1,4 +1,4 @@
-// Choosing what is taken of a response, by file, hunk and line. What is picked goes into the tray, beside picks of other responses.
+// Picks files, hunks and lines of a response. They go into the plan, next to picks from other responses.
 
 import { useEffect, useState } from "react";
 import { acceptApi } from "../api/accept";
@@ -103,7 +103,7 @@ function PickHunk({ hunk, lines, onChange }: HunkProps) {
   );
 }
 
-/** Lines with what tells them apart: their place, which never changes within a hunk. */
+/** Lines keyed by their position, which never changes within a hunk. */
 const numbered = (hunk: Hunk): [number, HunkLine][] => [...hunk.lines.entries()];
 
 function PickLine({ line, isOn, onToggle }: { line: HunkLine; isOn: boolean; onToggle: () => void }) {

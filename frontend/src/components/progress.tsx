@@ -1,8 +1,8 @@
-// How far one response is: thinking, answer and what is left of the limit; and the two things one can do about it.
+// The progress of one response (thinking, answer, output limit), and the buttons that stop, continue or regenerate it.
 
 import { type ReactNode, useEffect, useState } from "react";
 import type { GenerationView, SlotProgress } from "../api/generated";
-import { goOn, regenerate, regenerateSlots, stop, stopAll } from "../state/actions";
+import { continueResponse, regenerate, regenerateSlots, stop, stopAll } from "../state/actions";
 import { use } from "../state/store";
 import { isActive, rate, seconds, tokensOf } from "../text/words";
 import { text } from "../text/messages";
@@ -12,7 +12,7 @@ const ARMED_MS = 3_000;
 const TICK_MS = 500;
 const MIN_SCALE = 250;
 
-/** How many tokens a full bar stands for: the limit, or without one a bit more than the longest response has. */
+/** The number of tokens of a full bar: the limit, or without one a bit more than the longest response has. */
 export function scaleOf(generation: GenerationView): number {
   if (generation.max_tokens > 0) return generation.max_tokens;
   const longest = Math.max(...generation.slots.map(({ tokens }) => tokens.thinking + tokens.answer));
@@ -45,7 +45,7 @@ export function Figures({ progress }: { progress: SlotProgress }) {
   );
 }
 
-/** Runs on by itself between two events: a response that waits is no dead one. */
+/** Keeps counting between events, so that a waiting response does not look dead. */
 function Timer({ progress }: { progress: SlotProgress }) {
   const { elapsed_s: elapsed } = progress;
   const isRunning = isActive(progress) && elapsed !== null;
@@ -60,7 +60,7 @@ function Timer({ progress }: { progress: SlotProgress }) {
   return <span>{seconds(elapsed + (isRunning && ahead.from === progress ? ahead.by : 0))}</span>;
 }
 
-/** Stop while it runs; afterwards go on where it was cut, or regenerate. */
+/** Stop while it runs; afterwards continue where it was cut off, or regenerate. */
 export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgress; isSmall?: boolean }) {
   const { slot } = progress;
   const isBusy = use((state) => ACTS.some((act) => state.busy.has(`${act} ${slot}`)));
@@ -80,9 +80,9 @@ export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgr
           disabled={isBusy}
           aria-label={text.progress.continueSlot(slot)}
           title={text.progress.continueTitle}
-          onClick={() => goOn(slot)}
+          onClick={() => continueResponse(slot)}
         >
-          {text.progress.goOn}
+          {text.progress.continue}
         </button>
       )}
       <TwoClicks
@@ -98,7 +98,7 @@ export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgr
 }
 
 const ACTS = ["stop", "regenerate", "continue"];
-/** Ended before the model said that it had done. */
+/** Statuses of responses that ended before the model had finished. */
 const CUT: ReadonlySet<string> = new Set(["truncated", "stopped", "interrupted", "error"]);
 
 interface TwoClicksProps {
@@ -109,7 +109,7 @@ interface TwoClicksProps {
   children: ReactNode;
 }
 
-/** A button that asks a second time, because what it does takes the model's time. */
+/** A button that must be pressed twice, because its action costs model time. */
 export function TwoClicks({ label, title, isBusy, onSure, children }: TwoClicksProps) {
   const [isArmed, arm] = useState(false);
   useEffect(() => {
@@ -134,7 +134,7 @@ export function TwoClicks({ label, title, isBusy, onSure, children }: TwoClicksP
   );
 }
 
-/** All of them: what is being written in a second, and what can be asked for again. */
+/** Buttons for all responses: total speed and Stop all while they run, then Retry and Regenerate all. */
 export function AllButtons({ generation }: { generation: GenerationView }) {
   const isBusy = use((state) => state.busy.has("stop") || state.busy.has("again"));
   const running = generation.slots.filter(isActive);
@@ -143,7 +143,7 @@ export function AllButtons({ generation }: { generation: GenerationView }) {
   if (running.length > 0) {
     return (
       <>
-        {speed > 0 && <span className="muted figures">{text.progress.together(rate(speed))}</span>}
+        {speed > 0 && <span className="muted figures">{text.progress.totalRate(rate(speed))}</span>}
         <button type="button" className="small" disabled={isBusy} onClick={() => stopAll()}>
           {text.progress.stopAll}
         </button>
@@ -153,8 +153,8 @@ export function AllButtons({ generation }: { generation: GenerationView }) {
   return (
     <>
       {failed.length > 0 && (
-        <button type="button" className="small" disabled={isBusy} title={text.progress.fillTitle} onClick={() => regenerateSlots(failed)}>
-          {text.progress.fill(failed.length)}
+        <button type="button" className="small" disabled={isBusy} title={text.progress.retryTitle} onClick={() => regenerateSlots(failed)}>
+          {text.progress.retry(failed.length)}
         </button>
       )}
       <TwoClicks
@@ -169,5 +169,5 @@ export function AllButtons({ generation }: { generation: GenerationView }) {
   );
 }
 
-/** Slots that hold no answer that could be taken. */
+/** Statuses of responses without an answer that can be accepted. */
 const FAILED: ReadonlySet<string> = new Set(["error", "interrupted", "stopped"]);

@@ -1,4 +1,4 @@
-// The exact prompt: what each section and file costs, how it differs from the last one, and the secrets in it.
+// The exact prompt: the cost of each section and file, the changes since the last prompt, and the possible secrets in it.
 
 import { type ReactNode, type RefObject, useEffect, useMemo, useRef, useState } from "react";
 import { api, errorBody } from "../api/client";
@@ -157,7 +157,7 @@ function Part({ count, most, onClick, children }: { count: Count; most: number; 
   );
 }
 
-/** Scrolls to a place in the text, which counts code points. */
+/** Scrolls to an offset in the text, in code points. */
 function jump(box: RefObject<HTMLDivElement | null>, prompt: PromptView, parts: ReadonlyArray<string>, start: number): void {
   const index = prompt.sections.findIndex((section) => section.start <= start && start < section.end);
   const part = parts[index];
@@ -171,7 +171,7 @@ function jump(box: RefObject<HTMLDivElement | null>, prompt: PromptView, parts: 
   box.current.scrollTop += range.getBoundingClientRect().top - box.current.getBoundingClientRect().top;
 }
 
-/** The text in its sections; their offsets count code points. */
+/** The text cut into its sections, whose offsets are in code points. */
 function cut(whole: string, sections: ReadonlyArray<SectionView>): string[] {
   const parts: string[] = [];
   let rest = whole;

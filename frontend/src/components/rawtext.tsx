@@ -1,13 +1,13 @@
-// The model's own words as they come. Text is appended to the page once a frame and never laid out again as a whole.
+// The model's text as it streams in. It is appended to the page once a frame, and the whole is never laid out again.
 
 import { useEffect, useRef, useSyncExternalStore } from "react";
 import type { LiveResponse, LiveText } from "../text/livetext";
 import { text as messages } from "../text/messages";
 
-/** A block that is being written is laid out again with every piece; finished ones only while they are in view. */
+/** The last block is laid out again with every piece; finished blocks only while they are in view. */
 const BLOCK_CHARS = 8_000;
 const NEAR_END_PX = 40;
-/** Room that is kept for a line of a block that was never in view. */
+/** Line length assumed for blocks that were never in view. */
 const LINE_CHARS = 110;
 
 export function RawText({ live, isActive }: { live: LiveResponse; isActive: boolean }) {
@@ -45,13 +45,13 @@ function Growing({ text, label }: { text: LiveText; label: string }) {
 }
 
 /**
- * Writes once a frame, into blocks of whole lines. Each holds one node that grows: whatever watches the page for new elements sleeps
- * on, and the browser lays out the last block alone. It asks for nothing that would make the browser lay out before its time.
+ * Writes once a frame, into blocks of whole lines. Each block is one text node that grows, so mutation observers for new elements stay
+ * quiet and the browser lays out only the last block. Nothing here forces a synchronous layout.
  */
 class Writer {
   private readonly box: HTMLElement;
   private readonly blocks = document.createElement("div");
-  /** Told once a layout is done, also when a block that comes into view is longer than was thought. */
+  /** Called after each layout, also when a block that comes into view turns out longer than estimated. */
   private readonly sizes = new ResizeObserver(() => this.follow());
   private words: Text;
   private waiting: string[] = [];
@@ -82,7 +82,7 @@ class Writer {
 
   private readonly look = () => {
     const { scrollHeight, scrollTop, clientHeight } = this.box;
-    // Away from the end without having gone up: the text has grown.
+    // Not near the end, but not scrolled up either: the text has grown.
     const isNear = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     this.isAtEnd = isNear || (this.isAtEnd && scrollTop >= this.top);
     this.top = scrollTop;
@@ -116,5 +116,5 @@ class Writer {
   }
 }
 
-/** About how many lines a block has on the page. */
+/** The estimated number of lines that a block takes on the page. */
 const linesOf = (block: string) => block.split("\n").reduce((lines, { length }) => lines + Math.max(1, Math.ceil(length / LINE_CHARS)), -1);

@@ -1,4 +1,4 @@
-// What came of one cycle: its generations with every version of their responses, what was accepted when, and the way back.
+// The record of one cycle: its generations, every version of their responses, what was accepted when, and Restore.
 
 import { useState } from "react";
 import { api } from "../api/client";
@@ -86,7 +86,7 @@ function Record({ view }: { view: RecordView }) {
 }
 
 function Generation({ generation, versions }: { generation: GenerationSummary; versions: ReadonlyArray<VersionRow> }) {
-  const latest = new Map(versions.map((row) => [row.slot, row])); // they come by slot and version
+  const latest = new Map(versions.map((row) => [row.slot, row])); // sorted by slot and version
   return (
     <div className="record-generation">
       <p>{text.history.generation(generation.id, moment(generation.created_at), generation.model)}</p>
@@ -139,7 +139,7 @@ function Accepted({ acceptance }: { acceptance: Acceptance }) {
   );
 }
 
-/** A file, and the responses that it is from where that is not the acceptance's own alone. */
+/** A file, with the responses it came from unless that is only the accepted one. */
 function fileOf({ path, slot, also }: AcceptedFile): string {
   const others = [...(slot > 0 ? [slot] : []), ...also];
   return others.length > 0 ? text.accept.fileFrom(path, others) : path;

@@ -1,10 +1,10 @@
-// One response: how far it is, then the answer taken apart, its diff, or its raw text.
+// One response: its progress, then the parsed answer, its diff, picks or raw text.
 
 import { useState } from "react";
 import type { BlockView, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
 import { accept, openPane, showFacet } from "../state/actions";
 import { correct } from "../state/judging";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import type { Facet } from "../state/place";
 import { use } from "../state/store";
 import type { LiveResponse } from "../text/livetext";
@@ -35,7 +35,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
   return (
     <div className="response">
       <div className="row progress-row">
-        <span className={`state status-${progress.status}`}>{progress.status}</span>
+        <span className={`state status-${progress.status}`}>{text.progress.status(progress.status)}</span>
         <Bar progress={progress} generation={generation} />
         <Figures progress={progress} />
         {row?.checks && <Checks checks={row.checks} />}
@@ -106,7 +106,7 @@ function Answer({ progress, reading }: { progress: SlotProgress; reading: Readin
   );
 }
 
-/** Every flag of the answer and of its files, with the files that have it. */
+/** Every flag of the answer and of its files, with the paths it applies to. */
 function flagsOf(reading: ReadingView): ReadonlyMap<string, ReadonlyArray<string>> {
   const found = new Map<string, string[]>(reading.flags.map((flag) => [flag, []]));
   for (const file of reading.files) for (const flag of file.flags) found.set(flag, [...(found.get(flag) ?? []), file.path]);
@@ -118,7 +118,7 @@ function Reasons({ reading }: { reading: ReadingView }) {
     <ul className="reasons">
       {[...flagsOf(reading)].map(([flag, paths]) => (
         <li key={flag}>
-          <Flag flag={flag} /> {text.review.flags[flag]}
+          <Flag flag={flag} /> {text.review.flagMeaning(flag)}
           {paths.length > 0 && <span className="path"> {paths.join(", ")}</span>}
         </li>
       ))}
@@ -186,7 +186,7 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
   );
 }
 
-/** Which version is in view; an earlier one opens in the record. */
+/** The version in view; earlier ones open in the history. */
 function Versions({ generation, progress }: { generation: GenerationView; progress: SlotProgress }) {
   return (
     <span className="row">
@@ -202,19 +202,19 @@ function Versions({ generation, progress }: { generation: GenerationView; progre
   );
 }
 
-/** The model's own words; a person may put them right, as a version of their own. */
+/** The model's text, which can be edited as a new version. */
 function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress }) {
   const generation = use((state) => state.place.generation);
-  const [draft, setDraft] = useKept<string | null>(`correction ${generation} ${progress.slot} ${progress.version}`, null);
+  const [draft, setDraft] = useWindowState<string | null>(`correction ${generation} ${progress.slot} ${progress.version}`, null);
   const isBusy = use((state) => state.busy.has(`correct ${progress.slot}`));
   if (draft === null) {
     return (
       <>
         {!isActive(progress) && (
           <div className="row">
-            <span className="muted">{text.review.correctExplain}</span>
+            <span className="muted">{text.review.fixExplain}</span>
             <button type="button" className="small push" onClick={() => setDraft(live.text.toString())}>
-              {text.review.correct}
+              {text.review.fix}
             </button>
           </div>
         )}
@@ -225,7 +225,7 @@ function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress })
   return (
     <div className="correction">
       <textarea
-        aria-label={text.review.correctLabel}
+        aria-label={text.review.fixLabel}
         className="correction-text"
         value={draft}
         spellCheck={false}
@@ -241,7 +241,7 @@ function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress })
           disabled={isBusy || draft === live.text.toString() || draft.trim() === ""}
           onClick={() => correct(progress.slot, { version: progress.version, text: draft })}
         >
-          {text.review.keepCorrection}
+          {text.review.saveEdit}
         </button>
       </div>
     </div>

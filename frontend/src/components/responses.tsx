@@ -1,4 +1,4 @@
-// A generation: its N responses as tabs, the board first.
+// A generation: the board and its N responses as tabs.
 
 import { memo } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
@@ -14,12 +14,12 @@ import { AllButtons } from "./progress";
 import { ResponsePanel } from "./response";
 import { FirstSteps } from "./firststeps";
 import { RestoreBar } from "./restore";
-import { Tray } from "./tray";
+import { PlanBar } from "./planbar";
 
 export function Responses() {
   const isNone = use((state) => state.workspace !== null && state.place.generation === null);
   const generation = use((state) => state.generation?.id ?? null);
-  // As one string, so that it is the same as long as the slots are.
+  // One string, so that it stays identical as long as the slots do.
   const slots = use((state) => state.generation?.slots.map(({ slot }) => slot).join(" ") ?? "");
   if (isNone) return <FirstSteps />;
   if (generation === null) return <section className="card" aria-busy="true" />;
@@ -28,12 +28,12 @@ export function Responses() {
       <GenerationBar />
       <RestoreBar />
       <SlotTabs slots={slots} />
-      <Tray generation={generation} />
+      <PlanBar generation={generation} />
     </section>
   );
 }
 
-/** Progress comes ten times a second: only what shows it renders again, not the tabs, which look at every control within each time. */
+/** Progress arrives ten times a second. Only its own components render again, not the tabs, which scan every control in them each time. */
 const SlotTabs = memo(function SlotTabs({ slots }: { slots: string }) {
   const slot = use((state) => state.place.slot);
   const numbers = slots.split(" ").map(Number);
@@ -122,7 +122,7 @@ function GenerationBar() {
         <span className="muted">{text.progress.generationNumber(generation.id)}</span>
       )}
       <span className="muted summary">{summary(generation.slots, running)}</span>
-      {/* Heard at the beginning and at the end, not with each of ten that end. */}
+      {/* Announced at the start and at the end, not for each response that ends. */}
       <span className="hidden" role="status">
         {running > 0 ? text.progress.areRunning : summary(generation.slots, 0)}
       </span>

@@ -1,4 +1,4 @@
-// What of which response is in the workspace now, and the way back: of the newest, and of any that was written before.
+// Which files of which response are in the workspace, and Restore: for the latest acceptance and for earlier ones.
 
 import { useState } from "react";
 import type { Acceptance, PlannedWrite } from "../api/generated";
@@ -23,7 +23,7 @@ export function RestoreBar() {
   );
 }
 
-/** The button that takes an acceptance back, after a look at what that does. */
+/** The button that restores an acceptance, after a preview. */
 export function Restore({ acceptance, id }: { acceptance: Acceptance; id?: string }) {
   const isBusy = use((state) => state.busy.has("restore"));
   const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);

@@ -1,10 +1,10 @@
-// The chosen files as a list: what each costs at its level of detail, what is risky about it, and the named sets.
+// The selected files as a list: cost at the level of detail, risks, and the saved selections.
 
 import { useMemo, useState } from "react";
 import type { SelectedFile } from "../api/generated";
 import { openPane, select } from "../state/actions";
 import { changeSet, chosenFiles, showDetail } from "../state/context";
-import { useKept } from "../state/kept";
+import { useWindowState } from "../state/windowstate";
 import { get, use } from "../state/store";
 import { number, tokensShort } from "../text/words";
 import { text } from "../text/messages";
@@ -13,7 +13,7 @@ import { Cross } from "./icons";
 type Detail = SelectedFile["detail"];
 
 const DETAILS: ReadonlyArray<Detail> = ["full", "outline", "head-tail", "path"];
-/** From this share of the budget on a file is worth a second look. */
+/** A file that takes more than this share of the budget is marked. */
 const LARGE_SHARE = 0.2;
 
 type Order = "name" | "tokens" | "size";
@@ -26,7 +26,7 @@ const ORDERS: Readonly<Record<Order, (a: SelectedFile, b: SelectedFile) => numbe
 export function Selected({ selection }: { selection: ReadonlySet<string> }) {
   const view = chosenFiles.use();
   const budget = use((state) => state.meter?.budget ?? null);
-  const [order, setOrder] = useKept<Order>("chosen order", "tokens");
+  const [order, setOrder] = useWindowState<Order>("chosen order", "tokens");
   const files = useMemo(
     () => (view?.files ?? []).filter((file) => selection.has(file.path)).toSorted(ORDERS[order]),
     [view, selection, order],
@@ -49,7 +49,7 @@ export function Selected({ selection }: { selection: ReadonlySet<string> }) {
       ) : files.length === 0 ? (
         <p className="empty">{text.context.nothingSelected}</p>
       ) : (
-        <ul className="chosen-files" aria-label={text.context.chosenLabel}>
+        <ul className="chosen-files" aria-label={text.context.selectedLabel}>
           {files.map((file) => (
             <Item key={file.path} file={file} budget={budget} />
           ))}
@@ -76,7 +76,7 @@ function Item({ file, budget }: { file: SelectedFile; budget: number | null }) {
         <button
           type="button"
           className="quiet small"
-          aria-label={text.context.takeOut(file.path)}
+          aria-label={text.context.deselect(file.path)}
           onClick={() => {
             const rest = new Set(get().selection);
             rest.delete(file.path);

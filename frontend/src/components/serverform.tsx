@@ -1,8 +1,8 @@
-// A server and how it is asked: the fields of the settings and of a model card, with Test and the list of what it serves.
+// The form of a server and its options, for the settings and for a model card, with Test and List models.
 
 import { type ReactNode, useId, useState } from "react";
 import { api } from "../api/client";
-import type { ModelsView, ServerQuery, SettingsView } from "../api/generated";
+import type { ModelsView, ServerQuery, SettingsValues, SettingsView } from "../api/generated";
 import { attempt } from "../state/actions";
 import { examine } from "../state/settings";
 import { use } from "../state/store";
@@ -19,12 +19,12 @@ const YES_NO = ["true", "false"] as const;
 export type Values = Readonly<Record<string, string>>;
 
 interface Props {
-  /** Whose key is kept: a card's name, "" the settings'. */
+  /** Whose key it is: a card's name, or "" for the settings. */
   card: string;
   start: Values;
   hasKey: boolean;
   settings: SettingsView;
-  /** The settings have fields that a card has not. */
+  /** A card lacks some fields of the settings. */
   isCard: boolean;
   onSave: (values: Record<string, string>, key: string | null) => Promise<unknown>;
   children?: ReactNode;
@@ -37,6 +37,11 @@ export function ServerForm({ card, start, hasKey, settings, isCard, onSave, chil
   const isBusy = use((state) => state.busy.has("settings"));
   const put = (name: string, value: string) => setValues({ ...values, [name]: value });
   const field = (name: string) => ({ value: values[name] ?? "", onChange: (value: string) => put(name, value) });
+  /** An empty choice of a card means the value of the settings. What the settings would be without their own value is not known here. */
+  const choice = (name: keyof SettingsValues) => ({
+    ...field(name),
+    fallback: isCard || !settings.kept[name] ? String(settings.values[name]) : null,
+  });
   const provider = (values["provider"] || (isCard ? settings.values.provider : "gateway")) as ServerQuery["provider"];
   const url = values["url"] || settings.values.url;
   const query = {
@@ -58,7 +63,7 @@ export function ServerForm({ card, start, hasKey, settings, isCard, onSave, chil
       }}
     >
       {children}
-      <Choice name="provider" choices={PROVIDERS} isOptional={isCard} {...field("provider")} />
+      <Choice name="provider" choices={PROVIDERS} isOptional={isCard} {...choice("provider")} />
       {provider !== "manual" && (
         <>
           <Field name="url" placeholder={settings.values.url} {...field("url")} />
@@ -74,11 +79,11 @@ export function ServerForm({ card, start, hasKey, settings, isCard, onSave, chil
             <Field key={name} name={name} isNumber {...field(name)} />
           ))}
           <Field name="reasoning_effort" {...field("reasoning_effort")} />
-          <Choice name="schema" choices={settings.schemas} isOptional {...field("schema")} />
-          <Choice name="section_order" choices={ORDERS} isOptional {...field("section_order")} />
-          <Choice name="images" choices={YES_NO} isOptional {...field("images")} />
+          <Choice name="schema" choices={settings.schemas} isOptional {...choice("schema")} />
+          <Choice name="section_order" choices={ORDERS} isOptional {...choice("section_order")} />
+          <Choice name="images" choices={YES_NO} isOptional {...choice("images")} />
           <Field name="tokenizer" {...field("tokenizer")} />
-          {!isCard && <Choice name="secrets" choices={POLICIES} isOptional {...field("secrets")} />}
+          {!isCard && <Choice name="secrets" choices={POLICIES} isOptional {...choice("secrets")} />}
           {!isCard && <Field name="exclude" {...field("exclude")} />}
         </div>
       </details>
@@ -122,9 +127,11 @@ function Field({ name, value, onChange, isNumber = false, placeholder = "" }: Fi
 interface ChoiceProps extends FieldProps {
   choices: ReadonlyArray<string>;
   isOptional: boolean;
+  /** The value in effect if none is chosen; null if that is not known. */
+  fallback: string | null;
 }
 
-function Choice({ name, value, onChange, choices, isOptional }: ChoiceProps) {
+function Choice({ name, value, onChange, choices, isOptional, fallback }: ChoiceProps) {
   const { label, hint } = text.settings.fields[name];
   const id = useId();
   return (
@@ -132,10 +139,10 @@ function Choice({ name, value, onChange, choices, isOptional }: ChoiceProps) {
       <label>
         <span>{label}</span>
         <select value={value} aria-describedby={id} onChange={(event) => onChange(event.target.value)}>
-          {isOptional && <option value="">{text.settings.asSet}</option>}
+          {isOptional && <option value="">{text.settings.default(fallback)}</option>}
           {choices.map((choice) => (
             <option key={choice} value={choice}>
-              {text.settings.choices[choice] ?? choice}
+              {text.settings.choice(choice)}
             </option>
           ))}
         </select>
@@ -157,7 +164,7 @@ function KeyField({ hasKey, value, onChange, onForget }: { hasKey: boolean; valu
             type="password"
             autoComplete="off"
             value={value}
-            placeholder={hasKey ? text.settings.keyKept : text.settings.keyNone}
+            placeholder={hasKey ? text.settings.hasKey : text.settings.noKey}
             aria-describedby={id}
             onChange={(event) => onChange(event.target.value)}
           />
@@ -166,7 +173,7 @@ function KeyField({ hasKey, value, onChange, onForget }: { hasKey: boolean; valu
       </div>
       {hasKey && (
         <button type="button" onClick={onForget}>
-          {text.settings.forgetKey}
+          {text.settings.deleteKey}
         </button>
       )}
     </div>
@@ -179,7 +186,7 @@ interface ServerProps {
   onModel: (model: string, context: string) => void;
 }
 
-/** Is it there, and what does it serve? Asked of the address as it stands in the form, saved or not. */
+/** Test and List models, for the address in the form, saved or not. */
 function Server({ query, canExamine, onModel }: ServerProps) {
   const isExamining = use((state) => state.busy.has("examine"));
   const isAsking = use((state) => state.busy.has("models"));

@@ -1,4 +1,4 @@
-// The settings: the server that is asked, model cards, where prompts go, and how the panel looks in this browser.
+// The settings: the server, model cards, where prompts go, and the appearance in this browser.
 
 import { useEffect, useState } from "react";
 import { api } from "../api/client";
@@ -79,7 +79,7 @@ function Overview({ settings }: { settings: SettingsView }) {
   );
 }
 
-/** Only what differs from what config.toml sets already; a field that was emptied is taken out of it. */
+/** Only the values that differ from config.toml; an emptied field is removed from it. */
 function changed(kept: Readonly<Record<string, string>>, values: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (kept[name] ?? "")));
 }
@@ -97,12 +97,12 @@ function CardRow({ card, isDefault }: { card: CardView; isDefault: boolean }) {
             {text.settings.edit}
           </button>
         )}
-        {/* What the panel itself serves cannot be every program's default. */}
+        {/* A server that the panel starts cannot be the default of other programs. */}
         {(!card.is_built_in || card.provider === "manual") && (
         <button
           type="button"
           disabled={isBusy}
-          aria-label={isDefault ? text.settings.notDefault(card.name) : text.settings.makeDefault(card.name)}
+          aria-label={isDefault ? text.settings.clearDefault(card.name) : text.settings.makeDefault(card.name)}
           onClick={() => saveSettings({ card: isDefault ? "" : card.name }, null)}
         >
           {isDefault ? text.settings.unsetDefault : text.settings.setDefault}
@@ -153,7 +153,7 @@ function CardEditor({ settings, name }: { settings: SettingsView; name: string }
   );
 }
 
-/** Which host this cycle's prompt goes to, and what that host says of it. */
+/** The host that this cycle's prompt goes to, and its privacy notice. */
 function Where() {
   const cycle = use((state) => state.place.cycle);
   const settings = use((state) => state.settings);
@@ -183,7 +183,7 @@ function HostNote({ host }: { host: HostView }) {
   );
 }
 
-/** What a host says of what it keeps. */
+/** A host's privacy notice. */
 export function Notice({ host }: { host: HostView }) {
   return (
     <>

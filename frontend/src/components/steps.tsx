@@ -1,4 +1,4 @@
-// The loop in its order, and the step that is next. Each leads to its place on the screen.
+// The steps of the loop, with the next one marked. Each leads to its part of the screen.
 
 import { useEffect, useRef } from "react";
 import { chooseCycle, closePane, goTo, openPane } from "../state/actions";
@@ -13,7 +13,7 @@ import { Check } from "./icons";
 export function Steps() {
   const draft = useDraft();
   const isLoading = use((state) => state.workspace === null);
-  // As text, so that the steps are drawn again only when a fact changes, however fast responses stream in.
+  // Compared as text: the steps render again only when a fact changes, however fast responses stream in.
   const facts = JSON.parse(use((state) => JSON.stringify(factsOf(state, draft)))) as Facts;
   const list = useRef<HTMLOListElement>(null);
   const { step } = nextStep(facts);
@@ -49,7 +49,7 @@ export function Steps() {
   );
 }
 
-/** Focuses what has this id once the screen shows it. */
+/** Focuses the element with this id once the screen shows it. */
 function focus(id: string): void {
   if (get().place.pane !== null) closePane();
   setTimeout(() => {
@@ -59,14 +59,14 @@ function focus(id: string): void {
   });
 }
 
-/** Goes to the texts of the cycle in view, opened if they are folded. */
+/** Focuses the text of the current cycle, and expands it if it is collapsed. */
 function write(): void {
   const { cycle } = get().place;
   if (cycle !== null) unfold(cycle);
   focus("cycle-context");
 }
 
-/** The response that the board ranks first, or the first. */
+/** The response that the board ranks first; without a board, response 1. */
 const best = () => get().board?.rows.find((row) => row.rank === 1)?.slot ?? 1;
 
 const ACTS: Readonly<Record<Step, () => void>> = {

@@ -1,4 +1,4 @@
-// What would be written or put back, file by file, and the button that does it: the one preview of everything that changes files.
+// A preview of the files that would be written or restored, with the button that does it. Everything that changes files goes through it.
 
 import type { ReactNode } from "react";
 import type { PlannedWrite } from "../api/generated";
@@ -13,7 +13,7 @@ interface Props {
   writes: ReadonlyArray<PlannedWrite> | null;
   /** What to do about files that are refused. */
   refusal: string;
-  /** The others are written all the same. */
+  /** The other files are written anyway. */
   isPartial?: boolean;
   action: string;
   onWrite: () => void;

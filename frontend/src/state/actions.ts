@@ -1,4 +1,4 @@
-// What a person can do, and loading what a screen shows. Errors end in a notice; nothing here throws.
+// User actions, and loading what a screen shows. Errors end in a notice; nothing here throws.
 
 import { api, errorBody } from "../api/client";
 import { acceptApi } from "../api/accept";
@@ -11,7 +11,7 @@ import { replay } from "./growth";
 import { type Facet, NOWHERE, type Pane, type Place, readPlace, writePlace } from "./place";
 import { get, notify, notifyError, set } from "./store";
 
-/** Runs `work` under a name that disables its button meanwhile; false if it failed (and was told). */
+/** Runs `work` under a name that disables its button meanwhile. False: it failed, and a notice says why. */
 export async function attempt<T>(name: string, work: () => Promise<T>): Promise<T | false> {
   if (get().busy.has(name)) return false;
   set({ busy: new Set(get().busy).add(name) });
@@ -27,7 +27,7 @@ export async function attempt<T>(name: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** The newest loading of each kind wins: an answer that was overtaken is dropped. */
+/** The latest load of each kind wins: an older result that arrives later is dropped. */
 const turns = new Map<string, number>();
 async function latest<T>(kind: string, load: () => Promise<T>, use: (value: T) => void): Promise<void> {
   const turn = (turns.get(kind) ?? 0) + 1;
@@ -48,11 +48,11 @@ export const loadWorkspace = () =>
     void loadCycle();
   });
 
-/** A place that is not there, or is not said whole, becomes the newest one that fits. */
+/** Resolves a place that does not exist or is incomplete to the latest one that fits. */
 function settle(): void {
   const { place, workspace } = get();
   const cycles = workspace?.cycles ?? [];
-  // An address with a generation alone waits for the generation to say whose it is.
+  // An address with only a generation: the generation says which cycle it belongs to.
   if (place.cycle === null && place.generation !== null) return;
   const head = cycles.find(({ id }) => id === place.cycle) ?? cycles.at(-1);
   if (!head) return;
@@ -68,7 +68,7 @@ export function loadCycle(): Promise<void> {
   return latest("cycle", () => api.cycle(id), (cycle) => set({ cycle }));
 }
 
-/** What changed since the last look; `isFresh`: after the panel has read the folder anew. */
+/** Loads what changed since the last load. `isFresh`: the panel reads the folder again first. */
 export const loadFiles = (isFresh = false) =>
   latest("files", () => contextApi.files(get().files?.cursor ?? "", isFresh), (view) => {
     set({ files: get().files?.after(view) ?? FileTable.of(view) });
@@ -107,7 +107,7 @@ export function loadSlot(): Promise<void> {
   });
 }
 
-/** Moves the window to a place and loads what it shows. */
+/** Moves the window to a place and loads its content. */
 export function go(place: Place, isQuiet = false): void {
   const before = get().place;
   const url = writePlace(place);
@@ -148,7 +148,7 @@ export function chooseCycle(id: number): void {
   go({ ...NOWHERE, cycle: id, generation: head?.generation ?? null });
 }
 
-// The selection is ticked faster than it is kept: the last one wins, and a failed one goes back to what is kept.
+// Selecting is faster than saving: the last selection wins, and a failed save reverts to the stored one.
 let wanted: ReadonlySet<string> | null = null;
 let isKeeping = false;
 const isSaving = () => wanted !== null || isKeeping;
@@ -201,18 +201,18 @@ export const generate = (n: number) =>
     await loadWorkspace();
   });
 
-/** Refusals that the curator's word can lift. */
+/** Refusals that the curator can resolve in the gate. */
 const ASKS = new Set(["consent_needed", "secrets_found"]);
 export const closeGate = () => set({ gate: null });
 
 export const stop = (slot: number) => onGeneration(`stop ${slot}`, (id) => api.stop(id, slot));
 export const stopAll = () => onGeneration("stop", (id) => api.stopAll(id));
-export const regenerate = (slot: number) => onGeneration(`regenerate ${slot}`, (id) => api.regenerate(id, slot));
+export const regenerate = (slot: number) => onGeneration(`regenerate ${slot}`, (id) => api.regenerate(id, { slots: [slot] }));
 
 export const regenerateSlots = (slots: ReadonlyArray<number>) =>
-  onGeneration("again", (id) => api.regenerateSlots(id, { slots }));
-/** On from where a response was cut, as its next version. */
-export const goOn = (slot: number) => onGeneration(`continue ${slot}`, (id) => api.goOn(id, slot));
+  onGeneration("again", (id) => api.regenerate(id, { slots }));
+/** Continues a response where it was cut off, as its next version. */
+export const continueResponse = (slot: number) => onGeneration(`continue ${slot}`, (id) => api.continueResponse(id, slot));
 
 function onGeneration(name: string, work: (id: number) => Promise<unknown>): Promise<unknown> {
   const { generation } = get().place;

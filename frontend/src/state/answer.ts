@@ -1,14 +1,14 @@
-// An answer of the panel that one screen shows and nothing else needs.
+// A response of the panel API that only one screen needs.
 
 import { useEffect, useState } from "react";
 import { errorBody } from "../api/client";
 import type { ErrorBody } from "../api/generated";
 import { use } from "./store";
 
-/** Keys and events come in bursts: the last of them asks. */
+/** Debounce: keys and events come in bursts, and only the last one sends a request. */
 const ASK_AFTER_MS = 200;
 
-/** What the panel answers, asked again when a cycle or a generation changes; null while it is on its way. */
+/** The panel's answer, requested again when a cycle or a generation changes; null while it is loading. */
 export function useAnswer<T>(ask: (() => Promise<T>) | null, key: string): readonly [T | null, ErrorBody | null] {
   const workspace = use((state) => state.workspace);
   const [answer, setAnswer] = useState<readonly [string, T | null, ErrorBody | null]>([key, null, null]);
@@ -24,7 +24,7 @@ export function useAnswer<T>(ask: (() => Promise<T>) | null, key: string): reado
       isCurrent = false;
       clearTimeout(timer);
     };
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- what is asked follows from the key
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the request follows from the key
   }, [key, workspace?.cursor]);
   return answer[0] === key ? [answer[1], answer[2]] : [null, null];
 }

@@ -1,4 +1,4 @@
-// A value of its own that components follow: what belongs to one area and to no other is kept in one of these, not in the window's state.
+// An observable value: state that belongs to one area lives in one of these, not in the window's state.
 
 import { useSyncExternalStore } from "react";
 

@@ -1,8 +1,8 @@
-// The selection file by file, what git says of the files, and which files a filter lets through.
+// The selected files, their git status, and the file filter.
 
 import { contextApi } from "../api/context";
 import { errorBody } from "../api/client";
-import type { DetailOrder, FindOrder, SelectionView, SetOrder } from "../api/generated";
+import type { DetailRequest, FindFilesRequest, SavedSelectionRequest, SelectionView } from "../api/generated";
 import { text } from "../text/messages";
 import { attempt, loadWorkspace } from "./actions";
 import { cell } from "./cell";
@@ -32,16 +32,16 @@ export async function loadGit(): Promise<void> {
   }
 }
 
-/** Files changed: what git says is asked again only where it is shown. */
+/** Files changed: the git status is reloaded only if it is shown. */
 export function refreshContext(): void {
   void loadSelection();
   if (gitChanges.get() !== null) void loadGit();
 }
 
-export const showDetail = (paths: ReadonlyArray<string>, detail: DetailOrder["detail"]) =>
+export const showDetail = (paths: ReadonlyArray<string>, detail: DetailRequest["detail"]) =>
   attempt("detail", async () => chosenFiles.set(await contextApi.show({ paths, detail })));
 
-export const changeSet = (order: SetOrder) =>
+export const changeSet = (order: SavedSelectionRequest) =>
   attempt("sets", async () => {
     const view = await contextApi.changeSet(order);
     chosenFiles.set(view);
@@ -49,12 +49,12 @@ export const changeSet = (order: SetOrder) =>
     await loadWorkspace();
   });
 
-export const findFiles = (order: FindOrder) => attempt("find", async () => (await contextApi.find(order)).paths);
+export const findFiles = (order: FindFilesRequest) => attempt("find", async () => (await contextApi.find(order)).paths);
 
-/** Which files the tree shows. Everything empty: all. */
+/** Which files the tree shows; an empty filter shows all. */
 export interface Filter {
   readonly words: string;
-  /** The words are sought in the files instead of in their names. */
+  /** Search the content of files instead of their names. */
   readonly isContent: boolean;
   readonly only: "all" | "selected" | "changed";
   readonly minTokens: number;
@@ -65,11 +65,11 @@ export const NO_FILTER: Filter = { words: "", isContent: false, only: "all", min
 interface Known {
   readonly selection: ReadonlySet<string>;
   readonly git: Readonly<Record<string, string>> | null;
-  /** The files that hold the words; null while they are being sought. */
+  /** The files that contain the words; null while searching. */
   readonly holding: ReadonlySet<string> | null;
 }
 
-/** 1 for each file that passes; null if all do. */
+/** 1 for each file that matches; null if all do. */
 export function matchesOf(table: FileTable, filter: Filter, known: Known): Uint8Array | null {
   const words = filter.isContent ? [] : filter.words.toLowerCase().split(/\s+/).filter(Boolean);
   const isContent = filter.isContent && filter.words.trim() !== "";

@@ -1,4 +1,4 @@
-// The cycle's texts while they are written: kept by themselves a moment after the last key, never over another's edit.
+// The cycle's texts while they are edited: saved automatically a moment after the last key, and never over another edit.
 
 import { api, ApiError, errorBody } from "../api/client";
 import type { Cycle } from "../api/generated";
@@ -44,7 +44,7 @@ const of = (cycle: Cycle): Draft => ({
   status: "saved",
 });
 
-/** Takes what the panel says of a cycle, unless something of it is being written here. */
+/** Takes the panel's version of a cycle, unless it is being edited here. */
 export function adopt(cycle: Cycle): void {
   if (draft?.cycle === cycle.id && (draft.status !== "saved" || draft.rev >= cycle.rev)) return;
   if (draft?.cycle !== cycle.id) void flush();
@@ -58,7 +58,7 @@ export function write(field: Field, text: string): void {
   if (draft.status !== "conflict") timer = setTimeout(flush, SAVE_AFTER_MS);
 }
 
-/** Keeps what is not kept yet; true if nothing is left. */
+/** Saves what is unsaved. True: everything is saved. */
 export async function flush(): Promise<boolean> {
   clearTimeout(timer);
   while (saving) await saving;
@@ -84,7 +84,7 @@ async function save(sent: Draft): Promise<void> {
   }
 }
 
-/** After a save: what was typed meanwhile is still to be kept. */
+/** After a save: what was typed meanwhile still has to be saved. */
 function settle(sent: Draft, change: Partial<Draft>): void {
   if (draft?.cycle !== sent.cycle) return;
   const isSame = draft.title === sent.title && draft.context === sent.context && draft.ephemeral === sent.ephemeral;
@@ -96,7 +96,7 @@ function settle(sent: Draft, change: Partial<Draft>): void {
   }
 }
 
-/** Ends a conflict: with the other's texts, or with ours over theirs. */
+/** Resolves a conflict: loads the other version, or overwrites it with this one. */
 export async function resolve(isMine: boolean): Promise<void> {
   if (!draft) return;
   const { cycle: theirs } = await api.cycle(draft.cycle);
@@ -109,7 +109,7 @@ export async function resolve(isMine: boolean): Promise<void> {
   }
 }
 
-/** A page that goes away keeps its last words. */
+/** A page that is closed saves its last edits. */
 addEventListener("pagehide", () => {
   if (draft?.status !== "unsaved") return;
   const { cycle, rev, title, context, ephemeral } = draft;

@@ -1,4 +1,4 @@
-// The state of the window as the facts that the next step follows from.
+// The facts that the next step is derived from.
 
 import type { Draft } from "./draft";
 import { isActive } from "../text/words";
@@ -7,7 +7,7 @@ import type { State } from "./store";
 
 const UNREADABLE = new Set(["error", "interrupted"]);
 
-/** `draft`: the cycle's text as it is being written, where it is; on other screens it is as it was kept. */
+/** `draft`: the cycle's text as it is being edited; on other screens the saved text counts. */
 export function factsOf(state: State, draft: Pick<Draft, "cycle" | "context"> | null): Facts {
   const context = draft?.cycle === state.place.cycle && draft ? draft.context : (state.cycle?.cycle.context ?? "");
   const { workspace, place, generation, board } = state;

@@ -1,19 +1,19 @@
-// The workspace's files as columns, made for a hundred thousand of them: the panel sends everything once and then what changed.
+// The workspace's files as columns, for a hundred thousand files: the panel sends all of them once, then only changes.
 
 import type { FilesView } from "../api/generated";
 
-/** The usual guess for source text that nobody counted. */
+/** The estimate for source text that was not counted. */
 const BYTES_PER_TOKEN = 4;
 
 export class FileTable {
   readonly cursor: string;
   readonly isCounting: boolean;
-  /** The same array as long as no file comes or goes. */
+  /** The same array as long as no file is added or removed. */
   readonly paths: ReadonlyArray<string>;
   readonly sizes: ReadonlyArray<number>;
-  /** Counted, or guessed from the size; 0 for files that cannot go in and for documents that nobody read. */
+  /** Counted, or estimated from the size; 0 for files that cannot be selected and for unread documents. */
   readonly tokens: ReadonlyArray<number>;
-  /** 1 where the tokenizer itself counted. */
+  /** 1 if the tokenizer counted it. */
   readonly exact: ReadonlyArray<boolean>;
   readonly excluded: ReadonlyMap<string, string>;
   readonly index: ReadonlyMap<string, number>;
@@ -33,7 +33,7 @@ export class FileTable {
     return new FileTable(view, columnsOf(view), null);
   }
 
-  /** The table after the panel's answer: a whole one, or one that holds what changed. */
+  /** The table after the panel's answer, which is a full table or a set of changes. */
   after(view: FilesView): FileTable {
     const fresh = columnsOf(view);
     if (view.is_whole) return new FileTable(view, fresh, null);
@@ -45,7 +45,7 @@ export class FileTable {
     return this.paths.length > this.excluded.size;
   }
 
-  /** What is known of one file; undefined if it is not there. */
+  /** One file; undefined if it does not exist. */
   find(path: string): { tokens: number; exact: boolean; excluded: string } | undefined {
     const at = this.index.get(path);
     if (at === undefined) return undefined;

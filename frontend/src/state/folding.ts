@@ -1,18 +1,18 @@
-// Whether a cycle's texts, and on a narrow screen the files, are folded to a line: once there are responses to look at, unless the
-// curator opens them.
+// Whether a cycle's texts, and on a narrow screen the files, are collapsed to a line: as soon as there are responses, unless the curator
+// expands them.
 
 import { cell } from "./cell";
-import { keep, kept } from "./kept";
+import { store, stored } from "./windowstate";
 
 const NAME = "texts opened";
-/** The cycle whose texts the curator opened. */
-const opened = cell<number | null>(kept<number | null>(NAME, null));
+/** The cycle whose texts the curator expanded. */
+const opened = cell<number | null>(stored<number | null>(NAME, null));
 
 export interface Texts {
   readonly cycle: number;
-  /** Whether there are responses to look at. */
+  /** Whether there are responses. */
   readonly hasResponses: boolean;
-  /** Whether nothing says yet what the cycle is to do, or both of two texts want to be kept. */
+  /** Whether the cycle has no text yet, or there is a conflict between two texts. */
   readonly isWanting: boolean;
 }
 
@@ -22,24 +22,24 @@ export const isFolded = ({ cycle, hasResponses, isWanting }: Texts, openedCycle:
 export const useFolded = (texts: Texts): boolean => isFolded(texts, opened.use());
 
 function put(cycle: number | null): void {
-  keep(NAME, cycle, null);
+  store(NAME, cycle, null);
   opened.set(cycle);
 }
 
-/** Opened stays open while it is written in: nothing closes under the hands. */
+/** Keeps the texts expanded while someone types in them. */
 export const unfold = (cycle: number): void => put(cycle);
 
-/** As it follows from what there is: after Generate, the responses have the room. */
+/** Collapses the texts after Generate, to leave room for the responses. */
 export const fold = (): void => put(null);
 
 const FILES = "files opened";
-const filesOpened = cell<boolean | null>(kept<boolean | null>(FILES, null));
+const filesOpened = cell<boolean | null>(stored<boolean | null>(FILES, null));
 
-/** On a narrow screen files, cycle and responses share one column: there the files fold once there are responses, too. */
+/** On a narrow screen, files, cycle and responses share one column, so the files also collapse once there are responses. */
 export const useFilesFolded = (hasResponses: boolean): boolean => !(filesOpened.use() ?? !hasResponses);
 
 function putFiles(isOpen: boolean): void {
-  keep(FILES, isOpen, null);
+  store(FILES, isOpen, null);
   filesOpened.set(isOpen);
 }
 

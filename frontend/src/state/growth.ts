@@ -1,6 +1,6 @@
-// The text of the response in view, as it grows.
+// The text of the response in view, as it streams in.
 //
-// Text of responses that are not in view is not kept: showing one takes a snapshot of it, and what comes meanwhile waits in `late`.
+// The text of other responses is not stored: showing one loads a snapshot, and events that arrive meanwhile wait in `late`.
 
 import type { SlotText } from "../api/generated";
 import type { LiveResponse } from "../text/livetext";
@@ -10,7 +10,7 @@ const MAX_LATE = 500;
 
 let late: SlotText[] = [];
 
-/** Appends what an event brings; false if something before it is missing, so that the response must be loaded again. */
+/** Appends the text of an event. False: something before it is missing, so the response must be reloaded. */
 export function grow(event: SlotText): boolean {
   const live = get().shown?.live;
   if (live === undefined) {
@@ -22,7 +22,7 @@ export function grow(event: SlotText): boolean {
   return live.text.append(event.text_offset, event.text) && fits;
 }
 
-/** Gives a response that has just been loaded what came while it was loading; false as for `grow`. */
+/** Appends what arrived while the response was loading. False: as for `grow`. */
 export function replay(live: LiveResponse): boolean {
   const waiting = late.filter((event) => event.generation === live.generation && event.slot === live.slot);
   late = [];

@@ -1,4 +1,4 @@
-// What a person thinks of the responses, and where these agree.
+// The curator's judgements of the responses, and where the responses agree.
 
 import { errorBody } from "../api/client";
 import { reviewApi } from "../api/review";
@@ -23,16 +23,16 @@ export const judgementIn = (state: State, slot: number): Judgement | undefined =
 
 type Change = Partial<Pick<Judgement, "mark" | "rating" | "note">>;
 
-/** Changes are kept one after the other, each on what the one before left: a note must not be lost to a click. */
-let keeping: Promise<unknown> = Promise.resolve();
+/** Saves run one after another, each based on the result of the one before, so that a click cannot lose a note. */
+let saving: Promise<unknown> = Promise.resolve();
 
-/** Keeps a change of what is thought of a response; the rest of it stays. */
+/** Saves a change to the judgement of a response; its other parts stay. */
 export function judge(slot: number, change: Change): Promise<unknown> {
-  keeping = keeping.then(() => attempt(`judge ${slot}`, () => keep(slot, change)));
-  return keeping;
+  saving = saving.then(() => attempt(`judge ${slot}`, () => save(slot, change)));
+  return saving;
 }
 
-async function keep(slot: number, change: Change): Promise<void> {
+async function save(slot: number, change: Change): Promise<void> {
   const { generation } = get();
   const version = generation?.slots.find((each) => each.slot === slot)?.version;
   if (!generation || version === undefined) return;
@@ -49,7 +49,7 @@ export const chooseBase = (slot: number, isBase: boolean) =>
     await Promise.all([loadWorkspace(), loadCycle()]);
   });
 
-/** Keeps what was put right as a version of its own; with neither text nor words, takes it back. */
+/** Saves an edited answer as a new version; without text and words, reverts the edit. */
 export const correct = (slot: number, order: Correction) =>
   attempt(`correct ${slot}`, async () => {
     const { generation } = get().place;
@@ -59,20 +59,20 @@ export const correct = (slot: number, order: Correction) =>
     return true;
   });
 
-/** Why the board would take one response first. */
+/** Why the board recommends a response. */
 export interface Verdict {
   readonly slot: number;
   readonly checks: "pass" | "fail" | "none";
   readonly passed: number;
   readonly failed: number;
   readonly group: string;
-  /** Others that come to the same files. */
+  /** Other responses that produce identical files. */
   readonly agreeing: number;
   readonly readable: number;
   readonly flags: ReadonlyArray<string>;
 }
 
-/** The best response that nobody rejected; null while nothing can be said. */
+/** The best response that is not rejected; null if no response has usable files. */
 export function verdictOf(rows: ReadonlyArray<BoardRow>, judgements: ReadonlyArray<Judgement>): Verdict | null {
   const rejected = new Set(judgements.filter(({ mark }) => mark === "rejected").map(({ slot }) => slot));
   const readable = rows.filter((row) => row.parse !== "failed" && row.cluster !== "");
@@ -91,7 +91,7 @@ export function verdictOf(rows: ReadonlyArray<BoardRow>, judgements: ReadonlyArr
   };
 }
 
-/** Whether a response is what the next cycle starts from. */
+/** Whether a response is the base of the next cycle. */
 export const isBaseIn = (state: State, generation: GenerationView, slot: number): boolean =>
   state.workspace?.cycles.some(
     (cycle) => cycle.id === generation.cycle && cycle.chosen_generation === generation.id && cycle.chosen_slot === slot,

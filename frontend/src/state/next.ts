@@ -1,4 +1,4 @@
-// The loop's steps and which of them is next: a pure function of what is, never of what was clicked.
+// The steps of the loop and the next one: a pure function of the state, never of what was clicked.
 
 export const STEPS = [
   "scope",
@@ -14,25 +14,25 @@ export const STEPS = [
 ] as const;
 export type Step = (typeof STEPS)[number];
 
-/** What the steps are derived from: the cycle in view, its latest generation and what was accepted of it. */
+/** What the steps are derived from: the current cycle, its latest generation and what was accepted of it. */
 export interface Facts {
-  /** Whether the cycle in view is cycle 0, the project's scope. */
+  /** Whether the current cycle is cycle 0, the project scope. */
   readonly isScope: boolean;
   readonly hasScope: boolean;
-  /** Whether there are files that could be chosen; an empty folder has none, and needs none. */
+  /** Whether there are files to select; an empty folder needs none. */
   readonly hasFiles: boolean;
   readonly selected: number;
   readonly hasTask: boolean;
-  /** The prompt is longer than the model takes, or holds secrets that nobody looked at. */
+  /** The prompt is too long for the model, or holds possible secrets that nobody has reviewed. */
   readonly isBlocked: boolean;
   readonly running: number;
-  /** Responses that ended with a text. */
+  /** The number of responses that ended with a text. */
   readonly readable: number;
   readonly hasChecks: boolean;
   readonly isChecked: boolean;
-  /** Whether one response is in view, rather than the board. */
+  /** Whether a response is in view, not the board. */
   readonly isReviewing: boolean;
-  /** What is known of the response that is in the workspace now; null if none of this cycle is. */
+  /** The check result of the response in the workspace; null if none of this cycle's is. */
   readonly accepted: "unchecked" | "pass" | "fail" | null;
 }
 
@@ -40,13 +40,13 @@ export type Advice = Step | "stopOrWait" | "runChecks" | "restore";
 
 export interface Next {
   readonly step: Step;
-  /** Which sentence says it. */
+  /** The message to show. */
   readonly advice: Advice;
 }
 
 const at = (step: Step, advice: Advice = step): Next => ({ step, advice });
 
-/** The one step that leads on. */
+/** The next step. */
 export function nextStep(facts: Facts): Next {
   if (facts.isScope && !facts.hasScope) return at("scope");
   if (facts.accepted === "fail") return at("next", "restore");
@@ -64,7 +64,7 @@ function judging(facts: Facts): Next {
   return facts.hasChecks && !facts.isChecked ? at("board", "runChecks") : at("review");
 }
 
-/** The steps that there is nothing left to do for. */
+/** The steps that are done. */
 export function doneSteps(facts: Facts): ReadonlySet<Step> {
   const hasAnswers = facts.readable > 0 || facts.running > 0 || facts.accepted !== null;
   const isDone: Readonly<Record<Step, boolean>> = {
@@ -82,7 +82,7 @@ export function doneSteps(facts: Facts): ReadonlySet<Step> {
   return new Set(STEPS.filter((step) => isDone[step]));
 }
 
-/** The steps that have a place to go to. */
+/** The steps that can be opened. */
 export function openSteps(facts: Facts): ReadonlySet<Step> {
   const hasBoard = facts.readable > 0 || facts.running > 0 || facts.accepted !== null;
   const isClosed: Partial<Record<Step, boolean>> = {

@@ -1,10 +1,10 @@
-// What is picked of which response, as the panel takes it: `2` is a hunk, `2:1,3` the first and third changed line of it.
+// The picks of a response in the panel's notation: `2` is hunk 2, `2:1,3` its first and third changed lines.
 
 import type { FilePlan, Hunk } from "../api/generated";
 
 export type Plan = ReadonlyArray<FilePlan>;
 
-/** Of one file of one response: all of it, none, or changed lines by hunk. */
+/** The picks in one file of one response: all, none, or changed lines by hunk. */
 export type Picked = "all" | "none" | ReadonlyMap<number, ReadonlySet<number>>;
 
 export const changedLines = (hunk: Hunk): ReadonlyArray<number> =>
@@ -24,7 +24,7 @@ export function pickedOf(plan: Plan, path: string, slot: number, hunks: Readonly
   return found;
 }
 
-/** The plan with this picked of one file of one response. All hunks are the whole file. */
+/** The plan with these picks in one file of one response. All hunks together are the whole file. */
 export function withPicked(
   plan: Plan,
   path: string,
@@ -38,13 +38,13 @@ export function withPicked(
   const at = (before?.picks ?? []).findIndex((pick) => pick.slot === slot);
   const mine = words === null ? [] : [{ slot, hunks: words }];
   const picks = at < 0 ? [...others, ...mine] : [...others.slice(0, at), ...mine, ...others.slice(at)];
-  // What was decided before belongs to other conflicts than those that there are now.
+  // Earlier decisions belong to conflicts that no longer exist.
   const file: FilePlan = { path, picks, choices: [] };
   if (before) return plan.flatMap((each) => (each.path === path ? (picks.length > 0 ? [file] : []) : [each]));
   return picks.length > 0 ? [...plan, file] : [...plan];
 }
 
-/** null: nothing is picked; []: all is. */
+/** null: nothing is picked; []: everything is. */
 function wordsOf(picked: Picked, hunks: ReadonlyArray<Hunk>): string[] | null {
   if (picked === "none") return null;
   if (picked === "all") return [];

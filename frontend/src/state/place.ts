@@ -1,12 +1,12 @@
-// Where the window is looking, as the address: `#c2/g3/r4/diff!settings/cards` is the diff of response 4 of generation 3 of cycle 2,
-// with the settings' cards over it. Every part may be missing. A reload and the back button come to the same place.
+// What the window shows, as its address: `#c2/g3/r4/diff!settings/cards` is the diff of response 4 of generation 3 of cycle 2,
+// with the settings' cards over it. Every part is optional. A reload and the back button lead to the same place.
 
 export const FACETS = ["answer", "diff", "pick", "raw"] as const;
 /** A view of one response. */
 export type Facet = (typeof FACETS)[number];
 
 export const PANES = ["prompt", "settings", "history", "manual"] as const;
-/** What lies over the main view. */
+/** A screen over the main view. */
 export type Pane = (typeof PANES)[number];
 
 export interface Place {
@@ -16,7 +16,7 @@ export interface Place {
   readonly slot: number | null;
   readonly facet: Facet;
   readonly pane: Pane | null;
-  /** Where in the pane: its own words. */
+  /** The place within the pane, in its own notation. */
   readonly detail: string;
 }
 

@@ -1,6 +1,6 @@
-// The tray: what is going to be written, put together from files, hunks and lines of any of a generation's responses.
+// The plan: files to write, made of files, hunks and lines from any of a generation's responses.
 //
-// Kept by the browser, so that a reload does not lose it; nothing of it is on the disk before it is written.
+// Stored by the browser, so that a reload does not lose it. Nothing is written to disk before the plan is applied.
 
 import { acceptApi } from "../api/accept";
 import type { AcceptView, FilePlan, PreviewView } from "../api/generated";
@@ -50,7 +50,7 @@ export const previewPlan = (generation: number, plan: FilePlan): Promise<Preview
 export const decide = (generation: number, path: string, index: number, side: "first" | "second" | "both") =>
   setPlan(generation, withChoice(planOf(generation).get(), path, index, side));
 
-/** Writes the plan; the response that gives most of it becomes the cycle's choice. */
+/** Writes the plan. The response that contributes most becomes the cycle's choice. */
 export const writePlan = (generation: number): Promise<AcceptView | false> =>
   attempt("accept", async () => {
     const plan = planOf(generation).get();

@@ -1,13 +1,13 @@
-// Where a window stands in the panel's numbered events. Frames may come twice or from another window; none may be missing unnoticed.
+// A window's position in the panel's numbered events. Events may arrive twice or through another window, but a gap must be noticed.
 
 export interface Frame {
-  /** `RUN:SEQ`: which run of the panel, which event of it. */
+  /** `RUN:SEQ`: the run of the panel and the number of the event. */
   readonly id: string;
   readonly name: string;
   readonly data: string;
 }
 
-/** `reset`: something before it is missing, or the panel is another one, so everything has to be loaded again. */
+/** `reset`: an event is missing, or the panel was restarted, so everything must be reloaded. */
 export type Verdict = "apply" | "drop" | "reset";
 
 export class Sequence {
@@ -18,7 +18,7 @@ export class Sequence {
     return `${this.run}:${this.seq}`;
   }
 
-  /** Goes on after a cursor: that of a snapshot. */
+  /** Continues after a snapshot's cursor. */
   start(cursor: string): void {
     const [run = "", seq = "0"] = cursor.split(":");
     this.run = run;

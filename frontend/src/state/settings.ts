@@ -1,4 +1,4 @@
-// The settings and cards, and what can be done about them.
+// The settings and model cards, and the actions on them.
 
 import { api } from "../api/client";
 import type { ServerQuery, SettingsView } from "../api/generated";
@@ -6,7 +6,7 @@ import { attempt, loadCycle } from "./actions";
 import { get, set } from "./store";
 
 export async function loadSettings(): Promise<void> {
-  // A panel that cannot be asked is told of by the loading of the workspace.
+  // Loading the workspace already reports a panel that does not respond.
   const settings = await api.settings().catch(() => null);
   if (settings) set({ settings });
 }
@@ -17,7 +17,7 @@ const kept = (name: string, work: () => Promise<SettingsView>) =>
     return true;
   });
 
-/** `key` null: the key stays as it is. */
+/** `key` null keeps the stored key. */
 export const saveSettings = (values: Record<string, string>, key: string | null) =>
   kept("settings", () => api.editSettings({ values, key }));
 
@@ -34,7 +34,7 @@ export const chooseCard = (cycle: number, card: string) =>
 
 let runs = 0;
 
-/** Runs the doctor; its lines come as events under the run's name, the whole tree at the end. */
+/** Runs the doctor. Its lines arrive as events with the run's name, and the whole tree at the end. */
 export const examine = (query: Omit<ServerQuery, "run">) =>
   attempt("examine", async () => {
     const run = `${Date.now()}-${++runs}`;

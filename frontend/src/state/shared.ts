@@ -1,8 +1,8 @@
-// The panel's one event stream, shared by all windows of this browser.
+// The panel's event stream, shared by all windows of this browser.
 //
-// A browser opens six connections to a host, so a stream for each window would leave none for anything else. One window (which one,
-// a lock decides) holds the connection and passes on what comes; when it closes, the next one goes on from its own cursor. What must
-// always hold: every window sees every event once and in order (`sequence.ts`), or is told to load everything again.
+// A browser opens at most six connections to a host, so one stream per window would use them up. One window, chosen by a lock, holds
+// the connection and forwards the events; when it closes, another continues from its own cursor. What must always hold: every window
+// sees every event once and in order (`sequence.ts`), or is told to reload everything.
 
 import { type Frame, Sequence } from "./sequence";
 
@@ -12,7 +12,7 @@ export interface Listener {
   readonly onEvent: (name: string, data: string) => void;
   readonly onReset: () => void;
   readonly onLink: (link: Link) => void;
-  /** The browser gave the stream up: load again, then `start`. Asked of the window that holds it. */
+  /** The browser closed the stream: reload, then `start`. Called in the window that holds the connection. */
   readonly onClosed: () => void;
 }
 
@@ -20,7 +20,7 @@ type Message = { readonly frame: Frame } | { readonly link: Link } | { readonly 
 
 const NAME = "dce-events";
 const ALIVE_MS = 10_000;
-/** A window in view takes over from one that has been silent this long: frozen, in a debugger. Hidden ones' timers run once a minute. */
+/** A visible window takes over from one that was silent this long, such as one frozen in a debugger. Timers of hidden windows run once a minute. */
 const SILENT_MS = 150_000;
 
 export class SharedStream {
@@ -28,7 +28,7 @@ export class SharedStream {
   private readonly channel: BroadcastChannel | null;
   private readonly names: ReadonlyArray<string>;
   private readonly listener: Listener;
-  /** What comes before the snapshot is there. */
+  /** Events that arrive before the snapshot. */
   private early: Frame[] | null = [];
   private source: EventSource | null = null;
   private link: Link = "connecting";
@@ -43,7 +43,7 @@ export class SharedStream {
     this.channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => this.hear(data));
   }
 
-  /** Goes on after a snapshot's cursor. The channel was listened to before the snapshot was taken, so nothing lies between. */
+  /** Continues after a snapshot's cursor. The channel was open before the snapshot was taken, so nothing is missed in between. */
   start(cursor: string): void {
     const isFirst = this.early !== null && this.source === null;
     this.sequence.start(cursor);
@@ -64,7 +64,7 @@ export class SharedStream {
     setInterval(() => this.watch(), ALIVE_MS);
   }
 
-  /** Waits for the lock, for as long as the page lives; whoever holds it holds the connection. */
+  /** Waits for the lock as long as the page lives; the window that holds it holds the connection. */
   private campaign(steal: boolean): void {
     navigator.locks
       .request(NAME, { steal }, () => {
@@ -73,7 +73,7 @@ export class SharedStream {
         return new Promise<never>(() => {});
       })
       .catch(() => {
-        // Taken over by a window that thought this one dead.
+        // Another window took over because this one seemed dead.
         this.isLeading = false;
         this.source?.close();
         this.source = null;
@@ -131,7 +131,7 @@ export class SharedStream {
   }
 
   private put(link: Link): void {
-    // Another window found the panel again: it may be another run, of which this one has seen nothing.
+    // Another window reconnected: the panel may have been restarted since.
     if (!this.isLeading && this.link === "closed" && link === "live") this.listener.onReset();
     this.link = link;
     this.listener.onLink(link);

@@ -1,6 +1,6 @@
-// The window's state: one immutable value, replaced as snapshots and events come in; components read slices of it.
+// The window's state: one immutable value, replaced as snapshots and events arrive. Components read slices of it.
 //
-// Events arrive a hundred a second; listeners are told at most once a frame.
+// Events may arrive a hundred times a second; listeners are notified at most once a frame.
 
 import { useSyncExternalStore } from "react";
 import type {
@@ -39,7 +39,7 @@ export interface Shown {
 export interface Examination {
   readonly run: string;
   readonly lines: ReadonlyArray<HopView>;
-  /** null while it goes on. */
+  /** null while it runs. */
   readonly verdict: DiagnosisView | null;
 }
 
@@ -47,19 +47,19 @@ export interface State {
   readonly connection: Connection;
   readonly workspace: WorkspaceView | null;
   readonly files: FileTable | null;
-  /** What the curator has ticked; ahead of `workspace.selection` while it is being kept. */
+  /** The selection as shown; ahead of `workspace.selection` while it is being saved. */
   readonly selection: ReadonlySet<string>;
-  /** The cycle in view, with its texts and generations. */
+  /** The current cycle, with its texts and generations. */
   readonly cycle: CycleView | null;
-  /** What its prompt would cost now. */
+  /** The size of its prompt. */
   readonly meter: PromptView | null;
   readonly generation: GenerationView | null;
   readonly board: BoardView | null;
   readonly shown: Shown | null;
   readonly settings: SettingsView | null;
-  /** What the doctor has found so far. */
+  /** The doctor's results so far. */
   readonly examination: Examination | null;
-  /** What Generate waits for: the curator's word on what would be sent. */
+  /** The generation that waits for the curator to agree to what would be sent. */
   readonly gate: { readonly cycle: number; readonly n: number } | null;
   readonly place: Place;
   readonly notices: ReadonlyArray<Notice>;
@@ -92,7 +92,7 @@ export function set(change: Partial<State>): void {
   state = { ...state, ...change };
   if (isScheduled) return;
   isScheduled = true;
-  // A hidden window gets no frames; a timer keeps it up to date all the same.
+  // A hidden window gets no frames, so a timer keeps it up to date.
   const tell = () => {
     isScheduled = false;
     for (const listener of listeners) listener();
@@ -121,7 +121,7 @@ export function notify(notice: Omit<Notice, "id">): void {
 }
 
 export function notifyError(error: ErrorBody): void {
-  // A panel that is gone is told once, at the top of the page.
+  // That the panel does not respond is shown once, at the top of the page.
   const isGone = state.connection === "closed" && ["forbidden", "panel_unreachable"].includes(error.code);
   if (isGone || state.notices.some((notice) => notice.text === error.message)) return;
   notify({ kind: "error", text: error.message, hop: error.hop ?? "", hint: error.hint ?? "" });

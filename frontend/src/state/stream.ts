@@ -1,4 +1,4 @@
-// The window's one event stream: snapshot first, then what happened since its cursor.
+// The window's event stream: a snapshot first, then the events after its cursor.
 
 import { api } from "../api/client";
 import type { Event, SlotProgress } from "../api/generated";
@@ -13,7 +13,7 @@ const TERMINAL = new Set(["complete", "truncated", "stopped", "error", "interrup
 const SETTLE_MS = 120;
 const RETRY_MS = 3_000;
 
-/** Runs `work` once things have settled: many events in a row load a thing once. */
+/** Debounces `work`: many events in a row cause one load. */
 function settled(work: () => unknown): () => void {
   let timer = 0;
   return () => {
@@ -44,7 +44,7 @@ function everything(): void {
 
 type Handlers = { readonly [Name in Event["event"]]: (event: Extract<Event, { event: Name }>) => void };
 
-/** What each event does to the window. The compiler asks for every kind that the panel sends. */
+/** How each event changes the window. The compiler requires a handler for every kind that the panel sends. */
 const HANDLERS: Handlers = {
   generation_started: ({ generation }) => {
     soon.workspace();
@@ -81,7 +81,7 @@ const shared = new SharedStream(Object.keys(HANDLERS), {
   onEvent: (name, data) => (HANDLERS[name as Event["event"]] as (event: unknown) => void)(JSON.parse(data)),
   onReset: everything,
   onLink: (connection) => set({ connection }),
-  // The panel ended, or is another one that does not know this window's session.
+  // The panel has stopped, or was restarted and does not know this window's session.
   onClosed: () => setTimeout(connect, RETRY_MS),
 });
 
@@ -90,7 +90,7 @@ export async function connect(): Promise<void> {
   refreshContext();
   const { workspace, place } = get();
   if (workspace === null || get().connection === "closed") {
-    // After a silence the snapshot that is here may be old: only one that has just come counts.
+    // After a pause the current snapshot may be old: only a new one counts.
     const isBack = await api.workspace().catch(() => null);
     if (isBack === null) {
       set({ connection: "closed" });
@@ -122,7 +122,7 @@ function changed(what: string): void {
   if (what === "counts") return soon.files();
   if (what === "judgements") return soon.board();
   soon.workspace();
-  if (what !== "checks") soon.context();
+  if (what !== "checks" && what !== "watch") soon.context();
   if (what === "files") {
     soon.files();
     soon.board();

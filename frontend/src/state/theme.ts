@@ -1,4 +1,4 @@
-// In which light the page stands: kept per browser; `system` follows the system, its wish for more contrast included.
+// The theme, stored per browser. `system` follows the system, including its contrast preference.
 
 import { useSyncExternalStore } from "react";
 
@@ -9,7 +9,7 @@ const KEY = "dce.theme";
 const CONTRAST = matchMedia("(prefers-contrast: more)");
 const listeners = new Set<() => void>();
 
-/** VS Code gives a page that it shows its colours as variables. */
+/** VS Code passes its colours to the pages it shows as CSS variables. */
 export const isInVSCode = (): boolean =>
   getComputedStyle(document.documentElement).getPropertyValue("--vscode-editor-background") !== "";
 
@@ -18,7 +18,7 @@ function kept(): Theme {
   try {
     value = localStorage.getItem(KEY);
   } catch {
-    // A browser may forbid it: then the choice lasts as long as the page.
+    // The browser may forbid it: then the choice lasts as long as the page.
   }
   return THEMES.find((theme) => theme === value) ?? "system";
 }
@@ -45,7 +45,7 @@ export function chooseTheme(theme: Theme): void {
   for (const listener of listeners) listener();
 }
 
-/** Sets the light, and follows the system and this browser's other windows from here on. */
+/** Applies the theme, and follows the system and the browser's other windows from then on. */
 export function startTheme(): void {
   apply();
   CONTRAST.addEventListener("change", apply);

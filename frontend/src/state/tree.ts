@@ -1,5 +1,5 @@
-// The files as a tree in flat arrays: a node is a number, its subtree the numbers up to `ends[node]`. A hundred thousand files are
-// built in tens of milliseconds and summed in a few.
+// The files as a tree in flat arrays: a node is a number, its subtree the numbers up to `ends[node]`. For a hundred thousand files,
+// building the tree takes tens of milliseconds and summing it a few.
 
 import type { FileTable } from "./filetable";
 
@@ -10,7 +10,7 @@ export interface Tree {
   readonly depths: Uint16Array;
   readonly parents: Int32Array;
   readonly ends: Int32Array;
-  /** The file's place in the table; -1 for a folder. */
+  /** The file's index in the table; -1 for a folder. */
   readonly files: Int32Array;
 }
 
@@ -72,13 +72,13 @@ export function treeOf(paths: ReadonlyArray<string>): Tree {
   };
 }
 
-/** What every node adds up to. */
+/** The totals of every node. */
 export interface Sums {
   readonly tokens: Float64Array;
-  /** Files that can be chosen, and those that are. */
+  /** The number of files that can be selected, and of those that are. */
   readonly usable: Int32Array;
   readonly chosen: Int32Array;
-  /** Files whose tokens are a guess. */
+  /** The number of files whose tokens are estimated. */
   readonly guessed: Int32Array;
 }
 
@@ -117,7 +117,7 @@ export const tickOf = (sums: Sums, node: number): Tick => {
   return chosen === 0 ? "none" : chosen < (sums.usable[node] ?? 0) ? "some" : "all";
 };
 
-/** The rows to show, in order, with each one's place among its siblings. */
+/** The visible rows in order, each with its position among its siblings. */
 export interface Rows {
   readonly nodes: Int32Array;
   readonly places: Int32Array;
@@ -125,7 +125,7 @@ export interface Rows {
   readonly siblings: Int32Array;
 }
 
-/** `matches`: the files that pass the filter, by their place in the table; null: all do. Folders without any are left out. */
+/** `matches`: the files that match the filter, by index in the table; null: all do. Folders without a match are left out. */
 export function rowsOf(tree: Tree, matches: Uint8Array | null, isOpen: (node: number) => boolean): Rows {
   const size = tree.ids.length;
   const shown = matches ? new Uint8Array(size) : null;
@@ -155,7 +155,7 @@ export function rowsOf(tree: Tree, matches: Uint8Array | null, isOpen: (node: nu
   return { nodes: Int32Array.from(nodes), places: Int32Array.from(places), siblings };
 }
 
-/** The selection after a node was ticked or unticked; `matches` as for `rowsOf`: what is filtered out stays as it is. */
+/** The selection after a node was selected or deselected. `matches` as for `rowsOf`: files that are filtered out stay as they are. */
 export function ticked(
   tree: Tree,
   table: FileTable,

@@ -1,4 +1,4 @@
-// CodeMirror's merge view, read-only, in the page's colours. In a chunk of its own.
+// CodeMirror's merge view, read-only, in the page's colours. A chunk of its own, loaded on demand.
 
 import { bracketMatching, defaultHighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { MergeView, unifiedMergeView } from "@codemirror/merge";
@@ -15,10 +15,10 @@ export interface Texts {
 }
 
 const COLLAPSE = { margin: 3, minSize: 6 };
-/** Beyond this much work a diff is shown coarser instead of freezing the page. */
+/** Beyond this much work the diff gets coarser instead of freezing the page. */
 const DIFF_LIMITS = { scanLimit: 1_000, timeout: 300 };
 
-/** The nonce under which the page may add styles (the panel puts it into the page). */
+/** The nonce that allows the page to add styles; the panel puts it into the page. */
 const nonce = () => document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? "";
 
 const LANGUAGES: Readonly<Record<string, () => Promise<Extension>>> = {
@@ -41,7 +41,7 @@ async function extensions(path: string): Promise<Extension[]> {
   ];
 }
 
-/** Loads what showing a diff takes; what it gives puts the diff into an element, and that gives the way to take it out again. */
+/** Loads what a diff needs. Returns a function that shows the diff in an element and returns one that removes it. */
 export async function prepareDiff(view: Texts): Promise<(parent: HTMLElement, layout: Layout, isFolded: boolean) => () => void> {
   const shared = await extensions(view.path);
   return (parent, layout, isFolded) => show(parent, view, { layout, isFolded }, shared);

@@ -1,6 +1,6 @@
-// A text that grows: kept in pieces, so a long answer costs what it is long, not its square.
+// A text that grows, stored in pieces: the cost is linear in its length, not quadratic.
 //
-// The panel's offsets count code points, JavaScript's strings UTF-16 units; the length kept here counts as the panel does.
+// The panel's offsets are in code points, JavaScript's strings in UTF-16 units. The length here is in code points.
 
 /** Code points in a string. */
 export function codePoints(text: string): number {
@@ -42,7 +42,7 @@ export class LiveText {
     return this.length === 0;
   }
 
-  /** Takes a piece that belongs at `offset`. What is already here is dropped; false means that something before it is missing. */
+  /** Appends a piece that belongs at `offset`, without any part that is already here. False: something before it is missing. */
   append(offset: number, piece: string): boolean {
     if (piece === "") return true;
     if (offset > this.length) return false;
@@ -58,13 +58,13 @@ export class LiveText {
 
   private readonly firsts = new Set<() => void>();
 
-  /** Tells of each piece that comes. */
+  /** Calls back with each new piece. */
   onAppend(listener: (piece: string) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Tells when the first piece has come. */
+  /** Calls back when the first piece has arrived. */
   readonly onFirst = (listener: () => void): (() => void) => {
     this.firsts.add(listener);
     return () => this.firsts.delete(listener);

@@ -1,4 +1,4 @@
-// Markdown as a tree, in a chunk of its own. What becomes of each node is `components/markdown.tsx`'s to say; no HTML is ever made.
+// Parses Markdown into a tree; a chunk of its own. `components/markdown.tsx` renders the nodes. No HTML is ever produced.
 
 import type { Root } from "mdast";
 import { fromMarkdown } from "mdast-util-from-markdown";

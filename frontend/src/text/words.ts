@@ -1,4 +1,4 @@
-// Numbers and states as people read them.
+// Numbers and times formatted for people.
 
 import type { Count, SlotProgress, Tokens } from "../api/generated";
 
@@ -6,9 +6,10 @@ const grouped = new Intl.NumberFormat("en");
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const plural = (count: number, noun: string) => `${grouped.format(count)} ${noun}${count === 1 ? "" : "s"}`;
+export const percent = (share: number) => `${share > 0 && share < 0.01 ? "<1" : Math.round(share * 100)}%`;
 export const number = (value: number) => grouped.format(value);
 
-/** Tokens; an estimate says so. */
+/** Tokens; an estimate is marked. */
 export const tokensShort = (count: Count) => (count.exact ? "" : "~") + (count.tokens < 10_000 ? number : short.format)(count.tokens);
 
 export const tokensOf = (tokens: Tokens) => (tokens.exact ? "" : "≈") + number(tokens.thinking + tokens.answer);
@@ -16,10 +17,10 @@ export const tokensOf = (tokens: Tokens) => (tokens.exact ? "" : "≈") + number
 export const seconds = (value: number | null) =>
   value === null ? "" : value < 100 ? `${value.toFixed(1)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
 
-/** Tokens a second; without a time worth the name there is none. */
+/** Tokens per second; null if the time was too short to measure. */
 export const rate = (value: number | null) => (value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} tok/s`);
 
-/** A time in a record: the day with it, unless that is today. */
+/** A time, with the date unless it is today. */
 export const moment = (time: number) => {
   const date = new Date(time * 1000);
   const isToday = date.toDateString() === new Date().toDateString();

@@ -161,8 +161,8 @@ def cards_of(directory: Path) -> "Cards":
 def generation_of(workspace: "Workspace", generation_id: int | None) -> "Generation":
     """The named generation; for None and `LATEST` the latest. DceError `not_found`."""
     if generation_id:
-        return workspace.store.get_generation(generation_id)
-    latest = workspace.latest_generation()
+        return workspace.store.generations.get(generation_id)
+    latest = workspace.store.generations.latest()
     if latest is None:
         raise DceError("not_found", "there is no generation yet", hint="Run `dce generate`.")
     return latest

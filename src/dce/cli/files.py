@@ -137,7 +137,7 @@ async def _counts(workspace: "Workspace", texts: dict[str, str], exact: set[str]
     except DceError as error:
         note(f"tokens are estimates: {error.message}")
         exact = set()
-    estimator = TokenCounter(workspace.store, None)
+    estimator = TokenCounter(workspace.store.token_counts, None)
     found: dict[str, Count] = {}
     for counter, paths in ((workspace.counter, sorted(exact)), (estimator, sorted(set(texts) - exact))):
         found |= zip(paths, await counter.count([texts[path] for path in paths]), strict=True)

@@ -61,9 +61,11 @@ def command(
                     is_yes=is_yes,
                     is_json=is_json,
                 )
-                for path in workspace.preparation.inputs.left_out(workspace.store.get_prompt(generation.prompt_sha256)):
+                for path in workspace.preparation.inputs.left_out(
+                    workspace.store.prompts.get(generation.prompt_sha256)
+                ):
                     note(f"left out for what looks like a secret in it: {path}")
-                if generation.schema == "fill" and workspace.store.get_grammar(generation.prompt_sha256) is None:
+                if generation.schema == "fill" and workspace.store.prompts.grammar(generation.prompt_sha256) is None:
                     note(
                         "note: no selected file holds a stub (`raise NotImplementedError`) to fill: asked for whole files"
                     )

@@ -34,8 +34,8 @@ def command(ctx: click.Context, /, query: tuple[str, ...], limit: int, is_json: 
     from dce.workspace.record.history import match_expression  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
-        rows = () if query else workspace.store.history()
-        hits = workspace.store.search(match_expression(" ".join(query)), limit) if query else ()
+        rows = () if query else workspace.store.history.cycles()
+        hits = workspace.store.history.search(match_expression(" ".join(query)), limit) if query else ()
     if is_json:
         say_json(hits if query else rows)
         ctx.exit(Exit.DONE if hits or not query else Exit.NOT_SO)

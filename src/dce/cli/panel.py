@@ -82,11 +82,11 @@ def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
 def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
     """What only this program can give the panel: the cards with this system's keyring, the doctor, and the names of cards it serves."""
     import dce.doctor.tree as doctor  # noqa: PLC0415
-    from dce.panel.tools import Check, Diagnosis, Question, Tools  # noqa: PLC0415
+    from dce.panel.tools import Check, Diagnosis, DoctorTarget, Tools  # noqa: PLC0415
 
-    async def examine(question: Question, on_check: Callable[[Check], None]) -> Diagnosis:
-        asked = doctor.Question(url=question.url, key=question.key, model=question.model)
-        return await doctor.examine(asked, os.environ, on_check)
+    async def examine(target: DoctorTarget, on_check: Callable[[Check], None]) -> Diagnosis:
+        question = doctor.Question(url=target.url, key=target.key, model=target.model)
+        return await doctor.examine(question, os.environ, on_check)
 
     return Tools(cards=cards_of(project.root), examine=examine, servers=servers)
 

@@ -47,7 +47,7 @@ def run_again(
         here = workspace.for_generation(generation.id)
 
         async def run() -> Exit:
-            prompt = here.store.get_prompt(generation.prompt_sha256).text
+            prompt = here.store.prompts.get(generation.prompt_sha256).text
             await with_consent(
                 here, lambda: asyncio.to_thread(here.sending.check, prompt), is_yes=is_yes, is_json=is_json
             )

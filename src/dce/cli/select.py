@@ -171,10 +171,10 @@ def changed(since_cycle: int | None, ref: str, is_replacing: bool, is_json: bool
             found = changed_in_git(workspace.project, ref)
         else:
             workspace.cycles.get(since_cycle)
-            generation = workspace.latest_generation(since_cycle)
+            generation = workspace.store.generations.latest(since_cycle)
             if generation is None:
                 raise DceError("not_found", f"cycle {since_cycle} has sent no prompt yet")
-            manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+            manifest = workspace.store.prompts.get(generation.prompt_sha256).manifest
             found = changed_since(workspace.project, manifest, generation.created_at)
         _take(workspace, found, is_replacing=is_replacing, is_json=is_json)
 

@@ -39,7 +39,7 @@ def command(
         raise click.UsageError("give one of --parsed, --thinking and --file")
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
-        response = workspace.store.response(generation.id, slot, version)
+        response = workspace.store.responses.get(generation.id, slot, version)
         reading = workspace.reading(generation.id, slot, version)
     if is_json:
         say_json({"response": response, "reading": reading})

@@ -26,7 +26,7 @@ def command(generation_id: int | None, slot: int | None, is_json: bool, director
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
         if slot is not None:
-            workspace.store.response(generation.id, slot)
+            workspace.store.responses.get(generation.id, slot)
         running = [
             response.slot
             for response in workspace.responses(generation.id)

@@ -1,5 +1,6 @@
 """The walk from hop to hop: ask, judge, stop at the first that fails. A new check is a new row of `STEPS`."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -176,7 +177,8 @@ async def examine(
         return _unreadable(error, on_check)
     checks: list[Check] = []
     code: str | None = None
-    async with Probe(target, question.key, environ) as probe:
+    # Made in a thread: it reads the certificate authorities, and a panel runs the doctor in the loop that serves its windows.
+    async with await asyncio.to_thread(Probe, target, question.key, environ) as probe:
         case = Case(question, target, probe)
         for step in STEPS:
             if not step.applies(target):

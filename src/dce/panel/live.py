@@ -1,7 +1,7 @@
-"""The text of responses that are still running, gathered from the events that went out.
+"""The text of responses that are still running, collected from the events that were published.
 
-The store is up to a second behind; a snapshot that a window takes must hold everything up to the cursor it carries, and nothing
-of it twice. So what the event log was told is kept here too, until the store has the whole.
+The store is up to a second behind. A snapshot must hold everything up to the cursor that it carries, and nothing of it twice, so what
+went to the event log is kept here too, until the store has all of it.
 """
 
 from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
@@ -18,7 +18,7 @@ class LiveSlot:
         self._text: list[str] = []
 
     def add(self, event: SlotText) -> None:
-        """Appends what an event brings. Events come in order, so offsets need no look."""
+        """Appends what an event brings. Events come in order, so their offsets need no check."""
         self._thinking.append(event.thinking)
         self._text.append(event.text)
 
@@ -39,8 +39,8 @@ class LiveTexts:
     def __init__(self) -> None:
         self._slots: dict[tuple[int, int], LiveSlot] = {}
 
-    def hear(self, event: Event) -> None:
-        """Takes note of an event that goes into the log."""
+    def apply(self, event: Event) -> None:
+        """Takes over what an event says that goes into the log."""
         match event:
             case GenerationStarted() | GenerationEnded():
                 for slot in event.slots:
@@ -48,7 +48,7 @@ class LiveTexts:
             case SlotProgress():
                 if event.status in ACTIVE:
                     self._slot(event.generation, event.slot, event.version).progress = event
-                else:  # a terminal status is durable before it is told: from here on the store has it all
+                else:  # a terminal status is durable before it is published: from here on the store has everything
                     self._slots.pop((event.generation, event.slot), None)
             case SlotText():
                 self._slot(event.generation, event.slot, event.version).add(event)
@@ -56,7 +56,7 @@ class LiveTexts:
                 pass
 
     def get(self, generation: int, slot: int) -> LiveSlot | None:
-        """The running response in a slot, if it runs in this process and has been heard of."""
+        """The running response in a slot, if this process runs it and an event of it was published."""
         return self._slots.get((generation, slot))
 
     def _slot(self, generation: int, slot: int, version: int) -> LiveSlot:
@@ -67,7 +67,7 @@ class LiveTexts:
 
 
 def overlaid(stored: SlotProgress, live: LiveSlot | None) -> SlotProgress:
-    """What the log said last, if it is of the same version; a stored end always wins."""
+    """The progress published last, if it is of the same version; a stored end always wins."""
     if live is None or live.progress is None or stored.status not in ACTIVE or live.version != stored.version:
         return stored
     return live.progress

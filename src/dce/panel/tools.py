@@ -1,4 +1,4 @@
-"""What a panel is given by the program that starts it, because the panel itself may not reach it: the cards' keyring, the doctor."""
+"""What the program that starts a panel gives it, because the panel may not import it: the keyring of the model cards, the doctor."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -8,27 +8,27 @@ import msgspec
 from dce.workspace.cards import Cards
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What the doctor is asked. The key hides in `repr`."""
+class DoctorTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """The server that the doctor examines. The key is not in `repr`."""
 
     url: str
     key: str | None
     model: str | None
 
     def __repr__(self) -> str:
-        return f"Question(url={self.url!r}, model={self.model!r})"
+        return f"DoctorTarget(url={self.url!r}, model={self.model!r})"
 
 
 class Check(Protocol):
-    """One line of the doctor's tree."""
+    """One line of the doctor's diagnosis."""
 
     @property
     def hop(self) -> str:
-        """Where it looked."""
+        """The hop that was checked."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the check."""
 
     @property
     def ok(self) -> bool | None:
@@ -36,7 +36,7 @@ class Check(Protocol):
 
     @property
     def detail(self) -> str:
-        """What was seen."""
+        """What was found."""
 
     @property
     def fix(self) -> str:
@@ -44,31 +44,31 @@ class Check(Protocol):
 
 
 class Diagnosis(Protocol):
-    """The whole tree."""
+    """Every hop, up to the one that fails."""
 
     @property
     def ok(self) -> bool:
-        """Whether a token came through."""
+        """Whether a token was generated."""
 
     @property
     def failing_hop(self) -> str | None:
-        """Where it failed."""
+        """The hop that fails."""
 
     @property
     def code(self) -> str | None:
-        """Why, as a row of the table of errors."""
+        """Why, as a code of the table of errors."""
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """Its lines."""
+        """Its lines, in order."""
 
 
-Examine = Callable[[Question, Callable[[Check], None]], Awaitable[Diagnosis]]
-"""Walks from hop to hop and tells of each line as it is known."""
+Examine = Callable[[DoctorTarget, Callable[[Check], None]], Awaitable[Diagnosis]]
+"""Checks hop by hop and reports each line as soon as it is known."""
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """The cards with their keyring, the doctor (None: there is none), and the cards that the program itself serves when they are chosen."""
+    """The model cards with their keyring, the doctor (None: there is none), and the names of cards that the program itself serves."""
 
     cards: Cards
     examine: Examine | None = None

@@ -1,9 +1,10 @@
 """A response that a person put right by hand: a new version, the model's own words stay.
 
 What must always hold: nothing that a model wrote is changed; a corrected version says that it is one; a correction of the words beside
-the files leaves every file as it was read.
+the files leaves every file as it was read; reading and storing happen in threads, so that no event loop waits for them.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -24,28 +25,38 @@ async def correct(workspace: Workspace, generation_id: int, slot: int, text: str
 
     Raises DceError not_found, conflict (it still runs), invalid_input (nothing changed, empty, too long).
     """
-    earlier = workspace.store.response(generation_id, slot)
-    if earlier.status in ACTIVE:
-        raise DceError("conflict", f"response {slot} of generation {generation_id} is still {earlier.status}")
-    if not text.strip() or len(text) > MAX_PASTED_CHARS:
-        raise DceError("invalid_input", f"an answer has a word at least, and at most {MAX_PASTED_CHARS:,} characters")
+    earlier = await asyncio.to_thread(_ended, workspace, generation_id, slot)
+    _check_size(text)
     if text == earlier.text:
         raise DceError("invalid_input", "nothing was changed: this is the text as it is")
     whole = msgspec.structs.replace(earlier, status=Status.COMPLETE, error=None)
     return await _keep(workspace, whole, text)
 
 
+def _ended(workspace: Workspace, generation_id: int, slot: int) -> Response:
+    response = workspace.store.responses.get(generation_id, slot)
+    if response.status in ACTIVE:
+        raise DceError("conflict", f"response {slot} of generation {generation_id} is still {response.status}")
+    return response
+
+
+def _check_size(text: str) -> None:
+    if not text.strip() or len(text) > MAX_PASTED_CHARS:
+        raise DceError(
+            "invalid_input", f"an answer needs at least one word, and has at most {MAX_PASTED_CHARS:,} characters"
+        )
+
+
 async def _keep(workspace: Workspace, earlier: Response, text: str) -> Response:
     [count] = await workspace.counter.count([text])
-    return workspace.store.insert_pasted(
-        msgspec.structs.replace(
-            earlier,
-            text=text,
-            tokens=Tokens(thinking=earlier.tokens.thinking, answer=count.tokens, exact=count.exact),
-            finish_reason=CORRECTED,
-            ended_at=workspace.clock(),
-        )
+    version = msgspec.structs.replace(
+        earlier,
+        text=text,
+        tokens=Tokens(thinking=earlier.tokens.thinking, answer=count.tokens, exact=count.exact),
+        finish_reason=CORRECTED,
+        ended_at=workspace.clock(),
     )
+    return await asyncio.to_thread(workspace.store.responses.insert_ended, version)
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,11 +77,18 @@ async def correct_words(workspace: Workspace, generation_id: int, slot: int, wor
 
     One that was cut stays cut. Raises DceError as `correct` does, and invalid_input if the answer's form has no place for them.
     """
-    earlier = workspace.store.response(generation_id, slot)
-    if earlier.status in ACTIVE:
-        raise DceError("conflict", f"response {slot} of generation {generation_id} is still {earlier.status}")
+    earlier = await asyncio.to_thread(_ended, workspace, generation_id, slot)
+    text = await asyncio.to_thread(_with_words, workspace, earlier, words)
+    _check_size(text)
+    if text == earlier.text:
+        raise DceError("invalid_input", "nothing was changed: these are the words as they are")
+    return await _keep(workspace, earlier, text)
+
+
+def _with_words(workspace: Workspace, earlier: Response, words: Words) -> str:
+    """The answer's text with other words in it: reads the answer anew for every place where they may stand."""
     text, is_cut = earlier.text, earlier.status is not Status.COMPLETE
-    before = workspace.reading(generation_id, slot)
+    before = workspace.read(earlier.generation, text, is_cut)
     wanted = {part: getattr(words, part).strip() for part in PARTS}
     for part in PARTS:
         have = getattr(before, part)
@@ -78,7 +96,7 @@ async def correct_words(workspace: Workspace, generation_id: int, slot: int, wor
             continue
         target = msgspec.structs.replace(before, **{part: wanted[part]})
         readings = (
-            (changed, workspace.read(generation_id, changed, is_cut))
+            (changed, workspace.read(earlier.generation, changed, is_cut))
             for changed in _with_part(text, part, have, wanted[part])
         )
         found = next(((changed, reading) for changed, reading in readings if _says(reading, target)), None)
@@ -86,12 +104,10 @@ async def correct_words(workspace: Workspace, generation_id: int, slot: int, wor
             raise DceError(
                 "invalid_input",
                 f"this answer's form has no place for that {part}",
-                hint="Put it right in the raw text.",
+                hint="Edit the raw text instead.",
             )
         text, before = found
-    if text == earlier.text:
-        raise DceError("invalid_input", "nothing was changed: these are the words as they are")
-    return await _keep(workspace, earlier, text)
+    return text
 
 
 async def take_back(workspace: Workspace, generation_id: int, slot: int) -> Response:
@@ -99,11 +115,15 @@ async def take_back(workspace: Workspace, generation_id: int, slot: int) -> Resp
 
     Raises DceError not_found, invalid_input (the latest version was not put right by hand).
     """
-    versions = workspace.store.versions(generation_id, slot)
+    return await asyncio.to_thread(_take_back, workspace, generation_id, slot)
+
+
+def _take_back(workspace: Workspace, generation_id: int, slot: int) -> Response:
+    versions = workspace.store.responses.versions(generation_id, slot)
     own = next((each for each in reversed(versions) if each.finish_reason != CORRECTED), None)
-    if own is None or workspace.store.response(generation_id, slot).finish_reason != CORRECTED:
-        raise DceError("invalid_input", f"response {slot} of generation {generation_id} was not put right by hand")
-    return workspace.store.insert_pasted(own)
+    if own is None or workspace.store.responses.get(generation_id, slot).finish_reason != CORRECTED:
+        raise DceError("invalid_input", f"response {slot} of generation {generation_id} was not edited by hand")
+    return workspace.store.responses.insert_ended(own)
 
 
 def _says(reading: Reading, target: Reading) -> bool:

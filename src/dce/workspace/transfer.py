@@ -66,13 +66,13 @@ def import_history(workspace: Workspace, path: Path, *, again: bool = False) -> 
     """
     try:
         sha256 = _sha256(path)
-        if workspace.store.was_imported(sha256) and not again:
+        if workspace.store.imports.has(sha256) and not again:
             raise DceError("conflict", f"{path.name} was imported before", hint="--again imports it once more.")
         with _opened(path) as records:
             Checker().check_all(records())
             with workspace.writer_lock("import"):
                 backup = workspace.backups.take()
-                done = workspace.store.import_records(path.name, sha256, records(), workspace.clock())
+                done = workspace.store.imports.take(path.name, sha256, records(), workspace.clock())
             header = next(iter(records()))
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}") from error
@@ -178,6 +178,6 @@ def _of_database(copy: Path, name: str) -> Records:
 def _of_store(copy: Path) -> Iterator[Record]:
     with Store(copy) as store, tempfile.TemporaryDirectory(prefix="dce-import-") as nowhere:
         selection = Selection(
-            Project(Path(nowhere)), store
+            Project(Path(nowhere)), store.meta
         )  # which files there are does not matter to what was selected
         yield from records_of(store, header_of(selection.as_shown(), {}))

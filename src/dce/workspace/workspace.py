@@ -26,8 +26,6 @@ from dce.workspace.preparing.pricing import Pricing
 from dce.workspace.preparing.prompt_file import PromptOnDisk
 from dce.workspace.project import Project
 from dce.workspace.record.backups import Backups
-from dce.workspace.record.cycles import Cycles
-from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.schema import read_answer
@@ -49,11 +47,10 @@ class _Held:
         self.store = store
         self.clock = clock
         self.settings_of = settings_of
-        self.selection = Selection(project, store)
-        self.cycles = Cycles(store, clock)
+        self.selection = Selection(project, store.meta)
         self.backups = Backups(store.path, clock)
         self.prompt_file = PromptOnDisk(project, store)
-        self.lock = WriterLock(project.state_dir, lambda: store.interrupt_active(clock()))
+        self.lock = WriterLock(project.state_dir, lambda: store.progress.interrupt_active(clock()))
         self.by_card: dict[str, Workspace] = {}
 
 
@@ -66,7 +63,7 @@ class Workspace:
         self.store = held.store
         self.clock = held.clock
         self.selection = held.selection
-        self.cycles = held.cycles
+        self.cycles = held.store.cycles
         self.backups = held.backups
         self.prompt_file = held.prompt_file
         self._use(settings, provider)
@@ -77,12 +74,12 @@ class Workspace:
         self.provider = provider
         # Answers pasted by hand are carried by the curator: no host is sent anything.
         url = "" if settings.provider == "manual" else settings.url
-        self.sending = Sending(self.project, self.store, url, settings.secrets)
+        self.sending = Sending(self.project, self.store.meta, url, settings.secrets)
         tokenizer: FileTokenizer | None = None
-        self.counter = TokenCounter(self.store, provider, self.sending.may_count)
+        self.counter = TokenCounter(self.store.token_counts, provider, self.sending.may_count)
         if settings.tokenizer:  # it counts here, so that any text may be counted
             tokenizer = FileTokenizer(settings.tokenizer, self.project.root, self.project.state_dir)
-            self.counter = TokenCounter(self.store, tokenizer, pieces=tokenizer.pieces)
+            self.counter = TokenCounter(self.store.token_counts, tokenizer, pieces=tokenizer.pieces)
         inputs = Inputs(self.project, settings, self.store, self.selection, self.sending, self.reading)
         pricing = Pricing(settings, self.counter, tokenizer, self.sending)
         self.preparation = Preparation(settings, inputs, pricing, self.sending, provider, self)
@@ -101,7 +98,7 @@ class Workspace:
 
         `settings_of`: the settings under a model card, for cycles that name one.
         """
-        store = Store(project.state_dir / STORE_FILE)
+        store = Store(project.state_dir / STORE_FILE, clock)
         try:
             held = _Held(project, store, clock, settings_of)
             workspace = cls(held, settings, provider or provider_of(settings))
@@ -152,7 +149,7 @@ class Workspace:
 
     def for_generation(self, generation_id: int) -> "Workspace":
         """This workspace under the card by which a generation was asked, so that it is stopped and continued there."""
-        return self.by_card(self.store.get_generation(generation_id).card)
+        return self.by_card(self.store.generations.get(generation_id).card)
 
     def writer_lock(self, verb: str = "generate, accept or restore") -> AbstractContextManager[None]:
         """Held by whoever generates, accepts or restores; counted within this process. Raises workspace_locked naming the holder.
@@ -163,35 +160,31 @@ class Workspace:
 
     def responses(self, generation_id: int) -> tuple[Response, ...]:
         """The latest version of each slot. Raises DceError not_found."""
-        self.store.get_generation(generation_id)
-        return self.store.responses(generation_id)
+        self.store.generations.get(generation_id)
+        return self.store.responses.latest(generation_id)
 
     def reading(self, generation_id: int, slot: int, version: int | None = None) -> Reading:
         """A response taken apart; version None is the latest. Raises DceError not_found."""
-        response = self.store.response(generation_id, slot, version)
+        response = self.store.responses.get(generation_id, slot, version)
         return self.read(generation_id, response.text, response.status is not Status.COMPLETE)
 
     def read(self, generation_id: int, text: str, is_cut: bool) -> Reading:
         """A text taken apart as an answer to a generation's prompt, whole or cut. Raises DceError not_found."""
-        generation = self.store.get_generation(generation_id)
-        shown = ShownFiles(self.store.get_prompt(generation.prompt_sha256))
+        generation = self.store.generations.get(generation_id)
+        shown = ShownFiles(self.store.prompts.get(generation.prompt_sha256))
         reading = read_answer(text, generation.schema, generation.nonce, is_cut, shown.get)
         return self.sending.placeholders.restored(reading)
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:
         """The files as a generation's prompt showed them whole (path → text), with secrets in their places."""
-        files = ShownFiles(self.store.get_prompt(self.store.get_generation(generation_id).prompt_sha256))
+        files = ShownFiles(self.store.prompts.get(self.store.generations.get(generation_id).prompt_sha256))
         restore = self.sending.placeholders.restore
         return lambda path: None if (text := files.get(path)) is None else restore(text)
-
-    def latest_generation(self, cycle_id: int | None = None) -> Generation | None:
-        """The newest generation, of a cycle or of all."""
-        return self.store.latest_generation(cycle_id)
 
     def _recover(self) -> None:
         """Settles what a dead process left; while another process lives and writes, that is its business."""
         baseline.recover(self)
-        if self.store.has_active():
+        if self.store.progress.has_active():
             try:
                 with self.writer_lock("recover"):
                     pass  # coming to hold it is what settles

@@ -1,52 +1,60 @@
 // The ranked table.
 
 import type { Verdict } from "../../state/judging";
-import { plural } from "../words";
+import { percent, plural } from "../words";
+import { flagName } from "./flags";
 
 export const board = {
-  view: "View of the board",
-  views: { table: "Table", files: "Who changes what", likeness: "Likeness" },
-  sortBy: "Sorted by",
+  view: "Board view",
+  views: { table: "Table", files: "Files", likeness: "Similarity" },
+  sortBy: "Sort by",
   orders: { best: "best first", total: "most tokens", answer: "longest answer" },
   hideRejected: (count: number) => `hide ${count} rejected`,
-  noVerdict: "No response can be read as files. Open one to see why; its raw text can be put right by hand.",
-  lookAt: (slot: number) => `Look at ${slot} first`,
-  why: (verdict: Verdict, responses: number) =>
-    [
+  noVerdict: "No response has usable files. Open one to see why, or to fix its answer.",
+  recommended: (slot: number) => `Open response ${slot} (recommended)`,
+  why: (verdict: Verdict, responses: number) => {
+    const facts = [
       verdict.checks === "pass"
-        ? `It passes ${verdict.passed} of ${plural(verdict.passed, "check")}`
+        ? `Passes ${verdict.passed} of ${plural(verdict.passed, "check")}`
         : verdict.checks === "fail"
-          ? `It fails the fewest checks (${verdict.failed} of ${verdict.failed + verdict.passed})`
+          ? `Fails the fewest checks (${verdict.failed} of ${verdict.failed + verdict.passed})`
           : "No checks have run",
       verdict.agreeing > 0
-        ? `${plural(verdict.agreeing, "other response")} ${verdict.agreeing === 1 ? "comes" : "come"} to the same files`
-        : "no other response comes to the same files",
-      ...(verdict.readable < responses ? [`${responses - verdict.readable} of ${responses} could not be read or change nothing`] : []),
-      ...(verdict.flags.length > 0 ? [`mind: ${verdict.flags.map((flag) => flag.replaceAll("_", " ")).join(", ")}`] : []),
-    ].join("; ") + ".",
+        ? `${plural(verdict.agreeing, "other response")} ${verdict.agreeing === 1 ? "is" : "are"} identical`
+        : "no other response is identical",
+      ...(verdict.readable < responses ? [noUsableFiles(responses - verdict.readable, responses)] : []),
+    ];
+    const warning = verdict.flags.length > 0 ? ` Warning: ${verdict.flags.map(flagName).join(", ")}.` : "";
+    return `${facts.join("; ")}.${warning}`;
+  },
   marks: { shortlisted: "shortlisted", rejected: "rejected" },
   rated: (stars: number) => `${stars === 1 ? "star" : "stars"} of 5`,
   noChanges: "No response changes a file.",
   file: "File",
-  filesCaption: "Responses with the same letter in a row come to the same text of that file.",
-  likenessCaption: "How much of what two responses change is the same, line by line.",
+  filesCaption: "In each row, responses with the same letter produce the same text of that file.",
+  likenessCaption: "Share of changed lines that two responses have in common.",
   openSlot: (slot: number) => `Open response ${slot}`,
-  touchedBy: (count: number, groups: number) => `${count}× ${groups === 1 ? "alike" : `${groups} ways`}`,
+  touchedBy: (count: number, groups: number) =>
+    `${plural(count, "response")}${count === 1 ? "" : groups === 1 ? ", identical" : `, ${groups} variants`}`,
   cell: (change: string, added: number, removed: number) => `${change}, +${added} −${removed}`,
-  percent: (value: number) => `${value} %`,
+  percent: (value: number) => percent(value / 100),
   response: "Response",
   progress: "Progress",
   files: "Files",
   checks: "Checks",
   group: "Group",
-  groupTitle: "Responses with the same letter lead to the same files",
+  groupTitle: "Responses with the same letter produce identical files",
   actions: "Actions",
   open: "Open response ",
-  unreadable: "not readable as files",
-  asInWorkspace: "as in the workspace",
-  pass: (passed: number) => `${passed} pass`,
-  fail: (failed: number, passed: number) => `${failed} fail, ${passed} pass`,
+  unreadable: "no files found",
+  unchanged: "no changes",
+  pass: (passed: number) => `${passed} passed`,
+  fail: (failed: number, passed: number) => `${failed} failed, ${passed} passed`,
   fresh: (count: number) => ` (${count} new)`,
   isNew: "new",
   isDeleted: "deleted",
 };
+
+function noUsableFiles(count: number, responses: number): string {
+  return `${count} of ${responses} ${count === 1 ? "has" : "have"} no usable files`;
+}

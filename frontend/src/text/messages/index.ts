@@ -1,4 +1,4 @@
-// Every word that the panel says, by area: `text.<area>.<name>`. Components hold none of their own (`npm run check` looks).
+// Every visible text of the panel, by area: `text.<area>.<name>`. Components contain none (checked by `npm run check`).
 
 import { accept } from "./accept";
 import { board } from "./board";

@@ -1,28 +1,33 @@
-// How far responses are.
+// The progress of responses.
 
+import type { Status } from "../../api/generated";
 import { number, plural } from "../words";
 
+/** The display name of a status. */
+const status = (value: Status | string) => (value === "error" ? "failed" : value);
+
 export const progress = {
+  status,
   bar: (thinking: number, answer: number, limit: number) =>
     `${number(thinking)} thinking and ${number(answer)} answer tokens${limit > 0 ? ` of at most ${number(limit)}` : ""}`,
   tokens: (tokens: string) => `${tokens} tok`,
   stop: "Stop",
   stopSlot: (slot: number) => `Stop response ${slot}`,
   regenerate: "Regenerate",
-  regenerateTitle: "Regenerate: write it anew from the same prompt",
+  regenerateTitle: "Regenerate from the same prompt",
   regenerateSlot: (slot: number) => `Regenerate response ${slot}`,
   regenerateAll: "Regenerate all",
   sureOf: (label: string) => `Sure? ${label}`,
-  goOn: "Go on",
-  continueSlot: (slot: number) => `Go on with response ${slot}`,
-  continueTitle: "Go on where it was cut; what there is stays as an earlier version",
-  fill: (count: number) => `Fill ${count} empty`,
-  fillTitle: "Write those anew that were stopped or failed",
-  place: (position: number) => (position <= 1 ? "next in the queue" : `place ${number(position)} in the queue`),
+  continue: "Continue",
+  continueSlot: (slot: number) => `Continue response ${slot}`,
+  continueTitle: "Continue where the response was cut off; its current text stays as an earlier version",
+  retry: (count: number) => `Retry ${count} failed`,
+  retryTitle: "Regenerate the responses that failed or were stopped",
+  place: (position: number) => (position <= 1 ? "next in the queue" : `position ${number(position)} in the queue`),
   ttft: (time: string) => `TTFT ${time}`,
-  ttftTitle: "Time to the first token",
-  noRate: "It all came at once: there is no speed to tell",
-  together: (speed: string) => `${speed} together`,
+  ttftTitle: "Time to first token",
+  noRate: "The response arrived all at once, so it has no speed",
+  totalRate: (speed: string) => `${speed} total`,
   sure: "Sure?",
   responses: "Responses",
   boardAndResponses: "Board and responses",
@@ -32,27 +37,27 @@ export const progress = {
   generationAt: (id: number, time: string) => `Generation ${id}, ${time}`,
   stopAll: "Stop all",
   runChecks: "Run checks",
-  checking: "Checking…",
-  tab: (slot: number, status: string, checks: "none" | "pass" | "fail", isAccepted: boolean) =>
-    `Response ${slot}: ${status}${checks === "none" ? "" : `, checks ${checks}`}${isAccepted ? ", accepted" : ""}`,
+  checking: "Running checks…",
+  tab: (slot: number, ended: string, checks: "none" | "pass" | "fail", isAccepted: boolean) =>
+    `Response ${slot}: ${status(ended)}${checks === "none" ? "" : `, checks ${checks}`}${isAccepted ? ", accepted" : ""}`,
   accepted: "Accepted",
-  areRunning: "Responses are being written.",
+  areRunning: "Responses are running.",
   running: (count: number) => `${count} running`,
-  ended: (count: number, status: string) => `${count} ${status}`,
+  ended: (count: number, ended: string) => `${count} ${status(ended)}`,
   firstSteps: "Next steps",
   none: "No responses yet",
-  welcome: "Begin here",
+  welcome: "Start here",
   isDone: " (done)",
   steps: {
-    scope: "Above, say **what this project is for** and where it is going. It stands in every prompt.",
+    scope: "Say above **what this project is for** and where it is going. Every prompt includes it.",
     files: (selected: number) =>
-      `Tick the files that matter.${selected > 0 ? ` ${plural(selected, "file")} so far.` : " Notes, data and code alike."}`,
-    noFiles: "This folder is empty, and that is fine: the first answers plan what goes into it.",
+      `Select the files that matter.${selected > 0 ? ` ${plural(selected, "file")} so far.` : " Notes and data count as much as code."}`,
+    noFiles: "This folder is empty. That is fine: the first answers plan what goes into it.",
     task: "Say what this cycle should change.",
     generateFirst:
-      "Press **Generate**: the model answers several times in parallel, with a plan for the project. Or begin a **New cycle** and say what should change.",
-    generate: "Press **Generate**: the model answers several times in parallel, each answer in a tab of its own.",
+      "Press **Generate**: the model writes several answers in parallel, each with a plan for the project. Or start a **New cycle** and say what should change.",
+    generate: "Press **Generate**: the model writes several answers in parallel, each in its own tab.",
     judge: (hasChecks: boolean) =>
-      `Compare them${hasChecks ? ", run your checks on them" : ""}, accept the best one’s files. **Restore** takes that back exactly.`,
+      `Compare them${hasChecks ? ", run your checks on them" : ""} and accept the files of the best one. **Restore** undoes that exactly.`,
   },
 };

@@ -1,4 +1,4 @@
-// The frame: top line, steps, keys, messages that belong to no screen.
+// The frame: top line, steps, keys, messages that belong to no one screen.
 
 import type { Advice, Step } from "../../state/next";
 import type { Connection } from "../../state/store";
@@ -12,22 +12,22 @@ const connection: Readonly<Record<Connection, string>> = {
 };
 
 const keys: ReadonlyArray<readonly [string, string]> = [
-  ["Ctrl Enter", "Generate, from the cycle’s fields"],
+  ["Ctrl+Enter", "Generate, from a field of the cycle"],
   ["1 … 9, 0", "Response 1 … 9, 10"],
-  ["b", "The board"],
-  ["j, k", "Next, previous response"],
-  ["p, d, l, r", "Answer (parsed), diff, lines to pick, raw text"],
-  ["a", "Accept the chosen files"],
+  ["b", "Board"],
+  ["j, k", "Next or previous response"],
+  ["p, d, l, r", "Answer (parsed), diff, pick (lines), raw text"],
+  ["a", "Accept the selected files"],
   ["f", "Filter the files"],
-  ["c", "The cycle’s text"],
-  ["[, ]", "Earlier, later cycle"],
-  ["h, s", "History, settings"],
+  ["c", "Edit the cycle’s text"],
+  ["[, ]", "Earlier or later cycle"],
+  ["h, s", "History or settings"],
   ["?", "This list"],
   ["Esc", "Close"],
 ];
 
 const themes: Readonly<Record<Theme, string>> = {
-  system: "System light",
+  system: "System",
   light: "Light",
   dark: "Dark",
   contrast: "High contrast",
@@ -44,23 +44,23 @@ const steps: Readonly<Record<Step, string>> = {
   review: "Review",
   accept: "Accept",
   test: "Test",
-  next: "Restore or next",
+  next: "Done",
 };
 
 const advice: Readonly<Record<Advice, string>> = {
   scope: "Next: say what this project is for.",
-  context: "Next: tick the files that matter for this cycle.",
+  context: "Next: select the files that matter for this cycle.",
   cycle: "Next: say what this cycle should change.",
-  prompt: "Next: make the prompt fit; look at what is in it.",
+  prompt: "Next: open the prompt. It is too long, or holds possible secrets.",
   generate: "Next: generate.",
-  board: "Next: look at the board.",
-  stopOrWait: "The model is writing; a response can be read as soon as it has ended.",
+  board: "Next: open the board.",
+  stopOrWait: "The model is writing. You can read a response as soon as it has ended.",
   runChecks: "Next: run the checks on the responses.",
   review: "Next: read the best response.",
-  accept: "Next: accept the files that you want.",
-  test: "Next: try it in your project; Restore takes it back.",
-  restore: "Next: its checks fail. Restore, and take another response.",
-  next: "Next: begin the next cycle.",
+  accept: "Next: accept the files you want.",
+  test: "Next: try it in your project. Restore undoes it.",
+  restore: "Checks fail. Next: restore, then accept another response.",
+  next: "Next: start the next cycle.",
 };
 
 export const shell = {
@@ -68,22 +68,24 @@ export const shell = {
   steps,
   stepLabel: (number: number, step: Step, isDone: boolean) => `Step ${number}: ${steps[step]}${isDone ? ", done" : ""}`,
   advice,
-  theme: "Colours",
+  theme: "Theme",
   themes,
-  screens: { history: "History", settings: "Settings", manual: "By hand" },
+  screens: { history: "History", settings: "Settings", manual: "Manual" },
   backToWork: "Back to the cycle",
   product: "DCE",
   connection,
-  gatewayTitle: "The gateway, and the model asked for",
+  gatewayTitle: "Model and server of new generations",
   gateway: (model: string, host: string) => `${model} at ${host}`,
   defaultModel: "default model",
-  keysLabel: "Help: keys",
+  keysLabel: "Help: keyboard shortcuts",
   gone:
-    "**The panel does not answer.** What you see may be out of date. If it was stopped, run `dce panel` again and open its " +
-    "new link; this page tries to reconnect by itself.",
+    "**The panel does not respond.** This page may be out of date. If the panel was stopped, run `dce panel` again and open its " +
+    "new link; otherwise this page reconnects by itself.",
+  unwatched: (problems: ReadonlyArray<string>) =>
+    `Changes made outside the panel do not show here at the moment; the panel keeps trying. Cause: ${problems.join("; ")}.`,
   keys,
-  keysTitle: "Keys",
-  keysNote: "In the file tree: arrows move and open, Space ticks. Tab moves between areas.",
+  keysTitle: "Keyboard shortcuts",
+  keysNote: "In the file tree, arrow keys move and open, and Space selects. Tab moves between areas.",
   close: "Close",
   cancel: "Cancel",
   copy: "Copy",
@@ -91,7 +93,7 @@ export const shell = {
   messages: "Messages",
   dismiss: "Dismiss",
   reloadPage: "Reload the page.",
-  silent: "The panel does not answer.",
-  silentHint: "Check the terminal where `dce panel` runs; start it again and open its new link.",
-  noReason: (status: number) => `The panel answered ${status} without saying why.`,
+  silent: "The panel does not respond.",
+  silentHint: "Look at the terminal where `dce panel` runs. If it has ended, start it again and open its new link.",
+  noReason: (status: number) => `The panel answered ${status} without a reason.`,
 };

@@ -131,8 +131,8 @@ def accept(
         _raise_refused(items)
         writes = [item.write for item in items if item.write is not None]
         acceptance = apply(workspace, response, writes, on_step) if writes else None
-        cycle = workspace.store.get_generation(generation_id).cycle
-        workspace.store.choose(cycle, generation_id, slot, workspace.clock())
+        cycle = workspace.store.generations.get(generation_id).cycle
+        workspace.store.cycles.choose(cycle, generation_id, slot, at=workspace.clock())
         return [item.shown for item in items], acceptance
 
 
@@ -143,7 +143,7 @@ def restorable(workspace: Workspace) -> Acceptance | None:
 
 
 def _response(workspace: Workspace, generation_id: int, slot: int) -> Response:
-    response = workspace.store.response(generation_id, slot)
+    response = workspace.store.responses.get(generation_id, slot)
     if response.status in ACTIVE:
         raise DceError(
             "conflict",
@@ -181,8 +181,8 @@ def sources_of(workspace: Workspace, generation_id: int, path: str, files: Curre
 
 
 def _shown(workspace: Workspace, generation_id: int) -> "_Shown":
-    generation = workspace.store.get_generation(generation_id)
-    manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+    generation = workspace.store.generations.get(generation_id)
+    manifest = workspace.store.prompts.get(generation.prompt_sha256).manifest
     return _Shown({entry.path: entry.sha256 for entry in manifest}, workspace.shown(generation.id))
 
 

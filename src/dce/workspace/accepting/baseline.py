@@ -45,7 +45,7 @@ from dce.workspace.accepting.replace import (
 )
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.record.records_judging import AcceptanceRow
+from dce.workspace.record.acceptances import AcceptanceRow
 from dce.workspace.record.responses import Response
 from dce.workspace.tree.file_form import text_of
 
@@ -74,11 +74,11 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
     Raises DceError stale_file if a file changes under our hands, write_failed if the disk refuses; the workspace is then as before.
     """
     project, store = workspace.project, workspace.store
-    store.put_blobs(write.before for write in writes if write.before is not None)
+    store.blobs.put_all(write.before for write in writes if write.before is not None)
     files = tuple(_accepted(write) for write in writes)
     made = missing_folders(project, [write.path for write in writes if write.data is not None])
     journal = Journal(files=files, created_folders=made)
-    row = store.insert_acceptance(
+    row = store.acceptances.insert(
         response.generation, response.slot, response.version, as_json(journal), workspace.clock()
     )
     moves = [
@@ -97,7 +97,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
         kept = keep_in_git(project.root, row.id, [write.path for write in writes if write.before is not None])
         carry_out(project, row.id, moves, on_step)
         journal = msgspec.structs.replace(journal, git=kept)
-        row = store.set_acceptance(row.id, "applied", files=as_json(journal))
+        row = store.acceptances.set(row.id, "applied", files=as_json(journal))
     except BaseException as error:
         _undo_after(workspace, row, error)
         if isinstance(error, OSError):
@@ -125,7 +125,7 @@ def recover(workspace: Workspace) -> list[PlannedWrite]:
 
     Does nothing while another process holds the writer lock: that one is alive and will see to it.
     """
-    if not workspace.store.acceptances("planned"):
+    if not workspace.store.acceptances.list("planned"):
         return []
     try:
         with changing(workspace, "recover") as recovered:
@@ -160,7 +160,7 @@ def changing(workspace: Workspace, verb: str) -> Iterator[list[PlannedWrite]]:
 def recover_locked(workspace: Workspace) -> list[PlannedWrite]:
     """As `recover`, for a caller who holds the writer lock."""
     done: list[PlannedWrite] = []
-    for row in workspace.store.acceptances("planned"):
+    for row in workspace.store.acceptances.list("planned"):
         done += _recovered(workspace, row)
         try:
             move_files(workspace, row, before_of, no_step)
@@ -183,7 +183,7 @@ def _recovered(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
         elif place == "before":
             done.append(PlannedWrite(path=file.path, change="same"))
         else:
-            before = None if file.before_sha256 is None else workspace.store.get_blob(file.before_sha256)
+            before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
             added, removed = count_lines(current.text, text_of(before))
             change: Change = "deleted" if before is None else "modified"
             done.append(PlannedWrite(path=file.path, change=change, added=added, removed=removed))
@@ -193,7 +193,7 @@ def _recovered(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
 def _end(workspace: Workspace, row: AcceptanceRow) -> None:
     """A row whose files were put back: restored if it has been in force, else undone."""
     was_in_force = row.restored_at is not None
-    workspace.store.set_acceptance(row.id, "restored" if was_in_force else "undone", restored_at=row.restored_at)
+    workspace.store.acceptances.set(row.id, "restored" if was_in_force else "undone", restored_at=row.restored_at)
 
 
 def move_files(
@@ -219,7 +219,7 @@ def move_files(
                 number=number,
                 path=file.path,
                 expected_sha256=current.sha256,
-                data=None if sha256 is None else workspace.store.get_blob(sha256),
+                data=None if sha256 is None else workspace.store.blobs.get(sha256),
                 mode=mode,
                 executable=executable,
             )
@@ -247,20 +247,20 @@ def _undo_after(workspace: Workspace, row: AcceptanceRow, error: BaseException) 
         if isinstance(error, OSError):
             raise write_failed(error, is_half=True) from error
         return
-    workspace.store.set_acceptance(row.id, "undone")
+    workspace.store.acceptances.set(row.id, "undone")
 
 
 def choose_again(workspace: Workspace, row: AcceptanceRow) -> None:
     """The cycle's choice becomes the newest acceptance of that cycle still in force, or none."""
     store = workspace.store
-    cycle = store.get_generation(row.generation).cycle
+    cycle = store.generations.get(row.generation).cycle
     generation = slot = None
-    for other in store.acceptances("applied"):
-        if store.get_generation(other.generation).cycle == cycle:
+    for other in store.acceptances.list("applied"):
+        if store.generations.get(other.generation).cycle == cycle:
             generation, slot = other.generation, other.slot
             break
     with contextlib.suppress(DceError):  # the cycle was deleted meanwhile: nothing to choose for
-        store.choose(cycle, generation, slot, workspace.clock())
+        store.cycles.choose(cycle, generation, slot, at=workspace.clock())
 
 
 def write_failed(error: OSError, *, is_half: bool = False) -> DceError:

@@ -13,7 +13,7 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.accepting.git_baseline import GitBaseline, committed_paths
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.record.records_judging import AcceptanceRow, State
+from dce.workspace.record.acceptances import AcceptanceRow, State
 from dce.workspace.record.store import Store
 from dce.workspace.tree.current import Current, is_executable
 
@@ -125,7 +125,7 @@ def stands(current: Current | None, file: AcceptedFile) -> Literal["before", "af
 
 def acceptances(workspace: Workspace, *states: State) -> tuple[Acceptance, ...]:
     """Acceptances, newest first; without `states` those that are in force or were taken back on purpose."""
-    rows = workspace.store.acceptances(*(states or ("applied", "restored")))
+    rows = workspace.store.acceptances.list(*(states or ("applied", "restored")))
     return tuple(acceptance_of(workspace.store, row) for row in rows)
 
 
@@ -151,14 +151,14 @@ def standing(workspace: Workspace, found: Sequence[Acceptance]) -> tuple[Standin
 
 def last_of_cycle(store: Store) -> AcceptanceRow | None:
     """The last acceptance of the current cycle, in force or restored; None if it has none."""
-    cycle = store.latest_cycle().id
-    rows = store.acceptances("applied", "restored")
-    return next((row for row in rows if store.get_generation(row.generation).cycle == cycle), None)
+    cycle = store.cycles.current().id
+    rows = store.acceptances.list("applied", "restored")
+    return next((row for row in rows if store.generations.get(row.generation).cycle == cycle), None)
 
 
 def in_force(store: Store, acceptance_id: int | None) -> AcceptanceRow:
     """The acceptance to take back: the one named, else the last of the current cycle. Raises DceError not_found."""
-    applied = store.acceptances("applied")
+    applied = store.acceptances.list("applied")
     ids = ", ".join(str(row.id) for row in applied)
     if acceptance_id is not None:
         for row in applied:
@@ -166,7 +166,7 @@ def in_force(store: Store, acceptance_id: int | None) -> AcceptanceRow:
                 return row
         hint = f"In force: {ids}." if ids else "Nothing is in force: all of it was restored already."
         raise DceError("not_found", f"acceptance {acceptance_id} is not in force", hint=hint)
-    last, cycle = last_of_cycle(store), store.latest_cycle().id
+    last, cycle = last_of_cycle(store), store.cycles.current().id
     if last is not None and last.state == "applied":
         return last
     if last is not None:
@@ -182,15 +182,15 @@ def in_force(store: Store, acceptance_id: int | None) -> AcceptanceRow:
 
 def restored(store: Store, acceptance_id: int | None) -> AcceptanceRow:
     """The restored acceptance to make again: the one named, else what was restored last in the current cycle. DceError not_found."""
-    rows = store.acceptances("restored")
+    rows = store.acceptances.list("restored")
     ids = ", ".join(str(row.id) for row in rows) or "none"
     if acceptance_id is not None:
         for row in rows:
             if row.id == acceptance_id:
                 return row
         raise DceError("not_found", f"acceptance {acceptance_id} is not restored", hint=f"Restored: {ids}.")
-    cycle = store.latest_cycle().id
-    mine = [row for row in rows if store.get_generation(row.generation).cycle == cycle]
+    cycle = store.cycles.current().id
+    mine = [row for row in rows if store.generations.get(row.generation).cycle == cycle]
     if not mine:
         fact = f"nothing to redo: nothing was restored in cycle {cycle}"
         hint = f"Restored in other cycles: {ids}. Name one: `dce restore --redo ID`." if rows else ""
@@ -203,7 +203,7 @@ def acceptance_of(store: Store, row: AcceptanceRow) -> Acceptance:
     journal = journal_of(row)
     return Acceptance(
         id=row.id,
-        cycle=store.get_generation(row.generation).cycle,
+        cycle=store.generations.get(row.generation).cycle,
         generation=row.generation,
         slot=row.slot,
         version=row.version,

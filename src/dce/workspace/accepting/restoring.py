@@ -4,6 +4,7 @@ What must always hold: without a name only the last acceptance of the current cy
 nor as before is never overwritten; what was restored can be made again, and that can be restored again.
 """
 
+import contextlib
 from collections.abc import Callable
 
 import msgspec
@@ -28,7 +29,7 @@ from dce.workspace.accepting.journal import (
 from dce.workspace.accepting.replace import OnStep, look_at, missing_folders, no_step
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.record.records_judging import AcceptanceRow
+from dce.workspace.record.acceptances import AcceptanceRow
 from dce.workspace.tree.file_form import text_of
 
 _KEEP = "`{verb} --keep-edited` {what} the others; to {all} all, move those edits elsewhere first."
@@ -56,14 +57,14 @@ def restore(
         _refuse_edited(planned, keep_edited, f"nothing was restored: edited since acceptance {row.id}", hint)
         _keep_accepted(workspace, row)
         # From here on a crash is finished by `recover`, which takes back what is `planned`.
-        workspace.store.set_acceptance(row.id, "planned", restored_at=workspace.clock())
+        workspace.store.acceptances.set(row.id, "planned", restored_at=workspace.clock())
         on_step("planned")
         try:
             move_files(workspace, row, before_of, on_step)
         except OSError as error:
             raise write_failed(error, is_half=True) from error
         remove_folders(workspace, row)
-        row = workspace.store.set_acceptance(row.id, "restored", restored_at=workspace.clock())
+        row = workspace.store.acceptances.set(row.id, "restored", restored_at=workspace.clock())
         choose_again(workspace, row)
         on_step("restored")
         return planned, acceptance_of(workspace.store, row)
@@ -97,16 +98,16 @@ def redo(
         )
         journal = msgspec.structs.replace(journal, created_folders=tuple(sorted({*journal.created_folders, *made})))
         # It keeps the time of its restore while it is `planned`: after a crash, `recover` makes it restored again.
-        workspace.store.set_acceptance(row.id, "planned", restored_at=row.restored_at, files=as_json(journal))
+        workspace.store.acceptances.set(row.id, "planned", restored_at=row.restored_at, files=as_json(journal))
         on_step("planned")
         try:
             move_files(workspace, row, after_of, on_step)
         except OSError as error:
             raise write_failed(error, is_half=True) from error
-        row = workspace.store.set_acceptance(row.id, "applied")
-        workspace.store.choose(
-            workspace.store.get_generation(row.generation).cycle, row.generation, row.slot, workspace.clock()
-        )
+        row = workspace.store.acceptances.set(row.id, "applied")
+        with contextlib.suppress(DceError):  # the cycle was deleted meanwhile: nothing to choose for
+            cycle = workspace.store.generations.get(row.generation).cycle
+            workspace.store.cycles.choose(cycle, row.generation, row.slot, at=workspace.clock())
         on_step("applied")
         return planned, acceptance_of(workspace.store, row)
 
@@ -162,7 +163,7 @@ def _kept(workspace: Workspace, row: AcceptanceRow, sha256: str | None) -> bytes
     if sha256 is None:
         return None
     try:
-        return workspace.store.get_blob(sha256)
+        return workspace.store.blobs.get(sha256)
     except DceError as error:
         raise DceError(
             "not_found",
@@ -174,7 +175,7 @@ def _kept(workspace: Workspace, row: AcceptanceRow, sha256: str | None) -> bytes
 def _keep_accepted(workspace: Workspace, row: AcceptanceRow) -> None:
     """Keeps the accepted text before it goes, so that it can be written again: until now it stood in the files alone."""
     found = (look_at(workspace.project, file.path) for file in journal_of(row).files)
-    workspace.store.put_blobs(current.data for current in found if current is not None and current.data is not None)
+    workspace.store.blobs.put_all(current.data for current in found if current is not None and current.data is not None)
 
 
 def _refuse_edited(planned: list[PlannedWrite], keep_edited: bool, fact: str, hint: str) -> None:

@@ -15,7 +15,7 @@ MAX_PICTURE_BYTES = 5_000_000
 """Largest picture: the least that hosted vision models take."""
 
 MAX_PICTURES_BYTES = 15_000_000
-"""All pictures of a prompt: as base64 they are a third larger, and a gateway takes 32 MiB in a body."""
+"""All pictures of a prompt. Base64 makes 20 MB of them, less than half of the 50 MiB that a gateway accepts in a body."""
 
 TOKENS_EACH = 1_000
 """What a picture is taken to cost: models make 250 to 2,500 tokens of one, by its size and their own rule, and no server says beforehand."""

@@ -8,7 +8,6 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import tomli_w
@@ -17,6 +16,7 @@ from dce import durable
 from dce.wire.errors import DceError
 from dce.wire.nearest import did_you_mean, nearest
 from dce.workspace.project import Project
+from dce.workspace.record.meta import MetaStore
 from dce.workspace.record.selected_files import Detail, SetFile
 from dce.workspace.tree.extract import format_of
 from dce.workspace.tree.files import FileEntry, list_files, read_text
@@ -37,16 +37,6 @@ SETS_FILE = "selections.toml"
 
 MAX_COMPARED_NAMES = 5_000
 """How many names are compared to suggest the nearest: comparing is slow, and a suggestion is a courtesy."""
-
-
-class MetaStore(Protocol):
-    """What the selection needs of the store."""
-
-    def meta_get(self, key: str) -> str | None:
-        """The value under `key`, None if there is none."""
-
-    def meta_set(self, key: str, value: str) -> None:
-        """Keeps `value` durably."""
 
 
 class SetDifference(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +64,7 @@ class Selection:
 
     def paths(self) -> tuple[str, ...]:
         """The selected paths, sorted. They need not exist any more."""
-        value = self._store.meta_get(META_KEY)
+        value = self._store.get(META_KEY)
         if value is None:
             return ()
         try:
@@ -134,7 +124,7 @@ class Selection:
 
     def details(self) -> dict[str, Detail]:
         """The level of detail of each selected path that is not shown whole."""
-        value = self._store.meta_get(DETAILS_KEY)
+        value = self._store.get(DETAILS_KEY)
         if value is None:
             return {}
         try:
@@ -156,12 +146,12 @@ class Selection:
         details = {path: level for path, level in self.details().items() if path not in hit}
         if detail != "full":
             details |= dict.fromkeys(sorted(hit), detail)
-        self._store.meta_set(DETAILS_KEY, msgspec.json.encode(details).decode())
+        self._store.set(DETAILS_KEY, msgspec.json.encode(details).decode())
         return tuple(sorted(hit))
 
     def pages(self) -> dict[str, str]:
         """The pages, sheets or slides ("1-3,7") of each selected document that is not shown whole."""
-        value = self._store.meta_get(PAGES_KEY)
+        value = self._store.get(PAGES_KEY)
         if value is None:
             return {}
         try:
@@ -181,7 +171,7 @@ class Selection:
         if wanted and not _RANGES.fullmatch(wanted):
             raise DceError("invalid_input", f"{numbers!r} names no pages: write 1-3,7 or all.")
         pages = self.pages() | {path: wanted}
-        self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+        self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
 
     def merge(self, name: str) -> tuple[str, ...]:
         """Adds the named set to the selection, its files as the set shows them; gives those that are left out because they no longer exist."""
@@ -257,8 +247,8 @@ class Selection:
         pages = {file.path: file.pages for file in files}
         self._keep(set(details))
         shown = {path: detail for path, detail in details.items() if detail != "full"}
-        self._store.meta_set(DETAILS_KEY, msgspec.json.encode(shown).decode())
-        self._store.meta_set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+        self._store.set(DETAILS_KEY, msgspec.json.encode(shown).decode())
+        self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
 
     def _write(self, sets: Mapping[str, Sequence[SetFile]]) -> None:
         """A file shown whole is its path, any other a table, so that the file reads well."""
@@ -288,7 +278,7 @@ class Selection:
         return self._project.state_dir / SETS_FILE
 
     def _keep(self, paths: set[str]) -> None:
-        self._store.meta_set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
+        self._store.set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
 
     def _matching(self, pattern: str, entries: dict[str, FileEntry], passed_over: dict[str, str]) -> set[str]:
         """The files that a pattern takes; of those that it means and does not take, the reasons go into `passed_over`."""

@@ -38,10 +38,10 @@ class Tokenizer(Protocol):
 class CountStore(Protocol):
     """What the counter needs of the store."""
 
-    def get_counts(self, tokenizer: str, shas: Sequence[str]) -> dict[str, int]:
+    def get(self, tokenizer: str, shas: Sequence[str]) -> dict[str, int]:
         """Those counts that are known."""
 
-    def put_counts(self, tokenizer: str, counts: Mapping[str, int]) -> None:
+    def put(self, tokenizer: str, counts: Mapping[str, int]) -> None:
         """Keeps counts by the SHA-256 of the text."""
 
 
@@ -80,33 +80,31 @@ class TokenCounter:
         """A count for each text: those that are known, and estimates of the others, each content once as well."""
         unknown = {sha: text for sha, text in zip(shas, texts, strict=True) if sha not in known}
         long = [sha for sha, text in unknown.items() if len(text) >= MIN_KEPT_CHARS]
-        kept = self._store.get_counts(ESTIMATOR, long) if long else {}
+        kept = self._store.get(ESTIMATOR, long) if long else {}
         estimates = kept | {sha: estimate(text) for sha, text in unknown.items() if sha not in kept}
         if fresh := {sha: estimates[sha] for sha in long if sha not in kept}:
-            self._store.put_counts(ESTIMATOR, fresh)
+            self._store.put(ESTIMATOR, fresh)
         return [
             Count(tokens=known[sha], exact=True) if sha in known else Count(tokens=estimates[sha], exact=False)
             for sha in shas
         ]
 
     async def _exact(self, tokenizer: Tokenizer, texts: Mapping[str, str]) -> dict[str, int]:
-        known = await asyncio.to_thread(self._store.get_counts, tokenizer.name, list(texts))
+        known = await asyncio.to_thread(self._store.get, tokenizer.name, list(texts))
         unknown = await asyncio.to_thread(
             lambda: [sha for sha, text in texts.items() if sha not in known and text and self._may_send(text)]
         )
         if not unknown:
             return known
         orders, parts = await asyncio.to_thread(self._cut, {sha: texts[sha] for sha in unknown})
-        counts = await asyncio.to_thread(self._store.get_counts, tokenizer.name, [*parts.keys() - orders.keys()])
+        counts = await asyncio.to_thread(self._store.get, tokenizer.name, [*parts.keys() - orders.keys()])
         missing = [part for part in parts if part not in counts]
         try:
             counts |= zip(missing, await tokenizer.count([parts[part] for part in missing]), strict=True)
         except (DceError, OSError):  # out of reach: the estimate says that it is one
             return known
         fresh = {sha: sum(counts[part] for part in order) for sha, order in orders.items()}
-        await asyncio.to_thread(
-            self._store.put_counts, tokenizer.name, {part: counts[part] for part in missing} | fresh
-        )
+        await asyncio.to_thread(self._store.put, tokenizer.name, {part: counts[part] for part in missing} | fresh)
         return known | fresh
 
     def _cut(self, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], dict[str, str]]:

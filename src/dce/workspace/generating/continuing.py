@@ -41,7 +41,7 @@ BEGIN_AGAIN = (
 
 def continuable(store: Store, generation_id: int, slot: int) -> Response:
     """The latest version of a slot, if there is something to go on with. Raises DceError not_found, conflict or invalid_input."""
-    earlier = store.response(generation_id, slot)
+    earlier = store.responses.get(generation_id, slot)
     what = f"response {slot} of generation {generation_id}"
     if earlier.status is Status.COMPLETE:
         raise DceError(

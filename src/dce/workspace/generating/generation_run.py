@@ -74,6 +74,7 @@ class GenerationRun:
         self._stream_id = ""
         self._position: int | None = None
         self._consuming: asyncio.Task[None] | None = None
+        self._ended_at: float | None = None
 
     @property
     def generation_id(self) -> int:
@@ -101,6 +102,9 @@ class GenerationRun:
                 await asyncio.wait({self._consuming})
                 ticker.cancel()
             await self._settle([slot for slot in self._slots if not slot.is_end_told])
+            now = self._clock()
+            await asyncio.to_thread(self._store.generations.end, self.generation_id, now)
+            self._ended_at = now
         except asyncio.CancelledError:
             self._finish_now(Status.STOPPED, None)
             raise
@@ -157,7 +161,9 @@ class GenerationRun:
             if slot.live.status is Status.QUEUED:
                 slot.live.connect()
         records = [slot.live.record() for slot in self._slots]
-        await asyncio.to_thread(self._store.open_stream, self.generation_id, event.stream_id, event.model, records)
+        await asyncio.to_thread(
+            self._store.progress.open_stream, self.generation_id, event.stream_id, event.model, records
+        )
         stopping, self._stop_on_open = self._stop_on_open, set()
         for index, slot in enumerate(self._slots):
             if slot.live.slot in stopping:
@@ -199,7 +205,7 @@ class GenerationRun:
 
     async def _heed(self) -> None:
         """Stops what another process asked to be stopped: with some servers only the process that talks to them can."""
-        asked = await asyncio.to_thread(self._store.asked_to_stop, self._stream_id) if self._stream_id else []
+        asked = await asyncio.to_thread(self._store.stop_requests.take, self._stream_id) if self._stream_id else []
         for index in asked:
             with contextlib.suppress(DceError):
                 await self._provider.stop(self._stream_id, index)
@@ -216,7 +222,7 @@ class GenerationRun:
                 progress.append((record, news))
                 after.append((slot, record, cursor))
             if progress:
-                await asyncio.to_thread(self._store.save_progress, progress)
+                await asyncio.to_thread(self._store.progress.save, progress)
             for slot, record, cursor in after:
                 slot.saved_record, slot.saved = record, cursor
 
@@ -225,14 +231,14 @@ class GenerationRun:
         if not slots:
             return
         async with self._saving:
-            await asyncio.to_thread(self._store.save_ends, [slot.live.record() for slot in slots])
+            await asyncio.to_thread(self._store.progress.save_ends, [slot.live.record() for slot in slots])
         self._tell_ends(slots)
 
     def _finish_now(self, status: Status, error: ErrorBody | None) -> None:
         """As `_settle`, for all that is left, without awaiting: a second Ctrl-C must not lose what had arrived."""
         self._end_open(status, error)
         untold = [slot for slot in self._slots if not slot.is_end_told]
-        self._store.save_ends(slot.live.record() for slot in untold)
+        self._store.progress.save_ends(slot.live.record() for slot in untold)
         self._tell_ends(untold)
 
     def _end_open(self, status: Status, error: ErrorBody | None) -> list[_Slot]:
@@ -256,8 +262,11 @@ class GenerationRun:
             self._tell(SlotProgress.of(record, self._clock(), self._position))
 
     def _end(self, began: float) -> None:
-        now = self._clock()
-        self._store.end_generation(self.generation_id, now)
+        """Tells of the end. Stores it here only if the run was cut short: then nothing may be awaited any more."""
+        now = self._ended_at
+        if now is None:
+            now = self._clock()
+            self._store.generations.end(self.generation_id, now)
         statuses = Counter(slot.live.status for slot in self._slots)
         self._tell(
             GenerationEnded(

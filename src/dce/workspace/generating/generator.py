@@ -18,8 +18,8 @@ from dce.workspace.generating.provider import GenerationRequest, Provider
 from dce.workspace.generating.sampling import slot_seed, slot_temperature
 from dce.workspace.record.estimate import ESTIMATOR, estimate
 from dce.workspace.record.generations import Generation
+from dce.workspace.record.progress import StreamTarget
 from dce.workspace.record.prompts import Prompt
-from dce.workspace.record.records_generations import StreamTarget
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import Store
 
@@ -68,7 +68,7 @@ class Generator:
         on_event: Callable[[Event], None],
     ) -> None:
         is_exact = await asyncio.to_thread(
-            self._store.is_counted, generation.prompt_sha256, generation.prompt_tokens, ESTIMATOR
+            self._store.token_counts.is_counted, generation.prompt_sha256, generation.prompt_tokens, ESTIMATOR
         )
         started = GenerationStarted(
             generation=generation.id,
@@ -103,35 +103,35 @@ class Generator:
                 if error.code != "conflict":
                     raise
                 # Another process has the connections: its run looks here once a second.
-                await asyncio.to_thread(self._store.ask_to_stop, stream_id, index)
+                await asyncio.to_thread(self._store.stop_requests.leave, stream_id, index)
 
     def _claim(self, generation_id: int, slots: Sequence[int] | None) -> tuple[GenerationRequest, Sequence[Response]]:
         """The request of a run and the queued responses it fills."""
-        generation = self._store.get_generation(generation_id)
+        generation = self._store.generations.get(generation_id)
         prompt = self._prompt_of(generation)
         responses: Sequence[Response]
         if slots is None:
-            responses = self._store.responses(generation_id)
+            responses = self._store.responses.latest(generation_id)
             if any(response.status is not Status.QUEUED for response in responses):
                 raise DceError("conflict", f"generation {generation_id} has been run", hint="Regenerate its slots.")
         else:
             if not slots or len(set(slots)) != len(slots):
                 raise DceError("invalid_input", f"slots to regenerate must be different ones: {list(slots)}")
-            responses = self._store.insert_versions(generation_id, slots)
+            responses = self._store.responses.insert_versions(generation_id, slots)
         return self._request(generation, prompt, responses), responses
 
     def _claim_cut(self, generation_id: int, slot: int) -> tuple[GenerationRequest, Response, Response]:
         """The request that goes on with a cut response, the queued version it fills, and the version it goes on from."""
-        generation = self._store.get_generation(generation_id)
+        generation = self._store.generations.get(generation_id)
         prompt = self._prompt_of(generation)
         earlier = continuable(self._store, generation_id, slot)
-        response = self._store.insert_continued(earlier)
+        response = self._store.responses.insert_continued(earlier)
         # A grammar describes whole answers: it would force the rest to begin as one.
         request = msgspec.structs.replace(self._request(generation, prompt, [response]), grammar=None)
         return request, response, earlier
 
     def _prompt_of(self, generation: Generation) -> Prompt:
-        prompt = self._store.get_prompt(generation.prompt_sha256)
+        prompt = self._store.prompts.get(generation.prompt_sha256)
         if not prompt.text:
             raise DceError(
                 "invalid_input",
@@ -154,14 +154,14 @@ class Generator:
             ),
             seeds=tuple(slot_seed(generation.seed, response.slot, response.version) for response in responses),
             reasoning_effort=generation.reasoning_effort,
-            grammar=self._store.get_grammar(generation.prompt_sha256),
-            pictures=self._store.pictures(generation.prompt_sha256),
+            grammar=self._store.prompts.grammar(generation.prompt_sha256),
+            pictures=self._store.pictures.of(generation.prompt_sha256),
         )
 
     def _running(self, generation_id: int, slot: int | None) -> Sequence[StreamTarget]:
-        self._store.get_generation(generation_id)
-        status = "" if slot is None else f" (it is {self._store.response(generation_id, slot).status})"
-        targets = self._store.stream_targets(generation_id, slot)
+        self._store.generations.get(generation_id)
+        status = "" if slot is None else f" (it is {self._store.responses.get(generation_id, slot).status})"
+        targets = self._store.progress.targets(generation_id, slot)
         if not targets:
             what = f"generation {generation_id}" if slot is None else f"response {slot} of generation {generation_id}"
             raise DceError("not_found", f"{what} is not running{status}")

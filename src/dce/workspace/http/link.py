@@ -1,10 +1,13 @@
 """The way to one server: its address, its key and who it is. `http/client.py` does the asking.
 
 What must always hold: connections belong to one call each, so that a link may be used from any event loop; the key is sent to this server
-only and stands in no message; a link that is never used loads no HTTP client.
+only and stands in no message; a link that is never used loads no HTTP client, and one that is used loads it outside the event loop.
 """
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from dce.workspace.http.peer import Peer
@@ -35,8 +38,14 @@ class HttpLink:
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
 
-    def client(self) -> "HttpClient":
-        """A client for one call."""
+    @asynccontextmanager
+    async def client(self) -> "AsyncIterator[HttpClient]":
+        """A client for one call, closed after it."""
+        # The first one loads httpx2 and reads the machine's certificate authorities, together a tenth of a second.
+        async with await asyncio.to_thread(self._new_client) as client:
+            yield client
+
+    def _new_client(self) -> "HttpClient":
         from dce.workspace.http.client import HttpClient, tls_for  # noqa: PLC0415 - see there
 
         if self._tls is None and self._transport is None:

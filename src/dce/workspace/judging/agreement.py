@@ -57,8 +57,8 @@ Lines = Counter[tuple[str, str, str]]
 
 def agreement(workspace: Workspace, generation_id: int) -> Agreement:
     """Who changes what, and how alike. Raises DceError not_found."""
-    generation = workspace.store.get_generation(generation_id)
-    manifest = workspace.store.get_prompt(generation.prompt_sha256).manifest
+    generation = workspace.store.generations.get(generation_id)
+    manifest = workspace.store.prompts.get(generation.prompt_sha256).manifest
     readings = {
         response.slot: workspace.reading(generation_id, response.slot)
         for response in workspace.responses(generation_id)

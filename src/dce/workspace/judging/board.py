@@ -80,7 +80,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
     readings = {response.slot: workspace.reading(generation_id, response.slot) for response in responses}
-    reports = workspace.store.check_reports(generation_id, CheckReport)
+    reports = workspace.store.check_reports.latest(generation_id, CheckReport)
     letters = cluster(readings, manifest)
     files = CurrentFiles(workspace.project)
     sizes = Counter(letter for letter in letters.values() if letter)
@@ -126,7 +126,7 @@ async def check_responses(
         async with limit:
             report = await run_checks(workspace.project, checks, reading, baseline)
         await asyncio.to_thread(
-            workspace.store.put_check_report, generation_id, response.slot, response.version, report
+            workspace.store.check_reports.put, generation_id, response.slot, response.version, report
         )
         reports[response.slot] = report
         if on_event is not None:
@@ -152,7 +152,7 @@ async def check_responses(
 
 def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | None) -> list[tuple[Response, Reading]]:
     """The responses to check, with their readings."""
-    workspace.store.get_generation(generation_id)
+    workspace.store.generations.get(generation_id)
     responses = {response.slot: response for response in workspace.responses(generation_id)}
     for slot in slots or ():
         if slot not in responses:
@@ -169,8 +169,8 @@ def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | 
 
 
 def _manifest(workspace: Workspace, generation_id: int) -> tuple[ManifestEntry, ...]:
-    generation = workspace.store.get_generation(generation_id)
-    return workspace.store.get_prompt(generation.prompt_sha256).manifest
+    generation = workspace.store.generations.get(generation_id)
+    return workspace.store.prompts.get(generation.prompt_sha256).manifest
 
 
 def _changes(

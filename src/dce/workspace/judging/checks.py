@@ -135,7 +135,10 @@ async def run_checks(
     cannot start is a run that is not ok. Raises DceError invalid_input for a workspace too large to copy.
     """
     async with _scratch(project, reading) as scratch:
-        runs = [await _run(check, scratch, _environment(project, scratch, check)) for check in checks]
+        runs = [
+            await _run(check, scratch, await asyncio.to_thread(_environment, project, scratch, check))
+            for check in checks
+        ]
     return CheckReport(
         passed=sum(run.passed for run in runs),
         failed=sum(run.failed for run in runs),
@@ -196,7 +199,8 @@ async def _run(check: Check, scratch: Scratch, environment: Mapping[str, str]) -
     started = clock()
     exit_code, output, problem = await _execute(check, scratch.root, environment)
     duration_s = clock() - started
-    counts = read_counts(output.decode("utf-8", "replace")) if not problem else None
+    # Megabytes of a test runner's output: not in the event loop.
+    counts = await asyncio.to_thread(read_counts, output.decode("utf-8", "replace")) if not problem else None
     kept = output[-MAX_OUTPUT_BYTES:].decode("utf-8", "replace")
     passed, failed = (counts.passed, counts.failed) if counts else (0, 0)
     if exit_code != 0:

@@ -7,28 +7,18 @@ export.
 
 import re
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.outbound.secrets import fingerprint, hits
+from dce.workspace.record.meta import MetaStore
 from dce.workspace.schema.reading import Reading
 
 META_KEY = "secret_placeholders"
 """Where in the store's meta table the values are: a JSON list, a placeholder's number being the place in it, from 1."""
 
 _PLACEHOLDER = re.compile(r"__DCE_SECRET_(\d{1,9})__")
-
-
-class MetaStore(Protocol):
-    """What placeholders need of the store."""
-
-    def meta_get(self, key: str) -> str | None:
-        """The value under `key`, None if there is none."""
-
-    def meta_set(self, key: str, value: str) -> None:
-        """Keeps `value` durably."""
 
 
 class Placeholders:
@@ -59,7 +49,7 @@ class Placeholders:
             at = hit.end
         parts.append(content[at:])
         if len(known) > len(self._values()):
-            self._store.meta_set(META_KEY, msgspec.json.encode(known).decode())
+            self._store.set(META_KEY, msgspec.json.encode(known).decode())
         return b"".join(parts).decode("utf-8", "surrogatepass")
 
     def restore(self, text: str) -> str:
@@ -77,5 +67,5 @@ class Placeholders:
         return reading if files == reading.files else msgspec.structs.replace(reading, files=files)
 
     def _values(self) -> list[str]:
-        value = self._store.meta_get(META_KEY)
+        value = self._store.get(META_KEY)
         return [] if value is None else msgspec.json.decode(value, type=list[str])

@@ -15,9 +15,10 @@ from dce.wire.hosts import is_this_machine
 from dce.workspace.context.prompt import PromptInput
 from dce.workspace.outbound.allowlist import AllowList
 from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
-from dce.workspace.outbound.placeholders import MetaStore, Placeholders
+from dce.workspace.outbound.placeholders import Placeholders
 from dce.workspace.outbound.secrets import Finding, fingerprint, is_config, scan
 from dce.workspace.project import Project
+from dce.workspace.record.meta import MetaStore
 from dce.workspace.tree.secret_names import touches_secrets
 
 CONSENT_KEY = "consent:"
@@ -67,11 +68,11 @@ class Sending:
     @property
     def is_agreed(self) -> bool:
         """Whether this host may have what this workspace sends."""
-        return self.is_local or self._store.meta_get(CONSENT_KEY + self.host) is not None
+        return self.is_local or self._store.get(CONSENT_KEY + self.host) is not None
 
     def agree(self) -> None:
         """Remembers that this host may."""
-        self._store.meta_set(CONSENT_KEY + self.host, "yes")
+        self._store.set(CONSENT_KEY + self.host, "yes")
 
     def findings(self, inputs: PromptInput) -> tuple[Finding, ...]:
         """The secrets in what a prompt is made of that nobody has allowed, files first. Texts of cycles have names in brackets."""
@@ -123,7 +124,7 @@ class Sending:
 
     def hidden(self) -> tuple[Finding, ...]:
         """The findings for which a person chose placeholders, as they were found."""
-        value = self._store.meta_get(HIDDEN_KEY)
+        value = self._store.get(HIDDEN_KEY)
         return () if value is None else msgspec.json.decode(value, type=tuple[Finding, ...])
 
     def hide(self, finding: Finding) -> None:
@@ -131,12 +132,12 @@ class Sending:
         if finding.rule == SECRET_FILE:
             raise DceError("invalid_input", f"{finding.path} is a finding by its name: allow it, or leave it out.")
         others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
-        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
+        self._store.set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
 
     def show(self, fingerprint: str) -> None:
         """No placeholder for this value any more."""
         others = [known for known in self.hidden() if known.fingerprint != fingerprint]
-        self._store.meta_set(HIDDEN_KEY, msgspec.json.encode(others).decode())
+        self._store.set(HIDDEN_KEY, msgspec.json.encode(others).decode())
 
     def clear(self, inputs: PromptInput, text: str, picture_bytes: int = 0) -> None:
         """Lets a prompt (`text`, made of `inputs`) with its pictures go. Raises secrets_found naming places, or consent_needed naming what and where."""
@@ -148,7 +149,7 @@ class Sending:
         if not self.is_agreed:
             raise self._unagreed(text, tuple(file.path for file in inputs.files), picture_bytes)
         if self._unallowed(text):  # allowed by path: where the text alone is known, that cannot be seen
-            self._store.meta_set(CLEARED_KEY + _sha256(text), "yes")
+            self._store.set(CLEARED_KEY + _sha256(text), "yes")
 
     def consignment(self, inputs: PromptInput, text: str) -> Consignment:
         """What would be sent where."""
@@ -160,7 +161,7 @@ class Sending:
             return
         if not self.is_agreed:
             raise self._unagreed(text, ())
-        if self._store.meta_get(CLEARED_KEY + _sha256(text)) is None and (found := self._unallowed(text)):
+        if self._store.get(CLEARED_KEY + _sha256(text)) is None and (found := self._unallowed(text)):
             raise _refusal(found, self.host)
 
     def may_count(self, text: str) -> bool:

@@ -51,13 +51,13 @@ class Inputs:
         """Everything the prompt of a cycle is made of. Raises DceError not_found, and invalid_input naming what cannot go in."""
         settings = self._settings
         schema = find_schema(settings.schema).name
-        cycle = self._store.get_cycle(cycle_id)
-        earlier = [known for known in self._store.list_cycles() if 0 < known.id < cycle_id]
+        cycle = self._store.cycles.get(cycle_id)
+        earlier = [known for known in self._store.cycles.list() if 0 < known.id < cycle_id]
         summaries = self._summaries.of(earlier[-(settings.history_cycles + 1 + HISTORY_LINES) :])
         inputs = PromptInput(
             cycle=_prompt_cycle(cycle),
             history=tuple(_prompt_cycle(known, summaries.get(known.id, "")) for known in earlier),
-            scope=self._store.get_cycle(0).context,
+            scope=self._store.cycles.get(0).context,
             files=self._files(),
             schema=schema,
             full_cycles=settings.history_cycles,

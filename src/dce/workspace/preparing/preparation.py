@@ -110,8 +110,8 @@ class Preparation:
         None if none was sent.
         """
         store = self._keeping.store
-        last = store.latest_generation()
-        before = store.get_prompt(last.prompt_sha256).text if last else ""
+        last = store.generations.latest()
+        before = store.prompts.get(last.prompt_sha256).text if last else ""
         text = prepared.prompt.text
         return prepared.total * shared_chars(text, before) // len(text) if before else None
 
@@ -126,9 +126,9 @@ class Preparation:
         self._keeping.backups.roll()
         self._keeping.prompt_file.write(prepared.prompt)
         now = self._keeping.clock()
-        store.put_prompt(prepared.prompt, prepared.grammar, now)
-        store.put_pictures(prepared.prompt.sha256, prepared.pictures)
-        return store.insert_generation(
+        store.prompts.put(prepared.prompt, prepared.grammar, now)
+        store.pictures.put(prepared.prompt.sha256, prepared.pictures)
+        return store.generations.insert(
             Generation(
                 id=0,
                 cycle=prepared.cycle,

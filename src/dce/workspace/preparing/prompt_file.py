@@ -31,12 +31,12 @@ class PromptOnDisk:
             raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
         if out is None:
             without_text = msgspec.structs.replace(prompt, text="")
-            self._store.meta_set(WRITTEN_KEY, msgspec.json.encode(without_text).decode())
+            self._store.meta.set(WRITTEN_KEY, msgspec.json.encode(without_text).decode())
         return path
 
     def read(self) -> Prompt | None:
         """The prompt in prompt.md, with its manifest; None if the file was changed or never written."""
-        kept = self._store.meta_get(WRITTEN_KEY)
+        kept = self._store.meta.get(WRITTEN_KEY)
         try:
             text = self._path.read_bytes().decode()
         except (OSError, UnicodeDecodeError):

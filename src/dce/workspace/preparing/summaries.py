@@ -24,8 +24,8 @@ class Summaries:
 
     def of(self, cycles: Sequence[Cycle]) -> dict[int, str]:
         """Summary and plan of the response that each cycle chose, by cycle; "" where none was chosen."""
-        kept, fresh = self._store.meta_under(_PREFIX), dict[str, str]()
-        versions = self._store.chosen_versions()
+        kept, fresh = self._store.meta.under(_PREFIX), dict[str, str]()
+        versions = self._store.history.chosen_versions()
         found = {}
         for cycle in cycles:
             found[cycle.id] = ""
@@ -39,12 +39,12 @@ class Summaries:
                 fresh |= {key: summary} if is_final else {}
             found[cycle.id] = kept[key]
         if fresh:
-            self._store.meta_set_all(fresh)
+            self._store.meta.set_all(fresh)
         return found
 
     def _read_out(self, generation: int, slot: int, version: int) -> tuple[str, bool]:
         """The summary, and whether it is final: a response that runs has more to say."""
-        is_final = self._store.response(generation, slot, version).status in TERMINAL
+        is_final = self._store.responses.get(generation, slot, version).status in TERMINAL
         reading = self._read(generation, slot, version)
         return "\n\n".join(part for part in (reading.summary, reading.plan) if part), is_final
 

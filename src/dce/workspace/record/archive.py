@@ -15,10 +15,11 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.record.cycles import Cycle
 from dce.workspace.record.generations import Generation
+from dce.workspace.record.judgements import MAX_NOTE_CHARS, MAX_RATING, Judgement
 from dce.workspace.record.pictures import Picture, note_of
 from dce.workspace.record.prompts import Prompt
-from dce.workspace.record.records_judging import MAX_NOTE_CHARS, MAX_RATING, Judgement
 from dce.workspace.record.responses import Response
 from dce.workspace.record.selected_files import SetFile
 
@@ -96,6 +97,18 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cycle"):
     created_at: float = 0
     updated_at: float = 0
     extra: Mapping[str, Any] = {}
+
+    @classmethod
+    def of(cls, cycle: Cycle, extra: Mapping[str, Any]) -> "CycleRecord":
+        """A cycle as a bundle holds it: all but its revision, which counts the edits made in one store."""
+        return cls(**{name: getattr(cycle, name) for name in _CYCLE_FIELDS}, extra=extra)
+
+    def cycle(self) -> Cycle:
+        """The cycle that it is of."""
+        return Cycle(rev=1, **{name: getattr(self, name) for name in _CYCLE_FIELDS})
+
+
+_CYCLE_FIELDS = tuple(name for name in Cycle.__struct_fields__ if name != "rev")
 
 
 class GenerationRecord(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):

@@ -5,16 +5,19 @@ a loss; a deleted cycle is hidden, its record stays.
 """
 # ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.record.database import Database
+from dce.workspace.record.table import table_of
 
 MAX_FIELD_CHARS = 2_000_000
 """Longest context of a cycle: far above any context window, far below what would stall the store."""
+
+TEXTS = ("title", "context", "ephemeral")
+"""The fields that a person writes."""
 
 
 class Cycle(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +52,8 @@ class CycleHead(msgspec.Struct, frozen=True, kw_only=True):
     generation: int | None
 
 
-_COLUMNS = "id, rev, title, context, ephemeral, chosen_generation, chosen_slot, card, created_at, updated_at"
+CYCLES = table_of("cycles", Cycle)
+_CYCLES = f"SELECT {CYCLES.selected} FROM cycles WHERE deleted_at IS NULL"
 
 _HEADS = """
 SELECT id, rev, title, context != '', chosen_generation, chosen_slot, card, updated_at,
@@ -58,15 +62,18 @@ FROM cycles WHERE deleted_at IS NULL ORDER BY id
 """
 
 
-class CycleRecords(Database):
-    """Cycles, as rows."""
+class Cycles:
+    """The cycles of one store."""
 
-    def list_cycles(self) -> tuple[Cycle, ...]:
-        """All that are not deleted, by id."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM cycles WHERE deleted_at IS NULL ORDER BY id")
-        return tuple(_cycle(row) for row in rows)
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
 
-    def cycle_heads(self) -> tuple[CycleHead, ...]:
+    def list(self) -> tuple[Cycle, ...]:
+        """All that are not deleted, by id; cycle 0 first."""
+        return tuple(map(CYCLES.row, self._database.rows(f"{_CYCLES} ORDER BY id")))
+
+    def heads(self) -> tuple[CycleHead, ...]:
         """All that are not deleted, by id, without their texts."""
         return tuple(
             CycleHead(
@@ -80,121 +87,81 @@ class CycleRecords(Database):
                 updated_at=row[7],
                 generation=row[8],
             )
-            for row in self._rows(_HEADS)
+            for row in self._database.rows(_HEADS)
         )
-
-    def get_cycle(self, cycle_id: int) -> Cycle:
-        """One cycle. Raises DceError not_found."""
-        row = self._row(f"SELECT {_COLUMNS} FROM cycles WHERE id = ? AND deleted_at IS NULL", (cycle_id,))
-        if row is None:
-            raise DceError("not_found", f"there is no cycle {cycle_id}")
-        return _cycle(row)
-
-    def latest_cycle(self) -> Cycle:
-        """The one with the highest id; cycle 0 while there is no other."""
-        row = self._row(f"SELECT {_COLUMNS} FROM cycles WHERE deleted_at IS NULL ORDER BY id DESC LIMIT 1")
-        return _cycle(row)
-
-    def set_card(self, cycle_id: int, card: str, now: float) -> Cycle:
-        """Sets by which model card a cycle generates; "" is the settings' own. Raises DceError not_found."""
-        with self._transaction() as db:
-            self.get_cycle(cycle_id)
-            db.execute("UPDATE cycles SET card = ?, updated_at = ? WHERE id = ?", (card, now, cycle_id))
-            return self.get_cycle(cycle_id)
-
-    def insert_cycle(self, title: str, context: str, ephemeral: str, now: float) -> Cycle:
-        """A new cycle with the next id."""
-        with self._transaction() as db:
-            cursor = db.execute(
-                "INSERT INTO cycles (title, context, ephemeral, created_at, updated_at) VALUES (?, ?, ?, ?, ?)",
-                (title, context, ephemeral, now, now),
-            )
-            return self.get_cycle(int(cursor.lastrowid or 0))
-
-    def update_cycle(self, cycle_id: int, rev: int | None, fields: Mapping[str, str], now: float) -> Cycle:
-        """Sets texts. Raises DceError not_found, or conflict if `rev` is given and not the present one."""
-        with self._transaction() as db:
-            cycle = self.get_cycle(cycle_id)
-            if rev is not None and rev != cycle.rev:
-                raise DceError("conflict", f"cycle {cycle_id} was edited meanwhile: revision {cycle.rev}, yours {rev}")
-            texts = [fields.get(name, getattr(cycle, name)) for name in ("title", "context", "ephemeral")]
-            db.execute(
-                "UPDATE cycles SET title = ?, context = ?, ephemeral = ?, rev = rev + 1, updated_at = ? WHERE id = ?",
-                (*texts, now, cycle_id),
-            )
-            return self.get_cycle(cycle_id)
-
-    def choose(self, cycle_id: int, generation_id: int | None, slot: int | None, now: float) -> Cycle:
-        """Records the accepted response of a cycle, or that there is none. Raises DceError not_found."""
-        with self._transaction() as db:
-            self.get_cycle(cycle_id)
-            db.execute(
-                "UPDATE cycles SET chosen_generation = ?, chosen_slot = ?, updated_at = ? WHERE id = ?",
-                (generation_id, slot, now, cycle_id),
-            )
-            return self.get_cycle(cycle_id)
-
-    def delete_cycle(self, cycle_id: int, now: float) -> None:
-        """Hides a cycle. Raises DceError not_found."""
-        with self._transaction() as db:
-            self.get_cycle(cycle_id)
-            db.execute("UPDATE cycles SET deleted_at = ? WHERE id = ?", (now, cycle_id))
-
-
-def _cycle(row: Any) -> Cycle:
-    return Cycle(**dict(zip(_COLUMNS.split(", "), row, strict=True)))
-
-
-class Cycles:
-    """The cycles of one workspace."""
-
-    def __init__(self, store: CycleRecords, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._clock = clock
-
-    def list(self) -> tuple[Cycle, ...]:
-        """All cycles, by id; cycle 0 first."""
-        return self._store.list_cycles()
-
-    def heads(self) -> tuple[CycleHead, ...]:
-        """All cycles without their texts, by id."""
-        return self._store.cycle_heads()
 
     def get(self, cycle_id: int) -> Cycle:
         """One cycle. Raises DceError not_found."""
-        return self._store.get_cycle(cycle_id)
+        row = self._database.row(f"{_CYCLES} AND id = ?", (cycle_id,))
+        if row is None:
+            raise DceError("not_found", f"there is no cycle {cycle_id}")
+        return CYCLES.row(row)
 
     def current(self) -> Cycle:
         """The latest cycle; cycle 0 while there is no other."""
-        return self._store.latest_cycle()
+        return CYCLES.row(self._database.row(f"{_CYCLES} ORDER BY id DESC LIMIT 1"))
 
     def create(self, title: str = "", context: str = "", ephemeral: str = "") -> Cycle:
-        """A new cycle, with an id of its own."""
+        """A new cycle, with an id of its own. Raises DceError invalid_input."""
         _check(title=title, context=context, ephemeral=ephemeral)
-        return self._store.insert_cycle(title, context, ephemeral, self._clock())
+        now = self._clock()
+        cycle = Cycle(
+            id=0,
+            rev=1,
+            title=title,
+            context=context,
+            ephemeral=ephemeral,
+            chosen_generation=None,
+            chosen_slot=None,
+            created_at=now,
+            updated_at=now,
+        )
+        with self._database.transaction() as db:
+            return self.get(CYCLES.insert(db, cycle, id=None))
 
     def edit(self, cycle_id: int, rev: int | None = None, **fields: str) -> Cycle:
         """Changes title, context or ephemeral. `rev`: the revision that was read; if it is not the present one, DceError conflict."""
         _check(**fields)
-        return self._store.update_cycle(cycle_id, rev, fields, self._clock())
+        with self._database.transaction() as db:
+            cycle = self.get(cycle_id)
+            if rev is not None and rev != cycle.rev:
+                raise DceError("conflict", f"cycle {cycle_id} was edited meanwhile: revision {cycle.rev}, yours {rev}")
+            texts = [fields.get(name, getattr(cycle, name)) for name in TEXTS]
+            db.execute(
+                "UPDATE cycles SET title = ?, context = ?, ephemeral = ?, rev = rev + 1, updated_at = ? WHERE id = ?",
+                (*texts, self._clock(), cycle_id),
+            )
+            return self.get(cycle_id)
 
-    def choose(self, cycle_id: int, generation_id: int | None, slot: int | None) -> Cycle:
-        """Records which response was accepted (None: none any more). Not an edit: `rev` stays."""
-        return self._store.choose(cycle_id, generation_id, slot, self._clock())
+    def choose(self, cycle_id: int, generation_id: int | None, slot: int | None, at: float | None = None) -> Cycle:
+        """Records which response was accepted (None: none any more). Not an edit: `rev` stays. `at`: when; None is now.
+
+        Raises DceError not_found.
+        """
+        return self._set(cycle_id, "chosen_generation = ?, chosen_slot = ?", (generation_id, slot), at)
 
     def set_card(self, cycle_id: int, card: str) -> Cycle:
-        """Sets by which model card it generates; "" is the settings' own. Not an edit: `rev` stays."""
-        return self._store.set_card(cycle_id, card, self._clock())
+        """Sets by which model card it generates; "" is the settings' own. Not an edit: `rev` stays. Raises DceError not_found."""
+        return self._set(cycle_id, "card = ?", (card,), None)
 
     def delete(self, cycle_id: int) -> None:
-        """Hides a cycle; its number is not used again. Cycle 0 stays: DceError invalid_input."""
+        """Hides a cycle; its number is not used again. Cycle 0 stays: DceError invalid_input. Raises DceError not_found."""
         if cycle_id == 0:
             raise DceError("invalid_input", "cycle 0 holds the project's scope and cannot be deleted")
-        self._store.delete_cycle(cycle_id, self._clock())
+        with self._database.transaction() as db:
+            self.get(cycle_id)
+            db.execute("UPDATE cycles SET deleted_at = ? WHERE id = ?", (self._clock(), cycle_id))
+
+    def _set(self, cycle_id: int, what: str, values: tuple[object, ...], at: float | None) -> Cycle:
+        with self._database.transaction() as db:
+            self.get(cycle_id)
+            now = self._clock() if at is None else at
+            db.execute(f"UPDATE cycles SET {what}, updated_at = ? WHERE id = ?", (*values, now, cycle_id))
+            return self.get(cycle_id)
 
 
 def _check(**fields: str) -> None:
-    unknown = set(fields) - {"title", "context", "ephemeral"}
+    unknown = set(fields).difference(TEXTS)
     if unknown:
         raise DceError("invalid_input", f"a cycle has no {', '.join(sorted(unknown))}")
     for name, value in fields.items():

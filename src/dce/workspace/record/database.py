@@ -23,7 +23,7 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class Database:
-    """A connection that threads share. Subclasses give it nouns; SQL stays in them."""
+    """A connection that threads share. The classes of the record give it nouns; SQL stays in them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,16 +46,16 @@ class Database:
 
     def data_version(self) -> int:
         """A number that changes when another connection wrote."""
-        return int(self._row("PRAGMA data_version")[0])
+        return int(self.row("PRAGMA data_version")[0])
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: all or nothing, durable when the block ends. One inside another belongs to the outer one."""
         with self._begun("BEGIN IMMEDIATE") as db:
             yield db
 
     @contextlib.contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """Several reads that see the same moment."""
         with self._begun("BEGIN"):
             yield
@@ -76,11 +76,11 @@ class Database:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         with self._lock, _translated(self.path):
             return self._db.execute(sql, parameters).fetchall()
 
-    def _row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """The first row, or None."""
         with self._lock, _translated(self.path):
             return self._db.execute(sql, parameters).fetchone()

@@ -20,7 +20,7 @@ from dce.workspace.record.store import Store
 
 def records_of(store: Store, header: Header, only: Iterable[int] | None = None) -> Iterator[Record]:
     """The whole record of a store (or of some cycles), a text at a time. Raises DceError not_found for an unknown cycle."""
-    cycles = store.list_cycles() if only is None else [store.get_cycle(cycle_id) for cycle_id in sorted(set(only))]
+    cycles = store.cycles.list() if only is None else [store.cycles.get(cycle_id) for cycle_id in sorted(set(only))]
     count = 1
     yield header
     for record in _body(store, [cycle.id for cycle in cycles]):
@@ -30,31 +30,20 @@ def records_of(store: Store, header: Header, only: Iterable[int] | None = None) 
 
 
 def _body(store: Store, cycle_ids: list[int]) -> Iterator[Record]:
-    generations = [generation for cycle_id in cycle_ids for generation in store.generations(cycle_id)]
+    generations = [generation for cycle_id in cycle_ids for generation in store.generations.list(cycle_id)]
     for sha256 in dict.fromkeys(generation.prompt_sha256 for generation in generations):
         yield PromptRecord(
-            prompt=store.get_prompt(sha256), grammar=store.get_grammar(sha256), pictures=store.pictures(sha256)
+            prompt=store.prompts.get(sha256), grammar=store.prompts.grammar(sha256), pictures=store.pictures.of(sha256)
         )
     for cycle_id in cycle_ids:
-        cycle = store.get_cycle(cycle_id)
-        yield CycleRecord(
-            id=cycle.id,
-            title=cycle.title,
-            context=cycle.context,
-            ephemeral=cycle.ephemeral,
-            chosen_generation=cycle.chosen_generation,
-            chosen_slot=cycle.chosen_slot,
-            card=cycle.card,
-            created_at=cycle.created_at,
-            updated_at=cycle.updated_at,
-            extra=store.origin_extra(cycle.id),
-        )
+        cycle = store.cycles.get(cycle_id)
+        yield CycleRecord.of(cycle, store.imports.origin_extra(cycle.id))
     for generation in generations:
         yield GenerationRecord(generation=generation)
-        for slot in store.slots(generation.id):
-            for response in store.versions(generation.id, slot):
+        for slot in store.responses.slots(generation.id):
+            for response in store.responses.versions(generation.id, slot):
                 yield ResponseRecord(response=response)
-        for slot, version, report in store.raw_check_reports(generation.id):
+        for slot, version, report in store.check_reports.raw(generation.id):
             yield ChecksRecord(generation=generation.id, slot=slot, version=version, report=msgspec.Raw(report))
-        for judgement in store.all_judgements(generation.id):
+        for judgement in store.judgements.all(generation.id):
             yield JudgementRecord(judgement=judgement)

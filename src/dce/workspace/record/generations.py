@@ -1,6 +1,15 @@
-"""A generation: what was asked when N responses to one prompt were wanted. `generator.py` runs it."""
+"""Generations: what was asked when N responses to one prompt were wanted. `generator.py` runs them.
+
+What must always hold: a generation and its N queued responses appear together or not at all.
+"""
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.record.database import Database
+from dce.workspace.record.responses import RESPONSES, Response
+from dce.workspace.record.table import table_of
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,3 +35,49 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     stream_id: str = ""
     prompt_tokens: int = 0
     card: str = ""
+
+
+GENERATIONS = table_of("generations", Generation, joined={"schema": "prompts.schema", "nonce": "prompts.nonce"})
+_GENERATIONS = f"SELECT {GENERATIONS.selected} FROM generations JOIN prompts ON prompts.sha256 = prompt_sha256"
+
+
+class Generations:
+    """The generations of one store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert(self, generation: Generation) -> Generation:
+        """A new generation with an id of its own (the given id is ignored) and its N queued responses."""
+        with self._database.transaction() as db:
+            generation_id = GENERATIONS.insert(db, generation, id=None)
+            for slot in range(1, generation.n + 1):
+                RESPONSES.insert(db, Response(generation=generation_id, slot=slot, version=1))
+            return self.get(generation_id)
+
+    def get(self, generation_id: int) -> Generation:
+        """Raises DceError not_found."""
+        row = self._database.row(f"{_GENERATIONS} WHERE id = ?", (generation_id,))
+        if row is None:
+            raise DceError("not_found", f"there is no generation {generation_id}")
+        return GENERATIONS.row(row)
+
+    def list(self, cycle_id: int | None = None) -> tuple[Generation, ...]:
+        """Those of a cycle (None: all), by id."""
+        where, values = _of_cycle(cycle_id)
+        return tuple(map(GENERATIONS.row, self._database.rows(f"{_GENERATIONS} {where} ORDER BY id", values)))
+
+    def latest(self, cycle_id: int | None = None) -> Generation | None:
+        """The newest, of a cycle or of all."""
+        where, values = _of_cycle(cycle_id)
+        row = self._database.row(f"{_GENERATIONS} {where} ORDER BY id DESC", values)
+        return GENERATIONS.row(row) if row else None
+
+    def end(self, generation_id: int, now: float) -> None:
+        """Notes when its last run ended."""
+        with self._database.transaction() as db:
+            db.execute("UPDATE generations SET ended_at = ? WHERE id = ?", (now, generation_id))
+
+
+def _of_cycle(cycle_id: int | None) -> tuple[str, tuple[int, ...]]:
+    return ("", ()) if cycle_id is None else ("WHERE cycle = ?", (cycle_id,))

@@ -1,8 +1,9 @@
 """The record of the work, to look through: every cycle at a glance, and full-text search over cycles and responses.
 
 What must always hold: a list reads no text of a response, so that it is as quick with 500 cycles as with five; words that are
-searched for are taken as words, whatever signs they hold.
+searched for are taken as words, whatever signs they hold. The index follows the texts by triggers (`migrations.py`).
 """
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.record.database import Database
 from dce.workspace.record.responses import Status
 
 MAX_HITS = 100
@@ -17,6 +19,40 @@ MAX_HITS = 100
 
 MAX_QUERY_CHARS = 1000
 """Longest search: a sentence, not a file."""
+
+
+_EXCERPT_TOKENS = 24
+"""Words of an excerpt: two lines of a terminal."""
+
+# Only the columns of the index `responses_at_a_glance`: behind them lie the texts, which SQLite would read on the way.
+_COUNTS = """
+SELECT generations.cycle, responses.status, count(*), sum(responses.thinking_tokens + responses.answer_tokens)
+FROM responses INDEXED BY responses_at_a_glance JOIN generations ON generations.id = responses.generation
+WHERE responses.version = (SELECT max(other.version) FROM responses AS other
+    WHERE other.generation = responses.generation AND other.slot = responses.slot)
+GROUP BY generations.cycle, responses.status
+"""
+_VERSIONS = """
+SELECT responses.generation, slot, version, status, thinking_tokens + answer_tokens
+FROM responses INDEXED BY responses_at_a_glance JOIN generations ON generations.id = responses.generation
+WHERE generations.cycle = ? ORDER BY responses.generation, slot, version
+"""
+_CYCLES = """
+SELECT id, title, created_at, updated_at, (SELECT count(*) FROM generations WHERE cycle = cycles.id),
+    chosen_generation, chosen_slot, card
+FROM cycles WHERE deleted_at IS NULL ORDER BY id DESC
+"""
+_CYCLE_HITS = f"""
+SELECT cycles.id, cycles.title, snippet(cycle_search, -1, '', '', '…', {_EXCERPT_TOKENS})
+FROM cycle_search JOIN cycles ON cycles.id = cycle_search.rowid
+WHERE cycle_search MATCH ? AND deleted_at IS NULL ORDER BY cycle_search.rowid DESC LIMIT ?
+"""
+_RESPONSE_HITS = f"""
+SELECT cycles.id, cycles.title, generation, slot, version, snippet(response_search, 0, '', '', '…', {_EXCERPT_TOKENS})
+FROM response_search JOIN ended_responses ON ended_responses.id = response_search.rowid
+JOIN generations ON generations.id = generation JOIN cycles ON cycles.id = generations.cycle
+WHERE response_search MATCH ? AND deleted_at IS NULL ORDER BY response_search.rowid DESC LIMIT ?
+"""
 
 
 class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,3 +102,81 @@ def match_expression(query: str) -> str:
     if not words or len(query) > MAX_QUERY_CHARS or "\x00" in query:
         raise DceError("invalid_input", f"a search needs a word, and at most {MAX_QUERY_CHARS:,} characters")
     return " ".join('"' + word.replace('"', '""') + '"*' for word in words)
+
+
+class History:
+    """The record of one store, to look through."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def cycles(self) -> tuple[HistoryRow, ...]:
+        """Every cycle that is not deleted, the newest first, without any text but its title."""
+        with self._database.snapshot():
+            counts: dict[int, dict[Status, int]] = {}
+            tokens: dict[int, int] = {}
+            for cycle, status, count, used in self._database.rows(_COUNTS):
+                counts.setdefault(cycle, {})[Status(status)] = count
+                tokens[cycle] = tokens.get(cycle, 0) + used
+            rows = self._database.rows(_CYCLES)
+        return tuple(
+            HistoryRow(
+                id=row[0],
+                title=row[1],
+                created_at=row[2],
+                updated_at=row[3],
+                generations=row[4],
+                responses=sum(counts.get(row[0], {}).values()),
+                statuses=counts.get(row[0], {}),
+                tokens=tokens.get(row[0], 0),
+                chosen_generation=row[5],
+                chosen_slot=row[6],
+                card=row[7],
+            )
+            for row in rows
+        )
+
+    def versions_of_cycle(self, cycle_id: int) -> tuple[VersionRow, ...]:
+        """Every version of every response of a cycle, without any text, by generation, slot and version."""
+        return tuple(
+            VersionRow(generation=row[0], slot=row[1], version=row[2], status=Status(row[3]), tokens=row[4])
+            for row in self._database.rows(_VERSIONS, (cycle_id,))
+        )
+
+    def search(self, expression: str, limit: int) -> tuple[Hit, ...]:
+        """Where the words of a `match_expression` stand, cycles first, the newest of each first."""
+        with self._database.snapshot():
+            cycles = [
+                Hit(kind="cycle", cycle=row[0], title=row[1], excerpt=row[2])
+                for row in self._database.rows(_CYCLE_HITS, (expression, limit))
+            ]
+            found = self._database.rows(_RESPONSE_HITS, (expression, limit - len(cycles)))
+        responses = [
+            Hit(
+                kind="response",
+                cycle=row[0],
+                title=row[1],
+                generation=row[2],
+                slot=row[3],
+                version=row[4],
+                excerpt=row[5],
+            )
+            for row in found
+        ]
+        return (*cycles, *responses)
+
+    def chosen_versions(self) -> dict[tuple[int, int], int]:
+        """Generation and slot of each response that a cycle chose → the version that counts: the one accepted last, else the latest.
+
+        A slot may have been written anew since it was accepted.
+        """
+        with self._database.snapshot():
+            latest = self._database.rows(
+                "SELECT chosen_generation, chosen_slot, (SELECT max(version) FROM responses"
+                " WHERE generation = chosen_generation AND slot = chosen_slot) FROM cycles WHERE chosen_slot IS NOT NULL"
+            )
+            accepted = self._database.rows(
+                "SELECT generation, slot, version FROM acceptances WHERE state = 'applied' ORDER BY id"
+            )
+        versions = {(generation, slot): version for generation, slot, version in accepted}
+        return {row[:2]: versions.get(row[:2], row[2]) for row in latest}

@@ -1,11 +1,19 @@
-"""A picture that goes with a prompt itself, and the line by which the prompt names it.
+"""Pictures that go with a prompt themselves: the line by which the prompt names one, and what was sent, kept for the next run.
 
 What must always hold: the line holds the hash of the picture's bytes, so that the same prompt always means the same pictures.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
+
+from dce.workspace.record.blobs import Blobs
+from dce.workspace.record.database import Database
+from dce.workspace.record.meta import Meta
+
+_KEY = "pictures:"
+"""Prefix in the meta table: the prompt's hash behind it, a JSON list of `_Kept` as value."""
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,3 +35,33 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 def note_of(picture: Picture) -> str:
     """The line in prompt.md that says that the picture itself goes along."""
     return f"[the picture itself goes with this prompt: sha256 {picture.sha256}]\n"
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    path: str
+    mime: str
+    sha256: str
+
+
+class Pictures:
+    """The pictures of one store, as blobs that a prompt names."""
+
+    def __init__(self, database: Database, meta: Meta, blobs: Blobs) -> None:
+        self._database = database
+        self._meta = meta
+        self._blobs = blobs
+
+    def put(self, prompt_sha256: str, pictures: Sequence[Picture]) -> None:
+        """Keeps what goes with a prompt, durably. None at all leaves no trace."""
+        if not pictures:
+            return
+        with self._database.transaction():
+            hashes = self._blobs.put_all(picture.content for picture in pictures)
+            kept = [_Kept(each.path, each.mime, sha256) for each, sha256 in zip(pictures, hashes, strict=True)]
+            self._meta.set(_KEY + prompt_sha256, msgspec.json.encode(kept).decode())
+
+    def of(self, prompt_sha256: str) -> tuple[Picture, ...]:
+        """What went with a prompt, in its order."""
+        value = self._meta.get(_KEY + prompt_sha256)
+        kept = msgspec.json.decode(value, type=tuple[_Kept, ...]) if value else ()
+        return tuple(Picture(path=each.path, mime=each.mime, content=self._blobs.get(each.sha256)) for each in kept)

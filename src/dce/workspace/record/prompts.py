@@ -1,6 +1,11 @@
-"""A prompt as it was built: the exact text, where its sections lie, and the files it shows whole."""
+"""A prompt as it was built: the exact text, where its sections lie, and the files it shows whole. Kept by its hash."""
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
 import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.record.database import Database
+from dce.workspace.record.table import Table
 
 FILES_SECTION = "M7"
 """The section that holds the selected files."""
@@ -38,3 +43,46 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Prompt({len(self.text)} characters, {self.sha256[:12]})"
+
+
+def _pack(prompt: Prompt) -> tuple[object, ...]:
+    sections, manifest = (msgspec.json.encode(part).decode() for part in (prompt.sections, prompt.manifest))
+    return prompt.text, prompt.sha256, prompt.nonce, prompt.schema, sections, manifest
+
+
+def _unpack(text: str, sha256: str, nonce: str, schema: str, sections: str, manifest: str) -> Prompt:
+    return Prompt(
+        text=text,
+        sha256=sha256,
+        nonce=nonce,
+        schema=schema,
+        sections=msgspec.json.decode(sections, type=tuple[Section, ...]),
+        manifest=msgspec.json.decode(manifest, type=tuple[ManifestEntry, ...]),
+    )
+
+
+PROMPTS = Table("prompts", Prompt.__struct_fields__, _pack, _unpack)
+
+
+class Prompts:
+    """The prompts of one store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, prompt: Prompt, grammar: str | None, now: float) -> None:
+        """Keeps the exact prompt by its hash, and the grammar that belongs to it."""
+        with self._database.transaction() as db:
+            PROMPTS.insert(db, prompt, "IGNORE", grammar=grammar, created_at=now)
+
+    def get(self, sha256: str) -> Prompt:
+        """Raises DceError not_found."""
+        row = self._database.row(f"SELECT {PROMPTS.selected} FROM prompts WHERE sha256 = ?", (sha256,))
+        if row is None:
+            raise DceError("not_found", f"there is no prompt {sha256}")
+        return PROMPTS.row(row)
+
+    def grammar(self, sha256: str) -> str | None:
+        """The grammar kept with a prompt."""
+        row = self._database.row("SELECT grammar FROM prompts WHERE sha256 = ?", (sha256,))
+        return row[0] if row else None

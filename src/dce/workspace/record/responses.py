@@ -1,10 +1,18 @@
-"""One of the N answers, as the record keeps it: its status, its text, its tokens and its times."""
+"""The N answers of a generation: status, text, tokens and times of each, in all its versions.
 
+What must always hold: a version is never changed once it is terminal; a new one of a slot leaves the older ones as they are.
+"""
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
-from dce.wire.errors import ErrorBody
+from dce.wire.errors import DceError, ErrorBody
+from dce.workspace.record.database import Database
+from dce.workspace.record.table import Table
 
 
 class Status(StrEnum):
@@ -23,6 +31,8 @@ class Status(StrEnum):
 
 ACTIVE = frozenset({Status.QUEUED, Status.CONNECTING, Status.THINKING, Status.GENERATING})
 TERMINAL = frozenset(Status) - ACTIVE
+ACTIVE_LIST = ", ".join(f"'{status}'" for status in sorted(ACTIVE))
+"""The active ones, as SQL writes a list."""
 
 
 LEAST_TIMED_S = 0.2
@@ -98,3 +108,165 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         return bool(self.thinking or self.text)
+
+
+def _pack(response: Response) -> tuple[object, ...]:
+    return (
+        response.generation,
+        response.slot,
+        response.version,
+        response.status,
+        response.thinking,
+        response.text,
+        response.tokens.thinking,
+        response.tokens.answer,
+        response.tokens.exact,
+        response.finish_reason,
+        msgspec.json.encode(response.error).decode() if response.error else None,
+        response.started_at,
+        response.first_token_at,
+        response.thinking_ended_at,
+        response.ended_at,
+    )
+
+
+def _unpack(generation: int, slot: int, version: int, status: str, thinking: str, text: str, *rest: Any) -> Response:
+    thought, answered, is_exact, finish_reason, error, *times = rest
+    return Response(
+        generation=generation,
+        slot=slot,
+        version=version,
+        status=Status(status),
+        thinking=thinking,
+        text=text,
+        tokens=Tokens(thinking=thought, answer=answered, exact=bool(is_exact)),
+        finish_reason=finish_reason,
+        error=msgspec.json.decode(error, type=ErrorBody) if error else None,
+        started_at=times[0],
+        first_token_at=times[1],
+        thinking_ended_at=times[2],
+        ended_at=times[3],
+    )
+
+
+KEY = ("generation", "slot", "version")
+RESPONSES = Table(
+    "responses",
+    (
+        *(*KEY, "status", "thinking", "text", "thinking_tokens", "answer_tokens", "is_exact", "finish_reason", "error"),
+        *("started_at", "first_token_at", "thinking_ended_at", "ended_at"),
+    ),
+    _pack,
+    _unpack,
+)
+
+_LATEST = (
+    "version = (SELECT max(version) FROM responses AS other"
+    " WHERE other.generation = responses.generation AND other.slot = responses.slot)"
+)
+
+
+class Responses:
+    """The responses of one store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def latest(self, generation_id: int) -> tuple[Response, ...]:
+        """The latest version of each slot, by slot, with all text stored so far."""
+        return self._select(f"generation = ? AND {_LATEST}", (generation_id,))
+
+    def get(self, generation_id: int, slot: int, version: int | None = None) -> Response:
+        """One response; version None is the latest. Raises DceError not_found."""
+        found = self._select(
+            f"generation = ? AND slot = ? AND {_LATEST if version is None else 'version = ?'}",
+            (generation_id, slot) if version is None else (generation_id, slot, version),
+        )
+        if not found:
+            wanted = f"response {slot}" if version is None else f"version {version} of response {slot}"
+            raise DceError("not_found", f"generation {generation_id} has no {wanted}")
+        return found[0]
+
+    def slots(self, generation_id: int) -> tuple[int, ...]:
+        """The slots a generation has, in order; reads no text."""
+        query = "SELECT DISTINCT slot FROM responses WHERE generation = ? ORDER BY slot"
+        return tuple(row[0] for row in self._database.rows(query, (generation_id,)))
+
+    def versions(self, generation_id: int, slot: int) -> tuple[Response, ...]:
+        """All versions of a slot, oldest first."""
+        return self._select("generation = ? AND slot = ?", (generation_id, slot))
+
+    def active(self) -> tuple[Response, ...]:
+        """Those that run, or did when their process died."""
+        return self._select(f"status IN ({ACTIVE_LIST})", ())
+
+    def insert_versions(self, generation_id: int, slots: Sequence[int]) -> tuple[Response, ...]:
+        """A new queued version of each slot; the older ones stay. Raises DceError not_found, or conflict while one is running."""
+        with self._database.transaction() as db:
+            for slot in slots:
+                last = self.get(generation_id, slot)
+                if last.status in ACTIVE:
+                    raise DceError("conflict", f"response {slot} of generation {generation_id} is still {last.status}")
+                RESPONSES.insert(db, Response(generation=generation_id, slot=slot, version=last.version + 1))
+            return tuple(self.get(generation_id, slot) for slot in slots)
+
+    def insert_continued(self, earlier: Response) -> Response:
+        """A new queued version that begins with the text of `earlier`, which stays. Raises DceError conflict if that is not the latest."""
+        with self._database.transaction() as db:
+            [response] = self.insert_versions(earlier.generation, [earlier.slot])
+            if response.version != earlier.version + 1:
+                raise DceError(
+                    "conflict", f"response {earlier.slot} of generation {earlier.generation} has a newer version"
+                )
+            db.execute(
+                "INSERT INTO pieces (generation, slot, version, thinking, text) VALUES (?, ?, ?, ?, ?)",
+                (*key_of(response), earlier.thinking, earlier.text.rstrip()),
+            )
+            return response
+
+    def insert_ended(self, response: Response) -> Response:
+        """An ended response that nobody streamed, as the next version of its slot (a new slot widens the generation).
+
+        Raises DceError not_found, or conflict while the slot is being written.
+        """
+        with self._database.transaction() as db:
+            if self._database.row("SELECT 1 FROM generations WHERE id = ?", (response.generation,)) is None:
+                raise DceError("not_found", f"there is no generation {response.generation}")
+            earlier = self.versions(response.generation, response.slot)
+            if earlier and earlier[-1].status in ACTIVE:
+                raise DceError(
+                    "conflict",
+                    f"response {response.slot} of generation {response.generation} is still {earlier[-1].status}",
+                )
+            response = msgspec.structs.replace(response, version=len(earlier) + 1)
+            RESPONSES.insert(db, response)
+            db.execute(
+                "UPDATE generations SET n = max(n, ?), ended_at = ? WHERE id = ?",
+                (response.slot, response.ended_at, response.generation),
+            )
+        return response
+
+    def _select(self, where: str, parameters: Sequence[object]) -> tuple[Response, ...]:
+        with self._database.snapshot():
+            rows = self._database.rows(
+                f"SELECT {RESPONSES.selected} FROM responses WHERE {where} ORDER BY generation, slot, version",
+                parameters,
+            )
+            return tuple(self._with_pieces(RESPONSES.row(row)) for row in rows)
+
+    def _with_pieces(self, response: Response) -> Response:
+        """A running response's text is still in pieces."""
+        if response.status not in ACTIVE:
+            return response
+        rows = self._database.rows(
+            "SELECT thinking, text FROM pieces WHERE generation = ? AND slot = ? AND version = ? ORDER BY id",
+            key_of(response),
+        )
+        return msgspec.structs.replace(
+            response, thinking="".join(row[0] for row in rows), text="".join(row[1] for row in rows)
+        )
+
+
+def key_of(response: Response) -> tuple[int, int, int]:
+    """What tells a version of a response from all others."""
+    return response.generation, response.slot, response.version

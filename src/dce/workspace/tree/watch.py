@@ -3,8 +3,8 @@
 Paths only: what they mean is `listing.py`'s. Where the system has no more watches to give, the files are polled.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from dce.workspace.project import STATE_DIR, Project
@@ -15,22 +15,31 @@ DEBOUNCE_MS = 50
 POLL_DELAY_MS = 1_000
 """Between two looks where files must be polled."""
 
+ALIVE_MS = 250
+"""Longest time without a word from a watch that works. Its first word is also what a first listing waits for."""
+
 _WATCHED_STATE = frozenset({".git/HEAD", ".git/info/exclude", ".git/config", f"{STATE_DIR}/config.toml"})
 
 
-async def changes(project: Project, stop: asyncio.Event, *, is_polling: bool = False) -> AsyncIterator[frozenset[str]]:
-    """Sets of changed paths (relative, POSIX) until `stop` is set; files in `.git` and `.dce` only where they hold rules."""
-    from watchfiles import awatch  # noqa: PLC0415 - the panel's extra
+def changes(project: Project, stop: threading.Event, *, is_polling: bool = False) -> Iterator[frozenset[str]]:
+    """Sets of changed paths (relative, POSIX) until `stop` is set; files in `.git` and `.dce` only where they hold rules.
+
+    An empty set, at least every `ALIVE_MS`, says that the watch works and nothing changed. Each step blocks: setting up the
+    watches of a large tree takes seconds. Raises what the operating system or watchfiles raises (OSError, RuntimeError).
+    """
+    from watchfiles import watch  # noqa: PLC0415 - the panel's extra
 
     def is_watched(_: object, path: str) -> bool:
         return _is_watched(_relative(project.root, path))
 
     try:
-        async for batch in awatch(
+        for batch in watch(
             project.root,
             watch_filter=is_watched,
             debounce=DEBOUNCE_MS,
             stop_event=stop,
+            rust_timeout=ALIVE_MS,
+            yield_on_timeout=True,
             force_polling=is_polling or None,
             poll_delay_ms=POLL_DELAY_MS,
             ignore_permission_denied=True,
@@ -39,8 +48,7 @@ async def changes(project: Project, stop: asyncio.Event, *, is_polling: bool = F
     except OSError:
         if is_polling:
             raise
-        async for polled in changes(project, stop, is_polling=True):
-            yield polled
+        yield from changes(project, stop, is_polling=True)
 
 
 def _relative(root: Path, path: str) -> str:

@@ -1,0 +1,20 @@
+// What the flags of an answer and of its files are called, and what each means.
+
+interface FlagText {
+  readonly name: string;
+  readonly meaning: string;
+}
+
+const FLAGS: Readonly<Record<string, FlagText>> = {
+  truncated: { name: "truncated", meaning: "The model reached its output limit" },
+  elision: { name: "code left out", meaning: "Placeholder text, or a file that shrank by more than 40%" },
+  missing_files: { name: "missing files", meaning: "The answer names files that it does not contain" },
+  outside_workspace: { name: "outside the workspace", meaning: "Will not be written" },
+  touches_secrets: { name: "touches secrets", meaning: "The path is one where keys or passwords are kept" },
+  ambiguous_block: { name: "unclear file end", meaning: "The end of the file had to be guessed" },
+  stale_base: { name: "differs from the prompt", meaning: "The file changed since the prompt was made, or was not in it" },
+  unapplied_edit: { name: "edit not applied", meaning: "An edit matches nowhere in the file: see the notes" },
+};
+
+export const flagName = (flag: string) => FLAGS[flag]?.name ?? flag.replaceAll("_", " ");
+export const flagMeaning = (flag: string) => FLAGS[flag]?.meaning;

@@ -1,0 +1,1 @@
+"""Programs for the people and machines that work on DCE; none is part of the distribution."""

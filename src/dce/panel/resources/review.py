@@ -1,0 +1,168 @@
+"""Judging the responses of a generation: the board, the project's checks, agreement, a person's judgement, diffs, the base of the next cycle."""
+
+import asyncio
+from typing import Literal
+
+import msgspec
+
+from dce.panel.resources.cycles import CycleView, cycle_view
+from dce.panel.resources.responses import check_latest
+from dce.panel.route import Call, Route
+from dce.panel.runtime import PanelRuntime
+from dce.wire.errors import DceError
+from dce.workspace.judging.agreement import Agreement, agreement
+from dce.workspace.judging.board import BoardRow, board, check_responses
+from dce.workspace.judging.checks import load_checks
+from dce.workspace.record.judgements import Judgement, Mark
+from dce.workspace.tree.current import look
+from dce.workspace.workspace import Workspace
+
+
+class BoardView(msgspec.Struct, frozen=True, kw_only=True):
+    """The ranked table. `judgements`: a person's judgements of some of the responses."""
+
+    generation: int
+    rows: tuple[BoardRow, ...]
+    judgements: tuple[Judgement, ...]
+    is_checking: bool
+
+
+class JudgementRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person's judgement of a response, in place of an earlier one. `version`: the version that was judged; if the response has a newer
+    one, that is a conflict."""
+
+    version: int
+    mark: Mark = ""
+    rating: int = 0
+    note: str = ""
+
+
+class BaseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether the next cycle starts from this response."""
+
+    is_base: bool
+
+
+class DiffView(msgspec.Struct, frozen=True, kw_only=True):
+    """Two texts of one file; None: that side has no such file. `before_kind` and `before_slot` say where `before` is from."""
+
+    path: str
+    before: str | None
+    after: str | None
+    before_kind: Literal["workspace", "prompt", "response"]
+    before_slot: int
+    after_slot: int
+
+
+def show_board(call: Call) -> BoardView:
+    """The ranked table of a generation."""
+    return _board_view(call.panel, call.path["generation"])
+
+
+def _board_view(panel: PanelRuntime, generation: int) -> BoardView:
+    return BoardView(
+        generation=generation,
+        rows=tuple(board(panel.workspace, generation)),
+        judgements=panel.workspace.store.judgements.latest(generation),
+        is_checking=generation in panel.checking,
+    )
+
+
+async def run_checks(call: Call) -> BoardView:
+    """Runs the project's checks on every response that has ended; responds when all are done."""
+    panel, generation = call.panel, call.path["generation"]
+    await asyncio.to_thread(_check_checkable, panel.workspace, generation)
+    if generation in panel.checking:
+        raise DceError("conflict", f"the checks of generation {generation} are already running")
+    panel.checking.add(generation)
+    panel.notify("checks")
+    try:
+        await check_responses(panel.workspace, generation, on_event=panel.publish)
+    finally:
+        panel.checking.discard(generation)
+        panel.notify("checks")
+    return await asyncio.to_thread(_board_view, panel, generation)
+
+
+def _check_checkable(here: Workspace, generation: int) -> None:
+    here.store.generations.get(generation)
+    if not load_checks(here.project):
+        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
+
+
+def show_agreement(call: Call) -> Agreement:
+    """Which responses change which files, and how similar any two are."""
+    return agreement(call.panel.workspace, call.path["generation"])
+
+
+def judge(call: Call) -> Judgement:
+    """Saves a mark, a rating and a note."""
+    request: JudgementRequest = call.body
+    here, generation, slot = call.panel.workspace, call.path["generation"], call.path["slot"]
+    check_latest(here, generation, slot, request.version)
+    judgement = Judgement(
+        generation=generation,
+        slot=slot,
+        version=request.version,
+        mark=request.mark,
+        rating=request.rating,
+        note=request.note,
+    )
+    here.store.judgements.put(judgement, here.clock())
+    return judgement
+
+
+def set_base(call: Call) -> CycleView:
+    """Makes a response the one that the next cycle starts from, or undoes that; writes no file."""
+    request: BaseRequest = call.body
+    here, generation, slot = call.panel.workspace, call.path["generation"], call.path["slot"]
+    here.store.responses.get(generation, slot)  # not_found lists the responses that exist
+    cycle = here.store.generations.get(generation).cycle
+    here.cycles.choose(cycle, generation if request.is_base else None, slot if request.is_base else None)
+    return cycle_view(call.panel, cycle)
+
+
+def show_diff(call: Call) -> DiffView:
+    """Both texts of a file: of the workspace, the prompt or another response (`against`), and of this response."""
+    here, generation, slot = call.panel.workspace, call.path["generation"], call.path["slot"]
+    path, against = call.query.get("path", ""), call.query.get("against", "workspace")
+    if against not in {"workspace", "prompt"} and not (against.isascii() and against.isdigit()):
+        raise DceError("invalid_input", f"against is {against!r}, but must be `workspace`, `prompt` or a slot number")
+    after = _content(here, generation, slot, path)
+    kind: Literal["workspace", "prompt", "response"] = "response"
+    if against == "workspace":
+        kind, current = "workspace", look(here.project, path)
+        before = None if current.data is None else current.text
+    elif against == "prompt":
+        kind, before = "prompt", here.shown(generation)(path)
+    else:
+        before = _content(here, generation, int(against), path)
+    if before is None and after is None:
+        raise DceError("not_found", f"neither response {slot} nor what it is compared with has a file {path!r}")
+    return DiffView(
+        path=path,
+        before=before,
+        after=after,
+        before_kind=kind,
+        before_slot=int(against) if kind == "response" else 0,
+        after_slot=slot,
+    )
+
+
+def _content(here: Workspace, generation: int, slot: int, path: str) -> str | None:
+    here.store.responses.get(generation, slot)  # not_found lists the responses that exist
+    files = here.reading(generation, slot).files
+    return next((block.content for block in reversed(files) if block.path == path), None)
+
+
+_GENERATION = "/api/generations/{generation:int}"
+_SLOT = _GENERATION + "/slots/{slot:int}"
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", _GENERATION + "/board", show_board, gives=BoardView),
+    Route("POST", _GENERATION + "/checks", run_checks, gives=BoardView),
+    Route("GET", _GENERATION + "/agreement", show_agreement, gives=Agreement),
+    Route("PUT", _SLOT + "/judgement", judge, takes=JudgementRequest, gives=Judgement, changes=("judgements",)),
+    Route("PUT", _SLOT + "/base", set_base, takes=BaseRequest, gives=CycleView, changes=("cycles",)),
+    Route("GET", _SLOT + "/diff", show_diff, gives=DiffView, query=("path", "against")),
+)

@@ -1,0 +1,166 @@
+"""One running panel over one workspace: the generations it runs, what it watches, and what it publishes to its windows.
+
+What must always hold: everything that runs has ended (stopped, and every response terminal) before `close` returns; the writer lock is
+held exactly while this panel writes (it is counted within the process); every event goes to the log once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from dce.panel.event_log import EventLog
+from dce.panel.filetable import FileTable
+from dce.panel.live import LiveTexts
+from dce.panel.supervision import Supervisor
+from dce.panel.threads import held
+from dce.panel.tools import Tools
+from dce.wire.errors import DceError
+from dce.workspace.cards import Cards
+from dce.workspace.events import Event, WorkspaceChanged
+from dce.workspace.key_vault import KeyVault
+from dce.workspace.record.generations import Generation
+from dce.workspace.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+WATCH_INTERVAL_S = 1.0
+"""How often the panel checks whether another process wrote to the store."""
+
+STOP_TIMEOUT_S = 5.0
+"""How long a closing panel waits for the gateway to end what it stopped."""
+
+
+class PanelRuntime:
+    """The state of a running panel. Lives in one event loop; blocking calls of the workspace go to threads."""
+
+    def __init__(
+        self, workspace: Workspace, watch_interval_s: float = WATCH_INTERVAL_S, tools: Tools | None = None
+    ) -> None:
+        self.workspace = workspace
+        state_dir = workspace.project.state_dir
+        self.tools = tools or Tools(cards=Cards(state_dir, KeyVault(state_dir, None)))
+        self.log = EventLog()
+        self.live = LiveTexts()
+        self.files = FileTable(workspace.project, lambda: workspace.counter, workspace.selection)
+        self.checking: set[int] = set()
+        self._watch_interval_s = watch_interval_s
+        self._store_watch = Supervisor("watching the store", lambda: self.notify("watch"))
+        self._runs: dict[asyncio.Task[None], int] = {}
+        self._watcher: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to watch for other processes' writes, and the files."""
+        self._watcher = asyncio.create_task(self._store_watch.run(self._watch_store))
+        self.files.start(self.notify)
+
+    async def close(self) -> None:
+        """Ends the watches, every run and every reader."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        await self.files.close()
+        for generation in set(self._runs.values()):
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    workspace = await asyncio.to_thread(self.workspace.for_generation, generation)
+                    await workspace.generator.stop(generation)
+            except (DceError, TimeoutError) as error:
+                logger.warning("generation %d could not be stopped: %s", generation, error)
+        if self._runs:
+            _, late = await asyncio.wait(tuple(self._runs), timeout=STOP_TIMEOUT_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self.log.close()
+
+    def publish(self, event: Event) -> None:
+        """Sends an event to every window."""
+        self.live.apply(event)
+        self.log.append(event)
+
+    def notify(self, what: str) -> None:
+        """Tells every window that something it shows has changed."""
+        if what == "selection":
+            self.files.recount()
+        self.publish(WorkspaceChanged(what=what))
+
+    @property
+    def watch_problems(self) -> tuple[str, ...]:
+        """Why changes made by others do not reach the windows at the moment; empty while everything is watched."""
+        return tuple(problem for problem in (self.files.watch_problem, self._store_watch.problem) if problem)
+
+    def is_running(self, generation: int) -> bool:
+        """Whether a run of this panel works on a generation."""
+        return generation in self._runs.values()
+
+    async def generate(self, cycle: int, n: int) -> Generation:
+        """Prepares a generation (over budget, locked: DceError) and starts it."""
+        ready: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            async with held(self.workspace.writer_lock("panel")):
+                workspace = await asyncio.to_thread(self.workspace.for_cycle, cycle)
+                generation = await workspace.preparation.begin(cycle, n)
+                self._runs[task] = generation.id
+                self.notify("generations")
+                ready.set_result(generation)
+                await workspace.generator.run(generation, self.publish)
+
+        task = self._spawn(run(), ready)
+        return await ready
+
+    async def regenerate(self, generation: Generation, slots: Sequence[int]) -> None:
+        """Generates slots again, as new versions. Returns when that has begun; raises what kept it from beginning."""
+        await self._resume(generation, lambda where, publish: where.generator.run(generation, publish, slots))
+
+    async def continue_response(self, generation: Generation, slot: int) -> None:
+        """Continues a response that was cut off, as its next version. Returns and raises as `regenerate`."""
+        await self._resume(generation, lambda where, publish: where.generator.go_on(generation, slot, publish))
+
+    async def _resume(
+        self, generation: Generation, work: Callable[[Workspace, Callable[[Event], None]], Awaitable[None]]
+    ) -> None:
+        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def publish(event: Event) -> None:
+            self.publish(event)
+            if not begun.done():
+                begun.set_result(None)
+
+        async def run() -> None:
+            async with held(self.workspace.writer_lock("panel")):
+                self._runs[task] = generation.id
+                await work(await asyncio.to_thread(self.workspace.for_generation, generation.id), publish)
+
+        task = self._spawn(run(), begun)
+        await begun
+
+    def _spawn(self, work: Coroutine[Any, Any, None], ready: "asyncio.Future[Any]") -> asyncio.Task[None]:
+        """A task of a run; if it fails before `ready` is set, whoever waits for that gets the exception."""
+        task = asyncio.create_task(work)
+        self._runs[task] = 0
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._runs[task]
+            error = None if task.cancelled() else task.exception()
+            if not ready.done():
+                ready.set_exception(error or DceError("interrupted", "the panel is closing"))
+            elif isinstance(error, DceError):
+                logger.warning("a run failed: %s", error.message)
+            elif error is not None:
+                logger.error("a run failed", exc_info=error)
+            self.notify("generations")
+
+        task.add_done_callback(ended)
+        return task
+
+    async def _watch_store(self) -> None:
+        seen: int | None = None
+        while True:
+            now = await asyncio.to_thread(self.workspace.store.data_version)
+            if now != seen and (seen is not None or self._store_watch.problem):
+                self.notify("store")
+            seen = now
+            self._store_watch.works()
+            await asyncio.sleep(self._watch_interval_s)

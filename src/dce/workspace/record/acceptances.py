@@ -1,0 +1,76 @@
+"""Acceptances: which response's files were written into the workspace, with the journal that puts them back."""
+# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+
+from typing import Literal
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.record.database import Database
+from dce.workspace.record.table import table_of
+
+State = Literal["planned", "applied", "restored", "undone"]
+"""`planned`: pre-images are durable, files are being written; `undone`: a planned one taken back after a crash."""
+
+
+class AcceptanceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One acceptance as stored; `files` is JSON that accepting writes and reads."""
+
+    id: int
+    generation: int
+    slot: int
+    version: int
+    state: State
+    files: str
+    created_at: float
+    restored_at: float | None
+
+
+ACCEPTANCES = table_of("acceptances", AcceptanceRow)
+_ACCEPTANCES = f"SELECT {ACCEPTANCES.selected} FROM acceptances"
+
+
+class Acceptances:
+    """The acceptances of one store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert(self, generation_id: int, slot: int, version: int, files: str, now: float) -> AcceptanceRow:
+        """Journals an acceptance, state `planned`; durable when this returns."""
+        row = AcceptanceRow(
+            id=0,
+            generation=generation_id,
+            slot=slot,
+            version=version,
+            state="planned",
+            files=files,
+            created_at=now,
+            restored_at=None,
+        )
+        with self._database.transaction() as db:
+            return self.get(ACCEPTANCES.insert(db, row, id=None))
+
+    def set(
+        self, acceptance_id: int, state: State, restored_at: float | None = None, files: str | None = None
+    ) -> AcceptanceRow:
+        """Moves an acceptance on; `files` replaces its list. Raises DceError not_found."""
+        with self._database.transaction() as db:
+            self.get(acceptance_id)
+            db.execute(
+                "UPDATE acceptances SET state = ?, restored_at = ?, files = coalesce(?, files) WHERE id = ?",
+                (state, restored_at, files, acceptance_id),
+            )
+            return self.get(acceptance_id)
+
+    def get(self, acceptance_id: int) -> AcceptanceRow:
+        """Raises DceError not_found."""
+        row = self._database.row(f"{_ACCEPTANCES} WHERE id = ?", (acceptance_id,))
+        if row is None:
+            raise DceError("not_found", f"there is no acceptance {acceptance_id}")
+        return ACCEPTANCES.row(row)
+
+    def list(self, *states: State) -> tuple[AcceptanceRow, ...]:
+        """Those in one of `states` (none given: all), newest first."""
+        found = map(ACCEPTANCES.row, self._database.rows(f"{_ACCEPTANCES} ORDER BY id DESC"))
+        return tuple(row for row in found if not states or row.state in states)

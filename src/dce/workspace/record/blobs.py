@@ -1,0 +1,32 @@
+"""Bytes by content: pre-images of files, and pictures that went with prompts."""
+
+import hashlib
+from collections.abc import Iterable
+
+from dce.wire.errors import DceError
+from dce.workspace.record.database import Database
+
+
+class Blobs:
+    """The blobs of one store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, content: bytes) -> str:
+        """Keeps bytes; gives their SHA-256, by which `get` finds them."""
+        return self.put_all([content])[0]
+
+    def put_all(self, contents: Iterable[bytes]) -> list[str]:
+        """As `put`, all in one durable transaction."""
+        keyed = [(hashlib.sha256(content).hexdigest(), content) for content in contents]
+        with self._database.transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO blobs (sha256, bytes) VALUES (?, ?)", keyed)
+        return [sha256 for sha256, _ in keyed]
+
+    def get(self, sha256: str) -> bytes:
+        """Raises DceError not_found."""
+        row = self._database.row("SELECT bytes FROM blobs WHERE sha256 = ?", (sha256,))
+        if row is None:
+            raise DceError("not_found", f"there is no blob {sha256}")
+        return bytes(row[0])

@@ -1,0 +1,57 @@
+"""The descriptions of the store's tables, held to the file and to the bundle."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dce.workspace.record.acceptances import ACCEPTANCES
+from dce.workspace.record.archive import CycleRecord
+from dce.workspace.record.cycles import CYCLES, Cycle
+from dce.workspace.record.generations import GENERATIONS
+from dce.workspace.record.judgements import JUDGEMENTS
+from dce.workspace.record.prompts import PROMPTS
+from dce.workspace.record.responses import RESPONSES
+from dce.workspace.record.table import Table
+from tests.workspace.loop import a_store
+
+BESIDE = {
+    "cycles": {"deleted_at"},  # a deleted cycle is not read
+    "prompts": {"grammar", "created_at"},  # given beside the prompt
+    "responses": {"stream_id", "stream_index"},  # where it comes from while it runs
+    "judgements": {"updated_at"},  # given beside the judgement
+}
+"""Columns that are no part of what a table's rows are read as."""
+
+
+@pytest.mark.parametrize(
+    "table", [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES], ids=lambda table: table.name
+)
+def test_a_table_is_described_whole(table: Table[Any], tmp_path: Path) -> None:
+    """Every column that the file has is read, written and imported, or is named here as one that is not."""
+    with a_store(tmp_path) as store:
+        columns = {row[1] for row in store.database.rows(f"PRAGMA table_info({table.name})")}
+    assert columns == set(table.columns) | BESIDE.get(table.name, set())
+
+
+def test_a_cycle_goes_into_a_bundle_and_back_whole() -> None:
+    """All of a cycle but its revision is carried, and comes back as it was."""
+    cycle = Cycle(
+        id=3,
+        rev=1,
+        title="t",
+        context="c",
+        ephemeral="e",
+        chosen_generation=4,
+        chosen_slot=2,
+        card="k",
+        created_at=1.0,
+        updated_at=2.0,
+    )
+    assert CycleRecord.of(cycle, {"more": 1}).cycle() == cycle
+
+
+def test_a_description_that_does_not_fit_its_columns_is_refused() -> None:
+    """A value that gives fewer fields than the table has columns is an error, never a row with fields mixed up."""
+    with pytest.raises(ValueError, match="zip"):
+        Table("t", ("a", "b"), lambda _: (1,), lambda *_: None).values(None)
