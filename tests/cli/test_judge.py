@@ -232,6 +232,22 @@ def test_accept_and_restore(dce: Dce, generated: Path) -> None:
     assert dce("restore", code=1).code == 1
 
 
+def test_doubts_are_named_and_need_force(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """Accept and its dry run name what is doubtful, failing checks too; without --force a file with text left out is refused."""
+    elided = answer_of("a() returns 2.", **{"src/a__py": "# ... rest of the code unchanged ...\n"})
+    gateway.answers = [elided]
+    (workspace / ".dce" / "checks.toml").write_text(CHECKS)
+    dce("generate", "-n", 1)
+    dce("run-checks", code=None)
+    dry = dce("accept", 1, "--dry-run", code=3)
+    assert "warning: elision" in dry.out
+    assert "1 of 1 checks fail" in dry.err
+    assert "dce accept --force" in dce("accept", 1, code=3).err
+    forced = dce("accept", 1, "--force", "--json").json
+    assert {doubt["flag"] for doubt in forced["doubts"]} == {"elision", "failing_checks"}
+    assert forced["files"][0]["doubts"] == ["elision"]
+
+
 def test_restoring_older_work_needs_its_id_and_a_yes(dce: Dce, generated: Path) -> None:
     """A second restore and one in a new cycle name older ids and change nothing; with an id the files are shown, and --yes is needed."""
     before = (generated / "src" / "a.py").read_bytes()

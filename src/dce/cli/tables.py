@@ -40,6 +40,7 @@ def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
         + ("" if write.executable is None else f"   {'' if write.executable else 'no longer '}executable")
         + (f"   from response {write.slot}" if write.slot else "")
         + ("   merged with edits made since" if write.merged and not write.refused else "")
+        + (f"   warning: {', '.join(write.doubts)}" if write.doubts else "")
         + (f"   refused: {write.refused}" if write.refused else "")
         for write in planned
     ]

@@ -6,12 +6,15 @@ from dce.panel.route import Call, Route
 from dce.wire.errors import DceError
 from dce.workspace.accepting.accept import (
     Acceptance,
+    Doubt,
     Options,
     PlannedWrite,
     accept,
     acceptances,
+    doubts,
     redo,
     restore,
+    slots_of,
     sources_of,
     standing,
 )
@@ -47,7 +50,8 @@ class PreviewView(msgspec.Struct, frozen=True, kw_only=True):
 class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which files of a response to write; no paths: all. `plans`: files combined from parts of several responses instead.
 
-    `merge`: files edited since the prompt are merged where that causes no conflict. A dry run only reports what would happen.
+    `merge`: files edited since the prompt are merged where that causes no conflict. `confirmed`: the doubtful files (`is_blocked`) that
+    the user wants written as they are. A dry run only reports what would happen.
     """
 
     generation: int
@@ -55,14 +59,16 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     paths: tuple[str, ...] = ()
     plans: tuple[FilePlan, ...] = ()
     merge: bool = False
+    confirmed: tuple[str, ...] = ()
     dry_run: bool = False
 
 
 class AcceptView(msgspec.Struct, frozen=True, kw_only=True):
-    """What accepting did, or would do (then `acceptance` is None)."""
+    """What accepting did, or would do (then `acceptance` is None). `doubts`: what speaks against the responses as a whole."""
 
     writes: tuple[PlannedWrite, ...]
     acceptance: Acceptance | None
+    doubts: tuple[Doubt, ...]
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,15 +134,11 @@ def preview(call: Call) -> PreviewView:
 def accept_files(call: Call) -> AcceptView:
     """Writes files of a response, or a plan with parts of several, into the workspace; a dry run reports what that would do."""
     request: AcceptRequest = call.body
-    writes, acceptance = accept(
-        call.panel.workspace,
-        request.generation,
-        request.slot,
-        request.paths,
-        dry_run=request.dry_run,
-        options=Options(merge=request.merge, plans=request.plans),
-    )
-    return AcceptView(writes=tuple(writes), acceptance=acceptance)
+    here, generation = call.panel.workspace, request.generation
+    options = Options(merge=request.merge, plans=request.plans, confirmed=request.confirmed)
+    found = doubts(here, generation, slots_of(request.slot, options))
+    writes, acceptance = accept(here, generation, request.slot, request.paths, dry_run=request.dry_run, options=options)
+    return AcceptView(writes=tuple(writes), acceptance=acceptance, doubts=found)
 
 
 def restore_files(call: Call) -> RestoreView:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from dce.workspace.schema.acts import act_of, attributes_of, joined, standalone, with_act
 from dce.workspace.schema.doubts import missing_files, placeholder
 from dce.workspace.schema.prose import Prose, read_prose
 from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
@@ -27,6 +28,7 @@ def assemble(
     spans: Sequence[Span],
     *,
     start: int = 0,
+    nonce: str = "",
     repairs: Sequence[str] = (),
     edited: Sequence[FileBlock] = (),
     unapplied: Sequence[Unapplied] = (),
@@ -38,10 +40,11 @@ def assemble(
     and `unapplied`.
     """
     spans = [span for span in spans if span.start >= start]
-    prose = read_prose(_outside(text, spans, start))
+    acts, outside = standalone(_outside(text, spans, start), nonce)
+    prose = read_prose(outside)
     mended = [*repairs]
     whole = [_block(text, span, mended) for span in spans if span not in not_files]
-    found = [*whole, *edited]
+    found = [*whole, *edited, *(msgspec.structs.replace(act, path=canonical(act.path)) for act in acts)]
     remarks = ["Reasoning before the answer was left out of the view."] if start else []
     return assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
 
@@ -60,6 +63,7 @@ def assemble_blocks(
     """
     repairs = [*repairs, *prose.repairs]
     remarks = [*remarks, *prose.remarks, *(f"{edit.path}: Not applied: {edit.reason}" for edit in unapplied)]
+    found = joined([_canonical_source(file) for file in found])
     files, is_doubled = _latest([file for file in found if file.path not in {e.path for e in unapplied}], remarks)
     said = f"{prose.summary}\n{prose.plan}"
     flags = _flags(files, said, remarks, [edit.path for edit in unapplied], is_doubled=is_doubled)
@@ -104,7 +108,12 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
     if bare is not None:
         repairs.append(f"{path}: The code fence around the file was taken off.")
         content, status = bare, "repaired" if status == "complete" else status
-    return FileBlock(path=path, content=content, status=status)
+    act = act_of(attributes_of(text[span.start : span.body_start]))
+    return with_act(FileBlock(path=path, content=content, status=status), act, repairs)
+
+
+def _canonical_source(block: FileBlock) -> FileBlock:
+    return msgspec.structs.replace(block, from_path=canonical(block.from_path)) if block.from_path else block
 
 
 def unwrapped(content: str, path: str) -> str | None:
@@ -135,7 +144,7 @@ def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileB
     disagree: dict[str, None] = {}
     for block in found:
         before = kept.pop(block.path, None)
-        if before is not None and before.content != block.content:
+        if before is not None and (before.content, before.action) != (block.content, block.action):
             disagree[block.path] = None
             if block.status == "truncated" and before.status != "truncated":
                 block = before  # noqa: PLW2901 - the whole one stays

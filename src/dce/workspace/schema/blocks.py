@@ -6,6 +6,8 @@ with the same nonce everything is the file, byte for byte: no other text ends a 
 
 import re
 
+from dce.workspace.schema.acts import INSTRUCTIONS as ACT_INSTRUCTIONS
+from dce.workspace.schema.acts import SELF_CLOSED_ACT
 from dce.workspace.schema.assembly import assemble, canonical
 from dce.workspace.schema.edit_blocks import BIG_FILE_LINES, edited_file, parse_edits
 from dce.workspace.schema.edit_blocks import instructions as edit_instructions
@@ -33,7 +35,7 @@ What you did and why, in a few sentences. Name every file you wrote.
 The steps you took, as a numbered list, and what the curator should check or decide next.
 </plan>
 <activity>
-Only if the curator must do something by hand (install, delete or rename a file, run a command). Leave this part out otherwise.
+Only if the curator must do something by hand (install something, run a command). Leave this part out otherwise.
 </activity>
 
 Then one block for each file that you create or change:
@@ -66,7 +68,8 @@ class BlocksSchema:
 
     def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:
         """The text of section M3. Edit blocks are offered only where a file is big enough to be worth it."""
-        text = _INSTRUCTIONS.format(nonce=nonce, example=file_block("path/to/file.ext", "the whole file\n", nonce))
+        example = file_block("path/to/file.ext", "the whole file\n", nonce)
+        text = f"{_INSTRUCTIONS.format(nonce=nonce, example=example)}\n\n{ACT_INSTRUCTIONS.format(nonce=nonce)}"
         has_big = any(file.detail == "full" and file.text.count("\n") > BIG_FILE_LINES for file in files)
         return f"{text}\n{edit_instructions(nonce)}" if has_big else text
 
@@ -84,7 +87,7 @@ class BlocksSchema:
         used = nonce if nonce and _opener(nonce).search(text, start) else _other_nonce(text, start)
         if not used:
             has_files = _ANY_OPENER.search(text, start) is not None
-            return None if has_files or not is_answer(text[start:]) else assemble(text, (), start=start)
+            return None if has_files or not is_answer(text[start:]) else assemble(text, (), start=start, nonce=nonce)
         if used != nonce:
             repairs.append(f"The files carry the nonce {used[:20]} instead of {nonce}.")
         files_start = parts_end(text, start)
@@ -92,7 +95,9 @@ class BlocksSchema:
         edits = [span for span in strong if text.startswith("<edit", _tag_start(text, span))]
         files, failed = _edited(text, edits, used, shown, repairs)
         spans = _with_weak(text, strong, files_start)
-        return assemble(text, spans, start=start, repairs=repairs, edited=files, unapplied=failed, not_files=edits)
+        return assemble(
+            text, spans, start=start, nonce=used, repairs=repairs, edited=files, unapplied=failed, not_files=edits
+        )
 
 
 def _tag_start(text: str, span: Span) -> int:
@@ -128,7 +133,7 @@ def _opener(nonce: str) -> re.Pattern[str]:
     """An opening line: the first thing on its line or right after a tag, with a path and the nonce in whatever order and quotes."""
     mark = re.escape(nonce)
     return re.compile(
-        rf"""(?:^|(?<=>))[ \t]*<(?P<tag>file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
+        rf"""(?:^|(?<=>))[ \t]*<(?P<tag>file|edit)\b{SELF_CLOSED_ACT}(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
         rf"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
         re.MULTILINE,
     )

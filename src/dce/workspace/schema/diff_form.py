@@ -1,16 +1,19 @@
 """Unified diffs, as some models write whatever they are asked for. Line numbers are only hints: models count badly.
 
-A hunk's context and removed lines are searched in the file that the prompt showed, as an edit's are. What git says beside (modes,
-renames, binary patches) is not carried out; deletions are not either, and said.
+A hunk's context and removed lines are searched in the file that the prompt showed, as an edit's are. What git says beside (deleted,
+renamed, executable) is an act of its own; binary patches, links and submodules are not carried out, and said.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from dce.workspace.schema.assembly import assemble_blocks, canonical
 from dce.workspace.schema.edit_blocks import edited_file
 from dce.workspace.schema.edits import Edit
+from dce.workspace.schema.git_headers import Header, headers, without_hunks
 from dce.workspace.schema.plain import PlainSchema
 from dce.workspace.schema.prose import read_prose, reasoning_end
 from dce.workspace.schema.reading import FileBlock, Reading, Shown, Unapplied, nothing_shown
@@ -40,7 +43,8 @@ then one unified diff over all files that you create or change, as `git diff` wr
 
 Rules:
 1. Context and removed lines are copied from M7 exactly, three unchanged lines around each change.
-2. For a new file the old name is /dev/null and every line begins with a plus sign.
+2. For a new file the old name is /dev/null and every line begins with a plus sign; for a deleted file the new name is /dev/null.
+   Renames and modes are said as git does: `rename from`, `rename to`, `new file mode 100755` below a line `diff --git a/… b/…`.
 3. Paths are relative to the workspace's root, with forward slashes, spelled as in M7. Nothing stands between the hunks."""
 
 
@@ -67,22 +71,28 @@ class DiffSchema(PlainSchema):
         """The answer; None if it holds no unified diff with a hunk."""
         start = reasoning_end(text)
         lines = text[start:].split("\n")
-        diffs = list(_diffs([line.removesuffix("\r") for line in lines]))
-        if not diffs:
-            return None
-        blocks, unapplied, repairs, remarks = [], [], [], []
-        for path, parts in _by_path(diffs).items():
-            if parts[-1].new == _NO_FILE:
-                remarks.append(f"{path}: The answer deletes it. That is not done: delete it by hand if you agree.")
-                continue
-            made = _made(path, parts, shown)
+        plain = [line.removesuffix("\r") for line in lines]
+        diffs, heads = list(_diffs(plain)), list(headers(plain))
+        blocks, unapplied, repairs, remarks = [], [], [], list[str]()
+        by_path = _by_path(diffs)
+        said = {head.old if head.is_deleted else head.new: head for head in heads}
+        for path, parts in by_path.items():
+            made = _made(path, parts, said.get(path), shown)
             if isinstance(made, Unapplied):
                 unapplied.append(made)
             else:
                 blocks.append(made[0])
                 repairs += [f"{path}: {repair}" for repair in made[1]]
-        for diff in reversed(diffs):
-            lines[diff.start : diff.stop] = []
+        for path, head in said.items():
+            act = None if path in by_path else without_hunks(head, shown)
+            if isinstance(act, Unapplied):
+                unapplied.append(act)
+            elif act is not None:
+                blocks.append(act)
+        if not diffs and not blocks and not unapplied:
+            return None
+        for part in sorted([*diffs, *heads], key=lambda part: part.start, reverse=True):
+            lines[part.start : part.stop] = []
         outside = "\n".join(
             line for line in lines if not re.fullmatch(r"\s*(?:`{3,}\w*|diff --git .*|index .*)\s*", line)
         )
@@ -98,16 +108,45 @@ def _by_path(diffs: Sequence[_FileDiff]) -> dict[str, list[_FileDiff]]:
     return found
 
 
-def _made(path: str, parts: Sequence[_FileDiff], shown: Shown) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
+def _made(
+    path: str, parts: Sequence[_FileDiff], head: Header | None, shown: Shown
+) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
+    """The whole new file, with what git says beside about its name and mode; or why there is none."""
+    if parts[-1].new == _NO_FILE:
+        return FileBlock(path=path, content="", action="delete"), ()
+    if head is not None and head.problem:
+        return Unapplied(path=path, reason=head.problem)
+    old = parts[0].old
+    # `--- a.py.orig` names no file that was shown: it is the same file before.
+    is_moved = old not in {path, _NO_FILE} and (shown(old) is not None or shown(path) is None)
+    if head is not None and head.is_renamed:
+        old, is_moved = head.old, True
+    made = _written(path, parts, old if is_moved else path, shown)
+    if isinstance(made, Unapplied):
+        return made
+    block, repairs = made
+    if is_moved and not (head is not None and (head.is_renamed or head.is_copied)):
+        repairs = (*repairs, f"It was read as a rename of {old}, by the two names of its diff.")
+        block = replace(block, status="ambiguous")
+    is_copy = head is not None and head.is_copied
+    return replace(
+        block, from_path=old if is_moved and not is_copy else "", mode=head.mode if head is not None else ""
+    ), repairs
+
+
+def _written(
+    path: str, parts: Sequence[_FileDiff], source: str, shown: Shown
+) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
     edits = [edit for part in parts for edit in part.edits]
     if all(part.old == _NO_FILE for part in parts):
         if any(edit.search for edit in edits):
             return Unapplied(path=path, reason="it is a new file, yet lines are taken from it.")
         content = "".join(edit.replace for edit in edits)
         return FileBlock(path=path, content=content.removesuffix("\n") if parts[-1].is_bare else content), ()
-    if parts[0].old not in {path, _NO_FILE}:
-        return Unapplied(path=path, reason=f"it renames {parts[0].old}, which is not done.")
-    return edited_file(path, edits, shown)
+    made = edited_file(source, edits, shown)
+    if isinstance(made, Unapplied):
+        return replace(made, path=path)
+    return replace(made[0], path=path), made[1]
 
 
 def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:

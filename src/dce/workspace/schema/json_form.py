@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from dce.workspace.schema.acts import Act, act_of, with_act
 from dce.workspace.schema.assembly import assemble_blocks, canonical, unwrapped
 from dce.workspace.schema.lenient_json import Broken, parse_broken
 from dce.workspace.schema.plain import PlainSchema
@@ -41,7 +42,8 @@ Answer with one JSON object and nothing else: no code fence, no text before or a
 Rules:
 1. "content" is the whole new text of its file as a JSON string, escaped once: a newline is \\n, a quote \\", a backslash \\\\. It
    replaces the file as it stands: never shorten with "rest unchanged" or an ellipsis.
-2. Only files that you create or change, each once.
+2. Only files that you create or change, each once. To delete one: {"path": "a.py", "action": "delete"}; to rename one:
+   {"path": "new.py", "action": "rename", "from": "old.py"}, with "content" if its text changes; "mode": "755" makes it executable.
 3. The path is relative to the workspace's root, with forward slashes, spelled as in M7."""
 
 
@@ -92,12 +94,17 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _file(item: Any) -> tuple[str, str] | None:
-    """Path and content, if the item has both (the end of a broken answer may lack the second)."""
+def _file(item: Any) -> tuple[Act, str] | None:
+    """What is done to which file, and its content: there must be both (the end of a broken answer may lack the second) unless the
+    item deletes, renames or sets a mode."""
     if not isinstance(item, Mapping):
         return None
-    path, content = item.get("path"), item.get("content")
-    return (path, content) if isinstance(path, str) and path.strip() and isinstance(content, str) else None
+    plain = {key: str(value) for key, value in item.items() if key != "content" and isinstance(value, str | bool)}
+    act, content = act_of(plain), item.get("content")
+    needs_text = act.action == "write" or (act.action == "rename" and not act.from_path)
+    if not act.path or (needs_text and not isinstance(content, str)):
+        return None
+    return act, content if isinstance(content, str) else ""
 
 
 def _reading(value: Mapping[str, Any], broken: Broken | None, beside: str, *, is_reasoned: bool) -> Reading:
@@ -137,8 +144,8 @@ def _with_absent(reading: Reading, absent: list[str]) -> Reading:
     return replace(reading, flags=flags, notes=(*reading.notes, f"Listed as updated, but absent: {', '.join(absent)}."))
 
 
-def _block(path: str, content: str, broken: Broken | None, repairs: list[str]) -> FileBlock:
-    path = canonical(path)
+def _block(act: Act, content: str, broken: Broken | None, repairs: list[str]) -> FileBlock:
+    path = canonical(act.path)
     status: BlockStatus = "complete"
     if broken is not None and broken.is_cut(content):
         status = "truncated"
@@ -154,7 +161,7 @@ def _block(path: str, content: str, broken: Broken | None, repairs: list[str]) -
     if bare is not None:
         repairs.append(f"{path}: The code fence around the file was taken off.")
         content, status = bare, "repaired" if status == "complete" else status
-    return FileBlock(path=path, content=content, status=status)
+    return with_act(FileBlock(path=path, content=content, status=status), act, repairs)
 
 
 def _unescaped_again(content: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import msgspec
 
 BlockStatus = Literal["complete", "truncated", "ambiguous", "repaired"]
+Action = Literal["write", "delete", "rename", "mode"]
 Parse = Literal["ok", "repaired", "failed"]
 
 
@@ -35,11 +36,18 @@ class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of an answer with its whole new text. `truncated`: its end never came; `ambiguous`: its end had to be guessed."""
+    """One file of an answer with its whole new text. `truncated`: its end never came; `ambiguous`: its end had to be guessed.
+
+    `action`: what is done to the file. "rename" moves `from_path` here as it is; "write" with a `from_path` moves it and replaces its
+    text; "delete" and "mode" have no text either. `mode`: "755" or "644" if the answer sets it, else "".
+    """
 
     path: str
     content: str
     status: BlockStatus = "complete"
+    action: Action = "write"
+    from_path: str = ""
+    mode: str = ""
 
 
 class Unapplied(msgspec.Struct, frozen=True, kw_only=True):

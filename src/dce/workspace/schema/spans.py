@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import NamedTuple
 
+from dce.workspace.schema.acts import SELF_CLOSED_ACT
 from dce.workspace.schema.reading import BlockStatus
 
 MAX_EVENTS = 20_000
@@ -46,7 +47,7 @@ WEAK = 1.5  # a tag that shares its line with text, is indented, or (opener) nam
 FOREIGN = 1.5  # a closer unlike the one this answer mostly uses
 
 _OPENER = re.compile(
-    rf"<(?:file|file_artifact|artifact)(?P<attributes>\s[^<>\n]{{0,{MAX_TAG_CHARS}}})?>", re.IGNORECASE
+    rf"<(?:file|file_artifact|artifact){SELF_CLOSED_ACT}(?P<attributes>\s[^<>\n]{{0,{MAX_TAG_CHARS}}})?>", re.IGNORECASE
 )
 _PATH = re.compile(r"""\bpath\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _CLOSER = re.compile(

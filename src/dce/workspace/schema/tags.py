@@ -4,6 +4,7 @@ Old histories, other people's models and models that ignore the nonce write it, 
 about it, file text that holds the same tags, is in `spans`.
 """
 
+from dce.workspace.schema.acts import standalone
 from dce.workspace.schema.assembly import assemble
 from dce.workspace.schema.plain import PlainSchema
 from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
@@ -20,7 +21,7 @@ What you did and why, in a few sentences, with the list of the files you wrote.
 The steps you took, as a numbered list.
 </course_of_action>
 <curator_activity>
-Only if the curator must do something by hand (delete a file, run a command). Leave this part out otherwise.
+Only if the curator must do something by hand (run a command). Leave this part out otherwise.
 </curator_activity>
 
 Then one block for each file that you create or change:
@@ -33,6 +34,8 @@ Rules:
 1. A block holds the whole new text of its file and replaces the file as it stands: whatever you leave out is deleted. Never shorten
    with "no change", "rest unchanged" or an ellipsis.
 2. Write blocks only for files that you create or change; documents before code.
+   An empty block deletes nothing. To delete or rename a file, write a line by itself: <delete path="a.py"/> or
+   <rename from="old.py" to="new.py"/>; <chmod path="run.sh" mode="755"/> makes one executable.
 3. The path is relative to the workspace's root, with forward slashes, spelled as in M7.
 4. Opening and closing lines stand alone. Put no code fence around a file."""
 
@@ -50,7 +53,7 @@ class TagsSchema(PlainSchema):
         start = reasoning_end(text)
         files_start = parts_end(text, start)
         spans = tuple(_shifted(span, files_start) for span in find_spans(text[files_start:]))
-        if not spans and not is_answer(text[start:]):
+        if not spans and not is_answer(text[start:]) and not standalone(text[start:])[0]:
             return None
         return assemble(text, spans, start=start)
 
