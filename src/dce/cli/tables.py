@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from dce.workspace.accepting.journal import PlannedWrite
+from dce.workspace.schema.look_alikes import printable
 
 _CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "renamed": ">", "mode": "*", "same": "="}
 
@@ -39,8 +40,9 @@ def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
         + (f"   renamed from {write.from_path}" if write.from_path else "")
         + ("" if write.executable is None else f"   {'' if write.executable else 'no longer '}executable")
         + (f"   from response {write.slot}" if write.slot else "")
+        + (f"   read from {printable(write.written_path)}" if write.written_path else "")
         + ("   merged with edits made since" if write.merged and not write.refused else "")
-        + (f"   warning: {', '.join(write.doubts)}" if write.doubts else "")
+        + (f"   doubtful: {', '.join(write.doubts)}" if write.doubts and write.change != "same" else "")
         + (f"   refused: {write.refused}" if write.refused else "")
         for write in planned
     ]

@@ -240,8 +240,13 @@ def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], pl
             reason = failed[block.path].partition("\n")[0].rstrip(".:")
             items.append(Item(shown=_refused(name_of(workspace.project, block.path), f"not applied: {reason}")))
         else:
-            items += planner.items(block)
+            items += [_said(item, block) for item in planner.items(block)]
     return items
+
+
+def _said(item: Item, block: FileBlock) -> Item:
+    """The item with the path that the answer has."""
+    return msgspec.structs.replace(item, shown=msgspec.structs.replace(item.shown, written_path=block.written_path))
 
 
 def _refused(path: str, reason: str) -> PlannedWrite:
@@ -257,7 +262,8 @@ def _marked(item: Item, slot: int) -> Item:
 def _picked(project: Project, blocks: Sequence[FileBlock], paths: Sequence[str]) -> list[FileBlock]:
     """The blocks that `paths` name, in the answer's order. Raises DceError not_found naming what there is."""
     names = [name_of(project, block.path) for block in blocks]
-    wanted = {name_of(project, path) for path in paths}
+    as_written = {block.written_path: name for block, name in zip(blocks, names, strict=True) if block.written_path}
+    wanted = {as_written.get(path, name_of(project, path)) for path in paths}
     missing = sorted(wanted - set(names))
     if missing:
         raise DceError(

@@ -38,13 +38,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like."""
+    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like.
+
+    `written_path`: the path as the answer has it, where that was read as another; else "".
+    """
 
     path: str
     change: Change
     added: int
     removed: int
     flags: tuple[str, ...] = ()
+    written_path: str = ""
 
 
 def changes(
@@ -56,7 +60,10 @@ def changes(
     """
     files = files or CurrentFiles(project)
     shown = {entry.path: entry.sha256 for entry in manifest}
-    return [change_of(project, files, block, shown) for block in reading.files]
+    return [
+        msgspec.structs.replace(change_of(project, files, block, shown), written_path=block.written_path)
+        for block in reading.files
+    ]
 
 
 def unified_diff(before: str, after: str, path: str) -> str:
@@ -118,6 +125,7 @@ def change_of(project: Project, files: CurrentFiles, block: FileBlock, shown: Ma
     flags += [
         f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
     ]
+    flags += block.flags
     try:
         path = project.canonical(block.path)
         current = files.at(path)

@@ -1,7 +1,7 @@
-"""Unified diffs, as some models write whatever they are asked for. Line numbers are only hints: models count badly.
+"""Unified diffs, which some models write whatever they are asked for. Line numbers are only hints: models count badly.
 
-A hunk's context and removed lines are searched in the file that the prompt showed, as an edit's are. What git says beside (deleted,
-renamed, executable) is an act of its own; binary patches, links and submodules are not carried out, and said.
+A hunk's context and removed lines are searched for in the shown file, as an edit's are. What git says beside them (deleted,
+renamed, executable) is an act of its own; binary patches, links and submodules are not applied, and a note says so.
 """
 
 import re
@@ -15,8 +15,10 @@ from dce.workspace.schema.edit_blocks import edited_file
 from dce.workspace.schema.edits import Edit
 from dce.workspace.schema.git_headers import Header, headers, without_hunks
 from dce.workspace.schema.plain import PlainSchema
-from dce.workspace.schema.prose import read_prose, reasoning_end
+from dce.workspace.schema.prose import read_prose
 from dce.workspace.schema.reading import FileBlock, Reading, Shown, Unapplied, nothing_shown
+from dce.workspace.schema.reasoning import thoughts
+from dce.workspace.schema.spans import Span
 
 _HUNK = re.compile(r"@@(?: -(\d+)(?:,\d+)? \+\d+(?:,\d+)?)?(?: @@.*)?")
 _NO_FILE = "/dev/null"
@@ -38,7 +40,7 @@ then one unified diff over all files that you create or change, as `git diff` wr
 @@ -10,3 +10,3 @@
  an unchanged line
 -a line as it is
-+the line as it shall be
++the line as it will be
  an unchanged line
 
 Rules:
@@ -68,27 +70,19 @@ class DiffSchema(PlainSchema):
         super().__init__(_INSTRUCTIONS)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
-        """The answer; None if it holds no unified diff with a hunk."""
-        start = reasoning_end(text)
-        lines = text[start:].split("\n")
+        """The reading; None if the text has no unified diff with a hunk."""
+        lines = text.split("\n")
         plain = [line.removesuffix("\r") for line in lines]
         diffs, heads = list(_diffs(plain)), list(headers(plain))
-        blocks, unapplied, repairs, remarks = [], [], [], list[str]()
-        by_path = _by_path(diffs)
-        said = {head.old if head.is_deleted else head.new: head for head in heads}
-        for path, parts in by_path.items():
-            made = _made(path, parts, said.get(path), shown)
-            if isinstance(made, Unapplied):
-                unapplied.append(made)
-            else:
-                blocks.append(made[0])
-                repairs += [f"{path}: {repair}" for repair in made[1]]
-        for path, head in said.items():
-            act = None if path in by_path else without_hunks(head, shown)
-            if isinstance(act, Unapplied):
-                unapplied.append(act)
-            elif act is not None:
-                blocks.append(act)
+        if not diffs and not heads:
+            return None
+        thought = thoughts(text, _spans(lines, diffs))
+        if thought.end:
+            lines = text[thought.end :].split("\n")
+            plain = [line.removesuffix("\r") for line in lines]
+            diffs, heads = list(_diffs(plain)), list(headers(plain))
+        remarks = list[str]()
+        blocks, unapplied, repairs = _carried_out(diffs, heads, shown)
         if not diffs and not blocks and not unapplied:
             return None
         for part in sorted([*diffs, *heads], key=lambda part: part.start, reverse=True):
@@ -96,9 +90,17 @@ class DiffSchema(PlainSchema):
         outside = "\n".join(
             line for line in lines if not re.fullmatch(r"\s*(?:`{3,}\w*|diff --git .*|index .*)\s*", line)
         )
-        if start:
-            remarks.append("Reasoning before the answer was left out of the view.")
+        if thought.end:
+            remarks.append("Reasoning before the answer is not shown.")
         return assemble_blocks(blocks, read_prose(outside), repairs=repairs, remarks=remarks, unapplied=unapplied)
+
+
+def _spans(lines: Sequence[str], diffs: Sequence[_FileDiff]) -> list[Span]:
+    """The diffs by offsets, so that a tag in one does not count as the answer's own."""
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    return [Span(d.new, offsets[d.start], offsets[d.start], offsets[d.stop] - 1, offsets[d.stop]) for d in diffs]
 
 
 def _by_path(diffs: Sequence[_FileDiff]) -> dict[str, list[_FileDiff]]:
@@ -106,6 +108,29 @@ def _by_path(diffs: Sequence[_FileDiff]) -> dict[str, list[_FileDiff]]:
     for diff in diffs:
         found.setdefault(diff.old if diff.new == _NO_FILE else diff.new, []).append(diff)
     return found
+
+
+def _carried_out(
+    diffs: Sequence[_FileDiff], heads: Sequence[Header], shown: Shown
+) -> tuple[list[FileBlock], list[Unapplied], list[str]]:
+    """The files that the diffs make, with what git says beside; what could not be made; and what was repaired."""
+    blocks, unapplied, repairs = list[FileBlock](), list[Unapplied](), list[str]()
+    by_path = _by_path(diffs)
+    said = {head.old if head.is_deleted else head.new: head for head in heads}
+    for path, parts in by_path.items():
+        made = _made(path, parts, said.get(path), shown)
+        if isinstance(made, Unapplied):
+            unapplied.append(made)
+        else:
+            blocks.append(made[0])
+            repairs += [f"{path}: {repair}" for repair in made[1]]
+    for path, head in said.items():
+        act = None if path in by_path else without_hunks(head, shown)
+        if isinstance(act, Unapplied):
+            unapplied.append(act)
+        elif act is not None:
+            blocks.append(act)
+    return blocks, unapplied, repairs
 
 
 def _made(
@@ -140,7 +165,7 @@ def _written(
     edits = [edit for part in parts for edit in part.edits]
     if all(part.old == _NO_FILE for part in parts):
         if any(edit.search for edit in edits):
-            return Unapplied(path=path, reason="it is a new file, yet lines are taken from it.")
+            return Unapplied(path=path, reason="it is a new file, but the diff removes lines from it.")
         content = "".join(edit.replace for edit in edits)
         return FileBlock(path=path, content=content.removesuffix("\n") if parts[-1].is_bare else content), ()
     made = edited_file(source, edits, shown)
@@ -162,6 +187,21 @@ def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
             edits.append(edit)
         if edits:
             yield _FileDiff(start, at, old, new, tuple(edits), is_bare)
+        # Some explain each hunk before they write it: without a head, it is of the same file as the one before.
+        while edits and (start := _next_hunk(lines, at)) < len(lines):
+            hunk = _HUNK.fullmatch(lines[start].rstrip())
+            edit, at, is_bare = _hunk(lines, start + 1, int((hunk and hunk[1]) or 0))
+            yield _FileDiff(start, at, old, new, (edit,), is_bare)
+
+
+def _next_hunk(lines: Sequence[str], at: int) -> int:
+    """The next line that begins a hunk, before the next file's head; the number of lines if there is none."""
+    while at < len(lines) and not _is_head(lines, at):
+        hunk = _HUNK.fullmatch(lines[at].rstrip())
+        if hunk is not None and any(line[:1] in {"+", "-"} for line in lines[at + 1 : at + 8]):
+            return at
+        at += 1
+    return len(lines)
 
 
 def _is_head(lines: Sequence[str], at: int) -> bool:
@@ -181,7 +221,7 @@ def _path(line: str) -> str:
 
 
 def _hunk(lines: Sequence[str], at: int, line: int) -> tuple[Edit, int, bool]:
-    """One hunk's edit, where it ends, and whether its new text ends without a newline."""
+    """One hunk's edit, the line after it, and whether its new text ends without a newline."""
     old, new, is_bare = [], [], False
     while at < len(lines) and not _is_head(lines, at):
         text = lines[at]
