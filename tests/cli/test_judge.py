@@ -242,7 +242,7 @@ def test_doubts_are_named_and_need_force(dce: Dce, workspace: Path, gateway: Scr
     dce("generate", "-n", 1)
     dce("run-checks", code=None)
     dry = dce("accept", 1, "--dry-run", code=3)
-    assert "warning: elision" in dry.out
+    assert "doubtful: elision" in dry.out
     assert "1 of 1 checks fail" in dry.err
     assert "dce accept --force" in dce("accept", 1, code=3).err
     forced = dce("accept", 1, "--force", "--json").json
