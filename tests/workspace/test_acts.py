@@ -204,7 +204,7 @@ STEP = st.one_of(
     st.tuples(st.just("rename"), st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from(["", "755"])),
     st.tuples(st.just("mode"), st.sampled_from(NAMES), st.just(""), st.sampled_from(["755", "644"])),
 )
-MOVE = st.one_of(
+MOVE: st.SearchStrategy[tuple[str, list[tuple[str, str, str, str]]]] = st.one_of(
     st.tuples(st.just("accept"), st.lists(STEP, min_size=1, max_size=3)),
     st.tuples(st.sampled_from(["restore", "redo", "older"]), st.just([])),
     st.tuples(

@@ -51,6 +51,11 @@ export function WriteDialog(props: Props) {
                 {text.accept.confirm}
               </label>
             )}
+            {(write.flags ?? []).map((flag) => (
+              <span key={flag} className="flag" title={text.review.flagMeaning(flag)}>
+                {text.review.flagName(flag)}
+              </span>
+            ))}
             {write.refused && <span className="error-text">{text.accept.refused(write.refused)}</span>}
           </li>
         ))}

@@ -24,7 +24,8 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
     """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error.
 
     `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from.
-    `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one. `executable`: what it becomes; None: its mode stays. `doubts`: flags of the
+    `flags`: runs_by_itself, sets_policy (`tree/effects.py`), of a file that changes. `written_path`: the path in the answer, if it was
+    read as another. `from_path`: the file that is renamed to this one. `executable`: what it becomes; None: its mode stays. `doubts`: flags of the
     board that speak against writing it unread; `is_blocked`: one of them refuses the file until the user confirms it.
     """
 
@@ -36,6 +37,7 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     merged: bool = False
     slot: int = 0
+    flags: tuple[str, ...] = ()
     written_path: str = ""
     from_path: str = ""
     executable: bool | None = None

@@ -19,9 +19,10 @@ from dce.workspace.judging.hunks import take
 from dce.workspace.project import PathRefused, Project
 from dce.workspace.schema.reading import FileBlock
 from dce.workspace.tree.current import Current, CurrentFiles, is_executable, is_stale, may_write
+from dce.workspace.tree.effects import POLICY, RUNS, effects_of, is_own_policy
 
-REFUSALS = frozenset({"outside_workspace", "stale_base", "truncated"})
-"""Flags of a file that are refused by reasons of their own, and are no doubts besides."""
+NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POLICY})
+"""Flags of a file that are refused by reasons of their own, or say what the file does: they are no doubts besides."""
 
 BLOCKING = {
     "elision": "text seems to be left out of it",
@@ -125,7 +126,19 @@ class Planner:
             items = [self._written(block, path, current, combined)]
         sources = whole if combined is not None else (block,)
         is_hand_picked = bool(self._options.hunks) and self._is_first and combined is None
-        return [self._doubted(item, () if is_hand_picked else sources) for item in items]
+        return [self._doubted(self._with_effects(item), () if is_hand_picked else sources) for item in items]
+
+    def _with_effects(self, item: Item) -> Item:
+        """The item with what its file does by its place; refused if that is DCE's own policy and the user did not name the file."""
+        path = item.shown.path
+        if item.shown.change == "same" or item.shown.code == "outside_workspace":
+            return item
+        target = self._project.relative(self.files.at(path).target)
+        shown = msgspec.structs.replace(item.shown, flags=effects_of(path, target))
+        if shown.refused or self._is_picked or not is_own_policy(path, target):
+            return msgspec.structs.replace(item, shown=shown)
+        reason = "it sets what DCE may read and send; name the file to accept it all the same"
+        return Item(shown=msgspec.structs.replace(shown, refused=reason, code="invalid_input"))
 
     def _doubted(self, item: Item, sources: Sequence[FileBlock]) -> Item:
         """The item with the doubts of what it is made of; refused if one of them needs a confirmation that was not given."""
@@ -136,7 +149,7 @@ class Planner:
             for block in sources
             if name_of(self._project, block.path) == item.shown.path
             for flag in change_of(self._project, self.files, block, self._shown.hashes).flags
-            if flag not in REFUSALS
+            if flag not in NO_DOUBTS
         }
         shown = msgspec.structs.replace(item.shown, doubts=tuple(flags))
         reasons = [reason for flag, reason in BLOCKING.items() if flag in flags]

@@ -18,6 +18,7 @@ from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.schema.doubts import placeholder
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.tree.current import CurrentFiles, is_stale
+from dce.workspace.tree.effects import effects_of
 from dce.workspace.tree.lines import split_lines
 from dce.workspace.tree.secret_names import touches_secrets
 
@@ -38,7 +39,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like.
+    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets, runs_by_itself and the like.
 
     `written_path`: the path as the answer has it, where that was read as another; else "".
     """
@@ -131,6 +132,7 @@ def change_of(project: Project, files: CurrentFiles, block: FileBlock, shown: Ma
         current = files.at(path)
     except DceError:
         added, _ = count_lines("", block.content)
+        flags += effects_of(block.path)
         return FileChange(path=block.path, change="new", added=added, removed=0, flags=("outside_workspace", *flags))
     if block.action != "write" or block.from_path:
         return _act_of(project, files, block, path, shown, flags)
@@ -141,6 +143,7 @@ def change_of(project: Project, files: CurrentFiles, block: FileBlock, shown: Ma
     after = current.form.bytes_to_write(block.content)
     if current.data == after and not current.problem:
         return FileChange(path=path, change="same", added=0, removed=0, flags=tuple(flags))
+    flags += effects_of(path, project.relative(current.target))
     before_text, after_text = current.text, current.form.text_written(after)
     added, removed = count_lines(before_text, after_text)
     if is_stale(current, shown.get(path)):
@@ -166,6 +169,7 @@ def _act_of(
             return FileChange(path=path, change="renamed", added=0, removed=0, flags=("outside_workspace", *flags))
     else:
         old = current
+    flags += dict.fromkeys((*effects_of(path, project.relative(current.target)), *effects_of(source)))
     if is_stale(old, shown.get(source)) and (old.data is not None or block.action != "delete"):
         flags.append("stale_base")
     if block.action == "delete":

@@ -85,8 +85,9 @@ class DiffSchema(PlainSchema):
         blocks, unapplied, repairs = _carried_out(diffs, heads, shown)
         if not diffs and not blocks and not unapplied:
             return None
-        for part in sorted([*diffs, *heads], key=lambda part: part.start, reverse=True):
-            lines[part.start : part.stop] = []
+        places = [(diff.start, diff.stop) for diff in diffs] + [(head.start, head.stop) for head in heads]
+        for begin, end in sorted(places, reverse=True):
+            lines[begin:end] = []
         outside = "\n".join(
             line for line in lines if not re.fullmatch(r"\s*(?:`{3,}\w*|diff --git .*|index .*)\s*", line)
         )
