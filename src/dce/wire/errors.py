@@ -166,7 +166,7 @@ CODES: dict[str, Row] = {
         500,
         _SERVER,
         False,
-        "Nothing was overwritten. Restore .dce/dce.db from a backup, or move it away to start anew.",
+        "Nothing was changed. `dce store check` says what is there and what to do.",
     ),
     "forbidden": Row(
         Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."
