@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import uvloop
 
-from bench.upstream import FRAME, HEAD, RUNNING
+from bench.backend import FRAME, HEAD, RUNNING
 from dce.gateway.backends.transport import Address, Exchange, Timeouts, Transport
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.output import EventOutput
 from dce.gateway.streaming.relay import Relay
 from dce.gateway.streaming.streams import Stream
@@ -45,7 +45,7 @@ class NoSocket(asyncio.Transport):
 
 
 class NoProtocol:
-    """What a ClientWire wants of uvicorn's protocol."""
+    """What a ClientConnection wants of uvicorn's protocol."""
 
     transport = NoSocket()
 
@@ -55,9 +55,9 @@ def event(at: int) -> bytes:
     return chunk(FRAME % (0, time.monotonic_ns(), b"null", RUNNING % (at + 9, at)))
 
 
-def wire() -> ClientWire:
+def connection() -> ClientConnection:
     """A client that takes everything."""
-    made = ClientWire(cast("Any", NoProtocol()))
+    made = ClientConnection(cast("Any", NoProtocol()))
     made.made()
     return made
 
@@ -74,7 +74,7 @@ def relays(owner: Transport) -> list[Exchange]:
     """Pass-through streams that have begun."""
     found = [exchange(owner) for _ in range(STREAMS)]
     for one in found:
-        Relay(one, wire(), "request").start()
+        Relay(one, connection(), "request").start()
         one.data_received(event(1))
     return found
 
@@ -87,7 +87,7 @@ def n_way(owner: Transport) -> tuple[list[Exchange], list[EventOutput]]:
         stream = Stream("0" * 32, "owner", "bench", [[index] for index in range(CHOICES)])
         output = EventOutput(stream.id, replay_bytes=256 * 1024, backlog_bytes=8 << 20)
         stream.attach(output)
-        output.attach(wire(), 0)
+        output.attach(connection(), 0)
         outputs.append(output)
         for part in stream.parts:
             part.exchange = exchange(owner)

@@ -1,5 +1,6 @@
 """`dce paste`: answers carried by hand become responses like any other."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,37 @@ def test_a_slot_of_a_server_can_be_pasted_over(dce: Dce, workspace: Path, answer
     assert (told["generation"], told["version"]) == (1, 2)
     assert dce("show", "2").out == ANSWER
     assert workspace.exists()
+
+
+def test_the_slot_is_the_next_empty_one(
+    dce: Dce, workspace: Path, answer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a slot the first gap is filled, then the next; a file alone, and standard input, will do."""
+    dce("paste", "2", answer)
+    assert dce("paste", answer, "--json").json["response"]["slot"] == 1
+    assert dce("paste", answer, "--json").json["response"]["slot"] == 3
+    for words, slot in ((["paste", "-"], 4), (["paste"], 5)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(ANSWER.encode())))
+        assert dce(*words, "--json").json["response"]["slot"] == slot
+    for _ in range(15):
+        dce("paste", answer)
+    assert "all 20 slots" in dce("paste", answer, code=3).err
+    dce("paste", "two", answer, code=2)
+    assert workspace.exists()
+
+
+def test_bare_code_is_pasted_as_a_file(dce: Dce, workspace: Path, answer: Path) -> None:
+    """With --as the text is the content of that file, with or without the chat's fence around it, and can be accepted."""
+    answer.write_text("```python\ndef a():\n    return 2\n```")
+    told = dce("paste", answer, "--as", "./src/a.py", "--json").json
+    assert [(file["path"], file["content"]) for file in told["reading"]["files"]] == [
+        ("src/a.py", "def a():\n    return 2\n")
+    ]
+    dce("accept", "1")
+    assert (workspace / "src" / "a.py").read_text() == "def a():\n    return 2\n"
+    dce("prompt")
+    nonce = (workspace / "prompt.md").read_text().partition('nonce="')[2].partition('"')[0]
+    answer.write_text(f'x\n</file nonce="{nonce}">\n<file path="b.py" nonce="{nonce}">\ny\n')
+    assert "one file" in dce("paste", answer, "--as", "c.py", code=3).err
+    dce("paste", answer, "--as", 'a".py', code=3)
+    dce("paste", answer, "--as", "./", code=3)

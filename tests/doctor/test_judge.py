@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from dce.doctor import judge_gateway, judge_model, judge_network
 from dce.doctor.findings import (
     Answer,
+    CancelProbe,
     Certificate,
     Connected,
-    Dropped,
     Failure,
     Finding,
-    Paced,
+    PacingProbe,
     Reply,
     Resolved,
-    Streamed,
+    TokenProbe,
 )
 from dce.doctor.target import Target, read_target
 from dce.wire.errors import CODES
@@ -66,13 +66,13 @@ JUDGES: list[Callable[[Reply], Finding]] = [
     lambda reply: judge_gateway.judge_route(reply, HERE),
     lambda reply: judge_gateway.judge_key(reply, True, HERE),
     lambda reply: judge_gateway.judge_key(reply, False, HERE),
-    lambda reply: judge_model.judge_backend(reply, Streamed(failure=reply), HERE),
+    lambda reply: judge_model.judge_backend(reply, TokenProbe(failure=reply), HERE),
     lambda reply: judge_model.judge_model(reply, "some-model", HERE),
     lambda reply: judge_model.judge_context(reply, "m", 4096, 1024),
-    lambda reply: judge_model.judge_limits(Streamed(failure=reply), 0.0),
-    lambda reply: judge_model.judge_token(Streamed(failure=reply)),
-    lambda reply: judge_model.judge_streaming(Paced(failure=reply), AWAY),
-    lambda reply: judge_model.judge_cancellation(Dropped(failure=reply)),
+    lambda reply: judge_model.judge_limits(TokenProbe(failure=reply), 0.0),
+    lambda reply: judge_model.judge_token(TokenProbe(failure=reply)),
+    lambda reply: judge_model.judge_streaming(PacingProbe(failure=reply), AWAY),
+    lambda reply: judge_model.judge_cancellation(CancelProbe(failure=reply)),
 ]
 
 
@@ -98,7 +98,7 @@ def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure
 @pytest.mark.parametrize(
     ("failure", "code", "word"),
     [
-        (Failure(kind="certificate", fault="self_signed"), "gateway_unreachable", "signed by itself"),
+        (Failure(kind="certificate", fault="self_signed"), "gateway_unreachable", "self-signed"),
         (Failure(kind="certificate", fault="unknown_authority"), "gateway_unreachable", "SSL_CERT_FILE"),
         (
             Failure(kind="certificate", fault="expired", certificate=Certificate(not_after="Nov 1 2026")),
@@ -114,7 +114,7 @@ def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure
         (
             Failure(kind="certificate", fault="wrong_host", certificate=Certificate(names=("*.example.com",))),
             "gateway_unreachable",
-            "Use a name that it is for; or",
+            "Use a name it covers, or",
         ),
         (Failure(kind="certificate", text="odd"), "gateway_unreachable", "odd"),
         (Failure(kind="trust", text="/no/such.pem"), "gateway_unreachable", "SSL_CERT_FILE"),
@@ -142,10 +142,10 @@ def test_plain_http_to_another_machine_is_said() -> None:
     """That the key travels readable is said where it is so, and only there."""
     made = Connected(peer="192.0.2.1", elapsed_s=0.01)
     said = judge_network.judge_connection(made, PLAIN_AWAY)
-    assert "readable" in said.detail
+    assert "anyone on the network path" in said.detail
     assert (said.code, "TLS" in said.fix) == ("", True)
-    assert "readable" not in judge_network.judge_connection(made, HERE).detail
-    assert "readable" not in judge_network.judge_connection(made, AWAY).detail
+    assert "anyone on the network path" not in judge_network.judge_connection(made, HERE).detail
+    assert "anyone on the network path" not in judge_network.judge_connection(made, AWAY).detail
 
 
 def test_https_redirect_is_the_fix() -> None:
@@ -166,7 +166,7 @@ def test_names_and_addresses() -> None:
     [
         ("/version", Answer(status=200, body=b'{"version":"0.33.0"}'), "vLLM itself"),
         ("/health/liveliness", Answer(status=200, body=b'"I\'m alive!"'), "LiteLLM"),
-        ("/", Answer(status=200, body=b"<title>Welcome to nginx!</title>"), "web server's own first page"),
+        ("/", Answer(status=200, body=b"<title>Welcome to nginx!</title>"), "web server's default page"),
         ("/", Answer(status=200, body=b"Ollama is running"), "Ollama"),
     ],
 )
@@ -192,12 +192,12 @@ MODELS = Answer(status=200, body=b'{"data":[{"id":"m","max_model_len":8192},{"id
 @pytest.mark.parametrize(
     ("model", "context", "max_tokens", "detail", "fix"),
     [
-        (None, None, None, "8,192 tokens fit", ""),
+        (None, None, None, "context of 8,192 tokens", ""),
         ("m", 8192, 1024, "7,168 of them for the prompt", ""),
-        ("m", 131072, None, "counts on 131,072", "dce settings set context ''"),
-        ("m", None, 16384, "no prompt has room", "--max-model-len"),
-        ("k", None, None, "does not tell", "dce settings set context"),
-        ("k", 4096, None, "counts on 4,096", ""),
+        ("m", 131072, None, "expects 131,072", "dce settings set context ''"),
+        ("m", None, 16384, "no room for a prompt", "--max-model-len"),
+        ("k", None, None, "does not report", "dce settings set context"),
+        ("k", 4096, None, "expects 4,096", ""),
     ],
 )
 def test_context(model: str | None, context: int | None, max_tokens: int | None, detail: str, fix: str) -> None:
@@ -210,16 +210,18 @@ def test_context(model: str | None, context: int | None, max_tokens: int | None,
 def test_limits_say_when_they_renew() -> None:
     """A limit that is reached is named with the moment from which it lets through again."""
     body = b'{"error":{"code":"quota_exceeded","message":"2,000 of 2,000 tokens of this day are used"}}'
-    finding = judge_model.judge_limits(Streamed(failure=Answer(status=429, retry_after="3600", body=body)), 1795399200)
+    finding = judge_model.judge_limits(
+        TokenProbe(failure=Answer(status=429, retry_after="3600", body=body)), 1795399200
+    )
     assert finding.code == "quota_exceeded"
     assert finding.detail.endswith("are used; it renews in 3,600 s, at 2026-11-23 03:00:00 UTC")
 
 
 def test_a_request_that_still_waits() -> None:
     """Waiting in the gateway's queue is not a broken backend: the place is told, also when its turn came in the end."""
-    waiting = judge_model.judge_limits(Streamed(failure=Failure(kind="timeout"), queue_position=3), 0.0)
-    assert (waiting.code, "place 3" in waiting.detail) == ("queue_full", True)
-    served = judge_model.judge_limits(Streamed(is_done=True, finish_reason="length", queue_position=0), 0.0)
+    waiting = judge_model.judge_limits(TokenProbe(failure=Failure(kind="timeout"), queue_position=3), 0.0)
+    assert (waiting.code, "number 3" in waiting.detail) == ("queue_full", True)
+    served = judge_model.judge_limits(TokenProbe(is_done=True, finish_reason="length", queue_position=0), 0.0)
     assert (served.code, "after a wait" in served.detail) == ("", True)
 
 
@@ -232,17 +234,19 @@ SENT = (0, 100, 200, 300)
 )
 def test_clumps(came: tuple[int, ...], is_clumped: bool) -> None:
     """Events that come together though they were sent apart are clumped; shaken ones are not."""
-    assert judge_model.is_clumped(Paced(sent_ms=SENT, came_ms=came, is_done=True)) is is_clumped
+    assert judge_model.is_clumped(PacingProbe(sent_ms=SENT, came_ms=came, is_done=True)) is is_clumped
 
 
 @pytest.mark.parametrize(("server", "word"), [("nginx/1.22.1", "proxy_buffering off"), ("Caddy", "flush_interval -1")])
 def test_who_buffers_is_told_how_not_to(server: str, word: str) -> None:
     """The fix for buffering is the setting of the server that answered; of both when it does not say what it is."""
-    paced = Paced(sent_ms=SENT, came_ms=(0, 0, 0, 0), is_done=True, server=server)
-    named, unnamed = (judge_model.judge_streaming(p, AWAY) for p in (paced, Paced(**{**_fields(paced), "server": ""})))
+    paced = PacingProbe(sent_ms=SENT, came_ms=(0, 0, 0, 0), is_done=True, server=server)
+    named, unnamed = (
+        judge_model.judge_streaming(p, AWAY) for p in (paced, PacingProbe(**{**_fields(paced), "server": ""}))
+    )
     assert (named.code, named.fix.count("`") >= 2, word in named.fix) == ("stream_buffered", True, True)
     assert word in unnamed.fix
 
 
-def _fields(value: Paced) -> dict[str, Any]:
+def _fields(value: PacingProbe) -> dict[str, Any]:
     return msgspec.structs.asdict(value)

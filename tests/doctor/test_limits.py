@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from dce.doctor.findings import Check, Diagnosis, Streamed
+from dce.doctor.findings import Check, Diagnosis, TokenProbe
 from dce.doctor.handshake import trusted
 from dce.doctor.http import Http
 from dce.doctor.streaming import Streams
 from dce.doctor.target import read_target
-from dce.doctor.tree import Question, examine
+from dce.doctor.tree import Options, examine
 from dce.gateway.access.keys import KeyStore
 from dce.gateway.access.limits import Limits
 from tests.fakes.chain import SLOW, Chain
@@ -23,7 +23,7 @@ def key_with(chain: Chain, **limits: Any) -> str:
 
 
 def diagnose(chain: Chain, key: str) -> Diagnosis:
-    return asyncio.run(examine(Question(url=chain.server.url, key=key), {}))
+    return asyncio.run(examine(Options(url=chain.server.url, key=key), {}))
 
 
 def named(diagnosis: Diagnosis, name: str) -> Check:
@@ -54,7 +54,7 @@ def test_a_budget_that_is_used_up(tmp_path: Path) -> None:
 def test_a_full_gateway(tmp_path: Path) -> None:
     """While others have all the room, the doctor knows its place in the queue."""
 
-    async def token(url: str, key: str) -> Streamed:
+    async def token(url: str, key: str) -> TokenProbe:
         http = Http(read_target(url, {}), key, trusted({}))
         seen = await Streams(http, token_timeout_s=4.0).token(None)
         await http.close()

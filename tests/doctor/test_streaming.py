@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from dce.doctor.findings import Diagnosis, Dropped
+from dce.doctor.findings import CancelProbe, Diagnosis
 from dce.doctor.handshake import trusted
 from dce.doctor.http import Http
 from dce.doctor.judge_model import judge_cancellation
 from dce.doctor.streaming import Streams
 from dce.doctor.target import read_target
-from dce.doctor.tree import Question, examine
+from dce.doctor.tree import Options, examine
 from tests.doctor.scripted import HEALTHY, KEY, Route, json_answer, serve, sse_answer
 from tests.fakes.chain import SLOW, Chain, eventually
 
@@ -31,7 +31,7 @@ def diagnose(**changes: Route) -> Diagnosis:
 
     async def run() -> Diagnosis:
         async with serve(routes) as url:
-            return await examine(Question(url=url, key=KEY), {})
+            return await examine(Options(url=url, key=KEY), {})
 
     return asyncio.run(run())
 
@@ -49,7 +49,7 @@ def test_a_gateway_without_the_checks_is_not_at_fault() -> None:
     gone = json_answer(404, {"error": {"message": "no such route", "type": "x", "code": "route_not_found"}})
     diagnosis = diagnose(**{PACED: gone, STREAMS: gone})
     assert diagnosis.ok, diagnosis
-    assert "older" in next(check.detail for check in diagnosis.checks if check.name == "streaming")
+    assert "too old" in next(check.detail for check in diagnosis.checks if check.name == "streaming")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_gateway_without_the_checks_is_not_at_fault() -> None:
 def test_a_dropped_stream_that_runs_on(listed: list[object], is_running: bool) -> None:
     """A dropped response is found running only when the gateway lists that very stream."""
 
-    async def run() -> Dropped:
+    async def run() -> CancelProbe:
         async with serve({**HEALTHY, PROXY: NAMED, STREAMS: json_answer(200, {"streams": listed})}) as url:
             http = Http(read_target(url, {}), KEY, trusted({}))
             seen = await Streams(http, cancel_timeout_s=0).dropped(None)
@@ -69,9 +69,9 @@ def test_a_dropped_stream_that_runs_on(listed: list[object], is_running: bool) -
 
 
 @asynccontextmanager
-async def deaf_proxy(upstream: str) -> AsyncIterator[str]:
-    """Passes bytes on at once, and goes on reading from upstream when its client has gone."""
-    host, port = upstream.removeprefix("http://").split(":")
+async def deaf_proxy(backend_url: str) -> AsyncIterator[str]:
+    """Passes bytes on at once, and goes on reading from the backend when its client has gone."""
+    host, port = backend_url.removeprefix("http://").split(":")
     writers: list[asyncio.StreamWriter] = []
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,8 +100,8 @@ async def deaf_proxy(upstream: str) -> AsyncIterator[str]:
 def test_a_proxy_that_does_not_hear_the_client_go(tmp_path: Path) -> None:
     """Through a proxy that goes on reading for nobody, the doctor sees by the gateway's own word that the response runs on."""
 
-    async def run(upstream: str) -> Dropped:
-        async with deaf_proxy(upstream) as url:
+    async def run(backend_url: str) -> CancelProbe:
+        async with deaf_proxy(backend_url) as url:
             http = Http(read_target(url, {}), chain.key, trusted({}))
             seen = await Streams(http, cancel_timeout_s=0.2).dropped(None)
             await http.close()
@@ -116,16 +116,16 @@ def test_a_proxy_that_does_not_hear_the_client_go(tmp_path: Path) -> None:
         eventually(chain.is_idle)
 
 
-@pytest.mark.parametrize(("tokens", "delay_s", "cancel"), [(8, 0.0, ""), (10_000, SLOW, "ended at the backend")])
+@pytest.mark.parametrize(("tokens", "delay_s", "cancel"), [(8, 0.0, ""), (10_000, SLOW, "stopped at the backend")])
 def test_a_real_gateway_with_a_fast_model_and_a_slow_one(
     tmp_path: Path, tokens: int, delay_s: float, cancel: str
 ) -> None:
     """Against a real gateway all is well, whether the model is faster than the check or slower, and nothing runs on after it."""
     with Chain(tmp_path) as chain:
         chain.behave(tokens=tokens, delay_s=delay_s)
-        diagnosis = asyncio.run(examine(Question(url=chain.server.url, key=chain.key), {}))
+        diagnosis = asyncio.run(examine(Options(url=chain.server.url, key=chain.key), {}))
         assert diagnosis.ok, diagnosis
         said = {check.name: check.detail for check in diagnosis.checks}
-        assert "nothing keeps them back" in said["streaming"]
+        assert "nothing buffers them" in said["streaming"]
         assert cancel in said["cancel"]
         eventually(chain.is_idle)

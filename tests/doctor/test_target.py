@@ -55,11 +55,25 @@ def test_no_proxy_to_this_machine() -> None:
     assert read_target("http://localhost:3001", {"http_proxy": "http://proxy:8080"}).proxy == ""
 
 
-@pytest.mark.parametrize("host", ["localhost.evil.com", "127.evil.example", "[::2]"])
-def test_a_name_that_looks_like_this_machine_is_another(host: str) -> None:
-    """A host that only begins like a loopback address is on a network: it has its proxy, and plain HTTP to it is told."""
-    target = read_target(f"http://{host}:3001", {"http_proxy": "http://proxy:8080"})
-    assert (target.is_loopback, target.proxy) == (False, "http://proxy:8080")
+@pytest.mark.parametrize(
+    ("url", "is_loopback"),
+    [
+        ("http://127.0.0.1:3001", True),
+        ("http://127.9.9.9", True),
+        ("http://[::1]:3001", True),
+        ("http://LocalHost", True),
+        ("http://127.example.org", False),
+        ("http://127.0.0.1.example.org", False),
+        ("http://localhost.example.org", False),
+        ("http://[::1:2]", False),
+        ("http://10.127.0.1", False),
+    ],
+)
+def test_this_machine_is_known_by_its_address_not_by_how_a_name_begins(url: str, is_loopback: bool) -> None:
+    """A name that begins like a loopback address is anybody's: it goes through the proxy, and plain HTTP to it is a warning."""
+    target = read_target(url, {"http_proxy": "http://proxy:8080"})
+    assert target.is_loopback is is_loopback
+    assert target.proxy == ("" if is_loopback else "http://proxy:8080")
 
 
 def test_first_hop() -> None:

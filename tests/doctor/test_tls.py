@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from dce.doctor.findings import Check, Diagnosis
-from dce.doctor.tree import Question, examine
+from dce.doctor.tree import Options, examine
 from tests.doctor.scripted import HEALTHY, KEY, serve
 
 DAY = datetime.timedelta(days=1)
@@ -54,7 +54,7 @@ def diagnose(
 ) -> Diagnosis:
     async def run() -> Diagnosis:
         async with serve_tls(certificate()) as url:
-            return await examine(Question(url=change(url), key=KEY), {"SSL_CERT_FILE": str(trust)} if trust else {})
+            return await examine(Options(url=change(url), key=KEY), {"SSL_CERT_FILE": str(trust)} if trust else {})
 
     return asyncio.run(run())
 
@@ -99,7 +99,7 @@ def test_what_is_wrong_with_a_certificate(
 def test_private_authority() -> None:
     """An authority that nobody here trusts: the fix says how to trust it."""
     check = failed(diagnose(good, ""))
-    assert "nobody this machine trusts" in check.detail
+    assert "not signed by an authority" in check.detail
     assert "SSL_CERT_FILE" in check.fix
 
 
@@ -113,7 +113,7 @@ def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
 def test_plain_http_to_a_tls_port(root: Path) -> None:
     """http:// to a port that speaks TLS: the fix is https://, though the server says nothing that could be read."""
     check = failed(diagnose(good, root, lambda url: url.replace("https:", "http:")))
-    assert (check.name, "speaks TLS" in check.detail) == ("gateway", True)
+    assert (check.name, "expects TLS" in check.detail) == ("gateway", True)
     assert check.fix.startswith("Set DCE_URL to https://127.0.0.1:")
 
 
@@ -122,7 +122,7 @@ def test_tls_to_a_plain_port() -> None:
 
     async def run() -> Diagnosis:
         async with serve(HEALTHY) as url:
-            return await examine(Question(url=url.replace("http:", "https:"), key=KEY), {})
+            return await examine(Options(url=url.replace("http:", "https:"), key=KEY), {})
 
     check = failed(asyncio.run(run()))
     assert (check.name, "speaks plain HTTP" in check.detail) == ("tls", True)

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from dce.doctor.findings import Check, Diagnosis
-from dce.doctor.tree import NOT_TRIED, STEPS, Question, examine
+from dce.doctor.tree import NOT_TRIED, STEPS, Options, examine
 from dce.wire.errors import CODES
 from tests.doctor.scripted import HEALTHY, KEY, NOT_FOUND, Route, error_answer, json_answer, serve, sse_answer
 
 
 def diagnose(url: str, *, key: str | None = KEY, model: str | None = None) -> Diagnosis:
-    return asyncio.run(examine(Question(url=url, key=key, model=model), {}))
+    return asyncio.run(examine(Options(url=url, key=key, model=model), {}))
 
 
 def diagnose_server(
@@ -22,7 +22,7 @@ def diagnose_server(
 ) -> Diagnosis:
     async def run() -> Diagnosis:
         async with serve(routes) as url:
-            return await examine(Question(url=url + path, key=key, model=model), {})
+            return await examine(Options(url=url + path, key=key, model=model), {})
 
     return asyncio.run(run())
 
@@ -162,7 +162,7 @@ CASES: dict[str, tuple[dict[str, Route], str, str, str, str]] = {
         "token",
         "backend",
         "stream_interrupted",
-        "ended before",
+        "stopped before",
     ),
     "stream that is a page": ({PROXY + " +key": PAGE}, "token", "backend", "backend_error", "Hotel"),
 }
@@ -200,7 +200,7 @@ def test_insecure_gateway() -> None:
     routes = {**HEALTHY, **open_routes, PROXY: error_answer(400, "invalid_request")}
     diagnosis = diagnose_server({**routes, READY: NOT_READY}, key=None)
     assert diagnosis.code == "no_healthy_backend"
-    assert "wants no key" in next(check.detail for check in diagnosis.checks if check.name == "key")
+    assert "asks for no key" in next(check.detail for check in diagnosis.checks if check.name == "key")
 
 
 def test_model_missing_names_the_nearest() -> None:
@@ -256,7 +256,7 @@ def test_https_to_a_plain_server() -> None:
 
     async def run() -> Diagnosis:
         async with serve(HEALTHY) as url:
-            return await examine(Question(url=url.replace("http:", "https:"), key=KEY), {})
+            return await examine(Options(url=url.replace("http:", "https:"), key=KEY), {})
 
     diagnosis = asyncio.run(run())
     assert failed(diagnosis).name == "tls"
@@ -274,7 +274,7 @@ def test_server_that_is_not_http() -> None:
         server = await asyncio.start_server(greet, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            return await examine(Question(url=f"http://127.0.0.1:{port}"), {})
+            return await examine(Options(url=f"http://127.0.0.1:{port}"), {})
 
     diagnosis = asyncio.run(run())
     assert (failed(diagnosis).name, diagnosis.code) == ("gateway", "not_a_gateway")
@@ -283,7 +283,7 @@ def test_server_that_is_not_http() -> None:
 def test_http_proxy_of_the_environment() -> None:
     """With HTTP_PROXY set the first hop is the proxy, and a proxy that is down is what is named."""
     port = closed_port()
-    question = Question(url="http://dce.example.org")
+    question = Options(url="http://dce.example.org")
     diagnosis = asyncio.run(examine(question, {"http_proxy": f"http://127.0.0.1:{port}"}))
     assert failed(diagnosis).name == "tcp"
     assert f"127.0.0.1:{port}" in failed(diagnosis).detail
@@ -295,7 +295,7 @@ def test_lines_come_as_they_are_known() -> None:
 
     async def run() -> Diagnosis:
         async with serve(HEALTHY) as url:
-            return await examine(Question(url=url, key=KEY), {}, lines.append)
+            return await examine(Options(url=url, key=KEY), {}, lines.append)
 
     diagnosis = asyncio.run(run())
     assert tuple(lines) == diagnosis.checks

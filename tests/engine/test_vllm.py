@@ -65,7 +65,7 @@ def test_a_started_server_answers_and_is_stopped_with_its_engine(tmp_path: Path)
 
 def test_a_server_that_dies_says_why(tmp_path: Path) -> None:
     """The error holds the exit code and the end of the server's own log."""
-    with pytest.raises(DceError, match=r"exit code 1(?s:.*)ValueError: no such model") as caught:
+    with pytest.raises(DceError, match=r"exited with code 1(?s:.*)ValueError: no such model") as caught:
         VllmProcess.start(settings(tmp_path, DIES), tmp_path / "log")
     assert caught.value.code == "engine_unavailable"
     assert str(tmp_path / "log") in caught.value.hint

@@ -156,7 +156,7 @@ class Chain:
     @property
     def in_flight(self) -> int:
         """Responses that the gateway believes to be running."""
-        return sum(upstream.in_flight for upstream in self.server.gateway.upstreams)
+        return sum(backend.in_flight for backend in self.server.gateway.backends)
 
     def has_paused_stream(self) -> bool:
         """Whether some client does not read, so that its backends wait."""

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from dce.gateway.backends.transport import Exchange
 from dce.gateway.front.body import decode, encode_request, read_forward, read_generate, with_fields
-from dce.gateway.front.wire import StreamingProtocol
+from dce.gateway.front.connection import StreamingProtocol
 from dce.gateway.streaming.frames import FrameSplitter
 from dce.gateway.streaming.streams import Stream
 from dce.wire.errors import DceError

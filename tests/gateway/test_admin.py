@@ -100,7 +100,7 @@ def test_a_page_in_a_browser_gets_nothing(admin: tuple[Chain, httpx2.Client], he
 def test_hosts(host: bytes, is_let_in: bool) -> None:
     """Addresses, localhost and the operator's own name are asked for by nobody else; any other name is refused."""
     gate = LocalOnly(("127.0.0.1", "gateway"))
-    with contextlib.nullcontext() if is_let_in else pytest.raises(DceError, match="operator only"):
+    with contextlib.nullcontext() if is_let_in else pytest.raises(DceError, match="answers only this machine"):
         gate.principal([(b"host", host)])
 
 
@@ -163,7 +163,7 @@ def settings_of(folder: Path, **settings: object) -> GatewaySettings:
 
 def test_it_stands_on_this_machine_only(tmp_path: Path) -> None:
     """An admin address that others reach is refused unless the operator says so in so many words."""
-    with pytest.raises(DceError, match="takes no key"):
+    with pytest.raises(DceError, match="asks for no key"):
         GatewayServer(settings_of(tmp_path, admin_host="0.0.0.0"))
     with GatewayServer(settings_of(tmp_path, admin_host="0.0.0.0", admin_open=True)) as server:
         assert server.admin_url.startswith("http://0.0.0.0:")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.access.admission import LOOKS_PER_REQUEST, UNKNOWN_ANSWER_TOKENS, Admission, Demand, Ticket
+from dce.gateway.access.admission import LOOKUPS_PER_REQUEST, UNKNOWN_ANSWER_TOKENS, Admission, Demand, Ticket
 from dce.gateway.access.auth import ANONYMOUS, Principal
 from dce.gateway.access.fair_queue import Pool
 from dce.gateway.access.limits import Limits
@@ -25,7 +25,7 @@ NOON = 200 * DAY_S + DAY_S / 2
 class Scene:
     """An admission in a time of its own. `used`: what the ledger says each key has used."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, tell_every_s: float = 0.001, **options: Any) -> None:
         self.now = 1000.0
         self.wall = NOON
         self.used: dict[str, int] = {}
@@ -35,7 +35,7 @@ class Scene:
             self._used,
             clock=lambda: self.now,
             wall=lambda: self.wall,
-            tell_every_s=0.001,
+            tell_every_s=tell_every_s,
             check_key=self._check_key,
         )
         self.revoked: set[str] = set()
@@ -99,7 +99,7 @@ def test_without_limits_everything_is_admitted() -> None:
         for ticket in tickets:
             ticket.settle(10**9)
         assert scene.admission.running == 0
-        scene.admission.look(ANONYMOUS)
+        scene.admission.admit_lookup(ANONYMOUS)
 
     asyncio.run(scene())
 
@@ -113,12 +113,12 @@ def test_requests_a_minute() -> None:
             await scene.admit(who)
         error = await scene.refused(who)
         assert (error.code, error.status, str(error.hop), error.retry_after_s) == ("rate_limited", 429, "gateway", 30)
-        assert "2 requests a minute" in error.message
+        assert "2 requests per minute" in error.message
         assert "30 s" in error.hint
-        for _ in range(2 * LOOKS_PER_REQUEST):
-            scene.admission.look(who)
+        for _ in range(2 * LOOKUPS_PER_REQUEST):
+            scene.admission.admit_lookup(who)
         with pytest.raises(DceError, match="token counts"):
-            scene.admission.look(who)
+            scene.admission.admit_lookup(who)
         scene.now += error.retry_after_s or 0
         await scene.admit(who)
         await scene.admit(key("another", rpm=2))
@@ -134,7 +134,7 @@ def test_tokens_a_minute_are_set_aside_and_settled() -> None:
         ticket = await scene.admit(who, tokens=900)
         error = await scene.refused(who, tokens=400)
         assert (error.code, error.retry_after_s) == ("rate_limited", 18)
-        assert "1,000 tokens a minute" in error.message
+        assert "1,000 tokens per minute" in error.message
         ticket.settle(100)
         ticket = await scene.admit(who, tokens=900)
         ticket.settle(1500)
@@ -168,7 +168,7 @@ def test_a_budget_is_seeded_from_the_ledger_and_renews() -> None:
         assert scene.asked_since == [200 * DAY_S]
         error = await scene.refused(who, tokens=400)
         assert (error.code, error.status, error.retry_after_s) == ("quota_exceeded", 429, DAY_S / 2)
-        assert "1,000 tokens a day has 200 left" in error.message
+        assert "1,000 tokens per day has 200 left" in error.message
         assert "renews at 1970-07-21 00:00 UTC" in error.message
         assert "may need 400" in error.message
         assert "fewer responses" in error.hint
@@ -188,7 +188,7 @@ def test_running_requests_cannot_overspend_a_budget_together() -> None:
         first = await scene.admit(who, tokens=600)
         error = await scene.refused(who, tokens=600)
         assert error.retry_after_s is None
-        assert "1,000 tokens in all has 400 left" in error.message
+        assert "1,000 tokens in total has 400 left" in error.message
         first.settle(50)
         await scene.admit(who, tokens=600)
 
@@ -196,7 +196,7 @@ def test_running_requests_cannot_overspend_a_budget_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "words"), [({"max_n": 4}, "4 responses a request"), ({"concurrency": 4}, "4 responses at once")]
+    ("limits", "words"), [({"max_n": 4}, "4 responses per request"), ({"concurrency": 4}, "4 responses at once")]
 )
 def test_more_responses_than_a_key_may_have(limits: dict[str, Any], words: str) -> None:
     """A request that could never begin is refused at once, with the key's limit."""
@@ -288,7 +288,7 @@ def test_a_full_queue_refuses() -> None:
         assert "of this key" in error.message
         waiting.append(scene.waiting(key("b")))
         await turn_until(lambda: scene.admission.queue_depth == 3)
-        assert "3 requests for this model wait" in (await scene.refused(key("c"))).message
+        assert "3 requests for this model are already waiting" in (await scene.refused(key("c"))).message
         waiting.append(scene.waiting(key("c"), model="another"))
         await turn_until(lambda: scene.admission.queue_depth == 4)
         running.settle(0)
@@ -308,7 +308,7 @@ def test_nobody_waits_for_ever() -> None:
         late = scene.waiting(key("b"))
         await turn_until(lambda: scene.admission.queue_depth == 1)
         scene.now += 60
-        with pytest.raises(DceError, match=re.escape("waited for 60 s and is still number 1")) as caught:
+        with pytest.raises(DceError, match=re.escape("waited 60 s and is still number 1")) as caught:
             await late
         assert caught.value.code == "queue_full"
         assert scene.admission.queue_depth == 0
@@ -476,5 +476,76 @@ def test_a_key_that_is_revoked_while_it_waits_does_not_begin() -> None:
         stage.revoked.clear()
         (await stage.admit(key("b", tpm=100), tokens=100)).settle(0)
         assert (stage.admission.queue_depth, stage.admission.running) == (0, 0)
+
+    asyncio.run(scene())
+
+
+def test_settling_a_ticket_again_changes_nothing() -> None:
+    """A ticket is settled once, however often it is asked to: tokens are neither charged nor given back a second time."""
+
+    async def scene() -> None:
+        scene, who = Scene(), key(tpm=1_000, budget_tokens=1_000)
+        ticket = await scene.admit(who, tokens=600)
+        ticket.settle(500)
+        ticket.settle(0)
+        ticket.settle(500)
+        assert (await scene.refused(who, tokens=501)).code == "rate_limited"
+        await scene.admit(who, tokens=500)
+
+    asyncio.run(scene())
+
+
+def test_the_end_of_a_request_starts_the_next_at_once() -> None:
+    """A waiting request starts when another ends, not when it is next told its position."""
+
+    async def scene() -> None:
+        scene = Scene(tell_every_s=3600.0, max_running_responses=1)
+        first = await scene.admit(key("a"))
+        second = scene.waiting(key("b"))
+        await turn_until(lambda: scene.admission.queue_depth == 1)
+        first.settle(0)
+        async with asyncio.timeout(30):
+            await second
+
+    asyncio.run(scene())
+
+
+def test_a_changed_budget_period_is_another_budget() -> None:
+    """What counts against a budget is what was used in its own period: after a change the ledger is asked again."""
+
+    async def scene() -> None:
+        scene = Scene()
+        (await scene.admit(key(budget_tokens=1_000, budget_period="day"), tokens=900)).settle(900)
+        await scene.refused(key(budget_tokens=1_000, budget_period="day"), tokens=200)
+        scene.used["k"] = 50
+        await scene.admit(key(budget_tokens=1_000, budget_period="month"), tokens=900)
+        assert len(scene.asked_since) == 2
+
+    asyncio.run(scene())
+
+
+def test_a_request_of_exactly_the_limit_is_admitted() -> None:
+    """`max_n` and `concurrency` are the most that is allowed, not one more than that."""
+
+    async def scene() -> None:
+        (await Scene().admit(key(max_n=5), n=5)).settle(0)
+        (await Scene().admit(key(concurrency=5), n=5)).settle(0)
+
+    asyncio.run(scene())
+
+
+def test_retrying_after_the_told_time_succeeds() -> None:
+    """Retry-After is whole seconds, rounded up: a client that waits so long is admitted."""
+
+    async def scene() -> None:
+        scene, who = Scene(), key(rpm=40)  # one in 1.5 s
+        for _ in range(40):
+            (await scene.admit(who)).settle(0)
+        refused = await scene.refused(who)
+        assert refused.retry_after_s == 2
+        scene.now += 1.0
+        await scene.refused(who)
+        scene.now += 1.0
+        await scene.admit(who)
 
     asyncio.run(scene())

@@ -18,6 +18,7 @@ from dce.gateway.front.body import (
     read_generate,
     with_fields,
 )
+from dce.gateway.front.bounds import responses_in
 from dce.wire.errors import DceError
 
 CANARY = "canary-of-a-secret-prompt"
@@ -60,6 +61,20 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"seed": -1}, "seed"),
     ({"seed": 2**31}, "seed"),
     ({"seed": 1.5}, "seed"),
+    ({"seed": True}, "seed"),
+    ({"seed": 2**31 - 64}, "seed"),
+    *[({"top_k": value}, "top_k") for value in (True, -2, 2**31, 1.5)],
+    *[({"top_logprobs": value}, "top_logprobs") for value in (True, -1, 21)],
+    ({"min_p": 1.01}, "min_p"),
+    ({"presence_penalty": -2.1}, "presence_penalty"),
+    ({"frequency_penalty": 2.1}, "frequency_penalty"),
+    ({"repetition_penalty": 10.1}, "repetition_penalty"),
+    *[({name: 1}, name) for name in ("logprobs", "ignore_eos", "continue_final_message", "add_generation_prompt")],
+    ({"reasoning_effort": "x" * 21}, "reasoning_effort"),
+    ({"tools": {}}, "tools"),
+    ({"tool_choice": 1}, "tool_choice"),
+    ({"logit_bias": []}, "logit_bias"),
+    ({"response_format": "json"}, "response_format"),
     ({"stop": 5}, "stop"),
     ({"stop": ["x"] * 17}, "stop"),
     ({"stop": ["x", 5]}, "stop"),
@@ -213,10 +228,42 @@ def test_internal_fields_are_stripped_from_a_forwarded_body(field: str) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"n": 0}, {"n": 21}, {"n": True}, {"n": "3"}, {"best_of": 21}, {"max_tokens": 0}, {"stream": "yes"}, {"model": 5}],
+    [
+        {"n": 0},
+        {"n": 21},
+        {"n": True},
+        {"n": "3"},
+        {"best_of": 21},
+        {"max_tokens": 0},
+        {"logprobs": 21},
+        {"top_logprobs": 21},
+        {"prompt_logprobs": -1},
+        {"stream": "yes"},
+        {"model": 5},
+    ],
     ids=str,
 )
 def test_what_could_harm_is_refused_when_forwarded(fields: dict[str, Any]) -> None:
     """The limits of the gateway hold on the pass-through routes as well."""
     with pytest.raises(DceError, match=next(iter(fields))):
         read_forward(json.dumps(fields).encode(), max_n=20)
+
+
+@pytest.mark.parametrize(
+    ("fields", "responses"),
+    [
+        ({}, 1),
+        ({"n": 3}, 3),
+        ({"best_of": 4}, 4),
+        ({"n": 3, "best_of": 4}, 4),
+        ({"prompt": "text", "n": 2}, 2),
+        ({"prompt": ["a", "b"], "n": 2}, 4),
+        ({"prompt": ["a", "b"], "best_of": 5}, 10),
+        ({"prompt": [[1, 2], [3]], "n": 2}, 4),
+        ({"prompt": [1, 2, 3], "n": 2}, 2),
+        ({"prompt": [], "n": 2}, 2),
+    ],
+)
+def test_every_response_that_is_generated_counts(fields: dict[str, Any], responses: int) -> None:
+    """What a body costs is prompts times candidates: a list of token ids is one prompt, candidates that are thrown away count too."""
+    assert responses_in(fields) == responses

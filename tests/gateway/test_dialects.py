@@ -119,6 +119,8 @@ def test_a_response_is_never_stored(given: dict[str, Any]) -> None:
     body = msgspec.json.encode({"model": "m", "input": "x", **given})
     ask = read_forward(body, max_n=1, dialect=RESPONSES)
     assert {**ask.fields, **ask.added}["store"] is False
+    # What is sent is the raw body plus what was added, unless it is marked as changed: then its own field does not go along.
+    assert ask.is_changed is (given == {"store": None})
     assert not ask.fields.keys() & ask.added.keys()
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dce.gateway.accounting.ledger import Ender, Entry
+from dce.gateway.accounting.ledger import EndedBy, Entry
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.paths.entries import Facts, Relayed, relay_entry, stream_entries
+from dce.gateway.paths.entries import RelayResult, RequestFacts, relay_entry, stream_entries
 from dce.gateway.streaming.streams import ChoiceState, Stream
 from dce.gateway.streaming.tail import Tail
 from dce.wire.chat import Usage
@@ -19,7 +19,7 @@ from dce.wire.errors import DceError, Hop
 from tests.fakes.opener import FakeOpener
 from tests.gateway.test_streams import END_OF_STREAM, Ends, Play, frame, usage
 
-FACTS = Facts(
+FACTS = RequestFacts(
     request_id="r1",
     key_id="k1",
     route="/api/dce/proxy",
@@ -51,7 +51,7 @@ Step = st.tuples(st.sampled_from(["token", "finish", "count", "stop", "done", "b
     has_counts=st.booleans(),
     by=st.sampled_from(["client", "gateway"]),
 )
-def test_random_ends(plan: list[list[int]], steps: list[tuple[str, int]], has_counts: bool, by: Ender) -> None:
+def test_random_ends(plan: list[list[int]], steps: list[tuple[str, int]], has_counts: bool, by: EndedBy) -> None:
     """After any order of tokens, ends, counts, stops and breaks: a row for each response, once; tokens are those told."""
 
     async def scene() -> None:
@@ -84,7 +84,7 @@ def test_random_ends(plan: list[list[int]], steps: list[tuple[str, int]], has_co
     asyncio.run(scene())
 
 
-def check_rows(choices: list[Any], entries: list[Entry], by: Ender) -> None:
+def check_rows(choices: list[Any], entries: list[Entry], by: EndedBy) -> None:
     """One row a choice, saying how it ended and by whom."""
     assert [entry.choice for entry in entries] == [0, 1, 2]
     assert [entry.backend for entry in entries] == ["http://b0", "http://b1", "http://b2"]
@@ -154,18 +154,18 @@ USAGE = Usage(prompt_tokens=30, completion_tokens=12, cached_tokens=16)
 @pytest.mark.parametrize(
     ("relayed", "tokens", "exactness", "end"),
     [
-        (Relayed(n=3, backend="b", tail=Tail(usage=USAGE, finish_reason="stop"), frames=20, is_whole=True), (30, 12), "exact", ("finished", "stop", "model")),
-        (Relayed(n=3, backend="b", tail=Tail(finish_reason="stop"), frames=23, is_whole=True), (1000, 20), "estimated", ("finished", "stop", "model")),
-        (Relayed(n=1, backend="b", tail=Tail(usage=USAGE), frames=13), (30, 12), "running", ("stopped", "gone", "client")),
-        (Relayed(n=3, backend="b", tail=Tail(usage=USAGE), frames=40), (30, 37), "estimated", ("stopped", "gone", "client")),
-        (Relayed(n=2, backend="b", fault=DceError("prompt_too_long", "9000")), (0, 0), "exact", ("lost", "prompt_too_long", "backend")),
-        (Relayed(n=2, backend="b", fault=DceError("internal", "x", hop=Hop.GATEWAY)), (0, 0), "exact", ("lost", "internal", "gateway")),
-        (Relayed(n=1, backend="b"), (0, 0), "running", ("stopped", "gone", "client")),
+        (RelayResult(n=3, backend="b", tail=Tail(usage=USAGE, finish_reason="stop"), frames=20, is_whole=True), (30, 12), "exact", ("finished", "stop", "model")),
+        (RelayResult(n=3, backend="b", tail=Tail(finish_reason="stop"), frames=23, is_whole=True), (1000, 20), "estimated", ("finished", "stop", "model")),
+        (RelayResult(n=1, backend="b", tail=Tail(usage=USAGE), frames=13), (30, 12), "running", ("stopped", "gone", "client")),
+        (RelayResult(n=3, backend="b", tail=Tail(usage=USAGE), frames=40), (30, 37), "estimated", ("stopped", "gone", "client")),
+        (RelayResult(n=2, backend="b", fault=DceError("prompt_too_long", "9000")), (0, 0), "exact", ("lost", "prompt_too_long", "backend")),
+        (RelayResult(n=2, backend="b", fault=DceError("internal", "x", hop=Hop.GATEWAY)), (0, 0), "exact", ("lost", "internal", "gateway")),
+        (RelayResult(n=1, backend="b"), (0, 0), "running", ("stopped", "gone", "client")),
     ],
     ids=["counted", "uncounted", "aborted, counted", "aborted, n", "refused", "our fault", "aborted before the first byte"],
 )  # fmt: skip
 def test_passed_on_answers(
-    relayed: Relayed, tokens: tuple[int, int], exactness: str, end: tuple[str, str, str]
+    relayed: RelayResult, tokens: tuple[int, int], exactness: str, end: tuple[str, str, str]
 ) -> None:
     """One row for all responses of a passed-on request, exact where the backend said so and honest where it did not."""
     entry = relay_entry(FACTS, relayed, 103.0, "client")
@@ -177,5 +177,5 @@ def test_passed_on_answers(
 
 def test_an_entry_is_json() -> None:
     """A row can go to any program as it is."""
-    entry = relay_entry(FACTS, Relayed(n=1, backend="b"), 103.0, "client")
+    entry = relay_entry(FACTS, RelayResult(n=1, backend="b"), 103.0, "client")
     assert json.loads(json.dumps({name: getattr(entry, name) for name in Entry.__struct_fields__}))

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from dce.gateway.backends.backend import Backend, Discovery
 from dce.gateway.backends.breaker import BreakerState
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import RETRY_WAIT_S, Attempts, Dispatcher
 from dce.gateway.backends.kinds import Model, Vllm
-from dce.gateway.backends.routing import LeastLoaded, RouteKey
+from dce.gateway.backends.routing import AffinityKey, LeastLoaded
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.backends.upstream import Discovery, Upstream
 from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError
 from tests.fakes.chain import Chain, error_of, eventually, raw_post, raw_request
@@ -30,15 +30,15 @@ class Scene:
     """A request's way over backends that are only pretended; sleeping is noted, not done."""
 
     def __init__(self, backends: int, max_retries: int = 2) -> None:
-        self.upstreams = [Upstream(BackendSettings(url=f"http://h:{at + 1}")) for at in range(backends)]
-        for upstream in self.upstreams:
-            upstream.discovered(Discovery(kind=Vllm(), models=(Model(id="m"),)))
+        self.backends = [Backend(BackendSettings(url=f"http://h:{at + 1}")) for at in range(backends)]
+        for backend in self.backends:
+            backend.discovered(Discovery(kind=Vllm(), models=(Model(id="m"),)))
         self.slept: list[float] = []
         self.asked: list[int] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self.retries: list[tuple[int, int]] = []
         self.dispatcher = Dispatcher(
-            Catalog(self.upstreams, {}, ""),
+            Catalog(self.backends, {}, ""),
             LeastLoaded(),
             max_retries,
             sleep=self._sleep,
@@ -51,14 +51,14 @@ class Scene:
         self.on_sleep()
 
     def one(self) -> Attempts:
-        return self.dispatcher.one("m", RouteKey(), 1)
+        return self.dispatcher.one("m", AffinityKey(), 1)
 
     async def open(self, attempts: Attempts, *answers: DceError | None) -> Exchange:
         """Opens; the i-th attempt is answered with the i-th of the answers."""
         left = list(answers)
 
-        async def send(upstream: Upstream) -> Exchange:
-            self.asked.append(upstream.address.port)
+        async def send(backend: Backend) -> Exchange:
+            self.asked.append(backend.address.port)
             answer = left.pop(0)
             if answer is not None:
                 raise answer
@@ -67,7 +67,7 @@ class Scene:
         return await attempts.open(send)
 
     def loads(self) -> list[int]:
-        return [upstream.in_flight for upstream in self.upstreams]
+        return [backend.in_flight for backend in self.backends]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_backend_that_does_not_come_back_is_not_waited_for_forever() -> None:
 
     async def scene() -> None:
         stage = Scene(1)
-        stage.on_sleep = lambda: stage.upstreams[0].failed(GONE)
+        stage.on_sleep = lambda: stage.backends[0].failed(GONE)
         with pytest.raises(DceError, match="broke off"):
             await stage.open(stage.one(), BROKEN)
         assert (stage.asked, len(stage.slept), stage.loads()) == ([1], 2, [0])
@@ -160,17 +160,17 @@ def test_a_client_that_goes_gives_the_place_back_and_blames_nobody() -> None:
         stage = Scene(2)
         entered = asyncio.Event()
 
-        async def send(upstream: Upstream) -> Exchange:
+        async def send(backend: Backend) -> Exchange:
             entered.set()
             await asyncio.Event().wait()
-            raise AssertionError(upstream)
+            raise AssertionError(backend)
 
         task = asyncio.create_task(stage.one().open(send))
         await entered.wait()
         task.cancel()
         await asyncio.wait({task})
         assert stage.loads() == [0, 0]
-        assert [upstream.breaker.failures for upstream in stage.upstreams] == [0, 0]
+        assert [backend.breaker.failures for backend in stage.backends] == [0, 0]
 
     asyncio.run(scene())
 
@@ -178,11 +178,11 @@ def test_a_client_that_goes_gives_the_place_back_and_blames_nobody() -> None:
 def test_ten_responses_are_planned_where_they_are_placed() -> None:
     """Those that go elsewhere for want of room are planned in that backend's own way; each index has one request."""
     stage = Scene(2)
-    stage.upstreams[0].settings = BackendSettings(url="http://h:1", max_responses=4)
-    stage.upstreams[1].settings = BackendSettings(url="http://h:2", n_strategy="native")
-    placed = stage.dispatcher.many("m", RouteKey(), 10)
+    stage.backends[0].settings = BackendSettings(url="http://h:1", max_responses=4)
+    stage.backends[1].settings = BackendSettings(url="http://h:2", n_strategy="native")
+    placed = stage.dispatcher.many("m", AffinityKey(), 10)
     assert [indices for _, indices in placed] == [[0], [1], [2], [3], [4, 5, 6, 7, 8, 9]]
-    assert [attempts.upstream.address.port for attempts, _ in placed] == [1, 1, 1, 1, 2]
+    assert [attempts.backend.address.port for attempts, _ in placed] == [1, 1, 1, 1, 2]
     assert stage.loads() == [4, 6]
 
 
@@ -228,7 +228,7 @@ def test_a_server_of_another_kind_is_spoken_to_in_its_own_dialect(tmp_path: Path
     """What vLLM was to be asked goes to a llama.cpp in llama.cpp's words, under the same index and seed."""
     with two_backends(tmp_path) as (chain, second):
         second.behaviour.owned_by = "llamacpp"
-        eventually(lambda: chain.server.gateway.upstreams[1].kind.name == "llama.cpp")
+        eventually(lambda: chain.server.gateway.backends[1].kind.name == "llama.cpp")
         chain.behave(fault="reset")
         assert chain.ask(n=2, seed=5, grammar="root ::= x").texts() == {0: said(8), 1: said(8)}
         asked = sorted(second.chats(), key=lambda body: int(body["seed"]))
@@ -345,7 +345,7 @@ def test_a_restarted_backend_gets_what_it_had_not_begun(make_chain: Callable[...
 def test_a_failing_backend_is_left_alone_until_a_trial_succeeds(tmp_path: Path) -> None:
     """After so many failures requests go past it without trying; when it works again, one request finds out and all may go."""
     with two_backends(tmp_path, breaker_failures=2, breaker_max_wait_s=0.05) as (chain, _):
-        breaker = chain.server.gateway.upstreams[0].breaker
+        breaker = chain.server.gateway.backends[0].breaker
         chain.behave(fault="engine_dead")
         eventually(lambda: chain.ask().is_done and breaker.state is BreakerState.OPEN)
         chain.behave()
@@ -361,5 +361,5 @@ def test_clients_that_go_trip_nothing(make_chain: Callable[..., Chain]) -> None:
         with chain.stream(n=2) as answer:
             answer.until(lambda seen: seen.choices)
     eventually(chain.is_idle)
-    (upstream,) = chain.server.gateway.upstreams
-    assert (upstream.breaker.state, upstream.breaker.failures) == (BreakerState.CLOSED, 0)
+    (backend,) = chain.server.gateway.backends
+    assert (backend.breaker.state, backend.breaker.failures) == (BreakerState.CLOSED, 0)

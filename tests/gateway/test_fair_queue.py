@@ -6,7 +6,7 @@ from collections import Counter, deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.access.fair_queue import FairQueue, Place, Pool, Pools
+from dce.gateway.access.fair_queue import FairQueue, Pool, Pools, QueuedRequest
 
 KEYS = ("a", "b", "c")
 STEPS = st.lists(
@@ -37,7 +37,7 @@ def a_pool_each(size: int) -> Pools:
     return lambda model: [Pool(models=frozenset({model}), size=size)]
 
 
-def begin_all(queue: FairQueue) -> list[Place]:
+def begin_all(queue: FairQueue) -> list[QueuedRequest]:
     """Everybody whose turn it is, in order."""
     began = []
     while (place := queue.begin_next()) is not None:
@@ -45,7 +45,7 @@ def begin_all(queue: FairQueue) -> list[Place]:
     return began
 
 
-def drain(queue: FairQueue) -> list[Place]:
+def drain(queue: FairQueue) -> list[QueuedRequest]:
     """Everybody in the order in which they begin when each ends at once."""
     order = []
     while (place := queue.begin_next()) is not None:
@@ -145,8 +145,8 @@ def test_whatever_happens_the_counts_hold(steps: list[tuple[str, str | int, int]
     """Never more than the capacity runs, a key's requests begin in their order, nobody can begin who still waits, and when all have
     left nothing is counted."""
     queue = FairQueue(capacity)
-    places: list[Place] = []
-    arrived: dict[str, deque[Place]] = {key: deque() for key in KEYS}
+    places: list[QueuedRequest] = []
+    arrived: dict[str, deque[QueuedRequest]] = {key: deque() for key in KEYS}
     for what, which, n in steps:
         if what == "push":
             place = queue.push(str(which), n)
@@ -303,7 +303,7 @@ def test_whatever_models_are_asked_for_the_counts_hold(
     """No pool runs more than its size and everything no more than the capacity, who waits lacks room or is held by its own key, a
     key's requests for a model begin in their order, and when all have left nothing is counted."""
     queue = FairQueue(capacity, pools)
-    places: list[Place] = []
+    places: list[QueuedRequest] = []
     for what, which, n, model in steps:
         if what == "push":
             places.append(queue.push(str(which), n, model=model, limit=8))
@@ -341,7 +341,7 @@ def test_nobody_starves_whatever_the_others_ask_for(seed: int, model: str, n: in
     """Keys that never stop asking for all models, also the same key for others, let a request begin within a bounded number of theirs."""
     chance = random.Random(seed)
     queue = FairQueue(8, pools)
-    running: list[Place] = []
+    running: list[QueuedRequest] = []
 
     def ask(key: str) -> None:
         asked = chance.choice([name for name in MODELS if key != "me" or name != model])
@@ -361,3 +361,22 @@ def test_nobody_starves_whatever_the_others_ask_for(seed: int, model: str, n: in
         ended += 1
         ask(place.key)
         running += begin_all(queue)
+
+
+def test_a_key_that_was_away_has_saved_nothing_up() -> None:
+    """A key that comes back, or comes for the first time, shares from then on: it does not run first for all the time it was away."""
+    queue = FairQueue(1)
+    running = queue.push("busy", 1)
+    queue.begin_next()
+    for _ in range(50):
+        queue.push("busy", 1)
+        queue.leave(running)
+        began = queue.begin_next()
+        assert began is not None
+        running = began
+    for key in ("busy", "new") * 5:
+        queue.push(key, 1)
+    queue.leave(running)
+    order = [request.key for request in drain(queue)]
+    assert order[:2].count("new") == 1
+    assert [order[:4].count(key) for key in ("busy", "new")] == [2, 2]

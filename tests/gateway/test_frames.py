@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.streaming.frames import MAX_FRAME_BYTES, FrameSplitter, Likeness, index_of, is_plain, with_index
+from dce.gateway.streaming.frames import MAX_FRAME_BYTES, FrameSplitter, FrameTemplate, index_of, is_plain, with_index
 from dce.wire.errors import DceError
 from dce.wire.sse import Decoder
 
@@ -151,8 +151,8 @@ def usual(text: str, index: int = 0, tokens: int = 3, **more: Any) -> bytes:
     )
 
 
-def learnt(index: int, text: str = "a") -> Likeness:
-    likeness, piece = Likeness(), usual(text)
+def learnt(index: int, text: str = "a") -> FrameTemplate:
+    likeness, piece = FrameTemplate(), usual(text)
     numbered = with_index(piece[6:-2], index)
     assert numbered is not None
     likeness.learn(piece, piece[6:-2], numbered)
@@ -192,7 +192,7 @@ def test_what_is_not_alike_is_left(piece: bytes) -> None:
 
 def test_nothing_is_alike_before_something_is_learnt() -> None:
     """Only an event of its own, in the usual form, with a text that ends at its quote teaches anything."""
-    likeness = Likeness()
+    likeness = FrameTemplate()
     assert likeness.frame(usual("a")) == b""
     for piece in (
         b"data:" + usual("a")[6:],

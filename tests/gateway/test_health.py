@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.health import MAX_PROBE_BYTES, Discoverer
 from dce.gateway.backends.kinds import LlamaCpp, Other, Vllm
 from dce.gateway.backends.transport import Timeouts, Transport
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError
 from tests.fakes.chain import Chain, error_of, eventually, free_port
@@ -20,15 +20,15 @@ from tests.fakes.vllm import CONTEXT, MODEL, Behaviour, FakeVllm
 PATIENT = Timeouts(connect_s=2, first_byte_s=2, idle_s=2)
 
 
-def probed(url: str, key: str = "") -> Upstream:
+def probed(url: str, key: str = "") -> Backend:
     """A backend after it was probed once."""
 
-    async def scene() -> Upstream:
-        upstream = Upstream(BackendSettings(url=url, key=key))
+    async def scene() -> Backend:
+        backend = Backend(BackendSettings(url=url, key=key))
         transport = Transport(PATIENT)
-        await Discoverer([upstream], transport, 60.0).probe_all()
+        await Discoverer([backend], transport, 60.0).probe_all()
         transport.close()
-        return upstream
+        return backend
 
     return asyncio.run(scene())
 
@@ -39,20 +39,20 @@ def probed(url: str, key: str = "") -> Upstream:
 def test_a_server_tells_what_it_is(owner: str, kind: type, limit: int | None) -> None:
     """Kind, models, context and slots are discovered; the probe carries the backend's key."""
     with FakeVllm(behaviour=Behaviour(owned_by=owner), key="k") as fake:
-        upstream = probed(fake.url, "k")
-    assert upstream.fault is None
-    assert isinstance(upstream.kind, kind)
-    assert [(model.id, model.max_model_len) for model in upstream.models] == [(MODEL, CONTEXT)]
-    assert upstream.native_limit == limit
+        backend = probed(fake.url, "k")
+    assert backend.fault is None
+    assert isinstance(backend.kind, kind)
+    assert [(model.id, model.max_model_len) for model in backend.models] == [(MODEL, CONTEXT)]
+    assert backend.native_limit == limit
 
 
 def test_a_path_prefix_is_kept() -> None:
     """A server behind a prefix is asked under it; one that has no such route is named with the URL."""
     with FakeVllm() as fake:
-        upstream = probed(f"{fake.url}/base")
+        backend = probed(f"{fake.url}/base")
         assert fake.requests[0].path == "/base/v1/models"
-    assert upstream.fault is not None
-    assert "/base/v1/models" in upstream.fault.message
+    assert backend.fault is not None
+    assert "/base/v1/models" in backend.fault.message
 
 
 def test_a_refused_key_and_a_dead_port_are_told_apart() -> None:
@@ -100,13 +100,13 @@ def test_the_log_says_what_is_new_of_a_backend_and_only_that(caplog: pytest.LogC
     async def scene() -> None:
         transport = Transport(PATIENT)
         with FakeVllm(models=["old"], key="sk-canary") as fake:
-            upstream = Upstream(BackendSettings(url=fake.url, key="sk-canary"))
-            discoverer = Discoverer([upstream], transport, 60.0)
+            backend = Backend(BackendSettings(url=fake.url, key="sk-canary"))
+            discoverer = Discoverer([backend], transport, 60.0)
             for models in (["old"], ["old"], ["new"]):
                 fake.models[:] = models
-                await discoverer.probe(upstream)
+                await discoverer.probe(backend)
         for _ in range(3):
-            await discoverer.probe(upstream)
+            await discoverer.probe(backend)
         transport.close()
 
     with caplog.at_level("INFO", "dce.gateway"):
@@ -126,13 +126,13 @@ def test_a_storm_of_doubts_is_few_probes() -> None:
 
     async def scene() -> None:
         with FakeVllm() as fake:
-            upstream = Upstream(BackendSettings(url=fake.url))
+            backend = Backend(BackendSettings(url=fake.url))
             transport = Transport(PATIENT)
-            discoverer = Discoverer([upstream], transport, 3600.0)
+            discoverer = Discoverer([backend], transport, 3600.0)
             await discoverer.probe_all()
             running = asyncio.create_task(discoverer.run())
             for _ in range(1000):
-                upstream.lease(1).end(DceError("backend_unreachable", "x"))
+                backend.lease(1).end(DceError("backend_unreachable", "x"))
             await asyncio.to_thread(eventually, lambda: len(fake.requests) == 2)
             running.cancel()
             await asyncio.wait({running})
@@ -174,37 +174,37 @@ def odd(status: bytes, body: bytes, *, length: int | None = None) -> Any:
 def test_an_odd_answer_is_a_fault_with_a_hint(handler: Any, code: str) -> None:
     """Whatever else answers on that port is named, with the next step, and serves nothing."""
 
-    async def scene() -> Upstream:
+    async def scene() -> Backend:
         server = await asyncio.start_server(handler, "127.0.0.1", 0)
-        upstream = Upstream(BackendSettings(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        backend = Backend(BackendSettings(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
         transport = Transport(PATIENT)
-        await Discoverer([upstream], transport, 60).probe(upstream)
+        await Discoverer([backend], transport, 60).probe(backend)
         transport.close()
         server.close()
         await server.wait_closed()
-        return upstream
+        return backend
 
-    upstream = asyncio.run(scene())
-    assert upstream.fault is not None
-    assert upstream.fault.code == code
-    assert upstream.fault.hint
-    assert not upstream.is_up
+    backend = asyncio.run(scene())
+    assert backend.fault is not None
+    assert backend.fault.code == code
+    assert backend.fault.hint
+    assert not backend.is_up
 
 
 @pytest.mark.parametrize("body", [b'{"data": []}', b'{"data": [1, null, {}, {"id": 5}, {"id": ""}]}'])
 def test_a_server_without_a_model_is_up_and_serves_nothing(body: bytes) -> None:
     """Cards that name no model are no models; that is not a fault of the connection."""
 
-    async def scene() -> Upstream:
+    async def scene() -> Backend:
         server = await asyncio.start_server(odd(b"200 OK", body), "127.0.0.1", 0)
-        upstream = Upstream(BackendSettings(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        backend = Backend(BackendSettings(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
         transport = Transport(PATIENT)
-        await Discoverer([upstream], transport, 60).probe(upstream)
+        await Discoverer([backend], transport, 60).probe(backend)
         transport.close()
         server.close()
         await server.wait_closed()
-        return upstream
+        return backend
 
-    upstream = asyncio.run(scene())
-    assert upstream.is_up
-    assert upstream.models == ()
+    backend = asyncio.run(scene())
+    assert backend.is_up
+    assert backend.models == ()

@@ -229,3 +229,29 @@ def test_a_database_from_before_limits_is_taken_over(tmp_path: Path) -> None:
     assert store.find(secret).limits == NO_LIMITS
     assert store.edit("alice", {"rpm": 3}).limits.rpm == 3
     store.close()
+
+
+def test_a_second_rotation_does_not_extend_the_first_ones_end(keys: KeyStore, clock: Clock) -> None:
+    """A retired secret ends at its own time, however long the overlap of a later rotation is."""
+    _, first = keys.create("alice")
+    _, second = keys.rotate("alice", 100.0)
+    _, third = keys.rotate("alice", 10_000.0)
+    clock.now = 1100.0
+    assert code_of(keys, first) == "expired_key"
+    assert keys.find(second) == keys.find(third)
+
+
+def test_a_waiting_requests_key_is_checked_for_its_end(keys: KeyStore, clock: Clock) -> None:
+    """A key that expires or is revoked while its request waits no longer starts it; a key that is valid does."""
+    expiring, _ = keys.create("alice", expires_at=1100.0)
+    revoked, _ = keys.create("bob")
+    keys.check(expiring.id)
+    keys.check(revoked.id)
+    clock.now = 1100.0
+    keys.revoke("bob")
+    for key, code in ((expiring, "expired_key"), (revoked, "invalid_key")):
+        with pytest.raises(DceError) as caught:
+            keys.check(key.id)
+        assert caught.value.code == code
+    with pytest.raises(DceError, match="revoked while its request waited"):
+        keys.check("no such key")

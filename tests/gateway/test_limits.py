@@ -141,3 +141,35 @@ def test_a_limit_that_means_nothing_is_refused(wrong: dict[str, object]) -> None
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, Limits)
     assert msgspec.convert({}, Limits) == NO_LIMITS
+
+
+def test_a_quiet_hour_saves_up_one_minute() -> None:
+    """A bucket never holds more than a minute's worth, however long nothing was taken."""
+    bucket = Bucket(60, now=0.0)
+    assert bucket.wait_s(60, 3600.0) == 0
+    bucket.take(60, 3600.0)
+    assert bucket.wait_s(1, 3600.0) == pytest.approx(1)
+
+
+def test_time_that_turned_back_is_not_counted_twice() -> None:
+    """After a clock was set back, the bucket fills again only from the latest time it has seen."""
+    bucket = Bucket(60, now=100.0)
+    bucket.take(60, 100.0)
+    assert bucket.wait_s(1, 40.0) == pytest.approx(1)
+    assert bucket.wait_s(1, 100.5) == pytest.approx(0.5)
+
+
+def test_a_clock_set_back_over_midnight_does_not_renew_a_budget() -> None:
+    """Only a later period is a new one."""
+    budget = Budget(1000, "day", at("2027-01-02T00:10:00"), used=900)
+    assert budget.left(at("2027-01-01T23:50:00")) == 100
+    assert budget.left(at("2027-01-02T00:20:00")) == 100
+
+
+def test_a_request_that_ends_in_the_next_period_counts_there() -> None:
+    """Tokens count in the period in which their request ends, even if nobody asked for the budget since it began."""
+    budget = Budget(1000, "day", at("2027-01-01T23:00:00"), used=900)
+    budget.reserve(50)
+    morning = at("2027-01-02T00:00:01")
+    budget.settle(50, 70, morning)
+    assert budget.left(morning) == 930

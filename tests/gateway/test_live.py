@@ -9,7 +9,7 @@ from typing import cast
 import httpx2
 import pytest
 
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.live import Directory, LiveStream
 from dce.gateway.streaming.output import EventOutput
 from dce.gateway.streaming.streams import Stream
@@ -102,7 +102,7 @@ def test_the_end_is_kept_for_who_still_reads() -> None:
 
     async def scene() -> None:
         stream = Stream("s", "owner", "m", [[0]])
-        directory, reader = Directory(), cast("ClientWire", Reader())
+        directory, reader = Directory(), cast("ClientConnection", Reader())
         live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda by: None)
         directory.start(live)
         live.attach(reader, 0)
@@ -119,6 +119,86 @@ def test_the_end_is_kept_for_who_still_reads() -> None:
         loop.run_until_complete(scene())
     finally:
         loop.close()
+
+
+def test_a_client_that_came_back_in_time_keeps_its_stream() -> None:
+    """Once a client has resumed, the grace period of the connection before no longer ends its stream."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        stream, directory = Stream("s", "owner", "m", [[0]]), Directory()
+        first, second = (cast("ClientConnection", Reader()) for _ in range(2))
+        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda by: None)
+        directory.start(live)
+        live.attach(first, 0)
+        live.detach(first)
+        await asyncio.sleep(4)
+        live.attach(second, 0)
+        await asyncio.sleep(100)
+        assert directory.find_running("s", "owner") is live
+        live.abandon()
+        await asyncio.sleep(1)
+        assert directory.is_empty
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+
+
+def test_a_slow_client_that_goes_away_holds_up_no_backend() -> None:
+    """A client whose socket was full pauses the backends; when it has gone they go on, into the buffer, until that is full."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        stream, directory = Stream("s", "owner", "m", [[0]]), Directory()
+        reader = cast("ClientConnection", Reader())
+        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, lambda by: None)
+        directory.start(live)
+        live.attach(reader, 0)
+        assert reader.on_full is not None
+        reader.on_full()
+        paused = [live.is_paused]
+        live.detach(reader)
+        paused.append(live.is_paused)
+        stream.attach(live.output)
+        stream.emit(b"x" * 5000)
+        await asyncio.sleep(1)
+        assert [*paused, live.is_paused] == [True, False, True]
+        await asyncio.sleep(10)
+        assert directory.is_empty
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+
+
+def test_what_a_stream_holds_is_released_once() -> None:
+    """A stream that has ended, is kept for its client and is then abandoned releases what it holds once, and nothing goes wrong."""
+    loop = VirtualLoop()
+    faults: list[object] = []
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    released: list[str] = []
+
+    async def scene() -> None:
+        stream, directory = Stream("s", "owner", "m", [[0]]), Directory()
+        reader = cast("ClientConnection", Reader())
+        live = LiveStream(stream, EventOutput("s", 4096, 4096), 5.0, released.append)
+        directory.start(live)
+        live.attach(reader, 0)
+        stream.stop(0)
+        await asyncio.sleep(1)
+        assert released == ["client"]
+        live.detach(reader)
+        await asyncio.sleep(10)
+        assert directory.is_empty
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+    assert (released, faults) == (["client"], [])
 
 
 def test_nobody_came_back(chain: Chain) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from dce.gateway.accounting.metrics import MAX_MODELS, OTHER, Metrics, Now
+from dce.gateway.accounting.metrics import MAX_MODELS, OTHER, GaugeSources, Metrics
+from dce.gateway.backends.backend import Backend, Discovery
 from dce.gateway.backends.breaker import Breaker, BreakerLimits
 from dce.gateway.backends.kinds import KINDS
-from dce.gateway.backends.upstream import Discovery, Upstream
 from dce.gateway.settings import BackendSettings
 from tests.gateway.test_ledger import entry
 
@@ -29,9 +29,9 @@ PROMISED = {
 Samples = dict[str, dict[tuple[str, ...], float]]
 
 
-def now(backends: Sequence[Upstream] = (), fault: str = "", **figures: int) -> Now:
+def now(backends: Sequence[Backend] = (), fault: str = "", **figures: int) -> GaugeSources:
     """Figures of a moment."""
-    return Now(
+    return GaugeSources(
         streams=lambda: figures.get("streams", 0),
         queue_depth=lambda: figures.get("queue", 0),
         backends=lambda: backends,
@@ -44,9 +44,9 @@ def now(backends: Sequence[Upstream] = (), fault: str = "", **figures: int) -> N
     )
 
 
-def upstream(url: str, *, is_up: bool = True, failures: int = 0) -> Upstream:
+def backend(url: str, *, is_up: bool = True, failures: int = 0) -> Backend:
     """A backend that runs one response, and has failed so often before."""
-    one = Upstream(BackendSettings(url=url), Breaker(BreakerLimits(failures=2)))
+    one = Backend(BackendSettings(url=url), Breaker(BreakerLimits(failures=2)))
     if is_up:
         one.discovered(Discovery(kind=KINDS[-1], models=()))
     for at in range(failures):
@@ -75,7 +75,7 @@ def labels(metrics: Metrics) -> dict[str, set[str]]:
 def busy() -> Metrics:
     """Metrics after a little of everything."""
     metrics = Metrics()
-    backends = [upstream("http://a"), upstream("http://b", is_up=False, failures=2)]
+    backends = [backend("http://a"), backend("http://b", is_up=False, failures=2)]
     metrics.watch(now(backends, "disk full", streams=3, queue=2, pending=1, models=2, free=5_000))
     metrics.request_refused("request_timeout")
     metrics.request_retried(backends[1], backends[0])

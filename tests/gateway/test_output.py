@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.output import AnswerOutput, EventOutput
 from dce.wire.errors import DceError
 from dce.wire.sse import Decoder
 
 
-class RecordingWire:
+class RecordingConnection:
     """A client connection that keeps what is written."""
 
     def __init__(self) -> None:
@@ -34,22 +34,22 @@ def test_frames_of_one_turn_leave_in_one_write_with_ids_in_order() -> None:
     """What arrives in one turn of the loop is one write; ids are the stream's, without gap; heartbeats have none."""
 
     async def scene() -> None:
-        wire = RecordingWire()
+        connection = RecordingConnection()
         output = EventOutput("s1", 10_000, 10_000)
-        output.attach(cast("ClientWire", wire), 0)
+        output.attach(cast("ClientConnection", connection), 0)
         output.frame(b"a")
         output.frame(b"b")
-        assert wire.writes == []
+        assert connection.writes == []
         await asyncio.sleep(0)
-        assert len(wire.writes) == 1
+        assert len(connection.writes) == 1
         output.heartbeat()
         output.frame(b"c")
         output.flush()
         await asyncio.sleep(0)
-        assert len(wire.writes) == 3
-        events = Decoder().feed(b"".join(wire.writes))
+        assert len(connection.writes) == 3
+        events = Decoder().feed(b"".join(connection.writes))
         assert [(event.id, event.data) for event in events] == [("s1:1", "a"), ("s1:2", "b"), ("s1:3", "c")]
-        assert wire.writes[1].startswith(b":")
+        assert connection.writes[1].startswith(b":")
 
     asyncio.run(scene())
 
@@ -64,17 +64,17 @@ def test_a_client_gets_what_it_has_not_seen(turns: list[int], data: st.DataObjec
         first = data.draw(st.integers(0, len(turns)))
         for turn, size in enumerate(turns):
             if turn == first:
-                output.attach(cast("ClientWire", RecordingWire()), 0)
+                output.attach(cast("ClientConnection", RecordingConnection()), 0)
             for _ in range(size):
                 count += 1
                 output.frame(b"%d" % count)
             if data.draw(st.booleans()):
                 await asyncio.sleep(0)
-        after, wire = data.draw(st.integers(0, count)), RecordingWire()
-        output.attach(cast("ClientWire", wire), after)
+        after, connection = data.draw(st.integers(0, count)), RecordingConnection()
+        output.attach(cast("ClientConnection", connection), after)
         output.frame(b"%d" % (count + 1))
         await asyncio.sleep(0)
-        events = Decoder().feed(b"".join(wire.writes))
+        events = Decoder().feed(b"".join(connection.writes))
         assert [(event.id, event.data) for event in events] == [
             (f"s1:{at}", str(at)) for at in range(after + 1, count + 2)
         ]
@@ -92,7 +92,7 @@ def test_what_was_sent_is_forgotten_before_what_was_not() -> None:
         full: list[int] = []
         output = EventOutput("s1", 1000, 3000)
         output.on_full = lambda: full.append(1)
-        output.attach(cast("ClientWire", RecordingWire()), 0)
+        output.attach(cast("ClientConnection", RecordingConnection()), 0)
         for _ in range(10):
             output.frame(b"x" * 300)
             output.flush()
@@ -106,9 +106,9 @@ def test_what_was_sent_is_forgotten_before_what_was_not() -> None:
         assert output.first_kept == 8
         with pytest.raises(DceError, match="8 to 20"):
             output.check(3)
-        wire = RecordingWire()
-        output.attach(cast("ClientWire", wire), 10)
-        assert len(Decoder().feed(b"".join(wire.writes))) == 10
+        connection = RecordingConnection()
+        output.attach(cast("ClientConnection", connection), 10)
+        assert len(Decoder().feed(b"".join(connection.writes))) == 10
         assert output.first_kept == 18
 
     asyncio.run(scene())
@@ -156,3 +156,35 @@ def test_what_is_no_frame_of_this_answer_is_the_backends_error(data: bytes) -> N
     with pytest.raises(DceError) as caught:
         AnswerOutput(2).frame(data)
     assert caught.value.code == "backend_error"
+
+
+def test_the_backlog_is_that_of_the_client_that_is_away_now() -> None:
+    """What a client that came back has been sent is no backlog any more: when it goes again, counting begins from nothing."""
+
+    async def scene() -> None:
+        calls: list[str] = []
+        output = EventOutput("s1", 10_000, 100)
+        output.on_full = lambda: calls.append("full")
+
+        def away(text: bytes) -> None:
+            output.detach()
+            output.frame(text)
+            output.flush()
+
+        away(b"x" * 60)
+        output.attach(cast("ClientConnection", RecordingConnection()), 0)
+        away(b"x" * 60)
+        assert calls == []
+        away(b"x" * 60)
+        assert calls == ["full"]
+
+    asyncio.run(scene())
+
+
+def test_a_finish_reason_stays_whatever_follows_it() -> None:
+    """A later frame of a choice that has finished (its usage, say) does not take its reason away."""
+    output = AnswerOutput(1)
+    output.frame(chunk(0, "a", finish_reason="stop"))
+    output.frame(chunk(0))
+    (choice,) = output.answer("s", "m")["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "a")

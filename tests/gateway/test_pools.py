@@ -1,19 +1,19 @@
 """What the backends of a model can run at once, and with which other models they share it."""
 
 from dce.gateway.access.fair_queue import Pool
+from dce.gateway.backends.backend import Backend, Discovery
 from dce.gateway.backends.kinds import Model, Vllm
 from dce.gateway.backends.pools import capacity_of, pools_of
-from dce.gateway.backends.upstream import Discovery, Upstream
 from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError
 
 
-def made(*models: str, size: int | None = None, native_limit: int | None = None) -> Upstream:
+def made(*models: str, size: int | None = None, native_limit: int | None = None) -> Backend:
     """A backend that is up and serves these models."""
-    upstream = Upstream(BackendSettings(url="http://x:1", max_responses=size))
+    backend = Backend(BackendSettings(url="http://x:1", max_responses=size))
     rows = tuple(Model(id=name) for name in models)
-    upstream.discovered(Discovery(kind=Vllm(), models=rows, native_limit=native_limit))
-    return upstream
+    backend.discovered(Discovery(kind=Vllm(), models=rows, native_limit=native_limit))
+    return backend
 
 
 def pool(size: int, *models: str) -> Pool:

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dce.gateway.paths.proxy import seed_offset
 from dce.gateway.settings import BackendSettings
+from dce.wire.asking import MAX_RESPONSES
 from tests.fakes.chain import HIT, SEED, TOKENS, Chain, check_sound, client_of, error_of, eventually, free_port
 from tests.fakes.vllm import CONTEXT, MODEL, FakeVllm, said
 
@@ -128,6 +132,8 @@ def test_the_originals_request(both: Chain) -> None:
         assert chat["model"] == MODEL
     assert both.ask(max_tokens=CONTEXT - 1, model=None).is_done
     assert both.fake.chats()[-1]["max_tokens"] == CONTEXT - 1
+    assert both.ask(max_tokens=CONTEXT, model=None).is_done  # as much as the context leaves no room for any prompt
+    assert "max_tokens" not in both.fake.chats()[-1]
 
 
 def test_the_older_prompt_field(chain: Chain) -> None:
@@ -244,3 +250,16 @@ def test_the_model_list_says_why_it_is_empty(make_chain: Callable[..., Chain]) -
     assert response.status_code == 503
     assert error_of(response)["code"] == "no_healthy_backend"
     assert "no connection" in error_of(response)["message"]
+
+
+@given(st.sets(st.integers(0, 9), min_size=1), st.integers(0, 9))
+def test_responses_that_are_sent_again_get_seeds_of_their_own(again: set[int], first_choice: int) -> None:
+    """Response i has the seed + i. What is left of a lost native request, with gaps, must not repeat another response's seed,
+    because its backend counts on from the first; without gaps every response keeps the seed it had."""
+    indices = sorted(first_choice + index for index in again)
+    offset = seed_offset(indices)
+    seeds = range(offset, offset + len(indices))
+    others = set(range(MAX_RESPONSES)) - set(indices)
+    assert not others & set(seeds)
+    if indices == list(range(indices[0], indices[0] + len(indices))):
+        assert list(seeds) == indices

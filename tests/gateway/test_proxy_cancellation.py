@@ -12,17 +12,17 @@ from dce.gateway.access.admission import Admission, Demand
 from dce.gateway.access.auth import ANONYMOUS, Principal
 from dce.gateway.accounting.ledger import Entry
 from dce.gateway.accounting.metrics import Metrics
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import Dispatcher
 from dce.gateway.backends.health import Discoverer
 from dce.gateway.backends.routing import LeastLoaded
 from dce.gateway.backends.transport import Timeouts, Transport
-from dce.gateway.backends.upstream import Upstream
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.request import Request
-from dce.gateway.front.wire import ClientWire
-from dce.gateway.paths.accounts import Accounts
 from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.gateway.streaming.live import Directory
@@ -114,7 +114,7 @@ def request_of(body: dict[str, Any], path: str) -> Request:
         await asyncio.sleep(0)
 
     scope = {"method": "POST", "path": path, "headers": []}
-    request = Request(scope, receive, send, cast("ClientWire", OpenWire()), "r1")
+    request = Request(scope, receive, send, cast("ClientConnection", OpenWire()), "r1")
     request.principal = Principal(key_id="k", name="tester")
     return request
 
@@ -148,16 +148,16 @@ def test_cancelled_at_every_await(
 
     async def scene(fake: FakeVllm) -> int:
         settings = GatewaySettings(heartbeat_s=0.02, resume_grace_s=0)
-        upstream = Upstream(BackendSettings(url=fake.url))
+        backend = Backend(BackendSettings(url=fake.url))
         transport = CountingTransport()
-        await Discoverer([upstream], transport, 60).probe_all()
+        await Discoverer([backend], transport, 60).probe_all()
         directory = Directory()
-        catalog = Catalog([upstream], {}, "")
+        catalog = Catalog([backend], {}, "")
         dispatcher = Dispatcher(catalog, LeastLoaded(), 0)
         admission = an_admission(settings)
         rows: list[Entry] = []
-        accounts = Accounts(rows.append, Metrics())
-        intake = Intake(settings, catalog, dispatcher, transport, admission, accounts)
+        metering = Metering(rows.append, Metrics())
+        intake = Intake(settings, catalog, dispatcher, transport, admission, metering)
         owner = Forwarder(intake) if handler in ("forward", "tokenize") else Proxy(intake, directory)
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(owner, handler)
         for step in range(MAX_AWAITS):
@@ -168,11 +168,11 @@ def test_cancelled_at_every_await(
                 asyncio.get_running_loop().call_later(0.01, first.settle, 0)
             was_cancelled = await cast("Awaitable[bool]", cancelled_at(step, call(request_of({**BODY, **body}, path))))
             await asyncio.to_thread(eventually, lambda: directory.is_empty and not admission.running)
-            assert (upstream.in_flight, admission.queue_depth) == (0, 0)
+            assert (backend.in_flight, admission.queue_depth) == (0, 0)
             await asyncio.sleep(0)
             assert asyncio.all_tasks() == {asyncio.current_task()}
             await asyncio.to_thread(eventually, lambda: not transport.has_busy())
-            assert accounts.open == 0
+            assert metering.open == 0
             check_rows(rows, handler, is_needed=bool(fake.chats()))
             if not was_cancelled:
                 transport.close()
@@ -190,16 +190,16 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
     """A stream that is running, but whose client left before the head was sent, ends with its grace period as any other."""
 
     async def scene(fake: FakeVllm) -> None:
-        upstream = Upstream(BackendSettings(url=fake.url))
+        backend = Backend(BackendSettings(url=fake.url))
         transport = CountingTransport()
-        await Discoverer([upstream], transport, 60).probe_all()
+        await Discoverer([backend], transport, 60).probe_all()
         directory = Directory()
         settings = GatewaySettings(resume_grace_s=0.01)
-        catalog = Catalog([upstream], {}, "")
+        catalog = Catalog([backend], {}, "")
         admission = an_admission(settings)
-        accounts = Accounts(lambda entry: None, Metrics())
+        metering = Metering(lambda entry: None, Metrics())
         dispatcher = Dispatcher(catalog, LeastLoaded(), 0)
-        proxy = Proxy(Intake(settings, catalog, dispatcher, transport, admission, accounts), directory)
+        proxy = Proxy(Intake(settings, catalog, dispatcher, transport, admission, metering), directory)
         request = request_of({**BODY, "stream": True}, "/api/dce/proxy")
         is_sending = asyncio.Event()
 
@@ -210,11 +210,11 @@ def test_a_client_that_goes_before_it_has_the_stream() -> None:
         request._send = send
         task = asyncio.create_task(proxy.generate(request))
         await is_sending.wait()
-        assert upstream.in_flight == 3
+        assert backend.in_flight == 3
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.to_thread(eventually, lambda: directory.is_empty and upstream.in_flight == admission.running == 0)
+        await asyncio.to_thread(eventually, lambda: directory.is_empty and backend.in_flight == admission.running == 0)
         transport.close()
         await closed(transport)
 

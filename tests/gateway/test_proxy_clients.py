@@ -123,7 +123,7 @@ def test_a_client_that_leaves_during_prefill_stops_the_backend(make_chain: Calla
     """Nothing was answered yet: the backend requests are closed all the same."""
     with raw_listener() as deaf:
         chain = make_chain()
-        chain.server.gateway.upstreams[0].address = deaf
+        chain.server.gateway.backends[0].address = deaf
         with raw_request(chain.server.url, raw_post(chain.key, chain.body(n=10))):
             eventually(lambda: chain.in_flight == 10)
         eventually(lambda: chain.in_flight == 0)

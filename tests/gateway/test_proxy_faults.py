@@ -112,7 +112,7 @@ def test_a_backend_that_never_answers_is_a_timeout(make_chain: Callable[..., Cha
             head_patience_s=0.03,
             heartbeat_s=0.02,
         )
-        chain.server.gateway.upstreams[0].address = deaf
+        chain.server.gateway.backends[0].address = deaf
         answer = chain.ask(n=2)
         assert {choice.error["code"] for choice in answer.choices.values()} == {"backend_timeout"}
         assert answer.raw.startswith(b":")
@@ -123,7 +123,7 @@ def test_without_patience_for_the_head_a_timeout_is_a_status(make_chain: Callabl
     """If the limit strikes before the stream has begun, the client gets 504."""
     with raw_listener() as deaf:
         chain = make_chain(first_byte_timeout_s=0.05)
-        chain.server.gateway.upstreams[0].address = deaf
+        chain.server.gateway.backends[0].address = deaf
         response = chain.post(n=2)
         assert (response.status_code, error_of(response)["code"]) == (504, "backend_timeout")
 

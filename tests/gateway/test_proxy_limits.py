@@ -58,8 +58,8 @@ def test_requests_a_minute(chain: Chain) -> None:
         refused = until_refused(lambda: ask(client))
         error = error_of(refused)
         assert (refused.status_code, error["code"], error["hop"]) == (429, "rate_limited", "gateway")
-        assert "3 requests a minute" in error["message"]
-        assert f"Wait {refused.headers['retry-after']} s" in error["hint"]
+        assert "3 requests per minute" in error["message"]
+        assert f"Retry in {refused.headers['retry-after']} s" in error["hint"]
         assert 1 <= int(refused.headers["retry-after"]) <= 20
         assert client.get("/v1/models").status_code == 200
         assert client.post("/v1/chat/completions", json={"messages": [], "model": MODEL}).status_code == 429
@@ -112,7 +112,7 @@ def test_tokens_a_minute(chain: Chain) -> None:
                 assert running.status_code == 200
                 refused = ask(client, max_tokens=CONTEXT // 2 + 200)
                 assert error_of(refused)["code"] == "rate_limited"
-                assert "tokens a minute" in error_of(refused)["message"]
+                assert "tokens per minute" in error_of(refused)["message"]
         chain.behave()
         eventually(lambda: ask(client, max_tokens=CONTEXT // 2 + 200).status_code == 200)
 
@@ -121,10 +121,10 @@ def test_more_responses_than_the_key_may_have(chain: Chain) -> None:
     """The key's own limit is named, not the gateway's."""
     with limited(chain, max_n=2) as client:
         error = error_of(ask(client, n=3))
-        assert (error["code"], "2 responses a request" in error["message"]) == ("invalid_request", True)
+        assert (error["code"], "2 responses per request" in error["message"]) == ("invalid_request", True)
         assert ask(client, n=2).status_code == 200
         forwarded = client.post("/v1/chat/completions", json={"messages": MESSAGES, "model": MODEL, "n": 3})
-        assert "2 responses a request" in error_of(forwarded)["message"]
+        assert "2 responses per request" in error_of(forwarded)["message"]
 
 
 def test_a_heavy_key_cannot_starve_a_light_one(make_chain: Callable[..., Chain]) -> None:
@@ -270,7 +270,7 @@ def test_no_request_runs_for_ever(make_chain: Callable[..., Chain], owned_by: st
     stalled = error_of(chain.post("/v1/chat/completions", model=MODEL))
     assert (stalled["code"], "total_timeout_s" in stalled["message"]) == ("backend_timeout", True)
     eventually(chain.is_idle)
-    assert {upstream.breaker.admits() for upstream in chain.server.gateway.upstreams} == {True}
+    assert {backend.breaker.admits() for backend in chain.server.gateway.backends} == {True}
     chain.behave()
     assert chain.ask().is_done
 
@@ -280,5 +280,5 @@ def test_a_refusal_is_a_refusal_to_our_client(chain: Chain) -> None:
     with limited(chain, rpm=1) as client:
         refused = until_refused(lambda: ask(client))
         error: DceError = error_of_answer(refused.status_code, refused.headers, refused.content, chain.server.url)
-        assert (error.code, error.row.is_retryable) == ("rate_limited", True)
+        assert (error.code, error.kind.is_retryable) == ("rate_limited", True)
         assert error.retry_after_s

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.gateway.backends.transport import KEPT_CHUNKS, Exchange
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.relay import KEPT_PIECES, Relay
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
@@ -65,7 +65,7 @@ class Ends:
 def played(scene: Callable[[Relay, Ends], None]) -> None:
     async def run() -> None:
         ends = Ends()
-        scene(Relay(cast("Exchange", ends), cast("ClientWire", ends), "r1"), ends)
+        scene(Relay(cast("Exchange", ends), cast("ClientConnection", ends), "r1"), ends)
 
     asyncio.run(run())
 
@@ -219,3 +219,31 @@ def test_the_end_is_kept() -> None:
         assert relay.is_over
 
     played(scene)
+
+
+def test_a_break_after_the_end_of_the_answer_is_no_error_to_the_client() -> None:
+    """After `[DONE]` the client has everything: no error event follows, however the connection ends; before it, one does."""
+    broke = DceError("stream_interrupted", "broke")
+
+    def complete(relay: Relay, ends: Ends) -> None:
+        relay.start()
+        relay.data(b"data: all\n\ndata: [DONE]\n\n")
+        relay.end(broke)
+        assert ends.written == b"data: all\n\ndata: [DONE]\n\n"
+        assert relay.error is broke
+
+    def complete_past_the_parser(relay: Relay, ends: Ends) -> None:
+        relay.start()
+        ends.whole(b"data: all\n\n")
+        ends.whole(b"data: [DONE]\n\n")
+        relay.end(broke)
+        assert ends.written == b"data: all\n\ndata: [DONE]\n\n"
+
+    def cut(relay: Relay, ends: Ends) -> None:
+        relay.start()
+        ends.whole(b"data: [DONE] is what the model wrote\n\n")
+        relay.end(broke)
+        assert b'"broke"' in ends.written
+
+    for scene in (complete, complete_past_the_parser, cut):
+        played(scene)

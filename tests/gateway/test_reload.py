@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from dce.gateway.access.keys import KeyStore
-from dce.gateway.reload import FIXED, Reloader, applicable, changed_names, new_upstreams
+from dce.gateway.reload import FIXED, Reloader, applicable, changed_names, new_backends
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
 from tests.fakes.chain import PROXY, Answer, error_of, eventually, free_port
@@ -39,16 +39,16 @@ def test_every_setting_is_applied_or_known_to_need_a_restart() -> None:
 def test_a_backend_that_stays_goes_on() -> None:
     """Same URL, same object, in the new order and with its new row; nothing is changed while it is only planned."""
     a, b, c = (BackendSettings(url=f"http://{name}:1") for name in "abc")
-    old = [upstream for upstream, _ in new_upstreams([], GatewaySettings(backends=(a, b)))]
+    old = [backend for backend, _ in new_backends([], GatewaySettings(backends=(a, b)))]
     old[1].in_flight = 3
     keyed = BackendSettings(url="http://b:1", key="k")
-    planned = new_upstreams(old, GatewaySettings(backends=(c, keyed), breaker_failures=9))
+    planned = new_backends(old, GatewaySettings(backends=(c, keyed), breaker_failures=9))
     assert [row for _, row in planned] == [c, keyed]
     (new, _), (kept, _) = planned
     assert kept is old[1]
     assert (kept.in_flight, kept.settings.key) == (3, "")
     assert (new.url, new.breaker.limits.failures) == ("http://c:1", 9)
-    twice = new_upstreams(old, GatewaySettings(backends=(a, a)))
+    twice = new_backends(old, GatewaySettings(backends=(a, a)))
     assert twice[0][0] is old[0]
     assert twice[1][0] is not old[0]
 

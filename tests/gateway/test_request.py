@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.request import MAX_DRAIN_BYTES, ClientGone, Request
-from dce.gateway.front.wire import ClientWire
 from dce.wire.errors import DceError
 
 
-class Wire:
+class FakeConnection:
     """Notes what is done to it."""
 
     def __init__(self) -> None:
@@ -33,9 +33,9 @@ class Script:
     def __init__(self, *messages: dict[str, Any], headers: list[tuple[bytes, bytes]] | None = None) -> None:
         self.left = list(messages)
         self.sent: list[dict[str, Any]] = []
-        self.wire = Wire()
+        self.connection = FakeConnection()
         scope = {"headers": headers or [], "path": "/", "method": "POST"}
-        self.request = Request(scope, self.receive, self.send, cast("ClientWire", self.wire), "r1")
+        self.request = Request(scope, self.receive, self.send, cast("ClientConnection", self.connection), "r1")
 
     async def receive(self) -> dict[str, Any]:
         return self.left.pop(0)
@@ -88,7 +88,7 @@ def test_a_client_that_leaves_while_sending_is_gone() -> None:
 
 
 def test_an_answer_is_framed_and_named() -> None:
-    """Length, type and request id are set; what is over is said to the wire."""
+    """Length, type and request id are set; what is over is said to the connection."""
     script = Script()
     done(script, lambda request: request.answer(200, {"a": "é"}, [(b"x-more", b"1")]))
     start, end = script.sent
@@ -97,7 +97,7 @@ def test_an_answer_is_framed_and_named() -> None:
     assert script.headers()[b"x-request-id"] == b"r1"
     assert script.headers()[b"x-more"] == b"1"
     assert end["more_body"] is False
-    assert script.wire.calls == ["release"]
+    assert script.connection.calls == ["release"]
 
 
 @pytest.mark.parametrize(
@@ -177,10 +177,10 @@ def test_an_end_that_is_not_taken_is_cut() -> None:
 
     async def act(request: Request) -> None:
         async def send(message: dict[str, Any]) -> None:
-            await script.wire.was_cut.wait()
+            await script.connection.was_cut.wait()
 
         request._send = send
         await request.finish(patience_s=0.01)
 
     done(script, act)
-    assert script.wire.calls == ["release", "cut"]
+    assert script.connection.calls == ["release", "cut"]

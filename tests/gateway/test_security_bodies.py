@@ -148,7 +148,7 @@ def test_s10_internal_fields_and_headers_never_pass(chain: Chain) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip", "x"])
 def test_s15_compressed_bodies_are_not_opened(chain: Chain, coding: str) -> None:
-    """S15: a body with a coding is refused unread; upstream we ask for none."""
+    """S15: a body with a coding is refused unread; backend we ask for none."""
     for path in (*ROUTES, "/tokenize"):
         assert "Content-Encoding" in refused(chain, path, b"\x1f\x8b", {"content-encoding": coding})["hint"]
     chain.post(stream=False)

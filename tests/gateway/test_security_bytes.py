@@ -134,7 +134,7 @@ FRAMINGS: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 def test_s12_a_request_of_two_meanings_is_refused(chain: Chain, framing: str) -> None:
-    """S12: a framing that two readers could take for different requests is a 400, a close, and nothing upstream."""
+    """S12: a framing that two readers could take for different requests is a 400, a close, and nothing backend."""
     headers, body = FRAMINGS[framing]
     refused(chain, post(chain, HOST + headers, body + SMUGGLED))
 
@@ -155,7 +155,7 @@ def test_s12_garbage_after_a_request_never_looks_like_its_answer(chain: Chain) -
 
 
 def test_s12_what_the_backend_gets_is_framed_anew(chain: Chain) -> None:
-    """S12: a chunked body goes upstream with our own Content-Length and none of the caller's headers."""
+    """S12: a chunked body goes backend with our own Content-Length and none of the caller's headers."""
     headers = HOST + b"transfer-encoding: chunked\r\nx-evil: 1\r\nconnection: close\r\n"
     assert answer_to(chain, post(chain, headers, CHUNKED)).startswith(b"HTTP/1.1 200 ")
     (sent,) = chain.fake.posts()
@@ -254,7 +254,7 @@ def test_s14_a_long_stream_is_not_a_slow_request(hurried: Chain) -> None:
 
 
 def test_s21_forwarded_headers_mean_nothing(make_chain: Callable[..., Chain], chain: Chain) -> None:
-    """S21: no X-Forwarded-*, Forwarded or tenant header opens anything, and none goes upstream."""
+    """S21: no X-Forwarded-*, Forwarded or tenant header opens anything, and none goes backend."""
     claims = {
         "x-forwarded-for": "127.0.0.1",
         "x-forwarded-host": "localhost",

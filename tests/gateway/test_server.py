@@ -71,7 +71,7 @@ def test_stopping_before_an_answer_has_begun_says_draining(make_chain: Callable[
     """A request that waits for its backend while the gateway stops is answered in the error shape, worth trying again."""
     chain = make_chain(shutdown_timeout_s=0.0)
     with raw_listener() as deaf:
-        chain.server.gateway.upstreams[0].address = deaf
+        chain.server.gateway.backends[0].address = deaf
         with raw_request(chain.server.url, raw_post(chain.key, chain.body(n=2))) as connection:
             eventually(lambda: chain.in_flight == 2)
             chain.server.stop()
@@ -87,7 +87,7 @@ def test_stopping_waits_for_streams_within_its_time(make_chain: Callable[..., Ch
     with chain.stream(n=3) as answer:
         answer.until(lambda seen: len(seen.choices) == 3)
         chain.server._server.should_exit = True
-        chain.server._server.look()
+        chain.server._server.wake()
         answer.rest()
     assert answer.is_done
     assert answer.ends() == {index: ["stop"] for index in range(3)}

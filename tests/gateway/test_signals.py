@@ -14,7 +14,7 @@ import pytest
 from tests.fakes.chain import PROXY, SLOW, Answer, client_of, error_of, eventually
 from tests.fakes.gateway_process import GatewayProcess
 from tests.fakes.vllm import Behaviour, FakeVllm
-from tests.gateway.test_accounts import rows
+from tests.gateway.test_metering import rows
 
 BODY = {"messages": [{"role": "user", "content": "x"}], "n": 2}
 TOKENS = 300

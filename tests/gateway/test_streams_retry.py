@@ -15,6 +15,7 @@ from dce.gateway.backends.transport import Exchange, Sink
 from dce.gateway.streaming.streams import ChoiceState, Stream
 from dce.wire.errors import DceError
 from tests.fakes.opener import FakeOpener
+from tests.simulation.loop import VirtualLoop
 
 BROKEN = DceError("stream_interrupted", "broke off")
 DONE = b"data: [DONE]\n\n"
@@ -242,3 +243,108 @@ def test_whatever_fails_in_whatever_order(
         assert sorted(index for part in play.stream.parts for index in part.indices) == [0, 1, 2]
 
     asyncio.run(scene())
+
+
+def test_the_total_time_ends_what_is_open_and_nothing_that_has_ended() -> None:
+    """At the end of the total time the open choices are lost and their request is closed; a stream that finished before is left
+    alone, and so is its backend's record."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        done, late = Play([[0]], retries=0), Play([[0], [1]], retries=5)
+        for play in (done, late):
+            await play.stream.open(play.opener, 5.0, total_s=10.0)
+            play.stream.attach(play)
+            play.backends[0].say(0, "stop")
+            play.backends[0].raw(DONE)
+        await asyncio.sleep(9)
+        assert (done.stream.finished.done(), late.stream.finished.done()) == (True, False)
+        await asyncio.sleep(2)
+        assert done.opener.ends == [((0,), "well")]
+        assert late.stream.finished.done()
+        states = [choice.state for choice in late.stream.choices]
+        assert states == [ChoiceState.FINISHED, ChoiceState.LOST]
+        assert late.backends[1].sink is None
+        assert len(late.backends) == 2
+        assert (late.ended[0], late.ended[1]) == (1, 1)
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+
+
+def test_a_request_that_is_refused_is_an_error_even_while_others_wait() -> None:
+    """What one backend refuses as invalid, the others would too: the caller gets the refusal, though they have not answered yet."""
+    loop = VirtualLoop()
+    refusal = DceError("invalid_request", "no such grammar")
+
+    async def send(indices: Sequence[int]) -> Exchange:
+        if 0 in indices:
+            raise refusal
+        await asyncio.sleep(1000)
+        raise AssertionError("nobody waits so long")
+
+    async def scene() -> None:
+        stream = Stream("s", "owner", "m", [[0], [1]])
+        with pytest.raises(DceError) as caught:
+            await stream.open(FakeOpener(send), 5.0)
+        assert caught.value is refusal
+        await stream.close()
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
+
+
+def test_a_complete_answer_is_not_aborted() -> None:
+    """Closing a stream leaves a request whose answer is complete to end by itself, so that its connection is used again."""
+
+    async def scene() -> None:
+        play = await Play([[0], [1]], retries=0).open()
+        play.backends[0].say(0, "stop")
+        play.backends[0].raw(DONE)
+        play.backends[1].say(0)
+        play.stream.close_now()
+        assert play.backends[0].sink is not None
+        assert play.backends[1].sink is None
+
+    asyncio.run(scene())
+
+
+def test_the_rest_of_a_frame_is_never_taken_for_a_frame() -> None:
+    """After half a frame, even a piece that looks exactly like the frames before it is the other half: here, of no JSON at all."""
+
+    async def scene() -> None:
+        play = await Play([[0]], retries=0).open()
+        play.backends[0].say(0)
+        play.backends[0].say(0)
+        assert play.texts == {0: ["<0>"] * 2}
+        backend = play.backends[0]
+        backend.raw(b'data: {"choices":[{"index":0,')
+        backend.say(0)
+        assert play.texts == {0: ["<0>"] * 2}
+        assert play.stream.choices[0].state is ChoiceState.LOST
+
+    asyncio.run(scene())
+
+
+def test_the_first_frame_of_a_choice_is_timed_once() -> None:
+    """The time to the first token is that of the first frame, whatever comes later; without a frame there is none."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        play = await Play([[0], [1]], retries=0).open()
+        began = loop.time()
+        for pause in (3, 4, 5):
+            await asyncio.sleep(pause)
+            play.backends[0].say(0)
+        first, silent = play.stream.choices
+        assert first.first_at == pytest.approx(began + 3)
+        assert silent.first_at is None
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()

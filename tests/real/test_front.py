@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dce.doctor.findings import Check, Diagnosis
-from dce.doctor.tree import Question, examine
+from dce.doctor.tree import Options, examine
 from tests.fakes.chain import PROXY, SLOW, Answer, Chain, check_sound, error_of, eventually
 from tests.real.proxies import Front, caddy, nginx
 
@@ -31,7 +31,7 @@ def front(chain: Chain, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
 
 
 def diagnose(front: Front, chain: Chain, url: str = "") -> Diagnosis:
-    return asyncio.run(examine(Question(url=url or front.url, key=chain.key), front.environ))
+    return asyncio.run(examine(Options(url=url or front.url, key=chain.key), front.environ))
 
 
 def failed(diagnosis: Diagnosis) -> Check:
@@ -45,8 +45,8 @@ def test_the_doctor_is_content(front: Front, chain: Chain) -> None:
     assert diagnosis.ok, diagnosis
     said = {check.name: check.detail for check in diagnosis.checks}
     assert "certificate trusted" in said["tls"]
-    assert "nothing keeps them back" in said["streaming"]
-    assert "ended at the backend" in said["cancel"]
+    assert "nothing buffers them" in said["streaming"]
+    assert "stopped at the backend" in said["cancel"]
 
 
 def test_a_whole_stream(front: Front, chain: Chain) -> None:

@@ -34,9 +34,9 @@ def asking(folder: Path, url: str, key: str) -> Iterator[Workspace]:
 
 
 FAULTS = {
-    "model_404": ("model", "does not serve that model"),
+    "model_404": ("model", "no longer serves that model"),
     "overloaded": ("backend", "queue is full"),
-    "stall": ("backend", "stopped sending"),
+    "stall": ("backend", "sent nothing"),
     "death": ("backend", "connection"),
     "no_finish": ("backend", "finish"),
     "error_then_done": ("backend", "EngineCore"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.doctor.tree import Question, examine
+from dce.doctor.tree import Options, examine
 from dce.engine.vllm import VllmProcess
 from dce.gateway.check import check
 from dce.gateway.settings import BackendSettings, GatewaySettings
@@ -26,7 +26,7 @@ def test_an_ordinary_vllm_is_no_cause_for_caution(vllm: VllmProcess, tmp_path: P
 
 def test_a_bare_vllm_is_called_so(vllm: VllmProcess) -> None:
     """A DCE_URL that leads to vLLM itself is told by its own word, with the command that puts a gateway before it."""
-    diagnosis = asyncio.run(examine(Question(url=vllm.url), {}))
+    diagnosis = asyncio.run(examine(Options(url=vllm.url), {}))
     check = next(check for check in diagnosis.checks if check.ok is False)
     assert (check.name, diagnosis.code) == ("gateway", "not_a_gateway")
     assert "vLLM itself" in check.detail

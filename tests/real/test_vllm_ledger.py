@@ -13,7 +13,7 @@ from dce.gateway.accounting.ledger import Entry
 from dce.gateway.server import GatewayServer
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from tests.fakes.chain import Answer, client_of, eventually
-from tests.gateway.test_accounts import rows
+from tests.gateway.test_metering import rows
 from tests.real.conftest import MODEL
 from tests.real.test_vllm_gateway import STORY, generated, wait_until_idle
 
@@ -44,7 +44,7 @@ class Ledgered:
     def settled(self) -> tuple[list[Entry], int]:
         """The rows, and what vLLM has generated meanwhile, when both are at rest."""
         gateway = self.server.gateway
-        eventually(lambda: gateway.accounts.open == 0 and gateway.ledger.pending == 0, within_s=60)
+        eventually(lambda: gateway.metering.open == 0 and gateway.ledger.pending == 0, within_s=60)
         wait_until_idle(self._vllm)
         return rows(self._folder), generated(self._vllm) - self._before
 

@@ -16,8 +16,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from dce.gateway.app import Gateway
-from dce.gateway.front.guard import Patience
-from dce.gateway.front.wire import StreamingProtocol
+from dce.gateway.front.connection import StreamingProtocol
+from dce.gateway.front.guard import ClientTimeouts
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from tests.simulation.backend import MODEL, Served, SimBackend
 from tests.simulation.client import GATEWAY_PORT, Seen, SimClient
@@ -137,14 +137,14 @@ class World:
 
         def accept() -> asyncio.Protocol:
             return StreamingProtocol(
-                config=config, server_state=state, app_state={}, _loop=self.loop, patience=Patience()
+                config=config, server_state=state, app_state={}, _loop=self.loop, patience=ClientTimeouts()
             )
 
         self.network.listeners[GATEWAY_PORT] = accept
 
     def _check_released(self, gateway: Gateway) -> None:
         """In flight returns to zero, on both sides of the gateway."""
-        assert [upstream.in_flight for upstream in gateway.upstreams] == [0] * len(gateway.upstreams)
+        assert [backend.in_flight for backend in gateway.backends] == [0] * len(gateway.backends)
         working = [task for backend in self.backends for task in backend.tasks]
         assert not working, working
 

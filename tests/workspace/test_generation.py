@@ -13,6 +13,7 @@ from dce.workspace.generating.generation_run import SAVE_EVERY_S, TELL_EVERY_S
 from dce.workspace.generating.generator import Generator
 from dce.workspace.generating.provider import CountUpdate, Delta, Ended, Opened, Queued
 from dce.workspace.record.generations import Generation
+from dce.workspace.record.progress import Progress
 from dce.workspace.record.responses import TERMINAL, Status, Tokens
 from dce.workspace.record.store import Store
 from tests.fakes.provider import Clock, Gate, ScriptedProvider, Step, Ticks
@@ -539,13 +540,14 @@ def test_a_store_that_fails_ends_the_run(tmp_path: Path) -> None:
     gate, ticks = Gate(), Ticks()
     bench = Bench(tmp_path, ScriptedProvider([OPENED, Delta(index=0, text="a"), gate]), ticks)
 
-    class Full(Store):
-        def save_progress(self, progress: object) -> None:
+    class Full(Progress):
+        def save(self, progress: object) -> None:
             raise DceError("store_unreadable", "disk full")
 
     async def work() -> None:
         generation = a_generation(bench.store, n=1)
-        with Full(bench.store.path) as full:
+        with Store(bench.store.path) as full:
+            full.progress = Full(full.database, full.responses)
             task = asyncio.create_task(Generator(full, bench.provider, Clock(), ticks).run(generation, bench.hear))
             for _ in range(round(SAVE_EVERY_S / TELL_EVERY_S) - 1):
                 await ticks.pass_()

@@ -89,3 +89,11 @@ def test_attempts_without_progress_are_limited() -> None:
     """A gateway that cuts every connection is not asked for ever."""
     _, asked = _play([stream_head(), piece(b": ping\n\n")])
     assert len(asked) == 1 + len(RESUME_DELAYS_S)
+
+
+def test_every_success_allows_as_many_attempts_again() -> None:
+    """Attempts are limited in a row: one that brought a frame starts their count, and their waits, anew."""
+    cut = [stream_head(), piece(b": ping\n\n")]
+    events, asked = _play(cut, cut, cut, [stream_head(), piece(_frame(1, "a"))], cut)
+    assert len(asked) == 4 + len(RESUME_DELAYS_S)
+    assert _text(events) == "a"

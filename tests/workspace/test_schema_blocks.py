@@ -65,7 +65,24 @@ def test_any_file_text_comes_back_to_the_byte(contents: list[str], between: str)
     reading = read(HEAD + between.join(block(path, content) for path, content in expected.items()))
     assert {file.path: file.content for file in reading.files} == expected
     assert reading.summary == "Did it."
-    assert all(file.status == "complete" for file in reading.files)
+    for file in reading.files:
+        slip = "</" in file.content.partition("<file path")[0] and '<file path="x">' in file.content
+        assert file.status == "complete" or (slip and file.status == "ambiguous")
+
+
+def test_two_forgotten_nonces_are_no_silent_loss() -> None:
+    """A closing tag without the nonce and then an opening one for another file make the block ambiguous, though it ends well."""
+    reading = read(HEAD + OPENER + f'x\n</file>\n<file path="b.py">\ny\n{CLOSER}')
+    assert (only(reading).path, only(reading).status) == ("a.py", "ambiguous")
+    assert any("b.py" in note for note in reading.notes)
+
+
+@pytest.mark.parametrize("glue", ["```", "Here: ", "</summary>", "- "])
+def test_a_tag_with_the_nonce_may_be_glued_to_anything(glue: str) -> None:
+    """Text, a fence or a tag before an opening tag, a fence behind it or before the closing one: the files are the same."""
+    text = f"{glue}{OPENER.strip()}```py\nx\n```{CLOSER} {glue}{OPENER.replace('a.py', 'b.py')}y\n```\n{CLOSER}\n"
+    reading = read(HEAD.replace("</summary>", "") + text if glue == "</summary>" else HEAD + text)
+    assert {file.path: file.content for file in reading.files} == {"a.py": "x\n", "b.py": "y\n```\n"}
 
 
 @settings(deadline=None, max_examples=100)

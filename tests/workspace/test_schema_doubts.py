@@ -3,7 +3,8 @@
 import pytest
 
 from dce.workspace.schema import read_answer
-from dce.workspace.schema.doubts import missing_files, placeholder
+from dce.workspace.schema.announced import missing_files
+from dce.workspace.schema.doubts import placeholder
 from dce.workspace.schema.reading import file_block
 
 
@@ -25,6 +26,11 @@ from dce.workspace.schema.reading import file_block
         "    return 1  # ... remaining code as before ...",
         "# code omitted for brevity",
         "[original content here]",
+        "{/* Rest of the component */}",
+        "      {/* Rest of … */}",
+        "{/* rest of your JSX ... */}",
+        "<!-- Rest of the page -->",
+        "/* remainder of the styles */",
     ],
 )
 def test_placeholders_are_found(line: str) -> None:
@@ -47,6 +53,8 @@ def test_placeholders_are_found(line: str) -> None:
         "The existing code is described in the architecture document.",
         "// no changes are written if the transaction fails",
         "# Other tests here check the parser",
+        "/* rest of the arguments are passed on */",
+        "<!-- the rest of the page is loaded later -->",
         "Loading…",
         "x" * 500 + " // ... existing code ...",
     ],

@@ -67,10 +67,10 @@ def test_blank_lines_are_overlooked() -> None:
 @pytest.mark.parametrize(
     ("edits", "said"),
     [
-        ([edit("    a = 1\n", "")], "fits in 2 places, at lines 2, 8"),
-        ([edit("def three():\n    a = 1\n", "")], "Nearest are lines 1 to 2"),
-        ([edit("nowhere at all\n", "")], "Nothing in the file is like it"),
-        ([edit("\n", "x\n")], "does not say which lines"),
+        ([edit("    a = 1\n", "")], "matches 2 places, at lines 2, 8"),
+        ([edit("def three():\n    a = 1\n", "")], "nearest lines are 1 to 2"),
+        ([edit("nowhere at all\n", "")], "Nothing in the file is similar"),
+        ([edit("\n", "x\n")], "has no lines to search for"),
         ([edit("def one():\n    a = 1\n", ""), edit("    a = 1\n\n", "")], "change the same lines"),
     ],
 )
@@ -113,11 +113,11 @@ def test_a_file_with_conflict_marks_can_be_edited() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (edit_block("a", [edit("nope\n", "x\n")], NONCE), "fits nowhere"),
+        (edit_block("a", [edit("nope\n", "x\n")], NONCE), "matches nowhere"),
         (edit_block("other", [edit("nope\n", "x\n")], NONCE), "did not show"),
         (edit_block("a", [edit("def two():\n", "x\n")], NONCE)[:60], "no end"),
-        (edit_block("a", [], NONCE), "its marks"),
-        (edit_block("a", [edit("a\n=======\n", "b\n")], NONCE).replace(f" {NONCE}\n", "\n"), "its marks"),
+        (edit_block("a", [], NONCE), "its markers"),
+        (edit_block("a", [edit("a\n=======\n", "b\n")], NONCE).replace(f" {NONCE}\n", "\n"), "its markers"),
     ],
 )
 def test_edits_that_fail_are_no_files(text: str, said: str) -> None:
@@ -135,8 +135,8 @@ def test_edits_are_offered_for_big_files_only() -> None:
     assert "<edit" not in BlocksSchema().instructions(NONCE, (small,))
     text = BlocksSchema().instructions(NONCE, (big,))
     example = text[text.index("<edit") : text.index("   The searched")]
-    reading = read(HEAD + example, **{"path/to/big/file_ext": "the lines as they are\n"})
-    assert reading.files == (FileBlock(path="path/to/big/file.ext", content="the lines as they shall be\n"),)
+    reading = read(HEAD + example, **{"path/to/big/file_ext": "the current lines\n"})
+    assert reading.files == (FileBlock(path="path/to/big/file.ext", content="the new lines\n"),)
 
 
 LINES = st.lists(st.sampled_from(["a", "b", "", "  c", "-- d", "++ e", "@@ f"]), max_size=10).map(
@@ -153,7 +153,7 @@ def test_any_unified_diff_is_read_back(old: str, new: str) -> None:
     if old == new:
         assert reading.files == ()
     elif reading.unapplied:
-        assert "places" in reading.unapplied[0].reason or not old or "does not say" in reading.unapplied[0].reason
+        assert "places" in reading.unapplied[0].reason or not old or "no lines to search" in reading.unapplied[0].reason
     else:
         assert [file.content for file in reading.files] == [new]
         assert (reading.summary, reading.parse) == ("Changed it.", "repaired")
@@ -167,7 +167,7 @@ def test_diffs_of_new_and_deleted_files() -> None:
     )
     reading = read(text, "diff", old_py="gone\n")
     assert reading.files == (FileBlock(path="n.py", content="one\ntwo"),)
-    assert "deletes it" in reading.notes[-1]
+    assert "deletes this file" in reading.notes[-1]
     assert "old.py" in reading.notes[-1]
 
 
@@ -186,7 +186,7 @@ def test_wrong_line_numbers_only_hint() -> None:
     ],
 )
 def test_escaped_tags(escape: Callable[[str], str]) -> None:
-    """Tags that an editor or a web page escaped are taken as meant, and said."""
+    """Tags that an editor or a web page escaped are read unescaped, with a note."""
     text = escape(f'{HEAD}<file path="a.py" nonce="{NONCE}">\n') + "x = 1\n" + escape(f'</file nonce="{NONCE}">')
     reading = read(text)
     assert (reading.files, reading.parse) == ((FileBlock(path="a.py", content="x = 1\n"),), "repaired")

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,3 +136,73 @@ def test_other_forms_that_quote_json_are_not_json() -> None:
     """An answer in another form, in whose files JSON of this form stands, is read in its own."""
     text = f'<summary>\ns\n</summary>\n<file path="a.json">\n{json.dumps(answer(x="y"))}\n</file>\n'
     assert [file.path for file in read_answer(text, "blocks", "abc123").files] == ["a.json"]
+
+
+CODE = "def a():\n    return 1\n"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"src/a.py": CODE},
+        {"files": {"src/a.py": CODE}},
+        {"files": {"src/a.py": {"content": CODE}}, "summary": "s"},
+        {"path": "src/a.py", "content": CODE},
+        [{"path": "src/a.py", "content": CODE}],
+        [{"filename": "src/a.py", "code": CODE}],
+        {"files": [{"file_path": "src/a.py", "contents": CODE}]},
+        {"changes": [{"file": "src/a.py", "new_content": CODE}], "explanation": "x"},
+        {"name": "write_file", "arguments": {"path": "src/a.py", "content": CODE}},
+        {"tool_calls": [{"function": {"arguments": {"file_path": "src/a.py", "content": CODE}}}]},
+        {"files": [{"path": "src/a.py", "content": CODE.splitlines()}]},
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "Here:\n\n```json\n{}\n```\n\nDone.", "Sure. {}"])
+def test_files_in_other_shapes_of_json(value: object, around: str) -> None:
+    """A map from path to text, a bare list, one object, a tool's call: each is read, with words or a fence around it."""
+    reading = read_answer(around.replace("{}", json.dumps(value, indent=1)), "blocks", "abc123")
+    assert [(file.path, file.content) for file in reading.files] == [("src/a.py", CODE)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "x"},
+        {"a": 1},
+        {"version": "1.0.0"},
+        [{"id": 1}],
+        {"main": "src/a.py"},
+        {"name": "Widget", "text": "hello"},
+        [{"file": "none", "code": "x"}],
+        {"e.g.": "x"},
+    ],
+)
+def test_ordinary_json_is_no_answer(value: object) -> None:
+    """Objects without paths that have text stay text."""
+    assert read_answer(json.dumps(value), "json", "").files == ()
+
+
+def test_a_json_file_in_a_named_fence_is_one_file() -> None:
+    """JSON that looks like a map of files is the file's own text where a fence names it."""
+    text = 'config.json\n```json\n{"src/a.py": "text"}\n```\n'
+    assert [file.path for file in read_answer(text, "blocks", "abc123").files] == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"summary": "s", "files": [{"path": "a.py", "content": "x\n"},]}',
+        '{"summary": "say "hi"", "course_of_action": [{"step": 1, "description": "y\n"}], "files": [{"path": "a.py", "content": "x "y" z"}]}',
+        '{"summary": "s", "curator_activity": "do\nit", "files": [{"path": "a.py", "content": "x',
+        '{"summary": "\\ud800", "files": [{"path": "a.py", "content": "\\ud83d"}]}',
+        '{"summary": "s\n", "files_updated": ["gone.py\n"], "files": [{"path": "a.py", "content": "\\udc00\n"}]}',
+        '{"src/a.py": "raw\nnewline", "src/b.py": "\\ud800"}',
+    ],
+)
+@pytest.mark.parametrize("is_truncated", [False, True])
+def test_every_reading_can_be_encoded(text: str, is_truncated: bool) -> None:
+    """Mended strings, guessed ends and half characters: each part of the reading is plain text, so `--json` and the panel can send it."""
+    reading = read_answer(text, "json", "", is_truncated)
+    again = msgspec.json.decode(msgspec.json.encode(reading), type=Reading)
+    assert again == reading
+    assert all(type(part) is str for file in reading.files for part in (file.path, file.content))

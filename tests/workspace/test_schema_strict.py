@@ -59,11 +59,15 @@ def answer(summary: str, files: dict[str, str]) -> str:
 
 @given(st.dictionaries(st.sampled_from(["a.py", "docs/b c.md", "-x", "é/.env"]), TEXTS, max_size=3))
 def test_what_the_grammar_allows_is_read_back_exactly(files: dict[str, str]) -> None:
-    """Files of any text, tags and all, may be written under the grammar and come back byte for byte, without a repair."""
+    """Files of any text, tags and all, may be written under the grammar and come back byte for byte, without a repair.
+
+    Only a closing tag before an opening one raises a doubt, for servers that ignore the grammar.
+    """
     text = answer("Wrote <b>them</b>.\n", files)
     assert FORM.fullmatch(text)
     reading = read_answer(text, "strict", NONCE)
-    assert ({file.path: file.content for file in reading.files}, reading.parse) == (files, "ok")
+    assert {file.path: file.content for file in reading.files} == files
+    assert reading.parse == "ok" or all("opens nowhere else" in note for note in reading.notes[:1])
 
 
 def test_edits_of_big_files_are_allowed() -> None:

@@ -92,8 +92,9 @@ def test_the_first_send_to_a_host_needs_consent(tmp_path: Path) -> None:
     with _workspace(tmp_path) as workspace:
         workspace.selection.replace(["b.py"])
         assert _run(workspace.preparation.begin(1, 1)).n == 1
-    with _workspace(tmp_path, url="https://other.example.org") as workspace:
-        assert not workspace.sending.is_agreed
+    for other in ("https://other.example.org", "http://127.example.org", "http://localhost.example.org"):
+        with _workspace(tmp_path, url=other) as workspace:
+            assert not workspace.sending.is_agreed
 
 
 @pytest.mark.parametrize("entry", ["fingerprint", "a.py", "*.py"])

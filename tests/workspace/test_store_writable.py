@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -246,13 +246,18 @@ def test_a_damaged_row_is_never_said_not_to_exist(tmp_path: Path) -> None:
     """Where the way to a row is damaged, the error says damaged; in a sound store the same question is answered not found (T23)."""
     with a_store(tmp_path) as store:
         generation = a_generation(store)
-        for ask in (lambda: store.generations.get(99), lambda: store.prompts.get("x"), lambda: store.blobs.get("x")):
+        unknown: list[Callable[[], object]] = [
+            lambda: store.generations.get(99),
+            lambda: store.prompts.get("x"),
+            lambda: store.blobs.get("x"),
+        ]
+        for ask in unknown:
             with pytest.raises(DceError) as caught:
                 ask()
             assert caught.value.code == "not_found"
     _damage(tmp_path / STORE_FILE, "sqlite_autoindex_prompts_1")
     with a_store(tmp_path) as store:
-        for ask in (
+        hidden: list[Callable[[], object]] = [
             lambda: store.generations.get(generation.id),
             store.generations.list,
             store.generations.latest,
@@ -260,7 +265,8 @@ def test_a_damaged_row_is_never_said_not_to_exist(tmp_path: Path) -> None:
             lambda: store.responses.get(99, 1),
             lambda: store.cycles.get(99),
             lambda: store.acceptances.get(99),
-        ):
+        ]
+        for ask in hidden:
             with pytest.raises(DceError) as caught:
                 ask()
             assert caught.value.code == "store_unreadable"

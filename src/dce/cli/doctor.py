@@ -10,7 +10,7 @@ from dce.cli.context import gateway_options, json_option, read_settings, workspa
 from dce.cli.exits import EXIT_OF_CODE, Exit
 from dce.cli.output import say, say_json
 from dce.doctor.findings import Check, Diagnosis
-from dce.doctor.tree import Question, examine
+from dce.doctor.tree import Options, examine
 
 _MARKS = {True: "✓", False: "✗", None: "·"}
 
@@ -33,7 +33,7 @@ def command(
     # The URL is the doctor's own to judge, so a wrong one must not end the verb while the settings are read.
     environ = {name: value for name, value in os.environ.items() if name != "DCE_URL"}
     settings = read_settings(directory, environ, key=key, model=model)
-    question = Question(
+    options = Options(
         url=url or os.environ.get("DCE_URL") or settings.url,
         key=settings.key,
         model=settings.model,
@@ -41,12 +41,12 @@ def command(
         max_tokens=settings.max_tokens,
     )
     if not is_json:
-        say(question.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
+        say(options.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
         if settings.provider != "gateway":
             say(
                 f"(this workspace's provider is `{settings.provider}`: it uses no gateway, and the doctor looks for one)"
             )
-    diagnosis = asyncio.run(examine(question, os.environ, (lambda _: None) if is_json else _line))
+    diagnosis = asyncio.run(examine(options, os.environ, (lambda _: None) if is_json else _line))
     if is_json:
         say_json(diagnosis)
     else:

@@ -85,8 +85,8 @@ def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
     from dce.panel.tools import Check, Diagnosis, DoctorTarget, Tools  # noqa: PLC0415
 
     async def examine(target: DoctorTarget, on_check: Callable[[Check], None]) -> Diagnosis:
-        question = doctor.Question(url=target.url, key=target.key, model=target.model)
-        return await doctor.examine(question, os.environ, on_check)
+        options = doctor.Options(url=target.url, key=target.key, model=target.model)
+        return await doctor.examine(options, os.environ, on_check)
 
     return Tools(cards=cards_of(project.root), examine=examine, servers=servers)
 

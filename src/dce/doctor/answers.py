@@ -1,4 +1,4 @@
-"""Reading answers, whoever gave them: never trusting a form, never failing on one. Pure."""
+"""Reading answers from any server: no shape is assumed, and none makes the reader fail. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 def dce_error(reply: Answer) -> ErrorBody | None:
-    """The error of an answer if it is in DCE's own form: a code that we know."""
+    """The error in an answer if it is one of DCE's: its code is a known one."""
     error = decode_error(reply.body)
     return error if error and error.code in CODES else None
 
 
 def describe(reply: Answer) -> str:
-    """An answer in a few words: status, server, and its title or first words."""
+    """A short description of an answer: status, server, and its title or first words."""
     server = f" from {reply.server[:60]}" if reply.server else ""
     title = _TITLE.search(reply.body)
     words = " ".join((title[1] if title else reply.body[:400]).decode("utf-8", "replace").split())[:120]
@@ -42,7 +42,7 @@ def json_of(reply: Answer) -> Mapping[str, Any]:
 
 
 def models_of(reply: Answer) -> dict[str, int] | None:
-    """Served model → context window in tokens (0 unknown); None when the answer is no list of models."""
+    """Served model → context window in tokens (0: unknown); None when the answer is not a list of models."""
     entries = json_of(reply).get("data")
     if reply.status != 200 or not isinstance(entries, list):
         return None
@@ -55,18 +55,18 @@ def models_of(reply: Answer) -> dict[str, int] | None:
 
 
 def no_answer(reply: Failure, target: Target) -> Finding:
-    """An HTTP question that got none."""
+    """The finding for an HTTP request that got no answer."""
     if reply.other_speech == "tls":
         return failing(
             "not_a_gateway",
-            f"{target.host}:{target.port} speaks TLS, and was asked in plain HTTP",
+            f"{target.host}:{target.port} expects TLS, and the request was plain HTTP",
             f"Set DCE_URL to https://{target.base.removeprefix('http://')}",
         )
     if reply.kind == "timeout":
         return failing(
             "gateway_timeout",
-            f"{target.base} takes connections but does not answer",
-            "The server there is stuck or speaks no HTTP: restart the gateway, and look at its log.",
+            f"{target.base} accepts connections but does not answer",
+            "The server there is stuck or is not an HTTP server: restart the gateway and check its log.",
         )
-    fix = f"Something other than an HTTP server is on port {target.port}, or it wants TLS (https://): check DCE_URL."
+    fix = f"Port {target.port} is not an HTTP server, or it expects TLS (https://): check DCE_URL."
     return failing("not_a_gateway", f"{target.base} does not answer as an HTTP server: {reply.text}", fix)

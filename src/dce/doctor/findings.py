@@ -1,4 +1,4 @@
-"""What the doctor's parts hand to each other: what was seen, what it means, and the diagnosis that a program can read."""
+"""The doctor's data types: what a probe saw, what it means, and the machine-readable diagnosis."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from dce.wire.errors import CODES
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP answer, whoever gave it. `body` is its beginning."""
+    """An HTTP answer from any server. `body` is its beginning."""
 
     status: int
     content_type: str = ""
@@ -18,7 +18,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     date: str = ""
     encoding: str = ""
     received_at: float = 0.0
-    """This machine's clock when the answer came, in seconds since the epoch."""
+    """This machine's clock when the answer arrived, in seconds since the epoch."""
     body: bytes = b""
 
 
@@ -26,7 +26,7 @@ CertificateFault = Literal["expired", "not_yet_valid", "wrong_host", "self_signe
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server's certificate says of itself. Times as the certificate writes them."""
+    """Names and validity of a server's certificate. Times as the certificate writes them."""
 
     names: tuple[str, ...] = ()
     not_before: str = ""
@@ -34,10 +34,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """No answer. `text` is what the system said.
+    """No answer. `text` is the system's own message.
 
-    Of a certificate: what is wrong with it and, where it could be read, what it says. `other_speech`: the port was asked the
-    other way, and that is what it speaks.
+    For a certificate: what is wrong with it and, if it could be read, what it says. `other_speech`: the protocol the port turned out
+    to speak instead of the one it was asked in.
     """
 
     kind: Literal["dns", "refused", "timeout", "unreachable", "certificate", "tls", "closed", "protocol", "trust"]
@@ -57,7 +57,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connected(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection that was made, in `elapsed_s` seconds; `tls` is the protocol's version, "" without."""
+    """A connection, made in `elapsed_s` seconds; `tls` is the TLS version, "" without TLS."""
 
     peer: str
     elapsed_s: float
@@ -65,9 +65,9 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate = Certificate()
 
 
-class Streamed(msgspec.Struct, frozen=True, kw_only=True):
-    """What one generation of one token gave: seconds to the first token, how it ended, the body of an error. `queue_position`: its
-    last place in the gateway's queue, 0 when its turn had come, None if it never waited."""
+class TokenProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of generating one token: seconds to the first token, how it ended, the body of an error. `queue_position`: its last
+    position in the gateway's queue, 0 once its turn came, None if it never waited."""
 
     first_token_s: float | None = None
     queue_position: int | None = None
@@ -76,8 +76,8 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
     failure: Answer | Failure | None = None
 
 
-class Paced(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream that the gateway paces: when each event was sent and when it came, in ms, each counted from its own first."""
+class PacingProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a stream paced by the gateway: when each event was sent and when it arrived, in ms, each counted from its own first."""
 
     sent_ms: tuple[int, ...] = ()
     came_ms: tuple[int, ...] = ()
@@ -87,10 +87,10 @@ class Paced(msgspec.Struct, frozen=True, kw_only=True):
     failure: Answer | Failure | None = None
 
 
-class Dropped(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream that was dropped in its midst: whether it still ran `waited_s` later, as the gateway tells its owner.
+class CancelProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of dropping a stream halfway: whether it was still running `waited_s` later, according to the gateway.
 
-    `was_running` is False when it had ended by itself before it could be dropped: then nothing can be told from it.
+    `was_running` is False when it ended by itself before it could be dropped: then the probe shows nothing.
     """
 
     was_running: bool = False
@@ -101,9 +101,9 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step's reply means: `code` is "" when the step is well, else a row of wire/errors.py.
+    """What a step's reply means: `code` is "" when the step passed, else a code of wire/errors.py.
 
-    A step that is well may have a `fix` all the same: it works, and something about it should be mended.
+    A step that passed may still have a `fix`: it works, but something about it should be changed.
     """
 
     code: str = ""
@@ -112,8 +112,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the diagnosis. `ok` is None when the step was not tried because an earlier one failed. One that is well and
-    has a `fix` is a warning."""
+    """One line of the diagnosis. `ok` is None when the step was skipped because an earlier one failed. A passed step with a `fix` is
+    a warning."""
 
     hop: str
     name: str
@@ -123,7 +123,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole tree. `failing_hop` and `code` are None when all is well."""
+    """The whole tree. `failing_hop` and `code` are None when every step passed."""
 
     ok: bool
     failing_hop: str | None
@@ -132,5 +132,5 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def failing(code: str, detail: str, fix: str = "") -> Finding:
-    """A failed step; without a fix of its own it takes the next step of the code's row."""
+    """A failed step; without a `fix` of its own it gets the code's hint."""
     return Finding(code=code, detail=detail, fix=fix or CODES[code].hint)

@@ -1,4 +1,4 @@
-"""TLS, asked about: what this machine trusts, what exactly is wrong with a certificate, and which of two languages a port speaks."""
+"""TLS diagnosis: what this machine trusts, what exactly is wrong with a certificate, and whether a port speaks HTTP or TLS."""
 
 import asyncio
 import ssl
@@ -12,10 +12,10 @@ from dce.doctor.findings import Certificate, CertificateFault, Failure
 from dce.doctor.target import Target
 
 ASK_TIMEOUT_S = 5.0
-"""For one look at a port that has already failed us once."""
+"""Timeout for a second look at a port that has already failed once."""
 
 _NO_CHECK_TIME = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python has no name: lets us read when a certificate that ended did so."""
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: it lets us read when an expired certificate expired."""
 
 _FAULTS: Mapping[int, CertificateFault] = {
     # OpenSSL, on Linux and wherever SSL_CERT_FILE or SSL_CERT_DIR is set
@@ -37,11 +37,11 @@ _FAULTS: Mapping[int, CertificateFault] = {
     0x800B010A: "unknown_authority",
     0x800B010F: "wrong_host",
 }
-"""Verification codes of whoever checks certificates: macOS and Windows ask their own trust stores."""
+"""Verification codes of OpenSSL and, on macOS and Windows, of the system's own trust store."""
 
 
 def trusted(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """What the clients of DCE trust: SSL_CERT_FILE or SSL_CERT_DIR alone if one is set, else this machine's own authorities. Raises OSError."""
+    """What DCE's clients trust: SSL_CERT_FILE or SSL_CERT_DIR alone if set, else this machine's own authorities. Raises OSError."""
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     if file:
         return ssl.create_default_context(cafile=file)
@@ -56,7 +56,7 @@ def fault_of(error: ssl.SSLCertVerificationError) -> CertificateFault:
 
 
 async def explain(failure: Failure, target: Target, environ: Mapping[str, str]) -> Failure:
-    """A handshake that failed, with what a second look tells: the certificate's names and dates, or that the port speaks plain HTTP."""
+    """A failed handshake, with what a second connection shows: the certificate's names and dates, or that the port speaks plain HTTP."""
     if failure.kind == "certificate":
         return msgspec.structs.replace(failure, certificate=await _read_certificate(target, environ))
     if failure.kind in ("tls", "closed", "timeout") and await speaks_http(target):
@@ -65,7 +65,7 @@ async def explain(failure: Failure, target: Target, environ: Mapping[str, str]) 
 
 
 async def _read_certificate(target: Target, environ: Mapping[str, str]) -> Certificate:
-    """What the certificate says, whatever its names and dates: readable only when somebody we trust has signed it."""
+    """The certificate's contents, whatever its names and dates. Readable only if a trusted authority signed it."""
     context = await asyncio.to_thread(trusted, environ)
     context.check_hostname = False
     context.verify_flags = ssl.VerifyFlags(context.verify_flags | _NO_CHECK_TIME)
@@ -74,23 +74,23 @@ async def _read_certificate(target: Target, environ: Mapping[str, str]) -> Certi
             _, writer = await asyncio.open_connection(target.host, target.port, ssl=context)
     except (OSError, ssl.SSLError):
         return Certificate()
-    told = writer.get_extra_info("peercert") or {}
+    peer_certificate = writer.get_extra_info("peercert") or {}
     writer.transport.abort()
-    return certificate_of(told)
+    return certificate_of(peer_certificate)
 
 
-def certificate_of(told: Mapping[str, Any]) -> Certificate:
-    """A certificate as `SSLSocket.getpeercert` tells it."""
-    names: Iterable[tuple[str, str]] = told.get("subjectAltName", ())
+def certificate_of(peer_certificate: Mapping[str, Any]) -> Certificate:
+    """A certificate from the result of `SSLSocket.getpeercert`."""
+    names: Iterable[tuple[str, str]] = peer_certificate.get("subjectAltName", ())
     return Certificate(
         names=tuple(name for _, name in names),
-        not_before=str(told.get("notBefore", "")),
-        not_after=str(told.get("notAfter", "")),
+        not_before=str(peer_certificate.get("notBefore", "")),
+        not_after=str(peer_certificate.get("notAfter", "")),
     )
 
 
 async def speaks_tls(target: Target) -> bool:
-    """Whether the port answers a TLS hello, with whatever certificate."""
+    """Whether the port answers a TLS handshake, whatever its certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

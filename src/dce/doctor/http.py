@@ -1,4 +1,4 @@
-"""Small HTTP questions to the gateway: answers in a bounded form, failures told apart, never an exception for what a server does."""
+"""Small HTTP requests to the gateway: answers are bounded, failures classified, and nothing a server does raises an exception."""
 
 import asyncio
 import ssl
@@ -15,20 +15,20 @@ from dce.doctor.target import Target
 from dce.wire.causes import causes
 
 CONNECT_TIMEOUT_S = 5.0
-"""For a name, a connection, a handshake: beyond it a person sees a hang."""
+"""Timeout of a name lookup, a connection or a handshake: beyond it a person sees a hang."""
 
 ANSWER_TIMEOUT_S = 10.0
-"""For a small HTTP answer."""
+"""Timeout of a small HTTP answer."""
 
 MAX_BODY_BYTES = 256 * 1024
-"""Read of an answer: a list of models fits, a foreign page cannot fill the memory."""
+"""How much of an answer is read: enough for a list of models, too little to exhaust memory."""
 
 _WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
-"""No faults: how Python's TLS says that it waits. They stand in the context of whatever ended the wait."""
+"""Not failures: Python's TLS raises them while it waits, and they end up in the context of whatever ended the wait."""
 
 
 class Http:
-    """One client to one target. The key goes only where it is asked for."""
+    """One HTTP client for one target. The key is sent only where the caller asks for it."""
 
     def __init__(self, target: Target, key: str | None, tls: ssl.SSLContext) -> None:
         self._target = target
@@ -38,7 +38,7 @@ class Http:
             follow_redirects=False,
             verify=tls,
             proxy=target.proxy or None,
-            trust_env=False,  # what the environment says of proxies is in the target
+            trust_env=False,  # the target already holds the environment's proxy
         )
 
     async def close(self) -> None:
@@ -48,7 +48,7 @@ class Http:
     async def ask(
         self, method: str, path: str, *, content: bytes | None = None, with_key: bool = False, at_root: bool = False
     ) -> Reply:
-        """One question: at the base address, or at the host's root."""
+        """One request, to the base address or to the host's root."""
         url = (self._target.origin if at_root else self._target.base) + path
         headers = dict(self._key) if with_key else {}
         if content is not None:
@@ -71,7 +71,7 @@ class Http:
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[httpx2.Response]:
-        """An open answer, asked for with the key. Raises what httpx2 raises."""
+        """An open response to a request sent with the key. Raises what httpx2 raises."""
         timeout = httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         sent = {**self._key, **(headers or {})}
         url = self._target.base + path
@@ -102,10 +102,10 @@ async def answer_of(response: httpx2.Response) -> Answer:
 
 
 def failure_of(error: Exception) -> Failure:
-    """What an exception of the socket, TLS or HTTP layer means: read from types, the outermost that says something first."""
+    """What an exception of the socket, TLS or HTTP layer means: decided by type, the outermost cause first."""
     led = [cause for cause in causes(error) if not isinstance(cause, _WAITS)]
     text = str(led[-1]) or str(error) or type(error).__name__
-    if any(isinstance(cause, ConnectionRefusedError) for cause in led):  # of one address or, in a group, of several
+    if any(isinstance(cause, ConnectionRefusedError) for cause in led):  # by one address or, in a group, by several
         return Failure(kind="refused", text="connection refused")
     for cause in led:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -117,8 +117,10 @@ def failure_of(error: Exception) -> Failure:
             return Failure(kind="timeout", text="no answer in time")
         if isinstance(cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | httpx2.ReadError):
             return Failure(kind="closed", text="the connection was closed without an answer")
-        if isinstance(cause, httpx2.LocalProtocolError):  # its words hold the header's value, which may be the key
-            return Failure(kind="protocol", text="the request cannot be written: is there a line break in the key?")
+        if isinstance(
+            cause, httpx2.LocalProtocolError
+        ):  # its message contains the header's value, which may be the key
+            return Failure(kind="protocol", text="the request is not valid HTTP: check the key for a line break")
     if isinstance(error, httpx2.RemoteProtocolError) and not any(
         isinstance(cause, h11.RemoteProtocolError) for cause in led
     ):

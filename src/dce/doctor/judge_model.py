@@ -1,53 +1,53 @@
-"""What is behind the gateway: backend, model, context, limits, one token, streaming, cancellation. Replies to findings; pure.
+"""The steps behind the gateway: backend, model, context, limits, one token, streaming, cancellation. Replies to findings; pure.
 
-What must hold: whatever comes back, the finding has a code of wire/errors.py, the fact as it was seen, and one next step.
+Invariant: whatever comes back, the finding has a code of wire/errors.py, the fact as observed, and one next step.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from dce.doctor.answers import dce_error, describe, models_of, no_answer
-from dce.doctor.findings import Answer, Dropped, Failure, Finding, Paced, Reply, Streamed, failing
+from dce.doctor.findings import Answer, CancelProbe, Failure, Finding, PacingProbe, Reply, TokenProbe, failing
 from dce.doctor.target import Target
 from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import CODES, Hop
 from dce.wire.nearest import MODEL_CUTOFF, advice, did_you_mean, nearest
 
 LIMIT_CODES = ("rate_limited", "quota_exceeded", "queue_full", "model_not_allowed")
-"""Refusals that are about what this key may have, not about anything being broken."""
+"""Refusals because of the key's limits: nothing is broken."""
 
 MIN_SPREAD = 0.5
-"""Events that were sent over some time must come over at least half of it: clumped by a proxy they come all at once, and a
-network or a busy machine shifts single ones but does not gather the first and the last."""
+"""Events must arrive over at least this share of the time they were sent over. Buffered by a proxy they arrive all at once; a network
+or a busy machine delays single events but does not bring the first and the last together."""
 
 _UNBUFFER: Mapping[str, str] = {
     "nginx": "In nginx's location: `proxy_buffering off; proxy_http_version 1.1; gzip off;`, and no "
-    "`proxy_ignore_headers X-Accel-Buffering` (deploy/nginx.conf has it whole).",
-    "caddy": "In Caddy's reverse_proxy block: `flush_interval -1`, and no `encode` for text/event-stream (deploy/Caddyfile has it whole).",
+    "`proxy_ignore_headers X-Accel-Buffering` (see deploy/nginx.conf).",
+    "caddy": "In Caddy's reverse_proxy block: `flush_interval -1`, and no `encode` for text/event-stream (see deploy/Caddyfile).",
 }
-"""Part of a Server header → how that server is told to pass events on at once."""
+"""Part of a Server header → how to turn off that server's buffering."""
 
 
 def is_ready(reply: Reply) -> bool:
-    """Whether an answer to /readyz says that all is well."""
+    """Whether an answer to /readyz says the gateway is ready."""
     return isinstance(reply, Answer) and reply.status == 200
 
 
-def judge_backend(reply: Reply, tried: Streamed | None, target: Target) -> Finding:
-    """`/readyz`: a backend is up and serves a model. It tells no detail; `tried` is a request made to be told why not."""
+def judge_backend(reply: Reply, tried: TokenProbe | None, target: Target) -> Finding:
+    """`/readyz`: a backend is up and serves a model. It gives no detail; `tried` is a request sent to learn why not."""
     if isinstance(reply, Failure):
         return no_answer(reply, target)
     if is_ready(reply):
         return Finding(detail="the gateway reaches a backend that serves a model")
-    told = tried.failure if tried and isinstance(tried.failure, Answer) else reply
-    error = dce_error(told)
+    refusal = tried.failure if tried and isinstance(tried.failure, Answer) else reply
+    error = dce_error(refusal)
     if error and CODES[error.code].hop is Hop.BACKEND:
         return failing(error.code, error.message, error.hint)
     return failing("no_healthy_backend", f"/readyz: {describe(reply)}")
 
 
 def judge_model(reply: Reply, wanted: str | None, target: Target) -> Finding:
-    """The served models, against the one that is asked for."""
+    """The served models, against the requested one."""
     if isinstance(reply, Failure):
         return no_answer(reply, target)
     error = dce_error(reply)
@@ -77,45 +77,45 @@ def served_name(served: Mapping[str, int], wanted: str | None) -> str | None:
 
 
 def judge_context(reply: Reply, wanted: str | None, context: int | None, max_tokens: int | None) -> Finding:
-    """The model's context against what the workspace counts on: its `context` and `max_tokens` settings."""
+    """The model's context against what the workspace expects: its `context` and `max_tokens` settings."""
     served = (models_of(reply) if isinstance(reply, Answer) else None) or {}
     window = served.get(served_name(served, wanted) or "", 0)
     if not window:
-        known = "the server does not tell how many tokens fit"
+        known = "the server does not report its context size"
         if context:
-            return Finding(detail=f"{known}; the workspace counts on {context:,}")
+            return Finding(detail=f"{known}; the workspace expects {context:,} tokens")
         return Finding(
             detail=known,
             fix="Set it, so that prompts are checked before they are sent: `dce settings set context TOKENS`.",
         )
     if max_tokens and max_tokens >= window:
         return Finding(
-            detail=f"{window:,} tokens fit, and the workspace keeps {max_tokens:,} free for the answer: no prompt has room",
-            fix=f"`dce settings set max_tokens {window // 4}`, or have the operator raise --max-model-len.",
+            detail=f"the context is {window:,} tokens, and the workspace reserves {max_tokens:,} for the answer: no room for a prompt",
+            fix=f"`dce settings set max_tokens {window // 4}`, or ask the operator to raise --max-model-len.",
         )
     if context and context > window:
         return Finding(
-            detail=f"the workspace counts on {context:,} tokens, {window:,} fit: longer prompts would be made and then refused",
-            fix="Let the server say it: `dce settings set context ''` (or correct the model card).",
+            detail=f"the workspace expects {context:,} tokens of context, the model has {window:,}: longer prompts would be built and then refused",
+            fix="Use the server's value: `dce settings set context ''` (or correct the model card).",
         )
-    kept = f", {window - max_tokens:,} of them for the prompt" if max_tokens else ""
-    return Finding(detail=f"{window:,} tokens fit{kept}")
+    for_prompt = f", {window - max_tokens:,} of them for the prompt" if max_tokens else ""
+    return Finding(detail=f"context of {window:,} tokens{for_prompt}")
 
 
-def judge_limits(streamed: Streamed, now: float) -> Finding:
-    """Whether the key's limits let a request through, and if not, when they will. `now`: seconds since the epoch."""
-    place = streamed.queue_position
-    if isinstance(streamed.failure, Failure) and streamed.failure.kind == "timeout" and place:
+def judge_limits(probe: TokenProbe, now: float) -> Finding:
+    """Whether the key's limits allow a request now, and if not, when they will. `now`: seconds since the epoch."""
+    place = probe.queue_position
+    if isinstance(probe.failure, Failure) and probe.failure.kind == "timeout" and place:
         return failing(
             "queue_full",
-            f"the request still waits in the gateway's queue, at place {place}: more is asked for than the backends can run",
-            "Wait, or ask the operator for room (docs/operations/capacity.md).",
+            f"the request is still number {place} in the gateway's queue: the backends have more work than they can run",
+            "Wait, or ask the operator for more capacity (docs/operations/capacity.md).",
         )
-    refusal = streamed.failure if isinstance(streamed.failure, Answer) else None
+    refusal = probe.failure if isinstance(probe.failure, Answer) else None
     error = dce_error(refusal) if refusal else None
     if refusal is None or error is None or error.code not in LIMIT_CODES:
         waited = "" if place is None else ", after a wait in the gateway's queue"
-        return Finding(detail=f"the key's limits let a request through{waited}")
+        return Finding(detail=f"the key's limits allow a request{waited}")
     when = _when(refusal.retry_after, now)
     return failing(error.code, f"{error.message}{f'; {when}' if when else ''}", error.hint)
 
@@ -128,86 +128,90 @@ def _when(retry_after: str, now: float) -> str:
     return f"it renews in {seconds:,} s, at {at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def judge_token(streamed: Streamed) -> Finding:
+def judge_token(probe: TokenProbe) -> Finding:
     """One token through the whole chain."""
-    if isinstance(streamed.failure, Failure):
-        if streamed.failure.kind == "timeout":
-            return failing("backend_timeout", "no token came in time")
-        return failing("stream_interrupted", f"the stream broke: {streamed.failure.text}", "Look at the gateway's log.")
-    if isinstance(streamed.failure, Answer):
-        error = dce_error(streamed.failure)
+    if isinstance(probe.failure, Failure):
+        if probe.failure.kind == "timeout":
+            return failing("backend_timeout", "no token arrived in time")
+        return failing("stream_interrupted", f"the stream broke: {probe.failure.text}", "Check the gateway's log.")
+    if isinstance(probe.failure, Answer):
+        error = dce_error(probe.failure)
         if error:
             return failing(error.code, error.message, error.hint)
-        return failing("backend_error", f"no stream came: {describe(streamed.failure)}")
-    if not streamed.is_done or not streamed.finish_reason:
-        detail = "the stream ended before its end was told"
-        return failing(
-            "stream_interrupted", detail, "Something on the way cuts streams: look at time-outs and buffering."
-        )
-    if streamed.first_token_s is None:
-        return Finding(detail="a response came through; the model ended it without a word")
-    return Finding(detail=f"one token came through in {streamed.first_token_s:.2f} s")
+        return failing("backend_error", f"the answer was not a stream: {describe(probe.failure)}")
+    if not probe.is_done or not probe.finish_reason:
+        detail = "the stream stopped before its final event"
+        return failing("stream_interrupted", detail, "A proxy cuts streams: check its timeouts and buffering.")
+    if probe.first_token_s is None:
+        return Finding(detail="a response arrived; the model ended it without any text")
+    return Finding(detail=f"one token arrived in {probe.first_token_s:.2f} s")
 
 
-def is_clumped(paced: Paced) -> bool:
-    """Whether events that were sent one after the other came together."""
+def is_clumped(paced: PacingProbe) -> bool:
+    """Whether events that were sent one after the other arrived together."""
     if len(paced.sent_ms) < 2 or paced.sent_ms[-1] <= 0:
         return False
     return paced.came_ms[-1] < paced.sent_ms[-1] * MIN_SPREAD
 
 
-def judge_streaming(paced: Paced, target: Target) -> Finding:
-    """The paced stream: do events come one by one? Independent of how fast the model is."""
+def judge_streaming(paced: PacingProbe, target: Target) -> Finding:
+    """The paced stream: do events arrive one by one? Independent of how fast the model is."""
     if isinstance(paced.failure, Answer):
         error = dce_error(paced.failure)
         if error and error.code == "route_not_found":
-            return Finding(detail="not measured: this gateway is older than the check")
+            return Finding(detail="not measured: this gateway is too old for this check")
         if error and error.code in LIMIT_CODES:
             return Finding(detail=f"not measured: {error.message}")
         return failing("stream_interrupted", f"the paced stream was refused: {describe(paced.failure)}")
     if isinstance(paced.failure, Failure) or not paced.is_done:
-        why = paced.failure.text if paced.failure else "it ended before its end"
-        fix = "Something on the way cuts connections that are quiet for a tenth of a second: look at its time-outs."
+        why = paced.failure.text if paced.failure else "it stopped before its final event"
+        fix = "A proxy closes connections that are quiet for a tenth of a second: check its timeouts."
         return failing("stream_interrupted", f"the paced stream broke: {why}", fix)
     count, span = len(paced.sent_ms), paced.sent_ms[-1]
     if not is_clumped(paced):
         return Finding(
-            detail=f"{count} events, sent over {span} ms, came over {paced.came_ms[-1]} ms: nothing keeps them back"
+            detail=f"{count} events, sent over {span} ms, arrived over {paced.came_ms[-1]} ms: nothing buffers them"
         )
-    packed = f" They came compressed ({paced.encoding})." if paced.encoding else ""
+    packed = f" They arrived compressed ({paced.encoding})." if paced.encoding else ""
     by = f" (it answers as {paced.server[:60]})" if paced.server else ""
-    detail = f"{count} events, sent over {span} ms, came within {paced.came_ms[-1]} ms: something on the way keeps them back{by}.{packed}"
+    detail = (
+        f"{count} events, sent over {span} ms, arrived within {paced.came_ms[-1]} ms: a proxy buffers them{by}.{packed}"
+    )
     return failing("stream_buffered", detail, unbuffer(paced.server, target))
 
 
 def unbuffer(server: str, target: Target) -> str:
-    """What to set on the server that answered. Without a telling name, all of them, and the client's own HTTP proxy."""
+    """The setting of the server that answered. If its name is unknown, those of all servers, and the client's HTTP proxy."""
     for name, fix in _UNBUFFER.items():
         if name in server.casefold():
             return fix
-    through = f"The HTTP proxy {target.proxy} may be it: set NO_PROXY to the gateway's host. " if target.proxy else ""
+    through = (
+        f"The cause may be the HTTP proxy {target.proxy}: set NO_PROXY to the gateway's host. " if target.proxy else ""
+    )
     return through + " ".join(_UNBUFFER.values())
 
 
-def judge_cancellation(dropped: Dropped) -> Finding:
-    """A response dropped in its midst: does the gateway stop paying for it?"""
+def judge_cancellation(dropped: CancelProbe) -> Finding:
+    """A response dropped halfway: does the gateway stop generating it?"""
     if isinstance(dropped.failure, Answer):
         error = dce_error(dropped.failure)
         if error and error.code in (*LIMIT_CODES, "route_not_found"):
             return Finding(detail=f"not tried: {error.message}")
-        return failing("stream_interrupted", f"what runs could not be asked: {describe(dropped.failure)}")
+        return failing("stream_interrupted", f"the running streams could not be listed: {describe(dropped.failure)}")
     if isinstance(dropped.failure, Failure):
-        return failing("stream_interrupted", f"the stream broke: {dropped.failure.text}", "Look at the gateway's log.")
+        return failing("stream_interrupted", f"the stream broke: {dropped.failure.text}", "Check the gateway's log.")
     if not dropped.was_running:
-        return Finding(detail="the response had ended before it could be dropped; nothing runs")
+        return Finding(detail="the response ended before it could be dropped; nothing is running")
     if not dropped.is_running:
-        return Finding(detail=f"a dropped response was ended at the backend within {max(dropped.waited_s, 0.01):.2f} s")
+        return Finding(
+            detail=f"a dropped response was stopped at the backend within {max(dropped.waited_s, 0.01):.2f} s"
+        )
     by = f" ({dropped.server[:60]})" if dropped.server else ""
     return failing(
         "cancel_lost",
-        f"a response that was dropped {dropped.waited_s:.0f} s ago still runs: something on the way{by} goes on reading it",
-        "Whatever stands before the gateway must close its side when the client goes; in nginx: `proxy_ignore_client_abort off;` (the "
-        "default) and `proxy_buffering off;`. Until then `dce stop` still works, closing a terminal does not.",
+        f"a response dropped {dropped.waited_s:.0f} s ago is still running: a proxy{by} keeps reading it",
+        "The proxy in front of the gateway must close its connection when the client disconnects; in nginx: `proxy_ignore_client_abort off;` "
+        "(the default) and `proxy_buffering off;`. Until then `dce stop` works, but closing a terminal does not stop anything.",
     )
 
 

@@ -1,5 +1,5 @@
-"""The doctor's questions: name, connection, TLS, HTTP, streams. Every effect is here or below, has a deadline, and never raises:
-what goes wrong comes back as a `Failure`.
+"""The doctor's probes: name, connection, TLS, HTTP, streams. All I/O is here or below, has a deadline, and never raises: an error
+comes back as a `Failure`.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from dce.doctor.streaming import PROXY_PATH, Streams
 from dce.doctor.target import Target
 
 AddressInfo = tuple[int, int, int, str, Any]
-"""Family, kind, protocol, canonical name and address of a socket."""
+"""A result of `getaddrinfo`: family, type, protocol, canonical name and address."""
 
 
 class Probe:
-    """Asks one gateway. An async context manager that owns its HTTP client. `environ` says which authorities are trusted."""
+    """Probes one gateway. An async context manager that owns its HTTP client. `environ` names the trusted authorities."""
 
     def __init__(self, target: Target, key: str | None, environ: Mapping[str, str]) -> None:
         self._target = target
@@ -62,7 +62,7 @@ class Probe:
         return await self._open(host, port, None)
 
     async def handshake(self) -> Connected | Failure:
-        """A TLS handshake with the gateway, trusting what the HTTP client trusts. One that fails is looked into."""
+        """A TLS handshake with the gateway, with the HTTP client's trust settings. A failed one is analysed."""
         if self._trust_failure is not None:
             return self._trust_failure
         seen = await self._open(self._target.host, self._target.port, self._tls)
@@ -81,14 +81,12 @@ class Probe:
             return failure_of(error)
         peer = writer.get_extra_info("peername")
         version = writer.get_extra_info("ssl_object").version() or "" if context else ""
-        told = writer.get_extra_info("peercert") or {}
+        certificate = certificate_of(writer.get_extra_info("peercert") or {})
         writer.transport.abort()
-        return Connected(
-            peer=str(peer[0]), elapsed_s=time.monotonic() - started, tls=version, certificate=certificate_of(told)
-        )
+        return Connected(peer=str(peer[0]), elapsed_s=time.monotonic() - started, tls=version, certificate=certificate)
 
     async def health(self) -> Reply:
-        """`/healthz` at the base address. A plain question that is not answered as HTTP: does the port want TLS?"""
+        """`/healthz` at the base address. If a plain HTTP request gets no HTTP answer, checks whether the port expects TLS."""
         reply = await self._http.ask("GET", "/healthz")
         is_plain = self._target.scheme == "http" and not self._target.proxy
         is_odd = isinstance(reply, Failure) and reply.kind in ("closed", "protocol")
@@ -101,16 +99,16 @@ class Probe:
         return await self._http.ask("GET", "/healthz", at_root=True)
 
     async def at_root(self, paths: tuple[str, ...]) -> dict[str, Reply]:
-        """What a server that is not ours answers at some paths, asked without the key."""
+        """The answers at some paths of a server that is not a DCE gateway, requested without the key."""
         replies = await asyncio.gather(*(self._http.ask("GET", path, at_root=True) for path in paths))
         return dict(zip(paths, replies, strict=True))
 
     async def route(self) -> Reply:
-        """An empty request without a key to the system's own endpoint: a gateway refuses it in its own words."""
+        """An empty request without a key to DCE's own route: a gateway refuses it with one of its own errors."""
         return await self._http.ask("POST", PROXY_PATH, content=b"{}")
 
     async def models(self) -> Reply:
-        """The served models, asked for with the key."""
+        """The served models, requested with the key."""
         return await self._http.ask("GET", "/v1/models", with_key=True)
 
     async def ready(self) -> Reply:
@@ -119,8 +117,8 @@ class Probe:
 
 
 async def first_connection(addresses: Sequence[AddressInfo]) -> socket.socket:
-    """A connection to the first of some addresses, as `getaddrinfo` gives them, that takes one. Raises OSError; if there were several, what
-    each said is its cause: asyncio itself would make one sentence of them.
+    """A connection to the first of the addresses (from `getaddrinfo`) that accepts one. Raises OSError; with several addresses, the
+    cause holds the error of each, which asyncio itself would join into one sentence.
     """
     loop = asyncio.get_running_loop()
     failures: list[OSError] = []
@@ -139,7 +137,7 @@ async def first_connection(addresses: Sequence[AddressInfo]) -> socket.socket:
             return sock
     if len(failures) == 1:
         raise failures[0]
-    raise OSError("no address takes a connection") from ExceptionGroup("each address", failures)
+    raise OSError("no address accepts a connection") from ExceptionGroup("each address", failures)
 
 
 def _trust_text(error: OSError, environ: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
-"""The doctor's questions about streams: one token, a stream that the gateway paces, and one that is dropped in its midst.
+"""The doctor's stream probes: one token, a stream paced by the gateway, and a stream dropped halfway.
 
-As everywhere in the doctor's questions: each has a deadline, none raises, what goes wrong comes back as a `Failure`.
+Like every probe, each has a deadline and never raises: an error comes back as a `Failure`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import httpx2
 import msgspec
 
 from dce.doctor.answers import json_of
-from dce.doctor.findings import Answer, Dropped, Failure, Paced, Streamed
+from dce.doctor.findings import Answer, CancelProbe, Failure, PacingProbe, TokenProbe
 from dce.doctor.http import MAX_BODY_BYTES, Http, answer_of, failure_of
 from dce.doctor.judge_model import is_clumped
 from dce.wire.chat import DONE, BadChunk, Chunk, read_chunks
@@ -23,25 +23,25 @@ STREAMS_PATH = "/api/dce/streams"
 PACED_PATH = "/api/dce/streamcheck"
 
 TOKEN_TIMEOUT_S = 60.0
-"""For the first token: a busy server queues, a cold model warms up."""
+"""Timeout of the first token: a busy server queues, a cold model warms up."""
 
 PACED_TIMEOUT_S = 20.0
-"""For a stream of under a second, on a bad line."""
+"""Timeout of a stream that takes under a second, on a bad line."""
 
 PACED_TRIES = 2
-"""A machine that stood still for a second sees events come together too; it seldom does so twice."""
+"""A machine that stalls for a second also sees events arrive together; it rarely does so twice."""
 
 DROP_TOKENS = 256
-"""Asked for in the response that is dropped: seconds of work for a real model, little to pay if nothing stops it."""
+"""Length of the response that is dropped: seconds of work for a real model, and cheap if nothing stops it."""
 
 CANCEL_TIMEOUT_S = 5.0
-"""For the end of a dropped response; the gateway needs a hundredth of a second, a proxy on the way a little more."""
+"""Maximum wait for a dropped response to end; the gateway needs about 10 ms, a proxy in front of it a little more."""
 
 CANCEL_POLL_S = 0.1
 
 
 class Streams:
-    """Asks about streams over one HTTP client."""
+    """The stream probes, over one HTTP client."""
 
     def __init__(
         self, http: Http, cancel_timeout_s: float = CANCEL_TIMEOUT_S, token_timeout_s: float = TOKEN_TIMEOUT_S
@@ -50,57 +50,57 @@ class Streams:
         self._token_timeout_s = token_timeout_s
         self._cancel_timeout_s = cancel_timeout_s
 
-    async def token(self, model: str | None) -> Streamed:
+    async def token(self, model: str | None) -> TokenProbe:
         """One token of one response, streamed."""
         started = time.monotonic()
         places: list[int] = []
         try:
             async with asyncio.timeout(self._token_timeout_s), self._generate(model, 1) as response:
                 if not _is_stream(response):
-                    return Streamed(failure=await answer_of(response))
+                    return TokenProbe(failure=await answer_of(response))
                 seen = await _first_token(response, started, places)
         except (httpx2.HTTPError, OSError) as error:
-            seen = Streamed(failure=failure_of(error))
+            seen = TokenProbe(failure=failure_of(error))
         return msgspec.structs.replace(seen, queue_position=places[-1]) if places else seen
 
-    async def paced(self) -> Paced:
-        """The stream that the gateway paces. One that seems clumped is asked for again."""
-        seen = Paced()
+    async def paced(self) -> PacingProbe:
+        """The stream paced by the gateway. If its events arrive together, it is requested once more."""
+        seen = PacingProbe()
         for _ in range(PACED_TRIES):
             seen = await self._paced_once()
             if seen.failure or not is_clumped(seen):
                 break
         return seen
 
-    async def _paced_once(self) -> Paced:
+    async def _paced_once(self) -> PacingProbe:
         try:
             async with (
                 asyncio.timeout(PACED_TIMEOUT_S),
                 self._http.stream("GET", PACED_PATH, PACED_TIMEOUT_S) as response,
             ):
                 if not _is_stream(response):
-                    return Paced(failure=await answer_of(response))
+                    return PacingProbe(failure=await answer_of(response))
                 return await _times(response)
         except (httpx2.HTTPError, OSError) as error:
-            return Paced(failure=failure_of(error))
+            return PacingProbe(failure=failure_of(error))
 
-    async def dropped(self, model: str | None) -> Dropped:
-        """A longer response, dropped at its first event; then its owner asks what still runs."""
+    async def dropped(self, model: str | None) -> CancelProbe:
+        """A longer response, dropped at its first event; then the caller's running streams are listed."""
         try:
             async with asyncio.timeout(TOKEN_TIMEOUT_S), self._generate(model, DROP_TOKENS) as response:
                 if not _is_stream(response):
-                    return Dropped(failure=await answer_of(response))
+                    return CancelProbe(failure=await answer_of(response))
                 stream_id, server = response.headers.get("x-dce-stream-id", ""), response.headers.get("server", "")
                 async with aclosing(_events(response)) as events:
                     await _first_frame(events)
-                    running = await self._running()  # in here: leaving this block may already close the connection
+                    running = await self._running()  # inside the block: leaving it may already close the connection
             if isinstance(running, Answer | Failure):
-                return Dropped(failure=running)
-            return await self._wait_for_end(stream_id, Dropped(was_running=stream_id in running, server=server))
+                return CancelProbe(failure=running)
+            return await self._wait_for_end(stream_id, CancelProbe(was_running=stream_id in running, server=server))
         except (httpx2.HTTPError, OSError) as error:
-            return Dropped(failure=failure_of(error))
+            return CancelProbe(failure=failure_of(error))
 
-    async def _wait_for_end(self, stream_id: str, seen: Dropped) -> Dropped:
+    async def _wait_for_end(self, stream_id: str, seen: CancelProbe) -> CancelProbe:
         began = time.monotonic()
         while True:
             running = await self._running()
@@ -128,7 +128,7 @@ class Streams:
             "max_tokens": max_tokens,
             "stream": True,
         } | ({"model": model} if model else {})
-        # Nobody will come back for it.
+        # No client will resume it.
         async with self._http.stream(
             "POST", PROXY_PATH, TOKEN_TIMEOUT_S, body, {"X-DCE-Resume-Grace": "0"}
         ) as response:
@@ -136,7 +136,7 @@ class Streams:
 
 
 async def _first_frame(events: AsyncGenerator[str, None]) -> None:
-    """Reads to the first event that is not about waiting in the queue, or the end."""
+    """Reads up to the first event that is not a queue notice, or to the end."""
     async for data in events:
         if data == DONE or '"queued"' not in data:
             return
@@ -146,9 +146,9 @@ def _is_stream(response: httpx2.Response) -> bool:
     return response.status_code == 200 and "event-stream" in response.headers.get("content-type", "")
 
 
-async def _first_token(response: httpx2.Response, started: float, places: list[int]) -> Streamed:
-    """Reads to the end; the places in the queue that it is told of go into `places`, for whoever stops it."""
-    seen = Streamed()
+async def _first_token(response: httpx2.Response, started: float, places: list[int]) -> TokenProbe:
+    """Reads to the end. Queue positions are appended to `places`, so that the caller has them even after a timeout."""
+    seen = TokenProbe()
     async with aclosing(_events(response)) as events:
         async for data in events:
             if data == DONE:
@@ -164,7 +164,7 @@ async def _first_token(response: httpx2.Response, started: float, places: list[i
     return seen
 
 
-def _add(seen: Streamed, chunk: Chunk, elapsed_s: float) -> Streamed:
+def _add(seen: TokenProbe, chunk: Chunk, elapsed_s: float) -> TokenProbe:
     error = chunk.error or next((choice.error for choice in chunk.choices if choice.error), None)
     if error:
         body = msgspec.json.encode({"error": error})
@@ -177,8 +177,8 @@ def _add(seen: Streamed, chunk: Chunk, elapsed_s: float) -> Streamed:
     return seen
 
 
-async def _times(response: httpx2.Response) -> Paced:
-    """When each event was sent, as it says itself, and when it came."""
+async def _times(response: httpx2.Response) -> PacingProbe:
+    """When each event was sent (its own timestamp) and when it arrived."""
     sent: list[int] = []
     came: list[float] = []
     is_done = False
@@ -189,7 +189,7 @@ async def _times(response: httpx2.Response) -> Paced:
                 break
             came.append(time.monotonic())
             sent.append(_sent_ms(data))
-    return Paced(
+    return PacingProbe(
         sent_ms=tuple(sent),
         came_ms=tuple(round((at - came[0]) * 1000) for at in came),
         is_done=is_done and bool(sent),

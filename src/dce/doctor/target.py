@@ -1,4 +1,4 @@
-"""The gateway that is asked about: its URL taken apart, and the proxy that the environment puts before it."""
+"""The gateway being diagnosed: its parsed URL, and the environment's HTTP proxy on the way to it."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -10,11 +10,11 @@ from dce.wire.hosts import is_this_machine
 from dce.wire.urls import base_of
 
 _ROUTES = ("/api/dce/proxy", "/api/dce/generate", "/api/dce", "/v1/chat/completions", "/v1")
-"""Paths people paste after the base address; each is cut off."""
+"""Paths that people paste after the base address; they are removed."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway should be. `proxy` is the URL of the HTTP proxy that requests go through, "" without."""
+    """Where the gateway should be. `proxy` is the URL of the HTTP proxy that requests go through, "" if there is none."""
 
     scheme: str
     host: str
@@ -24,7 +24,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def origin(self) -> str:
-        """`scheme://host:port`, the port only where it is not the scheme's own."""
+        """`scheme://host:port`, without the port if it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         is_usual = self.port == (443 if self.scheme == "https" else 80)
         return f"{self.scheme}://{host}" + ("" if is_usual else f":{self.port}")
@@ -41,7 +41,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def first_hop(self) -> tuple[str, int]:
-        """Host and port that a connection is really made to: the HTTP proxy's, or the gateway's."""
+        """Host and port that a connection is actually made to: the HTTP proxy's, or the gateway's."""
         if not self.proxy:
             return self.host, self.port
         parts = urlsplit(self.proxy)
@@ -49,7 +49,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_target(url: str, environ: Mapping[str, str]) -> Target:
-    """`url` as a target. DceError `invalid_input` when it is no http(s) URL."""
+    """`url` as a target. Raises DceError `invalid_input` when it is not an http(s) URL."""
     text = url.strip()
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
@@ -73,7 +73,7 @@ def read_target(url: str, environ: Mapping[str, str]) -> Target:
 def _bad(url: str, why: str) -> DceError:
     return DceError(
         "invalid_input",
-        f"{url!r} is not a gateway's URL: {why}",
+        f"{url!r} is not a valid gateway URL: {why}",
         hint="Give the gateway's address, such as --url http://127.0.0.1:3001 or DCE_URL=https://dce.example.org",
     )
 

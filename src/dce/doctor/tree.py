@@ -1,4 +1,4 @@
-"""The walk from hop to hop: ask, judge, stop at the first that fails. A new check is a new row of `STEPS`."""
+"""Runs the steps from hop to hop: probe, judge, stop at the first failure. A new check is a new row of `STEPS`."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from dce.doctor.findings import Check, Diagnosis, Failure, Finding, Reply, Streamed, failing
+from dce.doctor.findings import Check, Diagnosis, Failure, Finding, Reply, TokenProbe, failing
 from dce.doctor.judge_gateway import (
     IDENTITY_PATHS,
     is_gateway,
@@ -31,9 +31,9 @@ from dce.doctor.target import Target, read_target
 from dce.wire.errors import CODES, DceError, Hop
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What the doctor is asked: a gateway's URL, the key (None: none set), the model (None: whatever is served), and what the
-    workspace counts on: `context` and `max_tokens`, in tokens (None: not set)."""
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What to diagnose: a gateway's URL, the key (None: not set), the model (None: whatever is served), and what the workspace
+    expects: `context` and `max_tokens`, in tokens (None: not set)."""
 
     url: str
     key: str | None = None
@@ -42,18 +42,18 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
 
     def __repr__(self) -> str:
-        return f"Question(url={self.url!r}, model={self.model!r})"
+        return f"Options(url={self.url!r}, model={self.model!r})"
 
 
-class Case:
-    """A question on its way through the steps. What several steps look at is asked for once."""
+class Run:
+    """One run through the steps. A reply that several steps need is requested once."""
 
-    def __init__(self, question: Question, target: Target, probe: Probe) -> None:
-        self.question = question
+    def __init__(self, options: Options, target: Target, probe: Probe) -> None:
+        self.options = options
         self.target = target
         self.probe = probe
         self._replies: dict[str, Reply] = {}
-        self._token: Streamed | None = None
+        self._token: TokenProbe | None = None
 
     async def health(self) -> Reply:
         """`/healthz`."""
@@ -63,10 +63,10 @@ class Case:
         """The served models."""
         return await self._once("models", self.probe.models)
 
-    async def token(self) -> Streamed:
+    async def token(self) -> TokenProbe:
         """One token through the chain."""
         if self._token is None:
-            self._token = await self.probe.streams.token(self.question.model)
+            self._token = await self.probe.streams.token(self.options.model)
         return self._token
 
     async def _once(self, name: str, ask: Callable[[], Awaitable[Reply]]) -> Reply:
@@ -76,80 +76,80 @@ class Case:
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the tree: what it is called, the hop that it shows to be well, and how it is found out."""
+    """One row of the tree: its name, the hop it tests, and how."""
 
     hop: Hop
     name: str
-    ask: Callable[[Case], Awaitable[Finding]]
+    ask: Callable[[Run], Awaitable[Finding]]
     applies: Callable[[Target], bool] = lambda _: True
 
 
-async def _dns(case: Case) -> Finding:
-    return judge_name(await case.probe.resolve(), case.target)
+async def _dns(run: Run) -> Finding:
+    return judge_name(await run.probe.resolve(), run.target)
 
 
-async def _tcp(case: Case) -> Finding:
-    return judge_connection(await case.probe.connect(), case.target)
+async def _tcp(run: Run) -> Finding:
+    return judge_connection(await run.probe.connect(), run.target)
 
 
-async def _tls(case: Case) -> Finding:
-    return judge_tls(await case.probe.handshake(), case.target)
+async def _tls(run: Run) -> Finding:
+    return judge_tls(await run.probe.handshake(), run.target)
 
 
-async def _gateway(case: Case) -> Finding:
-    reply = await case.health()
+async def _gateway(run: Run) -> Finding:
+    reply = await run.health()
     is_ours = is_gateway(reply)
-    at_root = await case.probe.health_at_root() if case.target.prefix and not is_ours else None
-    told = {} if is_ours or isinstance(reply, Failure) else await case.probe.at_root(IDENTITY_PATHS)
-    return judge_gateway(reply, at_root, told, case.target)
+    at_root = await run.probe.health_at_root() if run.target.prefix and not is_ours else None
+    replies = {} if is_ours or isinstance(reply, Failure) else await run.probe.at_root(IDENTITY_PATHS)
+    return judge_gateway(reply, at_root, replies, run.target)
 
 
-async def _clock(case: Case) -> Finding:
-    return judge_clock(await case.health())
+async def _clock(run: Run) -> Finding:
+    return judge_clock(await run.health())
 
 
-async def _route(case: Case) -> Finding:
-    return judge_route(await case.probe.route(), case.target)
+async def _route(run: Run) -> Finding:
+    return judge_route(await run.probe.route(), run.target)
 
 
-async def _key(case: Case) -> Finding:
-    return judge_key(await case.models(), bool(case.question.key), case.target)
+async def _key(run: Run) -> Finding:
+    return judge_key(await run.models(), bool(run.options.key), run.target)
 
 
-async def _backend(case: Case) -> Finding:
-    reply = await case.probe.ready()
-    return judge_backend(reply, None if is_ready(reply) else await case.token(), case.target)
+async def _backend(run: Run) -> Finding:
+    reply = await run.probe.ready()
+    return judge_backend(reply, None if is_ready(reply) else await run.token(), run.target)
 
 
-async def _model(case: Case) -> Finding:
-    return judge_model(await case.models(), case.question.model, case.target)
+async def _model(run: Run) -> Finding:
+    return judge_model(await run.models(), run.options.model, run.target)
 
 
-async def _context(case: Case) -> Finding:
-    asked = case.question
-    return judge_context(await case.models(), asked.model, asked.context, asked.max_tokens)
+async def _context(run: Run) -> Finding:
+    asked = run.options
+    return judge_context(await run.models(), asked.model, asked.context, asked.max_tokens)
 
 
-async def _limits(case: Case) -> Finding:
-    return judge_limits(await case.token(), time.time())
+async def _limits(run: Run) -> Finding:
+    return judge_limits(await run.token(), time.time())
 
 
-async def _token(case: Case) -> Finding:
-    return judge_token(await case.token())
+async def _token(run: Run) -> Finding:
+    return judge_token(await run.token())
 
 
-async def _streaming(case: Case) -> Finding:
-    return judge_streaming(await case.probe.streams.paced(), case.target)
+async def _streaming(run: Run) -> Finding:
+    return judge_streaming(await run.probe.streams.paced(), run.target)
 
 
-async def _cancellation(case: Case) -> Finding:
-    return judge_cancellation(await case.probe.streams.dropped(case.question.model))
+async def _cancellation(run: Run) -> Finding:
+    return judge_cancellation(await run.probe.streams.dropped(run.options.model))
 
 
 STEPS: tuple[Step, ...] = (
     Step(hop=Hop.GATEWAY, name="dns", ask=_dns),
     Step(hop=Hop.GATEWAY, name="tcp", ask=_tcp),
-    # Through an HTTP proxy the handshake is the proxy's to carry: the gateway step then says what went wrong.
+    # Through an HTTP proxy, the handshake is tunnelled: the gateway step then reports what went wrong.
     Step(hop=Hop.GATEWAY, name="tls", ask=_tls, applies=lambda target: target.scheme == "https" and not target.proxy),
     Step(hop=Hop.GATEWAY, name="gateway", ask=_gateway),
     Step(hop=Hop.GATEWAY, name="clock", ask=_clock),
@@ -168,25 +168,25 @@ NOT_TRIED = "not tried"
 
 
 async def examine(
-    question: Question, environ: Mapping[str, str], on_check: Callable[[Check], None] = lambda _: None
+    options: Options, environ: Mapping[str, str], on_check: Callable[[Check], None] = lambda _: None
 ) -> Diagnosis:
-    """Walks the tree. `on_check` gets every line as it is known. Never raises for what a server does or fails to do."""
+    """Runs every step. `on_check` is called with each line as soon as it is known. Never raises for what a server does."""
     try:
-        target = read_target(question.url, environ)
+        target = read_target(options.url, environ)
     except DceError as error:
         return _unreadable(error, on_check)
     checks: list[Check] = []
     code: str | None = None
     # Made in a thread: it reads the certificate authorities, and a panel runs the doctor in the loop that serves its windows.
-    async with await asyncio.to_thread(Probe, target, question.key, environ) as probe:
-        case = Case(question, target, probe)
+    async with await asyncio.to_thread(Probe, target, options.key, environ) as probe:
+        run = Run(options, target, probe)
         for step in STEPS:
             if not step.applies(target):
                 continue
             if code:
                 checks.append(Check(hop=step.hop, name=step.name, ok=None, detail=NOT_TRIED))
             else:
-                finding = await step.ask(case)
+                finding = await step.ask(run)
                 code = finding.code or None
                 checks.append(_check(step, finding))
             on_check(checks[-1])
@@ -195,7 +195,7 @@ async def examine(
 
 
 def _check(step: Step, finding: Finding) -> Check:
-    # The hop at fault is the error's own: a missing backend can show itself while the model is asked about.
+    # The hop at fault is the error's own: a missing backend may first show in the model step.
     hop = CODES[finding.code].hop if finding.code else step.hop
     return Check(hop=str(hop), name=step.name, ok=not finding.code, detail=finding.detail, fix=finding.fix)
 

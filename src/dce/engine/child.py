@@ -1,6 +1,6 @@
-"""A model server as a child process: whether it lives, whether it serves, what it said when it does not.
+"""A model server as a child process: whether it is running, whether it is ready, and what it logged if not.
 
-What must always hold: a server that cannot start says so with the end of its own log, at once and not when a timeout passes.
+Invariant: a server that cannot start fails at once, with the end of its own log, and not only after a timeout.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ from dce.wire.errors import DceError
 
 PROBE_TIMEOUT_S = 5.0
 LOG_TAIL_BYTES = 1500
-"""How much of a dead server's log goes into the error: the last exception, below the 2,400 bytes an error's message may have."""
+"""How much of a dead server's log goes into the error: the last exception, within the 2,400 bytes of an error message."""
 
 
 class ChildServer:
-    """A server that was started. A context manager that stops it. `called` is its name in errors."""
+    """A started server, as a context manager that stops it. `called` is its name in errors."""
 
     called = "the server"
     poll_s = 0.1
@@ -37,32 +37,32 @@ class ChildServer:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the server's process runs."""
+        """Whether the server's process is running."""
         return self._process.poll() is None
 
     @property
     def exit_code(self) -> int | None:
-        """How the server ended; negative for a signal's number; None while it runs."""
+        """The server's exit code; a negative signal number if it was killed; None while it runs."""
         return self._process.poll()
 
     def stop(self) -> None:
-        """Ends the server. Calling it twice does nothing more."""
+        """Stops the server. Further calls do nothing."""
         raise NotImplementedError
 
     def log_tail(self) -> str:
-        """The end of what the server said."""
+        """The end of the server's log."""
         with contextlib.suppress(OSError):
             return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace")
         return ""
 
     def wait_until_ready(self, timeout_s: float) -> None:
-        """Returns when the server serves. Raises engine_unavailable when it ended or is not ready in time; it is stopped then."""
+        """Returns when the server is ready. If it exits or is not ready in time, stops it and raises engine_unavailable."""
         deadline = time.monotonic() + timeout_s
         try:
             while True:
-                # First: on the port of a server that has ended somebody else may answer.
+                # Checked first: after the server has exited, another process may answer on its port.
                 if not self.is_alive:
-                    raise self._failure(f"{self.called} ended with exit code {self.exit_code} while starting")
+                    raise self._failure(f"{self.called} exited with code {self.exit_code} while starting")
                 if self._is_ready():
                     return
                 if time.monotonic() > deadline:
@@ -79,7 +79,7 @@ class ChildServer:
         return False
 
     def _failure(self, fact: str) -> DceError:
-        return DceError("engine_unavailable", f"{fact}:\n{self.log_tail()}", hint=f"Its whole log is {self.log}.")
+        return DceError("engine_unavailable", f"{fact}:\n{self.log_tail()}", hint=f"See its full log: {self.log}.")
 
     def __enter__(self) -> Self:
         return self

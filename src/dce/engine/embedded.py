@@ -1,8 +1,8 @@
-"""The embedded engine: llama.cpp's own OpenAI-compatible server on SmolLM2-135M, run in this process until told to end.
+"""The embedded engine: llama.cpp's OpenAI-compatible server with SmolLM2-135M, run in this process until it is stopped.
 
-It is meant to be a process of its own (`python -m dce.engine.embedded`, or `dce engine serve`): whatever happens inside the
-native code ends that process and nothing else. The figures behind the settings are in docs/adr/0003-engine.md.
-What must hold: no mix of requests can run the cache out of room, because llama.cpp answers that by failing every client at once.
+It is meant to run in a separate process (`python -m dce.engine.embedded`, or `dce engine serve`), so that a crash in native code ends
+nothing else. The measurements behind the settings are in docs/adr/0003-engine.md.
+Invariant: no mix of requests can exhaust the cache, because llama.cpp then fails every client at once.
 """
 
 import argparse
@@ -21,31 +21,31 @@ from dce.engine.weights import find_weights, require_server
 from dce.wire.errors import DceError
 
 MODEL = "smollm2-135m"
-"""The name the engine serves. llama.cpp's default would be the path of the file."""
+"""The served model name. llama.cpp's default would be the file's path."""
 
 CONTEXT_TOKENS = 8_192
-"""Context of one sequence: what the model was trained for."""
+"""Context of one sequence: the length the model was trained for."""
 
 PARALLEL = 10
-"""Sequences at once; also the largest `n` of a request. One generation of ten."""
+"""Concurrent sequences, and the largest `n` of a request: one generation of ten."""
 
 CACHE_TOKENS = CONTEXT_TOKENS * PARALLEL
-"""Room for ten full sequences, about 1.9 GB. With less, ten long requests end in "Context size has been exceeded" for all."""
+"""Cache for ten full sequences, about 1.9 GB. With less, ten long requests all fail with "Context size has been exceeded"."""
 
 BATCH_TOKENS = 512
-"""Prompt tokens between two looks at the queue: a new client or a cancelled one waits for one batch at most."""
+"""Prompt tokens per batch: a new or cancelled request waits for one batch at most."""
 
 PROMPT_CACHE_MIB = 256
-"""Memory for prompts of ended requests. llama.cpp's default is 8 GB."""
+"""Memory for the prompts of finished requests. llama.cpp's default is 8 GB."""
 
 PROMPT_THREADS_FACTOR = 2
-"""Threads for reading prompts, as a multiple of those for writing: reading is long stretches of work and uses every core well."""
+"""Prefill threads, as a multiple of decoding threads: prefill is long uninterrupted work and uses every core well."""
 
 EXIT_UNAVAILABLE = 4
 
 
 class EmbeddedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the engine listens and how much of the machine it takes. Port 0: any free one."""
+    """Where the engine listens and how many threads it uses. Port 0: any free one."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -53,19 +53,19 @@ class EmbeddedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def usable_threads() -> int:
-    """Threads for writing: half of the processors.
+    """Threads for decoding: half of the processors.
 
-    The native threads wait for each other by spinning, many times a token, so that a core which another program holds stalls them
-    all. Ten responses on two busy cores: 15-21 s with one thread, 87-176 s with two; on two free ones 8-12 s and 11-13 s.
+    The native threads spin while they wait for each other, many times per token, so a core held by another program stalls them all.
+    Ten responses on two busy cores: 15-21 s with one thread, 87-176 s with two; on two free cores 8-12 s and 11-13 s.
     """
     return max(1, (os.cpu_count() or 1) // 2)
 
 
 class EmbeddedEngine:
-    """A running server. It serves from native threads; dropping it stops them."""
+    """A running server. It serves from native threads; deleting the object stops them."""
 
     def __init__(self, settings: EmbeddedSettings) -> None:
-        """Loads the model and listens; takes about a second. DceError `engine_unavailable` if it cannot."""
+        """Loads the model and starts listening, in about a second. Raises DceError `engine_unavailable` if it cannot."""
         require_server()
         weights = find_weights()
         # Native code of 34 MB: only the process that serves loads it.
@@ -77,13 +77,13 @@ class EmbeddedEngine:
             raise DceError(
                 "engine_unavailable",
                 f"the embedded engine could not start on {settings.host}:{settings.port}: {_refusal(settings) or error}",
-                hint="Is the port in use? Choose another with --port; the engine's log says more.",
+                hint="If the port is in use, choose another with --port; see the engine's log for details.",
             ) from error
         self.url: str = self._server.listening_address
 
 
 def _refusal(settings: EmbeddedSettings) -> str:
-    """Why nobody can listen there, in the system's words; "" if somebody can. The native log may end before it has said so."""
+    """Why that address cannot be listened on, in the system's words; "" if it can. The native log may not say."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         socket.create_server((settings.host, settings.port), family=family).close()
@@ -117,13 +117,13 @@ def serve(settings: EmbeddedSettings, on_ready: Callable[[str], None], stop: thr
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """SIGINT and SIGTERM end the server in order. Call it on the main thread."""
+    """Makes SIGINT and SIGTERM stop the server cleanly. Call it on the main thread."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
 
 
 def stop_at_end_of(stream: IO[bytes], stop: threading.Event) -> threading.Thread:
-    """Sets `stop` when the other end of `stream` is closed, also by the death of the process that held it."""
+    """Sets `stop` when the other end of `stream` is closed, even by the death of its process."""
 
     def watch() -> None:
         while stream.read(1):
@@ -164,5 +164,5 @@ def _tell(line: str) -> None:
 
 if __name__ == "__main__":
     code = main()
-    # The native threads are of no use any more; waiting for their streams to end would keep the port for minutes.
+    # The native threads are no longer needed; waiting for their responses to end would hold the port for minutes.
     os._exit(code)

@@ -1,7 +1,6 @@
-"""Starting the embedded engine in a child process, and knowing how it does.
+"""Runs the embedded engine in a child process.
 
-What must hold: the engine's end, however hard, is a fact that the parent can ask for and never the parent's own end; no engine
-outlives the process that started it, however hard that one ends.
+Invariants: if the engine crashes, the parent can see it and survives; if the parent crashes, the engine ends too.
 """
 
 import contextlib
@@ -16,16 +15,16 @@ from dce.engine.embedded import MODEL, usable_threads
 from dce.engine.weights import find_weights, require_server
 
 START_TIMEOUT_S = 60.0
-"""Longest wait for the engine: 1.3 s with the file in memory, more from a slow disk on a busy machine."""
+"""Maximum wait for the engine: it takes 1.3 s with the file in memory, more from a slow disk on a busy machine."""
 
 STOP_TIMEOUT_S = 5.0
-"""Longest wait for an engine that was asked to stop; then it is killed."""
+"""Maximum wait for an engine that was asked to stop, before it is killed."""
 
 _SERVING = re.compile(rb"^serving \S+ at (http://\S+)$", re.MULTILINE)
 
 
 class EngineProcess(ChildServer):
-    """An engine that serves. Made by `start`."""
+    """A running engine. Created by `start`."""
 
     called = "the embedded engine"
     poll_s = 0.05
@@ -35,14 +34,14 @@ class EngineProcess(ChildServer):
     def start(cls, port: int = 0, *, log: Path | None = None, timeout_s: float = START_TIMEOUT_S) -> "EngineProcess":
         """Starts an engine on loopback (port 0: any free one) and returns when `/health` answers; its output goes to `log`.
 
-        DceError `engine_unavailable`: it is not installed, it ended, or it was not ready in time; none is left running then.
+        Raises DceError `engine_unavailable` if it is not installed, exits, or is not ready in time; it is not left running.
         """
         require_server()
         find_weights()
         log = log or _new_log()
         with log.open("wb") as output:
-            # Its standard input is the leash: the pipe closes when we end, and the engine ends with it. A session of its own:
-            # Ctrl-C in a terminal reaches us alone, and we stop the engine in order.
+            # The engine stops when its standard input closes, so it ends with this process. It gets its own session, so that Ctrl-C in
+            # a terminal reaches only this process, which then stops the engine cleanly.
             process = subprocess.Popen(
                 [sys.executable, "-m", "dce.engine.embedded", "--port", str(port), "--threads", str(usable_threads())],
                 stdin=subprocess.PIPE,
@@ -55,7 +54,7 @@ class EngineProcess(ChildServer):
         return engine
 
     def stop(self) -> None:
-        """Ends the engine. Calling it twice does nothing more."""
+        """Stops the engine. Further calls do nothing."""
         if self._process.stdin:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -66,7 +65,7 @@ class EngineProcess(ChildServer):
             self._process.wait()
 
     def _is_ready(self) -> bool:
-        if not self.url:  # the port is the engine's choice, and its log says which
+        if not self.url:  # the engine chose the port; its log says which
             said = _SERVING.search(self.log.read_bytes())
             self.url = said[1].decode() if said else ""
         return bool(self.url) and super()._is_ready()

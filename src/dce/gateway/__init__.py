@@ -2,5 +2,5 @@
 
 import logging
 
-# Who does not serve (`gateway check`) wants no log; without a handler Python prints warnings without their fields.
+# Commands that do not serve (`gateway check`) log nothing; without a handler Python would print warnings without their fields.
 logging.getLogger("dce.gateway").addHandler(logging.NullHandler())

@@ -1,7 +1,7 @@
-"""The admin listener: metrics, status, draining. For the operator on this machine; a browser that was lured here gets nothing.
+"""The admin listener: metrics, status, drain. For the operator on this machine; web pages in a browser get nothing.
 
-It takes no key, so it stands on a loopback address. A web page that points a name of its own at that address (DNS rebinding) is told
-by the Host header, one that sends a form by its Origin.
+It asks for no key, so it listens on a loopback address. A page that points its own host name at that address (DNS rebinding) is
+recognised by the Host header, one that submits a form by its Origin.
 """
 
 import time
@@ -13,7 +13,7 @@ from dce import __version__
 from dce.gateway.access.auth import Headers, Principal
 from dce.gateway.accounting.ledger import Ledger
 from dce.gateway.accounting.metrics import CONTENT_TYPE, Metrics
-from dce.gateway.backends.upstream import Upstream
+from dce.gateway.backends.backend import Backend
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import Route, Routes
 from dce.gateway.front.request import Request
@@ -24,19 +24,19 @@ MAX_DRAIN_S = 86_400.0
 
 
 class LocalOnly:
-    """Lets in whoever asks for this machine by an address, by `localhost` or by a name that the operator gave it."""
+    """Accepts requests whose Host is an IP address, `localhost` or a name the operator configured."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = {"localhost", *(name.lower() for name in names if name)}
 
     def principal(self, headers: Headers) -> Principal:
-        """The operator. Raises forbidden for a page of a browser."""
+        """The operator. Raises forbidden for a request from a web page."""
         values = list(headers)
         if any(name == b"origin" for name, _ in values):
-            raise _forbidden("a page in a browser asked")
+            raise _forbidden("the request comes from a page in a browser")
         host = next((value.decode("latin-1") for name, value in values if name == b"host"), "")
         if not self._is_ours(_without_port(host).lower()):
-            raise _forbidden(f"the request asked for the host {host[:100]!r}")
+            raise _forbidden(f"the request's Host is {host[:100]!r}")
         return OPERATOR
 
     def _is_ours(self, host: str) -> bool:
@@ -44,21 +44,21 @@ class LocalOnly:
             ip_address(host)
         except ValueError:
             return host in self._names
-        return True  # no page of a name can have it as its own address
+        return True  # a page loaded by name never has an IP address as its Host
 
 
 class Status:
-    """What `/status` shows, read at the moment."""
+    """The content of `/status`, read on request."""
 
     def __init__(
         self,
-        upstreams: Sequence[Upstream],
+        backends: Sequence[Backend],
         ledger: Ledger,
         drain: Drain,
         counts: Callable[[], dict[str, Any]],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._upstreams = upstreams
+        self._backends = backends
         self._ledger = ledger
         self._drain = drain
         self._counts = counts
@@ -66,13 +66,13 @@ class Status:
         self._started_at = wall()
 
     def read(self) -> dict[str, Any]:
-        """As JSON. Names, counts and times; no key, no content."""
+        """The status as JSON. Names, counts and times; no key, no content."""
         return {
             "version": __version__,
             "started_at": self._started_at,
             "uptime_s": round(self._wall() - self._started_at, 3),
             "is_draining": self._drain.is_on,
-            "backends": [upstream.status for upstream in self._upstreams],
+            "backends": [backend.status for backend in self._backends],
             "ledger": {
                 "pending_rows": self._ledger.pending,
                 "dropped_rows": self._ledger.dropped,
@@ -83,7 +83,7 @@ class Status:
 
 
 def admin_routes(metrics: Metrics, status: Status, drain: Drain) -> Routes:
-    """The whole admin surface."""
+    """The routes of the admin listener."""
 
     async def show_metrics(request: Request) -> None:
         body = metrics.text()
@@ -126,5 +126,5 @@ def _without_port(host: str) -> str:
 
 
 def _forbidden(fact: str) -> DceError:
-    hint = "Ask by address, such as http://127.0.0.1:3002, from outside a browser; another name is allowed by `admin_name`."
-    return DceError("forbidden", f"the admin listener answers this machine's operator only: {fact}", hint=hint)
+    hint = "Use an address, such as http://127.0.0.1:3002, and no browser page; `admin_name` allows another host name."
+    return DceError("forbidden", f"the admin listener answers only this machine's operator: {fact}", hint=hint)

@@ -1,4 +1,4 @@
-"""The composition root: settings to objects to an ASGI app. The only place of the gateway that constructs."""
+"""The composition root: builds the gateway's objects and ASGI apps from the settings. Nothing else does."""
 
 import asyncio
 import contextlib
@@ -12,24 +12,24 @@ from dce.gateway.access.admission import Admission
 from dce.gateway.access.auth import Authenticator
 from dce.gateway.access.keys import KeyStore
 from dce.gateway.accounting.ledger import Ledger
-from dce.gateway.accounting.metrics import Metrics, Now
+from dce.gateway.accounting.metrics import GaugeSources, Metrics
 from dce.gateway.admin import LocalOnly, Status, admin_routes
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import Dispatcher
 from dce.gateway.backends.health import Discoverer
 from dce.gateway.backends.pools import pools_of
 from dce.gateway.backends.routing import POLICIES
 from dce.gateway.backends.transport import Timeouts, Transport
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
-from dce.gateway.paths.accounts import Accounts
 from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
-from dce.gateway.reload import applicable, breaker_limits, changed_names, new_upstreams
+from dce.gateway.reload import applicable, breaker_limits, changed_names, new_backends
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.live import Directory
 from dce.gateway.tracing import Tracing, tracing_of
@@ -38,12 +38,12 @@ from dce.wire.hosts import is_this_machine
 
 
 class Gateway:
-    """Everything of one gateway. `app` serves; the lifespan starts and stops the rest."""
+    """All objects of one gateway. `app` serves requests; the lifespan starts and stops the rest."""
 
     def __init__(
         self, settings: GatewaySettings, tracing: Tracing | None = None, chance: Callable[[], float] = random.random
     ) -> None:
-        """`tracing`: another than the settings'. `chance` spreads retries: from 0 to 1."""
+        """`tracing`: overrides the settings. `chance`: a number from 0 to 1, to spread retries."""
         self.settings = settings
         self._chance = chance
         self._tracing = tracing or tracing_of(settings)
@@ -57,29 +57,29 @@ class Gateway:
             raise
         self.drain = Drain(settings.shutdown_timeout_s)
         self.metrics = Metrics()
-        self.accounts = Accounts(self.ledger.add, self.metrics)
-        self.upstreams = [upstream for upstream, _ in new_upstreams([], settings, chance)]
-        """The list itself stays the same one when settings are reloaded."""
+        self.metering = Metering(self.ledger.add, self.metrics)
+        self.backends = [backend for backend, _ in new_backends([], settings, chance)]
+        """A reload changes the contents of this list, never the list object."""
         self._transport = Transport(_timeouts(settings))
-        self.discoverer = Discoverer(self.upstreams, self._transport, settings.discovery_interval_s)
+        self.discoverer = Discoverer(self.backends, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
         self.admission = Admission(
             settings,
             self.ledger.used,
-            lambda model: pools_of(model, self.upstreams),
+            lambda model: pools_of(model, self.backends),
             check_key=_anyone if settings.insecure else self.keys.check,
         )
-        self._public = self._composed(settings, self.upstreams)
+        self._public = self._composed(settings, self.backends)
         self._reloading = asyncio.Lock()
-        self.metrics.watch(self._now())
+        self.metrics.watch(self._gauge_sources())
         self.admin = PublicApp(
-            admin_routes(self.metrics, Status(self.upstreams, self.ledger, self.drain, self._counts), self.drain),
+            admin_routes(self.metrics, Status(self.backends, self.ledger, self.drain, self._counts), self.drain),
             LocalOnly((settings.admin_host, settings.admin_name)),
         )
 
-    def _composed(self, settings: GatewaySettings, upstreams: Sequence[Upstream]) -> PublicApp:
-        """The path of requests, from these settings on; it changes nothing of what lives longer."""
-        catalog = Catalog(tuple(upstreams), settings.aliases, settings.default_model)
+    def _composed(self, settings: GatewaySettings, backends: Sequence[Backend]) -> PublicApp:
+        """The request path for these settings. Changes nothing that outlives it."""
+        catalog = Catalog(tuple(backends), settings.aliases, settings.default_model)
         dispatcher = Dispatcher(
             catalog,
             POLICIES[settings.routing](),
@@ -87,7 +87,7 @@ class Gateway:
             chance=self._chance,
             on_retry=self.metrics.request_retried,
         )
-        intake = Intake(settings, catalog, dispatcher, self._transport, self.admission, self.accounts)
+        intake = Intake(settings, catalog, dispatcher, self._transport, self.admission, self.metering)
         return PublicApp(
             routes(
                 Proxy(intake, self.directory),
@@ -104,41 +104,41 @@ class Gateway:
         )
 
     async def reload(self, wanted: GatewaySettings) -> list[str]:
-        """Other settings for whatever begins from now on; gives the names of those that differ, also of those that take a
+        """Applies settings to requests that start from now on. Returns the names of those that differ, including those that need a
         restart. Raises before anything is changed, or not at all."""
         async with self._reloading:
             settings = applicable(self.settings, wanted)
-            planned = new_upstreams(self.upstreams, settings, self._chance)
-            upstreams = [upstream for upstream, _ in planned]
-            public = self._composed(settings, upstreams)
-            # New backends are known before the first request can ask for their models.
-            await asyncio.gather(*(self.discoverer.probe(one) for one in upstreams if one not in self.upstreams))
-            for upstream, row in planned:
-                upstream.settings, upstream.breaker.limits = row, breaker_limits(settings)
-            gone = [upstream for upstream in self.upstreams if upstream not in upstreams]
+            planned = new_backends(self.backends, settings, self._chance)
+            backends = [backend for backend, _ in planned]
+            public = self._composed(settings, backends)
+            # New backends are probed before the first request can use their models.
+            await asyncio.gather(*(self.discoverer.probe(one) for one in backends if one not in self.backends))
+            for backend, row in planned:
+                backend.settings, backend.breaker.limits = row, breaker_limits(settings)
+            gone = [backend for backend in self.backends if backend not in backends]
             changed = changed_names(self.settings, wanted)
-            self.upstreams[:] = upstreams
+            self.backends[:] = backends
             self.settings, self._public = settings, public
             self._transport.timeouts = _timeouts(settings)
-            self.discoverer.watch(upstreams, settings.discovery_interval_s)
+            self.discoverer.watch(backends, settings.discovery_interval_s)
             self.admission.reconfigure(settings)
             self.drain.patience_s = settings.shutdown_timeout_s
             self.ledger.keep(settings.ledger_keep_days)
-            for upstream in gone:
-                self._transport.drop_resting(upstream.address)
+            for backend in gone:
+                self._transport.drop_resting(backend.address)
             return changed
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is at a backend or waits for one."""
-        return self.accounts.open == 0 and self.admission.queue_depth == 0
+        """Whether no request is at a backend or queued."""
+        return self.metering.open == 0 and self.admission.queue_depth == 0
 
-    def _now(self) -> Now:
-        return Now(
-            streams=lambda: self.accounts.open,
+    def _gauge_sources(self) -> GaugeSources:
+        return GaugeSources(
+            streams=lambda: self.metering.open,
             queue_depth=lambda: self.admission.queue_depth,
-            backends=lambda: self.upstreams,
-            models=lambda: len(Catalog(self.upstreams, self.settings.aliases, "").models()),
+            backends=lambda: self.backends,
+            models=lambda: len(Catalog(self.backends, self.settings.aliases, "").models()),
             is_draining=lambda: self.drain.is_on,
             ledger_pending=lambda: self.ledger.pending,
             ledger_dropped=lambda: self.ledger.dropped,
@@ -148,7 +148,7 @@ class Gateway:
 
     def _counts(self) -> dict[str, Any]:
         return {
-            "streams": {"active": self.accounts.open},
+            "streams": {"active": self.metering.open},
             "queue": {"depth": self.admission.queue_depth, "running_responses": self.admission.running},
         }
 
@@ -162,7 +162,7 @@ class Gateway:
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
         self.ledger.start()
-        # The first discovery comes before the first request, so that a gateway that listens knows its models.
+        # Probed before the first request, so that a listening gateway knows its models.
         await self.discoverer.probe_all()
         discovering = asyncio.create_task(self.discoverer.run())
         await send({"type": "lifespan.startup.complete"})
@@ -175,22 +175,22 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def close(self) -> None:
-        """Closes the connections to the backends and the databases; the ledger's last rows are written before."""
+        """Closes the backend connections and the databases, after writing the ledger's last rows."""
         self._transport.close()
-        await asyncio.sleep(0)  # a loop that ends with open connections leaves their callbacks behind
+        await asyncio.sleep(0)  # lets the connections' close callbacks run before the loop ends
         await asyncio.to_thread(self.ledger.close)
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close)
         self.keys.close()
 
     def discard(self) -> None:
-        """Closes the databases of a gateway that has never served."""
+        """Closes the databases of a gateway that never served."""
         self.ledger.close()
         self.keys.close()
 
 
 def _free_bytes(folder: str) -> int:
-    """Room on a folder's disk; 0 if the disk is not there any more, which is no reason to lose all other figures."""
+    """Free space on a folder's disk; 0 if the disk is gone, so that the other metrics still work."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -198,31 +198,31 @@ def _free_bytes(folder: str) -> int:
 
 
 def _anyone(_key_id: str) -> None:
-    """Without keys there is none that could end."""
+    """The key check without keys: there is nothing to check."""
 
 
 def refuse_exposed(settings: GatewaySettings) -> None:
-    """Closed by default: without keys only for this machine. Raises DceError invalid_input."""
+    """Closed by default: without keys, only this machine may connect. Raises DceError invalid_input."""
     if settings.insecure and not settings.is_loopback:
         raise DceError(
             "invalid_input",
-            f"--insecure with the address {settings.host} would be an open relay",
-            hint="Bind 127.0.0.1, or create a key and drop --insecure.",
+            f"--insecure on the address {settings.host} would let anyone use the gateway",
+            hint="Listen on 127.0.0.1, or create a key and drop --insecure.",
         )
     if not settings.no_admin and not settings.admin_open and not is_this_machine(settings.admin_host):
         raise DceError(
             "invalid_input",
-            f"the admin listener takes no key, and others could reach it at {settings.admin_host}",
-            hint="Leave admin_host at 127.0.0.1; or say admin_open if the network around it is yours alone.",
+            f"the admin listener asks for no key, and other machines could reach it at {settings.admin_host}",
+            hint="Leave admin_host at 127.0.0.1, or set admin_open if the network is private.",
         )
 
 
 def _refuse_keyless(settings: GatewaySettings, keys: KeyStore) -> None:
-    """No keys, no service."""
+    """Refuses to serve without any live key, unless `insecure` is set."""
     if not settings.insecure and not keys.has_live():
         raise DceError(
             "invalid_input",
-            f"there is no key in {settings.data_dir}, so nobody could use this gateway",
+            f"there is no live key in {settings.data_dir}, so nobody could use this gateway",
             hint="Create one: dce gateway keys create NAME --data-dir DIR.",
         )
 

@@ -1,6 +1,6 @@
-"""Where a backend's own key comes from: the configuration, a file or the environment, so that the configuration need not hold it.
+"""Reads a backend's key from the configuration, a file or the environment, so that the configuration need not contain it.
 
-A key is read at the start and at each reload, and is shown nowhere: not in a message, not in `repr`, not in a log.
+Keys are read at startup and at each reload, and never shown: not in messages, `repr` or logs.
 """
 
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from typing import Any
 from dce.wire.errors import DceError
 
 MAX_KEY_BYTES = 8 * 1024
-"""Longest key: a token of an identity provider has 2 KB; anything longer is another file."""
+"""Maximum key size: an identity provider's token has 2 KB; a larger file is not a key."""
 
 _SOURCES = ("key", "key_file", "key_env")
 
 
 def backend_key(row: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> str:
-    """The key of a backend's row, "" for none. A relative `key_file` is in `folder`, the configuration's. Raises invalid_input."""
+    """The key of a backend's table, "" for none. A relative `key_file` is relative to `folder`, the configuration's. Raises invalid_input."""
     url = row["url"]
     given = [name for name in _SOURCES if row.get(name)]
     if len(given) > 1:
         raise DceError(
             "invalid_input",
             f"the backend {url} has both {given[0]} and {given[1]}",
-            hint="Say in one place where its key is.",
+            hint="Set only one of them.",
         )
     if row.get("key_file"):
         key = _from_file(folder / str(row["key_file"]), url)
@@ -31,12 +31,13 @@ def backend_key(row: Mapping[str, Any], environ: Mapping[str, str], folder: Path
         key = environ.get(str(row["key_env"]), "").strip()
         if not key:
             raise DceError(
-                "invalid_input", f"{row['key_env']}, which should hold the key of {url}, is not set or empty"
+                "invalid_input",
+                f"the environment variable {row['key_env']}, which should hold the key of {url}, is not set or empty",
             )
     else:
         key = row.get("key", "")
     if isinstance(key, str) and not (key.isascii() and key.isprintable()):
-        raise DceError("invalid_input", f"the key of the backend {url} holds characters that cannot stand in a header")
+        raise DceError("invalid_input", f"the key of the backend {url} has characters that are not allowed in a header")
     return key
 
 
@@ -48,5 +49,5 @@ def _from_file(path: Path, url: str) -> str:
         raise DceError("invalid_input", f"cannot read {path}, the key of {url}: {error.strerror}") from None
     key = content.decode("latin-1").strip()
     if not key or len(content) > MAX_KEY_BYTES:
-        raise DceError("invalid_input", f"{path}, which should hold the key of {url}, is empty or no key at all")
+        raise DceError("invalid_input", f"{path}, which should hold the key of {url}, is empty or too large for a key")
     return key

@@ -1,8 +1,8 @@
-"""`dce gateway check`: would this configuration serve, and who could go round it? Nothing is served, made or changed.
+"""`dce gateway check`: would this configuration serve, and could anyone bypass it? Nothing is served, created or changed.
 
-Three parts: the settings (an invalid one is an error), the backends (reached as the gateway would reach them), and cautions: what
-works and should be mended, each with the fact and the fix. A new caution about this machine is a new row of `LOCAL`, one about a
-backend a new row in exposure.py.
+Three parts: the settings (an invalid one is an error), the backends (reached as the gateway would reach them), and cautions: things
+that work but should be fixed, each with the fact and the fix. A new caution about this machine is a new row of `LOCAL`; one about a
+backend is a new row in exposure.py.
 """
 
 import os
@@ -17,18 +17,18 @@ import msgspec
 from dce.gateway.access.keys import KeyStore
 from dce.gateway.accounting.ledger import FILE as LEDGER_FILE
 from dce.gateway.app import refuse_exposed
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.health import Discoverer
 from dce.gateway.backends.transport import Timeouts, Transport
-from dce.gateway.backends.upstream import Upstream
-from dce.gateway.exposure import Caution, Found, exposed
+from dce.gateway.exposure import Caution, Exposure, exposed
 from dce.gateway.settings import GatewaySettings
 from dce.wire.errors import ErrorBody
 from dce.wire.hosts import is_this_machine
 
 MIN_FREE_BYTES = 1024 * 1024 * 1024
-"""Room that should be on the ledger's disk: years of rows, and days of a log that somebody turned up."""
+"""Free space the ledger's disk should have: years of rows, and days of verbose logs."""
 MIN_DESCRIPTORS = 4096
-"""Open files a gateway may need: ten backend connections and a client's for each of some hundred streams, times three."""
+"""Open files a gateway may need: ten backend connections and one client connection for each of about a hundred streams, times three."""
 MAX_CLOCK_SKEW_S = 60.0
 
 
@@ -40,7 +40,7 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One backend, as the gateway sees it."""
+    """One backend as the gateway sees it."""
 
     url: str
     ok: bool
@@ -50,7 +50,7 @@ class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """`ok`: every backend can be used. Cautions do not make it less so."""
+    """`ok`: every backend can be used. Cautions do not change it."""
 
     ok: bool
     backends: tuple[BackendReport, ...]
@@ -58,7 +58,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(settings: GatewaySettings, config: Path | None = None) -> Report:
-    """Looks at everything. Raises DceError invalid_input when `serve` would refuse these settings for what they say."""
+    """Runs every check. Raises DceError invalid_input when `serve` would refuse these settings."""
     refuse_exposed(settings)
     transport = Transport(
         Timeouts(
@@ -67,57 +67,57 @@ async def check(settings: GatewaySettings, config: Path | None = None) -> Report
             idle_s=settings.idle_timeout_s,
         )
     )
-    upstreams = [Upstream(backend) for backend in settings.backends]
+    backends = [Backend(row) for row in settings.backends]
     try:
-        await Discoverer(upstreams, transport, settings.discovery_interval_s).probe_all()
-        found = [await exposed(upstream, transport) for upstream in upstreams if upstream.is_up]
+        await Discoverer(backends, transport, settings.discovery_interval_s).probe_all()
+        found = [await exposed(backend, transport) for backend in backends if backend.is_up]
     finally:
         transport.close()
     local = local_cautions(settings, config)
     clocks = [caution for one in found for caution in _clock(one, time.time())]
     return Report(
-        ok=all(upstream.is_up for upstream in upstreams),
-        backends=tuple(_backend(upstream) for upstream in upstreams),
+        ok=all(backend.is_up for backend in backends),
+        backends=tuple(_backend(backend) for backend in backends),
         cautions=(*local, *clocks, *(caution for one in found for caution in one.cautions)),
     )
 
 
 def local_cautions(
-    settings: GatewaySettings, config: Path | None, rows: "Sequence[Row] | None" = None
+    settings: GatewaySettings, config: Path | None, checks: "Sequence[LocalCheck] | None" = None
 ) -> list[Caution]:
-    """What `rows` (default: `LOCAL`) say of this machine. What this user may not look at is a caution of its own."""
+    """What `checks` (default: `LOCAL`) find on this machine. A file this user may not read is a caution of its own."""
     found: list[Caution] = []
-    for row in LOCAL if rows is None else rows:
+    for check in LOCAL if checks is None else checks:
         try:
-            found += row(settings, config)
+            found += check(settings, config)
         except PermissionError as error:
             found.append(
                 Caution(
                     name="not_readable",
-                    detail=f"this user may not look at {error.filename}, so nothing can be said of it",
-                    fix="Run it as the user that serves: sudo -u dce dce gateway check …",
+                    detail=f"this user cannot read {error.filename}, so it was not checked",
+                    fix="Run the check as the gateway's user: sudo -u dce dce gateway check …",
                 )
             )
     return list(dict.fromkeys(found))
 
 
-def _backend(upstream: Upstream) -> BackendReport:
+def _backend(backend: Backend) -> BackendReport:
     return BackendReport(
-        url=upstream.url,
-        ok=upstream.is_up,
-        kind=upstream.kind.name if upstream.is_up else "",
-        models=tuple(ServedModel(id=model.id, context=model.max_model_len) for model in upstream.models),
-        error=upstream.fault.body() if upstream.fault else None,
+        url=backend.url,
+        ok=backend.is_up,
+        kind=backend.kind.name if backend.is_up else "",
+        models=tuple(ServedModel(id=model.id, context=model.max_model_len) for model in backend.models),
+        error=backend.fault.body() if backend.fault else None,
     )
 
 
-def _clock(found: Found, now: float) -> Iterator[Caution]:
+def _clock(found: Exposure, now: float) -> Iterator[Caution]:
     if found.date is not None and abs(now - found.date) > MAX_CLOCK_SKEW_S:
         yield Caution(
             name="clock",
-            detail=f"this machine's clock and that of {found.url} differ by {abs(now - found.date):,.0f} s: keys end at the wrong time, "
-            "and the two logs do not match",
-            fix="Have both take their time from the network (`timedatectl set-ntp true`).",
+            detail=f"the clocks of this machine and {found.url} differ by {abs(now - found.date):,.0f} s: keys expire at the wrong "
+            "time, and the two logs do not match",
+            fix="Turn on network time on both machines (`timedatectl set-ntp true`).",
         )
 
 
@@ -128,7 +128,7 @@ def _keys(settings: GatewaySettings, _: Path | None) -> Cautions:
     if settings.insecure:
         yield Caution(
             name="insecure",
-            detail="every program of every user of this machine may use it without a key",
+            detail="any program of any user on this machine can use the gateway without a key",
             fix="Create keys and drop `insecure`.",
         )
         return
@@ -150,15 +150,15 @@ def _listener(settings: GatewaySettings, _: Path | None) -> Cautions:
     if not settings.is_loopback:
         yield Caution(
             name="plain_http",
-            detail=f"it listens on {settings.host}:{settings.port} in plain HTTP: who is between reads keys and code",
-            fix="Put Caddy or nginx before it (deploy/) and listen on 127.0.0.1; in a container network of its own this is as it must be.",
+            detail=f"the gateway listens on {settings.host}:{settings.port} in plain HTTP: anyone on the network path can read keys and code",
+            fix="Put Caddy or nginx in front of it (deploy/) and listen on 127.0.0.1. In a private container network this is expected.",
         )
     if not settings.no_admin and not is_this_machine(settings.admin_host):
         yield Caution(
             name="admin_open",
-            detail=f"the admin listener on {settings.admin_host}:{settings.admin_port} takes no key: who reaches it may read metrics "
-            "and stop the gateway",
-            fix="Leave admin_host at 127.0.0.1, or let a firewall admit the monitor alone.",
+            detail=f"the admin listener on {settings.admin_host}:{settings.admin_port} asks for no key: anyone who can reach it can read "
+            "metrics and stop the gateway",
+            fix="Leave admin_host at 127.0.0.1, or allow only the monitoring host through a firewall.",
         )
 
 
@@ -166,8 +166,8 @@ def _cache(settings: GatewaySettings, _: Path | None) -> Cautions:
     if not settings.isolate_prefix_cache:
         yield Caution(
             name="shared_cache",
-            detail="keys share the backends' prefix cache: by timing, one can find out what another has asked",
-            fix="Leave isolate_prefix_cache at true unless all keys belong to people who may read each other's code.",
+            detail="keys share the backends' prefix cache: its timing reveals what other keys have asked",
+            fix="Leave isolate_prefix_cache at true unless all key holders may read each other's code.",
         )
 
 
@@ -180,7 +180,7 @@ def _files(settings: GatewaySettings, config: Path | None) -> Cautions:
         if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
             yield Caution(
                 name="file_mode",
-                detail=f"{path} may be read by others (mode {mode:04o})",
+                detail=f"other users can read {path} (mode {mode:04o})",
                 fix=f"chmod {'700' if path.is_dir() else '600'} {path}",
             )
 
@@ -192,8 +192,8 @@ def _disk(settings: GatewaySettings, _: Path | None) -> Cautions:
     if free < MIN_FREE_BYTES:
         yield Caution(
             name="disk",
-            detail=f"{free / 1024**2:,.0f} MB are free where the keys and the ledger are: when it is full, rows wait in memory",
-            fix=f"Make room on the disk of {there}.",
+            detail=f"only {free / 1024**2:,.0f} MB are free on the disk of the keys and the ledger: when it is full, rows wait in memory",
+            fix=f"Free space on the disk of {there}.",
         )
 
 
@@ -206,14 +206,14 @@ def _descriptors(_: GatewaySettings, __: Path | None) -> Cautions:
     if soft != resource.RLIM_INFINITY and soft < MIN_DESCRIPTORS:
         yield Caution(
             name="descriptors",
-            detail=f"a process may open {soft} files here: enough for some {soft // 11} streams of ten responses",
-            fix="ulimit -n 65536, or LimitNOFILE=65536 in the unit (deploy/systemd has it).",
+            detail=f"a process may open only {soft} files here: enough for about {soft // 11} streams of ten responses",
+            fix="ulimit -n 65536, or LimitNOFILE=65536 in the unit (see deploy/systemd).",
         )
 
 
-Row = Callable[[GatewaySettings, Path | None], Cautions]
+LocalCheck = Callable[[GatewaySettings, Path | None], Cautions]
 
-LOCAL: tuple[Row, ...] = (
+LOCAL: tuple[LocalCheck, ...] = (
     _keys,
     _listener,
     _cache,
@@ -221,4 +221,4 @@ LOCAL: tuple[Row, ...] = (
     _disk,
     _descriptors,
 )
-"""What is looked at on this machine."""
+"""The checks of this machine."""

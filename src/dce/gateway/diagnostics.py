@@ -1,7 +1,7 @@
-"""What the gateway tells a caller about the way between them: whether events arrive one by one, and what of the caller's still runs.
+"""Routes for `dce doctor`: a paced stream, and the caller's running streams. Neither uses a model.
 
-Both are for `dce doctor` and cost no model anything: a paced stream shows a proxy that keeps events back however fast the model
-is; the list of the caller's own streams shows whether dropping a connection reached the gateway.
+The paced stream reveals a proxy that buffers events, however fast the model is; the list of the caller's streams shows whether a
+dropped connection reached the gateway.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from dce.gateway.streaming.live import Directory
 
 FRAMES = 8
 INTERVAL_S = 0.1
-"""Eight small events over 0.7 s: long enough to be told from one clump on a bad line, short enough to wait for, and too few bytes
-to fill any proxy's buffer, so that a buffering one shows itself."""
+"""Eight small events over 0.7 s: long enough to distinguish from one burst on a bad line, short enough to wait for, and too few bytes to
+fill a proxy's buffer, so that a buffering proxy is noticed."""
 
 Pause = Callable[[float], Awaitable[None]]
 
 
 class RunningStream(msgspec.Struct, frozen=True, kw_only=True):
-    """One stream of the caller that has not ended: its id, its model, and how many of its responses run."""
+    """One running stream of the caller: its id, its model, and how many of its responses are running."""
 
     id: str
     model: str
@@ -36,7 +36,7 @@ class Diagnostics:
         self._pause = pause
 
     async def streamcheck(self, request: Request) -> None:
-        """Events at even distances, each with the milliseconds at which it was sent, counted from the first."""
+        """Events at even intervals, each with the time it was sent, in milliseconds from the first."""
         loop = asyncio.get_running_loop()
         await request.start(200, NO_BUFFERING)
         began = loop.time()
@@ -44,12 +44,12 @@ class Diagnostics:
             if at:
                 await self._pause(INTERVAL_S)
             sent_ms = round((loop.time() - began) * 1000)
-            request.wire.write(b'data: {"frame":%d,"sent_ms":%d}\n\n' % (at, sent_ms))
-        request.wire.write(b"data: [DONE]\n\n")
+            request.connection.write(b'data: {"frame":%d,"sent_ms":%d}\n\n' % (at, sent_ms))
+        request.connection.write(b"data: [DONE]\n\n")
         await request.finish()
 
     async def streams(self, request: Request) -> None:
-        """The streams of the caller's key that still cost something. Others' are as unknown as those that never were."""
+        """The running streams of the caller's key; other keys' streams are never shown."""
         running = [
             RunningStream(
                 id=live.stream.id, model=live.stream.model, running=sum(c.is_open for c in live.stream.choices)

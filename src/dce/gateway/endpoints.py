@@ -1,6 +1,6 @@
-"""The public listener: a table of routes, and around every request the same frame — id, key, error shape, log line.
+"""The public listener: a table of routes, and what every request gets: an id, a key check, the error shape, a log line.
 
-Closed by default: a route must say that it is public, an unknown path asks for a key like any other.
+Closed by default: a route must be declared public, and an unknown path requires a key like any other.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from dce.gateway.accounting.metrics import Metrics
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
+from dce.gateway.front.connection import connection_of
 from dce.gateway.front.dialects import EMBEDDINGS, MESSAGES, OPENAI, RESPONSES, Dialect
 from dce.gateway.front.request import ClientGone, Request
-from dce.gateway.front.wire import wire_of
 from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
@@ -34,22 +34,22 @@ Handler = Callable[[Request], Awaitable[None]]
 
 SERVICE = "dce-gateway"
 GONE = 499
-"""The status, in metrics, of a request whose client went before it was answered; nginx's number for it."""
+"""The status, in metrics, of a request whose client disconnected before the answer; nginx uses the same number."""
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One row: `{name}` in a pattern stands for one path segment."""
+    """One route. `{name}` in a pattern stands for one path segment."""
 
     method: str
     pattern: str
     handler: Handler
     is_public: bool = False
     dialect: Dialect = OPENAI
-    """How it reads bodies and says errors."""
+    """How bodies are read and errors written."""
 
 
 class Routes:
-    """Finds the row of a request by exact path; nothing is normalised, joined or guessed."""
+    """Finds a request's route by exact path; nothing is normalised, joined or guessed."""
 
     def __init__(self, rows: Sequence[Route]) -> None:
         self.rows = tuple(rows)
@@ -58,7 +58,7 @@ class Routes:
         ]
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """The row and its path values. Raises route_not_found."""
+        """The route and its path values. Raises route_not_found."""
         other: list[str] = []
         for pattern, row in self._compiled:
             match = pattern.fullmatch(path)
@@ -68,13 +68,13 @@ class Routes:
                 other.append(row.method)
         if other:
             raise DceError("route_not_found", f"{path} does not take {method}", hint=f"Use {' or '.join(other)}.")
-        raise DceError("route_not_found", "the gateway is reached, but it has no such route")
+        raise DceError("route_not_found", "the gateway has no such route")
 
 
 def routes(
     proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Diagnostics, privacy: Privacy, drain: Drain
 ) -> Routes:
-    """The whole public surface."""
+    """The routes of the public listener."""
 
     async def healthz(request: Request) -> None:
         await request.answer(200, {"ok": True, "service": SERVICE})
@@ -107,10 +107,10 @@ def routes(
 
 
 class Gatekeeper(Protocol):
-    """Says who asks."""
+    """Authenticates a request."""
 
     def principal(self, headers: Headers) -> Principal:
-        """The caller, or DceError."""
+        """The caller. Raises DceError."""
 
 
 class PublicApp:
@@ -132,12 +132,12 @@ class PublicApp:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, from its id to its log line."""
-        wire = wire_of(scope)
-        request = Request(scope, receive, send, wire, secrets.token_hex(8))
+        connection = connection_of(scope)
+        request = Request(scope, receive, send, connection, secrets.token_hex(8))
         task = asyncio.current_task()
         assert task is not None
         began = time.perf_counter()
-        wire.on_gone = task.cancel
+        connection.on_gone = task.cancel
         span = None
         if self._tracing is not None:
             span = self._tracing.begin(request)
@@ -151,16 +151,16 @@ class PublicApp:
         except ClientGone:
             outcome = "client_gone"
         except asyncio.CancelledError:
-            # By the client's going, or by a shutdown whose time is up: the task ends here either way, and says so if it can.
-            outcome = "client_gone" if wire.is_gone else "draining"
-            if not wire.is_gone:
+            # The client disconnected, or a shutdown's time is up. The task ends here either way; in the second case it can say so.
+            outcome = "client_gone" if connection.is_gone else "draining"
+            if not connection.is_gone:
                 await self._fail(request, DceError("draining", "the gateway is stopping"))
         except Exception:
             outcome = "internal"
-            log.exception("a fault of the gateway itself", extra={"request_id": request.id})
-            await self._fail(request, DceError("internal", "the gateway failed in an unforeseen way"))
+            log.exception("unexpected error", extra={"request_id": request.id})
+            await self._fail(request, DceError("internal", "unexpected error in the gateway"))
         finally:
-            wire.release()
+            connection.release()
             self._log(request, outcome, time.perf_counter() - began)
             if span is not None:
                 span.end(request, outcome)
@@ -184,16 +184,16 @@ class PublicApp:
         await route.handler(request)
 
     async def _fail(self, request: Request, error: DceError) -> None:
-        """An HTTP status if nothing was sent yet, else an error event: never a silent end."""
+        """Sends an HTTP error if nothing was sent yet, otherwise an error event: never a silent end."""
         if not request.is_started:
             await request.fail(error)
         else:
-            request.wire.write(request.dialect.event(error, request.id))
+            request.connection.write(request.dialect.event(error, request.id))
             with contextlib.suppress(RuntimeError):
                 await request.finish()
 
     def _log(self, request: Request, outcome: str, duration_s: float) -> None:
-        """One line a request: ids, counts and times; never a key, a prompt or an answer. All of it printable ASCII."""
+        """Writes one line per request: ids, counts and times; never a key, a prompt or an answer. All printable ASCII."""
         fields = {
             "request_id": request.id,
             "method": request.scope["method"],
@@ -202,16 +202,16 @@ class PublicApp:
             "outcome": outcome,
             "key_id": request.principal.key_id,
             "duration_ms": round(duration_s * 1000, 1),
-            **request.facts,
+            **request.log_fields,
         }
         log.info("request", extra={"fields": fields})
 
 
 def _refuse_old_http(request: Request) -> None:
-    """HTTP/1.0 has no chunks: the end of a stream could not be told from a break. Health checks may use it."""
+    """Refuses HTTP/1.0, which has no chunks: the end of a stream would look like a broken connection. Public routes accept it."""
     if request.scope["http_version"] == "1.0":
         raise DceError(
             "invalid_request",
-            "the request came as HTTP/1.0, which cannot carry a stream",
-            hint="If nginx is between: `proxy_http_version 1.1;`.",
+            "the request uses HTTP/1.0, which cannot carry a stream",
+            hint="Use HTTP/1.1; behind nginx, set `proxy_http_version 1.1;`.",
         )

@@ -1,6 +1,6 @@
-"""The log: a line of JSON for everything, to one stream, written by a thread of its own so that a full pipe stops nobody.
+"""The log: JSON lines to one file object, written by a separate thread so that a full pipe blocks nothing.
 
-What must always hold: a line is printable ASCII and one line, whatever came in; a log that is not read costs lines, never a stream.
+Invariants: every record is one line of printable ASCII, whatever it contains; a log that nobody reads loses lines, never a response.
 """
 
 import contextlib
@@ -15,20 +15,20 @@ from typing import Any, Literal, TextIO
 Level = Literal["debug", "info", "warning", "error"]
 
 MAX_WAITING = 10_000
-"""Most lines that wait for the stream; more are dropped and counted."""
+"""Maximum pending lines; further ones are dropped and counted."""
 
 BATCH_S = 0.05
-"""How long lines gather before they are written: each wake-up of the thread takes the core away from the streams."""
+"""How long lines are batched: each wake-up of the thread takes the core away from the responses."""
 
 CLOSE_S = 2.0
-"""Longest wait for a stream that takes nothing when the process ends."""
+"""Maximum wait at exit for an output that accepts nothing."""
 
 _OURS = ("dce.gateway", "uvicorn")
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 class JsonLines(logging.Formatter):
-    """Records as JSON: time (UTC), level, and the record's `fields` if it was given some, else the message."""
+    """Formats records as JSON: time (UTC), level, and the record's `fields` if it has any, otherwise the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -43,7 +43,7 @@ class JsonLines(logging.Formatter):
 
 
 class WaitingLines(logging.Handler):
-    """Hands records to a thread that writes them, those of BATCH_S at once; never waits."""
+    """Passes records to a thread that writes them in batches of BATCH_S; never blocks."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -56,14 +56,14 @@ class WaitingLines(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Into the queue if there is room."""
+        """Queues a record if there is room."""
         if self._records.qsize() >= MAX_WAITING:
             self.dropped += 1
         else:
             self._records.put(record)
 
     def close(self) -> None:
-        """Lets the thread write what waits, if the stream takes it within CLOSE_S."""
+        """Lets the thread write pending lines, if the output accepts them within CLOSE_S."""
         self._closing.set()
         self._records.put(None)
         self._thread.join(CLOSE_S)
@@ -81,7 +81,7 @@ class WaitingLines(logging.Handler):
                 return
 
     def _write(self, records: Sequence[logging.LogRecord]) -> None:
-        # A stream that is closed, or whose reader has gone, costs lines and nothing else.
+        # An output that is closed, or whose reader is gone, costs lines and nothing else.
         with contextlib.suppress(OSError, ValueError):
             self._stream.write("".join(f"{self.format(record)}\n" for record in records))
             self._stream.flush()
@@ -89,7 +89,7 @@ class WaitingLines(logging.Handler):
 
 @contextlib.contextmanager
 def logging_to(stream: TextIO, level: Level) -> Iterator[WaitingLines]:
-    """Within the block the gateway's lines from that level on go to `stream`, and uvicorn's warnings."""
+    """Within the block, the gateway's lines from `level` up and uvicorn's warnings go to `stream`."""
     waiting = WaitingLines(stream)
     loggers = [logging.getLogger(name) for name in _OURS]
     before = [(logger.level, logger.propagate) for logger in loggers]

@@ -1,7 +1,7 @@
-"""The privacy notice: what is sent, what is kept and for how long, what is logged. `GET /api/dce/privacy`, for whoever asks.
+"""The privacy notice: what is sent, what is kept and for how long, what is logged. Public, at `GET /api/dce/privacy`.
 
-What must hold: it is true. Fields of the ledger and of the log line are listed by the tables here, and tests hold those tables to
-the ledger's own columns and to log lines that were really written.
+Invariant: it is true. The tables here list the fields of the ledger and of the log line; tests check them against the ledger's columns
+and against log lines actually written.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ LEDGER_FIELDS: Mapping[str, str] = {
     "route": "which route was asked",
     "responses": "how many responses were asked for",
     "prompt_tokens": "how long the prompt was",
-    "cached_tokens": "how much of it the server knew already",
+    "cached_tokens": "how much of it was cached on the server",
     "thinking_tokens": "how long the model thought",
     "completion_tokens": "how long the answer was",
-    "exactness": "who counted",
+    "exactness": "how exact the counts are",
     "ttft_s": "how long until the first word",
     "duration_s": "how long until the end",
     "outcome": "finished, stopped or lost",
@@ -32,7 +32,7 @@ LEDGER_FIELDS: Mapping[str, str] = {
     "ended_by": "who ended it",
     "started_at": "when it began",
 }
-"""Each column of the ledger, in its order."""
+"""Every column of the ledger, in order."""
 
 LOG_FIELDS: Mapping[str, str] = {
     "request_id": "a random number for the request",
@@ -47,11 +47,11 @@ LOG_FIELDS: Mapping[str, str] = {
     "n": "how many responses",
     "tokens": "how long the prompt and the answers were",
 }
-"""Each field that a log line may have."""
+"""Every field a log line may have."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is kept: what, where, until when."""
+    """Kept data: what, where, until when."""
 
     what: str
     where: str
@@ -59,7 +59,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """The notice. `operator` and `contact` are the operator's own words, "" if none were set."""
+    """The notice. `operator` and `contact` are the operator's text, "" if not set."""
 
     sent: tuple[str, ...]
     kept: tuple[Kept, ...]
@@ -70,18 +70,18 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def notice_of(settings: GatewaySettings) -> Notice:
-    """What holds for a gateway with these settings."""
+    """The notice for these settings."""
     minutes = settings.max_resume_grace_s / 60
     apart = (
-        "apart from other keys' (their cache has a salt for each key)"
+        "separate from other keys' (each key has its own cache salt)"
         if settings.isolate_prefix_cache
-        else "shared with other keys: by timing, one could find out what another asked"
+        else "shared with other keys: timing could reveal what another key asked"
     )
     return Notice(
         sent=(
             "Your client sends the prompt (with the files you selected), the settings of the request and your key.",
-            "The gateway passes prompt and settings, not the key, to a model server that its operator has set up, and to nobody else.",
-            "`dce doctor` sends two words of its own instead of a prompt.",
+            "The gateway forwards the prompt and settings, not the key, to a model server configured by its operator, and to nobody else.",
+            "`dce doctor` sends a two-word prompt of its own.",
         ),
         kept=(
             Kept(
@@ -92,7 +92,7 @@ def notice_of(settings: GatewaySettings) -> Notice:
             Kept(
                 what=f"prompts and answers in the model servers' own cache, {apart}",
                 where="the model servers' memory",
-                until="they need the room; what else they keep is their operator's to say",
+                until="they need the space; ask their operator what else they keep",
             ),
             Kept(
                 what="a row for each response: " + _listed(LEDGER_FIELDS),
@@ -100,12 +100,12 @@ def notice_of(settings: GatewaySettings) -> Notice:
                 until=f"{days} days have passed" if (days := settings.ledger_keep_days) else "the operator deletes it",
             ),
             Kept(
-                what="your key's name, its limits and times, and a digest by which it is recognised; the key itself is not kept",
+                what="your key's name, limits and times, and a digest that identifies it; the key itself is not kept",
                 where="the gateway's key file",
                 until="the operator deletes it",
             ),
         ),
-        logged=(f"A line for each request: {_listed(LOG_FIELDS)}. How long logs are kept is the operator's to say.",),
+        logged=(f"A line for each request: {_listed(LOG_FIELDS)}. The operator decides how long logs are kept.",),
         never=(
             "Prompts, answers, file names and keys are in no log, no ledger and no metric, and are never written to the gateway's disk.",
             "Nothing is sent to the makers of this software.",
@@ -120,7 +120,7 @@ def _listed(fields: Mapping[str, str]) -> str:
 
 
 def as_text(notice: Notice) -> str:
-    """The notice for people, in plain lines."""
+    """The notice as plain text."""
     lines = ["What this gateway does with what you send", ""]
     lines += [f"* {line}" for line in notice.sent]
     lines += ["", "Kept:", *(f"* {kept.what}. Where: {kept.where}. Until: {kept.until}." for kept in notice.kept)]
@@ -134,14 +134,14 @@ def as_text(notice: Notice) -> str:
 
 
 class Privacy:
-    """Answers `GET /api/dce/privacy`: JSON, or plain text for who asks for `text/plain` or with a browser."""
+    """Answers `GET /api/dce/privacy`: JSON, or plain text for browsers and clients that accept `text/…`."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         notice = notice_of(settings)
         self._json, self._text = msgspec.json.encode(notice), as_text(notice).encode()
 
     async def answer(self, request: Request) -> None:
-        """The notice. Public: who has no key yet should know before asking for one. It names no model, backend or key."""
+        """Sends the notice. Public, so that people can read it before they ask for a key. It names no model, backend or key."""
         if "text/" not in request.header(b"accept"):
             await request.answer(200, self._json)
             return

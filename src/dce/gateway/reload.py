@@ -1,8 +1,8 @@
-"""New settings for a running gateway: read, checked and applied as a whole, or not at all.
+"""Reloads the settings of a running gateway: read, checked and applied as a whole, or not at all.
 
-Nothing in the gateway keeps looking its settings up: they are constants to every part. So a reload puts the request path together
-anew, around what lives on (connections, streams, keys, ledger, queue, backends that stay), and swaps it in one step. What began
-before ends on the path it began on; what begins after sees only the new one.
+To every part of the gateway its settings are constants. So a reload builds a new request path around the objects that stay
+(connections, streams, keys, ledger, queue, unchanged backends) and swaps it in one step. A request that started before finishes on the
+old path; one that starts after sees only the new one.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.breaker import Breaker, BreakerLimits
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.settings import BackendSettings, GatewaySettings
 from dce.wire.errors import DceError
 
@@ -36,7 +36,7 @@ FIXED = frozenset(
         "min_body_bytes_per_s",
     }
 )
-"""What a listener or a database was opened with. It takes a restart."""
+"""Settings that listeners and databases were opened with. Changing them needs a restart."""
 
 
 def changed_names(old: GatewaySettings, new: GatewaySettings) -> list[str]:
@@ -51,23 +51,23 @@ def applicable(old: GatewaySettings, new: GatewaySettings) -> GatewaySettings:
 
 
 def breaker_limits(settings: GatewaySettings) -> BreakerLimits:
-    """As the operator set them."""
+    """The breaker's limits from the settings."""
     return BreakerLimits(failures=settings.breaker_failures, max_wait_s=settings.breaker_max_wait_s)
 
 
-def new_upstreams(
-    old: Sequence[Upstream], settings: GatewaySettings, chance: Callable[[], float] = random.random
-) -> list[tuple[Upstream, BackendSettings]]:
-    """The backends in their new order, each with its new row. One whose URL stays is the same object: its load, its record and
-    what is known of it go on. Nothing is changed yet."""
+def new_backends(
+    old: Sequence[Backend], settings: GatewaySettings, chance: Callable[[], float] = random.random
+) -> list[tuple[Backend, BackendSettings]]:
+    """The backends in their new order, each with its new settings. A backend whose URL stays keeps its object, with load, breaker and
+    discovered models. Changes nothing yet."""
     limits = breaker_limits(settings)
     left = list(old)
-    found: list[tuple[Upstream, BackendSettings]] = []
+    found: list[tuple[Backend, BackendSettings]] = []
     for row in settings.backends:
-        known = next((upstream for upstream in left if upstream.url == row.url), None)
+        known = next((backend for backend in left if backend.url == row.url), None)
         if known is not None:
             left.remove(known)
-        found.append((known or Upstream(row, Breaker(limits, _loop_time, chance)), row))
+        found.append((known or Backend(row, Breaker(limits, _loop_time, chance)), row))
     return found
 
 
@@ -76,7 +76,7 @@ def _loop_time() -> float:
 
 
 class Reloader:
-    """Reads and applies new settings, one reload after the other, and says in the log what came of it."""
+    """Reads and applies new settings, one reload at a time, and logs the result."""
 
     def __init__(
         self, read: Callable[[], GatewaySettings], apply: Callable[[GatewaySettings], Awaitable[list[str]]]
@@ -87,13 +87,13 @@ class Reloader:
         self._is_wanted = False
 
     def request(self) -> None:
-        """A signal came. While one reload runs, any number of signals mean one more after it."""
+        """A signal arrived. Any number of signals during a reload cause one more after it."""
         self._is_wanted = True
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """The gateway ends."""
+        """Cancels a running reload, because the gateway is stopping."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -113,7 +113,7 @@ class Reloader:
         except DceError as error:
             log.warning("settings not reloaded, the old ones stay: %s", _one_line(error.message))
         except Exception:
-            log.exception("settings not reloaded, the old ones stay: a fault of the gateway itself")
+            log.exception("settings not reloaded, the old ones stay: unexpected error")
         else:
             applied = ", ".join(name for name in changed if name not in FIXED) or "nothing"
             waiting = ", ".join(name for name in changed if name in FIXED)

@@ -1,4 +1,4 @@
-"""Listening, signals and stopping. uvicorn does HTTP; `dce gateway serve` and the demo start it here."""
+"""Listeners, signals and shutdown. uvicorn handles HTTP; `dce gateway serve` and the demo start it here."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ from typing import Any
 import uvicorn
 
 from dce.gateway.app import Gateway
-from dce.gateway.front.guard import Patience
-from dce.gateway.front.wire import StreamingProtocol
+from dce.gateway.front.connection import StreamingProtocol
+from dce.gateway.front.guard import ClientTimeouts
 from dce.gateway.reload import Reloader
 from dce.gateway.settings import DEFAULT_ADMIN_PORT, GatewaySettings
 from dce.gateway.tracing import Tracing
@@ -25,10 +25,10 @@ BACKLOG = 2048
 KEEP_ALIVE_S = 60
 START_TIMEOUT_S = 30.0
 TICK_S, DRAINING_TICK_S = 1.0, 0.1
-"""How often it is looked at whether the server should end, if nobody says so."""
+"""How often the server checks whether to stop."""
 GC_THRESHOLDS = (10_000, 20, 20)
-"""A request makes some hundred objects that end with it: at CPython's own 700 the collector looks at those of requests that still
-run, time and again. A collection takes half a millisecond at most, as seldom as every fifty requests."""
+"""A request creates about a hundred objects that die with it: at CPython's default of 700 the collector scans those of running requests
+again and again. With this, a collection takes at most half a millisecond, about every fifty requests."""
 
 
 class GatewayServer:
@@ -56,22 +56,22 @@ class GatewayServer:
         self._thread: threading.Thread | None = None
         self.host, self.port = settings.host, _port(self._sockets[0])
         self.admin_url = "" if admin is None else _url(settings.admin_host, _port(self._sockets[1]))
-        """Where the admin listener listens; empty if there is none."""
+        """The admin listener's URL; empty if there is none."""
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The public listener's URL."""
         return _url(self.host, self.port)
 
     def run(self) -> None:
-        """Serves until SIGINT or SIGTERM: the first lets running responses finish, a second does not. SIGHUP reads the settings
-        again, if there is something to read: else it ends the process, as the end of a terminal should."""
-        gc.freeze()  # what is loaded by now lives as long as the process: no use in looking at it again
+        """Serves until SIGINT or SIGTERM: the first signal lets running responses finish, a second does not. SIGHUP reloads the
+        settings if there is a file to reload; otherwise it ends the process, as when a terminal closes."""
+        gc.freeze()  # everything loaded by now lives as long as the process: the collector need not scan it
         gc.set_threshold(*GC_THRESHOLDS)
         self._server.run(sockets=self._sockets[:1])
 
     def start(self) -> "GatewayServer":
-        """Serves in a thread; returns when it listens."""
+        """Serves in a thread; returns once it is listening."""
         self._thread = threading.Thread(target=self.run, name="dce-gateway", daemon=True)
         self._thread.start()
         waiting = threading.Event()
@@ -84,15 +84,15 @@ class GatewayServer:
         raise DceError("internal", "the gateway did not start")
 
     def stop(self) -> None:
-        """Ends it; open streams are closed after the shutdown timeout."""
+        """Stops serving; open streams are closed after the shutdown timeout."""
         self._server.should_exit = True
-        self._server.look()
+        self._server.wake()
         if self._thread is not None:
             self._thread.join()
 
     @property
     def is_running(self) -> bool:
-        """Whether a server that was started has not ended, by `stop` or by draining."""
+        """Whether a started server is still running, neither stopped nor drained."""
         return self._thread is not None and self._thread.is_alive()
 
     def _close_unused(self) -> None:
@@ -108,39 +108,39 @@ class GatewayServer:
 
 
 class _QuietServer(uvicorn.Server):
-    """uvicorn's, which looks ten times a second whether it should end, so that an idle gateway is never at rest: this one looks once
-    a second (it renews the Date header then) and when it is told to."""
+    """uvicorn's server checks ten times a second whether to stop, so that an idle gateway never sleeps. This one checks once a second
+    (when it also renews the Date header) and when it is woken."""
 
     tick_s = TICK_S
     _loop: asyncio.AbstractEventLoop | None = None
 
     async def main_loop(self) -> None:
-        """Until `on_tick` says that it is over."""
-        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        """Runs until `on_tick` returns True."""
+        self._loop, self._wakeup = asyncio.get_running_loop(), asyncio.Event()
         while not await self.on_tick(0):
-            self._told.clear()
-            timer = self._loop.call_later(self.tick_s, self._told.set)
-            await self._told.wait()
+            self._wakeup.clear()
+            timer = self._loop.call_later(self.tick_s, self._wakeup.set)
+            await self._wakeup.wait()
             timer.cancel()
 
-    def look(self) -> None:
-        """Something may have ended it. From any thread, also from a signal's handler."""
+    def wake(self) -> None:
+        """Makes the server check now whether to stop. Callable from any thread and from signal handlers."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended with the server
-                self._loop.call_soon_threadsafe(self._told.set)
+                self._loop.call_soon_threadsafe(self._wakeup.set)
 
 
 class _AdminServer(_QuietServer):
-    """The second listener. It lives in the first one's loop and leaves the signals to it."""
+    """The admin listener. It runs in the public listener's loop and leaves the signals to it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Captures none."""
+        """Captures no signals."""
         yield
 
 
 class _Server(_QuietServer):
-    """The public listener; starts and stops the admin listener with itself, drains at the first signal."""
+    """The public listener; starts and stops the admin listener with it, drains at the first signal."""
 
     def __init__(
         self, config: uvicorn.Config, gateway: Gateway, admin: _AdminServer | None, admin_sockets: list[socket.socket]
@@ -153,7 +153,7 @@ class _Server(_QuietServer):
         self.reloader: Reloader | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listens, on the admin address first: who sees the gateway finds its status."""
+        """Starts listening, on the admin address first, so that the status is available once the gateway is."""
         if self.reloader is not None and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reloader.request)
         if self._admin is not None:
@@ -161,7 +161,7 @@ class _Server(_QuietServer):
         await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ends when draining is over; that is looked at more often."""
+        """Stops when draining is over; while draining it checks more often."""
         drain = self._gateway.drain
         self.tick_s = DRAINING_TICK_S if drain.is_on else TICK_S
         if drain.is_over(is_idle=self._gateway.is_idle):
@@ -170,18 +170,18 @@ class _Server(_QuietServer):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends the connections, then the admin listener, so that its status tells of the end."""
+        """Closes the connections, then the admin listener, so that the status stays available to the end."""
         if self.reloader is not None:
             await self.reloader.close()
         await super().shutdown(sockets)
         if self._admin is not None and self._admin_task is not None:
             self._admin.should_exit = self._admin.force_exit = True
-            self._admin.look()
+            self._admin.wake()
             await self._admin_task
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal lets what runs finish, the second does not wait for it, a third not even for good-byes. None is raised
-        again afterwards, as uvicorn would: the process ends by itself, its last lines and rows written."""
+        """The first signal lets running responses finish, the second cuts them off, a third skips the shutdown altogether. Unlike
+        uvicorn, no signal is raised again afterwards: the process ends by itself, with its last log lines and rows written."""
         del sig, frame
         if self._gateway.drain.is_on:
             self.force_exit = self.should_exit
@@ -189,17 +189,17 @@ class _Server(_QuietServer):
             self.should_exit = True
         else:
             self._gateway.drain.begin()
-        self.look()
+        self.wake()
 
 
 def _nobody(_code: str) -> None:
-    """The admin listener's refusals are the operator's own mistakes."""
+    """Ignores the admin listener's refusals: they are the operator's own mistakes."""
 
 
 def _config(
     settings: GatewaySettings, app: Callable[..., Any], lifespan: Any, on_refused: Callable[[str], object]
 ) -> uvicorn.Config:
-    patience = Patience(
+    patience = ClientTimeouts(
         head_s=settings.head_timeout_s,
         body_window_s=settings.body_window_s,
         body_bytes_per_s=settings.min_body_bytes_per_s,
@@ -222,7 +222,7 @@ def _config(
 
 
 def _admin_port(settings: GatewaySettings) -> int:
-    """Several gateways on picked ports must not meet at one admin port."""
+    """The admin port. Several gateways on free ports must not collide on the default admin port."""
     return 0 if settings.port == 0 and settings.admin_port == DEFAULT_ADMIN_PORT else settings.admin_port
 
 
@@ -251,5 +251,5 @@ def _bind(host: str, port: int, flag: str) -> socket.socket:
 
 
 def serve(settings: GatewaySettings) -> None:
-    """`dce gateway serve`: until a signal."""
+    """`dce gateway serve`: serves until a signal."""
     GatewayServer(settings).run()

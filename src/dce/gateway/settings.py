@@ -1,7 +1,7 @@
-"""The gateway's settings: one table. A field here is a TOML key, a `dce gateway serve` flag and a line of the documentation.
+"""The gateway's settings: one table. Each field is a TOML key, a `dce gateway serve` flag and a line of the documentation.
 
-Order of precedence: flag, then environment, then the TOML file, then the default written here. Limits carry their unit in
-the name and their reason in the description.
+Precedence: flag, environment, TOML file, then the default given here. A limit has its unit in its name and its reason in its
+description.
 """
 
 import os
@@ -31,23 +31,23 @@ _FULL_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1")
 class BackendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One inference server."""
 
-    url: Annotated[str, Meta(description="Its base URL; a trailing `/v1` or full endpoint is taken off.")]
-    key: Annotated[str, Meta(description="Its own key, sent as `Authorization: Bearer`.")] = ""
+    url: Annotated[str, Meta(description="Base URL; a trailing `/v1` or endpoint path is removed.")]
+    key: Annotated[str, Meta(description="The backend's API key, sent as `Authorization: Bearer`.")] = ""
     key_file: Annotated[
-        str, Meta(description="A file that holds the key instead; relative to the configuration file.")
+        str, Meta(description="File to read the key from instead; relative to the configuration file.")
     ] = ""
-    key_env: Annotated[str, Meta(description="An environment variable that holds the key instead.")] = ""
+    key_env: Annotated[str, Meta(description="Environment variable to read the key from instead.")] = ""
     n_strategy: Annotated[
         Strategy,
         Meta(
-            description="`fanout`: a request for each response; `native`: one with `n`; `auto`: what suits the kind of server."
+            description="`fanout`: one request per response; `native`: one request with `n`; `auto`: whichever suits the server type."
         ),
     ] = "auto"
     max_responses: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(
-            description="Responses it runs at the same time (vLLM: `--max-num-seqs`; llama.cpp says it itself): with more, a "
-            "generation spills to an idle backend."
+            description="Responses it can run at once (vLLM: `--max-num-seqs`; llama.cpp reports its own). The rest of a larger "
+            "generation goes to an idle backend."
         ),
     ] = None
 
@@ -60,7 +60,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free one.")] = 3001
-    admin_host: Annotated[str, Meta(description="Address of the admin listener (metrics, status, draining).")] = (
+    admin_host: Annotated[str, Meta(description="Address of the admin listener (metrics, status, drain).")] = (
         "127.0.0.1"
     )
     admin_port: Annotated[
@@ -68,157 +68,174 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Meta(
             ge=0,
             le=65535,
-            description="Port of the admin listener; 0 picks a free one, as does leaving it out when `port` is 0.",
+            description="Port of the admin listener; 0 picks a free one, and so does the default when `port` is 0.",
         ),
     ] = DEFAULT_ADMIN_PORT
     admin_name: Annotated[
         str,
         Meta(
-            description="A host name by which the admin listener may be asked, besides localhost and addresses: say, its name in a container network."
+            description="A host name the admin listener accepts besides localhost and IP addresses, such as its name in a container network."
         ),
     ] = ""
     admin_open: Annotated[
         bool,
         Meta(
-            description="Let the admin listener stand on an address that others reach. It takes no key: they may read metrics and stop the gateway."
+            description="Allow an admin address that other machines can reach. It asks for no key: anyone there can read metrics and stop the gateway."
         ),
     ] = False
-    no_admin: Annotated[bool, Meta(description="Do without the admin listener.")] = False
+    no_admin: Annotated[bool, Meta(description="Run without the admin listener.")] = False
     log_level: Annotated[
         Level,
-        Meta(description="Least level of the log's lines; a line a request is `info`. JSON, on standard error."),
+        Meta(description="Lowest level that is logged; requests are logged at `info`. JSON lines on standard error."),
     ] = "info"
-    data_dir: Annotated[str, Meta(description="Folder for the keys, their pepper and the ledger.")] = ""
+    data_dir: Annotated[str, Meta(description="Folder for the keys, the pepper and the ledger.")] = ""
     backends: Annotated[
         tuple[BackendSettings, ...], Meta(description="Inference servers; flag: --backend URL, repeatable.")
     ] = ()
-    aliases: Annotated[dict[str, str], Meta(description="Other names for served models: alias = served name.")] = {}
+    aliases: Annotated[dict[str, str], Meta(description="Extra names for served models: alias = served name.")] = {}
     default_model: Annotated[
-        str, Meta(description="Model for requests that name none; empty: the first one served.")
+        str, Meta(description="Model for requests that name none; if empty, the first one served.")
     ] = ""
-    insecure: Annotated[bool, Meta(description="Serve without keys; only on a loopback address.")] = False
+    insecure: Annotated[bool, Meta(description="Serve without keys; allowed only on a loopback address.")] = False
     isolate_prefix_cache: Annotated[
         bool,
         Meta(
-            description="Keys do not share a backend's prefix cache (vLLM's cache_salt): its timing would tell what others asked."
+            description="Keep each key's prompts apart in the backend's prefix cache (vLLM's cache_salt): otherwise cache timing reveals what others asked."
         ),
     ] = True
     privacy_contact: Annotated[
-        str, Meta(max_length=200, description="Whom to ask about privacy; shown in the notice at /api/dce/privacy.")
+        str, Meta(max_length=200, description="Privacy contact, shown in the notice at /api/dce/privacy.")
     ] = ""
     privacy_text: Annotated[
         str,
         Meta(
             max_length=4000,
-            description="The operator's own words in that notice: who runs this, what else is kept, for how long.",
+            description="The operator's text in that notice: who runs this gateway, what else is kept, for how long.",
         ),
     ] = ""
     tracing: Annotated[
         bool,
         Meta(
-            description="OpenTelemetry traces, a span for each request without content; OTEL_EXPORTER_OTLP_ENDPOINT says where they go. "
+            description="OpenTelemetry traces: one span per request, without content, sent to OTEL_EXPORTER_OTLP_ENDPOINT. "
             "Needs the extra: pip install 'dce[otel]'."
         ),
     ] = False
     ledger_keep_days: Annotated[
         Annotated[int, Meta(ge=32)] | None,
         Meta(
-            description="Rows of the ledger are deleted after that many days, at least 32 (a month's budget is read from them); "
-            "left out, they are kept for ever. Budgets in all go on counting what was deleted."
+            description="Days before ledger rows are deleted, at least 32 (monthly budgets are read from them); unset, rows are kept "
+            "forever. Total budgets still count deleted rows."
         ),
     ] = None
-    max_n: Annotated[int, Meta(ge=1, le=MAX_RESPONSES, description="Most responses one request may ask for.")] = (
-        MAX_RESPONSES
-    )
+    max_n: Annotated[int, Meta(ge=1, le=MAX_RESPONSES, description="Maximum responses per request.")] = MAX_RESPONSES
     max_body_bytes: Annotated[
         int,
-        Meta(ge=1024, description="Largest request body: the original's limit; its largest real prompt was 2.2 MB."),
+        Meta(
+            ge=1024,
+            description="Maximum request body. The original's limit; the largest real prompt seen was 2.2 MB.",
+        ),
     ] = 50 * 1024 * 1024
     max_running_responses: Annotated[
         int,
         Meta(
             ge=1,
-            description="Responses that may run at once, over all backends and keys; more wait in the gateway's queue, where their "
-            "place is visible. Best the sum of the backends' own limits (vLLM: --max-num-seqs): their queues are invisible.",
+            description="Maximum responses running at once, over all backends and keys; the rest wait in the gateway's queue, where "
+            "clients see their position. Best set to the sum of the backends' limits (vLLM: --max-num-seqs): their own queues are invisible.",
         ),
     ] = 1024
     max_queued_requests: Annotated[
-        int, Meta(ge=0, description="Most requests that wait for one model; each holds its prompt in memory.")
+        int, Meta(ge=0, description="Maximum queued requests per model; each holds its prompt in memory.")
     ] = 200
     max_queued_requests_per_key: Annotated[
-        int, Meta(ge=0, description="Most requests of one key that wait, so that one key cannot fill the queue.")
+        int, Meta(ge=0, description="Maximum queued requests per key, so that one key cannot fill the queue.")
     ] = 20
-    queue_timeout_s: Annotated[float, Meta(gt=0, description="Longest wait in the queue.")] = 600.0
+    queue_timeout_s: Annotated[float, Meta(gt=0, description="Maximum wait in the queue.")] = 600.0
     head_timeout_s: Annotated[
-        float, Meta(gt=0, description="Longest wait for a request's head, and for the first one of a connection.")
+        float, Meta(gt=0, description="Maximum wait for a request's head, including the first on a new connection.")
     ] = 10.0
     body_window_s: Annotated[
-        float, Meta(gt=0, description="How often a body that is still coming is asked whether it brought enough.")
+        float, Meta(gt=0, description="How often the upload rate of a request body is checked.")
     ] = 10.0
     min_body_bytes_per_s: Annotated[
         int,
-        Meta(ge=0, description="A body that comes more slowly is refused: a trickle would hold a connection for free."),
+        Meta(
+            ge=0,
+            description="Minimum upload rate of a request body; slower ones are refused, since a trickle would hold a connection for free.",
+        ),
     ] = 10 * 1024
-    connect_timeout_s: Annotated[float, Meta(gt=0, description="Longest wait for a backend's connection.")] = 5.0
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="Maximum time to connect to a backend.")] = 5.0
     first_byte_timeout_s: Annotated[
         float,
         Meta(
             gt=0,
-            description="Longest wait for a backend's first byte: a long prompt may queue and prefill for minutes.",
+            description="Maximum wait for a backend's first byte: a long prompt may queue and prefill for minutes.",
         ),
     ] = 600.0
     first_token_timeout_s: Annotated[
         float,
         Meta(
             gt=0,
-            description="Longest wait for a stream's first token after its head: vLLM sends the head at once, then queues and prefills.",
+            description="Maximum wait for the first token after the response head: vLLM sends the head at once, then queues and prefills.",
         ),
     ] = 600.0
     idle_timeout_s: Annotated[
-        float, Meta(gt=0, description="Longest silence of a backend within a stream before it counts as stalled.")
+        float,
+        Meta(gt=0, description="Maximum silence of a backend in the middle of an answer before it counts as stalled."),
     ] = 120.0
     total_timeout_s: Annotated[
         float,
         Meta(
             gt=0,
-            description="Longest life of a request at the backends: 100,000 tokens at 15 a second take less than two hours.",
+            description="Maximum time a request may spend at the backends: 100,000 tokens at 15 per second take under two hours.",
         ),
     ] = 7200.0
     heartbeat_s: Annotated[
-        float, Meta(gt=0, description="A comment frame goes to a client after this much silence.")
+        float, Meta(gt=0, description="Silence after which a client is sent a heartbeat (a comment frame).")
     ] = 15.0
     head_patience_s: Annotated[
         float,
         Meta(
             gt=0,
-            description="After this long without an answer of the backend the stream starts anyway, with heartbeats.",
+            description="Wait for the backend's answer after which the stream starts anyway, with heartbeats.",
         ),
     ] = 10.0
     write_stall_timeout_s: Annotated[
-        float, Meta(gt=0, description="A client that reads nothing for this long is cut, so that it cannot hold a GPU.")
+        float,
+        Meta(
+            gt=0, description="A client that reads nothing for this long is disconnected, so that it cannot hold a GPU."
+        ),
     ] = 60.0
     resume_grace_s: Annotated[
         float,
-        Meta(ge=0, description="How long a stream runs on without its client when the client asked for nothing else."),
+        Meta(
+            ge=0,
+            description="How long a stream keeps running after its client disconnects, unless the client asked for more.",
+        ),
     ] = 0.2
     max_resume_grace_s: Annotated[
         float,
-        Meta(ge=0, description="The longest a client may ask for with X-DCE-Resume-Grace: a laptop's short sleep."),
+        Meta(
+            ge=0, description="Maximum a client may ask for with X-DCE-Resume-Grace: enough for a laptop's short sleep."
+        ),
     ] = 120.0
     replay_bytes: Annotated[
-        int, Meta(ge=4096, description="Frames already sent, kept for each stream so that a client can resume.")
+        int, Meta(ge=4096, description="Sent frames kept per stream so that a client can resume.")
     ] = 256 * 1024
     backlog_bytes: Annotated[
-        int, Meta(ge=4096, description="Frames kept for each stream while its client is away; then the backends wait.")
+        int,
+        Meta(
+            ge=4096,
+            description="Unsent frames kept per stream while its client is away; beyond this, the backends are paused.",
+        ),
     ] = 8 * 1024 * 1024
     discovery_interval_s: Annotated[
-        float, Meta(gt=0, description="How often the backends are asked what they serve.")
+        float, Meta(gt=0, description="How often each backend is asked which models it serves.")
     ] = 5.0
     routing: Annotated[
         Literal["least_loaded", "prefix", "session"],
         Meta(
-            description="Which of several backends: the one with the least to do; the one that has probably computed this prompt's "
-            "beginning before; the one of this X-DCE-Session (or `user`)."
+            description="How a backend is chosen: `least_loaded`, the one running the fewest responses; `prefix`, the one that has "
+            "probably cached this prompt's beginning; `session`, the one that served this X-DCE-Session (or `user`)."
         ),
     ] = "least_loaded"
     max_retries: Annotated[
@@ -226,18 +243,18 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Meta(
             ge=0,
             le=10,
-            description="How often a request that failed before its first byte is sent again: what kills a backend reaches at most "
+            description="Maximum retries of a request that failed before its first byte; a request that crashes backends reaches at most "
             "this many more.",
         ),
     ] = 2
     breaker_failures: Annotated[
-        int, Meta(ge=1, description="Failures in a row after which a backend is left alone while another can be used.")
+        int, Meta(ge=1, description="Consecutive failures after which a backend is skipped while another can be used.")
     ] = 5
     breaker_max_wait_s: Annotated[
-        float, Meta(gt=0, description="Longest time it is left alone; the first is a second, each doubles.")
+        float, Meta(gt=0, description="Maximum time a failing backend is skipped; starts at one second and doubles.")
     ] = 30.0
     shutdown_timeout_s: Annotated[
-        float, Meta(ge=0, description="How long running responses may go on when the gateway drains or stops.")
+        float, Meta(ge=0, description="How long running responses may continue when the gateway drains or stops.")
     ] = 5.0
 
     @property
@@ -249,7 +266,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 def load_settings(
     config: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any
 ) -> GatewaySettings:
-    """The settings from file, environment and flags (a flag that is None is not given). Raises DceError naming the key."""
+    """The settings from file, environment and flags (None means the flag is absent). Raises DceError naming the key."""
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = _read_toml(config) if config else {}
     values.update({name: value for name, value in flags.items() if value is not None})
@@ -291,7 +308,7 @@ def _default_data_dir(environ: Mapping[str, str]) -> str:
 
 
 def _backend(value: Any, environ: Mapping[str, str], folder: Path) -> Any:
-    """A backend given as a URL or a table; the original's full endpoint and a trailing /v1 are taken for the server they name."""
+    """A backend given as a URL or a table. The original's full endpoint and a trailing /v1 are reduced to the base URL."""
     row = {"url": value} if isinstance(value, str) else value
     if not isinstance(row, dict) or not isinstance(row.get("url"), str):
         return row
@@ -301,11 +318,11 @@ def _backend(value: Any, environ: Mapping[str, str], folder: Path) -> Any:
 
 
 def _check_url(url: str, given: str) -> None:
-    """Refuses at the start what no connection could be made to later."""
+    """Refuses at startup a URL that could never be connected to."""
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
-    except ValueError:  # a port that is none, half an IPv6 address, an empty label
+    except ValueError:  # an invalid port, a truncated IPv6 address, an empty label
         host, port = "", None
     if not url.startswith(("http://", "https://")) or not host or port == 0 or set(url) & set("@?# "):
         raise DceError(

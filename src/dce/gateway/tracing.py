@@ -1,8 +1,8 @@
-"""OpenTelemetry traces, off unless `tracing` is set: one span a request, with ids, names, counts and times, never content.
+"""OpenTelemetry traces, off unless `tracing` is set: one span per request, with ids, names, counts and times, never content.
 
-Where the spans go is said by OpenTelemetry's own variables (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`,
-`OTEL_TRACES_SAMPLER`, …). A caller's `traceparent` is the span's parent; the span's own goes to the backend, so that vLLM's spans hang below it.
-The libraries are an extra (`dce[otel]`), imported only when asked for.
+OpenTelemetry's own variables configure the export (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, …). A
+caller's `traceparent` is the span's parent; the span's own is sent to the backend, so that vLLM's spans are its children. The libraries
+are an extra (`dce[otel]`), imported only when tracing is on.
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SERVICE_NAME = "dce-gateway"
 
 FACTS = {"model": "gen_ai.request.model", "n": "dce.responses", "backend": "dce.backend", "tokens": "dce.tokens"}
-"""Facts of the log line → attributes of the span. Others are not passed on: a new fact is not a new attribute by accident."""
+"""Log fields → span attributes. Others are not exported, so that a new log field never becomes an attribute by accident."""
 
 
 class RequestSpan:
@@ -27,13 +27,13 @@ class RequestSpan:
     def __init__(self, span: "Span", traceparent: str) -> None:
         self._span = span
         self.traceparent = traceparent
-        """W3C trace context for what the request causes."""
+        """W3C trace context for the requests this one causes."""
 
     def end(self, request: Request, outcome: str) -> None:
-        """The request is over. `outcome` is that of its log line."""
+        """Ends the span. `outcome` is the log line's."""
         from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415
 
-        # The route's pattern and not the path: few names, and a path may hold anything.
+        # The route's pattern, not the path: few names, and a path may contain anything.
         self._span.update_name(f"{request.scope['method']} {request.route or 'other'}")
         self._span.set_attribute("http.route", request.route)
         self._span.set_attribute("http.response.status_code", request.status)
@@ -41,15 +41,15 @@ class RequestSpan:
         self._span.set_attribute("dce.key_id", request.principal.key_id)
         self._span.set_attribute("dce.outcome", outcome)
         for fact, name in FACTS.items():
-            if fact in request.facts:
-                self._span.set_attribute(name, request.facts[fact])
+            if fact in request.log_fields:
+                self._span.set_attribute(name, request.log_fields[fact])
         if outcome in CODES and CODES[outcome].status >= 500:
             self._span.set_status(Status(StatusCode.ERROR, outcome))
         self._span.end()
 
 
 class Tracing:
-    """Begins spans. `provider` says where they go."""
+    """Starts spans. `provider` exports them."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
@@ -59,7 +59,7 @@ class Tracing:
         self._propagator = TraceContextTextMapPropagator()
 
     def begin(self, request: Request) -> RequestSpan:
-        """A span below the caller's, if it sent a well-formed `traceparent`."""
+        """A span, as a child of the caller's if it sent a well-formed `traceparent`."""
         from opentelemetry.trace import SpanKind, set_span_in_context  # noqa: PLC0415
 
         method = str(request.scope["method"])
@@ -70,12 +70,12 @@ class Tracing:
         return RequestSpan(span, carrier.get("traceparent", ""))
 
     def close(self) -> None:
-        """Sends what is still kept. Blocks until it is sent or OpenTelemetry's time is up."""
+        """Exports pending spans. Blocks until they are exported or OpenTelemetry's timeout expires."""
         self._provider.shutdown()
 
 
 def tracing_of(settings: GatewaySettings) -> Tracing | None:
-    """What the settings want; None: no traces. Raises DceError when the libraries are not installed."""
+    """The tracing of these settings, None if off. Raises DceError when the libraries are not installed."""
     if not settings.tracing:
         return None
     try:
@@ -86,7 +86,7 @@ def tracing_of(settings: GatewaySettings) -> Tracing | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise DceError(
-            "invalid_input", f"`tracing` is set and {error.name} is not installed", hint="pip install 'dce[otel]'"
+            "invalid_input", f"`tracing` is set but {error.name} is not installed", hint="pip install 'dce[otel]'"
         ) from None
     resource = Resource.create()
     if str(resource.attributes.get(NAME, "")).startswith("unknown_service"):

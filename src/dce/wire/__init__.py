@@ -1,1 +1,1 @@
-"""What both sides say to each other. Pure: no I/O, no framework, no imports from the rest of DCE."""
+"""The protocol shared by client and gateway. Pure: no I/O, no framework, no imports from the rest of DCE."""

@@ -1,13 +1,13 @@
-"""What led to an exception: libraries wrap the fact (a refused connection, a certificate) in layers of their own.
+"""The causes of an exception: libraries wrap the fact (a refused connection, a bad certificate) in layers of their own.
 
-What must always hold: a decision is made on the types found here, never on another library's words.
+Invariant: decisions are based on the types found here, never on another library's messages.
 """
 
 from collections.abc import Iterator
 
 
 def causes(error: BaseException) -> list[BaseException]:
-    """`error` and everything that led to it, the outermost first. The members of a group follow it, each with its own causes."""
+    """`error` and its causes, outermost first. The members of a group follow it, each with its own causes."""
     return list(_walk(error, set()))
 
 
@@ -19,5 +19,5 @@ def _walk(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
         if isinstance(at, BaseExceptionGroup):
             for member in at.exceptions:
                 yield from _walk(member, seen)
-        # A context that was suppressed counts too: httpcore2 raises `from None` on the way through its pool, which hides the fact.
+        # Suppressed contexts count too: httpcore2's pool raises `from None`, which hides the fact.
         at = at.__cause__ or at.__context__

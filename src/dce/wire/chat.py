@@ -1,4 +1,4 @@
-"""The OpenAI chat dialect, as servers really speak it: chunks read into parts, whatever small print they differ in.
+"""The OpenAI chat dialect as servers really speak it: chunks parsed into one form, whatever their small differences.
 
 Sources: OpenAI's chat-completions reference; vLLM (`delta.reasoning`, older `delta.reasoning_content`, usage on every chunk with
 `continuous_usage_stats`, a last chunk with no choices); llama.cpp (`timings`); servers that put several JSON objects on one line.
@@ -13,15 +13,15 @@ import msgspec
 from dce.wire.errors import ErrorBody, error_of
 
 DONE = "[DONE]"
-"""The data of the last event of an OpenAI stream. It says that the server stopped talking, not that it succeeded."""
+"""The data of the last event of an OpenAI stream. It means that the stream ended, not that it succeeded."""
 
 
 MAX_TOKENS = 2**40
-"""More than any response has; a broken server's larger number would not fit a database."""
+"""More than any response has; a larger number from a broken server might not fit a database column."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Exact token counts as the server gives them."""
+    """Exact token counts reported by the server."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -30,7 +30,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
-    """What one chunk adds to one choice. `finish_reason` is None until the model ends it."""
+    """What one chunk adds to one choice. `finish_reason` is None until the model finishes it."""
 
     index: int
     text: str = ""
@@ -40,9 +40,9 @@ class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """One JSON object of a stream. `usage` is of the choice when `choices` has one, else the sum over all choices.
+    """One JSON object of a stream. `usage` belongs to the choice if `choices` has one, otherwise it is the sum over all choices.
 
-    `queue_position`: a DCE gateway makes the request wait; 1 is next, 0 says that its turn has come.
+    `queue_position`: the request's position in a DCE gateway's queue; 1 is next, 0 means its turn has come.
     """
 
     choices: tuple[ChoiceDelta, ...] = ()
@@ -83,7 +83,7 @@ def _values(data: str) -> Iterator[Any]:
 
 
 def chunk_of(value: object) -> Chunk:
-    """A decoded JSON value as a chunk; fields of a wrong type count as absent."""
+    """A decoded JSON value as a chunk; fields of the wrong type count as absent."""
     if not isinstance(value, dict):
         raise BadChunk("a chunk that is not a JSON object")
     choices = value.get("choices")
@@ -116,7 +116,7 @@ def _choice(choice: dict[str, Any]) -> ChoiceDelta:
 
 
 def usage_of(value: object) -> Usage | None:
-    """The usage object of a chunk or an answer, if it is one."""
+    """The usage in a chunk or an answer; None if the value is not one."""
     if not isinstance(value, dict):
         return None
     return Usage(
@@ -128,14 +128,14 @@ def usage_of(value: object) -> Usage | None:
 
 
 def _predicted(timings: object) -> Usage | None:
-    """llama.cpp's count of a running choice's tokens, which stands where others have usage."""
+    """llama.cpp's running token count of a choice, which it sends instead of usage."""
     if not isinstance(timings, dict) or not isinstance(timings.get("predicted_n"), int):
         return None
     return Usage(prompt_tokens=_count(timings.get("prompt_n")), completion_tokens=_count(timings["predicted_n"]))
 
 
 def _position(queued: object) -> int | None:
-    """The place in the gateway's queue, of a frame that says only that."""
+    """The queue position in a queue notice."""
     position = queued.get("position") if isinstance(queued, dict) else None
     return position if type(position) is int and position >= 0 else None
 
@@ -150,5 +150,5 @@ def _detail(usage: dict[str, Any], group: str, name: str) -> int:
 
 
 def _count(value: object) -> int:
-    """A number of tokens; what cannot be one counts as absent."""
+    """A number of tokens; anything else counts as absent."""
     return value if isinstance(value, int) and 0 <= value <= MAX_TOKENS else 0

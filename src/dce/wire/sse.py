@@ -1,13 +1,13 @@
 """Server-sent events, both directions (WHATWG HTML, "Interpreting an event stream").
 
 `Decoder.feed(bytes)` takes the stream in pieces of any size — a piece may end inside a UTF-8 character, a line end or a field
-name — and gives whole events. It takes CR, LF and CRLF line ends, ignores comments, and never raises on garbage.
+name — and returns whole events. It accepts CR, LF and CRLF line ends, ignores comments, and never raises on garbage.
 """
 
 from typing import NamedTuple
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
-"""Longest event kept: a whole non-streamed answer fits; a peer that never ends a line cannot fill the memory."""
+"""Maximum event size: a whole non-streamed answer fits; a peer that never ends a line cannot exhaust memory."""
 
 
 class Event(NamedTuple):
@@ -23,7 +23,7 @@ class EventTooLarge(ValueError):
 
 
 class Decoder:
-    """Bytes in any pieces to events."""
+    """Decodes bytes, in pieces of any size, into events."""
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
@@ -49,7 +49,7 @@ class Decoder:
         return [event for line in _lines(buffer[:cut]) if (event := self._line(line))]
 
     def flush(self) -> list[Event]:
-        """The event left without its blank line when the stream ended. The standard drops it; a last frame is worth more to us."""
+        """The last event, if the stream ended without a blank line after it. The standard drops it; we keep the last frame."""
         events = self.feed(b"\n\n")
         if self._tail.strip(b"\r\n"):
             events += self.feed(b"\n\n")

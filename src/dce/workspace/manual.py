@@ -1,8 +1,8 @@
-"""Answers carried by hand: a text from a chat becomes a response like any other.
+"""Pasted answers: a text from a chat becomes a response like any other.
 
-What must always hold: the prompt itself is never taken for an answer; what was there stays (a slot that is filled gets a new version); the
-prompt that a pasted answer belongs to is the one in prompt.md, as it was written; reading and storing happen in threads, so that no
-event loop waits for them.
+What must always hold: the prompt itself is never accepted as an answer; nothing is overwritten (a filled slot gets a new version); a
+pasted answer belongs to the prompt in prompt.md, as it was written; reading and storing happen in threads, so
+that no event loop waits for them.
 """
 
 import asyncio
@@ -12,34 +12,38 @@ from dce.wire.errors import DceError
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status, Tokens
+from dce.workspace.schema.assembly import canonical
+from dce.workspace.schema.reading import file_block
 from dce.workspace.workspace import Workspace
 
 PASTED = "pasted"
-"""The finish_reason of a response that came by hand: whoever pasted it said that it is whole."""
+"""The finish_reason of a pasted response: the user vouches that it is whole."""
 
 MAX_PASTED_CHARS = 20_000_000
 """Longest answer: far above what any model writes, far below what would stall the store."""
 
 MIN_PART_CHARS = 400
-"""From this length on, a text that stands in the prompt word for word is a part of it and no answer."""
+"""A text of at least this length that occurs word for word in the prompt is part of the prompt and no answer."""
 
 
 async def paste(
     workspace: Workspace,
-    slot: int,
+    slot: int | None,
     text: str,
     generation_id: int | None = None,
     *,
     cycle_id: int | None = None,
     prompt_sha256: str = "",
+    as_path: str = "",
 ) -> Response:
-    """Puts an answer into a slot and gives the response; without a generation to put it in, one is begun. Hold the writer lock.
+    """Stores an answer in a slot and returns the response; starts a generation if there is none. Hold the writer lock.
 
     `generation_id` None: the current cycle's latest generation if it is of the prompt in prompt.md (as `dce prompt` wrote it, whatever was edited since), else a new one;
-    `cycle_id` and `prompt_sha256` name another cycle, and a stored prompt that was carried. Raises DceError
-    invalid_input (empty, too long, the prompt itself, no such slot), conflict (the slot is being written), not_found.
+    `cycle_id` and `prompt_sha256` name another cycle, and a stored prompt that was carried. `slot` None: the next empty one.
+    `as_path`: the text is not an answer but the content of this file. Raises DceError invalid_input (empty, too long, the prompt
+    itself, no such slot, none empty, no path), conflict (the slot is being written), not_found.
     """
-    if not 1 <= slot <= MAX_RESPONSES:
+    if slot is not None and not 1 <= slot <= MAX_RESPONSES:
         raise DceError("invalid_input", f"there is no slot {slot}; they are 1 to {MAX_RESPONSES}")
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
@@ -55,6 +59,10 @@ async def paste(
         generation = latest or await _begin(workspace, cycle_id, prompt)
     else:
         generation = await asyncio.to_thread(_of_generation, workspace, generation_id, text)
+    if as_path:
+        text = await asyncio.to_thread(_as_file, workspace, generation, text, as_path)
+    if slot is None:
+        slot = await asyncio.to_thread(_next_empty, workspace, generation)
     [count] = await workspace.counter.count([text])
     response = Response(
         generation=generation.id,
@@ -81,8 +89,41 @@ def _of_generation(workspace: Workspace, generation_id: int, text: str) -> Gener
     return generation
 
 
+def _next_empty(workspace: Workspace, generation: Generation) -> int:
+    filled = set(workspace.store.responses.slots(generation.id))
+    slot = next((slot for slot in range(1, MAX_RESPONSES + 1) if slot not in filled), None)
+    if slot is None:
+        raise DceError(
+            "invalid_input",
+            f"all {MAX_RESPONSES} slots of generation {generation.id} are filled",
+            hint="Name the slot that gets a new version: dce paste SLOT FILE.",
+        )
+    return slot
+
+
+def _as_file(workspace: Workspace, generation: Generation, text: str, path: str) -> str:
+    """An answer that consists of one file with this text, in a form that every reader knows."""
+    path = canonical(path)
+    if not path or any(char in path for char in '"<>\n\r'):
+        raise DceError("invalid_input", f"{path!r} is not a path that a file can have in an answer")
+    content = text if text.endswith("\n") else text + "\n"
+    answer = f"<summary>\nPasted as {path}.\n</summary>\n\n"
+    block = (
+        file_block(path, content, generation.nonce) if generation.nonce else f'<file path="{path}">\n{content}</file>'
+    )
+    answer += f"{block}\n"
+    files = workspace.read(generation.id, answer, is_cut=False).files
+    if [file.path for file in files] != [path] or files[0].content.strip() not in text:
+        raise DceError(
+            "invalid_input",
+            f"this text cannot be read back as one file {path}: it contains the tags that mark files",
+            hint="Save it as the file yourself, or paste it without --as if it is an answer.",
+        )
+    return answer
+
+
 async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation:
-    """A generation without responses, to paste into. The prompt is written and kept as it is for any other."""
+    """A generation without responses, to paste into. Its prompt is written and stored like any other."""
     [count] = await workspace.counter.count([prompt.text])
     return await asyncio.to_thread(_keep_begun, workspace, cycle_id, prompt, count.tokens)
 
@@ -115,16 +156,16 @@ def _latest_of(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generatio
 
 
 def _refuse_prompt(text: str, prompt: str) -> None:
-    """Copying the wrong window is the mistake of everybody who pastes."""
+    """Copying the wrong window is the usual mistake."""
     answer, asked = _words(text), _words(prompt)
     if asked and (asked in answer or (len(answer) >= MIN_PART_CHARS and answer in asked)):
         raise DceError(
             "invalid_input",
-            "this is the prompt, or a part of it, and not an answer to it",
+            "this text is the prompt or a part of it, not an answer",
             hint="Copy the model's reply, then paste again.",
         )
 
 
 def _words(text: str) -> str:
-    """A text as it is whatever a clipboard did to its line ends and spaces."""
+    """A text's words, whatever a clipboard did to its line ends and spaces."""
     return " ".join(text.split())

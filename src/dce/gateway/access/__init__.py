@@ -1,1 +1,1 @@
-"""Who is asking, what they may use, and when they may begin."""
+"""Authentication, limits and admission: who the caller is, what its key may use, and when its request may start."""

@@ -1,4 +1,4 @@
-"""Who is asking. One credential, in one place: `Authorization: Bearer KEY`. Decided on raw headers, never on a URL."""
+"""Authentication. One credential, in one place: `Authorization: Bearer KEY`. Read from raw headers, never from a URL."""
 
 from collections.abc import Iterable
 
@@ -12,8 +12,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """The authenticated caller. `key_id` names the key in logs and owns the caller's streams; `cache_salt` is for the
-    backend alone and empty when there is nobody to keep apart."""
+    """The authenticated caller. `key_id` names the key in logs and owns the caller's streams; `cache_salt` goes to the backend
+    only, and is empty when callers share the prefix cache."""
 
     key_id: str
     name: str
@@ -22,11 +22,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ANONYMOUS = Principal(key_id="", name="anonymous")
-"""Everyone, when the gateway was started with --insecure on a loopback address."""
+"""Every caller when the gateway runs with --insecure (on a loopback address)."""
 
 
 class Authenticator:
-    """Headers to a Principal."""
+    """Turns headers into a Principal."""
 
     def __init__(self, keys: KeyStore, *, insecure: bool, is_salted: bool = True) -> None:
         self._keys = keys
@@ -44,17 +44,17 @@ class Authenticator:
             raise DceError("invalid_key", "the request has more than one Authorization header")
         scheme, _, secret = values[0].strip().partition(b" ")
         if scheme.lower() != b"bearer" or not secret.strip():
-            raise DceError("missing_key", "the Authorization header is not of the form `Bearer KEY`")
+            raise DceError("missing_key", "the Authorization header does not have the form `Bearer KEY`")
         key = self._keys.find(secret.strip().decode("latin-1"))
         salt = self._keys.cache_salt(key) if self._is_salted else ""
         return Principal(key_id=key.id, name=key.name, cache_salt=salt, limits=key.limits)
 
 
 def _hint_of(headers: Headers) -> str:
-    """The next step for a key that came in the place where another API has it."""
+    """The next step for a key sent in the header another API uses."""
     if any(name == b"x-api-key" for name, _ in headers):
         return (
-            "A key in x-api-key is not read: send `Authorization: Bearer KEY`. An Anthropic client that is not the newest does so "
-            "with auth_token (ANTHROPIC_AUTH_TOKEN), not with api_key."
+            "x-api-key is not read: send `Authorization: Bearer KEY`. Older Anthropic clients do so with auth_token "
+            "(ANTHROPIC_AUTH_TOKEN), not with api_key."
         )
     return ""

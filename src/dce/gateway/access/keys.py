@@ -1,8 +1,8 @@
-"""API keys: made once, shown once, kept as HMAC-SHA-256 under a pepper that never enters the database.
+"""API keys: created once, shown once, stored as HMAC-SHA-256 under a pepper that is never in the database.
 
-A running gateway sees what another process creates, changes or revokes at its next request (SQLite's data_version), so there
-is nothing to reload. The secret is in memory only while it is being made or checked. A key keeps its id, limits and accounts when
-its secret is replaced; replaced secrets work until their own end.
+A running gateway sees at its next request what another process creates, changes or revokes (SQLite's data_version): there is nothing
+to reload. The secret is in memory only while it is created or checked. Rotation replaces a key's secret; its id, limits and usage
+stay, and a retired secret works until its own expiry.
 """
 
 import hmac
@@ -23,7 +23,7 @@ FILE = "gateway.db"
 PREFIX = "dce_"
 SECRET_BYTES = 32
 MAX_KEY_CHARS = 256
-"""Longest credential looked at: ours have 47 characters; a megabyte of header is not hashed."""
+"""Maximum length of a credential: ours have 47 characters, and a megabyte of header is not worth hashing."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS retired_secrets (
     digest BLOB PRIMARY KEY, key_id TEXT NOT NULL REFERENCES keys (id), works_until REAL NOT NULL
 )"""
 _LIMITS = "ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '{}'"
-"""Limits as JSON, so that another kind of limit needs no change of the table."""
+"""Limits as JSON, so that a new kind of limit needs no migration."""
 _SELECT = """
 SELECT id, name, created_at, expires_at, revoked_at, limits,
     (SELECT max(works_until) FROM retired_secrets WHERE key_id = keys.id), digest
@@ -43,7 +43,7 @@ FROM keys ORDER BY created_at, id"""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a key: everything but the secret. Times are seconds since the epoch."""
+    """A key without its secret. Times are seconds since the epoch."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: float | None = None
     limits: Limits = NO_LIMITS
     rotated_until: float | None = None
-    """The key was rotated; until when a secret it had before works, or worked."""
+    """When the last retired secret stops working; None if the key was never rotated."""
 
 
 class KeyStore:
@@ -74,16 +74,16 @@ class KeyStore:
         self._by_digest: dict[bytes, tuple[Key, float | None]] = {}
         """By a secret's digest its key, and for a replaced secret its end."""
         self._by_id: dict[str, Key] = {}
-        """By id every key, revoked and expired ones too: what a waiting request's key has become."""
+        """Every key by id, including revoked and expired ones: for requests that waited."""
         self._salts: dict[str, str] = {}
-        """By id of those that have asked; a salt never changes."""
+        """Salts by key id, computed on first use; a salt never changes."""
 
     def close(self) -> None:
         """Closes the database."""
         self._db.close()
 
     def create(self, name: str, *, expires_at: float | None = None, limits: Limits = NO_LIMITS) -> tuple[Key, str]:
-        """A new key and its secret, which cannot be had again. Names are free text; two keys may share one."""
+        """Creates a key and returns it with its secret, which cannot be shown again. Names are free text and need not be unique."""
         name = name.strip()
         if not name or len(name) > 100 or not name.isprintable():
             raise DceError("invalid_input", "a key's name must have 1 to 100 printable characters")
@@ -109,7 +109,7 @@ class KeyStore:
         return msgspec.structs.replace(key, limits=limits, expires_at=expires_at)
 
     def rotate(self, name_or_id: str, overlap_s: float) -> tuple[Key, str]:
-        """A new secret for one key; those it had work for `overlap_s` more at most. The key stays the same to limits and accounts."""
+        """Gives a key a new secret. Its earlier secrets work for at most `overlap_s` longer; limits and usage stay the key's."""
         key = self._only_live(name_or_id)
         secret, until = _new_secret(), self._clock() + overlap_s
         self._db.execute("BEGIN IMMEDIATE")
@@ -143,32 +143,32 @@ class KeyStore:
     def find(self, secret: str) -> Key:
         """The live key of a secret. Raises invalid_key or expired_key; the message never holds what was sent."""
         if len(secret) > MAX_KEY_CHARS or not secret.isascii():
-            raise DceError("invalid_key", "the key was not accepted")
+            raise DceError("invalid_key", "the key is not valid")
         self._refresh()
         key, works_until = self._by_digest.get(self._digest(secret), (None, None))
         if key is None or key.revoked_at is not None:
-            raise DceError("invalid_key", "the key was not accepted")
+            raise DceError("invalid_key", "the key is not valid")
         if key.expires_at is not None and key.expires_at <= self._clock():
             raise DceError("expired_key", f"the key {key.name!r} has expired")
         if works_until is not None and works_until <= self._clock():
             raise DceError(
                 "expired_key",
-                f"the key {key.name!r} was rotated, and this secret of it has ended",
-                hint="Use the new secret; the operator has it.",
+                f"the key {key.name!r} was rotated, and this secret has expired",
+                hint="Use the new secret; ask the operator for it.",
             )
         return key
 
     def check(self, key_id: str) -> None:
-        """Whether a key that was accepted before still is. Raises invalid_key or expired_key."""
+        """Checks that a key accepted earlier is still valid. Raises invalid_key or expired_key."""
         self._refresh()
         key = self._by_id.get(key_id)
         if key is None or key.revoked_at is not None:
             raise DceError("invalid_key", "the key was revoked while its request waited")
         if key.expires_at is not None and key.expires_at <= self._clock():
-            raise DceError("expired_key", f"the key {key.name!r} has expired while its request waited")
+            raise DceError("expired_key", f"the key {key.name!r} expired while its request waited")
 
     def cache_salt(self, key: Key) -> str:
-        """What keeps a key's prompts apart in a backend's prefix cache: nobody can guess another's, nor the key from it."""
+        """The salt that keeps a key's prompts apart in a backend's prefix cache. It cannot be guessed and does not reveal the key."""
         salt = self._salts.get(key.id)
         if salt is None:
             salt = self._salts[key.id] = hmac.digest(self._pepper, b"cache salt of " + key.id.encode(), "sha256").hex()
@@ -179,18 +179,20 @@ class KeyStore:
         if len(live) > 1:
             ids = ", ".join(key.id for key in live)
             raise DceError(
-                "invalid_input", f"{len(live)} live keys are named {name_or_id!r}: {ids}", hint="Name one by its id."
+                "invalid_input",
+                f"{len(live)} live keys are named {name_or_id!r}: {ids}",
+                hint="Use the id of one of them.",
             )
         return live[0]
 
     def _live(self, name_or_id: str) -> Sequence[Key]:
-        """The key with that id or those with that name, unless revoked. Raises not_found."""
+        """The unrevoked keys with that id or name. Raises not_found."""
         live = [key for key in self.list() if name_or_id in (key.id, key.name) and key.revoked_at is None]
         if not live:
             raise DceError(
                 "not_found",
                 f"no live key has the name or id {name_or_id!r}",
-                hint="`dce gateway keys list` shows them.",
+                hint="`dce gateway keys list` lists them.",
             )
         return live
 
@@ -198,7 +200,7 @@ class KeyStore:
         return hmac.digest(self._pepper, secret.encode(), "sha256")
 
     def _refresh(self) -> None:
-        """Rereads the table only when another connection or this one changed it: a few µs a request otherwise."""
+        """Rereads the table only when this or another connection changed it; otherwise the check costs a few µs."""
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             rows = self._db.execute(_SELECT).fetchall()
@@ -211,11 +213,11 @@ class KeyStore:
 
 
 def changed(limits: Limits, changes: Mapping[str, Any]) -> Limits:
-    """`limits` with some fields replaced. Raises invalid_input naming the value that no limit can have."""
+    """`limits` with some fields replaced. Raises invalid_input naming the invalid value."""
     try:
         return msgspec.convert({**msgspec.structs.asdict(limits), **changes}, Limits)
     except msgspec.ValidationError as error:
-        raise DceError("invalid_input", f"a limit cannot be so: {error}") from None
+        raise DceError("invalid_input", f"invalid limit: {error}") from None
 
 
 def _new_secret() -> str:
@@ -239,7 +241,7 @@ def _key(row: tuple[Any, ...]) -> Key:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """The database, made if there is none. One that cannot be read is refused, never replaced."""
+    """Opens the database, or creates it. An unreadable one is refused, never replaced."""
     path.touch(mode=0o600)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
@@ -257,7 +259,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _add_limits(db: sqlite3.Connection) -> None:
-    """Databases of versions without limits get the column; keys made then have none."""
+    """Adds the limits column to databases of versions without it; existing keys get no limits."""
     db.execute("BEGIN IMMEDIATE")
     with db:
         if "limits" not in [row[1] for row in db.execute("PRAGMA table_info(keys)")]:
@@ -265,13 +267,13 @@ def _add_limits(db: sqlite3.Connection) -> None:
 
 
 def _pepper(path: Path) -> bytes:
-    """The pepper, made once: of two processes starting together both take the first one's. On the disk before any key is made with it."""
+    """The pepper, created once: of two processes starting together, both use the first one's. It is on disk before any key is made with it."""
     if not path.exists():
         with durable.creating(path, durable.PRIVATE) as draft:
             draft.write_bytes(secrets.token_bytes(SECRET_BYTES))
     pepper = path.read_bytes()
     if len(pepper) < SECRET_BYTES:
         raise DceError(
-            "invalid_input", f"{path} is damaged: keys cannot be checked without it", hint="Restore it from a backup."
+            "invalid_input", f"{path} is damaged; without it no key can be checked", hint="Restore it from a backup."
         )
     return pepper

@@ -1,8 +1,8 @@
-"""What a key may use, and the arithmetic of it: token buckets and budgets. Pure: whoever asks says what time it is.
+"""A key's limits and their arithmetic: token buckets and budgets. Pure: the caller passes the time.
 
-A bucket fills evenly and holds at most one minute's worth, so that a key that was quiet may burst and none can be cheated at the
-turn of a minute. What a request will cost is known only at its end: an estimate is taken at its beginning and corrected when it
-ends, which may leave a bucket in debt until the debt has flowed back in.
+A bucket refills continuously and holds at most one minute's worth, so that a quiet key may burst and no limit can be doubled around
+the turn of a minute. A request's cost is known only when it ends: an estimate is taken when it starts and corrected when it ends,
+which may leave the bucket in debt until it has refilled.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,38 +13,38 @@ from msgspec import Meta
 
 Period = Literal["day", "month", "total"]
 Count = Annotated[int, Meta(ge=1, le=10**15)]
-"""A limit; that there is none is said by None."""
+"""A limit. None means no limit."""
 
 MINUTE_S = 60.0
 ROUNDING = 1e-6
-"""Units that a bucket may lack: less than any request is, more than floating-point time loses."""
+"""Tolerance of a bucket, in units: smaller than any request, larger than floating-point error."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one key may use. None, or no models: no limit of that kind."""
+    """The limits of one key. None, or an empty `models`, means no limit of that kind."""
 
     rpm: Count | None = None
-    """Requests a minute."""
+    """Requests per minute."""
     tpm: Count | None = None
-    """Tokens a minute, of prompts and answers."""
+    """Tokens per minute, prompts and answers."""
     concurrency: Count | None = None
-    """Responses at once; more wait in the queue."""
+    """Concurrent responses; further ones wait in the queue."""
     max_n: Count | None = None
-    """Responses of one request."""
+    """Responses per request."""
     models: tuple[str, ...] = ()
-    """Public names (served names or aliases) that may be asked for."""
+    """Allowed model names (served names or aliases)."""
     budget_tokens: Count | None = None
-    """Tokens in each period, of prompts and answers."""
+    """Tokens per period, prompts and answers."""
     budget_period: Period = "total"
     weight: Annotated[float, Meta(ge=0.01, le=100)] = 1.0
-    """The key's share while several wait: one with 2 gets twice as many responses begun as one with 1."""
+    """The key's share while several keys wait: with 2 it starts twice as many responses as a key with 1."""
 
 
 NO_LIMITS = Limits()
 
 
 class Bucket:
-    """`per_minute` units flow in each minute; at most that many are kept. Times are seconds of one steady clock."""
+    """A token bucket: refills by `per_minute` units a minute and holds at most that many. Times are seconds of one monotonic clock."""
 
     def __init__(self, per_minute: int, now: float) -> None:
         self.per_minute = per_minute
@@ -52,23 +52,23 @@ class Bucket:
         self._at = now
 
     def wait_s(self, amount: float, now: float) -> float:
-        """How long until `amount` may be taken; 0: now. More than a full bucket waits for a full one and leaves it in debt."""
+        """Seconds until `amount` may be taken; 0 means now. An amount larger than the bucket waits for a full one, then leaves a debt."""
         self._fill(now)
         missing = min(amount, self.per_minute) - self.level
         return missing * MINUTE_S / self.per_minute if missing > ROUNDING else 0.0
 
     def take(self, amount: float, now: float) -> None:
-        """Takes, into debt if it must be."""
+        """Takes `amount`, going into debt if necessary."""
         self._fill(now)
         self.level -= amount
 
     def give_back(self, amount: float, now: float) -> None:
-        """What was taken too much; a negative amount is what was taken too little."""
+        """Returns what was taken in excess; a negative amount charges what was taken too little."""
         self._fill(now)
         self.level = min(float(self.per_minute), self.level + amount)
 
     def resize(self, per_minute: int, now: float) -> None:
-        """Another limit from now on; what had been used stays used."""
+        """Changes the limit; what has been used stays used."""
         self._fill(now)
         self.level += per_minute - self.per_minute
         self.per_minute = per_minute
@@ -80,7 +80,7 @@ class Bucket:
 
 
 class Budget:
-    """Tokens of one period of the calendar (UTC), or of a key's whole life. Times are seconds since the epoch."""
+    """Tokens per calendar period (UTC), or over a key's whole life. Times are seconds since the epoch."""
 
     def __init__(self, tokens: int, period: Period, now: float, used: int = 0) -> None:
         self.tokens = tokens
@@ -90,16 +90,16 @@ class Budget:
         self._reserved = 0
 
     def left(self, now: float) -> int:
-        """What may still be reserved; negative after a debt or a lowered limit."""
+        """What can still be reserved; negative after an overrun or a lowered limit."""
         self._turn(now)
         return self.tokens - self._used - self._reserved
 
     def reserve(self, tokens: int) -> None:
-        """Sets tokens aside for a request that begins."""
+        """Reserves tokens for a request that starts."""
         self._reserved += tokens
 
     def settle(self, reserved: int, used: int, now: float) -> None:
-        """A request has ended: what was set aside is free again, what was used is used in the period that is now."""
+        """A request has ended: releases its reservation and charges what it used to the current period."""
         self._turn(now)
         self._reserved -= reserved
         self._used += used
@@ -111,7 +111,7 @@ class Budget:
 
 
 def period_start(period: Period, now: float) -> float:
-    """When the running period began; 0 for the one that never ends."""
+    """Start of the current period; 0 for `total`."""
     if period == "total":
         return 0.0
     midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -119,10 +119,10 @@ def period_start(period: Period, now: float) -> float:
 
 
 def period_end(period: Period, now: float) -> float | None:
-    """When the next period begins; None if none does."""
+    """Start of the next period; None for `total`."""
     if period == "total":
         return None
     start = datetime.fromtimestamp(period_start(period, now), UTC)
     if period == "day":
         return (start + timedelta(days=1)).timestamp()
-    return (start + timedelta(days=32)).replace(day=1).timestamp()  # 32 days after a first is always in the next month
+    return (start + timedelta(days=32)).replace(day=1).timestamp()  # 32 days after the 1st is always in the next month

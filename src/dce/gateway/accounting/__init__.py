@@ -1,1 +1,1 @@
-"""What every response cost: counted once, kept without content."""
+"""Accounting: what every response cost, counted once, stored without content."""

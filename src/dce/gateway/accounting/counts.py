@@ -1,6 +1,6 @@
-"""What each choice of a stream cost, from what the backends said of it. Pure; read once, when the stream has ended.
+"""Token counts of each choice of a stream, from what the backends reported. Pure; computed once, when the stream has ended.
 
-The usage a client is told is the sum of these, so a ledger of them agrees with what clients were told.
+The usage sent to the client is the sum of these, so the ledger agrees with what clients were told.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ from dce.wire.chat import BadChunk, Usage, read_chunks
 
 
 class Counted(Protocol):
-    """A choice, as counting sees it."""
+    """A choice, as far as counting needs it."""
 
     index: int
     last_frame: bytes
     usage: Usage | None
-    """The backend's final count of this choice alone."""
+    """The backend's final count for this choice alone."""
 
     @property
     def is_finished(self) -> bool:
@@ -27,7 +27,7 @@ class Counted(Protocol):
 
 
 class Carrier(Protocol):
-    """A backend request, as counting sees it."""
+    """A backend request, as far as counting needs it."""
 
     indices: tuple[int, ...]
     sum: Usage | None
@@ -35,7 +35,7 @@ class Carrier(Protocol):
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
-    """One choice's tokens. `is_known`: the backend said something of it, so it is in what the client was told."""
+    """One choice's tokens. `is_known`: the backend reported a count, so it is part of the usage the client was told."""
 
     usage: Usage = Usage()
     exactness: Exactness = "exact"
@@ -43,7 +43,7 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def counts(parts: Iterable[Carrier], choices: Sequence[Counted], frames: int) -> list[Count]:
-    """By choice. One that sent frames but no count is estimated by its share of the `frames` of the stream."""
+    """The count of each choice. One that sent frames but no count is estimated by its share of the stream's `frames`."""
     found: dict[int, Count] = {}
     for part in parts:
         mine = [choices[index] for index in part.indices]
@@ -53,7 +53,7 @@ def counts(parts: Iterable[Carrier], choices: Sequence[Counted], frames: int) ->
 
 
 def total(each: Iterable[Count]) -> Usage:
-    """What the client is told: answers summed, the prompt once."""
+    """The usage the client is told: the sum of the answers, the prompt once."""
     known = [count.usage for count in each if count.is_known]
     return Usage(
         prompt_tokens=max((usage.prompt_tokens for usage in known), default=0),
@@ -75,7 +75,7 @@ def _count(choice: Counted, frames: int) -> Count:
 
 
 def _running(frame: bytes) -> Usage | None:
-    """The count in the last frame that was passed on."""
+    """The running count in a choice's last frame."""
     with contextlib.suppress(BadChunk):
         usages = [chunk.usage for chunk in read_chunks(frame.decode("utf-8", "replace"))]
         return next((usage for usage in reversed(usages) if usage is not None), None)
@@ -83,7 +83,7 @@ def _running(frame: bytes) -> Usage | None:
 
 
 def _shared(whole: Usage, known: dict[int, Count]) -> dict[int, Count]:
-    """A sum over several choices: each has its own running count, the first what these leave."""
+    """Divides a sum over several choices: each keeps its running count, the first also gets the rest."""
     each = {index: count.usage if count.is_known else Usage() for index, count in known.items()}
     rest = whole.completion_tokens - sum(usage.completion_tokens for usage in each.values())
     first = min(each)

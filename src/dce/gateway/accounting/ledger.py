@@ -1,9 +1,8 @@
-"""The ledger: what every response cost, one row each, written once when it has ended. Never content: ids, counts and times.
+"""The ledger: one row per response with what it cost, written once when it has ended. Ids, counts and times; never content.
 
-`data_dir/ledger.db` is a database of its own, because a running gateway watches that of the keys for changes. `Ledger.add` costs the
-loop a queue's `put`; one thread writes what has gathered, every 50 ms. What must always hold: a row that was added is
-written, also when the disk was full or the database locked for a while; only the limit `MAX_PENDING` and a kill of the process
-can lose one, and a kill no more than the last 50 ms.
+`data_dir/ledger.db` is a separate database, because a running gateway watches the key database for changes. `Ledger.add` costs the
+loop one `put` on a queue; a thread writes the batch every 50 ms. Invariant: every added row is written, even if the disk was full or the
+database locked for a while; only MAX_PENDING or a killed process can lose rows, and a kill at most those of the last 50 ms.
 """
 
 import logging
@@ -24,33 +23,33 @@ log = logging.getLogger("dce.gateway")
 
 FILE = "ledger.db"
 BATCH_S = 0.05
-"""How long rows gather before they are written: what a kill can lose, and how seldom the loop shares its core with us."""
+"""How long rows are batched: what a kill can lose, and how rarely this thread competes with the loop."""
 RETRY_S = 1.0
-"""How often a write that failed is tried again."""
+"""How often a failed write is retried."""
 BUSY_S = 2.0
-"""How long SQLite itself waits for another process' lock before that counts as a failure."""
+"""How long SQLite waits for another process's lock before the write counts as failed."""
 MAX_PENDING = 200_000
-"""Most rows kept while nothing can be written: some 100 MB, two days of a busy gateway."""
+"""Maximum rows kept in memory while nothing can be written: about 100 MB, two days of a busy gateway."""
 PRUNE_EVERY_S = 3600.0
 PRUNE_ROWS = 2_000
-"""Most rows deleted at once: some 20 ms, after which rows that wait are written."""
+"""Maximum rows deleted at once: about 20 ms, after which pending rows are written."""
 DAY_S = 86_400.0
 MEMORY_HOURS = 24 * 32
-"""How far back `used` knows each hour: a month and a day. What is older is one sum a key."""
+"""How far back `used` knows single hours: a month and a day. Older usage is one sum per key."""
 
 Outcome = Literal["finished", "stopped", "lost"]
-Ender = Literal["model", "client", "gateway", "backend"]
+EndedBy = Literal["model", "client", "gateway", "backend"]
 Exactness = Literal["exact", "running", "estimated"]
-"""`exact`: the backend's own final count. `running`: its last count before the response was cut off, within a frame of the truth.
-`estimated`: the backend said nothing, so frames were counted."""
+"""`exact`: the backend's final count. `running`: its last count before the response was cut off, accurate to one frame.
+`estimated`: the backend reported no count, so frames were counted."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: a response of a stream, or a whole request of the pass-through (`responses` says how many were asked for).
+    """One row: a response of a stream, or a whole relayed request (`responses` is how many it asked for).
 
-    `stream_id` and `choice` (0-based) are unique. The prompt's tokens stand at choice 0 only, so that sums are what the client was told.
-    `finish_reason`: the model's own; of a lost response the error code; of a stopped one `stopped`, `gone` or `draining`.
-    Times: seconds since the epoch, durations in seconds; `ttft_s` is None when no frame came.
+    (`stream_id`, `choice`) is unique; `choice` is 0-based. The prompt's tokens are in choice 0 only, so that sums match what clients were
+    told. `finish_reason`: the model's; the error code for a lost response; `stopped`, `gone` or `draining` for a stopped one.
+    Times in seconds since the epoch, durations in seconds; `ttft_s` is None when no frame arrived.
     """
 
     stream_id: str
@@ -70,12 +69,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float = 0.0
     outcome: Outcome
     finish_reason: str = ""
-    ended_by: Ender
+    ended_by: EndedBy
     started_at: float
 
     @property
     def tokens(self) -> int:
-        """What it counts for in a budget: prompt and answer (thinking is part of the answer)."""
+        """What counts towards a budget: prompt and answer (thinking is part of the answer)."""
         return self.prompt_tokens + self.completion_tokens
 
 
@@ -93,12 +92,12 @@ CREATE TABLE responses (
 );
 CREATE INDEX responses_by_time ON responses (started_at);
 """,
-    # What was pruned still counts in budgets that never renew: a sum a key stays.
+    # Pruned rows still count in total budgets: one sum per key is kept.
     "CREATE TABLE pruned_tokens (key_id TEXT PRIMARY KEY, tokens INTEGER NOT NULL);",
 )
-"""One script a version; `PRAGMA user_version` counts those that ran."""
+"""One script per version; `PRAGMA user_version` is the number of scripts that have run."""
 
-# A commit whose answer was lost is tried again: the key makes that harmless.
+# A commit whose result was lost is retried: the primary key makes that harmless.
 _INSERT = f"INSERT OR IGNORE INTO responses ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _HOURS = """
 SELECT key_id, CAST((started_at + duration_s) / 3600 AS INTEGER) AS hour, SUM(prompt_tokens + completion_tokens)
@@ -112,11 +111,11 @@ _PRUNE = f"DELETE FROM responses WHERE rowid IN ({_DOOMED})"  # noqa: S608
 
 
 class Ledger:
-    """The rows of one gateway. `add` and `used` belong to the loop's thread; they never wait."""
+    """The ledger of one gateway. `add` and `used` are called from the loop's thread and never block."""
 
     def __init__(self, data_dir: Path, keep_days: int | None = None, wall: Callable[[], float] = time.time) -> None:
-        """Opens or makes the database. Raises DceError when it cannot be used. `keep_days`: rows that began longer ago are deleted,
-        at the start and every PRUNE_EVERY_S; None keeps them."""
+        """Opens or creates the database. Raises DceError when it cannot be used. `keep_days`: older rows are deleted at the start and
+        every PRUNE_EVERY_S; None keeps all rows."""
         self._keep_days = keep_days
         self._wall = wall
         self._prune_at = 0.0
@@ -127,28 +126,28 @@ class Ledger:
         self._batch: list[Entry] = []
         self._added = self._written = 0
         self._hours: dict[str, dict[int, int]] = {}
-        """Of each key, oldest hour first: tokens of the responses that ended in it. Hours are since the epoch."""
+        """Per key, oldest hour first: tokens of the responses that ended in that hour (hours since the epoch)."""
         self._older: dict[str, int] = {}
         self.dropped = 0
         """Rows lost because MAX_PENDING could not be written."""
         self.fault = ""
-        """Why the last write failed; empty when it did not."""
+        """Why the last write failed; empty if it succeeded."""
         self._older.update(self._db.execute("SELECT key_id, tokens FROM pruned_tokens"))
         for key_id, hour, tokens in self._db.execute(_HOURS):
             self._remember(key_id, hour, tokens)
 
     @property
     def pending(self) -> int:
-        """Rows that are not on disk yet."""
+        """Rows not yet on disk."""
         return self._added - self._written
 
     def start(self) -> None:
-        """Begins to write. Rows added before wait."""
+        """Starts the writer thread. Rows added before it are kept until then."""
         self._thread = threading.Thread(target=self._run, name="dce-ledger", daemon=True)
         self._thread.start()
 
     def add(self, entry: Entry) -> None:
-        """Takes a row: counted at once, on disk within BATCH_S if the disk takes it."""
+        """Adds a row: counted at once, on disk within BATCH_S if the disk accepts it."""
         self._remember(entry.key_id, int((entry.started_at + entry.duration_s) / 3600), entry.tokens)
         if self.pending >= MAX_PENDING:
             self.dropped += 1
@@ -157,23 +156,23 @@ class Ledger:
         self._queue.put(entry)
 
     def keep(self, days: int | None) -> None:
-        """Rows are kept that long from now on; what is older goes within moments."""
+        """Changes how long rows are kept; older ones are deleted at once."""
         if days != self._keep_days:
             self._keep_days, self._prune_at = days, 0.0
             self._queue.put(None)
 
     def used(self, key_id: str, since: float) -> int:
-        """Tokens, prompt and answer, of a key's responses that ended at or after `since` (seconds since the epoch).
+        """Tokens (prompt and answer) of a key's responses that ended at or after `since` (seconds since the epoch).
 
-        In whole hours: that in which `since` lies counts in full. `since` must be 0, for all that ever was, or at most MEMORY_HOURS ago.
+        In whole hours: the hour containing `since` counts in full. `since` must be 0, for everything, or at most MEMORY_HOURS ago.
         """
         first = int(since / 3600)
         older = 0 if since else self._older.get(key_id, 0)
         return older + sum(tokens for hour, tokens in self._hours.get(key_id, {}).items() if hour >= first)
 
     def close(self, patience_s: float = 5.0) -> None:
-        """Writes what waits and closes; waits `patience_s` for the writer. Rows that cannot be written now are given up, and
-        the log says how many. Blocks: not for the loop's thread."""
+        """Writes pending rows and closes; waits `patience_s` for the writer. Rows that cannot be written are given up, and their number
+        is logged. Blocks: not for the loop's thread."""
         if self._thread is not None:
             self._closing.set()
             self._queue.put(None)
@@ -198,10 +197,10 @@ class Ledger:
             if not self._batch:
                 with suppress(Empty):
                     first = self._queue.get(timeout=self._until_pruning_s())
-                    if first is None:  # the end, or another `keep_days`
+                    if first is None:  # closing, or a new `keep_days`
                         continue
                     self._batch.append(first)
-            # One wait a batch: a thread that wakes for every row would take the interpreter from the loop each time.
+            # One wait per batch: a thread that wakes for every row would take the interpreter lock from the loop each time.
             self._closing.wait(RETRY_S if self.fault else BATCH_S)
             self._drain()
             self._attempt()
@@ -209,11 +208,11 @@ class Ledger:
                 self._prune()
 
     def _until_pruning_s(self) -> float | None:
-        """None: nothing is ever pruned, as far as is known now."""
+        """Seconds until rows are pruned; None when rows are kept forever."""
         return None if self._keep_days is None else max(0.0, self._prune_at - time.monotonic())
 
     def _prune(self) -> None:
-        """Deletes one batch of rows that are too old; where more may be left, the next batch is due at once."""
+        """Deletes one batch of old rows; if more may be left, the next batch is due at once."""
         if self._keep_days is None or self.fault:
             return
         doomed = (self._wall() - self._keep_days * DAY_S, PRUNE_ROWS)
@@ -222,14 +221,14 @@ class Ledger:
                 self._db.execute(_KEEP_SUMS, doomed)
                 deleted = self._db.execute(_PRUNE, doomed).rowcount
         except sqlite3.Error as error:
-            log.warning("old rows of the ledger cannot be deleted (%s); tried again in an hour", error)
+            log.warning("old ledger rows could not be deleted (%s); retrying in an hour", error)
             deleted = 0
         if deleted < PRUNE_ROWS:
             self._prune_at = time.monotonic() + PRUNE_EVERY_S
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All of the block, or nothing of it."""
+        """Runs the block as one transaction."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -250,7 +249,7 @@ class Ledger:
             self._worked()
 
     def _drain(self) -> None:
-        """Everything that waits, into the batch."""
+        """Moves every queued row into the batch."""
         with suppress(Empty):
             while True:
                 entry = self._queue.get_nowait()
@@ -258,7 +257,7 @@ class Ledger:
                     self._batch.append(entry)
 
     def _write(self) -> None:
-        """The batch, whole or not at all."""
+        """Writes the batch, whole or not at all."""
         rows = [msgspec.structs.astuple(entry) for entry in self._batch]
         if not rows:
             return
@@ -268,8 +267,8 @@ class Ledger:
         self._batch = []
 
     def _drop_unwritable(self, error: Exception) -> None:
-        """A row that no database takes (a name of half a character, a number beyond 64 bits) must not hold up the others."""
-        log.error("a row of the ledger cannot be stored: %s", error)
+        """A row no database accepts (a lone surrogate in a name, a number beyond 64 bits) must not block the others."""
+        log.error("a ledger row cannot be stored: %s", error)
         batch, self._batch = self._batch, []
         for entry in batch:
             self._batch = [entry]
@@ -284,17 +283,17 @@ class Ledger:
 
     def _failed(self, error: sqlite3.Error) -> None:
         if not self.fault:
-            log.error("the ledger cannot be written (%s); rows are kept and tried again, the gateway goes on", error)
+            log.error("the ledger cannot be written (%s); rows are kept and retried, the gateway keeps serving", error)
         self.fault = str(error)
 
     def _worked(self) -> None:
         if self.fault:
-            log.warning("the ledger is written again; rows lost for want of room: %d", self.dropped)
-            self.fault = ""  # last, as in `_failed`: who sees the change finds it in the log
+            log.warning("the ledger is written again; rows dropped because too many were pending: %d", self.dropped)
+            self.fault = ""  # last, as in `_failed`: when the change is visible, it is already logged
 
 
 def open_ledger(path: Path) -> sqlite3.Connection:
-    """The database, made or brought to this version. One that cannot be read is refused, never replaced."""
+    """Opens the database, creating or migrating it. An unreadable one is refused, never replaced."""
     try:
         path.touch(mode=0o600)
         db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
@@ -309,7 +308,7 @@ def open_ledger(path: Path) -> sqlite3.Connection:
         raise DceError(
             "invalid_input",
             f"the ledger {path} cannot be used: {error}",
-            hint="Nothing was changed. Restore it from a backup, or move it away to begin a new one.",
+            hint="Nothing was changed. Restore it from a backup, or move it away to start a new one.",
         ) from None
     except DceError:
         db.close()
@@ -318,15 +317,15 @@ def open_ledger(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
-    """Runs the scripts that have not run yet; two processes that start together do it once."""
+    """Runs the scripts that have not run yet; two processes starting together run them once."""
     db.execute("BEGIN IMMEDIATE")
     try:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > len(_MIGRATIONS):
             raise DceError(
                 "invalid_input",
-                f"the ledger is of version {version}; this gateway knows up to {len(_MIGRATIONS)}",
-                hint="Start the newer gateway that wrote it.",
+                f"the ledger has version {version}; this gateway knows versions up to {len(_MIGRATIONS)}",
+                hint="Use the newer gateway that wrote it.",
             )
         for script in _MIGRATIONS[version:]:
             for statement in filter(str.strip, script.split(";")):

@@ -1,4 +1,4 @@
-"""Reading the ledger: sums by key, model or day. Works while a gateway writes; changes nothing."""
+"""Reads the ledger: sums by key, model or day. Works while a gateway is writing; changes nothing."""
 
 import sqlite3
 from contextlib import closing
@@ -23,9 +23,9 @@ FROM responses WHERE started_at >= ? GROUP BY 1 ORDER BY 1"""
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What one key, model or day (UTC, by when a request began) cost. `group` is the key's id, the model's name or the date.
+    """The sums of one key, model or day (UTC, by a request's start). `group` is the key's id, the model's name or the date.
 
-    Tokens of answers include those of thinking; `estimated` responses are those whose backend did not count.
+    Completion tokens include thinking; `estimated` counts the responses whose backend reported no token count.
     """
 
     group: str
@@ -44,13 +44,13 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def usage(data_dir: Path, by: By, since: float = 0.0) -> list[UsageRow]:
-    """The sums of the responses that began at or after `since` (seconds since the epoch). Raises DceError for no ledger."""
+    """The sums of the responses started at or after `since` (seconds since the epoch). Raises DceError if there is no ledger."""
     path = data_dir / FILE
     if not path.is_file():
         raise DceError(
             "not_found",
             f"there is no ledger in {data_dir}",
-            hint="Name the gateway's data folder with --data-dir or DCE_DATA_DIR; it is made when the gateway first starts.",
+            hint="Name the gateway's data folder with --data-dir or DCE_DATA_DIR; it is created when the gateway first starts.",
         )
     try:
         with closing(sqlite3.connect(path, timeout=10)) as db:

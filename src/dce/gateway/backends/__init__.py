@@ -1,1 +1,1 @@
-"""The inference servers: what each is, whether it is well, which one is asked, and the HTTP to it."""
+"""The backends (inference servers): type, health, selection, and HTTP to them."""

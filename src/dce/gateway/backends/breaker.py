@@ -1,8 +1,8 @@
-"""A circuit breaker for each backend: after several failures in a row it is left alone for a while, then tried with one request.
+"""A circuit breaker per backend: after several consecutive failures the backend is skipped for a while, then tried with one request.
 
-What counts is decided in faults.py: a client that goes away and a request that is refused for its own sake say nothing against
-a backend. Failures of requests that ran at the same time are one incident: a backend that dies under ten responses has failed
-once, not ten times. Pure: clock and randomness are given.
+faults.py decides what counts as a failure: neither a client that disconnects nor a request refused as invalid counts against a
+backend. Failures of requests that ran at the same time are one incident: a backend that dies with ten responses running has failed
+once, not ten times. Pure: clock and randomness are arguments.
 """
 
 import random
@@ -17,15 +17,15 @@ class BreakerState(StrEnum):
     """Whether requests go to a backend."""
 
     CLOSED = "closed"
-    """As usual."""
+    """Requests are sent."""
     OPEN = "open"
-    """Not before its wait is over."""
+    """No requests are sent until the wait is over."""
     HALF_OPEN = "half_open"
-    """One request is on trial; it decides."""
+    """One trial request is running; its result decides."""
 
 
 class Signal(StrEnum):
-    """What a breaker is told, or finds."""
+    """Events that change a breaker's state."""
 
     TRIPPED = "tripped"
     TRIED = "tried"
@@ -38,15 +38,15 @@ TRANSITIONS: dict[tuple[BreakerState, Signal], BreakerState] = {
     (BreakerState.CLOSED, Signal.SUCCEEDED): BreakerState.CLOSED,
     (BreakerState.CLOSED, Signal.ABANDONED): BreakerState.CLOSED,
     (BreakerState.OPEN, Signal.TRIED): BreakerState.HALF_OPEN,
-    # A long stream that began before the failures and ends well: the backend works.
+    # A long response that started before the failures and finishes: the backend works.
     (BreakerState.OPEN, Signal.SUCCEEDED): BreakerState.CLOSED,
     (BreakerState.OPEN, Signal.ABANDONED): BreakerState.OPEN,
     (BreakerState.HALF_OPEN, Signal.TRIPPED): BreakerState.OPEN,
     (BreakerState.HALF_OPEN, Signal.SUCCEEDED): BreakerState.CLOSED,
-    # The trial's client went away, so nothing was learnt: the next request is the trial.
+    # The trial's client disconnected, so nothing was learnt: the next request is the trial.
     (BreakerState.HALF_OPEN, Signal.ABANDONED): BreakerState.OPEN,
 }
-"""Every other pair is a mistake of ours and raises."""
+"""Every other pair is a bug and raises."""
 
 
 class BreakerLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ class BreakerLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Breaker:
-    """One backend's. `clock` gives seconds; `chance` a number from 0 to 1, so that gateways do not come back in step."""
+    """One backend's breaker. `clock` returns seconds; `chance` a number from 0 to 1, so that several gateways do not retry in step."""
 
     def __init__(
         self,
@@ -69,9 +69,9 @@ class Breaker:
         self.limits = limits or BreakerLimits()
         self.state = BreakerState.CLOSED
         self.failures = 0
-        """Incidents in a row."""
+        """Consecutive incidents."""
         self.trips = 0
-        """How often it was left alone, ever."""
+        """How often it has opened."""
         self._clock = clock
         self._chance = chance
         self._trips_in_a_row = 0
@@ -80,7 +80,7 @@ class Breaker:
 
     @property
     def wait_s(self) -> float:
-        """Seconds until an open one may be tried; 0 if it may be now."""
+        """Seconds until an open breaker allows a trial; 0 if a request may be sent now."""
         return max(0.0, self._retry_at - self._clock()) if self.state is BreakerState.OPEN else 0.0
 
     def admits(self) -> bool:
@@ -88,25 +88,25 @@ class Breaker:
         return self.state is BreakerState.CLOSED or (self.state is BreakerState.OPEN and self.wait_s == 0)
 
     def started(self) -> float:
-        """A request is sent, whether or not it was admitted; gives the moment that `failed` wants back."""
+        """A request is sent, whether or not `admits` allowed it. Returns its start time, to be passed to `failed`."""
         if self.state is BreakerState.OPEN and self.wait_s == 0:
             self._move(Signal.TRIED)
         return self._clock()
 
     def succeeded(self) -> None:
-        """A request was answered as it should be, or refused for its own sake."""
+        """A request was answered, or refused as invalid."""
         self._move(Signal.SUCCEEDED)
         self.failures = self._trips_in_a_row = 0
 
     def abandoned(self) -> None:
-        """A request ended because nobody wanted it any more."""
+        """A request was dropped by our side."""
         self._move(Signal.ABANDONED)
 
     def failed(self, started_at: float) -> None:
         """The backend failed a request."""
         is_new = started_at > self._last_incident_at
         if self.state is BreakerState.OPEN or not is_new:
-            return  # the end of a request from before: the same incident
+            return  # the request started before the last incident: it belongs to that one
         self._last_incident_at = self._clock()
         self.failures += 1
         if self.state is BreakerState.HALF_OPEN or self.failures >= self.limits.failures:

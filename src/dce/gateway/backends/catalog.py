@@ -1,14 +1,14 @@
-"""Model names: what is asked for, to what is served. A name cannot be wrong silently.
+"""Resolves the requested model name to a served one. A wrong name is always an error.
 
-An absent name or a placeholder (`local-model`) means the default model; an alias means its target; anything else must be
-served by a backend that is up, or the answer is 404 with the served names and the nearest one. A key may be allowed some names
-only (aliases or served names): to it no others exist, in lists, messages or hints.
+A missing name or a placeholder (`local-model`) means the default model; an alias means its target; any other name must be served by
+a backend that is up, or the answer is 404 with the served names and the closest one. For a key limited to some names (aliases or
+served names), no others exist: not in lists, messages or hints.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.kinds import Model
-from dce.gateway.backends.upstream import Upstream
 from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import DceError
 from dce.wire.nearest import MODEL_CUTOFF, advice, did_you_mean, nearest
@@ -17,22 +17,20 @@ MAX_NAMES_IN_MESSAGE = 20
 
 
 class Catalog:
-    """The served models of all backends under their public names."""
+    """The models of all backends, under their public names."""
 
-    def __init__(self, upstreams: Sequence[Upstream], aliases: Mapping[str, str], default_model: str) -> None:
-        self._upstreams = upstreams
+    def __init__(self, backends: Sequence[Backend], aliases: Mapping[str, str], default_model: str) -> None:
+        self._backends = backends
         self._aliases = aliases
         self._default = default_model
 
     def models(self) -> list[Model]:
-        """The served models, aliases last, each once."""
-        served = {
-            model.id: model for upstream in self._upstreams if upstream.is_up for model in reversed(upstream.models)
-        }
+        """The served models without duplicates, aliases last."""
+        served = {model.id: model for backend in self._backends if backend.is_up for model in reversed(backend.models)}
         ordered = [
             served[name]
-            for upstream in self._upstreams
-            for name in dict.fromkeys(m.id for m in upstream.models)
+            for backend in self._backends
+            for name in dict.fromkeys(m.id for m in backend.models)
             if name in served
         ]
         unique = list({model.id: model for model in ordered}.values())
@@ -44,7 +42,7 @@ class Catalog:
         ]
 
     def listed(self, allowed: Sequence[str] = ()) -> list[Model]:
-        """The models that a key may use (no names: all). Raises no_healthy_backend or model_not_found when there is none now."""
+        """The models a key may use (empty `allowed`: all). Raises no_healthy_backend or model_not_found when there are none."""
         return self._visible(self.models(), allowed)
 
     def _visible(self, models: list[Model], allowed: Sequence[str]) -> list[Model]:
@@ -54,8 +52,8 @@ class Catalog:
         if not visible:
             raise DceError(
                 "model_not_found",
-                f"none of the models that the key may use is served now: {_names(allowed)}",
-                hint="Ask the operator: the key allows only these.",
+                f"none of the models the key allows is being served: {_names(allowed)}",
+                hint="Ask the operator to start one of them, or to allow the key another model.",
             )
         return visible
 
@@ -70,9 +68,9 @@ class Catalog:
             target = self._aliases.get(name, name)
             return all_models[target if target in all_models else name]
         guess = did_you_mean(nearest(asked, models, MODEL_CUTOFF))
-        hint = advice(guess, "Leave `model` out to get the default.") if guess else ""
+        hint = advice(guess, "Leave `model` out to use the default.") if guess else ""
         if not self._is_allowed(asked, allowed):
-            # The same for a name that is served and one that is not: it does not tell what there is.
+            # The same answer for served and unserved names, so that it does not reveal which models exist.
             fact = f"the key does not allow the model {asked[:200]!r}; it allows: {_names(models)}"
             raise DceError("model_not_allowed", fact, hint=hint)
         self._refuse_away(asked)
@@ -81,15 +79,15 @@ class Catalog:
         )
 
     def _refuse_away(self, asked: str) -> None:
-        """A name that a backend served until it went down is not wrong. Raises no_healthy_backend."""
+        """A name served until its backend went down is not a wrong name. Raises no_healthy_backend."""
         model = self._aliases.get(asked, asked)
         away = [
-            f"{upstream.url}: {upstream.fault.message}"
-            for upstream in self._upstreams
-            if upstream.fault and any(served.id in (asked, model) for served in upstream.models)
+            f"{backend.url}: {backend.fault.message}"
+            for backend in self._backends
+            if backend.fault and any(served.id in (asked, model) for served in backend.models)
         ]
         if away:
-            raise DceError("no_healthy_backend", f"what served the model {asked!r} is down: {'; '.join(away)}")
+            raise DceError("no_healthy_backend", f"the backend of model {asked!r} is down: {'; '.join(away)}")
 
     def _default_of(self, models: Sequence[str], allowed: Sequence[str]) -> str:
         if not self._default or not self._is_allowed(self._default, allowed):
@@ -99,36 +97,36 @@ class Catalog:
         self._refuse_away(self._default)
         raise DceError(
             "model_not_found",
-            f"the default model {self._default!r} is not served now; served: {_names(models)}",
-            hint="The operator should correct default_model.",
+            f"the default model {self._default!r} is not being served; served: {_names(models)}",
+            hint="Name a served model, or ask the operator to correct default_model.",
         )
 
     def _is_allowed(self, name: str, allowed: Sequence[str]) -> bool:
         return not allowed or name in allowed or self._aliases.get(name) in allowed
 
-    def candidates(self, model: str) -> list[Upstream]:
-        """The backends that serve it now."""
-        return [upstream for upstream in self._upstreams if upstream.serves(model)]
+    def candidates(self, model: str) -> list[Backend]:
+        """The backends currently serving a model."""
+        return [backend for backend in self._backends if backend.serves(model)]
 
     def can_continue(self, name: str) -> bool:
-        """Whether all that serve a model or alias now can go on with the beginning of an answer, whichever of them gets it."""
+        """Whether every backend serving a model or alias can continue a partial answer, whichever one gets the request."""
         model = self._aliases.get(name, name)
         serving = self.candidates(model) or self.candidates(name)
-        return bool(serving) and all(upstream.kind.can_continue(model) for upstream in serving)
+        return bool(serving) and all(backend.kind.can_continue(model) for backend in serving)
 
     def nothing_up(self) -> DceError:
-        """Why nothing is served: the one backend's own fault if there is one, else all of them."""
-        faults = [f"{upstream.url}: {upstream.fault.message}" for upstream in self._upstreams if upstream.fault]
+        """Why nothing is served: a single backend's own fault, or a summary of all faults."""
+        faults = [f"{backend.url}: {backend.fault.message}" for backend in self._backends if backend.fault]
         if not faults:
             return DceError(
                 "no_healthy_backend",
-                "the backends are up but serve no model",
+                "the backends are up but serve no models",
                 hint="Start the inference server with a model.",
             )
-        only = self._upstreams[0].fault if len(self._upstreams) == 1 else None
+        only = self._backends[0].fault if len(self._backends) == 1 else None
         if only is not None and only.code == "backend_unauthorized":
             return only
-        return DceError("no_healthy_backend", "no backend can be used now: " + "; ".join(faults))
+        return DceError("no_healthy_backend", "no backend is usable: " + "; ".join(faults))
 
 
 def _names(names: Collection[str]) -> str:

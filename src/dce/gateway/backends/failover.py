@@ -1,40 +1,39 @@
-"""The backends one request may be sent to, one after the other, and when it may be sent again.
+"""Retries and failover: which backends a request is sent to, one after the other, and when it may be sent again.
 
-Only before its first byte reached the client. A request that no backend has answered is sent again even if the connection broke
-after it was sent: generating changes nothing, a broken connection makes a backend stop, and whatever it may have computed nobody
-has seen. So at worst a computation is paid twice; nothing is ever said twice. Two things bound the harm of a request that kills
-whoever runs it: it is sent at most `max_retries` times more, and what failed with an answer of its own (a 5xx, a 404) is asked
-only of another backend. Silence until a timeout is not retried: the caller has waited long enough. Requests that would leave
-something behind in a backend do not get here: bodies of stored or background responses are refused. A response that has begun is
-not retried on a client's wish either: what it said is kept by the client, which asks for another version of that slot alone.
+A request is retried only before its first byte has reached the client. It is retried even if the connection broke after it was sent:
+generating has no side effects, a broken connection makes the backend stop, and nobody has seen its output. At worst a computation is
+paid for twice; no text is delivered twice. Two rules limit the damage of a request that crashes its backend: it is retried at most
+`max_retries` times, and after an error answer (a 5xx, a 404) only on another backend. A timeout is not retried: the caller has waited
+long enough. Requests with side effects never get here: bodies that ask for stored or background responses are refused. A response
+that has started is not retried at the client's request either: the client keeps its text and asks for a new version of that slot.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
+from dce.gateway.backends.backend import Backend, Lease
 from dce.gateway.backends.catalog import Catalog
-from dce.gateway.backends.routing import Policy, RouteKey, place, usable
+from dce.gateway.backends.routing import AffinityKey, Policy, place, usable
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.backends.upstream import Lease, Upstream
 from dce.wire.errors import DceError
 
 RETRY_WAIT_S = 0.5
-"""Before the same backend is asked again, doubled each time: a supervisor restarts a server in about a second."""
+"""Wait before retrying the same backend, doubled each time: a supervisor restarts a server in about a second."""
 
 _ANYWHERE = frozenset({"backend_unreachable", "stream_interrupted"})
-"""The connection failed: the next attempt may be with the same backend, restarted."""
+"""The connection failed: the retry may go to the same backend, which may have restarted."""
 _ELSEWHERE = frozenset({"backend_error", "backend_unauthorized", "model_not_found", "route_not_found"})
-"""The backend itself said no: another may say yes."""
+"""The backend answered with an error: only another backend is tried."""
 
 Sleep = Callable[[float], Awaitable[None]]
-Send = Callable[[Upstream], Awaitable[Exchange]]
-OnRetry = Callable[[Upstream, Upstream], None]
-"""Told of each request that is sent again: the backend that failed it, then the one that gets it."""
+Send = Callable[[Backend], Awaitable[Exchange]]
+OnRetry = Callable[[Backend, Backend], None]
+"""Called for each retry with the backend that failed and the one tried next."""
 
 
 class Dispatcher:
-    """Places requests on backends."""
+    """Assigns requests to backends."""
 
     def __init__(
         self,
@@ -52,30 +51,30 @@ class Dispatcher:
         self.chance = chance
         self.on_retry = on_retry
 
-    def choose(self, model: str, key: RouteKey) -> Upstream:
-        """The backend for a request that does not count as load."""
+    def choose(self, model: str, key: AffinityKey) -> Backend:
+        """The backend for a request that does not count towards the load."""
         return self.policy.choose(usable(self.catalog.candidates(model)), key)
 
-    def one(self, model: str, key: RouteKey, weight: int) -> "Attempts":
-        """A place for one request of that many responses. Raises no_healthy_backend."""
+    def one(self, model: str, key: AffinityKey, weight: int) -> "Attempts":
+        """Assigns one request of `weight` responses. Raises no_healthy_backend."""
         return Attempts(self, model, key, self.choose(model, key).lease(weight), weight)
 
-    def many(self, model: str, key: RouteKey, n: int) -> list[tuple["Attempts", list[int]]]:
-        """Places for the requests of N responses, each with the responses it carries. Raises no_healthy_backend."""
+    def many(self, model: str, key: AffinityKey, n: int) -> list[tuple["Attempts", list[int]]]:
+        """Assigns the requests for N responses, each with the indices it carries. Raises no_healthy_backend."""
         candidates = usable(self.catalog.candidates(model))
         placed: list[tuple[Attempts, list[int]]] = []
-        for upstream, count in place(n, self.policy.choose(candidates, key), candidates):
+        for backend, count in place(n, self.policy.choose(candidates, key), candidates):
             first = sum(len(indices) for _, indices in placed)
-            for part in upstream.plan(count):
+            for part in backend.plan(count):
                 indices = [first + index for index in part]
-                placed.append((Attempts(self, model, key, upstream.lease(len(part)), len(part)), indices))
+                placed.append((Attempts(self, model, key, backend.lease(len(part)), len(part)), indices))
         return placed
 
 
 class Attempts:
-    """One request's way: the place it was given, then others. `weight` is the number of responses it carries now."""
+    """One request's attempts: the backend it was assigned to, then others. `weight` is the number of responses it still carries."""
 
-    def __init__(self, dispatcher: Dispatcher, model: str, key: RouteKey, first: Lease, weight: int) -> None:
+    def __init__(self, dispatcher: Dispatcher, model: str, key: AffinityKey, first: Lease, weight: int) -> None:
         self.lease = first
         self._dispatcher = dispatcher
         self._model = model
@@ -83,21 +82,21 @@ class Attempts:
         self._weight = weight
         self._left = dispatcher.max_retries
         self._waits = 0
-        self._tried = {first.upstream}
+        self._tried = {first.backend}
         self._failure: DceError | None = None
 
     @property
-    def upstream(self) -> Upstream:
-        """The backend that has the request, or had it last."""
-        return self.lease.upstream
+    def backend(self) -> Backend:
+        """The backend of the current or last attempt."""
+        return self.lease.backend
 
     async def open(self, send: Send) -> Exchange:
-        """Sends the request to one backend after the other until one answers. Raises the last error when none is left."""
+        """Sends the request to one backend after the other until one answers. Raises the last error when no attempt is left."""
         while True:
             if self._failure is not None:
                 await self._move(self._failure)
             try:
-                return await send(self.upstream)
+                return await send(self.backend)
             except DceError as error:
                 if not self.fail(error):
                     raise
@@ -106,8 +105,8 @@ class Attempts:
                 raise
 
     def fail(self, error: DceError, weight: int | None = None) -> bool:
-        """The backend that has the request failed it. Whether it may be sent again, for the `weight` responses that it still
-        has to bring; `open` does it."""
+        """The current attempt failed. Returns whether the request may be retried for the `weight` responses still missing; `open`
+        does so."""
         self.lease.end(error)
         self._failure = error
         self._weight = self._weight if weight is None else weight
@@ -118,8 +117,8 @@ class Attempts:
         return True
 
     async def _move(self, failure: DceError) -> None:
-        """Takes a place on another backend; if there is no other, after a wait on one that was tried. Raises `failure` when
-        none serves the model and no attempt is left."""
+        """Moves to another backend or, if there is none, after a wait to one tried before. Raises `failure` when no backend serves
+        the model and no attempt is left."""
         while not (candidates := self._others()):
             await self._dispatcher.sleep(RETRY_WAIT_S * 2**self._waits * (0.5 + self._dispatcher.chance()))
             self._waits += 1
@@ -128,16 +127,16 @@ class Attempts:
             if self._left <= 0:
                 raise failure
             self._left -= 1
-        failed = self.upstream
+        failed = self.backend
         self.lease = self._dispatcher.policy.choose(usable(candidates), self._key).lease(self._weight)
-        self._dispatcher.on_retry(failed, self.upstream)
-        self._tried.add(self.upstream)
+        self._dispatcher.on_retry(failed, self.backend)
+        self._tried.add(self.backend)
 
-    def _others(self) -> Sequence[Upstream]:
-        """Backends that have not failed this request and let one through."""
+    def _others(self) -> Sequence[Backend]:
+        """Backends not yet tried for this request whose breaker admits it."""
         others = [one for one in self._fitting() if one not in self._tried]
         return [one for one in others if one.breaker.admits()]
 
-    def _fitting(self) -> Sequence[Upstream]:
-        """Backends that serve the model and can take the request as it is."""
+    def _fitting(self) -> Sequence[Backend]:
+        """Backends that serve the model and can take the request unchanged."""
         return [one for one in self._dispatcher.catalog.candidates(self._model) if one.takes(self._weight)]

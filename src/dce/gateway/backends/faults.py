@@ -1,6 +1,7 @@
-"""What a backend's refusal means: its status and body, translated at this one seam into our errors; and what an error says of it.
+"""Translates a backend's error answer (status and body) into a DceError, and judges what an error says about the backend.
 
-The original made every one of them a bare 500. Sources: vLLM 0.32 and llama.cpp, whose answers stand in the tests. Pure.
+The only place that does. The original turned every one into a bare 500. Sources: vLLM 0.32 and llama.cpp, whose answers are in the
+tests. Pure.
 """
 
 import re
@@ -31,18 +32,18 @@ _STATUS_OF_TYPE = {
     "unavailable_error": 503,
     "ServiceUnavailableError": 503,
 }
-"""What an error frame's `type` would have been as a status, where its `code` is no number."""
+"""The HTTP status for an error frame's `type`, used when its `code` is not a number."""
 
 
 class Verdict(StrEnum):
-    """What the end of a request says of the backend that had it."""
+    """What the result of a request says about its backend."""
 
     WORKS = "works"
-    """It answered, or refused what was wrong with the request itself."""
+    """It answered, or refused an invalid request."""
     BUSY = "busy"
-    """It has no room just now: another may have, and it is not ill."""
+    """It is healthy but has no capacity right now."""
     FAILED = "failed"
-    """It could not be reached, broke off, or failed."""
+    """It was unreachable, broke off, or failed."""
 
 
 _FAILURES = frozenset(
@@ -51,31 +52,31 @@ _FAILURES = frozenset(
 
 
 def verdict(error: DceError | None) -> Verdict:
-    """The verdict on a backend whose request ended like this."""
+    """The verdict on a backend whose request ended with `error` (None: it succeeded)."""
     if error is None or error.code not in _FAILURES:
         return Verdict.WORKS
-    # Only a backend that is full says when to come back.
+    # Only the error for an overloaded backend has a Retry-After.
     return Verdict.BUSY if error.code == "backend_error" and error.retry_after_s is not None else Verdict.FAILED
 
 
 def ran_too_long(total_s: float) -> DceError:
-    """The error of a request that reached the operator's limit for all of them. No backend is at fault."""
+    """The error of a request that reached the operator's total limit. The backend is not at fault."""
     return DceError(
         "backend_timeout",
-        f"the request has run for {total_s:g} s, which is the longest that the gateway allows (total_timeout_s)",
+        f"the request ran for {total_s:g} s, the maximum the gateway allows (total_timeout_s)",
         hint="Ask for shorter answers (max_tokens), or ask the operator to raise the limit.",
     )
 
 
 def backend_fault(status: int, body: bytes, where: str) -> DceError:
-    """The error for an answer that is not 200. `where` names backend and path for the message."""
+    """The error for an answer other than 200. `where` names the path for the message."""
     said = decode_error(body)
     text = said.message if said and said.message else body[:200].decode("utf-8", "replace").strip()
     return _fault(status, text, said.type if said else "", where)
 
 
 def frame_fault(said: ErrorBody) -> DceError:
-    """The error for an error frame in the middle of an answer whose status was 200: vLLM compiles grammars after its head."""
+    """The error for an error frame inside an answer with status 200: vLLM compiles grammars after sending the head."""
     digits = said.code if said.code.isdecimal() else ""
     status = int(digits) if digits else _STATUS_OF_TYPE.get(said.type, 500)
     if not 400 <= status < 500 and status not in (501, 503):
@@ -87,14 +88,14 @@ def frame_fault(said: ErrorBody) -> DceError:
 def _fault(status: int, text: str, kind: str, where: str) -> DceError:
     text = " ".join(text.split()) or "(an empty answer)"
     if status in (401, 403):
-        return DceError("backend_unauthorized", f"the backend refused the gateway's own key: {text}")
+        return DceError("backend_unauthorized", f"the backend refused the gateway's key: {text}")
     if status == 404 and "model" in text.lower() and not _UNSUPPORTED.search(text + kind):
-        return DceError("model_not_found", f"the backend does not serve that model (any more): {text}")
+        return DceError("model_not_found", f"the backend no longer serves that model: {text}")
     if status in (404, 405, 501) or (status == 400 and _UNSUPPORTED.search(kind)):
         return DceError(
             "route_not_found",
             f"the backend has no route {where}: {text}",
-            hint="Another backend or model may have it; else is the backend URL an OpenAI-compatible server's base URL?",
+            hint="Another backend or model may have it; otherwise check that the backend URL is the base URL of an OpenAI-compatible server.",
             hop=Hop.BACKEND,
         )
     if 400 <= status < 500 and status not in (408, 425, 429):
@@ -110,14 +111,14 @@ def _fault(status: int, text: str, kind: str, where: str) -> DceError:
 
 
 def _refusal(text: str, kind: str) -> DceError:
-    """What the backend found wrong with the request itself."""
+    """The error for a request the backend refused as invalid."""
     if _TOO_LONG.search(text) or _TOO_LONG.search(kind):
         return DceError("prompt_too_long", text)
     if _GRAMMAR.search(text):
         return DceError(
             "invalid_request",
-            f"the backend could not use the grammar or schema: {text}",
-            hint="Correct `grammar`, `structured_outputs` or `response_format`, or leave it out.",
+            f"the backend rejected the grammar or schema: {text}",
+            hint="Correct or omit `grammar`, `structured_outputs` or `response_format`.",
             hop=Hop.BACKEND,
         )
     return DceError("invalid_request", f"the backend refused the request: {text}", hop=Hop.BACKEND)

@@ -1,7 +1,7 @@
-"""What the inference servers differ in, a class each. A new kind of server is a new class and a row in `KINDS`.
+"""Differences between inference servers, one class per kind. A new kind of server is a new class and a row in `KINDS`.
 
-Facts were read off the servers themselves: vLLM 0.32 shares the prefill of requests in flight, so N requests cost no more
-than one with n=N and each can be stopped alone; llama.cpp computes the prompt anew for each request, so one with n=N it is.
+Measured on the servers: vLLM 0.32 shares the prefill of concurrent requests, so N requests cost no more than one with n=N, and each
+can be stopped separately; llama.cpp computes the prompt again for each request, so it gets one request with n=N.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ TOKENIZE_PATH = "/tokenize"
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A served model. `max_model_len` is its context in tokens, None if the server does not say."""
+    """A served model. `max_model_len` is its context in tokens, None if the server does not report it."""
 
     id: str
     max_model_len: int | None = None
@@ -29,31 +29,31 @@ class Kind(Protocol):
     props_path: str
 
     def recognises(self, owned_by: str) -> bool:
-        """Whether a model card's `owned_by` is this kind's."""
+        """Whether a model card with this `owned_by` comes from this kind of server."""
 
     def models(self, cards: list[dict[str, Any]]) -> list[Model]:
-        """The served models from the cards of `/v1/models`."""
+        """The served models, from the model cards in `/v1/models`."""
 
     def native_limit(self, props: Mapping[str, Any]) -> int | None:
-        """The largest `n` of one request, if there is one; `props` is the answer of `props_path`."""
+        """The largest `n` per request, None if there is no limit; `props` is the answer at `props_path`."""
 
     def adapt(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Request fields in this server's dialect."""
 
     def can_continue(self, model: str) -> bool:
-        """Whether it goes on from the beginning of an answer, in the middle of a line."""
+        """Whether it can continue a partial answer, even in the middle of a line."""
 
     def salted(self, salt: str) -> dict[str, Any]:
-        """The field that keeps a caller's prompts apart from others' in the prefix cache, whose timing would tell of them."""
+        """The field that separates callers in the prefix cache, whose timing would otherwise reveal others' prompts."""
 
     def stream_fields(self) -> dict[str, Any]:
-        """What asks for a stream that carries the counts so far, if the server can, and ends with its usage."""
+        """The fields that request a stream with running token counts (if supported) and a final usage."""
 
     def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
-        """The body of `/tokenize`."""
+        """The body of a `/tokenize` request."""
 
     def token_count(self, answer: Mapping[str, Any]) -> int:
-        """The count in the answer of `/tokenize`."""
+        """The token count in a `/tokenize` answer."""
 
 
 def _models(cards: list[dict[str, Any]], context_of: Callable[[dict[str, Any]], Any]) -> list[Model]:
@@ -66,7 +66,7 @@ def _models(cards: list[dict[str, Any]], context_of: Callable[[dict[str, Any]], 
 
 
 def _structured(fields: dict[str, Any]) -> dict[str, Any]:
-    """`grammar`, DCE's one name for it, as vLLM's `structured_outputs.grammar`."""
+    """Translates `grammar`, DCE's name, to vLLM's `structured_outputs.grammar`."""
     if "grammar" not in fields:
         return fields
     rest = {name: value for name, value in fields.items() if name != "grammar"}
@@ -74,7 +74,7 @@ def _structured(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 CONTINUING = frozenset({"continue_final_message", "add_generation_prompt"})
-"""vLLM's fields for going on with the conversation's last message."""
+"""vLLM's fields for continuing the conversation's last message."""
 
 
 def _without_continuing(fields: dict[str, Any]) -> dict[str, Any]:
@@ -82,19 +82,19 @@ def _without_continuing(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_open_end(model: str) -> bool:
-    """gpt-oss' form of conversation closes every message: a given beginning would be answered, not gone on with."""
+    """gpt-oss closes every message of a conversation: a partial answer would be replied to, not continued."""
     return "gpt-oss" not in model.lower()
 
 
 def _listed(answer: Mapping[str, Any]) -> int:
     tokens = answer.get("tokens")
     if not isinstance(tokens, list):
-        raise DceError("backend_error", "the backend's /tokenize answered without tokens")
+        raise DceError("backend_error", "the backend's /tokenize answer holds no tokens")
     return len(tokens)
 
 
 class Other:
-    """Any OpenAI-compatible server: assume the least. One request per response, since many ignore `n`."""
+    """Any OpenAI-compatible server, with minimal assumptions. One request per response, since many ignore `n`."""
 
     name = "other"
     n_strategy: Literal["fanout", "native"] = "fanout"

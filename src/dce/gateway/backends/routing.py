@@ -1,7 +1,7 @@
-"""Which backend: pure policies, one class each, behind one method. All state is in the upstreams.
+"""Backend selection: pure policies, one class each, behind one method. All state is in the backends.
 
-Computing a long prompt is what costs; a backend that has its beginning in the prefix cache saves it. So requests that begin
-alike should meet again, and the N responses of one generation stay together, as long as nobody waits for that.
+Prefilling a long prompt is the main cost; a backend with its beginning in the prefix cache saves it. So requests with the same
+beginning should go to the same backend, and the N responses of one generation stay together, as long as nobody waits because of it.
 """
 
 import hashlib
@@ -12,69 +12,69 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from dce.gateway.access.auth import Principal
-from dce.gateway.backends.upstream import Upstream
+from dce.gateway.backends.backend import Backend
 from dce.wire.errors import DceError
 
 Routing = Literal["least_loaded", "prefix", "session"]
 
 PREFIX_CHARS = 4096
-"""Of the prompt's beginning, what two requests must share to count as alike: instructions and the first files."""
+"""How much of the prompt's beginning is compared: instructions and the first files."""
 LOAD_FACTOR = 1.25
-"""How much more than its share of the running responses a backend may have and still be given those that belong to it."""
+"""A backend gets requests by affinity up to this multiple of its fair share of the running responses."""
 MAX_SESSION_CHARS = 200
 
 
-class RouteKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request is recognised by. All of it is of parsed fields, never of text that looks like one."""
+class AffinityKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What ties a request to a backend. Taken from parsed fields only, never from text that looks like one."""
 
     owner: str = ""
-    """Whose it is: callers share no prefix cache, so they need not share a backend."""
+    """The caller: callers share no prefix cache, so they need not share a backend."""
     prefix: str = ""
     session: str = ""
 
 
-def route_key(principal: Principal, session: str, fields: Mapping[str, Any]) -> RouteKey:
-    """What a request has in common with others that a backend may remember. `session` is the header's `X-DCE-Session`; if that
-    is empty, the body's `user` counts. The owner is the caller's salt of the prefix cache, empty where callers share it."""
+def affinity_key(principal: Principal, session: str, fields: Mapping[str, Any]) -> AffinityKey:
+    """The affinity key of a request. `session` is the X-DCE-Session header; if it is empty, the body's `user` is used. The owner is
+    the caller's prefix-cache salt, empty where callers share the cache."""
     user = fields.get("user")
     named = session or (user if isinstance(user, str) else "")
-    return RouteKey(owner=principal.cache_salt, prefix=prefix_of(fields), session=named[:MAX_SESSION_CHARS])
+    return AffinityKey(owner=principal.cache_salt, prefix=prefix_of(fields), session=named[:MAX_SESSION_CHARS])
 
 
 class Policy(Protocol):
     """Chooses among the backends that can take a request."""
 
-    def choose(self, candidates: Sequence[Upstream], key: RouteKey) -> Upstream:
-        """One of them; there is at least one."""
+    def choose(self, candidates: Sequence[Backend], key: AffinityKey) -> Backend:
+        """One of the candidates; there is at least one."""
 
 
 class LeastLoaded:
-    """The one with the fewest running responses; the first of equals, so that a lone client keeps its prefix cache."""
+    """The backend with the fewest running responses; ties go to the first, so that a lone client keeps its prefix cache."""
 
-    def choose(self, candidates: Sequence[Upstream], key: RouteKey) -> Upstream:
+    def choose(self, candidates: Sequence[Backend], key: AffinityKey) -> Backend:
         del key
-        return min(candidates, key=lambda upstream: upstream.in_flight)
+        return min(candidates, key=lambda backend: backend.in_flight)
 
 
 class PrefixAffinity:
-    """The backend that has probably computed this beginning before: rendezvous hashing, which moves only the keys of a backend
-    that goes or comes. One with more than its share of the work is passed over for the next in the key's own order."""
+    """The backend that has probably cached this prompt's beginning. Rendezvous hashing: only the keys of a backend that joins or
+    leaves move. A backend with more than its share of the load is skipped for the next in the key's order."""
 
-    def choose(self, candidates: Sequence[Upstream], key: RouteKey) -> Upstream:
-        running = sum(upstream.in_flight for upstream in candidates)
+    def choose(self, candidates: Sequence[Backend], key: AffinityKey) -> Backend:
+        running = sum(backend.in_flight for backend in candidates)
         bound = math.ceil(LOAD_FACTOR * (running + 1) / len(candidates))
         identity = self._identity(key)
-        ordered = sorted(candidates, key=lambda upstream: _score(identity, upstream.url), reverse=True)
-        return next(upstream for upstream in ordered if upstream.in_flight < bound)
+        ordered = sorted(candidates, key=lambda backend: _score(identity, backend.url), reverse=True)
+        return next(backend for backend in ordered if backend.in_flight < bound)
 
-    def _identity(self, key: RouteKey) -> bytes:
+    def _identity(self, key: AffinityKey) -> bytes:
         return _joined(key.owner, key.prefix)
 
 
 class Session(PrefixAffinity):
-    """The backend of a conversation that names itself; of the prompt's beginning if it does not."""
+    """The backend of the named session; without a name, that of the prompt's beginning."""
 
-    def _identity(self, key: RouteKey) -> bytes:
+    def _identity(self, key: AffinityKey) -> bytes:
         return _joined(key.owner, "session", key.session) if key.session else super()._identity(key)
 
 
@@ -85,12 +85,12 @@ POLICIES: Mapping[Routing, type[LeastLoaded] | type[PrefixAffinity]] = {
 }
 
 
-def place(n: int, chosen: Upstream, candidates: Sequence[Upstream]) -> list[tuple[Upstream, int]]:
-    """How many of N responses go where, N in all. All to `chosen`, where they share one computation of the prompt; only those
-    for which it is known to have no room go to backends that do nothing else. With nobody idle they wait where they belong."""
+def place(n: int, chosen: Backend, candidates: Sequence[Backend]) -> list[tuple[Backend, int]]:
+    """Divides N responses among backends. All go to `chosen`, where they share one prefill, except those beyond its known capacity,
+    which go to idle backends. If none is idle, they wait at `chosen`."""
     free = n if chosen.capacity is None else max(0, chosen.capacity - chosen.in_flight)
     here = min(n, free)
-    placed: list[tuple[Upstream, int]] = []
+    placed: list[tuple[Backend, int]] = []
     left = n - here
     for other in candidates:
         if left and other is not chosen and other.in_flight == 0:
@@ -101,16 +101,16 @@ def place(n: int, chosen: Upstream, candidates: Sequence[Upstream]) -> list[tupl
     return [(chosen, here), *placed] if here else placed
 
 
-def usable(candidates: Sequence[Upstream]) -> Sequence[Upstream]:
-    """Those whose breaker lets a request through. All of them if none does: being refused by us would be no better than being
-    refused by them, and a caller whose requests fail must not be able to shut out the others. Raises no_healthy_backend."""
+def usable(candidates: Sequence[Backend]) -> Sequence[Backend]:
+    """The candidates whose breaker admits a request; all of them if none does, because a refusal by the gateway would be no better
+    than one by the backend, and a caller whose requests fail must not shut out the others. Raises no_healthy_backend."""
     if not candidates:
-        raise DceError("no_healthy_backend", "the backend that served this model has just gone away", retry_after_s=2)
-    return [upstream for upstream in candidates if upstream.breaker.admits()] or candidates
+        raise DceError("no_healthy_backend", "the backend that served this model has just gone down", retry_after_s=2)
+    return [backend for backend in candidates if backend.breaker.admits()] or candidates
 
 
 def prefix_of(fields: Mapping[str, Any]) -> str:
-    """The beginning of the prompt in a decoded body of any of the dialects, at most PREFIX_CHARS."""
+    """The beginning of the prompt in a decoded body of any dialect, at most PREFIX_CHARS."""
     pieces: list[str] = []
     left = PREFIX_CHARS
     for name in ("system", "instructions", "messages", "prompt", "input"):
@@ -123,7 +123,7 @@ def prefix_of(fields: Mapping[str, Any]) -> str:
 
 
 def _texts(value: Any) -> Sequence[str]:
-    """The texts of a prompt, of messages, or of parts of messages, in order; only the first few, whose beginning is wanted."""
+    """The texts of a prompt, of messages, or of message parts, in order; only the first few, enough for the beginning."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""HTTP/1.1 to the backends: asyncio protocols, llhttp for the parsing, pooled connections. The gateway's only way out.
+"""HTTP/1.1 to the backends: asyncio protocols, llhttp as the parser, pooled connections. The gateway's only outgoing connections.
 
-The streaming path is callbacks, bytes in and bytes out: `Exchange.start(sink)` has every piece of the body handed to
-`sink.data` from the socket's own callback, with no task switch between. The usual piece is exactly one chunk (chunks.py) that
-ends with a blank line, as events do: it goes past the parser, which stays between two chunks, where it was.
-Invariant: `sink.end` is called exactly once for a started exchange, unless it is aborted by us.
+The streaming path is callbacks on bytes: after `Exchange.start(sink)`, the socket's callback passes every piece of the body to
+`sink.data` without a task switch. The usual piece is exactly one chunk (chunks.py) that ends with a blank line, as events do: it
+bypasses the parser, whose state stays between two chunks.
+Invariant: `sink.end` is called exactly once for a started exchange, unless the gateway aborts it.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from dce.wire.chunks import CHUNK_HEADS, MAX_WHOLE_CHUNK
 from dce.wire.errors import DceError
 
 IDLE_CONNECTION_S = 30.0
-"""How long a pooled connection may rest. vLLM closes its side after 5 s, which is noticed; what forgets connections without a
-word (firewalls, address translation) does so after minutes."""
+"""How long a pooled connection may stay idle. vLLM closes its side after 5 s, which we notice; firewalls and NAT drop connections
+silently, but only after minutes."""
 MAX_IDLE_CONNECTIONS = 256
 KEPT_CHUNKS = 4
-"""Of the chunks that went past the parser, how many are kept (a power of two): the last reason, the usage and the end of a stream
-come in up to three."""
+"""How many of the chunks that bypassed the parser are kept (a power of two): the finish reason, the usage and the end of a stream
+arrive in up to three."""
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""Longest answer collected whole (`Exchange.read`): a non-streamed completion with twenty long choices fits."""
+"""Maximum answer read as a whole (`Exchange.read`): a non-streamed completion with twenty long choices fits."""
 IDLE_LOOKS = 8
-"""How often within the idle limit a stream is looked at: a stalled one is found at most an eighth of the limit late."""
+"""Idle checks per idle timeout: a stalled answer is found at most an eighth of the timeout late."""
 MAX_EARLY_BYTES = 256 * 1024
-"""Body bytes kept before anybody asked for them; more than this pauses the backend."""
+"""Body bytes buffered before `start`; beyond this the backend is paused."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The host as it stands in URLs: an IPv6 address in brackets."""
+        """The host as written in URLs: an IPv6 address in brackets."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
     def __str__(self) -> str:
@@ -73,14 +73,14 @@ class Sink(Protocol):
         """The next bytes."""
 
     def end(self, error: DceError | None) -> None:
-        """The body is complete (None) or broke."""
+        """The body is complete (None) or broke off."""
 
 
 class EventSink(Sink, Protocol):
-    """A sink that takes whole events only, and keeps the beginning of one until the rest is there."""
+    """A sink that passes on whole events only, and buffers a partial one until its end arrives."""
 
     is_holding: bool
-    """It keeps some: what comes next must come to the sink."""
+    """Whether a partial event is buffered: the next piece must go to the sink."""
 
 
 class Exchange(asyncio.Protocol):
@@ -90,7 +90,7 @@ class Exchange(asyncio.Protocol):
         self._owner = transport
         self._address = address
         self._loop = asyncio.get_running_loop()
-        self._wire: asyncio.Transport | None = None
+        self._socket: asyncio.Transport | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._reset()
 
@@ -103,14 +103,14 @@ class Exchange(asyncio.Protocol):
         self._sink: Sink | None = None
         self._on_piece: Callable[[bytes], object] | None = None
         self._on_whole_chunk: Callable[[bytes], object] | None = None
-        """`_on_piece` while the parser stands between two chunks, else None."""
+        """`_on_piece` while the parser is between two chunks, otherwise None."""
         self._holder: EventSink | None = None
-        """The sink of a body whose chunks go past it."""
+        """The sink when chunks bypass it (`start_through`)."""
         self._has_chunk_ended = False
         self.whole_chunks = 0
-        """How many chunks went past the parser."""
+        """How many chunks bypassed the parser."""
         self._kept: list[bytes] | None = None
-        """The last of them with their framing, each at its number modulo KEPT_CHUNKS."""
+        """The last of them with their framing, each at index number modulo KEPT_CHUNKS."""
         self._seen_chunks = 0
         self._pieces: list[bytes] = []
         self._is_complete = False
@@ -119,23 +119,23 @@ class Exchange(asyncio.Protocol):
         self._failure: DceError | None = None
         self._last_data_at = self._loop.time()
         self._silent_since: float | None = None
-        """When the body was asked for, unless some of it was there: as long as it is the time of the last data, no token has come."""
+        """When `start` was called, if no body had arrived by then: while it equals the time of the last data, no token has arrived."""
         self._has_any_byte = False
 
     # -- used by the gateway ------------------------------------------------------------------------------------------
 
     def start(self, sink: Sink) -> None:
-        """Hands the body to `sink`, beginning with what has already arrived."""
+        """Delivers the body to `sink`, beginning with what has already arrived."""
         self._begin(sink, sink.data)
 
     def start_through(self, sink: EventSink, send: Callable[[bytes], object]) -> None:
-        """As `start`, but what comes as exactly one chunk that ends an event goes to `send` and not to the sink, with its framing:
-        from socket to socket in one call, unless the sink holds the beginning of that event."""
+        """Like `start`, but a piece that is exactly one chunk and ends an event goes, with its framing, to `send` instead of the sink:
+        socket to socket in one call, unless the sink holds a partial event."""
         self._holder, self._kept = sink, [b""] * KEPT_CHUNKS
         self._begin(sink, send)
 
     def last_chunks(self, most: int = KEPT_CHUNKS) -> list[bytes]:
-        """The last of the chunks that went past the sink, with their framing, oldest first; at most KEPT_CHUNKS."""
+        """The last chunks that bypassed the sink, with their framing, oldest first; at most KEPT_CHUNKS."""
         last, kept = self.whole_chunks, self._kept
         if kept is None:
             return []
@@ -144,17 +144,17 @@ class Exchange(asyncio.Protocol):
 
     def _begin(self, sink: Sink, on_piece: Callable[[bytes], object]) -> None:
         self._sink, self._on_piece = sink, on_piece
-        # A moment that no data can come at: uvloop's clock stands still within a turn, and data may come in this one.
+        # A time at which no data can arrive: uvloop's clock stands still within a loop iteration, and data may arrive in this one.
         self._last_data_at = math.nextafter(self._loop.time(), 0)
         self._silent_since = None if self._pieces else self._last_data_at
         self._watch_idle()
         self._deliver()
-        if self._wire is not None and not self._is_ended:
-            self._wire.resume_reading()
+        if self._socket is not None and not self._is_ended:
+            self._socket.resume_reading()
 
     async def first_bytes(self, patience_s: float) -> None:
-        """Waits until some of the body is there, or all of it, but no longer than `patience_s`. Raises DceError if it broke off
-        before: nobody has seen anything of it, so the request may be sent elsewhere."""
+        """Waits until part of the body has arrived, or for `patience_s`. Raises DceError if the body broke off before: nothing was
+        delivered, so the request may be sent elsewhere."""
         if not self._has_body:
             self._arrival = self._loop.create_future()
             patience = self._loop.call_later(patience_s, self._has_arrived)
@@ -176,27 +176,29 @@ class Exchange(asyncio.Protocol):
         try:
             return await collector.done
         except asyncio.CancelledError:
-            if collector.done.cancelled():  # else the answer is complete, and the connection may already serve another
+            if (
+                collector.done.cancelled()
+            ):  # otherwise the answer is complete, and the connection may already be in use again
                 self.abort()
             raise
 
     def pause(self) -> None:
         """Stops reading from the backend: its send buffer fills and it waits."""
-        if self._wire is not None and not self._wire.is_closing():
-            self._wire.pause_reading()
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.pause_reading()
 
     def resume(self) -> None:
-        """Reads on. The idle clock starts anew: the silence was ours."""
+        """Resumes reading. The idle timer restarts: the silence was ours."""
         self._last_data_at = self._loop.time()
-        if self._wire is not None and not self._wire.is_closing():
-            self._wire.resume_reading()
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.resume_reading()
 
     def abort(self) -> None:
         """Ends the exchange at once; the backend sees its connection close and stops generating."""
         self._is_ended = True
         self._let_go()
-        if self._wire is not None:
-            self._wire.abort()
+        if self._socket is not None:
+            self._socket.abort()
 
     def header(self, name: bytes) -> bytes:
         """The value of a header, lower-case name; b"" if absent."""
@@ -210,19 +212,19 @@ class Exchange(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether the connection can carry another request."""
-        return self._wire is not None and not self._wire.is_closing()
+        return self._socket is not None and not self._socket.is_closing()
 
     @property
     def has_any_byte(self) -> bool:
-        """Whether the backend has answered anything: before that, a request may be sent again elsewhere."""
+        """Whether any byte of an answer has arrived: before that, the request may be sent again."""
         return self._has_any_byte
 
     async def send(self, pieces: Sequence[bytes], first_byte_s: float) -> None:
         """Writes a request and waits for the head of its answer."""
         if self._has_any_byte or self._head.done():
-            self._reset()  # the connection had another request before
-        assert self._wire is not None
-        self._wire.writelines(pieces)
+            self._reset()  # the connection carried another request before
+        assert self._socket is not None
+        self._socket.writelines(pieces)
         patience = self._loop.call_later(first_byte_s, self._head_is_late, first_byte_s)
         try:
             await self._head
@@ -240,14 +242,14 @@ class Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not registered as asyncio.Transport, but they are one.
-        self._wire = cast("asyncio.Transport", transport)
+        self._socket = cast("asyncio.Transport", transport)
         self._owner.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        # Called by a local name: an attribute that is called is looked up as a method first.
+        # A local variable, because calling an attribute first looks it up as a method.
         take = self._on_whole_chunk
         if take is not None and len(data) < MAX_WHOLE_CHUNK:
-            # Slices are compared: CPython 3.11's `startswith` and `endswith` take longer to read their arguments.
+            # Slices, because CPython 3.11's `startswith` and `endswith` spend longer parsing their arguments.
             head = CHUNK_HEADS[len(data)]
             size = len(head)
             if data[:size] == head and (data[-4:] == b"\n\n\r\n" or data[-6:] == b"\r\n\r\n\r\n"):
@@ -267,12 +269,12 @@ class Exchange(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(DceError("backend_error", "the backend sent something that is not HTTP"))
-            if self._wire is not None:
-                self._wire.abort()
+            self._fail(DceError("backend_error", "the backend's answer is not valid HTTP"))
+            if self._socket is not None:
+                self._socket.abort()
             return
         self._deliver()
-        # Half a chunk's head leaves the parser's word on the last chunk standing; but it cannot end with CRLF.
+        # After a partial chunk header `_has_chunk_ended` is still true for the chunk before; but such data cannot end with CRLF.
         is_between = self._has_chunk_ended and data.endswith(b"\r\n")
         is_held = self._holder is not None and self._holder.is_holding
         self._on_whole_chunk = self._on_piece if is_between and not is_held else None
@@ -283,7 +285,7 @@ class Exchange(asyncio.Protocol):
         if self._is_complete or self._is_ended:
             return
         if self.status and exc is None and not self._has_length():
-            self._is_complete = True  # HTTP/1.0 style: the end of the connection is the end of the body
+            self._is_complete = True  # HTTP/1.0 style: closing the connection ends the body
         else:
             self._fail(
                 DceError("stream_interrupted", "the backend closed the connection before its answer was complete")
@@ -315,13 +317,13 @@ class Exchange(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._is_complete = self.status >= 200
-        # Known only here: the parser forgets the message's framing when this returns.
+        # Only known here: the parser forgets the message's framing when this callback returns.
         self._is_kept_alive = bool(self._parser.should_keep_alive())
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _deliver(self) -> None:
-        """One call of the sink per wake-up, however many chunks the wake-up brought."""
+        """Calls the sink once per wake-up, however many chunks it brought."""
         if self._sink is None:
             if self._has_body:
                 self._has_arrived()
@@ -337,21 +339,21 @@ class Exchange(asyncio.Protocol):
             self._let_go()
             sink.end(None if self._is_complete else self._failure)
             if self._is_complete:
-                self.resume()  # a client that was slow at the end leaves no deaf connection to the next one
+                self.resume()  # if a slow client paused it, the next request must not get a connection that does not read
                 self._owner.give_back(self._address, self, keep=self._is_kept_alive)
 
     def _has_arrived(self) -> None:
-        """Whoever waits for the body's beginning waits no longer."""
+        """Wakes `first_bytes`."""
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
     @property
     def _has_body(self) -> bool:
-        """Whether there is something to hand on: bytes, or the end."""
+        """Whether there is something to deliver: bytes, or the end."""
         return bool(self._pieces) or self._is_complete or self._failure is not None
 
     def _let_go(self) -> None:
-        """The sink hears nothing more."""
+        """Detaches the sink."""
         self._sink = self._holder = self._on_piece = self._on_whole_chunk = None
         self._stop_idle_timer()
 
@@ -359,7 +361,7 @@ class Exchange(asyncio.Protocol):
         self._failure = self._failure or error
         if not self._head.done():
             self._head.set_exception(error)
-            self._head.exception()  # it may be that nobody waits any more
+            self._head.exception()  # marks it as retrieved: there may be no waiter left
 
     def _has_length(self) -> bool:
         return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
@@ -371,24 +373,24 @@ class Exchange(asyncio.Protocol):
             self._idle_timer = self._loop.call_later(first_look_s, self._check_idle)
 
     def _check_idle(self) -> None:
-        """One timer a stream, not one a piece. Chunks that went past the parser left no time, only their number. vLLM answers with
-        a head at once and then queues and prefills, so until the first token another limit holds."""
+        """One timer per answer, not per piece. Chunks that bypass the parser leave only their count, not a time. vLLM sends the head
+        at once and then queues and prefills, so a separate limit applies until the first token."""
         timeouts, now = self._owner.timeouts, self._loop.time()
         if self.whole_chunks != self._seen_chunks:
             self._seen_chunks, self._last_data_at = self.whole_chunks, now
         is_silent = self._last_data_at == self._silent_since
         limit = timeouts.first_token_s if is_silent else timeouts.idle_s
         left = self._last_data_at + limit - now
-        is_paused = self._wire is not None and not self._wire.is_reading()
+        is_paused = self._socket is not None and not self._socket.is_reading()
         if left > 0 or is_paused:
             next_look_s = min(left if left > 0 else limit, timeouts.idle_s / IDLE_LOOKS)
             self._idle_timer = self._loop.call_later(next_look_s, self._check_idle)
             return
-        what = "sent no token" if is_silent else "stopped sending in the middle of its answer"
+        what = "sent no token" if is_silent else "sent nothing in the middle of its answer"
         self._fail(DceError("backend_timeout", f"the backend {what} for {limit:g} s"))
         self._deliver()
-        if self._wire is not None:
-            self._wire.abort()
+        if self._socket is not None:
+            self._socket.abort()
 
     def _stop_idle_timer(self) -> None:
         if self._idle_timer is not None:
@@ -397,7 +399,7 @@ class Exchange(asyncio.Protocol):
 
 
 class _Collector:
-    """A sink that keeps the body."""
+    """A sink that collects the body."""
 
     def __init__(self, exchange: Exchange, limit: int, done: asyncio.Future[bytes]) -> None:
         self._exchange = exchange
@@ -423,24 +425,24 @@ class _Collector:
 
 
 class Transport:
-    """Opens exchanges, keeping idle connections for the next one."""
+    """Opens exchanges, and pools idle connections."""
 
     def __init__(self, timeouts: Timeouts, tls: ssl.SSLContext | None = None) -> None:
         self.timeouts = timeouts
         self._tls = tls
         self.connections: set[Exchange] = set()
-        """All open ones, resting or not."""
+        """All open connections, idle or not."""
         self._idle: dict[Address, list[tuple[float, Exchange]]] = {}
 
     async def open(self, address: Address, pieces: Sequence[bytes], first_byte_s: float | None = None) -> Exchange:
-        """Sends a request (its bytes, in pieces) and returns when the head of the answer is there. Raises DceError."""
+        """Sends a request (bytes, in pieces) and returns once the head of the answer has arrived. Raises DceError."""
         limit = first_byte_s or self.timeouts.first_byte_s
         pooled = self._take(address)
         if pooled is not None:
             try:
                 await pooled.send(pieces, limit)
             except DceError as error:
-                # The backend may have closed a resting connection just as we used it: nothing was answered, so ask anew.
+                # The backend may have closed the idle connection just as we used it: if nothing was answered, send it again.
                 if pooled.has_any_byte or error.code != "stream_interrupted":
                     raise
             else:
@@ -473,7 +475,7 @@ class Transport:
         return exchange
 
     def _tls_context(self) -> ssl.SSLContext:
-        """Made once: reading the system's certificates takes tens of milliseconds, in which no stream moves."""
+        """Created once: reading the system's certificates blocks every stream for tens of milliseconds."""
         self._tls = self._tls or ssl.create_default_context()
         return self._tls
 
@@ -496,26 +498,26 @@ class Transport:
             exchange.abort()
 
     def forget(self, address: Address, exchange: Exchange) -> None:
-        """A connection is closed, whoever did it."""
+        """A connection was closed, by either side."""
         self.connections.discard(exchange)
         resting = self._idle.get(address)
         if resting:
             resting[:] = [(since, other) for since, other in resting if other is not exchange]
 
     def drop_resting(self, address: Address) -> None:
-        """Closes the connections that rest: nothing will be sent there any more."""
+        """Closes the idle connections to a backend that is no longer used."""
         for _, exchange in self._idle.pop(address, []):
             exchange.abort()
 
     def close(self) -> None:
-        """Closes every connection. They are gone after the loop's next turn."""
+        """Closes every connection; they are gone after the next loop iteration."""
         for exchange in list(self.connections):
             exchange.abort()
         self._idle.clear()
 
 
 def request_head(method: str, path: str, address: Address, headers: Iterable[tuple[str, str]], length: int) -> bytes:
-    """The head of a request, framed by us: the caller's own framing and headers never reach a backend."""
+    """The head of a request, built by the gateway: the caller's framing and headers never reach a backend."""
     default = 443 if address.scheme == "https" else 80
     host = address.name if address.port == default else str(address)
     lines = [f"{method} {path} HTTP/1.1", f"host: {host}", f"content-length: {length}", "accept-encoding: identity"]

@@ -1,1 +1,1 @@
-"""The client's side: its bytes, its request, its body, checked before anything is done with them."""
+"""The client's side: its bytes, request and body, checked before they are used."""

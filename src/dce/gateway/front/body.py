@@ -1,8 +1,8 @@
-"""The request body, parsed once: validated, clamped, stripped of what only the gateway may say. Pure.
+"""The request body, parsed once: validated, bounded, and stripped of fields only the gateway may set. Pure.
 
-`read_generate` reads the system's own dialect (`/api/dce/proxy`), `read_forward` an OpenAI body that is passed on. Both keep
-the caller's fields by an allow-list; names of fields that were dropped are reported, so that a typing error explains itself.
-Several requests for one prompt share the encoded bulk: only a few bytes differ (`GenerateBody.encode`).
+`read_generate` reads DCE's own dialect (`/api/dce/proxy`), `read_forward` an OpenAI body that is forwarded. `read_generate` keeps the
+caller's fields by an allow-list and reports the names of dropped ones, so that a typo explains itself. Several requests for one prompt
+share the encoded bulk: only a few bytes differ (`with_fields`).
 """
 
 from collections.abc import Callable, Mapping
@@ -16,9 +16,9 @@ from dce.wire.errors import DceError
 
 MAX_STOP = 16
 MAX_GRAMMAR_CHARS = 1_000_000
-"""A fill grammar holds the text of the files it fixes; more than this no engine compiles in reasonable time."""
+"""A fill grammar contains the text of the files it fixes; no engine compiles a larger one in reasonable time."""
 
-_JSON_HINT = f"Send one JSON object in UTF-8, not nested more than {MAX_DEPTH} deep."
+_JSON_HINT = f"Send one JSON object in UTF-8, nested at most {MAX_DEPTH} deep."
 
 Check = Callable[[Any], bool]
 
@@ -62,23 +62,23 @@ FIELDS: dict[str, tuple[Check, str]] = {
     "presence_penalty": (_number(-2, 2), "a number from -2 to 2"),
     "frequency_penalty": (_number(-2, 2), "a number from -2 to 2"),
     "repetition_penalty": (_number(0, 10), "a number from 0 to 10"),
-    "seed": (_integer(0, BIGGEST - 64), "a whole number of 31 bits"),
-    "stop": (_is_stop, f"a text or a list of at most {MAX_STOP}"),
+    "seed": (_integer(0, BIGGEST - 64), "a 31-bit whole number"),
+    "stop": (_is_stop, f"a string or a list of at most {MAX_STOP} strings"),
     "logprobs": (_is_flag, "true or false"),
     "top_logprobs": (_integer(0, 20), "a whole number from 0 to 20"),
-    "reasoning_effort": (_text(20), "a word"),
+    "reasoning_effort": (_text(20), "a short string"),
     "response_format": (_is_object, "an object"),
     "structured_outputs": (_is_object, "an object"),
-    "grammar": (_text(MAX_GRAMMAR_CHARS), f"a text of at most {MAX_GRAMMAR_CHARS} characters"),
+    "grammar": (_text(MAX_GRAMMAR_CHARS), f"a string of at most {MAX_GRAMMAR_CHARS} characters"),
     "tools": (_is_list, "a list"),
-    "tool_choice": (lambda value: isinstance(value, str | dict), "a word or an object"),
+    "tool_choice": (lambda value: isinstance(value, str | dict), "a string or an object"),
     "stream_options": (_is_object, "an object"),
     "logit_bias": (_is_object, "an object"),
     "ignore_eos": (_is_flag, "true or false"),
     "continue_final_message": (_is_flag, "true or false"),
     "add_generation_prompt": (_is_flag, "true or false"),
 }
-"""Sampling fields that pass, and what their values must be."""
+"""Sampling fields that are forwarded, and what their values must be."""
 
 INTERNAL_FIELDS = frozenset(
     {
@@ -101,11 +101,11 @@ INTERNAL_FIELDS = frozenset(
         "watermarking",
     }
 )
-"""Fields that steer the backend's insides: dropped from every request; a tenant must not set them."""
+"""Fields that control the backend's internals: dropped from every request, because a tenant must not set them."""
 
 
 class GenerateBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid request for N responses. `common` holds the fields that all of its backend requests share."""
+    """A valid request for N responses. `common` holds the fields shared by all its backend requests."""
 
     model: str
     n: int
@@ -114,14 +114,14 @@ class GenerateBody(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None
     common: dict[str, Any]
     text_bytes: int
-    """What the prompt counts as: the body's bytes, with each picture or sound in it as a fixed number (bounds.py)."""
+    """The prompt's size for estimates: the body's bytes, with a fixed number for each picture or sound (bounds.py)."""
     session: str = ""
-    """The caller's name for its conversation (`user`): for routing, not sent on."""
+    """The caller's name for its conversation (`user`): for choosing a backend, not forwarded."""
     dropped: tuple[str, ...] = ()
 
 
 class ForwardBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid body to pass on: `raw` untouched if nothing had to change, else `fields` is encoded anew."""
+    """A valid body to forward: `raw` unchanged if possible, otherwise `fields` re-encoded."""
 
     model: str
     is_stream: bool
@@ -131,11 +131,11 @@ class ForwardBody(msgspec.Struct, frozen=True, kw_only=True):
     text_bytes: int
     """As in `GenerateBody`."""
     added: dict[str, Any] = {}
-    """Fields of ours that go with it."""
+    """Fields the gateway adds."""
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises invalid_request; the message never echoes content."""
+    """The body as a JSON object. Raises invalid_request; the message never repeats content."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -148,7 +148,7 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def _decode_request(body: bytes) -> dict[str, Any]:
-    """The body of a caller, within the bounds that hold for every body."""
+    """A caller's body, checked against the bounds that apply to every body."""
     check_size(body)
     fields = decode(body)
     check_fields(fields)
@@ -164,7 +164,7 @@ def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateB
     if legacy:
         raise DceError(
             "invalid_request",
-            f"{legacy[0]} is ignored by current servers",
+            f"current servers ignore {legacy[0]}",
             hint="Send `grammar`, `structured_outputs` or `response_format`.",
         )
     common: dict[str, Any] = {"messages": _messages(fields)}
@@ -173,7 +173,7 @@ def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateB
             if not is_valid(fields[name]):
                 raise DceError("invalid_request", f"{name} must be {meaning}")
             common[name] = fields[name]
-    common.pop("stream_options", None)  # the gateway asks for usage in its own words
+    common.pop("stream_options", None)  # the gateway sets its own, to request usage
     known = set(FIELDS) | {"messages", "prompt", "model", "n", "stream", "max_tokens", "max_completion_tokens", "user"}
     user = fields.get("user")
     return GenerateBody(
@@ -195,12 +195,12 @@ def encode_request(common: Mapping[str, Any]) -> bytes:
 
 
 def with_fields(bulk: bytes, fields: Mapping[str, Any]) -> list[bytes]:
-    """`bulk` (a JSON object) with a few fields more, as pieces: a prompt of megabytes is encoded once for N requests."""
+    """`bulk` (a JSON object) with a few more fields, as pieces: a prompt of megabytes is encoded once for N requests."""
     return [bulk[:-1], b",", msgspec.json.encode(fields)[1:]]
 
 
 def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> ForwardBody:
-    """A body for a pass-through route: checked for what could harm, otherwise left as it is, to the byte."""
+    """A body for a /v1 route: checked for harmful content, otherwise unchanged to the byte."""
     fields = _decode_request(body)
     not_text_bytes = dialect.check(fields)
     _bounded(fields, "n", 1, max_n)
@@ -262,7 +262,7 @@ def _messages(fields: Mapping[str, Any]) -> list[Any]:
         raise DceError("invalid_request", "the body has both prompt and messages", hint="Send one of them.")
     if prompt is not None:
         if not isinstance(prompt, str) or not prompt.strip():
-            raise DceError("invalid_request", "prompt must be a text that is not empty")
+            raise DceError("invalid_request", "prompt must be a non-empty string")
         return [{"role": "user", "content": prompt}]
     if not isinstance(messages, list) or not messages:
         raise DceError(

@@ -1,7 +1,7 @@
-"""What a request's JSON may be like, whatever it says: its size in parts and depth, one meaning to every reader, no foreign URLs.
+"""Bounds for every request's JSON: number of strings, depth, no duplicate names, no remote URLs.
 
-Each bound stops a way to make a backend work, fetch or fall that a caller must not have. Applied to the system's own dialect
-and to forwarded bodies alike, after decoding and before a backend is chosen. Pure; messages name the field, never its content.
+Each bound closes a way for a caller to overload or crash a backend, or to make it fetch something. They apply to DCE's own dialect and
+to forwarded bodies alike, after decoding and before a backend is chosen. Pure; messages name the field, never its content.
 """
 
 import json
@@ -13,22 +13,22 @@ import msgspec
 from dce.wire.errors import DceError
 
 MAX_DEPTH = 32
-"""Deepest nesting: tools with nested schemas have 15; recursive readers behind us break at a few hundred."""
+"""Maximum nesting depth: tools with nested schemas reach 15; the backends' recursive parsers fail at a few hundred."""
 MAX_STRINGS = 100_000
-"""Most strings (keys too) in a body: a prompt is one, however long; a million keys keep the loop busy for half a second."""
+"""Maximum strings (including keys) in a body: a prompt is one, however long; a million keys block the loop for half a second."""
 MAX_SCHEMA_BYTES = 64 * 1024
-"""Largest response_format or structured_outputs, as JSON: large schemas compile for minutes (a fill grammar is apart)."""
+"""Maximum response_format or structured_outputs, as JSON: large schemas compile for minutes (fill grammars have their own limit)."""
 MAX_TOOLS = 128
 MAX_TOOLS_BYTES = 256 * 1024
-"""OpenAI takes 128 functions; a list of that many with long descriptions has 150 KB."""
+"""OpenAI accepts 128 functions; that many with long descriptions take 150 KB."""
 MAX_PATTERN_CHARS = 512
-"""Longest `pattern` of a schema: patterns are compiled by the engine, in its only loop."""
+"""Maximum `pattern` in a schema: the engine compiles patterns in its only loop."""
 MAX_LISTED = 1_024
-"""Most entries of logit_bias, bad_words and the token lists: each is looked at in every step."""
+"""Maximum entries of logit_bias, bad_words and the token lists: each is evaluated in every step."""
 ATTACHMENT_TEXT_BYTES = 4096
-"""What a picture or sound in a prompt is reckoned as, whatever its own bytes: 1,024 tokens, about a photograph of a megapixel."""
+"""What a picture or sound counts as, whatever its own size: 1,024 tokens, about a one-megapixel photograph."""
 TEMPLATE_SWITCHES = frozenset({"enable_thinking", "thinking", "reasoning_effort"})
-"""What may be said to a chat template: anything else can replace the template or loop in it (CVE-2025-62426)."""
+"""The allowed chat template arguments: others can replace the template or make it loop (CVE-2025-62426)."""
 
 _fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS = ("logit_bias", "bad_words", "allowed_token_ids", "stop_token_ids", "stop")
@@ -39,16 +39,16 @@ _PART_KEYS = _TEXT_PARTS | _URL_PARTS | {"type", "input_audio", "cache_control",
 
 
 def check_size(body: bytes) -> None:
-    """Before decoding. A quick count that may only err on the low side."""
+    """Checks the number of strings before decoding: a fast count that never overestimates."""
     quotes = body.count(b'"')
     if quotes > 2 * MAX_STRINGS and quotes - body.count(b'\\"') > 2 * MAX_STRINGS:  # the second takes 1 ms a megabyte
         raise _refused(f"the body has more than {MAX_STRINGS} strings")
 
 
 def check_unique(body: bytes, fields: Mapping[str, Any]) -> None:
-    """No name twice at the top: we would obey the last one, a backend's parser perhaps the first.
+    """Refuses duplicate top-level names: the gateway would use the last one, a backend's parser perhaps the first.
 
-    In the two usual spellings the length alone proves it; only other spellings are parsed a second time.
+    For the two usual ways of formatting JSON the length alone proves it; only others are parsed a second time.
     """
     raw = _fields_of.decode(body)
     compact = 2 + sum(len(msgspec.json.encode(name)) + 1 + len(memoryview(value)) for name, value in raw.items())
@@ -58,7 +58,7 @@ def check_unique(body: bytes, fields: Mapping[str, Any]) -> None:
     names: list[str] = []
 
     def note(pairs: list[tuple[str, Any]]) -> None:
-        names[:] = [name for name, _ in pairs]  # the outermost object is the last to end
+        names[:] = [name for name, _ in pairs]  # the outermost object ends last
 
     json.loads(body, object_pairs_hook=note)
     if len(set(names)) != len(names) or set(names) != set(fields):
@@ -66,14 +66,14 @@ def check_unique(body: bytes, fields: Mapping[str, Any]) -> None:
 
 
 def check_fields(fields: Mapping[str, Any]) -> None:
-    """The decoded body."""
+    """Checks the decoded body."""
     _check_depth(fields)
     for name in ("response_format", "structured_outputs"):
         check_structure(name, fields.get(name))
     tools = fields.get("tools")
     if isinstance(tools, list):
         if len(tools) > MAX_TOOLS or len(msgspec.json.encode(tools)) > MAX_TOOLS_BYTES:
-            raise _refused(f"tools must be at most {MAX_TOOLS} and {MAX_TOOLS_BYTES} bytes")
+            raise _refused(f"tools must have at most {MAX_TOOLS} entries and {MAX_TOOLS_BYTES} bytes")
         _check_patterns("tools", tools)
     for name in _LISTS:
         value = fields.get(name)
@@ -89,7 +89,7 @@ def check_fields(fields: Mapping[str, Any]) -> None:
         and switches.keys() <= TEMPLATE_SWITCHES
         and all(isinstance(value, bool) or (isinstance(value, str) and len(value) <= 20) for value in switches.values())
     ):
-        raise _refused(f"chat_template_kwargs may hold only {', '.join(sorted(TEMPLATE_SWITCHES))}")
+        raise _refused(f"chat_template_kwargs may contain only {', '.join(sorted(TEMPLATE_SWITCHES))}")
 
 
 def responses_in(fields: Mapping[str, Any]) -> int:
@@ -101,7 +101,7 @@ def responses_in(fields: Mapping[str, Any]) -> int:
 
 
 def _check_depth(value: Any) -> None:
-    """Level by level, so that depth costs no stack."""
+    """Checks level by level, so that depth costs no stack."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         level = [
@@ -116,12 +116,12 @@ def _check_depth(value: Any) -> None:
 
 
 def check_structure(name: str, value: Any) -> None:
-    """A schema or grammar under any name."""
+    """Checks a schema or grammar, under any field name."""
     if not isinstance(value, dict):
         return
     for kind in _REFUSED_STRUCTURES:
         if value.get(kind) is not None or value.get("type") == kind:
-            raise _refused(f"{name} may not hold a {kind}")
+            raise _refused(f"{name} must not contain a {kind}")
     rest = {key: inner for key, inner in value.items() if key != "grammar"}
     if len(msgspec.json.encode(rest)) > MAX_SCHEMA_BYTES:
         raise _refused(f"{name} must be at most {MAX_SCHEMA_BYTES} bytes")
@@ -129,7 +129,7 @@ def check_structure(name: str, value: Any) -> None:
 
 
 def _check_patterns(name: str, value: Any) -> None:
-    """The depth is known to be bounded here."""
+    """Checks the patterns in a schema. Its depth has been checked before."""
     inner = value.values() if isinstance(value, dict) else value
     pattern = value.get("pattern") if isinstance(value, dict) else None
     if isinstance(pattern, str) and len(pattern) > MAX_PATTERN_CHARS:
@@ -140,9 +140,9 @@ def _check_patterns(name: str, value: Any) -> None:
 
 
 def check_messages(messages: Any) -> int:
-    """Parts of messages hold text or data; a URL would make the backend fetch whatever the caller names (SSRF).
+    """Checks that message parts hold text or data; a URL would make the backend fetch whatever the caller names (SSRF).
 
-    Gives the bytes that `not_text` reckons for all of its pictures and sounds.
+    Returns the sum of `not_text` over all pictures and sounds.
     """
     total = 0
     for at, message in enumerate(messages if isinstance(messages, list) else []):
@@ -152,12 +152,12 @@ def check_messages(messages: Any) -> int:
                 continue
             kind = part.get("type", "text") if isinstance(part, dict) else None
             if not isinstance(kind, str) or kind not in _PART_KEYS - {"type"} or not part.keys() <= _PART_KEYS:
-                raise _refused(f"messages[{at}] holds a part that is neither text nor data in the body")
+                raise _refused(f"messages[{at}] has a part that is neither text nor inline data")
             for name in _URL_PARTS & part.keys():
                 value = part[name]
                 url = value.get("url") if isinstance(value, dict) else value
                 if not isinstance(url, str) or not url.startswith("data:"):
-                    raise _refused(f"{name} in messages[{at}] must be a data: URL; the gateway lets nothing be fetched")
+                    raise _refused(f"{name} in messages[{at}] must be a data: URL; remote URLs are not fetched")
                 total += not_text(url)
             sound = part.get("input_audio")
             total += not_text(sound.get("data")) if isinstance(sound, dict) else 0
@@ -165,7 +165,7 @@ def check_messages(messages: Any) -> int:
 
 
 def not_text(data: Any) -> int:
-    """By how many bytes an attachment makes a body longer than it is as a prompt; less than 0 for a very small one."""
+    """How many bytes larger an attachment is than what it counts as; negative for a very small one."""
     return len(data) - ATTACHMENT_TEXT_BYTES if isinstance(data, str) else 0
 
 

@@ -1,8 +1,8 @@
-"""The dialects of the pass-through routes, a class each: what a body may hold, and how an error is said. Pure.
+"""The dialects of the /v1 routes, one class each: what a body may contain, and the form of errors. Pure.
 
-What a dialect lets through is an allow-list: text and data that stand in the body. Whatever would make a backend fetch, run or
-keep something for a caller is refused by name: a URL, a tool that a server runs, a response stored where others may ask for it.
-A new dialect is a class here and a row in the table of routes.
+Each dialect has an allow-list: text and inline data. Anything that would make a backend fetch, run or keep something for a caller is
+refused by name: a URL, a server-side tool, a response stored where others could request it. A new dialect is a class here and a row in
+the table of routes.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from dce.gateway.front.bounds import check_messages, check_structure, not_text
 from dce.wire.errors import DceError, encode_error
 
 MAX_INPUTS = 2_048
-"""Most texts of one embeddings request: OpenAI's own limit."""
+"""Maximum texts per embeddings request: OpenAI's own limit."""
 
 _MESSAGES_TYPES = {
     400: "invalid_request_error",
@@ -29,19 +29,19 @@ _MESSAGES_TYPES = {
 
 
 class Dialect(Protocol):
-    """One way of speaking /v1."""
+    """One dialect of the /v1 API."""
 
     def check(self, fields: Mapping[str, Any]) -> int:
-        """Raises invalid_request for what the bounds that hold everywhere cannot know. Gives the bytes that are no text (bounds.not_text)."""
+        """Raises invalid_request for what only this dialect forbids. Returns the bytes that are not text (bounds.not_text)."""
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Fields that a body lacks and must have on its way to a backend."""
+        """Fields the gateway must add to the body."""
 
     def error(self, error: DceError, request_id: str) -> bytes:
         """An error as a whole answer, at most 4 KB."""
 
     def event(self, error: DceError, request_id: str) -> bytes:
-        """An error as the last event of a stream that has begun."""
+        """An error as the last event of a stream that has started."""
 
 
 class OpenAI:
@@ -62,7 +62,7 @@ class OpenAI:
 
 
 class Embeddings(OpenAI):
-    """Texts, or lists of token ids, to vectors."""
+    """Embeddings of texts or lists of token ids."""
 
     def check(self, fields: Mapping[str, Any]) -> int:
         not_text_bytes = super().check(fields)
@@ -74,7 +74,7 @@ class Embeddings(OpenAI):
 
 
 class Responses(OpenAI):
-    """OpenAI's Responses API, without what it keeps on the server."""
+    """OpenAI's Responses API, without server-side storage."""
 
     _ITEMS = frozenset(
         {"message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"}
@@ -83,17 +83,17 @@ class Responses(OpenAI):
         {"text", "input_text", "output_text", "summary_text", "reasoning_text", "refusal", "input_image"}
     )
     _TOOLS = frozenset({"function", "custom", "local_shell", "apply_patch"})
-    """Tools that the caller runs itself."""
+    """Tools the caller runs itself."""
     _KEPT = ("previous_response_id", "conversation", "prompt")
 
     def check(self, fields: Mapping[str, Any]) -> int:
         for name in self._KEPT:
             if fields.get(name) is not None:
-                raise _refused(f"{name} is refused: responses are not kept here; send the whole input")
+                raise _refused(f"{name} is not supported: responses are not stored here; send the whole input")
         if fields.get("background"):
-            raise _refused("background is refused: a response lives as long as its request")
+            raise _refused("background is not supported: a response lasts only as long as its request")
         if fields.get("store"):
-            raise _refused("store is refused: responses are not kept here; leave it out or send false")
+            raise _refused("store is not supported: responses are not stored here; omit it or send false")
         _check_tools(fields.get("tools"), self._TOOLS)
         text = fields.get("text")
         if isinstance(text, dict):
@@ -104,11 +104,11 @@ class Responses(OpenAI):
         )
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """vLLM and OpenAI keep a response unless told not to; whoever learns its id could ask for it."""
+        """`store: false`: vLLM and OpenAI store a response by default, and anyone who learns its id could request it."""
         return {} if fields.get("store") is False else {"store": False}
 
     def event(self, error: DceError, request_id: str) -> bytes:
-        """With `error` in it the SDK raises it; `type`, `code` and `message` are the API's own form."""
+        """The SDK raises an event that contains `error`; `type`, `code` and `message` are the API's own form."""
         body = error.body(request_id)
         event = {"type": "error", "code": body.code, "message": body.message, "param": None, "error": body}
         return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
@@ -128,22 +128,22 @@ class Responses(OpenAI):
             url = part.get("image_url")
             if part.get("file_id") is None and (url is None or (isinstance(url, str) and url.startswith("data:"))):
                 return not_text(url)
-            raise _refused(f"an image in {where} must be a data: URL; the gateway lets nothing be fetched")
-        raise _refused(f"{where} holds a part that is neither text nor data in the body")
+            raise _refused(f"an image in {where} must be a data: URL; remote URLs are not fetched")
+        raise _refused(f"{where} has a part that is neither text nor inline data")
 
 
 class Messages:
     """Anthropic's Messages API, as vLLM and llama.cpp serve it."""
 
     _TEXTS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "tool_reference"})
-    """Blocks that are text. What a tool is called with is the model's own word and may name any URL: nobody here fetches it."""
+    """Blocks that are text. A tool call's arguments come from the model and may contain any URL: nothing here fetches it."""
     _TOOLS = frozenset({"custom"})
     _REFUSED = ("mcp_servers", "container")
 
     def check(self, fields: Mapping[str, Any]) -> int:
         for name in self._REFUSED:
             if fields.get(name):
-                raise _refused(f"{name} is refused: no server here runs tools for a caller")
+                raise _refused(f"{name} is not supported: no server here runs tools for a caller")
         _check_tools(fields.get("tools"), self._TOOLS)
         not_text_bytes = self._check_blocks("system", fields.get("system"))
         messages = fields.get("messages")
@@ -173,12 +173,12 @@ class Messages:
             if kind == "image":
                 source = block.get("source")
                 if not isinstance(source, dict) or source.get("type") != "base64":
-                    raise _refused(f"an image in {where} must be base64 data; the gateway lets nothing be fetched")
+                    raise _refused(f"an image in {where} must be base64 data; remote URLs are not fetched")
                 not_text_bytes += not_text(source.get("data"))
             elif kind == "tool_result":
                 not_text_bytes += self._check_blocks(where, block.get("content"))
             elif kind not in self._TEXTS:
-                raise _refused(f"{where} holds a block that is neither text nor data in the body")
+                raise _refused(f"{where} has a block that is neither text nor inline data")
         return not_text_bytes
 
 
@@ -189,7 +189,7 @@ MESSAGES = Messages()
 
 
 def _check_tools(tools: Any, allowed: frozenset[str]) -> None:
-    """Only tools that the caller runs: a server's own would search, fetch or compute in the operator's name."""
+    """Allows only tools the caller runs: a server-side tool would search, fetch or compute on the operator's behalf."""
     for at, tool in enumerate(tools if isinstance(tools, list) else []):
         kind = tool.get("type") if isinstance(tool, dict) else None
         if kind is not None and kind not in allowed:

@@ -1,8 +1,8 @@
-"""What a client's bytes may cost before anybody asked who it is: heads, framing, trickles. Below the ASGI app, above llhttp.
+"""Protects against hostile requests before authentication: heads, framing, slow clients. Below the ASGI app, above llhttp.
 
-llhttp refuses what is no HTTP. Here is refused what is HTTP but means two things to two readers (a second Host, a framing that
-a proxy may read otherwise) or costs much for little (endless heads, one-byte chunks, bodies that trickle). A refusal is an
-error in the usual shape, then the connection is closed; nothing of the request has reached a backend.
+llhttp refuses invalid HTTP. This module refuses valid HTTP that two parsers could read differently (a second Host, ambiguous framing)
+or that costs much for little (endless heads, one-byte chunks, slow bodies). A refusal is an error in the usual shape, after which the
+connection is closed; nothing of the request has reached a backend.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from dce.wire.errors import DceError, encode_error
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Request line and headers together: a browser with every cookie of a company's domain sends 16 KB."""
+"""Request line plus headers: a browser with every cookie of a company's domain sends 16 KB."""
 MAX_HEADERS = 100
-"""Proxies in a row add a dozen."""
+"""A chain of proxies adds about a dozen."""
 MAX_SMALL_CHUNKS = 1_000
 MIN_CHUNK_BYTES = 64
-"""Past that many chunks their average must reach this: each costs as much as a kilobyte to parse."""
+"""After MAX_SMALL_CHUNKS chunks their average size must reach this: each costs as much to parse as a kilobyte."""
 
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class ClientTimeouts(msgspec.Struct, frozen=True, kw_only=True):
     """How slow a client may be; see GatewaySettings for the reasons."""
 
     head_s: float = 10.0
@@ -36,18 +36,18 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, refusing early. Each request's head and body have their clock."""
+    """uvicorn's HTTP protocol with early refusals. Each request's head and body have a timeout."""
 
     def __init__(
         self,
         *args: Any,
-        patience: Patience | None = None,
+        patience: ClientTimeouts | None = None,
         on_refused: Callable[[str], object] = lambda _code: None,
         **kwargs: Any,
     ) -> None:
-        """`on_refused` is told the error code of each refusal: the app never hears of them."""
+        """`on_refused` is called with the error code of each refusal, which the app never sees."""
         super().__init__(*args, **kwargs)
-        self._patience = patience or Patience()
+        self._patience = patience or ClientTimeouts()
         self._on_refused = on_refused
         self._refusal: DceError | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -57,18 +57,18 @@ class GuardedProtocol(HttpToolsProtocol):
     # -- the connection -----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has come: its first head must, too."""
+        """A client has connected: its first head must arrive in time."""
         super().connection_made(transport)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
+        """The client has disconnected."""
         self._stop_timer()
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()  # uvicorn forgets it after a reset: a minute's worth of dead connections stayed
+        self._unset_keepalive_if_required()  # uvicorn omits this after a reset, and dead connections stayed for a minute
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come. Whatever comes between two requests begins the next one's head, be it only an empty line."""
+        """Bytes have arrived. Anything between two requests, even an empty line, starts the next request's head."""
         is_resting = not self._is_in_body and (self.cycle is None or self.cycle.response_complete)
         if is_resting and self._timer is None:
             self._expect_head()
@@ -93,12 +93,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the request's target."""
+        """A piece of the request target."""
         super().on_url(url)
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; after the head it would be a trailer, which would count as a header that nobody has checked."""
+        """A header. After the head it is a trailer, which would be treated as a header that nobody has checked."""
         if not self._is_in_head:
             raise self._refuse("trailers are not accepted")
         super().on_header(name, value)
@@ -107,7 +107,7 @@ class GuardedProtocol(HttpToolsProtocol):
             raise self._refuse(f"the request has more than {MAX_HEADERS} headers")
 
     def on_headers_complete(self) -> None:
-        """The head is whole: what two readers could read in two ways ends here."""
+        """The head is complete: refuses what two parsers could read differently."""
         self._stop_timer()
         self._check_head()
         self._is_in_head, self._is_in_body = False, True
@@ -157,17 +157,17 @@ class GuardedProtocol(HttpToolsProtocol):
             raise self._refuse("the gateway speaks HTTP/1.1 and does not upgrade")
 
     def _refuse(self, message: str) -> DceError:
-        """The refusal, kept for the answer: the parser wraps what its callbacks raise."""
+        """Records the refusal for the answer, because the parser wraps exceptions of its callbacks."""
         self._refusal = DceError("invalid_request", message, hint="Use an ordinary HTTP/1.1 client or proxy.")
         return self._refusal
 
     def send_400_response(self, msg: str) -> None:
-        """What the parser or the guard refused."""
+        """Answers what the parser or the guard refused."""
         del msg  # uvicorn's own text
-        self._answer_and_close(self._refusal or self._refuse("what came is not an HTTP/1.1 request"))
+        self._answer_and_close(self._refusal or self._refuse("the data received is not an HTTP/1.1 request"))
 
     def _answer_and_close(self, error: DceError) -> None:
-        """Answers if an answer can still be told from the one before it, and closes."""
+        """Answers, unless that would corrupt an answer in progress, and closes the connection."""
         self._stop_timer()
         self._on_refused(error.code)
         cycle = self.cycle
@@ -181,7 +181,7 @@ class GuardedProtocol(HttpToolsProtocol):
             )
             self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
         if cycle is not None:
-            cycle.disconnected = True  # its task must not go on with half a body
+            cycle.disconnected = True  # its task must not continue with half a body
         self.transport.close()
 
     # -- slowness -----------------------------------------------------------------------------------------------------
@@ -193,11 +193,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._timer = None
         if not self.transport.is_closing():
             self._answer_and_close(
-                DceError("request_timeout", f"the request's head was not whole after {self._patience.head_s:g} s")
+                DceError("request_timeout", f"the request's head was incomplete after {self._patience.head_s:g} s")
             )
 
     def _check_body(self) -> None:
-        """One look a window: it must have brought its share, unless it was we who did not read."""
+        """One check per window: enough bytes must have arrived, unless it was the gateway that did not read."""
         self._timer = None
         if self.transport.is_closing() or not self._is_in_body:
             return
@@ -207,7 +207,9 @@ class GuardedProtocol(HttpToolsProtocol):
             and self._body_bytes - self._window_bytes < window * self._patience.body_bytes_per_s
         ):
             rate = self._patience.body_bytes_per_s
-            self._answer_and_close(DceError("request_timeout", f"the body came more slowly than {rate} bytes a second"))
+            self._answer_and_close(
+                DceError("request_timeout", f"the body arrived at less than {rate} bytes per second")
+            )
             return
         self._window_bytes = self._body_bytes
         self._timer = self.loop.call_later(window, self._check_body)

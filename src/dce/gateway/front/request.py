@@ -1,4 +1,4 @@
-"""One HTTP request, as the handlers see it: its caller, its body, and ways to answer."""
+"""One HTTP request as the handlers see it: caller, body, and ways to answer."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from dce.gateway.access.auth import Principal
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.dialects import OPENAI, Dialect
-from dce.gateway.front.wire import ClientWire
 from dce.wire.errors import DceError
 
 NO_BUFFERING = [
@@ -18,46 +18,46 @@ NO_BUFFERING = [
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 ]
-"""Headers of every stream: proxies on the way must neither keep nor change it."""
+"""Headers of every stream: proxies must neither buffer nor transform it."""
 
 MAX_DRAIN_BYTES = 64 * 1024 * 1024
 MAX_DRAIN_S = 10.0
-"""How much of a body that was refused for its size is still taken, and for how long: closing a connection on which bytes are
-underway resets it, and a proxy or a client that only sends first would then see that reset instead of the answer."""
+"""How much of a body refused for its size is still read, and for how long. Closing a connection with bytes in flight resets it, and a
+proxy or client that sends everything before it reads would then see the reset instead of the answer."""
 
 
 class Request:
-    """`route` is the pattern of the route, `path_values` are the values of its `{…}` places; `facts` go into the log line: ids,
+    """`route` is the pattern of the route, `path_values` are the values of its `{…}` places; `log_fields` go into the log line: ids,
     names and counts, never content."""
 
-    def __init__(self, scope: Any, receive: Any, send: Any, wire: ClientWire, request_id: str) -> None:
+    def __init__(self, scope: Any, receive: Any, send: Any, connection: ClientConnection, request_id: str) -> None:
         self._receive = receive
         self._send = send
         self.scope = scope
-        self.wire = wire
+        self.connection = connection
         self.id = request_id
         self.principal = Principal(key_id="", name="")
         self.route = ""
         self.path_values: dict[str, str] = {}
         self.dialect: Dialect = OPENAI
-        """How errors are said; the route's."""
-        self.facts: dict[str, str | int] = {}
+        """The route's dialect, for errors."""
+        self.log_fields: dict[str, str | int] = {}
         self.traceparent = ""
-        """W3C trace context of the request's own span; empty when nothing is traced."""
+        """W3C trace context of the request's span; empty without tracing."""
         self.status = 0
         self.is_started = False
         self._is_read = self._is_whole = False
-        """Whether the body was asked for, whether all of it has come."""
+        """Whether reading of the body has started, and whether all of it has arrived."""
 
     def header(self, name: bytes) -> str:
-        """A header's first value; empty if absent. `name` in lower case."""
+        """The first value of a header; empty if absent. `name` in lower case."""
         for key, value in self.scope["headers"]:
             if key == name:
                 return str(value, "latin-1")
         return ""
 
     def query(self, name: str) -> str:
-        """A query parameter's first value; empty if absent."""
+        """The first value of a query parameter; empty if absent."""
         try:
             values = parse_qs(self.scope["query_string"].decode("latin-1"), max_num_fields=10).get(name)
         except ValueError:
@@ -103,10 +103,10 @@ class Request:
         )
 
     async def finish(self, body: bytes = b"", patience_s: float | None = None) -> None:
-        """Sends the (rest of the) body and ends the response. A client that closes from now on interrupts nothing; one that
-        does not take what was streamed before within `patience_s` is cut."""
-        self.wire.release()
-        cutting = asyncio.get_running_loop().call_later(patience_s, self.wire.cut) if patience_s else None
+        """Sends the (rest of the) body and ends the response. A client that disconnects from now on interrupts nothing; one that does
+        not read what was streamed before within `patience_s` is disconnected."""
+        self.connection.release()
+        cutting = asyncio.get_running_loop().call_later(patience_s, self.connection.cut) if patience_s else None
         try:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
         finally:
@@ -140,12 +140,12 @@ class Request:
             await self.answer(error.status, body, headers)
 
     async def _answer_before_the_end(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        """A whole answer while the request's body still comes: the rest of it is taken and forgotten, then the connection ends."""
+        """A whole answer while the request's body is still arriving: reads and discards the rest, then closes the connection."""
         await self.start(status, [*_json_headers(body), *headers])
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
-        self.wire.release()  # the client has its answer; that it goes now interrupts nothing
+        self.connection.release()  # the client has its answer; if it disconnects now, nothing is interrupted
         is_waiting = not self._is_read and self.header(b"expect").lower() == "100-continue"
-        if not self._is_whole and not is_waiting:  # one that waits to be asked for the body sends nothing
+        if not self._is_whole and not is_waiting:  # a client that expects 100-continue has sent no body
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(MAX_DRAIN_S):
                     await self._drain()
@@ -161,7 +161,7 @@ class Request:
 
 
 class ClientGone(Exception):
-    """The client closed its connection; nobody is left to answer."""
+    """The client closed its connection; there is no one to answer."""
 
 
 def _json_headers(body: bytes) -> list[tuple[bytes, bytes]]:

@@ -1,1 +1,1 @@
-"""The two data paths from an admitted request to its end, and what both need."""
+"""The two data paths of a request, and what both need."""

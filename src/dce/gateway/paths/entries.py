@@ -1,4 +1,4 @@
-"""A request that has ended, as rows of the ledger. Pure: what the stream or the relay kept, and who ended it, to entries."""
+"""Ledger rows of a request that has ended. Pure: from what the stream or relay kept, and who ended it."""
 
 import re
 from collections.abc import Callable
@@ -8,18 +8,18 @@ import msgspec
 
 from dce.gateway.access.admission import BYTES_PER_TOKEN
 from dce.gateway.accounting.counts import total
-from dce.gateway.accounting.ledger import Ender, Entry, Exactness, Outcome
+from dce.gateway.accounting.ledger import EndedBy, Entry, Exactness, Outcome
 from dce.gateway.streaming.streams import Choice, ChoiceState, Stream
 from dce.gateway.streaming.tail import Tail
 from dce.wire.chat import Usage
 from dce.wire.errors import DceError, Hop
 
 _REASON = re.compile(r"[a-z_]{1,40}")
-_GONE: dict[Ender, str] = {"client": "gone", "gateway": "draining", "backend": "", "model": ""}
+_GONE: dict[EndedBy, str] = {"client": "gone", "gateway": "draining", "backend": "", "model": ""}
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What all rows of a request share. `began_at` is on the loop's clock, `started_at` seconds since the epoch."""
+class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields shared by all rows of a request. `began_at` is on the loop's clock, `started_at` in seconds since the epoch."""
 
     request_id: str
     key_id: str
@@ -30,8 +30,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float
 
 
-class Relayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pass-through kept of one answer. `frames`: events passed on; `first_at`: of the first, on the loop's clock."""
+class RelayResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one relayed answer. `frames`: events forwarded; `first_at`: time of the first, on the loop's clock."""
 
     n: int
     backend: str
@@ -39,14 +39,19 @@ class Relayed(msgspec.Struct, frozen=True, kw_only=True):
     frames: int = 0
     first_at: float | None = None
     is_whole: bool = False
-    """It ended as the backend meant it to."""
+    """Whether the answer is complete."""
     fault: DceError | None = None
 
 
 def stream_entries(
-    facts: Facts, stream: Stream, backend_of: Callable[[int], str], now: float, by: Ender, fault: DceError | None = None
+    facts: RequestFacts,
+    stream: Stream,
+    backend_of: Callable[[int], str],
+    now: float,
+    by: EndedBy,
+    fault: DceError | None = None,
 ) -> list[Entry]:
-    """One row a choice. What is still open ends now: `by` someone, or with the `fault` that ended the whole request."""
+    """One row per choice. An open choice ends now: `by` someone, or with the `fault` that ended the whole request."""
     each = stream.counts()
     whole = total(each)
     is_estimated = not whole.prompt_tokens and any(not count.is_known for count in each)
@@ -74,8 +79,8 @@ def stream_entries(
     return entries
 
 
-def relay_entry(facts: Facts, relayed: Relayed, now: float, by: Ender) -> Entry:
-    """The one row of a passed-on request, for all its responses."""
+def relay_entry(facts: RequestFacts, relayed: RelayResult, now: float, by: EndedBy) -> Entry:
+    """The single row of a relayed request, for all its responses."""
     usage, exactness = _relayed_usage(facts, relayed)
     outcome, reason, ended_by = _relayed_end(relayed, by)
     return Entry(
@@ -95,7 +100,7 @@ def relay_entry(facts: Facts, relayed: Relayed, now: float, by: Ender) -> Entry:
     )
 
 
-def _shared(facts: Facts, stream_id: str, backend: str) -> dict[str, Any]:
+def _shared(facts: RequestFacts, stream_id: str, backend: str) -> dict[str, Any]:
     return {
         "stream_id": stream_id,
         "request_id": facts.request_id,
@@ -107,7 +112,7 @@ def _shared(facts: Facts, stream_id: str, backend: str) -> dict[str, Any]:
     }
 
 
-def _end(choice: Choice, by: Ender, fault: DceError | None) -> tuple[Outcome, str, Ender]:
+def _end(choice: Choice, by: EndedBy, fault: DceError | None) -> tuple[Outcome, str, EndedBy]:
     if choice.state is ChoiceState.FINISHED:
         return "finished", _plain(choice.finish_reason), "model"
     if choice.state is ChoiceState.STOPPED:
@@ -118,7 +123,7 @@ def _end(choice: Choice, by: Ender, fault: DceError | None) -> tuple[Outcome, st
     return "stopped", _GONE[by], by
 
 
-def _relayed_end(relayed: Relayed, by: Ender) -> tuple[Outcome, str, Ender]:
+def _relayed_end(relayed: RelayResult, by: EndedBy) -> tuple[Outcome, str, EndedBy]:
     if relayed.is_whole:
         return "finished", relayed.tail.finish_reason, "model"
     if relayed.fault is not None:
@@ -126,12 +131,12 @@ def _relayed_end(relayed: Relayed, by: Ender) -> tuple[Outcome, str, Ender]:
     return "stopped", _GONE[by], by
 
 
-def _culprit(error: DceError) -> Ender:
-    """Who ended a lost response: we, or the backend (a refusal of the request was its word, too)."""
+def _culprit(error: DceError) -> EndedBy:
+    """Who ended a lost response: the gateway, or the backend (also by refusing the request)."""
     return "gateway" if error.hop is Hop.GATEWAY else "backend"
 
 
-def _relayed_usage(facts: Facts, relayed: Relayed) -> tuple[Usage, Exactness]:
+def _relayed_usage(facts: RequestFacts, relayed: RelayResult) -> tuple[Usage, Exactness]:
     usage = relayed.tail.usage
     if usage is not None and relayed.is_whole and usage.prompt_tokens:
         return usage, "exact"
@@ -141,18 +146,18 @@ def _relayed_usage(facts: Facts, relayed: Relayed) -> tuple[Usage, Exactness]:
         return Usage(), "exact" if relayed.fault is not None else "running"
     # Each response begins with an event that carries no token.
     events = max(0, relayed.frames - relayed.n)
-    said = usage or Usage()
+    reported = usage or Usage()
     return (
         Usage(
-            prompt_tokens=said.prompt_tokens or facts.text_bytes // BYTES_PER_TOKEN,
-            completion_tokens=said.completion_tokens
+            prompt_tokens=reported.prompt_tokens or facts.text_bytes // BYTES_PER_TOKEN,
+            completion_tokens=reported.completion_tokens
             if usage and relayed.is_whole
-            else max(events, said.completion_tokens),
+            else max(events, reported.completion_tokens),
         ),
         "estimated",
     )
 
 
 def _plain(reason: str) -> str:
-    """A backend's word for the end, if it is one: free text does not belong into the ledger."""
+    """A backend's finish reason if it is a single word: free text does not belong in the ledger."""
     return reason if _REASON.fullmatch(reason) else "other"

@@ -1,23 +1,23 @@
-"""The pass-through: an OpenAI request to the backend that serves its model, answered byte for byte; models and token counts."""
+"""The /v1 routes: an OpenAI request forwarded to a backend that serves its model and answered byte for byte; models; token counts."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 from dce.gateway.access.admission import Demand
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.faults import ran_too_long
 from dce.gateway.backends.kinds import TOKENIZE_PATH, Model
-from dce.gateway.backends.routing import RouteKey, route_key
+from dce.gateway.backends.routing import AffinityKey, affinity_key
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.front.body import ForwardBody, decode, encode_request, read_forward, with_fields
 from dce.gateway.front.bounds import responses_in
 from dce.gateway.front.request import NO_BUFFERING, Request
-from dce.gateway.paths.accounts import Account, ender_of
 from dce.gateway.paths.backend_call import post
-from dce.gateway.paths.entries import Relayed
+from dce.gateway.paths.entries import RelayResult
 from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.metering import RequestMeter, ended_by
 from dce.gateway.paths.queue_notice import QueuedRelay
 from dce.gateway.paths.waiting import until_finished
 from dce.gateway.streaming.relay import Relay
@@ -35,34 +35,34 @@ class Forwarder:
         self._settings = intake.settings
 
     async def forward(self, request: Request) -> None:
-        """An OpenAI request, passed to the backend that serves its model and answered byte for byte."""
-        body, account = await self._intake.begin(request)
+        """Forwards an OpenAI request to a backend that serves its model, and relays the answer byte for byte."""
+        body, meter = await self._intake.begin(request)
         ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
-        account.text_bytes = ask.text_bytes
+        meter.text_bytes = ask.text_bytes
         model = self._intake.model(request, ask.model)
         queued = QueuedRelay(request, self._settings.heartbeat_s)
-        ticket = await self._intake.admit(account, _demand(ask, model), queued.tell if ask.is_stream else None)
+        ticket = await self._intake.admit(meter, _demand(ask, model), queued.tell if ask.is_stream else None)
         try:
-            await self._forward(account, ask, model)
+            await self._forward(meter, ask, model)
         finally:
-            ticket.settle(account.tokens)
+            ticket.settle(meter.tokens)
 
-    async def _forward(self, account: Account, ask: ForwardBody, model: Model) -> None:
-        request, n = account.request, responses_in(ask.fields)
-        key = route_key(request.principal, request.header(b"x-dce-session"), ask.fields)
+    async def _forward(self, meter: RequestMeter, ask: ForwardBody, model: Model) -> None:
+        request, n = meter.request, responses_in(ask.fields)
+        key = affinity_key(request.principal, request.header(b"x-dce-session"), ask.fields)
         attempts = self._intake.dispatcher.one(model.id, key, n)
-        account.open(model.id, n)
+        meter.open(model.id, n)
         passed = _Passed()
         deadline = _Deadline(self._settings.total_timeout_s)
         try:
-            exchange = await deadline.keep(attempts.open(lambda upstream: self._send(account, ask, model, upstream)))
+            exchange = await deadline.keep(attempts.open(lambda backend: self._send(meter, ask, model, backend)))
             if _is_stream(exchange):
-                passed.relay = Relay(exchange, request.wire, request.id, request.dialect)
+                passed.relay = Relay(exchange, request.connection, request.id, request.dialect)
                 await self._relay_events(request, exchange.status, passed.relay, deadline)
                 if not passed.relay.is_expired:
                     attempts.lease.end(passed.relay.error)
             elif request.is_started:
-                raise DceError("backend_error", "the backend answered a stream's request without a stream")
+                raise DceError("backend_error", "the backend did not answer a streaming request with a stream")
             else:
                 passed.body = await deadline.keep(self._whole(exchange, attempts))
                 await request.answer(exchange.status, passed.body)
@@ -71,17 +71,17 @@ class Forwarder:
             raise
         finally:
             attempts.lease.abandon()
-            account.settle_relay(passed.relayed(n, attempts.upstream.url), ender_of(request))
+            meter.settle_relay(passed.relayed(n, attempts.backend.url), ended_by(request))
 
-    async def _send(self, account: Account, ask: ForwardBody, model: Model, upstream: Upstream) -> Exchange:
-        request = account.request
-        pieces = _forward_pieces(ask, model, {**upstream.kind.salted(request.principal.cache_salt), **ask.added})
-        account.sent()
+    async def _send(self, meter: RequestMeter, ask: ForwardBody, model: Model, backend: Backend) -> Exchange:
+        request = meter.request
+        pieces = _forward_pieces(ask, model, {**backend.kind.salted(request.principal.cache_salt), **ask.added})
+        meter.sent()
         exchange = await post(
-            self._intake.transport, upstream, request.scope["path"], pieces, request.id, request.traceparent
+            self._intake.transport, backend, request.scope["path"], pieces, request.id, request.traceparent
         )
         if _is_stream(exchange):
-            # vLLM's head comes before its queue and its prefill: until an event is here, another backend may still do it.
+            # vLLM sends its head before it queues and prefills: until an event arrives, another backend may still take over.
             await exchange.first_bytes(self._settings.head_patience_s)
         return exchange
 
@@ -95,12 +95,12 @@ class Forwarder:
         return body
 
     async def _relay_events(self, request: Request, status: int, relay: Relay, deadline: "_Deadline") -> None:
-        """Passes a stream on, to its end."""
+        """Relays an event stream to its end."""
         timer = asyncio.get_running_loop().call_at(deadline.at, relay.expire, deadline.total_s)
         try:
             if not request.is_started:
                 await request.start(status, NO_BUFFERING)
-            request.wire.on_writable = relay.resume
+            request.connection.on_writable = relay.resume
             relay.start()
             await until_finished(relay, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
@@ -109,8 +109,8 @@ class Forwarder:
             relay.close()
 
     async def models(self, request: Request) -> None:
-        """The served models and the aliases, as OpenAI lists them, with their context sizes. None: an error says why."""
-        self._intake.admission.look(request.principal)
+        """The served models and aliases in OpenAI's list form, with their context sizes. If there are none, an error says why."""
+        self._intake.admission.admit_lookup(request.principal)
         models = self._intake.catalog.listed(request.principal.limits.models)
         rows = [
             {
@@ -126,22 +126,22 @@ class Forwarder:
         await request.answer(200, {"object": "list", "data": rows})
 
     async def tokenize(self, request: Request) -> None:
-        """The exact number of tokens of a text, counted by the model's own tokenizer, whatever the kind of backend."""
-        self._intake.admission.look(request.principal)
+        """The exact number of tokens of a text, counted by the model's own tokenizer, on any kind of backend."""
+        self._intake.admission.admit_lookup(request.principal)
         fields = decode(await request.body(self._settings.max_body_bytes))
         prompt, asked = fields.get("prompt"), fields.get("model")
         if not isinstance(prompt, str):
             raise DceError("invalid_request", "prompt must be a text")
         model = self._intake.model(request, asked if isinstance(asked, str) else "")
-        upstream = self._intake.dispatcher.choose(model.id, RouteKey(owner=request.principal.cache_salt))
-        pieces = [encode_request(upstream.kind.tokenize_request(model.id, prompt))]
-        exchange = await post(self._intake.transport, upstream, TOKENIZE_PATH, pieces, request.id, request.traceparent)
-        count = upstream.kind.token_count(decode(await exchange.read()))
+        backend = self._intake.dispatcher.choose(model.id, AffinityKey(owner=request.principal.cache_salt))
+        pieces = [encode_request(backend.kind.tokenize_request(model.id, prompt))]
+        exchange = await post(self._intake.transport, backend, TOKENIZE_PATH, pieces, request.id, request.traceparent)
+        count = backend.kind.token_count(decode(await exchange.read()))
         await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
 
 
 def _demand(ask: ForwardBody, model: Model) -> Demand:
-    """The dialects name the longest answer differently; embeddings have none, and no name for it."""
+    """The demand of a forwarded body. Each dialect names its maximum answer differently; embeddings have no answer to limit."""
     fields = ask.fields
     limits = [fields.get(name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")]
     longest = next((limit for limit in limits if type(limit) is int and limit > 0), None)
@@ -151,14 +151,14 @@ def _demand(ask: ForwardBody, model: Model) -> Demand:
 
 
 class _Deadline:
-    """When a request has been at the backends for as long as it may."""
+    """The end of a request's maximum time at the backends."""
 
     def __init__(self, total_s: float) -> None:
         self.total_s = total_s
         self.at = asyncio.get_running_loop().time() + total_s
 
     async def keep(self, work: Awaitable[_Done]) -> _Done:
-        """Does the work, but interrupts it at the deadline: backend_timeout."""
+        """Awaits `work`; at the deadline it is cancelled and backend_timeout raised."""
         try:
             async with asyncio.timeout_at(self.at):
                 return await work
@@ -171,21 +171,21 @@ def _is_stream(exchange: Exchange) -> bool:
 
 
 class _Passed:
-    """What has been passed on of one answer: a stream, or a whole body, or nothing yet."""
+    """What has been forwarded of one answer: an event stream, a whole body, or nothing yet."""
 
     def __init__(self) -> None:
         self.relay: Relay | None = None
         self.body = b""
         self.fault: DceError | None = None
 
-    def relayed(self, n: int, backend: str) -> Relayed:
-        """For the account."""
+    def relayed(self, n: int, backend: str) -> RelayResult:
+        """The result, for metering."""
         relay = self.relay
         if relay is None:
             tail = read_tail(self.body) if self.body else Tail()
-            return Relayed(n=n, backend=backend, tail=tail, is_whole=bool(self.body), fault=self.fault)
+            return RelayResult(n=n, backend=backend, tail=tail, is_whole=bool(self.body), fault=self.fault)
         tail = read_tail(relay.tail)
-        return Relayed(
+        return RelayResult(
             n=n,
             backend=backend,
             tail=tail,
@@ -197,7 +197,7 @@ class _Passed:
 
 
 def _forward_pieces(ask: ForwardBody, model: Model, own: Mapping[str, Any]) -> list[bytes]:
-    """The body as it came, or encoded anew when the model's name or a stripped field made that necessary; then our fields."""
+    """The body as received, or re-encoded if the model name or a removed field requires it, plus the gateway's own fields."""
     is_kept = ask.model == model.id and not ask.is_changed
     bulk = ask.raw if is_kept else encode_request({**ask.fields, "model": model.id})
     return with_fields(bulk.rstrip(), own) if own else [bulk]

@@ -1,4 +1,4 @@
-"""The steps that both data paths take with a request before it has a backend: its body and account, its model, its turn."""
+"""The steps both data paths take before a request has a backend: its body and meter, its model, its turn in the queue."""
 
 from dce.gateway.access.admission import Admission, Demand, OnPosition, Ticket
 from dce.gateway.backends.catalog import Catalog
@@ -6,12 +6,12 @@ from dce.gateway.backends.failover import Dispatcher
 from dce.gateway.backends.kinds import Model
 from dce.gateway.backends.transport import Transport
 from dce.gateway.front.request import Request
-from dce.gateway.paths.accounts import Account, Accounts
+from dce.gateway.paths.metering import Metering, RequestMeter
 from dce.gateway.settings import GatewaySettings
 
 
 class Intake:
-    """The parts of a gateway that a request passes, whichever path it takes."""
+    """The parts of a gateway that every request uses, on either path."""
 
     def __init__(
         self,
@@ -20,24 +20,24 @@ class Intake:
         dispatcher: Dispatcher,
         transport: Transport,
         admission: Admission,
-        accounts: Accounts,
+        metering: Metering,
     ) -> None:
         self.settings = settings
         self.catalog = catalog
         self.dispatcher = dispatcher
         self.transport = transport
         self.admission = admission
-        self._accounts = accounts
+        self._metering = metering
 
-    async def begin(self, request: Request) -> tuple[bytes, Account]:
-        """The body, and the account that runs from its last byte on."""
+    async def begin(self, request: Request) -> tuple[bytes, RequestMeter]:
+        """Reads the body; returns it with a meter that starts at its last byte."""
         body = await request.body(self.settings.max_body_bytes)
-        return body, self._accounts.begin(request)
+        return body, self._metering.begin(request)
 
     def model(self, request: Request, asked: str) -> Model:
-        """The served model that a name means to the request's key. Raises as `Catalog.resolve`."""
+        """The served model that a name means for the request's key. Raises what `Catalog.resolve` raises."""
         return self.catalog.resolve(asked, request.principal.limits.models)
 
-    async def admit(self, account: Account, demand: Demand, tell: OnPosition | None) -> Ticket:
-        """Waits for the request's turn; `tell` learns its place meanwhile. Raises as `Admission.admit`."""
-        return await account.waiting(self.admission.admit(account.request.principal, demand, tell))
+    async def admit(self, meter: RequestMeter, demand: Demand, tell: OnPosition | None) -> Ticket:
+        """Waits for the request's turn; `tell` is called with its position meanwhile. Raises what `Admission.admit` raises."""
+        return await meter.waiting(self.admission.admit(meter.request.principal, demand, tell))

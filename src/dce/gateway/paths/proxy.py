@@ -1,8 +1,8 @@
-"""THE data path: body → model → admission → backend → backend requests → stream → end. Every branch of it stands here.
+"""The main data path: body → model → admission → backend → backend requests → stream → end. Every branch of it is here.
 
-A client that goes away cancels its request's task, wherever it waits: reading, in the queue, connecting, prefilling or streaming. Until a
-stream is live, what was acquired is given back in the one `finally`; a live one gives it back itself when it ends, finished or
-abandoned (live.py). Closing a backend request makes the backend stop generating.
+A client that disconnects cancels its request's task wherever it waits: reading, queued, connecting, prefilling or streaming. Until a
+stream is live, everything acquired is released in the single `finally`; a live stream releases it when it ends, finished or abandoned
+(live.py). Closing a backend request makes the backend stop generating.
 """
 
 import asyncio
@@ -12,17 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dce.gateway.access.admission import Demand, Ticket
-from dce.gateway.accounting.ledger import Ender
+from dce.gateway.accounting.ledger import EndedBy
+from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.kinds import Model
-from dce.gateway.backends.routing import route_key
+from dce.gateway.backends.routing import affinity_key
 from dce.gateway.backends.transport import Exchange, Transport
-from dce.gateway.backends.upstream import Upstream
 from dce.gateway.front.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.front.request import NO_BUFFERING, Request
-from dce.gateway.paths.accounts import Account, ender_of
 from dce.gateway.paths.backend_call import post
 from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.metering import RequestMeter, ended_by
 from dce.gateway.paths.queue_notice import QueuedStream
 from dce.gateway.paths.waiting import until_finished
 from dce.gateway.streaming.live import Directory, LiveStream
@@ -35,7 +35,7 @@ CHAT_PATH = "/v1/chat/completions"
 
 
 class Proxy:
-    """Answers the requests that need a backend."""
+    """Answers the n-way routes (`/api/dce/…`)."""
 
     def __init__(self, intake: Intake, directory: Directory) -> None:
         self._intake = intake
@@ -45,7 +45,7 @@ class Proxy:
     # -- POST /api/dce/proxy ------------------------------------------------------------------------------------------
 
     async def generate(self, request: Request) -> None:
-        """N responses to one prompt, as one stream of events or, if the caller wants that, one JSON answer."""
+        """N responses to one prompt, as one event stream or, on request, one JSON answer."""
         accept = request.header(b"accept")
         await self._generate(request, is_json_wanted="application/json" in accept and "text/event-stream" not in accept)
 
@@ -54,30 +54,30 @@ class Proxy:
         await self._generate(request, is_json_wanted=True)
 
     async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
-        body, account = await self._intake.begin(request)
+        body, meter = await self._intake.begin(request)
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
-        account.text_bytes = ask.text_bytes
+        meter.text_bytes = ask.text_bytes
         model = self._intake.model(request, ask.model)
         grace_s = self._grace_s(request)
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
         queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
         demand = Demand.of(ask.n, ask.text_bytes, ask.max_tokens, model.max_model_len, model=model.id)
-        ticket = await self._intake.admit(account, demand, queued.tell if ask.is_stream else None)
+        ticket = await self._intake.admit(meter, demand, queued.tell if ask.is_stream else None)
         stream: Stream | None = None
         live: LiveStream | None = None
         fault: DceError | None = None
         try:
             placed = self._intake.dispatcher.many(
                 model.id,
-                route_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
+                affinity_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
                 ask.n,
             )
-            opener = _Opener(self._intake.transport, placed, model, ask, account)
+            opener = _Opener(self._intake.transport, placed, model, ask, meter)
             stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
-            release = functools.partial(_release, stream, opener, ticket, account)
-            account.open(model.id, ask.n)
-            # A stream that has begun in the queue cannot become an HTTP status any more: it runs by itself at once.
+            release = functools.partial(_release, stream, opener, ticket, meter)
+            meter.open(model.id, ask.n)
+            # A stream that started in the queue can no longer become an HTTP status: it goes live at once.
             patience_s = 0.0 if request.is_started else self._settings.head_patience_s
             await stream.open(opener, patience_s, self._settings.total_timeout_s)
             if not ask.is_stream:
@@ -94,13 +94,13 @@ class Proxy:
                 try:
                     await stream.close()
                 finally:
-                    release(ender_of(request), fault)
+                    release(ended_by(request), fault)
         await self._follow(request, live, queued.frames, headers)
 
     def _set_live(
-        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[Ender], None]
+        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[EndedBy], None]
     ) -> LiveStream:
-        """From here on the stream runs by itself, with or without its client. `output`: the one that has told of the queue."""
+        """Makes the stream live: it runs with or without its client. `output`: the one used in the queue, if any."""
         output = output or EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
         stream.attach(output)
         live = LiveStream(stream, output, grace_s, release)
@@ -108,22 +108,22 @@ class Proxy:
         return live
 
     async def _follow(self, request: Request, live: LiveStream, after: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Sends a client the frames of a stream until its end, or until the client goes."""
+        """Sends a client the frames of a stream until it ends, or until the client disconnects."""
         live.output.check(after)
         try:
             if not request.is_started:
                 await request.start(200, [*NO_BUFFERING, *headers])
-            live.attach(request.wire, after)
+            live.attach(request.connection, after)
             await until_finished(live, request, self._settings)
             await request.finish(patience_s=self._settings.write_stall_timeout_s)
         except asyncio.CancelledError:
-            live.ended_by = ender_of(request)
+            live.ended_by = ended_by(request)
             raise
         finally:
-            live.detach(request.wire)
+            live.detach(request.connection)
 
     def _grace_s(self, request: Request) -> float:
-        """How long the stream may run without its client: the client's wish within the operator's limit."""
+        """How long the stream may run without its client: as long as the client asks, up to the operator's limit."""
         asked = request.header(b"x-dce-resume-grace")
         if not asked:
             return self._settings.resume_grace_s
@@ -134,14 +134,14 @@ class Proxy:
     # -- GET /api/dce/streams/{id} ------------------------------------------------------------------------------------
 
     async def resume(self, request: Request) -> None:
-        """The frames after the last one the client saw, then what comes."""
+        """Sends the frames after the last one the client saw, then each new one."""
         live = self._directory.find(request.path_values["id"], request.principal.key_id)
         seen = request.header(b"last-event-id").rpartition(":")[2] or request.query("after") or "0"
         if not (seen.isascii() and seen.isdigit()) or len(seen) > 15:
             raise DceError(
                 "invalid_request",
-                "the last event must be named by its number, as in `Last-Event-ID: <stream>:42`",
-                hint="Send the `id` of the last frame that came, as it came; without one the stream is told from its beginning.",
+                "the last event must be given by its number, as in `Last-Event-ID: <stream>:42`",
+                hint="Send the `id` of the last frame unchanged; without it, the stream is replayed from the beginning.",
             )
         await self._follow(request, live, int(seen), [(b"x-dce-stream-id", live.stream.id.encode())])
 
@@ -161,14 +161,14 @@ class Proxy:
         await request.no_content()
 
     async def stop_choice(self, request: Request) -> None:
-        """Ends one response of a stream; the others go on."""
+        """Ends one response of a stream; the others continue."""
         stream = self._running(request).stream
         index = request.path_values["index"]
         if not index.isdigit() or int(index) >= len(stream.choices):
             raise DceError(
                 "invalid_request",
-                f"a choice of this stream is a number from 0 to {len(stream.choices) - 1}",
-                hint="Name it as `index` does in its frames: the first response is choice 0.",
+                f"the choice must be a number from 0 to {len(stream.choices) - 1}",
+                hint="Use the `index` in the response's frames: the first response is choice 0.",
             )
         stream.stop(int(index))
         await request.no_content()
@@ -178,7 +178,7 @@ class Proxy:
 
 
 class _Opener:
-    """Makes the backend requests of one stream; the prompt is encoded once for all of them."""
+    """Sends the backend requests of one stream; the prompt is encoded once for all of them."""
 
     def __init__(
         self,
@@ -186,21 +186,21 @@ class _Opener:
         placed: Sequence[tuple[Attempts, Sequence[int]]],
         model: Model,
         ask: GenerateBody,
-        account: Account,
+        meter: RequestMeter,
     ) -> None:
         self._transport = transport
         self._attempts = {index: attempts for attempts, indices in placed for index in indices}
         self._model = model
         self._ask = ask
-        self._account = account
+        self._account = meter
         self._bulks: dict[str, bytes] = {}
 
-    def upstream_of(self, index: int) -> Upstream:
-        """The backend that has a response, or had it last."""
-        return self._attempts[index].upstream
+    def backend_of(self, index: int) -> Backend:
+        """The backend of a response's current or last attempt."""
+        return self._attempts[index].backend
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
-        return await self._attempts[indices[0]].open(lambda upstream: self._send(upstream, indices))
+        return await self._attempts[indices[0]].open(lambda backend: self._send(backend, indices))
 
     def ended(self, indices: Sequence[int], error: DceError | None) -> None:
         for index in indices:
@@ -214,55 +214,55 @@ class _Opener:
             self._attempts[index].lease.abandon()
 
     def release(self) -> None:
-        """Gives back every place that the stream still has."""
+        """Releases every lease the stream still holds."""
         self.dropped(list(self._attempts))
 
-    async def _send(self, upstream: Upstream, indices: Sequence[int]) -> Exchange:
+    async def _send(self, backend: Backend, indices: Sequence[int]) -> Exchange:
         fields: dict[str, Any] = {"model": self._model.id, "n": len(indices)}
-        # Running counts whether or not the client wants them: else nobody knows what a response had cost when it was stopped.
-        fields.update(upstream.kind.stream_fields())
+        # Running counts even if the client did not ask for them: otherwise the cost of a stopped response is unknown.
+        fields.update(backend.kind.stream_fields())
         limit = self._limit()
         if limit is not None:
             fields["max_tokens"] = limit
         if self._ask.seed is not None:
-            fields["seed"] = self._ask.seed + _seed_offset(indices)
-        pieces = with_fields(self._bulk(upstream), fields)
+            fields["seed"] = self._ask.seed + seed_offset(indices)
+        pieces = with_fields(self._bulk(backend), fields)
         self._account.sent()
         request = self._account.request
         request_id = f"{request.id}-{indices[0]}"
-        return await post(self._transport, upstream, CHAT_PATH, pieces, request_id, request.traceparent)
+        return await post(self._transport, backend, CHAT_PATH, pieces, request_id, request.traceparent)
 
-    def _bulk(self, upstream: Upstream) -> bytes:
+    def _bulk(self, backend: Backend) -> bytes:
         """The prompt in the dialect of a backend."""
-        kind = upstream.kind
+        kind = backend.kind
         if kind.name not in self._bulks:
             salt = self._account.request.principal.cache_salt
             self._bulks[kind.name] = encode_request({**kind.adapt(self._ask.common), **kind.salted(salt)})
         return self._bulks[kind.name]
 
     def _limit(self) -> int | None:
-        """max_tokens, left out when it is more than the context: the backend then takes what the prompt leaves, which is what
-        was meant. vLLM would refuse the number itself, and the original's clients always ask for 16,384."""
+        """max_tokens, omitted when it is at least the context: the backend then uses what the prompt leaves, which is what was meant.
+        vLLM would refuse the number, and the original's clients always ask for 16,384."""
         asked, context = self._ask.max_tokens, self._model.max_model_len
         return None if asked is None or (context is not None and asked >= context) else asked
 
 
-def _seed_offset(indices: Sequence[int]) -> int:
-    """As vLLM itself does for the i-th of n. What is left of a native request that was lost, with gaps, gets seeds that no other
-    response has: the backend counts on from the first."""
+def seed_offset(indices: Sequence[int]) -> int:
+    """The i-th response gets seed + i, as in vLLM itself. The rest of a lost native request has gaps, and the backend numbers its seeds
+    without gaps from the first: it gets an offset beyond every other response's."""
     has_gaps = indices[-1] - indices[0] >= len(indices)
     return indices[0] + (MAX_RESPONSES if has_gaps else 0)
 
 
 def _release(
-    stream: Stream, opener: _Opener, ticket: Ticket, account: Account, by: Ender, fault: DceError | None = None
+    stream: Stream, opener: _Opener, ticket: Ticket, meter: RequestMeter, by: EndedBy, fault: DceError | None = None
 ) -> None:
-    """The stream has ended: everything it held is given back, and what it used is counted."""
+    """The stream has ended: releases everything it held and records what it used."""
     opener.release()
     try:
-        account.settle_stream(stream, lambda index: opener.upstream_of(index).url, by, fault)
+        meter.settle_stream(stream, lambda index: opener.backend_of(index).url, by, fault)
     finally:
-        ticket.settle(account.tokens)
+        ticket.settle(meter.tokens)
 
 
 def _stream_headers(stream_id: str, ask: GenerateBody) -> list[tuple[bytes, bytes]]:

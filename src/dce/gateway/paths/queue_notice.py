@@ -1,8 +1,8 @@
-"""What a client sees while its request waits in the gateway's queue, where vLLM's own would be invisible.
+"""What a client sees while its request waits in the gateway's queue (vLLM's own queue would be invisible).
 
-A stream of the system's own route begins at once, with a frame that says the place and another at each change; its ids are those of the
-stream, so the frames of the responses follow them without a gap. A passed-on stream gets comments, but only after a while: a short
-wait leaves a refusal its HTTP status. Whoever wants one JSON answer just waits.
+On DCE's own route the stream starts at once, with a frame that gives the position and another at each change; the frames share the
+stream's ids, so the responses' frames follow without a gap. A relayed event stream gets comments, but only after a while: after a short
+wait an error can still have its HTTP status. A client that asked for one JSON answer just waits.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class QueuedStream:
-    """Tells the client of `POST /api/dce/proxy` its place. `output` is the stream's own, None if it never waited."""
+    """Tells the client of `POST /api/dce/proxy` its position. `output` is the stream's output, None if it never waited."""
 
     def __init__(
         self, request: Request, stream_id: str, model: str, headers: Headers, settings: GatewaySettings
@@ -36,14 +36,14 @@ class QueuedStream:
         self._told_at = 0.0
 
     async def tell(self, position: int) -> None:
-        """The place is that now; 0: the turn has come."""
+        """Reports the current position; 0 means the turn has come."""
         now = asyncio.get_running_loop().time()
         if self.output is None:
-            # First that it waits, then the stream's name: with half a head nobody takes it for one that can be resumed.
+            # X-DCE-Queued precedes the stream's id: a client that gets half a head does not take the stream for a resumable one.
             queued = (b"x-dce-queued", str(position).encode())
             await self._request.start(200, [*NO_BUFFERING, queued, *self._headers])
             self.output = EventOutput(self._stream_id, self._settings.replay_bytes, self._settings.backlog_bytes)
-            self.output.attach(self._request.wire, 0)
+            self.output.attach(self._request.connection, 0)
             self._request.dialect = _Numbered(self.output)
         if position != self._told:
             self.frames += 1
@@ -56,7 +56,7 @@ class QueuedStream:
 
 
 class _Numbered(OpenAI):
-    """Errors of a stream that has begun in the queue: frames of it, with an id like any other."""
+    """Errors of a stream that started in the queue: frames with an id, like any other."""
 
     def __init__(self, output: EventOutput) -> None:
         self._output = output
@@ -68,7 +68,7 @@ class _Numbered(OpenAI):
 
 
 class QueuedRelay:
-    """Keeps the connection of a passed-on stream awake."""
+    """Keeps the connection of a waiting relayed request alive."""
 
     def __init__(self, request: Request, heartbeat_s: float) -> None:
         self._request = request
@@ -76,19 +76,19 @@ class QueuedRelay:
         self._quiet_since: float | None = None
 
     async def tell(self, position: int) -> None:
-        """The place is that now."""
+        """Reports the current position."""
         now = asyncio.get_running_loop().time()
         if self._quiet_since is None:
             self._quiet_since = now
         if position and now - self._quiet_since >= self._heartbeat_s:
             if not self._request.is_started:
                 await self._request.start(200, NO_BUFFERING)
-            self._request.wire.write(comment(f"queued, number {position}"))
+            self._request.connection.write(comment(f"queued, number {position}"))
             self._quiet_since = now
 
 
 def queued_frame(stream_id: str, model: str, position: int) -> bytes:
-    """An OpenAI chunk without choices: SDKs pass over it, ours reads `queued`."""
+    """An OpenAI chunk without choices: SDKs skip it, DCE's client reads `queued`."""
     return msgspec.json.encode(
         {
             "id": stream_id,

@@ -1,4 +1,4 @@
-"""Waiting for a flow's end: heartbeats while it is quiet, a cut for a client that has stopped reading."""
+"""Waiting for the end of a transfer: heartbeats while it is quiet, and disconnecting a client that has stopped reading."""
 
 import asyncio
 from typing import Protocol
@@ -7,59 +7,59 @@ from dce.gateway.front.request import Request
 from dce.gateway.settings import GatewaySettings
 
 
-class Flow(Protocol):
-    """A stream or a relay, as the one who waits for its end sees it."""
+class Transfer(Protocol):
+    """What a stream and a relay have in common: an answer being sent to a client."""
 
     finished: asyncio.Future[None]
 
     @property
     def frames(self) -> int:
-        """Grows while frames come."""
+        """Grows while frames arrive."""
 
     @property
     def is_paused(self) -> bool:
         """Whether the client has stopped reading."""
 
     def heartbeat(self) -> None:
-        """Tells a waiting client that we live."""
+        """Sends a heartbeat to a waiting client."""
 
 
-async def until_finished(flow: Flow, request: Request, settings: GatewaySettings) -> None:
-    """Waits for the end: heartbeats while it is quiet, a cut for a client that has stopped reading."""
-    watch = _Watch(flow, request, settings)
+async def until_finished(transfer: Transfer, request: Request, settings: GatewaySettings) -> None:
+    """Waits for the end; sends heartbeats while it is quiet, and disconnects a client that has stopped reading."""
+    watch = _Watch(transfer, request, settings)
     try:
-        await asyncio.shield(flow.finished)  # a client that goes ends its own waiting, not the flow
+        await asyncio.shield(transfer.finished)  # a client that disconnects ends its own wait, not the transfer
     finally:
         watch.stop()
 
 
 class _Watch:
-    """Looks at a flow now and then: one timer a client."""
+    """Checks a transfer periodically: one timer per client."""
 
-    def __init__(self, flow: Flow, request: Request, settings: GatewaySettings) -> None:
-        self._flow = flow
+    def __init__(self, transfer: Transfer, request: Request, settings: GatewaySettings) -> None:
+        self._transfer = transfer
         self._request = request
         self._heartbeat_s, self._stall_s = settings.heartbeat_s, settings.write_stall_timeout_s
         self._loop = asyncio.get_running_loop()
-        self._frames, self._quiet_since = flow.frames, self._loop.time()
+        self._frames, self._quiet_since = transfer.frames, self._loop.time()
         self._paused_since: float | None = None
         self._timer = self._next()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Stops checking."""
         self._timer.cancel()
 
     def _next(self) -> asyncio.TimerHandle:
         return self._loop.call_later(min(self._heartbeat_s, self._stall_s), self._look)
 
     def _look(self) -> None:
-        flow, now = self._flow, self._loop.time()
-        if flow.frames != self._frames:
-            self._frames, self._quiet_since = flow.frames, now
-        self._paused_since = (self._paused_since or now) if flow.is_paused else None
+        transfer, now = self._transfer, self._loop.time()
+        if transfer.frames != self._frames:
+            self._frames, self._quiet_since = transfer.frames, now
+        self._paused_since = (self._paused_since or now) if transfer.is_paused else None
         if self._paused_since is not None and now - self._paused_since >= self._stall_s:
-            self._request.wire.cut()
-        elif not flow.is_paused and now - self._quiet_since >= self._heartbeat_s:
-            flow.heartbeat()
+            self._request.connection.cut()
+        elif not transfer.is_paused and now - self._quiet_since >= self._heartbeat_s:
+            transfer.heartbeat()
             self._quiet_since = now
         self._timer = self._next()

@@ -1,1 +1,1 @@
-"""Events from backends to one client: cut, renumbered, kept for a while, handed on."""
+"""Events from backends to one client: split, renumbered, buffered for resuming, delivered."""

@@ -1,9 +1,9 @@
-"""Frames of an event stream as bytes: cut, looked at and renumbered without JSON. Pure.
+"""Frames of an event stream as bytes: split, inspected and renumbered without parsing JSON. Pure.
 
-The usual frame of a stream holds one choice that is not finished yet. It is recognised, its index read and rewritten by
-byte search; only the few others (a choice's last, usage, errors) are decoded. And the usual frame is like the one before it:
-what has no quote between the same beginning and the same end is the same frame with another text (`Likeness`). A JSON string cannot contain an unescaped
-quote, so the patterns below cannot occur inside the text that the model wrote.
+The usual frame holds one unfinished choice. It is recognised, and its index read and rewritten, by byte search; only the few others
+(a choice's last frame, usage, errors) are decoded. The usual frame also resembles the one before it: with the same beginning, the same
+end and no quote between, it is the same frame with another text (`FrameTemplate`). A JSON string cannot contain an unescaped quote, so
+the patterns below cannot occur inside text the model wrote.
 """
 
 import re
@@ -11,7 +11,7 @@ import re
 from dce.wire.errors import DceError
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
-"""Longest frame of a backend: a token with twenty logprobs has 3 KB; a backend that never ends one is broken."""
+"""Maximum frame size: a token with twenty logprobs takes 3 KB; a backend that never ends a frame is broken."""
 
 _UNFINISHED = b'"finish_reason":null'
 _INDEX = b'"index":'
@@ -22,21 +22,21 @@ _LF, _CR = b"\n\r"
 
 
 class FrameSplitter:
-    """Bytes in any pieces to the data of whole frames, comments left out."""
+    """Splits bytes, in pieces of any size, into the data of whole frames, without comments."""
 
     def __init__(self) -> None:
         self._tail = b""
 
     @property
     def is_between_frames(self) -> bool:
-        """Whether nothing of a frame waits for its rest."""
+        """Whether no partial frame is buffered."""
         return not self._tail
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of the frames that `piece` completes. Raises DceError when a frame has no end."""
         buffer = self._tail + piece if self._tail else piece
         if b"\r" in buffer:
-            # A CR at the very end may be half of a CRLF; it waits for its other half.
+            # A CR at the very end may be the first half of a CRLF, so it is kept.
             held = b"\r" if buffer.endswith(b"\r") else b""
             buffer = buffer[: len(buffer) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
         *frames, self._tail = buffer.split(b"\n\n")
@@ -45,14 +45,14 @@ class FrameSplitter:
         return [data for frame in frames if (data := _data_of(frame))]
 
     def flush(self) -> list[bytes]:
-        """The frame left without its blank line when the stream ended."""
+        """The last frame, if the stream ended without a blank line after it."""
         tail, self._tail = self._tail.strip(b"\r\n"), b""
         data = _data_of(tail)
         return [data] if data else []
 
 
 def _data_of(frame: bytes) -> bytes:
-    """The data of one frame. Only the usual form, one `data:` line, is on the quick way."""
+    """The data of one frame. The usual form, a single `data:` line, takes the fast path."""
     frame = frame.lstrip(b"\n")
     if frame.startswith(b"data:") and b"\n" not in frame:
         return frame[5:].lstrip(b" ")
@@ -61,12 +61,12 @@ def _data_of(frame: bytes) -> bytes:
 
 
 def is_plain(data: bytes) -> bool:
-    """Whether this is the usual frame in the usual, compact spelling: one line, one choice, not finished."""
+    """Whether this is the usual frame in compact JSON: one line, one choice, not finished."""
     return _UNFINISHED in data and data.count(_INDEX) == 1 and _LF not in data
 
 
 def index_of(data: bytes) -> int:
-    """The choice index of a plain frame; -1 if it is not where it should be."""
+    """The choice index of a plain frame; -1 if it is not where expected."""
     at = data.find(_INDEX) + len(_INDEX)
     end = at
     while data[end : end + 1].isdigit():
@@ -80,19 +80,19 @@ def with_index(data: bytes, index: int, was: int = 0) -> bytes | None:
     return data.replace(name, b'"index":%d' % index, 1) if name in data else None
 
 
-class Likeness:
-    """What the frames of one choice have in common, to know and renumber the next one by comparing, not searching.
+class FrameTemplate:
+    """What the frames of one choice have in common, so that the next is recognised and renumbered by comparing instead of searching.
 
-    Learnt from a plain frame that came as an event of its own. Another piece is the same frame with another text if it begins
-    like it, up to the text's quote, and ends like it, from the text's other quote, but for digits (running counts). The text
-    between has no quote, so nothing can hide in it. A text with an escaped quote is unlike; it is read the long way.
+    Learnt from a plain frame that arrived as one event. Another piece is the same frame with another text if it has the same beginning
+    (up to the text's opening quote) and the same end (from its closing quote), except for digits (running counts). The text between
+    contains no quote, so it cannot hide anything. A text with an escaped quote does not match and takes the slow path.
     """
 
     def __init__(self) -> None:
         self._start = self._numbered = self._end = b""
 
     def learn(self, piece: bytes, data: bytes, numbered: bytes) -> None:
-        """`piece` is the event as it came, `data` its plain frame, `numbered` the same with the index the client sees."""
+        """`piece` is the event as received, `data` its plain frame, `numbered` the same with the client's index."""
         begin = _TEXT.search(data)
         if begin is None or not piece.startswith(b"data: ") or piece[6:] != data + b"\n\n":
             return
@@ -104,10 +104,10 @@ class Likeness:
             self._end = piece[6 + end + 1 :].translate(None, _DIGITS)
 
     def frame(self, piece: bytes) -> bytes:
-        """The renumbered data of an event that is like the one learnt; empty for any other."""
+        """The renumbered data of an event that matches the template; empty for any other."""
         start = self._start
         at = len(start)
-        if not at or piece[:at] != start:  # a slice: `startswith` takes longer to read its arguments
+        if not at or piece[:at] != start:  # a slice: `startswith` spends longer parsing its arguments
             return b""
         rest = piece[at:]
         text, _, end = rest.partition(b'"')

@@ -1,26 +1,26 @@
-"""Streams that outlive their connection: the directory of running ones, and what happens when a client goes or comes back.
+"""Streams that outlive their connection: the directory of running ones, and what happens when a client disconnects or resumes.
 
-A stream's task runs until its last frame, whoever listens. A client that goes starts the grace period; one that comes back with
-the id of the last frame it saw gets everything after it, and the period ends. When it passes, the backend requests are closed.
-The newest client of a stream has it; an older connection is cut. What must always hold: no gap and no frame twice after
-a resume, and everything acquired for a stream is released exactly once.
+A stream's task runs to its last frame, with or without a client. When the client disconnects, a grace period starts; a client that
+resumes with the id of the last frame it saw gets everything after it, and the period ends. When the period expires, the backend
+requests are closed. A stream belongs to its newest client; an older connection is closed. Invariants: after a resume no frame is
+missing or repeated, and everything acquired for a stream is released exactly once.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable
 
-from dce.gateway.accounting.ledger import Ender
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.accounting.ledger import EndedBy
+from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.output import EventOutput
 from dce.gateway.streaming.streams import Stream
 from dce.wire.errors import DceError
 
 
 class LiveStream:
-    """One running stream and its output. A Flow, as the proxy's waiting sees it."""
+    """One running stream and its output. Implements `Transfer` for the proxy's waiting."""
 
-    def __init__(self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[Ender], None]) -> None:
+    def __init__(self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[EndedBy], None]) -> None:
         self.stream = stream
         self.output = output
         output.on_full = stream.pause
@@ -28,14 +28,14 @@ class LiveStream:
         self._grace_s = grace_s
         self._release = release
         self._grace: asyncio.TimerHandle | None = None
-        self._wire: ClientWire | None = None
+        self._connection: ClientConnection | None = None
         self.task: asyncio.Task[None] | None = None
-        self.ended_by: Ender = "client"
-        """Whose doing it is if the stream is abandoned."""
+        self.ended_by: EndedBy = "client"
+        """Who ended the stream, if it is abandoned."""
 
     @property
     def frames(self) -> int:
-        """Grows while frames come."""
+        """Grows while frames arrive."""
         return self.stream.frames
 
     @property
@@ -44,43 +44,43 @@ class LiveStream:
         return self.stream.is_paused
 
     def heartbeat(self) -> None:
-        """Tells a waiting client that we live."""
+        """Sends a heartbeat to a waiting client."""
         self.output.heartbeat()
 
-    def attach(self, wire: ClientWire, after: int) -> None:
-        """Gives the stream to a client that has seen the frames up to `after`. Raises stream_interrupted for a gap."""
+    def attach(self, connection: ClientConnection, after: int) -> None:
+        """Attaches a client that has seen the frames up to `after`. Raises stream_interrupted if frames would be missing."""
         self.output.check(after)
-        if self._wire is not None:
-            self._wire.on_full = self._wire.on_writable = None
-            self._wire.cut()
+        if self._connection is not None:
+            self._connection.on_full = self._connection.on_writable = None
+            self._connection.cut()
         self._stop_grace()
-        self._wire = wire
-        wire.on_full, wire.on_writable = self.stream.pause, self.stream.resume
-        self.output.attach(wire, after)
-        self.stream.resume() if wire.is_writable else self.stream.pause()
+        self._connection = connection
+        connection.on_full, connection.on_writable = self.stream.pause, self.stream.resume
+        self.output.attach(connection, after)
+        self.stream.resume() if connection.is_writable else self.stream.pause()
 
-    def detach(self, wire: ClientWire) -> None:
-        """A client has gone, perhaps before it had the stream: unless another has it by now, the grace period begins."""
-        if self._wire not in (None, wire):
+    def detach(self, connection: ClientConnection) -> None:
+        """A client disconnected, perhaps before it was attached. Unless another client is attached, the grace period starts."""
+        if self._connection not in (None, connection):
             return
         self._stop_grace()
-        self._wire = None
+        self._connection = None
         self.output.detach()
-        self.stream.resume()  # a closed socket is a full one; for the grace period it does not matter
+        self.stream.resume()  # the closed socket had paused it; during the grace period frames go to the buffer
         if self._grace_s <= 0:
             self.abandon()
         else:
             self._grace = asyncio.get_running_loop().call_later(self._grace_s, self.abandon)
 
     def abandon(self) -> None:
-        """Nobody came back: ends the stream, finished or not."""
+        """No client resumed: ends the stream, finished or not."""
         self._stop_grace()
         if self.task is not None:
             self.task.cancel()
 
     async def run(self) -> None:
-        """To the last frame; then the frames are kept for a client that loses the end of its stream: as long as one reads, and
-        for the grace period after it has gone, when `abandon` ends this."""
+        """Runs to the last frame, then keeps the frames for a client that loses the end of its stream: while a client is attached and
+        for the grace period after it disconnects, when `abandon` ends this task."""
         await self.stream.finished
         for frame in self.stream.last_frames():
             self.output.frame(frame)
@@ -90,7 +90,7 @@ class LiveStream:
             await asyncio.get_running_loop().create_future()
 
     def let_go(self) -> None:
-        """Gives back what was acquired for the stream: once, when it has ended, finished or abandoned."""
+        """Releases what was acquired for the stream: once, when it has ended, finished or abandoned."""
         if not self.finished.done():
             self.finished.set_result(None)
             self.stream.close_now()
@@ -103,31 +103,31 @@ class LiveStream:
 
 
 class Directory:
-    """The streams that run, by id."""
+    """The running streams, by id."""
 
     def __init__(self) -> None:
         self._live: dict[str, LiveStream] = {}
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing runs or is kept."""
+        """Whether no stream is running or kept."""
         return not self._live
 
     def start(self, live: LiveStream) -> None:
-        """Runs a stream in a task of its own."""
+        """Runs a stream in its own task."""
         self._live[live.stream.id] = live
         live.task = asyncio.create_task(live.run(), name=f"stream {live.stream.id}")
         live.task.add_done_callback(lambda _: self._ended(live))
 
     def find(self, stream_id: str, owner: str) -> LiveStream:
-        """The owner's stream; one of another key is as unknown as one that never was."""
+        """The owner's stream. Another key's stream is reported as unknown, like one that never existed."""
         live = self._live.get(stream_id)
         if live is None or live.stream.owner != owner:
             raise _unknown()
         return live
 
     def find_running(self, stream_id: str, owner: str) -> LiveStream:
-        """As `find`, and it has not ended yet."""
+        """Like `find`, but only a stream that has not ended."""
         live = self.find(stream_id, owner)
         if live.finished.done():
             raise _unknown()
@@ -138,16 +138,16 @@ class Directory:
         return [live for live in self._live.values() if live.stream.owner == owner and not live.finished.done()]
 
     def _ended(self, live: LiveStream) -> None:
-        # Here and not in the task's own `finally`: a task that is cancelled before its first step never reaches it.
+        # Not in the task's own `finally`: a task cancelled before its first step never reaches it.
         del self._live[live.stream.id]
         live.let_go()
 
     def is_any_paused(self) -> bool:
-        """Whether some client does not read, so that its backends wait."""
+        """Whether a client has stopped reading, so that its backends are paused."""
         return any(live.is_paused for live in self._live.values())
 
     async def close(self) -> None:
-        """Ends all streams: the gateway stops."""
+        """Ends all streams, because the gateway is stopping."""
         for live in list(self._live.values()):
             live.ended_by = "gateway"
             await live.stream.close()
@@ -155,9 +155,9 @@ class Directory:
             if live.task is not None:
                 with contextlib.suppress(asyncio.CancelledError):
                     await live.task
-        await asyncio.sleep(0)  # the tasks' callbacks come one turn later
+        await asyncio.sleep(0)  # the tasks' done callbacks run one loop iteration later
 
 
 def _unknown() -> DceError:
-    hint = "It may have ended; its responses are in the workspace."
-    return DceError("route_not_found", "there is no such stream", hint=hint)
+    hint = "It may have ended; the text received so far is in the workspace."
+    return DceError("route_not_found", "this key has no such stream", hint=hint)

@@ -1,11 +1,11 @@
-"""Where the frames of a stream go: to the client as events, or into one JSON answer. The stream does not know which."""
+"""Where a stream's frames go: to the client as events, or into one JSON answer. The stream does not know which."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from dce.gateway.front.wire import ClientWire
+from dce.gateway.front.connection import ClientConnection
 from dce.wire.chat import BadChunk, Chunk, Usage, read_chunks
 from dce.wire.errors import DceError, ErrorBody, Hop
 from dce.wire.sse import comment
@@ -15,21 +15,20 @@ class Output(Protocol):
     """Takes the data of frames, in order."""
 
     def frame(self, data: bytes) -> None:
-        """One frame's data: an OpenAI chunk, an error object or `[DONE]`. Raises DceError if it cannot take it."""
+        """One frame's data: an OpenAI chunk, an error object or `[DONE]`. Raises DceError for an invalid one."""
 
     def heartbeat(self) -> None:
-        """Tells a waiting client that we live."""
+        """Sends a heartbeat to a waiting client."""
 
     def flush(self) -> None:
-        """Sends what is buffered now."""
+        """Sends what is buffered."""
 
 
 class EventOutput:
-    """Server-sent events: `id: <stream>:<seq>`, one write per turn of the loop, and a bounded memory for a client that resumes.
+    """Server-sent events: `id: <stream>:<seq>`, one write per loop iteration, and a bounded replay buffer for a client that resumes.
 
-    The frames of a turn are numbered and joined at its end: what is sent, and kept, is such a batch. Batches that were sent are
-    kept up to `replay_bytes`; what nobody could take yet is never dropped: `on_full` is called when it is more than
-    `backlog_bytes`.
+    The frames of one loop iteration are numbered and joined into a batch, which is sent and kept. Sent batches are kept up to
+    `replay_bytes`; unsent ones are never dropped: `on_full` is called when they exceed `backlog_bytes`.
     """
 
     def __init__(self, stream_id: str, replay_bytes: int, backlog_bytes: int) -> None:
@@ -37,53 +36,53 @@ class EventOutput:
         self._prefix = b"id: " + stream_id.encode() + b":"
         self._replay_bytes = replay_bytes
         self._backlog_bytes = backlog_bytes
-        self._wire: ClientWire | None = None
+        self._connection: ClientConnection | None = None
         self.on_full: Callable[[], None] | None = None
-        """Called when there is no client, and more is waiting for one than should."""
+        """Called when no client is attached and the backlog is full."""
         self._sequence = 0
-        """The number of the last frame that has one; those of this turn have none yet."""
+        """The last number assigned; the frames of this loop iteration have none yet."""
         self._waiting: list[bytes] = []
         self._batches: deque[tuple[int, bytes]] = deque()
-        """The number of its first frame, and the events."""
+        """The number of the first frame, and the events."""
         self._kept_bytes = self._unsent_bytes = 0
 
     @property
     def first_kept(self) -> int:
-        """The number of the oldest frame that can still be sent again."""
+        """The number of the oldest frame that can still be replayed."""
         return self._batches[0][0] if self._batches else self._sequence + 1
 
     def check(self, after: int) -> None:
-        """Whether everything after that frame is still here. Raises stream_interrupted, so that a gap is never silent."""
+        """Checks that every frame after `after` is still kept. Raises stream_interrupted, so that a gap is never silent."""
         last = self._sequence + len(self._waiting)
         if not self.first_kept - 1 <= after <= last:
             message = f"frame {after} is not in the replay buffer, which holds {self.first_kept} to {last}"
             raise DceError("stream_interrupted", message, hop=Hop.GATEWAY)
 
-    def attach(self, wire: ClientWire, after: int) -> None:
-        """Sends a client everything after the frame it saw last, and from now on what comes."""
+    def attach(self, connection: ClientConnection, after: int) -> None:
+        """Sends a client every frame after the last it saw, and from now on each new one."""
         self.check(after)
         self.detach()
         self.flush()
-        self._wire = wire
+        self._connection = connection
         missed = b"".join(_after(batch, first, after) for first, batch in self._batches)
         if missed:
-            wire.write(missed)
+            connection.write(missed)
         self._unsent_bytes = 0
         self._trim()
 
     def detach(self) -> None:
-        """The client has gone."""
-        self._wire = None
+        """The client disconnected."""
+        self._connection = None
 
     def frame(self, data: bytes) -> None:
         if not self._waiting:
-            # An engine's step wakes all of its streams in one turn of the loop: their frames leave in one write at its end.
+            # An engine step wakes all its responses in one loop iteration: their frames leave in one write at its end.
             self._call_soon(self.flush)
         self._waiting.append(data)
 
     def heartbeat(self) -> None:
-        if self._wire is not None:
-            self._wire.write(comment("keep-alive"))
+        if self._connection is not None:
+            self._connection.write(comment("keep-alive"))
 
     def flush(self) -> None:
         if not self._waiting:
@@ -94,8 +93,8 @@ class EventOutput:
         self._waiting.clear()
         self._batches.append((first, batch))
         self._kept_bytes += len(batch)
-        if self._wire is not None:
-            self._wire.write(batch)
+        if self._connection is not None:
+            self._connection.write(batch)
             self._trim()
             return
         self._unsent_bytes += len(batch)
@@ -103,19 +102,19 @@ class EventOutput:
             self.on_full()
 
     def _trim(self) -> None:
-        """The oldest that was sent makes room."""
+        """Drops the oldest sent batches."""
         while self._kept_bytes > self._replay_bytes:
             self._kept_bytes -= len(self._batches.popleft()[1])
 
 
 def _after(batch: bytes, first: int, after: int) -> bytes:
-    """The events of a batch whose numbers are greater than `after`. An event has its blank line at its end only."""
+    """The events of a batch with numbers greater than `after`. A blank line occurs only at the end of an event."""
     seen = after + 1 - first
     return batch if seen <= 0 else b"".join(batch.split(b"\n\n", seen)[seen:])
 
 
 class AnswerOutput:
-    """The same frames gathered for `"stream": false`."""
+    """Collects the frames into one answer, for `"stream": false`."""
 
     def __init__(self, n: int) -> None:
         self._texts: list[list[str]] = [[] for _ in range(n)]
@@ -131,7 +130,7 @@ class AnswerOutput:
         try:
             for chunk in read_chunks(data.decode("utf-8", "replace")):
                 self._chunk(chunk)
-        except BadChunk as error:  # what only looked like a frame
+        except BadChunk as error:  # it only looked like a frame
             raise DceError("backend_error", f"the backend sent {error}") from None
 
     def _chunk(self, chunk: Chunk) -> None:
@@ -140,7 +139,7 @@ class AnswerOutput:
             self._usage = chunk.usage
         for choice in chunk.choices:
             if not 0 <= choice.index < len(self._texts):
-                raise BadChunk("a chunk of a choice that nobody asked for")
+                raise BadChunk("a chunk of a choice that was not requested")
             self._texts[choice.index].append(choice.text)
             self._thinking[choice.index].append(choice.thinking)
             self._finish[choice.index] = choice.finish_reason or self._finish[choice.index]
@@ -153,7 +152,7 @@ class AnswerOutput:
         pass
 
     def answer(self, stream_id: str, model: str) -> dict[str, Any]:
-        """The JSON answer. Raises the error of the first response when none survived."""
+        """The JSON answer. Raises the first response's error when every response was lost."""
         errors = [error for error in self._errors if error is not None]
         if len(errors) == len(self._errors):
             raise DceError.from_body(errors[0])

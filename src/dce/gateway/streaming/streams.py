@@ -1,10 +1,10 @@
-"""One prompt, N responses, one stream: the n-way heart of the gateway.
+"""One prompt, N responses, one stream: the core of the gateway.
 
-A `Stream` has N choices and one or more parts. A part is one backend request that carries one choice (fan-out) or all of
-them (native). Backend bytes come in through `Part.data`, are cut into frames, renumbered and handed to the output; nothing
-on that way decodes JSON or switches tasks. What must always hold: every choice ends exactly once, as finished (its
-finish_reason was seen), stopped (the client said so) or lost (with an error that says why); `[DONE]` only if none was lost.
-A choice whose backend failed before its first frame may get another part instead of being lost: nothing is ever said twice.
+A `Stream` has N choices and one or more parts. A part is one backend request, carrying one choice (fan-out) or several (native).
+Backend bytes enter through `Part.data`, are split into frames, renumbered and passed to the output; on that path nothing decodes JSON
+or switches tasks. Invariants: every choice ends exactly once, as finished (its finish_reason was seen), stopped (by the client) or
+lost (with an error that says why); `[DONE]` is sent only if none was lost. A choice whose backend failed before its first frame may
+get a new part instead of being lost, so that no text is ever delivered twice.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import msgspec
 from dce.gateway.accounting.counts import Count, counts, total
 from dce.gateway.backends.faults import frame_fault, ran_too_long
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.streaming.frames import FrameSplitter, Likeness, index_of, is_plain, with_index
+from dce.gateway.streaming.frames import FrameSplitter, FrameTemplate, index_of, is_plain, with_index
 from dce.gateway.streaming.output import Output
 from dce.wire.chat import BadChunk, Usage, chunk_of, read_values
 from dce.wire.errors import DceError, ErrorBody
@@ -26,7 +26,7 @@ DONE = b"[DONE]"
 
 
 class ChoiceState(StrEnum):
-    """How far one response is."""
+    """The state of one response."""
 
     OPEN = "open"
     FINISHED = "finished"
@@ -43,7 +43,7 @@ class Choice:
         self.is_open = True
         self.error: DceError | None = None
         self.finish_reason = ""
-        """The model's own; empty unless finished."""
+        """The model's finish reason; empty unless finished."""
         self.last_frame = b""
         self.first_at: float | None = None
         self.ended_at: float | None = None
@@ -55,25 +55,25 @@ class Choice:
         return self.state is ChoiceState.FINISHED
 
     def end(self, state: ChoiceState, at: float, error: DceError | None = None) -> None:
-        """OPEN → any of the others, once."""
+        """Moves from OPEN to another state, once."""
         assert self.is_open, f"choice {self.index} ends twice"
         self.state, self.ended_at, self.error, self.is_open = state, at, error, False
 
 
 class Opener(Protocol):
-    """Sends the backend request of a part, and hears how it ended."""
+    """Sends a part's backend request, and is told how it ended."""
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
-        """The exchange, its head read and its status 200. Raises DceError when no backend takes it."""
+        """Opens an exchange and returns it once its head has arrived with status 200. Raises DceError when no backend takes it."""
 
     def ended(self, indices: Sequence[int], error: DceError | None) -> None:
-        """The request that carried these choices is over, well or not."""
+        """The request that carried these choices has ended, with or without an error."""
 
     def failed(self, indices: Sequence[int], error: DceError) -> bool:
-        """The request failed before a frame of these choices came. Whether it may be sent again for them."""
+        """The request failed before any frame of these choices arrived. Returns whether it may be retried for them."""
 
     def dropped(self, indices: Sequence[int]) -> None:
-        """The request was closed because nobody wants it any more."""
+        """The request was closed by our side."""
 
 
 class Part:
@@ -87,26 +87,26 @@ class Part:
         self.is_opened = False
         self.sum: Usage | None = None
         self._uncounted: list[int] = []
-        """Choices whose end was seen, but not yet what they cost."""
+        """Choices that have ended but whose usage has not arrived yet."""
         self._splitter = FrameSplitter()
         self._sent = self.indices
         self._is_single = len(self.indices) == 1
-        self._likeness = Likeness()
+        self._template = FrameTemplate()
         self._only: Choice | None = None
-        """The choice of a request for one, once it has begun."""
+        """The choice of a request that carries only one, once it has started."""
         self._is_done = False
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will come: all was said, or the request is closed."""
+        """Whether nothing more will arrive: the answer is complete, or the request is closed."""
         return self._is_done or (self.exchange is None and self.opening is None)
 
     def data(self, piece: bytes) -> None:
-        """Bytes of the backend: whole frames go on at once."""
-        frame, choice = self._likeness.frame(piece), self._only
+        """Bytes from the backend: whole frames are passed on at once."""
+        frame, choice = self._template.frame(piece), self._only
         if frame and choice is not None and choice.is_open:
             choice.last_frame = frame
-            stream = self._stream  # as `emit`, without the call
+            stream = self._stream  # like `emit`, without the call
             stream.frames += 1
             take = stream.take
             take(frame)
@@ -120,14 +120,14 @@ class Part:
         except (DceError, BadChunk) as error:
             self._fail(error)
         if not self._splitter.is_between_frames:
-            self._likeness = Likeness()  # what comes next is the rest of a frame, whatever it is like
+            self._template = FrameTemplate()  # the next piece is the rest of a frame, even if it matches the template
 
     def end(self, error: DceError | None) -> None:
-        """The backend's answer is over; whatever has not finished by now is lost."""
+        """The backend's answer has ended; every unfinished choice is lost."""
         if error is None:
             try:
                 for frame in self._splitter.flush():
-                    # Its end is only assumed, so it is decoded, however plain it looks; half a frame of a broken connection is none.
+                    # The frame's end is only assumed, so it is decoded even if it looks plain; half a frame must not pass as one.
                     self._frame(frame, b"") if frame == DONE else self._decoded(frame)
             except (DceError, BadChunk) as fault:
                 self._fail(fault)
@@ -136,7 +136,7 @@ class Part:
         self._stream.lose(self, error)
 
     def close(self) -> None:
-        """Closes the backend request, opened or not. One that has said all is let end by itself: its connection is kept."""
+        """Closes the backend request, opened or not. A complete one is left to end by itself, so that its connection is reused."""
         if self.opening is not None:
             self.opening.cancel()
             self.opening = None
@@ -146,13 +146,13 @@ class Part:
 
     def _fail(self, error: DceError | BadChunk) -> None:
         if isinstance(error, BadChunk):
-            error = DceError("backend_error", "the backend sent a frame that is not a chunk of JSON")
+            error = DceError("backend_error", "the backend sent a frame that is not a JSON chunk")
         self.close()
         self._stream.lose(self, error)
 
     def _frame(self, data: bytes, piece: bytes) -> None:
         if is_plain(data):
-            # A backend counts the choices of its own request from 0; one that does not is read the long way.
+            # A backend numbers the choices of its own request from 0; one that does not takes the slow path.
             was = index_of(data)
             index = self._index(was)
             numbered = data if was == index else with_index(data, index, was)
@@ -160,7 +160,7 @@ class Part:
                 self._stream.pass_on(index, numbered)
                 if self._is_single:
                     self._only = self._stream.choices[index]
-                    self._likeness.learn(piece, data, numbered)
+                    self._template.learn(piece, data, numbered)
                 return
         if data == DONE:
             self._is_done = True
@@ -169,7 +169,7 @@ class Part:
             self._decoded(data)
 
     def _decoded(self, data: bytes) -> None:
-        """The rare frames: a choice's end, usage, errors, several choices at once. Raises BadChunk for what is no chunk at all."""
+        """The rare frames: a choice's end, usage, errors, several choices at once. Raises BadChunk for anything that is not a chunk."""
         for value in read_values(data.decode("utf-8", "replace")):
             chunk = chunk_of(value)
             if chunk.error is not None:
@@ -193,11 +193,11 @@ class Part:
                 self._stream.finish(index, choice["finish_reason"])
 
     def _index(self, was: int) -> int:
-        """The choice that the backend calls `was`; -1 if nobody asked for it."""
+        """The choice that the backend numbers `was`; -1 if it was not requested."""
         return self._sent[was] if 0 <= was < len(self._sent) else -1
 
     def _count(self, usage: Usage) -> None:
-        """vLLM sends one usage, the sum over its choices, at the end; llama.cpp one a choice, right after its end."""
+        """vLLM sends one usage at the end, summed over its choices; llama.cpp sends one per choice, right after it ends."""
         ended, self._uncounted = self._uncounted, []
         of = self.indices if self._is_single else ended
         if len(of) == 1:
@@ -207,7 +207,7 @@ class Part:
 
 
 class Stream:
-    """N choices on their way to one client. Owned by the principal whose key made it."""
+    """N choices on their way to one client. Owned by the principal whose key created it."""
 
     def __init__(self, stream_id: str, owner: str, model: str, plan: Sequence[Sequence[int]]) -> None:
         self.id = stream_id
@@ -219,7 +219,7 @@ class Stream:
         self._output: Output | None = None
         self._early: list[bytes] = []
         self.take: Callable[[bytes], None] = self._early.append
-        """Where frames go, for parts that count them themselves; all else goes by `emit`."""
+        """Where frames go. Parts call it directly and count the frames themselves; everything else uses `emit`."""
         self._is_paused = False
         self._opener: Opener | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -230,9 +230,9 @@ class Stream:
     # -- the request's side -------------------------------------------------------------------------------------------
 
     async def open(self, opener: Opener, patience_s: float, total_s: float | None = None) -> None:
-        """Sends all backend requests. Returns when the first is answered, or after `patience_s`; raises when the request
-        itself is refused or nothing could be opened, which can still become an HTTP status. What has not ended after `total_s`
-        is lost."""
+        """Sends all backend requests. Returns when the first is answered, or after `patience_s`; raises when the request is refused
+        as invalid or none could be opened, which can still become an HTTP status. Choices that have not ended after `total_s` are
+        lost."""
         self._opener = opener
         if total_s is not None:
             self._deadline = self._loop.call_later(total_s, self._expire, total_s)
@@ -248,19 +248,19 @@ class Stream:
         if any(part.is_opened for part in self.parts):
             return
         lost = [choice.error for choice in self.choices if choice.error is not None]
-        refused = next((error for error in lost if error.row.type == "invalid_request_error"), None)
+        refused = next((error for error in lost if error.kind.type == "invalid_request_error"), None)
         if refused is not None or len(lost) == len(self.choices):
             raise refused or lost[0]
 
     def attach(self, output: Output) -> None:
-        """From now on frames go to `output`, beginning with those that came while the request was being opened."""
+        """Sends frames to `output`, beginning with those that arrived while the requests were being opened."""
         self._output, self.take = output, output.frame
         for data in self._early:
             output.frame(data)
         self._early.clear()
 
     def stop(self, index: int) -> bool:
-        """Ends one choice on the client's word; its backend request is closed when no other choice needs it."""
+        """Ends one choice at the client's request; its backend request is closed when no other choice needs it."""
         choice = self.choices[index]
         if not choice.is_open:
             return False
@@ -275,12 +275,12 @@ class Stream:
         return True
 
     def stop_all(self) -> None:
-        """Ends every open choice on the client's word."""
+        """Ends every open choice at the client's request."""
         for choice in self.choices:
             self.stop(choice.index)
 
     def pause(self) -> None:
-        """The client takes no more for now: all backends wait."""
+        """The client's buffer is full: pauses all backends."""
         self._is_paused = True
         for part in self.parts:
             if part.exchange is not None:
@@ -296,22 +296,22 @@ class Stream:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the backends wait for the client to read."""
+        """Whether the backends are paused until the client reads."""
         return self._is_paused
 
     def heartbeat(self) -> None:
-        """Tells a waiting client that we live."""
+        """Sends a heartbeat to a waiting client."""
         if self._output is not None:
             self._output.heartbeat()
 
     async def close(self) -> None:
-        """Ends every backend request. What was acquired for the stream is given back when this returns."""
+        """Ends every backend request. When this returns, everything acquired for them is released."""
         openings = [part.opening for part in self.parts if part.opening is not None]
         self.close_now()
         await asyncio.gather(*openings, return_exceptions=True)
 
     def close_now(self) -> None:
-        """As `close`, without waiting for the requests that were still being opened to notice."""
+        """Like `close`, without waiting for requests that are still being opened."""
         self._stop_deadline()
         for part in self.parts:
             part.close()
@@ -331,7 +331,7 @@ class Stream:
             exchange.pause()
 
     def pass_on(self, index: int, data: bytes) -> None:
-        """A frame of one choice, already renumbered. Frames of a choice that has ended are dropped."""
+        """Takes a renumbered frame of one choice. Frames of an ended choice are dropped."""
         choice = self.choices[index]
         if choice.is_open:
             if not choice.last_frame:
@@ -340,7 +340,7 @@ class Stream:
             self.emit(data)
 
     def emit(self, data: bytes) -> None:
-        """A frame of an open choice, or of the stream: to the output, or kept until there is one."""
+        """Sends a frame of an open choice, or of the stream, to the output, or keeps it until there is one."""
         self.frames += 1
         take = self.take
         take(data)
@@ -354,13 +354,13 @@ class Stream:
             self.check_finished()
 
     def done(self, part: Part) -> None:
-        """The part has said all."""
+        """The part's answer is complete."""
         if self._opener is not None and not self._open_in(part):
             self._opener.ended(part.indices, None)
         self.check_finished()
 
     def lose(self, part: Part, error: DceError) -> None:
-        """Whatever is still open in this part will not come any more; what has said nothing yet may come from elsewhere."""
+        """The part broke off: its open choices are lost, except that those without any frame may be retried elsewhere."""
         left = self._open_in(part)
         silent = [index for index in left if not self.choices[index].last_frame]
         opener = self._opener
@@ -372,7 +372,7 @@ class Stream:
         self._end_lost(part.indices, error)
 
     def _expire(self, total_s: float) -> None:
-        """Time is up. Nothing is asked for again."""
+        """The total timeout was reached. Nothing is retried."""
         error = ran_too_long(total_s)
         for part in list(self.parts):
             part.close()
@@ -405,7 +405,7 @@ class Stream:
         self.check_finished()
 
     def counts(self) -> list[Count]:
-        """What each choice cost. Of an aborted one, the last figure seen."""
+        """What each choice cost; for an aborted one, the last count seen."""
         return counts(self.parts, self.choices, self.frames)
 
     def usage(self) -> Usage:
@@ -413,7 +413,7 @@ class Stream:
         return total(self.counts())
 
     def check_finished(self) -> None:
-        """Finishes the stream when every choice has ended and every part has said its usage or is closed."""
+        """Finishes the stream when every choice has ended and every part has reported its usage or is closed."""
         is_ended = not any(choice.is_open for choice in self.choices)
         if is_ended and all(part.is_over for part in self.parts) and not self.finished.done():
             self._stop_deadline()
@@ -422,7 +422,7 @@ class Stream:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def last_frames(self) -> list[bytes]:
-        """What ends the stream: the usage, then `[DONE]`, or the error that names the lost choices."""
+        """The frames that end the stream: the usage, then `[DONE]` or the error that names the lost choices."""
         usage = self.usage()
         counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
         counts["total_tokens"] = usage.prompt_tokens + usage.completion_tokens
@@ -449,7 +449,7 @@ def _body(error: DceError, index: int) -> ErrorBody:
 
 
 def _encoded(value: dict[str, Any]) -> bytes:
-    """JSON again. Raises BadChunk: JSON can hold half characters and numbers that cannot be written back."""
+    """Encodes JSON again. Raises BadChunk: JSON can hold lone surrogates and numbers that cannot be encoded."""
     try:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, OverflowError) as error:

@@ -1,7 +1,7 @@
-"""What the end of a passed-on answer says: its token counts and why it ended, found without decoding the rest. Pure.
+"""Reads the end of a relayed answer: its token counts and finish reason, without decoding the rest. Pure.
 
-Every dialect of the /v1 routes says it near the end: the last events of a stream, the last fields of a JSON answer. A JSON string
-cannot contain an unescaped quote, so the names searched for cannot stand inside a text that the model wrote.
+Every dialect of the /v1 routes has them near the end: in the last events of a stream, or the last fields of a JSON answer. A JSON
+string cannot contain an unescaped quote, so the names searched for cannot occur inside text the model wrote.
 """
 
 import json
@@ -15,7 +15,7 @@ from dce.wire.chat import Usage, usage_of
 from dce.wire.errors import DceError
 
 TAIL_BYTES = 16 * 1024
-"""How much of the end is looked at: the Responses API repeats settings and output in its last event, the usage last."""
+"""How much of the end is searched: the Responses API repeats settings and output in its last event, with the usage last."""
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _REASON = re.compile(rb'\s*:\s*"([a-z_]{1,40})"')
@@ -25,7 +25,7 @@ _decoder = json.JSONDecoder()
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """The last usage and the last reason for an end, None and empty if there was none; `error` if an event told of one."""
+    """The last usage (None if absent) and the last finish reason (empty if absent); `error` if an event reported one."""
 
     usage: Usage | None = None
     finish_reason: str = ""
@@ -33,7 +33,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_tail(data: bytes) -> Tail:
-    """From the last bytes of an answer; TAIL_BYTES of them are enough."""
+    """Reads the last bytes of an answer; TAIL_BYTES of them are enough."""
     data = data[-TAIL_BYTES:]
     has_error = b"error" in data and _ERROR.search(data)
     error = DceError("backend_error", "the backend reported an error in its stream") if has_error else None
@@ -41,7 +41,7 @@ def read_tail(data: bytes) -> Tail:
 
 
 def _from_the_end(data: bytes, name: bytes) -> Iterator[int]:
-    """Where a name stands, the last place first: what is wanted is nearly always there."""
+    """The positions of a name, last first: the one wanted is nearly always the last."""
     at = len(data)
     while (at := data.rfind(name, 0, at)) >= 0:
         yield at
@@ -73,7 +73,7 @@ def _last_usage(data: bytes) -> Usage | None:
 
 
 def _as_chat(value: Any) -> Any:
-    """The Responses and Messages APIs have other names for the same counts."""
+    """Translates the Responses and Messages APIs' names for the same counts."""
     if not isinstance(value, dict) or "prompt_tokens" in value or not {"input_tokens", "output_tokens"} & set(value):
         return value
     cached = value.get("cache_read_input_tokens")

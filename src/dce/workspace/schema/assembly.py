@@ -1,7 +1,8 @@
-"""From the files found in an answer to a reading: the same care for every schema.
+"""Turns the files found in an answer into a reading, with the same rules for every schema.
 
-Content is kept byte for byte, except a code fence that wraps a whole file. Whatever was repaired, guessed or doubted is said in the
-notes, and shows in the parse, in the file's status and in the flags.
+Content is kept byte for byte, except a code fence around a whole file and the indentation of a block that is indented with its
+tags. Every repair, guess and doubt is stated in the
+notes and shows in `parse`, the file's status and the flags.
 """
 
 import re
@@ -10,15 +11,22 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from dce.workspace.schema.doubts import missing_files, placeholder
+from dce.workspace.schema.announced import missing_files
+from dce.workspace.schema.doubts import placeholder
+from dce.workspace.schema.forms import find_files
+from dce.workspace.schema.named_fences import has_nameless_code
 from dce.workspace.schema.prose import Prose, read_prose
-from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
+from dce.workspace.schema.reading import BlockStatus, FileBlock, Reading, Unapplied
+from dce.workspace.schema.reasoning import NO_THOUGHTS, Thoughts
 from dce.workspace.schema.spans import Span
+from dce.workspace.schema.tag_events import find_events
+from dce.workspace.schema.tool_tags import find_unknown_tags
 
 MAX_NOTED = 5
 """How many names a note lists before it says how many more there are."""
 
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^`\r\n]*)\r?")
+_FENCE_END = re.compile(r"([^`]*?)(`{3,}|~{3,})[ \t]*\r?")
 _MARKDOWN = frozenset({".md", ".markdown", ".mdx", ".mdc", ".rst"})
 
 
@@ -26,23 +34,26 @@ def assemble(
     text: str,
     spans: Sequence[Span],
     *,
-    start: int = 0,
+    thoughts: Thoughts = NO_THOUGHTS,
     repairs: Sequence[str] = (),
     edited: Sequence[FileBlock] = (),
     unapplied: Sequence[Unapplied] = (),
     not_files: Sequence[Span] = (),
 ) -> Reading:
-    """The reading of an answer: its files lie at `spans` in `text` (in order, apart), what is before `start` is reasoning.
+    """The reading of an answer whose files lie at `spans` in `text` (in order, disjoint), apart from drafts in `thoughts`.
 
-    `repairs` say what the reader had to mend to find them. Those of the spans that are `not_files` are the edits behind `edited`
+    `repairs` are notes on what the reader repaired to find them. The spans in `not_files` are the edits behind `edited`
     and `unapplied`.
     """
-    spans = [span for span in spans if span.start >= start]
-    prose = read_prose(_outside(text, spans, start))
+    spans = thoughts.without_drafts(spans)
+    prose = read_prose(_outside(text, spans, thoughts.end))
     mended = [*repairs]
     whole = [_block(text, span, mended) for span in spans if span not in not_files]
     found = [*whole, *edited]
-    remarks = ["Reasoning before the answer was left out of the view."] if start else []
+    remarks = ["Reasoning before the answer is not shown."] if thoughts.end else []
+    if thoughts.is_open and found:
+        mended.append("The answer begins with a reasoning tag that is never closed: its files may be drafts.")
+        found = [msgspec.structs.replace(block, status="ambiguous") for block in found]
     return assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
 
 
@@ -54,15 +65,16 @@ def assemble_blocks(
     remarks: Sequence[str] = (),
     unapplied: Sequence[Unapplied] = (),
 ) -> Reading:
-    """The reading made of files that were already taken out of the answer, and of what it says beside them.
+    """The reading made from extracted files and the text around them.
 
-    `unapplied` are edits whose place was not found: such a file is not among the files, and is never taken for unchanged.
+    `unapplied` are edits whose place was not found: such a file is not among the files and never counts as unchanged.
     """
     repairs = [*repairs, *prose.repairs]
     remarks = [*remarks, *prose.remarks, *(f"{edit.path}: Not applied: {edit.reason}" for edit in unapplied)]
     files, is_doubled = _latest([file for file in found if file.path not in {e.path for e in unapplied}], remarks)
     said = f"{prose.summary}\n{prose.plan}"
-    flags = _flags(files, said, remarks, [edit.path for edit in unapplied], is_doubled=is_doubled)
+    rest = prose.rest if prose.is_tagged else prose.summary
+    flags = _flags(files, (said, rest), remarks, [edit.path for edit in unapplied], is_doubled=is_doubled)
     if unapplied:
         flags = (*flags, "unapplied_edit")
     is_whole = not repairs and not unapplied and all(file.status == "complete" for file in files)
@@ -79,7 +91,7 @@ def assemble_blocks(
 
 
 def canonical(path: str) -> str:
-    """A path as the workspace spells it, so that `./a.py` and `a.py` are one file. Says nothing about whether it is allowed."""
+    """A path as the workspace spells it, so that `./a.py` and `a.py` are one file. Does not check whether it is allowed."""
     path = path.strip()
     while path.startswith("./"):
         path = path[2:].lstrip("/")
@@ -89,9 +101,8 @@ def canonical(path: str) -> str:
 def _outside(text: str, spans: Sequence[Span], start: int) -> str:
     parts, at = [], start
     for span in spans:
-        if span.start >= start:
-            parts.append(text[at : span.start])
-            at = span.end
+        parts.append(text[at : span.start])
+        at = span.end
     return "\n".join([*parts, text[at:]])
 
 
@@ -100,36 +111,81 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
     content, status = text[span.body_start : span.body_end], span.status
     if span.note:
         repairs.append(f"{path}: {span.note}")
-    bare = unwrapped(content, path)
-    if bare is not None:
-        repairs.append(f"{path}: The code fence around the file was taken off.")
-        content, status = bare, "repaired" if status == "complete" else status
+    indent = text[span.start : span.body_start].partition("<")[0]
+    if indent and not indent.strip(" \t") and (outdented := _outdented(content, indent)) is not None:
+        repairs.append(f"{path}: The block is indented with its tags; that indentation was removed.")
+        content, status = outdented, "repaired" if status == "complete" else status
+    content, status = without_fence(content, path, status, repairs)
     return FileBlock(path=path, content=content, status=status)
 
 
-def unwrapped(content: str, path: str) -> str | None:
-    """A file without the code fence that wraps all of it; None if there is none.
+def _outdented(content: str, indent: str) -> str | None:
+    """The text without the indentation that all its lines share; None if they do not."""
+    lines = content.split("\n")
+    if not content.strip() or any(line.strip() and not line.startswith(indent) for line in lines):
+        return None
+    return "\n".join(line.removeprefix(indent) for line in lines)
 
-    A Markdown file may well begin and end with a fence of its own: there, only one marked `markdown` is a wrapping.
+
+def without_fence(content: str, path: str, status: BlockStatus, repairs: list[str]) -> tuple[str, BlockStatus]:
+    """A file and its status without the code fence around it, which `repairs` then mentions."""
+    bare = unwrapped(content, path)
+    if bare is None:
+        return content, status
+    inner, is_sure = bare
+    if not is_sure:
+        repairs.append(
+            f"{path}: It begins and ends with a code fence and has others between: only the outer one was removed."
+        )
+        return inner, status if status == "truncated" else "ambiguous"
+    repairs.append(f"{path}: The code fence around the file was removed.")
+    return inner, "repaired" if status == "complete" else status
+
+
+def unwrapped(content: str, path: str) -> tuple[str, bool] | None:
+    """A file without the code fence that wraps all of it, and whether that is surely one fence; None if there is none.
+
+    A Markdown file may begin and end with fences of its own: there, only a fence marked `markdown` counts as a wrapper. The closing
+    fence may be glued to the last line.
     """
     lines = content.split("\n")
     filled = [number for number, line in enumerate(lines) if line.strip()]
     if len(filled) < 2:
         return None
     first, last = filled[0], filled[-1]
-    opening, closing = _FENCE.fullmatch(lines[first]), _FENCE.fullmatch(lines[last])
-    if opening is None or closing is None or closing[2].strip() or closing[1][0] != opening[1][0]:
+    opening, closing = _FENCE.fullmatch(lines[first]), _FENCE_END.fullmatch(lines[last])
+    if opening is None or closing is None or closing[2][0] != opening[1][0]:
         return None
     is_markdown = PurePosixPath(path).suffix.lower() in _MARKDOWN
     if is_markdown and opening[2].strip().lower() not in {"markdown", "md"}:
         return None
-    return "".join(line + "\n" for line in lines[first + 1 : last])
+    inner = lines[first + 1 : last]
+    is_sure = _is_balanced(inner, opening[1])
+    if closing[1].strip():
+        inner.append(closing[1])
+    return "".join(line + "\n" for line in inner), is_sure
+
+
+def _is_balanced(lines: Sequence[str], fence: str) -> bool:
+    """Whether each fence between the lines that could end `fence` was opened there, by a fence with an info string."""
+    depth = 0
+    for line in lines:
+        found = _FENCE.fullmatch(line.strip())
+        if found is None or found[1][0] != fence[0] or len(found[1]) < len(fence):
+            continue
+        if found[2].strip():
+            depth += 1
+        elif depth:
+            depth -= 1
+        else:
+            return False
+    return depth == 0
 
 
 def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileBlock, ...], bool]:
-    """One block a path, where it came last; and whether two blocks of a path disagree.
+    """One block for each path, in the order of the last ones; and whether two blocks of a path differ.
 
-    Of several the last wins, but a whole one before a cut-off one.
+    The last one wins, except that a whole block wins over one that is cut off.
     """
     kept: dict[str, FileBlock] = {}
     disagree: dict[str, None] = {}
@@ -138,10 +194,10 @@ def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileB
         if before is not None and before.content != block.content:
             disagree[block.path] = None
             if block.status == "truncated" and before.status != "truncated":
-                block = before  # noqa: PLW2901 - the whole one stays
+                block = before  # noqa: PLW2901 - the whole one is kept
         kept[block.path] = block
     if disagree:
-        remarks.append(f"More than one block, not the same, for {_list(disagree)}: the last whole one is shown.")
+        remarks.append(f"Different blocks for {_list(disagree)}: the last whole one is shown.")
     files = tuple(
         msgspec.structs.replace(block, status="ambiguous")
         if path in disagree and block.status != "truncated"
@@ -152,25 +208,45 @@ def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileB
 
 
 def _flags(
-    files: Sequence[FileBlock], said: str, remarks: list[str], others: Sequence[str], *, is_doubled: bool
+    files: Sequence[FileBlock], texts: tuple[str, str], remarks: list[str], others: Sequence[str], *, is_doubled: bool
 ) -> tuple[str, ...]:
-    """What is doubtful. `others` are paths that the answer holds, though not as files."""
+    """The flags. `texts` are what the answer says and what lies outside its files and parts.
+
+    `others` are paths that the answer mentions in edits and that are not among the files.
+    """
+    said, rest = texts
     flags = []
     if any(file.status == "truncated" for file in files):
         flags.append("truncated")
     placeholders = [(file.path, placeholder(file.content)) for file in files]
     for path, line in placeholders:
         if line:
-            remarks.append(f"{path}: A placeholder stands for text that was left out: {line[:80]}")
+            remarks.append(f"{path}: A placeholder stands in for omitted text: {line[:80]}")
     if any(line for _, line in placeholders):
         flags.append("elision")
-    missing = missing_files(said, [*(file.path for file in files), *others])
+    known = [*(file.path for file in files), *others]
+    missing = missing_files(said, known)
     if missing:
+        remarks.append(f"The summary or plan says these were written, but they are absent: {_list(missing)}.")
+    unread = list(dict.fromkeys(path for path in _unread(rest) if path not in known))
+    if unread:
+        remarks.append(f"Outside the files that were read, there seem to be more: {_list(unread)}.")
+    is_nameless = not files and not unread and has_nameless_code(rest)
+    if is_nameless:
+        remarks.append("A code block has no file name, so no file was read from it.")
+    if missing or unread or is_nameless:
         flags.append("missing_files")
-        remarks.append(f"Named as written, but absent: {_list(missing)}.")
     if is_doubled or any(file.status == "ambiguous" for file in files):
         flags.append("ambiguous_block")
     return tuple(flags)
+
+
+def _unread(text: str) -> list[str]:
+    """The paths of files that seem to stand in text which was read as none: behind opening tags, or in any free form."""
+    opened = [event.name for event in find_events(text) if event.is_named] if "<" in text else []
+    return [
+        canonical(path) for path in [*opened, *find_unknown_tags(text), *(file.path for _, file in find_files(text))]
+    ]
 
 
 def _list(names: Iterable[str]) -> str:

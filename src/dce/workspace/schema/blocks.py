@@ -1,16 +1,17 @@
 """The default interaction schema: a few tags for people, then whole files between delimiters that carry the prompt's nonce.
 
-Plain text, because models write worse code inside JSON; a nonce, because a file may hold any tag. Between an opener and the closer
-with the same nonce everything is the file, byte for byte: no other text ends a block.
+Plain text, because models write worse code inside JSON; a nonce, because a file may contain any tag. Everything between an
+opening and a closing tag with the same nonce is the file, byte for byte: no other text ends a block.
 """
 
 import re
+from dataclasses import replace
 
 from dce.workspace.schema.assembly import assemble, canonical
 from dce.workspace.schema.edit_blocks import BIG_FILE_LINES, edited_file, parse_edits
 from dce.workspace.schema.edit_blocks import instructions as edit_instructions
 from dce.workspace.schema.edits import Edit, EditError
-from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
+from dce.workspace.schema.prose import is_answer, parts_end
 from dce.workspace.schema.reading import (
     BlockStatus,
     FileBlock,
@@ -21,7 +22,9 @@ from dce.workspace.schema.reading import (
     file_block,
     nothing_shown,
 )
-from dce.workspace.schema.spans import MAX_TAG_CHARS, Span, find_spans
+from dce.workspace.schema.reasoning import thoughts
+from dce.workspace.schema.spans import Span, find_spans
+from dce.workspace.schema.tag_events import MAX_TAG_CHARS, find_events
 
 _INSTRUCTIONS = """\
 Answer in plain text in exactly this form, the parts in this order:
@@ -56,7 +59,10 @@ _ANY_NONCE = re.compile(
     rf"""^[ \t]*<(?:file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}\bpath\s*=)[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bnonce\s*=\s*["']?([\w-]{{1,40}})""",
     re.MULTILINE,
 )
-_LOOSE_CLOSER = re.compile(r"^[ \t]*</file(?:[_ -]?(?:artifact|path))?(?:\s[^<>\n]*)?>", re.MULTILINE | re.IGNORECASE)
+_EDIT = re.compile(r"<[ \t]?edit\b")
+_LOOSE_CLOSER = re.compile(
+    r"(?:^[ \t]*)?<[ \t]?/[ \t]?file(?:[_ -]?(?:artifact|path))?(?:\s[^<>\n]*)?>", re.MULTILINE | re.IGNORECASE
+)
 
 
 class BlocksSchema:
@@ -71,38 +77,36 @@ class BlocksSchema:
         return f"{text}\n{edit_instructions(nonce)}" if has_big else text
 
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002
-        """None: the form is loose enough for any instructed model."""
+        """None: any instructed model can write this format."""
         return None
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
-        """The answer. A nonce that the model got wrong everywhere in the same way is taken for the right one, and noted.
+        """The reading. If all files carry the same wrong nonce, that nonce is accepted and noted.
 
-        None if no file carries a nonce, unless it is an answer without files.
+        None if no file carries a nonce, unless the text is an answer without files.
         """
-        start = reasoning_end(text)
         repairs: list[str] = []
-        used = nonce if nonce and _opener(nonce).search(text, start) else _other_nonce(text, start)
+        used = nonce if nonce and _opener(nonce).search(text) else _other_nonce(text)
+        thought = thoughts(text, _strong_spans(text, used, 0) if used else find_spans(text))
+        start = thought.end
         if not used:
             has_files = _ANY_OPENER.search(text, start) is not None
-            return None if has_files or not is_answer(text[start:]) else assemble(text, (), start=start)
+            return None if has_files or not is_answer(text[start:]) else assemble(text, (), thoughts=thought)
         if used != nonce:
             repairs.append(f"The files carry the nonce {used[:20]} instead of {nonce}.")
         files_start = parts_end(text, start)
-        strong = _strong_spans(text, used, files_start)
-        edits = [span for span in strong if text.startswith("<edit", _tag_start(text, span))]
+        strong = thought.without_drafts(_strong_spans(text, used, files_start))
+        strong = _doubted_if_swallowing(text, strong)
+        edits = [span for span in strong if _EDIT.match(text, text.index("<", span.start))]
         files, failed = _edited(text, edits, used, shown, repairs)
         spans = _with_weak(text, strong, files_start)
-        return assemble(text, spans, start=start, repairs=repairs, edited=files, unapplied=failed, not_files=edits)
-
-
-def _tag_start(text: str, span: Span) -> int:
-    return text.index("<", span.start)
+        return assemble(text, spans, thoughts=thought, repairs=repairs, edited=files, unapplied=failed, not_files=edits)
 
 
 def _edited(
     text: str, spans: list[Span], nonce: str, shown: Shown, repairs: list[str]
 ) -> tuple[list[FileBlock], list[Unapplied]]:
-    """The files that edit blocks make of those that the prompt showed, and the blocks that fit nowhere."""
+    """The files that result from applying edit blocks to the shown files, and the blocks that could not be applied."""
     edits: dict[str, list[Edit]] = {}
     failed: dict[str, Unapplied] = {}
     for span in spans:
@@ -125,27 +129,29 @@ def _edited(
 
 
 def _opener(nonce: str) -> re.Pattern[str]:
-    """An opening line: the first thing on its line or right after a tag, with a path and the nonce in whatever order and quotes."""
+    """An opening tag with a path and the nonce in any order and quotes: anywhere but behind a quote, where it is mentioned."""
     mark = re.escape(nonce)
     return re.compile(
-        rf"""(?:^|(?<=>))[ \t]*<(?P<tag>file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
+        rf"""(?:^[ \t]*|(?<![\\"'`])|(?<=```))<[ \t]?(?P<tag>file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
         rf"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
         re.MULTILINE,
     )
 
 
 def _closer(nonce: str) -> re.Pattern[str]:
-    return re.compile(rf"""</(?:file|edit)\b[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>""")
+    return re.compile(
+        rf"""<[ \t]?/[ \t]?(?:file|edit)[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=_-]{re.escape(nonce)}["'\s]{{0,3}}>"""
+    )
 
 
-def _other_nonce(text: str, start: int) -> str:
-    """The one nonce that the answer's openers agree on, if they carry any."""
-    found = {match[1] for match in _ANY_NONCE.finditer(text, start)}
+def _other_nonce(text: str) -> str:
+    """The nonce that all opening tags share, if there is exactly one."""
+    found = {match[1] for match in _ANY_NONCE.finditer(text)}
     return found.pop() if len(found) == 1 else ""
 
 
 def _strong_spans(text: str, nonce: str, start: int) -> list[Span]:
-    """The files whose opener carries the nonce. Only a closer with the nonce ends one, while there is such a closer."""
+    """The files whose opening tag carries the nonce. If a closing tag with the nonce follows, only that ends the file."""
     opener, closer = _opener(nonce), _closer(nonce)
     spans = []
     opened = opener.search(text, start)
@@ -168,19 +174,43 @@ def _span(text: str, opened: re.Match[str], limit: int, closed: re.Match[str] | 
     if closed is not None:
         return ending(closed.start(), closed.end(), "complete", "")
     for loose in reversed(list(_LOOSE_CLOSER.finditer(text, opened.end(), limit))):
-        if not text[loose.end() : limit].strip(" \t\r\n`"):
-            return ending(loose.start(), loose.end(), "repaired", "Its closing line lacks the nonce.")
+        if not text[loose.end() : limit].strip(" \t\r\n`~"):
+            return ending(loose.start(), loose.end(), "repaired", "Its closing tag lacks the nonce.")
         break
     if limit < len(text):
-        return ending(limit, limit, "ambiguous", "It has no closing line; the next file's begin was taken.")
+        return ending(limit, limit, "ambiguous", "It has no closing tag; it was ended where the next file begins.")
     line = text.rfind("\n", opened.end(), limit) + 1 or opened.end()
     if limit - line >= 2 and f'</{opened["tag"]} nonce="{nonce}">'.startswith(text[line:limit]):
-        return ending(line, limit, "repaired", "Its closing line is cut off.")
+        return ending(line, limit, "repaired", "Its closing tag is cut off.")
     return ending(limit, limit, "truncated", "The text ends before the file does.")
 
 
+def _doubted_if_swallowing(text: str, spans: list[Span]) -> list[Span]:
+    """The spans, with those marked in which a closing tag comes before an opening one for a file that is opened nowhere else.
+
+    Other tags are a file's own text: that is what the nonce is for. But these two look like a model that forgot it twice.
+    """
+    opened = {span.path for span in spans}
+    checked = []
+    for span in spans:
+        body = text[span.body_start : span.body_end]
+        tags = (
+            [e for e in find_events(body) if "fence" not in e.kind]
+            if "</" in body and span.status == "complete"
+            else []
+        )
+        lost = [tag.name for tag in tags if tag.is_named and tag.name not in opened]
+        if lost and tags[0].kind != "open":
+            note = (
+                f"It contains a closing tag and then an opening one for {lost[0]}, which the answer opens nowhere else."
+            )
+            span = replace(span, status="ambiguous", note=note)  # noqa: PLW2901 - the same span, doubted
+        checked.append(span)
+    return checked
+
+
 def _with_weak(text: str, strong: list[Span], start: int) -> list[Span]:
-    """The files with those added whose opener lacks the nonce, as far as they lie between the others and have an end."""
+    """Adds the files whose opening tag lacks the nonce, if they lie between the others and have an end."""
     masked, at = [], start
     for span in strong:
         masked += [text[at : span.start], "\n" * (span.end - span.start)]
@@ -199,7 +229,7 @@ def _shifted(span: Span, by: int) -> Span:
         span.body_end + by,
         span.end + by,
         status,
-        span.note or "Its opening line lacks the nonce.",
+        span.note or "Its opening tag lacks the nonce.",
     )
 
 

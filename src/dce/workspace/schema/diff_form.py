@@ -1,7 +1,7 @@
-"""Unified diffs, as some models write whatever they are asked for. Line numbers are only hints: models count badly.
+"""Unified diffs, which some models write whatever they are asked for. Line numbers are only hints: models count badly.
 
-A hunk's context and removed lines are searched in the file that the prompt showed, as an edit's are. What git says beside (modes,
-renames, binary patches) is not carried out; deletions are not either, and said.
+A hunk's context and removed lines are searched for in the shown file, as an edit's are. Git's extensions (modes, renames,
+binary patches) are not applied. Deletions are not applied either, and a note says so.
 """
 
 import re
@@ -12,8 +12,10 @@ from dce.workspace.schema.assembly import assemble_blocks, canonical
 from dce.workspace.schema.edit_blocks import edited_file
 from dce.workspace.schema.edits import Edit
 from dce.workspace.schema.plain import PlainSchema
-from dce.workspace.schema.prose import read_prose, reasoning_end
+from dce.workspace.schema.prose import read_prose
 from dce.workspace.schema.reading import FileBlock, Reading, Shown, Unapplied, nothing_shown
+from dce.workspace.schema.reasoning import thoughts
+from dce.workspace.schema.spans import Span
 
 _HUNK = re.compile(r"@@(?: -(\d+)(?:,\d+)? \+\d+(?:,\d+)?)?(?: @@.*)?")
 _NO_FILE = "/dev/null"
@@ -35,7 +37,7 @@ then one unified diff over all files that you create or change, as `git diff` wr
 @@ -10,3 +10,3 @@
  an unchanged line
 -a line as it is
-+the line as it shall be
++the line as it will be
  an unchanged line
 
 Rules:
@@ -64,16 +66,19 @@ class DiffSchema(PlainSchema):
         super().__init__(_INSTRUCTIONS)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
-        """The answer; None if it holds no unified diff with a hunk."""
-        start = reasoning_end(text)
-        lines = text[start:].split("\n")
+        """The reading; None if the text has no unified diff with a hunk."""
+        lines = text.split("\n")
         diffs = list(_diffs([line.removesuffix("\r") for line in lines]))
         if not diffs:
             return None
+        thought = thoughts(text, _spans(lines, diffs))
+        if thought.end:
+            lines = text[thought.end :].split("\n")
+            diffs = list(_diffs([line.removesuffix("\r") for line in lines]))
         blocks, unapplied, repairs, remarks = [], [], [], []
         for path, parts in _by_path(diffs).items():
             if parts[-1].new == _NO_FILE:
-                remarks.append(f"{path}: The answer deletes it. That is not done: delete it by hand if you agree.")
+                remarks.append(f"{path}: The answer deletes this file. DCE does not; delete it by hand if you agree.")
                 continue
             made = _made(path, parts, shown)
             if isinstance(made, Unapplied):
@@ -86,9 +91,17 @@ class DiffSchema(PlainSchema):
         outside = "\n".join(
             line for line in lines if not re.fullmatch(r"\s*(?:`{3,}\w*|diff --git .*|index .*)\s*", line)
         )
-        if start:
-            remarks.append("Reasoning before the answer was left out of the view.")
+        if thought.end:
+            remarks.append("Reasoning before the answer is not shown.")
         return assemble_blocks(blocks, read_prose(outside), repairs=repairs, remarks=remarks, unapplied=unapplied)
+
+
+def _spans(lines: Sequence[str], diffs: Sequence[_FileDiff]) -> list[Span]:
+    """The diffs by offsets, so that a tag in one does not count as the answer's own."""
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    return [Span(d.new, offsets[d.start], offsets[d.start], offsets[d.stop] - 1, offsets[d.stop]) for d in diffs]
 
 
 def _by_path(diffs: Sequence[_FileDiff]) -> dict[str, list[_FileDiff]]:
@@ -102,11 +115,11 @@ def _made(path: str, parts: Sequence[_FileDiff], shown: Shown) -> tuple[FileBloc
     edits = [edit for part in parts for edit in part.edits]
     if all(part.old == _NO_FILE for part in parts):
         if any(edit.search for edit in edits):
-            return Unapplied(path=path, reason="it is a new file, yet lines are taken from it.")
+            return Unapplied(path=path, reason="it is a new file, but the diff removes lines from it.")
         content = "".join(edit.replace for edit in edits)
         return FileBlock(path=path, content=content.removesuffix("\n") if parts[-1].is_bare else content), ()
     if parts[0].old not in {path, _NO_FILE}:
-        return Unapplied(path=path, reason=f"it renames {parts[0].old}, which is not done.")
+        return Unapplied(path=path, reason=f"it renames {parts[0].old}, which is not supported.")
     return edited_file(path, edits, shown)
 
 
@@ -123,6 +136,21 @@ def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
             edits.append(edit)
         if edits:
             yield _FileDiff(start, at, old, new, tuple(edits), is_bare)
+        # Some explain each hunk before they write it: without a head, it is of the same file as the one before.
+        while edits and (start := _next_hunk(lines, at)) < len(lines):
+            hunk = _HUNK.fullmatch(lines[start].rstrip())
+            edit, at, is_bare = _hunk(lines, start + 1, int((hunk and hunk[1]) or 0))
+            yield _FileDiff(start, at, old, new, (edit,), is_bare)
+
+
+def _next_hunk(lines: Sequence[str], at: int) -> int:
+    """The next line that begins a hunk, before the next file's head; the number of lines if there is none."""
+    while at < len(lines) and not _is_head(lines, at):
+        hunk = _HUNK.fullmatch(lines[at].rstrip())
+        if hunk is not None and any(line[:1] in {"+", "-"} for line in lines[at + 1 : at + 8]):
+            return at
+        at += 1
+    return len(lines)
 
 
 def _is_head(lines: Sequence[str], at: int) -> bool:
@@ -142,7 +170,7 @@ def _path(line: str) -> str:
 
 
 def _hunk(lines: Sequence[str], at: int, line: int) -> tuple[Edit, int, bool]:
-    """One hunk's edit, where it ends, and whether its new text ends without a newline."""
+    """One hunk's edit, the line after it, and whether its new text ends without a newline."""
     old, new, is_bare = [], [], False
     while at < len(lines) and not _is_head(lines, at):
         text = lines[at]

@@ -1,15 +1,15 @@
-"""Edit blocks: for big files, the lines to be replaced and what replaces them, instead of the whole file.
+"""Edit blocks: for big files, search/replace pairs instead of the whole file.
 
     <edit path="src/big.py" nonce="3f9a1c">
     <<<<<<< SEARCH 3f9a1c
-    the lines as they are
+    the current lines
     ======= 3f9a1c
-    the lines as they shall be
+    the new lines
     >>>>>>> REPLACE 3f9a1c
     </edit nonce="3f9a1c">
 
-The marks carry the nonce too, so that a file with merge conflicts in it can be edited; a model that leaves it out everywhere in a
-block is understood as long as no mark then occurs where it cannot.
+The markers carry the nonce too, so that a file with merge conflicts in it can be edited. If a block's markers all lack the nonce,
+it is still read as long as they alternate correctly.
 """
 
 import re
@@ -19,7 +19,7 @@ from dce.workspace.schema.edits import Edit, EditError, apply_edits
 from dce.workspace.schema.reading import FileBlock, Shown, Unapplied
 
 BIG_FILE_LINES = 200
-"""From how many lines on a shown file is worth editing: below, the whole file is surer and hardly longer."""
+"""Shown files with more lines than this may be edited; for smaller ones the whole file is safer and hardly longer."""
 
 _MARK = re.compile(
     r"(?:(?P<search><{5,9}[ \t]*SEARCH)|(?P<middle>={5,9})|(?P<replace>>{5,9}[ \t]*REPLACE))(?P<rest>[^\n]*)"
@@ -46,14 +46,14 @@ def edit_block(path: str, edits: Iterable[Edit], nonce: str) -> str:
 
 
 def instructions(nonce: str) -> str:
-    """What is said about edit blocks in a prompt that shows a big file."""
-    example = Edit(search="the lines as they are\n", replace="the lines as they shall be\n")
+    """The instructions on edit blocks, for a prompt that shows a big file."""
+    example = Edit(search="the current lines\n", replace="the new lines\n")
     block = edit_block("path/to/big/file.ext", [example], nonce)
     return INSTRUCTIONS.format(lines=BIG_FILE_LINES, example=block)
 
 
 def parse_edits(body: str, nonce: str) -> list[Edit]:
-    """The edits of a block's body. Raises EditError if the marks are not in order, or if there are none."""
+    """The edits of a block's body. Raises EditError if there are no markers or they are out of order."""
     lines = body.replace("\r\n", "\n").split("\n")
     marks = [(at, mark) for at, line in enumerate(lines) if (mark := _MARK.fullmatch(line.rstrip())) is not None]
     if any(mark["rest"].strip() == nonce for _, mark in marks):
@@ -62,7 +62,7 @@ def parse_edits(body: str, nonce: str) -> list[Edit]:
         marks = [(at, mark) for at, mark in marks if not mark["rest"].strip()]
     kinds = [str(mark.lastgroup if mark.lastgroup != "rest" else _kind(mark)) for _, mark in marks]
     if not kinds or len(kinds) % 3 or kinds != ["search", "middle", "replace"] * (len(kinds) // 3):
-        raise EditError("its marks are not SEARCH, =======, REPLACE in turn.")
+        raise EditError("its markers are not SEARCH, =======, REPLACE in this order.")
     rows = [at for at, _ in marks]
     edits, end = [], 0
     for first, middle, last in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
@@ -74,12 +74,12 @@ def parse_edits(body: str, nonce: str) -> list[Edit]:
 
 
 def edited_file(path: str, edits: Sequence[Edit], shown: Shown) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
-    """The whole new file and what was mended, or why there is none."""
+    """The whole new file and the repairs, or why there is none."""
     text = shown(path)
     if text is None:
         if len(edits) == 1 and not edits[0].search.strip():
             return FileBlock(path=path, content=edits[0].replace), ()
-        return Unapplied(path=path, reason="the prompt did not show this file whole, so there is nothing to edit.")
+        return Unapplied(path=path, reason="the prompt did not show the whole file, so it cannot be edited.")
     try:
         edited = apply_edits(text, edits)
     except EditError as error:
@@ -99,4 +99,4 @@ def _joined(lines: Sequence[str]) -> str:
 def _check_between(lines: Iterable[str]) -> None:
     for line in lines:
         if line.strip() and not _FENCE.fullmatch(line):
-            raise EditError(f"there is text between its edits: {line.strip()[:80]}")
+            raise EditError(f"there is other text between its edits: {line.strip()[:80]}")

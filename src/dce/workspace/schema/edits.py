@@ -1,9 +1,9 @@
-"""Edits of a file the prompt showed: where each one belongs, and the file with all of them made.
+"""Applies edits to a shown file.
 
-Models copy the lines to be replaced from memory, so white space may be off. Three looks are taken, strictest first: the lines as
-they are (but for white space at their ends), the lines but for their indentation, the same without blank lines. What must always
-hold: an edit is made only where it fits in exactly one place of the text that was shown; anything else fails loudly, naming the
-lines that come nearest; edits never overlap, and no line outside them changes.
+Models copy the lines to be replaced from memory, so white space may differ. Three comparisons are tried, strictest first: exact
+(except trailing white space), ignoring indentation, ignoring indentation and blank lines. What must always hold: an edit is
+applied only if it matches in exactly one place of the shown text; anything else fails and names the nearest lines; edits never
+overlap, and no line outside them changes.
 """
 
 import difflib
@@ -16,14 +16,14 @@ import msgspec
 from dce.workspace.tree.lines import split_lines
 
 MAX_NEAREST_LINES = 20_000
-"""Longest file in which the nearest lines are looked for: they are a help, and must not cost seconds."""
+"""Longest file that is searched for the nearest lines: a hint must not take seconds."""
 
 MAX_PLACES = 5
-"""How many of several places are named."""
+"""How many matching places an error lists."""
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
-    """`search` is replaced by `replace`, both whole lines. `line` (from 1) tells several places apart, 0: not known."""
+    """`search` is replaced by `replace`, both whole lines. `line` (from 1; 0 if unknown) chooses among several matches."""
 
     search: str
     replace: str
@@ -31,18 +31,18 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditError(Exception):
-    """An edit that fits nowhere, or in several places. The message is a sentence for people."""
+    """An edit that matches nowhere or in several places. The message is a sentence for users."""
 
 
 class Edited(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole new text; `repairs` say where white space had to be overlooked."""
+    """The whole new text; `repairs` say where white space was ignored."""
 
     text: str
     repairs: tuple[str, ...] = ()
 
 
 class _Place(NamedTuple):
-    """Lines `start` to `stop` (exclusive, from 0) of the text, what they become, and how the place was found."""
+    """Lines `start` to `stop` (exclusive, from 0) of the text, their replacement, and what was ignored to match them."""
 
     start: int
     stop: int
@@ -51,7 +51,7 @@ class _Place(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """A way of comparing: what is overlooked ("" for nothing), and whether blank lines count."""
+    """A way of comparing: what is ignored ("" for nothing), and whether blank lines count."""
 
     overlooked: str
     is_indented: bool
@@ -66,7 +66,7 @@ _LOOKS = (
 
 
 def apply_edits(text: str, edits: Sequence[Edit]) -> Edited:
-    """`text` with every edit made, or EditError. Line ends come out as LF: the writer gives them the file's own form."""
+    """`text` with every edit applied, or EditError. Line ends become LF; accepting converts them to the file's own."""
     lines = split_lines(text.replace("\r\n", "\n"))
     places = sorted((_place(lines, edit, number) for number, edit in enumerate(edits, start=1)), key=lambda p: p[:2])
     for one, other in itertools.pairwise(places):
@@ -77,7 +77,7 @@ def apply_edits(text: str, edits: Sequence[Edit]) -> Edited:
         result += lines[at : place.start] + place.lines
         at = place.stop
         if place.leniency:
-            repairs.append(f"The edit at line {place.start + 1} was placed by overlooking {place.leniency}.")
+            repairs.append(f"The edit at line {place.start + 1} matched only when ignoring {place.leniency}.")
     return Edited(text="".join(result + lines[at:]), repairs=tuple(repairs))
 
 
@@ -85,7 +85,7 @@ def _place(lines: list[str], edit: Edit, number: int) -> _Place:
     search, new = split_lines(edit.search.replace("\r\n", "\n")), split_lines(edit.replace.replace("\r\n", "\n"))
     if not any(line.strip() for line in search):
         if search or any(line.strip() for line in lines):
-            raise EditError(f"edit {number} does not say which lines it replaces.")
+            raise EditError(f"edit {number} has no lines to search for.")
         return _Place(0, len(lines), new, "")
     for look in _LOOKS:
         found = _matches(lines, search, look)
@@ -95,15 +95,15 @@ def _place(lines: list[str], edit: Edit, number: int) -> _Place:
         if len(found) > 1:
             named = ", ".join(str(start + 1) for start, _ in found[:MAX_PLACES])
             more = f" and {len(found) - MAX_PLACES} more" if len(found) > MAX_PLACES else ""
-            raise EditError(f"edit {number} fits in {len(found)} places, at lines {named}{more}.")
+            raise EditError(f"edit {number} matches {len(found)} places, at lines {named}{more}.")
         if found:
             start, stop = found[0]
             return _Place(start, stop, _fitted(lines[start:stop], search, new, look), look.overlooked)
-    raise EditError(f"edit {number} fits nowhere.{_nearest(lines, search)}")
+    raise EditError(f"edit {number} matches nowhere.{_nearest(lines, search)}")
 
 
 def _matches(lines: list[str], search: list[str], look: _Look) -> list[tuple[int, int]]:
-    """Every place where the searched lines stand, as line ranges."""
+    """Every place that matches the searched lines, as line ranges."""
     kept = [at for at, line in enumerate(lines) if look.has_blanks or line.strip()]
     have = [_key(lines[at], look) for at in kept]
     want = [_key(line, look) for line in search if look.has_blanks or line.strip()]
@@ -122,9 +122,9 @@ def _key(line: str, look: _Look) -> str:
 
 
 def _shift(lines: list[str], search: list[str], start: int) -> tuple[str, str] | None:
-    """How a search's indentation becomes the file's: (what is taken off, what is put before); None if its lines differ in that.
+    """How to turn a search's indentation into the file's: (prefix to remove, prefix to add); None if its lines differ in that.
 
-    The first line decides; the others must agree, so that lines that are alike but nested otherwise are not taken for the same.
+    The first line decides and the others must agree, so that equal lines with a different nesting do not match.
     """
     wanted = [line for line in search if line.strip()]
     there = [line for line in lines[start:] if line.strip()][: len(wanted)]
@@ -149,7 +149,7 @@ def _indent(line: str) -> str:
 
 
 def _fitted(there: list[str], search: list[str], new: list[str], look: _Look) -> list[str]:
-    """The new lines as they stand in the file: shifted as the searched ones were, and without a last newline if it had none."""
+    """The new lines with the file's indentation, and without a final newline if the file has none."""
     if not look.is_indented:
         off, on = _shift(there, search, 0) or ("", "")
         new = [on + line.removeprefix(off) if line.strip() else line for line in new]
@@ -168,9 +168,9 @@ def _nearest(lines: list[str], search: list[str]) -> str:
     if not match.size:
         close = difflib.get_close_matches(next(line for line in want if line), have, n=1, cutoff=0.6)
         if not close:
-            return " Nothing in the file is like it."
+            return " Nothing in the file is similar."
         start = have.index(close[0])
     start = max(start, 0)
     stop = min(start + len(want), len(lines))
     shown = "".join(f"\n    {at + 1}: {lines[at].rstrip()[:100]}" for at in range(start, min(stop, start + 8)))
-    return f" Nearest are lines {start + 1} to {stop}:{shown}"
+    return f" The nearest lines are {start + 1} to {stop}:{shown}"

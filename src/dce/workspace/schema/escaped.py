@@ -1,6 +1,6 @@
-"""Tags that came escaped: `\\<file path="a.py"\\>` from a Markdown editor, `&lt;file …&gt;` from a web page.
+"""Escaped tags: `\\<file path="a.py"\\>` from a Markdown editor, `&lt;file …&gt;` from a web page.
 
-Looked at only when an answer has no file as it stands, so that escaped tags in a file's own text stay what they are.
+Tried only if an answer has no files otherwise, so that escaped tags in a file's own text stay escaped.
 """
 
 import re
@@ -23,10 +23,10 @@ _ANY_ENTITY = re.compile("|".join(re.escape(name) for name in _ENTITIES))
 
 
 def unescaped(text: str) -> str:
-    """The answer with its tags as they were meant; as it stands if it has no escaped ones.
+    """The answer with its tags unescaped; unchanged if it has no escaped ones.
 
-    From a web page all text came escaped, so all is put back. From a Markdown editor only the tag lines are: in file text nobody
-    can tell an editor's backslash from the file's own.
+    On a web page all text is escaped, so all of it is unescaped. For a Markdown editor only the tag lines are: in file text an
+    editor's backslash cannot be told from the file's own.
     """
     if _ENTITY.search(text):
         return _ANY_ENTITY.sub(lambda found: _ENTITIES[found[0]], text)

@@ -1,9 +1,9 @@
-"""The interaction schema for small models: the files stand, and the model only fills the stubs in them.
+"""The interaction schema for small models: the files exist, and the model only fills in their stubs.
 
 A stub is a Python function whose body, after the docstring, is one line `raise NotImplementedError`. The grammar spells out the whole
 answer except for the expression after `return` in each stub, so that an answer always parses, whatever the model; the answer itself
-has the form of schema `blocks`. What must hold: a text that the grammar allows is read back as exactly the files with their holes
-filled, byte for byte.
+has the form of schema `blocks`. What must hold: a text that the grammar allows is read as exactly the files with their holes filled,
+byte for byte.
 """
 
 import ast

@@ -1,8 +1,8 @@
-"""The original's other form: the whole answer is one JSON object with summary, course_of_action and files.
+"""The original's other format: the whole answer is one JSON object with summary, course_of_action and files.
 
-JSON is decoded once, as its standard says: a backslash in a file stays one. What models break is mended by a lenient parser (raw
-newlines and bare quotes in strings, wrong escapes, missing commas, an end that never came), and said. A file whose string
-never ended is truncated, one whose quotes had to be guessed is ambiguous. Keys may come in any order, and any may be missing.
+JSON is decoded once, by its standard. A lenient parser repairs what models break (raw newlines and bare quotes in strings, wrong
+escapes, missing commas, a missing end), and notes say so. A file whose string has no end is truncated, one with unescaped
+quotes is ambiguous. Keys may come in any order, and any may be missing.
 """
 
 import json
@@ -10,22 +10,27 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dce.workspace.schema.assembly import assemble_blocks, canonical, unwrapped
-from dce.workspace.schema.lenient_json import Broken, parse_broken
+from dce.workspace.schema.assembly import assemble_blocks, canonical, without_fence
+from dce.workspace.schema.forms import find_files
+from dce.workspace.schema.json_shapes import files_in
+from dce.workspace.schema.lenient_json import Broken, parse_broken, whole_characters
 from dce.workspace.schema.plain import PlainSchema
-from dce.workspace.schema.prose import Prose, reasoning_end
+from dce.workspace.schema.prose import Prose
 from dce.workspace.schema.reading import BlockStatus, FileBlock, Reading, Shown, nothing_shown
+from dce.workspace.schema.reasoning import thoughts
 
 MAX_STARTS = 20
-"""How many opening braces are tried: an answer's object is one of the first, and prose may hold a few."""
+"""How many opening braces are tried: the answer's object is one of the first, but prose may contain a few."""
 
 MIN_ESCAPED_NEWLINES = 3
-"""From how many `\\n` on, in text without any newline, a file counts as escaped twice: one or two are a one-line program's own."""
+"""A file without newlines counts as escaped twice if it has at least this many `\\n`; a one-line program may have one or two."""
 
-_START = re.compile(r"\{(?=\s*(?:\"|'|$))")
+_START = re.compile(r"\{(?=\s*(?:\"|'|$))|\[(?=\s*\{\s*\")")
 _OTHER_FORM = re.compile(r"^[ \t]*<(?:file|summary|plan|course_of_action|edit)\b", re.MULTILINE)
 _MARKER = re.compile(r"(?:.*?assistantfinal|.*?<\|channel\|>final<\|message\|>)(?=\s*(?:```\w*\s*)?\{)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_SAID = ("course_of_action", "plan", "curator_activity", "activity", "files_updated")
+"""What an answer says beside its summary and its files."""
 _PLAIN = {"n": "\n", "t": "\t", "r": "\r"}
 
 _INSTRUCTIONS = """\
@@ -54,8 +59,8 @@ class JsonSchema(PlainSchema):
         super().__init__(_INSTRUCTIONS)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
-        """The answer; None if it holds no object with files, or with a summary, before any of another form's tags."""
-        start = reasoning_end(text)
+        """The reading; None if no object with files or a summary comes before the tags of another format."""
+        start = thoughts(text, is_strict=True).end
         marker = _MARKER.match(text, start)
         if marker is not None and not _START.search(text, start, marker.end()):
             start = marker.end()
@@ -65,10 +70,18 @@ class JsonSchema(PlainSchema):
             if number == MAX_STARTS:
                 break
             value, broken, stop = _decoded(text, brace.start())
-            if _is_answer(value):
-                beside = f"{text[start : brace.start()]}\n{text[stop:]}".replace("```json", "").replace("```", "")
+            if _is_answer(value) and not _is_in_file(text, brace.start(), value):
+                value, broken, behind = _with_further(text, value, broken, stop)
+                beside = f"{text[start : brace.start()]}\n{behind}".replace("```json", "").replace("```", "")
                 return _reading(value, broken, beside.strip(), is_reasoned=start > 0)
         return None
+
+
+def _is_in_file(text: str, at: int, value: Any) -> bool:
+    """Whether a value that is not in the schema's own shape lies in a file of another form: then it is that file's text."""
+    if isinstance(value, dict) and (isinstance(value.get("files"), list) or "course_of_action" in value):
+        return False
+    return any(file.start <= at < file.end for _, file in find_files(text))
 
 
 def _decoded(text: str, start: int) -> tuple[Any, Broken | None, int]:
@@ -77,43 +90,74 @@ def _decoded(text: str, start: int) -> tuple[Any, Broken | None, int]:
     except (ValueError, RecursionError):  # RecursionError: thousands of brackets, which are no answer
         broken = parse_broken(text, start)
         return broken.value, broken, broken.end
-    return value, None, stop
+    return _whole(value) if "\\ud" in text.lower() else value, None, stop
+
+
+def _whole(value: Any) -> Any:
+    """The value with half surrogate pairs replaced in every string."""
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return {_whole(key): _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _with_further(text: str, value: Any, broken: Broken | None, stop: int) -> tuple[Any, Broken | None, str]:
+    """The answer's object with the files of those after it (an object a file, a draft and then the answer), and the text between."""
+    values, outside, tried = [value], [], 0
+    for brace in _START.finditer(text, stop):
+        if brace.start() < stop:
+            continue
+        tried += 1
+        if tried > MAX_STARTS:
+            break
+        following, mended, end = _decoded(text, brace.start())
+        if not _is_answer(following):
+            continue
+        values.append(following)
+        outside.append(text[stop : brace.start()])
+        broken, stop = mended or broken, end
+    if len(values) == 1:
+        return value, broken, text[stop:]
+    joined: dict[str, Any] = {}
+    files: list[Any] = []
+    for each in values:
+        found, lost = files_in(each)
+        files += [*({"path": path, "content": content} for path, content in found), *lost]
+        joined |= {key: each[key] for key in _SAID if isinstance(each, dict) and key in each}
+    said = dict.fromkeys(
+        each["summary"] for each in values if isinstance(each, dict) and isinstance(each.get("summary"), str)
+    )
+    joined |= {"files": files, "summary": "\n".join(said)}
+    note = f"The answer holds {len(values)} JSON objects: their files were read together."
+    broken = Broken(value=joined, end=stop, repairs=[*(broken.repairs if broken else []), note])
+    return joined, broken, "\n".join([*outside, text[stop:]])
 
 
 def _is_answer(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    has_files = any(_file(item) is not None for item in _list(value.get("files")))
-    says = isinstance(value.get("summary"), str) and ("course_of_action" in value or "files" in value)
-    return has_files or says
+    if files_in(value)[0]:
+        return True
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("summary"), str)
+        and bool({"course_of_action", "files"} & set(value))
+    )
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _file(item: Any) -> tuple[str, str] | None:
-    """Path and content, if the item has both (the end of a broken answer may lack the second)."""
-    if not isinstance(item, Mapping):
-        return None
-    path, content = item.get("path"), item.get("content")
-    return (path, content) if isinstance(path, str) and path.strip() and isinstance(content, str) else None
-
-
-def _reading(value: Mapping[str, Any], broken: Broken | None, beside: str, *, is_reasoned: bool) -> Reading:
+def _reading(value: Any, broken: Broken | None, beside: str, *, is_reasoned: bool) -> Reading:
     repairs = list(broken.repairs) if broken else []
-    blocks, lost = [], []
-    for item in _list(value.get("files")):
-        found = _file(item)
-        if found is None:
-            lost.append(item)
-        else:
-            blocks.append(_block(*found, broken, repairs))
+    items, lost = files_in(value)
+    blocks = [_block(path, content, broken, repairs) for path, content in items]
     if lost:
-        repairs.append(f"{len(lost)} entries of files have no path or no content, and are left out.")
-    remarks = ["Reasoning before the answer was left out of the view."] if is_reasoned else []
+        repairs.append(f"{len(lost)} entries of `files` have no path or no content and are left out.")
+    value = value if isinstance(value, Mapping) else {}
+    remarks = ["Reasoning before the answer is not shown."] if is_reasoned else []
     if beside:
-        remarks.append("There is text beside the JSON object: see the raw answer.")
+        remarks.append("There is text outside the JSON object: see the raw answer.")
     activity = value.get("curator_activity") or value.get("activity") or ""
     summary = value.get("summary")
     prose = Prose(
@@ -145,20 +189,17 @@ def _block(path: str, content: str, broken: Broken | None, repairs: list[str]) -
         repairs.append(f"{path}: The text ends before the file does.")
     elif broken is not None and broken.is_guessed(content):
         status = "ambiguous"
-        repairs.append(f"{path}: It holds quotes that are not escaped; its end had to be guessed.")
+        repairs.append(f"{path}: It has unescaped quotes; its end was guessed.")
     mended = _unescaped_again(content)
     if mended is not None:
-        repairs.append(f"{path}: It was escaped twice: without a newline of its own, its \\n were taken for newlines.")
+        repairs.append(f"{path}: It was escaped twice: it has no newlines, so each \\n became one.")
         content, status = mended, "repaired" if status == "complete" else status
-    bare = unwrapped(content, path)
-    if bare is not None:
-        repairs.append(f"{path}: The code fence around the file was taken off.")
-        content, status = bare, "repaired" if status == "complete" else status
+    content, status = without_fence(content, path, status, repairs)
     return FileBlock(path=path, content=content, status=status)
 
 
 def _unescaped_again(content: str) -> str | None:
-    """The text of a file that was escaped twice; None if there is no strong sign of that."""
+    """The unescaped text of a file that was escaped twice; None if there is no strong sign of that."""
     if "\n" in content or content.count("\\n") < MIN_ESCAPED_NEWLINES:
         return None
     return _ESCAPE.sub(lambda found: _PLAIN.get(found[1], found[1] if found[1] in '"\\/' else found[0]), content)

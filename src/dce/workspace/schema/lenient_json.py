@@ -1,7 +1,7 @@
-"""JSON as models break it: raw newlines and bare quotes in strings, escapes that do not exist, missing or doubled commas, no end.
+"""A parser for the JSON that models break: raw newlines and bare quotes in strings, invalid escapes, missing or doubled commas, no end.
 
-What must always hold: it never raises and is linear but for bare quotes; what it had to mend is said; a string that the text's
-end cut off, and one whose closing quote had to be guessed, are known by their value.
+What must always hold: it never raises and is linear except for bare quotes; it reports repairs; it knows which strings were cut
+off by the end of the text and in which a closing quote was guessed.
 """
 
 import re
@@ -9,50 +9,52 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_DEPTH = 60
-"""Deepest nesting that is followed; an answer has three levels."""
+"""Deepest nesting that is parsed; an answer has three levels."""
 
 _SPACE = re.compile(r"[\s,;]*")
 _STRING_PART = re.compile(r'[^"\\]+')
 _AFTER_STRING = re.compile(r'\s*(?:[}\]:]|,\s*(?:["{\[\]}]|$)|$)')
 _LITERAL = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[A-Za-z_]\w*")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "\\": "\\", "/": "/"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDS = {"true": True, "false": False, "null": None}
-
-
-class _Text(str):
-    """A string with what is known of its ending."""
-
-    is_cut = False
-    is_guessed = False
 
 
 @dataclass
 class Broken:
-    """What could be read: `value`, where it ends, and what was mended."""
+    """The result: `value`, where it ends, and the repairs."""
 
     value: Any
     end: int
     repairs: list[str] = field(default_factory=list)
+    cut: frozenset[str] = frozenset()
+    guessed: frozenset[str] = frozenset()
 
-    @staticmethod
-    def is_cut(text: str) -> bool:
+    def is_cut(self, text: str) -> bool:
         """Whether this string of `value` was cut off by the text's end."""
-        return isinstance(text, _Text) and text.is_cut
+        return text in self.cut
 
-    @staticmethod
-    def is_guessed(text: str) -> bool:
+    def is_guessed(self, text: str) -> bool:
         """Whether this string holds quotes that were not escaped."""
-        return isinstance(text, _Text) and text.is_guessed
+        return text in self.guessed
 
 
 def parse_broken(text: str, start: int) -> Broken:
-    """The value that begins at `start`, as far as it can be read."""
+    """The value that begins at `start`, as far as it can be parsed."""
     parser = _Parser(text, start)
     value = parser.value(0)
-    repairs = ["The JSON was broken, and mended."]
+    repairs = ["The JSON was invalid and was repaired."]
     if parser.is_cut:
-        repairs = ["The JSON breaks off; what came before was read."]
-    return Broken(value=value, end=parser.at, repairs=repairs)
+        repairs = ["The JSON is cut off; the part before the cut was read."]
+    cut, guessed = frozenset(parser.cut), frozenset(parser.guessed)
+    return Broken(value=value, end=parser.at, repairs=repairs, cut=cut, guessed=guessed)
+
+
+def whole_characters(text: str) -> str:
+    """The text with half a surrogate pair replaced: JSON can write one, but no file and no answer can hold it."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Parser:
@@ -60,6 +62,8 @@ class _Parser:
         self._text = text
         self.at = at
         self.is_cut = False
+        self.cut: list[str] = []
+        self.guessed: list[str] = []
 
     def value(self, depth: int) -> Any:
         """The next value; None where there is none."""
@@ -114,7 +118,7 @@ class _Parser:
         else:
             self.is_cut = True
 
-    def _string(self) -> _Text:
+    def _string(self) -> str:
         self.at += 1
         parts: list[str] = []
         is_guessed = False
@@ -150,12 +154,12 @@ class _Parser:
         self.at += 1
         return "\\" if following else ""
 
-    def _made(self, parts: list[str], *, is_cut: bool, is_guessed: bool) -> _Text:
-        joined = "".join(parts)
-        if any("\ud800" <= char <= "\udfff" for char in joined):
-            joined = joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        text = _Text(joined)
-        text.is_cut, text.is_guessed = is_cut, is_guessed
+    def _made(self, parts: list[str], *, is_cut: bool, is_guessed: bool) -> str:
+        text = whole_characters("".join(parts))
+        if is_cut:
+            self.cut.append(text)
+        if is_guessed:
+            self.guessed.append(text)
         return text
 
     def _skip(self) -> None:

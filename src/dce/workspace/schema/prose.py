@@ -1,20 +1,12 @@
-"""The parts of an answer that are for people: summary, plan, activity; and the reasoning that must not be taken for them.
+"""The parts of an answer written for the user: summary, plan and activity.
 
-Works on what lies outside the files, so that a file may hold `<summary>`, `<think>` or `assistantfinal` as it likes.
+Works on the text outside the files, so that a file may contain `<summary>` or `<think>`.
 """
 
 import re
 
 import msgspec
 
-_ANSWER_BEGINS = re.compile(
-    r"\s*(?:<\|[a-z_]{1,20}\|>|>|\*\*)*\s*<(?:summary|plan|course_of_action|file|artifact)\b", re.IGNORECASE
-)
-_SUMMARY_LINE = re.compile(r"^[ \t]{0,3}<summary>", re.IGNORECASE | re.MULTILINE)
-_THINK_OPEN = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
-_THINK_CLOSE = re.compile(
-    r"</(?:think|thinking|reasoning)>|assistantfinal|<\|channel\|>final<\|message\|>", re.IGNORECASE
-)
 _THINK_TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
 
 _PARTS: dict[str, tuple[str, ...]] = {
@@ -33,7 +25,7 @@ _NEXT_HEADING = re.compile(r"^#{1,4}[ \t]", re.MULTILINE)
 
 
 class Prose(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer says to people. `rest` is text outside every part and every file; `is_tagged` if a part had its tag."""
+    """An answer's text for the user. `rest` is text outside every part and file; `is_tagged`: at least one part had its tag."""
 
     summary: str = ""
     plan: str = ""
@@ -44,26 +36,8 @@ class Prose(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
 
 
-def reasoning_end(text: str) -> int:
-    """Where leaked reasoning at an answer's start ends; 0 if there is none.
-
-    Reasoning is told by its own tags, or by a marker that the answer's first tag follows at once. A marker after `<summary>` is
-    the answer's own text.
-    """
-    opened = _THINK_OPEN.match(text)
-    if opened is not None:
-        close = f"</{opened[1]}>"
-        found = text.lower().find(close.lower(), opened.end())
-        return found + len(close) if found >= 0 else 0
-    summary = _SUMMARY_LINE.search(text)
-    for marker in _THINK_CLOSE.finditer(text, 0, summary.start() if summary else len(text)):
-        if _ANSWER_BEGINS.match(text, marker.end()):
-            return marker.end()
-    return 0
-
-
 def parts_end(text: str, start: int) -> int:
-    """Where the parts that an answer begins with end: no file begins before, whatever the summary quotes."""
+    """Where an answer's leading parts end: no file begins before, whatever the summary quotes."""
     while True:
         opened = _PART_OPENER.match(text, start)
         if opened is None:
@@ -76,19 +50,19 @@ def parts_end(text: str, start: int) -> int:
 
 
 def is_answer(text: str) -> bool:
-    """Whether text that holds no files has at least the tags of an answer."""
+    """Whether text without files has at least the tags of an answer."""
     return any(_part(text, tags)[0] for tags in _PARTS.values())
 
 
 def read_prose(text: str) -> Prose:
-    """The parts found in `text`, which is an answer without its files and its leading reasoning. The last of several wins.
+    """The parts found in `text`, an answer without its files and leading reasoning. If a part occurs twice, the last one wins.
 
-    Without any tags, Markdown headings serve; without those, all of the text is the summary: nothing is hidden.
+    Without tags, Markdown headings are used; without those, the whole text is the summary, so that nothing is hidden.
     """
     repairs, remarks = [], []
     rest = _without_thoughts(text)
     if rest != text:
-        remarks.append("Reasoning between tags was left out of the view.")
+        remarks.append("Reasoning between tags is not shown.")
     found: dict[str, str] = {}
     for part, tags in _PARTS.items():
         found[part], rest, is_unclosed = _part(rest, tags)
@@ -100,12 +74,12 @@ def read_prose(text: str) -> Prose:
         if not any(found.values()):
             found["summary"], rest = rest.strip(), ""
         if any(found.values()):
-            repairs.append("There is no summary tag: the text beside the files is shown instead.")
+            repairs.append("There is no summary tag; the text outside the files is shown instead.")
     return Prose(**found, rest=rest.strip(), is_tagged=is_tagged, repairs=tuple(repairs), remarks=tuple(remarks))
 
 
 def _without_thoughts(text: str) -> str:
-    """The text without what stands between reasoning tags; tags without a partner stay."""
+    """The text without tagged reasoning; unpaired tags stay."""
     parts, at, opened = [], 0, -1
     for tag in _THINK_TAG.finditer(text):
         if not tag[1]:
@@ -130,7 +104,7 @@ def _part(text: str, tags: tuple[str, ...]) -> tuple[str, str, bool]:
 
 
 def _headed(text: str) -> tuple[dict[str, str], str]:
-    """Parts under Markdown headings: how models answer that forget the tags."""
+    """Parts under Markdown headings, for models that forget the tags."""
     found, spans = {"summary": "", "plan": "", "activity": ""}, []
     for heading in _HEADING.finditer(text):
         following = _NEXT_HEADING.search(text, heading.end())

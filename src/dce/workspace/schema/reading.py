@@ -1,6 +1,6 @@
-"""What an answer says, whatever form it came in: the types that every interaction schema reads into.
+"""The types that every reader produces, whatever the answer's format.
 
-A reading is a view. The raw text is kept by the store, so nothing a reader leaves out is lost; but a reader must say in `notes`
+A reading is a view. The store keeps the raw text, so nothing that a reader leaves out is lost. But a reader must state in `notes`
 what it left out or repaired, and must never invent or cut a file silently.
 """
 
@@ -14,7 +14,7 @@ Parse = Literal["ok", "repaired", "failed"]
 
 
 Shown = Callable[[str], str | None]
-"""The text of a file as the prompt showed it; None if it did not, or not whole. Edits are changes of that text."""
+"""The text of a file as the prompt showed it; None if it was not shown whole. Edits apply to that text."""
 
 
 def nothing_shown(_: str) -> str | None:
@@ -23,9 +23,9 @@ def nothing_shown(_: str) -> str | None:
 
 
 class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as a prompt shows it. `sha256` is of the bytes on disk, so that a later change can be noticed.
+    """A file as a prompt shows it. `sha256` is of the bytes on disk, to detect later changes.
 
-    `detail` says how much of it `text` is (full, outline, head-tail, path, extract): only what is shown whole may be rewritten.
+    `detail` says how much of the file `text` holds (full, outline, head-tail, path, extract): only a file shown whole may be rewritten.
     """
 
     path: str
@@ -35,22 +35,27 @@ class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of an answer with its whole new text. `truncated`: its end never came; `ambiguous`: its end had to be guessed."""
+    """One file of an answer with its whole new text. `truncated`: it has no end; `ambiguous`: its limits or its text are a guess.
+
+    `written_path`: the path in the answer, if it was read as another; else "". `flags`: what is doubtful about this file.
+    """
 
     path: str
     content: str
     status: BlockStatus = "complete"
+    written_path: str = ""
+    flags: tuple[str, ...] = ()
 
 
 class Unapplied(msgspec.Struct, frozen=True, kw_only=True):
-    """A file whose edits could not be applied, and why: the lines that come nearest are named. Accepting refuses it."""
+    """A file whose edits could not be applied, and why, with the nearest lines. Accepting refuses it."""
 
     path: str
     reason: str
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer taken apart. `flags` are those of the board (elision, missing_files, …); `notes` are sentences for people."""
+    """A parsed answer. `flags` are those of the board (elision, missing_files, …); `notes` are sentences for the user."""
 
     summary: str = ""
     plan: str = ""
@@ -62,25 +67,29 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     unapplied: tuple[Unapplied, ...] = ()
 
 
-class Schema(Protocol):
-    """An interaction schema: how a model is asked to answer, and the reader for what it then writes."""
+class Reader(Protocol):
+    """A reader for answers in one form, or in one of several."""
 
     @property
     def name(self) -> str:
-        """The name that settings and prompts use."""
+        """The name that settings, prompts and notes use."""
+
+    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
+        """The reading, or None if the text is not in this form. Edits apply to what was `shown`. Never raises."""
+
+
+class Schema(Reader, Protocol):
+    """An interaction schema: the instructions to the model and the reader for its answer."""
 
     def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:
         """The text of section M3."""
 
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:
-        """GBNF that holds the model to the form, where the backend can; None if the form needs none."""
-
-    def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
-        """The answer, or None if the text is not in this schema's form. Edits are applied to what was `shown`. Never raises."""
+        """A GBNF grammar that enforces the format where the backend supports it; None if the format needs none."""
 
 
 def excerpt_block(file: PromptFile, nonce: str) -> str:
-    """A file that is not shown whole, in delimiters that no reader takes for an answer's file."""
+    """A file that is not shown whole, in delimiters that no reader accepts as an answer's file."""
     text = file.text if file.text.endswith("\n") else file.text + "\n"
     return f'<excerpt path="{file.path}" shows="{file.detail}" nonce="{nonce}">\n{text}</excerpt nonce="{nonce}">'
 
@@ -88,7 +97,7 @@ def excerpt_block(file: PromptFile, nonce: str) -> str:
 def file_block(path: str, content: str, nonce: str) -> str:
     """A file between its delimiters, as prompts show it and answers are asked to write it.
 
-    Everything between the newline after the opener and the closer is the file, so what is shown is exact: a file without a last
-    newline has its closer on its last line.
+    Everything between the newline after the opening tag and the closing tag is the file, so a file without a final newline has
+    the closing tag on its last line.
     """
     return f'<file path="{path}" nonce="{nonce}">\n{content}</file nonce="{nonce}">'

@@ -1,13 +1,14 @@
-"""The original's form: summary and plan in tags, then `<file path="…">` … `</file_artifact>` for each file, without a nonce.
+"""The original's format: summary and plan in tags, then `<file path="…">` … `</file_artifact>` for each file, without a nonce.
 
-Old histories, other people's models and models that ignore the nonce write it, so every answer can be read this way. What is hard
-about it, file text that holds the same tags, is in `spans`.
+Old histories and models that ignore the nonce use it, so every answer may be read this way. The hard part, file text that
+contains the same tags, is in `spans`.
 """
 
 from dce.workspace.schema.assembly import assemble
 from dce.workspace.schema.plain import PlainSchema
-from dce.workspace.schema.prose import is_answer, parts_end, reasoning_end
+from dce.workspace.schema.prose import is_answer, parts_end
 from dce.workspace.schema.reading import Reading, Shown, nothing_shown
+from dce.workspace.schema.reasoning import thoughts
 from dce.workspace.schema.spans import Span, find_spans
 
 _INSTRUCTIONS = """\
@@ -46,13 +47,13 @@ class TagsSchema(PlainSchema):
         super().__init__(_INSTRUCTIONS)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
-        """The answer; None if it has neither files nor any of the tags."""
-        start = reasoning_end(text)
-        files_start = parts_end(text, start)
+        """The reading; None if the text has neither files nor any of the tags."""
+        thought = thoughts(text, find_spans(text)) if "<" in text else thoughts(text)
+        files_start = parts_end(text, thought.end)
         spans = tuple(_shifted(span, files_start) for span in find_spans(text[files_start:]))
-        if not spans and not is_answer(text[start:]):
+        if not spans and not is_answer(text[thought.end :]):
             return None
-        return assemble(text, spans, start=start)
+        return assemble(text, spans, thoughts=thought)
 
 
 def _shifted(span: Span, by: int) -> Span:

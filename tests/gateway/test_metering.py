@@ -1,4 +1,4 @@
-"""The accounts of a running gateway: whoever ends a response, however, its row is there once and says what was told."""
+"""The metering of a running gateway: whoever ends a response, however, its row is there once and says what was told."""
 
 import asyncio
 import contextlib
@@ -34,9 +34,9 @@ def rows(folder: Path, **wanted: object) -> list[Entry]:
 
 
 def settled(chain: Chain) -> None:
-    """Returns when every account is closed and on disk."""
+    """Returns when every meter is closed and on disk."""
     gateway = chain.server.gateway
-    eventually(lambda: chain.is_idle() and gateway.accounts.open == 0 and gateway.ledger.pending == 0)
+    eventually(lambda: chain.is_idle() and gateway.metering.open == 0 and gateway.ledger.pending == 0)
 
 
 def test_a_finished_stream(both: Chain) -> None:

@@ -4,31 +4,31 @@ from typing import Literal
 
 import pytest
 
+from dce.gateway.backends.backend import Backend, Discovery
 from dce.gateway.backends.kinds import LlamaCpp, Model, Vllm
-from dce.gateway.backends.upstream import Discovery, Upstream
 from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError
 
 
 def test_an_unasked_backend_is_down() -> None:
     """Nothing is believed of a backend before it has answered."""
-    upstream = Upstream(BackendSettings(url="http://h:1"))
-    assert not upstream.is_up
-    assert not upstream.serves("m")
+    backend = Backend(BackendSettings(url="http://h:1"))
+    assert not backend.is_up
+    assert not backend.serves("m")
 
 
 def test_up_down_and_up_again() -> None:
     """What it serves counts while it answers; an answer ends its fault."""
-    upstream = Upstream(BackendSettings(url="http://h:1/prefix"))
+    backend = Backend(BackendSettings(url="http://h:1/prefix"))
     found = Discovery(kind=Vllm(), models=(Model(id="m"),))
-    upstream.discovered(found)
-    assert upstream.serves("m")
-    assert not upstream.serves("other")
-    upstream.failed(DceError("backend_timeout", "slow"))
-    assert not upstream.serves("m")
-    upstream.discovered(found)
-    assert upstream.serves("m")
-    assert (upstream.url, upstream.prefix, upstream.address.port) == ("http://h:1/prefix", "/prefix", 1)
+    backend.discovered(found)
+    assert backend.serves("m")
+    assert not backend.serves("other")
+    backend.failed(DceError("backend_timeout", "slow"))
+    assert not backend.serves("m")
+    backend.discovered(found)
+    assert backend.serves("m")
+    assert (backend.url, backend.prefix, backend.address.port) == ("http://h:1/prefix", "/prefix", 1)
 
 
 @pytest.mark.parametrize(
@@ -46,67 +46,67 @@ def test_the_plan_holds_every_choice_once(
     strategy: Literal["auto", "fanout", "native"], limit: int | None, n: int, plan: list[list[int]]
 ) -> None:
     """Each choice is in exactly one request, and no request has more than the server takes."""
-    upstream = Upstream(BackendSettings(url="http://h:1", n_strategy=strategy))
-    upstream.discovered(Discovery(kind=LlamaCpp(), models=(), native_limit=limit))
-    assert upstream.plan(n) == plan
+    backend = Backend(BackendSettings(url="http://h:1", n_strategy=strategy))
+    backend.discovered(Discovery(kind=LlamaCpp(), models=(), native_limit=limit))
+    assert backend.plan(n) == plan
 
 
 def test_a_place_is_given_back_once() -> None:
     """However often and in whatever way a request is ended, its load goes once and its record is the first end's."""
-    upstream = Upstream(BackendSettings(url="http://h:1"))
-    one, two = upstream.lease(10), upstream.lease(1)
-    assert upstream.in_flight == 11
+    backend = Backend(BackendSettings(url="http://h:1"))
+    one, two = backend.lease(10), backend.lease(1)
+    assert backend.in_flight == 11
     one.end(DceError("backend_error", "boom"))
     one.end()
     one.abandon()
-    assert (upstream.in_flight, upstream.breaker.failures) == (1, 1)
+    assert (backend.in_flight, backend.breaker.failures) == (1, 1)
     two.abandon()
     two.end(DceError("backend_error", "boom"))
-    assert (upstream.in_flight, upstream.breaker.failures) == (0, 1)
+    assert (backend.in_flight, backend.breaker.failures) == (0, 1)
 
 
 def test_only_faults_of_the_backend_are_held_against_it() -> None:
     """A refused request, a full backend and a client that went leave its record clean; an answer wipes it."""
-    upstream = Upstream(BackendSettings(url="http://h:1"))
-    upstream.lease(1).end(DceError("backend_unreachable", "gone"))
-    assert upstream.breaker.failures == 1
-    upstream.lease(1).abandon()
-    upstream.lease(1).end(DceError("backend_error", "full", retry_after_s=2))
-    assert upstream.breaker.failures == 1
-    upstream.lease(1).end(DceError("prompt_too_long", "9000"))
-    assert upstream.breaker.failures == 0
+    backend = Backend(BackendSettings(url="http://h:1"))
+    backend.lease(1).end(DceError("backend_unreachable", "gone"))
+    assert backend.breaker.failures == 1
+    backend.lease(1).abandon()
+    backend.lease(1).end(DceError("backend_error", "full", retry_after_s=2))
+    assert backend.breaker.failures == 1
+    backend.lease(1).end(DceError("prompt_too_long", "9000"))
+    assert backend.breaker.failures == 0
 
 
 def test_a_request_that_meets_something_new_raises_a_doubt() -> None:
     """An unknown model or a lost connection: what is known of the backend may be old; its own errors say nothing of that."""
-    doubted: list[Upstream] = []
-    upstream = Upstream(BackendSettings(url="http://h:1"))
-    upstream.on_doubt = doubted.append
+    doubted: list[Backend] = []
+    backend = Backend(BackendSettings(url="http://h:1"))
+    backend.on_doubt = doubted.append
     for code in ("model_not_found", "backend_unreachable", "stream_interrupted", "backend_unauthorized"):
-        upstream.lease(1).end(DceError(code, "x"))
+        backend.lease(1).end(DceError(code, "x"))
     for code in ("backend_error", "invalid_request", "backend_timeout"):
-        upstream.lease(1).end(DceError(code, "x"))
-    assert doubted == [upstream] * 4
+        backend.lease(1).end(DceError(code, "x"))
+    assert doubted == [backend] * 4
 
 
 def test_the_operator_sees_how_it_is() -> None:
     """Address, models, load, breaker and fault as plain data; never its key."""
-    upstream = Upstream(BackendSettings(url="http://h:1", key="secret", max_responses=3))
-    upstream.discovered(Discovery(kind=Vllm(), models=(Model(id="m"),)))
-    upstream.lease(2)
-    status = upstream.status
+    backend = Backend(BackendSettings(url="http://h:1", key="secret", max_responses=3))
+    backend.discovered(Discovery(kind=Vllm(), models=(Model(id="m"),)))
+    backend.lease(2)
+    status = backend.status
     assert (status.url, status.kind, status.models, status.in_flight, status.is_up) == (
         "http://h:1", "vllm", ("m",), 2, True,
     )  # fmt: skip
     assert (status.breaker, status.failures, status.retry_in_s, status.fault) == ("closed", 0, 0.0, None)
-    upstream.failed(DceError("backend_timeout", "slow"))
-    assert upstream.status.fault is not None
-    assert "secret" not in repr(upstream.status)
-    assert upstream.capacity == 3
+    backend.failed(DceError("backend_timeout", "slow"))
+    assert backend.status.fault is not None
+    assert "secret" not in repr(backend.status)
+    assert backend.capacity == 3
 
 
 @pytest.mark.parametrize(("strategy", "takes"), [("fanout", [True, False]), ("native", [True, True])])
 def test_a_request_fits_where_it_need_not_be_split(strategy: Literal["fanout", "native"], takes: list[bool]) -> None:
     """A request for several responses cannot be passed on to a backend that is sent one at a time."""
-    upstream = Upstream(BackendSettings(url="http://h:1", n_strategy=strategy))
-    assert [upstream.takes(n) for n in (1, 5)] == takes
+    backend = Backend(BackendSettings(url="http://h:1", n_strategy=strategy))
+    assert [backend.takes(n) for n in (1, 5)] == takes

@@ -1,4 +1,4 @@
-"""The state of one backend: where it is, whether it answers, what it serves, how much it is doing, how it fared. No I/O."""
+"""The state of one backend: address, health, served models, load and circuit breaker. No I/O."""
 
 from collections.abc import Callable
 
@@ -12,19 +12,19 @@ from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError, ErrorBody
 
 _DOUBTS = frozenset({"backend_unreachable", "stream_interrupted", "model_not_found", "backend_unauthorized"})
-"""Errors of a request that say: what we know of this backend may be out of date. It is asked again at once."""
+"""Request errors after which our information about a backend may be out of date: it is probed again at once."""
 
 
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backend said of itself."""
+    """What a backend reported about itself."""
 
     kind: Kind
     models: tuple[Model, ...]
     native_limit: int | None = None
 
 
-class UpstreamStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One backend as the operator sees it. `failures` counts incidents in a row; `in_flight` running responses."""
+class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend as the operator sees it. `failures` counts consecutive incidents, `in_flight` running responses."""
 
     url: str
     is_up: bool
@@ -37,8 +37,8 @@ class UpstreamStatus(msgspec.Struct, frozen=True, kw_only=True):
     fault: ErrorBody | None
 
 
-class Upstream:
-    """One backend. health.py writes the discovery, leases the load and the breaker; nothing else changes it."""
+class Backend:
+    """One backend. health.py updates what it serves, leases its load and breaker; nothing else changes it."""
 
     def __init__(self, settings: BackendSettings, breaker: Breaker | None = None) -> None:
         self.settings = settings
@@ -49,28 +49,28 @@ class Upstream:
         self.kind: Kind = KINDS[-1]
         self.models: tuple[Model, ...] = ()
         self.native_limit: int | None = None
-        self.on_doubt: Callable[[Upstream], None] | None = None
-        """Called when a request met something that discovery did not know; set by the discoverer."""
+        self.on_doubt: Callable[[Backend], None] | None = None
+        """Called when a request's error contradicts what discovery knows; set by the discoverer."""
 
     @property
     def url(self) -> str:
-        """Its base URL, its name in logs."""
+        """Its base URL, which is also its name in logs."""
         return self.settings.url
 
     @property
     def is_up(self) -> bool:
-        """Whether it answered the last time it was asked."""
+        """Whether it answered the last probe."""
         return self.fault is None
 
     @property
     def capacity(self) -> int | None:
-        """Responses it can run at the same time, None if neither it nor the operator says."""
+        """Responses it can run at once, None if neither the backend nor the operator says."""
         return self.settings.max_responses or self.native_limit
 
     @property
-    def status(self) -> UpstreamStatus:
-        """What `/status` shows of it."""
-        return UpstreamStatus(
+    def status(self) -> BackendStatus:
+        """Its entry in `/status`."""
+        return BackendStatus(
             url=self.url,
             is_up=self.is_up,
             kind=self.kind.name,
@@ -87,63 +87,63 @@ class Upstream:
         return self.is_up and any(served.id == model for served in self.models)
 
     def plan(self, n: int) -> list[list[int]]:
-        """Which of N responses go in which request: one each (fan-out), or as many as the server takes in one (native)."""
+        """How N responses are divided into requests: one each (fan-out), or as many per request as the server takes (native)."""
         choice = self.settings.n_strategy
         is_fanout = (self.kind.n_strategy if choice == "auto" else choice) == "fanout"
         size = 1 if is_fanout else self.native_limit or n
         return [list(range(first, min(first + size, n))) for first in range(0, n, size)]
 
     def takes(self, n: int) -> bool:
-        """Whether one request for N responses can be sent as it is, planned for another backend."""
+        """Whether one request for N responses, planned for another backend, can be sent here unchanged."""
         return len(self.plan(n)) == 1
 
     def lease(self, weight: int) -> "Lease":
-        """Room for a request of that many responses."""
+        """Reserves load for a request of `weight` responses."""
         return Lease(self, weight)
 
     def discovered(self, discovery: Discovery) -> None:
-        """It answered."""
+        """A probe succeeded."""
         self.kind = discovery.kind
         self.models = discovery.models
         self.native_limit = discovery.native_limit
         self.fault = None
 
     def failed(self, fault: DceError) -> None:
-        """It did not. What it served is kept for the error messages."""
+        """A probe failed. The models are kept for error messages."""
         self.fault = fault
 
 
 class Lease:
-    """One request's place on a backend, from before it is sent to its end: given back once, however often it is ended."""
+    """One request's share of a backend's load, from before it is sent to its end. Released once, however often it is ended."""
 
-    def __init__(self, upstream: Upstream, weight: int) -> None:
-        self.upstream = upstream
+    def __init__(self, backend: Backend, weight: int) -> None:
+        self.backend = backend
         self._weight = weight
         self._is_over = False
-        upstream.in_flight += weight
-        self._began_at = upstream.breaker.started()
+        backend.in_flight += weight
+        self._began_at = backend.breaker.started()
 
     def end(self, error: DceError | None = None) -> None:
-        """The backend's part is over, well or with an error: that is its record."""
+        """The backend has finished the request, with or without an error; the breaker is told."""
         if self._is_over:
             return
         self._give_back()
         judged = verdict(error)
         if judged is Verdict.WORKS:
-            self.upstream.breaker.succeeded()
+            self.backend.breaker.succeeded()
         elif judged is Verdict.FAILED:
-            self.upstream.breaker.failed(self._began_at)
+            self.backend.breaker.failed(self._began_at)
         else:
-            self.upstream.breaker.abandoned()
-        if error is not None and error.code in _DOUBTS and self.upstream.on_doubt is not None:
-            self.upstream.on_doubt(self.upstream)
+            self.backend.breaker.abandoned()
+        if error is not None and error.code in _DOUBTS and self.backend.on_doubt is not None:
+            self.backend.on_doubt(self.backend)
 
     def abandon(self) -> None:
-        """Nobody wants it any more: that says nothing of the backend."""
+        """The request was dropped by our side: that says nothing about the backend."""
         if not self._is_over:
             self._give_back()
-            self.upstream.breaker.abandoned()
+            self.backend.breaker.abandoned()
 
     def _give_back(self) -> None:
         self._is_over = True
-        self.upstream.in_flight -= self._weight
+        self.backend.in_flight -= self._weight

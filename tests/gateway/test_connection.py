@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from dce.gateway.front.wire import EXTENSION, ClientWire, StreamingProtocol, wire_of
+from dce.gateway.front.connection import EXTENSION, ClientConnection, StreamingProtocol, connection_of
 
 
 class Socket:
@@ -20,16 +20,16 @@ class Socket:
         self.aborts += 1
 
 
-def wire() -> tuple[ClientWire, Socket]:
+def connection() -> tuple[ClientConnection, Socket]:
     socket = Socket()
-    client = ClientWire(cast("StreamingProtocol", socket))
+    client = ClientConnection(cast("StreamingProtocol", socket))
     client.made()
     return client, socket
 
 
 def test_a_write_is_one_chunk() -> None:
     """Data leaves as one HTTP chunk; nothing is no chunk, for an empty one would end the body."""
-    client, socket = wire()
+    client, socket = connection()
     client.write(b"x" * 300)
     client.write(b"")
     assert socket.written == [b"12c\r\n" + b"x" * 300 + b"\r\n"]
@@ -37,7 +37,7 @@ def test_a_write_is_one_chunk() -> None:
 
 def test_a_client_that_is_gone_is_told_once_and_left_alone() -> None:
     """The one who streams stops, the one who answers hears of the going; after it nothing is written or cut."""
-    client, socket = wire()
+    client, socket = connection()
     calls: list[str] = []
     client.on_full = lambda: calls.append("full")
     client.on_gone = lambda: calls.append("gone")
@@ -52,7 +52,7 @@ def test_a_client_that_is_gone_is_told_once_and_left_alone() -> None:
 
 def test_a_full_socket_is_said_and_its_emptying_too() -> None:
     """Writability follows the socket, and whoever streams is told when it is full and when there is room."""
-    client, _ = wire()
+    client, _ = connection()
     seen = [client.is_writable]
     calls: list[bool] = []
     client.on_full = client.on_writable = lambda: calls.append(client.is_writable)
@@ -65,7 +65,7 @@ def test_a_full_socket_is_said_and_its_emptying_too() -> None:
 
 def test_a_released_wire_calls_nobody() -> None:
     """After its request is over a connection that closes or drains disturbs no one."""
-    client, _ = wire()
+    client, _ = connection()
     calls: list[str] = []
     client.on_full = client.on_gone = client.on_writable = lambda: calls.append("called")
     client.release()
@@ -77,13 +77,13 @@ def test_a_released_wire_calls_nobody() -> None:
 
 def test_cutting_drops_the_connection() -> None:
     """A client that stopped reading is dropped at once, not asked."""
-    client, socket = wire()
+    client, socket = connection()
     client.cut()
     assert socket.aborts == 1
 
 
 def test_the_scope_carries_the_wire() -> None:
-    """The app finds the wire of a request in its scope."""
-    client, _ = wire()
+    """The app finds the connection of a request in its scope."""
+    client, _ = connection()
     scope: dict[str, Any] = {"extensions": {EXTENSION: client}}
-    assert wire_of(scope) is client
+    assert connection_of(scope) is client

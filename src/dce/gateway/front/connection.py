@@ -1,8 +1,8 @@
-"""The client's connection, for streams: uvicorn keeps charge of HTTP, and a stream writes its chunks straight to the socket.
+"""The client's connection, for streaming: uvicorn handles HTTP, and a stream writes its chunks directly to the socket.
 
-`StreamingProtocol` adds one thing to uvicorn's protocol: the request's scope carries a `ClientWire` under
-`scope["extensions"]["dce.wire"]`. The ASGI app sends `http.response.start`; then whoever streams writes through the wire,
-without a task switch; an empty final `http.response.body` ends the response. Keep-alive, limits, shutdown and TLS stay uvicorn's.
+`StreamingProtocol` adds one thing to uvicorn's protocol: a `ClientConnection` in the request's scope, under
+`scope["extensions"]["dce.connection"]`. The ASGI app sends `http.response.start`; then the stream writes through the connection without
+a task switch; an empty final `http.response.body` ends the response. Keep-alive, limits, shutdown and TLS remain uvicorn's.
 """
 
 import asyncio
@@ -12,28 +12,28 @@ from typing import Any, cast
 from dce.gateway.front.guard import GuardedProtocol
 from dce.wire.chunks import chunk
 
-EXTENSION = "dce.wire"
+EXTENSION = "dce.connection"
 
 
-class ClientWire:
-    """One client connection. At most one request listens at a time (HTTP/1.1 answers in order)."""
+class ClientConnection:
+    """One client connection. At most one request uses it at a time (HTTP/1.1 answers in order)."""
 
     def __init__(self, protocol: "StreamingProtocol") -> None:
         self._protocol = protocol
         self.on_writable: Callable[[], None] | None = None
-        """Called when a full socket has room again; set by whoever streams."""
+        """Called when a full socket has room again; set by the sender."""
         self.on_full: Callable[[], None] | None = None
-        """Called when the socket takes no more, be it full or closed; what is sent yet is kept, or lost if it is closed."""
+        """Called when the socket is full or closed. Data sent after that is buffered, or lost if the socket is closed."""
         self.on_gone: Callable[[], object] | None = None
-        """Called once when the client closes; set by whoever answers."""
+        """Called once when the client disconnects; set by the request's handler."""
         self.send: Callable[[bytes], object] = _drop
-        """The socket's own `write`, for whole chunks with their framing; takes and forgets them when the client is gone.
-        Whoever keeps it must stop sending when `on_full` is called: a closed socket's own `write` raises."""
+        """The socket's own `write`, for whole chunks with their framing; discards them once the client has disconnected.
+        A caller that keeps a reference must stop sending when `on_full` is called: a closed socket's `write` raises."""
         self.is_writable = True
         self.is_gone = False
 
     def made(self) -> None:
-        """The connection stands."""
+        """The connection is established."""
         self.send = self._protocol.transport.write
 
     def release(self) -> None:
@@ -46,7 +46,7 @@ class ClientWire:
             self.send(chunk(data))
 
     def cut(self) -> None:
-        """Drops the connection at once: the client has stopped reading."""
+        """Closes the connection at once: the client has stopped reading."""
         if not self.is_gone:
             self._protocol.transport.abort()
 
@@ -63,7 +63,7 @@ class ClientWire:
             self.on_writable()
 
     def gone(self) -> None:
-        """The client closed, or the network did."""
+        """The client or the network closed the connection."""
         self.is_gone = True
         self.send = _drop
         self.paused()
@@ -72,42 +72,42 @@ class ClientWire:
 
 
 class StreamingProtocol(GuardedProtocol):
-    """uvicorn's HTTP protocol, guarded, with a `ClientWire` in each request's scope."""
+    """uvicorn's HTTP protocol, guarded, with a `ClientConnection` in each request's scope."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.wire = ClientWire(self)
+        self.connection = ClientConnection(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has come."""
+        """A client has connected."""
         super().connection_made(transport)
-        self.wire.made()
+        self.connection.made()
 
     def on_message_begin(self) -> None:
-        """A request begins: its scope gets the wire."""
+        """A request begins: puts the connection into its scope."""
         super().on_message_begin()
-        cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self.wire}
+        cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self.connection}
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
+        """The client has disconnected."""
         super().connection_lost(exc)
-        self.wire.gone()
+        self.connection.gone()
 
     def pause_writing(self) -> None:
         """The socket is full."""
         super().pause_writing()
-        self.wire.paused()
+        self.connection.paused()
 
     def resume_writing(self) -> None:
         """The socket has room."""
         super().resume_writing()
-        self.wire.resumed()
+        self.connection.resumed()
 
 
-def wire_of(scope: Any) -> ClientWire:
-    """The wire of a request."""
-    return cast("ClientWire", scope["extensions"][EXTENSION])
+def connection_of(scope: Any) -> ClientConnection:
+    """The connection of a request."""
+    return cast("ClientConnection", scope["extensions"][EXTENSION])
 
 
 def _drop(_: bytes) -> None:
-    """Where bytes for nobody go."""
+    """Discards bytes for a client that has disconnected."""
