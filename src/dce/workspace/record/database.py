@@ -207,6 +207,7 @@ def _create(path: Path) -> None:
         contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db,
     ):
         migrate(db)
+        identify(db)  # here, so that those who open it at once need not
 
 
 def _open_read_only(path: Path) -> tuple[sqlite3.Connection, "tempfile.TemporaryDirectory[str] | None"]:
