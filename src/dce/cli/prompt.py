@@ -100,7 +100,8 @@ def command(
 ) -> None:
     """Write prompt.md and show its tokens by section.
 
-    These are the bytes that `dce generate` sends. Ends with 1 if the prompt does not fit into the model's context.
+    These are the bytes that `dce generate` sends. With `--out -` a prompt that holds something like a secret is refused, unless it is for a
+    server of this machine. Ends with 1 if the prompt does not fit into the model's context.
     """
     with open_workspace(directory, **flags) as workspace:
         cycle = cycle_of(workspace, cycle_id)
@@ -108,6 +109,8 @@ def command(
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
         prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))
         path = ""
+        if out == "-":
+            workspace.sending.carry(prepared.findings)
         if out == "-" and not is_json:
             data(prepared.prompt.text)
         else:

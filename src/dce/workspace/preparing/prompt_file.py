@@ -7,6 +7,7 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.file_update import updating
 from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.store import Store
@@ -20,19 +21,19 @@ class PromptOnDisk:
 
     def __init__(self, project: Project, store: Store) -> None:
         self._path = project.root / PROMPT_FILE
+        self._state_dir = project.state_dir
         self._store = store
 
     def write(self, prompt: Prompt, out: Path | None = None) -> Path:
         """Writes the prompt's bytes; None: into prompt.md in the workspace. Raises DceError invalid_input."""
-        path = out or self._path
-        try:
-            durable.write(path, prompt.text.encode())
-        except OSError as error:
-            raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
-        if out is None:
+        if out is not None:
+            _put(out, prompt)
+            return out
+        with updating(self._state_dir):  # else the file could be one process's and what is known of it another's
+            _put(self._path, prompt)
             without_text = msgspec.structs.replace(prompt, text="")
             self._store.meta.set(WRITTEN_KEY, msgspec.json.encode(without_text).decode())
-        return path
+        return self._path
 
     def read(self) -> Prompt | None:
         """The prompt in prompt.md, with its manifest; None if the file was changed or never written."""
@@ -45,3 +46,10 @@ class PromptOnDisk:
         if prompt is None or hashlib.sha256(text.encode()).hexdigest() != prompt.sha256:
             return None
         return msgspec.structs.replace(prompt, text=text)
+
+
+def _put(path: Path, prompt: Prompt) -> None:
+    try:
+        durable.write(path, prompt.text.encode())
+    except OSError as error:
+        raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
