@@ -180,7 +180,7 @@ CODES: dict[str, ErrorKind] = {
         500,
         _SERVER,
         False,
-        "Nothing was overwritten. Restore .dce/dce.db from a backup, or move it away to start with an empty one.",
+        "Nothing was changed. `dce store check` says what is there and what to do.",
     ),
     "forbidden": ErrorKind(
         Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."
