@@ -51,16 +51,24 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
 @contextlib.contextmanager
 def creating(path: Path, mode: int | None = None) -> Iterator[Path]:
     """As `replacing`, for a file that must be made once: if several processes make it at the same time, the first one's stays."""
+    with contextlib.suppress(FileExistsError), adding(path, mode) as draft:
+        yield draft
+
+
+@contextlib.contextmanager
+def adding(path: Path, mode: int | None = None) -> Iterator[Path]:
+    """As `replacing`, for a name that must be free: raises FileExistsError if there is a file when the draft is done."""
     with _draft(path, mode) as draft:
         yield draft
         _finish(draft, mode, like=None)
         try:
             os.link(draft, path)
         except FileExistsError:
-            pass
+            raise
         except OSError:  # a file system without hard links: between look and rename another process may still come
-            if not os.path.lexists(path):
-                draft.replace(path)
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            draft.replace(path)
     sync_folder(path.parent)
 
 

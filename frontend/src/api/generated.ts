@@ -256,7 +256,7 @@ export interface DiffView {
   readonly after_slot: number;
 }
 
-/** What stands under `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields. */
+/** The value of `"error"` in a JSON answer or an SSE frame. OpenAI SDKs read the first three fields. */
 export interface ErrorBody {
   readonly message: string;
   readonly type: string;
@@ -546,7 +546,7 @@ export interface ModelsView {
   readonly models: ReadonlyArray<ServedModel>;
 }
 
-/** An answer for a slot of `generation`. None: the generation of the cycle with the prompt that was copied (`prompt`, its sha256; "" the one in prompt.md), which is begun if there is none. */
+/** An answer for a slot of `generation`. None: the generation of the cycle with the prompt that was copied (`prompt`, its sha256; "" the one in .dce/prompt.md), which is begun if there is none. */
 export interface PastedAnswer {
   readonly slot: number;
   readonly text: string;

@@ -28,6 +28,7 @@ from dce.workspace.project import Project
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
+from dce.workspace.record.written_files import WrittenFiles
 from dce.workspace.schema import read_answer
 from dce.workspace.schema.reading import Reading
 from dce.workspace.settings import Settings
@@ -49,7 +50,8 @@ class _Held:
         self.settings_of = settings_of
         self.selection = Selection(project, store.meta)
         self.backups = Backups(store.path, clock)
-        self.prompt_file = PromptOnDisk(project, store)
+        self.written = WrittenFiles(project.root, store.meta)
+        self.prompt_file = PromptOnDisk(project, store, self.written)
         self.lock = WriterLock(project.state_dir, lambda: store.progress.interrupt_active(clock()))
         self.by_card: dict[str, Workspace] = {}
 
@@ -66,6 +68,7 @@ class Workspace:
         self.cycles = held.store.cycles
         self.backups = held.backups
         self.prompt_file = held.prompt_file
+        self.written = held.written
         self._use(settings, provider)
 
     def _use(self, settings: Settings, provider: Provider) -> None:
