@@ -153,7 +153,9 @@ def test_board(dce: Dce, generated: Path) -> None:
         "flags",
     ]
     by_slot = {row["slot"]: row for row in rows}
-    assert by_slot[1]["files"] == [{"path": "src/a.py", "change": "modified", "added": 1, "removed": 1, "flags": []}]
+    assert by_slot[1]["files"] == [
+        {"path": "src/a.py", "change": "modified", "added": 1, "removed": 1, "flags": [], "written_path": ""}
+    ]
     assert "outside_workspace" in by_slot[3]["flags"]
     assert by_slot[4]["parse"] == "failed"
     text = dce("board", "latest").out
@@ -374,3 +376,18 @@ def test_accept_from_several_responses(dce: Dce, judged_twice: Path) -> None:
     dce("restore")
     assert not (judged_twice / "src/n.py").exists()
     assert dce("accept", 1, "--also", "x", code=2).code == 2
+
+
+def test_paths_read_as_others_and_marks_are_said(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """Board, show and accept say which path an answer had, and what a file holds that belongs to none."""
+    marked = answer_of("Done.", **{"src/a__py": "1 | def a():\n2 |     return 2\n"})
+    gateway.answers = [answer_of("Done.", **{"b/src/a__py": A_2}), marked]
+    dce("generate", "-n", 2)
+    rows = {row["slot"]: row for row in dce("board", "--json").json}
+    assert [(file["path"], file["written_path"]) for file in rows[1]["files"]] == [("src/a.py", "b/src/a.py")]
+    assert rows[2]["flags"] == ["line_numbers"]
+    assert "written as b/src/a.py" in dce("board").out
+    assert "note: `b/src/a.py` read as `src/a.py`." in dce("show", 1, "--parsed").out
+    assert "read from b/src/a.py" in dce("accept", 1, "--dry-run").out
+    assert "doubtful: line_numbers" in dce("accept", 2, "--dry-run").out
+    assert dce("accept", 2, "--dry-run", "--json").json["files"][0]["doubts"] == ["line_numbers"]

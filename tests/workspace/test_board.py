@@ -50,7 +50,9 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "tokens_per_s": 0.0,
             "elapsed_s": 3.0,
             "parse": "ok",
-            "files": [{"path": "calc.py", "change": "modified", "added": 1, "removed": 1, "flags": []}],
+            "files": [
+                {"path": "calc.py", "change": "modified", "added": 1, "removed": 1, "flags": [], "written_path": ""}
+            ],
             "checks": {"passed": 5, "failed": 1, "new_failures": 1},
             "cluster": "A",
             "rank": 1,

@@ -61,9 +61,10 @@ export interface BaseRequest {
   readonly is_base: boolean;
 }
 
-/** A file of an answer. `change` and the counts are against the workspace as it is now. */
+/** A file of an answer. `change` and the counts are against the workspace as it is now. `written_path`: the path as the answer has it, where that was read as another; else "". */
 export interface BlockView {
   readonly path: string;
+  readonly written_path: string;
   readonly content: string;
   readonly status: "ambiguous" | "complete" | "repaired" | "truncated";
   readonly change: "deleted" | "modified" | "new" | "same" | null;
@@ -278,13 +279,14 @@ export interface FileAgreement {
   readonly cells: ReadonlyArray<Cell>;
 }
 
-/** What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like. */
+/** What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like. `written_path`: the path as the answer has it, where that was read as another; else "". */
 export interface FileChange {
   readonly path: string;
   readonly change: "deleted" | "modified" | "new" | "same";
   readonly added: number;
   readonly removed: number;
   readonly flags: ReadonlyArray<string>;
+  readonly written_path: string;
 }
 
 /** A file and whose parts make it, in order. `choices` decide its conflicts, in order. */
@@ -560,7 +562,7 @@ export interface Pick {
   readonly hunks: ReadonlyArray<string>;
 }
 
-/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. */
+/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. `written_path`: the path as the answer has it, where that was read as another. `doubts`: flags of what the file may hold wrongly. */
 export interface PlannedWrite {
   readonly path: string;
   readonly change: "deleted" | "modified" | "new" | "same";
@@ -570,6 +572,8 @@ export interface PlannedWrite {
   readonly code: string;
   readonly merged: boolean;
   readonly slot: number;
+  readonly written_path: string;
+  readonly doubts: ReadonlyArray<string>;
 }
 
 /** One file of a plan. */

@@ -257,6 +257,7 @@ function AnswerFile({ file, isChosen, onToggle }: { file: BlockView; isChosen: b
           <input type="checkbox" checked={isChosen} disabled={!canWrite(file)} onChange={onToggle} />
           <span className="path">{file.path}</span>
         </label>
+        {file.written_path && <span className="muted">{text.review.readFrom(file.written_path)}</span>}
         <Lines change={file.change} added={file.added} removed={file.removed} />
         {file.status !== "complete" && !file.flags.includes(file.status) && <span className="flag">{file.status}</span>}
         {file.flags.map((flag) => (

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import type { PlannedWrite } from "../api/generated";
 import { use } from "../state/store";
 import { text } from "../text/messages";
-import { Lines } from "./board";
+import { Flag, Lines } from "./board";
 import { Dialog } from "./dialog";
 
 interface Props {
@@ -31,6 +31,8 @@ export function WriteDialog({ title, writes, refusal, isPartial = false, action,
         {(writes ?? []).map((write) => (
           <li key={write.path} className={write.refused ? "is-refused" : ""}>
             <span className="path">{write.path}</span>
+            {write.written_path && <span className="muted">{text.review.readFrom(write.written_path)}</span>}
+            {write.change !== "same" && write.doubts.map((flag) => <Flag key={flag} flag={flag} />)}
             {write.merged && <span className="badge">{text.accept.merged}</span>}
             <Lines change={write.change} added={write.added} removed={write.removed} />
             {write.refused && <span className="error-text">{text.accept.refused(write.refused)}</span>}

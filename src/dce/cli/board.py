@@ -14,6 +14,7 @@ from dce.cli.output import say, say_json, visible
 from dce.cli.progress import STYLES, rate, seconds, token_text
 from dce.cli.tables import change_text, columns
 from dce.workspace.judging.board import BoardRow, ChecksCount, board
+from dce.workspace.schema.look_alikes import printable
 
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)
@@ -80,7 +81,11 @@ def fitting(rows: Sequence[Sequence[str]], width: int) -> list[int]:
 
 
 def _cells(row: BoardRow, between_files: str = ", ") -> tuple[str, ...]:
-    files = between_files.join(change_text(file.path, file.change, file.added, file.removed) for file in row.files)
+    files = between_files.join(
+        change_text(file.path, file.change, file.added, file.removed)
+        + (f" (written as {printable(file.written_path)})" if file.written_path else "")
+        for file in row.files
+    )
     return (
         str(row.rank),
         str(row.slot),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from dce.workspace.accepting.baseline import PlannedWrite
+from dce.workspace.schema.look_alikes import printable
 
 _CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "same": "="}
 
@@ -33,7 +34,9 @@ def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
     return [
         change_text(write.path, write.change, write.added, write.removed)
         + (f"   from response {write.slot}" if write.slot else "")
+        + (f"   read from {printable(write.written_path)}" if write.written_path else "")
         + ("   merged with edits made since" if write.merged and not write.refused else "")
+        + (f"   doubtful: {', '.join(write.doubts)}" if write.doubts and write.change != "same" else "")
         + (f"   refused: {write.refused}" if write.refused else "")
         for write in planned
     ]

@@ -30,6 +30,7 @@ from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.record.written_files import WrittenFiles
 from dce.workspace.schema import read_answer
+from dce.workspace.schema.near_paths import NearPaths
 from dce.workspace.schema.reading import Reading
 from dce.workspace.settings import Settings
 from dce.workspace.writer_lock import WriterLock
@@ -174,8 +175,10 @@ class Workspace:
     def read(self, generation_id: int, text: str, is_cut: bool) -> Reading:
         """A text taken apart as an answer to a generation's prompt, whole or cut. Raises DceError not_found."""
         generation = self.store.generations.get(generation_id)
-        shown = ShownFiles(self.store.prompts.get(generation.prompt_sha256))
-        reading = read_answer(text, generation.schema, generation.nonce, is_cut, shown.get)
+        prompt = self.store.prompts.get(generation.prompt_sha256)
+        near = NearPaths(self.project, (entry.path for entry in prompt.manifest))
+        shown = ShownFiles(prompt).get
+        reading = read_answer(text, generation.schema, generation.nonce, is_cut, shown, near.named)
         return self.sending.placeholders.restored(reading)
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:

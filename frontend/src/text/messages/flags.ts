@@ -13,6 +13,15 @@ const FLAGS: Readonly<Record<string, FlagText>> = {
   touches_secrets: { name: "touches secrets", meaning: "The path is one where keys or passwords are kept" },
   ambiguous_block: { name: "unclear file end", meaning: "The end of the file had to be guessed" },
   stale_base: { name: "differs from the prompt", meaning: "The file changed since the prompt was made, or was not in it" },
+  path_doubt: { name: "doubtful path", meaning: "Perhaps not the path that is meant: see the notes" },
+  conflict_marks: { name: "conflict marks", meaning: "Contains conflict marks" },
+  diff_in_file: { name: "diff in file", meaning: "Contains a diff instead of the file's text" },
+  edit_in_file: { name: "edit in file", meaning: "Contains SEARCH/REPLACE marks instead of the file's text" },
+  line_numbers: { name: "line numbers", meaning: "Has a number before every line" },
+  smart_quotes: { name: "smart quotes", meaning: "Has typographic quotes where code needs straight ones" },
+  escaped_text: { name: "escaped text", meaning: "Has escaped characters (&lt;, CDATA) instead of the plain ones" },
+  binary_as_text: { name: "binary as text", meaning: "Text under the name of a binary file" },
+  text_around_fence: { name: "text around fence", meaning: "Contains a code fence and text around it" },
   unapplied_edit: { name: "edit not applied", meaning: "An edit matches nowhere in the file: see the notes" },
 };
 

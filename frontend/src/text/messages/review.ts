@@ -14,6 +14,7 @@ export const review = {
   facets,
   flagName,
   flagMeaning,
+  readFrom: (path: string) => `written as ${path}`,
   groupTitle: "Responses of one group produce identical files",
   group: (letter: string) => `group ${letter}`,
   version: (version: number) => `version ${version}`,

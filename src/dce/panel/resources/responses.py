@@ -22,9 +22,13 @@ from dce.workspace.workspace import Workspace
 
 
 class BlockView(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of an answer. `change` and the counts are against the workspace as it is now."""
+    """A file of an answer. `change` and the counts are against the workspace as it is now.
+
+    `written_path`: the path as the answer has it, where that was read as another; else "".
+    """
 
     path: str
+    written_path: str
     content: str
     status: BlockStatus
     change: Literal["new", "modified", "deleted", "same"] | None
@@ -115,6 +119,7 @@ def _reading_unless_running(here: Workspace, response: Response) -> ReadingView 
     blocks = (
         BlockView(
             path=block.path,
+            written_path=block.written_path,
             content=block.content,
             status=block.status,
             change=change.change,

@@ -225,8 +225,14 @@ def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], pl
             reason = failed[block.path].partition("\n")[0].rstrip(".:")
             items.append(_Item(shown=_refused(_name(workspace.project, block.path), f"not applied: {reason}")))
         else:
-            items.append(planner.item(block))
+            items.append(_said(planner.item(block), block))
     return items
+
+
+def _said(item: _Item, block: FileBlock) -> _Item:
+    """The item with the path that the answer has, and what is doubtful about its text."""
+    shown = msgspec.structs.replace(item.shown, written_path=block.written_path, doubts=block.flags)
+    return msgspec.structs.replace(item, shown=shown)
 
 
 def _refused(path: str, reason: str) -> PlannedWrite:
@@ -242,7 +248,8 @@ def _marked(item: _Item, slot: int) -> _Item:
 def _picked(project: Project, blocks: Sequence[FileBlock], paths: Sequence[str]) -> list[FileBlock]:
     """The blocks that `paths` name, in the answer's order. Raises DceError not_found naming what there is."""
     names = [_name(project, block.path) for block in blocks]
-    wanted = {_name(project, path) for path in paths}
+    as_written = {block.written_path: name for block, name in zip(blocks, names, strict=True) if block.written_path}
+    wanted = {as_written.get(path, _name(project, path)) for path in paths}
     missing = sorted(wanted - set(names))
     if missing:
         raise DceError(

@@ -43,6 +43,7 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
     """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error.
 
     `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from.
+    `written_path`: the path as the answer has it, where that was read as another. `doubts`: flags of what the file may hold wrongly.
     """
 
     path: str
@@ -53,6 +54,8 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     merged: bool = False
     slot: int = 0
+    written_path: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from dce.workspace.project import Project
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.record.responses import TERMINAL, Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
+from dce.workspace.schema.second_look import DOUBTS
 from dce.workspace.tree.current import CurrentFiles
 
 FLAGS = (
@@ -30,6 +31,7 @@ FLAGS = (
     "ambiguous_block",
     "stale_base",
     "unapplied_edit",
+    *DOUBTS,
 )
 """The flags of a row, in the order in which they are shown."""
 
@@ -185,6 +187,8 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
     response, reading, report = candidate.response, candidate.reading, candidate.report
     is_readable = reading.parse != "failed" and bool(reading.files)
     is_clean = is_readable and reading.parse == "ok" and response.status is Status.COMPLETE
+    # Where a file is perhaps another's, or holds marks, checks that pass prove little.
+    is_clean = is_clean and not any(flag in DOUBTS for change in candidate.changes for flag in change.flags)
     is_passed = report is not None and report.is_passed
     if is_clean and (is_passed or not is_checked):
         tier = 0

@@ -37,13 +37,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like."""
+    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like.
+
+    `written_path`: the path as the answer has it, where that was read as another; else "".
+    """
 
     path: str
     change: Change
     added: int
     removed: int
     flags: tuple[str, ...] = ()
+    written_path: str = ""
 
 
 def changes(
@@ -55,7 +59,10 @@ def changes(
     """
     files = files or CurrentFiles(project)
     shown = {entry.path: entry.sha256 for entry in manifest}
-    return [_change(project, files, block, shown) for block in reading.files]
+    return [
+        msgspec.structs.replace(_change(project, files, block, shown), written_path=block.written_path)
+        for block in reading.files
+    ]
 
 
 def unified_diff(before: str, after: str, path: str) -> str:
@@ -116,6 +123,7 @@ def _change(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapp
     flags += [
         f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
     ]
+    flags += block.flags
     try:
         path = project.canonical(block.path)
         current = files.at(path)

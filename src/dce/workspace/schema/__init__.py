@@ -1,7 +1,7 @@
 """The interaction schemas (one row each) and the function that reads an answer with them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -13,11 +13,13 @@ from dce.workspace.schema.escaped import unescaped
 from dce.workspace.schema.fill import FillSchema
 from dce.workspace.schema.free_form import FreeReader
 from dce.workspace.schema.json_form import JsonSchema
+from dce.workspace.schema.near_paths import NamedPath
 from dce.workspace.schema.reading import FileBlock as FileBlock
 from dce.workspace.schema.reading import PromptFile as PromptFile
 from dce.workspace.schema.reading import Reader, Shown, nothing_shown
 from dce.workspace.schema.reading import Reading as Reading
 from dce.workspace.schema.reading import Schema as Schema
+from dce.workspace.schema.second_look import marked, renamed, with_edits_made
 from dce.workspace.schema.strict import StrictSchema
 from dce.workspace.schema.tag_events import MAX_TAG_CHARS
 from dce.workspace.schema.tags import TagsSchema
@@ -44,13 +46,23 @@ _TOLERANT = ("blocks", "tags", "diff", "free")
 
 
 def read_answer(
-    text: str, schema: str, nonce: str, is_truncated: bool = False, shown: Shown = nothing_shown
+    text: str,
+    schema: str,
+    nonce: str,
+    is_truncated: bool = False,
+    shown: Shown = nothing_shown,
+    named: Callable[[str], NamedPath] = NamedPath,
 ) -> Reading:
     """Parses an answer: with the reader of the prompt's schema, else with the tolerant ones. Never raises, whatever the text.
 
-    `is_truncated`: the model reached its token limit. Edits apply to the text that was `shown`. If no reader recognises the
-    format, `parse` is "failed" and the summary holds the whole text.
+    `is_truncated`: the model reached its token limit. Edits apply to the text that was `shown`; `named` says which file a path means.
+    If no reader recognises the format, `parse` is "failed" and the summary holds the whole text.
     """
+    reading = renamed(_read(text, schema, nonce, is_truncated, lambda path: shown(named(path).path)), named)
+    return marked(with_edits_made(reading, nonce, shown), shown)
+
+
+def _read(text: str, schema: str, nonce: str, is_truncated: bool, shown: Shown) -> Reading:
     reading = _first(text, schema, nonce, shown)
     if reading is None or not (reading.files or reading.unapplied):
         # Only where nothing else was found: `&lt;file` and `\\<file` could be a file's own text.

@@ -136,6 +136,21 @@ def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
             edits.append(edit)
         if edits:
             yield _FileDiff(start, at, old, new, tuple(edits), is_bare)
+        # Some explain each hunk before they write it: without a head, it is of the same file as the one before.
+        while edits and (start := _next_hunk(lines, at)) < len(lines):
+            hunk = _HUNK.fullmatch(lines[start].rstrip())
+            edit, at, is_bare = _hunk(lines, start + 1, int((hunk and hunk[1]) or 0))
+            yield _FileDiff(start, at, old, new, (edit,), is_bare)
+
+
+def _next_hunk(lines: Sequence[str], at: int) -> int:
+    """The next line that begins a hunk, before the next file's head; the number of lines if there is none."""
+    while at < len(lines) and not _is_head(lines, at):
+        hunk = _HUNK.fullmatch(lines[at].rstrip())
+        if hunk is not None and any(line[:1] in {"+", "-"} for line in lines[at + 1 : at + 8]):
+            return at
+        at += 1
+    return len(lines)
 
 
 def _is_head(lines: Sequence[str], at: int) -> bool:

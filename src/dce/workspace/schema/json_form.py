@@ -29,6 +29,8 @@ _START = re.compile(r"\{(?=\s*(?:\"|'|$))|\[(?=\s*\{\s*\")")
 _OTHER_FORM = re.compile(r"^[ \t]*<(?:file|summary|plan|course_of_action|edit)\b", re.MULTILINE)
 _MARKER = re.compile(r"(?:.*?assistantfinal|.*?<\|channel\|>final<\|message\|>)(?=\s*(?:```\w*\s*)?\{)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_SAID = ("course_of_action", "plan", "curator_activity", "activity", "files_updated")
+"""What an answer says beside its summary and its files."""
 _PLAIN = {"n": "\n", "t": "\t", "r": "\r"}
 
 _INSTRUCTIONS = """\
@@ -69,7 +71,8 @@ class JsonSchema(PlainSchema):
                 break
             value, broken, stop = _decoded(text, brace.start())
             if _is_answer(value) and not _is_in_file(text, brace.start(), value):
-                beside = f"{text[start : brace.start()]}\n{text[stop:]}".replace("```json", "").replace("```", "")
+                value, broken, behind = _with_further(text, value, broken, stop)
+                beside = f"{text[start : brace.start()]}\n{behind}".replace("```json", "").replace("```", "")
                 return _reading(value, broken, beside.strip(), is_reasoned=start > 0)
         return None
 
@@ -97,6 +100,38 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(item) for item in value]
     return {_whole(key): _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _with_further(text: str, value: Any, broken: Broken | None, stop: int) -> tuple[Any, Broken | None, str]:
+    """The answer's object with the files of those after it (an object a file, a draft and then the answer), and the text between."""
+    values, outside, tried = [value], [], 0
+    for brace in _START.finditer(text, stop):
+        if brace.start() < stop:
+            continue
+        tried += 1
+        if tried > MAX_STARTS:
+            break
+        following, mended, end = _decoded(text, brace.start())
+        if not _is_answer(following):
+            continue
+        values.append(following)
+        outside.append(text[stop : brace.start()])
+        broken, stop = mended or broken, end
+    if len(values) == 1:
+        return value, broken, text[stop:]
+    joined: dict[str, Any] = {}
+    files: list[Any] = []
+    for each in values:
+        found, lost = files_in(each)
+        files += [*({"path": path, "content": content} for path, content in found), *lost]
+        joined |= {key: each[key] for key in _SAID if isinstance(each, dict) and key in each}
+    said = dict.fromkeys(
+        each["summary"] for each in values if isinstance(each, dict) and isinstance(each.get("summary"), str)
+    )
+    joined |= {"files": files, "summary": "\n".join(said)}
+    note = f"The answer holds {len(values)} JSON objects: their files were read together."
+    broken = Broken(value=joined, end=stop, repairs=[*(broken.repairs if broken else []), note])
+    return joined, broken, "\n".join([*outside, text[stop:]])
 
 
 def _is_answer(value: Any) -> bool:

@@ -35,11 +35,16 @@ class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of an answer with its whole new text. `truncated`: it has no end; `ambiguous`: its limits or its text are a guess."""
+    """One file of an answer with its whole new text. `truncated`: it has no end; `ambiguous`: its limits or its text are a guess.
+
+    `written_path`: the path in the answer, if it was read as another; else "". `flags`: what is doubtful about this file.
+    """
 
     path: str
     content: str
     status: BlockStatus = "complete"
+    written_path: str = ""
+    flags: tuple[str, ...] = ()
 
 
 class Unapplied(msgspec.Struct, frozen=True, kw_only=True):
