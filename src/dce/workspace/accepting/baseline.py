@@ -292,9 +292,9 @@ def _take_back(workspace: Workspace, row: AcceptanceRow, on_step: OnStep) -> Non
         temporary_of(current.target, row.id, number).unlink(missing_ok=True)
         if current.sha256 == file.after_sha256:
             before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
-            moves.append(
-                Move(number=number, path=file.path, expected_sha256=file.after_sha256, data=before, mode=file.mode)
-            )
+            # The mode as it is now: accepting kept it, so another one is the user's own `chmod`.
+            mode = file.mode if current.mode is None else current.mode
+            moves.append(Move(number=number, path=file.path, expected_sha256=file.after_sha256, data=before, mode=mode))
     carry_out(project, row.id, moves, on_step)
     for folder in reversed(journal.created_folders):
         path = project.root / folder
