@@ -93,7 +93,7 @@ def test_live_table_shows_every_response() -> None:
         text = _text(view)
     assert waiting.count("queued") == 2
     assert "50/100" in text
-    assert "2: [backend · backend_error] as it happened Next: Look at" in text
+    assert "2: [backend · backend_error] as it happened Next: Check the" in text
     assert all(len(line) <= 80 for line in text.splitlines() if "█" in line)
 
 

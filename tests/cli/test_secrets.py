@@ -60,8 +60,84 @@ def test_generate_asks_before_a_new_host(
     refused = dce("generate", "-n", 1, "--json", code=3)
     assert refused.json["error"]["code"] == "consent_needed"
     assert "2 files" in refused.json["error"]["message"]
-    assert not any(path.endswith(("/proxy", "/tokenize")) for _, path, _ in gateway.requests)
+    assert gateway.requests == []
     gateway.notice = "What becomes of it"
     agreed = dce("generate", "-n", 1, "--yes")
-    assert "what becomes of it: http://0.0.0.0" in agreed.err
+    assert "its privacy notice, if it has one: http://0.0.0.0" in agreed.err
     assert "/api/dce/privacy" not in dce("generate", "-n", 1).err
+
+
+def test_no_verb_contacts_a_host_before_consent(
+    dce: Dce, workspace: Path, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A committed config.toml names a host and a tokenizer there: no verb sends it a byte, neither key nor prompt, until it is agreed to."""
+    monkeypatch.delenv("DCE_URL")
+    remote = gateway.url.replace("127.0.0.1", "0.0.0.0")
+    (workspace / ".dce" / "config.toml").write_text(f'url = "{remote}"\n')
+    assert "has not been contacted yet" in dce("files", "--exact").err
+    assert "has not been contacted yet" in dce("prompt").out
+    for words in (["generate", "-n", 1], ["doctor"]):
+        assert dce(*words, "--json", code=3).json["error"]["code"] == "consent_needed"
+    dce("settings", "set", "tokenizer", f"{remote}/tokenizer.json")
+    assert f"dce consent {remote}/tokenizer.json" in dce("prompt").out
+    assert gateway.requests == []
+    listed = dce("consent", "--json").json
+    assert [(row["url"], row["is_agreed"]) for row in listed] == [(remote, False), (f"{remote}/tokenizer.json", False)]
+    host = remote.removeprefix("http://")
+    assert all(row["is_agreed"] for row in dce("consent", host, "--json").json)
+    dce("prompt")
+    assert {path for _, path, _ in gateway.requests} == {"/v1/models", "/tokenizer.json"}
+
+
+def test_consent_is_for_one_host_one_port_and_one_scheme(dce: Dce, workspace: Path) -> None:
+    """Who agreed to https at a port agreed neither to another port nor to the same host in the clear; an unknown name is refused."""
+    dce("consent", "https://models.example.org")
+    for url in ("https://models.example.org:8443", "http://models.example.org", "https://models.example.org.evil.net"):
+        (workspace / ".dce" / "config.toml").write_text(f'tokenizer = "{url}/t.json"\n')
+        rows = {row["host"]: row["is_agreed"] for row in dce("consent", "--json").json}
+        assert not rows[url.partition("://")[2]]
+    (workspace / ".dce" / "config.toml").write_text('tokenizer = "https://Models.Example.org/t.json"\n')
+    assert all(row["is_agreed"] for row in dce("consent", "--json").json)
+    assert dce("consent", "nowhere.example.org", "--json", code=1).json["error"]["code"] == "not_found"
+
+
+def test_the_doctor_contacts_a_host_that_was_named_to_it(
+    dce: Dce, workspace: Path, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--url` and DCE_URL are the user's own words, so nothing is asked; for a host of config.toml `--yes` agrees, once."""
+    remote = gateway.url.replace("127.0.0.1", "0.0.0.0")
+    dce("doctor", "--url", remote, code=None)
+    assert gateway.requests
+    monkeypatch.delenv("DCE_URL")
+    (workspace / ".dce" / "config.toml").write_text(f'url = "{remote}"\n')
+    dce("doctor", code=3)
+    dce("doctor", "--yes", code=None)
+    count = len(gateway.requests)
+    dce("doctor", code=None)
+    assert len(gateway.requests) > count
+
+
+def test_scanning_a_folder_includes_its_files_for_keys(dce: Dce, workspace: Path) -> None:
+    """`scan .` looks into `.env` as well, also where git ignores it, and `scan conf` where a folder holds nothing else."""
+    (workspace / ".gitignore").write_text(".env\n")
+    (workspace / ".env").write_text(f"TOKEN={SECRET}\n")
+    (workspace / "conf").mkdir()
+    (workspace / "conf" / ".env.local").write_text("MODE=test\n")
+    (workspace / "node_modules").mkdir()
+    (workspace / "node_modules" / ".env").write_text("MODE=test\n")
+    found = {(item["path"], item["rule"]) for item in dce("secrets", "scan", ".", "--json", code=1).json}
+    assert found == {(".env", "secret-file"), (".env", "github-token"), ("conf/.env.local", "secret-file")}
+    assert [item["path"] for item in dce("secrets", "scan", "conf", "--json", code=1).json] == ["conf/.env.local"]
+    assert dce("secrets", "scan", "nothing", code=1).err
+
+
+def test_a_prompt_that_is_carried_by_hand_is_held_back(dce: Dce, workspace: Path) -> None:
+    """With the provider `manual` a prompt with a finding is not printed to be copied; the findings are shown with the file."""
+    (workspace / "src" / "a.py").write_text(f"t = '{SECRET}'\n")
+    assert SECRET in dce("prompt", "--out", "-").out
+    dce("settings", "set", "provider", "manual")
+    refused = dce("prompt", "--out", "-", code=3)
+    assert "secrets_found" in dce("prompt", "--out", "-", "--json", code=3).out
+    assert SECRET not in refused.out + refused.err
+    assert "possible secret: src/a.py:1" in dce("prompt").out
+    assert "__DCE_SECRET_1__" in dce("prompt", "--out", "-", "--secrets", "placeholder").out

@@ -188,6 +188,7 @@ def curate(walk: Walk, root: Path) -> None:
     walk.refused("select", "add", "../x", code=3, error="outside_workspace")
     assert [row["rule"] for row in walk("secrets scan", code=1)] == ["secret-file"]
     walk("secrets allow", ".env")
+    assert all(row["is_agreed"] for row in walk("consent"))
     assert walk("select rm", ".env")["removed"] == [".env"]
     walk("select show", "outline", "pkg/core/m1.py")
     walk("select pages", "1", "spec.pdf")

@@ -131,3 +131,26 @@ def test_no_order_of_events_breaks_it(moves: list[tuple[str, float]]) -> None:
         scene.breaker.abandoned()
     scene.now += LIMITS.max_wait_s
     assert scene.breaker.admits()
+
+
+def test_a_failed_trial_opens_it_whatever_the_limit_has_become() -> None:
+    """The trial decides alone: after a reload that allows more failures in a row, a failed one still opens the breaker."""
+    scene = Scene().fail(3)
+    scene.now += 1
+    moment = scene.breaker.started()
+    scene.breaker.limits = BreakerLimits(failures=10, first_wait_s=1, max_wait_s=8)
+    scene.now += 1
+    scene.breaker.failed(moment)
+    assert (scene.breaker.state, scene.breaker.trips) == (BreakerState.OPEN, 2)
+
+
+def test_failures_of_requests_sent_while_it_was_open_change_nothing() -> None:
+    """With no other backend left, requests are sent to one whose breaker is open; that they fail too is no news."""
+    scene = Scene().fail(3)
+    before = scene.breaker.wait_s
+    scene.now += 0.25
+    moment = scene.breaker.started()
+    scene.now += 0.25
+    scene.breaker.failed(moment)
+    assert (scene.breaker.state, scene.breaker.trips) == (BreakerState.OPEN, 1)
+    assert scene.breaker.wait_s == pytest.approx(before - 0.5)

@@ -13,7 +13,7 @@ from dce.gateway.backends.backend import Backend, Discovery
 from dce.gateway.backends.breaker import BreakerState
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import RETRY_WAIT_S, Attempts, Dispatcher
-from dce.gateway.backends.kinds import Model, Vllm
+from dce.gateway.backends.kinds import LlamaCpp, Model, Vllm
 from dce.gateway.backends.routing import AffinityKey, LeastLoaded
 from dce.gateway.backends.transport import Exchange
 from dce.gateway.settings import BackendSettings
@@ -363,3 +363,39 @@ def test_clients_that_go_trip_nothing(make_chain: Callable[..., Chain]) -> None:
     eventually(chain.is_idle)
     (backend,) = chain.server.gateway.backends
     assert (backend.breaker.state, backend.breaker.failures) == (BreakerState.CLOSED, 0)
+
+
+def test_what_is_sent_again_counts_with_the_responses_that_are_left() -> None:
+    """The load of a retry is the number of responses it still has to bring, not what the request began with."""
+
+    async def scene() -> None:
+        stage = Scene(2)
+        for backend in stage.backends:
+            backend.discovered(Discovery(kind=LlamaCpp(), models=(Model(id="m"),), native_limit=10))
+        attempts = stage.dispatcher.one("m", AffinityKey(), 10)
+        assert await stage.open(attempts, None)
+        assert stage.loads() == [10, 0]
+        assert attempts.fail(BROKEN, 3)
+        assert stage.loads() == [0, 0]
+        assert await stage.open(attempts, None)
+        assert stage.loads() == [0, 3]
+        attempts.lease.end()
+        assert stage.loads() == [0, 0]
+
+    asyncio.run(scene())
+
+
+def test_a_backend_whose_breaker_is_open_is_no_other() -> None:
+    """An error answer is retried elsewhere only if there is a backend that requests are sent to."""
+
+    async def scene() -> None:
+        stage = Scene(2)
+        other = stage.backends[1]
+        for _ in range(other.breaker.limits.failures):
+            other.breaker.failed(float("inf"))
+        assert other.breaker.state is BreakerState.OPEN
+        with pytest.raises(DceError, match="boom"):
+            await stage.open(stage.one(), ILL, None)
+        assert stage.asked == [1]
+
+    asyncio.run(scene())

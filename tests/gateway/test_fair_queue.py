@@ -380,3 +380,21 @@ def test_a_key_that_was_away_has_saved_nothing_up() -> None:
     order = [request.key for request in drain(queue)]
     assert order[:2].count("new") == 1
     assert [order[:4].count(key) for key in ("busy", "new")] == [2, 2]
+
+
+def test_a_model_that_was_away_has_saved_nothing_up() -> None:
+    """What is true of keys is true of models that share the capacity: a model asked for the first time does not run first for long."""
+    queue = FairQueue(1)
+    running = queue.push("a", 1, model="busy")
+    queue.begin_next()
+    for _ in range(50):
+        queue.push("a", 1, model="busy")
+        queue.leave(running)
+        began = queue.begin_next()
+        assert began is not None
+        running = began
+    for model in ("busy", "new", "newer") * 6:
+        queue.push("a", 1, model=model)
+    queue.leave(running)
+    order = [request.model for request in drain(queue)]
+    assert all(sorted(order[at : at + 3]) == ["busy", "new", "newer"] for at in range(3, 18, 3))

@@ -255,3 +255,16 @@ def test_a_waiting_requests_key_is_checked_for_its_end(keys: KeyStore, clock: Cl
         assert caught.value.code == code
     with pytest.raises(DceError, match="revoked while its request waited"):
         keys.check("no such key")
+
+
+def test_a_store_sees_its_own_changes_at_once(keys: KeyStore) -> None:
+    """What one process creates, edits, rotates or revokes counts for its own next request, too: SQLite tells only of others' changes."""
+    key, secret = keys.create("alice")
+    assert keys.find(secret).limits == NO_LIMITS
+    keys.edit(key.id, {"rpm": 3})
+    assert keys.find(secret).limits.rpm == 3
+    _, new = keys.rotate(key.id, 0.0)
+    assert code_of(keys, secret) == "expired_key"
+    assert keys.find(new).id == key.id
+    keys.revoke(key.id)
+    assert code_of(keys, new) == "invalid_key"

@@ -221,7 +221,7 @@ def test_a_budget(chain: Chain) -> None:
         refused = until_refused(lambda: ask(client, max_tokens=50))
         error = error_of(refused)
         assert (refused.status_code, error["code"]) == (429, "quota_exceeded")
-        assert "400 tokens a day" in error["message"]
+        assert "400 tokens per day" in error["message"]
         assert "renews at" in error["message"]
         assert int(refused.headers["retry-after"]) <= 24 * 3600
         assert chain.fake.chats()
@@ -270,7 +270,7 @@ def test_no_request_runs_for_ever(make_chain: Callable[..., Chain], owned_by: st
     stalled = error_of(chain.post("/v1/chat/completions", model=MODEL))
     assert (stalled["code"], "total_timeout_s" in stalled["message"]) == ("backend_timeout", True)
     eventually(chain.is_idle)
-    assert {backend.breaker.admits() for backend in chain.server.gateway.backends} == {True}
+    assert {backend.breaker.failures for backend in chain.server.gateway.backends} == {0}  # it was we who cut it
     chain.behave()
     assert chain.ask().is_done
 

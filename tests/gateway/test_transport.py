@@ -159,124 +159,6 @@ def test_a_body_of_every_framing(answer: bytes, then_close: bool) -> None:
     played(answering(answer, then_close=then_close), scene)
 
 
-def test_connections_are_kept_for_the_next_request() -> None:
-    """Requests one after the other share one connection; two at a time have two."""
-    body = OK + b"content-length: 1\r\n\r\n"
-
-    async def scene(server: Server, transport: Transport) -> None:
-        for expected in (b"a", b"b"):
-            assert await (await transport.open(server.address, head_for(server.address))).read() == expected
-        assert server.accepted == 1
-        first = await transport.open(server.address, head_for(server.address))
-        second = await transport.open(server.address, head_for(server.address))
-        assert {await first.read(), await second.read()} == {b"c", b"d"}
-        assert server.accepted == 2
-
-    played(answering(body + b"a", body + b"b", body + b"c", body + b"d"), scene)
-
-
-def test_a_connection_that_its_server_closed_is_not_used_again() -> None:
-    """A resting connection that the backend has closed costs nothing: the next request makes a new one."""
-
-    async def scene(server: Server, transport: Transport) -> None:
-        for expected in (b"a", b"b"):
-            assert await (await transport.open(server.address, head_for(server.address))).read() == expected
-            await server.until(lambda: server.open == 0)
-        assert server.accepted == 2
-
-    answer = OK + b"content-length: 1\r\n\r\n"
-    played(answering(answer + b"a", answer + b"b", then_close=True), scene)
-
-
-def test_a_connection_closed_just_as_it_is_used_is_tried_anew() -> None:
-    """When a kept connection dies before a single byte of answer, the request is sent once more on a new one."""
-    requests = 0
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal requests
-        while True:
-            await reader.readuntil(b"\r\n\r\n")
-            requests += 1
-            if requests == 2:
-                return
-            writer.write(OK + b"content-length: 1\r\n\r\n%d" % requests)
-
-    async def scene(server: Server, transport: Transport) -> None:
-        for expected in (b"1", b"3"):
-            assert await (await transport.open(server.address, head_for(server.address))).read() == expected
-        assert server.accepted == 2
-
-    played(handle, scene)
-
-
-def test_a_request_that_was_answered_in_part_is_not_sent_again() -> None:
-    """Once any byte of an answer has come on a kept connection, a break is an error: the backend may have worked on it."""
-    requests = 0
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal requests
-        while True:
-            await reader.readuntil(b"\r\n\r\n")
-            requests += 1
-            if requests == 2:
-                writer.write(OK + b"content-le")
-                await writer.drain()
-                return
-            writer.write(OK + b"content-length: 1\r\n\r\n%d" % requests)
-
-    async def scene(server: Server, transport: Transport) -> None:
-        assert await (await transport.open(server.address, head_for(server.address))).read() == b"1"
-        with pytest.raises(DceError) as caught:
-            await transport.open(server.address, head_for(server.address))
-        assert (caught.value.code, requests, server.accepted) == ("stream_interrupted", 2, 1)
-
-    played(handle, scene)
-
-
-def test_a_connection_paused_at_its_last_byte_can_be_used_again() -> None:
-    """A client that was slow at the very end leaves no deaf connection behind for the next request."""
-
-    async def scene(server: Server, transport: Transport) -> None:
-        exchange = await transport.open(server.address, head_for(server.address))
-        slow = Sink(exchange.pause)
-        exchange.start(slow)
-        assert await slow.done is None
-        assert await (await transport.open(server.address, head_for(server.address))).read() == b"b"
-        assert server.accepted == 1
-
-    body = OK + b"content-length: 1\r\n\r\n"
-    played(answering(body + b"a", body + b"b"), scene, Timeouts(connect_s=5, first_byte_s=1, idle_s=5))
-
-
-def test_a_server_that_wants_to_close_is_believed() -> None:
-    """An answer with `connection: close` is the last one on its connection."""
-    body = OK + b"connection: close\r\ncontent-length: 1\r\n\r\n"
-
-    async def scene(server: Server, transport: Transport) -> None:
-        for expected in (b"a", b"b"):
-            assert await (await transport.open(server.address, head_for(server.address))).read() == expected
-        assert server.accepted == 2
-
-    played(answering(body + b"a", body + b"b"), scene)
-
-
-def test_cancelling_a_complete_answer_harms_no_other_request() -> None:
-    """Whoever is cancelled just as the answer is complete leaves the connection alone: another may have it by then."""
-
-    async def scene(server: Server, transport: Transport) -> None:
-        exchange = await transport.open(server.address, head_for(server.address))
-        task = asyncio.create_task(exchange.read())
-        await asyncio.sleep(0)
-        exchange.data_received(b"y")  # the last byte, as the socket would bring it
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert await (await transport.open(server.address, head_for(server.address))).read() == b"b"
-        assert server.accepted == 1
-
-    played(answering(OK + b"content-length: 2\r\n\r\nx", OK + b"content-length: 1\r\n\r\nb"), scene)
-
-
 def test_nobody_listens() -> None:
     """A refused connection and a name that does not exist are the backend's unreachability, with the address."""
 
@@ -374,6 +256,24 @@ def test_a_body_is_the_same_however_it_is_cut(
         assert exchange.last_chunks() == chunks[-KEPT_CHUNKS:]
         exchange.data_received(b"0\r\n\r\n")
         assert (sink.body, await sink.done) == (b"".join(texts), None)
+
+    asyncio.run(run())
+
+
+def test_a_piece_that_continues_a_chunks_size_is_no_chunk() -> None:
+    """A read may end within a chunk's size. What follows may look exactly like a whole chunk, and is the rest of a larger one."""
+
+    async def run() -> None:
+        exchange = Exchange(Transport(PATIENT), Address(scheme="http", host="h", port=1))
+        sink, chunks = Sink(), list[bytes]()
+        exchange.data_received(CHUNKED)
+        exchange.start_through(sink, chunks.append)
+        large = b"dataxx\n\n\r\n" + b"y" * 14  # 0x18 bytes, whose first 0x8 look like a chunk of their own
+        for piece in (chunk(b"one\n\n"), chunk(b"two\n\n") + b"1", b"8\r\n" + large[:10], large[10:] + b"\r\n"):
+            exchange.data_received(piece)
+        exchange.data_received(b"0\r\n\r\n")
+        assert await sink.done is None
+        assert (sink.body, chunks) == (b"one\n\ntwo\n\n" + large, [])
 
     asyncio.run(run())
 

@@ -151,10 +151,23 @@ def test_the_selection_is_replaced_whole(tmp_path: Path) -> None:
     """What is sent is what is selected afterwards; a path that cannot go in changes nothing."""
 
     async def scene(window: Window) -> None:
-        assert await window.put("/api/selection", {"paths": ["README.md"]}) == {"paths": ["README.md"]}
+        assert await window.put("/api/selection", {"paths": ["README.md"]}) == {"paths": ["README.md"], "seen": None}
         _, error = await window.error("PUT", "/api/selection", {"paths": ["../outside"]})
         assert error["code"] == "outside_workspace"
         assert (await window.get("/api/workspace"))["selection"] == ["README.md"]
+
+    play(tmp_path, scene)
+
+
+def test_a_window_changes_only_what_it_changed_itself(tmp_path: Path) -> None:
+    """A file that was selected elsewhere after the window looked stays selected; what the window removed is removed."""
+
+    async def scene(window: Window) -> None:
+        await window.put("/api/selection", {"paths": ["README.md", "words.py"]})
+        edit = {"paths": ["README.md"], "seen": ["README.md"]}
+        assert await window.put("/api/selection", edit) == {"paths": ["README.md", "words.py"], "seen": None}
+        edit = {"paths": [], "seen": ["words.py"]}
+        assert await window.put("/api/selection", edit) == {"paths": ["README.md"], "seen": None}
 
     play(tmp_path, scene)
 

@@ -111,6 +111,8 @@ def test_flags_of_answer_and_files_in_fixed_order(tmp_path: Path) -> None:
         files=(
             FileBlock(path="../x", content="x"),
             FileBlock(path=".env", content="x", status="ambiguous"),
+            FileBlock(path=".github/workflows/ci.yml", content="x"),
+            FileBlock(path="uv.lock", content="x"),
             FileBlock(path="other.py", content="x", status="truncated"),
         ),
         flags=("missing_files", "elision", "truncated"),
@@ -122,6 +124,8 @@ def test_flags_of_answer_and_files_in_fixed_order(tmp_path: Path) -> None:
         "missing_files",
         "outside_workspace",
         "touches_secrets",
+        "runs_by_itself",
+        "sets_policy",
         "ambiguous_block",
     )
     assert row.files[0] == FileChange(path="../x", change="new", added=1, removed=0, flags=("outside_workspace",))

@@ -95,7 +95,7 @@ def test_what_other_rules_called_clean_is_scanned(tmp_path: Path) -> None:
     """Changed rules have another name, under which nothing is known; what was kept for the old ones goes."""
     rules = tmp_path / "rules"
     rules.mkdir()
-    for name in ("secrets.py", "secret_rules.py", "clean_texts.py"):
+    for name in ("secrets.py", "secret_rules.py", "credential_rules.py", "clean_texts.py"):
         shutil.copy(Path(clean_texts.__file__).with_name(name), rules)
     assert rules_version(rules) == rules_version() != ""
     with (rules / "secret_rules.py").open("a") as file:

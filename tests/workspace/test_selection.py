@@ -1,5 +1,6 @@
 """The current selection and the named sets."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ class FakeStore:
 
     def set(self, key: str, value: str) -> None:
         self.meta[key] = value
+
+    def updating(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
 
 FILES = {

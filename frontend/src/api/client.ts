@@ -80,6 +80,17 @@ const slotPath = (generation: number, slot: number) => `/api/generations/${gener
 
 const cardPath = (name: string) => `/api/cards/${encodeURIComponent(name)}`;
 
+/** A server in a form is contacted only after its host was agreed to: where it was not yet, the person is asked. */
+async function agreed<T>(query: ServerQuery, send: (query: ServerQuery) => Promise<T>): Promise<T> {
+  try {
+    return await send(query);
+  } catch (error) {
+    const { code, message } = errorBody(error);
+    if (code !== "consent_needed" || !confirm(text.settings.contact(message))) throw error;
+    return send({ ...query, is_agreed: true });
+  }
+}
+
 export const api = {
   workspace: () => request<WorkspaceView>("GET", "/api/workspace"),
   select: (body: SelectionChange) => request<SelectionChange>("PUT", "/api/selection", body),
@@ -112,8 +123,9 @@ export const api = {
   deleteCard: (name: string) => request<SettingsView>("DELETE", cardPath(name)),
   chooseCard: (cycle: number, body: CardChoice) => request<CycleView>("PUT", `/api/cycles/${cycle}/card`, body),
   host: (cycle: number) => request<HostView>("GET", `/api/cycles/${cycle}/host`),
-  models: (body: ServerQuery) => request<ModelsView>("POST", "/api/models", body),
-  examine: (body: ServerQuery) => request<DiagnosisView>("POST", "/api/doctor", body),
+  notice: (cycle: number) => request<HostView>("GET", `/api/cycles/${cycle}/host?notice=yes`),
+  models: (body: ServerQuery) => agreed(body, (asked) => request<ModelsView>("POST", "/api/models", asked)),
+  examine: (body: ServerQuery) => agreed(body, (asked) => request<DiagnosisView>("POST", "/api/doctor", asked)),
   sending: (cycle: number) => request<SendingView>("GET", `/api/cycles/${cycle}/sending`),
   consent: (cycle: number, body: Consent) => request<SendingView>("POST", `/api/cycles/${cycle}/consent`, body),
   allow: (body: AllowedFindings) => request<AllowedFindings>("POST", "/api/secrets/allow", body),

@@ -279,7 +279,7 @@ export interface FileAgreement {
   readonly cells: ReadonlyArray<Cell>;
 }
 
-/** What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like. `written_path`: the path as the answer has it, where that was read as another; else "". */
+/** What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets, runs_by_itself and the like. `written_path`: the path as the answer has it, where that was read as another; else "". */
 export interface FileChange {
   readonly path: string;
   readonly change: "deleted" | "modified" | "new" | "same";
@@ -334,7 +334,7 @@ export interface FindingDecision {
   readonly path?: string;
 }
 
-/** The possible secrets that the prompt of a cycle would send to `host`. `is_local`: that is this machine, so they stop nothing. `hidden`: findings that are sent as placeholders. `policy`: what is done about those that nobody has decided about. */
+/** The possible secrets that the prompt of a cycle would send to `host`. `is_local`: that is this machine, so they stop nothing (prompts that are carried by hand may go anywhere). `hidden`: findings that are sent as placeholders. `policy`: what is done about those that nobody has decided about. */
 export interface FindingsView {
   readonly host: string;
   readonly is_local: boolean;
@@ -467,14 +467,14 @@ export interface HopView {
   readonly fix: string;
 }
 
-/** The host that a cycle's prompt goes to. `notice`: its own statement of what it keeps, "" if it has none or cannot be reached. */
+/** The host that a cycle's prompt goes to. `notice`: its own statement of what it keeps, "" if it has none or cannot be reached; None if it was not asked for it, because nobody has agreed to contact this host. */
 export interface HostView {
   readonly host: string;
   readonly url: string;
   readonly provider: "gateway" | "manual" | "openai";
   readonly is_local: boolean;
   readonly is_agreed: boolean;
-  readonly notice: string;
+  readonly notice: string | null;
 }
 
 /** A part of a difference, numbered from 1. Starts count lines from 1. */
@@ -562,7 +562,7 @@ export interface Pick {
   readonly hunks: ReadonlyArray<string>;
 }
 
-/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. `written_path`: the path as the answer has it, where that was read as another. `doubts`: flags of what the file may hold wrongly. */
+/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), of a file that changes. `written_path`: the path as the answer has it, where that was read as another. `doubts`: flags of what the file may hold wrongly. */
 export interface PlannedWrite {
   readonly path: string;
   readonly change: "deleted" | "modified" | "new" | "same";
@@ -572,6 +572,7 @@ export interface PlannedWrite {
   readonly code: string;
   readonly merged: boolean;
   readonly slot: number;
+  readonly flags: ReadonlyArray<string>;
   readonly written_path: string;
   readonly doubts: ReadonlyArray<string>;
 }
@@ -719,9 +720,10 @@ export interface SelectedFile {
   readonly problem: string;
 }
 
-/** All selected paths: those that shall be selected, and in the response those that are. */
+/** All selected paths: those that shall be selected, and in the response those that are. `seen`: the selection that the sender edited. What somebody else has selected or removed since then is kept. */
 export interface SelectionChange {
   readonly paths: ReadonlyArray<string>;
+  readonly seen?: ReadonlyArray<string> | null;
 }
 
 /** The selection file by file, and the saved selections. `missing`: files of a loaded one that no longer exist. */
@@ -748,7 +750,7 @@ export interface ServedModel {
   readonly context: number | null;
 }
 
-/** A server as the form describes it. `key` None: the key saved for `card` ("" the settings), which is used only for the server that it was saved for. `run` names the diagnosis in events. */
+/** A server as the form describes it. `key` None: the key saved for `card` ("" the settings), which is used only for the server that it was saved for. `run` names the diagnosis in events. `is_agreed`: the person who asks agrees that this host is contacted. */
 export interface ServerQuery {
   readonly url: string;
   readonly provider?: "gateway" | "manual" | "openai";
@@ -756,6 +758,7 @@ export interface ServerQuery {
   readonly card?: string;
   readonly model?: string | null;
   readonly run?: string;
+  readonly is_agreed?: boolean;
 }
 
 /** Settings by name, as text; "" removes one from config.toml. `key`: None leaves the key as it is, "" deletes it. */

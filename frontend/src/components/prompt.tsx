@@ -62,7 +62,7 @@ function Preview({ cycle, onClose }: Props) {
       {view === "secrets" && <Findings cycle={cycle} onResolved={() => setTurn((before) => before + 1)} />}
       <div className="row buttons">
         {prompt && (
-          <button type="button" onClick={() => navigator.clipboard.writeText(prompt.text)}>
+          <button type="button" disabled={prompt.findings > 0 && prompt.is_blocked} onClick={() => navigator.clipboard.writeText(prompt.text)}>
             {text.shell.copy}
           </button>
         )}

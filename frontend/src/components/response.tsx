@@ -126,11 +126,14 @@ function Reasons({ reading }: { reading: ReadingView }) {
   );
 }
 
+/** What says which texts DCE may read and send is written only if a person chooses it. */
+const isOwnPolicy = (path: string) => /(^|\/)\.dce(allow|ignore)$/i.test(path);
+
 const canWrite = (file: BlockView) => file.change !== "same" && !file.flags.includes("outside_workspace");
 
 function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<BlockView> }) {
   const isBusy = use((state) => state.busy.has("accept"));
-  const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
+  const [left, setLeft] = useState<ReadonlySet<string>>(() => new Set(files.map((file) => file.path).filter(isOwnPolicy)));
   const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
   const [isMerging, setMerging] = useState(false);
   const chosen = files.filter((file) => canWrite(file) && !left.has(file.path)).map((file) => file.path);

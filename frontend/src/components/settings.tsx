@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import type { CardView, HostView, SettingsView } from "../api/generated";
-import { openPane } from "../state/actions";
+import { attempt, openPane } from "../state/actions";
 import { deleteCard, forgetExamination, loadSettings, saveCard, saveSettings } from "../state/settings";
 import { notify, use } from "../state/store";
 import { text } from "../text/messages";
@@ -184,7 +184,17 @@ function HostNote({ host }: { host: HostView }) {
 }
 
 /** A host's privacy notice. */
-export function Notice({ host }: { host: HostView }) {
+export function Notice({ host: shown }: { host: HostView }) {
+  const cycle = use((state) => state.place.cycle);
+  const [fetched, setFetched] = useState<HostView | null>(null);
+  const host = shown.notice === null && fetched?.host === shown.host ? fetched : shown;
+  // Nobody has agreed to this host yet, so it was not asked: the first request to it is the person's own decision.
+  if (host.notice === null)
+    return (
+      <button type="button" className="small" onClick={() => cycle !== null && attempt("notice", async () => setFetched(await api.notice(cycle)))}>
+        {text.settings.fetchNotice(host.host)}
+      </button>
+    );
   return (
     <>
       {host.notice ? (

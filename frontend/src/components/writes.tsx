@@ -35,6 +35,11 @@ export function WriteDialog({ title, writes, refusal, isPartial = false, action,
             {write.change !== "same" && write.doubts.map((flag) => <Flag key={flag} flag={flag} />)}
             {write.merged && <span className="badge">{text.accept.merged}</span>}
             <Lines change={write.change} added={write.added} removed={write.removed} />
+            {(write.flags ?? []).map((flag) => (
+              <span key={flag} className="flag" title={text.review.flagMeaning(flag)}>
+                {text.review.flagName(flag)}
+              </span>
+            ))}
             {write.refused && <span className="error-text">{text.accept.refused(write.refused)}</span>}
           </li>
         ))}

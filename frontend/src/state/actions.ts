@@ -154,6 +154,7 @@ let isKeeping = false;
 const isSaving = () => wanted !== null || isKeeping;
 
 export async function select(paths: ReadonlySet<string>): Promise<void> {
+  let seen = get().selection;
   set({ selection: paths });
   wanted = paths;
   if (isKeeping) return;
@@ -162,7 +163,9 @@ export async function select(paths: ReadonlySet<string>): Promise<void> {
     while (wanted !== null) {
       const keep: ReadonlySet<string> = wanted;
       wanted = null;
-      await api.select({ paths: [...keep].toSorted() });
+      // Only what was changed here is changed there: another window or a terminal may have selected files meanwhile.
+      await api.select({ paths: [...keep].toSorted(), seen: [...seen].toSorted() });
+      seen = keep;
     }
   } catch (error) {
     wanted = null;

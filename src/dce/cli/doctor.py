@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import click
 
-from dce.cli.context import gateway_options, json_option, read_settings, workspace_option
+from dce.cli.consent import yes_option
+from dce.cli.context import gateway_options, json_option, open_workspace, read_settings, workspace_option
 from dce.cli.exits import EXIT_OF_CODE, Exit
-from dce.cli.output import say, say_json
+from dce.cli.output import say, say_json, visible
 from dce.doctor.findings import Check, Diagnosis
 from dce.doctor.tree import Options, examine
+from dce.wire.errors import DceError
 
 _MARKS = {True: "✓", False: "✗", None: "·"}
 
@@ -18,17 +21,25 @@ _MARKS = {True: "✓", False: "✗", None: "·"}
 @click.command(name="doctor")
 @gateway_options
 @click.option("--model", metavar="M", help="The model that should answer (default: the settings' model, or any).")
+@yes_option
 @json_option
 @workspace_option
 @click.pass_context
 def command(
-    ctx: click.Context, url: str | None, key: str | None, model: str | None, is_json: bool, directory: Path
+    ctx: click.Context,
+    url: str | None,
+    key: str | None,
+    model: str | None,
+    is_yes: bool,
+    is_json: bool,
+    directory: Path,
 ) -> None:
     """Find the hop that fails between here and the model, and the fix.
 
     Ends with 0 when a token came through, events came one by one and a dropped response was ended; 4 when a hop cannot be reached;
     1 when all answer but something is not right (the key, a limit, the route, the model, a proxy that buffers). Costs one response
-    of one token, and one of at most 256 that is dropped at its first.
+    of one token, and one of at most 256 that is dropped at its first. A host that only the workspace's config.toml names is contacted after you
+    agree to it.
     """
     # The URL is the doctor's own to judge, so a wrong one must not end the verb while the settings are read.
     environ = {name: value for name, value in os.environ.items() if name != "DCE_URL"}
@@ -40,6 +51,8 @@ def command(
         context=settings.context,
         max_tokens=settings.max_tokens,
     )
+    if not (url or os.environ.get("DCE_URL")):  # a host that you name yourself you mean to contact
+        _require_consent(directory, options.url, is_yes=is_yes, is_asked=not is_json and sys.stdin.isatty())
     if not is_json:
         say(options.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
         if settings.provider != "gateway":
@@ -52,6 +65,22 @@ def command(
     else:
         say(_verdict(diagnosis))
     ctx.exit(_exit(diagnosis))
+
+
+def _require_consent(directory: Path, url: str, *, is_yes: bool, is_asked: bool) -> None:
+    """Agrees to a host that a committed file may name, by `--yes` or at the terminal. Raises consent_needed."""
+    from dce.workspace.outbound.consent import is_here  # noqa: PLC0415
+
+    if is_here(url):
+        return
+    with open_workspace(directory) as workspace:  # a host of the settings: so there is a workspace
+        consents = workspace.sending.consents
+        try:
+            consents.require(url, "examine it, with the key and one short response")
+        except DceError as error:
+            if not (is_yes or (is_asked and click.confirm(f"{visible(error.message)} Contact it?", err=True))):
+                raise
+            consents.give(url)
 
 
 def _line(check: Check) -> None:

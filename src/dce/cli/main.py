@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("dce.cli.init", "Make a folder a workspace."),
     "files": ("dce.cli.files", "The workspace's files, their tokens, and why a file is left out."),
     "select": ("dce.cli.select", "Choose the files that go into the prompt."),
+    "consent": ("dce.cli.consent", "Show which hosts this workspace would contact, or agree to some."),
     "secrets": ("dce.cli.secrets", "Find secrets before they are sent, and say which findings are none."),
     "cycle": ("dce.cli.cycle", "The iterations: what each one asks for."),
     "prompt": ("dce.cli.prompt", "Write .dce/prompt.md and show its tokens by section."),

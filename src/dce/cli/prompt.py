@@ -110,7 +110,8 @@ def command(
     """Write .dce/prompt.md and show its tokens by section.
 
     These are the bytes that `dce generate` sends. Only you can read the file, and git ignores it: it can hold the text of files that
-    git ignores. Ends with 1 if the prompt does not fit into the model's context.
+    git ignores. With `--out -` a prompt that holds something like a secret is refused, unless it is for a server of this machine. Ends
+    with 1 if the prompt does not fit into the model's context.
     """
     with open_workspace(directory, **flags) as workspace:
         cycle = cycle_of(workspace, cycle_id)
@@ -119,6 +120,8 @@ def command(
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
         prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))
         path = ""
+        if out == "-":
+            workspace.sending.carry(prepared.findings)
         if out == "-" and not is_json:
             data(prepared.prompt.text)
         elif out in (None, "-"):

@@ -14,6 +14,7 @@ import tomli_w
 import dce
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.file_update import updating
 from dce.workspace.judging.checks import CHECKS_FILE
 from dce.workspace.project import Project
 from dce.workspace.schema.fill import find_stubs
@@ -111,7 +112,8 @@ def _make_repository(root: Path) -> None:
 def configure(project: Project, url: str, key: str) -> None:
     """Puts gateway, key and the way of asking where every verb finds them, so that they work here from another terminal."""
     config = project.state_dir / CONFIG_FILE
-    durable.write(config, tomli_w.dumps(read_config(config) | ASKING | {"url": url}).encode())
+    with updating(project.state_dir):
+        durable.write(config, tomli_w.dumps(read_config(config) | ASKING | {"url": url}).encode())
     keep_key(project.state_dir, key)
 
 

@@ -12,6 +12,7 @@ from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
     from dce.workspace.outbound.secrets import Finding
+    from dce.workspace.workspace import Workspace
 
 
 @click.group(name="secrets")
@@ -29,7 +30,11 @@ def command() -> None:
 @workspace_option
 @click.pass_context
 def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
-    """Scan the selected files, or those named (`.`: all). Ends with 1 if there is a finding that is not allowed."""
+    """Scan the selected files, or those named (`.`: all). Ends with 1 if there is a finding that is not allowed.
+
+    A folder includes its files for keys and passwords (`.env` and the like), which `dce select add FOLDER` leaves out, also where git
+    ignores them.
+    """
     from dce.workspace.outbound.allowlist import AllowList  # noqa: PLC0415
     from dce.workspace.outbound.secrets import scan as scan_text  # noqa: PLC0415
     from dce.workspace.outbound.sending import by_name  # noqa: PLC0415
@@ -39,7 +44,7 @@ def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory
         project = workspace.project
         names = workspace.selection.paths()
         if paths:
-            names = workspace.selection.match(paths_from(project, directory, paths)).paths
+            names = _named(workspace, paths_from(project, directory, paths))
         found: list[Finding] = list(by_name(names))
         for name in names:
             try:
@@ -54,6 +59,20 @@ def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory
             say(finding_line(finding))
         note(f"{len(found)} possible secret{'s' * (len(found) != 1)} in {len(names)} file{'s' * (len(names) != 1)}")
     ctx.exit(Exit.NOT_SO if found else Exit.DONE)
+
+
+def _named(workspace: "Workspace", patterns: list[str]) -> tuple[str, ...]:
+    """The text files that patterns mean, with those that a selection of a folder passes over for their names."""
+    from dce.workspace.tree.secret_names import secret_files_below  # noqa: PLC0415
+
+    kept = {path for pattern in patterns for path in secret_files_below(workspace.project, pattern)}
+    try:
+        match = workspace.selection.match(patterns)
+    except DceError:
+        if not kept:
+            raise
+        return tuple(sorted(kept))
+    return tuple(sorted(kept.union(match.paths)))
 
 
 @command.command()

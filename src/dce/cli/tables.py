@@ -7,6 +7,11 @@ from dce.workspace.schema.look_alikes import printable
 
 _CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "same": "="}
 
+_EFFECTS = {
+    "runs_by_itself": "warning: tools run this file by themselves",
+    "sets_policy": "warning: this file sets what tools allow or install",
+}
+
 
 def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
     """Rows as aligned lines; the columns in `right` are set to the right. Plain text, so that it can be piped."""
@@ -36,6 +41,7 @@ def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
         + (f"   from response {write.slot}" if write.slot else "")
         + (f"   read from {printable(write.written_path)}" if write.written_path else "")
         + ("   merged with edits made since" if write.merged and not write.refused else "")
+        + "".join(f"   {_EFFECTS[flag]}" for flag in write.flags)
         + (f"   doubtful: {', '.join(write.doubts)}" if write.doubts and write.change != "same" else "")
         + (f"   refused: {write.refused}" if write.refused else "")
         for write in planned

@@ -193,7 +193,7 @@ CODES: dict[str, ErrorKind] = {
         403,
         "permission_error",
         False,
-        "Agree once for this host: `dce generate --yes`.",
+        "Agree once for this host: `dce consent URL`, or `dce generate --yes`.",
     ),
     "engine_unavailable": ErrorKind(
         Hop.BACKEND,

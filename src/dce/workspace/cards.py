@@ -5,7 +5,7 @@ card that cannot be used is refused when it is written, not when it is used.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.file_update import updating
 from dce.workspace.key_vault import KeyVault
 from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, read_config
 from dce.workspace.toml_edit import with_table, with_value
@@ -53,16 +54,20 @@ class Cards:
             raise DceError("invalid_input", f"{name!r} cannot name a card: use letters, digits, - and _")
         check_fields(values)
         check_settings(f"the card {name!r}", values)
-        self._edit(with_table(self._text(), CARDS, name, values))
+        self._edit(lambda text: with_table(text, CARDS, name, values))
 
     def remove(self, name: str) -> None:
         """Takes a card and its key out. Raises DceError not_found; conflict while it is the default."""
         if name in BUILT_IN_CARDS and name not in self.list():
             raise DceError("invalid_input", f"the card {name!r} is built in and stays")
-        self.get(name)
-        if read_config(self._path).get("card") == name:
-            raise DceError("conflict", f"{name!r} is the default card", hint="dce settings set card ''")
-        self._edit(with_table(self._text(), CARDS, name, None))
+
+        def without(text: str) -> str:
+            self.get(name)
+            if read_config(self._path).get("card") == name:
+                raise DceError("conflict", f"{name!r} is the default card", hint="dce settings set card ''")
+            return with_table(text, CARDS, name, None)
+
+        self._edit(without)
         self.vault.forget(name)
 
     def set_value(self, name: str, text: str) -> Any:
@@ -76,15 +81,17 @@ class Cards:
                 self.get(str(value))
         elif name not in Settings.__struct_fields__:
             check_settings("settings set", {name: ""})
-        self._edit(with_value(self._text(), name, value))
+        self._edit(lambda text: with_value(text, name, value))
         return value
 
     def _text(self) -> str:
         read_config(self._path)  # refuses what is no TOML, or holds a key
         return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
 
-    def _edit(self, text: str) -> None:
-        durable.write(self._path, text.encode())
+    def _edit(self, edit: Callable[[str], str]) -> None:
+        """Writes what `edit` makes of the file. No other process changes it in between."""
+        with updating(self._path.parent):
+            durable.write(self._path, edit(self._text()).encode())
 
 
 def check_fields(fields: Iterable[str]) -> None:

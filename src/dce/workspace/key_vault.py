@@ -15,6 +15,7 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.file_update import updating
 
 KEYS_FILE = "card-keys.json"
 SERVICE = "dce"
@@ -65,13 +66,13 @@ class KeyVault:
 
     def put(self, card: str, key: str) -> Literal["keyring", "file"]:
         """Keeps a card's key; says where."""
-        others = {name: kept for name, kept in self._read().items() if name != card}
+        self._read()  # refuses a file that others can read before the keyring is changed
         is_in_keyring = False
         if self._keyring is not None:
             with contextlib.suppress(Exception):  # as above
                 self._keyring.set_password(SERVICE, self._name(card), key)
                 is_in_keyring = True
-        self._write(others if is_in_keyring else others | {card: key})
+        self._keep(card, None if is_in_keyring else key)
         return "keyring" if is_in_keyring else "file"
 
     def forget(self, card: str) -> None:
@@ -79,7 +80,13 @@ class KeyVault:
         if self._keyring is not None:
             with contextlib.suppress(Exception):  # as above; also "there is none"
                 self._keyring.delete_password(SERVICE, self._name(card))
-        self._write({name: kept for name, kept in self._read().items() if name != card})
+        self._keep(card, None)
+
+    def _keep(self, card: str, key: str | None) -> None:
+        """Changes one card's key in the file; None takes it out. No other process changes the file in between."""
+        with updating(self._path.parent):
+            others = {name: kept for name, kept in self._read().items() if name != card}
+            self._write(others if key is None else others | {card: key})
 
     def _name(self, card: str) -> str:
         return f"{self._path.parent}#{card}"

@@ -52,7 +52,7 @@ class _Held:
         self.selection = Selection(project, store.meta)
         self.backups = Backups(store.path, clock)
         self.written = WrittenFiles(project.root, store.meta)
-        self.prompt_file = PromptOnDisk(project, store, self.written)
+        self.prompt_file = PromptOnDisk(project, store)
         self.lock = WriterLock(project.state_dir, lambda: store.progress.interrupt_active(clock()))
         self.by_card: dict[str, Workspace] = {}
 
@@ -75,19 +75,23 @@ class Workspace:
     def _use(self, settings: Settings, provider: Provider) -> None:
         """Everything that follows from the settings."""
         self.settings = settings
-        self.provider = provider
-        # Answers pasted by hand are carried by the curator: no host is sent anything.
+        # Where prompts are carried by hand, no host is sent anything; secrets are held back all the same.
         url = "" if settings.provider == "manual" else settings.url
-        self.sending = Sending(self.project, self.store.meta, url, settings.secrets)
+        self.sending = Sending(
+            self.project, self.store.meta, url, settings.secrets, is_by_hand=settings.provider == "manual"
+        )
+        self.provider = GuardedProvider(provider, self.sending)
         tokenizer: FileTokenizer | None = None
         self.counter = TokenCounter(self.store.token_counts, provider, self.sending.may_count)
         if settings.tokenizer:  # it counts here, so that any text may be counted
-            tokenizer = FileTokenizer(settings.tokenizer, self.project.root, self.project.state_dir)
+            tokenizer = FileTokenizer(
+                settings.tokenizer, self.project.root, self.project.state_dir, may_fetch=self.sending.consents.require
+            )
             self.counter = TokenCounter(self.store.token_counts, tokenizer, pieces=tokenizer.pieces)
         inputs = Inputs(self.project, settings, self.store, self.selection, self.sending, self.reading)
         pricing = Pricing(settings, self.counter, tokenizer, self.sending)
-        self.preparation = Preparation(settings, inputs, pricing, self.sending, provider, self)
-        self.generator = Generator(self.store, GuardedProvider(provider, self.sending), self.clock)
+        self.preparation = Preparation(settings, inputs, pricing, self.sending, self.provider, self)
+        self.generator = Generator(self.store, self.provider, self.clock)
 
     @classmethod
     def open(

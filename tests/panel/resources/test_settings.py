@@ -226,9 +226,26 @@ def test_a_kept_key_goes_to_its_own_server_only(tmp_path: Path) -> None:
             ("https://evil.example.org", ""),
             ("https://far.example.org", "far"),
         ]:
-            await window.post("/api/doctor", {"url": url, "card": card})
+            await window.post("/api/doctor", {"url": url, "card": card, "is_agreed": True})
         await window.post("/api/doctor", {"url": "https://mine.example.org", "card": "far"})
         assert [question.key for question in doctor.asked] == ["mine", None, "its", None]
+
+    play(tmp_path, scene, doctor)
+
+
+def test_a_server_in_a_form_is_contacted_after_its_host_was_agreed_to(tmp_path: Path) -> None:
+    """The form may show the address of a committed file: neither its models nor the doctor are asked for before a person agrees."""
+    doctor = Doctor()
+
+    async def scene(window: Window) -> None:
+        for path in ("/api/doctor", "/api/models"):
+            _, error = await window.error("POST", path, {"url": "https://evil.example.org", "key": "mine"})
+            assert error["code"] == "consent_needed"
+            assert "evil.example.org" in error["message"]
+        assert doctor.asked == []
+        await window.post("/api/doctor", {"url": "https://evil.example.org", "is_agreed": True})
+        await window.post("/api/doctor", {"url": "https://evil.example.org"})
+        assert len(doctor.asked) == 2
 
     play(tmp_path, scene, doctor)
 

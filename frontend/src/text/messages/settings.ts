@@ -107,6 +107,8 @@ export const settings = {
   where: "Where this cycle’s prompt goes",
   hostNote: (kind: keyof typeof notes, host: string) => notes[kind](host),
   notice: (host: string) => `Privacy notice of ${host}`,
+  fetchNotice: (host: string) => `Fetch the privacy notice of ${host}`,
+  contact: (message: string) => `${message} Contact it?`,
   noNotice: "This server states no retention policy.",
   look: "Appearance in this browser",
 };

@@ -5,11 +5,12 @@ to reload. The secret is in memory only while it is created or checked. Rotation
 stay, and a retired secret works until its own expiry.
 """
 
+import contextlib
 import hmac
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,21 +100,21 @@ class KeyStore:
 
     def edit(self, name_or_id: str, changes: Mapping[str, Any]) -> Key:
         """Changes limits (fields of `Limits`) or `expires_at` of one key. Raises not_found, or invalid_input for a bad value."""
-        key = self._only_live(name_or_id)
-        limits = changed(key.limits, {name: value for name, value in changes.items() if name != "expires_at"})
-        expires_at = changes.get("expires_at", key.expires_at)
-        self._db.execute(
-            "UPDATE keys SET limits = ?, expires_at = ? WHERE id = ?", (_encoded(limits), expires_at, key.id)
-        )
+        with self._transaction():
+            key = self._only_live(name_or_id)
+            limits = changed(key.limits, {name: value for name, value in changes.items() if name != "expires_at"})
+            expires_at = changes.get("expires_at", key.expires_at)
+            self._db.execute(
+                "UPDATE keys SET limits = ?, expires_at = ? WHERE id = ?", (_encoded(limits), expires_at, key.id)
+            )
         self._version = -1
         return msgspec.structs.replace(key, limits=limits, expires_at=expires_at)
 
     def rotate(self, name_or_id: str, overlap_s: float) -> tuple[Key, str]:
         """Gives a key a new secret. Its earlier secrets work for at most `overlap_s` longer; limits and usage stay the key's."""
-        key = self._only_live(name_or_id)
         secret, until = _new_secret(), self._clock() + overlap_s
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
+        with self._transaction():
+            key = self._only_live(name_or_id)
             (old,) = self._db.execute("SELECT digest FROM keys WHERE id = ?", (key.id,)).fetchone()
             self._db.execute(
                 "UPDATE retired_secrets SET works_until = min(works_until, ?) WHERE key_id = ?", (until, key.id)
@@ -129,9 +130,10 @@ class KeyStore:
 
     def revoke(self, name_or_id: str) -> Sequence[Key]:
         """Revokes the key with that id, or all live ones with that name. Raises not_found."""
-        live = self._live(name_or_id)
         now = self._clock()
-        self._db.executemany("UPDATE keys SET revoked_at = ? WHERE id = ?", [(now, key.id) for key in live])
+        with self._transaction():
+            live = self._live(name_or_id)
+            self._db.executemany("UPDATE keys SET revoked_at = ? WHERE id = ?", [(now, key.id) for key in live])
         self._version = -1
         return [msgspec.structs.replace(key, revoked_at=now) for key in live]
 
@@ -173,6 +175,13 @@ class KeyStore:
         if salt is None:
             salt = self._salts[key.id] = hmac.digest(self._pepper, b"cache salt of " + key.id.encode(), "sha256").hex()
         return salt
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A read and the write that depends on it, as one step: another process's change is not lost in between."""
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            yield
 
     def _only_live(self, name_or_id: str) -> Key:
         live = self._live(name_or_id)

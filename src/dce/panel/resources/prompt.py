@@ -87,7 +87,7 @@ def _prompt_view(here: Workspace, prepared: PreparedPrompt, counts: list[Count],
         SectionView(name=section.name, start=section.start, end=section.end, count=count)
         for section, count in zip(prepared.prompt.sections, prepared.counts, strict=True)
     )
-    is_refused = bool(prepared.findings) and not here.sending.is_local
+    is_refused = bool(prepared.findings) and here.sending.holds_back
     return PromptView(
         text=prepared.prompt.text if with_text else "",
         sha256=prepared.prompt.sha256,
@@ -117,9 +117,12 @@ def _prompt_files(prepared: PreparedPrompt, counts: list[Count]) -> tuple[Prompt
 
 
 async def write_prompt(call: Call) -> PromptText:
-    """Writes the cycle's prompt to .dce/prompt.md and returns it to be copied."""
+    """Writes the cycle's prompt to .dce/prompt.md and returns it to be copied. Raises secrets_found while anything in it is undecided: what is
+    pasted elsewhere has left this machine.
+    """
     here = await asyncio.to_thread(call.panel.workspace.for_cycle, call.path["cycle"])
     prepared = await here.preparation.build(call.path["cycle"])
+    here.sending.carry(prepared.findings)
 
     def write() -> PromptText:
         here.store.prompts.put(prepared.prompt, prepared.grammar, here.clock())

@@ -16,7 +16,8 @@ from dce.workspace.outbound.secrets import Finding
 
 
 class FindingsView(msgspec.Struct, frozen=True, kw_only=True):
-    """The possible secrets that the prompt of a cycle would send to `host`. `is_local`: that is this machine, so they stop nothing.
+    """The possible secrets that the prompt of a cycle would send to `host`. `is_local`: that is this machine, so they stop nothing
+    (prompts that are carried by hand may go anywhere).
 
     `hidden`: findings that are sent as placeholders. `policy`: what is done about those that nobody has decided about.
     """
@@ -71,7 +72,7 @@ async def _findings_view(panel: PanelRuntime, cycle_id: int) -> FindingsView:
     prepared = await here.preparation.build(cycle_id)
     return FindingsView(
         host=here.sending.host,
-        is_local=here.sending.is_local,
+        is_local=not here.sending.holds_back,
         policy=here.sending.policy,
         findings=prepared.findings,
         hidden=await asyncio.to_thread(here.sending.hidden),

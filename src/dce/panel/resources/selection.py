@@ -17,9 +17,13 @@ from dce.workspace.workspace import Workspace
 
 
 class SelectionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """All selected paths: those that shall be selected, and in the response those that are."""
+    """All selected paths: those that shall be selected, and in the response those that are.
+
+    `seen`: the selection that the sender edited. What somebody else has selected or removed since then is kept.
+    """
 
     paths: tuple[str, ...]
+    seen: tuple[str, ...] | None = None
 
 
 class SelectedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +77,7 @@ async def replace_selection(call: Call) -> SelectionChange:
     entries = await call.panel.files.entries()
 
     def replace() -> SelectionChange:
-        selection.replace(call.body.paths, entries)
+        selection.replace(call.body.paths, entries, call.body.seen)
         return SelectionChange(paths=selection.paths())
 
     return await asyncio.to_thread(replace)

@@ -16,14 +16,15 @@ from dce.workspace.workspace import Workspace
 
 
 class HostView(msgspec.Struct, frozen=True, kw_only=True):
-    """The host that a cycle's prompt goes to. `notice`: its own statement of what it keeps, "" if it has none or cannot be reached."""
+    """The host that a cycle's prompt goes to. `notice`: its own statement of what it keeps, "" if it has none or cannot be reached; None
+    if it was not asked for it, because nobody has agreed to contact this host."""
 
     host: str
     url: str
     provider: Provider
     is_local: bool
     is_agreed: bool
-    notice: str
+    notice: str | None
 
 
 class SendingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,16 +47,22 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 async def show_host(call: Call) -> HostView:
-    """The host that a cycle's prompt goes to, and its statement of what it keeps."""
+    """The host that a cycle's prompt goes to, and its statement of what it keeps.
+
+    Before anybody has agreed to the host, it is asked for its statement only if the user wants to see it (`notice=yes`): without key
+    or prompt.
+    """
     here = await asyncio.to_thread(call.panel.workspace.for_cycle, call.path["cycle"])
     sending, settings = here.sending, here.settings
+    is_agreed = await asyncio.to_thread(lambda: sending.is_agreed)
+    is_asked = is_agreed or call.query.get("notice") == "yes"
     return HostView(
         host=sending.host,
         url="" if settings.provider == "manual" else settings.url,
         provider=settings.provider,
         is_local=sending.is_local,
-        is_agreed=await asyncio.to_thread(lambda: sending.is_agreed),
-        notice=await fetch_notice(settings.url) if settings.provider == "gateway" else "",
+        is_agreed=is_agreed,
+        notice="" if settings.provider != "gateway" else await fetch_notice(settings.url) if is_asked else None,
     )
 
 
@@ -93,7 +100,7 @@ async def _sending_view(here: Workspace, cycle_id: int) -> SendingView:
 _CYCLE = "/api/cycles/{cycle:int}"
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", _CYCLE + "/host", show_host, gives=HostView),
+    Route("GET", _CYCLE + "/host", show_host, gives=HostView, query=("notice",)),
     Route("GET", _CYCLE + "/sending", show_sending, gives=SendingView),
     Route("POST", _CYCLE + "/consent", give_consent, takes=Consent, gives=SendingView, changes=("settings",)),
 )

@@ -19,7 +19,7 @@ from dce.workspace.settings import Settings, check_settings
 
 class ServerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A server as the form describes it. `key` None: the key saved for `card` ("" the settings), which is used only for the server that
-    it was saved for. `run` names the diagnosis in events."""
+    it was saved for. `run` names the diagnosis in events. `is_agreed`: the person who asks agrees that this host is contacted."""
 
     url: str
     provider: Provider = "gateway"
@@ -27,6 +27,7 @@ class ServerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     card: str = ""
     model: str | None = None
     run: str = ""
+    is_agreed: bool = False
 
 
 class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +98,16 @@ def _line(check: Check) -> HopView:
 
 
 def _server(panel: PanelRuntime, query: ServerQuery) -> Settings:
-    """The settings of the server in the form, with the saved key if it was saved for that address. Raises invalid_input, not_found."""
+    """The settings of the server in the form, with the saved key if it was saved for that address.
+
+    Raises invalid_input, not_found, and consent_needed for a host that nobody has agreed to contact: the form may show the address of a
+    committed file.
+    """
     check_settings("the server", {"url": query.url} | ({"key": query.key} if query.key else {}))
+    consents = panel.workspace.sending.consents
+    if query.is_agreed:
+        consents.give(query.url)
+    consents.require(query.url, "ask it for its models, with the key")
     key = query.key
     if key is None:
         known = panel.workspace.by_card(query.card).settings if query.card else panel.workspace.settings

@@ -32,6 +32,7 @@ from dce.workspace.project import PathRefused, Project
 from dce.workspace.record.responses import ACTIVE, Response
 from dce.workspace.schema.reading import FileBlock
 from dce.workspace.tree.current import Current, CurrentFiles, is_stale, may_write
+from dce.workspace.tree.effects import effects_of, is_own_policy
 
 __all__ = [
     "Acceptance",
@@ -330,7 +331,9 @@ class _Planner:
             change = "same"
         elif current.data is None and not current.problem:
             change = "new"
-        shown = PlannedWrite(path=path, change=change, added=added, removed=removed, merged=is_merged)
+        target = self._project.relative(current.target)
+        flags = () if change == "same" else effects_of(path, target)
+        shown = PlannedWrite(path=path, change=change, added=added, removed=removed, merged=is_merged, flags=flags)
         try:
             self._check(block, path, current, data, is_merged=is_merged)
             if problem or (problem := current.form.unwritable(content)):
@@ -338,7 +341,6 @@ class _Planner:
         except _Refusal as refusal:
             refused = msgspec.structs.replace(shown, refused=refusal.reason, code=refusal.code)
             return _Item(shown=refused, can_merge=refusal.can_merge)
-        target = self._project.relative(current.target)
         if change == "same" or target in self._contents:
             return _Item(shown=shown)
         self._contents[target] = (self._slot, block.content)
@@ -377,6 +379,10 @@ class _Planner:
             raise _Refusal("stale_file", current.problem)
         if current.data == data:
             return
+        if is_own_policy(path, target) and not self._is_picked:
+            raise _Refusal(
+                "invalid_input", "it sets what DCE may read and send; name the file to accept it all the same"
+            )
         if is_stale(current, self._shown.hashes.get(path)) and not is_merged:
             raise _stale(current, is_shown=path in self._shown.hashes)
         if not may_write(current):

@@ -43,6 +43,7 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
     """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error.
 
     `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from.
+    `flags`: runs_by_itself, sets_policy (`tree/effects.py`), of a file that changes.
     `written_path`: the path as the answer has it, where that was read as another. `doubts`: flags of what the file may hold wrongly.
     """
 
@@ -54,6 +55,7 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     merged: bool = False
     slot: int = 0
+    flags: tuple[str, ...] = ()
     written_path: str = ""
     doubts: tuple[str, ...] = ()
 

@@ -15,6 +15,7 @@ import tomli_w
 from dce import durable
 from dce.wire.errors import DceError
 from dce.wire.nearest import did_you_mean, nearest
+from dce.workspace.file_update import updating
 from dce.workspace.project import Project
 from dce.workspace.record.meta import MetaStore
 from dce.workspace.record.selected_files import Detail, SetFile
@@ -82,8 +83,10 @@ class Selection:
 
     def include(self, match: Match) -> tuple[str, ...]:
         """Selects what was matched; gives what was not selected before."""
-        found, before = set(match.paths), set(self.paths())
-        self._keep(before | found)
+        found = set(match.paths)
+        with self._store.updating():
+            before = set(self.paths())
+            self._keep(before | found)
         return tuple(sorted(found - before))
 
     def match(self, patterns: Iterable[str]) -> Match:
@@ -98,20 +101,22 @@ class Selection:
 
     def remove(self, patterns: Iterable[str]) -> tuple[str, ...]:
         """Takes files, folders and globs out of the selection; gives what was taken out. not_found if a pattern hits nothing."""
-        before = self.paths()
-        gone: set[str] = set()
-        for pattern in patterns:
-            hits = _hits(pattern, before)
-            if not hits:
-                raise _unknown(pattern, before, "is selected")
-            gone.update(hits)
-        self._keep(set(before) - gone)
+        with self._store.updating():
+            before = self.paths()
+            gone = _selected(patterns, before)
+            self._keep(set(before) - gone)
         return tuple(sorted(gone))
 
-    def replace(self, paths: Iterable[str], entries: Mapping[str, FileEntry] | None = None) -> None:
+    def replace(
+        self,
+        paths: Iterable[str],
+        entries: Mapping[str, FileEntry] | None = None,
+        seen: Iterable[str] | None = None,
+    ) -> None:
         """Makes exactly these files the selection. Newly named ones must be text files of the workspace.
 
-        `entries`: the workspace's files, for a caller that knows them; None: they are listed.
+        `entries`: the workspace's files, for a caller that knows them; None: they are listed. `seen`: the selection that the caller
+        edited; what another process selected or removed since then stays so. None: whatever is selected now is replaced.
         """
         before = set(self.paths())
         known = before if entries is None else before | entries.keys()
@@ -120,7 +125,9 @@ class Selection:
             entries = entries or {entry.path: entry for entry in list_files(self._project)}
             for path in sorted(wanted - before):
                 self._check_file(path, entries)
-        self._keep(wanted)
+        with self._store.updating():
+            base = set(self.paths()) if seen is None else set(seen)
+            self._keep((set(self.paths()) | (wanted - base)) - (base - wanted))
 
     def details(self) -> dict[str, Detail]:
         """The level of detail of each selected path that is not shown whole."""
@@ -136,17 +143,12 @@ class Selection:
 
     def show(self, patterns: Iterable[str], detail: Detail) -> tuple[str, ...]:
         """Sets how much of selected files is shown; gives their paths. not_found if a pattern hits none that is selected."""
-        selected = self.paths()
-        hit: set[str] = set()
-        for pattern in patterns:
-            hits = _hits(pattern, selected)
-            if not hits:
-                raise _unknown(pattern, selected, "is selected")
-            hit |= hits
-        details = {path: level for path, level in self.details().items() if path not in hit}
-        if detail != "full":
-            details |= dict.fromkeys(sorted(hit), detail)
-        self._store.set(DETAILS_KEY, msgspec.json.encode(details).decode())
+        with self._store.updating():
+            hit = _selected(patterns, self.paths())
+            details = {path: level for path, level in self.details().items() if path not in hit}
+            if detail != "full":
+                details |= dict.fromkeys(sorted(hit), detail)
+            self._store.set(DETAILS_KEY, msgspec.json.encode(details).decode())
         return tuple(sorted(hit))
 
     def pages(self) -> dict[str, str]:
@@ -170,14 +172,15 @@ class Selection:
         wanted = "" if numbers == "all" else "".join(numbers.split())
         if wanted and not _RANGES.fullmatch(wanted):
             raise DceError("invalid_input", f"{numbers!r} names no pages: write 1-3,7 or all.")
-        pages = self.pages() | {path: wanted}
-        self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
+        with self._store.updating():
+            pages = self.pages() | {path: wanted}
+            self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
 
     def merge(self, name: str) -> tuple[str, ...]:
         """Adds the named set to the selection, its files as the set shows them; gives those that are left out because they no longer exist."""
-        before = self._current()
-        missing = self.load(name)
-        self._become([*before, *self._current()])
+        there, missing = self._there(name)
+        with self._store.updating():
+            self._become([*self._current(), *there])
         return missing
 
     def difference(self, name: str, other: str | None = None) -> SetDifference:
@@ -204,26 +207,24 @@ class Selection:
         """Keeps the current selection with its levels of detail (or these files) as the named set, in place of one of that name."""
         if not name.strip() or not name.isprintable():
             raise DceError("invalid_input", f"{name!r} cannot name a selection set: use letters, digits and spaces.")
-        sets = self._sets()
-        sets[name] = tuple(self._current() if files is None else files)
-        self._write(sets)
+        kept = tuple(self._current() if files is None else files)
+        with updating(self._project.state_dir):
+            self._write(self._sets() | {name: kept})
 
     def delete(self, name: str) -> None:
         """Forgets the named set; the selection stays. Raises not_found."""
-        sets = self._sets()
-        if sets.pop(name, None) is None:
-            raise _unknown(name, tuple(sets), "is a selection set")
-        self._write(sets)
+        with updating(self._project.state_dir):
+            sets = self._sets()
+            if sets.pop(name, None) is None:
+                raise _unknown(name, tuple(sets), "is a selection set")
+            self._write(sets)
 
     def load(self, name: str) -> tuple[str, ...]:
         """Makes the named set the selection, levels of detail and all; gives those of its files that are left out because they no longer exist."""
-        sets = self._sets()
-        if name not in sets:
-            raise _unknown(name, tuple(sets), "is a selection set")
-        missing = {file.path for file in sets[name] if not self._project.resolve(file.path).is_file()}
-        there = [file for file in sets[name] if file.path not in missing]
-        self._become([msgspec.structs.replace(file, path=self._project.canonical(file.path)) for file in there])
-        return tuple(sorted(missing))
+        there, missing = self._there(name)
+        with self._store.updating():
+            self._become(there)
+        return missing
 
     def sets(self) -> dict[str, tuple[str, ...]]:
         """The paths of the named sets. Raises invalid_input if the file is not what `save` writes."""
@@ -236,6 +237,16 @@ class Selection:
     def as_shown(self) -> tuple[SetFile, ...]:
         """The current selection, each file as it is shown."""
         return tuple(self._current())
+
+    def _there(self, name: str) -> tuple[list[SetFile], tuple[str, ...]]:
+        """The files of a named set that exist, and the paths of those that do not. Raises not_found."""
+        sets = self._sets()
+        if name not in sets:
+            raise _unknown(name, tuple(sets), "is a selection set")
+        missing = {file.path for file in sets[name] if not self._project.resolve(file.path).is_file()}
+        there = [file for file in sets[name] if file.path not in missing]
+        named = [msgspec.structs.replace(file, path=self._project.canonical(file.path)) for file in there]
+        return named, tuple(sorted(missing))
 
     def _current(self) -> list[SetFile]:
         details, pages = self.details(), self.pages()
@@ -341,6 +352,17 @@ def _hits(pattern: str, paths: Sequence[str]) -> set[str]:
 
         hits = set(pathspec.GitIgnoreSpec.from_lines([pattern.removeprefix("./")]).match_files(paths))
     return hits
+
+
+def _selected(patterns: Iterable[str], selected: Sequence[str]) -> set[str]:
+    """The selected paths that patterns mean. Raises not_found for a pattern that means none."""
+    found: set[str] = set()
+    for pattern in patterns:
+        hits = _hits(pattern, selected)
+        if not hits:
+            raise _unknown(pattern, selected, "is selected")
+        found |= hits
+    return found
 
 
 def _plain(file: SetFile) -> str | dict[str, str]:

@@ -1,7 +1,7 @@
 """The served model's `tokenizer.json`, used here: exact counts without asking the server, for texts that may not be sent as well.
 
 What must always hold: a file that cannot be had or read is told by `problem`, and counting goes on as an estimate; what was fetched is
-fetched once; counts are kept under the hash of the file, so that another tokenizer's never stand for them.
+fetched once, and only from a host that was agreed to; counts are kept under the hash of the file, so that another tokenizer's never stand for them.
 """
 
 import asyncio
@@ -74,8 +74,12 @@ class FileTokenizer:
         state_dir: Path,
         load: Callable[[bytes], Loaded] = load,
         transport: "httpx2.BaseTransport | None" = None,
+        may_fetch: Callable[[str, str], None] = lambda _url, _what: None,
     ) -> None:
+        """`may_fetch` raises consent_needed where the address may not be contacted to do what it is told."""
         self._source = source
+        self._may_fetch = may_fetch
+        self._is_settled = False
         self._path = root / source
         self._folder = state_dir / FOLDER
         self._load = load
@@ -91,11 +95,16 @@ class FileTokenizer:
 
     async def prepare(self) -> None:
         """Reads (and first fetches) the file, once; a `problem` says why that cannot be."""
-        if self._loaded is None and not self.problem:
+        if not self._is_settled:
             try:
                 await asyncio.to_thread(self._prepare)
+                self.problem = ""
             except DceError as error:
                 self.problem = f"the tokenizer {self._source} cannot be used: {error.message}"
+                if error.code == "consent_needed":  # which may be given at any time
+                    self.problem += f" Agree with `dce consent {self._source}`."
+                    return
+            self._is_settled = True
 
     async def count(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each text. Raises DceError invalid_input for a `problem`."""
@@ -119,6 +128,7 @@ class FileTokenizer:
         kept = self._folder / f"{hashlib.sha256(self._source.encode()).hexdigest()[:16]}.json"
         if kept.exists():
             return _read(kept)
+        self._may_fetch(self._source, "fetch the tokenizer from it, without key or prompt")
         try:
             content = download(self._source, MAX_BYTES, FETCH_TIMEOUT_S, self._transport)
         except DceError as error:

@@ -1,4 +1,4 @@
-"""A provider that sends nothing which may not leave this machine."""
+"""A provider that contacts no host without consent, and sends nothing that may not leave this machine."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -10,7 +10,7 @@ from dce.workspace.outbound.sending import Sending
 
 
 class GuardedProvider:
-    """A provider that asks `Sending` before any prompt goes out, however the request came about."""
+    """A provider that asks `Sending` before any request, however it came about."""
 
     def __init__(self, provider: Provider, sending: Sending) -> None:
         self._provider = provider
@@ -29,11 +29,13 @@ class GuardedProvider:
                 yield event
 
     async def stop(self, stream_id: str, index: int | None) -> None:
-        """See `Provider.stop`."""
+        """See `Provider.stop`. Raises consent_needed."""
+        await asyncio.to_thread(self._sending.require_consent)
         await self._provider.stop(stream_id, index)
 
     async def models(self) -> list[Model]:
-        """See `Provider.models`."""
+        """See `Provider.models`. Raises consent_needed: the request carries the key."""
+        await asyncio.to_thread(self._sending.require_consent)
         return await self._provider.models()
 
     async def count(self, texts: Sequence[str]) -> list[int]:

@@ -28,6 +28,8 @@ FLAGS = (
     "missing_files",
     "outside_workspace",
     "touches_secrets",
+    "runs_by_itself",
+    "sets_policy",
     "ambiguous_block",
     "stale_base",
     "unapplied_edit",

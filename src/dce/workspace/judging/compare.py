@@ -17,6 +17,7 @@ from dce.workspace.project import Project
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.tree.current import CurrentFiles, is_stale
+from dce.workspace.tree.effects import effects_of
 from dce.workspace.tree.lines import split_lines
 from dce.workspace.tree.secret_names import touches_secrets
 
@@ -37,7 +38,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets and the like.
+    """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets, runs_by_itself and the like.
 
     `written_path`: the path as the answer has it, where that was read as another; else "".
     """
@@ -129,10 +130,12 @@ def _change(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapp
         current = files.at(path)
     except DceError:
         added, _ = count_lines("", block.content)
+        flags += effects_of(block.path)
         return FileChange(path=block.path, change="new", added=added, removed=0, flags=("outside_workspace", *flags))
     after = current.form.bytes_to_write(block.content)
     if current.data == after and not current.problem:
         return FileChange(path=path, change="same", added=0, removed=0, flags=tuple(flags))
+    flags += effects_of(path, project.relative(current.target))
     before_text, after_text = current.text, current.form.text_written(after)
     added, removed = count_lines(before_text, after_text)
     if is_stale(current, shown.get(path)):

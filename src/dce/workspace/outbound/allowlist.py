@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.file_update import updating
 from dce.workspace.outbound.secrets import FINGERPRINT_CHARS, Finding
 from dce.workspace.project import Project
 
@@ -69,6 +70,11 @@ class AllowList:
 
 def allow(project: Project, entries: Iterable[str], reason: str = "") -> tuple[str, ...]:
     """Adds fingerprints and path patterns to the list; gives those that were not there. Raises invalid_input."""
+    with updating(project.state_dir):
+        return _allow(project, entries, reason)
+
+
+def _allow(project: Project, entries: Iterable[str], reason: str) -> tuple[str, ...]:
     path = project.root / ALLOW_FILE
     try:
         before = path.read_text(encoding="utf-8")

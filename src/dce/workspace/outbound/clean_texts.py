@@ -17,7 +17,7 @@ MAX_KEPT = 100_000
 """Texts that are remembered: 3 MB. Beyond, it begins anew."""
 
 _SIZE = hashlib.sha256().digest_size
-_RULES = ("secrets.py", "secret_rules.py", "clean_texts.py")
+_RULES = ("secrets.py", "secret_rules.py", "credential_rules.py", "clean_texts.py")
 
 
 def rules_version(folder: Path = Path(__file__).parent) -> str:

@@ -6,7 +6,7 @@ export.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -39,17 +39,13 @@ class Placeholders:
                 f"{path or 'The text'} holds both secrets and text that looks like placeholders for them.",
                 hint="Take it out of the selection, or rename what looks like __DCE_SECRET_1__.",
             )
-        known = self._values()
+        values = [content[hit.start : hit.end].decode("utf-8", "surrogatepass") for hit in found]
+        numbers = self._numbers(values)
         parts, at = [], 0
-        for hit in found:
-            value = content[hit.start : hit.end].decode("utf-8", "surrogatepass")
-            if value not in known:
-                known.append(value)
-            parts += [content[at : hit.start], b"__DCE_SECRET_%d__" % (known.index(value) + 1)]
+        for hit, value in zip(found, values, strict=True):
+            parts += [content[at : hit.start], b"__DCE_SECRET_%d__" % numbers[value]]
             at = hit.end
         parts.append(content[at:])
-        if len(known) > len(self._values()):
-            self._store.set(META_KEY, msgspec.json.encode(known).decode())
         return b"".join(parts).decode("utf-8", "surrogatepass")
 
     def restore(self, text: str) -> str:
@@ -65,6 +61,16 @@ class Placeholders:
         """An answer whose files have the values back. What it says about them keeps the placeholders."""
         files = tuple(msgspec.structs.replace(file, content=self.restore(file.content)) for file in reading.files)
         return reading if files == reading.files else msgspec.structs.replace(reading, files=files)
+
+    def _numbers(self, values: Iterable[str]) -> dict[str, int]:
+        """The number of each value. New ones are given out in one step, so that two processes never give one number to two values."""
+        known = self._values()
+        if not set(values) <= set(known):
+            with self._store.updating():
+                known = self._values()
+                known += [value for value in dict.fromkeys(values) if value not in known]
+                self._store.set(META_KEY, msgspec.json.encode(known).decode())
+        return {value: place for place, value in enumerate(known, 1)}
 
     def _values(self) -> list[str]:
         value = self._store.get(META_KEY)

@@ -1,4 +1,5 @@
-"""Finding secrets in text before it leaves the machine: by vendors' prefixes, and by telling names with a value that looks random.
+"""Finding secrets in text before it leaves the machine: by vendors' prefixes, by telling names with a value that looks random, by what
+stands around a credential. Control tokens of chat templates are findings as well: in a file they would end the user's turn.
 
 What must always hold: a finding shows where a secret is but never the secret (`masked`, `fingerprint`); scanning is linear in the
 text and fast enough to be done for every prompt (tens of milliseconds a megabyte), so nobody has a reason to turn it off.
@@ -13,6 +14,15 @@ from collections.abc import Iterator
 
 import msgspec
 
+from dce.workspace.outbound.credential_rules import (
+    CREDENTIALS,
+    KEY_NAME,
+    NOT_A_SECRET_KEY,
+    PASS_NAME,
+    Credential,
+    control_tokens,
+    is_typed_and_no_word,
+)
 from dce.workspace.outbound.secret_rules import (
     ASSIGNMENT,
     BEARER,
@@ -40,6 +50,11 @@ FINGERPRINT_CHARS = 12
 SHOWN_CHARS = 4
 """How much of a secret `masked` shows: enough to recognise it, and what a vendor's prefix is anyway."""
 
+CONTROL = "control-token"
+"""The rule of a control token, which is no secret: it is shown as it is."""
+
+_MAX_NAME = 40
+_AFTER_NAME = frozenset((b" ", b"\t", b'"', b"'", b"]", b"=", b":"))
 _MIN_TOKEN_CHARS, _MIN_TOKEN_ENTROPY = 16, 3.0
 _MIN_PASSWORD_CHARS, _MIN_PASSWORD_ENTROPY = 6, 2.2
 _MIN_CODE_ENTROPY = 3.4
@@ -114,12 +129,13 @@ def _finding(content: bytes, hit: Hit, path: str) -> Finding:
     line_start = content.rfind(b"\n", 0, hit.start) + 1
     secret = content[hit.start : hit.end]
     head = secret[:SHOWN_CHARS].decode("utf-8", "replace") if len(secret) >= 4 * SHOWN_CHARS else ""
+    masked = f"{head.strip()}… ({len(secret)} characters)"
     return Finding(
         path=path,
         line=content.count(b"\n", 0, hit.start) + 1,
         column=len(content[line_start : hit.start].decode("utf-8", "replace")) + 1,
         rule=hit.rule,
-        masked=f"{head.strip()}… ({len(secret)} characters)",
+        masked=secret.decode("utf-8", "replace") if hit.rule == CONTROL else masked,
         fingerprint=fingerprint(secret),
     )
 
@@ -140,7 +156,13 @@ def _candidates(content: bytes, path: str) -> Iterator[Hit]:
         yield from _before(content, rule)
     for rule in (URL_PASSWORD, BEARER):
         yield from _grouped(content, rule)
-    yield from _assigned(content, is_config=is_config(path))
+    lowered = content.lower()  # bytes: only ASCII changes, so places stay the same
+    for credential in CREDENTIALS:
+        yield from _credentials(content, lowered, credential)
+    yield from _assigned(content, lowered, is_config=is_config(path))
+    yield from _assigned_at(content, PASS_NAME, lowered, b"pass", is_config=is_config(path))
+    yield from _assigned_at(content, KEY_NAME, lowered, b"key", is_config=is_config(path))
+    yield from (Hit(start, end, CONTROL) for start, end in control_tokens(content, lowered))
 
 
 def _places(content: bytes, literal: bytes) -> Iterator[int]:
@@ -222,9 +244,35 @@ def _grouped(content: bytes, rule: Rule) -> Iterator[Hit]:
             yield Hit(match.start(1), match.end(1), rule.name)
 
 
-def _assigned(content: bytes, *, is_config: bool) -> Iterator[Hit]:
+def _credentials(content: bytes, lowered: bytes, credential: Credential) -> Iterator[Hit]:
+    for literal in credential.literals:
+        for at in _places(lowered, literal):
+            match = credential.pattern.match(content, at)
+            if match and credential.judge(match[1]):
+                yield Hit(match.start(1), match.end(1), credential.name)
+
+
+def _assigned_at(
+    content: bytes, name: re.Pattern[bytes], lowered: bytes, word: bytes, *, is_config: bool
+) -> Iterator[Hit]:
+    """Values given to names that end in a word which is a part of many others: `DB_PASS`, `AZURE_OPENAI_KEY`."""
+    for at in _places(lowered, word):
+        end = at + len(word)
+        if content[end : end + 1] not in _AFTER_NAME or name.search(content, max(0, at - 1), end) is None:
+            continue
+        if word == b"key" and NOT_A_SECRET_KEY.search(content, max(0, at - _MAX_NAME), at):
+            continue
+        match = ASSIGNMENT.match(content, end)
+        if match is None or NOT_A_VALUE_NAME.match(content, end):
+            continue
+        group = "quoted" if match["quoted"] is not None else "bare"
+        is_there = _is_quoted_secret if group == "quoted" else _is_bare_secret
+        if is_there(content, match, word, is_config=is_config):
+            yield Hit(match.start(group), match.end(group), "password" if word == b"pass" else "secret-value")
+
+
+def _assigned(content: bytes, lowered: bytes, *, is_config: bool) -> Iterator[Hit]:
     """Values given to telling names."""
-    lowered = content.lower()  # bytes: only ASCII changes, so places stay the same
     for word in NAME_WORDS:
         for at in _places(lowered, word):
             end = at + len(word)
@@ -248,6 +296,12 @@ def _is_quoted_secret(content: bytes, match: re.Match[bytes], word: bytes, *, is
     value = match["quoted"]
     if b" " in value or _REFERENCE.search(value) or _is_placeholder(value):
         return False
+    return _is_secret(value, word)
+
+
+def _is_secret(value: bytes, word: bytes) -> bool:
+    if word == b"pass":  # also what renderers and compilers make several of
+        return _is_password(value) and is_typed_and_no_word(value)
     return _is_password(value) if word in PASSWORD_WORDS else _is_random(value, _MIN_TOKEN_ENTROPY)
 
 
@@ -262,7 +316,7 @@ def _is_bare_secret(content: bytes, match: re.Match[bytes], word: bytes, *, is_c
     if _REFERENCE.search(value) or _is_placeholder(value):
         return False
     if is_config:
-        return _is_password(value) if word in PASSWORD_WORDS else _is_random(value, _MIN_TOKEN_ENTROPY)
+        return _is_secret(value, word)
     return not _IDENTIFIERS.fullmatch(value) and _is_random(value, _MIN_CODE_ENTROPY)
 
 

@@ -1,30 +1,28 @@
 """What may leave this machine: nothing to a host that was not agreed to, and no secret that was not looked at.
 
-Every request with text in it is checked here first (`generating/guarded_provider.py` does so), whichever UI or verb sent it. The curator
-agrees to a host once per workspace, after seeing what would be sent. A gateway on this machine needs no agreement: prompts stay here.
+Every request is checked here first (`generating/guarded_provider.py` does so), whichever UI or verb sent it. The curator agrees to a
+host once per workspace, after seeing what would be sent (`consent.py`). A gateway on this machine needs no agreement: prompts stay here.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.wire.hosts import is_this_machine
 from dce.workspace.context.prompt import PromptInput
 from dce.workspace.outbound.allowlist import AllowList
 from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
+from dce.workspace.outbound.consent import Consents, host_of, is_here
 from dce.workspace.outbound.placeholders import Placeholders
-from dce.workspace.outbound.secrets import Finding, fingerprint, is_config, scan
+from dce.workspace.outbound.secrets import CONTROL, Finding, fingerprint, is_config, scan
 from dce.workspace.project import Project
 from dce.workspace.record.meta import MetaStore
 from dce.workspace.tree.secret_names import touches_secrets
 
-CONSENT_KEY = "consent:"
 CLEARED_KEY = "cleared:"
 HIDDEN_KEY = "hidden_secrets"
-"""Keys in the store's meta table: hosts that were agreed to, prompts whose findings were all allowed where they stand, and the
+"""Keys in the store's meta table: prompts whose findings were all allowed where they stand, and the
 findings for which placeholders go out whatever the policy."""
 
 POLICIES = ("refuse", "placeholder", "exclude")
@@ -54,25 +52,32 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True):
 class Sending:
     """What this workspace lets out to the server at `url`; "": there is none, so nothing leaves."""
 
-    def __init__(self, project: Project, store: MetaStore, url: str, policy: str) -> None:
+    def __init__(self, project: Project, store: MetaStore, url: str, policy: str, *, is_by_hand: bool = False) -> None:
+        """`is_by_hand`: prompts are copied and carried to a chat somewhere, which is a host that nobody names."""
         self._project = project
         self._store = store
         self.policy = policy
         self.placeholders = Placeholders(store)
         self._scanned: dict[tuple[bytes, str], tuple[Finding, ...]] = {}
         self._clean = CleanTexts(project.state_dir, rules_version())
-        parts = urlsplit(url)
-        self.is_local = not url or is_this_machine(parts.hostname or "")
-        self.host = parts.netloc.rpartition("@")[2].casefold()
+        self.consents = Consents(store)
+        self._url = url
+        self.is_local = is_here(url)
+        self.host = host_of(url)
+        self.holds_back = is_by_hand or not self.is_local
 
     @property
     def is_agreed(self) -> bool:
         """Whether this host may have what this workspace sends."""
-        return self.is_local or self._store.get(CONSENT_KEY + self.host) is not None
+        return self.consents.covers(self._url)
 
     def agree(self) -> None:
         """Remembers that this host may."""
-        self._store.set(CONSENT_KEY + self.host, "yes")
+        self.consents.give(self._url)
+
+    def require_consent(self) -> None:
+        """Raises consent_needed unless this host may be contacted at all."""
+        self.consents.require(self._url, "ask it for its models, with the key")
 
     def findings(self, inputs: PromptInput) -> tuple[Finding, ...]:
         """The secrets in what a prompt is made of that nobody has allowed, files first. Texts of cycles have names in brackets."""
@@ -131,13 +136,15 @@ class Sending:
         """From now on a placeholder goes out in place of this value. Raises invalid_input for a finding that is a file's name."""
         if finding.rule == SECRET_FILE:
             raise DceError("invalid_input", f"{finding.path} is a finding by its name: allow it, or leave it out.")
-        others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
-        self._store.set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
+        with self._store.updating():
+            others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
+            self._store.set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
 
     def show(self, fingerprint: str) -> None:
         """No placeholder for this value any more."""
-        others = [known for known in self.hidden() if known.fingerprint != fingerprint]
-        self._store.set(HIDDEN_KEY, msgspec.json.encode(others).decode())
+        with self._store.updating():
+            others = [known for known in self.hidden() if known.fingerprint != fingerprint]
+            self._store.set(HIDDEN_KEY, msgspec.json.encode(others).decode())
 
     def clear(self, inputs: PromptInput, text: str, picture_bytes: int = 0) -> None:
         """Lets a prompt (`text`, made of `inputs`) with its pictures go. Raises secrets_found naming places, or consent_needed naming what and where."""
@@ -150,6 +157,11 @@ class Sending:
             raise self._unagreed(text, tuple(file.path for file in inputs.files), picture_bytes)
         if self._unallowed(text):  # allowed by path: where the text alone is known, that cannot be seen
             self._store.set(CLEARED_KEY + _sha256(text), "yes")
+
+    def carry(self, findings: Sequence[Finding]) -> None:
+        """Lets a prompt with these findings be copied out of DCE. Raises secrets_found."""
+        if self.holds_back and findings:
+            raise _refusal(findings, self.host or "wherever it is pasted")
 
     def consignment(self, inputs: PromptInput, text: str) -> Consignment:
         """What would be sent where."""
@@ -217,10 +229,13 @@ def by_name(paths: Iterable[str]) -> tuple[Finding, ...]:
 def _refusal(found: Sequence[Finding], host: str) -> DceError:
     shown = [f"{item.path or 'prompt'}:{item.line} {item.rule} {item.masked} [{item.fingerprint}]" for item in found]
     more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
-    return DceError(
-        "secrets_found",
-        f"{len(found)} possible secret{'s' * (len(found) != 1)} would go to {host}: {'; '.join(shown[:MAX_NAMED])}{more}",
+    tokens = sum(item.rule == CONTROL for item in found)
+    what = " and ".join(
+        f"{count} {name}{'s' * (count != 1)}"
+        for count, name in ((len(found) - tokens, "possible secret"), (tokens, "control token"))
+        if count
     )
+    return DceError("secrets_found", f"{what} would go to {host}: {'; '.join(shown[:MAX_NAMED])}{more}")
 
 
 def _sha256(text: str) -> str:

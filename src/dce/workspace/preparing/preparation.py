@@ -19,6 +19,7 @@ from dce.workspace.preparing.pricing import Pricing
 from dce.workspace.preparing.prompt_file import PromptOnDisk
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.generations import Generation
+from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.store import Store
 from dce.workspace.settings import Settings
 
@@ -91,6 +92,9 @@ class Preparation:
         if not 1 <= n <= MAX_RESPONSES:
             raise DceError("invalid_input", f"{n} responses are asked for; possible are 1 to {MAX_RESPONSES}")
         inputs = await asyncio.to_thread(self.inputs.of, cycle_id)
+        # Refused here, naming what would go: before that, not even the models are asked for.
+        if not await asyncio.to_thread(lambda: self._sending.is_agreed):
+            await self._clear(inputs, await asyncio.to_thread(build, inputs))
         models = await self._server.models()
         if not models:
             raise DceError("no_healthy_backend", "the gateway serves no model")
@@ -100,8 +104,7 @@ class Preparation:
         # An estimate may be wrong by a third: then the model's own server is asked, and says so itself.
         if prepared.is_over and prepared.is_exact:
             raise too_long(prepared, await self._pricing.by_file(inputs))
-        size = sum(len(picture.content) for picture in prepared.pictures)
-        await asyncio.to_thread(self._sending.clear, inputs, prepared.prompt.text, size)
+        await self._clear(inputs, prepared.prompt)
         return await asyncio.to_thread(self._keep, prepared, n)
 
     def shared_tokens(self, prepared: PreparedPrompt) -> int | None:
@@ -114,6 +117,12 @@ class Preparation:
         before = store.prompts.get(last.prompt_sha256).text if last else ""
         text = prepared.prompt.text
         return prepared.total * shared_chars(text, before) // len(text) if before else None
+
+    async def _clear(self, inputs: PromptInput, prompt: Prompt) -> None:
+        """Raises secrets_found or consent_needed if the prompt may not go."""
+        pictures = await asyncio.to_thread(self.inputs.pictures, inputs)
+        size = sum(len(picture.content) for picture in pictures)
+        await asyncio.to_thread(self._sending.clear, inputs, prompt.text, size)
 
     async def _priced(self, inputs: PromptInput, models: Sequence[Model], note: str = "") -> PreparedPrompt:
         prompt = await asyncio.to_thread(build, inputs)

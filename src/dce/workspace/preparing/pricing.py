@@ -39,7 +39,7 @@ class Pricing:
         """The prompt with its cost for one of the served `models`. `note`: why there are none."""
         if self._tokenizer is not None:
             await self._tokenizer.prepare()
-            note = note or self._tokenizer.problem
+            note = " ".join(filter(None, (note, self._tokenizer.problem)))
         total, counts = await self._counted(prompt)
         wanted = self._settings.model
         model = next((model for model in models if (wanted or "") in {*ANY_MODEL, model.id}), None)

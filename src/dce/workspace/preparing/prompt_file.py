@@ -11,6 +11,7 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.file_update import updating
 from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.store import Store
@@ -29,20 +30,22 @@ _TOLD_KEY = "old_prompt_told"
 class PromptOnDisk:
     """The prompt of one workspace, in `.dce/prompt.md`."""
 
-    def __init__(self, project: Project, store: Store, written: WrittenFiles) -> None:
+    def __init__(self, project: Project, store: Store) -> None:
         self._path = project.root / PROMPT_FILE
         self._old = project.root / OLD_PLACE
+        self._state_dir = project.state_dir
         self._store = store
-        self._written = written
+        self._written = WrittenFiles(project.root, store.meta)
 
     def write(self, prompt: Prompt) -> Path:
         """Writes the prompt's bytes to `.dce/prompt.md`. Raises DceError invalid_input."""
-        try:
-            durable.write(self._path, prompt.text.encode(), durable.PRIVATE)
-        except OSError as error:
-            raise DceError("invalid_input", f"{self._path} cannot be written: {error.strerror or error}") from error
-        without_text = msgspec.structs.replace(prompt, text="")
-        self._store.meta.set(WRITTEN_KEY, msgspec.json.encode(without_text).decode())
+        with updating(self._state_dir):  # else the file could be one process's and what is known of it another's
+            try:
+                durable.write(self._path, prompt.text.encode(), durable.PRIVATE)
+            except OSError as error:
+                raise DceError("invalid_input", f"{self._path} cannot be written: {error.strerror or error}") from error
+            without_text = msgspec.structs.replace(prompt, text="")
+            self._store.meta.set(WRITTEN_KEY, msgspec.json.encode(without_text).decode())
         return self._path
 
     def copy(self, prompt: Prompt, out: Path, *, is_forced: bool = False) -> Path:

@@ -1,6 +1,7 @@
 """Named values of a workspace that need no table of their own."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from dce.workspace.record.database import Database
@@ -14,6 +15,9 @@ class MetaStore(Protocol):
 
     def set(self, key: str, value: str) -> None:
         """Keeps `value` durably."""
+
+    def updating(self) -> AbstractContextManager[object]:
+        """A read and the write that depends on it, as one step: other processes and threads wait. Keep the block short."""
 
 
 class Meta:
@@ -41,10 +45,17 @@ class Meta:
         with self._database.transaction() as db:
             db.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", list(values.items()))
 
+    def updating(self) -> AbstractContextManager[object]:
+        """See `MetaStore.updating`."""
+        return self._database.transaction()
+
     def take_under(self, prefix: str) -> dict[str, str]:
         """The named values whose names begin so, which are gone then."""
-        found = self.under(prefix)
-        if found:
-            with self._database.transaction() as db:
-                db.executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in found])
+        if not self.under(
+            prefix
+        ):  # asked every second while something runs: most of the time there is nothing to lock for
+            return {}
+        with self._database.transaction() as db:
+            found = self.under(prefix)
+            db.executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in found])
         return found

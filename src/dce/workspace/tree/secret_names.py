@@ -1,8 +1,13 @@
-"""Which paths are usually kept for keys and passwords, judged by name only."""
+"""Which paths are usually kept for keys and passwords, judged by name only; and where a folder has such files."""
 
 import fnmatch
 import functools
+import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dce.workspace.project import STATE_DIR, Project
 
 _SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".docker"})
 
@@ -24,6 +29,21 @@ def touches_secrets(path: str) -> bool:
     if _any_of(_NO_SECRETS).match(name):
         return False
     return not _SECRET_FOLDERS.isdisjoint(folders) or _any_of(_SECRET_NAMES).match(name) is not None
+
+
+_NOT_WALKED = frozenset({".git", STATE_DIR, "node_modules", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache"})
+"""Folders that hold other people's files, and many."""
+
+
+def secret_files_below(project: Project, folder: str) -> Iterator[str]:
+    """The files in a folder of the workspace whose names are telling, also those that git ignores. Links to folders are not followed."""
+    start = project.root if folder.rstrip("/") in {".", ""} else project.resolve(folder)
+    for place, folders, names in os.walk(start):
+        folders[:] = sorted(name for name in folders if name not in _NOT_WALKED)
+        for name in sorted(names):
+            path = project.relative(Path(place) / name)
+            if touches_secrets(path):
+                yield path
 
 
 @functools.cache

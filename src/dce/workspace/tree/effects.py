@@ -1,0 +1,181 @@
+"""Which paths do more than hold text: files that tools run without being told to, and files that set what tools allow.
+
+Judged by name only. What must always hold: a row is data; the names are compared without case, as some file systems do.
+"""
+
+import fnmatch
+import functools
+import re
+from collections.abc import Mapping
+
+RUNS = "runs_by_itself"
+POLICY = "sets_policy"
+
+_PATTERNS: Mapping[str, tuple[str, ...]] = {
+    RUNS: (
+        # continuous integration, with the repository's own rights
+        *(".github/workflows/*", ".github/actions/*", ".gitlab-ci.yml", ".gitlab/ci/*", ".circleci/*", "jenkinsfile*"),
+        *("azure-pipelines*.y*ml", ".azure-pipelines/*", "bitbucket-pipelines.yml", ".travis.yml", "appveyor.yml"),
+        *(
+            ".appveyor.yml",
+            ".drone.yml",
+            ".drone.star",
+            ".woodpecker*",
+            ".buildkite/*",
+            ".teamcity/*",
+            "cloudbuild*.y*ml",
+        ),
+        *("action.y*ml", ".builds/*", ".cirrus.yml", ".forgejo/workflows/*", ".gitea/workflows/*"),
+        # editors, when the folder is opened or a test is run
+        *(".vscode/*.json", "*.code-workspace", ".idea/*", ".devcontainer/*", ".devcontainer.json", ".zed/*.json"),
+        *(".vimrc", ".nvimrc", ".exrc", ".nvim.lua", ".dir-locals.el", ".gitpod.yml"),
+        # agents and shells
+        *(".mcp.json", ".claude/*", ".cursor/*", ".envrc", ".autoenv", ".env.zsh", ".bashrc", ".zshrc", ".profile"),
+        # what everybody runs without reading it
+        *(
+            "makefile",
+            "gnumakefile",
+            "*.mk",
+            "justfile",
+            ".justfile",
+            "taskfile*.y*ml",
+            "rakefile",
+            "*.rake",
+            "gemfile",
+        ),
+        *(
+            "gruntfile.*",
+            "gulpfile.*",
+            "webpack.config.*",
+            "vite.config.*",
+            "vitest.config.*",
+            "jest.config.*",
+            "rollup.config.*",
+        ),
+        *(
+            "babel.config.*",
+            "eslint.config.*",
+            ".eslintrc.*js",
+            "postcss.config.*",
+            "tailwind.config.*",
+            "next.config.*",
+        ),
+        *(
+            "conftest.py",
+            "sitecustomize.py",
+            "usercustomize.py",
+            "*.pth",
+            "noxfile.py",
+            "tox.ini",
+            "pytest.ini",
+            "dodo.py",
+        ),
+        *(
+            "setup.py",
+            "setup.cfg",
+            "pyproject.toml",
+            "hatch_build.py",
+            "manage.py",
+            "fabfile.py",
+            "sconstruct",
+            "wscript",
+        ),
+        *(
+            "build.rs",
+            ".cargo/config*",
+            "build.gradle*",
+            "settings.gradle*",
+            "gradle/wrapper/*",
+            "gradlew*",
+            "mvnw*",
+            "pom.xml",
+        ),
+        *(
+            ".mvn/*",
+            "cmakelists.txt",
+            "*.cmake",
+            "meson.build",
+            "configure",
+            "*.csproj",
+            "directory.build.*",
+            "extconf.rb",
+        ),
+        # hooks of git and of package managers
+        *(
+            ".pre-commit-config.yaml",
+            ".pre-commit-hooks.yaml",
+            ".husky/*",
+            ".githooks/*",
+            ".git-hooks/*",
+            "lefthook*.y*ml",
+        ),
+        *(".lefthook*.y*ml", "package.json", ".pnpmfile.cjs", ".yarnrc*", ".npmrc", "composer.json", "binding.gyp"),
+    ),
+    POLICY: (
+        # what DCE itself may read and send
+        *(".dceallow", ".dceignore"),
+        # what git does with files, and where it takes code from
+        *(".gitattributes", ".gitmodules", ".gitignore", ".gitconfig", ".lfsconfig"),
+        # which code is installed
+        *(
+            "package-lock.json",
+            "npm-shrinkwrap.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "bun.lock*",
+            "deno.lock",
+            "uv.lock",
+        ),
+        *(
+            "poetry.lock",
+            "pdm.lock",
+            "pylock*.toml",
+            "pipfile",
+            "pipfile.lock",
+            "requirements*.txt",
+            "constraints*.txt",
+        ),
+        *(
+            "cargo.lock",
+            "go.sum",
+            "go.mod",
+            "gemfile.lock",
+            "composer.lock",
+            "mix.lock",
+            "flake.lock",
+            "packages.lock.json",
+        ),
+        *("gradle.lockfile", "*.lockfile", "podfile.lock", "package.resolved", "conda-lock.yml", ".terraform.lock.hcl"),
+        *("pip.conf", "pip.ini", "nuget.config", ".bazelrc"),
+        # who must review, what scanners and robots may do, what agents are told
+        *(
+            "codeowners",
+            ".github/dependabot.y*ml",
+            "renovate.json*",
+            ".renovaterc*",
+            ".gitleaks.toml",
+            ".gitleaksignore",
+        ),
+        *(".secrets.baseline", ".semgrepignore", ".snyk", ".trivyignore", "agents.md", "claude.md", ".cursorrules"),
+        *(".github/copilot-instructions.md", ".dockerignore", ".npmignore"),
+    ),
+}
+"""Flag → patterns. One with `/` is a place in the project or below a folder of it, any other a file's name; `*` also spans folders."""
+
+_OWN_POLICY = frozenset({".dceallow", ".dceignore"})
+
+
+def effects_of(*paths: str) -> tuple[str, ...]:
+    """The flags of a file under any of its names (a link has two)."""
+    names = [path.casefold().removeprefix("./") for path in paths]
+    return tuple(flag for flag in _PATTERNS if any(_any_of(flag).fullmatch(name) for name in names))
+
+
+def is_own_policy(*paths: str) -> bool:
+    """Whether a file says what DCE may read or send: an answer must not change that unnoticed."""
+    return any(path.casefold().rpartition("/")[2] in _OWN_POLICY for path in paths)
+
+
+@functools.cache
+def _any_of(flag: str) -> re.Pattern[str]:
+    return re.compile("|".join(rf"(?:.*/)?{fnmatch.translate(pattern)}" for pattern in _PATTERNS[flag]), re.DOTALL)
