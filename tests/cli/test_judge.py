@@ -234,6 +234,63 @@ def test_accept_and_restore(dce: Dce, generated: Path) -> None:
     assert dce("restore", code=1).code == 1
 
 
+def test_doubts_are_named_and_need_force(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """Accept and its dry run name what is doubtful, failing checks too; without --force a file with text left out is refused."""
+    elided = answer_of("a() returns 2.", **{"src/a__py": "# ... rest of the code unchanged ...\n"})
+    gateway.answers = [elided]
+    (workspace / ".dce" / "checks.toml").write_text(CHECKS)
+    dce("generate", "-n", 1)
+    dce("run-checks", code=None)
+    dry = dce("accept", 1, "--dry-run", code=3)
+    assert "doubtful: elision" in dry.out
+    assert "1 of 1 checks fail" in dry.err
+    assert "dce accept --force" in dce("accept", 1, code=3).err
+    forced = dce("accept", 1, "--force", "--json").json
+    assert {doubt["flag"] for doubt in forced["doubts"]} == {"elision", "failing_checks"}
+    assert forced["files"][0]["doubts"] == ["elision"]
+
+
+def test_restoring_older_work_needs_its_id_and_a_yes(dce: Dce, generated: Path) -> None:
+    """A second restore and one in a new cycle name older ids and change nothing; with an id the files are shown, and --yes is needed."""
+    before = (generated / "src" / "a.py").read_bytes()
+    dce("accept", 1)
+    dce("restore")
+    assert "dce restore --redo" in dce("restore", code=1).err
+    assert "accepted again: acceptance 1" in dce("restore", "--redo").out
+    assert (generated / "src" / "a.py").read_text() == A_2
+    dce("cycle", "new", "--title", "next")
+    assert "Older acceptances in force: 1." in dce("restore", code=1).err
+    listed = dce("restore", "--list")
+    assert "1 of generation 1  in force  src/a.py" in listed.out
+    [row] = dce("restore", "--list", "--json").json
+    assert (row["acceptance"]["id"], row["acceptance"]["cycle"], row["is_last"], row["committed"]) == (1, 1, False, [])
+    refused = dce("restore", 1, code=3)
+    assert "~ src/a.py +1 -1" in refused.out
+    assert "not the last one of the current cycle" in refused.err
+    assert "dce restore 1 --yes" in refused.err
+    assert dce("restore", 1, "--json", code=3).json["error"]["code"] == "conflict"
+    assert (generated / "src" / "a.py").read_text() == A_2
+    assert dce("restore", 1, "--dry-run", "--json").json["is_last"] is False
+    assert "restored" in dce("restore", 1, "--yes").out
+    assert (generated / "src" / "a.py").read_bytes() == before
+    assert "nothing to redo" in dce("restore", "--redo", code=1).err
+    assert dce("restore", "--redo", 1, "--json").json["files"][0]["change"] == "modified"
+
+
+def test_what_git_holds_is_said_before_it_is_restored(dce: Dce, generated: Path) -> None:
+    """If HEAD holds the accepted files, restore says so and needs a yes; the commit stays."""
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@t")
+    subprocess.run(["git", "init", "--quiet"], cwd=generated, check=True, timeout=60)
+    dce("accept", 1)
+    for words in (("add", "--all"), ("commit", "--quiet", "--message", "x")):
+        subprocess.run([*git, *words], cwd=generated, check=True, timeout=60)
+    assert "1 committed" in dce("restore", "--list").out
+    assert "git's HEAD already holds src/a.py" in dce("restore", code=3).err
+    assert (generated / "src" / "a.py").read_text() == A_2
+    assert "HEAD still holds the accepted src/a.py" in dce("restore", "--yes").out
+    assert (generated / "src" / "a.py").read_text() != A_2
+
+
 def test_restore_keeps_what_was_edited_if_asked(dce: Dce, generated: Path) -> None:
     """An edited file stops a restore and names the option that puts the others back; alone it cannot be put back at all."""
     dce("accept", 1)
@@ -247,7 +304,7 @@ def test_restore_keeps_what_was_edited_if_asked(dce: Dce, generated: Path) -> No
 def test_nothing_to_accept_or_restore(dce: Dce, generated: Path) -> None:
     """A response without files cannot be accepted, and nothing accepted cannot be restored: both say where to look next."""
     assert "dce show 4" in dce("accept", 4, code=1).err
-    assert "put back already" in dce("restore", code=1).err
+    assert "no response was accepted in cycle 1" in dce("restore", code=1).err
 
 
 def test_accept_outside(dce: Dce, generated: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dce.gateway.backends.faults import Verdict, backend_fault, frame_fault, verdict
+from dce.gateway.backends.faults import Verdict, backend_fault, fault_in, frame_fault, verdict
 from dce.wire.errors import CODES, DceError, ErrorBody, Hop
 
 VLLM_TOO_LONG = (
@@ -113,3 +113,21 @@ def test_only_the_backend_s_own_faults_count_against_it() -> None:
     assert verdict(backend_fault(503, LOADING, "/x")) is Verdict.BUSY
     assert verdict(backend_fault(400, VLLM_TOO_LONG, "/x")) is Verdict.WORKS
     assert verdict(backend_fault(404, b"", "/x")) is Verdict.WORKS
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"error": "CUDA out of memory"}', "CUDA out of memory"),
+        (b'{"detail": "no memory"}', "no memory"),
+        (b'{"choices": [], "error": null}', ""),
+        (b'{"object": "response", "status": "completed", "error": null, "output": []}', ""),
+        (b'{"object": "list", "data": []}', ""),
+        (b"not json", ""),
+    ],
+)
+def test_an_error_under_status_200_is_an_error(body: bytes, says: str) -> None:
+    """A backend that answers 200 with an error body has failed; an answer that only has the field has not."""
+    found = fault_in(body)
+    assert (found is not None) is bool(says)
+    assert found is None or says in found.message

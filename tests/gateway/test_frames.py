@@ -212,3 +212,22 @@ def test_a_frame_of_several_lines_is_not_plain() -> None:
     (data,) = splitter.feed(b'data: {"choices":[{"index":0,\ndata: "finish_reason":null}]}\n\n')
     assert not is_plain(data)
     assert is_plain(data.replace(b"\n", b""))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"error": "CUDA out of memory"}', b"CUDA"),
+        (b"upstream said no\n", b"upstream"),
+        (b": comment\n", b""),
+        (b"", b""),
+    ],
+)
+def test_a_body_that_is_no_event_stream_is_told(body: bytes, says: bytes) -> None:
+    """Under status 200 some servers send an error as JSON or plain text: it is told, but only where no event came before it."""
+    splitter = FrameSplitter()
+    assert splitter.feed(body) + splitter.flush() == []
+    assert says.decode() in splitter.said.message if splitter.said else not says
+    splitter.feed(b"data: {}\n\n" + body)
+    splitter.flush()
+    assert splitter.said is None

@@ -226,7 +226,8 @@ def test_a_forwarded_request_is_byte_faithful(chain: Chain) -> None:
     """A body that needs no change reaches the backend to the byte but for our salt, and its stream the client to the byte."""
     content = b'{ "zzz" : 1.50, "model":"' + MODEL.encode() + b'", "stream" : true, "messages": [] }'
     response = chain.client.post("/v1/chat/completions", content=content)
-    direct = client_of(chain.fake.url, "").post("/v1/chat/completions", content=content)
+    with client_of(chain.fake.url, "") as plain:
+        direct = plain.post("/v1/chat/completions", content=content)
     (sent, _) = chain.fake.posts()
     assert sent.body.startswith(content.removesuffix(b"}") + b',"cache_salt":')
     assert response.content == direct.content

@@ -5,11 +5,13 @@ import itertools
 from collections.abc import Callable
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.gateway.backends.transport import KEPT_CHUNKS, Exchange
 from dce.gateway.front.connection import ClientConnection
+from dce.gateway.front.dialects import OPENAI, Dialect, Messages, Responses
 from dce.gateway.streaming.relay import KEPT_PIECES, Relay
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
@@ -74,10 +76,10 @@ def test_bytes_are_untouched() -> None:
     """Whatever comes goes on as it is, and a clean end adds nothing."""
 
     def scene(relay: Relay, ends: Ends) -> None:
-        for piece in (b"data: {\xff", b"}\r\n", b"\r\nevent: x\n"):
+        for piece in (b"data: {\xff", b"}\r\n", b"\r\ndata: [DONE]\nevent: x\n"):
             relay.data(piece)
         relay.end(None)
-        assert ends.written == b"data: {\xff}\r\n\r\nevent: x\n"
+        assert ends.written == b"data: {\xff}\r\n\r\ndata: [DONE]\nevent: x\n"
         assert relay.finished.done()
         assert relay.frames == 2
 
@@ -115,7 +117,7 @@ def test_events_go_on_whole(blanks: list[bytes], data: st.DataObject) -> None:
             assert not ends.written or ends.written.endswith((b"\n\n", b"\n\r\n", b"\r\r"))
             assert relay.is_holding is (len(ends.written) < end)
         relay.end(None)
-        assert ends.written == raw
+        assert ends.written.startswith(raw)
 
     played(scene)
 
@@ -124,9 +126,9 @@ def test_an_end_without_a_blank_line_loses_nothing() -> None:
     """A backend that ends well has said what it meant to, also when the last line has no end."""
 
     def scene(relay: Relay, ends: Ends) -> None:
-        relay.data(b"data: first\n\ndata: last")
+        relay.data(b"data: first\n\ndata: [DONE]")
         relay.end(None)
-        assert ends.written == b"data: first\n\ndata: last"
+        assert ends.written == b"data: first\n\ndata: [DONE]"
 
     played(scene)
 
@@ -247,3 +249,36 @@ def test_a_break_after_the_end_of_the_answer_is_no_error_to_the_client() -> None
 
     for scene in (complete, complete_past_the_parser, cut):
         played(scene)
+
+
+FINISHED = [
+    (OPENAI, b"data: [DONE]\n\n"),
+    (OPENAI, b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'),
+    (OPENAI, b'data: {"error":{"message":"no memory"}}\n\n'),
+    (Responses(), b'event: response.completed\ndata: {"type":"response.completed"}\n\n'),
+    (Messages(), b'event: message_stop\ndata: {"type":"message_stop"}\n\n'),
+    (Messages(), b'event: error\ndata: {"type":"error","error":{"message":"no memory"}}\n\n'),
+]
+
+
+@pytest.mark.parametrize(("dialect", "last"), FINISHED)
+def test_a_stream_that_just_ends_gets_an_error_event(dialect: Dialect, last: bytes) -> None:
+    """A backend that closes in order without the end of its dialect did not finish: the client is told, and so is the ledger."""
+
+    async def scene() -> None:
+        for pieces in ((b"data: {}\n\n",), (b"data: {}\n\n", b"data: {hal"), ()):
+            ends = Ends()
+            relay = Relay(cast("Exchange", ends), cast("ClientConnection", ends), "r1", dialect)
+            for piece in pieces:
+                relay.data(piece)
+            relay.end(None)
+            assert relay.error is not None
+            assert relay.error.code == "stream_interrupted"
+            assert "without finishing" in Decoder().feed(ends.written)[-1].data
+        ends = Ends()
+        relay = Relay(cast("Exchange", ends), cast("ClientConnection", ends), "r1", dialect)
+        relay.data(b"data: {}\n\n" + last)
+        relay.end(None)
+        assert (relay.error, ends.written) == (None, b"data: {}\n\n" + last)
+
+    asyncio.run(scene())

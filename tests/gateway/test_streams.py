@@ -390,3 +390,62 @@ def test_weird_frames_never_raise_into_the_socket(plan: list[list[int]], data: b
         play.stream.last_frames()
 
     played(scene)
+
+
+def test_a_connection_that_stays_open_after_the_end_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finish_reason and then silence, without [DONE]: the choice ends by its reason and the connection is given up."""
+    monkeypatch.setattr("dce.gateway.streaming.streams.SETTLE_S", 0.0)
+
+    async def scene() -> None:
+        play = await Play([[0], [1, 2]]).open()
+        play.exchanges[0].say(frame("a") + frame("", finish="stop") + usage(1))
+        play.exchanges[1].say(frame("b", index=0, finish="length") + frame("c", index=1, finish="stop"))
+        await play.stream.finished
+        assert play.ends() == {0: ["stop"], 1: ["length"], 2: ["stop"]}
+        assert all(exchange.is_aborted for exchange in play.exchanges)
+
+    played(scene)
+
+
+def test_a_stop_after_the_reason_changes_nothing() -> None:
+    """A response that has its finish_reason is whole: a stop that comes while its end is awaited does not make it stopped."""
+
+    async def scene() -> None:
+        play = await Play([[0]]).open()
+        play.exchanges[0].say(frame("a") + frame("", finish="stop"))
+        assert play.ends() == {0: []}
+        assert not play.stream.stop(0)
+        assert play.ends() == {0: ["stop"]}
+
+    played(scene)
+
+
+def test_a_break_after_the_reason_loses_nothing() -> None:
+    """A connection that breaks after the finish_reason ends the choice by it, unless more text had come after the reason."""
+
+    async def scene() -> None:
+        play = await Play([[0], [1]]).open()
+        play.exchanges[0].say(frame("a") + frame("", finish="stop"))
+        play.exchanges[1].say(frame("a", finish="stop") + frame("b"))
+        for exchange in play.exchanges:
+            exchange.end(DceError("backend_unreachable", "broken"))
+        await play.stream.finished
+        assert play.ends() == {0: ["stop"], 1: ["error"]}
+
+    played(scene)
+
+
+def test_an_error_instead_of_a_stream_is_told() -> None:
+    """A backend that answers 200 with an error body or plain text loses its choice with the backend's own words."""
+
+    async def scene() -> None:
+        for body, says in ((b'{"error": "CUDA out of memory"}', "CUDA"), (b"upstream said no\n", "upstream said no")):
+            play = await Play([[0]]).open()
+            play.exchanges[0].say(body)
+            play.exchanges[0].end()
+            await play.stream.finished
+            error = play.stream.choices[0].error
+            assert error is not None
+            assert says in error.message
+
+    played(scene)

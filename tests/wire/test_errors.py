@@ -1,5 +1,7 @@
 """One error class, one table, one form on the wire."""
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -98,3 +100,33 @@ def test_choices_of_a_wrong_type_are_left_out() -> None:
 def test_half_characters_do_not_break_an_error() -> None:
     """A message with a file name that is not UTF-8 can still be sent."""
     assert "\\udcff" in DceError("not_found", "no file a\udcff").message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"object": "error", "message": "no memory", "type": "BadRequestError", "code": 400},
+        {"detail": "no memory"},
+        {"detail": [{"loc": ["body"], "msg": "no memory", "input": "a prompt"}]},
+        {"error": "no memory"},
+        {"error": {"message": {"error": "no memory"}}},
+        {"error": True, "message": "no memory"},
+        {"errors": ["no memory"]},
+        [{"error": {"message": "no memory"}}],
+        {"code": 500, "message": "no memory"},
+    ],
+)
+def test_errors_of_other_shapes_are_told(value: object) -> None:
+    """Whatever field a server puts its message in, the message is found; what it echoes of the request is not told."""
+    found = decode_error(json.dumps(value).encode())
+    assert found is not None
+    assert "no memory" in found.message
+    assert "a prompt" not in found.message
+
+
+def test_half_a_surrogate_hides_no_error() -> None:
+    """JSON with half a character in it is read, and what is told of it can be encoded."""
+    found = decode_error(b'{"error": {"message": "bad \\ud83d", "request_id": "\\ud83d"}}')
+    assert found is not None
+    assert found.message == "bad \ufffd"
+    assert msgspec.json.encode(found)

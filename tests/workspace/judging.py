@@ -67,6 +67,8 @@ class Bench:
         *answers: Mapping[str, str] | Reading,
         shown: Sequence[str] | None = None,
         statuses: Mapping[int, Status] | None = None,
+        cycle: int = 0,
+        outlined: Sequence[str] = (),
     ) -> int:
         """A generation whose responses 1..N write these files; the prompt shows `shown` (None: all text files). Gives its id."""
         paths = self._text_files() if shown is None else shown
@@ -76,7 +78,15 @@ class Bench:
                 cycle=PromptCycle(id=0, title="", context=""),
                 history=(),
                 scope="",
-                files=tuple(PromptFile(path=text.path, text=text.text, sha256=text.sha256) for text in texts),
+                files=tuple(
+                    PromptFile(
+                        path=text.path,
+                        text=text.text,
+                        sha256=text.sha256,
+                        detail="outline" if text.path in outlined else "full",
+                    )
+                    for text in texts
+                ),
                 schema="blocks",
             )
         )
@@ -84,7 +94,7 @@ class Bench:
         generation = self.store.generations.insert(
             Generation(
                 id=0,
-                cycle=0,
+                cycle=cycle,
                 prompt_sha256=prompt.sha256,
                 model="m",
                 n=len(answers),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.wire.errors import CODES, DceError
+from dce.wire.errors import DceError
 from dce.workspace.accepting.accept import Options, Part, PlannedWrite, accept, plan, restorable, restore
 from dce.workspace.record.responses import Status
 from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
@@ -352,14 +352,15 @@ TEN = "".join(f"{number}\n" for number in range(10))
 
 
 def test_merging_is_offered_where_it_would_help(tmp_path: Path) -> None:
-    """What was deleted since, or was never shown, cannot be merged: then the hint is the error's usual one."""
+    """What was deleted since, or was never shown, cannot be merged: the hint says what helps there instead."""
     bench = Bench(tmp_path, {"gone": TEN, "edited": TEN})
     generation = bench.answer({"gone": "1\n", "unseen": "1\n"})
     (tmp_path / "gone").unlink()
     write(tmp_path / "unseen", "mine\n")
     with pytest.raises(DceError) as caught:
         accept(bench, generation, 1)
-    assert caught.value.hint == CODES["stale_file"].hint
+    assert "--merge" not in caught.value.hint
+    assert "dce select add unseen" in caught.value.hint
     generation = bench.answer({"gone": "1\n", "edited": "1\n"})
     write(tmp_path / "edited", "mine\n")
     with pytest.raises(DceError) as caught:
@@ -414,7 +415,7 @@ def test_hunks_of_a_file(tmp_path: Path) -> None:
     accept(bench, generation, 1, ["a"], options=Options(merge=True))
     assert (tmp_path / "a").read_text() == wanted
     restore(bench)
-    restore(bench)
+    restore(bench, acceptance_id=1)
     assert (tmp_path / "a").read_text() == long
     with pytest.raises(DceError, match="name it"):
         accept(bench, generation, 1, options=Options(hunks=("1",)))

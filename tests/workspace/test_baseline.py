@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
-from dce.workspace.accepting.accept import Options, PlannedWrite, accept, recover, restorable, restore
-from dce.workspace.accepting.baseline import acceptances
+from dce.workspace.accepting.accept import Options, PlannedWrite, accept, recover, redo, restorable, restore
+from dce.workspace.accepting.journal import acceptances
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import Bench, snapshot, write
 
@@ -155,23 +155,6 @@ def test_dry_run(tmp_path: Path) -> None:
     assert restorable(bench) is not None
 
 
-def test_levels(tmp_path: Path) -> None:
-    """Restoring again takes back the acceptance before; the cycle's choice follows; then there is nothing left."""
-    bench = Bench(tmp_path, FILES)
-    states = [snapshot(tmp_path)]
-    for number in range(3):
-        accept(bench, bench.answer({"x": ""}, {"a.py": f"{number}\n", f"new{number}": "x"}), 2)
-        states.append(snapshot(tmp_path))
-    for state in reversed(states[:-1]):
-        restore(bench)
-        assert snapshot(tmp_path) == state
-        last = restorable(bench)
-        assert bench.store.cycles.get(0).chosen_generation == (last.generation if last else None)
-    with pytest.raises(DceError, match="nothing to restore"):
-        restore(bench)
-    assert len(acceptances(bench)) == 3
-
-
 def test_named_acceptance(tmp_path: Path) -> None:
     """An older acceptance can be taken back if a newer one did not touch its files; an unknown one is not found."""
     bench = Bench(tmp_path, FILES)
@@ -242,7 +225,7 @@ def test_steps_cover_every_file_boundary(tmp_path: Path) -> None:
 _VICTIM = """
 import os, signal, sys
 from pathlib import Path
-from dce.workspace.accepting.accept import accept, restore
+from dce.workspace.accepting.accept import accept, redo, restore
 from tests.workspace.judging import Bench
 root, fatal, verb = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 bench = Bench(root)
@@ -255,7 +238,7 @@ def on_step(step):
 if verb == "accept":
     accept(bench, bench.answer({"a.py": "1\\n", "d/c.py": "3\\n", "n/deep/e.py": "5\\n", "n/f.py": "6\\n"}), 1, on_step=on_step)
 else:
-    restore(bench, on_step=on_step)
+    {"restore": restore, "redo": redo}[verb](bench, on_step=on_step)
 """
 
 
@@ -289,6 +272,7 @@ def test_killed_while_restoring(tmp_path: Path, step: int) -> None:
     before = _prepared(tmp_path)
     bench = Bench(tmp_path)
     accept(bench, bench.answer(EDITS), 1)
+    accepted = snapshot(tmp_path)
     bench.store.close()
     _kill_at(tmp_path, step, "restore")
     bench = Bench(tmp_path)
@@ -296,6 +280,27 @@ def test_killed_while_restoring(tmp_path: Path, step: int) -> None:
     assert snapshot(tmp_path) == before
     assert restorable(bench) is None
     assert bench.store.cycles.get(0).chosen_slot is None
+    redo(bench)
+    assert snapshot(tmp_path) == accepted
+
+
+@pytest.mark.parametrize("step", range(10))
+def test_killed_while_redoing(tmp_path: Path, step: int) -> None:
+    """A process killed (-9) while it redoes leaves a workspace that `recover` makes whole, and that can be redone."""
+    before = _prepared(tmp_path)
+    bench = Bench(tmp_path)
+    accept(bench, bench.answer(EDITS), 1)
+    accepted = snapshot(tmp_path)
+    restore(bench)
+    bench.store.close()
+    _kill_at(tmp_path, step, "redo")
+    bench = Bench(tmp_path)
+    recovered = recover(bench)
+    assert snapshot(tmp_path) == (accepted if step == 9 else before)
+    assert (recovered == []) == (step == 9)
+    if step != 9:
+        redo(bench)
+    assert snapshot(tmp_path) == accepted
 
 
 def _prepared(root: Path) -> dict[str, tuple[str, int, bytes]]:
@@ -402,8 +407,8 @@ def test_accept_then_restore_is_identity(tree: dict[str, tuple[bytes, int]], edi
                 assert code in {"", "stale_file", "not_found", "invalid_input"}
             else:
                 states.append(snapshot(root))
-        for state in reversed(states[:-1]):
-            restore(bench)
+        for acceptance, state in zip(acceptances(bench), reversed(states[:-1]), strict=True):
+            restore(bench, acceptance_id=acceptance.id)
             assert snapshot(root) == state
         assert restorable(bench) is None
         bench.store.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dce.workspace.accepting.accept import accept
-from dce.workspace.accepting.baseline import restore
+from dce.workspace.accepting.restoring import restore
 from dce.workspace.context.selection import Selection
 from dce.workspace.judging.compare import changes, unified_diff
 from dce.workspace.project import Project

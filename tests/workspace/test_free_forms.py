@@ -191,15 +191,22 @@ def test_replace_in_file_tags() -> None:
 
 
 def test_patches() -> None:
-    """Begin Patch: a file is added, one is changed at the place that its anchor names, one is to be deleted, which is refused."""
+    """Begin Patch: a file is added, one is changed at the place that its anchor names, one is deleted, one is moved as it is."""
     text = (
         "Sure.\n\n*** Begin Patch\n*** Add File: new.py\n+x = 1\n+\n*** Update File: src/a.py\n@@ def b():\n-    return 2\n"
-        "+    return 3\n*** Delete File: old.py\n*** End Patch\n\nDone."
+        "+    return 3\n*** Delete File: old.py\n*** Update File: b.py\n*** Move to: c.py\n*** End Patch\n\nDone."
     )
     for wrapped in (text, text.replace("*** Begin", "```diff\n*** Begin").replace("End Patch\n", "End Patch\n```\n")):
         reading = read(wrapped)
-        assert files(reading) == {"new.py": "x = 1\n\n", "src/a.py": SHOWN["src/a.py"].replace("return 2", "return 3")}
-        assert [edit.path for edit in reading.unapplied] == ["old.py"]
+        assert files(reading) == {
+            "new.py": "x = 1\n\n",
+            "src/a.py": SHOWN["src/a.py"].replace("return 2", "return 3"),
+            "old.py": "",
+            "c.py": "",
+        }
+        acts = {file.path: (file.action, file.from_path) for file in reading.files}
+        assert (acts["old.py"], acts["c.py"]) == (("delete", ""), ("rename", "b.py"))
+        assert reading.unapplied == ()
         assert "Done." in reading.summary
     twice = "def a():\n    x = 1\n\n\ndef b():\n    x = 1\n"
     patch = "*** Begin Patch\n*** Update File: t.py\n@@ def b():\n-    x = 1\n+    x = 2\n*** End Patch\n"

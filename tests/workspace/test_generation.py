@@ -558,3 +558,22 @@ def test_a_store_that_fails_ends_the_run(tmp_path: Path) -> None:
         assert bench.statuses(generation) == [Status.ERROR]
 
     _run(bench, work())
+
+
+def test_half_a_character_ends_no_other_response(tmp_path: Path) -> None:
+    """Text that cannot be stored as it is costs its own response one character, and the others nothing."""
+    script: list[Step] = [
+        OPENED,
+        Delta(index=0, text="a\ud83d"),
+        Delta(index=1, text="whole"),
+        *(Ended(index=index, finish_reason="stop") for index in range(3)),
+    ]
+    bench = Bench(tmp_path, ScriptedProvider(script))
+
+    async def work() -> None:
+        generation = a_generation(bench.store)
+        await bench.generator.run(generation, bench.hear)
+        assert bench.statuses(generation) == [Status.COMPLETE] * 3
+        assert (bench.text(1), bench.text(2)) == ("a\ufffd", "whole")
+
+    _run(bench, work())

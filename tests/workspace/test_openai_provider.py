@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -233,3 +234,40 @@ def test_counts_are_the_servers_or_none(answer: dict[str, Any], counts: list[int
 def test_any_form_of_the_url_is_accepted(url: str, root: str) -> None:
     """Base, root or full path: the same API is meant."""
     assert api_root(url) == root
+
+
+@pytest.mark.parametrize("pieces", [(_chunk("a"), _chunk("", "stop"), _USAGE), (_chunk("a", "stop"),)])
+def test_a_connection_that_stays_open_after_the_reason_is_not_waited_for(
+    pieces: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finish_reason, no [DONE] and an open connection: after a short silence the response is complete."""
+    monkeypatch.setattr("dce.workspace.generating.stream_events.SETTLE_S", 0.0)
+    ends = _ends(_events(_Server(lambda _: _sse(*pieces, hangs=True)).provider(), n=2))
+    assert [(end.finish_reason, end.error) for end in ends.values()] == [("stop", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda: httpx2.Response(200, json={"error": "CUDA out of memory"}), "CUDA out of memory"),
+        (lambda: httpx2.Response(400, json={"object": "error", "message": "no such thing"}), "no such thing"),
+        (lambda: httpx2.Response(422, json={"detail": [{"loc": ["n"], "msg": "must be 1"}]}), "n: must be 1"),
+        (lambda: httpx2.Response(500, text="Internal Server Error"), "Internal Server Error"),
+        (lambda: _sse(b"upstream said no\n"), "upstream said no"),
+    ],
+)
+def test_errors_of_any_shape_are_told(answer: Callable[[], httpx2.Response], says: str) -> None:
+    """What a server says instead of an answer is told, whatever shape it has."""
+    end = _ends(_events(_Server(lambda _: answer()).provider(), n=1))[0]
+    assert end.error is not None
+    assert says in end.error.message
+
+
+def test_the_context_error_of_older_servers_is_one() -> None:
+    """vLLM before 0.10.1 and SGLang put the message beside `object`: the prompt is too long, not the request invalid."""
+    body = (Path(__file__).parents[1] / "fixtures/faults/19-errors-of-other-shapes-lost/vllm400.json").read_bytes()
+    answer = httpx2.Response(400, content=body, headers={"content-type": "application/json"})
+    end = _ends(_events(_Server(lambda _: answer).provider(), n=1))[0]
+    assert end.error is not None
+    assert end.error.code == "prompt_too_long"
+    assert "4096" in end.error.message

@@ -77,7 +77,11 @@ def test_thinking_that_never_ends_ends_with_the_response() -> None:
     ("finish_reason", "status"),
     [
         ("stop", Status.COMPLETE),
-        ("tool_calls", Status.COMPLETE),
+        ("end_turn", Status.COMPLETE),
+        ("STOP", Status.COMPLETE),
+        ("tool_calls", Status.ERROR),
+        ("content_filter", Status.ERROR),
+        ("MAX_TOKENS", Status.TRUNCATED),
         ("length", Status.TRUNCATED),
         ("stopped", Status.STOPPED),
         ("error", Status.ERROR),
@@ -86,7 +90,7 @@ def test_thinking_that_never_ends_ends_with_the_response() -> None:
     ],
 )
 def test_a_finish_reason_says_the_status(finish_reason: str, status: Status) -> None:
-    """Complete only if the model gave a reason of its own; length is truncated; none at all is an error."""
+    """Complete only for a word that means the model's own end; lengths are truncated; any other word, or none, is an error."""
     assert status_of_finish(finish_reason) is status
 
 

@@ -160,15 +160,16 @@ def test_any_unified_diff_is_read_back(old: str, new: str) -> None:
 
 
 def test_diffs_of_new_and_deleted_files() -> None:
-    """A new file comes from its added lines, `No newline` is kept; a deletion is said and not done."""
+    """A new file comes from its added lines, `No newline` is kept; a file that ends in /dev/null is deleted."""
     text = (
         f"{HEAD}--- /dev/null\n+++ b/n.py\n@@ -0,0 +1,2 @@\n+one\n+two\n\\ No newline at end of file\n"
         "--- a/old.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-gone\n"
     )
     reading = read(text, "diff", old_py="gone\n")
-    assert reading.files == (FileBlock(path="n.py", content="one\ntwo"),)
-    assert "deletes this file" in reading.notes[-1]
-    assert "old.py" in reading.notes[-1]
+    assert reading.files == (
+        FileBlock(path="n.py", content="one\ntwo"),
+        FileBlock(path="old.py", content="", action="delete"),
+    )
 
 
 def test_wrong_line_numbers_only_hint() -> None:

@@ -204,6 +204,8 @@ export function Lines({ change, added, removed }: { change: string | null; added
     <span className="lines">
       {change === "new" && <span className="badge">{text.board.isNew}</span>}
       {change === "deleted" && <span className="badge">{text.board.isDeleted}</span>}
+      {change === "renamed" && <span className="badge">{text.board.isRenamed}</span>}
+      {change === "mode" && <span className="badge">{text.board.isMode}</span>}
       <span className="added">+{added}</span> <span className="removed">−{removed}</span>
     </span>
   );

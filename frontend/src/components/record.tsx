@@ -133,7 +133,7 @@ function Accepted({ acceptance }: { acceptance: Acceptance }) {
         <span className="muted">
           {acceptance.restored_at === null ? text.history.inForce : text.history.restoredAt(moment(acceptance.restored_at))}
         </span>
-        {acceptance.restored_at === null && <Restore acceptance={acceptance} />}
+        <Restore acceptance={acceptance} isRedo={acceptance.restored_at !== null} />
       </span>
     </li>
   );

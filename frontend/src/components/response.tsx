@@ -1,7 +1,7 @@
 // One response: its progress, then the parsed answer, its diff, picks or raw text.
 
 import { useState } from "react";
-import type { BlockView, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
+import type { BlockView, Doubt, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
 import { accept, openPane, showFacet } from "../state/actions";
 import { correct } from "../state/judging";
 import { useWindowState } from "../state/windowstate";
@@ -136,6 +136,8 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
   const [left, setLeft] = useState<ReadonlySet<string>>(() => new Set(files.map((file) => file.path).filter(isOwnPolicy)));
   const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
   const [isMerging, setMerging] = useState(false);
+  const [doubts, setDoubts] = useState<ReadonlyArray<Doubt>>([]);
+  const [confirmed, setConfirmed] = useState<ReadonlyArray<string>>([]);
   const chosen = files.filter((file) => canWrite(file) && !left.has(file.path)).map((file) => file.path);
   const toggle = (path: string) => {
     const next = new Set(left);
@@ -143,10 +145,13 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
     setLeft(next);
   };
   const close = () => setWrites(null);
-  const preview = async (merge: boolean) => {
+  const preview = async (merge: boolean, ticked: ReadonlyArray<string> = []) => {
     setMerging(merge);
-    const view = await accept(slot, chosen, true, merge);
-    if (view) setWrites(view.writes);
+    setConfirmed(ticked);
+    const view = await accept(slot, chosen, true, merge, ticked);
+    if (!view) return;
+    setWrites(view.writes);
+    setDoubts(view.doubts);
   };
   const isStale = writes?.some((write) => write.code === "stale_file" || write.merged) ?? false;
   return (
@@ -173,14 +178,21 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
         refusal={text.accept.leaveOut}
         action={text.accept.write(chosen.length)}
         onClose={close}
+        confirmed={confirmed}
+        onConfirm={(path, isOn) => preview(isMerging, isOn ? [...confirmed, path] : confirmed.filter((each) => each !== path))}
         onWrite={async () => {
-          if (await accept(slot, chosen, false, isMerging)) close();
+          if (await accept(slot, chosen, false, isMerging, confirmed)) close();
         }}
       >
         <p>{text.accept.explain}</p>
+        {doubts.map((doubt) => (
+          <p key={doubt.flag} className="banner">
+            {text.accept.doubt(doubt.text)}
+          </p>
+        ))}
         {isStale && (
           <label className="row">
-            <input type="checkbox" checked={isMerging} onChange={() => preview(!isMerging)} />
+            <input type="checkbox" checked={isMerging} onChange={() => preview(!isMerging, confirmed)} />
             {text.accept.merge}
           </label>
         )}

@@ -1,7 +1,7 @@
 // Which files of which response are in the workspace, and Restore: for the latest acceptance and for earlier ones.
 
 import { useState } from "react";
-import type { Acceptance, PlannedWrite } from "../api/generated";
+import type { Acceptance, RestoreView } from "../api/generated";
 import { restore } from "../state/actions";
 import { use } from "../state/store";
 import { moment } from "../text/words";
@@ -24,11 +24,12 @@ export function RestoreBar() {
 }
 
 /** The button that restores an acceptance, after a preview. */
-export function Restore({ acceptance, id }: { acceptance: Acceptance; id?: string }) {
+export function Restore({ acceptance, id, isRedo = false }: { acceptance: Acceptance; id?: string; isRedo?: boolean }) {
   const isBusy = use((state) => state.busy.has("restore"));
-  const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
+  const [view, setView] = useState<RestoreView | null>(null);
+  const writes = view?.writes ?? null;
   const [isKeeping, keep] = useState(false);
-  const close = () => (setWrites(null), keep(false));
+  const close = () => (setView(null), keep(false));
   const edited = writes?.filter((write) => write.refused).length ?? 0;
   const canKeep = edited > 0 && edited < acceptance.files.length;
   return (
@@ -38,23 +39,27 @@ export function Restore({ acceptance, id }: { acceptance: Acceptance; id?: strin
         id={id}
         disabled={isBusy}
         onClick={async () => {
-          const view = await restore(acceptance.id, true);
-          if (view) setWrites(view.writes);
+          const found = await restore(acceptance.id, true, false, isRedo);
+          if (found) setView(found);
         }}
       >
-        {text.accept.restore}
+        {isRedo ? text.accept.redo : text.accept.restore}
       </button>
       <WriteDialog
-        title={text.accept.restoreTitle}
+        title={isRedo ? text.accept.redoTitle : text.accept.restoreTitle}
         writes={writes}
         refusal={text.accept.edited}
         isPartial={isKeeping}
-        action={text.accept.restoreFiles(acceptance.files.length - (isKeeping ? edited : 0))}
+        action={(isRedo ? text.accept.redoFiles : text.accept.restoreFiles)(acceptance.files.length - (isKeeping ? edited : 0))}
         onClose={close}
         onWrite={async () => {
-          if (await restore(acceptance.id, false, isKeeping)) close();
+          if (await restore(acceptance.id, false, isKeeping, isRedo)) close();
         }}
       >
+        {view && !isRedo && !view.is_last && <p className="banner">{text.accept.older}</p>}
+        {view && !isRedo && view.committed.length > 0 && (
+          <p className="banner">{text.accept.committed(view.committed.length)}</p>
+        )}
         {canKeep && (
           <label className="row">
             <input type="checkbox" checked={isKeeping} onChange={(event) => keep(event.target.checked)} />

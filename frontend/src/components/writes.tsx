@@ -18,10 +18,14 @@ interface Props {
   action: string;
   onWrite: () => void;
   onClose: () => void;
+  /** Ticked by the user: a doubtful file that is written as it is. */
+  onConfirm?: (path: string, isConfirmed: boolean) => void;
+  confirmed?: ReadonlyArray<string>;
   children?: ReactNode;
 }
 
-export function WriteDialog({ title, writes, refusal, isPartial = false, action, onWrite, onClose, children }: Props) {
+export function WriteDialog(props: Props) {
+  const { title, writes, refusal, isPartial = false, action, onWrite, onClose, onConfirm, confirmed = [], children } = props;
   const isBusy = use((state) => state.busy.has("accept") || state.busy.has("restore"));
   const isRefused = writes?.some((write) => write.refused) ?? false;
   return (
@@ -34,7 +38,19 @@ export function WriteDialog({ title, writes, refusal, isPartial = false, action,
             {write.written_path && <span className="muted">{text.review.readFrom(write.written_path)}</span>}
             {write.change !== "same" && write.doubts.map((flag) => <Flag key={flag} flag={flag} />)}
             {write.merged && <span className="badge">{text.accept.merged}</span>}
+            {write.from_path && <span className="muted">{text.accept.renamedFrom(write.from_path)}</span>}
+            {write.executable !== null && <span className="badge">{text.accept.executable(write.executable)}</span>}
             <Lines change={write.change} added={write.added} removed={write.removed} />
+            {onConfirm && (write.is_blocked || confirmed.includes(write.path)) && (
+              <label className="row">
+                <input
+                  type="checkbox"
+                  checked={confirmed.includes(write.path)}
+                  onChange={(event) => onConfirm(write.path, event.target.checked)}
+                />
+                {text.accept.confirm}
+              </label>
+            )}
             {(write.flags ?? []).map((flag) => (
               <span key={flag} className="flag" title={text.review.flagMeaning(flag)}>
                 {text.review.flagName(flag)}

@@ -238,10 +238,11 @@ export async function accept(
   paths: ReadonlyArray<string>,
   dryRun: boolean,
   merge = false,
+  confirmed: ReadonlyArray<string> = [],
 ): Promise<AcceptView | false> {
   const { generation } = get().place;
   if (generation === null) return false;
-  const view = await attempt("accept", () => acceptApi.accept({ generation, slot, paths, merge, dry_run: dryRun }));
+  const view = await attempt("accept", () => acceptApi.accept({ generation, slot, paths, merge, confirmed, dry_run: dryRun }));
   if (view && !dryRun) {
     const written = view.writes.filter(({ change }) => change !== "same").length;
     notify({ kind: "done", text: text.accept.written(written, slot) });
@@ -250,10 +251,10 @@ export async function accept(
   return view;
 }
 
-export async function restore(acceptance: number, dryRun: boolean, keepEdited = false): Promise<RestoreView | false> {
-  const view = await attempt("restore", () => api.restore({ acceptance, dry_run: dryRun, keep_edited: keepEdited }));
+export async function restore(acceptance: number, dryRun: boolean, keepEdited = false, redo = false): Promise<RestoreView | false> {
+  const view = await attempt("restore", () => api.restore({ acceptance, redo, dry_run: dryRun, keep_edited: keepEdited }));
   if (view && !dryRun) {
-    notify({ kind: "done", text: text.accept.restored });
+    notify({ kind: "done", text: redo ? text.accept.redone : text.accept.restored });
     await Promise.all([loadWorkspace(), loadFiles(), loadSlot(), loadBoard()]);
   }
   return view;

@@ -56,7 +56,9 @@ export const writePlan = (generation: number): Promise<AcceptView | false> =>
     const plan = planOf(generation).get();
     const slots = plan.flatMap((file) => file.picks.map((pick) => pick.slot));
     const most = slots.toSorted((a, b) => count(slots, b) - count(slots, a))[0] ?? 1;
-    const view = await acceptApi.accept({ generation, slot: most, plans: plan });
+    // Each part of a plan was picked and seen by the user, so its files need no further tick.
+    const confirmed = plan.map((file) => file.path);
+    const view = await acceptApi.accept({ generation, slot: most, plans: plan, confirmed });
     setPlan(generation, NONE);
     notify({ kind: "done", text: text.accept.planWritten(view.writes.filter(({ change }) => change !== "same").length) });
     await Promise.all([loadWorkspace(), loadFiles(), loadSlot(), loadBoard()]);

@@ -7,7 +7,7 @@ import click
 
 from dce.cli.context import generation_of, generation_option, json_option, open_workspace, paths_from, workspace_option
 from dce.cli.exits import Exit
-from dce.cli.output import say, say_json
+from dce.cli.output import note, say, say_json
 from dce.cli.tables import write_lines
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--also", "also", multiple=True, metavar="SLOT[:PATH]", help="Files of another response in the same step."
 )
+@click.option("--force", is_flag=True, help="Write files too that leave text out or had to be guessed.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and change nothing.")
 @generation_option
 @json_option
@@ -48,25 +49,30 @@ def command(
     All its files, or only the PATHs. If one may not be written (it changed since the prompt was made, or lies outside), none is.
     With --merge, edits made since are kept and the response's changes added, unless they touch the same lines. --hunk (may be given
     several times) takes parts as `dce diff SLOT --hunks` numbers them. --also adds another response's files; two responses that
-    differ in a file are refused. `dce restore` puts everything back at once. With --dry-run, ends with 3 if something would be refused.
+    differ in a file are refused. A file that leaves text out, or whose limits or meaning had to be guessed, is refused without --force;
+    what else is doubtful, failing checks too, is printed as a warning. Deletions, renames and modes are part of it. `dce restore` puts everything back at once. With --dry-run, ends with 3 if something would be refused.
     """
-    from dce.workspace.accepting.accept import Options, accept  # noqa: PLC0415
+    from dce.workspace.accepting.accept import Options, accept, doubts, slots_of  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
         names = paths_from(workspace.project, directory, paths)
         parts = _parts(workspace.project, directory, how["also"])
-        options = Options(merge=how["merge"], hunks=how["hunks"], also=parts)
+        options = Options(merge=how["merge"], hunks=how["hunks"], also=parts, force=how["force"])
+        found = doubts(workspace, generation.id, slots_of(slot, options))
+        if not is_json:
+            for doubt in found:
+                note(f"warning: response {doubt.slot}: {doubt.text} ({doubt.flag})")
         planned, acceptance = accept(workspace, generation.id, slot, names, dry_run=dry_run, options=options)
     if is_json:
-        say_json({"dry_run": dry_run, "files": planned, "acceptance": acceptance})
+        say_json({"dry_run": dry_run, "files": planned, "acceptance": acceptance, "doubts": found})
     else:
         for line in write_lines(planned):
             say(line)
         if dry_run:
             say("nothing was written (--dry-run)")
         elif acceptance is None:
-            say("nothing to write: every file already is so")
+            say("nothing to write: every file already has this content")
         else:
             say(f"accepted response {slot} of generation {generation.id}; `dce restore` puts it back")
             if acceptance.git.ref:

@@ -164,7 +164,7 @@ def generation_of(workspace: "Workspace", generation_id: int | None) -> "Generat
         return workspace.store.generations.get(generation_id)
     latest = workspace.store.generations.latest()
     if latest is None:
-        raise DceError("not_found", "there is no generation yet", hint="Run `dce generate`.")
+        raise workspace.store.database.not_found("there is no generation yet", hint="Run `dce generate`.")
     return latest
 
 

@@ -1,5 +1,6 @@
 """`dce diff`: what a response changes, against the workspace as it is now or against another response."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,8 +85,22 @@ def command(
 
 
 def _contents(project: "Project", reading: "Reading") -> dict[str, str]:
+    """The texts that an answer writes; a file that it deletes has none, and one whose mode alone changes is left out."""
+    from dce.workspace.tree.current import look  # noqa: PLC0415
+
     contents: dict[str, str] = {}
     for block in reading.files:
+        if block.action != "write" or block.from_path:
+            what = {"delete": "deleted", "mode": f"mode {block.mode}"}.get(
+                block.action, f"renamed from {block.from_path}"
+            )
+            note(f"{block.path}: {what}")
+        if block.action == "mode":
+            continue
+        if block.action == "rename":
+            with contextlib.suppress(DceError):
+                contents[project.canonical(block.path)] = look(project, block.from_path).text
+            continue
         try:
             contents[project.canonical(block.path)] = block.content
         except DceError:

@@ -47,6 +47,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "history": ("dce.cli.history", "Every cycle at a glance, or where words were said."),
     "export": ("dce.cli.export", "Write the history to a file that `dce import` reads."),
     "import": ("dce.cli.import_history", "Add a history to this workspace's own."),
+    "store": ("dce.cli.store", "Check the store, recover a damaged one, go back to a backup."),
     "settings": ("dce.cli.settings", "Settings of this workspace, and its model cards."),
     "panel": ("dce.cli.panel", "The web panel over a workspace."),
     "doctor": ("dce.cli.doctor", "Find the hop that fails between here and the model, and the fix."),

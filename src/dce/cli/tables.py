@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from dce.workspace.accepting.baseline import PlannedWrite
+from dce.workspace.accepting.journal import PlannedWrite
 from dce.workspace.schema.look_alikes import printable
 
-_CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "same": "="}
+_CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "renamed": ">", "mode": "*", "same": "="}
 
 _EFFECTS = {
     "runs_by_itself": "warning: tools run this file by themselves",
@@ -30,7 +30,11 @@ def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[st
 
 def change_text(path: str, change: str, added: int, removed: int) -> str:
     """One file's change: `~ src/a.py +3 -1`."""
-    counts = "" if change == "same" else f" +{added} -{removed}"
+    counts = (
+        ""
+        if change in {"same", "mode"} or (change == "renamed" and not added and not removed)
+        else f" +{added} -{removed}"
+    )
     return f"{_CHANGE_MARKS.get(change, '?')} {path}{counts}"
 
 
@@ -38,6 +42,8 @@ def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
     """What is, or would be, written, a line a file."""
     return [
         change_text(write.path, write.change, write.added, write.removed)
+        + (f"   renamed from {write.from_path}" if write.from_path else "")
+        + ("" if write.executable is None else f"   {'' if write.executable else 'no longer '}executable")
         + (f"   from response {write.slot}" if write.slot else "")
         + (f"   read from {printable(write.written_path)}" if write.written_path else "")
         + ("   merged with edits made since" if write.merged and not write.refused else "")

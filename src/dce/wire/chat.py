@@ -10,7 +10,10 @@ from typing import Any
 
 import msgspec
 
-from dce.wire.errors import ErrorBody, error_of
+from dce.wire.errors import MAX_MESSAGE_BYTES, ErrorBody, error_of
+from dce.wire.finish import reason_of
+from dce.wire.halves import whole
+from dce.wire.parts import ToolPiece, UnknownContent, text_of, tool_pieces
 
 DONE = "[DONE]"
 """The data of the last event of an OpenAI stream. It means that the stream ended, not that it succeeded."""
@@ -30,11 +33,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
-    """What one chunk adds to one choice. `finish_reason` is None until the model finishes it."""
+    """What one chunk adds to one choice. `finish_reason` is None until the model finishes it. Texts may hold surrogate halves."""
 
     index: int
     text: str = ""
     thinking: str = ""
+    tools: tuple[ToolPiece, ...] = ()
     finish_reason: str | None = None
     error: ErrorBody | None = None
 
@@ -70,6 +74,20 @@ def read_values(data: str) -> list[Any]:
         return list(_values(data))
 
 
+def read_error(data: str) -> ErrorBody:
+    """The error in the data of an event that is one: JSON in any shape, or plain text."""
+    try:
+        values = read_values(data)
+    except BadChunk:
+        values = []
+    found = next((error for value in values if (error := error_of(value))), None)
+    if found is not None and found.message:
+        return found
+    named = next((value for value in values if isinstance(value, dict)), {})
+    said = named.get("message") if isinstance(named.get("message"), str) else data
+    return ErrorBody(message=whole(str(said))[:MAX_MESSAGE_BYTES], type="api_error", code="")
+
+
 def _values(data: str) -> Iterator[Any]:
     decoder, at = json.JSONDecoder(), 0
     while at < len(data):
@@ -85,6 +103,8 @@ def _values(data: str) -> Iterator[Any]:
 def chunk_of(value: object) -> Chunk:
     """A decoded JSON value as a chunk; fields of the wrong type count as absent."""
     if not isinstance(value, dict):
+        if (error := error_of(value)) is not None:
+            return Chunk(error=error)
         raise BadChunk("a chunk that is not a JSON object")
     choices = value.get("choices")
     return Chunk(
@@ -93,8 +113,8 @@ def chunk_of(value: object) -> Chunk:
         else (),
         usage=usage_of(value.get("usage")) or _predicted(value.get("timings")),
         error=error_of(value),
-        model=_text(value.get("model")),
-        id=_text(value.get("id")),
+        model=whole(_text(value.get("model"))),
+        id=whole(_text(value.get("id"))),
         queue_position=_position(value.get("queued")),
     )
 
@@ -105,14 +125,31 @@ def _choice(choice: dict[str, Any]) -> ChoiceDelta:
         message = choice.get("message")
         delta = message if isinstance(message, dict) else {"content": choice.get("text")}
     index = choice.get("index")
-    finish = choice.get("finish_reason")
+    text = thinking = ""
+    error = error_of(choice)
+    try:
+        text, thinking = text_of(delta.get("content"))
+    except UnknownContent as unknown:
+        error = error or ErrorBody(message=f"the server sent {unknown}", type="api_error", code="backend_error")
     return ChoiceDelta(
         index=index if isinstance(index, int) else 0,
-        text=_text(delta.get("content")),
-        thinking=_text(delta.get("reasoning")) or _text(delta.get("reasoning_content")),
-        finish_reason=finish if isinstance(finish, str) else None,
-        error=error_of(choice),
+        text=text or _text(delta.get("refusal")),
+        thinking=thinking or _thinking(delta),
+        tools=tool_pieces(delta),
+        finish_reason=reason_of(choice.get("finish_reason")),
+        error=error,
     )
+
+
+def _thinking(delta: dict[str, Any]) -> str:
+    """The thinking that stands beside the content, a text or parts."""
+    for name in ("reasoning", "reasoning_content"):
+        try:
+            if found := "".join(text_of(delta.get(name))):
+                return found
+        except UnknownContent:
+            continue  # thinking is not the answer: what cannot be read of it costs nothing
+    return ""
 
 
 def usage_of(value: object) -> Usage | None:

@@ -5,9 +5,13 @@ A row of `CODES` says where the fault is (`hop`), the HTTP status and type (`sta
 hint. A new kind of error is a new row; tests/test_docs.py checks docs/reference/errors.md against this table.
 """
 
+import json
 from enum import StrEnum
+from typing import Any
 
 import msgspec
+
+from dce.wire.halves import whole
 
 MAX_MESSAGE_BYTES = 2_400
 MAX_HINT_BYTES = 1_000
@@ -176,7 +180,7 @@ CODES: dict[str, ErrorKind] = {
         500,
         _SERVER,
         False,
-        "Nothing was overwritten. Restore .dce/dce.db from a backup, or move it away to start with an empty one.",
+        "Nothing was changed. `dce store check` says what is there and what to do.",
     ),
     "forbidden": ErrorKind(
         Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."
@@ -275,25 +279,63 @@ def encode_error(error: DceError, request_id: str = "") -> bytes:
 
 
 def decode_error(body: bytes) -> ErrorBody | None:
-    """The error body in any server's answer, if there is one: DCE's and OpenAI's shape, vLLM's integer codes, a bare string."""
+    """The error body in any server's answer, if there is one, in the shapes that `error_of` reads."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        try:
+            value = json.loads(body)  # accepts half a surrogate, which must not hide the error around it
+        except (ValueError, RecursionError):
+            return None
     return error_of(value)
 
 
 def error_of(value: object) -> ErrorBody | None:
-    """Like `decode_error`, for a decoded JSON value."""
-    error = value.get("error") if isinstance(value, dict) else None
-    if isinstance(error, str) and error:
-        return ErrorBody(message=error, type=_SERVER, code="")
-    if not isinstance(error, dict):
+    """The error in a decoded JSON value: DCE's and OpenAI's shape, vLLM's integer codes, a bare string, `{"object": "error"}` (older vLLM,
+    SGLang), `{"detail": …}` (FastAPI), a list of errors (Gemini), a message with a code (llama.cpp)."""
+    if isinstance(value, list):
+        return next((error for item in value if isinstance(item, dict) and (error := error_of(item))), None)
+    if not isinstance(value, dict):
         return None
-    text = {
-        key: str(error.get(key) or "")[:MAX_MESSAGE_BYTES]
-        for key in ("message", "type", "code", "hop", "hint", "request_id")
+    error = value.get("error")
+    if isinstance(error, str) and error:
+        return _error(
+            {"message": ": ".join(dict.fromkeys(filter(None, (error, _said(value.get("message")))))), "type": _SERVER}
+        )
+    if isinstance(error, dict):
+        return _error(error)
+    if error and (said := _message_of(value) or _said(error)):
+        return _error({**value, "message": said})
+    if "choices" in value:
+        return None
+    is_named = value.get("object") == "error" or value.get("type") == "error" or "code" in value or "status" in value
+    if (is_named and isinstance(value.get("message"), str)) or value.get("detail") or value.get("errors"):
+        return _error(value)
+    return None
+
+
+def _error(error: dict[str, Any]) -> ErrorBody:
+    text = {key: error.get(key) for key in ("type", "code", "hop", "hint", "request_id")} | {
+        "message": _message_of(error)
     }
     choices = error.get("choices")
     indices = tuple(i for i in choices if isinstance(i, int)) if isinstance(choices, list) else ()
-    return ErrorBody(**text, choices=indices)
+    return ErrorBody(**{key: whole(str(said or ""))[:MAX_MESSAGE_BYTES] for key, said in text.items()}, choices=indices)
+
+
+def _message_of(error: dict[str, Any]) -> str:
+    """What an error says, in the field that its server uses."""
+    return next((said for key in ("message", "detail", "msg", "errors") if (said := _said(error.get(key)))), "")
+
+
+def _said(value: object) -> str:
+    """A message of any form as text. Of a refused value only its place and the reason are told: the value may be a prompt."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_said, value[:5])))
+    if not isinstance(value, dict):
+        return ""
+    place = ".".join(map(str, value["loc"])) if isinstance(value.get("loc"), list) else ""
+    inner = value.get("error")
+    return ": ".join(filter(None, (place, _message_of(value) or (_said(inner) if inner else ""))))

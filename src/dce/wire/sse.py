@@ -9,6 +9,9 @@ from typing import NamedTuple
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """Maximum event size: a whole non-streamed answer fits; a peer that never ends a line cannot exhaust memory."""
 
+ERROR = "error"
+"""The type of an event that reports an error."""
+
 
 class Event(NamedTuple):
     """One event: its data lines joined by LF, its type and its id (the last one seen)."""
@@ -63,6 +66,10 @@ class Decoder:
         if name == b"data":
             self._data.append(text)
             self._data_bytes += len(value)
+        elif name == b"error":  # llama.cpp of 2025: a field of its own instead of an event
+            self._data.append(text)
+            self._data_bytes += len(value)
+            self._event = ERROR
         elif name == b"event":
             self._event = text
         elif name == b"id" and "\0" not in text:

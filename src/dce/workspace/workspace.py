@@ -192,7 +192,12 @@ class Workspace:
         return lambda path: None if (text := files.get(path)) is None else restore(text)
 
     def _recover(self) -> None:
-        """Settles what a dead process left; while another process lives and writes, that is its business."""
+        """Settles what a dead process left; while another process lives and writes, that is its business.
+
+        A store that can only be read is read as it is.
+        """
+        if self.store.database.is_read_only:
+            return
         baseline.recover(self)
         if self.store.progress.has_active():
             try:

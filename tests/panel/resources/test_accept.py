@@ -109,3 +109,34 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         assert words(window).read_text(encoding="utf-8") == STUB
 
     play(tmp_path, scene)
+
+
+def test_a_doubtful_file_is_written_once_it_is_ticked(tmp_path: Path) -> None:
+    """The preview names the doubt and blocks the file; confirmed by its path it is written, restored, and made again."""
+
+    async def go() -> None:
+        elided = "# ... rest of the code unchanged ...\n"
+        with make_workspace(tmp_path / "words", AnsweringProvider([Line(content=elided)])) as workspace:
+            async with window_of(workspace) as window:
+                made = await window.post("/api/generations", {"cycle": 1, "n": 1})
+                await window.ended(made["id"])
+                await asyncio.wait_for(scene(window), 60)
+
+    async def scene(window: Window) -> None:
+        order = {"generation": 1, "slot": 1, "paths": ["words.py"]}
+        view = await window.post("/api/accept", {**order, "dry_run": True})
+        [write] = view["writes"]
+        assert ("elision" in write["doubts"], write["is_blocked"]) == (True, True)
+        assert "elision" in {doubt["flag"] for doubt in view["doubts"]}
+        _, error = await window.error("POST", "/api/accept", order)
+        assert "nothing was written" in error["message"]
+        assert words(window).read_text(encoding="utf-8") == STUB
+        await window.post("/api/accept", {**order, "confirmed": ["words.py"]})
+        accepted = words(window).read_text(encoding="utf-8")
+        view = await window.post("/api/restore", {})
+        assert (view["is_last"], view["committed"]) == (True, [])
+        assert words(window).read_text(encoding="utf-8") == STUB
+        await window.post("/api/restore", {"redo": True})
+        assert words(window).read_text(encoding="utf-8") == accepted
+
+    asyncio.run(go())

@@ -53,6 +53,8 @@ export const board = {
   fresh: (count: number) => ` (${count} new)`,
   isNew: "new",
   isDeleted: "deleted",
+  isRenamed: "renamed",
+  isMode: "mode",
 };
 
 function noUsableFiles(count: number, responses: number): string {

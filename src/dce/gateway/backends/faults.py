@@ -15,6 +15,8 @@ _TOO_LONG = re.compile(
 )
 _GRAMMAR = re.compile(r"grammar|structured.outputs?\b|ebnf|gbnf|json.schema", re.IGNORECASE)
 _UNSUPPORTED = re.compile(r"does not support|not_supported|NotImplemented", re.IGNORECASE)
+MAX_ERROR_BYTES = 64 * 1024
+"""A longer answer is not an error, and is not decoded to find out."""
 _STATUS_OF_TYPE = {
     "BadRequestError": 400,
     "invalid_request_error": 400,
@@ -73,6 +75,12 @@ def backend_fault(status: int, body: bytes, where: str) -> DceError:
     said = decode_error(body)
     text = said.message if said and said.message else body[:200].decode("utf-8", "replace").strip()
     return _fault(status, text, said.type if said else "", where)
+
+
+def fault_in(body: bytes) -> DceError | None:
+    """The error that a backend reports in an answer with status 200, if it does."""
+    said = decode_error(body) if len(body) <= MAX_ERROR_BYTES else None
+    return frame_fault(said) if said is not None and said.message else None
 
 
 def frame_fault(said: ErrorBody) -> DceError:

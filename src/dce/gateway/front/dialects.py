@@ -5,6 +5,7 @@ refused by name: a URL, a server-side tool, a response stored where others could
 the table of routes.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -28,6 +29,15 @@ _MESSAGES_TYPES = {
 }
 
 
+_ERROR_END = rb'^event:\s*error\b|^error:|^data:\s*\{\s*"error"\s*:\s*[{"]'
+_OPENAI_END = re.compile(rb'(?m)^data:\s*\[DONE\]|"finish_reason"\s*:\s*"[^"]|' + _ERROR_END)
+_RESPONSES_END = re.compile(
+    rb'(?m)"type"\s*:\s*"response\.(completed|incomplete|failed|cancelled)"|^data:\s*\[DONE\]|' + _ERROR_END
+)
+_MESSAGES_END = re.compile(rb'(?m)"type"\s*:\s*"message_stop"|' + _ERROR_END)
+"""How a stream of each dialect ends. A JSON string cannot contain an unescaped quote, so none of these occurs inside text the model wrote."""
+
+
 class Dialect(Protocol):
     """One dialect of the /v1 API."""
 
@@ -42,6 +52,9 @@ class Dialect(Protocol):
 
     def event(self, error: DceError, request_id: str) -> bytes:
         """An error as the last event of a stream that has started."""
+
+    def has_ended(self, tail: bytes) -> bool:
+        """Whether the last bytes of a stream say that the answer is over: finished, or failed with an error of the backend's own."""
 
 
 class OpenAI:
@@ -59,6 +72,9 @@ class OpenAI:
 
     def event(self, error: DceError, request_id: str) -> bytes:
         return b"data: " + encode_error(error, request_id) + b"\n\n"
+
+    def has_ended(self, tail: bytes) -> bool:
+        return _OPENAI_END.search(tail) is not None
 
 
 class Embeddings(OpenAI):
@@ -113,6 +129,9 @@ class Responses(OpenAI):
         event = {"type": "error", "code": body.code, "message": body.message, "param": None, "error": body}
         return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
+    def has_ended(self, tail: bytes) -> bool:
+        return _RESPONSES_END.search(tail) is not None
+
     def _check_item(self, where: str, item: Any) -> int:
         if not isinstance(item, dict) or item.get("type", "message") not in self._ITEMS:
             raise _refused(f"{where} must be one of {', '.join(sorted(self._ITEMS))}")
@@ -165,6 +184,9 @@ class Messages:
 
     def event(self, error: DceError, request_id: str) -> bytes:
         return b"event: error\ndata: " + self.error(error, request_id) + b"\n\n"
+
+    def has_ended(self, tail: bytes) -> bool:
+        return _MESSAGES_END.search(tail) is not None
 
     def _check_blocks(self, where: str, content: Any) -> int:
         not_text_bytes = 0

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from dce.gateway.access.admission import Demand
 from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.failover import Attempts
-from dce.gateway.backends.faults import ran_too_long
+from dce.gateway.backends.faults import fault_in, ran_too_long
 from dce.gateway.backends.kinds import TOKENIZE_PATH, Model
 from dce.gateway.backends.routing import AffinityKey, affinity_key
 from dce.gateway.backends.transport import Exchange
@@ -56,7 +56,7 @@ class Forwarder:
         deadline = _Deadline(self._settings.total_timeout_s)
         try:
             exchange = await deadline.keep(attempts.open(lambda backend: self._send(meter, ask, model, backend)))
-            if _is_stream(exchange):
+            if _is_stream(exchange) or (ask.is_stream and _is_plain(exchange)):
                 passed.relay = Relay(exchange, request.connection, request.id, request.dialect)
                 await self._relay_events(request, exchange.status, passed.relay, deadline)
                 if not passed.relay.is_expired:
@@ -91,7 +91,10 @@ class Forwarder:
         except DceError as error:
             attempts.lease.end(error)
             raise
-        attempts.lease.end()
+        fault = fault_in(body)
+        attempts.lease.end(fault)
+        if fault is not None:
+            raise fault
         return body
 
     async def _relay_events(self, request: Request, status: int, relay: Relay, deadline: "_Deadline") -> None:
@@ -168,6 +171,11 @@ class _Deadline:
 
 def _is_stream(exchange: Exchange) -> bool:
     return exchange.header(b"content-type").startswith(b"text/event-stream")
+
+
+def _is_plain(exchange: Exchange) -> bool:
+    """Some servers send an event stream under another name; what is none ends with an error event."""
+    return exchange.header(b"content-type").startswith(b"text/plain")
 
 
 class _Passed:

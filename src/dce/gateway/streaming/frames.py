@@ -8,11 +8,19 @@ the patterns below cannot occur inside text the model wrote.
 
 import re
 
-from dce.wire.errors import DceError
+import msgspec
+
+from dce.wire.chat import read_error
+from dce.wire.errors import DceError, ErrorBody
+from dce.wire.sse import Decoder
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 """Maximum frame size: a token with twenty logprobs takes 3 KB; a backend that never ends a frame is broken."""
 
+MAX_TOLD_BYTES = 2048
+"""How much of a body that is no event stream is read for its error."""
+
+_FIELD = re.compile(rb"(?m)^(?:data|event|id|retry|error)?:")
 _UNFINISHED = b'"finish_reason":null'
 _INDEX = b'"index":'
 _FIRST = b'"index":0'
@@ -26,6 +34,8 @@ class FrameSplitter:
 
     def __init__(self) -> None:
         self._tail = b""
+        self._rest = b""
+        self._has_frames = False
 
     @property
     def is_between_frames(self) -> bool:
@@ -42,13 +52,22 @@ class FrameSplitter:
         *frames, self._tail = buffer.split(b"\n\n")
         if len(self._tail) > MAX_FRAME_BYTES:
             raise DceError("backend_error", f"the backend sent a frame of more than {MAX_FRAME_BYTES} bytes")
-        return [data for frame in frames if (data := _data_of(frame))]
+        found = [data for frame in frames if (data := _data_of(frame))]
+        self._has_frames = self._has_frames or bool(found)
+        return found
 
     def flush(self) -> list[bytes]:
         """The last frame, if the stream ended without a blank line after it."""
         tail, self._tail = self._tail.strip(b"\r\n"), b""
         data = _data_of(tail)
+        self._rest = b"" if data or _FIELD.search(tail) else tail
         return [data] if data else []
+
+    @property
+    def said(self) -> ErrorBody | None:
+        """What a backend said, after `flush`, that sent no event stream at all: an error as JSON or plain text, under status 200."""
+        is_told = bool(self._rest) and not self._has_frames
+        return read_error(self._rest[:MAX_TOLD_BYTES].decode("utf-8", "replace")) if is_told else None
 
 
 def _data_of(frame: bytes) -> bytes:
@@ -56,8 +75,16 @@ def _data_of(frame: bytes) -> bytes:
     frame = frame.lstrip(b"\n")
     if frame.startswith(b"data:") and b"\n" not in frame:
         return frame[5:].lstrip(b" ")
+    if any(line.startswith((b"error:", b"event: error", b"event:error")) for line in frame.split(b"\n")):
+        return _error_of(frame)
     lines = [line[5:].removeprefix(b" ") for line in frame.split(b"\n") if line.startswith(b"data:")]
     return b"\n".join(lines)
+
+
+def _error_of(frame: bytes) -> bytes:
+    """The data of a frame that reports an error in a field of its own or by the event's type, as an error object."""
+    said = "\n".join(event.data for event in Decoder().feed(frame + b"\n\n"))
+    return msgspec.json.encode({"error": read_error(said)})
 
 
 def is_plain(data: bytes) -> bool:

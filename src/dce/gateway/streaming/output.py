@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from dce.gateway.front.connection import ClientConnection
 from dce.wire.chat import BadChunk, Chunk, Usage, read_chunks
 from dce.wire.errors import DceError, ErrorBody, Hop
+from dce.wire.halves import whole
 from dce.wire.sse import comment
 
 
@@ -156,7 +157,7 @@ class AnswerOutput:
         errors = [error for error in self._errors if error is not None]
         if len(errors) == len(self._errors):
             raise DceError.from_body(errors[0])
-        texts = ["".join(pieces) for pieces in self._texts]
+        texts = [whole("".join(pieces)) for pieces in self._texts]
         return {
             "id": stream_id,
             "object": "chat.completion",
@@ -172,7 +173,7 @@ class AnswerOutput:
 
     def _choice(self, index: int, text: str) -> dict[str, Any]:
         message = {"role": "assistant", "content": text}
-        thinking = "".join(self._thinking[index])
+        thinking = whole("".join(self._thinking[index]))
         if thinking:
             message["reasoning"] = thinking
         choice: dict[str, Any] = {"index": index, "message": message, "finish_reason": self._finish[index]}

@@ -88,10 +88,15 @@ class Relay:
         if error is None and self._held:
             self._pass_on(bytes(self._held))  # the backend ended without a blank line: its last event is complete
         self._note()
+        tail = self.tail
+        if error is None and not self._dialect.has_ended(tail):
+            error = DceError("stream_interrupted", "the backend ended the stream without finishing the response")
+            if tail and not tail.endswith(_BLANK_LINES):
+                self._connection.write(b"\n\n")  # the error must not become part of the last event
         self._whole = self.frames - self._parsed
         self._exchange = None
         self.error = error
-        if error is not None and not self.tail.endswith(DONE):
+        if error is not None and not tail.endswith(DONE):
             self._connection.write(self._dialect.event(error, self._request_id))
         if not self.finished.done():
             self.finished.set_result(None)

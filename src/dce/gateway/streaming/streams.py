@@ -8,7 +8,8 @@ get a new part instead of being lost, so that no text is ever delivered twice.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -17,10 +18,12 @@ import msgspec
 from dce.gateway.accounting.counts import Count, counts, total
 from dce.gateway.backends.faults import frame_fault, ran_too_long
 from dce.gateway.backends.transport import Exchange
+from dce.gateway.streaming.endings import SETTLE_S, Endings
 from dce.gateway.streaming.frames import FrameSplitter, FrameTemplate, index_of, is_plain, with_index
 from dce.gateway.streaming.output import Output
 from dce.wire.chat import BadChunk, Usage, chunk_of, read_values
 from dce.wire.errors import DceError, ErrorBody
+from dce.wire.finish import reason_of
 
 DONE = b"[DONE]"
 
@@ -95,6 +98,8 @@ class Part:
         self._only: Choice | None = None
         """The choice of a request that carries only one, once it has started."""
         self._is_done = False
+        self._endings = Endings()
+        self._settling: asyncio.TimerHandle | None = None
 
     @property
     def is_over(self) -> bool:
@@ -124,6 +129,7 @@ class Part:
 
     def end(self, error: DceError | None) -> None:
         """The backend's answer has ended; every unfinished choice is lost."""
+        is_orderly = error is None
         if error is None:
             try:
                 for frame in self._splitter.flush():
@@ -132,11 +138,16 @@ class Part:
             except (DceError, BadChunk) as fault:
                 self._fail(fault)
             error = DceError("stream_interrupted", "the backend ended the stream without finishing this response")
+            if (said := self._splitter.said) is not None:
+                error = frame_fault(said)
         self.exchange = None
+        self._finish(self._endings.take(is_orderly=is_orderly))
+        self._stop_settling()
         self._stream.lose(self, error)
 
     def close(self) -> None:
         """Closes the backend request, opened or not. A complete one is left to end by itself, so that its connection is reused."""
+        self._stop_settling()
         if self.opening is not None:
             self.opening.cancel()
             self.opening = None
@@ -147,6 +158,7 @@ class Part:
     def _fail(self, error: DceError | BadChunk) -> None:
         if isinstance(error, BadChunk):
             error = DceError("backend_error", "the backend sent a frame that is not a JSON chunk")
+        self.finish_whole()
         self.close()
         self._stream.lose(self, error)
 
@@ -157,6 +169,8 @@ class Part:
             index = self._index(was)
             numbered = data if was == index else with_index(data, index, was)
             if numbered is not None and index in self.indices:
+                if self._endings:
+                    self._go_on(index)
                 self._stream.pass_on(index, numbered)
                 if self._is_single:
                     self._only = self._stream.choices[index]
@@ -164,6 +178,7 @@ class Part:
                 return
         if data == DONE:
             self._is_done = True
+            self._finish(self._endings.take(is_orderly=True))
             self._stream.done(self)
         else:
             self._decoded(data)
@@ -187,10 +202,59 @@ class Part:
             index = self._index(was) if type(was) is int else -1
             if index not in self.indices:
                 continue
-            self._stream.pass_on(index, _encoded({**value, "choices": [{**choice, "index": index}]}))
-            if isinstance(choice.get("finish_reason"), str):
-                self._uncounted.append(index)
-                self._stream.finish(index, choice["finish_reason"])
+            self._go_on(index)
+            frame = {**value, "choices": [{**choice, "index": index}]}
+            if reason_of(choice.get("finish_reason")) is None:
+                self._stream.pass_on(index, _encoded(frame))
+            else:
+                self._hold(index, frame)
+
+    def _hold(self, index: int, frame: dict[str, Any]) -> None:
+        """A finish_reason: the choice ends unless more of it follows."""
+        _encoded(frame)  # a frame that cannot be sent is found out now
+        self._only = None  # the next frame must not bypass the ending
+        self._endings.hold(index, frame, self._stream.choices[index].last_frame)
+        if index not in self._uncounted:
+            self._uncounted.append(index)
+        self._settle_later()
+
+    def _go_on(self, index: int) -> None:
+        """More of a choice arrived: a frame of it that is held back comes first."""
+        held = self._endings.go_on(index)
+        if held is not None:
+            self._stream.pass_on(index, _encoded(held))
+
+    def finish_whole(self, index: int | None = None) -> None:
+        """Ends the choices (None: all) that have a finish_reason with nothing after it: what happens next does not concern them."""
+        self._finish(self._endings.take(index))
+
+    def _finish(self, endings: Iterable[tuple[int, dict[str, Any], str]]) -> None:
+        for index, frame, reason in list(endings):
+            self._stream.pass_on(index, _encoded(frame))
+            self._stream.finish(index, reason)
+
+    def _settle_later(self) -> None:
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(SETTLE_S, self._settle)
+
+    def _stop_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+
+    def _settle(self) -> None:
+        """Ends the choices that were silent after their finish_reason; an answer that is whole then does not keep its connection."""
+        self._settling = None
+        if self._is_done or self.exchange is None:
+            return
+        choices = self._stream.choices
+        if not self._stream.is_paused:
+            self._finish(self._endings.settle(lambda index: choices[index].last_frame))
+        if self._endings:
+            self._settle_later()
+        elif not any(choices[index].is_open for index in self.indices):
+            self.close()
+            self._stream.done(self)
 
     def _index(self, was: int) -> int:
         """The choice that the backend numbers `was`; -1 if it was not requested."""
@@ -199,6 +263,9 @@ class Part:
     def _count(self, usage: Usage) -> None:
         """vLLM sends one usage at the end, summed over its choices; llama.cpp sends one per choice, right after it ends."""
         ended, self._uncounted = self._uncounted, []
+        if not self._is_single:
+            for index in ended:
+                self.finish_whole(index)  # the server counts a choice once it is done with it
         of = self.indices if self._is_single else ended
         if len(of) == 1:
             self._stream.choices[of[0]].usage = usage
@@ -262,6 +329,7 @@ class Stream:
     def stop(self, index: int) -> bool:
         """Ends one choice at the client's request; its backend request is closed when no other choice needs it."""
         choice = self.choices[index]
+        self._part_of[index].finish_whole(index)
         if not choice.is_open:
             return False
         choice.end(ChoiceState.STOPPED, self._loop.time())
@@ -375,6 +443,7 @@ class Stream:
         """The total timeout was reached. Nothing is retried."""
         error = ran_too_long(total_s)
         for part in list(self.parts):
+            part.finish_whole()
             part.close()
             if self._opener is not None:
                 self._opener.dropped(part.indices)
@@ -449,8 +518,10 @@ def _body(error: DceError, index: int) -> ErrorBody:
 
 
 def _encoded(value: dict[str, Any]) -> bytes:
-    """Encodes JSON again. Raises BadChunk: JSON can hold lone surrogates and numbers that cannot be encoded."""
+    """Encodes JSON again. Half a surrogate stays escaped, as it came: the other half may be in the next frame. Raises BadChunk."""
     try:
         return msgspec.json.encode(value)
-    except (UnicodeEncodeError, OverflowError) as error:
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+    except OverflowError as error:
         raise BadChunk("a chunk that cannot be encoded") from error

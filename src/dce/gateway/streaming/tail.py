@@ -18,7 +18,7 @@ TAIL_BYTES = 16 * 1024
 """How much of the end is searched: the Responses API repeats settings and output in its last event, with the usage last."""
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
-_REASON = re.compile(rb'\s*:\s*"([a-z_]{1,40})"')
+_REASON = re.compile(rb'\s*:\s*"([A-Za-z_]{1,40})"')
 _REASONS = (b'"finish_reason"', b'"stop_reason"')
 _ERROR = re.compile(rb'(?m)^(?:data:\s*\{\s*"error"\s*:\s*\{|event:\s*error\b)')
 _decoder = json.JSONDecoder()

@@ -6,12 +6,17 @@ from dce.panel.route import Call, Route
 from dce.wire.errors import DceError
 from dce.workspace.accepting.accept import (
     Acceptance,
+    Doubt,
     Options,
     PlannedWrite,
     accept,
     acceptances,
+    doubts,
+    redo,
     restore,
+    slots_of,
     sources_of,
+    standing,
 )
 from dce.workspace.accepting.picking import Clash, FilePlan, combine, hunks_of
 from dce.workspace.judging.hunks import Hunk
@@ -45,7 +50,8 @@ class PreviewView(msgspec.Struct, frozen=True, kw_only=True):
 class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which files of a response to write; no paths: all. `plans`: files combined from parts of several responses instead.
 
-    `merge`: files edited since the prompt are merged where that causes no conflict. A dry run only reports what would happen.
+    `merge`: files edited since the prompt are merged where that causes no conflict. `confirmed`: the doubtful files (`is_blocked`) that
+    the user wants written as they are. A dry run only reports what would happen.
     """
 
     generation: int
@@ -53,29 +59,40 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     paths: tuple[str, ...] = ()
     plans: tuple[FilePlan, ...] = ()
     merge: bool = False
+    confirmed: tuple[str, ...] = ()
     dry_run: bool = False
 
 
 class AcceptView(msgspec.Struct, frozen=True, kw_only=True):
-    """What accepting did, or would do (then `acceptance` is None)."""
+    """What accepting did, or would do (then `acceptance` is None). `doubts`: what speaks against the responses as a whole."""
 
     writes: tuple[PlannedWrite, ...]
     acceptance: Acceptance | None
+    doubts: tuple[Doubt, ...]
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which acceptance to undo; None: the newest. `keep_edited`: files edited since then stay as they are, instead of stopping it."""
+    """Which acceptance to undo; None: the last one of the current cycle. `redo`: write the files of a restored one again instead.
+
+    `keep_edited`: files edited since then stay as they are, instead of stopping it.
+    """
 
     acceptance: int | None = None
+    redo: bool = False
     dry_run: bool = False
     keep_edited: bool = False
 
 
 class RestoreView(msgspec.Struct, frozen=True, kw_only=True):
-    """What restoring did, or would do, to each file of the acceptance."""
+    """What restoring did, or would do, to each file of the acceptance.
+
+    `is_last`: it is the last one of the current cycle. `committed`: the files that git's HEAD held as accepted before.
+    """
 
     writes: tuple[PlannedWrite, ...]
     acceptance: Acceptance
+    is_last: bool
+    committed: tuple[str, ...]
 
 
 class AcceptancesView(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,27 +134,23 @@ def preview(call: Call) -> PreviewView:
 def accept_files(call: Call) -> AcceptView:
     """Writes files of a response, or a plan with parts of several, into the workspace; a dry run reports what that would do."""
     request: AcceptRequest = call.body
-    writes, acceptance = accept(
-        call.panel.workspace,
-        request.generation,
-        request.slot,
-        request.paths,
-        dry_run=request.dry_run,
-        options=Options(merge=request.merge, plans=request.plans),
-    )
-    return AcceptView(writes=tuple(writes), acceptance=acceptance)
+    here, generation = call.panel.workspace, request.generation
+    options = Options(merge=request.merge, plans=request.plans, confirmed=request.confirmed)
+    found = doubts(here, generation, slots_of(request.slot, options))
+    writes, acceptance = accept(here, generation, request.slot, request.paths, dry_run=request.dry_run, options=options)
+    return AcceptView(writes=tuple(writes), acceptance=acceptance, doubts=found)
 
 
 def restore_files(call: Call) -> RestoreView:
-    """Restores exactly what an acceptance changed; a dry run reports what that would do."""
+    """Restores exactly what an acceptance changed, or writes it again; a dry run reports what that would do."""
     request: RestoreRequest = call.body
-    writes, acceptance = restore(
-        call.panel.workspace,
-        dry_run=request.dry_run,
-        acceptance_id=request.acceptance,
-        keep_edited=request.keep_edited,
-    )
-    return RestoreView(writes=tuple(writes), acceptance=acceptance)
+    here = call.panel.workspace
+    act = redo if request.redo else restore
+    writes, acceptance = act(here, dry_run=True, acceptance_id=request.acceptance)
+    [known] = standing(here, [acceptance])
+    if not request.dry_run:
+        writes, acceptance = act(here, acceptance_id=acceptance.id, keep_edited=request.keep_edited)
+    return RestoreView(writes=tuple(writes), acceptance=acceptance, is_last=known.is_last, committed=known.committed)
 
 
 def list_acceptances(call: Call) -> AcceptancesView:

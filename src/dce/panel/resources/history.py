@@ -8,7 +8,7 @@ import msgspec
 from dce.panel.resources.cycles import cycle_view
 from dce.panel.resources.generations import GenerationSummary
 from dce.panel.route import Call, Route
-from dce.workspace.accepting.baseline import Acceptance, acceptances
+from dce.workspace.accepting.journal import Acceptance, acceptances
 from dce.workspace.record.cycles import Cycle
 from dce.workspace.record.history import MAX_HITS, HistoryRow, Hit, VersionRow, match_expression
 

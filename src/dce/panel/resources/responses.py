@@ -1,7 +1,6 @@
 """Responses: one as it is, an earlier version, stopping and continuing one, editing one by hand, pasting an answer as one."""
 
 import asyncio
-from typing import Literal
 
 import msgspec
 
@@ -13,7 +12,7 @@ from dce.panel.threads import held
 from dce.wire.errors import DceError
 from dce.workspace.correct import Words, correct, correct_words, take_back
 from dce.workspace.events import SlotProgress
-from dce.workspace.judging.compare import changes
+from dce.workspace.judging.compare import Change, changes
 from dce.workspace.manual import paste
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import ACTIVE, Response
@@ -31,7 +30,7 @@ class BlockView(msgspec.Struct, frozen=True, kw_only=True):
     written_path: str
     content: str
     status: BlockStatus
-    change: Literal["new", "modified", "deleted", "same"] | None
+    change: Change | None
     added: int
     removed: int
     flags: tuple[str, ...]

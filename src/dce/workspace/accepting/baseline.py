@@ -5,20 +5,35 @@ in the store; a file is replaced whole, by a rename, and only if it still holds 
 did not reach its end, in a crash or an error, is taken back. In a repository a copy goes under a ref of its own; HEAD, index and
 branches stay as they are.
 
-    planned ──▶ applied ──▶ planned ──▶ restored        `planned` means: files may be in between, so the pre-images count.
-       └───────────────────────┴──────▶ undone          taken back by `recover` or after an error
+    planned ──▶ applied ──▶ planned ──▶ restored ──▶ planned ──▶ applied
+       ├───────────────────────┴───────────────────────┴──▶ restored   finished, or taken back again, by `recover`
+       └──────────────────────────────────────────────────▶ undone     never applied: taken back by `recover` or after an error
+
+`planned` means: files may be in between, so the pre-images count. A row that has been in force keeps a `restored_at` meanwhile.
 """
 
 import contextlib
-import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
-from dce.workspace.accepting.git_baseline import GitBaseline, keep_in_git
+from dce.workspace.accepting.git_baseline import keep_in_git
+from dce.workspace.accepting.journal import (
+    Acceptance,
+    AcceptedFile,
+    Change,
+    Content,
+    Journal,
+    PlannedWrite,
+    acceptance_of,
+    as_json,
+    before_of,
+    journal_of,
+    sha256_of,
+    stands,
+)
 from dce.workspace.accepting.replace import (
     Move,
     OnStep,
@@ -30,86 +45,28 @@ from dce.workspace.accepting.replace import (
 )
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.record.acceptances import AcceptanceRow, State
+from dce.workspace.record.acceptances import AcceptanceRow
 from dce.workspace.record.responses import Response
-from dce.workspace.record.store import Store
-from dce.workspace.tree.current import Current
+from dce.workspace.tree.current import with_executable
 from dce.workspace.tree.file_form import text_of
 
 LOCK_FILE = "accept.lock"
 
 
-class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error.
-
-    `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from.
-    `flags`: runs_by_itself, sets_policy (`tree/effects.py`), of a file that changes.
-    `written_path`: the path as the answer has it, where that was read as another. `doubts`: flags of what the file may hold wrongly.
-    """
-
-    path: str
-    change: Literal["new", "modified", "deleted", "same"]
-    added: int = 0
-    removed: int = 0
-    refused: str = ""
-    code: str = ""
-    merged: bool = False
-    slot: int = 0
-    flags: tuple[str, ...] = ()
-    written_path: str = ""
-    doubts: tuple[str, ...] = ()
-
-
-class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created.
-
-    `slot`: the response it is from, if another than the acceptance's; else 0. `also`: further responses of which it has parts.
-    """
-
-    path: str
-    before_sha256: str | None
-    after_sha256: str
-    mode: int | None
-    slot: int = 0
-    also: tuple[int, ...] = ()
-
-
-class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """A response's files in the workspace. `restored_at` is None while they are in force. `git`: where git has the baseline too."""
-
-    id: int
-    generation: int
-    slot: int
-    version: int
-    created_at: float
-    restored_at: float | None
-    files: tuple[AcceptedFile, ...]
-    git: GitBaseline = GitBaseline()
-
-
 class Write(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to be written: its bytes, and the bytes and mode it has now (None: there is none)."""
+    """A file to be written: its bytes (None: it is deleted), and the bytes and mode it has now (None: there is none).
+
+    `executable`, `from_path`, `slot` and `also` as in `AcceptedFile`.
+    """
 
     path: str
-    data: bytes
+    data: bytes | None
     before: bytes | None
     mode: int | None
     slot: int = 0
     also: tuple[int, ...] = ()
-
-
-class _Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store keeps of an acceptance. `created_folders` are those it makes, outermost first."""
-
-    files: tuple[AcceptedFile, ...]
-    created_folders: tuple[str, ...]
-    git: GitBaseline = GitBaseline()
-
-
-def acceptances(workspace: Workspace, *states: State) -> tuple[Acceptance, ...]:
-    """Acceptances, newest first; without `states` those that are in force or were taken back on purpose."""
-    rows = workspace.store.acceptances.list(*(states or ("applied", "restored")))
-    return tuple(_acceptance(row) for row in rows)
+    from_path: str = ""
+    executable: bool | None = None
 
 
 def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_step: OnStep = no_step) -> Acceptance:
@@ -119,20 +76,11 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
     """
     project, store = workspace.project, workspace.store
     store.blobs.put_all(write.before for write in writes if write.before is not None)
-    files = tuple(
-        AcceptedFile(
-            path=write.path,
-            before_sha256=None if write.before is None else _sha256(write.before),
-            after_sha256=_sha256(write.data),
-            mode=write.mode,
-            slot=write.slot,
-            also=write.also,
-        )
-        for write in writes
-    )
-    journal = _Journal(files=files, created_folders=missing_folders(project, [write.path for write in writes]))
+    files = tuple(_accepted(write) for write in writes)
+    made = missing_folders(project, [write.path for write in writes if write.data is not None])
+    journal = Journal(files=files, created_folders=made)
     row = store.acceptances.insert(
-        response.generation, response.slot, response.version, msgspec.json.encode(journal).decode(), workspace.clock()
+        response.generation, response.slot, response.version, as_json(journal), workspace.clock()
     )
     moves = [
         Move(
@@ -141,6 +89,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
             expected_sha256=file.before_sha256 or "",
             data=write.data,
             mode=write.mode,
+            executable=write.executable,
         )
         for number, (write, file) in enumerate(zip(writes, files, strict=True))
     ]
@@ -149,52 +98,27 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
         kept = keep_in_git(project.root, row.id, [write.path for write in writes if write.before is not None])
         carry_out(project, row.id, moves, on_step)
         journal = msgspec.structs.replace(journal, git=kept)
-        row = store.acceptances.set(row.id, "applied", files=msgspec.json.encode(journal).decode())
+        row = store.acceptances.set(row.id, "applied", files=as_json(journal))
     except BaseException as error:
         _undo_after(workspace, row, error)
         if isinstance(error, OSError):
-            raise _write_failed(error) from error
+            raise write_failed(error) from error
         raise
     on_step("applied")
-    return _acceptance(row)
+    return acceptance_of(store, row)
 
 
-def restore(
-    workspace: Workspace,
-    dry_run: bool = False,
-    acceptance_id: int | None = None,
-    keep_edited: bool = False,
-    on_step: OnStep = no_step,
-) -> tuple[list[PlannedWrite], Acceptance]:
-    """Takes back the newest acceptance in force (or the one named): bytes, modes, created files and folders.
-
-    Raises DceError not_found if there is none, stale_file naming every file edited since; then nothing is changed. A dry run
-    marks such files `refused` instead; with `keep_edited` they are left as they are, and the others are put back.
-    """
-    if dry_run:
-        row = _in_force(workspace.store, acceptance_id)
-        return _plan_back(workspace, row), _acceptance(row)
-    with changing(workspace, "restore"):
-        row = _in_force(workspace.store, acceptance_id)
-        planned = _plan_back(workspace, row)
-        edited = [write.path for write in planned if write.refused]
-        if edited and (not keep_edited or len(edited) == len(planned)):
-            raise DceError(
-                "stale_file",
-                f"nothing was restored: edited since acceptance {row.id}: {', '.join(edited)}",
-                hint="`dce restore --keep-edited` puts the others back; to undo all, move those edits elsewhere first.",
-            )
-        # From here on a crash is finished by `recover`, which takes back what is `planned`.
-        workspace.store.acceptances.set(row.id, "planned")
-        on_step("planned")
-        try:
-            _take_back(workspace, row, on_step)
-        except OSError as error:
-            raise _write_failed(error, is_half=True) from error
-        row = workspace.store.acceptances.set(row.id, "restored", restored_at=workspace.clock())
-        _choose_again(workspace, row)
-        on_step("restored")
-        return planned, _acceptance(row)
+def _accepted(write: Write) -> AcceptedFile:
+    return AcceptedFile(
+        path=write.path,
+        before_sha256=None if write.before is None else sha256_of(write.before),
+        after_sha256=None if write.data is None else sha256_of(write.data),
+        mode=write.mode,
+        slot=write.slot,
+        also=write.also,
+        from_path=write.from_path,
+        executable=write.executable,
+    )
 
 
 def recover(workspace: Workspace) -> list[PlannedWrite]:
@@ -238,69 +162,79 @@ def recover_locked(workspace: Workspace) -> list[PlannedWrite]:
     """As `recover`, for a caller who holds the writer lock."""
     done: list[PlannedWrite] = []
     for row in workspace.store.acceptances.list("planned"):
-        done += _plan_back(workspace, row)
+        done += _recovered(workspace, row)
         try:
-            _take_back(workspace, row, no_step)
+            move_files(workspace, row, before_of, no_step)
         except OSError as error:
-            raise _write_failed(error, is_half=True) from error
-        workspace.store.acceptances.set(row.id, "undone")
-        _choose_again(workspace, row)
+            raise write_failed(error, is_half=True) from error
+        remove_folders(workspace, row)
+        _end(workspace, row)
+        choose_again(workspace, row)
     return done
 
 
-def _in_force(store: Store, acceptance_id: int | None) -> AcceptanceRow:
-    """The acceptance to take back."""
-    applied = store.acceptances.list("applied")
-    if acceptance_id is None and applied:
-        return applied[0]
-    for row in applied:
-        if row.id == acceptance_id:
-            return row
-    if acceptance_id is None:
-        hint = "Nothing was accepted yet, or all of it was put back already."
-        raise DceError("not_found", "there is nothing to restore: no acceptance is in force", hint=hint)
-    ids = ", ".join(str(row.id) for row in applied) or "none"
-    raise DceError("not_found", f"acceptance {acceptance_id} is not in force", hint=f"In force: {ids}.")
-
-
-def _plan_back(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
-    """What taking back would do to each file; files that are neither as accepted nor as before are `refused`."""
-    planned = []
-    for file in _journal(row).files:
+def _recovered(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
+    """What recovering does to each file; what someone edited since is `refused`, and left alone."""
+    done = []
+    for file in journal_of(row).files:
         current = look_at(workspace.project, file.path)
-        if current is None or not _is_ours(current, file):
-            planned.append(PlannedWrite(path=file.path, change="modified", refused="edited since", code="stale_file"))
-            continue
-        before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
-        is_back = current.sha256 == (file.before_sha256 or "")
-        added, removed = count_lines(current.text, text_of(before))
-        change: Literal["deleted", "modified", "same"] = "modified"
-        if is_back:
-            change = "same"
-        elif before is None:
-            change = "deleted"
-        planned.append(PlannedWrite(path=file.path, change=change, added=added, removed=removed))
-    return planned
+        place = stands(current, file)
+        if current is None or place == "edited":
+            done.append(PlannedWrite(path=file.path, change="modified", refused="edited since", code="stale_file"))
+        elif place == "before":
+            done.append(PlannedWrite(path=file.path, change="same"))
+        else:
+            before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
+            added, removed = count_lines(current.text, text_of(before))
+            change: Change = "deleted" if before is None else "modified"
+            done.append(PlannedWrite(path=file.path, change=change, added=added, removed=removed))
+    return done
 
 
-def _take_back(workspace: Workspace, row: AcceptanceRow, on_step: OnStep) -> None:
-    """Puts back what is as accepted, leaves what someone edited, removes our temporary files and empty folders. May be repeated."""
-    project, journal = workspace.project, _journal(row)
+def _end(workspace: Workspace, row: AcceptanceRow) -> None:
+    """A row whose files were put back: restored if it has been in force, else undone."""
+    was_in_force = row.restored_at is not None
+    workspace.store.acceptances.set(row.id, "restored" if was_in_force else "undone", restored_at=row.restored_at)
+
+
+def move_files(
+    workspace: Workspace, row: AcceptanceRow, side: Callable[[AcceptedFile], Content], on_step: OnStep
+) -> None:
+    """Brings every file of an acceptance to one side (`before_of`, `after_of`), and leaves what someone edited. May be repeated.
+
+    Removes the temporary files that a crash left.
+    """
+    project, journal = workspace.project, journal_of(row)
+    wanted = "before" if side is before_of else "after"
     moves = []
     for number, file in enumerate(journal.files):
         current = look_at(project, file.path)
         if current is None:
             continue
         temporary_of(current.target, row.id, number).unlink(missing_ok=True)
-        if current.sha256 == file.after_sha256:
-            before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
-            # The mode as it is now: accepting kept it, so another one is the user's own `chmod`.
-            mode = file.mode if current.mode is None else current.mode
-            moves.append(Move(number=number, path=file.path, expected_sha256=file.after_sha256, data=before, mode=mode))
+        if stands(current, file) in {"edited", wanted}:
+            continue
+        sha256, mode, executable = side(file)
+        if current.mode not in {None, file.mode, with_executable(file.mode, file.executable)}:
+            mode, executable = current.mode, None  # not what accepting left: the user's own `chmod`
+        moves.append(
+            Move(
+                number=number,
+                path=file.path,
+                expected_sha256=current.sha256,
+                data=None if sha256 is None else workspace.store.blobs.get(sha256),
+                mode=mode,
+                executable=executable,
+            )
+        )
     carry_out(project, row.id, moves, on_step)
-    for folder in reversed(journal.created_folders):
-        path = project.root / folder
-        if look_at(project, folder) is not None:
+
+
+def remove_folders(workspace: Workspace, row: AcceptanceRow) -> None:
+    """Removes the folders that an acceptance made and that are empty again."""
+    for folder in reversed(journal_of(row).created_folders):
+        path = workspace.project.root / folder
+        if look_at(workspace.project, folder) is not None:
             with contextlib.suppress(OSError):  # not empty: someone else's files are in it now
                 path.rmdir()
                 durable.sync_folder(path.parent)
@@ -309,16 +243,17 @@ def _take_back(workspace: Workspace, row: AcceptanceRow, on_step: OnStep) -> Non
 def _undo_after(workspace: Workspace, row: AcceptanceRow, error: BaseException) -> None:
     """Takes a failed acceptance back. If that fails too it stays `planned`, and `recover` tries again."""
     try:
-        _take_back(workspace, row, no_step)
+        move_files(workspace, row, before_of, no_step)
+        remove_folders(workspace, row)
     except (OSError, DceError) as second:
         error.add_note(f"taking it back failed too ({second}); the next accept or restore tries again")
         if isinstance(error, OSError):
-            raise _write_failed(error, is_half=True) from error
+            raise write_failed(error, is_half=True) from error
         return
     workspace.store.acceptances.set(row.id, "undone")
 
 
-def _choose_again(workspace: Workspace, row: AcceptanceRow) -> None:
+def choose_again(workspace: Workspace, row: AcceptanceRow) -> None:
     """The cycle's choice becomes the newest acceptance of that cycle still in force, or none."""
     store = workspace.store
     cycle = store.generations.get(row.generation).cycle
@@ -331,12 +266,7 @@ def _choose_again(workspace: Workspace, row: AcceptanceRow) -> None:
         store.cycles.choose(cycle, generation, slot, at=workspace.clock())
 
 
-def _is_ours(current: Current, file: AcceptedFile) -> bool:
-    """Whether a file is as accepted, or already as before."""
-    return not current.is_blocked and current.sha256 in {file.after_sha256, file.before_sha256 or ""}
-
-
-def _write_failed(error: OSError, *, is_half: bool = False) -> DceError:
+def write_failed(error: OSError, *, is_half: bool = False) -> DceError:
     fact = f"{error.filename or 'a file'} cannot be written: {error.strerror or error}"
     if is_half:
         return DceError(
@@ -345,24 +275,3 @@ def _write_failed(error: OSError, *, is_half: bool = False) -> DceError:
             hint="Free disk space or correct the permissions; the next accept or restore puts the files back first.",
         )
     return DceError("write_failed", f"{fact}; the workspace is as it was")
-
-
-def _acceptance(row: AcceptanceRow) -> Acceptance:
-    return Acceptance(
-        id=row.id,
-        generation=row.generation,
-        slot=row.slot,
-        version=row.version,
-        created_at=row.created_at,
-        restored_at=row.restored_at,
-        files=_journal(row).files,
-        git=_journal(row).git,
-    )
-
-
-def _journal(row: AcceptanceRow) -> _Journal:
-    return msgspec.json.decode(row.files, type=_Journal)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -46,6 +46,38 @@ def keep_in_git(root: Path, acceptance_id: int, paths: Sequence[str]) -> GitBase
     except (GitFailed, OSError) as error:
         return GitBaseline(problem=f"no baseline in git: {error}")
     return GitBaseline(ref=ref)
+
+
+def committed_paths(root: Path, accepted: Set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Of accepted files (ref of the baseline, path), those that HEAD holds as they are on disk now, though it did not before.
+
+    Never raises: without git, or without a commit, there are none.
+    """
+    paths = sorted({path for _, path in accepted})
+    if not paths:
+        return set()
+    try:
+        held = _entries(root, "HEAD", paths)
+        diff = ("diff", "--no-ext-diff", "--name-only", "--relative", "-z", "HEAD", "--", *paths)
+        edited = set(_git(root, None, "--no-optional-locks", "--literal-pathspecs", *diff).split("\0"))
+    except GitFailed:
+        return set()
+    before = {ref: _before(root, ref, paths) for ref in {ref for ref, _ in accepted}}
+    return {(ref, path) for ref, path in accepted if path not in edited and before[ref].get(path) != held.get(path)}
+
+
+def _before(root: Path, ref: str, paths: Sequence[str]) -> dict[str, str]:
+    """What was committed when a baseline was made; nothing if that is not known."""
+    try:
+        return _entries(root, f"{ref}^", paths) if ref else {}
+    except GitFailed:
+        return {}
+
+
+def _entries(root: Path, commit: str, paths: Sequence[str]) -> dict[str, str]:
+    """Path → mode and object in a commit, of those of `paths` that it holds."""
+    rows = _git(root, None, "--literal-pathspecs", "ls-tree", "-z", commit, "--", *paths).split("\0")
+    return {path: entry for entry, _, path in (row.partition("\t") for row in rows) if path}
 
 
 def _commit(root: Path, index: Path, acceptance_id: int, paths: Sequence[str]) -> str:

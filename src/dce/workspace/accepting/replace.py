@@ -5,6 +5,7 @@ only if it still holds the bytes it is believed to hold; what was renamed is dur
 """
 
 import contextlib
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import msgspec
 from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
-from dce.workspace.tree.current import Current, look
+from dce.workspace.tree.current import Current, look, with_executable
 
 OnStep = Callable[[str], None]
 """Told what was just done ("planned", "staged PATH", "written PATH", …), for progress; what it raises stops the work."""
@@ -22,7 +23,8 @@ OnStep = Callable[[str], None]
 class Move(msgspec.Struct, frozen=True, kw_only=True):
     """One file's way: from the bytes it must hold now (`expected_sha256`, "" for none) to `data` (None: no file).
 
-    `number` tells its temporary file from those of its neighbours; `mode` None: the process's default.
+    `number` tells its temporary file from those of its neighbours; `mode` None: the process's default. `executable` sets or clears
+    the permission to run it, on top of `mode`; None leaves that as it is.
     """
 
     number: int
@@ -30,6 +32,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     expected_sha256: str
     data: bytes | None
     mode: int | None
+    executable: bool | None = None
 
 
 def no_step(_: str) -> None:
@@ -48,7 +51,10 @@ def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_st
                 _make_folders(project, target.parent)
                 with _naming(target):
                     temporary.unlink(missing_ok=True)  # left by a crash
-                    durable.write_new(temporary, move.data, move.mode, like=target)
+                    mode = with_executable(move.mode, move.executable)
+                    durable.write_new(temporary, move.data, mode, like=target)
+                    if mode is None and move.executable:  # a new file: what the process's mask leaves, as for others
+                        temporary.chmod(with_executable(stat.S_IMODE(temporary.stat().st_mode), move.executable))
                 on_step(f"staged {move.path}")
         for move, target, temporary in staged:
             _check_unchanged(project, move)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from dce.wire.errors import ErrorBody
+from dce.wire.finish import Outcome, outcome_of
+from dce.wire.halves import whole
 from dce.workspace.record.responses import TERMINAL, News, Response, Status, Tokens
 
 _FAILED = frozenset({Status.STOPPED, Status.ERROR, Status.INTERRUPTED})
@@ -27,13 +29,13 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 }
 
 
-FINISHES: Mapping[str, Status] = {
-    "length": Status.TRUNCATED,
-    "stopped": Status.STOPPED,
-    "error": Status.ERROR,
-    "abort": Status.ERROR,  # vLLM's word for a request that it dropped itself: not an answer that is whole
+FINISHES: Mapping[Outcome, Status] = {
+    Outcome.WHOLE: Status.COMPLETE,
+    Outcome.CUT: Status.TRUNCATED,
+    Outcome.STOPPED: Status.STOPPED,
+    Outcome.FAILED: Status.ERROR,
 }
-"""What a finish_reason says; any other reason is the model's own and means complete."""
+"""The status of each outcome of a finish_reason."""
 
 
 class IllegalTransition(RuntimeError):
@@ -99,6 +101,10 @@ class LiveResponse:
         """One delta. The first answer text ends the thinking; thinking that comes later is kept, the status stays."""
         if not text and not thinking:
             return
+        text, thinking = (
+            whole(text),
+            whole(thinking),
+        )  # the last guard: what cannot be stored would end every response of the run
         if self._record.first_token_at is None:
             self._set(first_token_at=now)
         if thinking:
@@ -199,4 +205,4 @@ class _Tally:
 
 def status_of_finish(finish_reason: str) -> Status:
     """The terminal status that a finish_reason says; an empty one is none: an error."""
-    return FINISHES.get(finish_reason, Status.COMPLETE) if finish_reason else Status.ERROR
+    return FINISHES[outcome_of(finish_reason)]

@@ -17,17 +17,21 @@ _OF_STATUS = {
     504: "backend_timeout",
 }
 
+_PLAIN = ("text/plain", "application/json", "nothing")
+"""Bodies whose beginning is told as it is: a page of HTML says nothing in its first lines."""
+
 
 def error_of_server(status: int, headers: Mapping[str, str], content: bytes, url: str) -> DceError:
     """What an answer that is not the one asked for means. `content` may be its beginning only."""
     body = decode_error(content)
-    said = body.message[:MAX_TOLD_CHARS] if body else ""
+    kind = headers.get("content-type", "").partition(";")[0].strip() or "nothing"
+    said = (body.message if body else "") or (_beginning(content) if kind in _PLAIN else "")
+    said = " ".join(said.split())[:MAX_TOLD_CHARS]
     code = _OF_STATUS.get(status, "")
     if not code and status == 404:
         code = "model_not_found" if "model" in said.lower() else "route_not_found"
     if not code and 400 <= status < 500:
         code = "prompt_too_long" if "context" in said.lower() and "token" in said.lower() else "invalid_request"
-    kind = headers.get("content-type", "").partition(";")[0].strip() or "nothing"
     fact = f"{url} answered {status}" + (f": {said}" if said else f" with {kind}")
     wait = headers.get("retry-after", "")
     return DceError(
@@ -37,6 +41,10 @@ def error_of_server(status: int, headers: Mapping[str, str], content: bytes, url
         hint=_hint(code),
         retry_after_s=float(wait) if wait.isascii() and wait.isdigit() else None,
     )
+
+
+def _beginning(content: bytes) -> str:
+    return content[: 4 * MAX_TOLD_CHARS].decode("utf-8", "replace")
 
 
 def _hint(code: str) -> str:

@@ -1,5 +1,6 @@
 """One connection's stream, read to its end: pieces of an answer go into a reader, provider events come out."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
@@ -11,20 +12,35 @@ from dce.workspace.http.peer import Peer
 if TYPE_CHECKING:
     from dce.workspace.http.client import Answer
 
+SETTLE_S = 5.0
+"""How long something may follow a finish_reason before it is the end, if the connection stays open: usage comes within milliseconds."""
+
 
 async def events_of(
     reader: StreamReader, answer: "Answer", peer: Peer, silence_s: float
 ) -> AsyncGenerator[ProviderEvent, None]:
     """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
     pieces = answer.pieces()
+    loop = asyncio.get_running_loop()
+    settled_at: float | None = None
     while not reader.is_done:
         try:
-            piece = await anext(pieces)
+            async with asyncio.timeout_at(settled_at):
+                piece = await anext(pieces)
+        except TimeoutError:
+            for event in reader.settle():
+                yield event
+            return
         except StopAsyncIteration:
             reader.lost(peer.interrupted("ended"), is_orderly=True)
             return
         except DceError as error:
             reader.lost(peer.silence(silence_s) if error.code == peer.silent else peer.interrupted("was lost"))
             return
-        for event in reader.feed(piece):
+        told = reader.feed(piece)
+        for event in told:
             yield event
+        if not reader.is_settling:
+            settled_at = None
+        elif told or settled_at is None:  # comments keep a connection open, not a response
+            settled_at = loop.time() + SETTLE_S

@@ -1,18 +1,23 @@
-"""The gateway's stream, read: bytes in any pieces to provider events. No I/O.
+"""A stream, read: bytes in any pieces to provider events. No I/O.
 
-What must always hold: each choice 0..n-1 ends exactly once, at the latest in `end`; nothing is told of a choice that has ended or
-that was not asked for; a choice without a finish_reason is an error.
+Invariants: each choice 0..n-1 ends exactly once, at the latest in `end`; nothing is told of a choice that has ended or that was not
+asked for; a choice without a finish_reason is an error. A gateway's finish_reason is final. Other servers send it early or with every
+chunk, so theirs is the end only when the stream ends, or when nothing follows it.
 """
 
 from collections.abc import Callable, Iterator
 
 import msgspec
 
-from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks
+from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks, read_error
 from dce.wire.errors import DceError, ErrorBody
-from dce.wire.sse import Decoder, Event, EventTooLarge
-from dce.workspace.generating.provider_events import CountUpdate, Delta, Ended, Opened, ProviderEvent, Queued
+from dce.wire.sse import ERROR, Decoder, Event, EventTooLarge
+from dce.workspace.generating.choice_reader import ChoiceReader
+from dce.workspace.generating.provider_events import CountUpdate, Ended, Opened, ProviderEvent, Queued
 from dce.workspace.http.peer import Peer
+
+MAX_TOLD_BYTES = 300
+"""How much of a body that is no event stream is told: a sentence, not a page."""
 
 
 class StreamReader:
@@ -33,8 +38,10 @@ class StreamReader:
         self._has_final_usage = has_final_usage
         self._stream_id = stream_id
         self._decoder = Decoder()
-        self._open = dict.fromkeys(range(n))
+        self._open = {index: ChoiceReader(index) for index in range(n)}
         self._model = ""
+        self._beginning = b""
+        self._has_begun = False
         self._loss: DceError | None = None
         self._is_orderly = False
         self._position: int | None = 0
@@ -42,12 +49,23 @@ class StreamReader:
 
     def feed(self, piece: bytes) -> list[ProviderEvent]:
         """The events that `piece` completes. Garbage ends what is open with not_a_gateway."""
+        if self._has_final_usage and not self._has_begun:
+            self._beginning = (self._beginning + piece)[:MAX_TOLD_BYTES]
         return self._take(lambda: self._decoder.feed(piece))
 
     @property
     def position(self) -> int | None:
         """The number of the last frame that was read, 0 before the first; None if a frame came without one."""
         return self._position
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether every open choice has a finish_reason, so that the stream should end any moment."""
+        return self._has_final_usage and bool(self._open) and all(choice.reason for choice in self._open.values())
+
+    def settle(self) -> list[ProviderEvent]:
+        """Nothing followed the finish_reason for long enough: ends what is open by it, although the connection stays open."""
+        return self.lose(self._peer.interrupted("stayed open and silent"), is_orderly=True)
 
     def lost(self, error: DceError, *, is_orderly: bool = False) -> None:
         """The connection is gone (`is_orderly`: it ended as connections do). The choices stay open until `end`."""
@@ -62,30 +80,45 @@ class StreamReader:
         if self.is_done or self._loss is None:
             return []
         told = self._take(self._decoder.flush) if self._is_orderly else []
-        return told + self.lose(self._loss)
+        return told if self.is_done else told + self.lose(self._said() or self._loss, is_orderly=self._is_orderly)
 
-    def lose(self, error: DceError) -> list[ProviderEvent]:
-        """Ends every open choice with `error`."""
+    def _said(self) -> DceError | None:
+        """What a server said that sent no event at all: its first line is the reason."""
+        said = " ".join(self._beginning.decode("utf-8", "replace").split())
+        if self._has_begun or not said or said.startswith(("data:", ":")):
+            return None
+        return self._peer.fault(self._peer.foreign, f"{self._peer.name} sent no event stream but: {said}")
+
+    def lose(self, error: DceError, *, is_orderly: bool = False) -> list[ProviderEvent]:
+        """Ends every open choice: by its finish_reason if it has one and nothing was lost after it, otherwise with `error`."""
         self.is_done = True
-        return [self._end(index, "", error.body()) for index in list(self._open)]
+        told: list[ProviderEvent] = []
+        for index in list(self._open):
+            told += self._lose(index, error.body(), is_orderly=is_orderly)
+        return told
 
     def _take(self, decode: Callable[[], list[Event]]) -> list[ProviderEvent]:
         told: list[ProviderEvent] = []
         try:
             for event in decode():
+                self._has_begun = True
                 number = event.id.rpartition(":")[2]
                 self._position = int(number) if number.isascii() and number.isdigit() else None
-                told.extend(self._read(event.data))
+                told.extend(self._read(event))
         except (BadChunk, EventTooLarge) as error:
             told += self.lose(self._peer.fault(self._peer.foreign, f"the stream holds {error}"))
         return told
 
-    def _read(self, data: str) -> Iterator[ProviderEvent]:
+    def _read(self, event: Event) -> Iterator[ProviderEvent]:
+        data = event.data
         if self.is_done:
+            return
+        if event.event == ERROR:
+            yield from self._chunk(Chunk(error=read_error(data)))
             return
         if data.strip() == DONE:
             why = f"{self._peer.name} ended the stream without a finish_reason for this response"
-            yield from self.lose(self._peer.fault("stream_interrupted", why))
+            yield from self.lose(self._peer.fault("stream_interrupted", why), is_orderly=True)
             return
         for chunk in read_chunks(data):
             yield from self._chunk(chunk)
@@ -107,21 +140,30 @@ class StreamReader:
             yield CountUpdate(index=0, completion_tokens=chunk.usage.completion_tokens)
         if chunk.error is not None:
             lost = [index for index in chunk.error.choices or list(self._open) if index in self._open]
-            yield from [self._end(index, "", _own(chunk.error)) for index in lost]
+            for index in lost:
+                yield from self._lose(index, _own(chunk.error))
 
     def _choice(self, choice: ChoiceDelta, completion_tokens: int | None) -> Iterator[ProviderEvent]:
-        if choice.text or choice.thinking:
-            yield Delta(index=choice.index, text=choice.text, thinking=choice.thinking)
+        reader = self._open[choice.index]
+        if delta := reader.add(choice):
+            yield delta
         if completion_tokens is not None:
             yield CountUpdate(index=choice.index, completion_tokens=completion_tokens)
         if choice.error is not None:
-            yield self._end(choice.index, choice.finish_reason or "error", _own(choice.error))
-        elif choice.finish_reason:
-            yield self._end(choice.index, choice.finish_reason, None)
+            yield from self._end(choice.index, choice.finish_reason or "error", _own(choice.error))
+        elif choice.finish_reason and not self._has_final_usage:
+            yield from self._end(choice.index, reader.reason, None)
 
-    def _end(self, index: int, finish_reason: str, error: ErrorBody | None) -> Ended:
-        del self._open[index]
-        return Ended(index=index, finish_reason=finish_reason, error=error)
+    def _lose(self, index: int, error: ErrorBody, *, is_orderly: bool = False) -> Iterator[ProviderEvent]:
+        choice = self._open[index]
+        is_whole = choice.reason and (is_orderly or not choice.has_gone_on)
+        yield from self._end(index, choice.reason if is_whole else "", None if is_whole else error)
+
+    def _end(self, index: int, finish_reason: str, error: ErrorBody | None) -> Iterator[ProviderEvent]:
+        reader = self._open.pop(index)
+        if delta := reader.flush():
+            yield delta
+        yield Ended(index=index, finish_reason=finish_reason, error=error or reader.fault())
 
 
 def _own(body: ErrorBody) -> ErrorBody:

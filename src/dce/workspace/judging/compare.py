@@ -15,13 +15,14 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.record.prompts import ManifestEntry
+from dce.workspace.schema.doubts import placeholder
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.tree.current import CurrentFiles, is_stale
 from dce.workspace.tree.effects import effects_of
 from dce.workspace.tree.lines import split_lines
 from dce.workspace.tree.secret_names import touches_secrets
 
-Change = Literal["new", "modified", "deleted", "same"]
+Change = Literal["new", "modified", "deleted", "renamed", "mode", "same"]
 Opcode = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
 
 MAX_DIFF_LINES = 10_000
@@ -61,7 +62,7 @@ def changes(
     files = files or CurrentFiles(project)
     shown = {entry.path: entry.sha256 for entry in manifest}
     return [
-        msgspec.structs.replace(_change(project, files, block, shown), written_path=block.written_path)
+        msgspec.structs.replace(change_of(project, files, block, shown), written_path=block.written_path)
         for block in reading.files
     ]
 
@@ -119,7 +120,8 @@ def cluster(readings: Mapping[int, Reading], manifest: Sequence[ManifestEntry] =
     return letters | {slot: _letter(number) for number, slots in enumerate(ordered) for slot in slots}
 
 
-def _change(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
+def change_of(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
+    """What one file of an answer would change. A text with a placeholder in it, or none where there was some, is flagged."""
     flags = ["touches_secrets"] if touches_secrets(block.path) else []
     flags += [
         f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
@@ -132,6 +134,12 @@ def _change(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapp
         added, _ = count_lines("", block.content)
         flags += effects_of(block.path)
         return FileChange(path=block.path, change="new", added=added, removed=0, flags=("outside_workspace", *flags))
+    if block.action != "write" or block.from_path:
+        return _act_of(project, files, block, path, shown, flags)
+    if placeholder(block.content):
+        flags.append("elision")
+    if not block.content.strip() and current.text.strip() and "ambiguous_block" not in flags:
+        flags.append("ambiguous_block")  # an empty block: meant as a deletion, or cut
     after = current.form.bytes_to_write(block.content)
     if current.data == after and not current.problem:
         return FileChange(path=path, change="same", added=0, removed=0, flags=tuple(flags))
@@ -140,12 +148,42 @@ def _change(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapp
     added, removed = count_lines(before_text, after_text)
     if is_stale(current, shown.get(path)):
         flags.append("stale_base")
-    if _has_shrunk(before_text, after_text):
+    if _has_shrunk(before_text, after_text) and "elision" not in flags:
         flags.append("elision")
     is_new = current.data is None and not current.problem
     return FileChange(
         path=path, change="new" if is_new else "modified", added=added, removed=removed, flags=tuple(flags)
     )
+
+
+def _act_of(
+    project: Project, files: CurrentFiles, block: FileBlock, path: str, shown: Mapping[str, str], flags: list[str]
+) -> FileChange:
+    """What a deletion, a rename or a new mode would change."""
+    source, current = path, files.at(path)
+    if block.from_path:
+        try:
+            source = project.canonical(block.from_path)
+            old = files.at(source)
+        except DceError:
+            return FileChange(path=path, change="renamed", added=0, removed=0, flags=("outside_workspace", *flags))
+    else:
+        old = current
+    flags += dict.fromkeys((*effects_of(path, project.relative(current.target)), *effects_of(source)))
+    if is_stale(old, shown.get(source)) and (old.data is not None or block.action != "delete"):
+        flags.append("stale_base")
+    if block.action == "delete":
+        is_gone = old.data is None and not old.problem
+        _, removed = count_lines(old.text, "")
+        return FileChange(
+            path=path, change="same" if is_gone else "deleted", added=0, removed=removed, flags=tuple(flags)
+        )
+    if block.action == "mode":
+        return FileChange(path=path, change="mode", added=0, removed=0, flags=tuple(flags))
+    added, removed = (0, 0) if block.action == "rename" else count_lines(old.text, block.content)
+    if block.action == "write" and (placeholder(block.content) or _has_shrunk(old.text, block.content)):
+        flags.append("elision")
+    return FileChange(path=path, change="renamed", added=added, removed=removed, flags=tuple(flags))
 
 
 def _has_shrunk(before: str, after: str) -> bool:
@@ -209,16 +247,26 @@ def _signature(reading: Reading, shown: Mapping[str, str]) -> tuple[tuple[str, s
     if reading.parse == "failed" or not reading.files:
         return None
     resulting = {
-        block.path.removeprefix("./"): normalised(block.content)
+        block.path.removeprefix("./"): _said(block)
         for block in reading.files
         if not _is_echo(block, shown.get(block.path.removeprefix("./")))
     }
     return tuple(sorted(resulting.items()))
 
 
+def _said(block: FileBlock) -> str:
+    """What a block says of its file, the same for blocks that come to the same."""
+    text = normalised(block.content)
+    return (
+        text
+        if block.action == "write" and not block.from_path and not block.mode
+        else (f"\0{block.action}\0{block.from_path}\0{block.mode}\0{text}")
+    )
+
+
 def _is_echo(block: FileBlock, shown_sha256: str | None) -> bool:
     """Whether a block repeats the file that the prompt showed, whatever line ends and BOM the file has on disk."""
-    if shown_sha256 is None:
+    if shown_sha256 is None or block.action != "write" or block.mode:
         return False
     plain = _plain(block.content.encode("utf-8", "surrogatepass"))
     for text in (plain, plain.removesuffix(b"\n")):

@@ -14,7 +14,7 @@ from pathlib import Path
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
-from dce.workspace.tree.current import look
+from dce.workspace.tree.current import look, with_executable
 from dce.workspace.tree.files import list_files
 
 MAX_COPY_BYTES = 2 * 1024**3
@@ -54,12 +54,18 @@ class Scratch:
                 current = look(copy, block.path)
                 if current.is_blocked:
                     continue
-                data = current.form.bytes_to_write(block.content)
+                source = look(copy, block.from_path) if block.from_path else current
+                data = source.data if block.action in {"rename", "mode"} else source.form.bytes_to_write(block.content)
+                if block.action == "delete" or data is None or block.from_path:
+                    source.target.unlink(missing_ok=True)
+                if block.action == "delete" or data is None:
+                    continue
                 current.target.parent.mkdir(parents=True, exist_ok=True)
                 current.target.unlink(missing_ok=True)  # it may be read-only
                 current.target.write_bytes(data)
-                if current.mode is not None:
-                    current.target.chmod(current.mode)
+                mode = source.mode if source.mode is not None else stat.S_IMODE(current.target.stat().st_mode)
+                wanted = {"755": True, "644": False}.get(block.mode)
+                current.target.chmod(with_executable(mode, wanted))
 
     def remove(self) -> None:
         """Deletes it all, also what a check made undeletable by mode. What still resists is left to the system's cleaning."""

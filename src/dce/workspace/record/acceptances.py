@@ -5,7 +5,6 @@ from typing import Literal
 
 import msgspec
 
-from dce.wire.errors import DceError
 from dce.workspace.record.database import Database
 from dce.workspace.record.table import table_of
 
@@ -67,7 +66,7 @@ class Acceptances:
         """Raises DceError not_found."""
         row = self._database.row(f"{_ACCEPTANCES} WHERE id = ?", (acceptance_id,))
         if row is None:
-            raise DceError("not_found", f"there is no acceptance {acceptance_id}")
+            raise self._database.not_found(f"there is no acceptance {acceptance_id}")
         return ACCEPTANCES.row(row)
 
     def list(self, *states: State) -> tuple[AcceptanceRow, ...]:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 
-from dce.wire.errors import DceError
 from dce.workspace.record.database import Database
 
 
@@ -28,5 +27,5 @@ class Blobs:
         """Raises DceError not_found."""
         row = self._database.row("SELECT bytes FROM blobs WHERE sha256 = ?", (sha256,))
         if row is None:
-            raise DceError("not_found", f"there is no blob {sha256}")
+            raise self._database.not_found(f"there is no blob {sha256}")
         return bytes(row[0])

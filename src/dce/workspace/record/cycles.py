@@ -94,7 +94,7 @@ class Cycles:
         """One cycle. Raises DceError not_found."""
         row = self._database.row(f"{_CYCLES} AND id = ?", (cycle_id,))
         if row is None:
-            raise DceError("not_found", f"there is no cycle {cycle_id}")
+            raise self._database.not_found(f"there is no cycle {cycle_id}")
         return CYCLES.row(row)
 
     def current(self) -> Cycle:

@@ -6,7 +6,11 @@ one batch a second while responses stream, and a power cut must not take back wh
 """
 
 import contextlib
+import errno
+import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,12 +18,15 @@ from typing import Any, Self
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.record.backups import Backups
+from dce.workspace.record.failures import CHECK_HINT, failure_of, is_full, is_read_only
+from dce.workspace.record.identity import has_log_of_another, identify, is_identified, sign
 from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
+from dce.workspace.record.replacing import check_not_half_replaced
+from dce.workspace.record.write_ahead_log import log_path, log_size
 
 BUSY_TIMEOUT_S = 10.0
 """How long a write waits for another process's: theirs take milliseconds, a backup perhaps seconds."""
-
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class Database:
@@ -28,15 +35,33 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._read_only: DceError | None = None
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._sound_at: object = None
         with _translated(path):
+            _check_files(path)
             if not path.exists():
                 _create(path)
-            self._db = _open(path)
+            try:
+                _check_writable(path)
+                self._db = _open(path)
+            except (sqlite3.Error, OSError) as error:
+                if not path.is_file() or not (is_read_only(error) or is_full(error)):
+                    raise
+                self._read_only = failure_of(error, path)
+                self._db, self._copy = _open_read_only(path)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store can only be read: its disk is full or refuses writes."""
+        return self._read_only is not None
 
     def close(self) -> None:
         """Closes the file; the last one to do so folds the write-ahead log back in."""
         with self._lock:
             self._db.close()
+            if self._copy is not None:
+                self._copy.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +75,12 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: all or nothing, durable when the block ends. One inside another belongs to the outer one."""
+        """A write transaction: all or nothing, durable when the block ends. One inside another belongs to the outer one.
+
+        Raises DceError write_failed if the store can only be read.
+        """
+        if self._read_only is not None:
+            raise self._read_only
         with self._begun("BEGIN IMMEDIATE") as db:
             yield db
 
@@ -68,8 +98,11 @@ class Database:
                 yield self._db
                 return
             self._db.execute(begin)
+            changes = self._db.total_changes
             try:
                 yield self._db
+                if self._db.total_changes != changes:
+                    sign(self._db)
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -85,27 +118,85 @@ class Database:
         with self._lock, _translated(self.path):
             return self._db.execute(sql, parameters).fetchone()
 
+    def not_found(self, fact: str, hint: str = "") -> DceError:
+        """The error for a row that is not there. In a damaged store that proves nothing, so it is store_unreadable there."""
+        try:
+            problem = self._problem()
+        except DceError as error:
+            return error
+        if problem:
+            return _unreadable(self.path, f"{fact} as far as it can be read, but it is damaged ({problem})")
+        return DceError("not_found", fact, hint=hint)
+
+    def _problem(self) -> str:
+        """The first thing that is wrong with the file; "" if it is sound. Looks once for each state of the file."""
+        state = [path.stat().st_mtime_ns for path in (self.path, log_path(self.path)) if path.exists()]
+        if state == self._sound_at:
+            return ""
+        found = self.row("PRAGMA integrity_check(1)")[0]
+        if found == "ok":
+            broken = self.row("PRAGMA foreign_key_check")
+            found = f"a row of {broken[0]} refers to one of {broken[2]} that is missing" if broken else "ok"
+        if found == "ok":
+            self._sound_at = state
+        return "" if found == "ok" else str(found).splitlines()[-1]
+
 
 @contextlib.contextmanager
 def _translated(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in _BUSY:  # the low byte: what is above it only tells kinds of the same
-            raise DceError("workspace_locked", f"{path}: another process is writing for too long") from error
-        raise _unreadable(path, str(error)) from error
     except sqlite3.IntegrityError:
         raise  # a fault of ours, not of the file
     except OverflowError:  # no row has a number of more than 64 bits
         raise DceError("not_found", "there is nothing with so large a number") from None
     except (sqlite3.DatabaseError, OSError) as error:
-        raise _unreadable(path, str(error)) from error
+        raise failure_of(error, path) from error
 
 
 def _unreadable(path: Path, why: str) -> DceError:
-    copies = sorted(path.parent.glob("backups/dce-*.db"))
-    hint = f"The newest backup is {copies[-1]}: move {path.name} aside, then `dce import` it." if copies else ""
-    return DceError("store_unreadable", f"{path} cannot be used: {why}", hint=hint)
+    return DceError("store_unreadable", f"{path} cannot be used: {why}", hint=CHECK_HINT)
+
+
+def _check_files(path: Path) -> None:
+    """Refuses what SQLite would destroy. It replays a log into whatever database stands beside it, and deletes the log beside an empty file.
+
+    Looks at names and sizes, and at content through SQLite only: closing a file that we opened ourselves would drop the locks that other
+    connections of this process hold on it.
+    """
+    check_not_half_replaced(path)
+    logged = log_size(path)
+    if logged and not path.exists():
+        raise _unreadable(path, f"it is missing, but its write-ahead log ({logged:,} bytes) is there")
+    if not path.is_file():
+        return
+    if path.stat().st_size == 0:
+        beside = f", but its write-ahead log has {logged:,} bytes" if logged else ""
+        raise _unreadable(path, f"it is empty{beside}")
+    if not logged:
+        return
+    application = _own_application(path)
+    if application not in (None, APPLICATION_ID):
+        raise _unreadable(path, f"it is not a store of DCE, and a write-ahead log ({logged:,} bytes) stands beside it")
+    if has_log_of_another(path):
+        raise _unreadable(path, f"the write-ahead log beside it ({logged:,} bytes) is another store's")
+
+
+def _own_application(path: Path) -> int | None:
+    """Whose database the file is by itself, without its log; 0 if it is no database, None if that cannot be told."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            return int(db.execute("PRAGMA application_id").fetchone()[0])
+    except sqlite3.Error as error:
+        # While a log is folded in, the file alone may be between two states: that says nothing.
+        return 0 if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB else None
+
+
+def _check_writable(path: Path) -> None:
+    """Raises PermissionError before SQLite falls back to reading on its own, without telling."""
+    for needed in (path, path.parent):
+        if not os.access(needed, os.W_OK):
+            raise PermissionError(errno.EACCES, "read-only", str(needed))
 
 
 def _create(path: Path) -> None:
@@ -116,6 +207,34 @@ def _create(path: Path) -> None:
         contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db,
     ):
         migrate(db)
+        identify(db)  # here, so that those who open it at once need not
+
+
+def _open_read_only(path: Path) -> tuple[sqlite3.Connection, "tempfile.TemporaryDirectory[str] | None"]:
+    """A connection that only reads. Where the file alone is not the whole store, or needs migration, it reads a private copy."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    is_alone = not log_path(path).exists()  # nobody has it open: a connection always has a log
+    if is_alone:
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            if _check_ours(db, path) == len(STEPS):
+                return db, None
+        except BaseException:
+            db.close()
+            raise
+        db.close()
+    folder = tempfile.TemporaryDirectory(prefix="dce-store-")
+    try:
+        copy = Path(folder.name) / path.name
+        for source in (path, log_path(path)):
+            if source.exists():
+                shutil.copyfile(source, copy.with_name(source.name))
+        db = _open(copy)
+        db.execute("PRAGMA query_only = ON")
+    except BaseException:
+        folder.cleanup()
+        raise
+    return db, folder
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -128,21 +247,31 @@ def _open(path: Path) -> sqlite3.Connection:
     )
     try:
         # Only reads until the file is known to be ours: nothing here changes a foreign one.
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if application != APPLICATION_ID:
-            raise _unreadable(path, "it is not a store of DCE")
-        if version > len(STEPS):
-            raise DceError(
-                "store_unreadable",
-                f"{path} was written by a newer DCE (schema {version}, this one knows {len(STEPS)})",
-                hint="Update DCE; nothing was changed.",
-            )
-        db.execute("PRAGMA journal_mode = WAL")
+        version = _check_ours(db, path)
+        if version < len(STEPS):
+            Backups(path).take()  # no step can be taken back
         db.execute("PRAGMA synchronous = FULL")
+        if not is_identified(db):
+            identify(db)  # before there can be a log
+        db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA foreign_keys = ON")
         migrate(db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _check_ours(db: sqlite3.Connection, path: Path) -> int:
+    """The version of the schema. Raises DceError store_unreadable for another program's database and for a newer version."""
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if application != APPLICATION_ID:
+        raise _unreadable(path, "it is not a store of DCE")
+    if version > len(STEPS):
+        raise DceError(
+            "store_unreadable",
+            f"{path} was written by a newer DCE (schema {version}, this one knows {len(STEPS)})",
+            hint="Update DCE; nothing was changed.",
+        )
+    return version

@@ -4,10 +4,14 @@ What must always hold: a generation and its N queued responses appear together o
 """
 # ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.record.database import Database
+from dce.workspace.record.failures import CHECK_HINT
 from dce.workspace.record.responses import RESPONSES, Response
 from dce.workspace.record.table import table_of
 
@@ -38,7 +42,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GENERATIONS = table_of("generations", Generation, joined={"schema": "prompts.schema", "nonce": "prompts.nonce"})
-_GENERATIONS = f"SELECT {GENERATIONS.selected} FROM generations JOIN prompts ON prompts.sha256 = prompt_sha256"
+_GENERATIONS = f"SELECT {GENERATIONS.selected} FROM generations LEFT JOIN prompts ON prompts.sha256 = prompt_sha256"
 
 
 class Generations:
@@ -59,24 +63,36 @@ class Generations:
         """Raises DceError not_found."""
         row = self._database.row(f"{_GENERATIONS} WHERE id = ?", (generation_id,))
         if row is None:
-            raise DceError("not_found", f"there is no generation {generation_id}")
-        return GENERATIONS.row(row)
+            raise self._database.not_found(f"there is no generation {generation_id}")
+        return _read(row)
 
     def list(self, cycle_id: int | None = None) -> tuple[Generation, ...]:
         """Those of a cycle (None: all), by id."""
         where, values = _of_cycle(cycle_id)
-        return tuple(map(GENERATIONS.row, self._database.rows(f"{_GENERATIONS} {where} ORDER BY id", values)))
+        return tuple(map(_read, self._database.rows(f"{_GENERATIONS} {where} ORDER BY id", values)))
 
     def latest(self, cycle_id: int | None = None) -> Generation | None:
         """The newest, of a cycle or of all."""
         where, values = _of_cycle(cycle_id)
         row = self._database.row(f"{_GENERATIONS} {where} ORDER BY id DESC", values)
-        return GENERATIONS.row(row) if row else None
+        return _read(row) if row else None
 
     def end(self, generation_id: int, now: float) -> None:
         """Notes when its last run ended."""
         with self._database.transaction() as db:
             db.execute("UPDATE generations SET ended_at = ? WHERE id = ?", (now, generation_id))
+
+
+def _read(row: Sequence[Any]) -> Generation:
+    """Raises DceError store_unreadable if its prompt cannot be found: no generation was ever kept without one."""
+    generation = GENERATIONS.row(row)
+    if generation.schema is None:
+        raise DceError(
+            "store_unreadable",
+            f"the prompt of generation {generation.id} cannot be found in the store",
+            hint=CHECK_HINT,
+        )
+    return generation
 
 
 def _of_cycle(cycle_id: int | None) -> tuple[str, tuple[int, ...]]:

@@ -3,7 +3,6 @@
 
 import msgspec
 
-from dce.wire.errors import DceError
 from dce.workspace.record.database import Database
 from dce.workspace.record.table import Table
 
@@ -79,7 +78,7 @@ class Prompts:
         """Raises DceError not_found."""
         row = self._database.row(f"SELECT {PROMPTS.selected} FROM prompts WHERE sha256 = ?", (sha256,))
         if row is None:
-            raise DceError("not_found", f"there is no prompt {sha256}")
+            raise self._database.not_found(f"there is no prompt {sha256}")
         return PROMPTS.row(row)
 
     def grammar(self, sha256: str) -> str | None:

@@ -184,7 +184,7 @@ class Responses:
         )
         if not found:
             wanted = f"response {slot}" if version is None else f"version {version} of response {slot}"
-            raise DceError("not_found", f"generation {generation_id} has no {wanted}")
+            raise self._database.not_found(f"generation {generation_id} has no {wanted}")
         return found[0]
 
     def slots(self, generation_id: int) -> tuple[int, ...]:
@@ -231,7 +231,7 @@ class Responses:
         """
         with self._database.transaction() as db:
             if self._database.row("SELECT 1 FROM generations WHERE id = ?", (response.generation,)) is None:
-                raise DceError("not_found", f"there is no generation {response.generation}")
+                raise self._database.not_found(f"there is no generation {response.generation}")
             earlier = self.versions(response.generation, response.slot)
             if earlier and earlier[-1].status in ACTIVE:
                 raise DceError(

@@ -26,7 +26,9 @@ class TokenCounts:
         return found
 
     def put(self, tokenizer: str, counts: Mapping[str, int]) -> None:
-        """Keeps counts by the SHA-256 of the text."""
+        """Keeps counts by the SHA-256 of the text; in a store that can only be read, they are counted again next time."""
+        if self._database.is_read_only:
+            return
         with self._database.transaction() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO token_counts (tokenizer, sha256, tokens) VALUES (?, ?, ?)",

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from dce.workspace.schema.acts import act_of, attributes_of, joined, standalone, with_act
 from dce.workspace.schema.announced import missing_files
 from dce.workspace.schema.doubts import placeholder
 from dce.workspace.schema.forms import find_files
@@ -35,6 +36,7 @@ def assemble(
     spans: Sequence[Span],
     *,
     thoughts: Thoughts = NO_THOUGHTS,
+    nonce: str = "",
     repairs: Sequence[str] = (),
     edited: Sequence[FileBlock] = (),
     unapplied: Sequence[Unapplied] = (),
@@ -46,10 +48,11 @@ def assemble(
     and `unapplied`.
     """
     spans = thoughts.without_drafts(spans)
-    prose = read_prose(_outside(text, spans, thoughts.end))
+    acts, outside = standalone(_outside(text, spans, thoughts.end), nonce)
+    prose = read_prose(outside)
     mended = [*repairs]
     whole = [_block(text, span, mended) for span in spans if span not in not_files]
-    found = [*whole, *edited]
+    found = [*whole, *edited, *(msgspec.structs.replace(act, path=canonical(act.path)) for act in acts)]
     remarks = ["Reasoning before the answer is not shown."] if thoughts.end else []
     if thoughts.is_open and found:
         mended.append("The answer begins with a reasoning tag that is never closed: its files may be drafts.")
@@ -71,6 +74,7 @@ def assemble_blocks(
     """
     repairs = [*repairs, *prose.repairs]
     remarks = [*remarks, *prose.remarks, *(f"{edit.path}: Not applied: {edit.reason}" for edit in unapplied)]
+    found = joined([_canonical_source(file) for file in found])
     files, is_doubled = _latest([file for file in found if file.path not in {e.path for e in unapplied}], remarks)
     said = f"{prose.summary}\n{prose.plan}"
     rest = prose.rest if prose.is_tagged else prose.summary
@@ -116,7 +120,12 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
         repairs.append(f"{path}: The block is indented with its tags; that indentation was removed.")
         content, status = outdented, "repaired" if status == "complete" else status
     content, status = without_fence(content, path, status, repairs)
-    return FileBlock(path=path, content=content, status=status)
+    act = act_of(attributes_of(text[span.start : span.body_start]))
+    return with_act(FileBlock(path=path, content=content, status=status), act, repairs)
+
+
+def _canonical_source(block: FileBlock) -> FileBlock:
+    return msgspec.structs.replace(block, from_path=canonical(block.from_path)) if block.from_path else block
 
 
 def _outdented(content: str, indent: str) -> str | None:
@@ -191,7 +200,7 @@ def _latest(found: Sequence[FileBlock], remarks: list[str]) -> tuple[tuple[FileB
     disagree: dict[str, None] = {}
     for block in found:
         before = kept.pop(block.path, None)
-        if before is not None and before.content != block.content:
+        if before is not None and (before.content, before.action) != (block.content, block.action):
             disagree[block.path] = None
             if block.status == "truncated" and before.status != "truncated":
                 block = before  # noqa: PLW2901 - the whole one is kept

@@ -7,6 +7,8 @@ opening and a closing tag with the same nonce is the file, byte for byte: no oth
 import re
 from dataclasses import replace
 
+from dce.workspace.schema.acts import INSTRUCTIONS as ACT_INSTRUCTIONS
+from dce.workspace.schema.acts import SELF_CLOSED_ACT
 from dce.workspace.schema.assembly import assemble, canonical
 from dce.workspace.schema.edit_blocks import BIG_FILE_LINES, edited_file, parse_edits
 from dce.workspace.schema.edit_blocks import instructions as edit_instructions
@@ -36,7 +38,7 @@ What you did and why, in a few sentences. Name every file you wrote.
 The steps you took, as a numbered list, and what the curator should check or decide next.
 </plan>
 <activity>
-Only if the curator must do something by hand (install, delete or rename a file, run a command). Leave this part out otherwise.
+Only if the curator must do something by hand (install something, run a command). Leave this part out otherwise.
 </activity>
 
 Then one block for each file that you create or change:
@@ -72,7 +74,8 @@ class BlocksSchema:
 
     def instructions(self, nonce: str, files: tuple[PromptFile, ...]) -> str:
         """The text of section M3. Edit blocks are offered only where a file is big enough to be worth it."""
-        text = _INSTRUCTIONS.format(nonce=nonce, example=file_block("path/to/file.ext", "the whole file\n", nonce))
+        example = file_block("path/to/file.ext", "the whole file\n", nonce)
+        text = f"{_INSTRUCTIONS.format(nonce=nonce, example=example)}\n\n{ACT_INSTRUCTIONS.format(nonce=nonce)}"
         has_big = any(file.detail == "full" and file.text.count("\n") > BIG_FILE_LINES for file in files)
         return f"{text}\n{edit_instructions(nonce)}" if has_big else text
 
@@ -91,7 +94,9 @@ class BlocksSchema:
         start = thought.end
         if not used:
             has_files = _ANY_OPENER.search(text, start) is not None
-            return None if has_files or not is_answer(text[start:]) else assemble(text, (), thoughts=thought)
+            return (
+                None if has_files or not is_answer(text[start:]) else assemble(text, (), thoughts=thought, nonce=nonce)
+            )
         if used != nonce:
             repairs.append(f"The files carry the nonce {used[:20]} instead of {nonce}.")
         files_start = parts_end(text, start)
@@ -100,7 +105,9 @@ class BlocksSchema:
         edits = [span for span in strong if _EDIT.match(text, text.index("<", span.start))]
         files, failed = _edited(text, edits, used, shown, repairs)
         spans = _with_weak(text, strong, files_start)
-        return assemble(text, spans, thoughts=thought, repairs=repairs, edited=files, unapplied=failed, not_files=edits)
+        return assemble(
+            text, spans, thoughts=thought, nonce=used, repairs=repairs, edited=files, unapplied=failed, not_files=edits
+        )
 
 
 def _edited(
@@ -132,7 +139,7 @@ def _opener(nonce: str) -> re.Pattern[str]:
     """An opening tag with a path and the nonce in any order and quotes: anywhere but behind a quote, where it is mentioned."""
     mark = re.escape(nonce)
     return re.compile(
-        rf"""(?:^[ \t]*|(?<![\\"'`])|(?<=```))<[ \t]?(?P<tag>file|edit)\b(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
+        rf"""(?:^[ \t]*|(?<![\\"'`])|(?<=```))<[ \t]?(?P<tag>file|edit)\b{SELF_CLOSED_ACT}(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
         rf"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
         re.MULTILINE,
     )

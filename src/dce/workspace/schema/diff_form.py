@@ -1,16 +1,19 @@
 """Unified diffs, which some models write whatever they are asked for. Line numbers are only hints: models count badly.
 
-A hunk's context and removed lines are searched for in the shown file, as an edit's are. Git's extensions (modes, renames,
-binary patches) are not applied. Deletions are not applied either, and a note says so.
+A hunk's context and removed lines are searched for in the shown file, as an edit's are. What git says beside them (deleted,
+renamed, executable) is an act of its own; binary patches, links and submodules are not applied, and a note says so.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from dce.workspace.schema.assembly import assemble_blocks, canonical
 from dce.workspace.schema.edit_blocks import edited_file
 from dce.workspace.schema.edits import Edit
+from dce.workspace.schema.git_headers import Header, headers, without_hunks
 from dce.workspace.schema.plain import PlainSchema
 from dce.workspace.schema.prose import read_prose
 from dce.workspace.schema.reading import FileBlock, Reading, Shown, Unapplied, nothing_shown
@@ -42,7 +45,8 @@ then one unified diff over all files that you create or change, as `git diff` wr
 
 Rules:
 1. Context and removed lines are copied from M7 exactly, three unchanged lines around each change.
-2. For a new file the old name is /dev/null and every line begins with a plus sign.
+2. For a new file the old name is /dev/null and every line begins with a plus sign; for a deleted file the new name is /dev/null.
+   Renames and modes are said as git does: `rename from`, `rename to`, `new file mode 100755` below a line `diff --git a/… b/…`.
 3. Paths are relative to the workspace's root, with forward slashes, spelled as in M7. Nothing stands between the hunks."""
 
 
@@ -68,26 +72,22 @@ class DiffSchema(PlainSchema):
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:  # noqa: ARG002
         """The reading; None if the text has no unified diff with a hunk."""
         lines = text.split("\n")
-        diffs = list(_diffs([line.removesuffix("\r") for line in lines]))
-        if not diffs:
+        plain = [line.removesuffix("\r") for line in lines]
+        diffs, heads = list(_diffs(plain)), list(headers(plain))
+        if not diffs and not heads:
             return None
         thought = thoughts(text, _spans(lines, diffs))
         if thought.end:
             lines = text[thought.end :].split("\n")
-            diffs = list(_diffs([line.removesuffix("\r") for line in lines]))
-        blocks, unapplied, repairs, remarks = [], [], [], []
-        for path, parts in _by_path(diffs).items():
-            if parts[-1].new == _NO_FILE:
-                remarks.append(f"{path}: The answer deletes this file. DCE does not; delete it by hand if you agree.")
-                continue
-            made = _made(path, parts, shown)
-            if isinstance(made, Unapplied):
-                unapplied.append(made)
-            else:
-                blocks.append(made[0])
-                repairs += [f"{path}: {repair}" for repair in made[1]]
-        for diff in reversed(diffs):
-            lines[diff.start : diff.stop] = []
+            plain = [line.removesuffix("\r") for line in lines]
+            diffs, heads = list(_diffs(plain)), list(headers(plain))
+        remarks = list[str]()
+        blocks, unapplied, repairs = _carried_out(diffs, heads, shown)
+        if not diffs and not blocks and not unapplied:
+            return None
+        places = [(diff.start, diff.stop) for diff in diffs] + [(head.start, head.stop) for head in heads]
+        for begin, end in sorted(places, reverse=True):
+            lines[begin:end] = []
         outside = "\n".join(
             line for line in lines if not re.fullmatch(r"\s*(?:`{3,}\w*|diff --git .*|index .*)\s*", line)
         )
@@ -111,16 +111,68 @@ def _by_path(diffs: Sequence[_FileDiff]) -> dict[str, list[_FileDiff]]:
     return found
 
 
-def _made(path: str, parts: Sequence[_FileDiff], shown: Shown) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
+def _carried_out(
+    diffs: Sequence[_FileDiff], heads: Sequence[Header], shown: Shown
+) -> tuple[list[FileBlock], list[Unapplied], list[str]]:
+    """The files that the diffs make, with what git says beside; what could not be made; and what was repaired."""
+    blocks, unapplied, repairs = list[FileBlock](), list[Unapplied](), list[str]()
+    by_path = _by_path(diffs)
+    said = {head.old if head.is_deleted else head.new: head for head in heads}
+    for path, parts in by_path.items():
+        made = _made(path, parts, said.get(path), shown)
+        if isinstance(made, Unapplied):
+            unapplied.append(made)
+        else:
+            blocks.append(made[0])
+            repairs += [f"{path}: {repair}" for repair in made[1]]
+    for path, head in said.items():
+        act = None if path in by_path else without_hunks(head, shown)
+        if isinstance(act, Unapplied):
+            unapplied.append(act)
+        elif act is not None:
+            blocks.append(act)
+    return blocks, unapplied, repairs
+
+
+def _made(
+    path: str, parts: Sequence[_FileDiff], head: Header | None, shown: Shown
+) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
+    """The whole new file, with what git says beside about its name and mode; or why there is none."""
+    if parts[-1].new == _NO_FILE:
+        return FileBlock(path=path, content="", action="delete"), ()
+    if head is not None and head.problem:
+        return Unapplied(path=path, reason=head.problem)
+    old = parts[0].old
+    # `--- a.py.orig` names no file that was shown: it is the same file before.
+    is_moved = old not in {path, _NO_FILE} and (shown(old) is not None or shown(path) is None)
+    if head is not None and head.is_renamed:
+        old, is_moved = head.old, True
+    made = _written(path, parts, old if is_moved else path, shown)
+    if isinstance(made, Unapplied):
+        return made
+    block, repairs = made
+    if is_moved and not (head is not None and (head.is_renamed or head.is_copied)):
+        repairs = (*repairs, f"It was read as a rename of {old}, by the two names of its diff.")
+        block = replace(block, status="ambiguous")
+    is_copy = head is not None and head.is_copied
+    return replace(
+        block, from_path=old if is_moved and not is_copy else "", mode=head.mode if head is not None else ""
+    ), repairs
+
+
+def _written(
+    path: str, parts: Sequence[_FileDiff], source: str, shown: Shown
+) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
     edits = [edit for part in parts for edit in part.edits]
     if all(part.old == _NO_FILE for part in parts):
         if any(edit.search for edit in edits):
             return Unapplied(path=path, reason="it is a new file, but the diff removes lines from it.")
         content = "".join(edit.replace for edit in edits)
         return FileBlock(path=path, content=content.removesuffix("\n") if parts[-1].is_bare else content), ()
-    if parts[0].old not in {path, _NO_FILE}:
-        return Unapplied(path=path, reason=f"it renames {parts[0].old}, which is not supported.")
-    return edited_file(path, edits, shown)
+    made = edited_file(source, edits, shown)
+    if isinstance(made, Unapplied):
+        return replace(made, path=path)
+    return replace(made[0], path=path), made[1]
 
 
 def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dce.workspace.schema.edits import Edit
-from dce.workspace.schema.reading import BlockStatus, Shown
+from dce.workspace.schema.reading import Action, BlockStatus, Shown
 
 MAX_NAME_LINE = 200
 """Longest line that is searched for a file's name."""
@@ -43,7 +43,7 @@ _QUOTED = re.compile(r"(?:`([^`\n]+)`|\*\*([^*\n]+)\*\*)")
 class Found(NamedTuple):
     """One file in an answer: its whole text (`content`), or edits of what was shown, or why it could not be read (`error`).
 
-    It lies from `start` to `end`, with whatever delimits and names it.
+    `action` and `from_path` as in `FileBlock`. It lies from `start` to `end`, with whatever delimits and names it.
     """
 
     path: str
@@ -54,6 +54,8 @@ class Found(NamedTuple):
     status: BlockStatus = "complete"
     note: str = ""
     error: str = ""
+    action: Action = "write"
+    from_path: str = ""
 
 
 Finder = Callable[[str, Shown], Sequence[Found]]

@@ -66,6 +66,15 @@ def _made(found: Sequence[Found], shown: Shown) -> tuple[list[FileBlock], list[U
         path = canonical(file.path)
         if file.error:
             failed.setdefault(path, Unapplied(path=path, reason=file.error))
+        elif file.action != "write":
+            files.append(FileBlock(path=path, content="", action=file.action, from_path=canonical(file.from_path)))
+        elif file.edits and file.from_path:
+            renamed = edited_file(canonical(file.from_path), file.edits, shown)
+            if isinstance(renamed, Unapplied):
+                failed[path] = msgspec.structs.replace(renamed, path=path)
+            else:
+                files.append(msgspec.structs.replace(renamed[0], path=path, from_path=canonical(file.from_path)))
+                repairs += [f"{path}: {repair}" for repair in renamed[1]]
         elif file.edits:
             edits.setdefault(path, []).extend(file.edits)
         else:

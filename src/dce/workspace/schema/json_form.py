@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from dce.workspace.schema.acts import Act, act_of, with_act
 from dce.workspace.schema.assembly import assemble_blocks, canonical, without_fence
 from dce.workspace.schema.forms import find_files
 from dce.workspace.schema.json_shapes import files_in
@@ -46,7 +47,8 @@ Answer with one JSON object and nothing else: no code fence, no text before or a
 Rules:
 1. "content" is the whole new text of its file as a JSON string, escaped once: a newline is \\n, a quote \\", a backslash \\\\. It
    replaces the file as it stands: never shorten with "rest unchanged" or an ellipsis.
-2. Only files that you create or change, each once.
+2. Only files that you create or change, each once. To delete one: {"path": "a.py", "action": "delete"}; to rename one:
+   {"path": "new.py", "action": "rename", "from": "old.py"}, with "content" if its text changes; "mode": "755" makes it executable.
 3. The path is relative to the workspace's root, with forward slashes, spelled as in M7."""
 
 
@@ -123,7 +125,7 @@ def _with_further(text: str, value: Any, broken: Broken | None, stop: int) -> tu
     files: list[Any] = []
     for each in values:
         found, lost = files_in(each)
-        files += [*({"path": path, "content": content} for path, content in found), *lost]
+        files += [*({**said, "path": path, "content": content} for path, content, said in found), *lost]
         joined |= {key: each[key] for key in _SAID if isinstance(each, dict) and key in each}
     said = dict.fromkeys(
         each["summary"] for each in values if isinstance(each, dict) and isinstance(each.get("summary"), str)
@@ -151,7 +153,7 @@ def _list(value: Any) -> list[Any]:
 def _reading(value: Any, broken: Broken | None, beside: str, *, is_reasoned: bool) -> Reading:
     repairs = list(broken.repairs) if broken else []
     items, lost = files_in(value)
-    blocks = [_block(path, content, broken, repairs) for path, content in items]
+    blocks = [_block(path, content, broken, repairs, act_of({**said, "path": path})) for path, content, said in items]
     if lost:
         repairs.append(f"{len(lost)} entries of `files` have no path or no content and are left out.")
     value = value if isinstance(value, Mapping) else {}
@@ -181,7 +183,7 @@ def _with_absent(reading: Reading, absent: list[str]) -> Reading:
     return replace(reading, flags=flags, notes=(*reading.notes, f"Listed as updated, but absent: {', '.join(absent)}."))
 
 
-def _block(path: str, content: str, broken: Broken | None, repairs: list[str]) -> FileBlock:
+def _block(path: str, content: str, broken: Broken | None, repairs: list[str], act: Act) -> FileBlock:
     path = canonical(path)
     status: BlockStatus = "complete"
     if broken is not None and broken.is_cut(content):
@@ -195,7 +197,7 @@ def _block(path: str, content: str, broken: Broken | None, repairs: list[str]) -
         repairs.append(f"{path}: It was escaped twice: it has no newlines, so each \\n became one.")
         content, status = mended, "repaired" if status == "complete" else status
     content, status = without_fence(content, path, status, repairs)
-    return FileBlock(path=path, content=content, status=status)
+    return with_act(FileBlock(path=path, content=content, status=status), act, repairs)
 
 
 def _unescaped_again(content: str) -> str | None:

@@ -1,11 +1,12 @@
 """The shapes in which models put files into JSON: a list, a map from path to text, one object for a file, or a tool's call.
 
-Each row is a function from a decoded value to (path, text) pairs; the first that finds one is taken.
+Each row is a function from a decoded value to its files; the first that finds one is taken.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from dce.workspace.schema.acts import act_of
 from dce.workspace.schema.found import is_path
 
 _PATH_KEYS = ("path", "file_path", "filePath", "filepath", "filename", "file_name", "file", "name", "target_file")
@@ -13,7 +14,8 @@ _TEXT_KEYS = ("content", "contents", "code", "text", "file_text", "source", "bod
 _LIST_KEYS = ("files", "changes", "edits", "artifacts", "outputs", "file_changes", "modified_files", "tool_calls")
 _CALL_KEYS = ("arguments", "args", "input", "parameters", "function")
 
-Item = tuple[str, str]
+Item = tuple[str, str, Mapping[str, str]]
+"""Path, text, and the other keys with a word: an entry may say that the file is deleted, renamed or executable."""
 
 
 def files_in(value: Any) -> tuple[list[Item], list[Any]]:
@@ -35,9 +37,15 @@ def file_item(item: Any) -> Item | None:
             return inner
     path = next((item[key] for key in _PATH_KEYS if isinstance(item.get(key), str) and item[key].strip()), None)
     text = next((_text(item[key]) for key in _TEXT_KEYS if _text(item.get(key)) is not None), None)
+    skipped = {*_PATH_KEYS, *_TEXT_KEYS}
+    said = {key: str(value) for key, value in item.items() if key not in skipped and isinstance(value, str | bool)}
+    act = act_of({**said, "path": path or ""})
+    if act.path and (act.action in {"delete", "mode"} or act.from_path):
+        path, text = act.path, text or ""
+        said |= {"from": act.from_path, "to": ""} if act.from_path else {}
     if path is None or text is None:
         return None
-    return (path, text) if "path" in item or is_path(path.strip()) else None
+    return (path, text, said) if "path" in item or act.action != "write" or is_path(path.strip()) else None
 
 
 def _text(value: Any) -> str | None:
@@ -77,7 +85,7 @@ def _map(value: Any) -> tuple[list[Item], list[Any]]:
         if isinstance(entries, Mapping):
             items = list(_pairs(entries))
             if items:
-                lost = [key for key in entries if is_path(str(key)) and key not in dict(items)]
+                lost = [key for key in entries if is_path(str(key)) and key not in {item[0] for item in items}]
                 return items, lost
     return [], []
 
@@ -88,7 +96,7 @@ def _pairs(entries: Mapping[str, Any]) -> Iterator[Item]:
         if text is None and isinstance(inner, Mapping):
             text = next((found for key in _TEXT_KEYS if (found := _text(inner.get(key))) is not None), None)
         if is_path(path.strip()) and text is not None:
-            yield path, text
+            yield path, text, {}
 
 
 _SHAPES: tuple[Callable[[Any], tuple[list[Item], list[Any]]], ...] = (_list, _single, _map)

@@ -14,7 +14,7 @@ _END = re.compile(r"\s*\*\*\* End Patch\s*(?:`{3,}\s*)?")
 
 
 def find_patches(text: str, shown: Shown) -> list[Found]:
-    """The sections of all patches, in text order. Deletions and moves have an `error`: they are not applied."""
+    """The sections of all patches, in text order."""
     if "*** " not in text:
         return []
     lines = text.split("\n")
@@ -51,9 +51,10 @@ def _stop(lines: Sequence[str], at: int) -> int:
 def _section(verb: str, path: str, body: Sequence[str], shown: Shown) -> Found:
     file = Found(path=path, start=0, end=0)
     if verb == "Delete":
-        return file._replace(error="the patch deletes this file; DCE does not. Delete it by hand if you agree.")
+        return file._replace(action="delete")
     if body and (move := _MOVE.fullmatch(body[0])):
-        return file._replace(error=f"it renames the file to {move['path']}, which is not supported.")
+        edits = tuple(_edits(body[1:], shown(path) or ""))
+        return file._replace(path=move["path"], from_path=path, edits=edits, action="write" if edits else "rename")
     if verb == "Add":
         if any(line and not line.startswith("+") for line in body[:-1]):
             return file._replace(error="it adds the file, but not all of its lines begin with a plus sign.")

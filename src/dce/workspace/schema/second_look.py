@@ -24,7 +24,7 @@ _ABSENT = "The summary or plan says these were written, but they are absent:"
 def renamed(reading: Reading, named: Callable[[str], NamedPath]) -> Reading:
     """The reading with every path as `named` gives it."""
     notes: list[str] = []
-    files = [_renamed(file, named(file.path), notes) for file in reading.files]
+    files = [_renamed(file, named, notes) for file in reading.files]
     unapplied = []
     for edit in reading.unapplied:
         name = named(edit.path)
@@ -61,7 +61,7 @@ def with_edits_made(reading: Reading, nonce: str, shown: Shown) -> Reading:
     mark = re.compile(rf"^<{{5,9}}[ \t]*SEARCH[ \t]+{re.escape(nonce)}[ \t]*$", re.MULTILINE)
     files, unapplied, notes = [], list(reading.unapplied), []
     for file in reading.files:
-        if not nonce or not mark.search(file.content):
+        if file.action != "write" or not nonce or not mark.search(file.content):
             files.append(file)
             continue
         try:
@@ -91,8 +91,11 @@ def with_edits_made(reading: Reading, nonce: str, shown: Shown) -> Reading:
     )
 
 
-def _renamed(file: FileBlock, name: NamedPath, notes: list[str]) -> FileBlock:
+def _renamed(file: FileBlock, named: Callable[[str], NamedPath], notes: list[str]) -> FileBlock:
+    name = named(file.path)
     notes += _said(file.path, name)
+    if file.from_path:
+        file = msgspec.structs.replace(file, from_path=named(file.from_path).path)
     written = file.path if _is_other(file.path, name) else file.written_path
     flags = (*file.flags, PATH_DOUBT) if name.doubt else file.flags
     return msgspec.structs.replace(file, path=name.path, written_path=written, flags=flags)
@@ -120,7 +123,7 @@ def _one_a_path(files: Sequence[FileBlock], failed: set[str], notes: list[str]) 
     has_twins = False
     for file in files:
         before = kept.pop(file.path, None)
-        if before is not None and before.content != file.content:
+        if before is not None and (before.content, before.action) != (file.content, file.action):
             has_twins = True
             notes.append(f"More than one block, not the same, for {printable(file.path)}: the last is shown.")
             file = msgspec.structs.replace(file, status="ambiguous")  # noqa: PLW2901 - which is meant is not known

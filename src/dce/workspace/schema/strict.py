@@ -10,9 +10,12 @@ from dce.workspace.schema.blocks import BlocksSchema
 from dce.workspace.schema.reading import PromptFile, Reading, Shown, nothing_shown
 
 _GRAMMAR = r"""root ::= "<summary>\n" summary "</summary>\n<plan>\n" plan "</plan>\n" ("<activity>\n" activity "</activity>\n")? block*
-block ::= "\n" (file | edit)
+block ::= "\n" (file | edit | delete | rename | chmod)
 file ::= "<file path=\"" path "\" nonce=\"{nonce}\">\n" text "</file nonce=\"{nonce}\">\n"
 edit ::= "<edit path=\"" path "\" nonce=\"{nonce}\">\n" pairs "</edit nonce=\"{nonce}\">\n"
+delete ::= "<delete path=\"" path "\" nonce=\"{nonce}\"/>\n"
+rename ::= "<rename from=\"" path "\" to=\"" path "\" nonce=\"{nonce}\"/>\n"
+chmod ::= "<chmod path=\"" path "\" mode=\"" ("755" | "644") "\" nonce=\"{nonce}\"/>\n"
 path ::= [^"<>\\/\x00-\x20] [^"<>\\\x00-\x1f]{{0,199}}
 summary ::= ([^<] | "<"+ ([^</] | "/" [^<s]))*
 plan ::= ([^<] | "<"+ ([^</] | "/" [^<p]))*

@@ -4,6 +4,7 @@ Old histories and models that ignore the nonce use it, so every answer may be re
 contains the same tags, is in `spans`.
 """
 
+from dce.workspace.schema.acts import standalone
 from dce.workspace.schema.assembly import assemble
 from dce.workspace.schema.plain import PlainSchema
 from dce.workspace.schema.prose import is_answer, parts_end
@@ -21,7 +22,7 @@ What you did and why, in a few sentences, with the list of the files you wrote.
 The steps you took, as a numbered list.
 </course_of_action>
 <curator_activity>
-Only if the curator must do something by hand (delete a file, run a command). Leave this part out otherwise.
+Only if the curator must do something by hand (run a command). Leave this part out otherwise.
 </curator_activity>
 
 Then one block for each file that you create or change:
@@ -34,6 +35,8 @@ Rules:
 1. A block holds the whole new text of its file and replaces the file as it stands: whatever you leave out is deleted. Never shorten
    with "no change", "rest unchanged" or an ellipsis.
 2. Write blocks only for files that you create or change; documents before code.
+   An empty block deletes nothing. To delete or rename a file, write a line by itself: <delete path="a.py"/> or
+   <rename from="old.py" to="new.py"/>; <chmod path="run.sh" mode="755"/> makes one executable.
 3. The path is relative to the workspace's root, with forward slashes, spelled as in M7.
 4. Opening and closing lines stand alone. Put no code fence around a file."""
 
@@ -51,7 +54,7 @@ class TagsSchema(PlainSchema):
         thought = thoughts(text, find_spans(text)) if "<" in text else thoughts(text)
         files_start = parts_end(text, thought.end)
         spans = tuple(_shifted(span, files_start) for span in find_spans(text[files_start:]))
-        if not spans and not is_answer(text[thought.end :]):
+        if not spans and not is_answer(text[thought.end :]) and not standalone(text[thought.end :])[0]:
             return None
         return assemble(text, spans, thoughts=thought)
 

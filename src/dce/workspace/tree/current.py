@@ -8,6 +8,7 @@ import os
 import stat
 from functools import cached_property
 from pathlib import Path
+from typing import overload
 
 import msgspec
 
@@ -102,6 +103,24 @@ def is_stale(current: Current, shown_sha256: str | None) -> bool:
     if current.problem:
         return True
     return current.sha256 != (shown_sha256 or "")
+
+
+def is_executable(mode: int | None) -> bool:
+    """Whether the owner may run a file of this mode."""
+    return bool((mode or 0) & stat.S_IXUSR)
+
+
+@overload
+def with_executable(mode: int, executable: bool | None) -> int: ...
+@overload
+def with_executable(mode: None, executable: bool | None) -> None: ...
+@overload
+def with_executable(mode: int | None, executable: bool | None) -> int | None: ...
+def with_executable(mode: int | None, executable: bool | None) -> int | None:
+    """The mode that lets whoever may read a file run it too, or nobody; `executable` None: as it is."""
+    if mode is None or executable is None:
+        return mode
+    return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
 
 
 def may_write(current: Current) -> bool:

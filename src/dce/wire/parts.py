@@ -1,0 +1,76 @@
+"""Content in forms other than one string: lists of parts (Mistral's thinking, multimodal servers), and tool calls. Pure."""
+
+from typing import Any
+
+import msgspec
+
+_TEXTS = frozenset({"text", "output_text", "input_text", "refusal", ""})
+_THINKING = frozenset({"thinking", "reasoning", "reasoning_text", "summary_text", "redacted_thinking"})
+_KEYS = ("text", "thinking", "reasoning", "content", "refusal", "summary")
+"""Where a part keeps what it says."""
+
+
+class UnknownContent(ValueError):
+    """A content that no rule here reads."""
+
+
+class ToolPiece(msgspec.Struct, frozen=True, kw_only=True):
+    """What one chunk adds to a tool call: `name` and `arguments` are pieces of texts."""
+
+    index: int
+    name: str = ""
+    arguments: str = ""
+
+
+def text_of(content: object) -> tuple[str, str]:
+    """The text and the thinking of a content. Raises UnknownContent: an answer in an unknown form must not pass as an empty one."""
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    parts = content if isinstance(content, list) else [content]
+    found = [_part(part) for part in parts]
+    return "".join(text for text, _ in found), "".join(thinking for _, thinking in found)
+
+
+def _part(part: object) -> tuple[str, str]:
+    if isinstance(part, str):
+        return part, ""
+    if not isinstance(part, dict):
+        raise UnknownContent(f"content of an unknown form ({type(part).__name__})")
+    kind = part.get("type", "")
+    said = next((part[key] for key in _KEYS if part.get(key) is not None), None)
+    if kind in _THINKING:
+        return "", _flat(said)
+    if kind in _TEXTS and said is not None:
+        return _flat(said), ""
+    raise UnknownContent(f"content of an unknown form (a part of type {str(kind)[:40]!r})")
+
+
+def _flat(said: object) -> str:
+    """A text, or the texts of parts one level further down."""
+    if said is None or isinstance(said, str):
+        return said or ""
+    inner = said if isinstance(said, list) else [said]
+    texts = [part if isinstance(part, str) else part.get("text") for part in inner if isinstance(part, str | dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def tool_pieces(delta: dict[str, Any]) -> tuple[ToolPiece, ...]:
+    """The pieces of tool calls in a delta, or in a message; `function_call` is the older name for the first one."""
+    calls = delta.get("tool_calls")
+    given = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    found = [_piece(call.get("index", at), call.get("function")) for at, call in enumerate(given)]
+    if isinstance(delta.get("function_call"), dict):
+        found.append(_piece(0, delta["function_call"]))
+    return tuple(piece for piece in found if piece.name or piece.arguments)
+
+
+def _piece(index: object, function: object) -> ToolPiece:
+    call = function if isinstance(function, dict) else {}
+    name, arguments = call.get("name"), call.get("arguments")
+    if isinstance(arguments, dict):
+        arguments = msgspec.json.encode(arguments).decode()
+    return ToolPiece(
+        index=index if isinstance(index, int) else 0,
+        name=name if isinstance(name, str) else "",
+        arguments=arguments if isinstance(arguments, str) else "",
+    )

@@ -1,0 +1,343 @@
+"""What accepting does to each file of an answer: what would be written, deleted or renamed, what refuses it, what is doubtful.
+
+What must always hold: nothing is written here; only what the prompt showed is replaced, deleted or moved; a file with text left out, or
+whose limits were guessed, is refused until the user confirms it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.accepting.baseline import Write
+from dce.workspace.accepting.journal import Change, PlannedWrite
+from dce.workspace.accepting.merge import merge3
+from dce.workspace.accepting.picking import Combined, FilePlan
+from dce.workspace.judging.compare import change_of, count_lines
+from dce.workspace.judging.hunks import take
+from dce.workspace.project import PathRefused, Project
+from dce.workspace.schema.reading import FileBlock
+from dce.workspace.tree.current import Current, CurrentFiles, is_executable, is_stale, may_write
+from dce.workspace.tree.effects import POLICY, RUNS, effects_of, is_own_policy
+
+NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POLICY})
+"""Flags of a file that are refused by reasons of their own, or say what the file does: they are no doubts besides."""
+
+BLOCKING = {
+    "elision": "text seems to be left out of it",
+    "ambiguous_block": "where it ends, or what is meant by it, had to be guessed",
+}
+"""The doubts that refuse a file until the user confirms it."""
+
+_AGAIN = "Generate again: a new prompt shows the files as they are now."
+_BY_HAND = "Look at what changed since; then delete or move it by hand, or generate again."
+_CONFIRM = "Look at it (`dce diff`); `dce accept --force` writes it as it is."
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of another response in the same plan; no `paths`: all it holds."""
+
+    slot: int
+    paths: tuple[str, ...] = ()
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan may do beyond writing one response's files whole.
+
+    `merge`: a file edited since the prompt is merged, where that is clean. `hunks`: only these parts (`2`, `2:1-3`) of the one file
+    named, as `hunks.hunks` counts them against the file now. `also`: files of other responses, in one acceptance. `plans`: each
+    file put together from parts of several responses (then nothing else counts; the response named is the cycle's choice).
+    `force`: doubtful files are written too; `confirmed`: those of these paths are.
+    """
+
+    merge: bool = False
+    hunks: tuple[str, ...] = ()
+    also: tuple[Part, ...] = ()
+    plans: tuple[FilePlan, ...] = ()
+    force: bool = False
+    confirmed: tuple[str, ...] = ()
+
+
+PLAIN = Options()
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the plan, and what to write if it is written. `hint`: the next step if it is refused."""
+
+    shown: PlannedWrite
+    write: Write | None = None
+    hint: str = ""
+
+
+class Shown(NamedTuple):
+    """What the prompt showed: the hash of each whole file's bytes, its text, and the paths of files that it showed in part."""
+
+    hashes: dict[str, str]
+    text: Callable[[str], str | None]
+    in_part: frozenset[str] = frozenset()
+
+
+class Refusal(Exception):
+    """Why one file may not be written, and what would help."""
+
+    def __init__(self, code: str, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.hint = hint
+
+
+class Planner:
+    """Plans the files of one or several answers, one after the other."""
+
+    def __init__(self, project: Project, shown: Shown, options: Options) -> None:
+        self._project = project
+        self.files = CurrentFiles(project)
+        self._shown = shown
+        self._options = options
+        self._confirmed = {name_of(project, path) for path in options.confirmed}
+        self._planned: dict[str, tuple[int, FileBlock]] = {}
+        self._slot = 0
+        self._is_first = True
+        self._is_picked = False
+
+    def begin(self, slot: int, *, is_picked: bool) -> None:
+        """The files of this response follow; `is_picked`: they were named."""
+        self._is_first = not self._slot
+        self._slot, self._is_picked = slot, is_picked
+
+    def items(self, block: FileBlock, combined: Combined | None = None, whole: Sequence[FileBlock] = ()) -> list[Item]:
+        """The plan for one file; for a renamed one also for its old name.
+
+        `combined`: it was put together already, from the `whole` texts of responses and parts that the user picked.
+        """
+        path = name_of(self._project, block.path)
+        try:
+            current = self.files.at(path)
+        except PathRefused as error:
+            added, _ = count_lines("", block.content)
+            change: Change = "deleted" if block.action == "delete" else "new"
+            shown = PlannedWrite(path=path, change=change, added=added, refused=error.reason, code=error.code)
+            return [Item(shown=shown)]
+        if block.action in {"delete", "mode"} or block.from_path:
+            items = self._acts(block, path, current)
+        else:
+            items = [self._written(block, path, current, combined)]
+        sources = whole if combined is not None else (block,)
+        is_hand_picked = bool(self._options.hunks) and self._is_first and combined is None
+        return [self._doubted(self._with_effects(item), () if is_hand_picked else sources) for item in items]
+
+    def _with_effects(self, item: Item) -> Item:
+        """The item with what its file does by its place; refused if that is DCE's own policy and the user did not name the file."""
+        path = item.shown.path
+        if item.shown.change == "same" or item.shown.code == "outside_workspace":
+            return item
+        target = self._project.relative(self.files.at(path).target)
+        shown = msgspec.structs.replace(item.shown, flags=effects_of(path, target))
+        if shown.refused or self._is_picked or not is_own_policy(path, target):
+            return msgspec.structs.replace(item, shown=shown)
+        reason = "it sets what DCE may read and send; name the file to accept it all the same"
+        return Item(shown=msgspec.structs.replace(shown, refused=reason, code="invalid_input"))
+
+    def _doubted(self, item: Item, sources: Sequence[FileBlock]) -> Item:
+        """The item with the doubts of what it is made of; refused if one of them needs a confirmation that was not given."""
+        if item.shown.change == "same":
+            return item
+        flags = {
+            flag: None
+            for block in sources
+            if name_of(self._project, block.path) == item.shown.path
+            for flag in change_of(self._project, self.files, block, self._shown.hashes).flags
+            if flag not in NO_DOUBTS
+        }
+        shown = msgspec.structs.replace(item.shown, doubts=tuple(flags))
+        reasons = [reason for flag, reason in BLOCKING.items() if flag in flags]
+        if not reasons or self._options.force or shown.path in self._confirmed:
+            return msgspec.structs.replace(item, shown=shown)
+        shown = msgspec.structs.replace(shown, is_blocked=True)
+        if not shown.refused:
+            shown = msgspec.structs.replace(shown, refused="; ".join(reasons), code="invalid_input")
+            return Item(shown=shown, hint=_CONFIRM)
+        return msgspec.structs.replace(item, shown=shown)
+
+    def _written(self, block: FileBlock, path: str, current: Current, combined: Combined | None) -> Item:
+        content, is_merged, problem = self._content(block.content, path, current)
+        if combined is not None:
+            content, is_merged, problem = block.content, combined.is_merged, combined.problem
+        data = current.form.bytes_to_write(content)
+        added, removed = count_lines(current.text, current.form.text_written(data))
+        executable = _new_mode(block, current)
+        change: Change = "modified"
+        if current.data == data:
+            change = "same" if executable is None else "mode"
+        elif current.data is None and not current.problem:
+            change = "new"
+        shown = PlannedWrite(
+            path=path, change=change, added=added, removed=removed, merged=is_merged, executable=executable
+        )
+        try:
+            self._check_twice(block, current)
+            if block.status == "truncated" and not self._is_picked:
+                raise Refusal(
+                    "invalid_input", "the response breaks off inside it; name the file to accept it all the same"
+                )
+            if change != "same" and not is_merged:
+                self._check_base(path, current)
+            elif current.problem:
+                raise Refusal("stale_file", current.problem)
+            if change != "same" and not may_write(current):
+                raise Refusal("invalid_input", "it is read-only")
+            if problem or (problem := current.form.unwritable(content)):
+                raise Refusal("stale_file" if is_merged else "invalid_input", problem)
+        except Refusal as refusal:
+            return _refused(shown, refusal)
+        if change == "same":
+            return Item(shown=shown)
+        target = self._project.relative(current.target)
+        write = Write(path=target, data=data, before=current.data, mode=current.mode, executable=executable)
+        return self._once(Item(shown=shown, write=write), block)
+
+    def _acts(self, block: FileBlock, path: str, current: Current) -> list[Item]:
+        """The plan for a file that is deleted, renamed, or whose mode changes."""
+        try:
+            if self._options.hunks and self._is_first:
+                raise Refusal("invalid_input", "hunks are taken of a text: it can only be accepted whole")
+            self._check_twice(block, current)
+            if block.action == "delete":
+                return [self._deleted(block, path, current, count_lines(current.text, "")[1])]
+            if block.action == "mode":
+                return [self._mode(block, path, current)]
+            return self._renamed(block, path, current)
+        except Refusal as refusal:
+            change: Change = {"delete": "deleted", "mode": "mode"}.get(block.action, "renamed")  # type: ignore[assignment]
+            return [_refused(PlannedWrite(path=path, change=change, from_path=block.from_path), refusal)]
+
+    def _deleted(self, block: FileBlock, path: str, current: Current, removed: int) -> Item:
+        if current.data is None and not current.problem:
+            return Item(shown=PlannedWrite(path=path, change="same"))
+        self._check_movable(path, current)
+        write = Write(path=path, data=None, before=current.data, mode=current.mode)
+        return self._once(Item(shown=PlannedWrite(path=path, change="deleted", removed=removed), write=write), block)
+
+    def _mode(self, block: FileBlock, path: str, current: Current) -> Item:
+        if current.data is None and not current.problem:
+            raise Refusal("invalid_input", "there is no such file whose mode could change")
+        executable = _new_mode(block, current)
+        if executable is None:
+            return Item(shown=PlannedWrite(path=path, change="same"))
+        self._check_movable(path, current)
+        write = Write(path=path, data=current.data, before=current.data, mode=current.mode, executable=executable)
+        return self._once(Item(shown=PlannedWrite(path=path, change="mode", executable=executable), write=write), block)
+
+    def _renamed(self, block: FileBlock, path: str, current: Current) -> list[Item]:
+        """Both names: the new one is written before the old one goes."""
+        old = name_of(self._project, block.from_path)
+        try:
+            source = self.files.at(old)
+        except PathRefused as error:
+            raise Refusal(error.code, f"{old}, which it is renamed from: {error.reason}") from error
+        if current.problem:
+            raise Refusal("stale_file", current.problem)
+        if source.data is None and not source.problem:
+            raise Refusal("stale_file", f"{old}, which it is renamed from, is not there", _AGAIN)
+        if current.data is not None:
+            raise Refusal("invalid_input", f"it exists already: renaming {old} would overwrite it")
+        self._check_movable(old, source)
+        assert source.data is not None
+        data = source.data if block.action == "rename" else source.form.bytes_to_write(block.content)
+        if block.action != "rename" and (problem := source.form.unwritable(block.content)):
+            raise Refusal("invalid_input", problem)
+        added, removed = (0, 0) if data == source.data else count_lines(source.text, source.form.text_written(data))
+        executable = _new_mode(block, source)
+        shown = PlannedWrite(
+            path=path, change="renamed", added=added, removed=removed, from_path=old, executable=executable
+        )
+        write = Write(path=path, data=data, before=None, mode=source.mode, from_path=old, executable=executable)
+        gone = Write(path=old, data=None, before=source.data, mode=source.mode)
+        self._check_twice(msgspec.structs.replace(block, path=old), source)
+        return [
+            self._once(Item(shown=shown, write=write), block),
+            self._once(Item(shown=PlannedWrite(path=old, change="deleted"), write=gone), block),
+        ]
+
+    def _content(self, content: str, path: str, current: Current) -> tuple[str, bool, str]:
+        """What shall stand in the file: merged and reduced to the hunks picked; whether it was merged; what forbids it."""
+        is_merged, problem = False, ""
+        base = self._shown.text(path) if self._options.merge else None
+        if base is not None and current.data is not None and is_stale(current, self._shown.hashes.get(path)):
+            is_merged = not current.problem
+            merge = merge3(base, current.text, content)
+            if merge.conflicts:
+                lines = ", ".join(str(line) for line in merge.conflicts)
+                return content, is_merged, f"it conflicts with edits made since the prompt, at line {lines}"
+            content = merge.text
+        if self._options.hunks and self._is_first:
+            after = current.form.text_written(current.form.bytes_to_write(content))
+            content = take(current.text, after, self._options.hunks)
+        return content, is_merged, problem
+
+    def _once(self, item: Item, block: FileBlock) -> Item:
+        """The item; without its write if the same was planned already, under another name or by another response."""
+        assert item.write is not None
+        if item.write.path in self._planned:
+            return Item(shown=item.shown)
+        self._planned[item.write.path] = (self._slot, block)
+        return item
+
+    def _check_twice(self, block: FileBlock, current: Current) -> None:
+        """Raises Refusal if something else was planned for the file."""
+        slot, other = self._planned.get(self._project.relative(current.target), (self._slot, block))
+        if (other.content, other.action, other.from_path) == (block.content, block.action, block.from_path):
+            return
+        twice = "the response gives this file twice, with different text"
+        raise Refusal(
+            "invalid_input", twice if slot == self._slot else f"responses {slot} and {self._slot} differ in it"
+        )
+
+    def _check_base(self, path: str, current: Current) -> None:
+        """Raises Refusal if the file is not what the prompt showed."""
+        if current.problem:
+            raise Refusal("stale_file", current.problem)
+        if not is_stale(current, self._shown.hashes.get(path)):
+            return
+        if path in self._shown.in_part:
+            hint = f"Show it whole (`dce select show full {path}`) and generate again: only a file shown whole is replaced."
+            raise Refusal("stale_file", "the prompt showed only a part of it", hint)
+        if path not in self._shown.hashes:
+            hint = f"Select it (`dce select add {path}`) and generate again, or move it away first."
+            raise Refusal("stale_file", "it exists, and the prompt did not show it", hint)
+        if current.data is None:
+            raise Refusal("stale_file", "deleted since the prompt was made", _AGAIN)
+        hint = "`dce accept --merge` merges the answer's changes into files changed since."
+        raise Refusal("stale_file", "changed since the prompt was made", hint)
+
+    def _check_movable(self, path: str, current: Current) -> None:
+        """Raises Refusal if the file may not be deleted, renamed or made executable. Merging would not help there."""
+        if current.target != self._project.root / path:
+            raise Refusal("invalid_input", "it is a symbolic link, or lies behind one: change it by hand")
+        try:
+            self._check_base(path, current)
+        except Refusal as refusal:
+            hint = _BY_HAND if "--merge" in refusal.hint else refusal.hint
+            raise Refusal(refusal.code, refusal.reason, hint) from refusal
+        if not may_write(current):
+            raise Refusal("invalid_input", "it is read-only")
+
+
+def name_of(project: Project, path: str) -> str:
+    """The path as the workspace spells it; as it stands if it is none of the workspace's."""
+    try:
+        return project.canonical(path)
+    except DceError:
+        return path
+
+
+def _new_mode(block: FileBlock, current: Current) -> bool | None:
+    """Whether the file becomes executable, or stops being; None if that does not change."""
+    wanted = {"755": True, "644": False}.get(block.mode)
+    return None if wanted is None or wanted == is_executable(current.mode) else wanted
+
+
+def _refused(shown: PlannedWrite, refusal: Refusal) -> Item:
+    return Item(shown=msgspec.structs.replace(shown, refused=refusal.reason, code=refusal.code), hint=refusal.hint)

@@ -1,0 +1,76 @@
+"""One choice of a stream while it is read: what it said, and how it may end. Pure.
+
+Invariant: a reason to end is the end only once nothing can follow it; an end without an answer says what came instead.
+"""
+
+import msgspec
+
+from dce.wire.chat import ChoiceDelta
+from dce.wire.errors import DceError, ErrorBody, Hop
+from dce.wire.finish import Outcome, outcome_of
+from dce.wire.halves import Halves, whole
+from dce.wire.parts import ToolPiece
+from dce.workspace.generating.provider_events import Delta
+
+
+class ChoiceReader:
+    """Joins what the chunks say of one choice."""
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._text, self._thinking = Halves(), Halves()
+        self._tools: dict[int, tuple[str, str]] = {}
+        self._has_text = self._has_thinking = False
+        self.reason = ""
+        self.has_gone_on = False
+        """Whether anything came after the reason."""
+
+    def add(self, choice: ChoiceDelta) -> Delta | None:
+        """What a chunk adds that can be told by now."""
+        text, thinking = self._text.feed(choice.text), self._thinking.feed(choice.thinking)
+        for piece in choice.tools:
+            self._call(piece)
+        has_more = bool(text or thinking or choice.tools)
+        self.has_gone_on = (self.has_gone_on or (has_more and bool(self.reason))) and not choice.finish_reason
+        self.reason = whole(choice.finish_reason or "") or self.reason
+        return self._delta(text, thinking)
+
+    def flush(self) -> Delta | None:
+        """What is left to tell at the end: half a character, and the tool calls, as text that the readers of answers know."""
+        calls = [_told(name, arguments) for _, (name, arguments) in sorted(self._tools.items())]
+        return self._delta(self._text.flush() + "".join(calls), self._thinking.flush())
+
+    def fault(self) -> ErrorBody | None:
+        """Why a response that ended by itself holds no answer; None if it does."""
+        said = f"finish_reason {self.reason!r}"
+        if self._tools:
+            names = ", ".join(whole(name) or "without a name" for name, _ in self._tools.values())
+            message = (
+                f"the model called a tool ({names}) instead of answering in text ({said}); the call is kept as text"
+            )
+            hint = "Look at the call: files can be read out of it. Regenerate for an answer in text."
+            return DceError("backend_error", message, hint=hint, hop=Hop.MODEL).body()
+        if self._has_thinking and not self._has_text and outcome_of(self.reason) is Outcome.WHOLE:
+            message = f"the model wrote its thinking only, and no answer ({said}); the thinking is kept"
+            hint = "Regenerate it; if it happens again, ask for less thinking, or check the server's reasoning parser."
+            return DceError("backend_error", message, hint=hint, hop=Hop.MODEL).body()
+        return None
+
+    def _call(self, piece: ToolPiece) -> None:
+        name, arguments = self._tools.get(piece.index, ("", ""))
+        self._tools[piece.index] = (name + piece.name, arguments + piece.arguments)
+
+    def _delta(self, text: str, thinking: str) -> Delta | None:
+        self._has_text = self._has_text or bool(text.strip())
+        self._has_thinking = self._has_thinking or bool(thinking.strip())
+        return Delta(index=self._index, text=text, thinking=thinking) if text or thinking else None
+
+
+def _told(name: str, arguments: str) -> str:
+    """A tool call as text, in the form that models themselves write."""
+    try:
+        value: object = msgspec.json.decode(arguments)
+    except (msgspec.DecodeError, RecursionError):
+        value = whole(arguments)  # cut off, or not JSON
+    call = msgspec.json.encode({"name": whole(name), "arguments": value}).decode()
+    return f"\n<tool_call>\n{call}\n</tool_call>\n"

@@ -1,0 +1,122 @@
+"""What state a store is in, and what to do about it: `dce store check`.
+
+What must always hold: looking changes nothing (everything is read from a copy); the three files are judged as one.
+"""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from dce.workspace.record.backups import Backup, Backups
+from dce.workspace.record.copies import Copies, copies_of
+from dce.workspace.record.identity import has_log_of_another
+from dce.workspace.record.migrations import STEPS
+from dce.workspace.record.replacing import NOTE
+from dce.workspace.record.write_ahead_log import Log, log_path, read_log
+
+State = Literal["sound", "none", "missing", "empty", "foreign", "newer", "foreign_log", "damaged", "half_replaced"]
+
+TABLES = ("cycles", "prompts", "generations", "responses", "check_reports", "judgements", "acceptances", "blobs")
+"""The tables that `check` counts."""
+
+_MAX_PROBLEMS = 20
+
+_NEXT: dict[State, str] = {
+    "sound": "",
+    "none": "There is no store yet: the first verb that needs one makes it.",
+    "missing": "`dce store recover` saves what the write-ahead log and the newest backup hold.",
+    "empty": "`dce store recover` saves what the write-ahead log and the newest backup hold.",
+    "foreign": "This file is not DCE's. `dce store recover` sets it aside and saves what the newest backup holds.",
+    "newer": "Update DCE: a newer version wrote this store.",
+    "foreign_log": "`dce store recover` sets the write-ahead log aside, which is another store's, and keeps the file.",
+    "damaged": "`dce store recover` keeps all that can be read; `dce store restore` goes back to a backup.",
+    "half_replaced": "`dce store recover` finishes what was cut short.",
+}
+
+
+class StoreFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the store's files."""
+
+    name: str
+    size: int
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """What `dce store check` reports. `counts`: rows by table, None for a table that cannot be read to its end."""
+
+    path: str
+    state: State
+    files: tuple[StoreFile, ...]
+    log: Log | None
+    schema: int | None
+    counts: dict[str, int | None]
+    problems: tuple[str, ...]
+    backups: tuple[Backup, ...]
+    next: str
+
+
+def examine(store_path: Path) -> Condition:
+    """Looks at a store that may be damaged. Raises OSError if it cannot be copied, DceError workspace_locked."""
+    with copies_of(store_path) as copies:
+        log = read_log(log_path(copies.both()))
+        state = _state(store_path, copies)
+        found = copies.both() if state in ("sound", "damaged", "newer") else None
+        if state == "foreign_log":
+            found = copies.alone()
+        problems = problems_of(found) if found else ()
+        return Condition(
+            path=str(store_path),
+            state=state,
+            files=tuple(
+                StoreFile(name=path.name, size=path.stat().st_size)
+                for path in sorted(store_path.parent.glob(f"{store_path.name}*"))
+                if path.is_file()
+            ),
+            log=log,
+            schema=_number(found, "PRAGMA user_version") if found else None,
+            counts={table: _number(found, f"SELECT count(*) FROM {table}") for table in TABLES} if found else {},  # noqa: S608
+            problems=problems,
+            backups=Backups(store_path).details(),
+            next=_NEXT[state],
+        )
+
+
+def _state(store_path: Path, copies: Copies) -> State:
+    if store_path.with_name(NOTE).exists():
+        return "half_replaced"
+    if not copies.has_file:
+        if store_path.exists():
+            return "empty" if store_path.is_file() else "foreign"
+        return "missing" if copies.has_log else "none"
+    if not copies.is_ours():
+        # A torn first page leaves a database of nobody; another program's own has a sound one.
+        return "foreign" if copies.is_database() and not problems_of(copies.alone()) else "damaged"
+    if copies.has_log and has_log_of_another(copies.both()):
+        return "foreign_log"
+    if problems_of(copies.both()):
+        return "foreign_log" if copies.has_log and not problems_of(copies.alone()) else "damaged"
+    return "newer" if (_number(copies.both(), "PRAGMA user_version") or 0) > len(STEPS) else "sound"
+
+
+def problems_of(path: Path) -> tuple[str, ...]:
+    """What is wrong with a database: SQLite's own findings, and rows that refer to missing ones. Opens it: give it a copy."""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({_MAX_PROBLEMS})")]
+            found = [] if found == ["ok"] else found
+            broken = db.execute("PRAGMA foreign_key_check").fetchmany(_MAX_PROBLEMS)
+            found += [f"a row of {row[0]} refers to one of {row[2]} that is missing" for row in broken]
+            return tuple(found)
+    except sqlite3.Error as error:
+        return (str(error),)
+
+
+def _number(path: Path, query: str) -> int | None:
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            return int(db.execute(query).fetchone()[0])
+    except sqlite3.Error:
+        return None

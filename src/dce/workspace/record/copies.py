@@ -1,0 +1,111 @@
+"""Private copies of the store's files, so that looking at a damaged store, or reading out of it, changes nothing of it."""
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from dce.wire.errors import DceError
+from dce.workspace.record.migrations import APPLICATION_ID, migrate
+from dce.workspace.record.write_ahead_log import committed_pages, log_path
+
+_MAGIC = b"SQLite format 3\x00"
+_APPLICATION_AT, _PAGES_AT, _COUNTER_AT, _VALID_FOR_AT = 68, 28, 24, 92
+"""Offsets in the header of a database."""
+
+_ATTEMPTS = 5
+"""Copies are tried again while another process writes."""
+
+
+class Copies:
+    """The readings of one store that can be made: its file with its log, the file alone, and the log without the file."""
+
+    def __init__(self, store_path: Path, folder: Path) -> None:
+        self._folder = folder
+        self._path = _copied(store_path, folder / "both")
+        self.has_log = log_path(self._path).exists() and log_path(self._path).stat().st_size > 0
+        self.has_file = self._path.exists() and self._path.stat().st_size > 0
+
+    def is_ours(self) -> bool:
+        """Whether the file's own header names DCE as its program."""
+        head = self._head()
+        return head[:16] == _MAGIC and head[_APPLICATION_AT:][:4] == APPLICATION_ID.to_bytes(4, "big")
+
+    def is_database(self) -> bool:
+        """Whether the file begins as SQLite's do."""
+        return self._head()[:16] == _MAGIC
+
+    def both(self) -> Path:
+        """File and log, as SQLite reads them together."""
+        return self._path
+
+    def alone(self) -> Path:
+        """The file without its log."""
+        path = self._folder / "alone" / self._path.name
+        path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(self._path, path)
+        return path
+
+    def grafted(self) -> Path:
+        """What can be read where the file's beginning is lost: the pages of file and log, over those of a fresh store.
+
+        A store's tables begin on the same pages as those of a fresh one, so that a missing first page can be taken from there.
+        """
+        path = self._folder / "grafted" / self._path.name
+        path.parent.mkdir(exist_ok=True)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            migrate(db)
+            page_size = int(db.execute("PRAGMA page_size").fetchone()[0])
+        pages = dict(enumerate(_split(path.read_bytes(), page_size), 1))
+        if self.has_file:
+            own = dict(enumerate(_split(self._path.read_bytes(), page_size), 1))
+            pages |= {number: page for number, page in own.items() if number > 1}
+        logged = committed_pages(log_path(self._path))
+        pages |= {number: page for number, page in logged.items() if len(page) == page_size}
+        first = bytearray(pages[1])
+        first[_PAGES_AT : _PAGES_AT + 4] = max(pages).to_bytes(4, "big")
+        first[_VALID_FOR_AT : _VALID_FOR_AT + 4] = first[_COUNTER_AT : _COUNTER_AT + 4]
+        first[18:20] = b"\x01\x01"  # it needs no log
+        pages[1] = bytes(first)
+        path.write_bytes(b"".join(pages.get(at, bytes(page_size)) for at in range(1, max(pages) + 1)))
+        return path
+
+    def _head(self) -> bytes:
+        if not self.has_file:
+            return b""
+        with self._path.open("rb") as file:
+            return file.read(100)
+
+
+@contextlib.contextmanager
+def copies_of(store_path: Path) -> Iterator[Copies]:
+    """Copies in a temporary folder of this user's own, gone after the block."""
+    with tempfile.TemporaryDirectory(prefix="dce-store-") as folder:
+        yield Copies(store_path, Path(folder))
+
+
+def states_of(store_path: Path) -> list[tuple[int, int] | None]:
+    """When file and log were last written, and their sizes: equal as long as nobody writes."""
+    parts = (store_path, log_path(store_path))
+    return [(part.stat().st_mtime_ns, part.stat().st_size) if part.is_file() else None for part in parts]
+
+
+def _copied(store_path: Path, folder: Path) -> Path:
+    """File and log as of one moment: copied again if either changed meanwhile. Raises DceError workspace_locked."""
+    folder.mkdir()
+    for _ in range(_ATTEMPTS):
+        before = states_of(store_path)
+        for part in (store_path, log_path(store_path)):
+            (folder / part.name).unlink(missing_ok=True)
+            if part.is_file():
+                shutil.copyfile(part, folder / part.name)
+        if states_of(store_path) == before:
+            return folder / store_path.name
+    raise DceError("workspace_locked", f"{store_path} is being written to all the time")
+
+
+def _split(content: bytes, page_size: int) -> list[bytes]:
+    pages = [content[at : at + page_size] for at in range(0, len(content), page_size)]
+    return [page.ljust(page_size, b"\0") for page in pages]

@@ -1,0 +1,73 @@
+"""What went wrong with the store, told from SQLite's code: busy, full, read-only, or broken.
+
+What must always hold: only a file that is broken is called unreadable. A full disk and a missing permission harm nothing that was saved,
+and whoever is told to repair the store then would do harm.
+"""
+
+import errno
+import sqlite3
+from pathlib import Path
+
+from dce.wire.errors import DceError
+
+CHECK_HINT = "Nothing was changed. `dce store check` says what is there and what to do."
+
+FULL_HINT = "Free disk space, then try again. What was saved before is intact: do not move or delete the store's files."
+READ_ONLY_HINT = (
+    "Correct the permissions of the .dce folder and the files in it, or make its file system writable, then try again. "
+    "The store is intact and can be read."
+)
+
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH})
+_WRITE_ERRORS = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_DIR_FSYNC,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_DELETE,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+)
+"""What SQLite cannot write for another reason than ENOSPC, which it names itself: a quota, a limit on the size of a file."""
+_OS_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_OS_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the file system refuses to let us write."""
+    if isinstance(error, sqlite3.Error):
+        return (
+            getattr(error, "sqlite_errorcode", 0) & 0xFF in _READ_ONLY
+        )  # the low byte; above it are kinds of the same
+    return isinstance(error, OSError) and error.errno in _OS_READ_ONLY
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether there is no room to write."""
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0)
+        return code & 0xFF == sqlite3.SQLITE_FULL or code in _WRITE_ERRORS
+    return isinstance(error, OSError) and error.errno in _OS_FULL
+
+
+def failure_of(error: Exception, path: Path, fact: str = "") -> DceError:
+    """The error of ours that says what SQLite or the system said of the store at `path`."""
+    fact = fact or f"{path} cannot be used"
+    if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
+        return DceError("workspace_locked", f"{path}: another process is writing for too long")
+    if is_full(error):
+        return DceError("write_failed", f"{fact}: there is no room to write on its disk ({error})", hint=FULL_HINT)
+    if is_read_only(error) and not _is_no_file(path):  # what is no file cannot be opened either
+        return DceError("write_failed", f"{fact}: it may not be written ({error})", hint=READ_ONLY_HINT)
+    return DceError("store_unreadable", f"{fact}: {error}", hint=CHECK_HINT)
+
+
+def _is_no_file(path: Path) -> bool:
+    try:
+        return path.exists() and not path.is_file()
+    except OSError:  # its folder is closed to us
+        return False

@@ -1,0 +1,70 @@
+"""Which store a file is: a random id, so that a write-ahead log of another store is told from its own.
+
+What must always hold: a backup keeps its store's id and carries a label beside it; a file that becomes a store (a fresh one, a backup put in
+its place, a recovered one) gets an id of its own before it can have a log. So an id that differs between the file alone and the file with
+its log means that the log is another store's. SQLite itself would replay it.
+"""
+
+import contextlib
+import secrets
+import sqlite3
+from pathlib import Path
+
+LABEL = "backup"
+"""The named value in `meta` that a backup carries; a store in use has none."""
+
+_ID = "store_id"
+_ID_LENGTH = 32
+
+
+def identify(db: sqlite3.Connection, *, anew: bool = False) -> None:
+    """Gives a store an id if it has none, or is a backup put in use. `db` is in no transaction."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        found = {row[0] for row in db.execute("SELECT key FROM meta WHERE key IN (?, ?)", (LABEL, _ID))}
+        if anew or found != {_ID}:
+            db.execute("DELETE FROM meta WHERE key = ?", (LABEL,))
+            db.execute(
+                "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_ID, secrets.token_hex(_ID_LENGTH // 2))
+            )
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def is_identified(db: sqlite3.Connection) -> bool:
+    """Whether it has an id and is no backup: whoever opens it need not write."""
+    found = db.execute("SELECT key FROM meta WHERE key IN (?, ?)", (LABEL, _ID)).fetchall()
+    return found == [(_ID,)]
+
+
+def sign(db: sqlite3.Connection) -> None:
+    """Counts a transaction beside the id, so that the log always holds the id's page: a log names no file by itself.
+
+    A number that changes is needed, as SQLite does not write what stays the same.
+    """
+    db.execute(
+        "UPDATE meta SET value = substr(value, 1, ?1) || ' ' || (CAST(substr(value, ?1 + 1) AS INTEGER) + 1) WHERE key = ?2",
+        (_ID_LENGTH, _ID),
+    )
+
+
+def has_log_of_another(path: Path) -> bool:
+    """Whether the log beside the file belongs to another store, as far as can be told. Changes neither."""
+    if named_value(path, LABEL, is_alone=True):
+        return True  # it was copied there: a store that has written a log has no label
+    alone, both = (named_value(path, _ID, is_alone=is_alone) for is_alone in (True, False))
+    return alone is not None and both is not None and alone[:_ID_LENGTH] != both[:_ID_LENGTH]
+
+
+def named_value(path: Path, key: str, *, is_alone: bool) -> str | None:
+    """A named value of a store, read without its log (and without leaving files beside it) or with it; None if it cannot be read."""
+    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_alone else ''}"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return str(row[0]) if row else None
+    except sqlite3.Error:
+        return None

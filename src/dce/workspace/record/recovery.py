@@ -1,0 +1,211 @@
+"""Brings a damaged store back: `dce store recover` and `dce store restore`.
+
+What must always hold: nothing is destroyed, the old files go together to a dated folder; the new store is whole and on the disk before the
+first of them moves; a crash at any moment leaves either the old store, or one that a second `dce store recover` finishes.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from dce import durable
+from dce.wire.errors import DceError
+from dce.workspace.record.backups import Backups
+from dce.workspace.record.condition import State, examine, problems_of
+from dce.workspace.record.copies import Copies, copies_of, states_of
+from dce.workspace.record.failures import failure_of
+from dce.workspace.record.identity import identify
+from dce.workspace.record.migrations import STEPS, migrate
+from dce.workspace.record.replacing import (
+    OnStep,
+    alone_with,
+    check_not_half_replaced,
+    finish_replacing,
+    new_folder,
+    new_store,
+    replace_store,
+)
+from dce.workspace.record.salvage import copy_rows, mend
+from dce.workspace.writer_lock import WriterLock
+
+
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recovery did. `state`: what was found; `set_aside`: where the old files are ("" if nothing had to be done).
+
+    `kept`: rows by table from the store itself; `from_backup`: those that only `backup` still had; `damaged`: tables that could
+    not be read to their end.
+    """
+
+    state: State
+    set_aside: str
+    kept: dict[str, int] = {}
+    from_backup: dict[str, int] = {}
+    backup: str = ""
+    damaged: tuple[str, ...] = ()
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore did: the backup that is the store now, and where the old files are."""
+
+    backup: str
+    set_aside: str
+
+
+def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: OnStep = lambda _: None) -> Recovered:
+    """Makes a store of all that can be read, and sets the old files aside. Does nothing to a sound one.
+
+    Raises DceError workspace_locked while another process uses it, write_failed, not_found if there is nothing to recover from.
+    """
+    with _changing(store_path, "store recover"):
+        folder = finish_replacing(store_path, on_step)
+        if folder is not None:
+            return Recovered(state="half_replaced", set_aside=str(folder))
+        before = states_of(store_path)
+        found = examine(store_path)
+        if found.state in ("sound", "none"):
+            return Recovered(state=found.state, set_aside="")
+        if found.state == "newer":
+            raise DceError("store_unreadable", f"{store_path} was written by a newer DCE", hint=found.next)
+        folder = new_folder(store_path, clock())
+        try:
+            recovered = _rebuild(store_path, found.state, new_store(folder))
+            with alone_with(store_path):
+                if states_of(store_path) != before:
+                    raise DceError("workspace_locked", f"{store_path} was written to meanwhile")
+                replace_store(store_path, folder, on_step)
+        except BaseException:
+            _drop_draft(store_path, folder)
+            raise
+        return msgspec.structs.replace(recovered, set_aside=str(folder))
+
+
+def restore_backup(
+    store_path: Path, name: str, clock: Callable[[], float] = time.time, on_step: OnStep = lambda _: None
+) -> Restored:
+    """Puts a backup in the store's place, with its journal of acceptances, and sets the old files aside.
+
+    Raises DceError not_found, store_unreadable if the backup is damaged or no store of ours, workspace_locked, write_failed.
+    """
+    backup = Backups(store_path).find(name)
+    with _changing(store_path, "store restore"):
+        check_not_half_replaced(store_path)
+        folder = new_folder(store_path, clock())
+        try:
+            _prepare(backup, new_store(folder))
+            with alone_with(store_path):
+                replace_store(store_path, folder, on_step)
+        except BaseException:
+            _drop_draft(store_path, folder)
+            raise
+    return Restored(backup=str(backup), set_aside=str(folder))
+
+
+@contextlib.contextmanager
+def _changing(store_path: Path, verb: str) -> Iterator[None]:
+    """While nobody else writes. What SQLite and the system say becomes an error of ours.
+
+    The lock of `alone_with` is asked for here to refuse early, and held only where files move: reading a file drops the locks
+    that a process holds on it.
+    """
+    try:
+        with WriterLock(store_path.parent, lambda: None).hold(verb):
+            with alone_with(store_path):
+                pass
+            yield
+    except (sqlite3.Error, OSError) as error:
+        raise failure_of(error, store_path, f"{store_path} cannot be replaced") from error
+
+
+def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
+    """A fresh store with what the old one, and where that has gaps the newest backup, still holds."""
+    kept: dict[str, int] = {}
+    from_backup: dict[str, int] = {}
+    damaged: set[str] = set()
+    backup = ""
+    with copies_of(store_path) as copies, _fresh(fresh) as db:
+        for source in _sources(copies, state):
+            added, broken = copy_rows(source, db)
+            kept = {table: kept.get(table, 0) + count for table, count in added.items()}
+            damaged |= set(broken)
+        if damaged or not kept or state in ("missing", "empty", "damaged"):
+            backup, from_backup = _from_newest_backup(store_path, db)
+        if not sum(kept.values()) and not backup:
+            raise DceError(
+                "not_found",
+                f"nothing of {store_path} can be read, and there is no backup",
+                hint="Nothing was changed. To start anew, move the whole .dce folder away and run `dce init`.",
+            )
+        mend(db)
+    if problems := problems_of(fresh):
+        raise DceError("store_unreadable", f"{store_path}: what was recovered is not sound: {problems[0]}")
+    return Recovered(
+        state=state, set_aside="", kept=kept, from_backup=from_backup, backup=backup, damaged=tuple(sorted(damaged))
+    )
+
+
+def _sources(copies: Copies, state: State) -> list[Path]:
+    """The readings of a store that hold something, best first."""
+    if state == "foreign_log":
+        return [copies.alone()]
+    if state == "damaged":
+        return [copies.both(), *([copies.alone()] if copies.has_log else []), copies.grafted()]
+    return [copies.grafted()] if copies.has_log else []
+
+
+def _from_newest_backup(store_path: Path, db: sqlite3.Connection) -> tuple[str, dict[str, int]]:
+    """Adds what only a backup still has; gives the backup ("" if none can be read) and its rows by table."""
+    for path in Backups(store_path).list():
+        with copies_of(path) as copies:
+            if copies.is_ours() and not problems_of(copies.both()):
+                added, _ = copy_rows(copies.both(), db)
+                return str(path), added
+    return "", {}
+
+
+@contextlib.contextmanager
+def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
+    """An empty store at `path`, on the disk when the block ends."""
+    with durable.creating(path) as draft, contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
+        migrate(db)
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute("BEGIN")
+        db.execute("DELETE FROM cycles")  # the project scope is one that has been kept
+        yield db
+        db.execute("COMMIT")
+        identify(db, anew=True)
+
+
+def _prepare(backup: Path, fresh: Path) -> None:
+    """The backup as the new store, checked first."""
+    with copies_of(backup) as copies:
+        copy = copies.both()
+        if not copies.is_ours():
+            raise DceError("store_unreadable", f"{backup} is not a store of DCE", hint="Nothing was changed.")
+        if problems := problems_of(copy):
+            raise DceError(
+                "store_unreadable",
+                f"{backup} is damaged: {problems[0]}",
+                hint="Nothing was changed. `dce store restore` lists the other backups.",
+            )
+        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as db:
+            if db.execute("PRAGMA user_version").fetchone()[0] > len(STEPS):
+                raise DceError(
+                    "store_unreadable", f"{backup} was written by a newer DCE", hint="Update DCE; nothing was changed."
+                )
+            db.execute("PRAGMA journal_mode = DELETE")  # folds its log in
+            identify(db, anew=True)
+        with durable.creating(fresh) as draft:
+            shutil.copyfile(copy, draft)
+
+
+def _drop_draft(store_path: Path, folder: Path) -> None:
+    """After a failure before anything moved, the folder is of no use."""
+    with contextlib.suppress(DceError, OSError):
+        check_not_half_replaced(store_path)
+        new_store(folder).unlink(missing_ok=True)
+        folder.rmdir()

@@ -1,0 +1,161 @@
+"""What an answer does to a file beside writing it: deleting, renaming, making it executable. As tags and attributes say it.
+
+What must always hold: only an explicit word is an act (`action="delete"`, `<delete path="…"/>`); a text that merely looks like one
+(`[DELETED]` as a whole file) is taken as it, but ambiguous, so that accepting asks; an empty block is never a deletion.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from dce.workspace.schema.reading import Action, BlockStatus, FileBlock
+
+MAX_TAG_CHARS = 1_000
+"""Longest tag of an act, as for those of files."""
+
+INSTRUCTIONS = """\
+To delete, rename or make a file executable, write one of these lines by itself, outside every block:
+
+<delete path="path/to/file.ext" nonce="{nonce}"/>
+<rename from="old/path.ext" to="new/path.ext" nonce="{nonce}"/>
+<chmod path="path/to/script.sh" mode="755" nonce="{nonce}"/>
+
+An empty block does not delete a file. A renamed file that also changes has its block besides, under the new path."""
+
+_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'<>/]+))""")
+_STANDALONE = re.compile(
+    rf"^[ \t]*<(?P<tag>delete(?:[_-]file)?|remove(?:[_-]file)?|rename(?:[_-]file)?|move(?:[_-]file)?|chmod|file)\b"
+    rf"(?P<attributes>[^<>\n]{{1,{MAX_TAG_CHARS}}}?)(?P<closed>/?)>(?:[ \t]*</(?P=tag)(?:\s[^<>\n]{{0,{MAX_TAG_CHARS}}})?>)?[ \t]*\r?$",
+    re.MULTILINE,
+)
+_WORDS: Mapping[str, Action] = {
+    **dict.fromkeys(("delete", "deleted", "remove", "removed", "unlink"), "delete"),
+    **dict.fromkeys(("rename", "renamed", "move", "moved"), "rename"),
+    **dict.fromkeys(("chmod", "mode"), "mode"),
+}
+_ACTION_KEYS = ("action", "operation", "op", "type", "status", "change", "change_type")
+_FROM_KEYS = ("from", "from_path", "old_path", "old", "source", "renamed_from", "previous_path", "original_path")
+_TO_KEYS = ("to", "to_path", "new_path", "destination", "target")
+_TRUE = ("true", "yes", "1")
+_MODES = {"executable": "755", "+x": "755", "a+x": "755", "u+x": "755", "-x": "644"}
+_DELETED = re.compile(
+    r"\s*(?://|\#|/\*|<!--|--|;)?\s*[\[(<{*_`]{0,3}\s*(?:this\s+|the\s+)?(?:file\s+)?(?:is\s+|was\s+|has\s+been\s+|to\s+be\s+|should\s+be\s+)?"
+    r"(?:deleted?|removed?)(?:\s+(?:this\s+)?file)?\s*[\])>}*_`]{0,3}\.?\s*(?:\*/|-->)?\s*",
+    re.IGNORECASE,
+)
+SELF_CLOSED_ACT = r"(?![^<>\n]*/>)"
+"""Behind a tag's name in a reader of files: a tag that closes itself begins no file."""
+
+
+class Act(NamedTuple):
+    """What is done to `path`. "write" with a `from_path`: it is renamed and rewritten. `mode`: "", "755" or "644"."""
+
+    path: str
+    action: Action
+    from_path: str = ""
+    mode: str = ""
+
+
+def act_of(values: Mapping[str, str]) -> Act:
+    """The act that attributes, or the keys of a JSON object, name; a plain write if they name none."""
+    found = {key.lower().replace("-", "_"): value.strip() for key, value in values.items()}
+    action: Action = "write"
+    for key in _ACTION_KEYS:
+        action = _WORDS.get(found.get(key, "").lower(), action)
+    if any(found.get(key, "").lower() in _TRUE for key in ("delete", "deleted", "remove", "removed")):
+        action = "delete"
+    path, old, new = found.get("path", ""), _first(found, _FROM_KEYS), _first(found, _TO_KEYS)
+    if action == "rename" or (action == "write" and new and (old or path)):
+        action, path, old = "rename", new or path, old or path
+    mode = mode_of(found.get("mode", ""))
+    if found.get("executable", "").lower() in {*_TRUE, "false"}:
+        mode = "644" if found["executable"].lower() == "false" else "755"
+    return Act(path, action, old if action in {"rename", "write"} and old != path else "", mode)
+
+
+def mode_of(text: str) -> str:
+    """ "755" or "644" for a file mode as git, chmod or a person writes it; "" for none or another kind of file."""
+    text = _MODES.get(text.lower(), text)
+    found = re.fullmatch(r"(?:100|0o?)?([0-7]{3})", text)
+    return "" if found is None else "755" if int(found[1], 8) & 0o100 else "644"
+
+
+def attributes_of(tag: str) -> dict[str, str]:
+    """The attributes of a tag."""
+    return {found[1]: next(filter(None, found.groups()[1:]), "") for found in _ATTRIBUTE.finditer(tag)}
+
+
+def with_act(block: FileBlock, act: Act, repairs: list[str]) -> FileBlock:
+    """A block as its tag's act, or its text, says what it is for; what had to be guessed goes to `repairs`."""
+    path, is_blank = block.path, not block.content.strip()
+    says_deleted = len(block.content) <= MAX_TAG_CHARS and _DELETED.fullmatch(block.content) is not None
+    if act.action == "delete":
+        status: BlockStatus = block.status
+        if is_blank or says_deleted:
+            status = "complete"
+        else:
+            repairs.append(f"{path}: It is to be deleted, yet it has a text.")
+            status = "ambiguous"
+        return msgspec.structs.replace(block, content="", action="delete", status=status)
+    if says_deleted:
+        repairs.append(f"{path}: Its text only says that it is deleted; it was taken as a deletion.")
+        return msgspec.structs.replace(block, content="", action="delete", status="ambiguous")
+    if act.action == "rename" and not act.from_path:
+        repairs.append(f"{path}: It is to be renamed, but from what is not said.")
+        return msgspec.structs.replace(block, status="ambiguous", mode=act.mode)
+    if act.action == "mode" and act.mode and is_blank:
+        return msgspec.structs.replace(block, content="", action="mode", mode=act.mode)
+    action: Action = "rename" if act.action == "rename" and is_blank else "write"
+    return msgspec.structs.replace(block, action=action, from_path=act.from_path, mode=act.mode)
+
+
+def standalone(text: str, nonce: str = "") -> tuple[list[FileBlock], str]:
+    """The acts in text outside all files, each a tag on a line of its own, and the text without them.
+
+    With a `nonce`, a tag that carries another one is only mentioned.
+    """
+    found: list[FileBlock] = []
+
+    def taken(match: re.Match[str]) -> str:
+        values = attributes_of(match["attributes"])
+        if nonce and values.get("nonce", nonce) != nonce:
+            return match[0]
+        tag = match["tag"].split("_")[0].split("-")[0]
+        if tag != "file":
+            values["action"] = tag
+        elif not match["closed"]:
+            return match[0]
+        act = act_of(values)
+        is_act = (
+            act.action == "delete" or (act.action == "rename" and act.from_path) or (act.action == "mode" and act.mode)
+        )
+        if not act.path or not is_act:
+            return match[0]
+        found.append(FileBlock(path=act.path, content="", action=act.action, from_path=act.from_path, mode=act.mode))
+        return ""
+
+    rest = _STANDALONE.sub(taken, text)
+    return found, rest
+
+
+def joined(found: Sequence[FileBlock]) -> list[FileBlock]:
+    """The blocks with those acts merged into the text that another block gives for the same path: a rename, a mode."""
+    texts = {block.path for block in found if block.action == "write"}
+    acts = [block for block in found if block.action in {"rename", "mode"} and block.path in texts]
+    old = {act.path: act.from_path for act in acts if act.from_path}
+    modes = {act.path: act.mode for act in acts if act.mode}
+    return [
+        msgspec.structs.replace(
+            block, from_path=block.from_path or old.get(block.path, ""), mode=block.mode or modes.get(block.path, "")
+        )
+        if block.action == "write"
+        else block
+        for block in found
+        if block not in acts
+    ]
+
+
+def _first(found: Mapping[str, str], keys: Sequence[str]) -> str:
+    return next((found[key] for key in keys if found.get(key)), "")
