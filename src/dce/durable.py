@@ -51,16 +51,24 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
 @contextlib.contextmanager
 def creating(path: Path, mode: int | None = None) -> Iterator[Path]:
     """As `replacing`, for a file that must be made once: if several processes make it at the same time, the first one's stays."""
+    with contextlib.suppress(FileExistsError), adding(path, mode) as draft:
+        yield draft
+
+
+@contextlib.contextmanager
+def adding(path: Path, mode: int | None = None) -> Iterator[Path]:
+    """As `replacing`, for a name that must be free: raises FileExistsError if there is a file when the draft is done."""
     with _draft(path, mode) as draft:
         yield draft
         _finish(draft, mode, like=None)
         try:
             os.link(draft, path)
         except FileExistsError:
-            pass
+            raise
         except OSError:  # a file system without hard links: between look and rename another process may still come
-            if not os.path.lexists(path):
-                draft.replace(path)
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            draft.replace(path)
     sync_folder(path.parent)
 
 
@@ -128,6 +136,8 @@ def _finish(path: Path, mode: int | None, like: Path | None) -> None:
             _take_owner(path, like)
         if mode is not None:
             path.chmod(mode)  # after chown, which clears set-id bits
+        if like is not None:
+            _take_attributes(path, like)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -139,3 +149,17 @@ def _take_owner(path: Path, like: Path) -> None:
         owner, now = like.stat(), path.stat()
         if (owner.st_uid, owner.st_gid) != (now.st_uid, now.st_gid):
             os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _take_attributes(path: Path, like: Path) -> None:
+    """Extended attributes and the access list (Linux keeps it as one); those that this process may not set are left out."""
+    if not hasattr(os, "listxattr") or not like.is_file():
+        return
+    with contextlib.suppress(OSError):  # a file system without them
+        wanted = {name: os.getxattr(like, name) for name in os.listxattr(like)}
+        for name in set(os.listxattr(path)) - set(wanted):  # such as an access list by the folder's default
+            with contextlib.suppress(OSError):
+                os.removexattr(path, name)
+        for name, value in wanted.items():
+            with contextlib.suppress(OSError):
+                os.setxattr(path, name, value)

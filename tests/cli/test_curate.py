@@ -170,10 +170,10 @@ def test_edit_in_the_editor(dce: Dce, workspace: Path, monkeypatch: pytest.Monke
 
 
 def test_prompt(dce: Dce, workspace: Path) -> None:
-    """`prompt` writes prompt.md and shows exact tokens by section against the model's context."""
+    """`prompt` writes .dce/prompt.md and shows exact tokens by section against the model's context."""
     report = dce("prompt", "--json").json
-    text = (workspace / "prompt.md").read_text(encoding="utf-8")
-    assert report["path"] == str(workspace / "prompt.md")
+    text = (workspace / ".dce/prompt.md").read_text(encoding="utf-8")
+    assert report["path"] == str(workspace / ".dce/prompt.md")
     assert [row["name"] for row in report["sections"]] == ["M1", "M2", "M3", "M4", "M5", "M6", "M7"]
     assert (report["total"], report["exact"]) == (len(text.split()), True)
     assert (report["context"], report["is_over"], report["files"]) == (8192, False, 2)
@@ -205,7 +205,7 @@ def test_prompt_names_documents_that_could_not_be_read(dce: Dce, workspace: Path
     told = dce("prompt").out
     assert "could not be read: spec.docx: damaged or encrypted" in told
     assert list(dce("prompt", "--json").json["unread"]) == ["spec.docx"]
-    assert "[spec.docx cannot be read: damaged" in (workspace / "prompt.md").read_text(encoding="utf-8")
+    assert "[spec.docx cannot be read: damaged" in (workspace / ".dce/prompt.md").read_text(encoding="utf-8")
 
 
 def test_prompt_says_what_the_server_may_have_cached(dce: Dce, workspace: Path) -> None:
@@ -226,9 +226,9 @@ def test_prompt_says_what_the_server_may_have_cached(dce: Dce, workspace: Path) 
 
 
 def test_prompt_to_standard_output(dce: Dce, workspace: Path) -> None:
-    """`--out -` prints exactly the bytes that the file would have, and writes no file."""
+    """`--out -` prints exactly the bytes that the file would have, and writes no file; `--out F` writes a copy."""
     text = dce("prompt", "--out", "-").out
-    assert not (workspace / "prompt.md").exists()
+    assert not (workspace / ".dce/prompt.md").exists()
     dce("prompt", "--out", "other.md")
     assert (workspace / "other.md").read_bytes().decode() == text
 
@@ -319,7 +319,7 @@ def test_show_less_of_a_file(dce: Dce, workspace: Path) -> None:
     """`show` sets how much of a file the prompt has."""
     assert dce("select", "show", "path", "src/a.py", "--json").json["details"] == {"src/a.py": "path"}
     dce("prompt")
-    assert "[2 lines, not shown]" in (workspace / "prompt.md").read_text()
+    assert "[2 lines, not shown]" in (workspace / ".dce/prompt.md").read_text()
     assert dce("select", "show", "full", "src", "--json").json["details"] == {}
 
 

@@ -193,7 +193,7 @@ def test_a_serving_demo_can_be_used_from_another_terminal_and_ends_clean(
     assert "2 of 2 parsed" in text
     assert "SmolLM2-135M" in text
 
-    prompt = (folder / "prompt.md").read_text()
+    prompt = (folder / ".dce/prompt.md").read_text()
     assert prompt.startswith("<prompt.md>")
     before = (folder / STUBS).read_bytes()
     rows = msgspec.json.decode(shell("board", "--json", folder=folder).stdout)

@@ -51,7 +51,7 @@ def test_generate_json(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> N
     assert {event["slot"] for event in events if event["event"] == "slot_text"} == {1, 2}
     (body,) = [body for method, path, body in gateway.requests if path == "/api/dce/proxy"]
     assert (body["n"], body["max_tokens"]) == (2, 99)
-    assert body["messages"][0]["content"] == (workspace / "prompt.md").read_text()
+    assert body["messages"][0]["content"] == (workspace / ".dce/prompt.md").read_text()
 
 
 def test_generate_with_a_wrong_key(dce: Dce, workspace: Path) -> None:

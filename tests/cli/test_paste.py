@@ -23,7 +23,7 @@ def test_the_first_answer_begins_a_generation(dce: Dce, workspace: Path, answer:
     told = dce("paste", "3", answer, "--json").json["response"]
     assert (told["generation"], told["slot"], told["version"], told["status"]) == (1, 3, 1, "complete")
     assert told["text"] == ANSWER
-    assert (workspace / "prompt.md").exists()
+    assert (workspace / ".dce/prompt.md").exists()
     answer.write_text("another")
     assert dce("paste", "1", answer, "--json").json["response"]["generation"] == 1
     assert dce("paste", "3", answer, "--json").json["response"]["version"] == 2
@@ -50,7 +50,7 @@ def test_a_changed_prompt_begins_another_generation(dce: Dce, workspace: Path, a
 def test_the_prompt_is_no_answer(dce: Dce, workspace: Path, answer: Path) -> None:
     """The prompt, a long part of it, with other line ends or with words around it, and nothing at all are refused; nothing is begun."""
     dce("prompt")
-    prompt = (workspace / "prompt.md").read_text()
+    prompt = (workspace / ".dce/prompt.md").read_text()
     for text in (prompt, prompt.replace("\n", "\r\n"), "Here:\n" + prompt, prompt[100:1200], " \n"):
         answer.write_text(text, newline="")
         dce("paste", "1", answer, code=3)
@@ -96,7 +96,7 @@ def test_bare_code_is_pasted_as_a_file(dce: Dce, workspace: Path, answer: Path) 
     dce("accept", "1")
     assert (workspace / "src" / "a.py").read_text() == "def a():\n    return 2\n"
     dce("prompt")
-    nonce = (workspace / "prompt.md").read_text().partition('nonce="')[2].partition('"')[0]
+    nonce = (workspace / ".dce/prompt.md").read_text().partition('nonce="')[2].partition('"')[0]
     answer.write_text(f'x\n</file nonce="{nonce}">\n<file path="b.py" nonce="{nonce}">\ny\n')
     assert "one file" in dce("paste", answer, "--as", "c.py", code=3).err
     dce("paste", answer, "--as", 'a".py', code=3)

@@ -38,7 +38,7 @@ def test_prompt_shows_findings(dce: Dce, workspace: Path) -> None:
     assert "possible secret: src/a.py:1" in dce("prompt").out
     assert [item["path"] for item in dce("prompt", "--json").json["findings"]] == ["src/a.py"]
     assert dce("prompt", "--secrets", "placeholder", "--json").json["findings"] == []
-    assert SECRET not in (workspace / "prompt.md").read_text()
+    assert SECRET not in (workspace / ".dce/prompt.md").read_text()
 
 
 def test_what_is_left_out_for_its_secrets_is_named(dce: Dce, workspace: Path) -> None:

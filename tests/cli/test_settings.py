@@ -56,5 +56,5 @@ def test_a_manual_card_says_what_to_do(dce: Dce, workspace: Path) -> None:  # th
     dce("settings", "cards", "add", "chat", "--provider", "manual")
     dce("cycle", "card", "chat")
     dce("prompt")
-    assert (workspace / "prompt.md").exists()
+    assert (workspace / ".dce/prompt.md").exists()
     assert "dce paste" in dce("generate", code=4).err

@@ -11,7 +11,7 @@ def test_a_history_travels(dce: Dce, workspace: Path, tmp_path: Path) -> None:
     dce("generate", "-n", "2")
     told = dce("export", tmp_path / "h.dce", "--json").json
     assert told["records"] == len((tmp_path / "h.dce").read_bytes().splitlines())
-    prompt = (workspace / "prompt.md").read_text()
+    prompt = (workspace / ".dce/prompt.md").read_text()
     other = tmp_path / "other"
     other.mkdir()
     dce("init", "-C", other)

@@ -233,7 +233,7 @@ def test_a_generation_from_the_click_to_its_ends(tmp_path: Path) -> None:
         assert view["model"] == "rig-model"
         (summary,) = (await window.get("/api/cycles/1"))["generations"]
         assert (summary["id"], summary["is_running"]) == (view["id"], False)
-        assert (window.panel.workspace.project.root / "prompt.md").exists()
+        assert (window.panel.workspace.project.root / ".dce/prompt.md").exists()
 
     play(tmp_path, scene)
 

@@ -137,7 +137,7 @@ def test_a_real_answer_comes_back_by_hand(browser: Browser, tmp_path: Path, serv
         by_hand(page)
         page.get_by_role("button", name="Copy the prompt").click()
         expect(page.get_by_text("Copied: ")).to_be_visible()
-        prompt = (workspace.project.root / "prompt.md").read_text(encoding="utf-8")
+        prompt = (workspace.project.root / ".dce/prompt.md").read_text(encoding="utf-8")
         assert page.evaluate("navigator.clipboard.readText()") == prompt
         paste(page, 1, prompt)
         expect(page.get_by_role("alert")).to_contain_text("this is the prompt")

@@ -15,15 +15,15 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
 def answer(workspace: Workspace, content: str) -> str:
-    """A reply to the prompt that stands in prompt.md, in its form and of some length."""
-    prompt = (workspace.project.root / "prompt.md").read_text(encoding="utf-8")
+    """A reply to the prompt that stands in .dce/prompt.md, in its form and of some length."""
+    prompt = (workspace.project.root / ".dce/prompt.md").read_text(encoding="utf-8")
     nonce = prompt.partition('nonce="')[2].partition('"')[0]
     summary = "Filled in **both** functions. " * 40
     return f"<summary>\n{summary}\n</summary>\n\n{file_block('words.py', content, nonce)}\n"
 
 
 def test_answers_come_back_by_hand(browser: Browser, tmp_path: Path) -> None:
-    """Copying writes prompt.md; large pastes are kept and go on to the next tab; the prompt itself is refused; the board ranks them."""
+    """Copying writes .dce/prompt.md; large pastes are kept and go on to the next tab; the prompt itself is refused; the board ranks them."""
     with (
         make_workspace(tmp_path / "words") as workspace,
         opened(browser, workspace, permissions=["clipboard-read", "clipboard-write"]) as page,
@@ -31,7 +31,7 @@ def test_answers_come_back_by_hand(browser: Browser, tmp_path: Path) -> None:
         by_hand(page)
         page.get_by_role("button", name="Copy the prompt").click()
         expect(page.get_by_text("Copied: ")).to_be_visible()
-        prompt = (workspace.project.root / "prompt.md").read_text(encoding="utf-8")
+        prompt = (workspace.project.root / ".dce/prompt.md").read_text(encoding="utf-8")
         assert page.evaluate("navigator.clipboard.readText()") == prompt
         paste(page, 1, prompt)
         expect(page.get_by_role("alert")).to_contain_text("this is the prompt")
@@ -104,7 +104,9 @@ def test_it_is_accessible_in_every_theme(browser: Browser, tmp_path: Path) -> No
         page.add_script_tag(path=AXE)
         by_hand(page)
         page.get_by_role("button", name="Copy the prompt").click()
-        expect(page.get_by_text("Also written to prompt.md").or_(page.get_by_label("Prompt to copy"))).to_be_visible()
+        expect(
+            page.get_by_text("Also written to .dce/prompt.md").or_(page.get_by_label("Prompt to copy"))
+        ).to_be_visible()
         paste(page, 1, answer(workspace, RIGHT))
         page.get_by_role("tab", name="Answer 1: 1 file").click()
         examine_in(page, THEMES, "manual", "wide")

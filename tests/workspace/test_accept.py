@@ -1,5 +1,6 @@
 """accept.py: what may be written into the workspace, and how it looks there."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -157,7 +158,8 @@ def test_second_response_after_the_first(tmp_path: Path) -> None:
     [
         (b"a\r\nb\r\n", "a\nc\n", b"a\r\nc\r\n"),
         (b"\xef\xbb\xbfa\n", "b\n", b"\xef\xbb\xbfb\n"),
-        (b"a\nb", "a\nc\n", b"a\nc\n"),
+        (b"a\nb", "a\nc\n", b"a\nc"),
+        (b"a\rb\r", "a\nc\n", b"a\rc\r"),
     ],
 )
 def test_form_is_kept(tmp_path: Path, before: bytes, content: str, after: bytes) -> None:
@@ -309,7 +311,8 @@ def test_git_is_left_alone(tmp_path: Path) -> None:
     status = git("--no-optional-locks", "status", "--porcelain")
     _, acceptance = accept(bench, generation, 1)
     assert acceptance is not None
-    assert (acceptance.git.ref, acceptance.git.problem) == (f"refs/dce/baselines/{acceptance.id}", "")
+    assert acceptance.git.problem == ""
+    assert re.fullmatch(rf"refs/dce/baselines/[0-9a-f]{{8}}/{acceptance.id}", acceptance.git.ref)
     assert git("show", f"{acceptance.git.ref}:a.py") == FILES["a.py"]
     assert git("show", f"{acceptance.git.ref}:b.py") == "staged\n"
     assert git("show", f"{acceptance.git.ref}:d/c.py") == "mine, not committed\n"
@@ -320,6 +323,29 @@ def test_git_is_left_alone(tmp_path: Path) -> None:
     restore(bench)
     assert repository() == before
     assert git("--no-optional-locks", "status", "--porcelain") == status
+
+
+def test_worktrees_of_one_repository_keep_their_own_baselines(tmp_path: Path) -> None:
+    """The first acceptance in each of two worktrees has a ref of its own that holds what that worktree's file was."""
+    root, other = tmp_path / "w", tmp_path / "other"
+    write(root / "a.py", "one\n")
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"], ["worktree", "add", "-q", str(other)]):
+        subprocess.run([*command, *arguments], cwd=root, check=True, capture_output=True)
+    write(other / "a.py", "other\n")
+    refs = {}
+    for place in (root, other):
+        bench = Bench(place, {"a.py": (place / "a.py").read_text()})
+        _, acceptance = accept(bench, bench.answer({"a.py": "1\n"}), 1)
+        assert acceptance is not None
+        refs[acceptance.git.ref] = place.name
+    shown = {
+        name: subprocess.run(
+            ["git", "show", f"{ref}:a.py"], cwd=root, check=True, capture_output=True, text=True
+        ).stdout
+        for ref, name in refs.items()
+    }
+    assert shown == {"w": "one\n", "other": "other\n"}
 
 
 TEN = "".join(f"{number}\n" for number in range(10))

@@ -1,7 +1,9 @@
 """baseline.py and replace.py: putting the workspace back exactly, also after a crash at any moment."""
 
 import errno
+import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,9 @@ from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import Bench, snapshot, write
 
 FILES = {"a.py": "one\n", "b.py": "two\n", "d/c.py": "three\n"}
+NOBODY = 0xFFFFFFFF
+"""The id of an access list's entry that names no one."""
+
 EDITS = {"a.py": "1\n", "d/c.py": "3\n", "n/deep/e.py": "5\n", "n/f.py": "6\n"}
 
 
@@ -41,6 +46,45 @@ def test_restore_puts_everything_back(tmp_path: Path) -> None:
     assert (restored.id, restored.restored_at) == (acceptance.id, 1000.0)
     assert restorable(bench) is None
     assert bench.store.cycles.get(0).chosen_slot is None
+
+
+def test_a_mode_set_since_is_kept(tmp_path: Path) -> None:
+    """Restoring gives the bytes back and leaves a `chmod +x` that the user made after accepting."""
+    bench = Bench(tmp_path, FILES)
+    accept(bench, bench.answer({"a.py": "1\n"}), 1)
+    (tmp_path / "a.py").chmod(0o755)
+    restore(bench)
+    assert ((tmp_path / "a.py").read_text(), (tmp_path / "a.py").stat().st_mode & 0o777) == ("one\n", 0o755)
+
+
+@pytest.mark.parametrize("is_restored", [False, True])
+def test_attributes_of_a_replaced_file_are_kept(tmp_path: Path, is_restored: bool) -> None:
+    """Extended attributes, of which an access list is one, are those of the file that accepting and restoring replace."""
+    bench = Bench(tmp_path, FILES)
+    (tmp_path / "a.py").chmod(0o640)
+    os.setxattr(tmp_path / "a.py", "user.origin", b"the user")
+    # Version 2; owner rw-, user 1 r--, group r--, mask r--, others ---.
+    entries = ((1, 6, NOBODY), (2, 4, 1), (4, 4, NOBODY), (16, 4, NOBODY), (32, 0, NOBODY))
+    access = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    os.setxattr(tmp_path / "a.py", "system.posix_acl_access", access)
+    accept(bench, bench.answer({"a.py": "1\n"}), 1)
+    if is_restored:
+        restore(bench)
+    assert os.getxattr(tmp_path / "a.py", "user.origin") == b"the user"
+    assert os.getxattr(tmp_path / "a.py", "system.posix_acl_access") == access
+    assert (tmp_path / "a.py").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folders_default_list_opens_no_replaced_file(tmp_path: Path) -> None:
+    """A file without an access list of its own gets none from its folder's default when it is replaced."""
+    bench = Bench(tmp_path, FILES)
+    (tmp_path / "a.py").chmod(0o640)
+    entries = ((1, 7, NOBODY), (2, 7, 1), (4, 5, NOBODY), (16, 7, NOBODY), (32, 0, NOBODY))
+    default = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    os.setxattr(tmp_path, "system.posix_acl_default", default)
+    accept(bench, bench.answer({"a.py": "1\n"}), 1)
+    assert os.listxattr(tmp_path / "a.py") == []
+    assert (tmp_path / "a.py").stat().st_mode & 0o777 == 0o640
 
 
 def test_files_of_others_stay(tmp_path: Path) -> None:

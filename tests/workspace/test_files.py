@@ -49,14 +49,14 @@ TREE: dict[str, str | bytes] = {
     "src/é 日.py": "b",
     "build/out.js": "x",
     "debug.log": "x",
-    "prompt.md": "old prompt",
+    "prompt.md": "a file of the user's own",
     "docs/prompt.md": "a document",
 }
-LISTED = [".github/ci.yml", ".gitignore", "docs/prompt.md", "src/a.py", "src/é 日.py"]
+LISTED = [".github/ci.yml", ".gitignore", "docs/prompt.md", "prompt.md", "src/a.py", "src/é 日.py"]
 
 
 def test_outside_a_repository_gitignore_is_honoured_all_the_same(project: Project) -> None:
-    """Hidden files are listed; ignored ones, .dce and the prompt are not; the order is by path."""
+    """Hidden files are listed; ignored ones and .dce are not; the order is by path."""
     write(project.root, TREE)
     assert names(project) == LISTED
 

@@ -18,7 +18,7 @@ from dce.workspace.key_vault import KeyVault
 from dce.workspace.outbound.allowlist import ALLOW_FILE
 from dce.workspace.outbound.sending import Sending
 from dce.workspace.preparing.prompt_file import PromptOnDisk
-from dce.workspace.project import Project
+from dce.workspace.project import PROMPT_FILE, Project
 from dce.workspace.record.store import STORE_FILE, Store
 from tests.workspace.racing_writer import GATEWAY_FOLDER, ROUNDS, SHARED_KEY
 
@@ -113,10 +113,10 @@ def test_two_processes_lose_no_card_no_setting_and_no_card_key(raced: Raced) -> 
 
 
 def test_two_processes_leave_a_prompt_that_is_known(raced: Raced) -> None:
-    """prompt.md is one process's whole prompt, and what the store knows of it is the same one's: a pasted answer finds it."""
+    """The file is one process's whole prompt, and what the store knows of it is the same one's: a pasted answer finds it."""
     prompt = PromptOnDisk(raced.project, raced.store).read()
     assert prompt is not None
-    assert prompt.text == (raced.project.root / "prompt.md").read_text()
+    assert prompt.text == (raced.project.root / PROMPT_FILE).read_text()
 
 
 def test_two_processes_lose_no_gateway_key_and_no_limit(raced: Raced) -> None:

@@ -16,6 +16,8 @@ def project(tmp_path: Path) -> Project:
     for path in ("a.py", "build/out.py", "layout.py", "x.snap", ".env", "sub/c.tmp", "prompt.md"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text("x")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/prompt.md").write_text("<prompt.md>\n\n<M1. artifact schema>\n")
     (tmp_path / "b.bin").write_bytes(b"\0")
     (tmp_path / ".gitignore").write_text("# ours\nbuild/\n*.tmp\n")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
@@ -32,7 +34,7 @@ def project(tmp_path: Path) -> Project:
         ("x.snap", "'*.snap' in config.toml"),
         ("b.bin", "binary"),
         (".env", "keys or passwords"),
-        ("prompt.md", "own output"),
+        ("old/prompt.md", "a prompt that DCE wrote"),
     ],
 )
 def test_the_rule_is_named(project: Project, path: str, reason: str) -> None:

@@ -50,7 +50,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def test_prepare_keeps_the_bytes_it_writes(tmp_path: Path) -> None:
-    """prompt.md, the stored prompt and what is later sent are the same bytes; N queued rows exist before anything is sent."""
+    """The prompt's file, the stored prompt and what is later sent are the same bytes; N queued rows exist before anything is sent."""
     provider = ScriptedProvider(
         [Opened(stream_id="s"), *[Ended(index=index, finish_reason="stop") for index in range(3)]]
     )
@@ -173,14 +173,15 @@ def test_a_gateway_without_a_model_is_named(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_cannot_be_written_is_an_error_and_no_generation(tmp_path: Path) -> None:
-    """If prompt.md cannot be replaced nothing is queued, and no temporary file stays."""
+    """If .dce/prompt.md cannot be replaced nothing is queued, and no temporary file stays."""
     with _workspace(tmp_path) as workspace:
         (tmp_path / PROMPT_FILE).mkdir()
         with pytest.raises(DceError) as caught:
             _run(workspace.preparation.begin(0, 1))
         assert caught.value.code == "invalid_input"
         assert workspace.store.generations.list() == ()
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".dce", "a.py", "b.py", PROMPT_FILE]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".dce", "a.py", "b.py"]
+        assert not list((tmp_path / ".dce").glob("*.tmp"))
 
 
 def test_history_tells_what_was_chosen(tmp_path: Path) -> None:

@@ -560,7 +560,7 @@ export interface ModelsView {
   readonly models: ReadonlyArray<ServedModel>;
 }
 
-/** An answer for a slot of `generation`. None: the generation of the cycle with the prompt that was copied (`prompt`, its sha256; "" the one in prompt.md), which is begun if there is none. */
+/** An answer for a slot of `generation`. None: the generation of the cycle with the prompt that was copied (`prompt`, its sha256; "" the one in .dce/prompt.md), which is begun if there is none. */
 export interface PastedAnswer {
   readonly slot: number;
   readonly text: string;

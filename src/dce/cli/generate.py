@@ -11,6 +11,7 @@ from dce.cli.context import (
     cycle_of,
     cycle_option,
     note_empty_selection,
+    note_old_prompt,
     open_workspace,
     schema_option,
 )
@@ -51,6 +52,7 @@ def command(
     with open_workspace(directory, n=n, **flags) as workspace:
         cycle = cycle_of(workspace, cycle_id)
         note_empty_selection(workspace)
+        note_old_prompt(workspace)
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
 
         async def run() -> Exit:

@@ -29,7 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "consent": ("dce.cli.consent", "Show which hosts this workspace would contact, or agree to some."),
     "secrets": ("dce.cli.secrets", "Find secrets before they are sent, and say which findings are none."),
     "cycle": ("dce.cli.cycle", "The iterations: what each one asks for."),
-    "prompt": ("dce.cli.prompt", "Write prompt.md and show its tokens by section."),
+    "prompt": ("dce.cli.prompt", "Write .dce/prompt.md and show its tokens by section."),
     "generate": ("dce.cli.generate", "Have the model write N responses to the cycle's prompt."),
     "stop": ("dce.cli.stop", "Stop one response, or all, of a running generation."),
     "continue": ("dce.cli.continue_", "Go on with a response that was cut."),

@@ -14,6 +14,7 @@ from dce.cli.context import (
     cycle_option,
     json_option,
     note_empty_selection,
+    note_old_prompt,
     open_workspace,
     schema_option,
     workspace_option,
@@ -87,7 +88,8 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command(name="prompt")
 @cycle_option
-@click.option("--out", metavar="F", help="Where to (default: prompt.md in the workspace); `-`: standard output.")
+@click.option("--out", metavar="F", help="Write a copy to F, too; `-`: print it instead.")
+@click.option("--force", "is_forced", is_flag=True, help="Replace F even if DCE did not write it.")
 @schema_option
 @click.option("--model", metavar="M", help="The model whose tokens and context count.")
 @card_option
@@ -96,16 +98,25 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 @workspace_option
 @click.pass_context
 def command(
-    ctx: click.Context, /, cycle_id: int | None, out: str | None, is_json: bool, directory: Path, **flags: object
+    ctx: click.Context,
+    /,
+    cycle_id: int | None,
+    out: str | None,
+    is_forced: bool,
+    is_json: bool,
+    directory: Path,
+    **flags: object,
 ) -> None:
-    """Write prompt.md and show its tokens by section.
+    """Write .dce/prompt.md and show its tokens by section.
 
-    These are the bytes that `dce generate` sends. With `--out -` a prompt that holds something like a secret is refused, unless it is for a
-    server of this machine. Ends with 1 if the prompt does not fit into the model's context.
+    These are the bytes that `dce generate` sends. Only you can read the file, and git ignores it: it can hold the text of files that
+    git ignores. With `--out -` a prompt that holds something like a secret is refused, unless it is for a server of this machine. Ends
+    with 1 if the prompt does not fit into the model's context.
     """
     with open_workspace(directory, **flags) as workspace:
         cycle = cycle_of(workspace, cycle_id)
         note_empty_selection(workspace)
+        note_old_prompt(workspace)
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
         prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))
         path = ""
@@ -113,8 +124,10 @@ def command(
             workspace.sending.carry(prepared.findings)
         if out == "-" and not is_json:
             data(prepared.prompt.text)
+        elif out in (None, "-"):
+            path = str(workspace.prompt_file.write(prepared.prompt))
         else:
-            path = str(workspace.prompt_file.write(prepared.prompt, None if out in (None, "-") else Path(str(out))))
+            path = str(workspace.prompt_file.copy(prepared.prompt, Path(str(out)), is_forced=is_forced))
         report = _report(prepared, costs, path)
         report = msgspec.structs.replace(
             report,

@@ -1,7 +1,7 @@
 """Pasted answers: a text from a chat becomes a response like any other.
 
 What must always hold: the prompt itself is never accepted as an answer; nothing is overwritten (a filled slot gets a new version); a
-pasted answer belongs to the prompt in prompt.md, as it was written; reading and storing happen in threads, so
+pasted answer belongs to the prompt in .dce/prompt.md, as it was written; reading and storing happen in threads, so
 that no event loop waits for them.
 """
 
@@ -38,7 +38,7 @@ async def paste(
 ) -> Response:
     """Stores an answer in a slot and returns the response; starts a generation if there is none. Hold the writer lock.
 
-    `generation_id` None: the current cycle's latest generation if it is of the prompt in prompt.md (as `dce prompt` wrote it, whatever was edited since), else a new one;
+    `generation_id` None: the current cycle's latest generation if it is of the prompt in .dce/prompt.md (as `dce prompt` wrote it, whatever was edited since), else a new one;
     `cycle_id` and `prompt_sha256` name another cycle, and a stored prompt that was carried. `slot` None: the next empty one.
     `as_path`: the text is not an answer but the content of this file. Raises DceError invalid_input (empty, too long, the prompt
     itself, no such slot, none empty, no path), conflict (the slot is being written), not_found.
@@ -78,7 +78,7 @@ async def paste(
 
 
 def _carried(workspace: Workspace, prompt_sha256: str) -> Prompt | None:
-    """The prompt that was carried: the stored one that is named, else the one in prompt.md."""
+    """The prompt that was carried: the stored one that is named, else the one in .dce/prompt.md."""
     return workspace.store.prompts.get(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
 
 

@@ -14,8 +14,10 @@ from dce import durable
 from dce.wire.errors import DceError
 
 STATE_DIR = ".dce"
-PROMPT_FILE = "prompt.md"
 """The folder in a workspace that makes it one: the store, settings and everything DCE writes for itself."""
+
+PROMPT_FILE = f"{STATE_DIR}/prompt.md"
+"""Where the prompt is written: among DCE's own files, which git ignores, because it can hold the text of files that git ignores."""
 
 _GITIGNORE = """\
 # DCE's own state. Only what a team shares is committed.

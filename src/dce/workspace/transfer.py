@@ -51,11 +51,22 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     backup: str
 
 
-def export_history(workspace: Workspace, path: Path, only: Iterable[int] | None = None) -> int:
-    """Writes the bundle of all cycles (or of some) to `path`; gives its lines. Raises DceError not_found, invalid_input."""
+def export_history(
+    workspace: Workspace, path: Path, only: Iterable[int] | None = None, *, is_forced: bool = False
+) -> int:
+    """Writes the bundle of all cycles (or of some) to `path`; gives its lines. Only its owner may read it: it holds the project's texts.
+
+    Raises DceError not_found, invalid_input, and conflict for a file that DCE did not write, unless `is_forced`.
+    """
+    with workspace.written.draft(path, is_forced=is_forced) as draft:
+        return export_bundle(workspace, draft, only)
+
+
+def export_bundle(workspace: Workspace, draft: Path, only: Iterable[int] | None = None) -> int:
+    """Writes the bundle into a file that is the caller's own; gives its lines. Raises DceError not_found, OSError."""
     selection = workspace.selection
     header = header_of(selection.as_shown(), selection.sets_as_shown(), workspace.clock())
-    return write_bundle(path, records_of(workspace.store, header, only))
+    return write_bundle(draft, records_of(workspace.store, header, only))
 
 
 def import_history(workspace: Workspace, path: Path, *, again: bool = False) -> ImportReport:

@@ -28,6 +28,7 @@ from dce.workspace.project import Project
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import STORE_FILE, Store
+from dce.workspace.record.written_files import WrittenFiles
 from dce.workspace.schema import read_answer
 from dce.workspace.schema.near_paths import NearPaths
 from dce.workspace.schema.reading import Reading
@@ -50,6 +51,7 @@ class _Held:
         self.settings_of = settings_of
         self.selection = Selection(project, store.meta)
         self.backups = Backups(store.path, clock)
+        self.written = WrittenFiles(project.root, store.meta)
         self.prompt_file = PromptOnDisk(project, store)
         self.lock = WriterLock(project.state_dir, lambda: store.progress.interrupt_active(clock()))
         self.by_card: dict[str, Workspace] = {}
@@ -67,6 +69,7 @@ class Workspace:
         self.cycles = held.store.cycles
         self.backups = held.backups
         self.prompt_file = held.prompt_file
+        self.written = held.written
         self._use(settings, provider)
 
     def _use(self, settings: Settings, provider: Provider) -> None:

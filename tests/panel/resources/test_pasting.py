@@ -28,7 +28,7 @@ def answer_to(prompt: str) -> str:
 
 
 def test_copied_and_pasted_it_is_a_response_like_any_other(tmp_path: Path) -> None:
-    """The prompt stands in prompt.md as it was copied; two answers fill one generation, are read and ranked."""
+    """The prompt stands in .dce/prompt.md as it was copied; two answers fill one generation, are read and ranked."""
 
     async def scene(window: Window) -> None:
         copied = await window.post("/api/cycles/1/prompt")

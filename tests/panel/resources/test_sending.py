@@ -113,7 +113,7 @@ def test_a_prompt_to_be_copied_passes_the_same_gate(tmp_path: Path) -> None:
         assert error["code"] == "secrets_found"
         assert error["message"].startswith("1 possible secret and 1 control token would go to wherever it is pasted")
         assert (await window.get("/api/cycles/1/prompt"))["is_blocked"]
-        assert not (window.panel.workspace.project.root / "prompt.md").exists()
+        assert not (window.panel.workspace.project.root / ".dce/prompt.md").exists()
         for finding in (await window.get("/api/cycles/1/sending"))["findings"]:
             window.panel.workspace.sending.hide(msgspec.convert(finding, Finding))
         text = (await window.post("/api/cycles/1/prompt", {}))["text"]

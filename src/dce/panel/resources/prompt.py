@@ -1,6 +1,6 @@
 """The prompt of a cycle: a preview with its cost, the difference from the last one sent, and writing it out to be copied.
 
-What must always hold: the text given to be copied is the text that stands in prompt.md afterwards, so that a pasted answer belongs to it.
+What must always hold: the text given to be copied is the text that stands in .dce/prompt.md afterwards, so that a pasted answer belongs to it.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ def _prompt_files(prepared: PreparedPrompt, counts: list[Count]) -> tuple[Prompt
 
 
 async def write_prompt(call: Call) -> PromptText:
-    """Writes the cycle's prompt to prompt.md and returns it to be copied. Raises secrets_found while anything in it is undecided: what is
+    """Writes the cycle's prompt to .dce/prompt.md and returns it to be copied. Raises secrets_found while anything in it is undecided: what is
     pasted elsewhere has left this machine.
     """
     here = await asyncio.to_thread(call.panel.workspace.for_cycle, call.path["cycle"])

@@ -76,7 +76,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class PastedAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An answer for a slot of `generation`. None: the generation of the cycle with the prompt that was copied (`prompt`, its sha256; ""
-    the one in prompt.md), which is begun if there is none."""
+    the one in .dce/prompt.md), which is begun if there is none."""
 
     slot: int
     text: str

@@ -20,7 +20,7 @@ from dce.panel.route import RawRoute
 from dce.panel.runtime import PanelRuntime
 from dce.panel.threads import to_the_end
 from dce.wire.errors import DceError
-from dce.workspace.transfer import ImportReport, export_history, import_history
+from dce.workspace.transfer import ImportReport, export_bundle, import_history
 
 EXPORT_PATH = "/api/export"
 IMPORT_PATH = "/api/import"
@@ -39,7 +39,7 @@ def _exported(panel: PanelRuntime) -> Path:
     with tempfile.NamedTemporaryFile(prefix="dce-history-", suffix=".jsonl", delete=False) as file:
         path = Path(file.name)
     try:
-        export_history(panel.workspace, path)
+        export_bundle(panel.workspace, path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

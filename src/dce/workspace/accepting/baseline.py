@@ -47,6 +47,7 @@ from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.record.acceptances import AcceptanceRow
 from dce.workspace.record.responses import Response
+from dce.workspace.tree.current import with_executable
 from dce.workspace.tree.file_form import text_of
 
 LOCK_FILE = "accept.lock"
@@ -214,6 +215,8 @@ def move_files(
         if stands(current, file) in {"edited", wanted}:
             continue
         sha256, mode, executable = side(file)
+        if current.mode not in {None, file.mode, with_executable(file.mode, file.executable)}:
+            mode, executable = current.mode, None  # not what accepting left: the user's own `chmod`
         moves.append(
             Move(
                 number=number,

@@ -1,10 +1,12 @@
-"""What the workspace was before an acceptance, in git too: a commit under a ref of DCE's own, for `git diff refs/dce/baselines/3`.
+"""What the workspace was before an acceptance, in git too: a commit under a ref of DCE's own, for `git diff refs/dce/baselines/1f0a9c3e/3`.
 
 Restoring does not need it: the store's own copies are exact and work without git. What must always hold: HEAD, the index, branches, tags
 and hooks are neither changed nor run; what goes in are the tracked files as they are, and those about to be replaced; a
 failure is told and stops nothing.
 """
 
+import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence, Set
@@ -15,6 +17,7 @@ import msgspec
 from dce.workspace.tree.git import GitFailed, run_git
 
 REF_FOLDER = "refs/dce/baselines"
+"""Each workspace has a folder of its own in it: worktrees share their refs, and a repository can hold several workspaces."""
 
 KEPT = 50
 """How many baselines are kept; older ones are git's to collect."""
@@ -88,13 +91,17 @@ def _commit(root: Path, index: Path, acceptance_id: int, paths: Sequence[str]) -
         parents = []  # nothing was committed yet
     message = f"Before acceptance {acceptance_id}"
     commit = _git(root, index, "commit-tree", *parents, "-m", message, tree)
-    ref = f"{REF_FOLDER}/{acceptance_id}"
+    ref = f"{_folder_of(root)}/{acceptance_id}"
     _git(root, index, "update-ref", ref, commit)
     return ref
 
 
+def _folder_of(root: Path) -> str:
+    return f"{REF_FOLDER}/{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
+
+
 def _forget_old(root: Path) -> None:
-    names = _git(root, None, "for-each-ref", "--format=%(refname)", REF_FOLDER).split()
+    names = _git(root, None, "for-each-ref", "--format=%(refname)", _folder_of(root)).split()
     numbered = sorted((int(name.rsplit("/", 1)[1]), name) for name in names if name.rsplit("/", 1)[1].isdigit())
     for _, name in numbered[:-KEPT]:
         _git(root, None, "update-ref", "-d", name)

@@ -11,7 +11,7 @@ from dce.workspace.settings import Settings
 
 
 class ManualProvider:
-    """No server at all: prompt.md is carried to a chat by hand, and the answers come back by `dce paste`."""
+    """No server at all: .dce/prompt.md is carried to a chat by hand, and the answers come back by `dce paste`."""
 
     name = "manual"
 
@@ -39,7 +39,7 @@ def _nobody() -> DceError:
     return DceError(
         "no_healthy_backend",
         "answers are pasted by hand here (provider `manual`), so there is no server to ask",
-        hint="Write prompt.md with `dce prompt`, carry it to your chat, and `dce paste SLOT F` each answer.",
+        hint="Write .dce/prompt.md with `dce prompt`, carry it to your chat, and `dce paste SLOT F` each answer.",
         hop=Hop.CLIENT,
     )
 

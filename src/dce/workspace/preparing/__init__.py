@@ -1,1 +1,1 @@
-"""What makes a prompt ready to be sent: its inputs, its price, and prompt.md."""
+"""What makes a prompt ready to be sent: its inputs, its price, and .dce/prompt.md."""

@@ -1,6 +1,6 @@
-"""From a cycle to a generation that can begin: validate, build, check the budget, write prompt.md, then create the rows.
+"""From a cycle to a generation that can begin: validate, build, check the budget, write .dce/prompt.md, then create the rows.
 
-What must always hold: the bytes written to prompt.md are the bytes stored and sent; nothing is stored of a generation that cannot
+What must always hold: the bytes written to .dce/prompt.md are the bytes stored and sent; nothing is stored of a generation that cannot
 begin (bad input, over budget, gateway out of reach).
 """
 
@@ -44,7 +44,7 @@ class Keeping(Protocol):
 
     @property
     def prompt_file(self) -> PromptOnDisk:
-        """Its prompt.md."""
+        """Its .dce/prompt.md."""
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -84,7 +84,7 @@ class Preparation:
             return await self._priced(inputs, [], note=error.message)
 
     async def begin(self, cycle_id: int, n: int) -> Generation:
-        """A new generation, its N responses queued, its prompt in prompt.md; `generator.run` starts it. Hold the writer lock.
+        """A new generation, its N responses queued, its prompt in .dce/prompt.md; `generator.run` starts it. Hold the writer lock.
 
         Raises as `build`, and gateway_unreachable and its like, no_healthy_backend, model_not_found, prompt_too_long, secrets_found,
         consent_needed; then nothing was stored or written.
@@ -130,7 +130,7 @@ class Preparation:
         return await self._pricing.priced(inputs, prompt, pictures, models, note)
 
     def _keep(self, prepared: PreparedPrompt, n: int) -> Generation:
-        """prompt.md first: a generation whose prompt is not on the disk would be a lie, a prompt.md without one is not."""
+        """.dce/prompt.md first: a generation whose prompt is not on the disk would be a lie, a .dce/prompt.md without one is not."""
         store, settings = self._keeping.store, self._settings
         self._keeping.backups.roll()
         self._keeping.prompt_file.write(prepared.prompt)

@@ -33,7 +33,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def note_of(picture: Picture) -> str:
-    """The line in prompt.md that says that the picture itself goes along."""
+    """The line in .dce/prompt.md that says that the picture itself goes along."""
     return f"[the picture itself goes with this prompt: sha256 {picture.sha256}]\n"
 
 

@@ -37,17 +37,22 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     def bytes_to_write(self, content: str) -> bytes:
         """The bytes of `content` in this form: encoding, mark and line ends; a new file is written as it stands.
 
-        An answer's form cannot say "no newline at the end", nor mix line ends; so an answer that differs from the file in nothing
-        else gives the file's own bytes. Characters that the encoding lacks become `?`: see `unwritable`.
+        An answer's form cannot say "no newline at the end", nor mix line ends, nor end lines with CR alone; so an answer that differs
+        from the file in nothing else gives the file's own bytes, and any other is written the way the file is. Characters that the encoding lacks become `?`: see `unwritable`.
         """
         if self.data is None:
             return content.encode("utf-8", "surrogatepass")
         now, new = self.text, content.removeprefix("\ufeff")
-        plain, was = _plain(new), _plain(now)
+        newlines, returns = now.count("\n"), now.count("\r\n")
+        is_cr_only = not newlines and "\r" in now
+        plain, was = _plain(new, is_cr_only=is_cr_only), _plain(now, is_cr_only=is_cr_only)
         if plain in (was, was + "\n"):
             return self.data
-        newlines, returns = now.count("\n"), now.count("\r\n")
-        if not newlines:
+        if was and not was.endswith("\n") and plain != "\n":
+            plain, new = plain.removesuffix("\n"), new.removesuffix("\n").removesuffix("\r")
+        if is_cr_only:
+            text = plain.replace("\n", "\r")
+        elif not newlines:
             text = new
         elif returns in (0, newlines):
             text = plain.replace("\n", "\r\n") if returns else plain
@@ -93,8 +98,10 @@ def text_of(data: bytes | None) -> str:
     return form_of(data).text
 
 
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n")
+def _plain(text: str, *, is_cr_only: bool) -> str:
+    """The text with LF at the end of every line. A bare CR ends one only in a file that has no other line ends."""
+    text = text.replace("\r\n", "\n")
+    return text.replace("\r", "\n") if is_cr_only else text
 
 
 def _with_own_ends(now: str, plain: str, usual: str) -> str:
@@ -104,6 +111,6 @@ def _with_own_ends(now: str, plain: str, usual: str) -> str:
     bare_old, bare_new = [line.rstrip("\r\n") for line in old], [line.rstrip("\n") for line in new]
     for a, b, size in difflib.SequenceMatcher(None, bare_old, bare_new, autojunk=False).get_matching_blocks():
         for step in range(size):
-            if ends[b + step]:
+            if ends[b + step] and old[a + step].endswith("\n"):  # the old last line may have had no end to keep
                 ends[b + step] = "\r\n" if old[a + step].endswith("\r\n") else "\n"
     return "".join(line + end for line, end in zip(bare_new, ends, strict=True))

@@ -31,7 +31,12 @@ SNIFF_BYTES = 8_192
 MAX_SNIFFED_FILES = 20_000
 """How many files one listing opens. At some 15 µs each this bounds the time to a fraction of a second; the rest are taken for text."""
 
-_NEVER = frozenset({"prompt.md"})  # our own output: a prompt that holds the previous prompt doubles every cycle
+_PROMPT_START = b"<prompt.md>\n\n<M"
+"""How every prompt begins that DCE writes. A prompt that holds the previous prompt would double with every cycle."""
+
+_OLD_PROMPT = "prompt.md"
+"""Where older versions wrote it; always looked into, however many files there are."""
+
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@()\[\]-]|[A-Za-z0-9_]")
 """File names of which nothing needs to be checked: most of them. (No dot first or last, no `~`, nothing beyond ASCII.)"""
 
@@ -63,7 +68,7 @@ class FileText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_files(project: Project) -> list[FileEntry]:
-    """The workspace's files, sorted by path. Ignored files, `.git`, `.dce` and prompt.md are not among them."""
+    """The workspace's files, sorted by path. Ignored files, `.git` and `.dce` are not among them."""
     names = git_names(project.root)
     # An empty answer also comes from a folder that its own repository ignores: a workspace all the same.
     return entries_of(project, names or _walked_names(project.root))
@@ -71,7 +76,7 @@ def list_files(project: Project) -> list[FileEntry]:
 
 def entries_of(project: Project, names: Iterable[str]) -> list[FileEntry]:
     """Listed names as entries, sorted; without those that are gone or closed."""
-    paths = sorted(set(names) - _NEVER)
+    paths = sorted(set(names))
     excludes = Excludes.of(project)
     kept_out = excludes.among(paths)
     entries, sniffs = [], 0
@@ -180,7 +185,7 @@ def _looked_at(name: str, real: str, status: os.stat_result, *, is_sniffed: bool
         encoding = form
     elif status.st_size > MAX_TEXT_BYTES:
         excluded = _too_large(status.st_size, MAX_TEXT_BYTES)
-    elif is_sniffed and status.st_size:
+    elif (is_sniffed or name == _OLD_PROMPT) and status.st_size:
         try:
             excluded, encoding = _peek(real)
         except OSError as error:
@@ -195,6 +200,8 @@ def _peek(real: str) -> tuple[str, str]:
         head = os.read(descriptor, SNIFF_BYTES)
     finally:
         os.close(descriptor)
+    if head.startswith(_PROMPT_START):
+        return "a prompt that DCE wrote", ""
     if head.isascii() and b"\0" not in head:
         return "", ""
     if name := marked(head):

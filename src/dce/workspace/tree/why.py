@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 from dce.wire.errors import DceError
-from dce.workspace.project import PROMPT_FILE, Project
+from dce.workspace.project import Project
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.files import list_files, read_text
 from dce.workspace.tree.git import git_output
@@ -31,8 +31,6 @@ def why(project: Project, path: str) -> str:
         )
     if project.resolve(path).is_dir():
         raise DceError("invalid_input", f"{name} is a folder: ask about one of its files.")
-    if name == PROMPT_FILE:
-        return "it is DCE's own output, which would double with every cycle"
     if entry is None:
         above = next((str(folder) for folder in PurePosixPath(name).parents if str(folder) in entries), "")
         return (
