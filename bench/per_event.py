@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import uvloop
 
-from bench.backend import FRAME, HEAD, RUNNING
+from bench.upstream import FRAME, HEAD, RUNNING
 from dce.gateway.backends.transport import Address, Exchange, Timeouts, Transport
 from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.output import EventOutput
