@@ -1,4 +1,4 @@
-"""`dce accept`: writes a response's files into the workspace, all or none; `dce restore` takes it back."""
+"""`dce accept`: writes a response's files into the workspace, all or none; `dce restore` undoes it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +83,7 @@ def command(
 
 
 def _parts(project: "Project", directory: Path, also: tuple[str, ...]) -> tuple["Part", ...]:
-    """`3` or `3:src/a.py` as a response's files; several of one slot are one part."""
+    """Parses `3` or `3:src/a.py` into parts; several entries for one slot become one part."""
     from dce.workspace.accepting.accept import Part  # noqa: PLC0415
 
     paths: dict[int, list[str]] = {}

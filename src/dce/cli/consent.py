@@ -1,4 +1,4 @@
-"""`dce consent`, and asking before anything goes to a host for the first time."""
+"""`dce consent`, and asking for consent before anything is sent to a new host."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -63,7 +63,7 @@ def command(urls: tuple[str, ...], is_json: bool, directory: Path) -> None:
 
 
 def _addresses(workspace: "Workspace", directory: Path) -> dict[str, str]:
-    """Every address that the settings and cards name, and what names it."""
+    """Every address in the settings and cards, and what names it."""
     settings = workspace.settings
     found = {} if settings.provider == "manual" else {settings.url: "the server"}
     if settings.tokenizer.startswith(("http://", "https://")):
@@ -76,7 +76,7 @@ def _addresses(workspace: "Workspace", directory: Path) -> dict[str, str]:
 
 
 def yes_option(verb: Verb) -> Verb:
-    """`--yes`: agrees beforehand."""
+    """`--yes`: agrees in advance."""
     return click.option(
         "--yes",
         "-y",
@@ -87,7 +87,7 @@ def yes_option(verb: Verb) -> Verb:
 
 
 def sending_options(verb: Verb) -> Verb:
-    """What every verb takes that sends a prompt: consent, where to, and the two that all verbs of a workspace take."""
+    """The options of every verb that sends a prompt: consent, gateway, and the two that all workspace verbs take."""
     for option in (workspace_option, json_option, gateway_options, yes_option):
         verb = option(verb)
     return verb
@@ -106,7 +106,7 @@ def secrets_option(verb: Verb) -> Verb:
 async def with_consent(
     workspace: "Workspace", attempt: Callable[[], Awaitable[T]], *, is_yes: bool, is_json: bool
 ) -> T:
-    """What `attempt` gives. If the host is new it is agreed to by `--yes` or at the terminal; else consent_needed is raised."""
+    """The result of `attempt`. A new host needs consent, by `--yes` or at the terminal; otherwise raises consent_needed."""
     try:
         return await attempt()
     except DceError as error:
@@ -124,7 +124,7 @@ async def with_consent(
 
 
 async def _show_notice(url: str, host: str, *, is_asked: bool) -> None:
-    """What the gateway says it does with what it is sent. Asking for it is the first request to that host, so it takes a yes as well."""
+    """Shows the gateway's privacy notice. Fetching it is the first request to that host, so it needs a yes as well."""
     from dce.workspace.generating.privacy import PATH, fetch_notice  # noqa: PLC0415
 
     question = f"Fetch the privacy notice of {visible(host)} first (a request without key or prompt)?"

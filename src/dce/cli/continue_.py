@@ -1,4 +1,4 @@
-"""`dce continue`: goes on with a response that was cut, as its next version; what was there stays."""
+"""`dce continue`: continues a response that was cut off, as its next version; the earlier version is kept."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`dce cycle`: the iterations of the work, and what each one asks for."""
+"""`dce cycle`: the iterations of the work, and what each asks for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,7 +131,7 @@ def edit(
         cycle = cycle_of(workspace, cycle_id)
         if not texts:
             texts = {"context": _edited(cycle)}
-        # The revision that was read: what someone else saved while the editor was open is a conflict, not lost.
+        # Pass the revision that was read: a change saved while the editor was open becomes a conflict and is not overwritten.
         cycle = workspace.cycles.edit(cycle.id, cycle.rev, **texts)
     _tell(is_json, cycle, "changed")
 

@@ -1,7 +1,7 @@
-"""`dce demo`: engine, gateway and panel on this machine, over a sample workspace, and one generation through all of them.
+"""`dce demo`: engine, gateway and panel on this machine, a sample workspace, and one generation through all of them.
 
-What must hold: nothing is pretended (the key, the stream, the tests and the files are real); whatever ends the demo, engine and
-gateway end with it; what it made in the workspace stays usable from another terminal.
+What must hold: nothing is faked (the key, the stream, the tests and the files are real); however the demo ends, engine and
+gateway end with it; the workspace it made stays usable from another terminal.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
 
 PANEL_PORTS = 20
-"""How many ports from the wanted one on are tried for the panel."""
+"""How many ports are tried for the panel, starting from the requested one."""
 
 WATCH_S = 1.0
-"""How often a serving demo looks after its engine."""
+"""Seconds between a serving demo's checks that its engine is alive."""
 
 HONEST = (
     "The model is SmolLM2-135M: 100 MB, on this machine's processor. It fills in one-line stubs, sometimes rightly;"
@@ -76,7 +76,7 @@ def command(ctx: click.Context, is_exit: bool, n: int, folder: Path | None, port
 
 @contextlib.contextmanager
 def _folder(given: Path | None, *, is_temporary: bool) -> Iterator[Path]:
-    """The workspace's folder. One that nobody named and nobody will look into is removed, unless something went wrong."""
+    """The workspace's folder. One that is temporary is removed afterwards, unless something went wrong."""
     folder = given or Path(tempfile.mkdtemp(prefix="dce-demo-"))
     try:
         yield folder
@@ -88,7 +88,7 @@ def _folder(given: Path | None, *, is_temporary: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _served(project: "Project") -> Iterator["EngineProcess"]:
-    """Engine and gateway, written into the workspace's settings."""
+    """Starts engine and gateway, and writes them into the workspace's settings."""
     from dce.cli.sample import configure  # noqa: PLC0415
 
     say(HONEST)
@@ -116,7 +116,7 @@ def _generate_and_show(
     from dce.workspace.settings import Settings, load_settings  # noqa: PLC0415
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
 
-    settings = load_settings(project, {}, n=n)  # not from this shell: the demo asks its own gateway
+    settings = load_settings(project, {}, n=n)  # ignores this shell's environment: the demo uses its own gateway
     with Workspace.open(project, settings) as workspace:
         cycle = curate(workspace)
         generation, code = asyncio.run(_generate(workspace, cycle.id, n))
@@ -147,7 +147,7 @@ def _generate_and_show(
 
 
 async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Generation, Exit]":
-    """One generation and the sample's own tests on each response, in one live view."""
+    """Runs one generation, then the sample's own tests on each response, in one live view."""
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
     from dce.workspace.judging.board import check_responses  # noqa: PLC0415
@@ -176,7 +176,7 @@ def _say_outcome(rows: "list[BoardRow]", elapsed_s: float) -> None:
 
 
 def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
-    """A panel, not started, on the wanted port or the next that is free. DceError invalid_input if none of twenty is."""
+    """A panel, not yet started, on the requested port or the next free one. DceError invalid_input if none of twenty is free."""
     from dce.cli.panel import panel_tools  # noqa: PLC0415
     from dce.panel.server import PanelServer  # noqa: PLC0415
 
@@ -200,7 +200,7 @@ def _is_free(port: int) -> bool:
 
 
 def _serve(panel: "PanelServer", engine: "EngineProcess", project: "Project", rows: "list[BoardRow]") -> None:
-    """Until Ctrl-C or SIGTERM, which are the ordinary end. The engine's death is said; the panel goes on without it."""
+    """Serves until Ctrl-C or SIGTERM, which count as a normal end. If the engine dies, says so; the panel keeps running."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     say()

@@ -23,9 +23,9 @@ _COLOURS = (("+++", None), ("---", None), ("@@", "cyan"), ("+", "green"), ("-", 
 
 
 class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """One file's difference in the form that `git apply` and `patch` read; `refused` says why a file cannot be compared.
+    """One file's diff in the format that `git apply` and `patch` read; `refused` says why a file cannot be compared.
 
-    `hunks` are its parts, as `dce accept --hunk` takes them.
+    `hunks` are its hunks, numbered as `dce accept --hunk` expects.
     """
 
     path: str
@@ -85,7 +85,7 @@ def command(
 
 
 def _contents(project: "Project", reading: "Reading") -> dict[str, str]:
-    """The texts that an answer writes; a file that it deletes has none, and one whose mode alone changes is left out."""
+    """The texts that a response writes. Files that it deletes, or whose mode alone changes, are left out."""
     from dce.workspace.tree.current import look  # noqa: PLC0415
 
     contents: dict[str, str] = {}
@@ -128,7 +128,7 @@ def _diff(
         return FileDiff(path=path, diff="", refused=current.problem)
 
     def after(contents: dict[str, str]) -> str:
-        # What would be written, so that line ends of the file it replaces are no difference.
+        # What would be written: it takes on the line endings of the file it replaces, so these are no difference.
         if path not in contents:
             return now
         content, base = contents[path], shown(path) if shown is not None else None
@@ -151,7 +151,7 @@ def _diff(
 
 
 def _numbered(found: FileDiff) -> str:
-    """The hunks with their numbers, and their changed lines with theirs."""
+    """The hunks and their changed lines, each with its number."""
     rows = [f"--- {found.path}\n"] if found.hunks else []
     for hunk in found.hunks:
         rows.append(f"@@ hunk {hunk.number}: line {hunk.old_start}, +{hunk.added} -{hunk.removed} @@\n")

@@ -1,4 +1,4 @@
-"""`dce doctor`: the connectivity tree, one line a hop, with the failing hop's cause and the fix."""
+"""`dce doctor`: the connectivity tree, one line per check, with the cause and the fix where a hop fails."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ def command(
     of one token, and one of at most 256 that is dropped at its first. A host that only the workspace's config.toml names is contacted after you
     agree to it.
     """
-    # The URL is the doctor's own to judge, so a wrong one must not end the verb while the settings are read.
+    # The doctor judges the URL itself, so reading the settings must not fail on a bad one.
     environ = {name: value for name, value in os.environ.items() if name != "DCE_URL"}
     settings = read_settings(directory, environ, key=key, model=model)
     options = Options(
@@ -51,7 +51,7 @@ def command(
         context=settings.context,
         max_tokens=settings.max_tokens,
     )
-    if not (url or os.environ.get("DCE_URL")):  # a host that you name yourself you mean to contact
+    if not (url or os.environ.get("DCE_URL")):  # naming a host yourself counts as consent
         _require_consent(directory, options.url, is_yes=is_yes, is_asked=not is_json and sys.stdin.isatty())
     if not is_json:
         say(options.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
@@ -68,12 +68,12 @@ def command(
 
 
 def _require_consent(directory: Path, url: str, *, is_yes: bool, is_asked: bool) -> None:
-    """Agrees to a host that a committed file may name, by `--yes` or at the terminal. Raises consent_needed."""
+    """Gets consent, by `--yes` or at the terminal, for a host that a committed file may have named. Raises consent_needed."""
     from dce.workspace.outbound.consent import is_here  # noqa: PLC0415
 
     if is_here(url):
         return
-    with open_workspace(directory) as workspace:  # a host of the settings: so there is a workspace
+    with open_workspace(directory) as workspace:  # the host comes from the settings, so there is a workspace
         consents = workspace.sending.consents
         try:
             consents.require(url, "examine it, with the key and one short response")

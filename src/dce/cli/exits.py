@@ -1,4 +1,4 @@
-"""Exit codes: the one table from an error's code to what the shell sees. docs/reference/cli.md prints it."""
+"""Exit codes: the one table from an error's code to the shell's exit code. docs/reference/cli.md shows it."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from dce.wire.errors import CODES, DceError
 
 
 class Exit(IntEnum):
-    """What a verb ends with. The first six are promised to scripts."""
+    """A verb's exit code. Scripts may rely on the first six."""
 
     DONE = 0
     NOT_SO = 1
@@ -51,9 +51,9 @@ EXIT_OF_CODE: dict[str, Exit] = {
     **dict.fromkeys(_NOT_SO, Exit.NOT_SO),
     **dict.fromkeys(_UNREACHABLE, Exit.UNREACHABLE),
 }
-"""Every code of wire/errors.py. What is not listed above refuses something the caller gave."""
+"""Exit code of every code in wire/errors.py. A code not listed above means that the caller's input was refused."""
 
 
 def exit_of(error: DceError) -> Exit:
-    """The exit code that says `error`."""
+    """The exit code for `error`."""
     return EXIT_OF_CODE[error.code]

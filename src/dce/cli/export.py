@@ -1,4 +1,4 @@
-"""`dce export`: the record as a file to carry."""
+"""`dce export`: writes the history to a file that can be moved elsewhere."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`dce gateway`: the hosted side. Every field of `GatewaySettings` is a flag of `serve` and `check`."""
+"""`dce gateway`: the gateway's verbs. Every field of `GatewaySettings` is a flag of `serve` and `check`."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dce.gateway.check import Report
 
 _LISTS: dict[str, tuple[str, str]] = {"backends": ("--backend", "URL"), "aliases": ("--alias", "NAME=MODEL")}
-"""Fields that hold several values: the flag that is given once for each, and its value's form."""
+"""Fields that hold several values → the flag, given once per value, and the form of a value."""
 
 _TYPES: dict[type, type] = {
     msgspec.inspect.IntType: int,
@@ -49,7 +49,7 @@ def _flag(field: msgspec.inspect.Field) -> Callable[[Verb], Verb]:
     if isinstance(kind, msgspec.inspect.Metadata):
         text = str((kind.extra_json_schema or {}).get("description", ""))
         kind = kind.type
-    if isinstance(kind, msgspec.inspect.UnionType):  # a number or nothing
+    if isinstance(kind, msgspec.inspect.UnionType):  # a number or None
         kind = next(one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType))
     if field.name in _LISTS:
         flag, metavar = _LISTS[field.name]

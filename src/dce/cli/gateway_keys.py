@@ -1,4 +1,4 @@
-"""`dce gateway keys`: who may use the gateway, and how much. A running gateway notices changes at its next request."""
+"""`dce gateway keys`: who may use the gateway, and how much. A running gateway applies changes from its next request."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dce.gateway.access.keys import Key, KeyStore
 
 _NONE = ("0", "none", "never", "")
-"""Words that take a limit away."""
+"""Values that remove a limit."""
 
 
 _HELP = {
@@ -37,7 +37,7 @@ def keys() -> None:
 
 
 def _limits_options(verb: Verb) -> Verb:
-    """A flag for each limit. None of them given: no change."""
+    """A flag for each limit. A flag that is not given changes nothing."""
     verb = click.option("--weight", type=float, metavar="N", help="Share while several keys wait (default: 1).")(verb)
     verb = click.option("--budget", metavar="N/day", help="Tokens a day, a month, or in all: N/day, N/month, N.")(verb)
     models = "Models that may be asked for, by the names clients use."
@@ -52,7 +52,7 @@ def _limits_options(verb: Verb) -> Verb:
 def _changes(
     expires: str | None, budget: str | None, models: str | None, weight: float | None, **counts: str | None
 ) -> dict[str, Any]:
-    """The flags as fields of a key, only those that were given."""
+    """The given flags as fields of a key."""
     given: dict[str, Any] = {
         name: _limit(text, "--" + name.replace("_", "-")) for name, text in counts.items() if text is not None
     }
@@ -70,7 +70,7 @@ def _changes(
 
 
 def _limit(text: str, flag: str) -> int | None:
-    """A whole number, also as 100_000; None for no limit."""
+    """A whole number, also written 100_000; None for no limit."""
     if text in _NONE:
         return None
     digits = text.replace("_", "").replace(",", "")
@@ -88,8 +88,8 @@ def data_dir_option(verb: Verb) -> Verb:
 
 @contextmanager
 def key_store(data_dir: str | None, *, is_new_fine: bool = False) -> Iterator["KeyStore"]:
-    """The keys of a data folder, closed afterwards. Only where `is_new_fine` a folder without any is begun: a typing error in its
-    name would leave an empty one behind, and say that there are no keys. Raises not_found."""
+    """The keys of a data folder, closed afterwards. A folder without keys is initialized only if `is_new_fine`: otherwise a mistyped
+    name would create an empty folder and report that there are no keys. Raises not_found."""
     from dce.gateway.access.keys import FILE, KeyStore  # noqa: PLC0415
 
     folder = Path(load_settings(None, data_dir=data_dir).data_dir)
@@ -200,7 +200,7 @@ def revoke(name_or_id: str, is_json: bool, data_dir: str | None) -> None:
 
 
 def limits_text(limits: Limits) -> str:
-    """The limits of a key in words, those that it has."""
+    """The limits that a key has, in words."""
     words: list[tuple[Any, Callable[[], str]]] = [
         (limits.rpm, lambda: f"{limits.rpm:,} requests/min"),
         (limits.tpm, lambda: f"{limits.tpm:,} tokens/min"),

@@ -1,4 +1,4 @@
-"""`dce gateway usage`: what the ledger says, by key, model or day. Works while the gateway runs."""
+"""`dce gateway usage`: sums the ledger by key, model or day. Works while the gateway runs."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`dce history`: the record of the work."""
+"""`dce history`: lists the cycles, or searches them and their responses."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`dce import`: a history from a file."""
+"""`dce import`: reads a history from a file."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""`dce`: the table of verbs, loaded when used, and the one place where errors become messages and exit codes.
+"""`dce`: the table of verbs, each imported on use, and the one place where errors become messages and exit codes.
 
-What must hold: `dce --help` imports no verb; no user sees a traceback (DCE_DEBUG=1 shows it); every error names its hop, the fact
-and the next step; the exit code comes from `exits.py`.
+What must hold: `dce --help` imports no verb; no user sees a traceback unless DCE_DEBUG=1; every error names its hop, the fact and
+the next step; the exit code comes from `exits.py`.
 """
 
 import gc
@@ -55,7 +55,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "engine": ("dce.cli.engine", "The embedded engine as an OpenAI-compatible server."),
     "completion": ("dce.cli.completion", "Print the script that completes dce's verbs in your shell."),
 }
-"""Verb → the module that holds it as `command`, and its line in `dce --help` (a test holds the line to the module's own)."""
+"""Verb → the module that defines it as `command`, and its line in `dce --help` (a test compares the line with the module's own)."""
 
 
 _EXTRA_OF_MODULE = {
@@ -66,11 +66,11 @@ _EXTRA_OF_MODULE = {
     "starlette": "panel",
     "xllamacpp": "engine",
 }
-"""What the plain install leaves out → the extra that brings it."""
+"""Module that the plain install leaves out → the extra that installs it."""
 
 
 class Verbs(click.Group):
-    """A group whose commands are modules, imported when they are named."""
+    """A group whose commands are modules, each imported when its verb is named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(VERBS)
@@ -80,7 +80,7 @@ class Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
         if not gc.isenabled():
-            gc.freeze()  # what is loaded stays: no collection need look at it again
+            gc.freeze()  # loaded modules stay: no later collection needs to scan them
             gc.enable()
         return command
 
@@ -111,16 +111,16 @@ def cli() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line `argv` (the process's own when None) and gives its exit code."""
+    """Runs the command line `argv` (the process's own when None) and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _write_any_text()
     if argv is not None:
         return _run(arguments)
-    gc.disable()  # nothing that a verb loads is garbage; where a verb begins, collections do too
+    gc.disable()  # importing a verb makes no garbage; `get_command` enables collection before the verb runs
     try:
         return _run(arguments)
     finally:
-        gc.freeze()  # the process ends: looking through all it holds once more takes longer than many a verb
+        gc.freeze()  # the process is ending: one last collection takes longer than many verbs do
 
 
 def _run(arguments: list[str]) -> int:
@@ -140,7 +140,7 @@ def _run(arguments: list[str]) -> int:
         missing = _missing(error)
         report(missing, _is_json(arguments))
         return exit_of(missing) if missing.code != "internal" else Exit.FAULT
-    except Exception as error:  # noqa: BLE001 - the edge: a fault of ours must still read as a message
+    except Exception as error:  # noqa: BLE001 - the edge: a bug in DCE must still become a message
         _debug()
         report(_fault(error), _is_json(arguments))
         return Exit.FAULT
@@ -148,7 +148,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _is_json(arguments: Sequence[str]) -> bool:
-    # Read from the words rather than from click: a usage error comes before click has parsed the option.
+    # Read from the arguments, not from click: a usage error is raised before click has parsed the option.
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in before
 
@@ -185,14 +185,14 @@ def _debug() -> None:
 
 
 def _write_any_text() -> None:
-    # A terminal that is not UTF-8 shows ✓ as \u2713; it must not end the verb with an encoding error.
+    # On a terminal that is not UTF-8, ✓ prints as \u2713; without this the verb would end with an encoding error.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _silence_stdout() -> None:
-    # Python flushes standard output once more as it ends; into the closed pipe that would print a warning.
+    # Python flushes standard output once more at exit; on a closed pipe that would print a warning.
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, io.UnsupportedOperation):

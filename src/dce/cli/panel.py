@@ -1,7 +1,7 @@
-"""`dce panel`: the web panel over a workspace, until Ctrl-C.
+"""`dce panel`: the web panel of a workspace, until Ctrl-C.
 
-What must hold: the link is printed once the panel answers; it holds a one-time token, so Enter prints a fresh one; Ctrl-C stops what
-runs and keeps what has arrived.
+What must hold: the link is printed once the panel answers; it holds a one-time token, so Enter prints a fresh one; Ctrl-C stops
+running responses and keeps what has arrived.
 """
 
 import os
@@ -67,7 +67,7 @@ def command(host: str, port: int, is_init: bool, no_open: bool, directory: Path,
 
 
 def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
-    """Makes `directory` a workspace when it is none and that is wanted: by the flag, or by a word at the terminal."""
+    """Makes `directory` a workspace if it is not in one and the user agrees, by the flag or at the terminal."""
     from dce.workspace.project import Project  # noqa: PLC0415
 
     try:
@@ -80,7 +80,7 @@ def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
 
 
 def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
-    """What only this program can give the panel: the cards with this system's keyring, the doctor, and the names of cards it serves."""
+    """What only the command line can give the panel: the cards with this system's keyring, the doctor, and the names of cards it serves."""
     import dce.doctor.tree as doctor  # noqa: PLC0415
     from dce.panel.tools import Check, Diagnosis, DoctorTarget, Tools  # noqa: PLC0415
 
@@ -92,7 +92,7 @@ def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
 
 
 def _serve(server: "PanelServer") -> None:
-    """Until Ctrl-C or SIGTERM, which are the ordinary end and no failure."""
+    """Serves until Ctrl-C or SIGTERM, which count as a normal end."""
 
     def end(number: int, frame: "FrameType | None") -> None:  # noqa: ARG001 - the signal module's signature
         server.request_stop()

@@ -1,4 +1,4 @@
-"""`dce paste`: an answer from a chat, into a slot."""
+"""`dce paste`: puts an answer from a chat into a slot."""
 
 import asyncio
 import re
@@ -46,7 +46,7 @@ def command(slot: str, file: str, as_path: str, generation_id: int | None, is_js
 
 
 def _slot_and_file(slot: str, file: str) -> tuple[int | None, str]:
-    """The slot (None: the next empty one) and the file, whichever of the two were given."""
+    """The slot (None: the next empty one) and the file; either may have been left out."""
     if re.fullmatch(r"-?\d+", slot):
         return int(slot), file
     if slot and file != "-":

@@ -1,4 +1,4 @@
-"""`dce prompt`: writes the prompt, exactly as it would be sent, and shows what each part of it costs."""
+"""`dce prompt`: writes the prompt exactly as it would be sent, and shows the tokens of each part."""
 
 import asyncio
 from pathlib import Path
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
 
 SMALL_SHARE = 50
-"""Per cent of a prompt in common with the last: below it, it is worth saying how there can be more."""
+"""Percentage of a prompt shared with the last one sent; below it, the output says how to raise it."""
 
 
 class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PictureRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture that goes along. `size` in bytes; `tokens` is an estimate: only the model knows."""
+    """A picture sent with the prompt. `size` in bytes; `tokens` is an estimate: only the model knows."""
 
     path: str
     mime: str
@@ -56,12 +56,12 @@ class PictureRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if not known, for which `note` says why.
+    """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if unknown, and `note` says why.
 
-    `cuts`: changes to the selection that would make it fit. `pictures` go with the text. `shared`: about how many tokens at its
-    beginning are those of the prompt that was sent last, which the server may still have cached; None if none was sent. `left_out`:
-    selected files that are not in it, for the secrets found in them (`--secrets exclude`). `unread`: documents of which only a line
-    is in it that says why they could not be read.
+    `cuts`: changes to the selection that would make it fit. `pictures` are sent with the text. `shared`: about how many leading
+    tokens match the prompt sent last, which the server may still have cached; None if none was sent. `left_out`: selected files left
+    out because secrets were found in them (`--secrets exclude`). `unread`: documents that could not be read; for each, the prompt
+    holds only a line that says why.
     """
 
     cycle: int
@@ -146,7 +146,7 @@ def command(
 async def _built(
     workspace: "Workspace", cycle_id: int, *, is_json: bool
 ) -> tuple[PreparedPrompt, tuple[FileCost, ...]]:
-    """The prompt, and what each of its files costs, if that is shown: counting them takes as long as counting the whole."""
+    """The prompt and, only if they are shown, the tokens of each file: counting these takes as long as counting the whole prompt."""
     prepared = await waited(workspace.preparation.build(cycle_id), "making the prompt and counting its tokens")
     if not (is_json or prepared.is_over):
         return prepared, ()

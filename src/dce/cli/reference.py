@@ -1,4 +1,4 @@
-"""docs/reference/cli.md, written from the verbs themselves: `python -m dce.cli.reference FILE [--check]`.
+"""Generates docs/reference/cli.md from the verbs themselves: `python -m dce.cli.reference FILE [--check]`.
 
 What must hold: the page says what `--help` says; a test compares the two.
 """
@@ -77,7 +77,7 @@ def _cell(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the page to a file; with `--check` only says whether the file is up to date."""
+    """Writes the page to a file; with `--check` only reports whether the file is up to date."""
     names = [argument for argument in arguments if argument != "--check"]
     if len(names) != 1:
         click.echo("usage: python -m dce.cli.reference FILE [--check]", err=True)

@@ -1,4 +1,4 @@
-"""`dce regenerate`: single responses anew, from the same prompt; the earlier versions stay."""
+"""`dce regenerate`: generates single responses again from the same prompt; the earlier versions are kept."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`dce restore`: puts back exactly what an acceptance changed, or makes it again."""
+"""`dce restore`: undoes exactly what an acceptance changed, or redoes it."""
 
 import sys
 from datetime import UTC, datetime
@@ -88,7 +88,7 @@ def _list(found: "tuple[Standing, ...]", *, is_json: bool) -> None:
 
 
 def _ask(known: "Standing", planned: "list[PlannedWrite]", *, is_json: bool) -> None:
-    """Asks before an older acceptance, or one that git holds, is restored. Raises DceError conflict without a yes."""
+    """Asks before restoring an older or committed acceptance. Raises DceError conflict unless the answer is yes."""
     reasons = [] if known.is_last else ["it is not the last one of the current cycle"]
     if known.committed:
         reasons.append(f"git's HEAD already holds {', '.join(known.committed)}")

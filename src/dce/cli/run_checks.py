@@ -1,4 +1,4 @@
-"""`dce run-checks`: the project's own checks on responses, each in a scratch copy of the workspace."""
+"""`dce run-checks`: runs the project's own checks on responses, each in a scratch copy of the workspace."""
 
 import asyncio
 from pathlib import Path

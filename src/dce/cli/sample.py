@@ -1,7 +1,7 @@
-"""The demo's folder: the sample workspace copied to where nothing of anybody's is, and curated as a person would.
+"""The demo's folder: a copy of the sample workspace in an empty folder, with scope, files and cycle chosen as a person would.
 
 What must hold: a folder with files of its own is refused and no file is ever overwritten; only a folder that an earlier demo made is
-used again, as it is.
+reused, unchanged.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SAMPLE = "tiny_metrics"
 MARKER = "demo"
-"""The file in `.dce/` that says: a demo made this folder."""
+"""The file in `.dce/` that marks a folder as made by a demo."""
 
 STUBS = "tiny_metrics/stats.py"
 SELECTION = ("README.md", STUBS)
@@ -37,11 +37,11 @@ CONTEXT = "`mean` and `spread` in tiny_metrics/stats.py are stubs: fill them in,
 CHECKS: dict[str, Any] = {"check": [{"name": "tests", "command": ["python", "-m", "unittest", "-q"], "timeout_s": 30}]}
 
 ASKING: dict[str, Any] = {"schema": "fill", "temperature": 0.8, "max_tokens": 320}
-"""How the sample's model is asked. Warm enough that ten answers differ, cool enough that some are right; an answer has 140 tokens."""
+"""Settings for the sample's generations. Warm enough that ten answers differ, cool enough that some are right; an answer has 140 tokens."""
 
 
 def find_sample() -> Path:
-    """The sample as it was delivered: in the wheel, or beside the sources."""
+    """The sample's folder: in the wheel, or beside the sources. Raises DceError not_found."""
     package = Path(dce.__file__).parent
     for folder in (package / "examples", package.parent.parent / "examples"):
         if (folder / SAMPLE).is_dir():
@@ -50,16 +50,16 @@ def find_sample() -> Path:
 
 
 def make_folder(folder: Path) -> Project:
-    """The sample in `folder`, which is made if need be, as a workspace. A former demo's folder stays as it is.
+    """Makes `folder` (created if needed) a workspace that holds the sample. An earlier demo's folder stays as it is.
 
-    Raises DceError invalid_input for a folder with other files, or one whose stubs are filled already.
+    Raises DceError invalid_input for a folder with other files, or one whose stubs are already filled.
     """
     is_former = (folder / ".dce" / MARKER).is_file()
     if not is_former:
         _require_empty(folder)
         folder.mkdir(parents=True, exist_ok=True)
     project = Project.init(folder)
-    # The marker first: a demo that was cut off here can be run again.
+    # Write the marker first, so that a demo interrupted here can be run again.
     (project.state_dir / MARKER).write_text("Made by `dce demo`.\n", encoding="utf-8")
     _copy_missing(find_sample(), project.root)
     if not find_stubs((project.root / STUBS).read_text(encoding="utf-8")):
@@ -100,7 +100,7 @@ def _copy_missing(source: Path, target: Path) -> None:
 
 
 def _make_repository(root: Path) -> None:
-    """A git repository with one commit, so that `git diff` shows what accepting changed. Without git the demo works as well."""
+    """A git repository with one commit, so that `git diff` shows what accepting changed. Without git the demo still works."""
     who = {f"GIT_{role}_NAME": "dce demo" for role in ("AUTHOR", "COMMITTER")}
     who |= {f"GIT_{role}_EMAIL": "demo@example.invalid" for role in ("AUTHOR", "COMMITTER")}
     commit = ("commit", "-q", "--no-gpg-sign", "-m", "The sample as it comes")
@@ -110,7 +110,7 @@ def _make_repository(root: Path) -> None:
 
 
 def configure(project: Project, url: str, key: str) -> None:
-    """Puts gateway, key and the way of asking where every verb finds them, so that they work here from another terminal."""
+    """Writes gateway, key and generation settings to where every verb finds them, so that verbs work here from another terminal."""
     config = project.state_dir / CONFIG_FILE
     with updating(project.state_dir):
         durable.write(config, tomli_w.dumps(read_config(config) | ASKING | {"url": url}).encode())
@@ -118,7 +118,7 @@ def configure(project: Project, url: str, key: str) -> None:
 
 
 def curate(workspace: "Workspace") -> "Cycle":
-    """Scope, selection and cycle text, unless an earlier demo (or its user) has chosen already."""
+    """Sets scope, selection and cycle text, unless an earlier demo (or its user) already has."""
     if not workspace.cycles.get(0).context:
         workspace.cycles.edit(0, context=SCOPE)
     if not workspace.selection.paths():

@@ -1,4 +1,4 @@
-"""`dce secrets`: what looks like a secret in the files that would be sent, and the list of what was found harmless."""
+"""`dce secrets`: finds likely secrets in the files that would be sent, and keeps the list of allowed findings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +62,7 @@ def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory
 
 
 def _named(workspace: "Workspace", patterns: list[str]) -> tuple[str, ...]:
-    """The text files that patterns mean, with those that a selection of a folder passes over for their names."""
+    """The text files that the patterns match, including those that selecting a folder skips because of their names."""
     from dce.workspace.tree.secret_names import secret_files_below  # noqa: PLC0415
 
     kept = {path for pattern in patterns for path in secret_files_below(workspace.project, pattern)}
@@ -94,5 +94,5 @@ def allow(entries: tuple[str, ...], reason: str, is_json: bool, directory: Path)
 
 
 def finding_line(finding: "Finding") -> str:
-    """A finding for people."""
+    """A finding as one line of text."""
     return f"{finding.path}:{finding.line}:{finding.column}  {finding.rule}  {finding.masked}  [{finding.fingerprint}]"

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
 
 MAX_LISTED = 20
-"""How many paths are named one by one for people; `--json` and `dce select list` name all."""
+"""How many paths the text output lists; `--json` and `dce select list` list all."""
 
 
 MAX_PASSED_OVER = 5
-"""How many files that did not come along are named."""
+"""How many skipped files the text output lists."""
 
 
 @click.group(name="select")
@@ -234,7 +234,7 @@ def pages(numbers: str, path: str, is_json: bool, directory: Path) -> None:
 
 
 def _take(workspace: "Workspace", found: tuple[str, ...], *, is_replacing: bool, is_json: bool) -> None:
-    """Selects files that were found rather than named: without those for keys and passwords."""
+    """Selects files that were found, not named by the user; skips those whose names suggest keys or passwords."""
     before = workspace.selection.paths()
     safe = {path for path in found if path in before or not touches_secrets(path)}
     for path in sorted(set(found) - safe):

@@ -1,4 +1,4 @@
-"""`dce show`: one response."""
+"""`dce show`: prints one response, or parts of it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""`dce stop`: ends a running response, or all of a generation, from another terminal."""
+"""`dce stop`: stops one response, or all of a running generation, from any terminal."""
 
 import asyncio
 from pathlib import Path

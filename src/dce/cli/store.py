@@ -1,4 +1,4 @@
-"""`dce store`: the state of the workspace's store, and the ways back when it is damaged."""
+"""`dce store`: checks the workspace's store, and recovers or restores it when it is damaged."""
 
 import time
 from pathlib import Path
