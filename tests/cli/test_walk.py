@@ -277,7 +277,7 @@ def keep(walk: Walk, root: Path, dce: Dce, tmp_path: Path) -> None:
     assert subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, check=True).stdout == head
     assert walk("history")[0]["responses"] == 3
     assert walk("history QUERY", "mean")
-    assert "beginnings of words" in dce("history", "zzzzq", code=1).err
+    assert "words that begin with them" in dce("history", "zzzzq", code=1).err
     bundle = tmp_path / "h.dce"
     assert walk("export", bundle)["size"] == bundle.stat().st_size
     walk.refused("export", tmp_path / "nosuch" / "h.dce", code=3, error="invalid_input")

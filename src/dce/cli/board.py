@@ -31,8 +31,8 @@ _GAP = 2
 def command(generation_id: int | None, is_json: bool, directory: Path) -> None:
     """The ranked table of a generation's responses (default: the latest).
 
-    Best first: those that parse and pass every check, then the fewest failures, then the largest group of responses that come to
-    the same files.
+    Best first: those that parse and pass every check, then the fewest failures, then the largest group of responses with
+    identical files.
     """
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)

@@ -34,9 +34,9 @@ class HostRow(msgspec.Struct, frozen=True, kw_only=True):
 def command(urls: tuple[str, ...], is_json: bool, directory: Path) -> None:
     """Show which hosts this workspace would contact, or agree to some.
 
-    No request goes to another host, with or without a key, until you have agreed to it: the address may come from a config.toml that
-    somebody else wrote. The agreement is remembered in this workspace only. URL is an address or a host that the list shows; for others
-    give the whole address. Hosts of this machine need no agreement.
+    No request goes to another host, with or without a key, until you agree to that host: the address may come from a config.toml that
+    somebody else wrote. Consent is stored for this workspace only. URL is an address or host from the list; for any other host give the
+    full address. This machine needs no consent.
     """
     from dce.workspace.outbound.consent import host_of  # noqa: PLC0415
 
@@ -47,7 +47,7 @@ def command(urls: tuple[str, ...], is_json: bool, directory: Path) -> None:
             named = [address for address in known if url.casefold() in (address.casefold(), host_of(address))]
             if not named and not url.startswith(("http://", "https://")):
                 raise DceError(
-                    "not_found", f"no setting names the host {url!r}", hint="Give the whole address: https://HOST"
+                    "not_found", f"no setting names the host {url!r}", hint="Give the full address: https://HOST"
                 )
             for address in named or [url]:
                 known.setdefault(address, "named here")
@@ -82,7 +82,7 @@ def yes_option(verb: Verb) -> Verb:
         "-y",
         "is_yes",
         is_flag=True,
-        help="Agree to send to this gateway's host; remembered for the workspace.",
+        help="Agree to send to this gateway's host; stored for the workspace.",
     )(verb)
 
 
@@ -98,8 +98,8 @@ def secrets_option(verb: Verb) -> Verb:
     return click.option(
         "--secrets",
         type=click.Choice(("refuse", "placeholder", "exclude")),
-        help="Secrets in the prompt: refuse to send them to another host (the default), send placeholders in their"
-        " places, or leave their files out.",
+        help="Secrets in the prompt: refuse to send them to another host (the default), send placeholders"
+        " instead, or leave their files out.",
     )(verb)
 
 

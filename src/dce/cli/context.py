@@ -54,7 +54,7 @@ def workspace_option(verb: Verb) -> Verb:
         metavar="DIR",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
         default=".",
-        help="The workspace, or a folder in it (default: here).",
+        help="The workspace, or a folder in it (default: the current folder).",
     )(verb)
 
 
@@ -89,9 +89,7 @@ def cycle_option(verb: Verb) -> Verb:
 
 def schema_option(verb: Verb) -> Verb:
     """`--schema NAME`: an answer format other than the settings'."""
-    return click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")(
-        verb
-    )
+    return click.option("--schema", metavar="NAME", help="The format of the answer: blocks, strict or fill.")(verb)
 
 
 def gateway_options(verb: Verb) -> Verb:
@@ -176,7 +174,7 @@ def cycle_of(workspace: "Workspace", cycle_id: int | None) -> "Cycle":
 def note_empty_selection(workspace: "Workspace") -> None:
     """Prints a note if no file is selected: allowed, but seldom intended."""
     if not workspace.selection.paths():
-        note("note: no files are selected, so the model sees none: dce select add PATH…")
+        note("note: no files are selected, so the prompt contains none: dce select add PATH…")
 
 
 def note_old_prompt(workspace: "Workspace") -> None:
@@ -186,7 +184,7 @@ def note_old_prompt(workspace: "Workspace") -> None:
     if old := workspace.prompt_file.left_behind():
         note(
             f"note: {old.name} in the workspace's root is from an older version of DCE, which no longer writes it: "
-            f"the prompt is now {PROMPT_FILE}. It can hold the text of files that git ignores: delete it if you do not need it."
+            f"the prompt is now {PROMPT_FILE}. It can contain the text of files that git ignores: delete it if you do not need it."
         )
 
 

@@ -40,14 +40,14 @@ PANEL_PORTS = 20
 WATCH_S = 1.0
 """Seconds between a serving demo's checks that its engine is alive."""
 
-HONEST = (
-    "The model is SmolLM2-135M: 100 MB, on this machine's processor. It fills in one-line stubs, sometimes rightly;"
-    " real work wants a real model on a real server."
+MODEL_NOTE = (
+    "The model is SmolLM2-135M: 100 MB, on this machine's processor. It fills in one-line stubs, sometimes correctly;"
+    " real work needs a real model on a real server."
 )
 
 
 @click.command(name="demo")
-@click.option("--exit", "is_exit", is_flag=True, help="End after the board, with 0 if everything worked.")
+@click.option("--exit", "is_exit", is_flag=True, help="Exit after the board, with 0 if everything worked.")
 @click.option("-n", "n", type=click.IntRange(1, 20), default=10, show_default=True, help="How many responses.")
 @click.option(
     "--workspace",
@@ -55,14 +55,14 @@ HONEST = (
     "folder",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the sample goes: a new or empty folder, or that of an earlier demo (default: a temporary one).",
+    help="Folder for the sample: new, empty, or from an earlier demo (default: a temporary one).",
 )
 @click.option("--port", type=click.IntRange(0, 65_535), default=8765, show_default=True, help="The panel's port.")
 @click.pass_context
 def command(ctx: click.Context, is_exit: bool, n: int, folder: Path | None, port: int) -> None:
     """Everything on this machine: engine, gateway, panel and one generation.
 
-    Serves until Ctrl-C; the workspace stays where it is, so that `dce board`, `dce accept` and `dce restore` work in it.
+    Serves until Ctrl-C; the workspace is kept, so that `dce board`, `dce accept` and `dce restore` work in it.
     """
     require_parts()
     from dce.cli.sample import make_folder  # noqa: PLC0415
@@ -91,7 +91,7 @@ def _served(project: "Project") -> Iterator["EngineProcess"]:
     """Starts engine and gateway, and writes them into the workspace's settings."""
     from dce.cli.sample import configure  # noqa: PLC0415
 
-    say(HONEST)
+    say(MODEL_NOTE)
     with local_chain(project.state_dir, "demo") as chain:
         configure(project, chain.url, chain.secret)
         say(f"engine    {chain.engine.url}  {chain.engine.model}, process {chain.engine.pid}")
@@ -104,7 +104,7 @@ def _served(project: "Project") -> Iterator["EngineProcess"]:
 def _warn_of_environment() -> None:
     shadowing = [name for name in ("DCE_URL", "DCE_API_KEY") if os.environ.get(name)]
     if shadowing:
-        note(f"note: {' and '.join(shadowing)} in this shell win over the demo's own settings in other terminals")
+        note(f"note: {' and '.join(shadowing)} in this environment override the demo's settings in other terminals")
 
 
 def _generate_and_show(
@@ -128,9 +128,9 @@ def _generate_and_show(
     say()
     _say_outcome(rows, time.monotonic() - started)
     if not engine.is_alive:
-        note(f"the engine ended in the middle (exit code {engine.exit_code}); its log: {engine.log}")
+        note(f"the engine ended during the demo (exit code {engine.exit_code}); its log: {engine.log}")
     if code is Exit.DONE and not any(row.parse != "failed" for row in rows):
-        code = Exit.NOT_SO
+        code = Exit.NO
 
     def settings_of(card: str) -> Settings:
         return load_settings(project, {}, n=n, card=card)
@@ -140,7 +140,7 @@ def _generate_and_show(
         _panel(workspace, port) as panel,
     ):
         if is_exit:
-            say(f"The panel would serve at {panel.address}; without --exit it stays.")
+            say(f"The panel would serve at {panel.address}; without --exit it keeps running.")
         else:
             _serve(panel, engine, project, rows)
     return code
@@ -172,7 +172,7 @@ def _say_outcome(rows: "list[BoardRow]", elapsed_s: float) -> None:
     if right:
         say(f"Best: response {right[0]}.")
     elif parsed:
-        say("None is right this time, which happens with a model this small: run the demo again.")
+        say("None is correct this time, which happens with a model this small: run the demo again.")
 
 
 def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
@@ -184,9 +184,13 @@ def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
         if port and not _is_free(port):
             continue
         if port != wanted:
-            note(f"port {wanted} is in use: the panel takes {port}")
+            note(f"port {wanted} is in use: the panel uses {port}")
         return PanelServer(workspace, port=port, tools=panel_tools(workspace.project))
-    raise DceError("invalid_input", f"no port from {wanted} on is free for the panel", hint="Name one with --port.")
+    raise DceError(
+        "invalid_input",
+        f"none of the {PANEL_PORTS} ports from {wanted} is free for the panel",
+        hint="Name one with --port.",
+    )
 
 
 def _is_free(port: int) -> bool:
@@ -216,11 +220,11 @@ def _serve(panel: "PanelServer", engine: "EngineProcess", project: "Project", ro
         if was_alive and not engine.is_alive:
             was_alive = False
             note(
-                f"the engine has ended (exit code {engine.exit_code}); its log: {engine.log}. What there is can still be judged."
+                f"the engine has ended (exit code {engine.exit_code}); its log: {engine.log}. Existing responses can still be judged."
             )
     for number, handler in before.items():
         signal.signal(number, handler)
-    note(f"the demo has ended; the workspace stays: {project.root}")
+    note(f"the demo has ended; the workspace is kept: {project.root}")
 
 
 def _links(panel: "PanelServer") -> None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from dce.cli.local_chain import local_chain, require_parts
-from dce.cli.sample import ASKING
+from dce.cli.sample import GENERATION_SETTINGS
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class DemoServer:
         from dce.workspace.settings import Settings  # noqa: PLC0415
 
         chain = stack.enter_context(local_chain(self._state_dir, "panel-demo"))
-        return Settings(url=chain.url, key=chain.secret, n=RESPONSES, card=CARD, **ASKING)
+        return Settings(url=chain.url, key=chain.secret, n=RESPONSES, card=CARD, **GENERATION_SETTINGS)
 
     def __enter__(self) -> Self:
         return self

@@ -36,10 +36,10 @@ def command(
 ) -> None:
     """Find the hop that fails between here and the model, and the fix.
 
-    Ends with 0 when a token came through, events came one by one and a dropped response was ended; 4 when a hop cannot be reached;
-    1 when all answer but something is not right (the key, a limit, the route, the model, a proxy that buffers). Costs one response
-    of one token, and one of at most 256 that is dropped at its first. A host that only the workspace's config.toml names is contacted after you
-    agree to it.
+    Ends with 0 when a token came through, events arrived one by one and a dropped response was stopped; 4 when a hop cannot be
+    reached; 1 when every hop answers but something is wrong (the key, a limit, the route, the model, a proxy that buffers). Costs one
+    response of one token, and one of at most 256 tokens that is dropped at its first. A host that only the workspace's config.toml
+    names is contacted only after you agree.
     """
     # The doctor judges the URL itself, so reading the settings must not fail on a bad one.
     environ = {name: value for name, value in os.environ.items() if name != "DCE_URL"}
@@ -56,9 +56,7 @@ def command(
     if not is_json:
         say(options.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
         if settings.provider != "gateway":
-            say(
-                f"(this workspace's provider is `{settings.provider}`: it uses no gateway, and the doctor looks for one)"
-            )
+            say(f"(this workspace's provider is `{settings.provider}`: it uses no gateway, but the doctor checks one)")
     diagnosis = asyncio.run(examine(options, os.environ, (lambda _: None) if is_json else _line))
     if is_json:
         say_json(diagnosis)
@@ -101,4 +99,4 @@ def _verdict(diagnosis: Diagnosis) -> str:
 def _exit(diagnosis: Diagnosis) -> Exit:
     if diagnosis.code is None:
         return Exit.DONE
-    return Exit.UNREACHABLE if EXIT_OF_CODE[diagnosis.code] is Exit.UNREACHABLE else Exit.NOT_SO
+    return Exit.UNREACHABLE if EXIT_OF_CODE[diagnosis.code] is Exit.UNREACHABLE else Exit.NO

@@ -46,7 +46,7 @@ class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
 @click.option(
     "--exact", "is_exact", is_flag=True, help="Have the gateway count every file, not only the selected ones."
 )
-@click.option("--folders", "is_by_folder", is_flag=True, help="Sum up by folder instead of listing files.")
+@click.option("--folders", "is_by_folder", is_flag=True, help="Show totals by folder instead of files.")
 @click.option("--why", metavar="PATH", help="Say why this file is left out, naming the rule; ends with 1 if it is.")
 @json_option
 @workspace_option
@@ -56,8 +56,8 @@ def command(
 ) -> None:
     """The workspace's files, their tokens, and why a file is left out.
 
-    Selected files are marked *. Their tokens are the served model's own where the gateway can be reached; of other files nothing is
-    sent anywhere, so theirs are estimates (≈) unless --exact is given.
+    Selected files are marked *. If the gateway can be reached, their tokens are counted by the served model. Other files are not sent
+    anywhere, so their tokens are estimates (≈) unless --exact is given.
     """
     with open_workspace(directory) as workspace:
         if why is not None:
@@ -83,7 +83,7 @@ def _say_why(workspace: "Workspace", directory: Path, name: str, *, is_json: boo
         say_json({"path": path, "excluded": reason})
     else:
         say(f"{path}: {reason or 'can go into a prompt'}")
-    return Exit.NOT_SO if reason else Exit.DONE
+    return Exit.NO if reason else Exit.DONE
 
 
 async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:

@@ -27,29 +27,32 @@ VERBS: dict[str, tuple[str, str]] = {
     "files": ("dce.cli.files", "The workspace's files, their tokens, and why a file is left out."),
     "select": ("dce.cli.select", "Choose the files that go into the prompt."),
     "consent": ("dce.cli.consent", "Show which hosts this workspace would contact, or agree to some."),
-    "secrets": ("dce.cli.secrets", "Find secrets before they are sent, and say which findings are none."),
-    "cycle": ("dce.cli.cycle", "The iterations: what each one asks for."),
+    "secrets": ("dce.cli.secrets", "Find secrets before they are sent, and allow false findings."),
+    "cycle": ("dce.cli.cycle", "The iterations of the work, and what each asks for."),
     "prompt": ("dce.cli.prompt", "Write .dce/prompt.md and show its tokens by section."),
     "generate": ("dce.cli.generate", "Have the model write N responses to the cycle's prompt."),
     "stop": ("dce.cli.stop", "Stop one response, or all, of a running generation."),
-    "continue": ("dce.cli.continue_", "Go on with a response that was cut."),
-    "regenerate": ("dce.cli.regenerate", "Write one response anew, from the same prompt."),
+    "continue": ("dce.cli.continue_", "Continue a response that was cut off."),
+    "regenerate": ("dce.cli.regenerate", "Generate responses again from the same prompt."),
     "paste": ("dce.cli.paste", "Put an answer from a file, or standard input, into a slot."),
     "board": ("dce.cli.board", "The ranked table of a generation's responses (default: the latest)."),
     "show": ("dce.cli.show", "One response: its text exactly as the model wrote it, or parts of it."),
     "diff": ("dce.cli.diff", "A response against the workspace, or against response OTHER of the same generation."),
     "run-checks": (
         "dce.cli.run_checks",
-        "Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT on all that hold files.",
+        "Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.",
     ),
     "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
-    "restore": ("dce.cli.restore", "Put back what the last accept changed: bytes, modes, and files that it made."),
-    "history": ("dce.cli.history", "Every cycle at a glance, or where words were said."),
+    "restore": (
+        "dce.cli.restore",
+        "Put back what the last accept of the current cycle changed: bytes, modes, names, and files that it made or deleted.",
+    ),
+    "history": ("dce.cli.history", "List every cycle, or search the cycles and responses."),
     "export": ("dce.cli.export", "Write the history to a file that `dce import` reads."),
-    "import": ("dce.cli.import_history", "Add a history to this workspace's own."),
-    "store": ("dce.cli.store", "Check the store, recover a damaged one, go back to a backup."),
+    "import": ("dce.cli.import_history", "Add a history from a file to this workspace."),
+    "store": ("dce.cli.store", "Check the store, recover a damaged one, or restore a backup."),
     "settings": ("dce.cli.settings", "Settings of this workspace, and its model cards."),
-    "panel": ("dce.cli.panel", "The web panel over a workspace."),
+    "panel": ("dce.cli.panel", "Serve the web panel of a workspace."),
     "doctor": ("dce.cli.doctor", "Find the hop that fails between here and the model, and the fix."),
     "gateway": ("dce.cli.gateway", "The hosted side: serve, check, keys, usage."),
     "engine": ("dce.cli.engine", "The embedded engine as an OpenAI-compatible server."),
@@ -167,7 +170,7 @@ def _usage(error: click.ClickException, is_json: bool) -> int:
 def _fault(error: Exception) -> DceError:
     fact = f"{type(error).__name__}: {error}"
     return DceError(
-        "internal", fact, hop=Hop.CLIENT, hint="A fault of DCE: run it again with DCE_DEBUG=1 and report it."
+        "internal", fact, hop=Hop.CLIENT, hint="This is a bug in DCE: run it again with DCE_DEBUG=1 and report it."
     )
 
 
@@ -175,8 +178,8 @@ def _missing(error: ModuleNotFoundError) -> DceError:
     extra = _EXTRA_OF_MODULE.get(str(error.name).partition(".")[0])
     if extra is None:
         return _fault(error)
-    fact = f"this verb needs {error.name}, which the plain install leaves out"
-    return DceError("invalid_input", fact, hint=f"pip install 'dce[{extra}]'; 'dce[demo]' brings everything.")
+    fact = f"this verb needs {error.name}, which the plain install does not include"
+    return DceError("invalid_input", fact, hint=f"pip install 'dce[{extra}]'; 'dce[demo]' includes everything.")
 
 
 def _debug() -> None:

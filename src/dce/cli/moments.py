@@ -34,7 +34,7 @@ def _moment(text: str, now: float, sign: int, flag: str) -> float:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is neither 30d nor a date", param_hint=flag) from None
+        raise click.BadParameter(f"{text!r} is neither a span such as 30d nor a date", param_hint=flag) from None
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 

@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 @click.command(name="panel")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only: 127.0.0.1, localhost or ::1.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
-@click.option("--init", "is_init", is_flag=True, help="Make the folder a workspace first, if it is none.")
-@click.option("--no-open", is_flag=True, help="Print the link, open no browser.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any free one.")
+@click.option("--init", "is_init", is_flag=True, help="Make the folder a workspace first, if it is not one.")
+@click.option("--no-open", is_flag=True, help="Print the link without opening a browser.")
 @click.option("--model", metavar="M", help="The model to ask.")
 @schema_option
-@click.option("-n", type=int, metavar="N", help="Responses that Generate asks for at first.")
+@click.option("-n", type=int, metavar="N", help="Default number of responses.")
 @gateway_options
 @workspace_option
 def command(host: str, port: int, is_init: bool, no_open: bool, directory: Path, **flags: object) -> None:
-    """The web panel over a workspace.
+    """Serve the web panel of a workspace.
 
-    It serves this machine only. The printed link works once; press Enter for another one, Ctrl-C to stop. In a folder that is no
-    workspace yet it offers to make it one.
+    It serves this machine only. The printed link works once; press Enter for another one, Ctrl-C to stop. In a folder that is not a
+    workspace yet, it offers to make it one.
     """
     try:
         from dce.cli.demo_server import CARD, DemoServer, can_serve  # noqa: PLC0415
@@ -73,7 +73,9 @@ def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
     try:
         Project.find(directory)
     except DceError as error:
-        question = f"{directory.resolve()} is no workspace yet. Make it one? (adds a folder .dce, changes nothing else)"
+        question = (
+            f"{directory.resolve()} is not a workspace yet. Make it one? (adds a folder .dce, changes nothing else)"
+        )
         if not is_init and not (sys.stdin.isatty() and click.confirm(question, default=True, err=True)):
             raise DceError(error.code, error.message, hint="`dce panel --init` makes this folder one.") from None
         note(f"made a workspace: {Project.init(directory).root}")

@@ -209,7 +209,7 @@ class PlainView:
             case GenerationStarted():
                 say(_headline(self._board))
             case SlotProgress():
-                if before is None or _news(before) != _news(event):
+                if before is None or _shown_state(before) != _shown_state(event):
                     say(_line(event, self._board.limit))
             case ChecksFinished():
                 say(f"[{event.slot:>2}] checks       {checks_text(event)}")
@@ -267,7 +267,7 @@ def _status(row: SlotProgress) -> str:
     return str(row.status) if row.version == 1 else f"{row.status} v{row.version}"
 
 
-def _news(row: SlotProgress) -> tuple[Status, int, int | None]:
+def _shown_state(row: SlotProgress) -> tuple[Status, int, int | None]:
     """The part of a row that is worth a new line when it changes."""
     return row.status, row.version, row.position if row.status is Status.QUEUED else None
 
@@ -313,5 +313,5 @@ def _total(board: _Board) -> str:
     if board.ended:
         parts.append(seconds(board.ended.elapsed_s))
         if board.ended.elapsed_s:
-            parts.append(f"{tokens.total / board.ended.elapsed_s:.1f} tokens/s in all")
+            parts.append(f"{tokens.total / board.ended.elapsed_s:.1f} tokens/s total")
     return " · ".join(parts)

@@ -88,10 +88,10 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command(name="prompt")
 @cycle_option
-@click.option("--out", metavar="F", help="Write a copy to F, too; `-`: print it instead.")
+@click.option("--out", metavar="F", help="Also write a copy to F; `-`: print it instead.")
 @click.option("--force", "is_forced", is_flag=True, help="Replace F even if DCE did not write it.")
 @schema_option
-@click.option("--model", metavar="M", help="The model whose tokens and context count.")
+@click.option("--model", metavar="M", help="The model whose tokenizer and context size apply.")
 @card_option
 @secrets_option
 @json_option
@@ -109,9 +109,9 @@ def command(
 ) -> None:
     """Write .dce/prompt.md and show its tokens by section.
 
-    These are the bytes that `dce generate` sends. Only you can read the file, and git ignores it: it can hold the text of files that
-    git ignores. With `--out -` a prompt that holds something like a secret is refused, unless it is for a server of this machine. Ends
-    with 1 if the prompt does not fit into the model's context.
+    These are the bytes that `dce generate` sends. Only you can read the file, and git ignores it: it can contain the text of files that
+    git ignores. With `--out -`, a prompt with a possible secret is refused, unless it is for a server on this machine. Ends with 1 if
+    the prompt does not fit into the model's context.
     """
     with open_workspace(directory, **flags) as workspace:
         cycle = cycle_of(workspace, cycle_id)
@@ -140,14 +140,14 @@ def command(
         write = note if out == "-" else say
         for line in _lines(report, workspace.settings.section_order):
             write(line)
-    ctx.exit(Exit.NOT_SO if report.is_over else Exit.DONE)
+    ctx.exit(Exit.NO if report.is_over else Exit.DONE)
 
 
 async def _built(
     workspace: "Workspace", cycle_id: int, *, is_json: bool
 ) -> tuple[PreparedPrompt, tuple[FileCost, ...]]:
     """The prompt and, only if they are shown, the tokens of each file: counting these takes as long as counting the whole prompt."""
-    prepared = await waited(workspace.preparation.build(cycle_id), "making the prompt and counting its tokens")
+    prepared = await waited(workspace.preparation.build(cycle_id), "building the prompt and counting its tokens")
     if not (is_json or prepared.is_over):
         return prepared, ()
     texts = [file.text for file in prepared.files]
@@ -201,29 +201,29 @@ def _lines(report: PromptReport, section_order: str) -> list[str]:
             f"wrote {report.path}: cycle {report.cycle}, {report.files} file{'s' * (report.files != 1)}, schema {report.schema}"
         )
     lines += [
-        f"goes along: {each.path}, {each.mime}, {each.size:,} bytes, ≈{each.tokens:,} tokens"
+        f"sent with it: {each.path}, {each.mime}, {each.size:,} bytes, ≈{each.tokens:,} tokens"
         for each in report.pictures
     ]
     if report.budget is None:
-        lines.append(f"whether it fits is not known: {report.note}")
+        lines.append(f"unknown whether it fits: {report.note}")
     elif report.is_over:
         over = report.total - report.budget
         lines.append(f"too long by {over:,} tokens: the model takes {report.budget:,}; select fewer or smaller files")
         lines += [f"  saves ≈{cut.saves:,}: {cut.command}" for cut in report.cuts]
     else:
         share = 100 * report.total // max(1, report.budget)
-        lines.append(f"fits: {share} % of the {report.budget:,} tokens that the model takes")
+        lines.append(f"fits: {share} % of the {report.budget:,} tokens available")
     if report.shared is not None:
         lines.append(_shared_line(report.shared, report.total, section_order))
     lines += [f"could not be read: {path}: {problem}" for path, problem in report.unread.items()]
-    lines += [f"left out for what looks like a secret in it: {path}" for path in report.left_out]
+    lines += [f"left out because of a possible secret: {path}" for path in report.left_out]
     lines += [f"possible secret: {finding_line(finding)}" for finding in report.findings]
     return lines
 
 
 def _shared_line(shared: int, total: int, section_order: str) -> str:
     share = 100 * shared // max(1, total)
-    line = f"as in the last one sent: the first ≈{shared:,} tokens ({share} %), which the server may still have cached"
+    line = f"same as in the last one sent: the first ≈{shared:,} tokens ({share} %), which the server may still have cached"
     if share < SMALL_SHARE and section_order == "numbered":
-        line += "; `dce settings set section_order stable` puts first what stays the same"
+        line += "; `dce settings set section_order stable` puts the unchanging parts first"
     return line

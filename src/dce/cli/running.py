@@ -81,9 +81,9 @@ class Run:
         """Runs until every slot has ended. `Exit.DONE` if at least one response finished; otherwise the first error's exit code."""
         generator = self._workspace.generator
         if self._continued is None:
-            work = generator.run(self._generation, self._tell, self._slots)
+            work = generator.run(self._generation, self._on_event, self._slots)
         else:
-            work = generator.go_on(self._generation, self._continued, self._tell)
+            work = generator.go_on(self._generation, self._continued, self._on_event)
         self._task = asyncio.create_task(work)
         with _interrupts(self.interrupt):
             with contextlib.suppress(asyncio.CancelledError):
@@ -98,7 +98,7 @@ class Run:
         """Handles Ctrl-C: the first asks the gateway to stop, the second ends the run locally."""
         self.is_interrupted = True
         if self._stopping is None:
-            self._view.notice("stopping; what has arrived is kept (Ctrl-C again: at once)")
+            self._view.notice("stopping; what has arrived is kept (Ctrl-C again: stop at once)")
             self._stopping = asyncio.create_task(self._stop())
         elif self._task is not None:
             self._task.cancel()
@@ -113,7 +113,7 @@ class Run:
         if self._task is not None:
             self._task.cancel()
 
-    def _tell(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, SlotProgress):
             self._last[event.slot] = event
         if self._is_pipe_closed:
@@ -133,7 +133,7 @@ class Run:
         if any(slot.status in _FINISHED for slot in self._last.values()):
             return Exit.DONE
         error = next((slot.error for slot in self._last.values() if slot.error), None)
-        return exit_of(DceError.from_body(error)) if error else Exit.NOT_SO
+        return exit_of(DceError.from_body(error)) if error else Exit.NO
 
 
 @contextlib.contextmanager

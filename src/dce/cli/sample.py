@@ -36,7 +36,7 @@ TITLE = "Mean and spread"
 CONTEXT = "`mean` and `spread` in tiny_metrics/stats.py are stubs: fill them in, so that the tests pass."
 CHECKS: dict[str, Any] = {"check": [{"name": "tests", "command": ["python", "-m", "unittest", "-q"], "timeout_s": 30}]}
 
-ASKING: dict[str, Any] = {"schema": "fill", "temperature": 0.8, "max_tokens": 320}
+GENERATION_SETTINGS: dict[str, Any] = {"schema": "fill", "temperature": 0.8, "max_tokens": 320}
 """Settings for the sample's generations. Warm enough that ten answers differ, cool enough that some are right; an answer has 140 tokens."""
 
 
@@ -46,7 +46,7 @@ def find_sample() -> Path:
     for folder in (package / "examples", package.parent.parent / "examples"):
         if (folder / SAMPLE).is_dir():
             return folder / SAMPLE
-    raise DceError("not_found", f"the sample workspace {SAMPLE} was not delivered with this DCE", hint="Reinstall DCE.")
+    raise DceError("not_found", f"this installation of DCE lacks the sample workspace {SAMPLE}", hint="Reinstall DCE.")
 
 
 def make_folder(folder: Path) -> Project:
@@ -65,8 +65,8 @@ def make_folder(folder: Path) -> Project:
     if not find_stubs((project.root / STUBS).read_text(encoding="utf-8")):
         raise DceError(
             "invalid_input",
-            f"in {folder} the stubs of {STUBS} are filled already: the demo has nothing to ask for",
-            hint=f"`dce restore --workspace {folder}` takes an accepted answer back; or name another folder.",
+            f"in {folder} the stubs of {STUBS} are already filled: the demo has nothing to generate",
+            hint=f"Undo an accepted response with `dce restore --workspace {folder}`, or name another folder.",
         )
     checks = project.state_dir / CHECKS_FILE
     if not checks.exists():
@@ -86,8 +86,8 @@ def _require_empty(folder: Path) -> None:
     if names:
         raise DceError(
             "invalid_input",
-            f"{folder} has files of its own ({', '.join(names[:3])}{', …' if names[3:] else ''}); nothing was changed",
-            hint="Name a new or an empty folder, or leave --workspace out to get one.",
+            f"{folder} is not empty ({', '.join(names[:3])}{', …' if names[3:] else ''}); nothing was changed",
+            hint="Name a new or empty folder, or omit --workspace to get one.",
         )
 
 
@@ -113,7 +113,7 @@ def configure(project: Project, url: str, key: str) -> None:
     """Writes gateway, key and generation settings to where every verb finds them, so that verbs work here from another terminal."""
     config = project.state_dir / CONFIG_FILE
     with updating(project.state_dir):
-        durable.write(config, tomli_w.dumps(read_config(config) | ASKING | {"url": url}).encode())
+        durable.write(config, tomli_w.dumps(read_config(config) | GENERATION_SETTINGS | {"url": url}).encode())
     keep_key(project.state_dir, key)
 
 

@@ -28,16 +28,16 @@ async def waited(
     shown_on = sys.stderr if stream is None else stream
     if not shown_on.isatty():
         return await work
-    telling = asyncio.ensure_future(_tell(what, shown_on, sleep))
+    progress = asyncio.ensure_future(_show_progress(what, shown_on, sleep))
     try:
         return await work
     finally:
-        telling.cancel()
+        progress.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await telling
+            await progress
 
 
-async def _tell(what: str, stream: TextIO, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _show_progress(what: str, stream: TextIO, sleep: Callable[[float], Awaitable[None]]) -> None:
     await sleep(SHOWN_AFTER_S)
     seconds = SHOWN_AFTER_S
     with _erased(stream):
