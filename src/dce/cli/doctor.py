@@ -38,7 +38,7 @@ def command(
 
     Ends with 0 when a token came through, events arrived one by one and a dropped response was stopped; 4 when a hop cannot be
     reached; 1 when every hop answers but something is wrong (the key, a limit, the route, the model, a proxy that buffers). Costs one
-    response of one token, and one of at most 256 tokens that is dropped at its first. A host that only the workspace's config.toml
+    response of one token, and one of at most 256 tokens that is dropped at its first token. A host that only the workspace's config.toml
     names is contacted only after you agree.
     """
     # The doctor judges the URL itself, so reading the settings must not fail on a bad one.

@@ -45,7 +45,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
     "restore": (
         "dce.cli.restore",
-        "Put back what the last accept of the current cycle changed: bytes, modes, names, and files that it made or deleted.",
+        "Put back what the last accept of this cycle changed: bytes, modes, names and files.",
     ),
     "history": ("dce.cli.history", "List every cycle, or search the cycles and responses."),
     "export": ("dce.cli.export", "Write the history to a file that `dce import` reads."),

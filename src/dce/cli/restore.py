@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @workspace_option
 @click.pass_context
 def command(ctx: click.Context, /, acceptance_id: int | None, directory: Path, **how: bool) -> None:
-    """Put back what the last accept of the current cycle changed: bytes, modes, names, and files that it made or deleted.
+    """Put back what the last accept of this cycle changed: bytes, modes, names and files.
 
     An older acceptance is restored only if its ID is given: its files are shown first, and you are asked (--yes agrees). You are also
     asked if git's HEAD already holds the accepted files. If a file was edited since, nothing is changed unless --keep-edited is
