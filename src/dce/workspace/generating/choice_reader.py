@@ -1,6 +1,6 @@
-"""One choice of a stream while it is read: what it said, and how it may end. Pure.
+"""The state of one choice while its stream is read: its text, and how it may end. No I/O.
 
-Invariant: a reason to end is the end only once nothing can follow it; an end without an answer says what came instead.
+Invariant: a finish_reason ends the choice only once nothing can follow it; an end without an answer says what came instead.
 """
 
 import msgspec
@@ -14,7 +14,7 @@ from dce.workspace.generating.provider_events import Delta
 
 
 class ChoiceReader:
-    """Joins what the chunks say of one choice."""
+    """Assembles one choice from its chunks."""
 
     def __init__(self, index: int) -> None:
         self._index = index
@@ -23,10 +23,10 @@ class ChoiceReader:
         self._has_text = self._has_thinking = False
         self.reason = ""
         self.has_gone_on = False
-        """Whether anything came after the reason."""
+        """Whether anything came after the finish_reason."""
 
     def add(self, choice: ChoiceDelta) -> Delta | None:
-        """What a chunk adds that can be told by now."""
+        """The text that a chunk adds, as far as it can be emitted now."""
         text, thinking = self._text.feed(choice.text), self._thinking.feed(choice.thinking)
         for piece in choice.tools:
             self._call(piece)
@@ -36,12 +36,12 @@ class ChoiceReader:
         return self._delta(text, thinking)
 
     def flush(self) -> Delta | None:
-        """What is left to tell at the end: half a character, and the tool calls, as text that the readers of answers know."""
+        """What remains at the end: half a character, and the tool calls as text that the answer readers understand."""
         calls = [_told(name, arguments) for _, (name, arguments) in sorted(self._tools.items())]
         return self._delta(self._text.flush() + "".join(calls), self._thinking.flush())
 
     def fault(self) -> ErrorBody | None:
-        """Why a response that ended by itself holds no answer; None if it does."""
+        """Why a response that ended normally has no answer; None if it has one."""
         said = f"finish_reason {self.reason!r}"
         if self._tools:
             names = ", ".join(whole(name) or "without a name" for name, _ in self._tools.values())

@@ -1,6 +1,6 @@
-"""The seam where an answer that no DCE gateway gives becomes a `DceError` that names the hop and the next step.
+"""Turns an unexpected answer from the gateway's URL into a `DceError` that names the hop and the next step.
 
-What must always hold: no message holds a key, a prompt or the text of a foreign page.
+What must always hold: no message contains a key, a prompt or the text of a foreign page.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _PROXY_DOWN = frozenset({502, 503, 504})
 
 
 def error_of_answer(status: int, headers: Mapping[str, str], content: bytes, url: str) -> DceError:
-    """What an answer that is not the one asked for means. `content` may be its beginning only."""
+    """The error that an unexpected answer means. `content` may be only its beginning."""
     body = decode_error(content)
     if body is not None and (body.code in CODES or body.hop):
         error = DceError.from_body(body)

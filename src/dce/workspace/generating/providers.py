@@ -1,4 +1,4 @@
-"""Which provider the settings mean, and the one for answers that are carried by hand."""
+"""Selects the provider that the settings name; defines the one for manual mode (copy and paste)."""
 
 from collections.abc import AsyncGenerator, Sequence
 
@@ -11,7 +11,7 @@ from dce.workspace.settings import Settings
 
 
 class ManualProvider:
-    """No server at all: .dce/prompt.md is carried to a chat by hand, and the answers come back by `dce paste`."""
+    """No server: the user copies .dce/prompt.md into a chat and brings the answers back with `dce paste`."""
 
     name = "manual"
 
@@ -24,14 +24,14 @@ class ManualProvider:
             yield Ended(index=index, error=_nobody().body())
 
     async def stop(self, stream_id: str, index: int | None) -> None:
-        """Nothing runs."""
+        """Does nothing: no stream ever runs."""
 
     async def models(self) -> list[Model]:
-        """Raises DceError: what will write the answers is not known here."""
+        """Raises DceError: DCE does not know which model will write the answers."""
         raise _nobody()
 
     async def count(self, texts: Sequence[str]) -> list[int]:  # noqa: ARG002 - the protocol's
-        """Raises DceError: nobody counts."""
+        """Raises DceError: no server can count."""
         raise _nobody()
 
 
