@@ -183,7 +183,7 @@ def note_old_prompt(workspace: "Workspace") -> None:
     """Says once that the prompt has a new place, where an older version left one in the workspace's root."""
     from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415 - not every verb opens a workspace
 
-    if old := workspace.prompt_file.left_behind():
+    if old := workspace.prompt_file.old_prompt():
         note(
             f"note: {old.name} in the workspace's root is from an older version of DCE, which no longer writes it: "
             f"the prompt is now {PROMPT_FILE}. It can hold the text of files that git ignores: delete it if you do not need it."

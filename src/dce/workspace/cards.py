@@ -36,7 +36,7 @@ class Cards:
         """Name → its settings, without keys. Raises DceError invalid_input."""
         found = read_config(self._path).get(CARDS, {})
         if not isinstance(found, dict) or not all(isinstance(card, dict) for card in found.values()):
-            raise DceError("invalid_input", f"{self._path}: cards are tables: [cards.NAME]")
+            raise DceError("invalid_input", f"{self._path}: each card must be a table [cards.NAME]")
         return dict(sorted(found.items()))
 
     def get(self, name: str) -> dict[str, Any]:
@@ -44,14 +44,14 @@ class Cards:
         cards = {**BUILT_IN_CARDS, **self.list()}
         if name not in cards:
             raise DceError(
-                "not_found", f"there is no model card {name!r}", hint=f"There are: {', '.join(cards) or 'none'}."
+                "not_found", f"there is no model card {name!r}", hint=f"Available cards: {', '.join(cards) or 'none'}."
             )
         return dict(cards[name])
 
     def put(self, name: str, values: Mapping[str, Any]) -> None:
         """Saves a card, replacing one of the same name. Raises DceError invalid_input."""
         if not _NAME.fullmatch(name):
-            raise DceError("invalid_input", f"{name!r} cannot name a card: use letters, digits, - and _")
+            raise DceError("invalid_input", f"{name!r} is not a valid card name: use letters, digits, - and _")
         check_fields(values)
         check_settings(f"the card {name!r}", values)
         self._edit(lambda text: with_table(text, CARDS, name, values))
@@ -59,7 +59,7 @@ class Cards:
     def remove(self, name: str) -> None:
         """Deletes a card and its key. Raises DceError not_found; conflict while it is the default; invalid_input for a built-in card."""
         if name in BUILT_IN_CARDS and name not in self.list():
-            raise DceError("invalid_input", f"the card {name!r} is built in and stays")
+            raise DceError("invalid_input", f"the card {name!r} is built in and cannot be removed")
 
         def without(text: str) -> str:
             self.get(name)
@@ -73,7 +73,9 @@ class Cards:
     def set_value(self, name: str, text: str) -> Any:
         """Sets a setting of the workspace from text and returns its value; "" removes it (None). Raises DceError invalid_input or not_found (card)."""
         if name == "key":
-            raise DceError("invalid_input", "a key is not kept in config.toml", hint="Set DCE_API_KEY, or use a card.")
+            raise DceError(
+                "invalid_input", "a key cannot be stored in config.toml", hint="Set DCE_API_KEY, or use a card."
+            )
         value = parsed(name, text) if text else None
         if value is not None:
             check_settings("settings set", {name: value})
@@ -98,7 +100,9 @@ def check_fields(fields: Iterable[str]) -> None:
     """Raises DceError invalid_input naming a field that a card cannot hold."""
     wrong = next((field for field in fields if field not in CARD_FIELDS), None)
     if wrong is not None:
-        raise DceError("invalid_input", f"a card has no {wrong!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
+        raise DceError(
+            "invalid_input", f"a card has no setting {wrong!r}", hint=f"Settings of a card: {', '.join(CARD_FIELDS)}."
+        )
 
 
 def parsed(name: str, text: str) -> Any:

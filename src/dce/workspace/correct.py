@@ -28,7 +28,7 @@ async def correct(workspace: Workspace, generation_id: int, slot: int, text: str
     earlier = await asyncio.to_thread(_ended, workspace, generation_id, slot)
     _check_size(text)
     if text == earlier.text:
-        raise DceError("invalid_input", "nothing was changed: this is the text as it is")
+        raise DceError("invalid_input", "nothing was changed: the text is the same as before")
     whole = msgspec.structs.replace(earlier, status=Status.COMPLETE, error=None)
     return await _keep(workspace, whole, text)
 
@@ -43,7 +43,7 @@ def _ended(workspace: Workspace, generation_id: int, slot: int) -> Response:
 def _check_size(text: str) -> None:
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
-            "invalid_input", f"an answer needs at least one word, and has at most {MAX_PASTED_CHARS:,} characters"
+            "invalid_input", f"an answer needs at least one word and can have at most {MAX_PASTED_CHARS:,} characters"
         )
 
 
@@ -81,7 +81,7 @@ async def correct_words(workspace: Workspace, generation_id: int, slot: int, wor
     text = await asyncio.to_thread(_with_words, workspace, earlier, words)
     _check_size(text)
     if text == earlier.text:
-        raise DceError("invalid_input", "nothing was changed: these are the words as they are")
+        raise DceError("invalid_input", "nothing was changed: the texts are the same as before")
     return await _keep(workspace, earlier, text)
 
 
@@ -103,22 +103,22 @@ def _with_words(workspace: Workspace, earlier: Response, words: Words) -> str:
         if found is None:
             raise DceError(
                 "invalid_input",
-                f"this answer's form has no place for that {part}",
+                f"this answer's format has no place for that {part}",
                 hint="Edit the raw text instead.",
             )
         text, before = found
     return text
 
 
-async def take_back(workspace: Workspace, generation_id: int, slot: int) -> Response:
+async def revert_edit(workspace: Workspace, generation_id: int, slot: int) -> Response:
     """Restores the model's own text as the next version; the corrected one stays as an earlier version. Hold the writer lock.
 
     Raises DceError not_found, invalid_input (the latest version was not edited by hand).
     """
-    return await asyncio.to_thread(_take_back, workspace, generation_id, slot)
+    return await asyncio.to_thread(_revert_edit, workspace, generation_id, slot)
 
 
-def _take_back(workspace: Workspace, generation_id: int, slot: int) -> Response:
+def _revert_edit(workspace: Workspace, generation_id: int, slot: int) -> Response:
     versions = workspace.store.responses.versions(generation_id, slot)
     own = next((each for each in reversed(versions) if each.finish_reason != CORRECTED), None)
     if own is None or workspace.store.responses.get(generation_id, slot).finish_reason != CORRECTED:

@@ -102,7 +102,7 @@ class KeyVault:
         try:
             return msgspec.json.decode(content, type=dict[str, str])
         except msgspec.MsgspecError:
-            raise DceError("invalid_input", f"{self._path} cannot be read as keys") from None
+            raise DceError("invalid_input", f"{self._path} is not a valid key file") from None
 
     def _write(self, keys: Mapping[str, str]) -> None:
         if not keys:

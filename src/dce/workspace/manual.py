@@ -45,10 +45,10 @@ async def paste(
     slot is being written), not_found.
     """
     if slot is not None and not 1 <= slot <= MAX_RESPONSES:
-        raise DceError("invalid_input", f"there is no slot {slot}; they are 1 to {MAX_RESPONSES}")
+        raise DceError("invalid_input", f"there is no slot {slot}; slots are numbered 1 to {MAX_RESPONSES}")
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
-            "invalid_input", f"an answer needs at least one word, and has at most {MAX_PASTED_CHARS:,} characters"
+            "invalid_input", f"an answer needs at least one word and can have at most {MAX_PASTED_CHARS:,} characters"
         )
     if generation_id is None:
         if cycle_id is None:
@@ -97,7 +97,7 @@ def _next_empty(workspace: Workspace, generation: Generation) -> int:
         raise DceError(
             "invalid_input",
             f"all {MAX_RESPONSES} slots of generation {generation.id} are filled",
-            hint="Name the slot that gets a new version: dce paste SLOT FILE.",
+            hint="Name a slot to give it a new version: dce paste SLOT FILE.",
         )
     return slot
 
@@ -106,7 +106,7 @@ def _as_file(workspace: Workspace, generation: Generation, text: str, path: str)
     """An answer that consists of one file with this text, in a form that every reader understands."""
     path = canonical(path)
     if not path or any(char in path for char in '"<>\n\r'):
-        raise DceError("invalid_input", f"{path!r} is not a path that a file can have in an answer")
+        raise DceError("invalid_input", f"{path!r} is not a valid path for a file in an answer")
     content = text if text.endswith("\n") else text + "\n"
     answer = f"<summary>\nPasted as {path}.\n</summary>\n\n"
     block = (

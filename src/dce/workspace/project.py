@@ -73,7 +73,10 @@ class Project:
         for folder in (here, *here.parents):
             if (folder / STATE_DIR).is_dir():
                 return cls(folder)
-        raise DceError("not_a_workspace", f"{start} is not in a DCE workspace: no folder upwards holds {STATE_DIR}/.")
+        raise DceError(
+            "not_a_workspace",
+            f"{start} is not in a DCE workspace: neither it nor a parent folder contains {STATE_DIR}/.",
+        )
 
     @classmethod
     def init(cls, root: Path) -> "Project":
@@ -108,9 +111,9 @@ class Project:
         except (OSError, ValueError) as error:
             raise _refused(path, f"it cannot be resolved ({error})") from error
         if not real.is_relative_to(self.root):
-            raise _refused(path, "it leads outside the workspace through a link")
+            raise _refused(path, "it leads outside the workspace through a symlink")
         if is_link:
-            raise _refused(path, "its links go round in a circle")
+            raise _refused(path, "its symlinks form a loop")
         if any(_is_closed(part) for part in real.relative_to(self.root).parts):
             raise _refused(path, f"it leads into .git or {STATE_DIR}")
         return real
@@ -135,11 +138,11 @@ def _refusal(path: str) -> str:
     if not path.strip() or not PurePosixPath(path).parts:
         return "it names no file"
     if _CONTROL.search(path):
-        return "it holds a control character"
+        return "it contains a control character"
     if path.startswith("/") or parts[0] == "~" or _DRIVE.match(path):
         return "it is not relative to the workspace"
     if "\\" in path:
-        return "it holds a backslash; paths are written with /"
+        return "it contains a backslash; use / in paths"
     if ".." in parts:
         return "it leads upwards (`..`)"
     if any(_is_closed(part) for part in parts):

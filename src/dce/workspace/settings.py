@@ -98,7 +98,7 @@ def load_settings(project: Project | None, environ: Mapping[str, str], **flags: 
             raise DceError(
                 "not_found",
                 f"there is no model card {name!r}",
-                hint=f"There are: {known}. `dce cycle card ''` has the cycle generate by the settings.",
+                hint=f"Available cards: {known}. `dce cycle card ''` makes the cycle use the settings without a card.",
             )
         card = dict(cards[name])
         key = KeyVault(state_dir, find_keyring(environ)).get(name)
@@ -127,8 +127,8 @@ def read_config(path: Path) -> dict[str, Any]:
     if "key" in values:
         raise DceError(
             "invalid_input",
-            f"{path} holds a key, and that file is meant to be committed",
-            hint=f"Remove it there; set DCE_API_KEY, or put the key alone into {path.with_name(CREDENTIALS_FILE)}.",
+            f"{path} contains a key, but this file is meant to be committed",
+            hint=f"Remove the key; set DCE_API_KEY, or put only the key into {path.with_name(CREDENTIALS_FILE)}.",
         )
     return values
 
@@ -162,7 +162,9 @@ def check_settings(source: str, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if name not in Settings.__struct_fields__:
             known = ", ".join(field for field in Settings.__struct_fields__ if field != "key")
-            raise DceError("invalid_input", f"{source}: there is no setting {name!r}", hint=f"There are: {known}.")
+            raise DceError(
+                "invalid_input", f"{source}: there is no setting {name!r}", hint=f"Available settings: {known}."
+            )
         problem = _problem(name, value)
         if problem:
             raise DceError("invalid_input", f"{source}: {name} {problem}")
@@ -177,7 +179,7 @@ def _problem(name: str, value: object) -> str:
     if name == "url":
         return _url_problem(str(value))
     if name == "key" and not (str(value).isascii() and str(value).isprintable() and " " not in str(value)):
-        return "holds a character that no key has (a space, a line end, a letter outside ASCII)"
+        return "contains a character that is not allowed in a key (a space, a line break or a character outside ASCII)"
     limits = {
         "n": (1, MAX_RESPONSES),
         "max_tokens": (1, 10_000_000),
@@ -198,7 +200,7 @@ def _url_problem(url: str) -> str:
         parts = urlsplit(url)
         has_port = parts.port is None or parts.port > 0
     except ValueError as error:
-        return f"is no URL: {error}"
+        return f"is not a URL: {error}"
     if parts.scheme not in {"http", "https"} or not parts.hostname or not has_port:
         return f"is {url!r}, must begin with http:// or https:// and name a host"
-    return "holds a password; use the key instead" if parts.password else ""
+    return "contains a password; use the key instead" if parts.password else ""

@@ -78,7 +78,7 @@ def import_history(workspace: Workspace, path: Path, *, again: bool = False) -> 
     try:
         sha256 = _sha256(path)
         if workspace.store.imports.has(sha256) and not again:
-            raise DceError("conflict", f"{path.name} was imported before", hint="--again imports it once more.")
+            raise DceError("conflict", f"{path.name} was imported before", hint="Use --again to import it once more.")
         with _opened(path) as records:
             Checker().check_all(records())
             with workspace.writer_lock("import"):
@@ -159,7 +159,7 @@ def _opened(path: Path) -> Iterator[Records]:
         with tempfile.TemporaryDirectory(prefix="dce-import-") as folder:
             yield _of_database(_copied(path, Path(folder)), path.name)
     elif size > MAX_JSON_BYTES:
-        raise DceError("invalid_input", f"{path.name} has {size:,} bytes, at most {MAX_JSON_BYTES:,} are read")
+        raise DceError("invalid_input", f"{path.name} has {size:,} bytes; the limit is {MAX_JSON_BYTES:,}")
     else:
         found = read_json(path.read_bytes(), path.name)
         yield lambda: found

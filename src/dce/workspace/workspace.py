@@ -39,7 +39,7 @@ SettingsOf = Callable[[str], Settings]
 """The settings under a model card ("": those in force). Raises DceError not_found, invalid_input."""
 
 
-class _Held:
+class _Shared:
     """The parts shared by all model cards: the folder, its store and lock, and the workspace view of each card."""
 
     def __init__(
@@ -60,16 +60,16 @@ class _Held:
 class Workspace:
     """One open workspace under one set of settings. Its parts are public; UIs work with them directly."""
 
-    def __init__(self, held: _Held, settings: Settings, provider: Provider) -> None:
-        self._held = held
-        self.project = held.project
-        self.store = held.store
-        self.clock = held.clock
-        self.selection = held.selection
-        self.cycles = held.store.cycles
-        self.backups = held.backups
-        self.prompt_file = held.prompt_file
-        self.written = held.written
+    def __init__(self, shared: _Shared, settings: Settings, provider: Provider) -> None:
+        self._shared = shared
+        self.project = shared.project
+        self.store = shared.store
+        self.clock = shared.clock
+        self.selection = shared.selection
+        self.cycles = shared.store.cycles
+        self.backups = shared.backups
+        self.prompt_file = shared.prompt_file
+        self.written = shared.written
         self._use(settings, provider)
 
     def _use(self, settings: Settings, provider: Provider) -> None:
@@ -108,9 +108,9 @@ class Workspace:
         """
         store = Store(project.state_dir / STORE_FILE, clock)
         try:
-            held = _Held(project, store, clock, settings_of)
-            workspace = cls(held, settings, provider or provider_of(settings))
-            held.by_card[settings.card] = workspace
+            shared = _Shared(project, store, clock, settings_of)
+            workspace = cls(shared, settings, provider or provider_of(settings))
+            shared.by_card[settings.card] = workspace
             workspace._recover()
         except BaseException:
             store.close()
@@ -132,24 +132,24 @@ class Workspace:
 
         Raises DceError invalid_input and then changes nothing. A workspace opened without `settings_of` keeps its settings.
         """
-        if self._held.settings_of is None:
+        if self._shared.settings_of is None:
             return
-        settings = self._held.settings_of("")
+        settings = self._shared.settings_of("")
         self._use(settings, provider_of(settings))
-        self._held.by_card.clear()
-        self._held.by_card[settings.card] = self
+        self._shared.by_card.clear()
+        self._shared.by_card[settings.card] = self
 
     def by_card(self, card: str) -> "Workspace":
         """This workspace under a model card: same store, lock and selection, other settings and provider. "" returns this workspace.
 
         Raises DceError not_found if there is no such card.
         """
-        if not card or self._held.settings_of is None:
+        if not card or self._shared.settings_of is None:
             return self
-        if card not in self._held.by_card:
-            settings = self._held.settings_of(card)
-            self._held.by_card[card] = Workspace(self._held, settings, provider_of(settings))
-        return self._held.by_card[card]
+        if card not in self._shared.by_card:
+            settings = self._shared.settings_of(card)
+            self._shared.by_card[card] = Workspace(self._shared, settings, provider_of(settings))
+        return self._shared.by_card[card]
 
     def for_cycle(self, cycle_id: int) -> "Workspace":
         """This workspace under the cycle's card. Raises DceError not_found."""
@@ -164,7 +164,7 @@ class Workspace:
 
         Acquiring it settles what a dead process left: its running responses become `interrupted`.
         """
-        return self._held.lock.hold(verb)
+        return self._shared.lock.hold(verb)
 
     def responses(self, generation_id: int) -> tuple[Response, ...]:
         """The latest version of each slot. Raises DceError not_found."""

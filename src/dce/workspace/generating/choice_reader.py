@@ -37,7 +37,7 @@ class ChoiceReader:
 
     def flush(self) -> Delta | None:
         """What remains at the end: half a character, and the tool calls as text that the answer readers understand."""
-        calls = [_told(name, arguments) for _, (name, arguments) in sorted(self._tools.items())]
+        calls = [_as_text(name, arguments) for _, (name, arguments) in sorted(self._tools.items())]
         return self._delta(self._text.flush() + "".join(calls), self._thinking.flush())
 
     def fault(self) -> ErrorBody | None:
@@ -48,11 +48,11 @@ class ChoiceReader:
             message = (
                 f"the model called a tool ({names}) instead of answering in text ({said}); the call is kept as text"
             )
-            hint = "Look at the call: files can be read out of it. Regenerate for an answer in text."
+            hint = "Check the call: it may contain files that DCE can read. Regenerate to get an answer in text."
             return DceError("backend_error", message, hint=hint, hop=Hop.MODEL).body()
         if self._has_thinking and not self._has_text and outcome_of(self.reason) is Outcome.WHOLE:
-            message = f"the model wrote its thinking only, and no answer ({said}); the thinking is kept"
-            hint = "Regenerate it; if it happens again, ask for less thinking, or check the server's reasoning parser."
+            message = f"the model wrote only its thinking and no answer ({said}); the thinking is kept"
+            hint = "Regenerate it; if it happens again, lower the reasoning effort, or check the server's reasoning parser."
             return DceError("backend_error", message, hint=hint, hop=Hop.MODEL).body()
         return None
 
@@ -66,7 +66,7 @@ class ChoiceReader:
         return Delta(index=self._index, text=text, thinking=thinking) if text or thinking else None
 
 
-def _told(name: str, arguments: str) -> str:
+def _as_text(name: str, arguments: str) -> str:
     """A tool call as text, in the form that models themselves write."""
     try:
         value: object = msgspec.json.decode(arguments)

@@ -20,7 +20,7 @@ from dce.workspace.record.store import Store
 RESUMABLE = (Status.TRUNCATED, Status.STOPPED, Status.INTERRUPTED, Status.ERROR)
 """Statuses of a cut response: by the token limit, by the user, by a crash of DCE, by an error in transit."""
 
-LOOKED_AT_CHARS = 2_000
+JOIN_SEARCH_CHARS = 2_000
 """How much of a continuation requested by message is held back while the join is searched for: about twenty lines."""
 
 MIN_OVERLAP_CHARS = 12
@@ -32,8 +32,8 @@ MIN_ECHO_CHARS = 40
 MAX_PREAMBLE_LINES = 6
 """Lines of politeness, or a fence, before the repeated line."""
 
-BEGIN_AGAIN = (
-    "Regenerate it: `dce regenerate`. That uses the same limit; if it is too small, start a new generation with a larger one: "
+REGENERATE_HINT = (
+    "Regenerate it: `dce regenerate`. That keeps the same token limit; if it is too small, start a new generation with a larger one: "
     "`dce generate --max-tokens T`."
 )
 """The hint for a response that cannot be continued. A regenerated response keeps its generation's `max_tokens`."""
@@ -45,13 +45,13 @@ def continuable(store: Store, generation_id: int, slot: int) -> Response:
     what = f"response {slot} of generation {generation_id}"
     if earlier.status is Status.COMPLETE:
         raise DceError(
-            "conflict", f"{what} is complete: nothing of it is missing", hint="`dce regenerate` writes it anew."
+            "conflict", f"{what} is complete: nothing is missing", hint="`dce regenerate` replaces it by a new answer."
         )
     if earlier.status not in RESUMABLE:
         raise DceError("conflict", f"{what} is still {earlier.status}")
     if not earlier.text.strip():
-        why = "ended while it was thinking" if earlier.thinking else "has no text"
-        raise DceError("invalid_input", f"{what} {why}: there is nothing to continue from", hint=BEGIN_AGAIN)
+        why = "ended during its thinking" if earlier.thinking else "has no text"
+        raise DceError("invalid_input", f"{what} {why}: there is nothing to continue from", hint=REGENERATE_HINT)
     return earlier
 
 
@@ -78,7 +78,7 @@ class Joiner:
         self._held += piece
         echoed = self._common()
         is_echo = echoed == len(self._held) and echoed < len(self._before)
-        is_short = self._is_asked_in_words and len(self._held) < LOOKED_AT_CHARS
+        is_short = self._is_asked_in_words and len(self._held) < JOIN_SEARCH_CHARS
         return "" if is_echo or is_short else self._decide(echoed)
 
     def flush(self) -> str:
@@ -103,7 +103,7 @@ class Joiner:
 
     def _after_overlap(self, held: str) -> str:
         """The held text after its overlap: the longest suffix of `before` that begins at one of the first lines of the held text."""
-        tail = self._before[-LOOKED_AT_CHARS:]
+        tail = self._before[-JOIN_SEARCH_CHARS:]
         best = (0, 0)
         for start in _line_starts(held):
             for length in range(min(len(tail), len(held) - start), best[0], -1):
@@ -183,7 +183,7 @@ class ContinuingProvider:
 def _started_over() -> DceError:
     return DceError(
         "backend_error",
-        "the model began its answer anew instead of going on with it",
-        hint=BEGIN_AGAIN,
+        "the model started its answer over instead of continuing it",
+        hint=REGENERATE_HINT,
         hop=Hop.MODEL,
     )

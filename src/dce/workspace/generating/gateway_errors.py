@@ -33,11 +33,11 @@ def error_of_answer(status: int, headers: Mapping[str, str], content: bytes, url
             hint="Start the gateway; `dce doctor` shows which hop fails.",
         )
     if status == 413:
-        return DceError("body_too_large", f"{fact}: the web server in front of the gateway refuses so large a prompt")
+        return DceError("body_too_large", f"{fact}: the web server in front of the gateway refuses a prompt this large")
     if 300 <= status < 400:
         target = headers.get("location", "")[:200]
         return DceError("not_a_gateway", f"{fact}, a redirect to {target!r}", hint="Set DCE_URL to the final address.")
-    return DceError("not_a_gateway", f"{fact}, which no DCE gateway does")
+    return DceError("not_a_gateway", f"{fact}, so it is not a DCE gateway")
 
 
 def _seconds(value: str) -> float | None:

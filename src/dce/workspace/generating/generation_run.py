@@ -116,7 +116,7 @@ class GenerationRun:
             self._end(began)
 
     async def _consume(self) -> None:
-        error = DceError("stream_interrupted", "the stream ended without an end of this response").body()
+        error = DceError("stream_interrupted", "the stream ended before this response did").body()
         try:
             async with aclosing(self._provider.stream(self._request)) as events:
                 async for event in events:
@@ -148,8 +148,10 @@ class GenerationRun:
         status = Status.ERROR if event.error else status_of_finish(event.finish_reason)
         error = event.error
         if status is Status.ERROR and error is None:
-            reason = f"the model ended with {event.finish_reason!r}" if event.finish_reason else "no finish_reason came"
-            error = DceError("stream_interrupted", f"the response is not whole: {reason}").body()
+            reason = (
+                f"the model ended with {event.finish_reason!r}" if event.finish_reason else "no finish_reason was sent"
+            )
+            error = DceError("stream_interrupted", f"the response is incomplete: {reason}").body()
         live.end(status, self._clock(), event.finish_reason, error)
         await self._settle([slot])
 

@@ -49,7 +49,7 @@ class Generator:
         lives = [LiveResponse(response, estimate) for response in responses]
         await self._execute(generation, self._provider, request, lives, on_event)
 
-    async def go_on(self, generation: Generation, slot: int, on_event: Callable[[Event], None]) -> None:
+    async def continue_response(self, generation: Generation, slot: int, on_event: Callable[[Event], None]) -> None:
         """Continues a cut response as its next version, which begins with the existing text.
 
         Raises DceError like `run`, and before anything begins for a response that is complete or has no text to continue from.
@@ -113,10 +113,10 @@ class Generator:
         if slots is None:
             responses = self._store.responses.latest(generation_id)
             if any(response.status is not Status.QUEUED for response in responses):
-                raise DceError("conflict", f"generation {generation_id} has been run", hint="Regenerate its slots.")
+                raise DceError("conflict", f"generation {generation_id} has already run", hint="Regenerate its slots.")
         else:
             if not slots or len(set(slots)) != len(slots):
-                raise DceError("invalid_input", f"slots to regenerate must be different ones: {list(slots)}")
+                raise DceError("invalid_input", f"each slot to regenerate must be named once: {list(slots)}")
             responses = self._store.responses.insert_versions(generation_id, slots)
         return self._request(generation, prompt, responses), responses
 
@@ -135,8 +135,8 @@ class Generator:
         if not prompt.text:
             raise DceError(
                 "invalid_input",
-                f"the prompt of generation {generation.id} was not kept by the tool it comes from",
-                hint="Begin a new generation: dce generate.",
+                f"the prompt of generation {generation.id} is missing: the tool it was imported from did not keep it",
+                hint="Start a new generation: dce generate.",
             )
         return prompt
 

@@ -52,7 +52,7 @@ def _hint(code: str) -> str:
     if code == "backend_unauthorized":
         return "Give the model card the server's key: dce settings cards add NAME … --key-stdin"
     if code == "no_healthy_backend":
-        return "The server is busy or still loads its model: try again in a moment, or check its log."
+        return "The server is busy or still loading its model: try again in a moment, or check its log."
     if code == "route_not_found":
         return "The URL should be the server's base, or end in /v1 or /v1/chat/completions."
     return ""

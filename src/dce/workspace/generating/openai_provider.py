@@ -113,8 +113,8 @@ class OpenAIProvider:
             if pid != str(os.getpid()):
                 raise DceError(
                     "conflict",
-                    f"process {pid} talks to the server itself, and can be stopped there only",
-                    hint="`dce stop` leaves word for it.",
+                    f"process {pid} is connected to the server itself, so only that process can stop it",
+                    hint="`dce stop` leaves a stop request for it.",
                 )
             return
         for at, task in tasks.items():
@@ -147,7 +147,7 @@ class OpenAIProvider:
                 value = await client.json("POST", path, body)
                 tokens = value.get("count", len(value["tokens"]) if isinstance(value.get("tokens"), list) else None)
                 if not isinstance(tokens, int) or (text and not tokens):
-                    raise DceError("backend_error", f"{path} gave no count", hop=Hop.BACKEND)
+                    raise DceError("backend_error", f"{path} returned no token count", hop=Hop.BACKEND)
                 counts.append(tokens)
         return counts
 
@@ -170,7 +170,7 @@ class OpenAIProvider:
         end = Ended(index=index, finish_reason="stopped")
         try:
             async with gate:
-                async for event in self._patient(msgspec.json.encode(self._body(request, model, index))):
+                async for event in self._with_retries(msgspec.json.encode(self._body(request, model, index))):
                     if isinstance(event, Ended):
                         end = msgspec.structs.replace(event, index=index)
                     elif isinstance(event, Delta | CountUpdate):
@@ -187,7 +187,7 @@ class OpenAIProvider:
         except asyncio.CancelledError:  # stopped too late: it had already ended
             await events.put(end)
 
-    async def _patient(self, content: bytes) -> AsyncIterator[ProviderEvent]:
+    async def _with_retries(self, content: bytes) -> AsyncIterator[ProviderEvent]:
         """Like `_answer`, but retries a server that is busy or loading its model, for up to `MAX_WAIT_S` in total."""
         waited, delay = 0.0, FIRST_WAIT_S
         while True:
@@ -206,7 +206,7 @@ class OpenAIProvider:
     async def _answer(self, content: bytes) -> AsyncIterator[ProviderEvent]:
         """The events of one request, with its end last, after the server's own count."""
         end: Ended | None = None
-        async with aclosing(self._told(content)) as events:
+        async with aclosing(self._streamed(content)) as events:
             async for event in events:
                 if isinstance(event, Ended):
                     end = event
@@ -215,7 +215,7 @@ class OpenAIProvider:
         if end is not None:
             yield end
 
-    async def _told(self, content: bytes) -> AsyncGenerator[ProviderEvent, None]:
+    async def _streamed(self, content: bytes) -> AsyncGenerator[ProviderEvent, None]:
         reader = StreamReader(1, SERVER, has_final_usage=True)
         async with (
             self._link.client() as client,

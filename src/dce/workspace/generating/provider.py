@@ -185,7 +185,7 @@ class GatewayProvider:
                 value = await client.json("POST", "/tokenize", msgspec.json.encode(body))
                 tokens = value.get("count")
                 if not isinstance(tokens, int):
-                    raise DceError("not_a_gateway", f"{self.url}/tokenize gave no count")
+                    raise DceError("not_a_gateway", f"{self.url}/tokenize returned no token count")
                 counts[at] = tokens
 
         async with self._link.client() as client:
@@ -224,10 +224,10 @@ def model_of(item: dict[str, Any]) -> Model:
     return Model(
         id=name if isinstance(name, str) else "",
         max_model_len=context if isinstance(context, int) and context > 0 else None,
-        can_continue=item.get("can_continue") is True or _goes_on(item),
+        can_continue=item.get("can_continue") is True or _takes_prefill(item),
     )
 
 
-def _goes_on(item: dict[str, Any]) -> bool:
+def _takes_prefill(item: dict[str, Any]) -> bool:
     """vLLM and llama.cpp accept the beginning of an answer, except for gpt-oss, whose chat format allows no prefill."""
     return item.get("owned_by") in {"vllm", "llamacpp"} and "gpt-oss" not in str(item.get("id", "")).lower()

@@ -74,7 +74,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 ProviderEvent = Opened | Queued | Delta | CountUpdate | Ended
 
 
-GO_ON = """\
+CONTINUE_REQUEST = """\
 Your answer was cut off. Go on from exactly where it stops, in the same form, as if it had never stopped. Begin by repeating its last \
 line, which is the following, and write nothing before it:
 
@@ -90,4 +90,4 @@ def conversation(request: GenerationRequest) -> dict[str, Any]:
     if not request.is_asked_in_words:
         return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
     last_line = request.prefix.rstrip().rpartition("\n")[2]
-    return {"messages": [*messages, {"role": "user", "content": GO_ON + last_line}]}
+    return {"messages": [*messages, {"role": "user", "content": CONTINUE_REQUEST + last_line}]}

@@ -87,7 +87,7 @@ class StreamReader:
         said = " ".join(self._beginning.decode("utf-8", "replace").split())
         if self._has_begun or not said or said.startswith(("data:", ":")):
             return None
-        return self._peer.fault(self._peer.foreign, f"{self._peer.name} sent no event stream but: {said}")
+        return self._peer.fault(self._peer.foreign, f"{self._peer.name} did not send an event stream but: {said}")
 
     def lose(self, error: DceError, *, is_orderly: bool = False) -> list[ProviderEvent]:
         """Ends every open choice: by its finish_reason if it has one and nothing after it was lost, otherwise with `error`."""
@@ -106,7 +106,7 @@ class StreamReader:
                 self._position = int(number) if number.isascii() and number.isdigit() else None
                 told.extend(self._read(event))
         except (BadChunk, EventTooLarge) as error:
-            told += self.lose(self._peer.fault(self._peer.foreign, f"the stream holds {error}"))
+            told += self.lose(self._peer.fault(self._peer.foreign, f"the stream contains {error}"))
         return told
 
     def _read(self, event: Event) -> Iterator[ProviderEvent]:

@@ -143,7 +143,7 @@ class HttpClient:
         try:
             value = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise self._peer.fault(self._peer.foreign, f"{self._url}{path} gave JSON that is none") from error
+            raise self._peer.fault(self._peer.foreign, f"{self._url}{path} returned invalid JSON") from error
         return value if isinstance(value, dict) else {}
 
     async def models(self, path: str) -> list[dict[str, Any]]:

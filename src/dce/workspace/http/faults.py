@@ -33,13 +33,13 @@ connections.
 def error_of_transport(error: Exception, url: str, peer: Peer, *, has_begun: bool = False) -> DceError:
     """Why `peer` did not answer or, if the answer `has_begun`, why it is incomplete."""
     if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-        return peer.fault(peer.unreachable, f"{url} does not answer: no connection in time")
+        return peer.fault(peer.unreachable, f"{url} does not answer: the connection timed out")
     if isinstance(error, httpx2.TimeoutException):
-        return peer.fault(peer.silent, f"{url} took the request and then was silent for too long")
+        return peer.fault(peer.silent, f"{url} accepted the request but then sent nothing for too long")
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL | UnicodeError):
         return DceError("invalid_input", f"{peer.name}'s URL is not usable: {error}")
     if isinstance(error, httpx2.LocalProtocolError):  # its message contains the header's value, which may be the key
-        return DceError("invalid_input", "the request cannot be written: is there a line break in the key?")
+        return DceError("invalid_input", "the request cannot be sent: is there a line break in the key?")
     if isinstance(error, httpx2.DecodingError):
         return peer.fault(peer.foreign, f"{url} sent an answer that cannot be decompressed: {error}")
     led = causes(error)
@@ -57,7 +57,7 @@ def error_of_proxy(error: Exception, url: str, proxy: str, code: str = "invalid_
     reason = "SOCKS needs the package `socksio`" if isinstance(error, ImportError) else _reason(causes(error))
     return DceError(
         code,
-        f"the proxy {shown(proxy)} of the environment does not lead to {url}: {reason}",
+        f"the proxy {shown(proxy)} from the environment cannot reach {url}: {reason}",
         hint=f"Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or add {urlsplit(url).hostname} to NO_PROXY.",
         hop=Hop.CLIENT,
     )

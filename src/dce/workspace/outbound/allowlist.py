@@ -23,7 +23,7 @@ MAX_ALLOW_BYTES = 1_000_000
 """Largest allow-list. A larger file is probably something else."""
 
 _FINGERPRINT = re.compile(rf"[0-9a-f]{{{FINGERPRINT_CHARS}}}")
-_HEADER = "# Findings of `dce secrets` that are no secrets: a fingerprint or a path pattern a line.\n"
+_HEADER = "# Findings of `dce secrets` that are not secrets: one fingerprint or path pattern per line.\n"
 
 
 class AllowList:
@@ -42,7 +42,7 @@ class AllowList:
         try:
             self._paths = pathspec.GitIgnoreSpec.from_lines(patterns)
         except ValueError as error:
-            raise DceError("invalid_input", f"{ALLOW_FILE} holds a pattern that cannot be read: {error}.") from error
+            raise DceError("invalid_input", f"{ALLOW_FILE} contains an invalid pattern: {error}.") from error
 
     @classmethod
     def of(cls, project: Project) -> "AllowList":
@@ -83,7 +83,9 @@ def _allow(project: Project, entries: Iterable[str], reason: str) -> tuple[str, 
     known = {_entry(line) for line in before.splitlines()}
     added = [entry for entry in dict.fromkeys(map(str.strip, entries)) if entry not in known]
     if any(not entry or entry.startswith("#") or not entry.isprintable() for entry in added):
-        raise DceError("invalid_input", "An entry is a fingerprint that `dce secrets scan` shows, or a path pattern.")
+        raise DceError(
+            "invalid_input", "An entry must be a fingerprint shown by `dce secrets scan`, or a path pattern."
+        )
     comment = f"  # {' '.join(reason.split())}" if reason.strip() else ""
     text = before if not before or before.endswith("\n") else before + "\n"
     AllowList(added)  # refuse an invalid pattern before writing it

@@ -35,8 +35,8 @@ class Placeholders:
         if _PLACEHOLDER.search(text):
             raise DceError(
                 "invalid_input",
-                f"{path or 'The text'} holds both secrets and text that looks like placeholders for them.",
-                hint="Take it out of the selection, or rename what looks like __DCE_SECRET_1__.",
+                f"{path or 'The text'} contains both secrets and text that looks like placeholders for them.",
+                hint="Remove it from the selection, or rename the text that looks like __DCE_SECRET_1__.",
             )
         values = [content[hit.start : hit.end].decode("utf-8", "surrogatepass") for hit in found]
         numbers = self._numbers(values)

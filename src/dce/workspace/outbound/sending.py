@@ -35,7 +35,7 @@ MAX_REMEMBERED = 5_000
 """Texts whose findings are remembered in long-running processes; scanning one again takes milliseconds."""
 
 
-class Consignment(msgspec.Struct, frozen=True, kw_only=True):
+class TransferNotice(msgspec.Struct, frozen=True, kw_only=True):
     """What would be sent where, as shown to the user before consent. `size` is in bytes; `files` are paths."""
 
     host: str
@@ -135,7 +135,10 @@ class Sending:
     def hide(self, finding: Finding) -> None:
         """Sends a placeholder instead of this value from now on. Raises invalid_input for a finding about a file's name."""
         if finding.rule == SECRET_FILE:
-            raise DceError("invalid_input", f"{finding.path} is a finding by its name: allow it, or leave it out.")
+            raise DceError(
+                "invalid_input",
+                f"{finding.path} is a finding because of its name, so no placeholder can replace it: allow it, or exclude the file.",
+            )
         with self._store.updating():
             others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
             self._store.set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
@@ -158,14 +161,14 @@ class Sending:
         if self._unallowed(text):  # findings allowed by path, which `check` cannot tell from the text alone
             self._store.set(CLEARED_KEY + _sha256(text), "yes")
 
-    def carry(self, findings: Sequence[Finding]) -> None:
+    def check_copy(self, findings: Sequence[Finding]) -> None:
         """Checks that a prompt with these findings may be copied out of DCE. Raises secrets_found."""
         if self.holds_back and findings:
             raise _refusal(findings, self.host or "wherever it is pasted")
 
-    def consignment(self, inputs: PromptInput, text: str) -> Consignment:
+    def transfer_notice(self, inputs: PromptInput, text: str) -> TransferNotice:
         """What a prompt would send, and to which host."""
-        return Consignment(host=self.host, size=len(text.encode()), files=tuple(file.path for file in inputs.files))
+        return TransferNotice(host=self.host, size=len(text.encode()), files=tuple(file.path for file in inputs.files))
 
     def check(self, text: str) -> None:
         """Like `clear`, for a prompt known only by its text: that of an earlier generation."""
@@ -184,7 +187,7 @@ class Sending:
         return AllowList.of(self._project).unresolved(self._scan(text, ""))
 
     def _unagreed(self, text: str, files: tuple[str, ...], picture_bytes: int = 0) -> DceError:
-        what = Consignment(host=self.host, size=len(text.encode()) + picture_bytes, files=files)
+        what = TransferNotice(host=self.host, size=len(text.encode()) + picture_bytes, files=files)
         return DceError(
             "consent_needed", f"{self.host} has not been sent anything yet: this would send {what.describe()}."
         )

@@ -69,10 +69,10 @@ class Inputs:
         """The pictures attached to a prompt, sorted by path: exactly those that its text names. Raises DceError invalid_input, conflict."""
         found = []
         for file in sorted(inputs.files, key=lambda file: file.path):
-            if file.detail == "extract" and self._goes_along(file.path):
+            if file.detail == "extract" and self._is_attached(file.path):
                 found.append(self._picture(file.path))
                 if note_of(found[-1]) not in file.text:
-                    raise DceError("conflict", f"{file.path} was changed while the prompt was made; try again")
+                    raise DceError("conflict", f"{file.path} changed while the prompt was being built; try again")
         check_size(found)
         return tuple(found)
 
@@ -91,7 +91,7 @@ class Inputs:
             text = reduced(file.text, file.path, level)
             # A short file is its own head and tail: it is shown in full, so an answer may rewrite it.
             detail = level if text != file.text else "extract" if format_of(file.path) else "full"
-            if detail == "extract" and self._goes_along(file.path):
+            if detail == "extract" and self._is_attached(file.path):
                 text = f"{text.rstrip()}\n{note_of(self._picture(file.path))}"
             files.append(PromptFile(path=file.path, text=text, sha256=file.sha256, detail=detail))
         return tuple(files)
@@ -114,12 +114,12 @@ class Inputs:
         if problems:
             raise DceError(
                 "invalid_input",
-                f"{len(problems)} of the selected files cannot go into the prompt: {'; '.join(problems)}",
-                hint="Take them out of the selection: `dce select rm PATH…`.",
+                f"{len(problems)} of the selected files cannot be included in the prompt: {'; '.join(problems)}",
+                hint="Remove them from the selection: `dce select rm PATH…`.",
             )
         return found
 
-    def _goes_along(self, path: str) -> bool:
+    def _is_attached(self, path: str) -> bool:
         """Whether a selected file is a picture to attach. In manual mode the user attaches pictures too."""
         return self._settings.images and self._settings.provider != "manual" and format_of(path) == "image"
 

@@ -31,7 +31,7 @@ class Server(Protocol):
         """The served models, the default first. Raises DceError."""
 
 
-class Keeping(Protocol):
+class Storage(Protocol):
     """Where a prepared generation is stored."""
 
     @property
@@ -61,14 +61,14 @@ class Preparation:
         pricing: Pricing,
         sending: Sending,
         server: Server,
-        keeping: Keeping,
+        storage: Storage,
     ) -> None:
         self._settings = settings
         self.inputs = inputs
         self._pricing = pricing
         self._sending = sending
         self._server = server
-        self._keeping = keeping
+        self._storage = storage
 
     async def build(self, cycle_id: int) -> PreparedPrompt:
         """The prompt of a cycle as it would be sent now, with its cost. Without a gateway the counts are estimates.
@@ -90,7 +90,7 @@ class Preparation:
         prompt_too_long, secrets_found, consent_needed. After an error nothing was stored or written.
         """
         if not 1 <= n <= MAX_RESPONSES:
-            raise DceError("invalid_input", f"{n} responses are asked for; possible are 1 to {MAX_RESPONSES}")
+            raise DceError("invalid_input", f"{n} responses requested; choose 1 to {MAX_RESPONSES}")
         inputs = await asyncio.to_thread(self.inputs.of, cycle_id)
         # Without consent, refuse here and name what would be sent: not even the list of models is requested first.
         if not await asyncio.to_thread(lambda: self._sending.is_agreed):
@@ -112,7 +112,7 @@ class Preparation:
 
         None if no prompt was sent yet.
         """
-        store = self._keeping.store
+        store = self._storage.store
         last = store.generations.latest()
         before = store.prompts.get(last.prompt_sha256).text if last else ""
         text = prepared.prompt.text
@@ -131,10 +131,10 @@ class Preparation:
 
     def _keep(self, prepared: PreparedPrompt, n: int) -> Generation:
         """Writes .dce/prompt.md first: a prompt file without a generation is harmless, a generation without its prompt file is not."""
-        store, settings = self._keeping.store, self._settings
-        self._keeping.backups.roll()
-        self._keeping.prompt_file.write(prepared.prompt)
-        now = self._keeping.clock()
+        store, settings = self._storage.store, self._settings
+        self._storage.backups.roll()
+        self._storage.prompt_file.write(prepared.prompt)
+        now = self._storage.clock()
         store.prompts.put(prepared.prompt, prepared.grammar, now)
         store.pictures.put(prepared.prompt.sha256, prepared.pictures)
         return store.generations.insert(

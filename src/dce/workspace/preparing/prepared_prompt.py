@@ -94,7 +94,7 @@ def check_served(wanted: str, served: Sequence[str]) -> None:
         f"the gateway serves no model {wanted!r}; served: {named}",
         hint=advice(
             did_you_mean(nearest(wanted, served, MODEL_CUTOFF)),
-            "Without --model (or the setting `model`) its default is used.",
+            "Omit --model (and the setting `model`) to use the gateway's default.",
         ),
     )
 

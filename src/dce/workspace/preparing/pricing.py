@@ -45,7 +45,7 @@ class Pricing:
         model = next((model for model in models if (wanted or "") in {*ANY_MODEL, model.id}), None)
         context = self._settings.context or (model.max_model_len if model else None)
         if not note and context is None:
-            note = f"the context of {wanted or 'the model'} is not known: the gateway does not tell it"
+            note = f"the context size of {wanted or 'the model'} is unknown: the server does not report it"
         return PreparedPrompt(
             cycle=inputs.cycle.id,
             prompt=prompt,

@@ -60,7 +60,7 @@ class PromptOnDisk:
         """The prompt on disk, with its manifest; None if the file was changed or never written."""
         return self._read(self._path) or self._read(self._old)
 
-    def left_behind(self) -> Path | None:
+    def old_prompt(self) -> Path | None:
         """The path of a prompt that an older version left in the workspace's root, on the first call only; otherwise None."""
         if self._store.meta.get(_TOLD_KEY) or self._read(self._old) is None:
             return None
