@@ -43,7 +43,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT on all that hold files.",
     ),
     "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
-    "restore": ("dce.cli.restore", "Put back what the last accept changed: bytes, modes, and files that it made."),
+    "restore": ("dce.cli.restore", "Put back what the last accept of this cycle changed: bytes, modes, names and files."),
     "history": ("dce.cli.history", "Every cycle at a glance, or where words were said."),
     "export": ("dce.cli.export", "Write the history to a file that `dce import` reads."),
     "import": ("dce.cli.import_history", "Add a history to this workspace's own."),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @workspace_option
 @click.pass_context
 def command(ctx: click.Context, /, acceptance_id: int | None, directory: Path, **how: bool) -> None:
-    """Put back what the last accept of the current cycle changed: bytes, modes, names, and files that it made or deleted.
+    """Put back what the last accept of this cycle changed: bytes, modes, names and files.
 
     An older acceptance is restored only if its ID is given: its files are shown first, and you are asked (--yes agrees). So are you if
     git's HEAD already holds the accepted files. A file edited since stops it, and nothing is changed, unless --keep-edited is given.
