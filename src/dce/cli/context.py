@@ -181,7 +181,7 @@ def note_old_prompt(workspace: "Workspace") -> None:
     """Prints a note, once, that the prompt has moved, if an older version left one in the workspace's root."""
     from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415 - not every verb opens a workspace
 
-    if old := workspace.prompt_file.left_behind():
+    if old := workspace.prompt_file.old_prompt():
         note(
             f"note: {old.name} in the workspace's root is from an older version of DCE, which no longer writes it: "
             f"the prompt is now {PROMPT_FILE}. It can contain the text of files that git ignores: delete it if you do not need it."

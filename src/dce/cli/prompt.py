@@ -121,7 +121,7 @@ def command(
         prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))
         path = ""
         if out == "-":
-            workspace.sending.carry(prepared.findings)
+            workspace.sending.check_copy(prepared.findings)
         if out == "-" and not is_json:
             data(prepared.prompt.text)
         elif out in (None, "-"):

@@ -83,7 +83,7 @@ class Run:
         if self._continued is None:
             work = generator.run(self._generation, self._on_event, self._slots)
         else:
-            work = generator.go_on(self._generation, self._continued, self._on_event)
+            work = generator.continue_response(self._generation, self._continued, self._on_event)
         self._task = asyncio.create_task(work)
         with _interrupts(self.interrupt):
             with contextlib.suppress(asyncio.CancelledError):
