@@ -217,7 +217,7 @@ def test_real_answers_are_compared_and_judged(browser: Browser, tmp_path: Path, 
         page.get_by_label("Compare with").select_option("prompt")
         expect(note).to_contain_text("File in the prompt → Response 2")
         page.get_by_label("Compare with").select_option("1")
-        expect(note).to_contain_text("response 1")
+        expect(note).to_contain_text("Response 1 → Response 2")
         expect(text).to_contain_text("edited")
         page.get_by_role("button", name="Side by side").click()
         expect(page.locator(".cm-mergeView")).to_contain_text("edited")
