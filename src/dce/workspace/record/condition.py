@@ -1,6 +1,6 @@
-"""What state a store is in, and what to do about it: `dce store check`.
+"""Diagnoses a store and says what to do about it: `dce store check`.
 
-What must always hold: looking changes nothing (everything is read from a copy); the three files are judged as one.
+What must always hold: the diagnosis changes nothing (everything is read from a copy); the three files are judged together.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from dce.workspace.record.write_ahead_log import Log, log_path, read_log
 State = Literal["sound", "none", "missing", "empty", "foreign", "newer", "foreign_log", "damaged", "half_replaced"]
 
 TABLES = ("cycles", "prompts", "generations", "responses", "check_reports", "judgements", "acceptances", "blobs")
-"""The tables that `check` counts."""
+"""The tables whose rows `check` counts."""
 
 _MAX_PROBLEMS = 20
 
@@ -45,7 +45,7 @@ class StoreFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """What `dce store check` reports. `counts`: rows by table, None for a table that cannot be read to its end."""
+    """The report of `dce store check`. `counts`: rows per table, None for a table that cannot be read to its end."""
 
     path: str
     state: State
@@ -59,7 +59,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(store_path: Path) -> Condition:
-    """Looks at a store that may be damaged. Raises OSError if it cannot be copied, DceError workspace_locked."""
+    """Diagnoses a store that may be damaged. Raises OSError if it cannot be copied, and DceError workspace_locked."""
     with copies_of(store_path) as copies:
         log = read_log(log_path(copies.both()))
         state = _state(store_path, copies)
@@ -92,7 +92,7 @@ def _state(store_path: Path, copies: Copies) -> State:
             return "empty" if store_path.is_file() else "foreign"
         return "missing" if copies.has_log else "none"
     if not copies.is_ours():
-        # A torn first page leaves a database of nobody; another program's own has a sound one.
+        # A torn first page leaves no valid database header; another program's database is sound.
         return "foreign" if copies.is_database() and not problems_of(copies.alone()) else "damaged"
     if copies.has_log and has_log_of_another(copies.both()):
         return "foreign_log"
@@ -102,7 +102,7 @@ def _state(store_path: Path, copies: Copies) -> State:
 
 
 def problems_of(path: Path) -> tuple[str, ...]:
-    """What is wrong with a database: SQLite's own findings, and rows that refer to missing ones. Opens it: give it a copy."""
+    """What is wrong with a database: SQLite's own findings, and rows that refer to missing rows. Opens the file, so pass a copy."""
     try:
         with contextlib.closing(sqlite3.connect(path)) as db:
             found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({_MAX_PROBLEMS})")]

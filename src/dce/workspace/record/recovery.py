@@ -1,7 +1,8 @@
-"""Brings a damaged store back: `dce store recover` and `dce store restore`.
+"""Repairs a damaged store: `dce store recover` and `dce store restore`.
 
-What must always hold: nothing is destroyed, the old files go together to a dated folder; the new store is whole and on the disk before the
-first of them moves; a crash at any moment leaves either the old store, or one that a second `dce store recover` finishes.
+What must always hold: nothing is destroyed, the old files are moved together into a dated folder; the new store is complete and on
+disk before the first of them is moved; a crash at any point leaves either the old store or a state that a second `dce store recover`
+completes.
 """
 
 import contextlib
@@ -35,10 +36,10 @@ from dce.workspace.writer_lock import WriterLock
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recovery did. `state`: what was found; `set_aside`: where the old files are ("" if nothing had to be done).
+    """The result of a recovery. `state`: the diagnosis; `set_aside`: where the old files are ("" if nothing had to be done).
 
-    `kept`: rows by table from the store itself; `from_backup`: those that only `backup` still had; `damaged`: tables that could
-    not be read to their end.
+    `kept`: rows per table from the store itself; `from_backup`: rows that only `backup` still had; `damaged`: tables that could not be
+    read to their end.
     """
 
     state: State
@@ -50,16 +51,16 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore did: the backup that is the store now, and where the old files are."""
+    """The result of a restore: the backup that is now the store, and where the old files are."""
 
     backup: str
     set_aside: str
 
 
 def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: OnStep = lambda _: None) -> Recovered:
-    """Makes a store of all that can be read, and sets the old files aside. Does nothing to a sound one.
+    """Builds a new store from all that can be read, and sets the old files aside. Does nothing if the store is sound.
 
-    Raises DceError workspace_locked while another process uses it, write_failed, not_found if there is nothing to recover from.
+    Raises DceError workspace_locked while another process uses the store, write_failed, and not_found if there is nothing to recover.
     """
     with _changing(store_path, "store recover"):
         folder = finish_replacing(store_path, on_step)
@@ -87,9 +88,9 @@ def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: O
 def restore_backup(
     store_path: Path, name: str, clock: Callable[[], float] = time.time, on_step: OnStep = lambda _: None
 ) -> Restored:
-    """Puts a backup in the store's place, with its journal of acceptances, and sets the old files aside.
+    """Replaces the store with a backup, including its journal of acceptances, and sets the old files aside.
 
-    Raises DceError not_found, store_unreadable if the backup is damaged or no store of ours, workspace_locked, write_failed.
+    Raises DceError not_found, store_unreadable if the backup is damaged or not a DCE store, workspace_locked, and write_failed.
     """
     backup = Backups(store_path).find(name)
     with _changing(store_path, "store restore"):
@@ -107,10 +108,10 @@ def restore_backup(
 
 @contextlib.contextmanager
 def _changing(store_path: Path, verb: str) -> Iterator[None]:
-    """While nobody else writes. What SQLite and the system say becomes an error of ours.
+    """Runs the block while no other process writes. Translates errors of SQLite and the system.
 
-    The lock of `alone_with` is asked for here to refuse early, and held only where files move: reading a file drops the locks
-    that a process holds on it.
+    The lock of `alone_with` is tried here to fail early, and held only while files are moved: closing a file that was opened to read it
+    drops the locks that the process holds on it.
     """
     try:
         with WriterLock(store_path.parent, lambda: None).hold(verb):
@@ -122,7 +123,7 @@ def _changing(store_path: Path, verb: str) -> Iterator[None]:
 
 
 def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
-    """A fresh store with what the old one, and where that has gaps the newest backup, still holds."""
+    """Builds a fresh store from what can be read of the old one, with gaps filled from the newest backup."""
     kept: dict[str, int] = {}
     from_backup: dict[str, int] = {}
     damaged: set[str] = set()
@@ -149,7 +150,7 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
 
 
 def _sources(copies: Copies, state: State) -> list[Path]:
-    """The readings of a store that hold something, best first."""
+    """The readings of a store that may contain data, best first."""
     if state == "foreign_log":
         return [copies.alone()]
     if state == "damaged":
@@ -158,7 +159,7 @@ def _sources(copies: Copies, state: State) -> list[Path]:
 
 
 def _from_newest_backup(store_path: Path, db: sqlite3.Connection) -> tuple[str, dict[str, int]]:
-    """Adds what only a backup still has; gives the backup ("" if none can be read) and its rows by table."""
+    """Adds the rows that only a backup still has; returns the backup ("" if none can be read) and the added rows per table."""
     for path in Backups(store_path).list():
         with copies_of(path) as copies:
             if copies.is_ours() and not problems_of(copies.both()):
@@ -169,19 +170,19 @@ def _from_newest_backup(store_path: Path, db: sqlite3.Connection) -> tuple[str, 
 
 @contextlib.contextmanager
 def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
-    """An empty store at `path`, on the disk when the block ends."""
+    """An empty store at `path`, on disk when the block ends."""
     with durable.creating(path) as draft, contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
         migrate(db)
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("BEGIN")
-        db.execute("DELETE FROM cycles")  # the project scope is one that has been kept
+        db.execute("DELETE FROM cycles")  # the project scope comes from the recovered rows
         yield db
         db.execute("COMMIT")
         identify(db, anew=True)
 
 
 def _prepare(backup: Path, fresh: Path) -> None:
-    """The backup as the new store, checked first."""
+    """Checks the backup and copies it to the new store."""
     with copies_of(backup) as copies:
         copy = copies.both()
         if not copies.is_ours():
@@ -197,14 +198,14 @@ def _prepare(backup: Path, fresh: Path) -> None:
                 raise DceError(
                     "store_unreadable", f"{backup} was written by a newer DCE", hint="Update DCE; nothing was changed."
                 )
-            db.execute("PRAGMA journal_mode = DELETE")  # folds its log in
+            db.execute("PRAGMA journal_mode = DELETE")  # merges its log
             identify(db, anew=True)
         with durable.creating(fresh) as draft:
             shutil.copyfile(copy, draft)
 
 
 def _drop_draft(store_path: Path, folder: Path) -> None:
-    """After a failure before anything moved, the folder is of no use."""
+    """Removes the folder after a failure, unless files were already being moved."""
     with contextlib.suppress(DceError, OSError):
         check_not_half_replaced(store_path)
         new_store(folder).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Why a file can or cannot go into a prompt: the one answer to "where is my file?", naming the rule and where it stands."""
+"""Explains why a file can or cannot go into a prompt, naming the rule and where it is defined."""
 
 import re
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ from dce.workspace.tree.git import git_output
 from dce.workspace.tree.secret_names import touches_secrets
 
 _RULE = re.compile(r"(?P<place>[^\n]*?:\d+):(?P<pattern>[^\t\n]+)\t")
-"""git's "file:line:pattern<tab>path"."""
+"""The output of `git check-ignore`: "file:line:pattern<tab>path"."""
 
 _ALL_THE_SAME = "`dce select add {}` takes it all the same"
 
@@ -21,7 +21,8 @@ def why(project: Project, path: str) -> str:
     name = project.canonical(path)
     entries = {entry.path: entry for entry in list_files(project)}
     entry = entries.get(name)
-    if entry is not None and entry.excluded:  # also what cannot be resolved, such as a link that leads outside
+    # `entries` includes paths that cannot be resolved, such as a link to outside the workspace.
+    if entry is not None and entry.excluded:
         return entry.excluded
     if not project.resolve(path).exists():
         is_link = (project.root / name).is_symlink()
@@ -50,7 +51,7 @@ def why(project: Project, path: str) -> str:
 
 
 def _ignored(project: Project, name: str) -> str:
-    """The ignore rule that hits a file, with the file and line where it stands."""
+    """The ignore rule that matches a file, with the file and line that define it."""
     found = _RULE.match(git_output(project.root, ["check-ignore", "--verbose", "--", name]))
     if found:
         return f"ignored by {found['pattern']!r} ({found['place']}); {_ALL_THE_SAME.format(name)}"
