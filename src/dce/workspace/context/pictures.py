@@ -28,12 +28,14 @@ def picture_of(path: str, content: bytes) -> Picture:
     mime = next((mime for mark, mime in _MARKS if content.startswith(mark)), "")
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         mime = "image/webp"
-    hint = f"`dce select rm {path}` leaves it out; with the setting `images` off only its size and kind go in."
+    hint = f"Remove it with `dce select rm {path}`, or turn off the setting `images` to send only its format and size."
     if not mime:
-        raise DceError("invalid_input", f"{path} is no PNG, JPEG, GIF or WebP picture: no model takes it", hint=hint)
+        raise DceError(
+            "invalid_input", f"{path} is not a PNG, JPEG, GIF or WebP picture: no model accepts it", hint=hint
+        )
     if len(content) > MAX_PICTURE_BYTES:
         megabytes = MAX_PICTURE_BYTES // 1_000_000
-        raise DceError("invalid_input", f"{path} is larger than the {megabytes} MB that models take", hint=hint)
+        raise DceError("invalid_input", f"{path} is larger than the {megabytes} MB that models accept", hint=hint)
     return Picture(path=path, mime=mime, content=content)
 
 
@@ -43,8 +45,8 @@ def check_size(pictures: Iterable[Picture]) -> None:
     if size > MAX_PICTURES_BYTES:
         raise DceError(
             "invalid_input",
-            f"the selected pictures have {size:,} bytes together; {MAX_PICTURES_BYTES:,} may go with a prompt",
-            hint="Take some out of the selection: `dce select rm PATH…`.",
+            f"the selected pictures total {size:,} bytes, but a prompt can carry at most {MAX_PICTURES_BYTES:,}",
+            hint="Remove some from the selection: `dce select rm PATH…`.",
         )
 
 

@@ -124,7 +124,7 @@ def build(inputs: PromptInput) -> Prompt:
     except UnicodeEncodeError as error:
         wrong = text[error.start : error.end]
         raise DceError(
-            "invalid_input", f"The cycle's text holds a character that UTF-8 cannot write: {wrong!r}."
+            "invalid_input", f"The cycle's text contains a character that cannot be encoded as UTF-8: {wrong!r}."
         ) from error
     return Prompt(
         text=text,

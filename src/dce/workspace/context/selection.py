@@ -169,10 +169,10 @@ class Selection:
         if path not in self.paths():
             raise _unknown(path, self.paths(), "is selected")
         if not format_of(path):
-            raise DceError("invalid_input", f"{path} is no document: it has no pages.")
+            raise DceError("invalid_input", f"{path} is not a document and has no pages.")
         wanted = "" if numbers == "all" else "".join(numbers.split())
         if wanted and not _RANGES.fullmatch(wanted):
-            raise DceError("invalid_input", f"{numbers!r} names no pages: write 1-3,7 or all.")
+            raise DceError("invalid_input", f"{numbers!r} is not a page range: write 1-3,7 or all.")
         with self._store.updating():
             pages = self.pages() | {path: wanted}
             self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
@@ -207,7 +207,9 @@ class Selection:
     def save(self, name: str, files: Iterable[SetFile] | None = None) -> None:
         """Saves the current selection with its levels of detail (or `files`) as the named set; replaces a set of the same name."""
         if not name.strip() or not name.isprintable():
-            raise DceError("invalid_input", f"{name!r} cannot name a selection set: use letters, digits and spaces.")
+            raise DceError(
+                "invalid_input", f"{name!r} is not a valid name for a selection set: use letters, digits and spaces."
+            )
         kept = tuple(self._current() if files is None else files)
         with updating(self._project.state_dir):
             self._write(self._sets() | {name: kept})
@@ -279,7 +281,7 @@ class Selection:
             raise DceError("invalid_input", f"{self._sets_file} cannot be read: {error}.", hint=hint) from error
         for file in (file for files in sets.values() for file in files if isinstance(file, SetFile)):
             if file.pages and not _RANGES.fullmatch(file.pages):
-                raise DceError("invalid_input", f"{self._sets_file} cannot be read: {file.pages!r} names no pages.")
+                raise DceError("invalid_input", f"{self._sets_file} is invalid: {file.pages!r} is not a page range.")
         whole = {
             name: [SetFile(file) if isinstance(file, str) else file for file in files] for name, files in sets.items()
         }
@@ -306,13 +308,13 @@ class Selection:
             return taken
         if is_plain or reasons:
             first = "; ".join(f"{hit}: {reason}" for hit, reason in sorted(reasons.items())[:1])
-            raise DceError("not_found", f"{pattern} holds no text file that can be selected. {first}".strip())
+            raise DceError("not_found", f"{pattern} contains no text file that can be selected. {first}".strip())
         raise _unknown(pattern, tuple(entries), "is in the workspace")
 
     def _check_file(self, path: str, entries: Mapping[str, FileEntry]) -> str:
         entry = entries.get(path)
         if entry is not None and entry.excluded:
-            hint = "`dce files` lists what can go in, and why the rest is left out."
+            hint = "`dce files` lists the files that can be selected, and why the others cannot."
             raise DceError("invalid_input", f"{path} cannot be selected: {entry.excluded}.", hint=hint)
         if entry is None:
             if not self._project.resolve(path).exists():
@@ -329,8 +331,8 @@ def _why_not_along(entry: FileEntry, *, is_pattern: bool) -> str:
     if entry.excluded:
         return entry.excluded
     if touches_secrets(entry.path):
-        return "its name says that it holds keys or passwords: it is taken if named in full"
-    return "a document: it is taken if named" if format_of(entry.path) and not is_pattern else ""
+        return "its name suggests keys or passwords: it is selected only if named in full"
+    return "a document: it is selected only if named" if format_of(entry.path) and not is_pattern else ""
 
 
 def _is_root(pattern: str) -> bool:

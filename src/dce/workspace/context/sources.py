@@ -35,7 +35,7 @@ def changed_in_git(project: Project, ref: str = "HEAD") -> tuple[str, ...]:
         return usable(project, git_names(project.root))  # a repository without commits: every file is new
     if not commit:
         raise DceError(
-            "not_found", f"git knows no commit {ref} here.", hint="See `git log`; `HEAD` is the last commit."
+            "not_found", f"git finds no commit {ref} here.", hint="See `git log`; `HEAD` is the last commit."
         )
     # Names only, and without running any program that the repository configures for diffs.
     shown = git_output(
@@ -78,7 +78,9 @@ def _status_of(code: str) -> str:
 def containing(project: Project, text: str, entries: Iterable[FileEntry]) -> tuple[str, ...]:
     """Files that contain `text`, ignoring case. Raises invalid_input if `text` is empty, too long or more than one line."""
     if not 0 < len(text) <= MAX_SOUGHT_CHARS or "\n" in text:
-        raise DceError("invalid_input", f"what files shall hold is one line of 1 to {MAX_SOUGHT_CHARS} characters")
+        raise DceError(
+            "invalid_input", f"the text to search for must be one line of 1 to {MAX_SOUGHT_CHARS} characters"
+        )
     can = {entry.path: entry for entry in entries if not entry.excluded}
     if git_output(project.root, ["rev-parse", "--is-inside-work-tree"]):
         # Every file git can list, without running any program that the repository configures for reading files.

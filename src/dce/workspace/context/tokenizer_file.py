@@ -50,7 +50,7 @@ def load(content: bytes) -> Loaded:
     try:
         tokenizer = library.Tokenizer.from_buffer(content)
     except Exception as error:
-        raise DceError("invalid_input", "it is no tokenizer.json that the package `tokenizers` can read") from error
+        raise DceError("invalid_input", "it is not a tokenizer.json that the package `tokenizers` can read") from error
 
     tokenizer.no_truncation()  # some files set their model's maximum length, and counting would stop there
     tokenizer.no_padding()
@@ -143,7 +143,7 @@ class FileTokenizer:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DceError("invalid_input", f"it has more than {MAX_BYTES:,} bytes")
+            raise DceError("invalid_input", f"it is larger than {MAX_BYTES:,} bytes")
         return path.read_bytes()
     except OSError as error:
         raise DceError("invalid_input", f"it cannot be read ({error.strerror or error})") from error

@@ -193,14 +193,14 @@ class Checker:
     def take(self, record: Record) -> None:
         """Checks the next record. Raises DceError invalid_input."""
         if self._is_ended:
-            raise _wrong("something stands behind its end")
+            raise _wrong("there is data after its end line")
         if isinstance(record, Header) != (self._count == 0):
-            raise _wrong("it must begin with one header")
+            raise _wrong("it must begin with exactly one header")
         if isinstance(record, Header):
             self._header(record)
         elif isinstance(record, End):
             if record.records != self._count:
-                raise _wrong(f"its end tells of {record.records} lines, and there are {self._count}")
+                raise _wrong(f"its end line says {record.records} lines, but there are {self._count}")
             self._is_ended = True
         else:
             self._body(record)
@@ -209,22 +209,22 @@ class Checker:
     def finish(self) -> None:
         """Call after the last record. Raises DceError invalid_input if something is missing."""
         if not self._is_ended:
-            raise _wrong("it has no end: it was cut off")
+            raise _wrong("it has no end line: it was cut off")
         for cycle in self._chosen:
             if self._generations.get(cycle.chosen_generation or 0) != cycle.id:
                 raise _wrong(
-                    f"cycle {cycle.id} has chosen a response of generation {cycle.chosen_generation}, which is not its own"
+                    f"the chosen response of cycle {cycle.id} is in generation {cycle.chosen_generation}, which is not its own"
                 )
 
     def _header(self, header: Header) -> None:
         if header.format != FORMAT:
             raise _wrong(f"its format is {header.format!r}")
         if not all(name.strip() and name.isprintable() for name in header.sets):
-            raise _wrong("a selection set has a name that is none")
+            raise _wrong("a selection set has an invalid name")
         if header.version > VERSION:
             raise DceError(
                 "invalid_input",
-                f"the bundle has version {header.version}, this DCE reads up to {VERSION}",
+                f"the bundle has version {header.version}, but this DCE reads only up to {VERSION}",
                 hint="Update DCE.",
             )
 
@@ -234,7 +234,7 @@ class Checker:
         elif isinstance(record, CycleRecord):
             _new(self._cycles, record.id, f"cycle {record.id}")
             if record.id < 0:
-                raise _wrong(f"a cycle has the number {record.id}")
+                raise _wrong(f"a cycle has the negative number {record.id}")
             if record.chosen_generation is not None:
                 self._chosen.append(record)
         elif isinstance(record, GenerationRecord):
@@ -249,7 +249,7 @@ class Checker:
                 f"response {response.slot} v{response.version} of generation {response.generation}",
             )
             if response.slot < 1 or response.version < 1:
-                raise _wrong(f"a response has slot {response.slot} and version {response.version}")
+                raise _wrong(f"a response has slot {response.slot} and version {response.version}, but both start at 1")
         elif isinstance(record, JudgementRecord):
             self._judgement(record.judgement)
         else:
@@ -260,15 +260,15 @@ class Checker:
         _known(self._responses, key, "response")
         _new(self._judged, key, f"a judgement of response {judgement.slot} v{judgement.version}")
         if not 0 <= judgement.rating <= MAX_RATING or len(judgement.note) > MAX_NOTE_CHARS:
-            raise _wrong(f"a judgement of response {judgement.slot} has a rating or a note that none can have")
+            raise _wrong(f"a judgement of response {judgement.slot} has an invalid rating or too long a note")
 
     def _prompt(self, record: PromptRecord) -> None:
         prompt = record.prompt
         _new(self._prompts, prompt.sha256, f"prompt {prompt.sha256}")
         if hashlib.sha256(prompt.text.encode()).hexdigest() != prompt.sha256:
-            raise _wrong(f"prompt {prompt.sha256} is not the text of that hash")
+            raise _wrong(f"the text of prompt {prompt.sha256} does not have that hash")
         if any(note_of(picture) not in prompt.text for picture in record.pictures):
-            raise _wrong(f"prompt {prompt.sha256} has a picture that it does not name")
+            raise _wrong(f"prompt {prompt.sha256} has a picture that its text does not name")
 
     def _generation(self, generation: Generation) -> None:
         _known(self._cycles, generation.cycle, "cycle")
@@ -279,15 +279,15 @@ class Checker:
 
 def _known(known: Any, key: Any, what: str) -> None:
     if key not in known:
-        raise _wrong(f"it refers to {what} {key}, which does not come before")
+        raise _wrong(f"it refers to {what} {key}, which does not precede the reference")
 
 
 def _new(known: Any, key: Any, what: str) -> None:
     if key in known:
-        raise _wrong(f"{what} comes twice")
+        raise _wrong(f"{what} occurs twice")
     if isinstance(known, set):
         known.add(key)
 
 
 def _wrong(why: str) -> DceError:
-    return DceError("invalid_input", f"this is no whole history: {why}", hint="Nothing was changed.")
+    return DceError("invalid_input", f"this is not a complete history: {why}", hint="Nothing was changed.")

@@ -26,14 +26,14 @@ _MAX_PROBLEMS = 20
 
 _NEXT: dict[State, str] = {
     "sound": "",
-    "none": "There is no store yet: the first verb that needs one makes it.",
-    "missing": "`dce store recover` saves what the write-ahead log and the newest backup hold.",
-    "empty": "`dce store recover` saves what the write-ahead log and the newest backup hold.",
-    "foreign": "This file is not DCE's. `dce store recover` sets it aside and saves what the newest backup holds.",
+    "none": "There is no store yet: the first command that needs one creates it.",
+    "missing": "`dce store recover` recovers the content of the write-ahead log and the newest backup.",
+    "empty": "`dce store recover` recovers the content of the write-ahead log and the newest backup.",
+    "foreign": "This file is not DCE's. `dce store recover` sets it aside and recovers the newest backup.",
     "newer": "Update DCE: a newer version wrote this store.",
-    "foreign_log": "`dce store recover` sets the write-ahead log aside, which is another store's, and keeps the file.",
-    "damaged": "`dce store recover` keeps all that can be read; `dce store restore` goes back to a backup.",
-    "half_replaced": "`dce store recover` finishes what was cut short.",
+    "foreign_log": "The write-ahead log is another store's. `dce store recover` sets it aside and keeps the file.",
+    "damaged": "`dce store recover` keeps everything that can be read; `dce store restore` goes back to a backup.",
+    "half_replaced": "`dce store recover` completes the interrupted replacement.",
 }
 
 
@@ -108,7 +108,7 @@ def problems_of(path: Path) -> tuple[str, ...]:
             found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({_MAX_PROBLEMS})")]
             found = [] if found == ["ok"] else found
             broken = db.execute("PRAGMA foreign_key_check").fetchmany(_MAX_PROBLEMS)
-            found += [f"a row of {row[0]} refers to one of {row[2]} that is missing" for row in broken]
+            found += [f"a row of {row[0]} refers to a missing row of {row[2]}" for row in broken]
             return tuple(found)
     except sqlite3.Error as error:
         return (str(error),)

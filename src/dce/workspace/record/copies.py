@@ -103,7 +103,7 @@ def _copied(store_path: Path, folder: Path) -> Path:
                 shutil.copyfile(part, folder / part.name)
         if states_of(store_path) == before:
             return folder / store_path.name
-    raise DceError("workspace_locked", f"{store_path} is being written to all the time")
+    raise DceError("workspace_locked", f"{store_path} is being written to continuously")
 
 
 def _split(content: bytes, page_size: int) -> list[bytes]:

@@ -125,7 +125,9 @@ class Cycles:
         with self._database.transaction() as db:
             cycle = self.get(cycle_id)
             if rev is not None and rev != cycle.rev:
-                raise DceError("conflict", f"cycle {cycle_id} was edited meanwhile: revision {cycle.rev}, yours {rev}")
+                raise DceError(
+                    "conflict", f"cycle {cycle_id} has been edited since: it is at revision {cycle.rev}, yours is {rev}"
+                )
             texts = [fields.get(name, getattr(cycle, name)) for name in TEXTS]
             db.execute(
                 "UPDATE cycles SET title = ?, context = ?, ephemeral = ?, rev = rev + 1, updated_at = ? WHERE id = ?",

@@ -125,7 +125,7 @@ class Database:
         except DceError as error:
             return error
         if problem:
-            return _unreadable(self.path, f"{fact} as far as it can be read, but it is damaged ({problem})")
+            return _unreadable(self.path, f"{fact} in its readable part, but it is damaged ({problem})")
         return DceError("not_found", fact, hint=hint)
 
     def _problem(self) -> str:
@@ -136,7 +136,7 @@ class Database:
         found = self.row("PRAGMA integrity_check(1)")[0]
         if found == "ok":
             broken = self.row("PRAGMA foreign_key_check")
-            found = f"a row of {broken[0]} refers to one of {broken[2]} that is missing" if broken else "ok"
+            found = f"a row of {broken[0]} refers to a missing row of {broken[2]}" if broken else "ok"
         if found == "ok":
             self._sound_at = state
         return "" if found == "ok" else str(found).splitlines()[-1]
@@ -149,7 +149,7 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.IntegrityError:
         raise  # a bug in DCE, not a problem of the file
     except OverflowError:  # row numbers have at most 64 bits
-        raise DceError("not_found", "there is nothing with so large a number") from None
+        raise DceError("not_found", "there is nothing with a number this large") from None
     except (sqlite3.DatabaseError, OSError) as error:
         raise failure_of(error, path) from error
 
@@ -167,19 +167,21 @@ def _check_files(path: Path) -> None:
     check_not_half_replaced(path)
     logged = log_size(path)
     if logged and not path.exists():
-        raise _unreadable(path, f"it is missing, but its write-ahead log ({logged:,} bytes) is there")
+        raise _unreadable(path, f"it is missing, but its write-ahead log ({logged:,} bytes) exists")
     if not path.is_file():
         return
     if path.stat().st_size == 0:
-        beside = f", but its write-ahead log has {logged:,} bytes" if logged else ""
+        beside = f", but its write-ahead log is {logged:,} bytes long" if logged else ""
         raise _unreadable(path, f"it is empty{beside}")
     if not logged:
         return
     application = _own_application(path)
     if application not in (None, APPLICATION_ID):
-        raise _unreadable(path, f"it is not a store of DCE, and a write-ahead log ({logged:,} bytes) stands beside it")
+        raise _unreadable(
+            path, f"it is not a store of DCE, and there is a write-ahead log ({logged:,} bytes) next to it"
+        )
     if has_log_of_another(path):
-        raise _unreadable(path, f"the write-ahead log beside it ({logged:,} bytes) is another store's")
+        raise _unreadable(path, f"the write-ahead log next to it ({logged:,} bytes) is another store's")
 
 
 def _own_application(path: Path) -> int | None:
@@ -271,7 +273,7 @@ def _check_ours(db: sqlite3.Connection, path: Path) -> int:
     if version > len(STEPS):
         raise DceError(
             "store_unreadable",
-            f"{path} was written by a newer DCE (schema {version}, this one knows {len(STEPS)})",
+            f"{path} was written by a newer DCE (schema {version}, this version reads up to {len(STEPS)})",
             hint="Update DCE; nothing was changed.",
         )
     return version

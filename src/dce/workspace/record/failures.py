@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dce.wire.errors import DceError
 
-CHECK_HINT = "Nothing was changed. `dce store check` says what is there and what to do."
+CHECK_HINT = "Nothing was changed. `dce store check` shows the state of the store and what to do."
 
 FULL_HINT = "Free disk space, then try again. What was saved before is intact: do not move or delete the store's files."
 READ_ONLY_HINT = (
@@ -56,9 +56,9 @@ def failure_of(error: Exception, path: Path, fact: str = "") -> DceError:
     """The DceError for what SQLite or the system reported about the store at `path`."""
     fact = fact or f"{path} cannot be used"
     if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
-        return DceError("workspace_locked", f"{path}: another process is writing for too long")
+        return DceError("workspace_locked", f"{path}: another process has been writing for too long")
     if is_full(error):
-        return DceError("write_failed", f"{fact}: there is no room to write on its disk ({error})", hint=FULL_HINT)
+        return DceError("write_failed", f"{fact}: there is no space left on its disk ({error})", hint=FULL_HINT)
     if is_read_only(error) and not _is_no_file(path):  # a path that is not a file cannot be opened either
         return DceError("write_failed", f"{fact}: it may not be written ({error})", hint=READ_ONLY_HINT)
     return DceError("store_unreadable", f"{fact}: {error}", hint=CHECK_HINT)

@@ -100,7 +100,7 @@ def match_expression(query: str) -> str:
     """The query as an FTS5 expression: all words must match, each as a prefix. Raises DceError invalid_input."""
     words = [word for word in query.split() if any(char.isalnum() for char in word)]
     if not words or len(query) > MAX_QUERY_CHARS or "\x00" in query:
-        raise DceError("invalid_input", f"a search needs a word, and at most {MAX_QUERY_CHARS:,} characters")
+        raise DceError("invalid_input", f"a search needs at least one word and at most {MAX_QUERY_CHARS:,} characters")
     return " ".join('"' + word.replace('"', '""') + '"*' for word in words)
 
 

@@ -82,7 +82,7 @@ def read_json(content: bytes, name: str) -> tuple[Record, ...]:
         value = {"cycles": [value]}
     if not isinstance(value, dict) or not isinstance(value.get("cycles"), list):
         raise DceError(
-            "invalid_input", f"{name} holds no history: there is no list of cycles", hint="Nothing was changed."
+            "invalid_input", f"{name} contains no history: there is no list of cycles", hint="Nothing was changed."
         )
     scope = value.get("projectScope")
     return _records(value["cycles"], scope, name)
@@ -95,7 +95,7 @@ def read_database(path: Path, name: str) -> tuple[Record, ...]:
             db.row_factory = sqlite3.Row
             tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if "cycles" not in tables:
-                raise DceError("invalid_input", f"{name} holds no history: there is no table of cycles")
+                raise DceError("invalid_input", f"{name} contains no history: there is no table of cycles")
             cycles = [_camel(row, "id") for row in db.execute("SELECT * FROM cycles ORDER BY id")]
             for cycle in cycles:
                 cycle["cycleId"] = cycle.pop("id", None)
@@ -106,7 +106,7 @@ def read_database(path: Path, name: str) -> tuple[Record, ...]:
                 cycle_id, tab = response.pop("cycleId", None), response.pop("tabId", None)
                 if cycle_id not in by_id:
                     raise DceError(
-                        "invalid_input", f"{name}: a response belongs to cycle {cycle_id}, which is not there"
+                        "invalid_input", f"{name}: a response belongs to cycle {cycle_id}, which does not exist"
                     )
                 by_id[cycle_id]["responses"][str(tab)] = response
             scope = None
@@ -170,7 +170,7 @@ def _records(cycles: list[Any], scope: Any, name: str) -> tuple[Record, ...]:
 
 def _all_cycles(cycles: list[Any], scope: Any, name: str) -> Iterator[Record]:
     if scope is not None and not isinstance(scope, str):
-        raise DceError("invalid_input", f"{name}: projectScope is no text", hint="Nothing was changed.")
+        raise DceError("invalid_input", f"{name}: projectScope is not text", hint="Nothing was changed.")
     read = [(_converted(cycle, at, name), cycle) for at, cycle in enumerate(cycles)]
     read.sort(key=lambda pair: pair[0].cycle_id)
     if scope and not any(cycle.cycle_id == 0 for cycle, _ in read):
@@ -231,7 +231,8 @@ def _responses(cycle: _Cycle, began: float, name: str) -> Iterator[tuple[int, Re
         slot = _slot(tab)
         if slot is None:
             raise DceError(
-                "invalid_input", f"{name}: cycle {cycle.cycle_id} has a response named {tab!r}, which is no tab"
+                "invalid_input",
+                f"{name}: cycle {cycle.cycle_id} has a response named {tab!r}, which is not a tab number",
             )
         text = response.content or ""
         if not text and response.status in (None, "", "pending", "complete"):

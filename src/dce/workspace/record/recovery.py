@@ -77,7 +77,7 @@ def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: O
             recovered = _rebuild(store_path, found.state, new_store(folder))
             with alone_with(store_path):
                 if states_of(store_path) != before:
-                    raise DceError("workspace_locked", f"{store_path} was written to meanwhile")
+                    raise DceError("workspace_locked", f"{store_path} was written to during the recovery")
                 replace_store(store_path, folder, on_step)
         except BaseException:
             _drop_draft(store_path, folder)
@@ -139,7 +139,7 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
             raise DceError(
                 "not_found",
                 f"nothing of {store_path} can be read, and there is no backup",
-                hint="Nothing was changed. To start anew, move the whole .dce folder away and run `dce init`.",
+                hint="Nothing was changed. To start over, move the whole .dce folder away and run `dce init`.",
             )
         mend(db)
     if problems := problems_of(fresh):

@@ -40,8 +40,8 @@ def check_not_half_replaced(store_path: Path) -> None:
     if store_path.with_name(NOTE).exists():
         raise DceError(
             "store_unreadable",
-            f"{store_path} cannot be used: the process that was replacing it died in between",
-            hint="`dce store recover` finishes it; nothing is lost.",
+            f"{store_path} cannot be used: the process that was replacing it did not finish",
+            hint="`dce store recover` completes the replacement; nothing is lost.",
         )
 
 
@@ -121,5 +121,5 @@ def _lock(descriptor: int, store_path: Path) -> None:
         raise DceError(
             "workspace_locked",
             f"another process has {store_path} open",
-            hint="Stop `dce panel` and every other verb in this workspace, then try again.",
+            hint="Stop `dce panel` and every other dce command in this workspace, then try again.",
         ) from error

@@ -54,7 +54,9 @@ class WrittenFiles:
             closed = {part for part in place.relative_to(self._root).parts if part.casefold() in _CLOSED}
             if closed:
                 raise DceError(
-                    "invalid_input", f"{path} cannot be written: {closed.pop()} is closed", hint="Name another file."
+                    "invalid_input",
+                    f"{path} cannot be written: DCE writes no such file into {closed.pop()}",
+                    hint="Name another file.",
                 )
         is_special = place.is_dir() or (
             place.exists() and not place.is_file()

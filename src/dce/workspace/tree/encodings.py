@@ -49,7 +49,9 @@ def decode(content: bytes) -> tuple[str, str]:
         try:
             return content.decode(name), name
         except UnicodeDecodeError as error:
-            raise ValueError(f"marked as {name.upper()}, but it is not") from error
+            raise ValueError(
+                f"marked as {name.upper()} by its byte-order mark, but not valid {name.upper()}"
+            ) from error
     try:
         text = content.decode(UTF8)
     except UnicodeDecodeError:
@@ -62,7 +64,7 @@ def decode(content: bytes) -> tuple[str, str]:
         raise ValueError("binary")
     guess = _guess(content)
     if not guess:
-        raise ValueError("not UTF-8, and in no encoding that is known")
+        raise ValueError("neither UTF-8 nor another known encoding")
     return content.decode(guess), guess
 
 

@@ -29,7 +29,7 @@ class Excludes:
             self._spec = pathspec.GitIgnoreSpec.from_lines(patterns)
         except ValueError as error:
             raise DceError(
-                "invalid_input", f"exclude in {CONFIG_FILE} holds a pattern that cannot be read: {error}."
+                "invalid_input", f"exclude in {CONFIG_FILE} contains an invalid pattern: {error}."
             ) from error
 
     @classmethod

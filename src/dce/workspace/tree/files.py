@@ -106,7 +106,7 @@ def read_text(project: Project, path: str, pages: str = "") -> FileText:
         if not stat.S_ISREG(status.st_mode):
             raise DceError("invalid_input", f"{path} is not text (it is not a regular file).")
         if status.st_size > limit:
-            raise DceError("invalid_input", f"{path} is not text to send ({_too_large(status.st_size, limit)}).")
+            raise DceError("invalid_input", f"{path} cannot go into a prompt ({_too_large(status.st_size, limit)}).")
         content = real.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DceError("not_found", f"There is no file {path} in the workspace.") from error
@@ -147,7 +147,7 @@ def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: 
         shown = os.fsencode(name).decode("utf-8", "replace")
         return FileEntry(path=shown, size=0, excluded="its name is not UTF-8")
     if any(char in name for char in '"<>') or not name.isprintable():
-        return FileEntry(path=name, size=0, excluded="its name cannot be written in a prompt")
+        return FileEntry(path=name, size=0, excluded="its name cannot be represented in a prompt")
     if _is_closed(name):
         return None
     try:
@@ -178,7 +178,7 @@ def _looked_at(name: str, real: str, status: os.stat_result, *, is_sniffed: bool
     """The entry for an existing path, judged by its status and its first bytes."""
     excluded, encoding = "", ""
     if stat.S_ISDIR(status.st_mode):
-        excluded = "a repository or a linked folder of its own"
+        excluded = "a nested repository or a link to a folder"
     elif not stat.S_ISREG(status.st_mode):
         excluded = "not a regular file"
     elif form := format_of(name):

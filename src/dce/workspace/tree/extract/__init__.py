@@ -87,7 +87,7 @@ def _run(path: str, content: bytes, pages: str) -> Extraction:
         answer = json.loads(done.stdout)
         text, problem = str(answer["text"]), str(answer["problem"])
     except (ValueError, KeyError, TypeError):
-        return _failed(path, f"the extractor ended with {done.returncode}: out of memory, or a damaged file")
+        return _failed(path, f"the extractor exited with status {done.returncode}: out of memory, or a damaged file")
     if problem and not text:
         return _failed(path, problem)
     return Extraction(text=text, problem=problem)

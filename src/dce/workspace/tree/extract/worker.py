@@ -81,7 +81,7 @@ def _check_archive(content: bytes) -> None:
         or unpacked > MAX_UNPACKED_BYTES
         or unpacked > max(10_000_000, MAX_RATIO * len(content))
     ):
-        raise Refused(f"it would unpack to {unpacked / 1e6:,.0f} MB in {len(members):,} parts")
+        raise Refused(f"it would unpack to {unpacked / 1e6:,.0f} MB in {len(members):,} files")
 
 
 def _numbers(pages: str) -> frozenset[int] | None:
@@ -92,7 +92,7 @@ def _numbers(pages: str) -> frozenset[int] | None:
     for part in pages.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) - int(first) > 100_000:
-            raise Refused(f"{pages!r} names no pages: write 1-3,7")
+            raise Refused(f"{pages!r} is not a page range: write 1-3,7")
         found.update(range(int(first), int(last or first) + 1))
     return frozenset(found)
 
@@ -195,7 +195,7 @@ def _ipynb(content: bytes, pages: frozenset[int] | None) -> str:
 def _image(content: bytes, pages: frozenset[int] | None) -> str:  # noqa: ARG001
     kind, width, height = _picture(content)
     if not kind:
-        raise Refused("no picture of a known kind")
+        raise Refused("unknown picture format")
     size = f", {width} × {height} pixels" if width else ""
     return f"[a picture: {kind}{size}, {len(content):,} bytes]"
 
