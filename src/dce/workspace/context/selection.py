@@ -179,9 +179,9 @@ class Selection:
 
     def merge(self, name: str) -> tuple[str, ...]:
         """Adds the named set to the selection, with its levels of detail; returns the files left out because they no longer exist."""
-        there, missing = self._there(name)
+        existing, missing = self._existing(name)
         with self._store.updating():
-            self._become([*self._current(), *there])
+            self._become([*self._current(), *existing])
         return missing
 
     def difference(self, name: str, other: str | None = None) -> SetDifference:
@@ -224,9 +224,9 @@ class Selection:
 
     def load(self, name: str) -> tuple[str, ...]:
         """Replaces the selection with the named set and its levels of detail; returns the files left out because they no longer exist."""
-        there, missing = self._there(name)
+        existing, missing = self._existing(name)
         with self._store.updating():
-            self._become(there)
+            self._become(existing)
         return missing
 
     def sets(self) -> dict[str, tuple[str, ...]]:
@@ -241,14 +241,14 @@ class Selection:
         """The current selection with its levels of detail."""
         return tuple(self._current())
 
-    def _there(self, name: str) -> tuple[list[SetFile], tuple[str, ...]]:
+    def _existing(self, name: str) -> tuple[list[SetFile], tuple[str, ...]]:
         """The files of a named set that exist, and the paths of those that do not. Raises not_found."""
         sets = self._sets()
         if name not in sets:
             raise _unknown(name, tuple(sets), "is a selection set")
         missing = {file.path for file in sets[name] if not self._project.resolve(file.path).is_file()}
-        there = [file for file in sets[name] if file.path not in missing]
-        named = [msgspec.structs.replace(file, path=self._project.canonical(file.path)) for file in there]
+        existing = [file for file in sets[name] if file.path not in missing]
+        named = [msgspec.structs.replace(file, path=self._project.canonical(file.path)) for file in existing]
         return named, tuple(sorted(missing))
 
     def _current(self) -> list[SetFile]:
@@ -370,9 +370,9 @@ def _selected(patterns: Iterable[str], selected: Sequence[str]) -> set[str]:
 
 def _plain(file: SetFile) -> str | dict[str, str]:
     """A file's entry in the file of sets."""
-    said = {"path": file.path} | ({"show": file.show} if file.show != "full" else {})
-    said |= {"pages": file.pages} if file.pages else {}
-    return said if len(said) > 1 else file.path
+    entry = {"path": file.path} | ({"show": file.show} if file.show != "full" else {})
+    entry |= {"pages": file.pages} if file.pages else {}
+    return entry if len(entry) > 1 else file.path
 
 
 def _unknown(name: str, known: Sequence[str], what: str) -> DceError:

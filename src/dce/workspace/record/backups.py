@@ -83,10 +83,10 @@ class Backups:
         now = self._clock()
         try:
             self.folder.mkdir(exist_ok=True)
-            there = self.details()
+            existing = self.details()
             path = self._free_path(now)
             with durable.replacing(path) as draft:
-                number = 1 + max((backup.number for backup in there), default=0)
+                number = 1 + max((backup.number for backup in existing), default=0)
                 _copy(self._store_path, draft, Label(number=number, taken_at=now))
             for old in self.list()[KEEP:]:
                 old.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import msgspec
 
 from dce.workspace.record.backups import Backup, Backups
 from dce.workspace.record.copies import Copies, copies_of
-from dce.workspace.record.identity import has_log_of_another
+from dce.workspace.record.identity import has_foreign_log
 from dce.workspace.record.migrations import STEPS
 from dce.workspace.record.replacing import NOTE
 from dce.workspace.record.write_ahead_log import Log, log_path, read_log
@@ -61,11 +61,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 def examine(store_path: Path) -> Condition:
     """Diagnoses a store that may be damaged. Raises OSError if it cannot be copied, and DceError workspace_locked."""
     with copies_of(store_path) as copies:
-        log = read_log(log_path(copies.both()))
+        log = read_log(log_path(copies.with_log()))
         state = _state(store_path, copies)
-        found = copies.both() if state in ("sound", "damaged", "newer") else None
+        found = copies.with_log() if state in ("sound", "damaged", "newer") else None
         if state == "foreign_log":
-            found = copies.alone()
+            found = copies.without_log()
         problems = problems_of(found) if found else ()
         return Condition(
             path=str(store_path),
@@ -93,12 +93,12 @@ def _state(store_path: Path, copies: Copies) -> State:
         return "missing" if copies.has_log else "none"
     if not copies.is_ours():
         # A torn first page leaves no valid database header; another program's database is sound.
-        return "foreign" if copies.is_database() and not problems_of(copies.alone()) else "damaged"
-    if copies.has_log and has_log_of_another(copies.both()):
+        return "foreign" if copies.is_database() and not problems_of(copies.without_log()) else "damaged"
+    if copies.has_log and has_foreign_log(copies.with_log()):
         return "foreign_log"
-    if problems_of(copies.both()):
-        return "foreign_log" if copies.has_log and not problems_of(copies.alone()) else "damaged"
-    return "newer" if (_number(copies.both(), "PRAGMA user_version") or 0) > len(STEPS) else "sound"
+    if problems_of(copies.with_log()):
+        return "foreign_log" if copies.has_log and not problems_of(copies.without_log()) else "damaged"
+    return "newer" if (_number(copies.with_log(), "PRAGMA user_version") or 0) > len(STEPS) else "sound"
 
 
 def problems_of(path: Path) -> tuple[str, ...]:

@@ -37,18 +37,18 @@ class Copies:
         """Whether the file begins with SQLite's magic bytes."""
         return self._head()[:16] == _MAGIC
 
-    def both(self) -> Path:
+    def with_log(self) -> Path:
         """File and log, as SQLite reads them together."""
         return self._path
 
-    def alone(self) -> Path:
+    def without_log(self) -> Path:
         """The file without its log."""
         path = self._folder / "alone" / self._path.name
         path.parent.mkdir(exist_ok=True)
         shutil.copyfile(self._path, path)
         return path
 
-    def grafted(self) -> Path:
+    def rebuilt(self) -> Path:
         """A readable database where the start of the file is lost: the pages of file and log, laid over those of a fresh store.
 
         A store's tables begin on the same pages as those of a fresh store, so a missing first page can be taken from the fresh one.

@@ -20,7 +20,7 @@ from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.failures import CHECK_HINT, failure_of, is_full, is_read_only
-from dce.workspace.record.identity import has_log_of_another, identify, is_identified, sign
+from dce.workspace.record.identity import has_foreign_log, identify, is_identified, sign
 from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
 from dce.workspace.record.replacing import check_not_half_replaced
 from dce.workspace.record.write_ahead_log import log_path, log_size
@@ -180,7 +180,7 @@ def _check_files(path: Path) -> None:
         raise _unreadable(
             path, f"it is not a store of DCE, and there is a write-ahead log ({logged:,} bytes) next to it"
         )
-    if has_log_of_another(path):
+    if has_foreign_log(path):
         raise _unreadable(path, f"the write-ahead log next to it ({logged:,} bytes) is another store's")
 
 

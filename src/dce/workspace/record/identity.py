@@ -17,12 +17,12 @@ _ID = "store_id"
 _ID_LENGTH = 32
 
 
-def identify(db: sqlite3.Connection, *, anew: bool = False) -> None:
-    """Gives a store a new id if it has none or is a backup put into use, or always with `anew`. `db` must not be in a transaction."""
+def identify(db: sqlite3.Connection, *, renew: bool = False) -> None:
+    """Gives a store a new id if it has none or is a backup put into use, or always with `renew`. `db` must not be in a transaction."""
     db.execute("BEGIN IMMEDIATE")
     try:
         found = {row[0] for row in db.execute("SELECT key FROM meta WHERE key IN (?, ?)", (LABEL, _ID))}
-        if anew or found != {_ID}:
+        if renew or found != {_ID}:
             db.execute("DELETE FROM meta WHERE key = ?", (LABEL,))
             db.execute(
                 "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_ID, secrets.token_hex(_ID_LENGTH // 2))
@@ -51,7 +51,7 @@ def sign(db: sqlite3.Connection) -> None:
     )
 
 
-def has_log_of_another(path: Path) -> bool:
+def has_foreign_log(path: Path) -> bool:
     """Whether the log next to the file belongs to another store, as far as can be determined. Changes neither file."""
     if named_value(path, LABEL, is_alone=True):
         return True  # the file was copied there: a store that has written a log has no label

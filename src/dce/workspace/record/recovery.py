@@ -24,14 +24,14 @@ from dce.workspace.record.identity import identify
 from dce.workspace.record.migrations import STEPS, migrate
 from dce.workspace.record.replacing import (
     OnStep,
-    alone_with,
     check_not_half_replaced,
+    exclusive_access,
     finish_replacing,
     new_folder,
     new_store,
     replace_store,
 )
-from dce.workspace.record.salvage import copy_rows, mend
+from dce.workspace.record.salvage import copy_rows, repair_references
 from dce.workspace.writer_lock import WriterLock
 
 
@@ -62,7 +62,7 @@ def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: O
 
     Raises DceError workspace_locked while another process uses the store, write_failed, and not_found if there is nothing to recover.
     """
-    with _changing(store_path, "store recover"):
+    with _locked(store_path, "store recover"):
         folder = finish_replacing(store_path, on_step)
         if folder is not None:
             return Recovered(state="half_replaced", set_aside=str(folder))
@@ -75,7 +75,7 @@ def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: O
         folder = new_folder(store_path, clock())
         try:
             recovered = _rebuild(store_path, found.state, new_store(folder))
-            with alone_with(store_path):
+            with exclusive_access(store_path):
                 if states_of(store_path) != before:
                     raise DceError("workspace_locked", f"{store_path} was written to during the recovery")
                 replace_store(store_path, folder, on_step)
@@ -93,12 +93,12 @@ def restore_backup(
     Raises DceError not_found, store_unreadable if the backup is damaged or not a DCE store, workspace_locked, and write_failed.
     """
     backup = Backups(store_path).find(name)
-    with _changing(store_path, "store restore"):
+    with _locked(store_path, "store restore"):
         check_not_half_replaced(store_path)
         folder = new_folder(store_path, clock())
         try:
             _prepare(backup, new_store(folder))
-            with alone_with(store_path):
+            with exclusive_access(store_path):
                 replace_store(store_path, folder, on_step)
         except BaseException:
             _drop_draft(store_path, folder)
@@ -107,15 +107,15 @@ def restore_backup(
 
 
 @contextlib.contextmanager
-def _changing(store_path: Path, verb: str) -> Iterator[None]:
+def _locked(store_path: Path, verb: str) -> Iterator[None]:
     """Runs the block while no other process writes. Translates errors of SQLite and the system.
 
-    The lock of `alone_with` is tried here to fail early, and held only while files are moved: closing a file that was opened to read it
+    The lock of `exclusive_access` is tried here to fail early, and held only while files are moved: closing a file that was opened to read it
     drops the locks that the process holds on it.
     """
     try:
         with WriterLock(store_path.parent, lambda: None).hold(verb):
-            with alone_with(store_path):
+            with exclusive_access(store_path):
                 pass
             yield
     except (sqlite3.Error, OSError) as error:
@@ -141,7 +141,7 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
                 f"nothing of {store_path} can be read, and there is no backup",
                 hint="Nothing was changed. To start over, move the whole .dce folder away and run `dce init`.",
             )
-        mend(db)
+        repair_references(db)
     if problems := problems_of(fresh):
         raise DceError("store_unreadable", f"{store_path}: what was recovered is not sound: {problems[0]}")
     return Recovered(
@@ -152,18 +152,18 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
 def _sources(copies: Copies, state: State) -> list[Path]:
     """The readings of a store that may contain data, best first."""
     if state == "foreign_log":
-        return [copies.alone()]
+        return [copies.without_log()]
     if state == "damaged":
-        return [copies.both(), *([copies.alone()] if copies.has_log else []), copies.grafted()]
-    return [copies.grafted()] if copies.has_log else []
+        return [copies.with_log(), *([copies.without_log()] if copies.has_log else []), copies.rebuilt()]
+    return [copies.rebuilt()] if copies.has_log else []
 
 
 def _from_newest_backup(store_path: Path, db: sqlite3.Connection) -> tuple[str, dict[str, int]]:
     """Adds the rows that only a backup still has; returns the backup ("" if none can be read) and the added rows per table."""
     for path in Backups(store_path).list():
         with copies_of(path) as copies:
-            if copies.is_ours() and not problems_of(copies.both()):
-                added, _ = copy_rows(copies.both(), db)
+            if copies.is_ours() and not problems_of(copies.with_log()):
+                added, _ = copy_rows(copies.with_log(), db)
                 return str(path), added
     return "", {}
 
@@ -178,13 +178,13 @@ def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
         db.execute("DELETE FROM cycles")  # the project scope comes from the recovered rows
         yield db
         db.execute("COMMIT")
-        identify(db, anew=True)
+        identify(db, renew=True)
 
 
 def _prepare(backup: Path, fresh: Path) -> None:
     """Checks the backup and copies it to the new store."""
     with copies_of(backup) as copies:
-        copy = copies.both()
+        copy = copies.with_log()
         if not copies.is_ours():
             raise DceError("store_unreadable", f"{backup} is not a store of DCE", hint="Nothing was changed.")
         if problems := problems_of(copy):
@@ -199,7 +199,7 @@ def _prepare(backup: Path, fresh: Path) -> None:
                     "store_unreadable", f"{backup} was written by a newer DCE", hint="Update DCE; nothing was changed."
                 )
             db.execute("PRAGMA journal_mode = DELETE")  # merges its log
-            identify(db, anew=True)
+            identify(db, renew=True)
         with durable.creating(fresh) as draft:
             shutil.copyfile(copy, draft)
 

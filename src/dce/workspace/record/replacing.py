@@ -62,7 +62,7 @@ def new_store(folder: Path) -> Path:
 
 
 def replace_store(store_path: Path, folder: Path, on_step: OnStep) -> None:
-    """Sets the old files aside in `folder` and moves the file prepared there into place. The caller holds `alone_with`."""
+    """Sets the old files aside in `folder` and moves the file prepared there into place. The caller holds `exclusive_access`."""
     durable.sync_folder(folder)
     durable.sync_folder(folder.parent)
     durable.write(store_path.with_name(NOTE), msgspec.json.encode(_Note(folder=folder.name)))
@@ -96,7 +96,7 @@ def finish_replacing(store_path: Path, on_step: OnStep) -> Path | None:
 
 
 @contextlib.contextmanager
-def alone_with(store_path: Path) -> Iterator[None]:
+def exclusive_access(store_path: Path) -> Iterator[None]:
     """Runs the block while no other process has the store open or can open it. Raises DceError workspace_locked."""
     try:
         descriptor = os.open(store_path, os.O_RDWR)

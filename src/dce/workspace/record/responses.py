@@ -35,7 +35,7 @@ ACTIVE_LIST = ", ".join(f"'{status}'" for status in sorted(ACTIVE))
 """The active statuses as an SQL list."""
 
 
-LEAST_TIMED_S = 0.2
+MIN_TIMED_S = 0.2
 """No speed is computed below this many seconds from the first token: a burst was not generated in the time it took to arrive."""
 
 
@@ -89,9 +89,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         return _between(self.started_at, self.ended_at if self.ended_at is not None else now)
 
     def tokens_per_s_at(self, now: float | None) -> float | None:
-        """Tokens per second from the first token to the end, or to `now` while running; None below `LEAST_TIMED_S`."""
+        """Tokens per second from the first token to the end, or to `now` while running; None below `MIN_TIMED_S`."""
         seconds = _between(self.first_token_at, self.ended_at if self.ended_at is not None else now)
-        return self.tokens.total / seconds if seconds is not None and seconds >= LEAST_TIMED_S else None
+        return self.tokens.total / seconds if seconds is not None and seconds >= MIN_TIMED_S else None
 
 
 def _between(start: float | None, end: float | None) -> float | None:

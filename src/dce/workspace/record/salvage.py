@@ -25,7 +25,7 @@ _MAX_GAP = 20_000
 _SINCE_LATER = frozenset({"imports", "origins", "judgements"})
 """Tables that an intact store of an earlier version lacks."""
 
-_MEND = (
+_REPAIRS = (
     "INSERT OR IGNORE INTO cycles (id, title, context, ephemeral, created_at, updated_at)"
     " VALUES (0, 'Project scope', '', '', 0, 0)",
     "INSERT OR IGNORE INTO generations (id, cycle, prompt_sha256, model, n, max_tokens, prompt_tokens, created_at)"
@@ -69,9 +69,9 @@ def copy_rows(source: Path, target: sqlite3.Connection) -> tuple[dict[str, int],
     return added, tuple(damaged)
 
 
-def mend(target: sqlite3.Connection) -> None:
+def repair_references(target: sqlite3.Connection) -> None:
     """Gives every row its parents, and rebuilds the search index."""
-    for statement in _MEND:
+    for statement in _REPAIRS:
         target.execute(statement)
     for index in ("cycle_search", "response_search"):
         target.execute(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608

@@ -139,7 +139,7 @@ def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: 
         except OSError:
             return None
         if stat.S_ISREG(status.st_mode):
-            return _looked_at(path, real, status, is_sniffed=is_sniffed)
+            return _entry_of(path, real, status, is_sniffed=is_sniffed)
     name = path.rstrip("/")
     try:
         name.encode()
@@ -157,7 +157,7 @@ def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: 
         return FileEntry(path=name, size=0, excluded=error.reason)
     except OSError:
         return None
-    return _looked_at(name, real, status, is_sniffed=is_sniffed)
+    return _entry_of(name, real, status, is_sniffed=is_sniffed)
 
 
 def _real(project: Project, name: str, folders: dict[str, str]) -> str:
@@ -174,7 +174,7 @@ def _is_closed(name: str) -> bool:
     return any(part.casefold() in {".git", STATE_DIR} for part in name.split("/"))
 
 
-def _looked_at(name: str, real: str, status: os.stat_result, *, is_sniffed: bool) -> FileEntry:
+def _entry_of(name: str, real: str, status: os.stat_result, *, is_sniffed: bool) -> FileEntry:
     """The entry for an existing path, judged by its status and its first bytes."""
     excluded, encoding = "", ""
     if stat.S_ISDIR(status.st_mode):

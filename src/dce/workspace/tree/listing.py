@@ -44,12 +44,12 @@ class Listing:
         if len(paths) > MAX_UPDATED or any(self._is_beyond(path) for path in paths):
             return self._replace(_by_path(list_files(self._project)))
         inside = sorted(path for path in paths if not path.startswith((".git/", ".dce/")))
-        there = [path for path in inside if os.path.lexists(self._project.root / path)]
-        names = git_names(self._project.root, there) if there else []
-        if there and not names and not all(path in self._entries for path in there):
+        present = [path for path in inside if os.path.lexists(self._project.root / path)]
+        names = git_names(self._project.root, present) if present else []
+        if present and not names and not all(path in self._entries for path in present):
             # Outside a repository nothing says whether a new file is ignored; inside one, git ignores them all or the repository is gone.
             return self._replace(_by_path(list_files(self._project)))
-        listed = names or [path for path in there if path in self._entries]
+        listed = names or [path for path in present if path in self._entries]
         return self._patch(paths, _by_path(entries_of(self._project, listed)))
 
     def _is_beyond(self, path: str) -> bool:
@@ -64,14 +64,14 @@ class Listing:
 
     def _patch(self, paths: Iterable[str], now: dict[str, FileEntry]) -> frozenset[str]:
         """Replaces the entries of these paths. The other entries, possibly many, are not touched."""
-        told = set()
+        updated = set()
         for path in {*paths, *now}:
             before, after = self._entries.pop(path, None), now.get(path)
             if after is not None:
                 self._entries[path] = after
             if before != after:
-                told.add(path)
-        return frozenset(told)
+                updated.add(path)
+        return frozenset(updated)
 
     def _replace(self, entries: dict[str, FileEntry]) -> frozenset[str]:
         before, self._entries = self._entries, entries
