@@ -184,7 +184,7 @@ def test_a_damaged_document_gives_a_line_that_says_so(tmp_path: Path, suffix: st
 def test_a_page_range_that_names_nothing_is_refused() -> None:
     """Words and endless ranges are no pages."""
     for pages in ("x", "1-", "1-999999999", "-3"):
-        with pytest.raises(Refused, match="pages"):
+        with pytest.raises(Refused, match="page range"):
             extracted("ipynb", NOTEBOOK, pages)
 
 

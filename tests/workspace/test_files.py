@@ -178,7 +178,7 @@ def test_a_repository_in_the_workspace_is_one_excluded_entry(project: Project) -
     git(project.root / "nested", "init")
     git(project.root, "init")
     assert names(project) == ["mine.py", "nested"]
-    assert "of its own" in reasons(project)["nested"]
+    assert "a nested repository" in reasons(project)["nested"]
 
 
 def test_read_text_gives_text_and_the_hash_of_the_bytes(project: Project) -> None:

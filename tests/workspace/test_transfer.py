@@ -132,7 +132,7 @@ def test_a_judgement_that_none_can_have_is_refused(tmp_path: Path, clock: Iterat
             (b'"slot":2,"version":1,"mark"', b'"slot":2,"version":9,"mark"'),
         ):
             (tmp_path / "g.dce").write_bytes(whole.replace(was, now))
-            with pytest.raises(DceError, match="whole history"):
+            with pytest.raises(DceError, match="complete history"):
                 import_history(two, tmp_path / "g.dce")
         assert two.store.imports.is_untouched()
 

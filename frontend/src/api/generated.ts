@@ -185,7 +185,7 @@ export interface Count {
   readonly exact: boolean;
 }
 
-/** One iteration. `rev` grows with each edit of its texts; times are seconds since the epoch. `card` names the model card it generates by; "" is the settings' own. */
+/** One iteration. `rev` grows with each edit of its texts; times are in seconds since the epoch. `card` names the model card used to generate; "" means the model in the settings. */
 export interface Cycle {
   readonly id: number;
   readonly rev: number;
@@ -207,7 +207,7 @@ export interface CycleEdit {
   readonly ephemeral: string;
 }
 
-/** A cycle without its texts, as a list of hundreds shows it. `generation`: its latest one's id, None before the first. */
+/** A cycle without its texts, for long lists. `generation`: the id of its latest generation, None before the first. */
 export interface CycleHead {
   readonly id: number;
   readonly rev: number;
@@ -428,7 +428,7 @@ export interface Health {
   readonly version: string;
 }
 
-/** A cycle at a glance. `statuses` counts the latest versions of all its responses; `tokens` is what they took in all. */
+/** A cycle in the overview. `statuses` counts the latest versions of all its responses; `tokens` is their total. */
 export interface HistoryRow {
   readonly id: number;
   readonly title: string;
@@ -448,7 +448,7 @@ export interface HistoryView {
   readonly rows: ReadonlyArray<HistoryRow>;
 }
 
-/** A place where a search found all its words: a cycle's own text, or (with `generation`, `slot`, `version`) a response. `excerpt` is the text around the first of the words. */
+/** A search hit, containing all words: a cycle's own text, or (with `generation`, `slot`, `version`) a response. `excerpt` is the text around the first of the words. */
 export interface Hit {
   readonly kind: "cycle" | "response";
   readonly cycle: number;
@@ -525,7 +525,7 @@ export interface ImportReport {
   readonly backup: string;
 }
 
-/** What a person thinks of one version of a response. `rating` 1 to 5; 0: none. */
+/** A person's judgement of one version of a response. `rating` is 1 to 5, or 0 for none. */
 export interface Judgement {
   readonly generation: number;
   readonly slot: number;
@@ -860,17 +860,17 @@ export interface SlotsRequest {
   readonly slots: ReadonlyArray<number>;
 }
 
-/** Where a response stands. `queued`: not admitted by the gateway yet; `connecting`: admitted, no token yet. */
+/** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet. */
 export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated";
 
-/** Tokens of one response. `exact`: the backend counted them; else they are estimated, and shown so. */
+/** Tokens of one response. `exact`: counted by the backend; otherwise estimated, and shown as an estimate. */
 export interface Tokens {
   readonly thinking: number;
   readonly answer: number;
   readonly exact: boolean;
 }
 
-/** A version of a response without its text; `tokens` is what it took in all. */
+/** A version of a response without its text; `tokens` is its total. */
 export interface VersionRow {
   readonly generation: number;
   readonly slot: number;

@@ -180,7 +180,7 @@ CODES: dict[str, ErrorKind] = {
         500,
         _SERVER,
         False,
-        "Nothing was changed. `dce store check` says what is there and what to do.",
+        "Nothing was changed. `dce store check` shows the state of the store and what to do.",
     ),
     "forbidden": ErrorKind(
         Hop.CLIENT, 403, "permission_error", False, "Open the URL that `dce panel` printed, on this machine."

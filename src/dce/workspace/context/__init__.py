@@ -1,1 +1,1 @@
-"""What goes into the prompt: chosen, shown in part or whole, counted, and put together."""
+"""The contents of the prompt: which files are selected, how much of each is shown, what it costs, and how it is assembled."""

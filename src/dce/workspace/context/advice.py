@@ -1,6 +1,6 @@
-"""What to cut from a prompt that is too long: the fewest changes to the selection that make it fit, the mildest first.
+"""What to cut from a prompt that is too long: the fewest, least drastic changes to the selection that make it fit.
 
-Pure. What a change saves is an estimate: the prompt's own count decides afterwards.
+Pure. Savings are estimates; the token count of the resulting prompt decides.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from dce.workspace.record.estimate import estimate
 from dce.workspace.schema.reading import PromptFile
 
 MIN_SAVED_SHARE = 0.5
-"""An outline is worth proposing if it saves at least half of the file."""
+"""An outline is proposed only if it saves at least half of the file's tokens."""
 
 MAX_CUTS = 20
-"""More changes than this are no advice: the selection is wrong as a whole, and that is said instead."""
+"""With more changes than this, no advice is given: the selection as a whole is wrong, and the caller says so."""
 
 
 class FileCost(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of a prompt and its tokens as shown, `detail` saying how much of it that is."""
+    """A file of a prompt and its tokens as shown; `detail` says how much of the file is shown."""
 
     path: str
     tokens: int
@@ -29,7 +29,7 @@ class FileCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """A change that saves about so many tokens: `outline` the file, or `remove` it from the selection."""
+    """A change that saves about `saves` tokens: `outline` the file, or `remove` it from the selection."""
 
     path: str
     change: Literal["outline", "remove"]
@@ -37,14 +37,14 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def command(self) -> str:
-        """How it is done."""
+        """The command that makes the change."""
         return f"dce select show outline {self.path}" if self.change == "outline" else f"dce select rm {self.path}"
 
 
 def cuts(files: Sequence[PromptFile], costs: Sequence[FileCost], over: int) -> tuple[Cut, ...]:
-    """Changes that together save `over` tokens, largest file first; () if nothing must go or the files alone cannot save it.
+    """Changes that together save `over` tokens, largest file first; () if no cut is needed or the files alone cannot save that much.
 
-    A file is outlined if that saves most of it; files that still have to go are the largest ones.
+    Files are outlined where that saves most of their tokens; if that is not enough, the largest files are removed.
     """
     if over <= 0 or sum(cost.tokens for cost in costs) < over:
         return ()
@@ -56,7 +56,7 @@ def cuts(files: Sequence[PromptFile], costs: Sequence[FileCost], over: int) -> t
             found.append(Cut(path=file.path, change="outline", saves=saved))
         if _saved(found) >= over:
             return tuple(found)
-    for _, cost in by_size:  # outlines do not suffice: the largest go altogether
+    for _, cost in by_size:  # outlines are not enough: remove the largest files
         found = [cut for cut in found if cut.path != cost.path]
         found.append(Cut(path=cost.path, change="remove", saves=cost.tokens))
         if _saved(found) >= over:
@@ -65,7 +65,7 @@ def cuts(files: Sequence[PromptFile], costs: Sequence[FileCost], over: int) -> t
 
 
 def _outline_saves(file: PromptFile, cost: FileCost) -> int:
-    """By proportion: an estimate's error is then the same on both sides."""
+    """Computed as a proportion, so that the estimator's error cancels out."""
     left = estimate(reduced(file.text, file.path, "outline")) / max(1, estimate(file.text))
     return int(cost.tokens * (1 - left))
 
@@ -75,7 +75,7 @@ def _saved(found: Sequence[Cut]) -> int:
 
 
 def _fewest(found: Sequence[Cut], over: int) -> tuple[Cut, ...]:
-    """The largest of many changes that still suffice; () if they are too many to be advice."""
+    """The largest changes that are enough together; () if that still takes more than `MAX_CUTS`."""
     chosen: list[Cut] = []
     for cut in sorted(found, key=lambda cut: -cut.saves):
         chosen.append(cut)

@@ -1,7 +1,7 @@
 """How much of a file a prompt shows: all of it, an outline, its head and tail, or its name.
 
-What must always hold: what is not shown whole says so in its own text, and is never offered to be rewritten (`prompt.py` keeps it
-out of the manifest, so that accepting refuses to write over it).
+What must always hold: a file that is not shown whole says so in its own text, and is never offered for rewriting (`prompt.py` keeps
+it out of the manifest, so that accepting refuses to overwrite it).
 """
 
 import ast
@@ -11,13 +11,13 @@ from dce.workspace.context.outline import outline_of
 from dce.workspace.record.selected_files import Detail
 
 HEAD_LINES, TAIL_LINES = 40, 20
-"""What `head-tail` keeps: imports and the first definitions, and how a file ends."""
+"""What `head-tail` keeps: the imports, the first definitions, and the end of the file."""
 
 
 def reduced(text: str, path: str, detail: Detail) -> str:
-    """A file's text at a level of detail, beginning with a line that says what it is. `full` is the text itself.
+    """A file's text at a level of detail, starting with a line that names the level. `full` is the text itself.
 
-    An outline of a language that is not known is head and tail, and says so.
+    For an unknown language, `outline` falls back to head and tail, and says so.
     """
     if detail == "full":
         return text
@@ -38,7 +38,7 @@ def reduced(text: str, path: str, detail: Detail) -> str:
 
 
 def _python(text: str) -> list[tuple[int, str]]:
-    """Classes, functions with their signatures and first lines of docstrings, and names at the top; [] if it does not parse."""
+    """Classes, functions with their signatures and first docstring lines, and top-level names; [] if the text does not parse."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""Outlines of languages other than Python, by tree-sitter: the extra `dce[outline]` brings grammars, each a wheel of its own.
+"""Outlines of languages other than Python, using tree-sitter. The extra `dce[outline]` installs the grammars, one wheel each.
 
-A language is a row: the suffixes, the package that holds its grammar, and the kinds of nodes that define something.
+Each language is a table row: its suffixes, the package with its grammar, and the node types that are definitions.
 """
 
 import importlib
@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 
 MAX_DEPTH = 12
-"""How deep definitions are looked for: deeper ones are local, and recursion must end."""
+"""How deep definitions are searched: deeper ones are local, and the recursion must be bounded."""
 
 MAX_SIGNATURE_CHARS = 200
 """Longest line of an outline."""
 
 
 class Language(msgspec.Struct, frozen=True):
-    """A grammar: `function` of `package` gives it; nodes of `kinds` are shown up to where their body begins."""
+    """A grammar: `function` of `package` returns it; nodes of `kinds` are shown up to the start of their body."""
 
     suffixes: tuple[str, ...]
     package: str
@@ -125,7 +125,8 @@ LANGUAGES: tuple[Language, ...] = (
 
 
 def outline_of(text: str, path: str) -> list[tuple[int, str]]:
-    """(line number from 1, indented definition) of a file; [] if its language or grammar is not there or it defines nothing."""
+    """(1-based line number, indented definition) pairs of a file; [] if the language is unknown, its grammar is not installed, or
+    nothing is defined."""
     language = next((row for row in LANGUAGES if path.endswith(row.suffixes)), None)
     if language is None:
         return []
@@ -145,7 +146,7 @@ def _definitions(
     if depth > MAX_DEPTH:
         return
     for child in node.named_children:
-        # In C a type's name looks like its definition, but for the body.
+        # In C, a use of a type looks like its definition without a body.
         is_use = child.type.endswith("_specifier") and child.child_by_field_name("body") is None
         is_definition = child.type in kinds and not is_use
         if is_definition:

@@ -1,12 +1,12 @@
 """prompt.md: the exact bytes that are written, sent and stored.
 
 A pure function: the same inputs give the same bytes on every machine, without clock, disk or network. The seven sections and their
-tags are those people's habits (and older prompts) know: tags with spaces and dots, a text convention rather than XML. The
-sections tile the text: each begins where the one before it ends. By numbers is how people know them; with what is `stable` first, a
-server's prefix cache still holds most of a prompt when the next cycle asks.
+tags are the ones that users (and older prompts) already know: tags with spaces and dots, a text convention rather than XML. The
+sections tile the text: each begins where the one before it ends. The numbered order is the familiar one; the `stable` order puts
+unchanging sections first, so that a server's prefix cache still covers most of the prompt in the next cycle.
 
-File text may hold any tag, also this module's own: file blocks carry a *nonce*, a short word that occurs nowhere in the inputs, so that
-neither the model nor a reader can take a line of a file for a delimiter.
+File text may contain any tag, including this module's own. So file blocks carry a *nonce*, a short word that occurs nowhere in the
+inputs, and neither the model nor a reader can mistake a line of a file for a delimiter.
 """
 
 import fnmatch
@@ -24,16 +24,18 @@ from dce.workspace.schema.reading import PromptFile, excerpt_block, file_block
 __all__ = ("PromptCycle", "PromptFile", "PromptInput", "build", "whole_files")
 
 HISTORY_FULL_CYCLES = 5
-"""How many cycles before the current one are given whole, unless the settings say otherwise. Older ones shrink to a line: a history that only grows crowds the code out."""
+"""How many cycles before the current one are included in full, unless the settings say otherwise. Older ones become one line each:
+an ever-growing history would crowd out the code."""
 
 HISTORY_LINES = 40
-"""How many older cycles get that line, the beginning of what was done in each: some 2,000 tokens. Of those before them M2 has the titles."""
+"""How many older cycles get that line, the start of each summary: about 2,000 tokens in all. Of still older cycles, only the titles in
+M2 remain."""
 
 MAX_LINE_CHARS = 200
 """Longest line of an older cycle's summary: a sentence or two."""
 
 NONCE_CHARS = 6
-"""Length of the nonce: 24 bits keep a file from holding it by accident, and a model copies six characters without slips."""
+"""Length of the nonce: with 24 bits, no file contains it by accident, and a model copies six characters reliably."""
 
 SECTIONS = (
     "M1. artifact schema",
@@ -44,16 +46,16 @@ SECTIONS = (
     "M6. cycles",
     "M7. Flattened Repo",
 )
-"""The section names as M1 lists them, by number."""
+"""The section names in the order of their numbers, as M1 lists them."""
 
 SECTION_TITLES = {name: title.lower() for name, _, title in (section.partition(". ") for section in SECTIONS)}
-"""Section → what people read beside it."""
+"""Section → its displayed title."""
 
 _OTHER_TAGS = {3: "M3. Interaction Schema", 6: "M6. Cycles"}
-"""The tags that older prompts spell otherwise than M1 does."""
+"""The tags whose spelling in older prompts differs from M1."""
 
 ORDERS = {"numbered": (1, 2, 3, 4, 5, 6, 7), "stable": (1, 3, 4, 5, 7, 2, 6)}
-"""In what order the sections stand. `stable`: what every cycle says anew (M2, M6) comes after what it leaves as it was."""
+"""The order of the sections. `stable`: the sections that change with every cycle (M2, M6) come after those that do not."""
 
 _ARTIFACT_LIST = "*a0*master*artifact*list.md"
 
@@ -70,7 +72,7 @@ and you will build from, cycle by cycle.
 
 
 class PromptCycle(msgspec.Struct, frozen=True, kw_only=True):
-    """A cycle as the prompt shows it. `summary` is summary and plan of the chosen response, "" if none was chosen."""
+    """A cycle as the prompt shows it. `summary` holds the summary and plan of the chosen response, "" if none was chosen."""
 
     id: int
     title: str
@@ -80,9 +82,9 @@ class PromptCycle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptInput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Everything a prompt depends on. `history` runs from the oldest to the newest cycle before `cycle`, without cycle 0.
+    """Everything a prompt depends on. `history` holds the cycles before `cycle`, oldest first, without cycle 0.
 
-    `full_cycles` of them are shown whole. `order` is one of `ORDERS`.
+    The newest `full_cycles` of them are shown in full. `order` is one of `ORDERS`.
     """
 
     cycle: PromptCycle
@@ -98,9 +100,9 @@ class PromptInput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 def build(inputs: PromptInput) -> Prompt:
-    """The prompt of one cycle. Files are ordered by path, whatever order they come in.
+    """The prompt of one cycle. Files are sorted by path, whatever their order in the input.
 
-    Raises invalid_input for an unknown schema and for text that cannot be written as UTF-8.
+    Raises invalid_input for an unknown schema and for text that cannot be encoded as UTF-8.
     """
     schema = find_schema(inputs.schema)
     inputs = msgspec.structs.replace(inputs, files=tuple(sorted(inputs.files, key=lambda file: file.path)))
@@ -122,7 +124,7 @@ def build(inputs: PromptInput) -> Prompt:
     except UnicodeEncodeError as error:
         wrong = text[error.start : error.end]
         raise DceError(
-            "invalid_input", f"The cycle's text holds a character that UTF-8 cannot write: {wrong!r}."
+            "invalid_input", f"The cycle's text contains a character that cannot be encoded as UTF-8: {wrong!r}."
         ) from error
     return Prompt(
         text=text,
@@ -135,14 +137,14 @@ def build(inputs: PromptInput) -> Prompt:
 
 
 def whole_files(files: tuple[PromptFile, ...]) -> tuple[PromptFile, ...]:
-    """Those that are shown whole: the only ones an answer may rewrite, and the only ones in the manifest."""
+    """The files shown whole: the only ones an answer may rewrite, and the only ones in the manifest."""
     return tuple(file for file in files if file.detail == "full")
 
 
 def _nonce(inputs: PromptInput) -> str:
-    """A word that none of the inputs holds: the same for nearly all prompts, so that it does not change what cycles share.
+    """A word that occurs in none of the inputs. It is the same for nearly all prompts, so that the parts that cycles share stay equal.
 
-    Only a text that holds that word brings others into play. They come from the inputs' own hash, which no file can foresee.
+    Only if an input contains that word are others tried. They are derived from the hash of the inputs, which no file can predict.
     """
     cycles = (*inputs.history, inputs.cycle)
     texts = [inputs.scope, *(text for cycle in cycles for text in (cycle.title, cycle.context, cycle.ephemeral))]
@@ -158,9 +160,9 @@ def _nonce(inputs: PromptInput) -> str:
 
 
 def _tile(bodies: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, tuple[Section, ...]]:
-    """The whole text, and where in it each section (tag, pieces) lies; the outer tags belong to the first and the last section.
+    """The whole text and the position of each section (tag, pieces) in it; the outer tags belong to the first and the last section.
 
-    Joined once: files make megabytes of it, and each copy of those takes as long as reading them.
+    The pieces are joined once: files add up to megabytes, and each copy takes as long as reading them.
     """
     pieces, at = ["<prompt.md>\n\n"], 0
     sections: list[Section] = []
@@ -208,7 +210,7 @@ def _artifact_list(files: tuple[PromptFile, ...]) -> str:
 
 
 def _cycles(inputs: PromptInput) -> str:
-    """M6: newest first; the history budget shortens what is old; cycle 0 only speaks in cycle 0."""
+    """M6: newest cycle first; older cycles are shortened to the history budget; cycle 0 appears only in its own prompt."""
     if inputs.cycle.id == 0:
         return "\n" + _first_cycle(inputs.cycle) + "\n"
     cycles = _newest_first(inputs)
@@ -239,7 +241,7 @@ def _cycle(cycle: PromptCycle, previous: PromptCycle | None, *, is_current: bool
 
 
 def _line(cycle: PromptCycle) -> str:
-    """An older cycle: what was done in it, as far as a line goes."""
+    """An older cycle as one line: the start of its summary."""
     words = " ".join(cycle.summary.split())
     if len(words) > MAX_LINE_CHARS:
         words = words[:MAX_LINE_CHARS].rpartition(" ")[0] + " …"
@@ -252,7 +254,7 @@ def _first_cycle(cycle: PromptCycle) -> str:
 
 
 def _files(files: tuple[PromptFile, ...], nonce: str) -> list[str]:
-    """M7 in pieces."""
+    """The pieces of M7."""
     if not files:
         return ["<!-- No files selected for flattening -->"]
     pieces = []

@@ -1,7 +1,7 @@
 """Which files go into the prompt: the current selection, and named sets of files that a team can share.
 
-Paths are canonical (relative, POSIX) and unique whatever way they were named. The current selection is the store's; named sets are
-in `.dce/selections.toml`, a file people may edit and commit, so what it says is checked like any other input.
+Paths are canonical (relative, POSIX) and unique, however they were given. The current selection is kept in the store; named sets are
+in `.dce/selections.toml`, which people may edit and commit, so its content is validated like any other input.
 """
 
 import re
@@ -24,24 +24,24 @@ from dce.workspace.tree.files import FileEntry, list_files, read_text
 from dce.workspace.tree.secret_names import touches_secrets
 
 META_KEY = "selection"
-"""Where in the store's meta table the current selection is, as a JSON list."""
+"""Key of the current selection in the store's meta table, a JSON list."""
 
 DETAILS_KEY = "selection_details"
-"""Where the levels of detail are, as a JSON object of those that are not shown whole."""
+"""Key of the levels of detail: a JSON object of the files that are not shown whole."""
 
 PAGES_KEY = "selection_pages"
-"""Where the page ranges are, likewise."""
+"""Key of the page ranges, likewise."""
 
 _RANGES = re.compile(r"\d{1,6}(?:-\d{1,6})?(?:,\d{1,6}(?:-\d{1,6})?)*")
 
 SETS_FILE = "selections.toml"
 
 MAX_COMPARED_NAMES = 5_000
-"""How many names are compared to suggest the nearest: comparing is slow, and a suggestion is a courtesy."""
+"""How many names are compared to suggest the nearest one: comparing is slow, and a suggestion is optional."""
 
 
 class SetDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """Two sets of paths against each other. `shown_differently`: those of both whose level of detail or pages differ."""
+    """The difference of two sets of paths. `shown_differently`: paths in both sets whose level of detail or pages differ."""
 
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
@@ -50,7 +50,8 @@ class SetDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """What patterns mean: the files they take, and those below named folders or hit by globs that do not come along, with the reason."""
+    """What patterns match: the files that can be selected, and those below a named folder or matched by a glob that are left out, with
+    the reason."""
 
     paths: tuple[str, ...]
     passed_over: dict[str, str]
@@ -64,7 +65,7 @@ class Selection:
         self._store = store
 
     def paths(self) -> tuple[str, ...]:
-        """The selected paths, sorted. They need not exist any more."""
+        """The selected paths, sorted. They may no longer exist."""
         value = self._store.get(META_KEY)
         if value is None:
             return ()
@@ -74,15 +75,15 @@ class Selection:
             raise DceError("store_unreadable", f"The stored selection is not a list of paths: {error}.") from error
 
     def add(self, patterns: Iterable[str]) -> tuple[str, ...]:
-        """Selects files, folders (all that can go in) and globs (`src/**/*.py`); gives what was not selected before.
+        """Selects files, folders (all files in them that can go in) and globs (`src/**/*.py`); returns the newly selected paths.
 
-        A file named in full is taken even if git ignores it, and refused (invalid_input) if it is no text; an unknown name is
-        not_found. Nothing is selected if any pattern fails.
+        A file named in full is selected even if git ignores it, and refused (invalid_input) if it is not text; an unknown name
+        raises not_found. Nothing is selected if any pattern fails.
         """
         return self.include(self.match(patterns))
 
     def include(self, match: Match) -> tuple[str, ...]:
-        """Selects what was matched; gives what was not selected before."""
+        """Selects the matched files; returns the newly selected paths."""
         found = set(match.paths)
         with self._store.updating():
             before = set(self.paths())
@@ -90,7 +91,7 @@ class Selection:
         return tuple(sorted(found - before))
 
     def match(self, patterns: Iterable[str]) -> Match:
-        """What `add` would select, and what not. Raises as it does."""
+        """What `add` would select and what it would leave out. Raises the same errors."""
         entries = {entry.path: entry for entry in list_files(self._project)}
         found: set[str] = set()
         passed_over: dict[str, str] = {}
@@ -100,7 +101,7 @@ class Selection:
         return Match(paths=tuple(sorted(found)), passed_over=reasons)
 
     def remove(self, patterns: Iterable[str]) -> tuple[str, ...]:
-        """Takes files, folders and globs out of the selection; gives what was taken out. not_found if a pattern hits nothing."""
+        """Removes files, folders and globs from the selection; returns the removed paths. Raises not_found if a pattern matches nothing."""
         with self._store.updating():
             before = self.paths()
             gone = _selected(patterns, before)
@@ -113,10 +114,10 @@ class Selection:
         entries: Mapping[str, FileEntry] | None = None,
         seen: Iterable[str] | None = None,
     ) -> None:
-        """Makes exactly these files the selection. Newly named ones must be text files of the workspace.
+        """Makes exactly these files the selection. Newly added ones must be text files of the workspace.
 
-        `entries`: the workspace's files, for a caller that knows them; None: they are listed. `seen`: the selection that the caller
-        edited; what another process selected or removed since then stays so. None: whatever is selected now is replaced.
+        `entries`: the workspace's files, if the caller has them; None: they are listed. `seen`: the selection that the caller
+        edited; changes that another process made since then are kept. None: the present selection is replaced.
         """
         before = set(self.paths())
         known = before if entries is None else before | entries.keys()
@@ -142,7 +143,7 @@ class Selection:
         return {path: detail for path, detail in details.items() if path in selected}
 
     def show(self, patterns: Iterable[str], detail: Detail) -> tuple[str, ...]:
-        """Sets how much of selected files is shown; gives their paths. not_found if a pattern hits none that is selected."""
+        """Sets how much of the matching selected files is shown; returns their paths. Raises not_found if a pattern matches no selected file."""
         with self._store.updating():
             hit = _selected(patterns, self.paths())
             details = {path: level for path, level in self.details().items() if path not in hit}
@@ -164,27 +165,27 @@ class Selection:
         return {path: numbers for path, numbers in pages.items() if path in selected}
 
     def show_pages(self, path: str, numbers: str) -> None:
-        """Shows only these pages ("1-3,7"; "" or "all": all) of a selected document. Raises not_found and invalid_input."""
+        """Shows only these pages ("1-3,7"; "" or "all" for all) of a selected document. Raises not_found and invalid_input."""
         if path not in self.paths():
             raise _unknown(path, self.paths(), "is selected")
         if not format_of(path):
-            raise DceError("invalid_input", f"{path} is no document: it has no pages.")
+            raise DceError("invalid_input", f"{path} is not a document and has no pages.")
         wanted = "" if numbers == "all" else "".join(numbers.split())
         if wanted and not _RANGES.fullmatch(wanted):
-            raise DceError("invalid_input", f"{numbers!r} names no pages: write 1-3,7 or all.")
+            raise DceError("invalid_input", f"{numbers!r} is not a page range: write 1-3,7 or all.")
         with self._store.updating():
             pages = self.pages() | {path: wanted}
             self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
 
     def merge(self, name: str) -> tuple[str, ...]:
-        """Adds the named set to the selection, its files as the set shows them; gives those that are left out because they no longer exist."""
-        there, missing = self._there(name)
+        """Adds the named set to the selection, with its levels of detail; returns the files left out because they no longer exist."""
+        existing, missing = self._existing(name)
         with self._store.updating():
-            self._become([*self._current(), *there])
+            self._become([*self._current(), *existing])
         return missing
 
     def difference(self, name: str, other: str | None = None) -> SetDifference:
-        """What the named set has that the other (None: the selection) has not, and the other way round. not_found."""
+        """The difference between the named set and another (None: the selection). Raises not_found."""
         sets = self._sets()
         for wanted in filter(None, (name, other)):
             if wanted not in sets:
@@ -200,19 +201,21 @@ class Selection:
         )
 
     def clear(self) -> None:
-        """Selects nothing."""
+        """Empties the selection."""
         self._keep(set())
 
     def save(self, name: str, files: Iterable[SetFile] | None = None) -> None:
-        """Keeps the current selection with its levels of detail (or these files) as the named set, in place of one of that name."""
+        """Saves the current selection with its levels of detail (or `files`) as the named set; replaces a set of the same name."""
         if not name.strip() or not name.isprintable():
-            raise DceError("invalid_input", f"{name!r} cannot name a selection set: use letters, digits and spaces.")
+            raise DceError(
+                "invalid_input", f"{name!r} is not a valid name for a selection set: use letters, digits and spaces."
+            )
         kept = tuple(self._current() if files is None else files)
         with updating(self._project.state_dir):
             self._write(self._sets() | {name: kept})
 
     def delete(self, name: str) -> None:
-        """Forgets the named set; the selection stays. Raises not_found."""
+        """Deletes the named set; the selection is unchanged. Raises not_found."""
         with updating(self._project.state_dir):
             sets = self._sets()
             if sets.pop(name, None) is None:
@@ -220,32 +223,32 @@ class Selection:
             self._write(sets)
 
     def load(self, name: str) -> tuple[str, ...]:
-        """Makes the named set the selection, levels of detail and all; gives those of its files that are left out because they no longer exist."""
-        there, missing = self._there(name)
+        """Replaces the selection with the named set and its levels of detail; returns the files left out because they no longer exist."""
+        existing, missing = self._existing(name)
         with self._store.updating():
-            self._become(there)
+            self._become(existing)
         return missing
 
     def sets(self) -> dict[str, tuple[str, ...]]:
-        """The paths of the named sets. Raises invalid_input if the file is not what `save` writes."""
+        """The paths of the named sets. Raises invalid_input if the file does not have the format that `save` writes."""
         return {name: tuple(file.path for file in files) for name, files in self._sets().items()}
 
     def sets_as_shown(self) -> dict[str, tuple[SetFile, ...]]:
-        """The named sets, each file as the set shows it. Raises as `sets` does."""
+        """The named sets with their levels of detail. Raises the same errors as `sets`."""
         return self._sets()
 
     def as_shown(self) -> tuple[SetFile, ...]:
-        """The current selection, each file as it is shown."""
+        """The current selection with its levels of detail."""
         return tuple(self._current())
 
-    def _there(self, name: str) -> tuple[list[SetFile], tuple[str, ...]]:
+    def _existing(self, name: str) -> tuple[list[SetFile], tuple[str, ...]]:
         """The files of a named set that exist, and the paths of those that do not. Raises not_found."""
         sets = self._sets()
         if name not in sets:
             raise _unknown(name, tuple(sets), "is a selection set")
         missing = {file.path for file in sets[name] if not self._project.resolve(file.path).is_file()}
-        there = [file for file in sets[name] if file.path not in missing]
-        named = [msgspec.structs.replace(file, path=self._project.canonical(file.path)) for file in there]
+        existing = [file for file in sets[name] if file.path not in missing]
+        named = [msgspec.structs.replace(file, path=self._project.canonical(file.path)) for file in existing]
         return named, tuple(sorted(missing))
 
     def _current(self) -> list[SetFile]:
@@ -253,7 +256,7 @@ class Selection:
         return [SetFile(path, details.get(path, "full"), pages.get(path, "")) for path in self.paths()]
 
     def _become(self, files: Sequence[SetFile]) -> None:
-        """Makes these the selection; of one path the last counts."""
+        """Makes these files the selection; if a path occurs twice, the last entry counts."""
         details = {file.path: file.show for file in files}
         pages = {file.path: file.pages for file in files}
         self._keep(set(details))
@@ -262,7 +265,7 @@ class Selection:
         self._store.set(PAGES_KEY, msgspec.json.encode({p: n for p, n in pages.items() if n}).decode())
 
     def _write(self, sets: Mapping[str, Sequence[SetFile]]) -> None:
-        """A file shown whole is its path, any other a table, so that the file reads well."""
+        """Writes a file shown whole as its path, any other as a table, to keep the file readable."""
         plain = {name: [_plain(file) for file in files] for name, files in sorted(sets.items())}
         durable.write(self._sets_file, tomli_w.dumps(plain).encode())
 
@@ -278,7 +281,7 @@ class Selection:
             raise DceError("invalid_input", f"{self._sets_file} cannot be read: {error}.", hint=hint) from error
         for file in (file for files in sets.values() for file in files if isinstance(file, SetFile)):
             if file.pages and not _RANGES.fullmatch(file.pages):
-                raise DceError("invalid_input", f"{self._sets_file} cannot be read: {file.pages!r} names no pages.")
+                raise DceError("invalid_input", f"{self._sets_file} is invalid: {file.pages!r} is not a page range.")
         whole = {
             name: [SetFile(file) if isinstance(file, str) else file for file in files] for name, files in sets.items()
         }
@@ -292,7 +295,7 @@ class Selection:
         self._store.set(META_KEY, msgspec.json.encode(sorted(paths)).decode())
 
     def _matching(self, pattern: str, entries: dict[str, FileEntry], passed_over: dict[str, str]) -> set[str]:
-        """The files that a pattern takes; of those that it means and does not take, the reasons go into `passed_over`."""
+        """The files that a pattern selects; for files that it matches but does not select, the reason is added to `passed_over`."""
         is_plain = pattern.rstrip("/") in entries or _is_there(self._project, pattern)
         path = "." if _is_root(pattern) else self._project.canonical(pattern) if is_plain else pattern
         if is_plain and path != "." and not (self._project.root / path).is_dir():
@@ -305,13 +308,13 @@ class Selection:
             return taken
         if is_plain or reasons:
             first = "; ".join(f"{hit}: {reason}" for hit, reason in sorted(reasons.items())[:1])
-            raise DceError("not_found", f"{pattern} holds no text file that can be selected. {first}".strip())
+            raise DceError("not_found", f"{pattern} contains no text file that can be selected. {first}".strip())
         raise _unknown(pattern, tuple(entries), "is in the workspace")
 
     def _check_file(self, path: str, entries: Mapping[str, FileEntry]) -> str:
         entry = entries.get(path)
         if entry is not None and entry.excluded:
-            hint = "`dce files` lists what can go in, and why the rest is left out."
+            hint = "`dce files` lists the files that can be selected, and why the others cannot."
             raise DceError("invalid_input", f"{path} cannot be selected: {entry.excluded}.", hint=hint)
         if entry is None:
             if not self._project.resolve(path).exists():
@@ -321,15 +324,15 @@ class Selection:
 
 
 def _why_not_along(entry: FileEntry, *, is_pattern: bool) -> str:
-    """Why a file does not come along with its folder, or with a glob; "" if it does.
+    """Why a file is not selected with its folder or by a glob; "" if it is.
 
-    Files for keys and passwords are taken only by their full name; documents and pictures when a pattern means them.
+    Files that may hold keys or passwords are selected only by their full path; documents and pictures only by a name or glob.
     """
     if entry.excluded:
         return entry.excluded
     if touches_secrets(entry.path):
-        return "its name says that it holds keys or passwords: it is taken if named in full"
-    return "a document: it is taken if named" if format_of(entry.path) and not is_pattern else ""
+        return "its name suggests keys or passwords: it is selected only if named in full"
+    return "a document: it is selected only if named" if format_of(entry.path) and not is_pattern else ""
 
 
 def _is_root(pattern: str) -> bool:
@@ -337,12 +340,12 @@ def _is_root(pattern: str) -> bool:
 
 
 def _is_there(project: Project, pattern: str) -> bool:
-    """Whether the pattern is the plain name of a file or folder. Raises outside_workspace for what may not be named."""
+    """Whether the pattern is the plain name of an existing file or folder. Raises outside_workspace for a path that may not be named."""
     return _is_root(pattern) or project.resolve(pattern).exists()
 
 
 def _hits(pattern: str, paths: Sequence[str]) -> set[str]:
-    """The paths that a pattern means: itself, what is below it as a folder, or what it matches as a glob."""
+    """The paths that a pattern matches: the path itself, everything below it as a folder, or its matches as a glob."""
     if _is_root(pattern):
         return set(paths)
     name = pattern.removeprefix("./").rstrip("/")
@@ -355,7 +358,7 @@ def _hits(pattern: str, paths: Sequence[str]) -> set[str]:
 
 
 def _selected(patterns: Iterable[str], selected: Sequence[str]) -> set[str]:
-    """The selected paths that patterns mean. Raises not_found for a pattern that means none."""
+    """The selected paths that the patterns match. Raises not_found for a pattern that matches none."""
     found: set[str] = set()
     for pattern in patterns:
         hits = _hits(pattern, selected)
@@ -366,14 +369,14 @@ def _selected(patterns: Iterable[str], selected: Sequence[str]) -> set[str]:
 
 
 def _plain(file: SetFile) -> str | dict[str, str]:
-    """As it stands in the file of sets."""
-    said = {"path": file.path} | ({"show": file.show} if file.show != "full" else {})
-    said |= {"pages": file.pages} if file.pages else {}
-    return said if len(said) > 1 else file.path
+    """A file's entry in the file of sets."""
+    entry = {"path": file.path} | ({"show": file.show} if file.show != "full" else {})
+    entry |= {"pages": file.pages} if file.pages else {}
+    return entry if len(entry) > 1 else file.path
 
 
 def _unknown(name: str, known: Sequence[str], what: str) -> DceError:
-    """not_found that names the nearest known name: by the whole of it, or by its last part."""
+    """A not_found error that suggests the nearest known name, compared in full or by its last part."""
     known = known[:MAX_COMPARED_NAMES]
     by_last = {path.rsplit("/", 1)[-1]: path for path in known}
     last = name.rstrip("/").rsplit("/", 1)[-1]

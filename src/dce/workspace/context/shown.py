@@ -1,6 +1,6 @@
-"""The prompt's own copy of its files: what edits are changes of, and the common ancestor when a file changed since.
+"""The prompt's copy of its files: the base that edits refer to, and the common ancestor if a file has changed since.
 
-The copy is taken from the stored prompt itself, so it is exactly what the model saw. Only files shown whole count.
+The copy is read from the stored prompt, so it is exactly what the model saw. Only files shown whole are included.
 """
 
 import re
@@ -16,7 +16,7 @@ def shown_paths(prompt: Prompt) -> set[str]:
 
 
 class ShownFiles:
-    """The whole files of one prompt, by path. Their text is without a byte-order mark, its line ends as on disk."""
+    """The files that one prompt shows whole, by path. Their text has no byte-order mark and keeps the line endings on disk."""
 
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt
@@ -24,12 +24,12 @@ class ShownFiles:
 
     def get(self, path: str) -> str | None:
         """The text shown for `path`; None if the prompt does not show it whole."""
-        if self._found is None:  # a prompt of megabytes is searched only if someone asks
+        if self._found is None:  # a prompt of megabytes is searched only on demand
             self._found = dict(self._files())
         return self._found.get(path)
 
     def _files(self) -> Iterator[tuple[str, str]]:
-        """In the order of M7. The nonce occurs in no file, so the first closer is the end."""
+        """The files in the order of M7. The nonce occurs in no file, so the first closing tag is the end."""
         text, closer = self._prompt.text, f'</file nonce="{self._prompt.nonce}">'
         start = self._prompt.start_of(FILES_SECTION)
         at = len(text) if start is None else start

@@ -1,4 +1,4 @@
-"""Where a selection can come from besides names: what git says changed, what changed since a cycle, what a trace or a diff names."""
+"""Sources of a selection other than file names: changes in git, changes since a cycle, and files named in a trace or a diff."""
 
 import contextlib
 import re
@@ -13,13 +13,13 @@ from dce.workspace.tree.git import git_output
 from dce.workspace.tree.text_reader import TextReader
 
 MAX_NAMED_BYTES = 2_000_000
-"""Longest trace or diff that is read for names: beyond it is a log, and most of the workspace is in it."""
+"""Longest trace or diff that is searched for names: anything longer is a log, which names most of the workspace."""
 
 MAX_SOUGHT_CHARS = 1_000
-"""Longest text looked for in files."""
+"""Longest text that can be searched for in files."""
 
 MAX_SEARCHED_BYTES = 200_000_000
-"""Outside a repository, where git cannot search: how much is read for one look."""
+"""How much one search reads outside a repository, where git cannot search."""
 
 _NAME = re.compile(r"[^\s\"'`()\[\]{}<>,;|*?=]+")
 _POSITION = re.compile(r"(?:[:#]L?\d+)*:?$|(?:\.)+$")
@@ -27,17 +27,17 @@ _DRIVE = re.compile(r"^[A-Za-z]:(?=/)")
 
 
 def changed_in_git(project: Project, ref: str = "HEAD") -> tuple[str, ...]:
-    """Files of the workspace that differ from a commit, and untracked ones. not_found if git knows no such commit."""
+    """Files of the workspace that differ from a commit, and untracked files. Raises not_found if git has no such commit."""
     commit = git_output(
         project.root, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
     ).strip()
     if not commit and ref == "HEAD" and git_output(project.root, ["rev-parse", "--is-inside-work-tree"]):
-        return usable(project, git_names(project.root))  # a repository without a commit yet: everything is new
+        return usable(project, git_names(project.root))  # a repository without commits: every file is new
     if not commit:
         raise DceError(
-            "not_found", f"git knows no commit {ref} here.", hint="See `git log`; `HEAD` is the last commit."
+            "not_found", f"git finds no commit {ref} here.", hint="See `git log`; `HEAD` is the last commit."
         )
-    # git is told to show names only, and none of the programs that a repository can name for diffs.
+    # Names only, and without running any program that the repository configures for diffs.
     shown = git_output(
         project.root, ["diff", "--name-only", "--no-ext-diff", "--no-textconv", "--relative", "-z", commit, "--", "."]
     )
@@ -47,7 +47,7 @@ def changed_in_git(project: Project, ref: str = "HEAD") -> tuple[str, ...]:
 
 
 def git_status(project: Project) -> dict[str, str]:
-    """What git says of files that differ from the last commit: path → modified, added, untracked, renamed or conflict.
+    """The git status of files that differ from the last commit: path → modified, added, untracked, renamed or conflict.
 
     Empty without git or outside a repository.
     """
@@ -59,14 +59,14 @@ def git_status(project: Project) -> dict[str, str]:
         if not path:
             continue
         if "R" in code or "C" in code:
-            next(parts, None)  # where it was before
+            next(parts, None)  # the old path
         if path.startswith(prefix) and "D" not in code:
             found[path.removeprefix(prefix)] = _status_of(code)
     return found
 
 
 def _status_of(code: str) -> str:
-    """Index and working tree in two letters, as one word."""
+    """git's two-letter status (index and working tree) as one word."""
     if "U" in code or code == "AA":
         return "conflict"
     for letter, word in (("?", "untracked"), ("R", "renamed"), ("A", "added")):
@@ -76,12 +76,14 @@ def _status_of(code: str) -> str:
 
 
 def containing(project: Project, text: str, entries: Iterable[FileEntry]) -> tuple[str, ...]:
-    """Files that hold `text`, upper or lower case alike. Raises invalid_input for none or too much to look for."""
+    """Files that contain `text`, ignoring case. Raises invalid_input if `text` is empty, too long or more than one line."""
     if not 0 < len(text) <= MAX_SOUGHT_CHARS or "\n" in text:
-        raise DceError("invalid_input", f"what files shall hold is one line of 1 to {MAX_SOUGHT_CHARS} characters")
+        raise DceError(
+            "invalid_input", f"the text to search for must be one line of 1 to {MAX_SOUGHT_CHARS} characters"
+        )
     can = {entry.path: entry for entry in entries if not entry.excluded}
     if git_output(project.root, ["rev-parse", "--is-inside-work-tree"]):
-        # Everything git could list; what a repository names as programs for reading files is not run.
+        # Every file git can list, without running any program that the repository configures for reading files.
         options = [
             "--untracked",
             "--files-with-matches",
@@ -106,7 +108,7 @@ def containing(project: Project, text: str, entries: Iterable[FileEntry]) -> tup
 
 
 def changed_since(project: Project, manifest: Sequence[ManifestEntry], moment: float) -> tuple[str, ...]:
-    """Files that are not what a prompt showed (`manifest`, built at `moment`, in seconds since 1970), or were written since."""
+    """Files that differ from what a prompt showed (`manifest`, built at `moment`, in seconds since 1970), or were written since."""
     shown = {entry.path: entry.sha256 for entry in manifest}
     reader, found = TextReader(project), set()
     for entry in list_files(project):
@@ -122,9 +124,9 @@ def changed_since(project: Project, manifest: Sequence[ManifestEntry], moment: f
 
 
 def named_in(text: str, entries: Iterable[FileEntry]) -> tuple[str, ...]:
-    """Files that a stack trace, a diff, a compiler's or a search's output names: by path, by the end of a path, or by a unique name.
+    """Files named in a stack trace, a diff, or the output of a compiler or a search: by path, by the end of a path, or by a unique name.
 
-    Paths of other machines (a container's `/app/src/a.py`) are found by the longest end that is a file here.
+    Paths from other machines (a container's `/app/src/a.py`) are matched by their longest suffix that is a file here.
     """
     by_path = {entry.path: entry for entry in entries if not entry.excluded}
     by_name: dict[str, list[str]] = {}
@@ -135,13 +137,13 @@ def named_in(text: str, entries: Iterable[FileEntry]) -> tuple[str, ...]:
 
 
 def usable(project: Project, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the names that are files which can go into a prompt."""
+    """The given names that are files which can go into a prompt."""
     can = {entry.path for entry in list_files(project) if not entry.excluded}
     return tuple(sorted(can.intersection(names)))
 
 
 def _words(text: str) -> Iterable[str]:
-    """What may be a path: with slashes, without a position, a drive or a URL's beginning."""
+    """Words that may be paths: with forward slashes, and without position, drive or URL scheme."""
     for match in _NAME.finditer(text.replace("\\", "/")):
         word = _POSITION.sub("", match[0].rpartition("://")[2].partition("::")[0])
         word = _DRIVE.sub("", word)
@@ -150,7 +152,7 @@ def _words(text: str) -> Iterable[str]:
 
 
 def _file_of(word: str, by_path: Mapping[str, FileEntry], by_name: Mapping[str, Sequence[str]]) -> str:
-    """The file that a word means; "" for none."""
+    """The file that a word refers to; "" if there is none."""
     parts = [part for part in word.split("/") if part not in {"", ".", ".."}]
     for start in range(len(parts)):
         tail = "/".join(parts[start:])
@@ -159,7 +161,7 @@ def _file_of(word: str, by_path: Mapping[str, FileEntry], by_name: Mapping[str, 
     candidates = by_name.get(parts[-1], ()) if parts else ()
     if len(candidates) == 1 and ("." in parts[-1]):
         return candidates[0]
-    # Of several of that name, the one that shares the most of the path's end, if it is one.
+    # Of several files with that name, the one whose path ends in the same two parts, if there is exactly one.
     longest = [path for path in candidates if len(parts) > 1 and path.endswith("/".join(parts[-2:]))]
     return longest[0] if len(longest) == 1 else ""
 

@@ -1,8 +1,9 @@
-"""Cutting a text so that the tokens of its pieces add up to its own: a prompt of which one file changed need not be counted whole again.
+"""Splits a text into pieces whose token counts add up to the count of the text, so that after a change to one file the rest of the
+prompt need not be counted again.
 
-What must always hold: pieces are only trusted where that can be shown. A tokenizer that first splits text into words, by rules that look
-at nothing before a word, makes the same words of a text and of its pieces, if it splits where we cut; then BPE within a word is the
-same too. Whatever is not known to be so (`adds_up`) is counted whole.
+What must always hold: pieces are used only where this is provable. A tokenizer that first splits text into words, by rules that ignore
+everything before a word, finds the same words in a text and in its pieces, provided that it splits at the cuts; BPE within a word is
+then the same too. With any other tokenizer (see `adds_up`), the text is counted whole.
 """
 
 import re
@@ -10,16 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 MIN_PIECE_CHARS = 4_000
-"""Shortest piece but the last: small enough that an edit costs little, long enough that looking pieces up does not."""
+"""Shortest piece, except the last: short enough that an edit costs little, long enough that looking up the pieces is cheap."""
 
 _CUT_BEFORE = "\n\n"
-"""Where a letter stands before a blank line: text has many such places, and an edit moves none of the others."""
+"""Cuts are made where a letter precedes a blank line: text has many such places, and an edit does not move the others."""
 
 _HARMLESS = (None, "NFC", "NFD", "NFKC", "NFKD")
-"""Normalizers that change nothing across a line end."""
+"""Normalizers that have no effect across a line ending."""
 
 _LOOKS_BACK = re.compile(r"\(\?<|\\[AGbBzZK]|(?<![\[\\])\^")
-"""What a pattern would need to see what stands before a word, or where the text begins."""
+"""Regex constructs that look at what precedes a word, or at the start of the text."""
 
 _LEFT = (
     "a",
@@ -52,7 +53,7 @@ _RIGHT = (
 
 
 def pieces(text: str) -> list[str]:
-    """The text in pieces, which joined are the text."""
+    """The pieces of the text; joined, they are the text."""
     found, start = [], 0
     at = text.find(_CUT_BEFORE, MIN_PIECE_CHARS)
     while at >= 0:
@@ -64,7 +65,7 @@ def pieces(text: str) -> list[str]:
 
 
 def adds_up(description: Mapping[str, Any], split: Callable[[str], list[str]]) -> bool:
-    """Whether the tokens of `pieces` add up under a tokenizer.json, whose own pre-tokenizer is `split` (text → words)."""
+    """Whether the token counts of `pieces` add up under a tokenizer.json, whose own pre-tokenizer is `split` (text → words)."""
     if description["model"].get("type") != "BPE" or description["model"].get("dropout"):
         return False
     if (description.get("normalizer") or {}).get("type") not in _HARMLESS:
@@ -79,7 +80,7 @@ def adds_up(description: Mapping[str, Any], split: Callable[[str], list[str]]) -
 
 
 def _steps(step: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
-    """A pre-tokenizer's steps, those of a sequence one by one."""
+    """The steps of a pre-tokenizer, with sequences flattened."""
     if step is not None and step.get("type") == "Sequence":
         for part in step["pretokenizers"]:
             yield from _steps(part)
@@ -88,7 +89,7 @@ def _steps(step: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_local(step: Mapping[str, Any]) -> bool:
-    """Whether a step splits by what a word is, not by what stands before it, and adds nothing where a text begins."""
+    """Whether a step splits independently of what precedes a word, and adds nothing at the start of a text."""
     if step["type"] == "ByteLevel":
         return not step.get("add_prefix_space", True)
     if step["type"] == "Split":

@@ -1,7 +1,8 @@
-"""The served model's `tokenizer.json`, used here: exact counts without asking the server, for texts that may not be sent as well.
+"""Counts tokens locally with the served model's `tokenizer.json`: exact without asking the server, even for texts that may not be sent.
 
-What must always hold: a file that cannot be had or read is told by `problem`, and counting goes on as an estimate; what was fetched is
-fetched once, and only from a host that was agreed to; counts are kept under the hash of the file, so that another tokenizer's never stand for them.
+What must always hold: if the file cannot be fetched or read, `problem` says why and counts are estimates; a file is fetched only once,
+and only from a host that the user agreed to; counts are stored under the hash of the file, so that they are never mixed with those of
+another tokenizer.
 """
 
 import asyncio
@@ -22,26 +23,26 @@ if TYPE_CHECKING:
     import httpx2
 
 MAX_BYTES = 100_000_000
-"""Largest tokenizer.json: real ones have 2 to 35 MB."""
+"""Largest tokenizer.json: real ones are 2 to 35 MB."""
 
 FETCH_TIMEOUT_S = 30.0
-"""Longest silence while it is fetched."""
+"""Read timeout while fetching."""
 
 FOLDER = "tokenizers"
-"""Below `.dce/`: what was fetched, under the hash of its address."""
+"""Folder below `.dce/` for fetched files, named by the hash of their URL."""
 
 Counter = Callable[[Sequence[str]], list[int]]
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A tokenizer in memory. `has_pieces`: the counts of a text's pieces add up to its own (see token_pieces.py)."""
+    """A tokenizer in memory. `has_pieces`: the counts of a text's pieces add up to the count of the text (see token_pieces.py)."""
 
     count: Counter
     has_pieces: bool = False
 
 
 def load(content: bytes) -> Loaded:
-    """A counter of tokens from the bytes of a tokenizer.json. Raises DceError invalid_input."""
+    """Loads a token counter from the bytes of a tokenizer.json. Raises DceError invalid_input."""
     try:
         library = importlib.import_module("tokenizers")
     except ModuleNotFoundError:
@@ -49,9 +50,9 @@ def load(content: bytes) -> Loaded:
     try:
         tokenizer = library.Tokenizer.from_buffer(content)
     except Exception as error:
-        raise DceError("invalid_input", "it is no tokenizer.json that the package `tokenizers` can read") from error
+        raise DceError("invalid_input", "it is not a tokenizer.json that the package `tokenizers` can read") from error
 
-    tokenizer.no_truncation()  # some files say how long a text their model takes: it would be counted no further
+    tokenizer.no_truncation()  # some files set their model's maximum length, and counting would stop there
     tokenizer.no_padding()
 
     def count(texts: Sequence[str]) -> list[int]:
@@ -65,7 +66,7 @@ def load(content: bytes) -> Loaded:
 
 
 class FileTokenizer:
-    """A `Tokenizer` from a path (relative to the workspace's root) or an http(s) address."""
+    """A `Tokenizer` loaded from a path (relative to the workspace's root) or an http(s) URL."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class FileTokenizer:
         transport: "httpx2.BaseTransport | None" = None,
         may_fetch: Callable[[str, str], None] = lambda _url, _what: None,
     ) -> None:
-        """`may_fetch` raises consent_needed where the address may not be contacted to do what it is told."""
+        """`may_fetch` (URL, purpose) raises consent_needed if the URL may not be contacted for this purpose."""
         self._source = source
         self._may_fetch = may_fetch
         self._is_settled = False
@@ -90,31 +91,31 @@ class FileTokenizer:
 
     @property
     def name(self) -> str:
-        """`file:` and the hash of the tokenizer, once it was read."""
+        """`file:` and the hash of the tokenizer file, once it has been read."""
         return self._name
 
     async def prepare(self) -> None:
-        """Reads (and first fetches) the file, once; a `problem` says why that cannot be."""
+        """Fetches the file if needed and reads it, once; on failure, `problem` says why."""
         if not self._is_settled:
             try:
                 await asyncio.to_thread(self._prepare)
                 self.problem = ""
             except DceError as error:
                 self.problem = f"the tokenizer {self._source} cannot be used: {error.message}"
-                if error.code == "consent_needed":  # which may be given at any time
+                if error.code == "consent_needed":  # consent may be given at any time
                     self.problem += f" Agree with `dce consent {self._source}`."
                     return
             self._is_settled = True
 
     async def count(self, texts: Sequence[str]) -> list[int]:
-        """The tokens of each text. Raises DceError invalid_input for a `problem`."""
+        """The number of tokens of each text. Raises DceError invalid_input with `problem` if the tokenizer cannot be used."""
         await self.prepare()
         if self._loaded is None:
             raise DceError("invalid_input", self.problem)
         return await asyncio.to_thread(self._loaded.count, texts)
 
     def pieces(self, text: str) -> list[str]:
-        """The text in pieces whose tokens add up to its own; whole where that is not known to be so."""
+        """The text in pieces whose token counts add up; as one piece where that is not known."""
         return pieces(text) if self._loaded is not None and self._loaded.has_pieces else [text]
 
     def _prepare(self) -> None:
@@ -133,7 +134,7 @@ class FileTokenizer:
             content = download(self._source, MAX_BYTES, FETCH_TIMEOUT_S, self._transport)
         except DceError as error:
             raise DceError("invalid_input", f"it cannot be fetched: {error.message}") from error
-        self._load(content)  # only what can be used is kept
+        self._load(content)  # keep only a usable file
         self._folder.mkdir(exist_ok=True)
         durable.write(kept, content)
         return content
@@ -142,7 +143,7 @@ class FileTokenizer:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DceError("invalid_input", f"it has more than {MAX_BYTES:,} bytes")
+            raise DceError("invalid_input", f"it is larger than {MAX_BYTES:,} bytes")
         return path.read_bytes()
     except OSError as error:
         raise DceError("invalid_input", f"it cannot be read ({error.strerror or error})") from error

@@ -1,4 +1,4 @@
-"""What text costs: exact counts from the served model's tokenizer, kept by content; an estimate where there is none.
+"""Token counts of texts: exact counts from the served model's tokenizer, cached by content; estimates where there is none.
 
 An estimate is never passed off as a count: every number says which it is.
 """
@@ -14,7 +14,7 @@ from dce.wire.errors import DceError
 from dce.workspace.record.estimate import ESTIMATOR, estimate
 
 MIN_KEPT_CHARS = 2_000
-"""Shorter texts are estimated anew sooner than they are looked up."""
+"""For shorter texts, estimating again is faster than looking up an estimate."""
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,28 +25,28 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tokenizer(Protocol):
-    """Something that counts exactly. `name` identifies the tokenizer, so that counts can be kept."""
+    """An exact token counter. `name` identifies the tokenizer, so that counts can be cached."""
 
     @property
     def name(self) -> str:
         """Stable for one vocabulary."""
 
     async def count(self, texts: Sequence[str]) -> list[int]:
-        """The tokens of each text. Raises DceError if it cannot be reached."""
+        """The number of tokens of each text. Raises DceError if the tokenizer cannot be reached."""
 
 
 class CountStore(Protocol):
-    """What the counter needs of the store."""
+    """What the counter needs from the store."""
 
     def get(self, tokenizer: str, shas: Sequence[str]) -> dict[str, int]:
-        """Those counts that are known."""
+        """The known counts, by the SHA-256 of the text."""
 
     def put(self, tokenizer: str, counts: Mapping[str, int]) -> None:
-        """Keeps counts by the SHA-256 of the text."""
+        """Stores counts by the SHA-256 of the text."""
 
 
 class TokenCounter:
-    """Counts texts, each content once: exact if the tokenizer answers or has answered before, estimated otherwise."""
+    """Counts texts, each distinct text once: exactly if the tokenizer answers now or did so before, by estimate otherwise."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class TokenCounter:
         may_send: Callable[[str], bool] = lambda _: True,
         pieces: Callable[[str], list[str]] = lambda text: [text],
     ) -> None:
-        """`may_send` says whether a text may go to the tokenizer, which may be on another machine; if not, it is estimated.
+        """`may_send` says whether a text may be sent to the tokenizer, which may be on another machine; if not, it is estimated.
 
-        `pieces`: a text in parts whose counts add up to its own, so that what is counted again after an edit is a part of it.
+        `pieces` splits a text into parts whose counts add up, so that after an edit only a part has to be counted again.
         """
         self._store = store
         self._tokenizer = tokenizer
@@ -65,9 +65,9 @@ class TokenCounter:
         self._pieces = pieces
 
     async def count(self, texts: Sequence[str], first_sha256: str = "") -> list[Count]:
-        """The tokens of each text, in order. Never raises because a tokenizer is absent or out of reach.
+        """The count of each text, in order. A missing or unreachable tokenizer raises no error.
 
-        `first_sha256`: that of the first text's UTF-8, from a caller who knows it.
+        `first_sha256`: the SHA-256 of the first text as UTF-8, if the caller has it.
         """
         shas = await asyncio.to_thread(_hashes, texts[1:] if first_sha256 else texts)
         shas = [first_sha256, *shas] if first_sha256 else shas
@@ -77,7 +77,7 @@ class TokenCounter:
         return await asyncio.to_thread(self._all, texts, shas, known)
 
     def _all(self, texts: Sequence[str], shas: Sequence[str], known: Mapping[str, int]) -> list[Count]:
-        """A count for each text: those that are known, and estimates of the others, each content once as well."""
+        """A count for each text: the known counts, and estimates for the others, each distinct text once."""
         unknown = {sha: text for sha, text in zip(shas, texts, strict=True) if sha not in known}
         long = [sha for sha, text in unknown.items() if len(text) >= MIN_KEPT_CHARS]
         kept = self._store.get(ESTIMATOR, long) if long else {}
@@ -101,14 +101,14 @@ class TokenCounter:
         missing = [part for part in parts if part not in counts]
         try:
             counts |= zip(missing, await tokenizer.count([parts[part] for part in missing]), strict=True)
-        except (DceError, OSError):  # out of reach: the estimate says that it is one
+        except (DceError, OSError):  # unreachable: the caller gets estimates, marked as such
             return known
         fresh = {sha: sum(counts[part] for part in order) for sha, order in orders.items()}
         await asyncio.to_thread(self._store.put, tokenizer.name, {part: counts[part] for part in missing} | fresh)
         return known | fresh
 
     def _cut(self, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], dict[str, str]]:
-        """The parts of each text by their hashes, in order; and all parts by hash."""
+        """The hashes of each text's parts, in order; and all parts by hash."""
         orders: dict[str, list[str]] = {}
         parts: dict[str, str] = {}
         for sha, text in texts.items():

@@ -1,1 +1,1 @@
-"""What is kept: the store with its rows, its copies, its way out and in."""
+"""The workspace's record: the store and its tables, backups and recovery, export and import."""

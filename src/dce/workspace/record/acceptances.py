@@ -1,5 +1,5 @@
-"""Acceptances: which response's files were written into the workspace, with the journal that puts them back."""
-# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+"""Acceptances: which response's files were written into the workspace, with the journal from which they are restored."""
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
 
 from typing import Literal
 
@@ -9,11 +9,11 @@ from dce.workspace.record.database import Database
 from dce.workspace.record.table import table_of
 
 State = Literal["planned", "applied", "restored", "undone"]
-"""`planned`: pre-images are durable, files are being written; `undone`: a planned one taken back after a crash."""
+"""`planned`: pre-images are durable, files are being written; `undone`: a planned acceptance rolled back after a crash."""
 
 
 class AcceptanceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One acceptance as stored; `files` is JSON that accepting writes and reads."""
+    """One acceptance as stored; `files` is JSON, written and read by the code that accepts."""
 
     id: int
     generation: int
@@ -36,7 +36,7 @@ class Acceptances:
         self._database = database
 
     def insert(self, generation_id: int, slot: int, version: int, files: str, now: float) -> AcceptanceRow:
-        """Journals an acceptance, state `planned`; durable when this returns."""
+        """Journals an acceptance in state `planned`; durable when this returns."""
         row = AcceptanceRow(
             id=0,
             generation=generation_id,
@@ -53,7 +53,7 @@ class Acceptances:
     def set(
         self, acceptance_id: int, state: State, restored_at: float | None = None, files: str | None = None
     ) -> AcceptanceRow:
-        """Moves an acceptance on; `files` replaces its list. Raises DceError not_found."""
+        """Sets the state of an acceptance, and its `files` unless None. Raises DceError not_found."""
         with self._database.transaction() as db:
             self.get(acceptance_id)
             db.execute(
@@ -63,13 +63,13 @@ class Acceptances:
             return self.get(acceptance_id)
 
     def get(self, acceptance_id: int) -> AcceptanceRow:
-        """Raises DceError not_found."""
+        """One acceptance. Raises DceError not_found."""
         row = self._database.row(f"{_ACCEPTANCES} WHERE id = ?", (acceptance_id,))
         if row is None:
             raise self._database.not_found(f"there is no acceptance {acceptance_id}")
         return ACCEPTANCES.row(row)
 
     def list(self, *states: State) -> tuple[AcceptanceRow, ...]:
-        """Those in one of `states` (none given: all), newest first."""
+        """The acceptances in one of `states` (all if none is given), newest first."""
         found = map(ACCEPTANCES.row, self._database.rows(f"{_ACCEPTANCES} ORDER BY id DESC"))
         return tuple(row for row in found if not states or row.state in states)

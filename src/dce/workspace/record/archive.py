@@ -1,9 +1,9 @@
-"""The record as a bundle: one JSON document a line, to carry a workspace's history to another machine and back.
+"""The record as a bundle: one JSON document per line, to move a workspace's history to another machine and back.
 
-Lines in order: a header (with the selection and the named sets, each file as it was shown), prompts with their manifests, cycles,
-generations, responses in all their versions, check reports, judgements, and an end that says how many lines there were. What must always hold: what comes in is checked
-whole before anything of it is kept (`Checker`); a bundle that was cut off is refused, never taken for a short one. The journal
-of accepted files is not part of it: it belongs to the files of one folder.
+Lines in order: a header (with the selection and the named sets, including levels of detail), prompts with their manifests, cycles,
+generations, responses in all versions, check reports, judgements, and an end line with the number of lines before it. What must
+always hold: a bundle is checked completely before any of it is stored (`Checker`); a truncated bundle is refused, never mistaken for
+a short one. The journal of accepted files is not included: it belongs to the files of one folder.
 """
 
 import hashlib
@@ -24,15 +24,15 @@ from dce.workspace.record.selected_files import SetFile
 
 FORMAT = "dce-history"
 VERSION = 2
-"""Grows when a reader of an older DCE could misread a bundle; all versions up to this one are read. 2: judgements, levels of detail, pictures."""
+"""Increased when an older DCE could misread a bundle; all versions up to this one can be read. 2: judgements, levels of detail, pictures."""
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
-"""Longest line read: a prompt of any model there is, many times over."""
+"""Longest line read: many times the size of any model's prompt."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
-    """The first line. `selection`: the files selected; `sets`: the named selections. `shown` and `sets_shown`: those of their files that
-    are not shown whole (absent in version 1). The first fields keep their types, so that any version's reader comes to `version`.
+    """The first line. `selection`: the selected files; `sets`: the named selections. `shown` and `sets_shown`: the files among them that
+    are not shown whole (absent in version 1). The first fields keep their types, so that every reader can get as far as `version`.
     """
 
     format: str = FORMAT
@@ -44,16 +44,16 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
     sets_shown: Mapping[str, tuple[SetFile, ...]] = {}
 
     def selected(self) -> tuple[SetFile, ...]:
-        """The selection, each file as it was shown."""
+        """The selection with its levels of detail."""
         return _as_shown(self.selection, self.shown)
 
     def named_sets(self) -> dict[str, tuple[SetFile, ...]]:
-        """The named selections, each file as it was shown."""
+        """The named selections with their levels of detail."""
         return {name: _as_shown(paths, self.sets_shown.get(name, ())) for name, paths in self.sets.items()}
 
 
 def header_of(selection: Iterable[SetFile], sets: Mapping[str, tuple[SetFile, ...]], created_at: float = 0) -> Header:
-    """The header that says so."""
+    """The header for a selection and named sets."""
     selection = tuple(selection)
     partly = {name: _not_whole(files) for name, files in sets.items()}
     return Header(
@@ -75,7 +75,7 @@ def _as_shown(paths: Iterable[str], shown: Iterable[SetFile]) -> tuple[SetFile, 
 
 
 class PromptRecord(msgspec.Struct, frozen=True, kw_only=True, tag="prompt"):
-    """The exact prompt, its manifest, and the grammar and pictures that went with it."""
+    """The exact prompt, its manifest, and the grammar and pictures sent with it."""
 
     prompt: Prompt
     grammar: str | None = None
@@ -84,7 +84,7 @@ class PromptRecord(msgspec.Struct, frozen=True, kw_only=True, tag="prompt"):
 
 
 class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cycle"):
-    """A cycle. `extra` holds what another tool kept with it and this one has no place for."""
+    """A cycle. `extra` holds fields of another tool for which DCE has no column."""
 
     id: int
     title: str = ""
@@ -99,11 +99,11 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cycle"):
 
     @classmethod
     def of(cls, cycle: Cycle, extra: Mapping[str, Any]) -> "CycleRecord":
-        """A cycle as a bundle holds it: all but its revision, which counts the edits made in one store."""
+        """A cycle as stored in a bundle: everything except its revision, which counts the edits in one store."""
         return cls(**{name: getattr(cycle, name) for name in _CYCLE_FIELDS}, extra=extra)
 
     def cycle(self) -> Cycle:
-        """The cycle that it is of."""
+        """The recorded cycle, at revision 1."""
         return Cycle(rev=1, **{name: getattr(self, name) for name in _CYCLE_FIELDS})
 
 
@@ -111,19 +111,19 @@ _CYCLE_FIELDS = tuple(name for name in Cycle.__struct_fields__ if name != "rev")
 
 
 class GenerationRecord(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
-    """A generation; its prompt and cycle come before it."""
+    """A generation; its prompt and cycle precede it."""
 
     generation: Generation
 
 
 class ResponseRecord(msgspec.Struct, frozen=True, kw_only=True, tag="response"):
-    """One version of a response; its generation comes before it."""
+    """One version of a response; its generation precedes it."""
 
     response: Response
 
 
 class ChecksRecord(msgspec.Struct, frozen=True, kw_only=True, tag="checks"):
-    """What the project's checks said of one version of a response, as it was kept."""
+    """The check report of one version of a response, as stored."""
 
     generation: int
     slot: int
@@ -132,13 +132,13 @@ class ChecksRecord(msgspec.Struct, frozen=True, kw_only=True, tag="checks"):
 
 
 class JudgementRecord(msgspec.Struct, frozen=True, kw_only=True, tag="judgement"):
-    """What a person thinks of one version of a response, which comes before it."""
+    """A person's judgement of one version of a response; the response precedes it."""
 
     judgement: Judgement
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
-    """The last line: how many came before it."""
+    """The last line: the number of lines before it."""
 
     records: int
 
@@ -150,7 +150,7 @@ _DECODER = msgspec.json.Decoder(Record)
 
 
 def write_bundle(path: Path, records: Iterable[Record]) -> int:
-    """Writes a bundle into a draft; gives its lines."""
+    """Writes a bundle to `path`; returns the number of lines."""
     lines = 0
     with path.open("wb") as file:
         for record in records:
@@ -160,7 +160,7 @@ def write_bundle(path: Path, records: Iterable[Record]) -> int:
 
 
 def read_bundle(path: Path) -> Iterator[Record]:
-    """The records of a bundle, a line at a time. Raises DceError invalid_input naming the line."""
+    """The records of a bundle, read line by line. Raises DceError invalid_input, naming the line."""
     with path.open("rb") as file:
         number = 0
         while line := file.readline(MAX_LINE_BYTES):
@@ -172,7 +172,7 @@ def read_bundle(path: Path) -> Iterator[Record]:
 
 
 class Checker:
-    """Holds the rules between records: what is referred to came before, nothing comes twice, the end tells the count."""
+    """Checks the rules between records: references point backwards, nothing occurs twice, the end line has the right count."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -185,46 +185,46 @@ class Checker:
         self._chosen: list[CycleRecord] = []
 
     def check_all(self, records: Iterable[Record]) -> None:
-        """Takes all, and the end. Raises DceError invalid_input."""
+        """Checks all records and the end. Raises DceError invalid_input."""
         for record in records:
             self.take(record)
         self.finish()
 
     def take(self, record: Record) -> None:
-        """The next record. Raises DceError invalid_input."""
+        """Checks the next record. Raises DceError invalid_input."""
         if self._is_ended:
-            raise _wrong("something stands behind its end")
+            raise _wrong("there is data after its end line")
         if isinstance(record, Header) != (self._count == 0):
-            raise _wrong("it must begin with one header")
+            raise _wrong("it must begin with exactly one header")
         if isinstance(record, Header):
             self._header(record)
         elif isinstance(record, End):
             if record.records != self._count:
-                raise _wrong(f"its end tells of {record.records} lines, and there are {self._count}")
+                raise _wrong(f"its end line says {record.records} lines, but there are {self._count}")
             self._is_ended = True
         else:
             self._body(record)
         self._count += 1
 
     def finish(self) -> None:
-        """Nothing more comes. Raises DceError invalid_input if something is missing."""
+        """Call after the last record. Raises DceError invalid_input if something is missing."""
         if not self._is_ended:
-            raise _wrong("it has no end: it was cut off")
+            raise _wrong("it has no end line: it was cut off")
         for cycle in self._chosen:
             if self._generations.get(cycle.chosen_generation or 0) != cycle.id:
                 raise _wrong(
-                    f"cycle {cycle.id} has chosen a response of generation {cycle.chosen_generation}, which is not its own"
+                    f"the chosen response of cycle {cycle.id} is in generation {cycle.chosen_generation}, which is not its own"
                 )
 
     def _header(self, header: Header) -> None:
         if header.format != FORMAT:
             raise _wrong(f"its format is {header.format!r}")
         if not all(name.strip() and name.isprintable() for name in header.sets):
-            raise _wrong("a selection set has a name that is none")
+            raise _wrong("a selection set has an invalid name")
         if header.version > VERSION:
             raise DceError(
                 "invalid_input",
-                f"the bundle has version {header.version}, this DCE reads up to {VERSION}",
+                f"the bundle has version {header.version}, but this DCE reads only up to {VERSION}",
                 hint="Update DCE.",
             )
 
@@ -234,7 +234,7 @@ class Checker:
         elif isinstance(record, CycleRecord):
             _new(self._cycles, record.id, f"cycle {record.id}")
             if record.id < 0:
-                raise _wrong(f"a cycle has the number {record.id}")
+                raise _wrong(f"a cycle has the negative number {record.id}")
             if record.chosen_generation is not None:
                 self._chosen.append(record)
         elif isinstance(record, GenerationRecord):
@@ -249,7 +249,7 @@ class Checker:
                 f"response {response.slot} v{response.version} of generation {response.generation}",
             )
             if response.slot < 1 or response.version < 1:
-                raise _wrong(f"a response has slot {response.slot} and version {response.version}")
+                raise _wrong(f"a response has slot {response.slot} and version {response.version}, but both start at 1")
         elif isinstance(record, JudgementRecord):
             self._judgement(record.judgement)
         else:
@@ -260,15 +260,15 @@ class Checker:
         _known(self._responses, key, "response")
         _new(self._judged, key, f"a judgement of response {judgement.slot} v{judgement.version}")
         if not 0 <= judgement.rating <= MAX_RATING or len(judgement.note) > MAX_NOTE_CHARS:
-            raise _wrong(f"a judgement of response {judgement.slot} has a rating or a note that none can have")
+            raise _wrong(f"a judgement of response {judgement.slot} has an invalid rating or too long a note")
 
     def _prompt(self, record: PromptRecord) -> None:
         prompt = record.prompt
         _new(self._prompts, prompt.sha256, f"prompt {prompt.sha256}")
         if hashlib.sha256(prompt.text.encode()).hexdigest() != prompt.sha256:
-            raise _wrong(f"prompt {prompt.sha256} is not the text of that hash")
+            raise _wrong(f"the text of prompt {prompt.sha256} does not have that hash")
         if any(note_of(picture) not in prompt.text for picture in record.pictures):
-            raise _wrong(f"prompt {prompt.sha256} has a picture that it does not name")
+            raise _wrong(f"prompt {prompt.sha256} has a picture that its text does not name")
 
     def _generation(self, generation: Generation) -> None:
         _known(self._cycles, generation.cycle, "cycle")
@@ -279,15 +279,15 @@ class Checker:
 
 def _known(known: Any, key: Any, what: str) -> None:
     if key not in known:
-        raise _wrong(f"it refers to {what} {key}, which does not come before")
+        raise _wrong(f"it refers to {what} {key}, which does not precede the reference")
 
 
 def _new(known: Any, key: Any, what: str) -> None:
     if key in known:
-        raise _wrong(f"{what} comes twice")
+        raise _wrong(f"{what} occurs twice")
     if isinstance(known, set):
         known.add(key)
 
 
 def _wrong(why: str) -> DceError:
-    return DceError("invalid_input", f"this is no whole history: {why}", hint="Nothing was changed.")
+    return DceError("invalid_input", f"this is not a complete history: {why}", hint="Nothing was changed.")

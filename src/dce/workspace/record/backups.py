@@ -1,8 +1,8 @@
-"""Rolling copies of the store, taken before what could harm it and once a day while it is used.
+"""Rolling backups of the store, taken before risky operations and once a day while the store is in use.
 
-What must always hold: a copy is whole or is not there, and never takes another's place; every copy carries its number and the time
-it was taken, and by those the newest are kept (a file's name and the clock may both mislead: a clock that was set back must not make the
-latest copy look like the oldest); a copy is one file, so it never needs a write-ahead log.
+What must always hold: a backup is complete or does not exist, and never replaces another; every backup carries its number and the
+time it was taken, and these decide which backups are the newest ones to keep (file names and the clock can both mislead: setting the
+clock back must not make the latest backup look like the oldest); a backup is a single file, so it never needs a write-ahead log.
 """
 
 import calendar
@@ -22,23 +22,23 @@ from dce.workspace.record.identity import LABEL, named_value
 FOLDER = "backups"
 
 EVERY_S = 24 * 3600.0
-"""A day between routine copies: what can be lost if the store itself is destroyed."""
+"""Interval of routine backups, one day: the most that can be lost if the store is destroyed."""
 
 KEEP = 5
-"""Copies kept: a working week. Each is as large as the store was."""
+"""Backups kept: a working week. Each is as large as the store was at the time."""
 
 _PATTERN = "dce-*.db"
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
-    """What a copy says of itself: copies are counted in the order in which they were taken."""
+    """The label stored in a backup. Backups are numbered in the order in which they were taken."""
 
     number: int = 0
     taken_at: float = 0.0
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
-    """A copy as it is listed. Number 0: taken before copies were numbered, or unreadable."""
+    """A backup as listed. Number 0: taken before backups were numbered, or unreadable."""
 
     path: str
     number: int
@@ -47,7 +47,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backups:
-    """The copies of one store, in `backups/` beside it."""
+    """The backups of one store, in `backups/` next to it."""
 
     def __init__(self, store_path: Path, clock: Callable[[], float] = time.time) -> None:
         self.folder = store_path.parent / FOLDER
@@ -55,11 +55,11 @@ class Backups:
         self._clock = clock
 
     def list(self) -> tuple[Path, ...]:
-        """The copies, newest first."""
+        """The backups, newest first."""
         return tuple(Path(backup.path) for backup in self.details())
 
     def details(self) -> tuple[Backup, ...]:
-        """The copies with what they say of themselves, newest first."""
+        """The backups with their labels and sizes, newest first."""
         found = []
         for path in self.folder.glob(_PATTERN):
             with contextlib.suppress(FileNotFoundError):  # another process has just removed it
@@ -69,24 +69,24 @@ class Backups:
         return tuple(sorted(found, key=lambda backup: (backup.number, backup.taken_at, backup.path), reverse=True))
 
     def roll(self) -> Path | None:
-        """Takes a copy if the newest is older than `EVERY_S`, or from a time that has not come yet: then the clock was set back."""
+        """Takes a backup if the newest is older than `EVERY_S`, or dated in the future, which means that the clock was set back."""
         newest = self.details()[:1]
         if newest and 0 <= self._clock() - newest[0].taken_at < EVERY_S:
             return None
         return self.take()
 
     def take(self) -> Path:
-        """A copy of this moment, durable; the oldest beyond `KEEP` go. Writers go on meanwhile.
+        """Takes a durable backup of the present state and deletes the oldest beyond `KEEP`. Writers are not blocked.
 
-        Raises DceError store_unreadable, or write_failed if there is no room for it or the folder is read-only.
+        Raises DceError store_unreadable, or write_failed if the disk is full or the folder is read-only.
         """
         now = self._clock()
         try:
             self.folder.mkdir(exist_ok=True)
-            there = self.details()
+            existing = self.details()
             path = self._free_path(now)
             with durable.replacing(path) as draft:
-                number = 1 + max((backup.number for backup in there), default=0)
+                number = 1 + max((backup.number for backup in existing), default=0)
                 _copy(self._store_path, draft, Label(number=number, taken_at=now))
             for old in self.list()[KEEP:]:
                 old.unlink(missing_ok=True)
@@ -95,14 +95,14 @@ class Backups:
         return path
 
     def find(self, name: str) -> Path:
-        """The copy of this name, or the file at this path. Raises DceError not_found."""
+        """The backup with this name, or the file at this path. Raises DceError not_found."""
         for path in (self.folder / name, Path(name)):
             if path.is_file():
                 return path
         raise DceError("not_found", f"there is no backup {name}", hint="`dce store restore` lists them.")
 
     def _free_path(self, when: float) -> Path:
-        """Named by the time in UTC. Two copies in one second, or a clock that was set back, must not overwrite an earlier one."""
+        """A path named by the time in UTC. A second backup in the same second, or after the clock was set back, must not overwrite another."""
         stem = time.strftime("dce-%Y%m%dT%H%M%SZ", time.gmtime(when))
         path, again = self.folder / f"{stem}.db", 1
         while path.exists():
@@ -112,7 +112,7 @@ class Backups:
 
 
 def label_of(path: Path) -> Label:
-    """What a copy says of itself; an empty label where it says nothing, or cannot be read. Leaves no file beside it."""
+    """The label of a backup; an empty one if it has none or cannot be read. Leaves no file next to it."""
     try:
         return msgspec.json.decode(named_value(path, LABEL, is_alone=True) or "{}", type=Label)
     except msgspec.MsgspecError:
@@ -120,7 +120,7 @@ def label_of(path: Path) -> Label:
 
 
 def _time_in(name: str) -> float:
-    """The time in the name of a copy that carries no label; 0 if there is none."""
+    """The time in the name of a backup without a label; 0 if there is none."""
     try:
         return float(calendar.timegm(time.strptime(name[4:20], "%Y%m%dT%H%M%SZ")))
     except ValueError:
@@ -128,7 +128,7 @@ def _time_in(name: str) -> float:
 
 
 def _copy(source: Path, target: Path, label: Label) -> None:
-    """By SQLite itself: a plain copy of the file would miss the write-ahead log."""
+    """Copies through SQLite: a plain copy of the file would miss the write-ahead log."""
     with (
         contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading,
         contextlib.closing(sqlite3.connect(target, isolation_level=None)) as writing,

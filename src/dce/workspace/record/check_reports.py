@@ -1,4 +1,4 @@
-"""What the project's checks said of responses: one report for each version, as the checks wrote it."""
+"""Reports of the project's checks on responses: one per version, as the checks wrote it."""
 
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ class CheckReports:
         self._database = database
 
     def put(self, generation_id: int, slot: int, version: int, report: msgspec.Struct | msgspec.Raw) -> None:
-        """Keeps the report of one version of a response, in place of an earlier one."""
+        """Stores the report of one version of a response, replacing an earlier one."""
         text = msgspec.json.encode(report).decode()
         with self._database.transaction() as db:
             db.execute(
@@ -25,7 +25,7 @@ class CheckReports:
             )
 
     def latest(self, generation_id: int, kind: type[T]) -> dict[int, T]:
-        """Slot → report of its latest version; slots without one are absent."""
+        """Slot → report of its latest version; slots without a report are absent."""
         rows = self._database.rows(
             "SELECT slot, report FROM check_reports AS report WHERE generation = ? AND version ="
             " (SELECT max(version) FROM responses AS response"
@@ -35,7 +35,7 @@ class CheckReports:
         return {slot: msgspec.json.decode(report, type=kind) for slot, report in rows}
 
     def raw(self, generation_id: int) -> tuple[tuple[int, int, bytes], ...]:
-        """Slot, version and report (JSON as stored) of a generation."""
+        """Slot, version and report (JSON as stored) of each report of a generation."""
         rows = self._database.rows(
             "SELECT slot, version, report FROM check_reports WHERE generation = ? ORDER BY slot, version",
             (generation_id,),

@@ -1,6 +1,6 @@
-"""What state a store is in, and what to do about it: `dce store check`.
+"""Diagnoses a store and says what to do about it: `dce store check`.
 
-What must always hold: looking changes nothing (everything is read from a copy); the three files are judged as one.
+What must always hold: the diagnosis changes nothing (everything is read from a copy); the three files are judged together.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import msgspec
 
 from dce.workspace.record.backups import Backup, Backups
 from dce.workspace.record.copies import Copies, copies_of
-from dce.workspace.record.identity import has_log_of_another
+from dce.workspace.record.identity import has_foreign_log
 from dce.workspace.record.migrations import STEPS
 from dce.workspace.record.replacing import NOTE
 from dce.workspace.record.write_ahead_log import Log, log_path, read_log
@@ -20,20 +20,20 @@ from dce.workspace.record.write_ahead_log import Log, log_path, read_log
 State = Literal["sound", "none", "missing", "empty", "foreign", "newer", "foreign_log", "damaged", "half_replaced"]
 
 TABLES = ("cycles", "prompts", "generations", "responses", "check_reports", "judgements", "acceptances", "blobs")
-"""The tables that `check` counts."""
+"""The tables whose rows `check` counts."""
 
 _MAX_PROBLEMS = 20
 
 _NEXT: dict[State, str] = {
     "sound": "",
-    "none": "There is no store yet: the first verb that needs one makes it.",
-    "missing": "`dce store recover` saves what the write-ahead log and the newest backup hold.",
-    "empty": "`dce store recover` saves what the write-ahead log and the newest backup hold.",
-    "foreign": "This file is not DCE's. `dce store recover` sets it aside and saves what the newest backup holds.",
+    "none": "There is no store yet: the first command that needs one creates it.",
+    "missing": "`dce store recover` recovers the content of the write-ahead log and the newest backup.",
+    "empty": "`dce store recover` recovers the content of the write-ahead log and the newest backup.",
+    "foreign": "This file is not DCE's. `dce store recover` sets it aside and recovers the newest backup.",
     "newer": "Update DCE: a newer version wrote this store.",
-    "foreign_log": "`dce store recover` sets the write-ahead log aside, which is another store's, and keeps the file.",
-    "damaged": "`dce store recover` keeps all that can be read; `dce store restore` goes back to a backup.",
-    "half_replaced": "`dce store recover` finishes what was cut short.",
+    "foreign_log": "The write-ahead log is another store's. `dce store recover` sets it aside and keeps the file.",
+    "damaged": "`dce store recover` keeps everything that can be read; `dce store restore` goes back to a backup.",
+    "half_replaced": "`dce store recover` completes the interrupted replacement.",
 }
 
 
@@ -45,7 +45,7 @@ class StoreFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """What `dce store check` reports. `counts`: rows by table, None for a table that cannot be read to its end."""
+    """The report of `dce store check`. `counts`: rows per table, None for a table that cannot be read to its end."""
 
     path: str
     state: State
@@ -59,13 +59,13 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(store_path: Path) -> Condition:
-    """Looks at a store that may be damaged. Raises OSError if it cannot be copied, DceError workspace_locked."""
+    """Diagnoses a store that may be damaged. Raises OSError if it cannot be copied, and DceError workspace_locked."""
     with copies_of(store_path) as copies:
-        log = read_log(log_path(copies.both()))
+        log = read_log(log_path(copies.with_log()))
         state = _state(store_path, copies)
-        found = copies.both() if state in ("sound", "damaged", "newer") else None
+        found = copies.with_log() if state in ("sound", "damaged", "newer") else None
         if state == "foreign_log":
-            found = copies.alone()
+            found = copies.without_log()
         problems = problems_of(found) if found else ()
         return Condition(
             path=str(store_path),
@@ -92,23 +92,23 @@ def _state(store_path: Path, copies: Copies) -> State:
             return "empty" if store_path.is_file() else "foreign"
         return "missing" if copies.has_log else "none"
     if not copies.is_ours():
-        # A torn first page leaves a database of nobody; another program's own has a sound one.
-        return "foreign" if copies.is_database() and not problems_of(copies.alone()) else "damaged"
-    if copies.has_log and has_log_of_another(copies.both()):
+        # A torn first page leaves no valid database header; another program's database is sound.
+        return "foreign" if copies.is_database() and not problems_of(copies.without_log()) else "damaged"
+    if copies.has_log and has_foreign_log(copies.with_log()):
         return "foreign_log"
-    if problems_of(copies.both()):
-        return "foreign_log" if copies.has_log and not problems_of(copies.alone()) else "damaged"
-    return "newer" if (_number(copies.both(), "PRAGMA user_version") or 0) > len(STEPS) else "sound"
+    if problems_of(copies.with_log()):
+        return "foreign_log" if copies.has_log and not problems_of(copies.without_log()) else "damaged"
+    return "newer" if (_number(copies.with_log(), "PRAGMA user_version") or 0) > len(STEPS) else "sound"
 
 
 def problems_of(path: Path) -> tuple[str, ...]:
-    """What is wrong with a database: SQLite's own findings, and rows that refer to missing ones. Opens it: give it a copy."""
+    """What is wrong with a database: SQLite's own findings, and rows that refer to missing rows. Opens the file, so pass a copy."""
     try:
         with contextlib.closing(sqlite3.connect(path)) as db:
             found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({_MAX_PROBLEMS})")]
             found = [] if found == ["ok"] else found
             broken = db.execute("PRAGMA foreign_key_check").fetchmany(_MAX_PROBLEMS)
-            found += [f"a row of {row[0]} refers to one of {row[2]} that is missing" for row in broken]
+            found += [f"a row of {row[0]} refers to a missing row of {row[2]}" for row in broken]
             return tuple(found)
     except sqlite3.Error as error:
         return (str(error),)

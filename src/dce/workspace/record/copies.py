@@ -1,4 +1,4 @@
-"""Private copies of the store's files, so that looking at a damaged store, or reading out of it, changes nothing of it."""
+"""Private copies of the store's files, so that a damaged store can be examined and read without changing it."""
 
 import contextlib
 import shutil
@@ -13,14 +13,14 @@ from dce.workspace.record.write_ahead_log import committed_pages, log_path
 
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_AT, _PAGES_AT, _COUNTER_AT, _VALID_FOR_AT = 68, 28, 24, 92
-"""Offsets in the header of a database."""
+"""Offsets in the header of an SQLite database."""
 
 _ATTEMPTS = 5
-"""Copies are tried again while another process writes."""
+"""Attempts to copy the files while another process writes."""
 
 
 class Copies:
-    """The readings of one store that can be made: its file with its log, the file alone, and the log without the file."""
+    """The ways to read one store: the file with its log, the file alone, and the log without the file."""
 
     def __init__(self, store_path: Path, folder: Path) -> None:
         self._folder = folder
@@ -29,29 +29,29 @@ class Copies:
         self.has_file = self._path.exists() and self._path.stat().st_size > 0
 
     def is_ours(self) -> bool:
-        """Whether the file's own header names DCE as its program."""
+        """Whether the file's own header names DCE as the application."""
         head = self._head()
         return head[:16] == _MAGIC and head[_APPLICATION_AT:][:4] == APPLICATION_ID.to_bytes(4, "big")
 
     def is_database(self) -> bool:
-        """Whether the file begins as SQLite's do."""
+        """Whether the file begins with SQLite's magic bytes."""
         return self._head()[:16] == _MAGIC
 
-    def both(self) -> Path:
+    def with_log(self) -> Path:
         """File and log, as SQLite reads them together."""
         return self._path
 
-    def alone(self) -> Path:
+    def without_log(self) -> Path:
         """The file without its log."""
         path = self._folder / "alone" / self._path.name
         path.parent.mkdir(exist_ok=True)
         shutil.copyfile(self._path, path)
         return path
 
-    def grafted(self) -> Path:
-        """What can be read where the file's beginning is lost: the pages of file and log, over those of a fresh store.
+    def rebuilt(self) -> Path:
+        """A readable database where the start of the file is lost: the pages of file and log, laid over those of a fresh store.
 
-        A store's tables begin on the same pages as those of a fresh one, so that a missing first page can be taken from there.
+        A store's tables begin on the same pages as those of a fresh store, so a missing first page can be taken from the fresh one.
         """
         path = self._folder / "grafted" / self._path.name
         path.parent.mkdir(exist_ok=True)
@@ -81,19 +81,19 @@ class Copies:
 
 @contextlib.contextmanager
 def copies_of(store_path: Path) -> Iterator[Copies]:
-    """Copies in a temporary folder of this user's own, gone after the block."""
+    """Copies in a private temporary folder, deleted after the block."""
     with tempfile.TemporaryDirectory(prefix="dce-store-") as folder:
         yield Copies(store_path, Path(folder))
 
 
 def states_of(store_path: Path) -> list[tuple[int, int] | None]:
-    """When file and log were last written, and their sizes: equal as long as nobody writes."""
+    """Modification times and sizes of file and log; equal as long as nobody writes."""
     parts = (store_path, log_path(store_path))
     return [(part.stat().st_mtime_ns, part.stat().st_size) if part.is_file() else None for part in parts]
 
 
 def _copied(store_path: Path, folder: Path) -> Path:
-    """File and log as of one moment: copied again if either changed meanwhile. Raises DceError workspace_locked."""
+    """A consistent copy of file and log; copied again if either changed meanwhile. Raises DceError workspace_locked."""
     folder.mkdir()
     for _ in range(_ATTEMPTS):
         before = states_of(store_path)
@@ -103,7 +103,7 @@ def _copied(store_path: Path, folder: Path) -> Path:
                 shutil.copyfile(part, folder / part.name)
         if states_of(store_path) == before:
             return folder / store_path.name
-    raise DceError("workspace_locked", f"{store_path} is being written to all the time")
+    raise DceError("workspace_locked", f"{store_path} is being written to continuously")
 
 
 def _split(content: bytes, page_size: int) -> list[bytes]:

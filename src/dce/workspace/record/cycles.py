@@ -1,9 +1,9 @@
-"""Cycles: the iterations of the work. Cycle 0 holds the project's scope and is always there.
+"""Cycles: the iterations of the work. Cycle 0 holds the project's scope and always exists.
 
-What must always hold: ids come from the database and are never used twice; an edit made on an older revision is a conflict, not
-a loss; a deleted cycle is hidden, its record stays.
+What must always hold: ids come from the database and are never reused; an edit of an outdated revision raises a conflict instead of
+losing data; a deleted cycle is hidden, and its record is kept.
 """
-# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
 
 from collections.abc import Callable
 
@@ -14,16 +14,16 @@ from dce.workspace.record.database import Database
 from dce.workspace.record.table import table_of
 
 MAX_FIELD_CHARS = 2_000_000
-"""Longest context of a cycle: far above any context window, far below what would stall the store."""
+"""Longest text field of a cycle: far more than any context window, far less than would stall the store."""
 
 TEXTS = ("title", "context", "ephemeral")
 """The fields that a person writes."""
 
 
 class Cycle(msgspec.Struct, frozen=True, kw_only=True):
-    """One iteration. `rev` grows with each edit of its texts; times are seconds since the epoch.
+    """One iteration. `rev` grows with each edit of its texts; times are in seconds since the epoch.
 
-    `card` names the model card it generates by; "" is the settings' own.
+    `card` names the model card used to generate; "" means the model in the settings.
     """
 
     id: int
@@ -39,7 +39,7 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CycleHead(msgspec.Struct, frozen=True, kw_only=True):
-    """A cycle without its texts, as a list of hundreds shows it. `generation`: its latest one's id, None before the first."""
+    """A cycle without its texts, for long lists. `generation`: the id of its latest generation, None before the first."""
 
     id: int
     rev: int
@@ -70,11 +70,11 @@ class Cycles:
         self._clock = clock
 
     def list(self) -> tuple[Cycle, ...]:
-        """All that are not deleted, by id; cycle 0 first."""
+        """All cycles that are not deleted, by id; cycle 0 first."""
         return tuple(map(CYCLES.row, self._database.rows(f"{_CYCLES} ORDER BY id")))
 
     def heads(self) -> tuple[CycleHead, ...]:
-        """All that are not deleted, by id, without their texts."""
+        """All cycles that are not deleted, by id, without their texts."""
         return tuple(
             CycleHead(
                 id=row[0],
@@ -98,11 +98,11 @@ class Cycles:
         return CYCLES.row(row)
 
     def current(self) -> Cycle:
-        """The latest cycle; cycle 0 while there is no other."""
+        """The latest cycle; cycle 0 if there is no other."""
         return CYCLES.row(self._database.row(f"{_CYCLES} ORDER BY id DESC LIMIT 1"))
 
     def create(self, title: str = "", context: str = "", ephemeral: str = "") -> Cycle:
-        """A new cycle, with an id of its own. Raises DceError invalid_input."""
+        """Creates a cycle with a new id. Raises DceError invalid_input."""
         _check(title=title, context=context, ephemeral=ephemeral)
         now = self._clock()
         cycle = Cycle(
@@ -120,12 +120,14 @@ class Cycles:
             return self.get(CYCLES.insert(db, cycle, id=None))
 
     def edit(self, cycle_id: int, rev: int | None = None, **fields: str) -> Cycle:
-        """Changes title, context or ephemeral. `rev`: the revision that was read; if it is not the present one, DceError conflict."""
+        """Changes title, context or ephemeral. `rev`: the revision that was read; raises DceError conflict if it is not the current one."""
         _check(**fields)
         with self._database.transaction() as db:
             cycle = self.get(cycle_id)
             if rev is not None and rev != cycle.rev:
-                raise DceError("conflict", f"cycle {cycle_id} was edited meanwhile: revision {cycle.rev}, yours {rev}")
+                raise DceError(
+                    "conflict", f"cycle {cycle_id} has been edited since: it is at revision {cycle.rev}, yours is {rev}"
+                )
             texts = [fields.get(name, getattr(cycle, name)) for name in TEXTS]
             db.execute(
                 "UPDATE cycles SET title = ?, context = ?, ephemeral = ?, rev = rev + 1, updated_at = ? WHERE id = ?",
@@ -134,18 +136,18 @@ class Cycles:
             return self.get(cycle_id)
 
     def choose(self, cycle_id: int, generation_id: int | None, slot: int | None, at: float | None = None) -> Cycle:
-        """Records which response was accepted (None: none any more). Not an edit: `rev` stays. `at`: when; None is now.
+        """Records which response was accepted; None clears the choice. Not an edit: `rev` is unchanged. `at`: the time, None for now.
 
         Raises DceError not_found.
         """
         return self._set(cycle_id, "chosen_generation = ?, chosen_slot = ?", (generation_id, slot), at)
 
     def set_card(self, cycle_id: int, card: str) -> Cycle:
-        """Sets by which model card it generates; "" is the settings' own. Not an edit: `rev` stays. Raises DceError not_found."""
+        """Sets the model card used to generate; "" means the model in the settings. Not an edit: `rev` is unchanged. Raises DceError not_found."""
         return self._set(cycle_id, "card = ?", (card,), None)
 
     def delete(self, cycle_id: int) -> None:
-        """Hides a cycle; its number is not used again. Cycle 0 stays: DceError invalid_input. Raises DceError not_found."""
+        """Hides a cycle; its number is never reused. Raises DceError invalid_input for cycle 0, and not_found."""
         if cycle_id == 0:
             raise DceError("invalid_input", "cycle 0 holds the project's scope and cannot be deleted")
         with self._database.transaction() as db:

@@ -1,8 +1,8 @@
-"""The SQLite file of one workspace: opening it safely, transactions, and the one seam where SQLite's errors become ours.
+"""The SQLite file of one workspace: opens it safely, runs transactions, and is the only place that translates SQLite's errors.
 
-What must always hold: a file that cannot be read is refused and left as it is, never taken for an empty one; one connection, one
-lock, short transactions; what a transaction wrote is on the disk when it returns (`synchronous=FULL`: saves are few, at most
-one batch a second while responses stream, and a power cut must not take back what the user was told).
+What must always hold: a file that cannot be read is refused and left unchanged, never treated as empty; one connection, one lock,
+short transactions; a transaction's writes are on disk when it returns (`synchronous=FULL`: saves are rare, at most one batch per
+second while responses stream, and a power cut must not lose what the user was told is saved).
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.failures import CHECK_HINT, failure_of, is_full, is_read_only
-from dce.workspace.record.identity import has_log_of_another, identify, is_identified, sign
+from dce.workspace.record.identity import has_foreign_log, identify, is_identified, sign
 from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
 from dce.workspace.record.replacing import check_not_half_replaced
 from dce.workspace.record.write_ahead_log import log_path, log_size
 
 BUSY_TIMEOUT_S = 10.0
-"""How long a write waits for another process's: theirs take milliseconds, a backup perhaps seconds."""
+"""How long a write waits for another process: its writes take milliseconds, a backup perhaps seconds."""
 
 
 class Database:
-    """A connection that threads share. The classes of the record give it nouns; SQL stays in them."""
+    """A connection shared by threads. The classes of this package build on it and contain the SQL."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,11 +53,11 @@ class Database:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether the store can only be read: its disk is full or refuses writes."""
+        """Whether the store is read-only: the disk is full or refuses writes."""
         return self._read_only is not None
 
     def close(self) -> None:
-        """Closes the file; the last one to do so folds the write-ahead log back in."""
+        """Closes the file; the last connection to close merges the write-ahead log into it."""
         with self._lock:
             self._db.close()
             if self._copy is not None:
@@ -70,14 +70,14 @@ class Database:
         self.close()
 
     def data_version(self) -> int:
-        """A number that changes when another connection wrote."""
+        """A number that changes whenever another connection writes."""
         return int(self.row("PRAGMA data_version")[0])
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: all or nothing, durable when the block ends. One inside another belongs to the outer one.
+        """A write transaction: all or nothing, durable when the block ends. A nested transaction joins the outer one.
 
-        Raises DceError write_failed if the store can only be read.
+        Raises DceError write_failed if the store is read-only.
         """
         if self._read_only is not None:
             raise self._read_only
@@ -86,7 +86,7 @@ class Database:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Several reads that see the same moment."""
+        """A read transaction: all reads in the block see the same state."""
         with self._begun("BEGIN"):
             yield
 
@@ -119,24 +119,24 @@ class Database:
             return self._db.execute(sql, parameters).fetchone()
 
     def not_found(self, fact: str, hint: str = "") -> DceError:
-        """The error for a row that is not there. In a damaged store that proves nothing, so it is store_unreadable there."""
+        """The error for a missing row: not_found, but store_unreadable in a damaged store, where a missing row proves nothing."""
         try:
             problem = self._problem()
         except DceError as error:
             return error
         if problem:
-            return _unreadable(self.path, f"{fact} as far as it can be read, but it is damaged ({problem})")
+            return _unreadable(self.path, f"{fact} in its readable part, but it is damaged ({problem})")
         return DceError("not_found", fact, hint=hint)
 
     def _problem(self) -> str:
-        """The first thing that is wrong with the file; "" if it is sound. Looks once for each state of the file."""
+        """The first problem found in the file; "" if it is sound. A sound file is not checked again until it changes."""
         state = [path.stat().st_mtime_ns for path in (self.path, log_path(self.path)) if path.exists()]
         if state == self._sound_at:
             return ""
         found = self.row("PRAGMA integrity_check(1)")[0]
         if found == "ok":
             broken = self.row("PRAGMA foreign_key_check")
-            found = f"a row of {broken[0]} refers to one of {broken[2]} that is missing" if broken else "ok"
+            found = f"a row of {broken[0]} refers to a missing row of {broken[2]}" if broken else "ok"
         if found == "ok":
             self._sound_at = state
         return "" if found == "ok" else str(found).splitlines()[-1]
@@ -147,9 +147,9 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError:
-        raise  # a fault of ours, not of the file
-    except OverflowError:  # no row has a number of more than 64 bits
-        raise DceError("not_found", "there is nothing with so large a number") from None
+        raise  # a bug in DCE, not a problem of the file
+    except OverflowError:  # row numbers have at most 64 bits
+        raise DceError("not_found", "there is nothing with a number this large") from None
     except (sqlite3.DatabaseError, OSError) as error:
         raise failure_of(error, path) from error
 
@@ -159,61 +159,63 @@ def _unreadable(path: Path, why: str) -> DceError:
 
 
 def _check_files(path: Path) -> None:
-    """Refuses what SQLite would destroy. It replays a log into whatever database stands beside it, and deletes the log beside an empty file.
+    """Refuses files that SQLite would destroy. SQLite replays a log into whatever database is next to it, and deletes a log next to an empty file.
 
-    Looks at names and sizes, and at content through SQLite only: closing a file that we opened ourselves would drop the locks that other
-    connections of this process hold on it.
+    Checks names and sizes, and reads content only through SQLite: closing a file that we opened ourselves would drop the locks that
+    other connections of this process hold on it.
     """
     check_not_half_replaced(path)
     logged = log_size(path)
     if logged and not path.exists():
-        raise _unreadable(path, f"it is missing, but its write-ahead log ({logged:,} bytes) is there")
+        raise _unreadable(path, f"it is missing, but its write-ahead log ({logged:,} bytes) exists")
     if not path.is_file():
         return
     if path.stat().st_size == 0:
-        beside = f", but its write-ahead log has {logged:,} bytes" if logged else ""
+        beside = f", but its write-ahead log is {logged:,} bytes long" if logged else ""
         raise _unreadable(path, f"it is empty{beside}")
     if not logged:
         return
     application = _own_application(path)
     if application not in (None, APPLICATION_ID):
-        raise _unreadable(path, f"it is not a store of DCE, and a write-ahead log ({logged:,} bytes) stands beside it")
-    if has_log_of_another(path):
-        raise _unreadable(path, f"the write-ahead log beside it ({logged:,} bytes) is another store's")
+        raise _unreadable(
+            path, f"it is not a store of DCE, and there is a write-ahead log ({logged:,} bytes) next to it"
+        )
+    if has_foreign_log(path):
+        raise _unreadable(path, f"the write-ahead log next to it ({logged:,} bytes) is another store's")
 
 
 def _own_application(path: Path) -> int | None:
-    """Whose database the file is by itself, without its log; 0 if it is no database, None if that cannot be told."""
+    """The application id of the file alone, without its log; 0 if it is not a database, None if unknown."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
             return int(db.execute("PRAGMA application_id").fetchone()[0])
     except sqlite3.Error as error:
-        # While a log is folded in, the file alone may be between two states: that says nothing.
+        # While a log is being merged, the file alone may be in an intermediate state, so other errors prove nothing.
         return 0 if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB else None
 
 
 def _check_writable(path: Path) -> None:
-    """Raises PermissionError before SQLite falls back to reading on its own, without telling."""
+    """Raises PermissionError before SQLite silently falls back to read-only mode."""
     for needed in (path, path.parent):
         if not os.access(needed, os.W_OK):
             raise PermissionError(errno.EACCES, "read-only", str(needed))
 
 
 def _create(path: Path) -> None:
-    """Makes the file whole under another name first, so that a crash here leaves none rather than a half one."""
+    """Creates the complete file under another name first, so that a crash leaves no file rather than a partial one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         durable.creating(path) as fresh,
         contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db,
     ):
         migrate(db)
-        identify(db)  # here, so that those who open it at once need not
+        identify(db)  # here, so that processes opening it at the same time need not
 
 
 def _open_read_only(path: Path) -> tuple[sqlite3.Connection, "tempfile.TemporaryDirectory[str] | None"]:
-    """A connection that only reads. Where the file alone is not the whole store, or needs migration, it reads a private copy."""
+    """A read-only connection. If the file alone is not the whole store, or needs migration, it is opened on a private copy."""
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    is_alone = not log_path(path).exists()  # nobody has it open: a connection always has a log
+    is_alone = not log_path(path).exists()  # nobody has it open: every connection has a log
     if is_alone:
         db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         try:
@@ -246,10 +248,10 @@ def _open(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        # Only reads until the file is known to be ours: nothing here changes a foreign one.
+        # Read only until the file is known to be DCE's, so that another program's file is never changed.
         version = _check_ours(db, path)
         if version < len(STEPS):
-            Backups(path).take()  # no step can be taken back
+            Backups(path).take()  # migration steps cannot be reverted
         db.execute("PRAGMA synchronous = FULL")
         if not is_identified(db):
             identify(db)  # before there can be a log
@@ -263,7 +265,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _check_ours(db: sqlite3.Connection, path: Path) -> int:
-    """The version of the schema. Raises DceError store_unreadable for another program's database and for a newer version."""
+    """The schema version. Raises DceError store_unreadable for another program's database and for a newer version."""
     application = db.execute("PRAGMA application_id").fetchone()[0]
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if application != APPLICATION_ID:
@@ -271,7 +273,7 @@ def _check_ours(db: sqlite3.Connection, path: Path) -> int:
     if version > len(STEPS):
         raise DceError(
             "store_unreadable",
-            f"{path} was written by a newer DCE (schema {version}, this one knows {len(STEPS)})",
+            f"{path} was written by a newer DCE (schema {version}, this version reads up to {len(STEPS)})",
             hint="Update DCE; nothing was changed.",
         )
     return version

@@ -1,10 +1,10 @@
-"""About how many tokens a text has, where no tokenizer counted them. An estimate is kept beside counts, under a name of its own."""
+"""Estimates the tokens of a text where no tokenizer has counted them. Estimates are stored with counts, under a name of their own."""
 
 import math
 import re
 
 SAMPLED_FROM_CHARS = 200_000
-"""Texts longer than this are estimated from samples: an estimate is not worth the seconds that a whole big file takes."""
+"""Longer texts are estimated from samples: an estimate is not worth the seconds that a large file would take."""
 
 
 SAMPLES = 8
@@ -12,12 +12,12 @@ SAMPLES = 8
 
 
 ESTIMATOR = "≈1"
-"""Under what name estimates are kept beside counts; the number is raised when the weights change."""
+"""The name under which estimates are stored with counts; its number is increased when the weights change."""
 
 
 _PIECE = re.compile(
-    r"(?P<packed>[A-Za-z0-9+/]{40,}={0,2})"  # base64, hashes: no words in them
-    r"|(?P<word>[A-Z]?[a-z]+|[A-Z]+(?![a-z]))"  # camelCase falls apart as in tokenizers
+    r"(?P<packed>[A-Za-z0-9+/]{40,}={0,2})"  # base64, hashes: no words
+    r"|(?P<word>[A-Z]?[a-z]+|[A-Z]+(?![a-z]))"  # camelCase is split, as tokenizers do
     r"|(?P<digits>[0-9]+)"
     r"|(?P<line>[ \t]*\n\s*)|(?P<gap>[ \t]{2,})|(?P<space>[ \t])"  # one space belongs to the word after it
     r"|(?P<wide>[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff])"  # Chinese, Japanese, Korean
@@ -36,13 +36,13 @@ _PER_CHAR = {"packed": 0.62, "letters": 0.22}
 _PER_PIECE = {"line": 1.1, "gap": 0.75, "space": 0.0, "wide": 0.7, "other": 1.35}
 # The weights are a non-negative least-squares fit of the relative error over 22 texts (Python, TypeScript, C, CSS, HTML, SQL, Markdown,
 # CSV, JSON, logs, hex, base64, UUIDs, prose in five languages) counted with the o200k vocabulary. Characters / 4, the
-# usual guess, is off by -63 % (base64) to +30 % (English) on the same texts.
+# usual rule of thumb, is off by -63 % (base64) to +30 % (English) on the same texts.
 
 
 def estimate(text: str) -> int:
-    """About how many tokens a current vocabulary of some 200,000 makes of a text; within ±15 % on code, prose and data alike.
+    """Estimated tokens of a text with a current vocabulary of about 200,000; within ±15 % on code, prose and data alike.
 
-    Long texts are measured in samples. A model whose tokenizer splits numbers into digits needs up to twice as many for tables of them.
+    Long texts are sampled. A model whose tokenizer splits numbers into digits needs up to twice as many tokens for tables of numbers.
     """
     if len(text) <= SAMPLED_FROM_CHARS:
         return math.ceil(_weight(text))

@@ -1,4 +1,4 @@
-"""The whole record of a store as the lines of a bundle."""
+"""Exports the record of a store as the lines of a bundle."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,7 +19,7 @@ from dce.workspace.record.store import Store
 
 
 def records_of(store: Store, header: Header, only: Iterable[int] | None = None) -> Iterator[Record]:
-    """The whole record of a store (or of some cycles), a text at a time. Raises DceError not_found for an unknown cycle."""
+    """The whole record of a store (or of some cycles), one text in memory at a time. Raises DceError not_found for an unknown cycle."""
     cycles = store.cycles.list() if only is None else [store.cycles.get(cycle_id) for cycle_id in sorted(set(only))]
     count = 1
     yield header

@@ -1,7 +1,7 @@
-"""What went wrong with the store, told from SQLite's code: busy, full, read-only, or broken.
+"""Classifies store failures by SQLite's error code: busy, disk full, read-only, or damaged.
 
-What must always hold: only a file that is broken is called unreadable. A full disk and a missing permission harm nothing that was saved,
-and whoever is told to repair the store then would do harm.
+What must always hold: only a damaged file is called unreadable. A full disk or a missing permission harms nothing that was saved, and
+telling the user to repair the store in that case would cause damage.
 """
 
 import errno
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dce.wire.errors import DceError
 
-CHECK_HINT = "Nothing was changed. `dce store check` says what is there and what to do."
+CHECK_HINT = "Nothing was changed. `dce store check` shows the state of the store and what to do."
 
 FULL_HINT = "Free disk space, then try again. What was saved before is intact: do not move or delete the store's files."
 READ_ONLY_HINT = (
@@ -32,22 +32,20 @@ _WRITE_ERRORS = frozenset(
         sqlite3.SQLITE_IOERR_SHMMAP,
     }
 )
-"""What SQLite cannot write for another reason than ENOSPC, which it names itself: a quota, a limit on the size of a file."""
+"""Write errors for reasons other than ENOSPC, which SQLite reports itself: a quota, a file size limit."""
 _OS_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _OS_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def is_read_only(error: BaseException) -> bool:
-    """Whether the file system refuses to let us write."""
+    """Whether the file system refuses writes."""
     if isinstance(error, sqlite3.Error):
-        return (
-            getattr(error, "sqlite_errorcode", 0) & 0xFF in _READ_ONLY
-        )  # the low byte; above it are kinds of the same
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _READ_ONLY  # the low byte; the higher bytes are subtypes
     return isinstance(error, OSError) and error.errno in _OS_READ_ONLY
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether there is no room to write."""
+    """Whether the disk is full."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0)
         return code & 0xFF == sqlite3.SQLITE_FULL or code in _WRITE_ERRORS
@@ -55,13 +53,13 @@ def is_full(error: BaseException) -> bool:
 
 
 def failure_of(error: Exception, path: Path, fact: str = "") -> DceError:
-    """The error of ours that says what SQLite or the system said of the store at `path`."""
+    """The DceError for what SQLite or the system reported about the store at `path`."""
     fact = fact or f"{path} cannot be used"
     if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
-        return DceError("workspace_locked", f"{path}: another process is writing for too long")
+        return DceError("workspace_locked", f"{path}: another process has been writing for too long")
     if is_full(error):
-        return DceError("write_failed", f"{fact}: there is no room to write on its disk ({error})", hint=FULL_HINT)
-    if is_read_only(error) and not _is_no_file(path):  # what is no file cannot be opened either
+        return DceError("write_failed", f"{fact}: there is no space left on its disk ({error})", hint=FULL_HINT)
+    if is_read_only(error) and not _is_no_file(path):  # a path that is not a file cannot be opened either
         return DceError("write_failed", f"{fact}: it may not be written ({error})", hint=READ_ONLY_HINT)
     return DceError("store_unreadable", f"{fact}: {error}", hint=CHECK_HINT)
 
@@ -69,5 +67,5 @@ def failure_of(error: Exception, path: Path, fact: str = "") -> DceError:
 def _is_no_file(path: Path) -> bool:
     try:
         return path.exists() and not path.is_file()
-    except OSError:  # its folder is closed to us
+    except OSError:  # no permission for its folder
         return False

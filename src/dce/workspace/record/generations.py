@@ -1,8 +1,8 @@
-"""Generations: what was asked when N responses to one prompt were wanted. `generator.py` runs them.
+"""Generations: the parameters of requests for N responses to one prompt. `generator.py` runs them.
 
-What must always hold: a generation and its N queued responses appear together or not at all.
+What must always hold: a generation and its N queued responses are created together or not at all.
 """
-# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,9 +17,9 @@ from dce.workspace.record.table import table_of
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked. `max_tokens` 0: the backend's own limit; `model` "": the gateway's default, until it names itself.
+    """The request. `max_tokens` 0: the backend's own limit; `model` "": the gateway's default, until the gateway names the model.
 
-    `card` names the model card it was asked by ("" the settings' own); `temperature_spread`: see `sampling.py`.
+    `card` names the model card used ("" for the model in the settings); `temperature_spread`: see `sampling.py`.
     """
 
     id: int
@@ -52,7 +52,7 @@ class Generations:
         self._database = database
 
     def insert(self, generation: Generation) -> Generation:
-        """A new generation with an id of its own (the given id is ignored) and its N queued responses."""
+        """Inserts a generation under a new id (the given id is ignored) and its N queued responses."""
         with self._database.transaction() as db:
             generation_id = GENERATIONS.insert(db, generation, id=None)
             for slot in range(1, generation.n + 1):
@@ -60,31 +60,31 @@ class Generations:
             return self.get(generation_id)
 
     def get(self, generation_id: int) -> Generation:
-        """Raises DceError not_found."""
+        """One generation. Raises DceError not_found."""
         row = self._database.row(f"{_GENERATIONS} WHERE id = ?", (generation_id,))
         if row is None:
             raise self._database.not_found(f"there is no generation {generation_id}")
         return _read(row)
 
     def list(self, cycle_id: int | None = None) -> tuple[Generation, ...]:
-        """Those of a cycle (None: all), by id."""
+        """The generations of a cycle (None: all), by id."""
         where, values = _of_cycle(cycle_id)
         return tuple(map(_read, self._database.rows(f"{_GENERATIONS} {where} ORDER BY id", values)))
 
     def latest(self, cycle_id: int | None = None) -> Generation | None:
-        """The newest, of a cycle or of all."""
+        """The newest generation of a cycle (None: of all)."""
         where, values = _of_cycle(cycle_id)
         row = self._database.row(f"{_GENERATIONS} {where} ORDER BY id DESC", values)
         return _read(row) if row else None
 
     def end(self, generation_id: int, now: float) -> None:
-        """Notes when its last run ended."""
+        """Records when the last run of a generation ended."""
         with self._database.transaction() as db:
             db.execute("UPDATE generations SET ended_at = ? WHERE id = ?", (now, generation_id))
 
 
 def _read(row: Sequence[Any]) -> Generation:
-    """Raises DceError store_unreadable if its prompt cannot be found: no generation was ever kept without one."""
+    """A row as a Generation. Raises DceError store_unreadable if its prompt is missing: no generation is ever stored without one."""
     generation = GENERATIONS.row(row)
     if generation.schema is None:
         raise DceError(

@@ -1,9 +1,9 @@
-"""The record of the work, to look through: every cycle at a glance, and full-text search over cycles and responses.
+"""Browsing the history: an overview of all cycles, and full-text search over cycles and responses.
 
-What must always hold: a list reads no text of a response, so that it is as quick with 500 cycles as with five; words that are
-searched for are taken as words, whatever signs they hold. The index follows the texts by triggers (`migrations.py`).
+What must always hold: listing reads no response text, so it is as fast with 500 cycles as with five; search words are taken
+literally, whatever characters they contain. Triggers keep the index up to date (`migrations.py`).
 """
-# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
 
 from collections.abc import Mapping
 from typing import Literal
@@ -15,16 +15,16 @@ from dce.workspace.record.database import Database
 from dce.workspace.record.responses import Status
 
 MAX_HITS = 100
-"""Most places a search gives: more than anyone reads, few enough that each can show its surroundings."""
+"""Maximum number of search hits: more than anyone reads, few enough to show an excerpt of each."""
 
 MAX_QUERY_CHARS = 1000
-"""Longest search: a sentence, not a file."""
+"""Longest search query: a sentence, not a file."""
 
 
 _EXCERPT_TOKENS = 24
-"""Words of an excerpt: two lines of a terminal."""
+"""Words in an excerpt: two lines of a terminal."""
 
-# Only the columns of the index `responses_at_a_glance`: behind them lie the texts, which SQLite would read on the way.
+# Only columns of the index `responses_at_a_glance`: in the table they follow the texts, which SQLite would have to read through.
 _COUNTS = """
 SELECT generations.cycle, responses.status, count(*), sum(responses.thinking_tokens + responses.answer_tokens)
 FROM responses INDEXED BY responses_at_a_glance JOIN generations ON generations.id = responses.generation
@@ -56,7 +56,7 @@ WHERE response_search MATCH ? AND deleted_at IS NULL ORDER BY response_search.ro
 
 
 class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A cycle at a glance. `statuses` counts the latest versions of all its responses; `tokens` is what they took in all."""
+    """A cycle in the overview. `statuses` counts the latest versions of all its responses; `tokens` is their total."""
 
     id: int
     title: str
@@ -72,7 +72,7 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of a response without its text; `tokens` is what it took in all."""
+    """A version of a response without its text; `tokens` is its total."""
 
     generation: int
     slot: int
@@ -82,7 +82,7 @@ class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where a search found all its words: a cycle's own text, or (with `generation`, `slot`, `version`) a response.
+    """A search hit, containing all words: a cycle's own text, or (with `generation`, `slot`, `version`) a response.
 
     `excerpt` is the text around the first of the words.
     """
@@ -97,21 +97,21 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def match_expression(query: str) -> str:
-    """The search in FTS5's language: all words, each as a beginning of one. Raises DceError invalid_input."""
+    """The query as an FTS5 expression: all words must match, each as a prefix. Raises DceError invalid_input."""
     words = [word for word in query.split() if any(char.isalnum() for char in word)]
     if not words or len(query) > MAX_QUERY_CHARS or "\x00" in query:
-        raise DceError("invalid_input", f"a search needs a word, and at most {MAX_QUERY_CHARS:,} characters")
+        raise DceError("invalid_input", f"a search needs at least one word and at most {MAX_QUERY_CHARS:,} characters")
     return " ".join('"' + word.replace('"', '""') + '"*' for word in words)
 
 
 class History:
-    """The record of one store, to look through."""
+    """Read access to the history in one store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def cycles(self) -> tuple[HistoryRow, ...]:
-        """Every cycle that is not deleted, the newest first, without any text but its title."""
+        """Every cycle that is not deleted, newest first, with no text but its title."""
         with self._database.snapshot():
             counts: dict[int, dict[Status, int]] = {}
             tokens: dict[int, int] = {}
@@ -137,14 +137,14 @@ class History:
         )
 
     def versions_of_cycle(self, cycle_id: int) -> tuple[VersionRow, ...]:
-        """Every version of every response of a cycle, without any text, by generation, slot and version."""
+        """Every version of every response of a cycle, without texts, by generation, slot and version."""
         return tuple(
             VersionRow(generation=row[0], slot=row[1], version=row[2], status=Status(row[3]), tokens=row[4])
             for row in self._database.rows(_VERSIONS, (cycle_id,))
         )
 
     def search(self, expression: str, limit: int) -> tuple[Hit, ...]:
-        """Where the words of a `match_expression` stand, cycles first, the newest of each first."""
+        """The hits for a `match_expression`: cycles first, then responses, each newest first."""
         with self._database.snapshot():
             cycles = [
                 Hit(kind="cycle", cycle=row[0], title=row[1], excerpt=row[2])
@@ -166,9 +166,9 @@ class History:
         return (*cycles, *responses)
 
     def chosen_versions(self) -> dict[tuple[int, int], int]:
-        """Generation and slot of each response that a cycle chose → the version that counts: the one accepted last, else the latest.
+        """Generation and slot of each chosen response → the version that counts: the one accepted last, otherwise the latest.
 
-        A slot may have been written anew since it was accepted.
+        A slot may have been regenerated since it was accepted.
         """
         with self._database.snapshot():
             latest = self._database.rows(

@@ -1,7 +1,7 @@
-"""Taking a history in: one import is one transaction.
+"""Imports a history; each import is one transaction.
 
-What must always hold: ids are the database's; into a store in which nothing was done yet, cycles keep their numbers, so that a history
-comes back as it was; what is there already is never changed by an import.
+What must always hold: ids are assigned by the database; in an unused store, cycles keep their numbers, so that a history is restored
+unchanged; an import never changes existing data.
 """
 
 import sqlite3
@@ -33,7 +33,7 @@ SCOPE_TITLE = "Project scope (imported)"
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import brought. `cycles`: number in the file → number here."""
+    """The result of an import. `cycles`: number in the file → number in this store."""
 
     name: str
     cycles: dict[int, int]
@@ -51,16 +51,16 @@ class Imports:
         self._pictures = pictures
 
     def has(self, sha256: str) -> bool:
-        """Whether a file of these bytes was imported before."""
+        """Whether a file with this SHA-256 was imported before."""
         return self._database.row("SELECT 1 FROM imports WHERE sha256 = ?", (sha256,)) is not None
 
     def origin_extra(self, cycle_id: int) -> Mapping[str, Any]:
-        """What an imported cycle held that there is no column for."""
+        """Fields of an imported cycle for which there is no column."""
         row = self._database.row("SELECT extra FROM origins WHERE cycle = ?", (cycle_id,))
         return msgspec.json.decode(row[0], type=dict[str, Any]) if row else {}
 
     def is_untouched(self) -> bool:
-        """Whether no cycle was ever begun and nothing generated: then an import may keep its numbers."""
+        """Whether no cycle was ever created and nothing generated, so that an import may keep its numbers."""
         return (
             self._database.row("SELECT 1 FROM cycles WHERE id != 0 LIMIT 1") is None
             and self._database.row("SELECT 1 FROM sqlite_sequence WHERE name = 'cycles' AND seq > 0") is None
@@ -68,7 +68,7 @@ class Imports:
         )
 
     def take(self, name: str, sha256: str, records: Iterable[Record], now: float) -> Imported:
-        """Keeps all of them or none. They are checked again as they come: the file may have changed since it was checked."""
+        """Stores all records or none. They are checked again while being read: the file may have changed since the first check."""
         checker = Checker()
         with self._database.transaction() as db:
             begun = db.execute("INSERT INTO imports (name, sha256, imported_at) VALUES (?, ?, ?)", (name, sha256, now))
@@ -84,7 +84,7 @@ class Imports:
             return taking.finish(name, self._cycles)
 
     def scope(self, record: CycleRecord, now: float) -> bool:
-        """Whether the scope in cycle 0 of a history is the one here, after it was filled in where there was none."""
+        """Stores the scope in cycle 0 of a history if there is none yet; returns whether both are now the same, or the history has none."""
         here = self._cycles.get(0).context
         if record.context and not here:
             with self._database.transaction() as db:
@@ -96,7 +96,7 @@ class Imports:
 
 
 class _Import:
-    """One import while it lasts: old numbers to new ones."""
+    """One import in progress; maps old numbers to new ones."""
 
     def __init__(self, db: sqlite3.Connection, imports: Imports, import_id: int, now: float) -> None:
         self._db = db
@@ -145,7 +145,7 @@ class _Import:
             record.cycle(),
             id=record.id if self._keeps_ids and record.id else None,
             title=record.title if record.id else SCOPE_TITLE,
-            chosen_generation=None,  # set at the end: the generation comes after it
+            chosen_generation=None,  # set at the end: the generation is inserted later
             chosen_slot=None,
             created_at=begun,
             updated_at=record.updated_at or begun,
@@ -160,7 +160,7 @@ class _Import:
 
     def _generation(self, record: GenerationRecord) -> None:
         given = record.generation
-        # A stream of another machine's process cannot be stopped or followed from here.
+        # A stream of a process on another machine cannot be stopped or followed from here.
         self._generations[given.id] = GENERATIONS.insert(
             self._db, given, id=None, cycle=self._cycles[given.cycle], stream_id=""
         )
@@ -169,7 +169,7 @@ class _Import:
         JUDGEMENTS.insert(self._db, given, generation=self._generations[given.generation], updated_at=self._now)
 
     def _response(self, given: Response) -> None:
-        if given.status in ACTIVE:  # it was running where it comes from; here nobody works on it
+        if given.status in ACTIVE:  # it was running when exported; nothing runs it here
             given = msgspec.structs.replace(
                 given,
                 status=Status.INTERRUPTED,

@@ -1,5 +1,5 @@
-"""What the curator thinks of responses: mark, rating and note. A judgement is of one version."""
-# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+"""The curator's judgements of responses: mark, rating and note. Each judgement applies to one version."""
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ Mark = Literal["", "shortlisted", "rejected"]
 
 MAX_RATING = 5
 MAX_NOTE_CHARS = 20_000
-"""Longest note on a response: a page of them, not a document."""
+"""Longest note on a response: several pages, not a document."""
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person thinks of one version of a response. `rating` 1 to 5; 0: none."""
+    """A person's judgement of one version of a response. `rating` is 1 to 5, or 0 for none."""
 
     generation: int
     slot: int
@@ -38,7 +38,7 @@ class Judgements:
         self._database = database
 
     def put(self, judgement: Judgement, now: float) -> None:
-        """Keeps what a person thinks, in place of what they thought before. Raises DceError invalid_input."""
+        """Stores a judgement, replacing an earlier one. Raises DceError invalid_input."""
         if not 0 <= judgement.rating <= MAX_RATING:
             raise DceError("invalid_input", f"a rating is 0 (none) to {MAX_RATING}, not {judgement.rating}")
         if len(judgement.note) > MAX_NOTE_CHARS:
@@ -47,7 +47,7 @@ class Judgements:
             JUDGEMENTS.insert(db, judgement, "REPLACE", updated_at=now)
 
     def latest(self, generation_id: int) -> tuple[Judgement, ...]:
-        """Those of the latest versions, by slot; responses that nobody judged are absent."""
+        """The judgements of the latest versions, by slot; responses without a judgement are absent."""
         rows = self._database.rows(
             f"{_JUDGED} AND version ="
             " (SELECT max(version) FROM responses AS response WHERE response.generation = judgements.generation"
@@ -57,5 +57,5 @@ class Judgements:
         return tuple(map(JUDGEMENTS.row, rows))
 
     def all(self, generation_id: int) -> tuple[Judgement, ...]:
-        """Those of all versions, by slot and version."""
+        """The judgements of all versions, by slot and version."""
         return tuple(map(JUDGEMENTS.row, self._database.rows(f"{_JUDGED} ORDER BY slot, version", (generation_id,))))

@@ -8,16 +8,16 @@ from dce.workspace.record.database import Database
 
 
 class MetaStore(Protocol):
-    """Named values, as those who keep a few need them."""
+    """The interface for code that stores a few named values."""
 
     def get(self, key: str) -> str | None:
         """The value under `key`, None if there is none."""
 
     def set(self, key: str, value: str) -> None:
-        """Keeps `value` durably."""
+        """Stores `value` durably."""
 
     def updating(self) -> AbstractContextManager[object]:
-        """A read and the write that depends on it, as one step: other processes and threads wait. Keep the block short."""
+        """Makes a read and the write that depends on it atomic: other processes and threads wait. Keep the block short."""
 
 
 class Meta:
@@ -27,7 +27,7 @@ class Meta:
         self._database = database
 
     def get(self, key: str) -> str | None:
-        """A named value."""
+        """A named value; None if there is none."""
         row = self._database.row("SELECT value FROM meta WHERE key = ?", (key,))
         return row[0] if row else None
 
@@ -36,7 +36,7 @@ class Meta:
         self.set_all({key: value})
 
     def under(self, prefix: str) -> dict[str, str]:
-        """The named values whose names begin so."""
+        """The values whose names begin with `prefix`."""
         query = "SELECT key, value FROM meta WHERE key >= ? AND key < ?"
         return dict(self._database.rows(query, (prefix, f"{prefix}\U0010ffff")))
 
@@ -50,10 +50,9 @@ class Meta:
         return self._database.transaction()
 
     def take_under(self, prefix: str) -> dict[str, str]:
-        """The named values whose names begin so, which are gone then."""
-        if not self.under(
-            prefix
-        ):  # asked every second while something runs: most of the time there is nothing to lock for
+        """Removes and returns the values whose names begin with `prefix`."""
+        # Called every second while something runs. Usually there is nothing, so take no lock.
+        if not self.under(prefix):
             return {}
         with self._database.transaction() as db:
             found = self.under(prefix)

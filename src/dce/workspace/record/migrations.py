@@ -1,12 +1,12 @@
-"""The store's schema, as the list of steps that made it. `PRAGMA user_version` is how many were taken.
+"""The store's schema, as a list of migration steps. `PRAGMA user_version` is the number of steps applied.
 
-What must always hold: a step that was released is never changed, only followed; each runs in one transaction.
+What must always hold: a released step is never changed, later steps are added; each step runs in one transaction.
 """
 
 import sqlite3
 
 APPLICATION_ID = 0x44434521
-"""`PRAGMA application_id` of our files ("DCE!"), so that another program's database is never taken for ours."""
+"""`PRAGMA application_id` of DCE's files ("DCE!"), so that another program's database is never mistaken for one."""
 
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -111,9 +111,9 @@ ALTER TABLE cycles ADD COLUMN card TEXT NOT NULL DEFAULT '';
 ALTER TABLE generations ADD COLUMN card TEXT NOT NULL DEFAULT '';
 ALTER TABLE generations ADD COLUMN temperature_spread REAL;
 """
-# The search tables hold an index only: texts stay in `cycles` and `responses`. `responses` has no integer key of its own that a
-# VACUUM would keep, so `ended_responses` gives each ended one a number. Triggers feed the index, so no writer can forget it.
-# `origins.extra`: what an imported cycle held that has no column here, as JSON.
+# The search tables contain only the index: the texts stay in `cycles` and `responses`. `responses` has no integer key that survives a
+# VACUUM, so `ended_responses` gives each ended response a number. Triggers update the index, so no writer can forget it.
+# `origins.extra`: fields of an imported cycle that have no column here, as JSON.
 
 _JUDGEMENTS = """
 CREATE TABLE judgements (
@@ -124,16 +124,15 @@ CREATE TABLE judgements (
     FOREIGN KEY (generation, slot, version) REFERENCES responses (generation, slot, version)
 );
 """
-# A judgement is of one version: what was written anew has not been judged.
+# A judgement applies to one version: a regenerated response has not been judged.
 
 STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS)
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Takes the steps that `db` lacks. The caller has checked that it is ours and not newer."""
+    """Applies the steps that `db` lacks. The caller has checked that the file is DCE's and not newer."""
     while (version := db.execute("PRAGMA user_version").fetchone()[0]) < len(STEPS):
-        # executescript ends an open transaction first, so the transaction is part of the script; two processes may come here
-        # at once: the loser finds the version already moved, in the check below.
+        # Two processes may get here at the same time: the second finds the version already increased, in the check below.
         db.execute("BEGIN EXCLUSIVE")
         try:
             if db.execute("PRAGMA user_version").fetchone()[0] == version:
@@ -148,7 +147,7 @@ def migrate(db: sqlite3.Connection) -> None:
 
 
 def _statements(script: str) -> list[str]:
-    """The statements of a step. sqlite3's own `executescript` would commit the transaction they belong to."""
+    """The statements of a step. sqlite3's `executescript` would commit the open transaction."""
     statements, pending = [], ""
     for line in script.splitlines(keepends=True):
         pending += line

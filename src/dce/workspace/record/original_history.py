@@ -1,8 +1,8 @@
-"""The original tool's history, read as records of ours: `dce_history.json`, exports of cycles, and its `dce.db`.
+"""Reads the original tool's history as DCE records: `dce_history.json`, exports of cycles, and its `dce.db`.
 
-What must always hold: every field may be missing; a field of the wrong kind is refused by name, before anything is kept; what we
-have no place for goes along as `extra`. What its reader made of a response (`parsedContent`) is left out where the response's
-own text is there: it follows from it.
+What must always hold: every field may be missing; a field of the wrong type is refused by name, before anything is stored; fields
+without a place in DCE are kept in `extra`. The original's parsed form of a response (`parsedContent`) is dropped if the response's
+text is present, because it can be derived from the text.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status, Tokens
 
 SCHEMA = "tags"
-"""How answers were asked for there."""
+"""The answer format that the original tool asked for."""
 
 _NO_PROMPT = Prompt(text="", sha256=sha256(b"").hexdigest(), nonce="", schema=SCHEMA, sections=(), manifest=())
 """The original kept no prompt."""
@@ -71,7 +71,7 @@ _OWN = ("cycleId", "timestamp", "title", "cycleContext", "ephemeralContext", "re
 
 
 def read_json(content: bytes, name: str) -> tuple[Record, ...]:
-    """The records of a JSON history: a whole one, a list of cycles, or one cycle. Raises DceError invalid_input."""
+    """The records of a JSON history: a complete one, a list of cycles, or a single cycle. Raises DceError invalid_input."""
     try:
         value = _clean(json.loads(content.decode("utf-8-sig")))
     except (ValueError, RecursionError) as error:
@@ -82,7 +82,7 @@ def read_json(content: bytes, name: str) -> tuple[Record, ...]:
         value = {"cycles": [value]}
     if not isinstance(value, dict) or not isinstance(value.get("cycles"), list):
         raise DceError(
-            "invalid_input", f"{name} holds no history: there is no list of cycles", hint="Nothing was changed."
+            "invalid_input", f"{name} contains no history: there is no list of cycles", hint="Nothing was changed."
         )
     scope = value.get("projectScope")
     return _records(value["cycles"], scope, name)
@@ -95,7 +95,7 @@ def read_database(path: Path, name: str) -> tuple[Record, ...]:
             db.row_factory = sqlite3.Row
             tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if "cycles" not in tables:
-                raise DceError("invalid_input", f"{name} holds no history: there is no table of cycles")
+                raise DceError("invalid_input", f"{name} contains no history: there is no table of cycles")
             cycles = [_camel(row, "id") for row in db.execute("SELECT * FROM cycles ORDER BY id")]
             for cycle in cycles:
                 cycle["cycleId"] = cycle.pop("id", None)
@@ -106,7 +106,7 @@ def read_database(path: Path, name: str) -> tuple[Record, ...]:
                 cycle_id, tab = response.pop("cycleId", None), response.pop("tabId", None)
                 if cycle_id not in by_id:
                     raise DceError(
-                        "invalid_input", f"{name}: a response belongs to cycle {cycle_id}, which is not there"
+                        "invalid_input", f"{name}: a response belongs to cycle {cycle_id}, which does not exist"
                     )
                 by_id[cycle_id]["responses"][str(tab)] = response
             scope = None
@@ -129,7 +129,7 @@ _FLAG_COLUMNS = (
 
 
 def _camel(row: sqlite3.Row, *_: str) -> dict[str, Any]:
-    """A row as the JSON history names its fields; what is NULL is missing."""
+    """A row with the field names of the JSON history; NULL fields are omitted."""
     found: dict[str, Any] = {}
     for column in row.keys():  # noqa: SIM118 - iterating a Row gives values
         head, *rest = column.split("_")
@@ -153,7 +153,7 @@ def _json_or_text(value: Any) -> Any:
 
 
 def _clean(value: Any) -> Any:
-    """JavaScript's strings may hold half a surrogate pair, which is no character: U+FFFD stands for it."""
+    """Replaces lone surrogates, which JavaScript strings may contain but which are not characters, with U+FFFD."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if isinstance(value, list):
@@ -170,7 +170,7 @@ def _records(cycles: list[Any], scope: Any, name: str) -> tuple[Record, ...]:
 
 def _all_cycles(cycles: list[Any], scope: Any, name: str) -> Iterator[Record]:
     if scope is not None and not isinstance(scope, str):
-        raise DceError("invalid_input", f"{name}: projectScope is no text", hint="Nothing was changed.")
+        raise DceError("invalid_input", f"{name}: projectScope is not text", hint="Nothing was changed.")
     read = [(_converted(cycle, at, name), cycle) for at, cycle in enumerate(cycles)]
     read.sort(key=lambda pair: pair[0].cycle_id)
     if scope and not any(cycle.cycle_id == 0 for cycle, _ in read):
@@ -191,7 +191,7 @@ def _cycle(cycle: _Cycle, raw: Mapping[str, Any], scope: str, name: str) -> Iter
     responses = dict(_responses(cycle, began, name))
     chosen = _slot(cycle.selected_response_id)
     has_chosen = chosen in responses
-    generation_id = cycle.cycle_id + 1  # any number of its own: the store gives it another
+    generation_id = cycle.cycle_id + 1  # any unique number: the store assigns another
     extra = {key: value for key, value in raw.items() if key not in _OWN}
     extra |= {"responses": kept} if (kept := _left_over(raw.get("responses"))) else {}
     yield CycleRecord(
@@ -226,16 +226,17 @@ def _cycle(cycle: _Cycle, raw: Mapping[str, Any], scope: str, name: str) -> Iter
 
 
 def _responses(cycle: _Cycle, began: float, name: str) -> Iterator[tuple[int, Response]]:
-    """Slot and response of every tab with something in it."""
+    """Slot and response of every tab that is not empty."""
     for tab, response in sorted((cycle.responses or {}).items(), key=lambda item: _slot(item[0]) or 0):
         slot = _slot(tab)
         if slot is None:
             raise DceError(
-                "invalid_input", f"{name}: cycle {cycle.cycle_id} has a response named {tab!r}, which is no tab"
+                "invalid_input",
+                f"{name}: cycle {cycle.cycle_id} has a response named {tab!r}, which is not a tab number",
             )
         text = response.content or ""
         if not text and response.status in (None, "", "pending", "complete"):
-            continue  # a tab that nothing was put into
+            continue  # an empty tab
         status = _STATUS.get(response.status or "complete", Status.COMPLETE)
         error = DceError("interrupted", f"the original tool kept this response as {response.status}").body()
         counted = response.response_tokens
@@ -261,7 +262,7 @@ def _responses(cycle: _Cycle, began: float, name: str) -> Iterator[tuple[int, Re
 
 
 def _left_over(responses: Any) -> dict[str, Any]:
-    """Of each tab, what neither our record nor its own text holds."""
+    """The fields of each tab that are neither in DCE's record nor derivable from its text."""
     kept = {}
     for tab, response in responses.items() if isinstance(responses, dict) else ():
         known = {field.encode_name for field in msgspec.structs.fields(_Response)}
@@ -281,7 +282,7 @@ def _epoch(milliseconds: float | None) -> float | None:
 
 
 def _seconds(timestamp: str | float | None) -> float:
-    """When a cycle was: ISO text or milliseconds; 0 if it does not say."""
+    """A cycle's timestamp (ISO text or milliseconds) in seconds since the epoch; 0 if missing or unreadable."""
     if isinstance(timestamp, int | float):
         return timestamp / 1000
     try:

@@ -1,6 +1,6 @@
-"""Pictures that go with a prompt themselves: the line by which the prompt names one, and what was sent, kept for the next run.
+"""Pictures attached to a prompt: the line by which the prompt names each, and the bytes sent, stored for the next run.
 
-What must always hold: the line holds the hash of the picture's bytes, so that the same prompt always means the same pictures.
+What must always hold: the line contains the hash of the picture's bytes, so that the same prompt always means the same pictures.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from dce.workspace.record.database import Database
 from dce.workspace.record.meta import Meta
 
 _KEY = "pictures:"
-"""Prefix in the meta table: the prompt's hash behind it, a JSON list of `_Kept` as value."""
+"""Key prefix in the meta table, followed by the prompt's hash; the value is a JSON list of `_Kept`."""
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture as it is on the disk. `mime` by its content."""
+    """A picture as it is on disk. `mime` is determined from its content."""
 
     path: str
     mime: str
@@ -28,12 +28,12 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sha256(self) -> str:
-        """Of its bytes."""
+        """The SHA-256 of its bytes."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 def note_of(picture: Picture) -> str:
-    """The line in .dce/prompt.md that says that the picture itself goes along."""
+    """The line in .dce/prompt.md that says that the picture itself is attached."""
     return f"[the picture itself goes with this prompt: sha256 {picture.sha256}]\n"
 
 
@@ -44,7 +44,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class Pictures:
-    """The pictures of one store, as blobs that a prompt names."""
+    """The pictures of one store, stored as blobs and listed by prompt."""
 
     def __init__(self, database: Database, meta: Meta, blobs: Blobs) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class Pictures:
         self._blobs = blobs
 
     def put(self, prompt_sha256: str, pictures: Sequence[Picture]) -> None:
-        """Keeps what goes with a prompt, durably. None at all leaves no trace."""
+        """Durably stores the pictures attached to a prompt. Writes nothing if there are none."""
         if not pictures:
             return
         with self._database.transaction():
@@ -61,7 +61,7 @@ class Pictures:
             self._meta.set(_KEY + prompt_sha256, msgspec.json.encode(kept).decode())
 
     def of(self, prompt_sha256: str) -> tuple[Picture, ...]:
-        """What went with a prompt, in its order."""
+        """The pictures attached to a prompt, in order."""
         value = self._meta.get(_KEY + prompt_sha256)
         kept = msgspec.json.decode(value, type=tuple[_Kept, ...]) if value else ()
         return tuple(Picture(path=each.path, mime=each.mime, content=self._blobs.get(each.sha256)) for each in kept)

@@ -1,9 +1,9 @@
-"""Responses while they stream: where they come from, the text they gain, how they end.
+"""Streaming responses: which stream they come from, the text they receive, and how they end.
 
-What must always hold: text that streams in is appended as pieces and written whole once, with the terminal status, in one transaction; a
-terminal row is not written again.
+What must always hold: streamed text is appended as pieces and written as a whole once, with the terminal status, in one transaction;
+a terminal row is never written again.
 """
-# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -16,11 +16,11 @@ from dce.workspace.record.responses import ACTIVE_LIST, KEY, RESPONSES, News, Re
 
 _IS_RUNNING = f"generation = ? AND slot = ? AND version = ? AND status IN ({ACTIVE_LIST})"
 _STATE = tuple(column for column in RESPONSES.columns if column not in (*KEY, "thinking", "text"))
-"""The columns that change while a response streams: all but its key, and its text, which is in pieces until it ends."""
+"""The columns that change while a response streams: all except its key and its text, which is in pieces until the response ends."""
 
 
 class StreamTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a running response comes from: a stream of the gateway and the 0-based choice in it."""
+    """The source of a running response: a stream of the gateway and the 0-based choice in it."""
 
     slot: int
     version: int
@@ -36,7 +36,7 @@ class Progress:
         self._responses = responses
 
     def open_stream(self, generation_id: int, stream_id: str, model: str, responses: Sequence[Response]) -> None:
-        """Notes which stream and model answer. `responses` are in the order of the stream's choices."""
+        """Records which stream and model answer. `responses` are in the order of the stream's choices."""
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE generations SET stream_id = ?, model = coalesce(nullif(?, ''), model) WHERE id = ?",
@@ -48,7 +48,7 @@ class Progress:
             )
 
     def targets(self, generation_id: int, slot: int | None = None) -> tuple[StreamTarget, ...]:
-        """The running responses of a generation (or of one slot) and where they come from."""
+        """The running responses of a generation (or of one slot) and their streams."""
         rows = self._database.rows(
             "SELECT slot, version, stream_id, stream_index FROM responses WHERE generation = ?"
             f" AND status IN ({ACTIVE_LIST}) ORDER BY slot",
@@ -58,7 +58,7 @@ class Progress:
         return tuple(target for target in targets if slot in (None, target.slot))
 
     def save(self, progress: Iterable[tuple[Response, News]]) -> None:
-        """The present state of running responses and the text they gained, in one transaction."""
+        """Saves the current state of running responses and the text they received, in one transaction."""
         with self._database.transaction() as db:
             for response, news in progress:
                 if _update(db, response) and news:
@@ -68,10 +68,10 @@ class Progress:
                     )
 
     def save_ends(self, responses: Iterable[Response]) -> None:
-        """Ended responses, whole: status, text and all, in one transaction."""
+        """Saves ended responses completely, with status and text, in one transaction."""
         with self._database.transaction() as db:
             for response in responses:
-                # The text first: `_update` makes the row terminal, and a terminal row is not written again.
+                # The text first: `_update` makes the row terminal, and a terminal row is never written again.
                 db.execute(
                     f"UPDATE responses SET thinking = ?, text = ? WHERE {_IS_RUNNING}",
                     (response.thinking, response.text, *key_of(response)),
@@ -85,7 +85,7 @@ class Progress:
         return self._database.row(query) is not None
 
     def interrupt_active(self, now: float) -> int:
-        """What no living process works on becomes `interrupted`, its text kept. How many these were."""
+        """Marks responses that no living process is running as `interrupted`, keeping their text; returns how many."""
         error = DceError("interrupted", "the process that ran this generation ended before it did").body()
         with self._database.transaction():
             dangling = self._responses.active()
@@ -103,7 +103,7 @@ class Progress:
 
 
 def _update(db: sqlite3.Connection, response: Response) -> bool:
-    """All but the text. A terminal row stays as it is: whoever ended it knew. Whether the row was written."""
+    """Writes everything except the text; returns whether the row was written. A terminal row is left unchanged: its end is final."""
     values = RESPONSES.values(response)
     changes = ", ".join(f"{column} = ?" for column in _STATE)
     cursor = db.execute(

@@ -1,5 +1,5 @@
-"""A prompt as it was built: the exact text, where its sections lie, and the files it shows whole. Kept by its hash."""
-# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+"""Prompts as built: the exact text, the positions of its sections, and the files shown whole. Stored by hash."""
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
 
 import msgspec
 
@@ -11,7 +11,7 @@ FILES_SECTION = "M7"
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A section's place in the text, in characters. `name` is M1…M7."""
+    """A section's position in the text, in characters. `name` is M1…M7."""
 
     name: str
     start: int
@@ -19,7 +19,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A file in the prompt. `sha256` is of its bytes on disk, `size` the bytes of the text as shown."""
+    """A file in the prompt. `sha256` is the hash of its bytes on disk, `size` the size in bytes of the text as shown."""
 
     path: str
     sha256: str
@@ -27,7 +27,7 @@ class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished prompt. `sha256` is of the text as UTF-8."""
+    """A finished prompt. `sha256` is the hash of the text as UTF-8."""
 
     text: str
     sha256: str
@@ -37,7 +37,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     manifest: tuple[ManifestEntry, ...]
 
     def start_of(self, name: str) -> int | None:
-        """Where a section begins; None if there is none of the name."""
+        """Where a section begins; None if there is no section of that name."""
         return next((section.start for section in self.sections if section.name == name), None)
 
     def __repr__(self) -> str:
@@ -70,18 +70,18 @@ class Prompts:
         self._database = database
 
     def put(self, prompt: Prompt, grammar: str | None, now: float) -> None:
-        """Keeps the exact prompt by its hash, and the grammar that belongs to it."""
+        """Stores the exact prompt under its hash, with its grammar."""
         with self._database.transaction() as db:
             PROMPTS.insert(db, prompt, "IGNORE", grammar=grammar, created_at=now)
 
     def get(self, sha256: str) -> Prompt:
-        """Raises DceError not_found."""
+        """The prompt with this hash. Raises DceError not_found."""
         row = self._database.row(f"SELECT {PROMPTS.selected} FROM prompts WHERE sha256 = ?", (sha256,))
         if row is None:
             raise self._database.not_found(f"there is no prompt {sha256}")
         return PROMPTS.row(row)
 
     def grammar(self, sha256: str) -> str | None:
-        """The grammar kept with a prompt."""
+        """The grammar stored with a prompt."""
         row = self._database.row("SELECT grammar FROM prompts WHERE sha256 = ?", (sha256,))
         return row[0] if row else None

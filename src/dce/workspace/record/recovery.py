@@ -1,7 +1,8 @@
-"""Brings a damaged store back: `dce store recover` and `dce store restore`.
+"""Repairs a damaged store: `dce store recover` and `dce store restore`.
 
-What must always hold: nothing is destroyed, the old files go together to a dated folder; the new store is whole and on the disk before the
-first of them moves; a crash at any moment leaves either the old store, or one that a second `dce store recover` finishes.
+What must always hold: nothing is destroyed, the old files are moved together into a dated folder; the new store is complete and on
+disk before the first of them is moved; a crash at any point leaves either the old store or a state that a second `dce store recover`
+completes.
 """
 
 import contextlib
@@ -23,22 +24,22 @@ from dce.workspace.record.identity import identify
 from dce.workspace.record.migrations import STEPS, migrate
 from dce.workspace.record.replacing import (
     OnStep,
-    alone_with,
     check_not_half_replaced,
+    exclusive_access,
     finish_replacing,
     new_folder,
     new_store,
     replace_store,
 )
-from dce.workspace.record.salvage import copy_rows, mend
+from dce.workspace.record.salvage import copy_rows, repair_references
 from dce.workspace.writer_lock import WriterLock
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recovery did. `state`: what was found; `set_aside`: where the old files are ("" if nothing had to be done).
+    """The result of a recovery. `state`: the diagnosis; `set_aside`: where the old files are ("" if nothing had to be done).
 
-    `kept`: rows by table from the store itself; `from_backup`: those that only `backup` still had; `damaged`: tables that could
-    not be read to their end.
+    `kept`: rows per table from the store itself; `from_backup`: rows that only `backup` still had; `damaged`: tables that could not be
+    read to their end.
     """
 
     state: State
@@ -50,18 +51,18 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore did: the backup that is the store now, and where the old files are."""
+    """The result of a restore: the backup that is now the store, and where the old files are."""
 
     backup: str
     set_aside: str
 
 
 def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: OnStep = lambda _: None) -> Recovered:
-    """Makes a store of all that can be read, and sets the old files aside. Does nothing to a sound one.
+    """Builds a new store from all that can be read, and sets the old files aside. Does nothing if the store is sound.
 
-    Raises DceError workspace_locked while another process uses it, write_failed, not_found if there is nothing to recover from.
+    Raises DceError workspace_locked while another process uses the store, write_failed, and not_found if there is nothing to recover.
     """
-    with _changing(store_path, "store recover"):
+    with _locked(store_path, "store recover"):
         folder = finish_replacing(store_path, on_step)
         if folder is not None:
             return Recovered(state="half_replaced", set_aside=str(folder))
@@ -74,9 +75,9 @@ def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: O
         folder = new_folder(store_path, clock())
         try:
             recovered = _rebuild(store_path, found.state, new_store(folder))
-            with alone_with(store_path):
+            with exclusive_access(store_path):
                 if states_of(store_path) != before:
-                    raise DceError("workspace_locked", f"{store_path} was written to meanwhile")
+                    raise DceError("workspace_locked", f"{store_path} was written to during the recovery")
                 replace_store(store_path, folder, on_step)
         except BaseException:
             _drop_draft(store_path, folder)
@@ -87,17 +88,17 @@ def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: O
 def restore_backup(
     store_path: Path, name: str, clock: Callable[[], float] = time.time, on_step: OnStep = lambda _: None
 ) -> Restored:
-    """Puts a backup in the store's place, with its journal of acceptances, and sets the old files aside.
+    """Replaces the store with a backup, including its journal of acceptances, and sets the old files aside.
 
-    Raises DceError not_found, store_unreadable if the backup is damaged or no store of ours, workspace_locked, write_failed.
+    Raises DceError not_found, store_unreadable if the backup is damaged or not a DCE store, workspace_locked, and write_failed.
     """
     backup = Backups(store_path).find(name)
-    with _changing(store_path, "store restore"):
+    with _locked(store_path, "store restore"):
         check_not_half_replaced(store_path)
         folder = new_folder(store_path, clock())
         try:
             _prepare(backup, new_store(folder))
-            with alone_with(store_path):
+            with exclusive_access(store_path):
                 replace_store(store_path, folder, on_step)
         except BaseException:
             _drop_draft(store_path, folder)
@@ -106,15 +107,15 @@ def restore_backup(
 
 
 @contextlib.contextmanager
-def _changing(store_path: Path, verb: str) -> Iterator[None]:
-    """While nobody else writes. What SQLite and the system say becomes an error of ours.
+def _locked(store_path: Path, verb: str) -> Iterator[None]:
+    """Runs the block while no other process writes. Translates errors of SQLite and the system.
 
-    The lock of `alone_with` is asked for here to refuse early, and held only where files move: reading a file drops the locks
-    that a process holds on it.
+    The lock of `exclusive_access` is tried here to fail early, and held only while files are moved: closing a file that was opened to read it
+    drops the locks that the process holds on it.
     """
     try:
         with WriterLock(store_path.parent, lambda: None).hold(verb):
-            with alone_with(store_path):
+            with exclusive_access(store_path):
                 pass
             yield
     except (sqlite3.Error, OSError) as error:
@@ -122,7 +123,7 @@ def _changing(store_path: Path, verb: str) -> Iterator[None]:
 
 
 def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
-    """A fresh store with what the old one, and where that has gaps the newest backup, still holds."""
+    """Builds a fresh store from what can be read of the old one, with gaps filled from the newest backup."""
     kept: dict[str, int] = {}
     from_backup: dict[str, int] = {}
     damaged: set[str] = set()
@@ -138,9 +139,9 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
             raise DceError(
                 "not_found",
                 f"nothing of {store_path} can be read, and there is no backup",
-                hint="Nothing was changed. To start anew, move the whole .dce folder away and run `dce init`.",
+                hint="Nothing was changed. To start over, move the whole .dce folder away and run `dce init`.",
             )
-        mend(db)
+        repair_references(db)
     if problems := problems_of(fresh):
         raise DceError("store_unreadable", f"{store_path}: what was recovered is not sound: {problems[0]}")
     return Recovered(
@@ -149,41 +150,41 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
 
 
 def _sources(copies: Copies, state: State) -> list[Path]:
-    """The readings of a store that hold something, best first."""
+    """The readings of a store that may contain data, best first."""
     if state == "foreign_log":
-        return [copies.alone()]
+        return [copies.without_log()]
     if state == "damaged":
-        return [copies.both(), *([copies.alone()] if copies.has_log else []), copies.grafted()]
-    return [copies.grafted()] if copies.has_log else []
+        return [copies.with_log(), *([copies.without_log()] if copies.has_log else []), copies.rebuilt()]
+    return [copies.rebuilt()] if copies.has_log else []
 
 
 def _from_newest_backup(store_path: Path, db: sqlite3.Connection) -> tuple[str, dict[str, int]]:
-    """Adds what only a backup still has; gives the backup ("" if none can be read) and its rows by table."""
+    """Adds the rows that only a backup still has; returns the backup ("" if none can be read) and the added rows per table."""
     for path in Backups(store_path).list():
         with copies_of(path) as copies:
-            if copies.is_ours() and not problems_of(copies.both()):
-                added, _ = copy_rows(copies.both(), db)
+            if copies.is_ours() and not problems_of(copies.with_log()):
+                added, _ = copy_rows(copies.with_log(), db)
                 return str(path), added
     return "", {}
 
 
 @contextlib.contextmanager
 def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
-    """An empty store at `path`, on the disk when the block ends."""
+    """An empty store at `path`, on disk when the block ends."""
     with durable.creating(path) as draft, contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
         migrate(db)
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("BEGIN")
-        db.execute("DELETE FROM cycles")  # the project scope is one that has been kept
+        db.execute("DELETE FROM cycles")  # the project scope comes from the recovered rows
         yield db
         db.execute("COMMIT")
-        identify(db, anew=True)
+        identify(db, renew=True)
 
 
 def _prepare(backup: Path, fresh: Path) -> None:
-    """The backup as the new store, checked first."""
+    """Checks the backup and copies it to the new store."""
     with copies_of(backup) as copies:
-        copy = copies.both()
+        copy = copies.with_log()
         if not copies.is_ours():
             raise DceError("store_unreadable", f"{backup} is not a store of DCE", hint="Nothing was changed.")
         if problems := problems_of(copy):
@@ -197,14 +198,14 @@ def _prepare(backup: Path, fresh: Path) -> None:
                 raise DceError(
                     "store_unreadable", f"{backup} was written by a newer DCE", hint="Update DCE; nothing was changed."
                 )
-            db.execute("PRAGMA journal_mode = DELETE")  # folds its log in
-            identify(db, anew=True)
+            db.execute("PRAGMA journal_mode = DELETE")  # merges its log
+            identify(db, renew=True)
         with durable.creating(fresh) as draft:
             shutil.copyfile(copy, draft)
 
 
 def _drop_draft(store_path: Path, folder: Path) -> None:
-    """After a failure before anything moved, the folder is of no use."""
+    """Removes the folder after a failure, unless files were already being moved."""
     with contextlib.suppress(DceError, OSError):
         check_not_half_replaced(store_path)
         new_store(folder).unlink(missing_ok=True)

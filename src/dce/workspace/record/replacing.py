@@ -1,8 +1,8 @@
-"""Puts another file in the store's place. The store is three files (`dce.db`, its log `-wal`, its index `-shm`), and they move together.
+"""Replaces the store with another file. The store is three files (`dce.db`, its log `-wal`, its index `-shm`), and they move together.
 
-What must always hold: nothing is deleted, the old files go to a dated folder; a crash between two moves leaves a note that keeps every
-verb from opening half a store, or from making a fresh one, until `dce store recover` has finished the moves; nothing moves while
-another process has the store open, since it would go on writing into what was moved away.
+What must always hold: nothing is deleted, the old files are moved into a dated folder; a crash between two moves leaves a note that
+prevents every command from opening half a store, or creating a fresh one, until `dce store recover` has finished the moves; nothing is
+moved while another process has the store open, because that process would keep writing to the moved files.
 """
 
 import contextlib
@@ -17,36 +17,36 @@ from dce import durable
 from dce.wire.errors import DceError
 
 FOLDER = "set-aside"
-"""Beside the store: a folder for each time that a store was replaced."""
+"""Folder next to the store, with a subfolder for each replacement."""
 
 NOTE = "replacing-store.json"
 
 _PARTS = ("", "-wal", "-shm", "-journal")
 _NEW = "new.db"
 _FIRST_SHARED, _SHARED_BYTES = 0x40000002, 510
-"""Where SQLite locks a database for reading (`SHARED_FIRST` of its os.h): every open connection holds a lock there."""
+"""The bytes that SQLite locks for reading (`SHARED_FIRST` in its os.h): every open connection holds a lock there."""
 
 OnStep = Callable[[str], None]
 
 
 class _Note(msgspec.Struct, frozen=True, kw_only=True):
-    """Which folder of `set-aside` the moves under way are into."""
+    """The folder in `set-aside` that is the target of the moves in progress."""
 
     folder: str
 
 
 def check_not_half_replaced(store_path: Path) -> None:
-    """Raises DceError store_unreadable if a replacement was cut short."""
+    """Raises DceError store_unreadable if a replacement was interrupted."""
     if store_path.with_name(NOTE).exists():
         raise DceError(
             "store_unreadable",
-            f"{store_path} cannot be used: the process that was replacing it died in between",
-            hint="`dce store recover` finishes it; nothing is lost.",
+            f"{store_path} cannot be used: the process that was replacing it did not finish",
+            hint="`dce store recover` completes the replacement; nothing is lost.",
         )
 
 
 def new_folder(store_path: Path, now: float) -> Path:
-    """A folder for what will be set aside."""
+    """Creates a folder for the files to be set aside."""
     stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     folder, again = store_path.parent / FOLDER / stem, 1
     while folder.exists():
@@ -57,12 +57,12 @@ def new_folder(store_path: Path, now: float) -> Path:
 
 
 def new_store(folder: Path) -> Path:
-    """Where the file that will be the store is prepared."""
+    """Where the new store file is prepared."""
     return folder / _NEW
 
 
 def replace_store(store_path: Path, folder: Path, on_step: OnStep) -> None:
-    """Sets the old files aside in `folder` and puts its prepared file in their place. The caller has `alone_with` the store."""
+    """Sets the old files aside in `folder` and moves the file prepared there into place. The caller holds `exclusive_access`."""
     durable.sync_folder(folder)
     durable.sync_folder(folder.parent)
     durable.write(store_path.with_name(NOTE), msgspec.json.encode(_Note(folder=folder.name)))
@@ -71,7 +71,7 @@ def replace_store(store_path: Path, folder: Path, on_step: OnStep) -> None:
 
 
 def finish_replacing(store_path: Path, on_step: OnStep) -> Path | None:
-    """Goes on where a replacement stopped; gives its folder. None if there is nothing to finish. May be repeated."""
+    """Resumes an interrupted replacement; returns its folder, None if there is nothing to finish. May be repeated."""
     noted = store_path.with_name(NOTE)
     if not noted.exists():
         return None
@@ -80,7 +80,7 @@ def finish_replacing(store_path: Path, on_step: OnStep) -> Path | None:
     except msgspec.MsgspecError as error:
         raise DceError("store_unreadable", f"{noted} cannot be read: {error}", hint="Nothing was changed.") from error
     fresh = new_store(folder)
-    if fresh.exists():  # otherwise it is in place already, and what stands there must stay
+    if fresh.exists():  # otherwise it is already in place, and the file there must stay
         for part in _PARTS:
             old = store_path.with_name(store_path.name + part)
             if old.exists() and not (folder / old.name).exists():
@@ -96,11 +96,11 @@ def finish_replacing(store_path: Path, on_step: OnStep) -> Path | None:
 
 
 @contextlib.contextmanager
-def alone_with(store_path: Path) -> Iterator[None]:
-    """While no other process has the store open, and none can open it. Raises DceError workspace_locked."""
+def exclusive_access(store_path: Path) -> Iterator[None]:
+    """Runs the block while no other process has the store open or can open it. Raises DceError workspace_locked."""
     try:
         descriptor = os.open(store_path, os.O_RDWR)
-    except OSError:  # it is missing, or a system that does not let an open file be moved sees to it itself
+    except OSError:  # the file is missing, or the system itself refuses to move open files
         yield
         return
     try:
@@ -121,5 +121,5 @@ def _lock(descriptor: int, store_path: Path) -> None:
         raise DceError(
             "workspace_locked",
             f"another process has {store_path} open",
-            hint="Stop `dce panel` and every other verb in this workspace, then try again.",
+            hint="Stop `dce panel` and every other dce command in this workspace, then try again.",
         ) from error

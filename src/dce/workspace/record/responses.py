@@ -1,8 +1,8 @@
-"""The N answers of a generation: status, text, tokens and times of each, in all its versions.
+"""The N responses of a generation: status, text, tokens and times of each version.
 
-What must always hold: a version is never changed once it is terminal; a new one of a slot leaves the older ones as they are.
+What must always hold: a terminal version is never changed; a new version of a slot leaves the older ones unchanged.
 """
-# ruff: noqa: S608 - what is put together here are constants of this module; values are always parameters
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -16,7 +16,7 @@ from dce.workspace.record.table import Table
 
 
 class Status(StrEnum):
-    """Where a response stands. `queued`: not admitted by the gateway yet; `connecting`: admitted, no token yet."""
+    """The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet."""
 
     QUEUED = "queued"
     CONNECTING = "connecting"
@@ -32,15 +32,15 @@ class Status(StrEnum):
 ACTIVE = frozenset({Status.QUEUED, Status.CONNECTING, Status.THINKING, Status.GENERATING})
 TERMINAL = frozenset(Status) - ACTIVE
 ACTIVE_LIST = ", ".join(f"'{status}'" for status in sorted(ACTIVE))
-"""The active ones, as SQL writes a list."""
+"""The active statuses as an SQL list."""
 
 
-LEAST_TIMED_S = 0.2
-"""Below this many seconds from the first token there is no speed: what arrives in one burst was not generated in that time."""
+MIN_TIMED_S = 0.2
+"""No speed is computed below this many seconds from the first token: a burst was not generated in the time it took to arrive."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one response. `exact`: the backend counted them; else they are estimated, and shown so."""
+    """Tokens of one response. `exact`: counted by the backend; otherwise estimated, and shown as an estimate."""
 
     thinking: int = 0
     answer: int = 0
@@ -48,7 +48,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> int:
-        """Both kinds."""
+        """Thinking and answer tokens together."""
         return self.thinking + self.answer
 
 
@@ -76,22 +76,22 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def elapsed_s(self) -> float | None:
-        """Seconds from the request to the end; None while it runs (see `elapsed_at`)."""
+        """Seconds from the request to the end; None while the response is running (see `elapsed_at`)."""
         return self.elapsed_at(None)
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Tokens a second from the first token to the end; None while it runs, or too short a time (see `tokens_per_s_at`)."""
+        """Tokens per second from the first token to the end; None while running, or if the time is too short (see `tokens_per_s_at`)."""
         return self.tokens_per_s_at(None)
 
     def elapsed_at(self, now: float | None) -> float | None:
-        """Seconds from the request to the end, or to `now` while it runs."""
+        """Seconds from the request to the end, or to `now` while running."""
         return _between(self.started_at, self.ended_at if self.ended_at is not None else now)
 
     def tokens_per_s_at(self, now: float | None) -> float | None:
-        """Tokens a second from the first token to the end, or to `now` while it runs; None below `LEAST_TIMED_S`."""
+        """Tokens per second from the first token to the end, or to `now` while running; None below `MIN_TIMED_S`."""
         seconds = _between(self.first_token_at, self.ended_at if self.ended_at is not None else now)
-        return self.tokens.total / seconds if seconds is not None and seconds >= LEAST_TIMED_S else None
+        return self.tokens.total / seconds if seconds is not None and seconds >= MIN_TIMED_S else None
 
 
 def _between(start: float | None, end: float | None) -> float | None:
@@ -99,7 +99,7 @@ def _between(start: float | None, end: float | None) -> float | None:
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """What a live response gained since a cursor; offsets (in code points) say where the pieces belong."""
+    """The text that a running response received since a cursor; offsets (in code points) say where the pieces belong."""
 
     thinking_offset: int
     thinking: str
@@ -177,7 +177,7 @@ class Responses:
         return self._select(f"generation = ? AND {_LATEST}", (generation_id,))
 
     def get(self, generation_id: int, slot: int, version: int | None = None) -> Response:
-        """One response; version None is the latest. Raises DceError not_found."""
+        """One response; `version` None means the latest. Raises DceError not_found."""
         found = self._select(
             f"generation = ? AND slot = ? AND {_LATEST if version is None else 'version = ?'}",
             (generation_id, slot) if version is None else (generation_id, slot, version),
@@ -188,7 +188,7 @@ class Responses:
         return found[0]
 
     def slots(self, generation_id: int) -> tuple[int, ...]:
-        """The slots a generation has, in order; reads no text."""
+        """The slots of a generation, in order; reads no text."""
         query = "SELECT DISTINCT slot FROM responses WHERE generation = ? ORDER BY slot"
         return tuple(row[0] for row in self._database.rows(query, (generation_id,)))
 
@@ -197,11 +197,11 @@ class Responses:
         return self._select("generation = ? AND slot = ?", (generation_id, slot))
 
     def active(self) -> tuple[Response, ...]:
-        """Those that run, or did when their process died."""
+        """The responses that are running, or were when their process died."""
         return self._select(f"status IN ({ACTIVE_LIST})", ())
 
     def insert_versions(self, generation_id: int, slots: Sequence[int]) -> tuple[Response, ...]:
-        """A new queued version of each slot; the older ones stay. Raises DceError not_found, or conflict while one is running."""
+        """Adds a queued version to each slot; older versions are kept. Raises DceError not_found, or conflict while one is running."""
         with self._database.transaction() as db:
             for slot in slots:
                 last = self.get(generation_id, slot)
@@ -211,7 +211,7 @@ class Responses:
             return tuple(self.get(generation_id, slot) for slot in slots)
 
     def insert_continued(self, earlier: Response) -> Response:
-        """A new queued version that begins with the text of `earlier`, which stays. Raises DceError conflict if that is not the latest."""
+        """Adds a queued version that begins with the text of `earlier`, which is kept. Raises DceError conflict if `earlier` is not the latest."""
         with self._database.transaction() as db:
             [response] = self.insert_versions(earlier.generation, [earlier.slot])
             if response.version != earlier.version + 1:
@@ -225,9 +225,9 @@ class Responses:
             return response
 
     def insert_ended(self, response: Response) -> Response:
-        """An ended response that nobody streamed, as the next version of its slot (a new slot widens the generation).
+        """Adds an ended response that was not streamed, as the next version of its slot (a new slot increases the generation's `n`).
 
-        Raises DceError not_found, or conflict while the slot is being written.
+        Raises DceError not_found, or conflict while the slot's latest version is running.
         """
         with self._database.transaction() as db:
             if self._database.row("SELECT 1 FROM generations WHERE id = ?", (response.generation,)) is None:
@@ -255,7 +255,7 @@ class Responses:
             return tuple(self._with_pieces(RESPONSES.row(row)) for row in rows)
 
     def _with_pieces(self, response: Response) -> Response:
-        """A running response's text is still in pieces."""
+        """Fills in the text of a running response, which is still in pieces."""
         if response.status not in ACTIVE:
             return response
         rows = self._database.rows(
@@ -268,5 +268,5 @@ class Responses:
 
 
 def key_of(response: Response) -> tuple[int, int, int]:
-    """What tells a version of a response from all others."""
+    """The key that identifies a version of a response."""
     return response.generation, response.slot, response.version

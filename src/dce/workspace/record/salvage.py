@@ -1,7 +1,7 @@
-"""Reads what can be read of a damaged store into a fresh one.
+"""Copies what can be read of a damaged store into a fresh one.
 
-What must always hold: a page that cannot be read costs the rows on it and no others; an answer whose generation, prompt or cycle is lost is
-kept under one made for it; what is already in the fresh store is not overwritten, so sources are given best first.
+What must always hold: an unreadable page costs only the rows on it; an answer whose generation, prompt or cycle is lost is kept under
+a substitute; rows already in the fresh store are not overwritten, so the best source comes first.
 """
 
 import contextlib
@@ -14,18 +14,18 @@ TABLES = (
     *("meta", "token_counts", "cycles", "prompts", "generations", "responses", "pieces", "check_reports"),
     *("blobs", "acceptances", "imports", "origins", "judgements"),
 )
-"""All tables but the search index, which is made anew."""
+"""All tables except the search index, which is rebuilt."""
 
 _KEYS = {"meta": ("key",), "token_counts": ("tokenizer", "sha256")}
-"""Tables without row numbers, and what stands for one."""
+"""Tables without rowids, and their key columns."""
 
 _MAX_GAP = 20_000
-"""How many row numbers are tried beyond an unreadable one before the rest of the table is read from its end."""
+"""How many rowids after an unreadable one are tried before the rest of the table is read from its end."""
 
 _SINCE_LATER = frozenset({"imports", "origins", "judgements"})
-"""Tables that a store of an earlier version lacks without being damaged."""
+"""Tables that an intact store of an earlier version lacks."""
 
-_MEND = (
+_REPAIRS = (
     "INSERT OR IGNORE INTO cycles (id, title, context, ephemeral, created_at, updated_at)"
     " VALUES (0, 'Project scope', '', '', 0, 0)",
     "INSERT OR IGNORE INTO generations (id, cycle, prompt_sha256, model, n, max_tokens, prompt_tokens, created_at)"
@@ -51,11 +51,11 @@ _MEND = (
     " WHERE status NOT IN ('queued', 'connecting', 'thinking', 'generating') AND text != ''",
     "DELETE FROM origins WHERE cycle NOT IN (SELECT id FROM cycles) OR import NOT IN (SELECT id FROM imports)",
 )
-"""Makes rows whose parents are lost belong to something again; reports and marks of a lost answer go with it."""
+"""Creates substitutes for lost parent rows; reports and marks of a lost answer are deleted."""
 
 
 def copy_rows(source: Path, target: sqlite3.Connection) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Adds the rows of `source` that `target` lacks: how many by table, and the tables that could not be read to the end."""
+    """Adds the rows of `source` that `target` lacks; returns how many per table, and the tables that could not be read to the end."""
     added: dict[str, int] = {}
     damaged = []
     with contextlib.closing(sqlite3.connect(source)) as db:
@@ -69,16 +69,16 @@ def copy_rows(source: Path, target: sqlite3.Connection) -> tuple[dict[str, int],
     return added, tuple(damaged)
 
 
-def mend(target: sqlite3.Connection) -> None:
-    """Gives every row its parents, and makes the search index anew."""
-    for statement in _MEND:
+def repair_references(target: sqlite3.Connection) -> None:
+    """Gives every row its parents, and rebuilds the search index."""
+    for statement in _REPAIRS:
         target.execute(statement)
     for index in ("cycle_search", "response_search"):
         target.execute(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608
 
 
 def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> tuple[int, bool]:
-    """How many rows were added, and whether the table was read to its end."""
+    """Copies one table; returns how many rows were added, and whether the table was read to its end."""
     try:
         theirs = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
     except sqlite3.Error:
@@ -91,28 +91,28 @@ def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: s
     reading = _Reading(source, table, names)
     count = 0
     for row in reading.rows():
-        # What breaks a rule of the table is garbled.
+        # A row that violates a constraint of the table is corrupt.
         with contextlib.suppress(sqlite3.Error):
             count += target.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row).rowcount  # noqa: S608
     return count, reading.is_whole
 
 
 def _copy_sequences(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """The numbers given out so far, so that a lost row's is not given out again."""
+    """Copies the highest assigned ids, so that the id of a lost row is not assigned again."""
     with contextlib.suppress(sqlite3.Error):
         for name, last in source.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
             target.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, name))
 
 
 class _Reading:
-    """One table of a damaged database, read around what cannot be read."""
+    """Reads one table of a damaged database, skipping what cannot be read."""
 
     def __init__(self, db: sqlite3.Connection, table: str, names: str) -> None:
         self._db, self._table, self._names = db, table, names
         self.is_whole = True
 
     def rows(self) -> Iterator[Sequence[Any]]:
-        """Every row that can be read; one that is read twice is the caller's to ignore."""
+        """Every readable row; some rows may come twice, and the caller ignores duplicates."""
         if self._table in _KEYS:
             yield from self._from_both_ends(_KEYS[self._table])
             return
@@ -134,7 +134,7 @@ class _Reading:
             yield row
 
     def _next_readable(self, after: int) -> int | None:
-        """The number behind which reading goes on; None if none is found. A page holds a row at least, so gaps are short."""
+        """The rowid after which reading can continue; None if none is found. Every page has at least one row, so gaps are short."""
         for number in range(after + 1, after + _MAX_GAP):
             with contextlib.suppress(sqlite3.Error):
                 self._select("WHERE rowid > ? ORDER BY rowid LIMIT 1", (number,)).fetchone()

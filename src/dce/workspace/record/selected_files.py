@@ -1,4 +1,4 @@
-"""A file of a selection: which one, and how much of it a prompt shows."""
+"""A file of a selection, and how much of it a prompt shows."""
 
 from typing import Literal, get_args
 
@@ -9,7 +9,7 @@ DETAILS: tuple[str, ...] = get_args(Detail)
 
 
 class SetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of a named set that is not shown whole: how much of it, or which pages."""
+    """A file of a selection or a named set, with its level of detail and its pages."""
 
     path: str
     show: Detail = "full"

@@ -1,6 +1,6 @@
-"""The workspace's memory: `.dce/dce.db`, with a part for each family of tables.
+"""The workspace's store, `.dce/dce.db`, with an object for each group of tables.
 
-What must always hold: SQL is in the parts' modules, nowhere else; `database.py` says how it is made durable.
+What must always hold: SQL is only in the modules of these objects; `database.py` explains how writes are made durable.
 """
 
 import time
@@ -29,8 +29,8 @@ STORE_FILE = "dce.db"
 
 
 class Store:
-    """Everything kept for one workspace; threads may share it. Its parts raise DceError store_unreadable, or workspace_locked when
-    another process writes for longer than `BUSY_TIMEOUT_S`."""
+    """Everything stored for one workspace. Thread-safe. Its members raise DceError store_unreadable, or workspace_locked if another
+    process writes for longer than `BUSY_TIMEOUT_S`."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
@@ -62,5 +62,5 @@ class Store:
         self.close()
 
     def data_version(self) -> int:
-        """A number that changes when another connection wrote."""
+        """A number that changes whenever another connection writes."""
         return self.database.data_version()

@@ -1,7 +1,7 @@
-"""A table of the store, described once: its columns, and how one row holds one value.
+"""A table of the store, described once: its columns, and how a value is mapped to a row.
 
-What must always hold: select, insert and import use the same list of columns, so that a new one is lost by none of them
-(`tests/workspace/test_tables.py` compares the descriptions with the file itself).
+What must always hold: select, insert and import use the same list of columns, so that none of them can miss a new column
+(`tests/workspace/test_tables.py` compares the descriptions with the actual file).
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Table(Generic[T]):
-    """`columns` are the table's own, in the order of `pack`; `joined` are further ones by the SQL that gives them, read after those."""
+    """`columns` are the table's own, in the order of `pack`; `joined` maps further fields to their SQL, and they are read after those."""
 
     def __init__(
         self,
@@ -31,11 +31,11 @@ class Table(Generic[T]):
         self.selected = ", ".join([*(f"{name}.{column}" for column in columns), *(joined or {}).values()])
 
     def row(self, row: Sequence[Any]) -> T:
-        """The value in a row of `selected` columns."""
+        """The value of a row of the `selected` columns."""
         return self._unpack(*row)
 
     def values(self, item: T) -> dict[str, object]:
-        """What each column of a value's row holds."""
+        """The row of a value, by column."""
         return dict(zip(self.columns, self._pack(item), strict=True))
 
     def insert(
@@ -45,12 +45,12 @@ class Table(Generic[T]):
         otherwise: Literal["ABORT", "IGNORE", "REPLACE"] = "ABORT",
         **others: object,
     ) -> int:
-        """A new row; gives its number. `otherwise`: what is done where there is one. `others`: columns that are not the value's, or hold
-        something else here (None: numbered by the database).
+        """Inserts a row; returns its rowid. `otherwise`: what to do if the row exists. `others`: columns that the value does not have, or
+        that override it (`id=None`: assigned by the database).
         """
         values = self.values(item) | others
         marks = ", ".join("?" * len(values))
-        # What is put together here are names of columns; values are parameters.
+        # Only column names are put into the SQL; values are parameters.
         statement = f"INSERT OR {otherwise} INTO {self.name} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608
         return int(db.execute(statement, tuple(values.values())).lastrowid or 0)
 
@@ -59,7 +59,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def table_of(name: str, kind: type[S], joined: Mapping[str, str] | None = None) -> Table[S]:
-    """A table with a column for each field of a struct, but for those that are `joined` from another table."""
+    """A table with a column for each field of a struct, except those `joined` from another table."""
     fields = kind.__struct_fields__
     own = tuple(field for field in fields if field not in (joined or {}))
 

@@ -1,7 +1,7 @@
-"""SQLite's write-ahead log (`dce.db-wal`), read without SQLite: how much it holds, and its pages.
+"""Reads SQLite's write-ahead log (`dce.db-wal`) without SQLite: its size and its pages.
 
-What must always hold: nothing here opens the database or changes a file. Opening a log through SQLite replays it, and beside an empty
-database SQLite deletes it; to report on a log, and to save what it holds, it has to be read as it lies.
+What must always hold: nothing here opens the database or changes a file. SQLite replays a log when it opens the database, and deletes a
+log next to an empty database, so reporting on a log and saving its content require reading the raw file.
 """
 
 import struct
@@ -18,7 +18,7 @@ _MIN_PAGE, _MAX_PAGE = 512, 65536
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """What a log holds: complete frames, those of finished transactions among them, and the size of a page."""
+    """The content of a log: the number of complete frames, how many belong to committed transactions, and the page size."""
 
     page_size: int
     frames: int
@@ -37,7 +37,7 @@ def log_path(store_path: Path) -> Path:
 
 
 def log_size(store_path: Path) -> int:
-    """The bytes of the log; 0 where there is none."""
+    """The size of the log in bytes; 0 if there is none."""
     try:
         return log_path(store_path).stat().st_size
     except FileNotFoundError:
@@ -45,7 +45,7 @@ def log_size(store_path: Path) -> int:
 
 
 def read_log(path: Path) -> Log | None:
-    """What the log at `path` holds; None if it is missing, empty, or no log."""
+    """The content of the log at `path`; None if it is missing, empty, or not a log."""
     page_size = _page_size(path)
     if not page_size:
         return None
@@ -56,7 +56,7 @@ def read_log(path: Path) -> Log | None:
 
 
 def committed_pages(path: Path) -> dict[int, bytes]:
-    """The pages of finished transactions by number, each as it was written last."""
+    """The pages of committed transactions by number, each in its last version."""
     pages: dict[int, bytes] = {}
     pending: dict[int, bytes] = {}
     for frame in _frames(path):
@@ -68,7 +68,7 @@ def committed_pages(path: Path) -> dict[int, bytes]:
 
 
 def _page_size(path: Path) -> int:
-    """The page size that the log's header names; 0 for what is no log."""
+    """The page size in the log's header; 0 if this is not a log."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER.size)
@@ -82,7 +82,7 @@ def _page_size(path: Path) -> int:
 
 
 def _frames(path: Path) -> Iterator[_Frame]:
-    """The frames written since the log last began anew; older ones behind them carry another salt."""
+    """The frames written since the log was last reset; older frames after them have a different salt."""
     page_size = _page_size(path)
     if not page_size:
         return

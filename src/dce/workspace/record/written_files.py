@@ -1,7 +1,7 @@
-"""Files that DCE writes where its user says (`--out F`, `export F`), and how a user's own file is told from them.
+"""Files that DCE writes to a path chosen by the user (`--out F`, `export F`), and how they are distinguished from the user's own files.
 
-What must always hold: a file is replaced only if it still holds what DCE wrote there, or on request (`--force`); nothing in `.dce` or
-`.git` is ever replaced this way. What DCE wrote is known by its hash, kept under the file's absolute path.
+What must always hold: a file is replaced only if it still has the content that DCE wrote, or on request (`--force`); nothing in `.dce`
+or `.git` is ever replaced this way. DCE recognizes its own files by a hash, stored under the file's absolute path.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from dce.workspace.project import STATE_DIR
 from dce.workspace.record.meta import MetaStore
 
 _KEY = "written:"
-"""Begins the names, in the store's meta table, of the hashes of what was written; the file's path follows."""
+"""Key prefix in the meta table, followed by the file's path; the value is the hash of what was written."""
 
 _CLOSED = frozenset({".git", STATE_DIR})
 
 
 class WrittenFiles:
-    """What one workspace's DCE wrote outside its own folder."""
+    """The files that DCE wrote for one workspace outside `.dce`."""
 
     def __init__(self, root: Path, store: MetaStore) -> None:
         self._root = root
@@ -30,9 +30,10 @@ class WrittenFiles:
 
     @contextlib.contextmanager
     def draft(self, path: Path, *, is_forced: bool = False) -> Iterator[Path]:
-        """An empty draft for the block to fill and close; then it takes the place of `path`, readable only by its owner.
+        """An empty draft that the block fills and closes; it then replaces `path`, readable only by its owner.
 
-        Raises DceError conflict for a file that is not as DCE wrote it (`is_forced` replaces it), invalid_input if it cannot be written.
+        Raises DceError conflict for a file that DCE did not write or that was changed since (`is_forced` replaces it), and
+        invalid_input if the file cannot be written.
         """
         place = Path(os.path.realpath(path.parent)) / path.name
         is_there = os.path.lexists(place)
@@ -53,9 +54,13 @@ class WrittenFiles:
             closed = {part for part in place.relative_to(self._root).parts if part.casefold() in _CLOSED}
             if closed:
                 raise DceError(
-                    "invalid_input", f"{path} cannot be written: {closed.pop()} is closed", hint="Name another file."
+                    "invalid_input",
+                    f"{path} cannot be written: DCE writes no such file into {closed.pop()}",
+                    hint="Name another file.",
                 )
-        is_special = place.is_dir() or (place.exists() and not place.is_file())  # `durable` refuses these by name
+        is_special = place.is_dir() or (
+            place.exists() and not place.is_file()
+        )  # `durable` refuses these and names the reason
         if is_forced or is_special or not os.path.lexists(place):
             return
         kept = self._store.get(_KEY + str(place))
@@ -63,7 +68,7 @@ class WrittenFiles:
             raise _not_ours(path, "is a file that DCE did not write")
         try:
             is_same = not place.is_symlink() and _sha256(place) == kept
-        except OSError:  # a file that nobody can look into is not known to be ours
+        except OSError:  # an unreadable file is not known to be DCE's
             is_same = False
         if not is_same:
             raise _not_ours(path, "was changed since DCE wrote it")

@@ -1,6 +1,6 @@
-"""A path of the workspace as it is now: its bytes, and why nothing can be written there.
+"""The current state of a path in the workspace: its bytes, and anything that prevents writing there.
 
-What must always hold: nothing here writes; a path is looked at only after `Project.resolve` let it pass.
+What must always hold: nothing here writes; a path is read only after `Project.resolve` has accepted it.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from dce.workspace.project import Project
 from dce.workspace.tree.file_form import FileForm, form_of
 
 MAX_READ_BYTES = 64 * 1024 * 1024
-"""Largest workspace file read to compare with: no file of a prompt comes near, and a board must not fill the memory."""
+"""Largest workspace file read for comparison. No file in a prompt comes near it, and comparing answers must not exhaust memory."""
 
 MAX_KEPT_BYTES = 64 * 1024 * 1024
-"""Files that are kept to be looked at again, together; beyond it a file is read each time."""
+"""Total size of the files kept in memory; beyond it, a file is read again each time."""
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A path of the workspace as it is now. `data` is None if there is no such file; `obstacle` says what stands there instead of a file that can be read."""
+    """The current state of a path. `data` is None if there is no readable file; `obstacle` says what is there instead, if anything."""
 
     target: Path
     data: bytes | None = None
@@ -32,7 +32,7 @@ class Current(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def form(self) -> FileForm:
-        """Its text and form, taken from the bytes once."""
+        """Its text and form, computed from the bytes once."""
         return form_of(self.data)
 
     @property
@@ -42,22 +42,22 @@ class Current(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def problem(self) -> str:
-        """Why nothing can be written there; "" if something can."""
+        """Why nothing can be written there; "" if writing is possible."""
         return self.obstacle or ("" if self.form.is_text else "it is not text now")
 
     @cached_property
     def sha256(self) -> str:
-        """Of the bytes on disk; "" if there is no file."""
+        """SHA-256 of the bytes on disk; "" if there is no file."""
         return "" if self.data is None else hashlib.sha256(self.data).hexdigest()
 
     @property
     def is_blocked(self) -> bool:
-        """Whether something other than a readable file stands there."""
+        """Whether something other than a readable file is at the path."""
         return self.data is None and bool(self.obstacle)
 
 
 class CurrentFiles:
-    """The files as they are now, each looked at once: several answers that are compared or planned together meet the same files."""
+    """The current files, each read once, so that answers compared or planned together see the same state."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -77,7 +77,7 @@ class CurrentFiles:
 
 
 def look(project: Project, path: str) -> Current:
-    """The file at `path` now. Raises DceError outside_workspace."""
+    """The current state of `path`. Raises DceError outside_workspace."""
     target = project.resolve(path)
     for folder in reversed(target.relative_to(project.root).parents):
         place = project.root / folder
@@ -99,7 +99,7 @@ def look(project: Project, path: str) -> Current:
 
 
 def is_stale(current: Current, shown_sha256: str | None) -> bool:
-    """Whether a file is not what the prompt showed: edited, vanished, or there without having been shown."""
+    """Whether a file differs from what the prompt showed: edited, deleted, or present but not shown."""
     if current.problem:
         return True
     return current.sha256 != (shown_sha256 or "")
@@ -117,14 +117,14 @@ def with_executable(mode: None, executable: bool | None) -> None: ...
 @overload
 def with_executable(mode: int | None, executable: bool | None) -> int | None: ...
 def with_executable(mode: int | None, executable: bool | None) -> int | None:
-    """The mode that lets whoever may read a file run it too, or nobody; `executable` None: as it is."""
+    """`mode` made executable for everyone who may read the file, or for nobody; unchanged if `executable` is None."""
     if mode is None or executable is None:
         return mode
     return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
 
 
 def may_write(current: Current) -> bool:
-    """Whether the file, if there is one, is not protected. Replacing goes by rename, which would not ask; nor does root."""
+    """Whether the file, if any, is writable. A replacing rename does not check the file's own mode, and root bypasses it."""
     if current.mode is None:
         return True
     return bool(current.mode & 0o222) and os.access(current.target, os.W_OK)

@@ -1,6 +1,6 @@
-"""Which paths do more than hold text: files that tools run without being told to, and files that set what tools allow.
+"""Which paths do more than hold text: files that tools run automatically, and files that set tool policy.
 
-Judged by name only. What must always hold: a row is data; the names are compared without case, as some file systems do.
+Judged by name only. What must always hold: a row is data; names are compared case-insensitively, as some file systems do.
 """
 
 import fnmatch
@@ -13,7 +13,7 @@ POLICY = "sets_policy"
 
 _PATTERNS: Mapping[str, tuple[str, ...]] = {
     RUNS: (
-        # continuous integration, with the repository's own rights
+        # continuous integration, which runs with the repository's own permissions
         *(".github/workflows/*", ".github/actions/*", ".gitlab-ci.yml", ".gitlab/ci/*", ".circleci/*", "jenkinsfile*"),
         *("azure-pipelines*.y*ml", ".azure-pipelines/*", "bitbucket-pipelines.yml", ".travis.yml", "appveyor.yml"),
         *(
@@ -26,12 +26,12 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
             "cloudbuild*.y*ml",
         ),
         *("action.y*ml", ".builds/*", ".cirrus.yml", ".forgejo/workflows/*", ".gitea/workflows/*"),
-        # editors, when the folder is opened or a test is run
+        # editors, on opening the folder or running a test
         *(".vscode/*.json", "*.code-workspace", ".idea/*", ".devcontainer/*", ".devcontainer.json", ".zed/*.json"),
         *(".vimrc", ".nvimrc", ".exrc", ".nvim.lua", ".dir-locals.el", ".gitpod.yml"),
         # agents and shells
         *(".mcp.json", ".claude/*", ".cursor/*", ".envrc", ".autoenv", ".env.zsh", ".bashrc", ".zshrc", ".profile"),
-        # what everybody runs without reading it
+        # build and test files that people run without reading
         *(
             "makefile",
             "gnumakefile",
@@ -116,7 +116,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         *(".dceallow", ".dceignore"),
         # what git does with files, and where it takes code from
         *(".gitattributes", ".gitmodules", ".gitignore", ".gitconfig", ".lfsconfig"),
-        # which code is installed
+        # which dependencies are installed
         *(
             "package-lock.json",
             "npm-shrinkwrap.json",
@@ -147,7 +147,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         ),
         *("gradle.lockfile", "*.lockfile", "podfile.lock", "package.resolved", "conda-lock.yml", ".terraform.lock.hcl"),
         *("pip.conf", "pip.ini", "nuget.config", ".bazelrc"),
-        # who must review, what scanners and robots may do, what agents are told
+        # required reviewers, settings of scanners and bots, instructions for agents
         *(
             "codeowners",
             ".github/dependabot.y*ml",
@@ -160,19 +160,19 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         *(".github/copilot-instructions.md", ".dockerignore", ".npmignore"),
     ),
 }
-"""Flag → patterns. One with `/` is a place in the project or below a folder of it, any other a file's name; `*` also spans folders."""
+"""Flag → patterns. A pattern with `/` matches a path at any depth of the project, any other a file name; `*` also matches `/`."""
 
 _OWN_POLICY = frozenset({".dceallow", ".dceignore"})
 
 
 def effects_of(*paths: str) -> tuple[str, ...]:
-    """The flags of a file under any of its names (a link has two)."""
+    """The flags that apply to a file under any of its names (a link has two)."""
     names = [path.casefold().removeprefix("./") for path in paths]
     return tuple(flag for flag in _PATTERNS if any(_any_of(flag).fullmatch(name) for name in names))
 
 
 def is_own_policy(*paths: str) -> bool:
-    """Whether a file says what DCE may read or send: an answer must not change that unnoticed."""
+    """Whether a file controls what DCE may read or send. An answer must not change such a file unnoticed."""
     return any(path.casefold().rpartition("/")[2] in _OWN_POLICY for path in paths)
 
 

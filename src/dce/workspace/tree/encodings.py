@@ -1,6 +1,6 @@
-"""Which encoding bytes are text in, and that text. UTF-8 is the rule; a byte-order mark is believed; the rest is a guess that says so.
+"""Detects the encoding of a file and decodes it. UTF-8 is the default; a byte-order mark is trusted; anything else is a guess, marked as one.
 
-What must always hold: bytes that are no text in any of these are refused rather than shown as garbage; decoding never changes a line end.
+What must always hold: bytes that no known encoding can decode are refused rather than shown as garbage; decoding never changes line endings.
 """
 
 import codecs
@@ -10,10 +10,10 @@ MARKED_UTF8 = "utf-8-sig"
 """UTF-8 that begins with a byte-order mark."""
 
 GUESSED_FROM_BYTES = 65_536
-"""How much of a file in an older encoding is looked at to guess which."""
+"""How much of a file in a legacy encoding is examined to guess which one."""
 
 MIN_TELLING_BYTES = 64
-"""Fewer bytes of lines beyond ASCII are no ground for a guess."""
+"""With fewer bytes than this in lines that are not ASCII, no guess is made from them."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -21,18 +21,18 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""UTF-32's little-endian mark begins with UTF-16's, so it comes first."""
+"""The little-endian UTF-32 mark starts with the UTF-16 one, so it comes first."""
 
 _NOT_IN_TEXT = bytes(set(range(32)) - set(b"\t\n\r\f\b\x1b"))
 
 
 def marked(head: bytes) -> str:
-    """The encoding that a byte-order mark names; "" for none, and for UTF-8's, which changes nothing."""
+    """The encoding named by a byte-order mark; "" if there is none, or it is UTF-8's, which changes nothing."""
     return next((name for mark, name in _MARKS if head.startswith(mark)), "")
 
 
 def is_binary(content: bytes) -> bool:
-    """Whether bytes without a mark hold control characters that no text has."""
+    """Whether bytes without a mark contain control characters that do not occur in text."""
     return content.translate(None, _NOT_IN_TEXT) != content if len(content) < GUESSED_FROM_BYTES else _has_any(content)
 
 
@@ -43,13 +43,15 @@ def _has_any(content: bytes) -> bool:
 
 
 def decode(content: bytes) -> tuple[str, str]:
-    """The text (without its mark) and its encoding's name. Raises ValueError, whose text says why it is none."""
+    """The text without its mark, and the name of its encoding. Raises ValueError; its message says why this is not text."""
     name = marked(content)
     if name:
         try:
             return content.decode(name), name
         except UnicodeDecodeError as error:
-            raise ValueError(f"marked as {name.upper()}, but it is not") from error
+            raise ValueError(
+                f"marked as {name.upper()} by its byte-order mark, but not valid {name.upper()}"
+            ) from error
     try:
         text = content.decode(UTF8)
     except UnicodeDecodeError:
@@ -62,15 +64,15 @@ def decode(content: bytes) -> tuple[str, str]:
         raise ValueError("binary")
     guess = _guess(content)
     if not guess:
-        raise ValueError("not UTF-8, and in no encoding that is known")
+        raise ValueError("neither UTF-8 nor another known encoding")
     return content.decode(guess), guess
 
 
 def _guess(content: bytes) -> str:
-    """The likeliest older encoding that fits all of it; "" for none."""
+    """The most likely legacy encoding that decodes all of the content; "" if there is none."""
     from charset_normalizer import from_bytes  # noqa: PLC0415 - a fifth of a second to load, and seldom needed
 
-    # Only what is not ASCII tells encodings apart; of too little of it any guess is as good as the commonest.
+    # Only bytes that are not ASCII distinguish encodings. With too few of them, no guess beats the most common encoding.
     telling = b"\n".join(line for line in content.splitlines() if not line.isascii())[:GUESSED_FROM_BYTES]
     best = from_bytes(telling).best() if len(telling) >= MIN_TELLING_BYTES else None
     for name in (best.encoding if best else "", "cp1252"):

@@ -1,6 +1,6 @@
-"""DCE's own exclude patterns: files that a repository keeps and that never belong into a prompt (snapshots, vendored code, data).
+"""DCE's own exclude patterns: tracked files that never belong in a prompt (snapshots, vendored code, data).
 
-They are in `.dce/config.toml`, `exclude = ["*.snap", "/vendor/"]`, with the meaning they would have in a .gitignore there.
+They are in `.dce/config.toml`, `exclude = ["*.snap", "/vendor/"]`, in .gitignore syntax, relative to the workspace root.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,23 +29,23 @@ class Excludes:
             self._spec = pathspec.GitIgnoreSpec.from_lines(patterns)
         except ValueError as error:
             raise DceError(
-                "invalid_input", f"exclude in {CONFIG_FILE} holds a pattern that cannot be read: {error}."
+                "invalid_input", f"exclude in {CONFIG_FILE} contains an invalid pattern: {error}."
             ) from error
 
     @classmethod
     def of(cls, project: Project) -> "Excludes":
-        """Those of the workspace's configuration. Raises invalid_input."""
+        """The patterns in the workspace's configuration. Raises invalid_input."""
         patterns = read_config(project.state_dir / CONFIG_FILE).get("exclude", [])
         if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
             raise DceError("invalid_input", f"exclude in {CONFIG_FILE} is not a list of patterns.")
         return cls(patterns)
 
     def among(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that are excluded."""
+        """The excluded paths among `paths`."""
         return frozenset(self._spec.match_files(paths)) if self._spec else frozenset()
 
     def reason(self, path: str) -> str:
-        """Why a path is excluded, naming the pattern; "" if it is not."""
+        """Why a path is excluded, naming the pattern; "" if it is not excluded."""
         if self._spec is None:
             return ""
         result = self._spec.check_file(path)

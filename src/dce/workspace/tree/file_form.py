@@ -1,7 +1,7 @@
-"""The form a file has on disk: encoding, byte-order mark, line ends. What replaces a file keeps it.
+"""The form of a file on disk: encoding, byte-order mark, line endings. Replacing a file preserves its form.
 
-What must always hold: a line that an answer does not change keeps its bytes, also in a file of mixed line ends or of an older
-encoding; an encoding that cannot hold the new text is said, never patched with question marks.
+What must always hold: a line that an answer does not change keeps its bytes, even in a file with mixed line endings or a legacy
+encoding; text that the encoding cannot represent is reported, never silently replaced with question marks.
 """
 
 import codecs
@@ -19,13 +19,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-"""UTF-32's little-endian mark begins with UTF-16's, so it comes first."""
+"""The little-endian UTF-32 mark starts with the UTF-16 one, so it comes first."""
 
 
 class FileForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A file's bytes taken apart once: its text without the mark, and the form that its next text is written in. `data` None: no file.
+    """A file's bytes, parsed once: its text without the mark, and the form in which new text is written. `data` is None if there is no file.
 
-    Bytes that are no text have replacement characters in `text`. `is_text`: the encoding is known, and gives the same bytes when the text is written back.
+    Bytes that cannot be decoded become replacement characters in `text`. `is_text`: the encoding is known, and encoding the text
+    gives the same bytes.
     """
 
     data: bytes | None
@@ -35,10 +36,11 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     is_text: bool = True
 
     def bytes_to_write(self, content: str) -> bytes:
-        """The bytes of `content` in this form: encoding, mark and line ends; a new file is written as it stands.
+        """The bytes of `content` in this form: encoding, mark and line endings; a new file is written unchanged.
 
-        An answer's form cannot say "no newline at the end", nor mix line ends, nor end lines with CR alone; so an answer that differs
-        from the file in nothing else gives the file's own bytes, and any other is written the way the file is. Characters that the encoding lacks become `?`: see `unwritable`.
+        An answer cannot express a missing final newline, mixed line endings, or lines ending in CR alone. So an answer that differs
+        from the file only in these yields the file's own bytes, and any other answer is written in the file's form. Characters that
+        the encoding lacks become `?`: see `unwritable`.
         """
         if self.data is None:
             return content.encode("utf-8", "surrogatepass")
@@ -61,7 +63,7 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
         return self.mark + text.encode(self.encoding, "surrogatepass" if self.encoding == UTF8 else "replace")
 
     def text_written(self, written: bytes) -> str:
-        """The text of what `bytes_to_write` gave: in this encoding, whatever a guess would make of the new bytes."""
+        """Decodes the result of `bytes_to_write` with this encoding, whatever a guess from the new bytes would be."""
         if self.data is None:
             return text_of(written)
         return written[len(self.mark) :].decode(self.encoding, "replace")
@@ -78,7 +80,7 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def form_of(data: bytes | None) -> FileForm:
-    """The form of a file's bytes. In an older encoding this guesses, which takes milliseconds: keep what it gives."""
+    """The form of a file's bytes. For a legacy encoding this has to guess, which takes milliseconds: keep the result."""
     if not data:
         return FileForm(data=data)
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
@@ -94,23 +96,23 @@ def form_of(data: bytes | None) -> FileForm:
 
 
 def text_of(data: bytes | None) -> str:
-    """The text of a file, without its mark; "" for none."""
+    """The text of a file, without its mark; "" if there is no file."""
     return form_of(data).text
 
 
 def _plain(text: str, *, is_cr_only: bool) -> str:
-    """The text with LF at the end of every line. A bare CR ends one only in a file that has no other line ends."""
+    """The text with LF line endings. A bare CR counts as one only in a file without any other line ending."""
     text = text.replace("\r\n", "\n")
     return text.replace("\r", "\n") if is_cr_only else text
 
 
 def _with_own_ends(now: str, plain: str, usual: str) -> str:
-    """The new text, in which lines of the old one keep their own ends, and others get the usual one."""
+    """The new text: lines kept from the old text keep their own line endings, all others get the usual one."""
     old, new = split_lines(now), split_lines(plain)
     ends = [usual if line.endswith("\n") else "" for line in new]
     bare_old, bare_new = [line.rstrip("\r\n") for line in old], [line.rstrip("\n") for line in new]
     for a, b, size in difflib.SequenceMatcher(None, bare_old, bare_new, autojunk=False).get_matching_blocks():
         for step in range(size):
-            if ends[b + step] and old[a + step].endswith("\n"):  # the old last line may have had no end to keep
+            if ends[b + step] and old[a + step].endswith("\n"):  # the old last line may have had no line ending
                 ends[b + step] = "\r\n" if old[a + step].endswith("\r\n") else "\n"
     return "".join(line + end for line, end in zip(bare_new, ends, strict=True))

@@ -1,8 +1,8 @@
-"""Which files a workspace has, which of them can go into a prompt, and their text.
+"""Lists a workspace's files, says which of them can go into a prompt, and reads their text.
 
-Inside a git repository git says what belongs to it (tracked, or untracked and not ignored); elsewhere a walker that honours
-.gitignore files does. What cannot go in is listed with its reason rather than left out in silence. Listing only peeks at files,
-so it stays quick on big trees; `read_text` is the judge of a single file.
+Inside a git repository, git decides what belongs to it (tracked, or untracked and not ignored); elsewhere a walker that honours
+.gitignore files does. Files that cannot go into a prompt are listed with the reason rather than silently left out. Listing reads
+only the start of each file, so it stays fast on large trees; `read_text` has the final word on a single file.
 """
 
 import codecs
@@ -23,28 +23,29 @@ from dce.workspace.tree.extract import MAX_DOCUMENT_BYTES, extract, format_of
 from dce.workspace.tree.git import git_output
 
 MAX_TEXT_BYTES = 5_000_000
-"""Largest file that goes into a prompt. 5 MB are over a million tokens, beyond every context window; bigger files are data."""
+"""Largest file that goes into a prompt. 5 MB is over a million tokens, more than any context window; larger files are data."""
 
 SNIFF_BYTES = 8_192
-"""How much of a file's start decides whether it is text: what git looks at, too."""
+"""How many bytes from the start of a file decide whether it is text; git uses the same number."""
 
 MAX_SNIFFED_FILES = 20_000
-"""How many files one listing opens. At some 15 µs each this bounds the time to a fraction of a second; the rest are taken for text."""
+"""How many files one listing opens. At about 15 µs each, this takes a fraction of a second; the rest are assumed to be text."""
 
 _PROMPT_START = b"<prompt.md>\n\n<M"
-"""How every prompt begins that DCE writes. A prompt that holds the previous prompt would double with every cycle."""
+"""The start of every prompt that DCE writes. A prompt that includes the previous one would double with every cycle."""
 
 _OLD_PROMPT = "prompt.md"
-"""Where older versions wrote it; always looked into, however many files there are."""
+"""Where older versions wrote the prompt; always opened, however many files there are."""
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@()\[\]-]|[A-Za-z0-9_]")
-"""File names of which nothing needs to be checked: most of them. (No dot first or last, no `~`, nothing beyond ASCII.)"""
+"""File names that need no further checks, which is most of them. (No leading or trailing dot, no `~`, ASCII only.)"""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the workspace. `size` in bytes; `excluded` says why it cannot go into a prompt, "" if it can.
+    """A file of the workspace. `size` is in bytes; `excluded` says why it cannot go into a prompt, "" if it can.
 
-    `encoding` is "" for UTF-8 (as far as a peek tells), "older" for one that only `read_text` finds out, and a document's format.
+    `encoding` is "" for UTF-8 (judged by the start of the file), "older" for a legacy encoding that only `read_text` determines, or a
+    document's format.
     """
 
     path: str
@@ -56,8 +57,8 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
 class FileText(msgspec.Struct, frozen=True, kw_only=True):
     """A file's text without a byte-order mark; `sha256` and `size` are of the bytes on disk, mark included.
 
-    Text in another `encoding` than UTF-8 is shown to a model as Unicode, and an accepted answer is written back in that encoding. A
-    document's `encoding` is its format; accepting never writes over one.
+    Text in an `encoding` other than UTF-8 is shown to a model as Unicode, and an accepted answer is written back in that encoding. A
+    document's `encoding` is its format; accepting never overwrites a document.
     """
 
     path: str
@@ -68,14 +69,14 @@ class FileText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_files(project: Project) -> list[FileEntry]:
-    """The workspace's files, sorted by path. Ignored files, `.git` and `.dce` are not among them."""
+    """The workspace's files, sorted by path, without ignored files, `.git` and `.dce`."""
     names = git_names(project.root)
-    # An empty answer also comes from a folder that its own repository ignores: a workspace all the same.
+    # git also lists nothing in a folder that its own repository ignores. It is still a workspace.
     return entries_of(project, names or _walked_names(project.root))
 
 
 def entries_of(project: Project, names: Iterable[str]) -> list[FileEntry]:
-    """Listed names as entries, sorted; without those that are gone or closed."""
+    """Sorted entries for the given names, without files that no longer exist or that DCE never opens."""
     paths = sorted(set(names))
     excludes = Excludes.of(project)
     kept_out = excludes.among(paths)
@@ -93,9 +94,9 @@ def entries_of(project: Project, names: Iterable[str]) -> list[FileEntry]:
 
 
 def read_text(project: Project, path: str, pages: str = "") -> FileText:
-    """The text of one file; of a document, what was extracted (of `pages` "1-3,7" only), or a line that says why there is none.
+    """The text of one file. For a document: the extracted text (only `pages`, such as "1-3,7"), or a line that says why there is none.
 
-    Raises outside_workspace, not_found, or invalid_input for what is not text of a sane size.
+    Raises outside_workspace, not_found, or invalid_input for a file that is not text or too large.
     """
     real = project.resolve(path)
     form = format_of(path)
@@ -105,7 +106,7 @@ def read_text(project: Project, path: str, pages: str = "") -> FileText:
         if not stat.S_ISREG(status.st_mode):
             raise DceError("invalid_input", f"{path} is not text (it is not a regular file).")
         if status.st_size > limit:
-            raise DceError("invalid_input", f"{path} is not text to send ({_too_large(status.st_size, limit)}).")
+            raise DceError("invalid_input", f"{path} cannot go into a prompt ({_too_large(status.st_size, limit)}).")
         content = real.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DceError("not_found", f"There is no file {path} in the workspace.") from error
@@ -125,20 +126,20 @@ def read_text(project: Project, path: str, pages: str = "") -> FileText:
 
 
 def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: bool) -> FileEntry | None:
-    """One listed name as an entry; None for a file that git still tracks but the disk no longer has, and for closed names.
+    """The entry for one listed name; None for a tracked file that is no longer on disk, and for names that DCE never opens.
 
-    `folders` keeps where each folder really is, so that links on the way are followed once a folder, not once a file.
+    `folders` caches the real path of each folder, so that links are followed once per folder, not once per file.
     """
     folder, _, leaf = path.rpartition("/")
     if folder in folders and PLAIN_NAME.fullmatch(leaf):
-        # A folder that one name has shown to be fine, and a name without anything to check: a system call and no more.
+        # The folder is already resolved and the name needs no checks, so one system call suffices.
         real = f"{folders[folder]}/{leaf}"
         try:
             status = os.lstat(real)
         except OSError:
             return None
         if stat.S_ISREG(status.st_mode):
-            return _looked_at(path, real, status, is_sniffed=is_sniffed)
+            return _entry_of(path, real, status, is_sniffed=is_sniffed)
     name = path.rstrip("/")
     try:
         name.encode()
@@ -146,21 +147,21 @@ def _entry(project: Project, path: str, folders: dict[str, str], *, is_sniffed: 
         shown = os.fsencode(name).decode("utf-8", "replace")
         return FileEntry(path=shown, size=0, excluded="its name is not UTF-8")
     if any(char in name for char in '"<>') or not name.isprintable():
-        return FileEntry(path=name, size=0, excluded="its name cannot be written in a prompt")
+        return FileEntry(path=name, size=0, excluded="its name cannot be represented in a prompt")
     if _is_closed(name):
         return None
     try:
         real = _real(project, name, folders)
-        status = os.stat(real)  # noqa: PTH116 - a Path for each of many thousand files costs more than the call
+        status = os.stat(real)  # noqa: PTH116 - creating a Path for each of thousands of files costs more than the call
     except PathRefused as error:
         return FileEntry(path=name, size=0, excluded=error.reason)
     except OSError:
         return None
-    return _looked_at(name, real, status, is_sniffed=is_sniffed)
+    return _entry_of(name, real, status, is_sniffed=is_sniffed)
 
 
 def _real(project: Project, name: str, folders: dict[str, str]) -> str:
-    """Where a listed file really is. Raises outside_workspace as `Project.resolve` does, OSError if it is not there."""
+    """The real path of a listed file. Raises outside_workspace as `Project.resolve` does, OSError if it does not exist."""
     folder, _, leaf = name.rpartition("/")
     project.canonical(leaf)
     if folder not in folders:
@@ -173,11 +174,11 @@ def _is_closed(name: str) -> bool:
     return any(part.casefold() in {".git", STATE_DIR} for part in name.split("/"))
 
 
-def _looked_at(name: str, real: str, status: os.stat_result, *, is_sniffed: bool) -> FileEntry:
-    """The entry of what is there, as far as a peek tells."""
+def _entry_of(name: str, real: str, status: os.stat_result, *, is_sniffed: bool) -> FileEntry:
+    """The entry for an existing path, judged by its status and its first bytes."""
     excluded, encoding = "", ""
     if stat.S_ISDIR(status.st_mode):
-        excluded = "a repository or a linked folder of its own"
+        excluded = "a nested repository or a link to a folder"
     elif not stat.S_ISREG(status.st_mode):
         excluded = "not a regular file"
     elif form := format_of(name):
@@ -194,7 +195,7 @@ def _looked_at(name: str, real: str, status: os.stat_result, *, is_sniffed: bool
 
 
 def _peek(real: str) -> tuple[str, str]:
-    """Why a file is no text ("" if it looks like text), and its encoding unless that is UTF-8, from its start."""
+    """Why a file is not text ("" if it looks like text), and its encoding unless UTF-8; both judged by its first bytes."""
     descriptor = os.open(real, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0))
     try:
         head = os.read(descriptor, SNIFF_BYTES)
@@ -220,7 +221,7 @@ def _too_large(size: int, limit: int) -> str:
 
 
 def git_names(root: Path, paths: Sequence[str] = ()) -> list[str]:
-    """What git lists below `root` (of `paths` only, if given): tracked, or untracked and not ignored.
+    """The files git lists below `root` (only `paths`, if given): tracked, or untracked and not ignored.
 
     Empty without git or outside a repository.
     """
@@ -231,7 +232,7 @@ def git_names(root: Path, paths: Sequence[str] = ()) -> list[str]:
 
 
 def _walked_names(root: Path) -> Iterable[str]:
-    """Every file below `root` that no .gitignore of the workspace excludes; hidden ones too."""
+    """Every file below `root` that no .gitignore of the workspace excludes, including hidden files."""
     import rignore  # noqa: PLC0415 - seldom needed
 
     walker = rignore.walk(

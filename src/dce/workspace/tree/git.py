@@ -1,7 +1,7 @@
-"""Calling git: the one place where DCE runs it in a workspace.
+"""Runs git; nothing else in DCE runs it in a workspace.
 
-What must always hold: no GIT_* variable of ours leads git to another repository, no program that the repository names is run
-(fsmonitor, hooks), and no call waits for a person or for ever.
+What must always hold: no GIT_* variable of DCE's environment points git to another repository; no program configured by the
+repository is run (fsmonitor, hooks); no call prompts for input or runs without a timeout.
 """
 
 import os
@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 GIT_TIMEOUT_S = 60.0
-"""Longest time for one git command."""
+"""Timeout of one git command."""
 
 _OPTIONS = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.safecrlf=false", "gc.auto=0")
 
 
 class GitFailed(Exception):
-    """A git command that did not work; its text is git's own first line."""
+    """A git command failed; the message is the first line that git printed."""
 
 
 def run_git(root: Path, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    """What a git command prints in `root`, with `environment` besides ours. Raises GitFailed."""
+    """The output of a git command run in `root`, with `environment` added to DCE's own. Raises GitFailed."""
     around = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     around |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | dict(environment or {})
     command = ["git", *(word for option in _OPTIONS for word in ("-c", option)), *arguments]
@@ -42,7 +42,7 @@ def run_git(root: Path, arguments: Sequence[str], environment: Mapping[str, str]
 
 
 def git_output(root: Path, arguments: Sequence[str]) -> str:
-    """What a git command that only reads says in `root`; "" without git, outside a repository or when it fails."""
+    """The output of a read-only git command in `root`; "" without git, outside a repository, or if it fails."""
     try:
         return run_git(root, ["--no-optional-locks", *arguments])
     except GitFailed:

@@ -1,4 +1,4 @@
-"""Which paths are usually kept for keys and passwords, judged by name only; and where a folder has such files."""
+"""Which paths usually hold keys and passwords, judged by name only; and which files below a folder are such paths."""
 
 import fnmatch
 import functools
@@ -24,7 +24,7 @@ _NO_SECRETS = ("*.example", "*.sample", "*.template", "*.dist", "*.pub")
 
 
 def touches_secrets(path: str) -> bool:
-    """Whether a path is one where keys and passwords are usually kept. Judged by name only."""
+    """Whether a path usually holds keys or passwords. Judged by name only."""
     *folders, name = path.casefold().split("/")
     if _any_of(_NO_SECRETS).match(name):
         return False
@@ -32,11 +32,11 @@ def touches_secrets(path: str) -> bool:
 
 
 _NOT_WALKED = frozenset({".git", STATE_DIR, "node_modules", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache"})
-"""Folders that hold other people's files, and many."""
+"""Folders with many files of third parties."""
 
 
 def secret_files_below(project: Project, folder: str) -> Iterator[str]:
-    """The files in a folder of the workspace whose names are telling, also those that git ignores. Links to folders are not followed."""
+    """The files below a folder of the workspace whose names suggest secrets, including ignored ones. Links to folders are not followed."""
     start = project.root if folder.rstrip("/") in {".", ""} else project.resolve(folder)
     for place, folders, names in os.walk(start):
         folders[:] = sorted(name for name in folders if name not in _NOT_WALKED)
@@ -48,5 +48,5 @@ def secret_files_below(project: Project, folder: str) -> Iterator[str]:
 
 @functools.cache
 def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Shell patterns as one: every file of a prompt is held against all of them."""
+    """Shell patterns combined into one, because every file of a prompt is matched against all of them."""
     return re.compile("|".join(map(fnmatch.translate, patterns)))

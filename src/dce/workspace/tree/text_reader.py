@@ -1,8 +1,8 @@
-"""The text of many files of one workspace, read in one go.
+"""Reads the text of many files of one workspace in one pass.
 
-What must always hold: what is given, or raised, is what `read_text` would give for that path. A folder is resolved and shown to be
-inside once for all files in it; a file is opened without following a link, so only the folders of one run are taken on trust.
-Whatever is out of the ordinary goes to `read_text`.
+What must always hold: every result and every error is what `read_text` would give for that path. A folder is resolved, and checked
+to be inside the workspace, once for all its files; files are opened without following links, so only the folders of one run are
+trusted. Every unusual path is passed to `read_text`.
 """
 
 import hashlib
@@ -20,18 +20,18 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class TextReader:
-    """For one run, short enough that nobody expects it to see folders that are moved meanwhile."""
+    """Use one per run. Runs are short, so folders moved during a run need not be noticed."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._folders: dict[str, tuple[str, str] | None] = {}
 
     def read(self, path: str, pages: str = "") -> FileText:
-        """As `read_text`, and raises as it does."""
+        """Like `read_text`, with the same errors."""
         return self._plain(path) or read_text(self._project, path, pages)
 
     def _plain(self, path: str) -> FileText | None:
-        """The text of an ordinary file with an ordinary name; None if there is anything to look at more closely."""
+        """The text of an ordinary file with an ordinary name; None if anything needs a closer look."""
         folder, slash, leaf = path.rpartition("/")
         if not _NO_LINK or (slash and not folder) or not PLAIN_NAME.fullmatch(leaf) or format_of(leaf):
             return None
@@ -54,7 +54,7 @@ class TextReader:
         )
 
     def _resolved(self, folder: str) -> tuple[str, str] | None:
-        """A folder as the workspace names it, and where it is, both ready for a name to follow; None if it is refused."""
+        """A folder's canonical path and its real path, both ready to be followed by a file name; None if it is refused."""
         if not folder:
             return "", f"{self._project.root}/"
         above, slash, leaf = folder.rpartition("/")
@@ -68,7 +68,7 @@ class TextReader:
 
 
 def _is_folder(real: str) -> bool:
-    """Whether a folder itself is there, not a link to one."""
+    """Whether the path is a folder itself, not a link to one."""
     try:
         return stat.S_ISDIR(os.lstat(real).st_mode)
     except OSError:
@@ -76,10 +76,10 @@ def _is_folder(real: str) -> bool:
 
 
 def _content(real: str) -> bytes | None:
-    """The bytes of a regular file of a sane size that is no link; None for anything else."""
+    """The bytes of a regular file that is not a link and not too large; None for anything else."""
     try:
         if not stat.S_ISREG(os.lstat(real).st_mode):
-            return None  # opening a device may do something
+            return None  # opening a device may have side effects
         descriptor = os.open(real, _FLAGS)
     except OSError:
         return None

@@ -1,6 +1,6 @@
-"""Changes of a workspace's files as they happen, from the operating system.
+"""Changes to a workspace's files as they happen, reported by the operating system.
 
-Paths only: what they mean is `listing.py`'s. Where the system has no more watches to give, the files are polled.
+Only paths are reported; `listing.py` interprets them. If the system has no watches left, the files are polled.
 """
 
 import threading
@@ -10,21 +10,21 @@ from pathlib import Path
 from dce.workspace.project import STATE_DIR, Project
 
 DEBOUNCE_MS = 50
-"""How long changes are gathered: an editor's save is several."""
+"""How long changes are collected: one save in an editor causes several."""
 
 POLL_DELAY_MS = 1_000
-"""Between two looks where files must be polled."""
+"""Polling interval where files have to be polled."""
 
 ALIVE_MS = 250
-"""Longest time without a word from a watch that works. Its first word is also what a first listing waits for."""
+"""Longest silence of a working watch. The first listing also waits for its first report."""
 
 _WATCHED_STATE = frozenset({".git/HEAD", ".git/info/exclude", ".git/config", f"{STATE_DIR}/config.toml"})
 
 
 def changes(project: Project, stop: threading.Event, *, is_polling: bool = False) -> Iterator[frozenset[str]]:
-    """Sets of changed paths (relative, POSIX) until `stop` is set; files in `.git` and `.dce` only where they hold rules.
+    """Sets of changed paths (relative, POSIX) until `stop` is set; of `.git` and `.dce`, only the files that hold rules.
 
-    An empty set, at least every `ALIVE_MS`, says that the watch works and nothing changed. Each step blocks: setting up the
+    An empty set, at least every `ALIVE_MS`, means that the watch works and nothing changed. Each step blocks: setting up the
     watches of a large tree takes seconds. Raises what the operating system or watchfiles raises (OSError, RuntimeError).
     """
     from watchfiles import watch  # noqa: PLC0415 - the panel's extra

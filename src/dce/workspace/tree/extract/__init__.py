@@ -1,7 +1,7 @@
-"""Text out of documents: PDF, Word, spreadsheets, slides, notebooks; of pictures, what they are.
+"""Extracts text from documents: PDF, Word, spreadsheets, slides, notebooks; for pictures, a description of the file.
 
-What must always hold: a document is foreign input, so it is opened in a process of its own with limits on time, memory and what a
-zip archive may unpack to; a document that cannot be read gives a line that says so, never an exception or nothing.
+What must always hold: a document is untrusted input, so it is opened in a separate process with limits on time, memory and the
+unpacked size of zip archives; a document that cannot be read yields a line that says so, never an exception or empty text.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ MAX_DOCUMENT_BYTES = 50_000_000
 """Largest document that is opened."""
 
 TIMEOUT_S = 30.0
-"""Longest extraction: a thousand pages of PDF take a few seconds."""
+"""Timeout of an extraction: a thousand pages of PDF take a few seconds."""
 
 MAX_CACHED = 500
-"""How many extractions are kept in `.dce/cache/extract`; the oldest go first."""
+"""How many extractions are kept in `.dce/cache/extract`; the oldest are removed first."""
 
 VERSION = 1
-"""Part of every cache key: raised when an extractor's output changes."""
+"""Part of every cache key; increased when an extractor's output changes."""
 
 _CANNOT = " cannot be read: "
 
@@ -41,11 +41,11 @@ FORMATS: dict[str, str] = {
     ".ipynb": "ipynb",
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"), "image"),
 }
-"""A file's suffix → the extractor in `worker.py` that reads it. Everything else is text or stays out; CSV and SVG are text."""
+"""File suffix → the extractor in `worker.py` that reads it. Any other file is text or is excluded; CSV and SVG are text."""
 
 
 class Extraction(msgspec.Struct, frozen=True, kw_only=True):
-    """A document's text; `problem` says why there is none, or not all of it."""
+    """A document's text; `problem` says why it is missing or incomplete."""
 
     text: str
     problem: str = ""
@@ -53,14 +53,14 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
 
 def format_of(path: str) -> str:
     """The extractor for a path; "" for none."""
-    # Asked for every file of a workspace: a Path for each is what takes the time.
+    # Called for every file of a workspace; creating a Path each time would dominate the cost.
     name = path.rpartition("/")[2]
     stem, dot, suffix = name.rpartition(".")
     return FORMATS.get(f".{suffix.lower()}", "") if dot and stem else ""
 
 
 def extract(project: Project, path: str, content: bytes, pages: str = "") -> Extraction:
-    """The text of a document's bytes, or a line in brackets that says why there is none. `pages`: "1-3,7" (pages, sheets, slides)."""
+    """The text of a document, or a line in brackets that says why there is none. `pages`: "1-3,7" (pages, sheets, slides)."""
     if len(content) > MAX_DOCUMENT_BYTES:
         return _failed(path, f"larger than {MAX_DOCUMENT_BYTES // 1_000_000} MB")
     key = hashlib.sha256(b"%d\0%b\0%b\0" % (VERSION, format_of(path).encode(), pages.encode()) + content).hexdigest()
@@ -70,7 +70,7 @@ def extract(project: Project, path: str, content: bytes, pages: str = "") -> Ext
     except (OSError, msgspec.MsgspecError):
         pass
     found = _run(path, content, pages)
-    if not found.problem:  # what failed may work another time: with the extra installed, on a machine with more memory
+    if not found.problem:  # a failure may succeed later: with the extra installed, on a machine with more memory
         _keep(kept, found)
     return found
 
@@ -87,14 +87,14 @@ def _run(path: str, content: bytes, pages: str) -> Extraction:
         answer = json.loads(done.stdout)
         text, problem = str(answer["text"]), str(answer["problem"])
     except (ValueError, KeyError, TypeError):
-        return _failed(path, f"the extractor ended with {done.returncode}: out of memory, or a damaged file")
+        return _failed(path, f"the extractor exited with status {done.returncode}: out of memory, or a damaged file")
     if problem and not text:
         return _failed(path, problem)
     return Extraction(text=text, problem=problem)
 
 
 def problem_in(path: str, text: str) -> str:
-    """Why a document could not be read, from the line that stands in its place; "" if `text` is no such line."""
+    """Why a document could not be read, parsed from the line that replaces its text; "" if `text` is not such a line."""
     begin, end = f"[{path}{_CANNOT}", "]\n"
     return text[len(begin) : -len(end)] if text.startswith(begin) and text.endswith(end) else ""
 
@@ -104,7 +104,7 @@ def _failed(path: str, problem: str) -> Extraction:
 
 
 def _keep(place: Path, found: Extraction) -> None:
-    """Into the cache, which is a convenience: a full disk is no error."""
+    """Writes to the cache. The cache is optional, so a full disk is not an error."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         durable.write(place, msgspec.json.encode(found))

@@ -1,7 +1,7 @@
 """The process that opens a document: `python -m dce.workspace.tree.extract.worker FORMAT PAGES`, bytes in, JSON out.
 
-It limits itself before it reads anything: memory, processor time, no files written. `{"text": …, "problem": …}`; a problem with
-text is a warning (cut off), one without is a failure.
+It limits its own memory and CPU time, and forbids itself to write files, before it reads anything. Output: `{"text": …, "problem": …}`;
+a problem with text is a warning (cut off), one without text is a failure.
 """
 
 import contextlib
@@ -14,27 +14,27 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 MAX_MEMORY_BYTES = 1_500_000_000
-"""Address space of this process: PDF pages of ordinary size need a tenth of it."""
+"""Address space limit of this process: ordinary PDF pages need a tenth of it."""
 
 MAX_CPU_S = 25
-"""Processor time of this process, below the parent's patience."""
+"""CPU time limit of this process, below the parent's timeout."""
 
 MAX_TEXT_CHARS = 4_000_000
-"""Longest text that is given: a million tokens, beyond every context window."""
+"""Longest text returned: a million tokens, more than any context window."""
 
 MAX_UNPACKED_BYTES, MAX_RATIO, MAX_MEMBERS = 400_000_000, 200, 20_000
-"""What a zip archive may claim to unpack to, against its own size, and in how many files: beyond, it is a bomb."""
+"""Limits on what a zip archive declares: unpacked size, ratio to its own size, number of files. Beyond them it is a zip bomb."""
 
 MAX_ROWS = 5_000
-"""Rows of a sheet that are given: more are data, not something to read."""
+"""Rows returned per sheet: more than this is data, not something to read."""
 
 
 class Refused(Exception):
-    """A document that is not read; the message says why."""
+    """The document is refused; the message says why."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Reads standard input, answers on standard output."""
+    """Reads the document from standard input, writes the result to standard output."""
     form, pages = arguments
     with contextlib.suppress(ImportError, ValueError, OSError):
         _limit()
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         text, problem = "", f"it needs {error.name}: pip install 'dce[docs]'"
     except MemoryError:
         text, problem = "", "it needs too much memory"
-    except Exception as error:  # noqa: BLE001 - any library's complaint about a damaged file is one sentence for the reader
+    except Exception as error:  # noqa: BLE001 - whatever a library raises for a damaged file becomes one sentence for the reader
         text, problem = "", f"damaged or encrypted ({type(error).__name__}: {str(error)[:200]})"
     if len(text) > MAX_TEXT_CHARS:
         text, problem = text[:MAX_TEXT_CHARS] + "\n[… cut off here …]\n", "cut off: too long"
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def extracted(form: str, content: bytes, pages: str = "") -> tuple[str, str]:
-    """Text and problem of a document. Raises Refused, and whatever a library raises for a damaged one."""
+    """Text and problem of a document. Raises Refused, and whatever a library raises for a damaged file."""
     if content[:2] == b"PK":
         _check_archive(content)
     text = _EXTRACTORS[form](content, _numbers(pages))
@@ -73,7 +73,7 @@ def _limit() -> None:
 
 
 def _check_archive(content: bytes) -> None:
-    """Raises Refused for what would unpack to too much; what an archive claims is what its readers allocate."""
+    """Raises Refused for an archive that would unpack to too much. Readers allocate what an archive declares."""
     members = zipfile.ZipFile(io.BytesIO(content)).infolist()
     unpacked = sum(member.file_size for member in members)
     if (
@@ -81,18 +81,18 @@ def _check_archive(content: bytes) -> None:
         or unpacked > MAX_UNPACKED_BYTES
         or unpacked > max(10_000_000, MAX_RATIO * len(content))
     ):
-        raise Refused(f"it would unpack to {unpacked / 1e6:,.0f} MB in {len(members):,} parts")
+        raise Refused(f"it would unpack to {unpacked / 1e6:,.0f} MB in {len(members):,} files")
 
 
 def _numbers(pages: str) -> frozenset[int] | None:
-    """ "1-3,7" as numbers; None for all. Raises Refused."""
+    """The page numbers in "1-3,7"; None for all. Raises Refused."""
     if not pages.strip():
         return None
     found: set[int] = set()
     for part in pages.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) - int(first) > 100_000:
-            raise Refused(f"{pages!r} names no pages: write 1-3,7")
+            raise Refused(f"{pages!r} is not a page range: write 1-3,7")
         found.update(range(int(first), int(last or first) + 1))
     return frozenset(found)
 
@@ -143,14 +143,14 @@ def _sheets(content: bytes, pages: frozenset[int] | None) -> str:
 
 
 def _cell(value: object) -> str:
-    """A cell as people see it: 0 and False are values, 3.0 is 3."""
+    """A cell as a spreadsheet shows it: 0 and False are values, 3.0 is 3."""
     if value is None:
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
 
 
 def _table(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as a Markdown table, the first as its head."""
+    """Rows as a Markdown table; the first row is the header."""
     lines = [
         [cell.replace("|", "\\|").replace("\r\n", "\n").replace("\n", "<br>").strip() for cell in row] for row in rows
     ]
@@ -195,13 +195,13 @@ def _ipynb(content: bytes, pages: frozenset[int] | None) -> str:
 def _image(content: bytes, pages: frozenset[int] | None) -> str:  # noqa: ARG001
     kind, width, height = _picture(content)
     if not kind:
-        raise Refused("no picture of a known kind")
+        raise Refused("unknown picture format")
     size = f", {width} × {height} pixels" if width else ""
     return f"[a picture: {kind}{size}, {len(content):,} bytes]"
 
 
 def _picture(content: bytes) -> tuple[str, int, int]:
-    """Kind, width and height by the file's own head; ("", 0, 0) for none of these."""
+    """Format, width and height from the file's header; ("", 0, 0) for an unknown format."""
     if content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) >= 24:
         return ("PNG", *struct.unpack(">II", content[16:24]))
     if content[:6] in {b"GIF87a", b"GIF89a"} and len(content) >= 10:
