@@ -1,7 +1,7 @@
-"""What accepting does to each file of an answer: what would be written, deleted or renamed, what refuses it, what is doubtful.
+"""Plans what accepting does to each file of an answer: writes, deletions and renames, refusals and doubts.
 
-What must always hold: nothing is written here; only what the prompt showed is replaced, deleted or moved; a file with text left out, or
-whose limits were guessed, is refused until the user confirms it.
+Invariants: nothing is written here; only content that the prompt showed is replaced, deleted or moved; a file with omitted text or
+guessed limits is refused until the user confirms it.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from dce.workspace.tree.current import Current, CurrentFiles, is_executable, is_
 from dce.workspace.tree.effects import POLICY, RUNS, effects_of, is_own_policy
 
 NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POLICY})
-"""Flags of a file that are refused by reasons of their own, or say what the file does: they are no doubts besides."""
+"""Flags of a file that do not count as doubts: they have refusals of their own, or only say what the file does."""
 
 BLOCKING = {
     "elision": "text seems to be left out of it",
@@ -36,19 +36,19 @@ _CONFIRM = "Look at it (`dce diff`); `dce accept --force` writes it as it is."
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Files of another response in the same plan; no `paths`: all it holds."""
+    """Files of another response in the same plan; no `paths`: all its files."""
 
     slot: int
     paths: tuple[str, ...] = ()
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan may do beyond writing one response's files whole.
+    """What a plan may do besides writing one response's files whole.
 
-    `merge`: a file edited since the prompt is merged, where that is clean. `hunks`: only these parts (`2`, `2:1-3`) of the one file
-    named, as `hunks.hunks` counts them against the file now. `also`: files of other responses, in one acceptance. `plans`: each
-    file put together from parts of several responses (then nothing else counts; the response named is the cycle's choice).
-    `force`: doubtful files are written too; `confirmed`: those of these paths are.
+    `merge`: a file edited since the prompt is merged if there are no conflicts. `hunks`: only these parts (`2`, `2:1-3`) of the
+    one file named, numbered as by `hunks.hunks` against the file now. `also`: files of other responses, in the same acceptance.
+    `plans`: files combined from parts of several responses (the other options are then ignored; the response named is the cycle's
+    choice). `force`: doubtful files are written too; `confirmed`: only those with these paths are.
     """
 
     merge: bool = False
@@ -63,7 +63,7 @@ PLAIN = Options()
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the plan, and what to write if it is written. `hint`: the next step if it is refused."""
+    """A file of the plan, and its write, if any. `hint`: the next step if it is refused."""
 
     shown: PlannedWrite
     write: Write | None = None
@@ -71,7 +71,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shown(NamedTuple):
-    """What the prompt showed: the hash of each whole file's bytes, its text, and the paths of files that it showed in part."""
+    """What the prompt showed: the hash of each whole file's bytes, its text, and the paths of the files shown in part."""
 
     hashes: dict[str, str]
     text: Callable[[str], str | None]
@@ -79,7 +79,7 @@ class Shown(NamedTuple):
 
 
 class Refusal(Exception):
-    """Why one file may not be written, and what would help."""
+    """Why one file may not be written, and the next step."""
 
     def __init__(self, code: str, reason: str, hint: str = "") -> None:
         super().__init__(reason)
@@ -103,14 +103,14 @@ class Planner:
         self._is_picked = False
 
     def begin(self, slot: int, *, is_picked: bool) -> None:
-        """The files of this response follow; `is_picked`: they were named."""
+        """Begins the files of a response; `is_picked`: the user named them."""
         self._is_first = not self._slot
         self._slot, self._is_picked = slot, is_picked
 
     def items(self, block: FileBlock, combined: Combined | None = None, whole: Sequence[FileBlock] = ()) -> list[Item]:
-        """The plan for one file; for a renamed one also for its old name.
+        """The plan for one file, and for a renamed one also for its old name.
 
-        `combined`: it was put together already, from the `whole` texts of responses and parts that the user picked.
+        `combined`: the file is combined already, from `whole` texts of responses and parts that the user picked.
         """
         path = name_of(self._project, block.path)
         try:
@@ -129,7 +129,7 @@ class Planner:
         return [self._doubted(self._with_effects(item), () if is_hand_picked else sources) for item in items]
 
     def _with_effects(self, item: Item) -> Item:
-        """The item with what its file does by its place; refused if that is DCE's own policy and the user did not name the file."""
+        """The item with the effects of the file's location; refused if it sets DCE's own policy and the user did not name it."""
         path = item.shown.path
         if item.shown.change == "same" or item.shown.code == "outside_workspace":
             return item
@@ -141,7 +141,7 @@ class Planner:
         return Item(shown=msgspec.structs.replace(shown, refused=reason, code="invalid_input"))
 
     def _doubted(self, item: Item, sources: Sequence[FileBlock]) -> Item:
-        """The item with the doubts of what it is made of; refused if one of them needs a confirmation that was not given."""
+        """The item with the doubts about its sources; refused if one of them needs a confirmation that was not given."""
         if item.shown.change == "same":
             return item
         flags = {
@@ -199,7 +199,7 @@ class Planner:
         return self._once(Item(shown=shown, write=write), block)
 
     def _acts(self, block: FileBlock, path: str, current: Current) -> list[Item]:
-        """The plan for a file that is deleted, renamed, or whose mode changes."""
+        """The plan for a file that is deleted or renamed, or whose mode changes."""
         try:
             if self._options.hunks and self._is_first:
                 raise Refusal("invalid_input", "hunks are taken of a text: it can only be accepted whole")
@@ -231,7 +231,7 @@ class Planner:
         return self._once(Item(shown=PlannedWrite(path=path, change="mode", executable=executable), write=write), block)
 
     def _renamed(self, block: FileBlock, path: str, current: Current) -> list[Item]:
-        """Both names: the new one is written before the old one goes."""
+        """The plan for both names: the new one is written before the old one is deleted."""
         old = name_of(self._project, block.from_path)
         try:
             source = self.files.at(old)
@@ -262,7 +262,7 @@ class Planner:
         ]
 
     def _content(self, content: str, path: str, current: Current) -> tuple[str, bool, str]:
-        """What shall stand in the file: merged and reduced to the hunks picked; whether it was merged; what forbids it."""
+        """The file's new text, merged and reduced to the picked hunks; whether it was merged; why it may not be written."""
         is_merged, problem = False, ""
         base = self._shown.text(path) if self._options.merge else None
         if base is not None and current.data is not None and is_stale(current, self._shown.hashes.get(path)):
@@ -278,7 +278,7 @@ class Planner:
         return content, is_merged, problem
 
     def _once(self, item: Item, block: FileBlock) -> Item:
-        """The item; without its write if the same was planned already, under another name or by another response."""
+        """The item; without its write if the same write is planned already, for another name or from another response."""
         assert item.write is not None
         if item.write.path in self._planned:
             return Item(shown=item.shown)
@@ -286,7 +286,7 @@ class Planner:
         return item
 
     def _check_twice(self, block: FileBlock, current: Current) -> None:
-        """Raises Refusal if something else was planned for the file."""
+        """Raises Refusal if something different is planned for the file already."""
         slot, other = self._planned.get(self._project.relative(current.target), (self._slot, block))
         if (other.content, other.action, other.from_path) == (block.content, block.action, block.from_path):
             return
@@ -326,7 +326,7 @@ class Planner:
 
 
 def name_of(project: Project, path: str) -> str:
-    """The path as the workspace spells it; as it stands if it is none of the workspace's."""
+    """The path as the workspace spells it; unchanged if it is outside the workspace."""
     try:
         return project.canonical(path)
     except DceError:
@@ -334,7 +334,7 @@ def name_of(project: Project, path: str) -> str:
 
 
 def _new_mode(block: FileBlock, current: Current) -> bool | None:
-    """Whether the file becomes executable, or stops being; None if that does not change."""
+    """Whether the file becomes executable or stops being so; None if that does not change."""
     wanted = {"755": True, "644": False}.get(block.mode)
     return None if wanted is None or wanted == is_executable(current.mode) else wanted
 
