@@ -69,7 +69,7 @@ def test_deletion_rename_and_mode_are_planned_done_restored_and_redone(tmp_path:
         (FileBlock(path="unseen", content="", action="delete"), "the prompt did not show it"),
         (FileBlock(path="unseen", content="", action="mode", mode="755"), "the prompt did not show it"),
         (FileBlock(path="x", content="", action="rename", from_path="unseen"), "the prompt did not show it"),
-        (FileBlock(path="x", content="", action="rename", from_path="gone"), "is not there"),
+        (FileBlock(path="x", content="", action="rename", from_path="gone"), "does not exist"),
         (FileBlock(path="x", content="", action="rename", from_path="../out"), "upwards"),
         (FileBlock(path="b.py", content="", action="rename", from_path="a.py"), "overwrite"),
         (FileBlock(path="link", content="", action="delete"), "symbolic link"),

@@ -68,11 +68,11 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
 
 _DOUBTS = {
     "truncated": "it was cut off before its end",
-    "elision": "it leaves text out",
-    "missing_files": "it says that it wrote files that it does not hold",
-    "ambiguous_block": "where a file ends, or what is meant by it, had to be guessed",
+    "elision": "it leaves out text",
+    "missing_files": "it claims to have written files that it does not contain",
+    "ambiguous_block": "the end or the meaning of a file had to be guessed",
     "unapplied_edit": "some of its edits could not be applied",
-    "path_doubt": "a path is nearly that of a file in the prompt",
+    "path_doubt": "a path almost matches a file in the prompt",
 }
 
 
@@ -159,7 +159,7 @@ def _items(workspace: Workspace, response: Response, paths: Sequence[str], optio
     if options.plans:
         return _combined_items(workspace, response, options)
     if options.hunks and len(paths) != 1:
-        raise DceError("invalid_input", "hunks are taken from one file: name it")
+        raise DceError("invalid_input", "hunks can be taken from only one file: name it")
     planner = Planner(workspace.project, _shown(workspace, response.generation), options)
     items = _items_of(workspace, response, paths, planner)
     for part in options.also:
@@ -177,7 +177,7 @@ def sources_of(workspace: Workspace, generation_id: int, path: str, files: Curre
         block = _block_of(workspace, generation_id, slot, path)
         if block.action != "write" or block.from_path:
             what = {"delete": "deletes", "mode": "changes the mode of"}.get(block.action, "renames")
-            raise DceError("invalid_input", f"response {slot} {what} {path}: it can only be taken whole")
+            raise DceError("invalid_input", f"response {slot} {what} {path}: it can only be accepted whole")
         return block.content
 
     is_edited = current.data is not None and is_stale(current, shown.hashes.get(path))
@@ -229,7 +229,7 @@ def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], pl
     """One response's files, in its order; then those whose edits could not be applied."""
     reading = workspace.reading(response.generation, response.slot)
     if not reading.files and not reading.unapplied:
-        hint = f"`dce show {response.slot}` shows what it says; `dce board` shows which responses hold files."
+        hint = f"`dce show {response.slot}` shows what it says; `dce board` shows which responses have files."
         raise DceError("not_found", f"response {response.slot} holds no files to accept", hint=hint)
     failed = {edit.path: edit.reason for edit in reading.unapplied}
     blocks = [*reading.files, *(FileBlock(path=path, content="") for path in failed)]

@@ -153,7 +153,11 @@ def changing(workspace: Workspace, verb: str) -> Iterator[list[PlannedWrite]]:
         try:
             lock.acquire()
         except filelock.Timeout as error:
-            raise DceError("workspace_locked", "another accept or restore is at work in this workspace") from error
+            raise DceError(
+                "workspace_locked",
+                "another accept or restore is running in this workspace",
+                hint="Wait for it to finish, then try again.",
+            ) from error
         try:
             yield recover_locked(workspace)
         finally:
@@ -273,7 +277,7 @@ def write_failed(error: OSError, *, is_half: bool = False) -> DceError:
     if is_half:
         return DceError(
             "write_failed",
-            f"{fact}; some files are still in between",
+            f"{fact}; some files are written and others are not",
             hint="Free disk space or correct the permissions; the next accept or restore puts the files back first.",
         )
     return DceError("write_failed", f"{fact}; the workspace is as it was")

@@ -65,7 +65,7 @@ class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """A response's files in the workspace. `restored_at` is None while they are in force. `git`: the baseline's ref, if any."""
+    """A response's files in the workspace. `restored_at` is None while they are in force. `git`: the baseline in git, or why there is none."""
 
     id: int
     cycle: int

@@ -58,7 +58,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
 def combine(plan: FilePlan, sources: Sources) -> Combined:
     """Combines a file. Raises DceError not_found (no such hunk), invalid_input (nothing picked; hunks of a conflicting text)."""
     if not plan.picks:
-        raise DceError("invalid_input", f"nothing is picked of {plan.path}")
+        raise DceError("invalid_input", f"nothing is picked from {plan.path}")
     now = sources.current.text
     text, clashes, is_merged = now, list[Clash](), False
     earlier = 0
@@ -66,7 +66,9 @@ def combine(plan: FilePlan, sources: Sources) -> Combined:
         merge = _merged(sources, pick.slot)
         is_merged = is_merged or sources.stale_base is not None
         if pick.hunks and merge.conflicts:
-            raise DceError("invalid_input", f"response {pick.slot} conflicts with the file now: take {plan.path} whole")
+            raise DceError(
+                "invalid_input", f"response {pick.slot} conflicts with the current file: take {plan.path} whole"
+            )
         part = _decide(merge, 0, pick.slot, plan.choices, clashes)
         if pick.hunks:
             part = take(now, _as_written(part, sources.current), pick.hunks)

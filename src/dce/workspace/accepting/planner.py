@@ -25,14 +25,14 @@ NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POL
 """Flags of a file that do not count as doubts: they have refusals of their own, or only say what the file does."""
 
 BLOCKING = {
-    "elision": "text seems to be left out of it",
-    "ambiguous_block": "where it ends, or what is meant by it, had to be guessed",
+    "elision": "text seems to be left out",
+    "ambiguous_block": "its end or its meaning had to be guessed",
 }
 """The doubts that refuse a file until the user confirms it."""
 
 _AGAIN = "Generate again: a new prompt shows the files as they are now."
-_BY_HAND = "Look at what changed since; then delete or move it by hand, or generate again."
-_CONFIRM = "Look at it (`dce diff`); `dce accept --force` writes it as it is."
+_BY_HAND = "Check what changed since, then delete or move it by hand, or generate again."
+_CONFIRM = "Review it (`dce diff`); `dce accept --force` writes it as it is."
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +137,7 @@ class Planner:
         shown = msgspec.structs.replace(item.shown, flags=effects_of(path, target))
         if shown.refused or self._is_picked or not is_own_policy(path, target):
             return msgspec.structs.replace(item, shown=shown)
-        reason = "it sets what DCE may read and send; name the file to accept it all the same"
+        reason = "it sets what DCE may read and send; name the file to accept it anyway"
         return Item(shown=msgspec.structs.replace(shown, refused=reason, code="invalid_input"))
 
     def _doubted(self, item: Item, sources: Sequence[FileBlock]) -> Item:
@@ -179,9 +179,7 @@ class Planner:
         try:
             self._check_twice(block, current)
             if block.status == "truncated" and not self._is_picked:
-                raise Refusal(
-                    "invalid_input", "the response breaks off inside it; name the file to accept it all the same"
-                )
+                raise Refusal("invalid_input", "the response was cut off inside it; name the file to accept it anyway")
             if change != "same" and not is_merged:
                 self._check_base(path, current)
             elif current.problem:
@@ -202,7 +200,7 @@ class Planner:
         """The plan for a file that is deleted or renamed, or whose mode changes."""
         try:
             if self._options.hunks and self._is_first:
-                raise Refusal("invalid_input", "hunks are taken of a text: it can only be accepted whole")
+                raise Refusal("invalid_input", "only a changed text has hunks: it can only be accepted whole")
             self._check_twice(block, current)
             if block.action == "delete":
                 return [self._deleted(block, path, current, count_lines(current.text, "")[1])]
@@ -222,7 +220,7 @@ class Planner:
 
     def _mode(self, block: FileBlock, path: str, current: Current) -> Item:
         if current.data is None and not current.problem:
-            raise Refusal("invalid_input", "there is no such file whose mode could change")
+            raise Refusal("invalid_input", "it does not exist, so its mode cannot change")
         executable = _new_mode(block, current)
         if executable is None:
             return Item(shown=PlannedWrite(path=path, change="same"))
@@ -240,7 +238,7 @@ class Planner:
         if current.problem:
             raise Refusal("stale_file", current.problem)
         if source.data is None and not source.problem:
-            raise Refusal("stale_file", f"{old}, which it is renamed from, is not there", _AGAIN)
+            raise Refusal("stale_file", f"{old}, which it is renamed from, does not exist", _AGAIN)
         if current.data is not None:
             raise Refusal("invalid_input", f"it exists already: renaming {old} would overwrite it")
         self._check_movable(old, source)
@@ -302,7 +300,7 @@ class Planner:
         if not is_stale(current, self._shown.hashes.get(path)):
             return
         if path in self._shown.in_part:
-            hint = f"Show it whole (`dce select show full {path}`) and generate again: only a file shown whole is replaced."
+            hint = f"Show it whole (`dce select show full {path}`) and generate again: only a file shown whole can be replaced."
             raise Refusal("stale_file", "the prompt showed only a part of it", hint)
         if path not in self._shown.hashes:
             hint = f"Select it (`dce select add {path}`) and generate again, or move it away first."
@@ -315,7 +313,7 @@ class Planner:
     def _check_movable(self, path: str, current: Current) -> None:
         """Raises Refusal if the file may not be deleted, renamed or made executable. Merging would not help there."""
         if current.target != self._project.root / path:
-            raise Refusal("invalid_input", "it is a symbolic link, or lies behind one: change it by hand")
+            raise Refusal("invalid_input", "it is a symbolic link or inside a linked folder: change it by hand")
         try:
             self._check_base(path, current)
         except Refusal as refusal:

@@ -35,7 +35,7 @@ class FileAgreement(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
 
 
-class Likeness(msgspec.Struct, frozen=True, kw_only=True):
+class Similarity(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the lines that two responses change are the same, in percent."""
 
     first: int
@@ -48,7 +48,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     files: tuple[FileAgreement, ...]
     slots: tuple[int, ...]
-    likeness: tuple[Likeness, ...]
+    likeness: tuple[Similarity, ...]
 
 
 Lines = Counter[tuple[str, str, str]]
@@ -79,7 +79,7 @@ def agreement(workspace: Workspace, generation_id: int) -> Agreement:
         files=tuple(FileAgreement(path=path, cells=_grouped(found)) for path, found in ordered),
         slots=tuple(changed),
         likeness=tuple(
-            Likeness(first=one, second=two, percent=_percent(changed[one], changed[two]))
+            Similarity(first=one, second=two, percent=_percent(changed[one], changed[two]))
             for one, two in combinations(changed, 2)
         ),
     )

@@ -118,7 +118,7 @@ def load_checks(project: Project) -> tuple[Check, ...]:
         raise _bad_file(path, f"{len(checks)} checks, at most {MAX_CHECKS}")
     for check in checks:
         if not check.name.strip() or names.count(check.name) > 1:
-            raise _bad_file(path, f"a check's name must be its own, and not empty: {check.name!r}")
+            raise _bad_file(path, f"a check's name must be unique and not empty: {check.name!r}")
         if not check.command or not check.command[0] or any("\0" in word for word in check.command):
             raise _bad_file(path, f"check {check.name!r}: `command` must be a list of words, the program first")
         if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
@@ -169,7 +169,7 @@ async def _filled(filling: asyncio.Future[None]) -> None:
     except OSError as error:
         raise DceError(
             "write_failed",
-            f"the scratch copy for checks cannot be made: {error}",
+            f"cannot create the scratch copy for checks: {error}",
             hint="Free space in the temporary folder.",
         ) from error
 
@@ -324,5 +324,5 @@ def _bad_file(path: Path, why: str) -> DceError:
     return DceError(
         "invalid_input",
         f"{path} cannot be used: {why}",
-        hint='A check is written: [[check]], name = "tests", command = ["python", "-m", "unittest"], timeout_s = 60.',
+        hint='Write a check as [[check]], name = "tests", command = ["python", "-m", "unittest"], timeout_s = 60.',
     )

@@ -90,7 +90,7 @@ def _wanted(found: Sequence[Hunk], picks: Iterable[str]) -> dict[int, set[int]]:
         match = _PICK.fullmatch(pick)
         if match is None:
             raise DceError(
-                "invalid_input", f"{pick!r} is no hunk", hint="Write 2 for a hunk, 2:1-3,5 for some of its lines."
+                "invalid_input", f"{pick!r} is not a hunk", hint="Write 2 for a hunk, 2:1-3,5 for some of its lines."
             )
         number = int(match[1])
         if not 1 <= number <= len(found):

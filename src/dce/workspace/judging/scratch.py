@@ -40,7 +40,7 @@ class Scratch:
             if size > MAX_COPY_BYTES:
                 raise DceError(
                     "invalid_input",
-                    f"the workspace is too large to be copied for checks: over {MAX_COPY_BYTES >> 30} GiB",
+                    f"the workspace is too large to copy for checks: over {MAX_COPY_BYTES >> 30} GiB",
                     hint="List large files in .gitignore; ignored files are not copied.",
                 )
         if reading is not None:
