@@ -59,7 +59,7 @@ def test_outside(tmp_path: Path, path: str) -> None:
 
 
 def test_stale_base(tmp_path: Path) -> None:
-    """Edited, vanished and not shown files are stale; a file that already has the answer's content is not."""
+    """Files that were edited, vanished or not shown are stale; a file that already has the answer's content is not."""
     project = _project(tmp_path, a_py="edited\n", c_py="there\n")
     manifest = (_entry("a.py", b"shown\n"), _entry("b.py", b"gone now\n"))
     for path in ("a.py", "b.py", "c.py"):

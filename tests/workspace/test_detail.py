@@ -94,7 +94,7 @@ def test_without_a_grammar_there_is_no_outline() -> None:
 
 @pytest.mark.parametrize("path", ["a.py", "a.txt"])
 def test_head_and_tail(path: str) -> None:
-    """Long text keeps its first and last lines and says how much is missing; short text stays whole, also without an outline."""
+    """Long text keeps its first and last lines and says how much is missing, also if it has no outline; short text stays whole."""
     text = "".join(f"{number} =\n" for number in range(200))
     shown = reduced(text, path, "outline" if path == "a.py" else "head-tail").splitlines()
     assert len(shown) == HEAD_LINES + TAIL_LINES + 2

@@ -39,5 +39,5 @@ def test_a_server_without_one_is_no_error() -> None:
 
 
 def test_an_endless_one_is_cut() -> None:
-    """However much a server sends, only a page of it is kept."""
+    """However much a server sends, at most `MAX_BYTES` are kept."""
     assert len(fetched(httpx2.Response(200, text="x" * 10 * MAX_BYTES))[0]) == MAX_BYTES

@@ -178,7 +178,7 @@ def test_files_in_other_shapes_of_json(value: object, around: str) -> None:
     ],
 )
 def test_ordinary_json_is_no_answer(value: object) -> None:
-    """Objects without paths and text remain plain text."""
+    """JSON that does not map paths to texts remains plain text."""
     assert read_answer(json.dumps(value), "json", "").files == ()
 
 
