@@ -29,6 +29,15 @@ MAY_IMPORT = {
 """Dependencies point one way; gateway and workspace never meet, only cli may start both."""
 
 ORDERS = {
+    "wire": (
+        *("asking", "causes", "chunks", "finish", "halves", "hosts", "nearest", "parts", "sse", "urls"),
+        *("errors", "proxies", "chat"),
+    ),
+    "engine": ("child", "weights", "embedded", "vllm", "process"),
+    "doctor": (
+        *("findings", "target", "answers", "handshake", "judge_network", "http", "judge_gateway", "judge_model"),
+        *("streaming", "probe", "tree"),
+    ),
     "gateway": (
         *("logs", "backend_keys", "settings"),
         *("access", "front", "backends", "accounting", "streaming", "paths"),
@@ -55,6 +64,13 @@ ORDERS = {
         *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live"),
         *("file_state", "filetable", "assets", "security", "runtime", "route", "resources"),
         *("app", "server", "openapi"),
+    ),
+    "cli": (
+        *("exits", "moments", "output", "tables", "waiting", "completion", "context", "progress", "consent", "running"),
+        *("init", "select", "files", "cycle", "secrets", "settings", "prompt", "generate", "regenerate", "continue_"),
+        *("stop", "paste", "board", "show", "diff", "run_checks", "accept", "restore", "history", "export"),
+        *("import_history", "store", "doctor", "engine", "gateway_keys", "gateway_usage", "gateway"),
+        *("local_chain", "sample", "demo_server", "panel", "demo", "main", "reference"),
     ),
 }
 """The modules and packages of each side in the order in which they are read: each imports only those before it."""

@@ -281,8 +281,8 @@ def test_select_changed(dce: Dce, workspace: Path) -> None:
     (workspace / ".env").write_text("A=1\n")
     changed = dce("select", "changed", "--replace", "--json")
     assert changed.json["paths"] == ["readme.md"]
-    assert "not taken along: .env" in changed.err
-    assert "no prompt yet" in dce("select", "changed", "--since-cycle", 1, code=1).err
+    assert "not selected: .env" in changed.err
+    assert "has been sent yet" in dce("select", "changed", "--since-cycle", 1, code=1).err
     dce("generate", "-n", 1)
     (workspace / "readme.md").write_text("# Changed again\n")
     dce("select", "clear")

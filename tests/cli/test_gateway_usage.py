@@ -68,7 +68,7 @@ def test_since(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_json(capsys, *where, "--since", "30m") == []
     assert main([*USAGE, *where, "--since", "2099-01-01"]) == 0
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "nothing was used since 2099-01-01\n")
+    assert (captured.out, captured.err) == ("", "no usage since 2099-01-01\n")
     assert main([*USAGE, *where, "--since", "soon"]) == 2
 
 

@@ -206,7 +206,7 @@ def test_diff(dce: Dce, generated: Path) -> None:
     between = dce("diff", 1, 2).out
     assert "-    return 2\n+    return 3\n" in between
     assert dce("diff", 1, 1).err.strip() == "no difference"
-    assert "holds files" in dce("diff", 4).err
+    assert "contains files" in dce("diff", 4).err
     (row,) = dce("diff", 3, "--json").json
     assert (row["diff"], "refused" in row["refused"]) == ("", True)
     assert dce("diff", 1, "--path", "src/x.py", code=1).code == 1

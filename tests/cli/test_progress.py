@@ -53,7 +53,7 @@ def test_plain_lines_only_on_change(capsys: pytest.CaptureFixture[str]) -> None:
     assert "50/100 tokens in 2.0s, 10.0 tokens/s, first after 0.5s" in lines[2]
     assert lines[3].endswith("backend · backend_error")
     assert lines[-2].startswith("2: [backend · backend_error] as it happened Next: ")
-    assert lines[-1] == "1 complete · 1 error · ≈55 tokens · 5.5s · 10.0 tokens/s in all"
+    assert lines[-1] == "1 complete · 1 error · ≈55 tokens · 5.5s · 10.0 tokens/s total"
     assert "\x1b" not in lines[0]
 
 

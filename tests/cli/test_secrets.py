@@ -44,7 +44,7 @@ def test_prompt_shows_findings(dce: Dce, workspace: Path) -> None:
 def test_what_is_left_out_for_its_secrets_is_named(dce: Dce, workspace: Path) -> None:
     """`--secrets exclude` lists the excluded files: without that, their absence from the prompt would be a riddle."""
     (workspace / "src" / "a.py").write_text(f"t = '{SECRET}'\n")
-    told = "left out for what looks like a secret in it: src/a.py"
+    told = "left out because of a possible secret: src/a.py"
     assert told in dce("prompt", "--secrets", "exclude").out
     assert dce("prompt", "--secrets", "exclude", "--json").json["left_out"] == ["src/a.py"]
     assert told in dce("generate", "-n", 1, "--secrets", "exclude").err

@@ -139,7 +139,7 @@ class Walk:
 
     def __call__(self, verb: str, *words: object, code: int = 0) -> Any:
         """The verb's output; `words` are its arguments."""
-        said = verb.removesuffix(" QUERY").split()
+        said = [word for word in verb.split() if not word.isupper()]
         result = self._dce(*said, *words, "--json", code=code)
         kind, fields = reference()[verb]
         self.left.pop(verb, None)
@@ -277,7 +277,7 @@ def keep(walk: Walk, root: Path, dce: Dce, tmp_path: Path) -> None:
     assert subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, check=True).stdout == head
     assert walk("history")[0]["responses"] == 3
     assert walk("history QUERY", "mean")
-    assert "beginnings of words" in dce("history", "zzzzq", code=1).err
+    assert "words that begin with them" in dce("history", "zzzzq", code=1).err
     bundle = tmp_path / "h.dce"
     assert walk("export", bundle)["size"] == bundle.stat().st_size
     walk.refused("export", tmp_path / "nosuch" / "h.dce", code=3, error="invalid_input")
@@ -285,6 +285,17 @@ def keep(walk: Walk, root: Path, dce: Dce, tmp_path: Path) -> None:
     dce("init", "-C", tmp_path / "other")
     assert walk("import", bundle, "-C", tmp_path / "other")["sets"] == ["core"]
     walk.refused("import", bundle, "-C", tmp_path / "other", code=3, error="conflict")
+
+
+def mend(walk: Walk) -> None:
+    """Checks the store, recovers it although it is sound, and restores a backup of it."""
+    assert walk("restore --list")[0]["is_last"] in (True, False)
+    assert walk("store check")["state"] == "sound"
+    assert walk("store recover")["set_aside"] == ""
+    backup = walk("store restore")[0]["path"]
+    assert walk("store restore BACKUP", backup)["backup"] == backup
+    assert walk("store check")["state"] == "sound"
+    walk.refused("store", "restore", "nosuch", code=1, error="not_found")
 
 
 @pytest.mark.timeout(900)
@@ -296,6 +307,7 @@ def test_every_verb(dce: Dce, tmp_path: Path) -> None:
     settle(walk, dce)
     judge(walk, root, dce)
     keep(walk, root, dce, tmp_path)
+    mend(walk)
     # Stopping needs a running response and continuing a truncated one: other tests cover them.
     assert set(walk.left) == {"stop", "continue"}
     assert json.loads(dce("stop", 99, 1, "--json", code=1).out)["error"]["code"] == "not_found"

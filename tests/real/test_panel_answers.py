@@ -140,7 +140,7 @@ def test_a_real_answer_comes_back_by_hand(browser: Browser, tmp_path: Path, serv
         prompt = (workspace.project.root / ".dce/prompt.md").read_text(encoding="utf-8")
         assert page.evaluate("navigator.clipboard.readText()") == prompt
         paste(page, 1, prompt)
-        expect(page.get_by_role("alert")).to_contain_text("this is the prompt")
+        expect(page.get_by_role("alert")).to_contain_text("this text is the prompt")
         page.get_by_label("Answer 1", exact=True).fill("")
         nonce = prompt.partition('nonce="')[2].partition('"')[0]
         reply = f"<summary>\n{'Both **figures**. ' * 80}\n</summary>\n\n{file_block(SMALL, content, nonce)}\n"

@@ -34,7 +34,7 @@ def test_answers_come_back_by_hand(browser: Browser, tmp_path: Path) -> None:
         prompt = (workspace.project.root / ".dce/prompt.md").read_text(encoding="utf-8")
         assert page.evaluate("navigator.clipboard.readText()") == prompt
         paste(page, 1, prompt)
-        expect(page.get_by_role("alert")).to_contain_text("this is the prompt")
+        expect(page.get_by_role("alert")).to_contain_text("this text is the prompt")
         page.get_by_label("Answer 1", exact=True).fill("")
         paste(page, 1, answer(workspace, WRONG))
         paste(page, 2, answer(workspace, RIGHT))

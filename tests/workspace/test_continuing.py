@@ -111,7 +111,7 @@ def test_the_joined_text_is_the_next_version(tmp_path: Path) -> None:
     """The new version is complete, with the thinking, both texts and the sum of the tokens; the earlier one is unchanged."""
     store = a_store(tmp_path)
     generator, provider = _cut(store)
-    asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
+    asyncio.run(generator.continue_response(store.generations.get(1), 2, lambda _: None))
     earlier, now = store.responses.versions(1, 2)
     assert (earlier.status, earlier.text) == (Status.TRUNCATED, BEFORE)
     assert (now.version, now.status, now.text, now.thinking) == (2, Status.COMPLETE, BEFORE + REST, "hm")
@@ -128,7 +128,7 @@ def test_a_server_that_cannot_is_asked_in_words(tmp_path: Path) -> None:
     generator, provider = _cut(store)
     provider.served = CANNOT
     provider.scripts = [[Delta(index=0, text="def volume(width, hei" + REST), Ended(index=0, finish_reason="length")]]
-    asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
+    asyncio.run(generator.continue_response(store.generations.get(1), 2, lambda _: None))
     assert provider.requests[0].is_asked_in_words
     now = store.responses.get(1, 2)
     assert (now.status, now.text) == (Status.TRUNCATED, BEFORE + REST)
@@ -151,7 +151,7 @@ def test_the_next_step_for_what_cannot_be_continued_has_a_larger_limit(tmp_path:
     store = a_store(tmp_path)
     generator, _ = _cut(store, text="")
     with pytest.raises(DceError) as caught:
-        asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
+        asyncio.run(generator.continue_response(store.generations.get(1), 2, lambda _: None))
     assert "`dce generate --max-tokens T`" in caught.value.hint
     store.close()
 
@@ -162,7 +162,7 @@ def test_a_failed_request_keeps_what_was_there(tmp_path: Path) -> None:
     generator, provider = _cut(store)
     provider.scripts = [[DceError("rate_limited", "too many")], [Delta(index=0, text=BEFORE[:50] + "else")]]
     for code in ("rate_limited", "backend_error"):
-        asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
+        asyncio.run(generator.continue_response(store.generations.get(1), 2, lambda _: None))
         now = store.responses.get(1, 2)
         assert now.error is not None
         assert (now.status, now.text, now.error.code) == (Status.ERROR, BEFORE, code)
@@ -179,7 +179,7 @@ def test_what_cannot_go_on_is_refused(tmp_path: Path, fields: dict[str, object],
     store = a_store(tmp_path)
     generator, provider = _cut(store, **fields)
     with pytest.raises(DceError) as caught:
-        asyncio.run(generator.go_on(store.generations.get(1), 2, lambda _: None))
+        asyncio.run(generator.continue_response(store.generations.get(1), 2, lambda _: None))
     assert caught.value.code == code
     assert (len(store.responses.versions(1, 2)), provider.requests) == (1, [])
     store.close()

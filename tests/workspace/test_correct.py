@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.correct import CORRECTED, Words, correct, correct_words, take_back
+from dce.workspace.correct import CORRECTED, Words, correct, correct_words, revert_edit
 from dce.workspace.manual import PASTED, paste
 from dce.workspace.record.responses import Status
 from tests.panel.rig import make_workspace
@@ -59,10 +59,10 @@ def test_words_are_put_right_beside_the_same_files(tmp_path: Path, answer: str, 
             reading = workspace.reading(1, 1)
             assert (reading.summary, reading.plan, reading.activity) == (words.summary, words.plan, words.activity)
             assert (reading.files, response.finish_reason) == (files, CORRECTED)
-            back = await take_back(workspace, 1, 1)
+            back = await revert_edit(workspace, 1, 1)
             assert (back.version, back.text, back.finish_reason) == (3, answer, PASTED)
             with pytest.raises(DceError, match="was not edited by hand"):
-                await take_back(workspace, 1, 1)
+                await revert_edit(workspace, 1, 1)
 
     asyncio.run(go())
 

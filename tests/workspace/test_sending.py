@@ -232,5 +232,5 @@ def test_a_telling_name_has_no_placeholder(tmp_path: Path) -> None:
         workspace.selection.replace([".env"])
         (finding,) = _run(workspace.preparation.build(1)).findings
         assert finding.rule == SECRET_FILE
-        with pytest.raises(DceError, match="by its name"):
+        with pytest.raises(DceError, match="because of its name"):
             workspace.sending.hide(finding)

@@ -114,7 +114,7 @@ def test_an_unknown_context_is_said_and_not_checked(tmp_path: Path) -> None:
     with _workspace(tmp_path, ScriptedProvider([], models=[Model(id="m")])) as workspace:
         prepared = _run(workspace.preparation.build(0))
         assert (prepared.context, prepared.budget, prepared.is_over) == (None, None, False)
-        assert "not known" in prepared.note
+        assert "unknown" in prepared.note
         _run(workspace.preparation.begin(0, 1))
 
 

@@ -140,7 +140,7 @@ export interface ChecksCount {
   readonly new_failures: number;
 }
 
-/** The project's checks ran on one response. */
+/** The project's checks have run on one response. */
 export interface ChecksFinished {
   readonly event: "checks_finished";
   readonly generation: number;
@@ -329,7 +329,7 @@ export interface FindFilesRequest {
   readonly cycle?: number;
 }
 
-/** A secret at a place: `line` and `column` from 1. `fingerprint` names the secret itself, wherever it stands. */
+/** A secret at one place; `line` and `column` count from 1. `fingerprint` identifies the secret itself, wherever it occurs. */
 export interface Finding {
   readonly path: string;
   readonly line: number;
@@ -361,7 +361,7 @@ export interface GenerateRequest {
   readonly n: number;
 }
 
-/** A run ended: every slot of it is terminal. `statuses` counts them. */
+/** A run ended: all its slots are terminal. `statuses` counts the slots by status. */
 export interface GenerationEnded {
   readonly event: "generation_ended";
   readonly generation: number;
@@ -370,7 +370,7 @@ export interface GenerationEnded {
   readonly elapsed_s: number;
 }
 
-/** A run begins: of all slots, or of those being regenerated. `max_tokens` 0: the backend's own limit. `prompt_is_exact`: the model's own tokenizer counted the prompt; else `prompt_tokens` is an estimate. */
+/** A run of all slots, or of regenerated ones, begins. `max_tokens` 0: the backend's own limit. `prompt_is_exact`: the model's own tokenizer counted the prompt; otherwise `prompt_tokens` is an estimate. */
 export interface GenerationStarted {
   readonly event: "generation_started";
   readonly generation: number;
@@ -459,7 +459,7 @@ export interface Hit {
   readonly excerpt: string;
 }
 
-/** The doctor looked at one hop. `run`: the name that whoever asked gave the examination; `ok` None: not tried. */
+/** The doctor checked one hop. `run`: the caller's name for this run of the doctor; `ok` None: not checked. */
 export interface HopChecked {
   readonly event: "hop_checked";
   readonly run: string;
@@ -513,7 +513,7 @@ export interface HunksView {
   readonly problem: string;
 }
 
-/** What came in: `cycles` maps numbers in the file to numbers here; `sets`: named selections that came along; `missing`: selected files that are not in this workspace. */
+/** What was imported. `cycles` maps cycle numbers in the file to numbers here; `sets`: imported named selections; `missing`: selected files that are not in this workspace. */
 export interface ImportReport {
   readonly name: string;
   readonly cycles: Readonly<Record<string, number>>;
@@ -818,7 +818,7 @@ export interface Similarity {
   readonly percent: number;
 }
 
-/** Where one response stands. `position`: its place in the gateway's queue, when that is known. */
+/** The state of one response. `position`: its place in the gateway's queue, if known. */
 export interface SlotProgress {
   readonly event: "slot_progress";
   readonly generation: number;
@@ -834,7 +834,7 @@ export interface SlotProgress {
   readonly position: number | null;
 }
 
-/** Text that one response gained. Offsets count Unicode code points from its beginning. */
+/** New text of one response. Offsets count Unicode code points from the beginning of the text. */
 export interface SlotText {
   readonly event: "slot_text";
   readonly generation: number;
@@ -885,14 +885,14 @@ export interface VersionView {
   readonly reading: ReadingView | null;
 }
 
-/** What an answer says beside its files. */
+/** The texts of an answer outside its files. */
 export interface Words {
   readonly summary: string;
   readonly plan: string;
   readonly activity: string;
 }
 
-/** Something a UI shows changed: "files", "selection", "cycles", "settings", "generations". */
+/** Something that a UI shows has changed: "files", "selection", "cycles", "settings", "generations". */
 export interface WorkspaceChanged {
   readonly event: "workspace_changed";
   readonly what: string;

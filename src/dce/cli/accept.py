@@ -1,4 +1,4 @@
-"""`dce accept`: writes a response's files into the workspace, all or none; `dce restore` takes it back."""
+"""`dce accept`: writes a response's files into the workspace, all or none; `dce restore` undoes it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 @click.command(name="accept")
 @click.argument("slot", type=int)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option(
-    "--merge", is_flag=True, help="Merge into files that were edited since the prompt, where nothing conflicts."
-)
+@click.option("--merge", is_flag=True, help="Merge into files edited since the prompt, where nothing conflicts.")
 @click.option(
     "--hunk", "hunks", multiple=True, metavar="N[:LINES]", help="Only this part of the one PATH: 2, or 2:1-3,5."
 )
 @click.option(
-    "--also", "also", multiple=True, metavar="SLOT[:PATH]", help="Files of another response in the same step."
+    "--also",
+    "also",
+    multiple=True,
+    metavar="SLOT[:PATH]",
+    help="Also accept files of another response, in the same step.",
 )
-@click.option("--force", is_flag=True, help="Write files too that leave text out or had to be guessed.")
+@click.option("--force", is_flag=True, help="Also write files that leave text out or had to be guessed.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and change nothing.")
 @generation_option
 @json_option
@@ -46,11 +48,12 @@ def command(
 ) -> None:
     """Write a response's files into the workspace.
 
-    All its files, or only the PATHs. If one may not be written (it changed since the prompt was made, or lies outside), none is.
-    With --merge, edits made since are kept and the response's changes added, unless they touch the same lines. --hunk (may be given
-    several times) takes parts as `dce diff SLOT --hunks` numbers them. --also adds another response's files; two responses that
-    differ in a file are refused. A file that leaves text out, or whose limits or meaning had to be guessed, is refused without --force;
-    what else is doubtful, failing checks too, is printed as a warning. Deletions, renames and modes are part of it. `dce restore` puts everything back at once. With --dry-run, ends with 3 if something would be refused.
+    Writes all its files, or only the PATHs. If one is refused (it changed since the prompt was made, or is outside the workspace),
+    none is written. With --merge, edits made since are kept and the response's changes added, unless they touch the same lines.
+    --hunk (may be repeated) selects parts by the numbers that `dce diff SLOT --hunks` prints. --also adds another response's files;
+    a file in which the two responses differ is refused. A file that leaves text out, or whose limits or meaning had to be guessed,
+    is refused without --force; other doubts, such as failing checks, are printed as warnings. Deletions, renames and modes are
+    included. `dce restore` undoes everything at once. With --dry-run, ends with 3 if something would be refused.
     """
     from dce.workspace.accepting.accept import Options, accept, doubts, slots_of  # noqa: PLC0415
 
@@ -74,16 +77,16 @@ def command(
         elif acceptance is None:
             say("nothing to write: every file already has this content")
         else:
-            say(f"accepted response {slot} of generation {generation.id}; `dce restore` puts it back")
+            say(f"accepted response {slot} of generation {generation.id}; `dce restore` undoes it")
             if acceptance.git.ref:
-                say(f"in git, what was before: {acceptance.git.ref}")
+                say(f"previous state in git: {acceptance.git.ref}")
             elif acceptance.git.problem:
                 say(f"note: {acceptance.git.problem}")
     ctx.exit(Exit.REFUSED if any(write.refused for write in planned) else Exit.DONE)
 
 
 def _parts(project: "Project", directory: Path, also: tuple[str, ...]) -> tuple["Part", ...]:
-    """`3` or `3:src/a.py` as a response's files; several of one slot are one part."""
+    """Parses `3` or `3:src/a.py` into parts; several entries for one slot become one part."""
     from dce.workspace.accepting.accept import Part  # noqa: PLC0415
 
     paths: dict[int, list[str]] = {}

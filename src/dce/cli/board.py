@@ -1,4 +1,4 @@
-"""`dce board`: a generation's responses, ranked by what is known about them."""
+"""`dce board`: a generation's responses, ranked."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from dce.workspace.schema.look_alikes import printable
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)
 _LEAVE_OUT = ("TTFT", "tok/s", "rank", "time", "tokens", "group", "parse")
-"""What a narrow terminal does without, the first first. The order of the rows says the rank."""
+"""Columns that a narrow terminal drops, in this order. The order of the rows still shows the rank."""
 _GAP = 2
 """Blanks between two columns."""
 
@@ -31,8 +31,8 @@ _GAP = 2
 def command(generation_id: int | None, is_json: bool, directory: Path) -> None:
     """The ranked table of a generation's responses (default: the latest).
 
-    Best first: those that parse and pass every check, then the fewest failures, then the largest group of responses that come to
-    the same files.
+    Best first: those that parse and pass every check, then the fewest failures, then the largest group of responses with
+    identical files.
     """
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
@@ -44,7 +44,7 @@ def command(generation_id: int | None, is_json: bool, directory: Path) -> None:
 
 
 def print_board(rows: list[BoardRow], title: str) -> None:
-    """The board for people: a table on a terminal, as wide as that is; aligned text elsewhere."""
+    """Prints the board for people: a table fitted to the terminal's width, or aligned text elsewhere."""
     say(title)
     if not sys.stdout.isatty():
         for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
@@ -70,7 +70,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
 
 
 def fitting(rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Which columns of a table (the first row is its head) to show on a terminal of `width` columns: all if they fit."""
+    """The columns of a table (whose first row is the head) to show on a terminal `width` characters wide: all if they fit."""
     widths = [max(len(line) for row in rows for line in row[at].split("\n")) for at in range(len(rows[0]))]
     kept = list(range(len(widths)))
     for name in _LEAVE_OUT:
@@ -103,7 +103,7 @@ def _cells(row: BoardRow, between_files: str = ", ") -> tuple[str, ...]:
 
 
 def checks_cell(checks: ChecksCount | None) -> str:
-    """Checks in a few words; `new` are failures that the workspace as it is does not have."""
+    """The checks in a few words; `new` counts failures that the current workspace does not have."""
     if checks is None:
         return "-"
     if not checks.failed:

@@ -1,4 +1,4 @@
-"""`dce completion SHELL`: the script that makes the shell complete verbs, options and values."""
+"""`dce completion SHELL`: prints the script that lets the shell complete verbs, options and values."""
 
 import click
 from click.shell_completion import get_completion_class

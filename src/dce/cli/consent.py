@@ -1,4 +1,4 @@
-"""`dce consent`, and asking before anything goes to a host for the first time."""
+"""`dce consent`, and asking for consent before anything is sent to a new host."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -34,9 +34,9 @@ class HostRow(msgspec.Struct, frozen=True, kw_only=True):
 def command(urls: tuple[str, ...], is_json: bool, directory: Path) -> None:
     """Show which hosts this workspace would contact, or agree to some.
 
-    No request goes to another host, with or without a key, until you have agreed to it: the address may come from a config.toml that
-    somebody else wrote. The agreement is remembered in this workspace only. URL is an address or a host that the list shows; for others
-    give the whole address. Hosts of this machine need no agreement.
+    No request goes to another host, with or without a key, until you agree to that host: the address may come from a config.toml that
+    somebody else wrote. Consent is stored for this workspace only. URL is an address or host from the list; for any other host give the
+    full address. This machine needs no consent.
     """
     from dce.workspace.outbound.consent import host_of  # noqa: PLC0415
 
@@ -47,7 +47,7 @@ def command(urls: tuple[str, ...], is_json: bool, directory: Path) -> None:
             named = [address for address in known if url.casefold() in (address.casefold(), host_of(address))]
             if not named and not url.startswith(("http://", "https://")):
                 raise DceError(
-                    "not_found", f"no setting names the host {url!r}", hint="Give the whole address: https://HOST"
+                    "not_found", f"no setting names the host {url!r}", hint="Give the full address: https://HOST"
                 )
             for address in named or [url]:
                 known.setdefault(address, "named here")
@@ -63,7 +63,7 @@ def command(urls: tuple[str, ...], is_json: bool, directory: Path) -> None:
 
 
 def _addresses(workspace: "Workspace", directory: Path) -> dict[str, str]:
-    """Every address that the settings and cards name, and what names it."""
+    """Every address in the settings and cards, and what names it."""
     settings = workspace.settings
     found = {} if settings.provider == "manual" else {settings.url: "the server"}
     if settings.tokenizer.startswith(("http://", "https://")):
@@ -76,18 +76,18 @@ def _addresses(workspace: "Workspace", directory: Path) -> dict[str, str]:
 
 
 def yes_option(verb: Verb) -> Verb:
-    """`--yes`: agrees beforehand."""
+    """`--yes`: agrees in advance."""
     return click.option(
         "--yes",
         "-y",
         "is_yes",
         is_flag=True,
-        help="Agree to send to this gateway's host; remembered for the workspace.",
+        help="Agree to send to this gateway's host; stored for the workspace.",
     )(verb)
 
 
 def sending_options(verb: Verb) -> Verb:
-    """What every verb takes that sends a prompt: consent, where to, and the two that all verbs of a workspace take."""
+    """The options of every verb that sends a prompt: consent, gateway, and the two that all workspace verbs take."""
     for option in (workspace_option, json_option, gateway_options, yes_option):
         verb = option(verb)
     return verb
@@ -98,15 +98,15 @@ def secrets_option(verb: Verb) -> Verb:
     return click.option(
         "--secrets",
         type=click.Choice(("refuse", "placeholder", "exclude")),
-        help="Secrets in the prompt: refuse to send them to another host (the default), send placeholders in their"
-        " places, or leave their files out.",
+        help="Secrets in the prompt: refuse to send them to another host (the default), send placeholders"
+        " instead, or leave their files out.",
     )(verb)
 
 
 async def with_consent(
     workspace: "Workspace", attempt: Callable[[], Awaitable[T]], *, is_yes: bool, is_json: bool
 ) -> T:
-    """What `attempt` gives. If the host is new it is agreed to by `--yes` or at the terminal; else consent_needed is raised."""
+    """The result of `attempt`. A new host needs consent, by `--yes` or at the terminal; otherwise raises consent_needed."""
     try:
         return await attempt()
     except DceError as error:
@@ -124,7 +124,7 @@ async def with_consent(
 
 
 async def _show_notice(url: str, host: str, *, is_asked: bool) -> None:
-    """What the gateway says it does with what it is sent. Asking for it is the first request to that host, so it takes a yes as well."""
+    """Shows the gateway's privacy notice. Fetching it is the first request to that host, so it needs a yes as well."""
     from dce.workspace.generating.privacy import PATH, fetch_notice  # noqa: PLC0415
 
     question = f"Fetch the privacy notice of {visible(host)} first (a request without key or prompt)?"

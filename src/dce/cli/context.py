@@ -1,4 +1,4 @@
-"""What every verb starts from: the options they share, the workspace they open with them, and the texts they are given."""
+"""What the verbs share: common options, opening the workspace, and reading the paths and texts they are given."""
 
 import os
 import posixpath
@@ -25,7 +25,7 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 LATEST = 0
-"""What the word `latest` becomes: generations count from 1."""
+"""The value of the word `latest`: generations are numbered from 1."""
 
 
 class GenerationType(click.ParamType[int]):
@@ -46,7 +46,7 @@ GENERATION = GenerationType()
 
 
 def workspace_option(verb: Verb) -> Verb:
-    """`--workspace DIR`, `-C DIR`: where to look for the workspace, from there upwards; paths are taken from there too."""
+    """`--workspace DIR`, `-C DIR`: where the search for the workspace starts, upwards; paths are relative to it too."""
     return click.option(
         "--workspace",
         "-C",
@@ -54,7 +54,7 @@ def workspace_option(verb: Verb) -> Verb:
         metavar="DIR",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
         default=".",
-        help="The workspace, or a folder in it (default: here).",
+        help="The workspace, or a folder in it (default: the current folder).",
     )(verb)
 
 
@@ -64,7 +64,7 @@ def json_option(verb: Verb) -> Verb:
 
 
 def generation_option(verb: Verb) -> Verb:
-    """`--generation G`: another generation than the latest."""
+    """`--generation G`: a generation other than the latest."""
     return click.option(
         "--generation",
         "-g",
@@ -76,36 +76,34 @@ def generation_option(verb: Verb) -> Verb:
 
 
 def card_option(verb: Verb) -> Verb:
-    """`--card NAME`: another model card than the cycle's."""
+    """`--card NAME`: a model card other than the cycle's."""
     return click.option(
         "--card", metavar="NAME", help="The model card to use (default: the cycle's, or the settings')."
     )(verb)
 
 
 def cycle_option(verb: Verb) -> Verb:
-    """`--cycle N`: another cycle than the latest; `cycle_of` finds it."""
+    """`--cycle N`: a cycle other than the latest; `cycle_of` finds it."""
     return click.option("--cycle", "cycle_id", type=int, metavar="N", help="The cycle (default: the latest).")(verb)
 
 
 def schema_option(verb: Verb) -> Verb:
-    """`--schema NAME`: another form of the answer than the settings'."""
-    return click.option("--schema", metavar="NAME", help="How the model is asked to answer: blocks, strict or fill.")(
-        verb
-    )
+    """`--schema NAME`: an answer format other than the settings'."""
+    return click.option("--schema", metavar="NAME", help="The format of the answer: blocks, strict or fill.")(verb)
 
 
 def gateway_options(verb: Verb) -> Verb:
-    """`--url`, `--key`: which gateway, and the key for it."""
+    """`--url`, `--key`: the gateway's address and the key for it."""
     verb = click.option("--key", metavar="K", help="The gateway's key (default: DCE_API_KEY).")(verb)
     return click.option("--url", metavar="URL", help="The gateway's address (default: DCE_URL).")(verb)
 
 
-# Verbs load what they use inside functions: `dce --help` and usage errors stay quick.
+# Verbs import what they use inside functions, so that `dce --help` and usage errors stay fast.
 
 
 @contextmanager
 def open_workspace(directory: Path, **flags: object) -> Iterator["Workspace"]:
-    """The workspace that holds `directory`, with the settings in force; `flags` that are None count as not given."""
+    """The workspace that contains `directory`, with the settings in force; `flags` that are None count as not given."""
     with open_served_workspace(directory, {}, flags) as workspace:
         yield workspace
 
@@ -114,7 +112,7 @@ def open_workspace(directory: Path, **flags: object) -> Iterator["Workspace"]:
 def open_served_workspace(
     directory: Path, servers: "Mapping[str, Callable[[], Settings]]", flags: Mapping[str, object]
 ) -> Iterator["Workspace"]:
-    """As `open_workspace`; `servers`: cards that only this program can serve, unless the configuration has one of the name."""
+    """Like `open_workspace`. `servers`: cards that this program serves itself; a configured card of the same name wins."""
     from dce.workspace.project import Project  # noqa: PLC0415
     from dce.workspace.settings import load_settings  # noqa: PLC0415
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
@@ -144,12 +142,12 @@ def read_settings(directory: Path, environ: Mapping[str, str], **flags: object) 
 
 
 def own_settings(directory: Path) -> "Settings":
-    """The settings in force at `directory` with the process's own environment."""
+    """The settings in force at `directory`, read with this process's environment."""
     return read_settings(directory, os.environ)
 
 
 def cards_of(directory: Path) -> "Cards":
-    """The model cards of the workspace that holds `directory`."""
+    """The model cards of the workspace that contains `directory`."""
     from dce.workspace.cards import Cards  # noqa: PLC0415
     from dce.workspace.key_vault import KeyVault, find_keyring  # noqa: PLC0415
     from dce.workspace.project import Project  # noqa: PLC0415
@@ -174,24 +172,24 @@ def cycle_of(workspace: "Workspace", cycle_id: int | None) -> "Cycle":
 
 
 def note_empty_selection(workspace: "Workspace") -> None:
-    """Says that no file is selected: allowed, but seldom meant."""
+    """Prints a note if no file is selected: allowed, but seldom intended."""
     if not workspace.selection.paths():
-        note("note: no files are selected, so the model sees none: dce select add PATH…")
+        note("note: no files are selected, so the prompt contains none: dce select add PATH…")
 
 
 def note_old_prompt(workspace: "Workspace") -> None:
-    """Says once that the prompt has a new place, where an older version left one in the workspace's root."""
+    """Prints a note, once, that the prompt has moved, if an older version left one in the workspace's root."""
     from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415 - not every verb opens a workspace
 
-    if old := workspace.prompt_file.left_behind():
+    if old := workspace.prompt_file.old_prompt():
         note(
             f"note: {old.name} in the workspace's root is from an older version of DCE, which no longer writes it: "
-            f"the prompt is now {PROMPT_FILE}. It can hold the text of files that git ignores: delete it if you do not need it."
+            f"the prompt is now {PROMPT_FILE}. It can contain the text of files that git ignores: delete it if you do not need it."
         )
 
 
 def paths_from(project: "Project", directory: Path, names: Iterable[str]) -> list[str]:
-    """File names as the user typed them in `directory`, as the workspace's own paths (relative to its root).
+    """Converts file names as the user typed them in `directory` into workspace paths (relative to its root).
 
     `-` stands for the lines of standard input, such as those of `git diff --name-only`.
     """
@@ -216,7 +214,7 @@ def _from_root(project: "Project", directory: Path, name: str) -> str:
 
 
 def read_text(source: str) -> str:
-    """The text of a file, or of standard input for `-`. DceError `invalid_input` when there is none or it is not UTF-8."""
+    """The text of a file, or of standard input for `-`. DceError `invalid_input` if it cannot be read or is not UTF-8."""
     try:
         content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
         return content.decode("utf-8-sig")

@@ -1,4 +1,4 @@
-"""`dce continue`: goes on with a response that was cut, as its next version; what was there stays."""
+"""`dce continue`: continues a response that was cut off, as its next version; the earlier version is kept."""
 
 from typing import Any
 
@@ -15,8 +15,10 @@ from dce.cli.running import run_again
 @sending_options
 @click.pass_context
 def command(ctx: click.Context, /, generation_id: int | None, slot: int, **options: Any) -> None:
-    """Go on with a response that was cut.
+    """Continue a response that was cut off.
 
-    SLOT of GENERATION, a number or `latest`, was truncated by its limit, stopped, interrupted, or lost its connection. The model gets the same prompt and its own words so far; the joined text is the response's next version, and the earlier one stays: `dce show SLOT --version 1`.
+    SLOT of GENERATION (a number or `latest`) was truncated by its limit, stopped, interrupted, or lost its connection. The model gets
+    the same prompt and its own text so far; the joined text is the response's next version. The earlier one is kept:
+    `dce show SLOT --version 1`.
     """
     ctx.exit(run_again("continue", generation_id, continued=slot, **options))

@@ -1,4 +1,4 @@
-"""`dce cycle`: the iterations of the work, and what each one asks for."""
+"""`dce cycle`: the iterations of the work, and what each asks for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 @click.group(name="cycle")
 def command() -> None:
-    """The iterations: what each one asks for.
+    """The iterations of the work, and what each asks for.
 
-    Cycle 0 holds the project's scope and is always there; `dce cycle edit 0 --context F` sets it.
+    Cycle 0 holds the project's scope and always exists; `dce cycle edit 0 --context F` sets it.
     """
 
 
 def _text_options(verb: Verb) -> Verb:
-    verb = click.option("--ephemeral", metavar="F", help="A file with context for this cycle only (logs, errors).")(
-        verb
-    )
-    verb = click.option("--message", "-m", metavar="TEXT", help="What it asks for, given here instead of in a file.")(
+    verb = click.option(
+        "--ephemeral", metavar="F", help="A file with one-time context, for this cycle only (logs, errors)."
+    )(verb)
+    verb = click.option("--message", "-m", metavar="TEXT", help="What the cycle asks for, as text instead of a file.")(
         verb
     )
     verb = click.option(
         "--context", metavar="F", help="A file that says what the cycle asks for; `-`: standard input."
     )(verb)
-    return click.option("--title", "-t", metavar="TEXT", help="Its title.")(verb)
+    return click.option("--title", "-t", metavar="TEXT", help="The cycle's title.")(verb)
 
 
 def _texts(title: str | None, context: str | None, message: str | None, ephemeral: str | None) -> dict[str, str]:
@@ -59,11 +59,11 @@ def new(
     is_json: bool,
     directory: Path,
 ) -> None:
-    """Begin a cycle; the verbs that take --cycle then mean this one."""
+    """Start a cycle; it becomes the default of verbs that take --cycle."""
     texts = _texts(title, context, message, ephemeral)
     with open_workspace(directory) as workspace:
         cycle = workspace.cycles.create(**texts)
-    _tell(is_json, cycle, "new")
+    _print_result(is_json, cycle, "new")
 
 
 @command.command()
@@ -72,12 +72,12 @@ def new(
 @json_option
 @workspace_option
 def card(card: str, cycle_id: int | None, is_json: bool, directory: Path) -> None:
-    """Set by which model card the cycle generates; '' is the settings' own. The card is kept with the cycle."""
+    """Set the model card that the cycle generates with; '' means the settings. The choice is stored with the cycle."""
     with open_workspace(directory) as workspace:
         workspace.by_card(card)  # not_found if there is none
         cycle = cycle_of(workspace, cycle_id)
         cycle = workspace.cycles.set_card(cycle.id, card)
-    _tell(is_json, cycle, "changed")
+    _print_result(is_json, cycle, "changed")
 
 
 @command.command(name="list")
@@ -131,9 +131,9 @@ def edit(
         cycle = cycle_of(workspace, cycle_id)
         if not texts:
             texts = {"context": _edited(cycle)}
-        # The revision that was read: what someone else saved while the editor was open is a conflict, not lost.
+        # Pass the revision that was read: a change saved while the editor was open becomes a conflict and is not overwritten.
         cycle = workspace.cycles.edit(cycle.id, cycle.rev, **texts)
-    _tell(is_json, cycle, "changed")
+    _print_result(is_json, cycle, "changed")
 
 
 @command.command()
@@ -141,23 +141,23 @@ def edit(
 @json_option
 @workspace_option
 def delete(cycle_id: int, is_json: bool, directory: Path) -> None:
-    """Hide cycle N: it no longer counts as history. Its record stays in the store."""
+    """Hide cycle N: it is left out of the history. Its record stays in the store."""
     with open_workspace(directory) as workspace:
         cycle = workspace.cycles.get(cycle_id)
         workspace.cycles.delete(cycle_id)
-    _tell(is_json, cycle, "deleted")
+    _print_result(is_json, cycle, "deleted")
 
 
 def _edited(cycle: "Cycle") -> str:
     text = click.edit(cycle.context, extension=".md", require_save=False)
     if text is None:
         raise DceError(
-            "invalid_input", "the editor gave no text", hint="Nothing was changed; set EDITOR, or use --context F."
+            "invalid_input", "the editor returned no text", hint="Nothing was changed; set EDITOR, or use --context F."
         )
     return text
 
 
-def _tell(is_json: bool, cycle: "Cycle", verb: str) -> None:
+def _print_result(is_json: bool, cycle: "Cycle", verb: str) -> None:
     if is_json:
         say_json(cycle)
     else:

@@ -1,7 +1,7 @@
-"""`dce demo`: engine, gateway and panel on this machine, over a sample workspace, and one generation through all of them.
+"""`dce demo`: engine, gateway and panel on this machine, a sample workspace, and one generation through all of them.
 
-What must hold: nothing is pretended (the key, the stream, the tests and the files are real); whatever ends the demo, engine and
-gateway end with it; what it made in the workspace stays usable from another terminal.
+What must hold: nothing is faked (the key, the stream, the tests and the files are real); however the demo ends, engine and
+gateway end with it; the workspace it made stays usable from another terminal.
 """
 
 import asyncio
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
 
 PANEL_PORTS = 20
-"""How many ports from the wanted one on are tried for the panel."""
+"""How many ports are tried for the panel, starting from the requested one."""
 
 WATCH_S = 1.0
-"""How often a serving demo looks after its engine."""
+"""Seconds between a serving demo's checks that its engine is alive."""
 
-HONEST = (
-    "The model is SmolLM2-135M: 100 MB, on this machine's processor. It fills in one-line stubs, sometimes rightly;"
-    " real work wants a real model on a real server."
+MODEL_NOTE = (
+    "The model is SmolLM2-135M: 100 MB, on this machine's processor. It fills in one-line stubs, sometimes correctly;"
+    " real work needs a real model on a real server."
 )
 
 
 @click.command(name="demo")
-@click.option("--exit", "is_exit", is_flag=True, help="End after the board, with 0 if everything worked.")
+@click.option("--exit", "is_exit", is_flag=True, help="Exit after the board, with 0 if everything worked.")
 @click.option("-n", "n", type=click.IntRange(1, 20), default=10, show_default=True, help="How many responses.")
 @click.option(
     "--workspace",
@@ -55,14 +55,14 @@ HONEST = (
     "folder",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the sample goes: a new or empty folder, or that of an earlier demo (default: a temporary one).",
+    help="Folder for the sample: new, empty, or from an earlier demo (default: a temporary one).",
 )
 @click.option("--port", type=click.IntRange(0, 65_535), default=8765, show_default=True, help="The panel's port.")
 @click.pass_context
 def command(ctx: click.Context, is_exit: bool, n: int, folder: Path | None, port: int) -> None:
     """Everything on this machine: engine, gateway, panel and one generation.
 
-    Serves until Ctrl-C; the workspace stays where it is, so that `dce board`, `dce accept` and `dce restore` work in it.
+    Serves until Ctrl-C; the workspace is kept, so that `dce board`, `dce accept` and `dce restore` work in it.
     """
     require_parts()
     from dce.cli.sample import make_folder  # noqa: PLC0415
@@ -76,7 +76,7 @@ def command(ctx: click.Context, is_exit: bool, n: int, folder: Path | None, port
 
 @contextlib.contextmanager
 def _folder(given: Path | None, *, is_temporary: bool) -> Iterator[Path]:
-    """The workspace's folder. One that nobody named and nobody will look into is removed, unless something went wrong."""
+    """The workspace's folder. One that is temporary is removed afterwards, unless something went wrong."""
     folder = given or Path(tempfile.mkdtemp(prefix="dce-demo-"))
     try:
         yield folder
@@ -88,10 +88,10 @@ def _folder(given: Path | None, *, is_temporary: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _served(project: "Project") -> Iterator["EngineProcess"]:
-    """Engine and gateway, written into the workspace's settings."""
+    """Starts engine and gateway, and writes them into the workspace's settings."""
     from dce.cli.sample import configure  # noqa: PLC0415
 
-    say(HONEST)
+    say(MODEL_NOTE)
     with local_chain(project.state_dir, "demo") as chain:
         configure(project, chain.url, chain.secret)
         say(f"engine    {chain.engine.url}  {chain.engine.model}, process {chain.engine.pid}")
@@ -104,7 +104,7 @@ def _served(project: "Project") -> Iterator["EngineProcess"]:
 def _warn_of_environment() -> None:
     shadowing = [name for name in ("DCE_URL", "DCE_API_KEY") if os.environ.get(name)]
     if shadowing:
-        note(f"note: {' and '.join(shadowing)} in this shell win over the demo's own settings in other terminals")
+        note(f"note: {' and '.join(shadowing)} in this environment override the demo's settings in other terminals")
 
 
 def _generate_and_show(
@@ -116,7 +116,7 @@ def _generate_and_show(
     from dce.workspace.settings import Settings, load_settings  # noqa: PLC0415
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
 
-    settings = load_settings(project, {}, n=n)  # not from this shell: the demo asks its own gateway
+    settings = load_settings(project, {}, n=n)  # ignores this shell's environment: the demo uses its own gateway
     with Workspace.open(project, settings) as workspace:
         cycle = curate(workspace)
         generation, code = asyncio.run(_generate(workspace, cycle.id, n))
@@ -128,9 +128,9 @@ def _generate_and_show(
     say()
     _say_outcome(rows, time.monotonic() - started)
     if not engine.is_alive:
-        note(f"the engine ended in the middle (exit code {engine.exit_code}); its log: {engine.log}")
+        note(f"the engine ended during the demo (exit code {engine.exit_code}); its log: {engine.log}")
     if code is Exit.DONE and not any(row.parse != "failed" for row in rows):
-        code = Exit.NOT_SO
+        code = Exit.NO
 
     def settings_of(card: str) -> Settings:
         return load_settings(project, {}, n=n, card=card)
@@ -140,14 +140,14 @@ def _generate_and_show(
         _panel(workspace, port) as panel,
     ):
         if is_exit:
-            say(f"The panel would serve at {panel.address}; without --exit it stays.")
+            say(f"The panel would serve at {panel.address}; without --exit it keeps running.")
         else:
             _serve(panel, engine, project, rows)
     return code
 
 
 async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Generation, Exit]":
-    """One generation and the sample's own tests on each response, in one live view."""
+    """Runs one generation, then the sample's own tests on each response, in one live view."""
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
     from dce.workspace.judging.board import check_responses  # noqa: PLC0415
@@ -172,11 +172,11 @@ def _say_outcome(rows: "list[BoardRow]", elapsed_s: float) -> None:
     if right:
         say(f"Best: response {right[0]}.")
     elif parsed:
-        say("None is right this time, which happens with a model this small: run the demo again.")
+        say("None is correct this time, which happens with a model this small: run the demo again.")
 
 
 def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
-    """A panel, not started, on the wanted port or the next that is free. DceError invalid_input if none of twenty is."""
+    """A panel, not yet started, on the requested port or the next free one. DceError invalid_input if none of twenty is free."""
     from dce.cli.panel import panel_tools  # noqa: PLC0415
     from dce.panel.server import PanelServer  # noqa: PLC0415
 
@@ -184,9 +184,13 @@ def _panel(workspace: "Workspace", wanted: int) -> "PanelServer":
         if port and not _is_free(port):
             continue
         if port != wanted:
-            note(f"port {wanted} is in use: the panel takes {port}")
+            note(f"port {wanted} is in use: the panel uses {port}")
         return PanelServer(workspace, port=port, tools=panel_tools(workspace.project))
-    raise DceError("invalid_input", f"no port from {wanted} on is free for the panel", hint="Name one with --port.")
+    raise DceError(
+        "invalid_input",
+        f"none of the {PANEL_PORTS} ports from {wanted} is free for the panel",
+        hint="Name one with --port.",
+    )
 
 
 def _is_free(port: int) -> bool:
@@ -200,7 +204,7 @@ def _is_free(port: int) -> bool:
 
 
 def _serve(panel: "PanelServer", engine: "EngineProcess", project: "Project", rows: "list[BoardRow]") -> None:
-    """Until Ctrl-C or SIGTERM, which are the ordinary end. The engine's death is said; the panel goes on without it."""
+    """Serves until Ctrl-C or SIGTERM, which count as a normal end. If the engine dies, says so; the panel keeps running."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     say()
@@ -216,11 +220,11 @@ def _serve(panel: "PanelServer", engine: "EngineProcess", project: "Project", ro
         if was_alive and not engine.is_alive:
             was_alive = False
             note(
-                f"the engine has ended (exit code {engine.exit_code}); its log: {engine.log}. What there is can still be judged."
+                f"the engine has ended (exit code {engine.exit_code}); its log: {engine.log}. Existing responses can still be judged."
             )
     for number, handler in before.items():
         signal.signal(number, handler)
-    note(f"the demo has ended; the workspace stays: {project.root}")
+    note(f"the demo has ended; the workspace is kept: {project.root}")
 
 
 def _links(panel: "PanelServer") -> None:

@@ -1,6 +1,6 @@
-"""The built-in card `demo`: the embedded engine behind a gateway of its own, started when a cycle first generates by it.
+"""The built-in card `demo`: the embedded engine behind its own gateway, started when a cycle first generates with it.
 
-What must hold: nothing runs before it is asked for; engine, gateway and key end with the panel that started them.
+What must hold: nothing starts before it is needed; engine, gateway and key end with the panel that started them.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from dce.cli.local_chain import local_chain, require_parts
-from dce.cli.sample import ASKING
+from dce.cli.sample import GENERATION_SETTINGS
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CARD = "demo"
 RESPONSES = 4
-"""How many Generate asks a model for that shares this machine's processor with everything else."""
+"""Default number of responses from a model that shares this machine's processor with everything else."""
 
 
 def can_serve() -> bool:
@@ -31,7 +31,7 @@ def can_serve() -> bool:
 
 
 class DemoServer:
-    """Serves once it is asked for its settings. A context manager that ends what it started."""
+    """Starts serving when its settings are first asked for. A context manager that ends what it started."""
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
@@ -40,7 +40,7 @@ class DemoServer:
         self._settings: Settings | None = None
 
     def settings(self) -> "Settings":
-        """The settings by which the engine is asked; starts it. Blocks for seconds. Raises DceError engine_unavailable."""
+        """The settings for the engine, which it starts if needed. Blocks for seconds. Raises DceError engine_unavailable."""
         with self._lock:
             if self._settings is None:
                 with contextlib.ExitStack() as stack:
@@ -52,7 +52,7 @@ class DemoServer:
         from dce.workspace.settings import Settings  # noqa: PLC0415
 
         chain = stack.enter_context(local_chain(self._state_dir, "panel-demo"))
-        return Settings(url=chain.url, key=chain.secret, n=RESPONSES, card=CARD, **ASKING)
+        return Settings(url=chain.url, key=chain.secret, n=RESPONSES, card=CARD, **GENERATION_SETTINGS)
 
     def __enter__(self) -> Self:
         return self

@@ -23,9 +23,9 @@ _COLOURS = (("+++", None), ("---", None), ("@@", "cyan"), ("+", "green"), ("-", 
 
 
 class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """One file's difference in the form that `git apply` and `patch` read; `refused` says why a file cannot be compared.
+    """One file's diff in the format that `git apply` and `patch` read; `refused` says why a file cannot be compared.
 
-    `hunks` are its parts, as `dce accept --hunk` takes them.
+    `hunks` are its hunks, numbered as `dce accept --hunk` expects.
     """
 
     path: str
@@ -37,10 +37,10 @@ class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
 @click.command(name="diff")
 @click.argument("slot", type=int)
 @click.argument("other", type=int, required=False)
-@click.option("--path", "paths", multiple=True, metavar="PATH", help="Only this file; may be given several times.")
+@click.option("--path", "paths", multiple=True, metavar="PATH", help="Only this file (may be repeated).")
 @click.option("--hunks", "is_numbered", is_flag=True, help="Number hunks and changed lines, for `dce accept --hunk`.")
 @click.option(
-    "--merge", is_flag=True, help="As `dce accept --merge` would write it: edits made since the prompt are kept."
+    "--merge", is_flag=True, help="Show what `dce accept --merge` would write: edits made since the prompt are kept."
 )
 @generation_option
 @json_option
@@ -57,7 +57,7 @@ def command(
 ) -> None:
     """A response against the workspace, or against response OTHER of the same generation.
 
-    Reads: from the workspace (or from SLOT) to SLOT (or to OTHER). A file that only one of two responses holds is compared with the
+    The diff goes from the workspace to SLOT, or from SLOT to OTHER. A file that only one of two responses contains is compared with the
     workspace's.
     """
     with open_workspace(directory) as workspace:
@@ -70,7 +70,7 @@ def command(
         missing = wanted - set(names)
         if missing:
             held = ", ".join(names) or "none"
-            raise DceError("not_found", f"no response holds {', '.join(sorted(missing))}", hint=f"Held: {held}.")
+            raise DceError("not_found", f"no response contains {', '.join(sorted(missing))}", hint=f"Files: {held}.")
         shown = workspace.shown(generation.id) if merge else None
         diffs = [_diff(project, name, first, second, shown) for name in names if not wanted or name in wanted]
     if is_json:
@@ -81,11 +81,11 @@ def command(
             note(f"{found.path}: {found.refused}")
         _print(_numbered(found) if is_numbered else found.diff)
     if not any(found.diff or found.refused for found in diffs):
-        note("no difference" if names else "no response here holds files: `dce show SLOT` shows what it says")
+        note("no difference" if names else "no response here contains files: `dce show SLOT` shows its text")
 
 
 def _contents(project: "Project", reading: "Reading") -> dict[str, str]:
-    """The texts that an answer writes; a file that it deletes has none, and one whose mode alone changes is left out."""
+    """The texts that a response writes. Files that it deletes, or whose mode alone changes, are left out."""
     from dce.workspace.tree.current import look  # noqa: PLC0415
 
     contents: dict[str, str] = {}
@@ -128,7 +128,7 @@ def _diff(
         return FileDiff(path=path, diff="", refused=current.problem)
 
     def after(contents: dict[str, str]) -> str:
-        # What would be written, so that line ends of the file it replaces are no difference.
+        # What would be written: it takes on the line endings of the file it replaces, so these are no difference.
         if path not in contents:
             return now
         content, base = contents[path], shown(path) if shown is not None else None
@@ -151,7 +151,7 @@ def _diff(
 
 
 def _numbered(found: FileDiff) -> str:
-    """The hunks with their numbers, and their changed lines with theirs."""
+    """The hunks and their changed lines, each with its number."""
     rows = [f"--- {found.path}\n"] if found.hunks else []
     for hunk in found.hunks:
         rows.append(f"@@ hunk {hunk.number}: line {hunk.old_start}, +{hunk.added} -{hunk.removed} @@\n")

@@ -1,4 +1,4 @@
-"""`dce doctor`: the connectivity tree, one line a hop, with the failing hop's cause and the fix."""
+"""`dce doctor`: the connectivity tree, one line per check, with the cause and the fix where a hop fails."""
 
 import asyncio
 import os
@@ -36,12 +36,12 @@ def command(
 ) -> None:
     """Find the hop that fails between here and the model, and the fix.
 
-    Ends with 0 when a token came through, events came one by one and a dropped response was ended; 4 when a hop cannot be reached;
-    1 when all answer but something is not right (the key, a limit, the route, the model, a proxy that buffers). Costs one response
-    of one token, and one of at most 256 that is dropped at its first. A host that only the workspace's config.toml names is contacted after you
-    agree to it.
+    Ends with 0 when a token came through, events arrived one by one and a dropped response was stopped; 4 when a hop cannot be
+    reached; 1 when every hop answers but something is wrong (the key, a limit, the route, the model, a proxy that buffers). Costs one
+    response of one token, and one of at most 256 tokens that is dropped at its first token. A host that only the workspace's config.toml
+    names is contacted only after you agree.
     """
-    # The URL is the doctor's own to judge, so a wrong one must not end the verb while the settings are read.
+    # The doctor judges the URL itself, so reading the settings must not fail on a bad one.
     environ = {name: value for name, value in os.environ.items() if name != "DCE_URL"}
     settings = read_settings(directory, environ, key=key, model=model)
     options = Options(
@@ -51,14 +51,12 @@ def command(
         context=settings.context,
         max_tokens=settings.max_tokens,
     )
-    if not (url or os.environ.get("DCE_URL")):  # a host that you name yourself you mean to contact
+    if not (url or os.environ.get("DCE_URL")):  # naming a host yourself counts as consent
         _require_consent(directory, options.url, is_yes=is_yes, is_asked=not is_json and sys.stdin.isatty())
     if not is_json:
         say(options.url + ("" if settings.key else " (no key: DCE_API_KEY is not set)"))
         if settings.provider != "gateway":
-            say(
-                f"(this workspace's provider is `{settings.provider}`: it uses no gateway, and the doctor looks for one)"
-            )
+            say(f"(this workspace's provider is `{settings.provider}`: it uses no gateway, but the doctor checks one)")
     diagnosis = asyncio.run(examine(options, os.environ, (lambda _: None) if is_json else _line))
     if is_json:
         say_json(diagnosis)
@@ -68,12 +66,12 @@ def command(
 
 
 def _require_consent(directory: Path, url: str, *, is_yes: bool, is_asked: bool) -> None:
-    """Agrees to a host that a committed file may name, by `--yes` or at the terminal. Raises consent_needed."""
+    """Gets consent, by `--yes` or at the terminal, for a host that a committed file may have named. Raises consent_needed."""
     from dce.workspace.outbound.consent import is_here  # noqa: PLC0415
 
     if is_here(url):
         return
-    with open_workspace(directory) as workspace:  # a host of the settings: so there is a workspace
+    with open_workspace(directory) as workspace:  # the host comes from the settings, so there is a workspace
         consents = workspace.sending.consents
         try:
             consents.require(url, "examine it, with the key and one short response")
@@ -101,4 +99,4 @@ def _verdict(diagnosis: Diagnosis) -> str:
 def _exit(diagnosis: Diagnosis) -> Exit:
     if diagnosis.code is None:
         return Exit.DONE
-    return Exit.UNREACHABLE if EXIT_OF_CODE[diagnosis.code] is Exit.UNREACHABLE else Exit.NOT_SO
+    return Exit.UNREACHABLE if EXIT_OF_CODE[diagnosis.code] is Exit.UNREACHABLE else Exit.NO

@@ -1,4 +1,4 @@
-"""Exit codes: the one table from an error's code to what the shell sees. docs/reference/cli.md prints it."""
+"""Exit codes: the one table from an error's code to the shell's exit code. docs/reference/cli.md shows it."""
 
 from enum import IntEnum
 
@@ -6,10 +6,10 @@ from dce.wire.errors import CODES, DceError
 
 
 class Exit(IntEnum):
-    """What a verb ends with. The first six are promised to scripts."""
+    """A verb's exit code. Scripts may rely on the first six."""
 
     DONE = 0
-    NOT_SO = 1
+    NO = 1
     USAGE = 2
     REFUSED = 3
     UNREACHABLE = 4
@@ -20,16 +20,16 @@ class Exit(IntEnum):
 
 MEANING: dict[Exit, str] = {
     Exit.DONE: "done",
-    Exit.NOT_SO: "the thing asked about is not so (no such response, a check failed, a response did not complete)",
-    Exit.USAGE: "wrong usage: an unknown verb, option or value form",
+    Exit.NO: "the answer is no (no such response, a check failed, no response completed)",
+    Exit.USAGE: "usage error: an unknown verb, an unknown option or a malformed value",
     Exit.REFUSED: "refused input: a key, a model, a path, a prompt too long, a stale file, a workspace in use",
-    Exit.UNREACHABLE: "a hop (gateway, backend) cannot be reached or cannot work now",
-    Exit.FAULT: "a fault of DCE itself",
-    Exit.INTERRUPTED: "interrupted (Ctrl-C); for `panel` and `gateway serve`, which run until then, that is 0",
-    Exit.PIPE_CLOSED: "the reader of the output went away (as `| head` does)",
+    Exit.UNREACHABLE: "a hop (gateway, backend) cannot be reached or is not working",
+    Exit.FAULT: "a bug in DCE itself",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C); `panel` and `gateway serve`, which run until then, end with 0",
+    Exit.PIPE_CLOSED: "the reader of the output closed it (as `| head` does)",
 }
 
-_NOT_SO = ("not_found", "interrupted")
+_NO = ("not_found", "interrupted")
 _UNREACHABLE = (
     "queue_full",
     "draining",
@@ -48,12 +48,12 @@ _UNREACHABLE = (
 
 EXIT_OF_CODE: dict[str, Exit] = {
     **dict.fromkeys(CODES, Exit.REFUSED),
-    **dict.fromkeys(_NOT_SO, Exit.NOT_SO),
+    **dict.fromkeys(_NO, Exit.NO),
     **dict.fromkeys(_UNREACHABLE, Exit.UNREACHABLE),
 }
-"""Every code of wire/errors.py. What is not listed above refuses something the caller gave."""
+"""Exit code of every code in wire/errors.py. A code not listed above means that the caller's input was refused."""
 
 
 def exit_of(error: DceError) -> Exit:
-    """The exit code that says `error`."""
+    """The exit code for `error`."""
     return EXIT_OF_CODE[error.code]

@@ -1,4 +1,4 @@
-"""`dce export`: the record as a file to carry."""
+"""`dce export`: writes the history to a file that can be moved elsewhere."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from dce.cli.output import say, say_json
 def command(file: Path, cycles: tuple[int, ...], is_forced: bool, is_json: bool, directory: Path) -> None:
     """Write the history to a file that `dce import` reads.
 
-    It holds the cycles, the prompts as they were sent with their manifests, all responses in all versions, checks, judgements, the
-    selection and the named sets.
-    It holds no keys, but whatever the prompts showed of your files. A file that DCE did not write is not replaced.
+    It contains the cycles, the prompts exactly as sent with their manifests, all responses in all versions, checks, judgements, the
+    selection and the named sets. It contains no keys, but it does contain whatever the prompts showed of your files. A file that DCE
+    did not write is not replaced.
     """
     from dce.workspace.transfer import export_history  # noqa: PLC0415
 

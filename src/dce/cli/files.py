@@ -1,4 +1,4 @@
-"""`dce files`: what the workspace has, what each file costs, and why one is left out."""
+"""`dce files`: the workspace's files, the tokens of each, and why one is left out."""
 
 import asyncio
 from pathlib import Path, PurePosixPath
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FileRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One file. `tokens` is None for a file that cannot go in; `excluded` says why, "" if it can."""
+    """One file. `tokens` is None for a file that cannot go into a prompt; `excluded` says why, "" if it can."""
 
     path: str
     size: int
@@ -32,7 +32,7 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A folder ("." is the workspace) with all below it. Tokens are of files that can go in; `exact` if all their counts are."""
+    """A folder ("." is the workspace) and everything below it. Only files that can go into a prompt add tokens; `exact` if all counts are."""
 
     path: str
     files: int
@@ -46,7 +46,7 @@ class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
 @click.option(
     "--exact", "is_exact", is_flag=True, help="Have the gateway count every file, not only the selected ones."
 )
-@click.option("--folders", "is_by_folder", is_flag=True, help="Sum up by folder instead of listing files.")
+@click.option("--folders", "is_by_folder", is_flag=True, help="Show totals by folder instead of files.")
 @click.option("--why", metavar="PATH", help="Say why this file is left out, naming the rule; ends with 1 if it is.")
 @json_option
 @workspace_option
@@ -56,8 +56,8 @@ def command(
 ) -> None:
     """The workspace's files, their tokens, and why a file is left out.
 
-    Selected files are marked *. Their tokens are the served model's own where the gateway can be reached; of other files nothing is
-    sent anywhere, so theirs are estimates (≈) unless --exact is given.
+    Selected files are marked *. If the gateway can be reached, their tokens are counted by the served model. Other files are not sent
+    anywhere, so their tokens are estimates (≈) unless --exact is given.
     """
     with open_workspace(directory) as workspace:
         if why is not None:
@@ -83,7 +83,7 @@ def _say_why(workspace: "Workspace", directory: Path, name: str, *, is_json: boo
         say_json({"path": path, "excluded": reason})
     else:
         say(f"{path}: {reason or 'can go into a prompt'}")
-    return Exit.NOT_SO if reason else Exit.DONE
+    return Exit.NO if reason else Exit.DONE
 
 
 async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
@@ -94,14 +94,14 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
     selected = set(workspace.selection.paths())
     entries = {entry.path: (entry.size, entry.excluded) for entry in list_files(workspace.project)}
     for path in selected - entries.keys():
-        entries[path] = (0, "")  # selected though git ignores it, or gone: reading it tells
+        entries[path] = (0, "")  # selected although git ignores it, or deleted: reading it shows which
     pages = workspace.selection.pages()
     reader = TextReader(workspace.project)
     texts: dict[str, str] = {}
     encodings: dict[str, str] = {}
     for path, (size, excluded) in entries.items():
         if excluded or (format_of(path) and path not in selected):
-            continue  # a document is opened when it is wanted, not to be listed
+            continue  # a document is opened only when it is selected
         try:
             file = reader.read(path, pages.get(path, ""))
         except DceError as error:
@@ -127,11 +127,11 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
 
 
 async def _counts(workspace: "Workspace", texts: dict[str, str], exact: set[str]) -> dict[str, "Count"]:
-    """Tokens of every text: of those in `exact` by the served model, if the gateway answers; of the rest estimated, unsent."""
+    """Tokens of every text: counted by the served model for those in `exact`, if the gateway answers; otherwise estimated, nothing sent."""
     from dce.workspace.context.tokens import TokenCounter  # noqa: PLC0415
 
     try:
-        # Asked first: which model counts is part of a count, and a gateway that is down is then asked once, not for each file.
+        # List the models first: a count depends on the model, and a gateway that is down is then asked once, not once per file.
         if exact:
             await workspace.provider.models()
     except DceError as error:
@@ -187,5 +187,5 @@ def _line(row: FileRow) -> str:
         why = "   a document: opened and counted when it is selected"
     if row.encoding not in {"", "utf-8"}:
         why = f"   {row.encoding}"
-    path = row.path.replace("\n", "\\n")  # a line is a file
+    path = row.path.replace("\n", "\\n")  # one line per file
     return f"{'*' if row.is_selected else ' '} {tokens:>9}  {path}{why}"

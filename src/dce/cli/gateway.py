@@ -1,4 +1,4 @@
-"""`dce gateway`: the hosted side. Every field of `GatewaySettings` is a flag of `serve` and `check`."""
+"""`dce gateway`: the gateway's verbs. Every field of `GatewaySettings` is a flag of `serve` and `check`."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dce.gateway.check import Report
 
 _LISTS: dict[str, tuple[str, str]] = {"backends": ("--backend", "URL"), "aliases": ("--alias", "NAME=MODEL")}
-"""Fields that hold several values: the flag that is given once for each, and its value's form."""
+"""Fields that hold several values → the flag, given once per value, and the form of a value."""
 
 _TYPES: dict[type, type] = {
     msgspec.inspect.IntType: int,
@@ -49,7 +49,7 @@ def _flag(field: msgspec.inspect.Field) -> Callable[[Verb], Verb]:
     if isinstance(kind, msgspec.inspect.Metadata):
         text = str((kind.extra_json_schema or {}).get("description", ""))
         kind = kind.type
-    if isinstance(kind, msgspec.inspect.UnionType):  # a number or nothing
+    if isinstance(kind, msgspec.inspect.UnionType):  # a number or None
         kind = next(one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType))
     if field.name in _LISTS:
         flag, metavar = _LISTS[field.name]
@@ -82,9 +82,9 @@ def _alias(text: str) -> tuple[str, str]:
 @command.command()
 @_settings_options
 def serve(config: Path | None, **flags: Any) -> None:
-    """Serve until Ctrl-C, which lets running responses finish; a second one does not. Refuses to start without a key (see `dce gateway keys create`).
+    """Serve until Ctrl-C, which lets running responses finish; a second Ctrl-C ends them. Refuses to start without a key (see `dce gateway keys create`).
 
-    With --config, SIGHUP reads the file again; what cannot be applied leaves everything as it was, and the log says why.
+    With --config, SIGHUP reads the file again; if it cannot be applied, nothing changes and the log says why.
     """
     settings = _settings(config, flags)
     from dce.gateway.logs import logging_to  # noqa: PLC0415
@@ -105,14 +105,14 @@ def serve(config: Path | None, **flags: Any) -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, config: Path | None, is_json: bool, **flags: Any) -> None:
-    """Validate the settings, reach every backend, and warn of what is unsafe, without serving.
+    """Validate the settings, contact every backend, and warn of what is unsafe, without serving.
 
-    Ends with 0 also when there are warnings; 3 when the settings are wrong; 4 when a backend cannot be used.
+    Ends with 0 even when there are warnings; 3 when the settings are wrong; 4 when a backend cannot be used.
     """
     settings = _settings(config, flags)
-    from dce.gateway.check import check as look  # noqa: PLC0415
+    from dce.gateway.check import check as run_check  # noqa: PLC0415
 
-    report = asyncio.run(look(settings, config))
+    report = asyncio.run(run_check(settings, config))
     if is_json:
         say_json(report)
     else:

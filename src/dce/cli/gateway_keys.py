@@ -1,4 +1,4 @@
-"""`dce gateway keys`: who may use the gateway, and how much. A running gateway notices changes at its next request."""
+"""`dce gateway keys`: who may use the gateway, and how much. A running gateway applies changes from its next request."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from dce.gateway.access.keys import Key, KeyStore
 
 _NONE = ("0", "none", "never", "")
-"""Words that take a limit away."""
+"""Values that remove a limit."""
 
 
 _HELP = {
-    "rpm": "Requests a minute.",
-    "tpm": "Tokens a minute, of prompts and answers.",
+    "rpm": "Requests per minute.",
+    "tpm": "Prompt and answer tokens per minute.",
     "concurrency": "Responses at once; more wait in the queue.",
-    "max_n": "Responses of one request.",
+    "max_n": "Responses per request.",
 }
 
 
@@ -37,22 +37,26 @@ def keys() -> None:
 
 
 def _limits_options(verb: Verb) -> Verb:
-    """A flag for each limit. None of them given: no change."""
-    verb = click.option("--weight", type=float, metavar="N", help="Share while several keys wait (default: 1).")(verb)
-    verb = click.option("--budget", metavar="N/day", help="Tokens a day, a month, or in all: N/day, N/month, N.")(verb)
-    models = "Models that may be asked for, by the names clients use."
+    """A flag for each limit. A flag that is not given changes nothing."""
+    verb = click.option(
+        "--weight", type=float, metavar="N", help="Share when requests of several keys are waiting (default: 1)."
+    )(verb)
+    verb = click.option("--budget", metavar="N/day", help="Tokens per day, per month, or in total: N/day, N/month, N.")(
+        verb
+    )
+    models = "Allowed models, by the names that clients use."
     verb = click.option("--models", metavar="A,B", help=models)(verb)
     for name in reversed(_HELP):
         flag = "--" + name.replace("_", "-")
         verb = click.option(flag, name, metavar="N", help=_HELP[name])(verb)
-    expires = "When it ends: 12h, 30d, or a date such as 2027-01-31 (UTC)."
+    expires = "When the key expires: 12h, 30d, or a date such as 2027-01-31 (UTC)."
     return click.option("--expires", metavar="D", help=expires)(verb)
 
 
 def _changes(
     expires: str | None, budget: str | None, models: str | None, weight: float | None, **counts: str | None
 ) -> dict[str, Any]:
-    """The flags as fields of a key, only those that were given."""
+    """The given flags as fields of a key."""
     given: dict[str, Any] = {
         name: _limit(text, "--" + name.replace("_", "-")) for name, text in counts.items() if text is not None
     }
@@ -70,7 +74,7 @@ def _changes(
 
 
 def _limit(text: str, flag: str) -> int | None:
-    """A whole number, also as 100_000; None for no limit."""
+    """A whole number, also written 100_000; None for no limit."""
     if text in _NONE:
         return None
     digits = text.replace("_", "").replace(",", "")
@@ -87,18 +91,18 @@ def data_dir_option(verb: Verb) -> Verb:
 
 
 @contextmanager
-def key_store(data_dir: str | None, *, is_new_fine: bool = False) -> Iterator["KeyStore"]:
-    """The keys of a data folder, closed afterwards. Only where `is_new_fine` a folder without any is begun: a typing error in its
-    name would leave an empty one behind, and say that there are no keys. Raises not_found."""
+def key_store(data_dir: str | None, *, may_create: bool = False) -> Iterator["KeyStore"]:
+    """The keys of a data folder, closed afterwards. A folder without keys is initialized only if `may_create`: otherwise a mistyped
+    name would create an empty folder and report that there are no keys. Raises not_found."""
     from dce.gateway.access.keys import FILE, KeyStore  # noqa: PLC0415
 
     folder = Path(load_settings(None, data_dir=data_dir).data_dir)
     try:
-        if not is_new_fine and not (folder / FILE).exists():
+        if not may_create and not (folder / FILE).exists():
             raise DceError(
                 "not_found",
                 f"there are no keys in {folder}",
-                hint="Name the gateway's data folder with --data-dir or DCE_DATA_DIR; `dce gateway keys create NAME` begins it.",
+                hint="Name the gateway's data folder with --data-dir or DCE_DATA_DIR; `dce gateway keys create NAME` creates its first key.",
             )
         store = KeyStore(folder)
     except OSError as error:
@@ -115,12 +119,12 @@ def key_store(data_dir: str | None, *, is_new_fine: bool = False) -> Iterator["K
 @json_option
 @data_dir_option
 def create(name: str, is_json: bool, data_dir: str | None, **flags: Any) -> None:
-    """Make a key and print it, alone on standard output. It is not kept and cannot be shown again."""
+    """Create a key and print it, alone on standard output. It is not stored and cannot be shown again."""
     from dce.gateway.access.keys import changed  # noqa: PLC0415
 
     given = _changes(**flags)
     expires_at = given.pop("expires_at", None)
-    with key_store(data_dir, is_new_fine=True) as store:
+    with key_store(data_dir, may_create=True) as store:
         key, secret = store.create(name, expires_at=expires_at, limits=changed(NO_LIMITS, given))
     _show_secret(key, secret, is_json, f"key {key.id} for {key.name}{_until(key.expires_at)}{_tail(key.limits)}")
 
@@ -131,7 +135,7 @@ def create(name: str, is_json: bool, data_dir: str | None, **flags: Any) -> None
 @json_option
 @data_dir_option
 def edit(name_or_id: str, is_json: bool, data_dir: str | None, **flags: Any) -> None:
-    """Change a key's limits or its end; 0 or `none` takes a limit away, what is not named stays."""
+    """Change a key's limits or expiry; 0 or `none` removes a limit, options not given change nothing."""
     given = _changes(**flags)
     if not given:
         raise click.UsageError("nothing to change: name a limit, such as --rpm 60")
@@ -149,12 +153,12 @@ def edit(name_or_id: str, is_json: bool, data_dir: str | None, **flags: Any) -> 
     "--overlap",
     default="24h",
     metavar="SPAN",
-    help="How long the old secret still works (default: 24h); 0: it ends now.",
+    help="How long the old secret keeps working (default: 24h); 0: it stops now.",
 )
 @json_option
 @data_dir_option
 def rotate(name_or_id: str, overlap: str, is_json: bool, data_dir: str | None) -> None:
-    """Give a key a new secret and print it, alone on standard output. Limits and accounts stay the key's."""
+    """Give a key a new secret and print it, alone on standard output. The key keeps its limits and usage."""
     overlap_s = 0.0 if overlap == "0" else span(overlap)
     if overlap_s is None:
         raise click.BadParameter(f"{overlap!r} is not a span such as 24h", param_hint="--overlap")
@@ -163,7 +167,7 @@ def rotate(name_or_id: str, overlap: str, is_json: bool, data_dir: str | None) -
     end = (
         f"the old secret works until {date_text(key.rotated_until or 0)} UTC"
         if overlap_s
-        else "the old secret has ended"
+        else "the old secret no longer works"
     )
     _show_secret(key, secret, is_json, f"new secret for key {key.id} ({key.name}); {end}")
 
@@ -172,7 +176,7 @@ def rotate(name_or_id: str, overlap: str, is_json: bool, data_dir: str | None) -
 @json_option
 @data_dir_option
 def list_(is_json: bool, data_dir: str | None) -> None:
-    """Print all keys with their limits, revoked ones too; never a secret."""
+    """Print all keys with their limits, including revoked ones; never a secret."""
     with key_store(data_dir) as store:
         found = store.list()
     if is_json:
@@ -189,7 +193,7 @@ def list_(is_json: bool, data_dir: str | None) -> None:
 @json_option
 @data_dir_option
 def revoke(name_or_id: str, is_json: bool, data_dir: str | None) -> None:
-    """End a key at once, by its id, or all of a name."""
+    """Revoke a key at once, by its id, or all keys of a name."""
     with key_store(data_dir) as store:
         revoked = store.revoke(name_or_id)
     if is_json:
@@ -200,7 +204,7 @@ def revoke(name_or_id: str, is_json: bool, data_dir: str | None) -> None:
 
 
 def limits_text(limits: Limits) -> str:
-    """The limits of a key in words, those that it has."""
+    """The limits that a key has, in words."""
     words: list[tuple[Any, Callable[[], str]]] = [
         (limits.rpm, lambda: f"{limits.rpm:,} requests/min"),
         (limits.tpm, lambda: f"{limits.tpm:,} tokens/min"),

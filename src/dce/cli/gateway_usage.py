@@ -1,4 +1,4 @@
-"""`dce gateway usage`: what the ledger says, by key, model or day. Works while the gateway runs."""
+"""`dce gateway usage`: sums the ledger by key, model or day. Works while the gateway runs."""
 
 import time
 from pathlib import Path
@@ -21,14 +21,12 @@ _HEAD = ("responses", "prompt", "cached", "answer", "thinking", "finished", "sto
 
 
 @click.command()
-@click.option("--since", metavar="D", help="From when: 24h or 30d ago, or a date such as 2027-01-31 (UTC).")
-@click.option(
-    "--by", type=click.Choice(["key", "model", "day"]), default="key", help="What a line stands for (default: key)."
-)
+@click.option("--since", metavar="D", help="Start: 24h or 30d ago, or a date such as 2027-01-31 (UTC).")
+@click.option("--by", type=click.Choice(["key", "model", "day"]), default="key", help="Group by (default: key).")
 @json_option
 @data_dir_option
 def usage(since: str | None, by: "By", is_json: bool, data_dir: str | None) -> None:
-    """Print what was used: responses, tokens and ends, by key, model or day. Tokens of answers include those of thinking."""
+    """Print usage by key, model or day: responses, their tokens and how they ended. Answer tokens include thinking."""
     from dce.gateway.accounting.ledger_usage import usage as read  # noqa: PLC0415
 
     since_at = 0.0 if since is None else begin_moment(since, time.time(), "--since")
@@ -39,14 +37,14 @@ def usage(since: str | None, by: "By", is_json: bool, data_dir: str | None) -> N
         say_json([_as_json(row, by, names) for row in rows])
         return
     if not rows:
-        note("nothing was used" + (f" since {since}" if since else ""))
+        note("no usage" + (f" since {since}" if since else ""))
         return
     for line in columns(_table(rows, by, names), right=range(1, len(_HEAD) + 1)):
         say(line)
     estimated = sum(row.estimated for row in rows)
     if estimated:
         note(
-            f"the answers of {estimated:,} responses are estimates: their backend did not count, or the client did not ask it to"
+            f"answer tokens of {estimated:,} responses are estimates: their backend did not count them, or the client did not ask it to"
         )
 
 

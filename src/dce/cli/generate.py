@@ -27,7 +27,9 @@ from dce.wire.asking import MAX_RESPONSES
 @click.option("-n", "n", type=click.IntRange(1, MAX_RESPONSES), help="How many responses (default: the settings', 10).")
 @cycle_option
 @click.option("--model", metavar="M", help="The model (default: the settings', or the gateway's).")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest response, in tokens (default: the settings').")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=1), help="Max output tokens of a response (default: the settings')."
+)
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (default: the model's).")
 @schema_option
 @card_option
@@ -46,8 +48,8 @@ def command(
 ) -> None:
     """Have the model write N responses to the cycle's prompt.
 
-    Before anything goes to a host for the first time you are asked, and secrets are refused (`dce secrets --help`).
-    Ctrl-C stops them and keeps what has arrived. Ends with 0 if at least one response finished. With --json, one event a line.
+    You are asked before anything is sent to a new host, and prompts with secrets are refused (`dce secrets --help`). Ctrl-C stops the
+    responses and keeps what has arrived. Ends with 0 if at least one response finished. With --json, prints one event per line.
     """
     with open_workspace(directory, n=n, **flags) as workspace:
         cycle = cycle_of(workspace, cycle_id)
@@ -66,10 +68,10 @@ def command(
                 for path in workspace.preparation.inputs.left_out(
                     workspace.store.prompts.get(generation.prompt_sha256)
                 ):
-                    note(f"left out for what looks like a secret in it: {path}")
+                    note(f"left out because of a possible secret: {path}")
                 if generation.schema == "fill" and workspace.store.prompts.grammar(generation.prompt_sha256) is None:
                     note(
-                        "note: no selected file holds a stub (`raise NotImplementedError`) to fill: asked for whole files"
+                        "note: no selected file contains a stub (`raise NotImplementedError`) to fill: asking for whole files"
                     )
                 with open_view(is_json=is_json) as view:
                     return await Run(workspace, generation, view).to_end()

@@ -1,4 +1,4 @@
-"""`dce history`: the record of the work."""
+"""`dce history`: lists the cycles, or searches them and their responses."""
 
 import time
 from pathlib import Path
@@ -21,15 +21,20 @@ DEFAULT_HITS = 20
 @click.command(name="history")
 @click.argument("query", metavar="[QUERY]...", nargs=-1)
 @click.option(
-    "--limit", type=click.IntRange(1, 100), default=DEFAULT_HITS, show_default=True, help="Most places shown."
+    "--limit",
+    type=click.IntRange(1, 100),
+    default=DEFAULT_HITS,
+    show_default=True,
+    help="How many matches to show at most.",
 )
 @json_option
 @workspace_option
 @click.pass_context
 def command(ctx: click.Context, /, query: tuple[str, ...], limit: int, is_json: bool, directory: Path) -> None:
-    """Every cycle at a glance, or where words were said.
+    """List every cycle, or search the cycles and responses.
 
-    With a QUERY: the cycles and responses that hold all its words (beginnings of words count), the newest first. Ends with 1 if there are none.
+    With a QUERY: the cycles and responses that contain all its words (or words that begin with them), newest first. Ends with 1 if
+    there are none.
     """
     from dce.workspace.record.history import match_expression  # noqa: PLC0415
 
@@ -38,14 +43,14 @@ def command(ctx: click.Context, /, query: tuple[str, ...], limit: int, is_json: 
         hits = workspace.store.history.search(match_expression(" ".join(query)), limit) if query else ()
     if is_json:
         say_json(hits if query else rows)
-        ctx.exit(Exit.DONE if hits or not query else Exit.NOT_SO)
+        ctx.exit(Exit.DONE if hits or not query else Exit.NO)
     if query and not hits:
-        hint = "All the words must be in one text; beginnings of words count: try fewer, or shorter ones."
-        raise DceError("not_found", f"nothing in the record holds {' '.join(query)!r}", hint=hint)
+        hint = "One text must contain all the words, or words that begin with them: try fewer or shorter words."
+        raise DceError("not_found", f"nothing in the history matches {' '.join(query)!r}", hint=hint)
     for line in _hit_lines(hits) if query else _cycle_lines(rows):
         say(line)
     if len(hits) == limit:
-        note(f"the first {limit} places; --limit shows more")
+        note(f"only the first {limit} matches; --limit N shows more")
 
 
 def _cycle_lines(rows: tuple["HistoryRow", ...]) -> list[str]:

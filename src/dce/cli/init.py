@@ -18,15 +18,15 @@ from dce.workspace.project import STATE_DIR, Project
 def command(folder: str, scope: str | None, is_json: bool, directory: Path) -> None:
     """Make a folder a workspace.
 
-    DIR is made if there is none; without it the folder is the one you are in. Adds .dce/ with a .gitignore of its own; changes nothing else, and nothing at all the second time. With --scope the text becomes
-    the project's scope, which every prompt opens with.
+    DIR is created if it does not exist; the default is the current folder. Adds .dce/ with its own .gitignore and changes nothing
+    else; running it again changes nothing. With --scope, the text becomes the project's scope, which opens every prompt.
     """
     text = None if scope is None else read_text(scope)
     directory = directory / folder
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DceError("invalid_input", f"cannot make the folder {directory}: {error.strerror}") from None
+        raise DceError("invalid_input", f"cannot create the folder {directory}: {error.strerror}") from None
     outer = _outer(directory)
     is_new = not (directory / STATE_DIR).is_dir()
     project = Project.init(directory)
@@ -37,7 +37,7 @@ def command(folder: str, scope: str | None, is_json: bool, directory: Path) -> N
         say_json({"root": str(project.root), "is_new": is_new, "has_scope": text is not None})
         return
     if outer:
-        note(f"note: {outer} is a workspace too; in this folder the new one counts")
+        note(f"note: {outer} is a workspace too; in this folder DCE uses the new one")
     say(f"{'made' if is_new else 'already'} a workspace: {project.root}")
     if text is not None:
         say(f"project scope: {len(text):,} characters, in cycle 0")

@@ -1,6 +1,6 @@
-"""Engine and gateway on this machine, for `dce demo` and the panel's card `demo`: both on free ports, under a key of their own.
+"""Engine and gateway on this machine, for `dce demo` and the panel's card `demo`: both on free ports, with their own key.
 
-What must hold: what is not installed is said before anything is made; engine, gateway and key end with the context.
+What must hold: a missing part is reported before anything is created; engine, gateway and key end with the context.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from dce.engine.process import EngineProcess
 
 READY_TIMEOUT_S = 30.0
-"""Longest wait until the gateway has found what the engine serves."""
+"""Longest wait for the gateway to find the engine's model."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LocalChain:
-    """What runs: the engine, and the gateway in front of it with the key that it takes."""
+    """The running engine, and the gateway in front of it with the key that it accepts."""
 
     engine: "EngineProcess"
     url: str
@@ -46,7 +46,7 @@ def require_parts() -> None:
 
 @contextlib.contextmanager
 def local_chain(state_dir: Path, key_name: str) -> Iterator[LocalChain]:
-    """Starts both and waits until the model can be asked, which takes seconds. Keys and the engine's log stand in `state_dir`.
+    """Starts both and waits until the model is ready, which takes seconds. Keys and the engine's log are in `state_dir`.
 
     Raises DceError engine_unavailable, or no_healthy_backend if the gateway does not find the engine's model.
     """
@@ -66,7 +66,7 @@ def local_chain(state_dir: Path, key_name: str) -> Iterator[LocalChain]:
                 _wait_until_ready(gateway.url)
                 yield LocalChain(engine=engine, url=gateway.url, key_id=key.id, secret=secret)
     finally:
-        # The key ends with its gateway: the next one makes its own.
+        # The key ends with its gateway: the next run creates its own.
         with contextlib.closing(KeyStore(data)) as keys:
             keys.revoke(key.id)
 

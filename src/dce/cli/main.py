@@ -1,7 +1,7 @@
-"""`dce`: the table of verbs, loaded when used, and the one place where errors become messages and exit codes.
+"""`dce`: the table of verbs, each imported on use, and the one place where errors become messages and exit codes.
 
-What must hold: `dce --help` imports no verb; no user sees a traceback (DCE_DEBUG=1 shows it); every error names its hop, the fact
-and the next step; the exit code comes from `exits.py`.
+What must hold: `dce --help` imports no verb; no user sees a traceback unless DCE_DEBUG=1; every error names its hop, the fact and
+the next step; the exit code comes from `exits.py`.
 """
 
 import gc
@@ -27,35 +27,38 @@ VERBS: dict[str, tuple[str, str]] = {
     "files": ("dce.cli.files", "The workspace's files, their tokens, and why a file is left out."),
     "select": ("dce.cli.select", "Choose the files that go into the prompt."),
     "consent": ("dce.cli.consent", "Show which hosts this workspace would contact, or agree to some."),
-    "secrets": ("dce.cli.secrets", "Find secrets before they are sent, and say which findings are none."),
-    "cycle": ("dce.cli.cycle", "The iterations: what each one asks for."),
+    "secrets": ("dce.cli.secrets", "Find secrets before they are sent, and allow false findings."),
+    "cycle": ("dce.cli.cycle", "The iterations of the work, and what each asks for."),
     "prompt": ("dce.cli.prompt", "Write .dce/prompt.md and show its tokens by section."),
     "generate": ("dce.cli.generate", "Have the model write N responses to the cycle's prompt."),
     "stop": ("dce.cli.stop", "Stop one response, or all, of a running generation."),
-    "continue": ("dce.cli.continue_", "Go on with a response that was cut."),
-    "regenerate": ("dce.cli.regenerate", "Write one response anew, from the same prompt."),
+    "continue": ("dce.cli.continue_", "Continue a response that was cut off."),
+    "regenerate": ("dce.cli.regenerate", "Generate responses again from the same prompt."),
     "paste": ("dce.cli.paste", "Put an answer from a file, or standard input, into a slot."),
     "board": ("dce.cli.board", "The ranked table of a generation's responses (default: the latest)."),
     "show": ("dce.cli.show", "One response: its text exactly as the model wrote it, or parts of it."),
     "diff": ("dce.cli.diff", "A response against the workspace, or against response OTHER of the same generation."),
     "run-checks": (
         "dce.cli.run_checks",
-        "Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT on all that hold files.",
+        "Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.",
     ),
     "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
-    "restore": ("dce.cli.restore", "Put back what the last accept changed: bytes, modes, and files that it made."),
-    "history": ("dce.cli.history", "Every cycle at a glance, or where words were said."),
+    "restore": (
+        "dce.cli.restore",
+        "Put back what the last accept of this cycle changed: bytes, modes, names and files.",
+    ),
+    "history": ("dce.cli.history", "List every cycle, or search the cycles and responses."),
     "export": ("dce.cli.export", "Write the history to a file that `dce import` reads."),
-    "import": ("dce.cli.import_history", "Add a history to this workspace's own."),
-    "store": ("dce.cli.store", "Check the store, recover a damaged one, go back to a backup."),
+    "import": ("dce.cli.import_history", "Add a history from a file to this workspace."),
+    "store": ("dce.cli.store", "Check the store, recover a damaged one, or restore a backup."),
     "settings": ("dce.cli.settings", "Settings of this workspace, and its model cards."),
-    "panel": ("dce.cli.panel", "The web panel over a workspace."),
+    "panel": ("dce.cli.panel", "Serve the web panel of a workspace."),
     "doctor": ("dce.cli.doctor", "Find the hop that fails between here and the model, and the fix."),
     "gateway": ("dce.cli.gateway", "The hosted side: serve, check, keys, usage."),
     "engine": ("dce.cli.engine", "The embedded engine as an OpenAI-compatible server."),
     "completion": ("dce.cli.completion", "Print the script that completes dce's verbs in your shell."),
 }
-"""Verb → the module that holds it as `command`, and its line in `dce --help` (a test holds the line to the module's own)."""
+"""Verb → the module that defines it as `command`, and its line in `dce --help` (a test compares the line with the module's own)."""
 
 
 _EXTRA_OF_MODULE = {
@@ -66,11 +69,11 @@ _EXTRA_OF_MODULE = {
     "starlette": "panel",
     "xllamacpp": "engine",
 }
-"""What the plain install leaves out → the extra that brings it."""
+"""Module that the plain install leaves out → the extra that installs it."""
 
 
 class Verbs(click.Group):
-    """A group whose commands are modules, imported when they are named."""
+    """A group whose commands are modules, each imported when its verb is named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(VERBS)
@@ -80,7 +83,7 @@ class Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
         if not gc.isenabled():
-            gc.freeze()  # what is loaded stays: no collection need look at it again
+            gc.freeze()  # loaded modules stay: no later collection needs to scan them
             gc.enable()
         return command
 
@@ -111,16 +114,16 @@ def cli() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line `argv` (the process's own when None) and gives its exit code."""
+    """Runs the command line `argv` (the process's own when None) and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _write_any_text()
     if argv is not None:
         return _run(arguments)
-    gc.disable()  # nothing that a verb loads is garbage; where a verb begins, collections do too
+    gc.disable()  # importing a verb makes no garbage; `get_command` enables collection before the verb runs
     try:
         return _run(arguments)
     finally:
-        gc.freeze()  # the process ends: looking through all it holds once more takes longer than many a verb
+        gc.freeze()  # the process is ending: one last collection takes longer than many verbs do
 
 
 def _run(arguments: list[str]) -> int:
@@ -140,7 +143,7 @@ def _run(arguments: list[str]) -> int:
         missing = _missing(error)
         report(missing, _is_json(arguments))
         return exit_of(missing) if missing.code != "internal" else Exit.FAULT
-    except Exception as error:  # noqa: BLE001 - the edge: a fault of ours must still read as a message
+    except Exception as error:  # noqa: BLE001 - the edge: a bug in DCE must still become a message
         _debug()
         report(_fault(error), _is_json(arguments))
         return Exit.FAULT
@@ -148,7 +151,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _is_json(arguments: Sequence[str]) -> bool:
-    # Read from the words rather than from click: a usage error comes before click has parsed the option.
+    # Read from the arguments, not from click: a usage error is raised before click has parsed the option.
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in before
 
@@ -167,7 +170,7 @@ def _usage(error: click.ClickException, is_json: bool) -> int:
 def _fault(error: Exception) -> DceError:
     fact = f"{type(error).__name__}: {error}"
     return DceError(
-        "internal", fact, hop=Hop.CLIENT, hint="A fault of DCE: run it again with DCE_DEBUG=1 and report it."
+        "internal", fact, hop=Hop.CLIENT, hint="This is a bug in DCE: run it again with DCE_DEBUG=1 and report it."
     )
 
 
@@ -175,8 +178,8 @@ def _missing(error: ModuleNotFoundError) -> DceError:
     extra = _EXTRA_OF_MODULE.get(str(error.name).partition(".")[0])
     if extra is None:
         return _fault(error)
-    fact = f"this verb needs {error.name}, which the plain install leaves out"
-    return DceError("invalid_input", fact, hint=f"pip install 'dce[{extra}]'; 'dce[demo]' brings everything.")
+    fact = f"this verb needs {error.name}, which the plain install does not include"
+    return DceError("invalid_input", fact, hint=f"pip install 'dce[{extra}]'; 'dce[demo]' includes everything.")
 
 
 def _debug() -> None:
@@ -185,14 +188,14 @@ def _debug() -> None:
 
 
 def _write_any_text() -> None:
-    # A terminal that is not UTF-8 shows ✓ as \u2713; it must not end the verb with an encoding error.
+    # On a terminal that is not UTF-8, ✓ prints as \u2713; without this the verb would end with an encoding error.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _silence_stdout() -> None:
-    # Python flushes standard output once more as it ends; into the closed pipe that would print a warning.
+    # Python flushes standard output once more at exit; on a closed pipe that would print a warning.
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, io.UnsupportedOperation):

@@ -1,4 +1,4 @@
-"""Times as people type them: a span such as `30d`, or a date (UTC unless it says otherwise)."""
+"""Parses times as people type them: a span such as `30d`, or a date (UTC unless it names another zone)."""
 
 import re
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ def span(text: str) -> float | None:
 
 
 def end_moment(text: str, now: float, flag: str) -> float:
-    """`30d` from `now`, or a date or date and time, as seconds since the epoch. It must be to come."""
+    """`30d` from `now`, or a date or date and time, as seconds since the epoch. It must be in the future."""
     moment = _moment(text, now, 1, flag)
     if moment <= now:
         raise click.BadParameter(f"{text} is in the past", param_hint=flag)
@@ -34,10 +34,10 @@ def _moment(text: str, now: float, sign: int, flag: str) -> float:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is neither 30d nor a date", param_hint=flag) from None
+        raise click.BadParameter(f"{text!r} is neither a span such as 30d nor a date", param_hint=flag) from None
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
 def date_text(moment: float) -> str:
-    """A moment to the minute, in UTC."""
+    """A time to the minute, in UTC."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")

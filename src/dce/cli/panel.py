@@ -1,7 +1,7 @@
-"""`dce panel`: the web panel over a workspace, until Ctrl-C.
+"""`dce panel`: the web panel of a workspace, until Ctrl-C.
 
-What must hold: the link is printed once the panel answers; it holds a one-time token, so Enter prints a fresh one; Ctrl-C stops what
-runs and keeps what has arrived.
+What must hold: the link is printed once the panel answers; it holds a one-time token, so Enter prints a fresh one; Ctrl-C stops
+running responses and keeps what has arrived.
 """
 
 import os
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 @click.command(name="panel")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only: 127.0.0.1, localhost or ::1.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
-@click.option("--init", "is_init", is_flag=True, help="Make the folder a workspace first, if it is none.")
-@click.option("--no-open", is_flag=True, help="Print the link, open no browser.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any free one.")
+@click.option("--init", "is_init", is_flag=True, help="Make the folder a workspace first, if it is not one.")
+@click.option("--no-open", is_flag=True, help="Print the link without opening a browser.")
 @click.option("--model", metavar="M", help="The model to ask.")
 @schema_option
-@click.option("-n", type=int, metavar="N", help="Responses that Generate asks for at first.")
+@click.option("-n", type=int, metavar="N", help="Default number of responses.")
 @gateway_options
 @workspace_option
 def command(host: str, port: int, is_init: bool, no_open: bool, directory: Path, **flags: object) -> None:
-    """The web panel over a workspace.
+    """Serve the web panel of a workspace.
 
-    It serves this machine only. The printed link works once; press Enter for another one, Ctrl-C to stop. In a folder that is no
-    workspace yet it offers to make it one.
+    It serves this machine only. The printed link works once; press Enter for another one, Ctrl-C to stop. In a folder that is not a
+    workspace yet, it offers to make it one.
     """
     try:
         from dce.cli.demo_server import CARD, DemoServer, can_serve  # noqa: PLC0415
@@ -67,20 +67,22 @@ def command(host: str, port: int, is_init: bool, no_open: bool, directory: Path,
 
 
 def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
-    """Makes `directory` a workspace when it is none and that is wanted: by the flag, or by a word at the terminal."""
+    """Makes `directory` a workspace if it is not in one and the user agrees, by the flag or at the terminal."""
     from dce.workspace.project import Project  # noqa: PLC0415
 
     try:
         Project.find(directory)
     except DceError as error:
-        question = f"{directory.resolve()} is no workspace yet. Make it one? (adds a folder .dce, changes nothing else)"
+        question = (
+            f"{directory.resolve()} is not a workspace yet. Make it one? (adds a folder .dce, changes nothing else)"
+        )
         if not is_init and not (sys.stdin.isatty() and click.confirm(question, default=True, err=True)):
             raise DceError(error.code, error.message, hint="`dce panel --init` makes this folder one.") from None
         note(f"made a workspace: {Project.init(directory).root}")
 
 
 def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
-    """What only this program can give the panel: the cards with this system's keyring, the doctor, and the names of cards it serves."""
+    """What only the command line can give the panel: the cards with this system's keyring, the doctor, and the names of cards it serves."""
     import dce.doctor.tree as doctor  # noqa: PLC0415
     from dce.panel.tools import Check, Diagnosis, DoctorTarget, Tools  # noqa: PLC0415
 
@@ -92,7 +94,7 @@ def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
 
 
 def _serve(server: "PanelServer") -> None:
-    """Until Ctrl-C or SIGTERM, which are the ordinary end and no failure."""
+    """Serves until Ctrl-C or SIGTERM, which count as a normal end."""
 
     def end(number: int, frame: "FrameType | None") -> None:  # noqa: ARG001 - the signal module's signature
         server.request_stop()

@@ -1,4 +1,4 @@
-"""`dce paste`: an answer from a chat, into a slot."""
+"""`dce paste`: puts an answer from a chat into a slot."""
 
 import asyncio
 import re
@@ -22,9 +22,9 @@ from dce.cli.output import note, say, say_json
 def command(slot: str, file: str, as_path: str, generation_id: int | None, is_json: bool, directory: Path) -> None:
     """Put an answer from a file, or standard input, into a slot.
 
-    For chats that no program may ask: `dce prompt` writes the prompt to carry there. Without SLOT the next empty one is taken; a
-    slot that is filled gets a new version. Without a generation for the present prompt one is started. The prompt itself is
-    refused. `--as` stores the text of one file, for chats that answer with bare code.
+    For chats that have no API: copy the prompt that `dce prompt` writes into the chat. Without SLOT, the next empty one is used; a slot
+    that is filled gets a new version. If the current prompt has no generation, one is started. Pasting the prompt itself is refused.
+    `--as` stores the text as one file, for chats that answer with bare code.
     """
     from dce.workspace.manual import paste  # noqa: PLC0415
 
@@ -46,7 +46,7 @@ def command(slot: str, file: str, as_path: str, generation_id: int | None, is_js
 
 
 def _slot_and_file(slot: str, file: str) -> tuple[int | None, str]:
-    """The slot (None: the next empty one) and the file, whichever of the two were given."""
+    """The slot (None: the next empty one) and the file; either may have been left out."""
     if re.fullmatch(r"-?\d+", slot):
         return int(slot), file
     if slot and file != "-":

@@ -1,7 +1,7 @@
-"""The live view of a generation, shared by `generate`, `regenerate` and `demo`: one row a response.
+"""The live view of a generation, shared by `generate`, `regenerate` and `demo`: one row per response.
 
-`open_view(...)` picks the form: a live table on a terminal, plain lines (on change of status only) elsewhere, JSON lines with
-`--json`. A view takes the events of `dce.workspace.events` and decides nothing: what it shows is what the events say.
+`open_view(...)` picks the form: a live table on a terminal, plain lines (on status changes only) elsewhere, JSON lines with
+`--json`. A view shows the events of `dce.workspace.events` and makes no decisions of its own.
 """
 
 import time
@@ -20,10 +20,10 @@ from dce.workspace.events import ChecksFinished, Event, GenerationEnded, Generat
 from dce.workspace.record.responses import ACTIVE, Status, Tokens
 
 BAR_WIDTH = 24
-"""Characters of a response's bar: it and the figures fit into 80 columns."""
+"""Width of a response's bar in characters: the bar and the figures fit into 80 columns."""
 
 REFRESH_PER_S = 4
-"""Redraws of the live table: the clock moves, and a slow terminal over ssh keeps up."""
+"""Redraws of the live table a second: enough for a moving clock, few enough for a slow terminal over ssh."""
 
 STYLES: dict[Status, str] = {
     Status.QUEUED: "dim",
@@ -39,23 +39,23 @@ STYLES: dict[Status, str] = {
 
 
 class View(Protocol):
-    """Takes events while it is open."""
+    """Shows events while it is open."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     def on_event(self, event: Event) -> None:
-        """Shows what `event` says. Blocks for no longer than a write."""
+        """Shows `event`. Blocks for no longer than a write."""
 
     def notice(self, text: str) -> None:
-        """Tells the person at the terminal something, in a way that fits the view."""
+        """Shows a message to the person at the terminal, in a form that fits the view."""
 
 
 def open_view(
     *, is_json: bool = False, console: Console | None = None, clock: Callable[[], float] = time.monotonic
 ) -> View:
-    """The view that fits where the output goes. Use it as a context manager and give `view.on_event` to the generator."""
+    """The view that suits the output. Use it as a context manager and pass `view.on_event` to the generator."""
     if is_json:
         return JsonView()
     console = console or Console()
@@ -63,7 +63,7 @@ def open_view(
 
 
 def bar(tokens: Tokens, limit: int, is_active: bool, width: int = BAR_WIDTH) -> Text:
-    """Thinking, answer and what is left of `limit` as one bar; it reads without colours too.
+    """Thinking, answer and the rest of `limit` as one bar, readable without colours too.
 
     With no known limit an unfinished bar shows only the share of thinking, and a finished one is full.
     """
@@ -80,13 +80,13 @@ def bar(tokens: Tokens, limit: int, is_active: bool, width: int = BAR_WIDTH) -> 
 
 
 def token_text(tokens: Tokens, limit: int = 0) -> str:
-    """Tokens so far of the limit; `≈` says that they are estimated."""
+    """Tokens so far, of the limit; `≈` marks an estimate."""
     mark = "" if tokens.exact or not tokens.total else "≈"
     return f"{mark}{tokens.total:,}" + (f"/{limit:,}" if limit else "")
 
 
 def seconds(value: float | None) -> str:
-    """A time for people: tenths under a minute, then minutes."""
+    """A duration for people: tenths of a second under a minute, then minutes and seconds."""
     if value is None:
         return "-"
     return f"{value:.1f}s" if value < 60 else f"{int(value // 60)}m{int(value % 60):02d}s"
@@ -98,7 +98,7 @@ def rate(value: float | None) -> str:
 
 
 class _Board:
-    """What the events have said so far."""
+    """The state built from the events so far."""
 
     def __init__(self) -> None:
         self.started: GenerationStarted | None = None
@@ -148,10 +148,10 @@ class LiveView:
             self._live.refresh()
 
     def notice(self, text: str) -> None:
-        self._notice = text  # part of the table: a line written past it would break the redrawing
+        self._notice = text  # shown as part of the table: a line printed separately would break the redrawing
 
     def render(self) -> Group:
-        """The table as it stands."""
+        """The table in its current state."""
         board, now = self._board, self._clock()
         table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
         names = ["#", "status", "", "tokens", "tok/s", "TTFT", "time"] + ["checks"] * bool(board.checks)
@@ -189,7 +189,7 @@ class LiveView:
 
 
 class PlainView:
-    """A line whenever a status changes: for logs, pipes and terminals that cannot redraw."""
+    """A line for each status change: for logs, pipes and terminals that cannot redraw."""
 
     def __init__(self) -> None:
         self._board = _Board()
@@ -209,7 +209,7 @@ class PlainView:
             case GenerationStarted():
                 say(_headline(self._board))
             case SlotProgress():
-                if before is None or _news(before) != _news(event):
+                if before is None or _shown_state(before) != _shown_state(event):
                     say(_line(event, self._board.limit))
             case ChecksFinished():
                 say(f"[{event.slot:>2}] checks       {checks_text(event)}")
@@ -225,7 +225,7 @@ class PlainView:
 
 
 class JsonView:
-    """Every event as one JSON line, as it comes."""
+    """Every event as one JSON line, as it arrives."""
 
     def __enter__(self) -> Self:
         return self
@@ -267,8 +267,8 @@ def _status(row: SlotProgress) -> str:
     return str(row.status) if row.version == 1 else f"{row.status} v{row.version}"
 
 
-def _news(row: SlotProgress) -> tuple[Status, int, int | None]:
-    """What is worth a line when it changes."""
+def _shown_state(row: SlotProgress) -> tuple[Status, int, int | None]:
+    """The part of a row that is worth a new line when it changes."""
     return row.status, row.version, row.position if row.status is Status.QUEUED else None
 
 
@@ -291,7 +291,7 @@ def _line(row: SlotProgress, limit: int) -> str:
 
 
 def _error_lines(board: _Board) -> list[str]:
-    """What went wrong and what to do, once for all slots that it happened to."""
+    """Each error and its next step, once, with all the slots that it hit."""
     slots: dict[str, list[int]] = {}
     for row in list(board.rows.values()):
         if row.error:
@@ -301,7 +301,7 @@ def _error_lines(board: _Board) -> list[str]:
 
 
 def _total(board: _Board) -> str:
-    rows = list(board.rows.values())  # a copy at once: the live table is drawn on a thread of its own
+    rows = list(board.rows.values())  # copied in one step: the live table is drawn on another thread
     counts = Counter(row.status for row in rows)
     parts = [f"{counts[status]} {status}" for status in Status if counts[status]]
     tokens = Tokens(
@@ -313,5 +313,5 @@ def _total(board: _Board) -> str:
     if board.ended:
         parts.append(seconds(board.ended.elapsed_s))
         if board.ended.elapsed_s:
-            parts.append(f"{tokens.total / board.ended.elapsed_s:.1f} tokens/s in all")
+            parts.append(f"{tokens.total / board.ended.elapsed_s:.1f} tokens/s total")
     return " · ".join(parts)

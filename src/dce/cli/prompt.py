@@ -1,4 +1,4 @@
-"""`dce prompt`: writes the prompt, exactly as it would be sent, and shows what each part of it costs."""
+"""`dce prompt`: writes the prompt exactly as it would be sent, and shows the tokens of each part."""
 
 import asyncio
 from pathlib import Path
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
 
 SMALL_SHARE = 50
-"""Per cent of a prompt in common with the last: below it, it is worth saying how there can be more."""
+"""Percentage of a prompt shared with the last one sent; below it, the output says how to raise it."""
 
 
 class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class SectionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PictureRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture that goes along. `size` in bytes; `tokens` is an estimate: only the model knows."""
+    """A picture sent with the prompt. `size` in bytes; `tokens` is an estimate: only the model knows."""
 
     path: str
     mime: str
@@ -56,12 +56,12 @@ class PictureRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if not known, for which `note` says why.
+    """What `--json` prints. `budget`: tokens of the model's `context` left for a prompt; None if unknown, and `note` says why.
 
-    `cuts`: changes to the selection that would make it fit. `pictures` go with the text. `shared`: about how many tokens at its
-    beginning are those of the prompt that was sent last, which the server may still have cached; None if none was sent. `left_out`:
-    selected files that are not in it, for the secrets found in them (`--secrets exclude`). `unread`: documents of which only a line
-    is in it that says why they could not be read.
+    `cuts`: changes to the selection that would make it fit. `pictures` are sent with the text. `shared`: about how many leading
+    tokens match the prompt sent last, which the server may still have cached; None if none was sent. `left_out`: selected files left
+    out because secrets were found in them (`--secrets exclude`). `unread`: documents that could not be read; for each, the prompt
+    holds only a line that says why.
     """
 
     cycle: int
@@ -88,10 +88,10 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command(name="prompt")
 @cycle_option
-@click.option("--out", metavar="F", help="Write a copy to F, too; `-`: print it instead.")
+@click.option("--out", metavar="F", help="Also write a copy to F; `-`: print it instead.")
 @click.option("--force", "is_forced", is_flag=True, help="Replace F even if DCE did not write it.")
 @schema_option
-@click.option("--model", metavar="M", help="The model whose tokens and context count.")
+@click.option("--model", metavar="M", help="The model whose tokenizer and context size apply.")
 @card_option
 @secrets_option
 @json_option
@@ -109,9 +109,9 @@ def command(
 ) -> None:
     """Write .dce/prompt.md and show its tokens by section.
 
-    These are the bytes that `dce generate` sends. Only you can read the file, and git ignores it: it can hold the text of files that
-    git ignores. With `--out -` a prompt that holds something like a secret is refused, unless it is for a server of this machine. Ends
-    with 1 if the prompt does not fit into the model's context.
+    These are the bytes that `dce generate` sends. Only you can read the file, and git ignores it: it can contain the text of files that
+    git ignores. With `--out -`, a prompt with a possible secret is refused, unless it is for a server on this machine. Ends with 1 if
+    the prompt does not fit into the model's context.
     """
     with open_workspace(directory, **flags) as workspace:
         cycle = cycle_of(workspace, cycle_id)
@@ -121,7 +121,7 @@ def command(
         prepared, costs = asyncio.run(_built(workspace, cycle.id, is_json=is_json))
         path = ""
         if out == "-":
-            workspace.sending.carry(prepared.findings)
+            workspace.sending.check_copy(prepared.findings)
         if out == "-" and not is_json:
             data(prepared.prompt.text)
         elif out in (None, "-"):
@@ -140,14 +140,14 @@ def command(
         write = note if out == "-" else say
         for line in _lines(report, workspace.settings.section_order):
             write(line)
-    ctx.exit(Exit.NOT_SO if report.is_over else Exit.DONE)
+    ctx.exit(Exit.NO if report.is_over else Exit.DONE)
 
 
 async def _built(
     workspace: "Workspace", cycle_id: int, *, is_json: bool
 ) -> tuple[PreparedPrompt, tuple[FileCost, ...]]:
-    """The prompt, and what each of its files costs, if that is shown: counting them takes as long as counting the whole."""
-    prepared = await waited(workspace.preparation.build(cycle_id), "making the prompt and counting its tokens")
+    """The prompt and, only if they are shown, the tokens of each file: counting these takes as long as counting the whole prompt."""
+    prepared = await waited(workspace.preparation.build(cycle_id), "building the prompt and counting its tokens")
     if not (is_json or prepared.is_over):
         return prepared, ()
     texts = [file.text for file in prepared.files]
@@ -201,29 +201,29 @@ def _lines(report: PromptReport, section_order: str) -> list[str]:
             f"wrote {report.path}: cycle {report.cycle}, {report.files} file{'s' * (report.files != 1)}, schema {report.schema}"
         )
     lines += [
-        f"goes along: {each.path}, {each.mime}, {each.size:,} bytes, ≈{each.tokens:,} tokens"
+        f"sent with it: {each.path}, {each.mime}, {each.size:,} bytes, ≈{each.tokens:,} tokens"
         for each in report.pictures
     ]
     if report.budget is None:
-        lines.append(f"whether it fits is not known: {report.note}")
+        lines.append(f"unknown whether it fits: {report.note}")
     elif report.is_over:
         over = report.total - report.budget
         lines.append(f"too long by {over:,} tokens: the model takes {report.budget:,}; select fewer or smaller files")
         lines += [f"  saves ≈{cut.saves:,}: {cut.command}" for cut in report.cuts]
     else:
         share = 100 * report.total // max(1, report.budget)
-        lines.append(f"fits: {share} % of the {report.budget:,} tokens that the model takes")
+        lines.append(f"fits: {share} % of the {report.budget:,} tokens available")
     if report.shared is not None:
         lines.append(_shared_line(report.shared, report.total, section_order))
     lines += [f"could not be read: {path}: {problem}" for path, problem in report.unread.items()]
-    lines += [f"left out for what looks like a secret in it: {path}" for path in report.left_out]
+    lines += [f"left out because of a possible secret: {path}" for path in report.left_out]
     lines += [f"possible secret: {finding_line(finding)}" for finding in report.findings]
     return lines
 
 
 def _shared_line(shared: int, total: int, section_order: str) -> str:
     share = 100 * shared // max(1, total)
-    line = f"as in the last one sent: the first ≈{shared:,} tokens ({share} %), which the server may still have cached"
+    line = f"same as in the last one sent: the first ≈{shared:,} tokens ({share} %), which the server may still have cached"
     if share < SMALL_SHARE and section_order == "numbered":
-        line += "; `dce settings set section_order stable` puts first what stays the same"
+        line += "; `dce settings set section_order stable` puts the unchanging parts first"
     return line

@@ -1,4 +1,4 @@
-"""docs/reference/cli.md, written from the verbs themselves: `python -m dce.cli.reference FILE [--check]`.
+"""Generates docs/reference/cli.md from the verbs themselves: `python -m dce.cli.reference FILE [--check]`.
 
 What must hold: the page says what `--help` says; a test compares the two.
 """
@@ -17,12 +17,12 @@ _HEAD = """# The command line
 
 <!-- Written by `python -m dce.cli.reference docs/reference/cli.md` from the verbs themselves. -->
 
-`dce VERB --help` says the same. Paths are taken from where you are (or from `-C DIR`); `-` as a file is standard input. With
-`--json` standard output is JSON whatever happens: an error is `{"error": {"message", "type", "code", "hop", "hint"}}`;
+`dce VERB --help` says the same. Paths are relative to the current folder (or to `-C DIR`); `-` as a file is standard input. With
+`--json`, standard output is always JSON: an error is `{"error": {"message", "type", "code", "hop", "hint"}}`;
 [what each verb prints](json.md).
 
-Environment: `DCE_URL` and `DCE_API_KEY` (the gateway and the key for it), `DCE_DATA_DIR` and `VLLM_URL` (the gateway's own),
-`SSL_CERT_FILE`, `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` (as everywhere), `DCE_DEBUG=1` (tracebacks).
+Environment: `DCE_URL` and `DCE_API_KEY` (the gateway and its key), `DCE_DATA_DIR` and `VLLM_URL` (read by the gateway),
+`SSL_CERT_FILE`, `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` (as usual), `DCE_DEBUG=1` (tracebacks).
 
 Completion: `dce completion bash|zsh|fish` prints the script for your shell; its `--help` says where to put it.
 """
@@ -77,7 +77,7 @@ def _cell(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the page to a file; with `--check` only says whether the file is up to date."""
+    """Writes the page to a file; with `--check` only reports whether the file is up to date."""
     names = [argument for argument in arguments if argument != "--check"]
     if len(names) != 1:
         click.echo("usage: python -m dce.cli.reference FILE [--check]", err=True)
@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return Exit.DONE
     click.echo(f"{path} is out of date: python -m dce.cli.reference {path}", err=True)
-    return Exit.NOT_SO
+    return Exit.NO
 
 
 if __name__ == "__main__":

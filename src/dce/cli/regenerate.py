@@ -1,4 +1,4 @@
-"""`dce regenerate`: single responses anew, from the same prompt; the earlier versions stay."""
+"""`dce regenerate`: generates single responses again from the same prompt; the earlier versions are kept."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from dce.cli.running import run_again
 @sending_options
 @click.pass_context
 def command(ctx: click.Context, /, generation_id: int | None, slots: tuple[int, ...], **options: Any) -> None:
-    """Write one response anew, from the same prompt.
+    """Generate responses again from the same prompt.
 
-    Or several: SLOTs of GENERATION, a number or `latest`. The earlier version stays: `dce show SLOT --version 1`.
+    SLOTs are responses of GENERATION (a number or `latest`). The earlier versions are kept: `dce show SLOT --version 1`.
     """
     ctx.exit(run_again("regenerate", generation_id, slots=tuple(dict.fromkeys(slots)), **options))

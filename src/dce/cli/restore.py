@@ -1,4 +1,4 @@
-"""`dce restore`: puts back exactly what an acceptance changed, or makes it again."""
+"""`dce restore`: undoes exactly what an acceptance changed, or redoes it."""
 
 import sys
 from datetime import UTC, datetime
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 @workspace_option
 @click.pass_context
 def command(ctx: click.Context, /, acceptance_id: int | None, directory: Path, **how: bool) -> None:
-    """Put back what the last accept of the current cycle changed: bytes, modes, names, and files that it made or deleted.
+    """Put back what the last accept of this cycle changed: bytes, modes, names and files.
 
-    An older acceptance is restored only if its ID is given: its files are shown first, and you are asked (--yes agrees). So are you if
-    git's HEAD already holds the accepted files. A file edited since stops it, and nothing is changed, unless --keep-edited is given.
-    --redo writes the files again that were restored last in the current cycle, or those of ID. With --dry-run, ends with 3 if it would
-    be stopped.
+    An older acceptance is restored only if its ID is given: its files are shown first, and you are asked (--yes agrees). You are also
+    asked if git's HEAD already holds the accepted files. If a file was edited since, nothing is changed unless --keep-edited is
+    given. --redo writes again the files that were last restored in the current cycle, or those of ID. With --dry-run, ends with 3 if
+    a file would be refused.
     """
     from dce.workspace.accepting.accept import acceptances, redo, restore, standing  # noqa: PLC0415
 
@@ -72,7 +72,7 @@ def _list(found: "tuple[Standing, ...]", *, is_json: bool) -> None:
         say_json(found)
         return
     if not found:
-        say("nothing was accepted yet")
+        say("nothing has been accepted yet")
         return
     rows = [("id", "accepted", "cycle", "response", "state", "files")]
     for each in found:
@@ -88,7 +88,7 @@ def _list(found: "tuple[Standing, ...]", *, is_json: bool) -> None:
 
 
 def _ask(known: "Standing", planned: "list[PlannedWrite]", *, is_json: bool) -> None:
-    """Asks before an older acceptance, or one that git holds, is restored. Raises DceError conflict without a yes."""
+    """Asks before restoring an older or committed acceptance. Raises DceError conflict unless the answer is yes."""
     reasons = [] if known.is_last else ["it is not the last one of the current cycle"]
     if known.committed:
         reasons.append(f"git's HEAD already holds {', '.join(known.committed)}")
@@ -118,7 +118,7 @@ def _print(
     elif is_redo:
         say(f"accepted again: {of_which}{but}")
     else:
-        say(f"restored: the files are as before {of_which}{but}; `dce restore --redo` writes them again")
+        say(f"restored: the files are as they were before {of_which}{but}; `dce restore --redo` writes them again")
     if known.committed and not is_redo:
         say(f"note: git's HEAD still holds the accepted {', '.join(known.committed)}; DCE does not change commits")
 

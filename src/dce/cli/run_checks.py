@@ -1,4 +1,4 @@
-"""`dce run-checks`: the project's own checks on responses, each in a scratch copy of the workspace."""
+"""`dce run-checks`: runs the project's own checks on responses, each in a scratch copy of the workspace."""
 
 import asyncio
 from pathlib import Path
@@ -28,9 +28,9 @@ def command(
     is_json: bool,
     directory: Path,
 ) -> None:
-    """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT on all that hold files.
+    """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
-    The workspace itself is only read. Ends with 1 if a named response fails; without names, if none passes.
+    The workspace itself is only read. Ends with 1 if a named response fails or, without SLOT, if none passes.
     """
     from dce.workspace.judging.board import check_responses  # noqa: PLC0415
 
@@ -51,9 +51,9 @@ def command(
         if reports:
             note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
         else:
-            note("nothing to check: no ended response here holds files (`dce board`)")
+            note("nothing to check: no finished response here contains files (`dce board`)")
     is_well = passed == len(set(slots)) if slots else passed > 0
-    ctx.exit(Exit.DONE if is_well else Exit.NOT_SO)
+    ctx.exit(Exit.DONE if is_well else Exit.NO)
 
 
 def _print_output(reports: dict[int, CheckReport]) -> None:

@@ -1,7 +1,7 @@
-"""Running a generation from a terminal: the view is fed, Ctrl-C stops cleanly, and the end becomes an exit code.
+"""Runs a generation from a terminal: updates the view, stops cleanly on Ctrl-C, and turns the outcome into an exit code.
 
-What must hold: the first Ctrl-C asks the gateway to stop, so that the slots end as `stopped` with their text kept; a second one, or
-a gateway that does not react, ends the run here; a reader of the output that goes away stops the generation too.
+What must hold: the first Ctrl-C asks the gateway to stop, so that the slots end as `stopped` and keep their text; a second one, or
+a gateway that does not react, ends the run locally; a closed output pipe stops the generation too.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
 
 STOP_PATIENCE_S = 5.0
-"""How long the gateway has to end the stream after it was asked to; then the run is ended from here."""
+"""How long the gateway has to end the stream after a stop request; then the run is ended locally."""
 
 _FINISHED = (Status.COMPLETE, Status.TRUNCATED)
 
@@ -40,8 +40,8 @@ def run_again(
     directory: Path,
     **flags: object,
 ) -> Exit:
-    """Sends a generation's own prompt once more, after consent and under the lock in the name of `verb`: for `slots`, or to go on with
-    `continued`. The last four are `sending_options`."""
+    """Sends a generation's own prompt again, after consent and under `verb`'s writer lock: for `slots`, or to continue slot
+    `continued`. The last four parameters are `sending_options`."""
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
         here = workspace.for_generation(generation.id)
@@ -58,7 +58,7 @@ def run_again(
 
 
 class Run:
-    """One run of a generation (all slots, or those of `slots`) with a view over it."""
+    """One run of a generation (all slots, or only `slots`), shown in a view."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Run:
         slots: Sequence[int] | None = None,
         continued: int | None = None,
     ) -> None:
-        """`continued`: the slot whose answer goes on, instead of `slots` that are written anew."""
+        """`continued`: the slot whose answer is continued, instead of regenerating `slots`."""
         self._workspace, self._generation, self._slots, self._continued = workspace, generation, slots, continued
         self._view = view
         self._last: dict[int, SlotProgress] = {}
@@ -78,12 +78,12 @@ class Run:
         self.is_interrupted = False
 
     async def to_end(self) -> Exit:
-        """Runs until every slot has ended. Done if at least one response finished; else what the first error says."""
+        """Runs until every slot has ended. `Exit.DONE` if at least one response finished; otherwise the first error's exit code."""
         generator = self._workspace.generator
         if self._continued is None:
-            work = generator.run(self._generation, self._tell, self._slots)
+            work = generator.run(self._generation, self._on_event, self._slots)
         else:
-            work = generator.go_on(self._generation, self._continued, self._tell)
+            work = generator.continue_response(self._generation, self._continued, self._on_event)
         self._task = asyncio.create_task(work)
         with _interrupts(self.interrupt):
             with contextlib.suppress(asyncio.CancelledError):
@@ -95,10 +95,10 @@ class Run:
         return self._exit()
 
     def interrupt(self) -> None:
-        """As Ctrl-C: the first time the gateway is asked to stop, the second time the run ends here."""
+        """Handles Ctrl-C: the first asks the gateway to stop, the second ends the run locally."""
         self.is_interrupted = True
         if self._stopping is None:
-            self._view.notice("stopping; what has arrived is kept (Ctrl-C again: at once)")
+            self._view.notice("stopping; what has arrived is kept (Ctrl-C again: stop at once)")
             self._stopping = asyncio.create_task(self._stop())
         elif self._task is not None:
             self._task.cancel()
@@ -107,13 +107,13 @@ class Run:
         try:
             async with asyncio.timeout(STOP_PATIENCE_S):
                 await self._workspace.generator.stop(self._generation.id)
-            await asyncio.sleep(STOP_PATIENCE_S)  # cancelled when the run ends before
+            await asyncio.sleep(STOP_PATIENCE_S)  # cancelled when the run ends first
         except (DceError, TimeoutError):
-            pass  # the gateway cannot be asked any more: nothing is left to wait for
+            pass  # the gateway cannot be reached: there is nothing to wait for
         if self._task is not None:
             self._task.cancel()
 
-    def _tell(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, SlotProgress):
             self._last[event.slot] = event
         if self._is_pipe_closed:
@@ -133,7 +133,7 @@ class Run:
         if any(slot.status in _FINISHED for slot in self._last.values()):
             return Exit.DONE
         error = next((slot.error for slot in self._last.values() if slot.error), None)
-        return exit_of(DceError.from_body(error)) if error else Exit.NOT_SO
+        return exit_of(DceError.from_body(error)) if error else Exit.NO
 
 
 @contextlib.contextmanager

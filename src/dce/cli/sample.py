@@ -1,7 +1,7 @@
-"""The demo's folder: the sample workspace copied to where nothing of anybody's is, and curated as a person would.
+"""The demo's folder: a copy of the sample workspace in an empty folder, with scope, files and cycle chosen as a person would.
 
 What must hold: a folder with files of its own is refused and no file is ever overwritten; only a folder that an earlier demo made is
-used again, as it is.
+reused, unchanged.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SAMPLE = "tiny_metrics"
 MARKER = "demo"
-"""The file in `.dce/` that says: a demo made this folder."""
+"""The file in `.dce/` that marks a folder as made by a demo."""
 
 STUBS = "tiny_metrics/stats.py"
 SELECTION = ("README.md", STUBS)
@@ -36,37 +36,37 @@ TITLE = "Mean and spread"
 CONTEXT = "`mean` and `spread` in tiny_metrics/stats.py are stubs: fill them in, so that the tests pass."
 CHECKS: dict[str, Any] = {"check": [{"name": "tests", "command": ["python", "-m", "unittest", "-q"], "timeout_s": 30}]}
 
-ASKING: dict[str, Any] = {"schema": "fill", "temperature": 0.8, "max_tokens": 320}
-"""How the sample's model is asked. Warm enough that ten answers differ, cool enough that some are right; an answer has 140 tokens."""
+GENERATION_SETTINGS: dict[str, Any] = {"schema": "fill", "temperature": 0.8, "max_tokens": 320}
+"""Settings for the sample's generations. Warm enough that ten answers differ, cool enough that some are right; an answer has 140 tokens."""
 
 
 def find_sample() -> Path:
-    """The sample as it was delivered: in the wheel, or beside the sources."""
+    """The sample's folder: in the wheel, or beside the sources. Raises DceError not_found."""
     package = Path(dce.__file__).parent
     for folder in (package / "examples", package.parent.parent / "examples"):
         if (folder / SAMPLE).is_dir():
             return folder / SAMPLE
-    raise DceError("not_found", f"the sample workspace {SAMPLE} was not delivered with this DCE", hint="Reinstall DCE.")
+    raise DceError("not_found", f"this installation of DCE lacks the sample workspace {SAMPLE}", hint="Reinstall DCE.")
 
 
 def make_folder(folder: Path) -> Project:
-    """The sample in `folder`, which is made if need be, as a workspace. A former demo's folder stays as it is.
+    """Makes `folder` (created if needed) a workspace that holds the sample. An earlier demo's folder stays as it is.
 
-    Raises DceError invalid_input for a folder with other files, or one whose stubs are filled already.
+    Raises DceError invalid_input for a folder with other files, or one whose stubs are already filled.
     """
     is_former = (folder / ".dce" / MARKER).is_file()
     if not is_former:
         _require_empty(folder)
         folder.mkdir(parents=True, exist_ok=True)
     project = Project.init(folder)
-    # The marker first: a demo that was cut off here can be run again.
+    # Write the marker first, so that a demo interrupted here can be run again.
     (project.state_dir / MARKER).write_text("Made by `dce demo`.\n", encoding="utf-8")
     _copy_missing(find_sample(), project.root)
     if not find_stubs((project.root / STUBS).read_text(encoding="utf-8")):
         raise DceError(
             "invalid_input",
-            f"in {folder} the stubs of {STUBS} are filled already: the demo has nothing to ask for",
-            hint=f"`dce restore --workspace {folder}` takes an accepted answer back; or name another folder.",
+            f"in {folder} the stubs of {STUBS} are already filled: the demo has nothing to generate",
+            hint=f"Undo an accepted response with `dce restore --workspace {folder}`, or name another folder.",
         )
     checks = project.state_dir / CHECKS_FILE
     if not checks.exists():
@@ -86,8 +86,8 @@ def _require_empty(folder: Path) -> None:
     if names:
         raise DceError(
             "invalid_input",
-            f"{folder} has files of its own ({', '.join(names[:3])}{', …' if names[3:] else ''}); nothing was changed",
-            hint="Name a new or an empty folder, or leave --workspace out to get one.",
+            f"{folder} is not empty ({', '.join(names[:3])}{', …' if names[3:] else ''}); nothing was changed",
+            hint="Name a new or empty folder, or omit --workspace to get one.",
         )
 
 
@@ -100,7 +100,7 @@ def _copy_missing(source: Path, target: Path) -> None:
 
 
 def _make_repository(root: Path) -> None:
-    """A git repository with one commit, so that `git diff` shows what accepting changed. Without git the demo works as well."""
+    """A git repository with one commit, so that `git diff` shows what accepting changed. Without git the demo still works."""
     who = {f"GIT_{role}_NAME": "dce demo" for role in ("AUTHOR", "COMMITTER")}
     who |= {f"GIT_{role}_EMAIL": "demo@example.invalid" for role in ("AUTHOR", "COMMITTER")}
     commit = ("commit", "-q", "--no-gpg-sign", "-m", "The sample as it comes")
@@ -110,15 +110,15 @@ def _make_repository(root: Path) -> None:
 
 
 def configure(project: Project, url: str, key: str) -> None:
-    """Puts gateway, key and the way of asking where every verb finds them, so that they work here from another terminal."""
+    """Writes gateway, key and generation settings to where every verb finds them, so that verbs work here from another terminal."""
     config = project.state_dir / CONFIG_FILE
     with updating(project.state_dir):
-        durable.write(config, tomli_w.dumps(read_config(config) | ASKING | {"url": url}).encode())
+        durable.write(config, tomli_w.dumps(read_config(config) | GENERATION_SETTINGS | {"url": url}).encode())
     keep_key(project.state_dir, key)
 
 
 def curate(workspace: "Workspace") -> "Cycle":
-    """Scope, selection and cycle text, unless an earlier demo (or its user) has chosen already."""
+    """Sets scope, selection and cycle text, unless an earlier demo (or its user) already has."""
     if not workspace.cycles.get(0).context:
         workspace.cycles.edit(0, context=SCOPE)
     if not workspace.selection.paths():

@@ -1,4 +1,4 @@
-"""`dce secrets`: what looks like a secret in the files that would be sent, and the list of what was found harmless."""
+"""`dce secrets`: finds likely secrets in the files that would be sent, and keeps the list of allowed findings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @click.group(name="secrets")
 def command() -> None:
-    """Find secrets before they are sent, and say which findings are none.
+    """Find secrets before they are sent, and allow false findings.
 
-    A prompt with a finding is not sent to another host: take the file out, or send placeholders (`--secrets placeholder`, whose
-    values come back into the answers' files), or allow it here.
+    A prompt with a finding is not sent to another host: deselect the file, send placeholders (`--secrets placeholder`; the values
+    are put back into the answers' files), or allow the finding here.
     """
 
 
@@ -32,8 +32,8 @@ def command() -> None:
 def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
     """Scan the selected files, or those named (`.`: all). Ends with 1 if there is a finding that is not allowed.
 
-    A folder includes its files for keys and passwords (`.env` and the like), which `dce select add FOLDER` leaves out, also where git
-    ignores them.
+    Scanning a folder includes its files for keys and passwords (`.env` and the like), which `dce select add FOLDER` leaves out, even
+    if git ignores them.
     """
     from dce.workspace.outbound.allowlist import AllowList  # noqa: PLC0415
     from dce.workspace.outbound.secrets import scan as scan_text  # noqa: PLC0415
@@ -58,11 +58,11 @@ def scan(ctx: click.Context, /, paths: tuple[str, ...], is_json: bool, directory
         for finding in found:
             say(finding_line(finding))
         note(f"{len(found)} possible secret{'s' * (len(found) != 1)} in {len(names)} file{'s' * (len(names) != 1)}")
-    ctx.exit(Exit.NOT_SO if found else Exit.DONE)
+    ctx.exit(Exit.NO if found else Exit.DONE)
 
 
 def _named(workspace: "Workspace", patterns: list[str]) -> tuple[str, ...]:
-    """The text files that patterns mean, with those that a selection of a folder passes over for their names."""
+    """The text files that the patterns match, including those that selecting a folder skips because of their names."""
     from dce.workspace.tree.secret_names import secret_files_below  # noqa: PLC0415
 
     kept = {path for pattern in patterns for path in secret_files_below(workspace.project, pattern)}
@@ -77,11 +77,11 @@ def _named(workspace: "Workspace", patterns: list[str]) -> tuple[str, ...]:
 
 @command.command()
 @click.argument("entries", metavar="FINGERPRINT|PATTERN...", nargs=-1, required=True)
-@click.option("--reason", default="", metavar="TEXT", help="Why, as a comment beside it.")
+@click.option("--reason", default="", metavar="TEXT", help="The reason, written beside it as a comment.")
 @json_option
 @workspace_option
 def allow(entries: tuple[str, ...], reason: str, is_json: bool, directory: Path) -> None:
-    """Add findings (by fingerprint) or whole files (by a pattern as in .gitignore) to .dceallow."""
+    """Add findings (by fingerprint) or whole files (by a .gitignore pattern) to .dceallow."""
     from dce.workspace.outbound.allowlist import allow as allow_entries  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
@@ -94,5 +94,5 @@ def allow(entries: tuple[str, ...], reason: str, is_json: bool, directory: Path)
 
 
 def finding_line(finding: "Finding") -> str:
-    """A finding for people."""
+    """A finding as one line of text."""
     return f"{finding.path}:{finding.line}:{finding.column}  {finding.rule}  {finding.masked}  [{finding.fingerprint}]"

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
 
 MAX_LISTED = 20
-"""How many paths are named one by one for people; `--json` and `dce select list` name all."""
+"""How many paths the text output lists; `--json` and `dce select list` list all."""
 
 
-MAX_PASSED_OVER = 5
-"""How many files that did not come along are named."""
+MAX_SKIPPED = 5
+"""How many skipped files the text output lists."""
 
 
 @click.group(name="select")
 def command() -> None:
     """Choose the files that go into the prompt.
 
-    PATHs are files, folders (all the files in them) and globs such as 'src/**/*.py', taken from where you are; `-` reads them from
-    standard input, a line each.
+    PATHs are files, folders (all the files in them) and globs such as 'src/**/*.py', relative to the current folder; `-` reads them
+    from standard input, one per line.
     """
 
 
@@ -44,11 +44,11 @@ def add(paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
         if is_json:
             say_json({"added": added, "paths": workspace.selection.paths(), "passed_over": match.passed_over})
             return
-        _tell(is_json, "added", added, workspace.selection.paths())
-    for path, reason in list(match.passed_over.items())[:MAX_PASSED_OVER]:
-        note(f"not taken along: {path} ({reason})")
-    if (more := len(match.passed_over) - MAX_PASSED_OVER) > 0:
-        note(f"not taken along: {more:,} more; `dce files` says why")
+        _print_result(is_json, "added", added, workspace.selection.paths())
+    for path, reason in list(match.passed_over.items())[:MAX_SKIPPED]:
+        note(f"not selected: {path} ({reason})")
+    if (more := len(match.passed_over) - MAX_SKIPPED) > 0:
+        note(f"not selected: {more:,} more; `dce files` says why")
 
 
 @command.command()
@@ -56,10 +56,10 @@ def add(paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
 @json_option
 @workspace_option
 def rm(paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
-    """Take files, folders and globs out of the selection. The files themselves stay."""
+    """Remove files, folders and globs from the selection. The files themselves are kept."""
     with open_workspace(directory) as workspace:
         removed = workspace.selection.remove(paths_from(workspace.project, directory, paths))
-        _tell(is_json, "removed", removed, workspace.selection.paths())
+        _print_result(is_json, "removed", removed, workspace.selection.paths())
 
 
 @command.command(name="list")
@@ -81,11 +81,11 @@ def list_(is_json: bool, directory: Path) -> None:
 @json_option
 @workspace_option
 def clear(is_json: bool, directory: Path) -> None:
-    """Select nothing."""
+    """Clear the selection."""
     with open_workspace(directory) as workspace:
         before = workspace.selection.paths()
         workspace.selection.clear()
-    _tell(is_json, "removed", before, ())
+    _print_result(is_json, "removed", before, ())
 
 
 @command.command()
@@ -93,7 +93,7 @@ def clear(is_json: bool, directory: Path) -> None:
 @json_option
 @workspace_option
 def save(name: str, is_json: bool, directory: Path) -> None:
-    """Keep the selection as the set NAME (in .dce/selections.toml, which can be committed)."""
+    """Save the selection as the set NAME (in .dce/selections.toml, which can be committed)."""
     with open_workspace(directory) as workspace:
         workspace.selection.save(name)
         paths = workspace.selection.paths()
@@ -109,7 +109,7 @@ def save(name: str, is_json: bool, directory: Path) -> None:
 @json_option
 @workspace_option
 def load(name: str, is_merge: bool, is_json: bool, directory: Path) -> None:
-    """Make the set NAME the selection. Files of it that are gone are named and left out."""
+    """Load the set NAME as the selection. Its files that no longer exist are listed and left out."""
     with open_workspace(directory) as workspace:
         selection = workspace.selection
         missing = selection.merge(name) if is_merge else selection.load(name)
@@ -118,7 +118,7 @@ def load(name: str, is_merge: bool, is_json: bool, directory: Path) -> None:
         say_json({"name": name, "paths": paths, "missing": missing})
         return
     for path in missing:
-        note(f"gone: {path}")
+        note(f"no longer exists: {path}")
     say(f"{_files(len(paths))} selected")
 
 
@@ -157,8 +157,10 @@ def diff(name: str, other: str | None, is_json: bool, directory: Path) -> None:
 
 
 @command.command()
-@click.option("--since-cycle", type=int, metavar="N", help="Since the last prompt of cycle N was sent, instead of git.")
-@click.option("--ref", default="HEAD", metavar="REF", help="Against this commit of git (default: HEAD).")
+@click.option(
+    "--since-cycle", type=int, metavar="N", help="Compare with the last prompt sent in cycle N instead of git."
+)
+@click.option("--ref", default="HEAD", metavar="REF", help="Compare with this git commit (default: HEAD).")
 @click.option("--replace", "is_replacing", is_flag=True, help="Make them the selection instead of adding them.")
 @json_option
 @workspace_option
@@ -173,7 +175,7 @@ def changed(since_cycle: int | None, ref: str, is_replacing: bool, is_json: bool
             workspace.cycles.get(since_cycle)
             generation = workspace.store.generations.latest(since_cycle)
             if generation is None:
-                raise DceError("not_found", f"cycle {since_cycle} has sent no prompt yet")
+                raise DceError("not_found", f"no prompt of cycle {since_cycle} has been sent yet")
             manifest = workspace.store.prompts.get(generation.prompt_sha256).manifest
             found = changed_since(workspace.project, manifest, generation.created_at)
         _take(workspace, found, is_replacing=is_replacing, is_json=is_json)
@@ -185,7 +187,7 @@ def changed(since_cycle: int | None, ref: str, is_replacing: bool, is_json: bool
 @json_option
 @workspace_option
 def from_(source: str, is_replacing: bool, is_json: bool, directory: Path) -> None:
-    """Select the files that a stack trace, a diff or a compiler's output names, read from F or standard input."""
+    """Select the files named in a stack trace, a diff or compiler output, read from F or standard input."""
     from dce.workspace.context.sources import named_in  # noqa: PLC0415
     from dce.workspace.tree.files import list_files  # noqa: PLC0415
 
@@ -193,7 +195,7 @@ def from_(source: str, is_replacing: bool, is_json: bool, directory: Path) -> No
     with open_workspace(directory) as workspace:
         found = named_in(text, list_files(workspace.project))
         if not found:
-            raise DceError("not_found", "the text names no file of the workspace")
+            raise DceError("not_found", "the text names no file in the workspace")
         _take(workspace, found, is_replacing=is_replacing, is_json=is_json)
 
 
@@ -203,7 +205,7 @@ def from_(source: str, is_replacing: bool, is_json: bool, directory: Path) -> No
 @json_option
 @workspace_option
 def show(detail: str, paths: tuple[str, ...], is_json: bool, directory: Path) -> None:
-    """Show less of selected files: their outline, head and tail, or path only. Answers can then not rewrite them."""
+    """Show less of selected files: their outline, head and tail, or path only. Answers cannot rewrite them then."""
     with open_workspace(directory) as workspace:
         changed = workspace.selection.show(
             paths_from(workspace.project, directory, paths), msgspec.convert(detail, Detail)
@@ -234,16 +236,16 @@ def pages(numbers: str, path: str, is_json: bool, directory: Path) -> None:
 
 
 def _take(workspace: "Workspace", found: tuple[str, ...], *, is_replacing: bool, is_json: bool) -> None:
-    """Selects files that were found rather than named: without those for keys and passwords."""
+    """Selects files that were found, not named by the user; skips those whose names suggest keys or passwords."""
     before = workspace.selection.paths()
     safe = {path for path in found if path in before or not touches_secrets(path)}
     for path in sorted(set(found) - safe):
-        note(f"not taken along: {path} (its name says that it holds keys or passwords)")
+        note(f"not selected: {path} (its name suggests that it contains keys or passwords)")
     workspace.selection.replace(safe if is_replacing else safe | set(before))
-    _tell(is_json, "added", tuple(sorted(safe - set(before))), workspace.selection.paths())
+    _print_result(is_json, "added", tuple(sorted(safe - set(before))), workspace.selection.paths())
 
 
-def _tell(is_json: bool, verb: str, changed: tuple[str, ...], paths: tuple[str, ...]) -> None:
+def _print_result(is_json: bool, verb: str, changed: tuple[str, ...], paths: tuple[str, ...]) -> None:
     if is_json:
         say_json({verb: changed, "paths": paths})
         return

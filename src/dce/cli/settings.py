@@ -16,7 +16,7 @@ from dce.wire.errors import DceError
 def command() -> None:
     """Settings of this workspace, and its model cards.
 
-    They stand in .dce/config.toml, which can be committed; keys do not.
+    They are in .dce/config.toml, which can be committed; keys are stored elsewhere.
     """
 
 
@@ -44,7 +44,7 @@ def get(name: str | None, is_json: bool, directory: Path) -> None:
 @json_option
 @workspace_option
 def set_(name: str, value: str, is_json: bool, directory: Path) -> None:
-    """Set NAME in config.toml; an empty VALUE takes it out. Comments in the file stay."""
+    """Set NAME in config.toml; an empty VALUE removes it. Comments in the file are kept."""
     kept = cards_of(directory).set_value(name, value)
     if is_json:
         say_json({name: kept})
@@ -54,7 +54,7 @@ def set_(name: str, value: str, is_json: bool, directory: Path) -> None:
 
 @command.group()
 def cards() -> None:
-    """Model cards: named bundles of settings that a cycle generates by (`dce cycle card NAME`)."""
+    """Model cards: named groups of settings that a cycle can generate with (`dce cycle card NAME`)."""
 
 
 @cards.command(name="list")
@@ -67,7 +67,7 @@ def list_(is_json: bool, directory: Path) -> None:
         say_json(found)
         return
     for name, card in found.items():
-        say(f"{name}: {', '.join(f'{key} {value}' for key, value in card.items()) or 'nothing of its own'}")
+        say(f"{name}: {', '.join(f'{key} {value}' for key, value in card.items()) or 'no settings of its own'}")
 
 
 @cards.command()
@@ -75,7 +75,7 @@ def list_(is_json: bool, directory: Path) -> None:
 @json_option
 @workspace_option
 def show(name: str, is_json: bool, directory: Path) -> None:
-    """Print one model card; of its key, whether there is one."""
+    """Print one model card, and whether it has a key; the key itself is never shown."""
     cards = cards_of(directory)
     shown = cards.get(name) | {"has_key": cards.vault.get(name) is not None}
     if is_json:
@@ -87,18 +87,18 @@ def show(name: str, is_json: bool, directory: Path) -> None:
 
 def _card_options(verb: Verb) -> Verb:
     options = (
-        click.option("--provider", type=click.Choice(("gateway", "openai", "manual")), help="What is at the URL."),
-        click.option("--url", metavar="URL", help="The server's base, its /v1, or the full path of a route."),
+        click.option("--provider", type=click.Choice(("gateway", "openai", "manual")), help="Server type."),
+        click.option("--url", metavar="URL", help="The server's base URL, its /v1, or the full URL of a route."),
         click.option("--model", metavar="M", help="The model (default: the server's first)."),
-        click.option("--context", type=int, metavar="T", help="Its context in tokens, where the server does not say."),
-        click.option("--max-tokens", type=int, metavar="T", help="Longest answer, in tokens."),
+        click.option("--context", type=int, metavar="T", help="Context in tokens, if the server does not state it."),
+        click.option("--max-tokens", type=int, metavar="T", help="Max output tokens."),
         click.option("-n", "n", type=int, help="How many responses."),
         click.option("--temperature", type=float, help="Sampling temperature."),
-        click.option("--temperature-spread", type=float, help="How far the slots' temperatures lie apart (openai)."),
-        click.option("--seed", type=int, help="Seed of slot 1; each other slot has its own after it (openai)."),
-        click.option("--reasoning-effort", metavar="E", help="low, medium or high, where the model has it."),
+        click.option("--temperature-spread", type=float, help="Spread of the slots' temperatures (openai)."),
+        click.option("--seed", type=int, help="Seed of slot 1; the other slots' seeds follow from it (openai)."),
+        click.option("--reasoning-effort", metavar="E", help="low, medium or high, if the model supports it."),
         schema_option,
-        click.option("--images/--no-images", default=None, help="Whether selected pictures go along themselves."),
+        click.option("--images/--no-images", default=None, help="Whether selected pictures are sent as images."),
     )
     for option in reversed(options):
         verb = option(verb)
@@ -108,11 +108,13 @@ def _card_options(verb: Verb) -> Verb:
 @cards.command()
 @click.argument("name")
 @_card_options
-@click.option("--key-stdin", is_flag=True, help="Read its key from standard input; kept in the keyring or a 0600 file.")
+@click.option(
+    "--key-stdin", is_flag=True, help="Read the key from standard input; stored in the keyring or a 0600 file."
+)
 @json_option
 @workspace_option
 def add(name: str, key_stdin: bool, is_json: bool, directory: Path, **values: Any) -> None:
-    """Add a model card, or put another in its place. Options that are not given are the workspace's settings."""
+    """Add or replace a model card. Options not given come from the workspace's settings."""
     card = {field: value for field, value in values.items() if value is not None}
     cards = cards_of(directory)
     key = sys.stdin.readline().strip() if key_stdin else ""
@@ -123,7 +125,7 @@ def add(name: str, key_stdin: bool, is_json: bool, directory: Path, **values: An
     if is_json:
         say_json({"name": name, **card, "key": where or None})
     else:
-        say(f"card {name}: {', '.join(f'{key} {value}' for key, value in card.items()) or 'the settings as they are'}")
+        say(f"card {name}: {', '.join(f'{key} {value}' for key, value in card.items()) or 'same as the settings'}")
         say(
             f"its key is kept in the {where}"
             if where
@@ -136,12 +138,14 @@ def add(name: str, key_stdin: bool, is_json: bool, directory: Path, **values: An
 @json_option
 @workspace_option
 def rm(name: str, is_json: bool, directory: Path) -> None:
-    """Take a model card out, with its key. Refused while the latest cycle uses it."""
+    """Remove a model card and its key. Refused while the latest cycle uses it."""
     with open_workspace(directory) as workspace:
         if workspace.cycles.current().card == name:
-            raise DceError("conflict", f"the latest cycle generates by {name!r}", hint="dce cycle card ''")
+            raise DceError(
+                "conflict", f"the latest cycle uses the model card {name!r}", hint="Change it first: dce cycle card ''"
+            )
     cards_of(directory).remove(name)
     if is_json:
         say_json({"name": name})
     else:
-        say(f"card {name} is gone")
+        say(f"removed card {name}")

@@ -1,4 +1,4 @@
-"""`dce show`: one response."""
+"""`dce show`: prints one response, or parts of it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command(name="show")
 @click.argument("slot", type=int)
-@click.option("--parsed", is_flag=True, help="The summary, plan and files that were read from it.")
-@click.option("--thinking", is_flag=True, help="What the model thought, instead of what it answered.")
+@click.option("--parsed", is_flag=True, help="The summary, plan and files parsed from it.")
+@click.option("--thinking", is_flag=True, help="The model's thinking instead of its answer.")
 @click.option("--file", "file", metavar="PATH", help="One of its files, exactly.")
 @click.option("--version", "version", type=int, metavar="V", help="An earlier version of a regenerated response.")
 @generation_option
@@ -69,7 +69,7 @@ def _content(reading: "Reading", path: str) -> str:
         if block.path.removeprefix("./") == path.removeprefix("./"):
             return block.content
     held = ", ".join(block.path for block in reading.files) or "none"
-    raise DceError("not_found", f"the response holds no file {path}", hint=f"It holds: {held}.")
+    raise DceError("not_found", f"the response contains no file {path}", hint=f"Its files: {held}.")
 
 
 def _print_reading(reading: "Reading") -> None:

@@ -1,4 +1,4 @@
-"""`dce stop`: ends a running response, or all of a generation, from another terminal."""
+"""`dce stop`: stops one response, or all of a running generation, from any terminal."""
 
 import asyncio
 from pathlib import Path
@@ -19,7 +19,8 @@ from dce.wire.errors import DceError
 def command(generation_id: int | None, slot: int | None, is_json: bool, directory: Path, **flags: object) -> None:
     """Stop one response, or all, of a running generation.
 
-    SLOT is the response; without it all of GENERATION, a number or `latest`, the default. This works from any terminal; what has arrived is kept. Ends with 1 if it was not running.
+    SLOT is the response; without it, all of GENERATION are stopped (a number or `latest`, the default). This works from any terminal;
+    what has arrived is kept. Ends with 1 if nothing was running.
     """
     from dce.workspace.record.responses import ACTIVE  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`dce store`: the state of the workspace's store, and the ways back when it is damaged."""
+"""`dce store`: checks the workspace's store, and recovers or restores it when it is damaged."""
 
 import time
 from pathlib import Path
@@ -13,9 +13,10 @@ from dce.cli.tables import columns
 
 @click.group(name="store")
 def command() -> None:
-    """Check the store, recover a damaged one, go back to a backup.
+    """Check the store, recover a damaged one, or restore a backup.
 
-    The store is .dce/dce.db and the files beside it. They are treated as one, and none is ever deleted: what is replaced goes to a dated folder in .dce/set-aside.
+    The store is .dce/dce.db and the files beside it. They are treated as a unit, and none is ever deleted: replaced files are moved to
+    a dated folder in .dce/set-aside.
     """
 
 
@@ -30,7 +31,7 @@ def _store_path(directory: Path) -> Path:
 @json_option
 @workspace_option
 def check(is_json: bool, directory: Path) -> int:
-    """Say what state the store is in, what it holds and what to do. Changes nothing; exit code 1 if it is not sound."""
+    """Report the store's state, its contents and the next step. Changes nothing; exit code 1 if it is not sound."""
     from dce.workspace.record.condition import examine  # noqa: PLC0415
     from dce.workspace.record.failures import failure_of  # noqa: PLC0415
 
@@ -54,16 +55,16 @@ def check(is_json: bool, directory: Path) -> int:
         say(f"  backups: {len(found.backups)}" + (f", newest {found.backups[0].path}" if found.backups else ""))
         if found.next:
             note(f"next: {found.next}")
-    return Exit.DONE if found.state in ("sound", "none") else Exit.NOT_SO
+    return Exit.DONE if found.state in ("sound", "none") else Exit.NO
 
 
 @command.command()
 @json_option
 @workspace_option
 def recover(is_json: bool, directory: Path) -> None:
-    """Make a sound store of all that can be read, from the damaged one and the newest backup.
+    """Build a sound store from everything readable in the damaged one and the newest backup.
 
-    Also finishes a recovery or restore that was cut short. The old files are kept in .dce/set-aside.
+    Also finishes an interrupted recovery or restore. The old files are kept in .dce/set-aside.
     """
     from dce.workspace.record.recovery import recover as recover_store  # noqa: PLC0415
 
@@ -79,7 +80,7 @@ def recover(is_json: bool, directory: Path) -> None:
         if count or extra:
             say(f"{table}: {count} rows" + (f", {extra} more from the backup" if extra else ""))
     if done.damaged:
-        note(f"not readable to their end: {', '.join(done.damaged)}")
+        note(f"only partly readable: {', '.join(done.damaged)}")
     if done.backup:
         note(f"gaps were filled from {done.backup}")
     note(f"the old files are in {done.set_aside}")
@@ -90,9 +91,9 @@ def recover(is_json: bool, directory: Path) -> None:
 @json_option
 @workspace_option
 def restore(backup: str | None, is_json: bool, directory: Path) -> None:
-    """Go back to BACKUP, a name in .dce/backups or a path; without one, list the backups.
+    """Restore BACKUP, a name in .dce/backups or a path; without one, list the backups.
 
-    The whole store goes back, with the journal of accepted files. The present files are kept in .dce/set-aside.
+    This restores the whole store, including the journal of accepted files. The current files are kept in .dce/set-aside.
     """
     from dce.workspace.record.backups import Backups  # noqa: PLC0415
     from dce.workspace.record.recovery import restore_backup  # noqa: PLC0415
@@ -112,7 +113,7 @@ def restore(backup: str | None, is_json: bool, directory: Path) -> None:
     if is_json:
         say_json(done)
         return
-    say(f"the store is as in {done.backup}")
+    say(f"restored the store from {done.backup}")
     note(f"the files it replaced are in {done.set_aside}")
 
 

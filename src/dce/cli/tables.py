@@ -14,7 +14,7 @@ _EFFECTS = {
 
 
 def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
-    """Rows as aligned lines; the columns in `right` are set to the right. Plain text, so that it can be piped."""
+    """Rows as aligned lines; the columns in `right` are right-aligned. Plain text, so that it can be piped."""
     if not rows:
         return []
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
@@ -39,7 +39,7 @@ def change_text(path: str, change: str, added: int, removed: int) -> str:
 
 
 def write_lines(planned: Iterable[PlannedWrite]) -> list[str]:
-    """What is, or would be, written, a line a file."""
+    """What was, or would be, written: one line per file."""
     return [
         change_text(write.path, write.change, write.added, write.removed)
         + (f"   renamed from {write.from_path}" if write.from_path else "")

@@ -1,7 +1,7 @@
-"""A line on a terminal while something takes its time, and nothing anywhere else.
+"""A progress line on a terminal during slow work, and nothing anywhere else.
 
-What must always hold: it goes to standard error and only to a terminal, so neither a pipe nor a log ever holds it; when the work ends,
-however it ends, the line is gone.
+What must always hold: the line goes to standard error and only to a terminal, so it never appears in a pipe or a log; however the
+work ends, the line is erased.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import TextIO, TypeVar
 T = TypeVar("T")
 
 SHOWN_AFTER_S = 1
-"""Nobody wonders before."""
+"""Work that takes less than this shows no line."""
 
 _ERASE = "\r\x1b[K"
 
@@ -24,20 +24,20 @@ async def waited(
     stream: TextIO | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """What `work` gives; on a terminal (`stream` None: standard error) with `what` and the seconds so far, once a second."""
+    """The result of `work`. Meanwhile a terminal (`stream` None: standard error) shows `what` and the seconds so far, once a second."""
     shown_on = sys.stderr if stream is None else stream
     if not shown_on.isatty():
         return await work
-    telling = asyncio.ensure_future(_tell(what, shown_on, sleep))
+    progress = asyncio.ensure_future(_show_progress(what, shown_on, sleep))
     try:
         return await work
     finally:
-        telling.cancel()
+        progress.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await telling
+            await progress
 
 
-async def _tell(what: str, stream: TextIO, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _show_progress(what: str, stream: TextIO, sleep: Callable[[float], Awaitable[None]]) -> None:
     await sleep(SHOWN_AFTER_S)
     seconds = SHOWN_AFTER_S
     with _erased(stream):

@@ -116,7 +116,9 @@ class PanelRuntime:
 
     async def continue_response(self, generation: Generation, slot: int) -> None:
         """Continues a response that was cut off, as its next version. Returns and raises as `regenerate`."""
-        await self._resume(generation, lambda where, publish: where.generator.go_on(generation, slot, publish))
+        await self._resume(
+            generation, lambda where, publish: where.generator.continue_response(generation, slot, publish)
+        )
 
     async def _resume(
         self, generation: Generation, work: Callable[[Workspace, Callable[[Event], None]], Awaitable[None]]

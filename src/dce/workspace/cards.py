@@ -1,7 +1,7 @@
-"""Model cards: named bundles of settings, so that a cycle says in one word by which model and how it generates.
+"""Model cards: named sets of settings, so that a cycle can choose its model and parameters by one name.
 
-They stand in `.dce/config.toml` as `[cards.NAME]` and can be committed; their keys do not (`key_vault.py`). What must always hold: a
-card that cannot be used is refused when it is written, not when it is used.
+They are stored in `.dce/config.toml` as `[cards.NAME]` and can be committed; their keys are stored elsewhere (`key_vault.py`). What
+must always hold: an unusable card is refused when it is written, not when it is used.
 """
 
 import re
@@ -36,7 +36,7 @@ class Cards:
         """Name → its settings, without keys. Raises DceError invalid_input."""
         found = read_config(self._path).get(CARDS, {})
         if not isinstance(found, dict) or not all(isinstance(card, dict) for card in found.values()):
-            raise DceError("invalid_input", f"{self._path}: cards are tables: [cards.NAME]")
+            raise DceError("invalid_input", f"{self._path}: each card must be a table [cards.NAME]")
         return dict(sorted(found.items()))
 
     def get(self, name: str) -> dict[str, Any]:
@@ -44,22 +44,22 @@ class Cards:
         cards = {**BUILT_IN_CARDS, **self.list()}
         if name not in cards:
             raise DceError(
-                "not_found", f"there is no model card {name!r}", hint=f"There are: {', '.join(cards) or 'none'}."
+                "not_found", f"there is no model card {name!r}", hint=f"Available cards: {', '.join(cards) or 'none'}."
             )
         return dict(cards[name])
 
     def put(self, name: str, values: Mapping[str, Any]) -> None:
-        """Keeps a card, in place of one of that name. Raises DceError invalid_input."""
+        """Saves a card, replacing one of the same name. Raises DceError invalid_input."""
         if not _NAME.fullmatch(name):
-            raise DceError("invalid_input", f"{name!r} cannot name a card: use letters, digits, - and _")
+            raise DceError("invalid_input", f"{name!r} is not a valid card name: use letters, digits, - and _")
         check_fields(values)
         check_settings(f"the card {name!r}", values)
         self._edit(lambda text: with_table(text, CARDS, name, values))
 
     def remove(self, name: str) -> None:
-        """Takes a card and its key out. Raises DceError not_found; conflict while it is the default."""
+        """Deletes a card and its key. Raises DceError not_found; conflict while it is the default; invalid_input for a built-in card."""
         if name in BUILT_IN_CARDS and name not in self.list():
-            raise DceError("invalid_input", f"the card {name!r} is built in and stays")
+            raise DceError("invalid_input", f"the card {name!r} is built in and cannot be removed")
 
         def without(text: str) -> str:
             self.get(name)
@@ -71,9 +71,11 @@ class Cards:
         self.vault.forget(name)
 
     def set_value(self, name: str, text: str) -> Any:
-        """Sets a setting of the workspace from its text, and gives its value; "" takes it out (None). Raises DceError invalid_input or not_found (card)."""
+        """Sets a setting of the workspace from text and returns its value; "" removes it (None). Raises DceError invalid_input or not_found (card)."""
         if name == "key":
-            raise DceError("invalid_input", "a key is not kept in config.toml", hint="Set DCE_API_KEY, or use a card.")
+            raise DceError(
+                "invalid_input", "a key cannot be stored in config.toml", hint="Set DCE_API_KEY, or use a card."
+            )
         value = parsed(name, text) if text else None
         if value is not None:
             check_settings("settings set", {name: value})
@@ -85,11 +87,11 @@ class Cards:
         return value
 
     def _text(self) -> str:
-        read_config(self._path)  # refuses what is no TOML, or holds a key
+        read_config(self._path)  # refuses a file that is not TOML or holds a key
         return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
 
     def _edit(self, edit: Callable[[str], str]) -> None:
-        """Writes what `edit` makes of the file. No other process changes it in between."""
+        """Rewrites the file by `edit`. No other process changes it in between."""
         with updating(self._path.parent):
             durable.write(self._path, edit(self._text()).encode())
 
@@ -98,11 +100,13 @@ def check_fields(fields: Iterable[str]) -> None:
     """Raises DceError invalid_input naming a field that a card cannot hold."""
     wrong = next((field for field in fields if field not in CARD_FIELDS), None)
     if wrong is not None:
-        raise DceError("invalid_input", f"a card has no {wrong!r}", hint=f"It has: {', '.join(CARD_FIELDS)}.")
+        raise DceError(
+            "invalid_input", f"a card has no setting {wrong!r}", hint=f"Settings of a card: {', '.join(CARD_FIELDS)}."
+        )
 
 
 def parsed(name: str, text: str) -> Any:
-    """A setting's value from its text: a number where it is one. Lists are items with commas between."""
+    """A setting's value parsed from text, by the type of the setting. Lists are comma-separated."""
     if name == "exclude":
         return [item.strip() for item in text.split(",") if item.strip()]
     kind = Settings.__annotations__.get(name)

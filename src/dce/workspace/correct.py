@@ -1,7 +1,7 @@
-"""A response that a person put right by hand: a new version, the model's own words stay.
+"""Corrects a response by hand: the correction is a new version, and the model's own text is kept.
 
-What must always hold: nothing that a model wrote is changed; a corrected version says that it is one; a correction of the words beside
-the files leaves every file as it was read; reading and storing happen in threads, so that no event loop waits for them.
+What must always hold: nothing that a model wrote is changed; a corrected version is marked as one; an edit of the summary, plan or
+activity leaves every parsed file unchanged; parsing and storing run in threads, so that they never block an event loop.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from dce.workspace.schema.reading import Reading
 from dce.workspace.workspace import Workspace
 
 CORRECTED = "corrected"
-"""The finish_reason of a version that a person wrote: they say that it is whole."""
+"""The finish_reason of a version edited by a person, who vouches that it is complete."""
 
 
 async def correct(workspace: Workspace, generation_id: int, slot: int, text: str) -> Response:
-    """Keeps `text` as the next version of a response; gives that. Hold the writer lock.
+    """Stores `text` as the next version of a response and returns it. Hold the writer lock.
 
-    Raises DceError not_found, conflict (it still runs), invalid_input (nothing changed, empty, too long).
+    Raises DceError not_found, conflict (still running), invalid_input (nothing changed, empty, too long).
     """
     earlier = await asyncio.to_thread(_ended, workspace, generation_id, slot)
     _check_size(text)
     if text == earlier.text:
-        raise DceError("invalid_input", "nothing was changed: this is the text as it is")
+        raise DceError("invalid_input", "nothing was changed: the text is the same as before")
     whole = msgspec.structs.replace(earlier, status=Status.COMPLETE, error=None)
     return await _keep(workspace, whole, text)
 
@@ -43,7 +43,7 @@ def _ended(workspace: Workspace, generation_id: int, slot: int) -> Response:
 def _check_size(text: str) -> None:
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
-            "invalid_input", f"an answer needs at least one word, and has at most {MAX_PASTED_CHARS:,} characters"
+            "invalid_input", f"an answer needs at least one word and can have at most {MAX_PASTED_CHARS:,} characters"
         )
 
 
@@ -60,7 +60,7 @@ async def _keep(workspace: Workspace, earlier: Response, text: str) -> Response:
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an answer says beside its files."""
+    """The texts of an answer outside its files."""
 
     summary: str
     plan: str = ""
@@ -69,24 +69,24 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 PARTS = Words.__struct_fields__
 MAX_PLACES = 20
-"""In how many places of an answer a part's text is looked for; a word that stands in more of them is put right in the raw text."""
+"""Maximum occurrences of a part's text that are tried. A text that occurs more often has to be edited in the raw answer."""
 
 
 async def correct_words(workspace: Workspace, generation_id: int, slot: int, words: Words) -> Response:
-    """Keeps the answer with other words beside the same files, as its next version; gives that. Hold the writer lock.
+    """Stores the answer with other texts and the same files as its next version and returns it. Hold the writer lock.
 
-    One that was cut stays cut. Raises DceError as `correct` does, and invalid_input if the answer's form has no place for them.
+    A cut answer stays cut. Raises DceError like `correct`, and invalid_input if the answer's form has no place for the texts.
     """
     earlier = await asyncio.to_thread(_ended, workspace, generation_id, slot)
     text = await asyncio.to_thread(_with_words, workspace, earlier, words)
     _check_size(text)
     if text == earlier.text:
-        raise DceError("invalid_input", "nothing was changed: these are the words as they are")
+        raise DceError("invalid_input", "nothing was changed: the texts are the same as before")
     return await _keep(workspace, earlier, text)
 
 
 def _with_words(workspace: Workspace, earlier: Response, words: Words) -> str:
-    """The answer's text with other words in it: reads the answer anew for every place where they may stand."""
+    """The answer with its texts replaced. Every candidate position is tried, and the answer is parsed again for each."""
     text, is_cut = earlier.text, earlier.status is not Status.COMPLETE
     before = workspace.read(earlier.generation, text, is_cut)
     wanted = {part: getattr(words, part).strip() for part in PARTS}
@@ -103,22 +103,22 @@ def _with_words(workspace: Workspace, earlier: Response, words: Words) -> str:
         if found is None:
             raise DceError(
                 "invalid_input",
-                f"this answer's form has no place for that {part}",
+                f"this answer's format has no place for that {part}",
                 hint="Edit the raw text instead.",
             )
         text, before = found
     return text
 
 
-async def take_back(workspace: Workspace, generation_id: int, slot: int) -> Response:
-    """The model's own words again, as the next version: what was put right stays as an earlier one. Hold the writer lock.
+async def revert_edit(workspace: Workspace, generation_id: int, slot: int) -> Response:
+    """Restores the model's own text as the next version; the corrected one stays as an earlier version. Hold the writer lock.
 
-    Raises DceError not_found, invalid_input (the latest version was not put right by hand).
+    Raises DceError not_found, invalid_input (the latest version was not edited by hand).
     """
-    return await asyncio.to_thread(_take_back, workspace, generation_id, slot)
+    return await asyncio.to_thread(_revert_edit, workspace, generation_id, slot)
 
 
-def _take_back(workspace: Workspace, generation_id: int, slot: int) -> Response:
+def _revert_edit(workspace: Workspace, generation_id: int, slot: int) -> Response:
     versions = workspace.store.responses.versions(generation_id, slot)
     own = next((each for each in reversed(versions) if each.finish_reason != CORRECTED), None)
     if own is None or workspace.store.responses.get(generation_id, slot).finish_reason != CORRECTED:
@@ -131,7 +131,7 @@ def _says(reading: Reading, target: Reading) -> bool:
 
 
 def _with_part(text: str, part: str, have: str, wanted: str) -> Iterator[str]:
-    """The answer with one part's text changed, in every way that may be right; which one is, reading it tells."""
+    """Candidates for the answer with one part's text changed. The caller parses each to find the right one."""
     if have == "":
         yield f"<{part}>\n{wanted}\n</{part}>\n\n{text}"
         return
@@ -145,5 +145,5 @@ def _with_part(text: str, part: str, have: str, wanted: str) -> Iterator[str]:
 
 
 def _escaped(text: str, is_ascii: bool) -> str:
-    """As it stands in JSON."""
+    """The text as escaped in a JSON string."""
     return json.dumps(text, ensure_ascii=is_ascii)[1:-1]

@@ -1,7 +1,7 @@
-"""What a user interface is told while things happen: one tagged, frozen record a kind.
+"""Events for user interfaces: one tagged, frozen record per kind.
 
-What must always hold: a terminal status is durable before it is told; text comes as deltas with offsets, never whole; of one slot
-at most ten `SlotProgress` and ten `SlotText` a second, and its end.
+What must always hold: a terminal status is durable before it is announced; text is sent as deltas with offsets, never whole; a slot
+sends at most ten `SlotProgress` and ten `SlotText` events per second, plus those of its end.
 """
 
 import msgspec
@@ -11,9 +11,9 @@ from dce.workspace.record.responses import News, Response, Status, Tokens
 
 
 class GenerationStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="generation_started"):
-    """A run begins: of all slots, or of those being regenerated. `max_tokens` 0: the backend's own limit.
+    """A run of all slots, or of regenerated ones, begins. `max_tokens` 0: the backend's own limit.
 
-    `prompt_is_exact`: the model's own tokenizer counted the prompt; else `prompt_tokens` is an estimate.
+    `prompt_is_exact`: the model's own tokenizer counted the prompt; otherwise `prompt_tokens` is an estimate.
     """
 
     generation: int
@@ -27,7 +27,7 @@ class GenerationStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
 
 
 class SlotProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="slot_progress"):
-    """Where one response stands. `position`: its place in the gateway's queue, when that is known."""
+    """The state of one response. `position`: its place in the gateway's queue, if known."""
 
     generation: int
     slot: int
@@ -43,7 +43,7 @@ class SlotProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
 
     @classmethod
     def of(cls, response: Response, now: float, position: int | None = None) -> "SlotProgress":
-        """The progress of a response as it is at `now`."""
+        """The progress of a response at time `now`."""
         return cls(
             generation=response.generation,
             slot=response.slot,
@@ -60,7 +60,7 @@ class SlotProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
 
 
 class SlotText(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="slot_text"):
-    """Text that one response gained. Offsets count Unicode code points from its beginning."""
+    """New text of one response. Offsets count Unicode code points from the beginning of the text."""
 
     generation: int
     slot: int
@@ -72,7 +72,7 @@ class SlotText(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
 
     @classmethod
     def of(cls, response: Response, news: News) -> "SlotText":
-        """The news of a response."""
+        """The event for new text of a response."""
         return cls(
             generation=response.generation,
             slot=response.slot,
@@ -85,7 +85,7 @@ class SlotText(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
 
 
 class GenerationEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="generation_ended"):
-    """A run ended: every slot of it is terminal. `statuses` counts them."""
+    """A run ended: all its slots are terminal. `statuses` counts the slots by status."""
 
     generation: int
     slots: tuple[int, ...]
@@ -94,7 +94,7 @@ class GenerationEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="even
 
 
 class ChecksFinished(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="checks_finished"):
-    """The project's checks ran on one response."""
+    """The project's checks have run on one response."""
 
     generation: int
     slot: int
@@ -105,13 +105,13 @@ class ChecksFinished(msgspec.Struct, frozen=True, kw_only=True, tag_field="event
 
 
 class WorkspaceChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="workspace_changed"):
-    """Something a UI shows changed: "files", "selection", "cycles", "settings", "generations"."""
+    """Something that a UI shows has changed: "files", "selection", "cycles", "settings", "generations"."""
 
     what: str
 
 
 class HopChecked(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="hop_checked"):
-    """The doctor looked at one hop. `run`: the name that whoever asked gave the examination; `ok` None: not tried."""
+    """The doctor checked one hop. `run`: the caller's name for this run of the doctor; `ok` None: not checked."""
 
     run: str
     hop: str

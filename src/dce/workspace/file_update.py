@@ -1,7 +1,7 @@
-"""Changes to the small files of a workspace that are read, edited and written back: configuration, named selections, keys, allow-list.
+"""Serialises edits of a workspace's small files: configuration, named selections, keys, allow-list.
 
-What must always hold: between the read and the write no other process (and no other thread) changes such a file, so that two edits made
-at the same time are both in it. Writers wait for each other: an edit takes milliseconds. Edits do not nest.
+What must always hold: between the read and the write no other process (and no other thread) changes such a file, so that two
+simultaneous edits both take effect. Writers wait for each other: an edit takes milliseconds. Edits do not nest.
 """
 
 import contextlib
@@ -11,16 +11,16 @@ from pathlib import Path
 from dce.wire.errors import DceError
 
 LOCK_FILE = "files.lock"
-"""In `.dce/`: one lock for all these files. It is the operating system's, so it goes with the process that held it."""
+"""In `.dce/`: one lock for all these files. The operating system releases it when the process that holds it dies."""
 
 WAIT_S = 10.0
-"""Longest wait for another process's edit; one takes milliseconds, a slow disk perhaps seconds."""
+"""Longest wait for another process's edit, which takes milliseconds, or seconds on a slow disk."""
 
 
 @contextlib.contextmanager
 def updating(state_dir: Path, wait_s: float = WAIT_S) -> Iterator[None]:
-    """The only process that edits the files of this workspace while the block runs. Raises workspace_locked after `wait_s`."""
-    import filelock  # noqa: PLC0415 - most verbs only read
+    """Locks the files of this workspace against other edits while the block runs. Raises workspace_locked after `wait_s`."""
+    import filelock  # noqa: PLC0415 - most commands only read
 
     lock = filelock.FileLock(state_dir / LOCK_FILE, timeout=wait_s)
     try:

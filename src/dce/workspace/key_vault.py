@@ -1,6 +1,6 @@
-"""Keys of model cards: in the system's keyring where there is one, else in a file that only its owner may read.
+"""Keys of model cards, stored in the system's keyring if there is one, otherwise in a file that only its owner may read.
 
-What must always hold: a key stands in no file that is committed and in no message. A key belongs to one card of one workspace.
+What must always hold: no committed file and no message contains a key. A key belongs to one card of one workspace.
 """
 
 import contextlib
@@ -20,20 +20,20 @@ from dce.workspace.file_update import updating
 KEYS_FILE = "card-keys.json"
 SERVICE = "dce"
 KEYRING_SWITCH = "DCE_KEYRING"
-"""Variable: `0` leaves the system's keyring alone."""
+"""Environment variable: `0` turns the system's keyring off."""
 
 
 class Keyring(Protocol):
-    """What is used of the package `keyring`."""
+    """The part of the package `keyring` that DCE uses."""
 
     def get_password(self, service: str, name: str) -> str | None:
-        """The password kept under a name."""
+        """The password stored under a name."""
 
     def set_password(self, service: str, name: str, password: str) -> None:
-        """Keeps one."""
+        """Stores a password."""
 
     def delete_password(self, service: str, name: str) -> None:
-        """Forgets one."""
+        """Deletes a password."""
 
 
 def find_keyring(environ: Mapping[str, str]) -> Keyring | None:
@@ -59,14 +59,14 @@ class KeyVault:
         if self._keyring is not None:
             with contextlib.suppress(
                 Exception
-            ):  # a keyring may fail in any way (locked, no desktop): then the file counts
+            ):  # a keyring can fail in any way (locked, no desktop): fall back to the file
                 if key := self._keyring.get_password(SERVICE, self._name(card)):
                     return key
         return self._read().get(card)
 
     def put(self, card: str, key: str) -> Literal["keyring", "file"]:
-        """Keeps a card's key; says where."""
-        self._read()  # refuses a file that others can read before the keyring is changed
+        """Stores a card's key and returns where it is."""
+        self._read()  # before changing the keyring, refuse a file that others can read
         is_in_keyring = False
         if self._keyring is not None:
             with contextlib.suppress(Exception):  # as above
@@ -76,14 +76,14 @@ class KeyVault:
         return "keyring" if is_in_keyring else "file"
 
     def forget(self, card: str) -> None:
-        """Forgets a card's key wherever it is; none is no error."""
+        """Deletes a card's key wherever it is stored; a missing key is not an error."""
         if self._keyring is not None:
-            with contextlib.suppress(Exception):  # as above; also "there is none"
+            with contextlib.suppress(Exception):  # as above; also "no such key"
                 self._keyring.delete_password(SERVICE, self._name(card))
         self._keep(card, None)
 
     def _keep(self, card: str, key: str | None) -> None:
-        """Changes one card's key in the file; None takes it out. No other process changes the file in between."""
+        """Changes one card's key in the file; None removes it. No other process changes the file in between."""
         with updating(self._path.parent):
             others = {name: kept for name, kept in self._read().items() if name != card}
             self._write(others if key is None else others | {card: key})
@@ -102,7 +102,7 @@ class KeyVault:
         try:
             return msgspec.json.decode(content, type=dict[str, str])
         except msgspec.MsgspecError:
-            raise DceError("invalid_input", f"{self._path} cannot be read as keys") from None
+            raise DceError("invalid_input", f"{self._path} is not a valid key file") from None
 
     def _write(self, keys: Mapping[str, str]) -> None:
         if not keys:

@@ -1,8 +1,8 @@
-"""Pasted answers: a text from a chat becomes a response like any other.
+"""Pasted answers: text copied from a chat becomes a response like any other.
 
 What must always hold: the prompt itself is never accepted as an answer; nothing is overwritten (a filled slot gets a new version); a
-pasted answer belongs to the prompt in .dce/prompt.md, as it was written; reading and storing happen in threads, so
-that no event loop waits for them.
+pasted answer belongs to the prompt in .dce/prompt.md as DCE wrote it; reading and storing run in threads, so that they never block
+an event loop.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from dce.workspace.schema.reading import file_block
 from dce.workspace.workspace import Workspace
 
 PASTED = "pasted"
-"""The finish_reason of a pasted response: the user vouches that it is whole."""
+"""The finish_reason of a pasted response: the user vouches that it is complete."""
 
 MAX_PASTED_CHARS = 20_000_000
 """Longest answer: far above what any model writes, far below what would stall the store."""
 
 MIN_PART_CHARS = 400
-"""A text of at least this length that occurs word for word in the prompt is part of the prompt and no answer."""
+"""A text of at least this length that occurs word for word in the prompt is part of the prompt, not an answer."""
 
 
 async def paste(
@@ -38,16 +38,17 @@ async def paste(
 ) -> Response:
     """Stores an answer in a slot and returns the response; starts a generation if there is none. Hold the writer lock.
 
-    `generation_id` None: the current cycle's latest generation if it is of the prompt in .dce/prompt.md (as `dce prompt` wrote it, whatever was edited since), else a new one;
-    `cycle_id` and `prompt_sha256` name another cycle, and a stored prompt that was carried. `slot` None: the next empty one.
-    `as_path`: the text is not an answer but the content of this file. Raises DceError invalid_input (empty, too long, the prompt
-    itself, no such slot, none empty, no path), conflict (the slot is being written), not_found.
+    `generation_id` None: the current cycle's latest generation if it has the prompt in .dce/prompt.md (as `dce prompt` wrote it,
+    whatever was edited since), otherwise a new one; `cycle_id` and `prompt_sha256` name another cycle and a stored prompt.
+    `slot` None: the next empty one. `as_path`: the text is not an answer but the content of this file.
+    Raises DceError invalid_input (empty, too long, the prompt itself, no such slot, no empty slot, an invalid path), conflict (the
+    slot is being written), not_found.
     """
     if slot is not None and not 1 <= slot <= MAX_RESPONSES:
-        raise DceError("invalid_input", f"there is no slot {slot}; they are 1 to {MAX_RESPONSES}")
+        raise DceError("invalid_input", f"there is no slot {slot}; slots are numbered 1 to {MAX_RESPONSES}")
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
-            "invalid_input", f"an answer needs at least one word, and has at most {MAX_PASTED_CHARS:,} characters"
+            "invalid_input", f"an answer needs at least one word and can have at most {MAX_PASTED_CHARS:,} characters"
         )
     if generation_id is None:
         if cycle_id is None:
@@ -78,12 +79,12 @@ async def paste(
 
 
 def _carried(workspace: Workspace, prompt_sha256: str) -> Prompt | None:
-    """The prompt that was carried: the stored one that is named, else the one in .dce/prompt.md."""
+    """The prompt that the answer belongs to: the stored one named, or else the one in .dce/prompt.md."""
     return workspace.store.prompts.get(prompt_sha256) if prompt_sha256 else workspace.prompt_file.read()
 
 
 def _of_generation(workspace: Workspace, generation_id: int, text: str) -> Generation:
-    """The generation an answer is for, which `text` is not the prompt of."""
+    """The generation an answer is for. Raises invalid_input if `text` is its prompt."""
     generation = workspace.store.generations.get(generation_id)
     _refuse_prompt(text, workspace.store.prompts.get(generation.prompt_sha256).text)
     return generation
@@ -96,16 +97,16 @@ def _next_empty(workspace: Workspace, generation: Generation) -> int:
         raise DceError(
             "invalid_input",
             f"all {MAX_RESPONSES} slots of generation {generation.id} are filled",
-            hint="Name the slot that gets a new version: dce paste SLOT FILE.",
+            hint="Name a slot to give it a new version: dce paste SLOT FILE.",
         )
     return slot
 
 
 def _as_file(workspace: Workspace, generation: Generation, text: str, path: str) -> str:
-    """An answer that consists of one file with this text, in a form that every reader knows."""
+    """An answer that consists of one file with this text, in a form that every reader understands."""
     path = canonical(path)
     if not path or any(char in path for char in '"<>\n\r'):
-        raise DceError("invalid_input", f"{path!r} is not a path that a file can have in an answer")
+        raise DceError("invalid_input", f"{path!r} is not a valid path for a file in an answer")
     content = text if text.endswith("\n") else text + "\n"
     answer = f"<summary>\nPasted as {path}.\n</summary>\n\n"
     block = (
@@ -123,7 +124,7 @@ def _as_file(workspace: Workspace, generation: Generation, text: str, path: str)
 
 
 async def _begin(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generation:
-    """A generation without responses, to paste into. Its prompt is written and stored like any other."""
+    """Starts a generation without responses, to paste into. Its prompt is written and stored like any other."""
     [count] = await workspace.counter.count([prompt.text])
     return await asyncio.to_thread(_keep_begun, workspace, cycle_id, prompt, count.tokens)
 
@@ -156,7 +157,7 @@ def _latest_of(workspace: Workspace, cycle_id: int, prompt: Prompt) -> Generatio
 
 
 def _refuse_prompt(text: str, prompt: str) -> None:
-    """Copying the wrong window is the usual mistake."""
+    """Raises invalid_input if the text is the prompt: copying from the wrong window is the usual mistake."""
     answer, asked = _words(text), _words(prompt)
     if asked and (asked in answer or (len(answer) >= MIN_PART_CHARS and answer in asked)):
         raise DceError(
@@ -167,5 +168,5 @@ def _refuse_prompt(text: str, prompt: str) -> None:
 
 
 def _words(text: str) -> str:
-    """A text's words, whatever a clipboard did to its line ends and spaces."""
+    """The words of a text, independent of what a clipboard did to its line ends and spaces."""
     return " ".join(text.split())

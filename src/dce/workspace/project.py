@@ -1,8 +1,7 @@
-"""The workspace folder, and the one gate every path passes on its way to the disk.
+"""The workspace folder, and the one gate every path passes before a disk access.
 
-Paths come from models, from shared files and from browsers, so a path is refused unless it is shown to be inside: relative,
-POSIX, without `..`, and still inside when every symlink on the way is followed. `.git` and `.dce` are closed to everyone,
-however they are spelled.
+Paths come from models, shared files and browsers, so a path is refused unless it is proven to be inside the workspace: relative,
+POSIX, without `..`, and still inside after all symlinks are resolved. `.git` and `.dce` are off limits, however they are spelled.
 """
 
 import os
@@ -14,10 +13,10 @@ from dce import durable
 from dce.wire.errors import DceError
 
 STATE_DIR = ".dce"
-"""The folder in a workspace that makes it one: the store, settings and everything DCE writes for itself."""
+"""The folder that makes its parent a workspace: the store, settings and everything DCE writes for itself."""
 
 PROMPT_FILE = f"{STATE_DIR}/prompt.md"
-"""Where the prompt is written: among DCE's own files, which git ignores, because it can hold the text of files that git ignores."""
+"""Where the prompt is written: among DCE's own files, which git ignores, because a prompt can hold the text of ignored files."""
 
 _GITIGNORE = """\
 # DCE's own state. Only what a team shares is committed.
@@ -28,13 +27,13 @@ _GITIGNORE = """\
 !checks.toml
 """
 _CLOSED = frozenset({".git", STATE_DIR})
-_SHORT_NAME = re.compile(r"git~\d+", re.IGNORECASE)  # what `.git` is also called on file systems with 8.3 names
+_SHORT_NAME = re.compile(r"git~\d+", re.IGNORECASE)  # the short name of `.git` on file systems with 8.3 names
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class PathRefused(DceError):
-    """A path that leads out of the workspace, or to what is closed in it. `reason` says why without naming the path."""
+    """A path that leads outside the workspace, or to a closed part of it. `reason` says why without naming the path."""
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__("outside_workspace", message)
@@ -64,21 +63,24 @@ class Project:
 
     @property
     def state_dir(self) -> Path:
-        """`.dce` in the workspace."""
+        """The workspace's `.dce` folder."""
         return self.root / STATE_DIR
 
     @classmethod
     def find(cls, start: Path) -> "Project":
-        """The workspace that holds `start`: the nearest folder upwards with a `.dce` folder. Raises not_a_workspace."""
+        """The workspace that contains `start`: the nearest parent folder (or itself) with a `.dce` folder. Raises not_a_workspace."""
         here = Path(os.path.realpath(start))
         for folder in (here, *here.parents):
             if (folder / STATE_DIR).is_dir():
                 return cls(folder)
-        raise DceError("not_a_workspace", f"{start} is not in a DCE workspace: no folder upwards holds {STATE_DIR}/.")
+        raise DceError(
+            "not_a_workspace",
+            f"{start} is not in a DCE workspace: neither it nor a parent folder contains {STATE_DIR}/.",
+        )
 
     @classmethod
     def init(cls, root: Path) -> "Project":
-        """Makes `root` a workspace: `.dce/` with its own .gitignore. Changes nothing that is already there."""
+        """Makes `root` a workspace by creating `.dce/` with its own .gitignore. Existing files are not changed."""
         project = cls(root)
         if not project.root.is_dir():
             raise DceError("not_a_workspace", f"{root} is not a folder.", hint="Create the folder first.")
@@ -92,16 +94,16 @@ class Project:
         return project
 
     def canonical(self, path: str) -> str:
-        """`path` with `./`, double and trailing slashes gone; refused (outside_workspace) for what its text alone shows."""
+        """`path` without `./`, double and trailing slashes. Raises outside_workspace if the text alone rules the path out."""
         reason = _refusal(path)
         if reason:
             raise _refused(path, reason)
         return str(PurePosixPath(path))
 
     def resolve(self, path: str) -> Path:
-        """The real file that a relative POSIX path names, which need not exist. Raises outside_workspace naming the path.
+        """The real file behind a relative POSIX path; it need not exist. Raises outside_workspace naming the path.
 
-        Symlinks that stay inside are followed, so what is returned is never a link: writing to it changes the file, not the link.
+        Symlinks that stay inside are followed, so the result is never a link: writing to it changes the file, not the link.
         """
         try:
             real = Path(os.path.realpath(self.root / self.canonical(path)))
@@ -109,15 +111,15 @@ class Project:
         except (OSError, ValueError) as error:
             raise _refused(path, f"it cannot be resolved ({error})") from error
         if not real.is_relative_to(self.root):
-            raise _refused(path, "it leads outside the workspace through a link")
+            raise _refused(path, "it leads outside the workspace through a symlink")
         if is_link:
-            raise _refused(path, "its links go round in a circle")
+            raise _refused(path, "its symlinks form a loop")
         if any(_is_closed(part) for part in real.relative_to(self.root).parts):
             raise _refused(path, f"it leads into .git or {STATE_DIR}")
         return real
 
     def relative(self, path: Path) -> str:
-        """`path` (absolute, or relative to the root) as the workspace names it, in POSIX form. Raises outside_workspace."""
+        """`path` (absolute, or relative to the root) as a POSIX path relative to the root. Raises outside_workspace."""
         absolute = Path(os.path.normpath(self.root / path))
         if not absolute.is_relative_to(self.root):
             absolute = Path(os.path.realpath(absolute))
@@ -131,16 +133,16 @@ def _refused(path: str, reason: str) -> PathRefused:
 
 
 def _refusal(path: str) -> str:
-    """Why the text of a path alone rules it out; "" if it does not."""
+    """Why the text alone rules a path out; "" if it does not."""
     parts = path.split("/")
     if not path.strip() or not PurePosixPath(path).parts:
         return "it names no file"
     if _CONTROL.search(path):
-        return "it holds a control character"
+        return "it contains a control character"
     if path.startswith("/") or parts[0] == "~" or _DRIVE.match(path):
         return "it is not relative to the workspace"
     if "\\" in path:
-        return "it holds a backslash; paths are written with /"
+        return "it contains a backslash; use / in paths"
     if ".." in parts:
         return "it leads upwards (`..`)"
     if any(_is_closed(part) for part in parts):
@@ -153,9 +155,9 @@ def _refusal(path: str) -> str:
 
 
 def _is_closed(part: str) -> bool:
-    """Whether some file system takes this name for `.git` or `.dce`.
+    """Whether some file system treats this name as `.git` or `.dce`.
 
-    Windows drops trailing dots and spaces and what follows a colon (a stream); macOS ignores case and format characters.
+    Windows drops trailing dots and spaces, and a colon with what follows (a stream); macOS ignores case and format characters.
     """
     visible = "".join(char for char in part if unicodedata.category(char) != "Cf")
     name = visible.split(":")[0].rstrip(". ").casefold()

@@ -1,7 +1,7 @@
-"""What the client needs to know: which gateway, which key, and how to ask.
+"""The client's settings: which server, which key, and the parameters of a request.
 
-Each setting is written once, as a field of `Settings`. flag > environment > .dce/config.toml > default. What must always hold:
-the key is shown by no repr and stands in no file that is committed; a word that is no setting is an error, not ignored.
+Each setting is defined once, as a field of `Settings`. Precedence: flag > environment > .dce/config.toml > default. What must always
+hold: no repr and no committed file contains the key; an unknown setting is an error, not ignored.
 """
 
 import os
@@ -28,7 +28,7 @@ CARDS = "cards"
 """The table of config.toml that holds the model cards: `[cards.NAME]`."""
 
 BUILT_IN_CARDS: Mapping[str, Mapping[str, Any]] = {"manual": {"provider": "manual"}}
-"""Cards that are always there, unless the configuration has one of the name: no server is needed to carry answers by hand."""
+"""Cards that always exist unless the configuration defines one of the same name. Copy and paste needs no server."""
 
 _ENVIRONMENT = {"url": "DCE_URL", "key": "DCE_API_KEY"}
 
@@ -36,15 +36,15 @@ _ENVIRONMENT = {"url": "DCE_URL", "key": "DCE_API_KEY"}
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The client's settings. `model` None: the gateway's default; `max_tokens`, `temperature`, `reasoning_effort` None: not sent.
 
-    `provider`: what is at `url`: a DCE gateway, any OpenAI-compatible server, or nothing (answers are pasted). `context`: the model's
-    window in tokens, where the server does not tell it. `temperature_spread`, `seed`: see `sampling.py`. `card`: the model card
-    these come from, "" for none.
-    `secrets`: what is done about secrets in a prompt. `exclude`: patterns as in .gitignore of files that never go in.
-    `tokenizer`: the served model's tokenizer.json, a path or an address, to count here instead of asking the server.
-    `images`: selected pictures go along themselves, for a model that can see; off, the prompt says what they are.
-    `history_cycles`: how many cycles before the current one a prompt holds whole; of those before them it has a line each.
-    `section_order`: a prompt's sections by number, or with those first that stay as they are from cycle to cycle, which the server
-    then need not compute again (its prefix cache).
+    `provider`: the type of server at `url`: a DCE gateway, any OpenAI-compatible server, or none (answers are pasted). `context`: the
+    model's window in tokens, if the server does not report it. `temperature_spread`, `seed`: see `sampling.py`. `card`: the model
+    card these settings come from, "" for none.
+    `secrets`: how secrets in a prompt are handled. `exclude`: .gitignore-style patterns of files that are never included.
+    `tokenizer`: path or URL of the served model's tokenizer.json, to count tokens here instead of asking the server.
+    `images`: attach selected pictures, for a model with vision; if off, the prompt only describes them.
+    `history_cycles`: how many earlier cycles a prompt includes in full; older ones get one line each.
+    `section_order`: order a prompt's sections by number, or put first those that stay the same from cycle to cycle, so that the
+    server can reuse its prefix cache.
     """
 
     url: str = DEFAULT_URL
@@ -71,15 +71,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """What may be shown: rich would otherwise take msgspec's own, which tells all."""
+        """The fields with the key hidden: rich would otherwise use msgspec's own, which shows it."""
         shown = msgspec.structs.asdict(self) | ({"key": "…"} if self.key else {})
         return list(shown.items())
 
 
 def load_settings(project: Project | None, environ: Mapping[str, str], **flags: object) -> Settings:
-    """The settings in force. A flag or variable that is None or empty counts as not given. Raises DceError invalid_input.
+    """The settings in force. A flag or variable that is None or empty counts as not given. Raises DceError invalid_input, not_found (card).
 
-    The model card that the flag `card` or the configuration names lies over the environment: flag > card > environment > file.
+    A model card, named by the flag `card` or the configuration, overrides the environment: flag > card > environment > file.
     """
     state_dir = project.state_dir if project else None
     cards: Mapping[str, Any] = {}
@@ -98,7 +98,7 @@ def load_settings(project: Project | None, environ: Mapping[str, str], **flags: 
             raise DceError(
                 "not_found",
                 f"there is no model card {name!r}",
-                hint=f"There are: {known}. `dce cycle card ''` has the cycle generate by the settings.",
+                hint=f"Available cards: {known}. `dce cycle card ''` makes the cycle use the settings without a card.",
             )
         card = dict(cards[name])
         key = KeyVault(state_dir, find_keyring(environ)).get(name)
@@ -117,7 +117,7 @@ def load_settings(project: Project | None, environ: Mapping[str, str], **flags: 
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The committed configuration; none is an empty one. The key has no place in it."""
+    """The committed configuration; empty if the file is missing. Raises invalid_input if it contains a key."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -127,8 +127,8 @@ def read_config(path: Path) -> dict[str, Any]:
     if "key" in values:
         raise DceError(
             "invalid_input",
-            f"{path} holds a key, and that file is meant to be committed",
-            hint=f"Remove it there; set DCE_API_KEY, or put the key alone into {path.with_name(CREDENTIALS_FILE)}.",
+            f"{path} contains a key, but this file is meant to be committed",
+            hint=f"Remove the key; set DCE_API_KEY, or put only the key into {path.with_name(CREDENTIALS_FILE)}.",
         )
     return values
 
@@ -148,7 +148,7 @@ def _read_key(path: Path) -> dict[str, str]:
 
 
 def keep_key(state_dir: Path, key: str) -> None:
-    """Keeps the workspace's own key in .dce/credentials, which only its owner may read; "" forgets it. Raises invalid_input."""
+    """Stores the workspace's own key in .dce/credentials, which only its owner may read; "" deletes it. Raises invalid_input."""
     path = state_dir / CREDENTIALS_FILE
     if not key:
         path.unlink(missing_ok=True)
@@ -158,11 +158,13 @@ def keep_key(state_dir: Path, key: str) -> None:
 
 
 def check_settings(source: str, values: Mapping[str, Any]) -> None:
-    """Raises DceError naming the setting and where it was said."""
+    """Raises DceError naming the invalid setting and its source."""
     for name, value in values.items():
         if name not in Settings.__struct_fields__:
             known = ", ".join(field for field in Settings.__struct_fields__ if field != "key")
-            raise DceError("invalid_input", f"{source}: there is no setting {name!r}", hint=f"There are: {known}.")
+            raise DceError(
+                "invalid_input", f"{source}: there is no setting {name!r}", hint=f"Available settings: {known}."
+            )
         problem = _problem(name, value)
         if problem:
             raise DceError("invalid_input", f"{source}: {name} {problem}")
@@ -177,7 +179,7 @@ def _problem(name: str, value: object) -> str:
     if name == "url":
         return _url_problem(str(value))
     if name == "key" and not (str(value).isascii() and str(value).isprintable() and " " not in str(value)):
-        return "holds a character that no key has (a space, a line end, a letter outside ASCII)"
+        return "contains a character that is not allowed in a key (a space, a line break or a character outside ASCII)"
     limits = {
         "n": (1, MAX_RESPONSES),
         "max_tokens": (1, 10_000_000),
@@ -198,7 +200,7 @@ def _url_problem(url: str) -> str:
         parts = urlsplit(url)
         has_port = parts.port is None or parts.port > 0
     except ValueError as error:
-        return f"is no URL: {error}"
+        return f"is not a URL: {error}"
     if parts.scheme not in {"http", "https"} or not parts.hostname or not has_port:
         return f"is {url!r}, must begin with http:// or https:// and name a host"
-    return "holds a password; use the key instead" if parts.password else ""
+    return "contains a password; use the key instead" if parts.password else ""

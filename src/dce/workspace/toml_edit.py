@@ -1,7 +1,7 @@
-"""Small changes to a TOML file that people write by hand: their comments and order stay.
+"""Small edits of a hand-written TOML file that keep its comments and order.
 
-What must always hold: what the file says afterwards is what was asked for. Where an edit of the text would not give that, the file
-is written anew from its values.
+What must always hold: the edited file has exactly the values that were asked for. If editing the text would not achieve that, the
+file is regenerated from its values.
 """
 
 import re
@@ -15,7 +15,7 @@ _TABLE = re.compile(r"^\s*\[", re.MULTILINE)
 
 
 def with_value(text: str, name: str, value: Any | None) -> str:
-    """The file with a top-level value set; None takes it out."""
+    """The file with a top-level value set; None removes it."""
     wanted = {key: kept for key, kept in tomllib.loads(text).items() if key != name}
     if value is not None:
         wanted[name] = value
@@ -32,7 +32,7 @@ def with_value(text: str, name: str, value: Any | None) -> str:
 
 
 def with_table(text: str, group: str, name: str, values: Mapping[str, Any] | None) -> str:
-    """The file with the table `[group.name]` in place of one of that name; None takes it out."""
+    """The file with the table `[group.name]` added or replaced; None removes it."""
     wanted = tomllib.loads(text)
     tables = {key: kept for key, kept in wanted.get(group, {}).items() if key != name}
     if values is not None:

@@ -1,7 +1,7 @@
-"""Export and import of a workspace's history: which reader a file needs, and what happens around the records.
+"""Exports and imports a workspace's history: picks the reader for a file and handles backup, lock and selection around it.
 
-What must always hold: an import is checked whole, then kept in one transaction after a backup was taken; the file that is read is never
-changed (databases are read from a copy); a file is not imported twice without being told to.
+What must always hold: an import is fully checked, then stored in one transaction after a backup; the imported file is never changed
+(databases are read from a copy); a file is imported twice only on explicit request.
 """
 
 import hashlib
@@ -30,15 +30,15 @@ _SQLITE = b"SQLite format 3\x00"
 _BUNDLE = b'{"type":"header"'
 
 MAX_JSON_BYTES = 1024 * 1024 * 1024
-"""Largest JSON history read at once: the largest known is a tenth of it."""
+"""Largest JSON history that is read into memory; the largest known one has a tenth of this."""
 
 Records = Callable[[], Iterable[Record]]
-"""Gives the records of a file from the beginning, as often as it is called."""
+"""Returns the records of a file from the beginning, on every call."""
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What came in: `cycles` maps numbers in the file to numbers here; `sets`: named selections that came along; `missing`: selected files that
-    are not in this workspace.
+    """What was imported. `cycles` maps cycle numbers in the file to numbers here; `sets`: imported named selections; `missing`:
+    selected files that are not in this workspace.
     """
 
     name: str
@@ -54,7 +54,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 def export_history(
     workspace: Workspace, path: Path, only: Iterable[int] | None = None, *, is_forced: bool = False
 ) -> int:
-    """Writes the bundle of all cycles (or of some) to `path`; gives its lines. Only its owner may read it: it holds the project's texts.
+    """Writes a bundle of all cycles (or of some) to `path` and returns its line count. It contains project texts, so only its owner may read it.
 
     Raises DceError not_found, invalid_input, and conflict for a file that DCE did not write, unless `is_forced`.
     """
@@ -63,22 +63,22 @@ def export_history(
 
 
 def export_bundle(workspace: Workspace, draft: Path, only: Iterable[int] | None = None) -> int:
-    """Writes the bundle into a file that is the caller's own; gives its lines. Raises DceError not_found, OSError."""
+    """Writes the bundle into the caller's own file and returns its line count. Raises DceError not_found, OSError."""
     selection = workspace.selection
     header = header_of(selection.as_shown(), selection.sets_as_shown(), workspace.clock())
     return write_bundle(draft, records_of(workspace.store, header, only))
 
 
 def import_history(workspace: Workspace, path: Path, *, again: bool = False) -> ImportReport:
-    """Adds the history in `path` (a bundle, a DCE store, the original's JSON or database) to this one's.
+    """Adds the history in `path` (a bundle, a DCE store, or the original tool's JSON or database) to this workspace's.
 
-    Nothing that is here is changed, but for a project scope and a selection that were empty. Raises DceError invalid_input (no
-    whole history), conflict (this very file was imported before), workspace_locked; then nothing has changed.
+    Existing data is not changed, except that an empty project scope or selection is filled. Raises DceError invalid_input (not a
+    complete history), conflict (this file was imported before), workspace_locked. After an error nothing has changed.
     """
     try:
         sha256 = _sha256(path)
         if workspace.store.imports.has(sha256) and not again:
-            raise DceError("conflict", f"{path.name} was imported before", hint="--again imports it once more.")
+            raise DceError("conflict", f"{path.name} was imported before", hint="Use --again to import it once more.")
         with _opened(path) as records:
             Checker().check_all(records())
             with workspace.writer_lock("import"):
@@ -103,7 +103,7 @@ def import_history(workspace: Workspace, path: Path, *, again: bool = False) -> 
 
 
 def _select(workspace: Workspace, files: Iterable[SetFile]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Selects what the bundle had selected, as it was shown, where nothing is selected yet: selected and missing ones."""
+    """If nothing is selected yet, restores the bundle's selection with its levels of detail. Returns selected and missing paths."""
     if workspace.selection.paths():
         return (), ()
     wanted = tuple(files)
@@ -120,7 +120,7 @@ def _select(workspace: Workspace, files: Iterable[SetFile]) -> tuple[tuple[str, 
 
 
 def _add(selection: Selection, paths: Sequence[str]) -> set[str]:
-    """Selects what can be selected, all at once if all can be; gives the others."""
+    """Selects the paths that can be selected, in one step if all can, and returns the others."""
     try:
         selection.add(paths)
     except DceError:
@@ -128,14 +128,14 @@ def _add(selection: Selection, paths: Sequence[str]) -> set[str]:
         for path in paths:
             try:
                 selection.add([path])
-            except DceError:  # not in this workspace, or not a file that may go in
+            except DceError:  # not in this workspace, or not a file that may be selected
                 missing.add(path)
         return missing
     return set()
 
 
 def _keep_sets(workspace: Workspace, sets: Mapping[str, tuple[SetFile, ...]]) -> tuple[str, ...]:
-    """Keeps the named selections whose names are free here; gives their names."""
+    """Saves the named selections whose names are not taken here and returns their names."""
     fresh = tuple(name for name in sets if name not in workspace.selection.sets())
     for name in fresh:
         workspace.selection.save(name, sets[name])
@@ -149,7 +149,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Records]:
-    """The records in a file, whichever kind it is. Raises DceError invalid_input."""
+    """The records of a file of any supported kind. Raises DceError invalid_input."""
     with path.open("rb") as file:
         start = file.read(64)
         size = path.stat().st_size
@@ -159,14 +159,14 @@ def _opened(path: Path) -> Iterator[Records]:
         with tempfile.TemporaryDirectory(prefix="dce-import-") as folder:
             yield _of_database(_copied(path, Path(folder)), path.name)
     elif size > MAX_JSON_BYTES:
-        raise DceError("invalid_input", f"{path.name} has {size:,} bytes, at most {MAX_JSON_BYTES:,} are read")
+        raise DceError("invalid_input", f"{path.name} has {size:,} bytes; the limit is {MAX_JSON_BYTES:,}")
     else:
         found = read_json(path.read_bytes(), path.name)
         yield lambda: found
 
 
 def _copied(path: Path, folder: Path) -> Path:
-    """A copy with its write-ahead log: opening the original would change files beside it."""
+    """A copy that includes the write-ahead log: opening the original would change files next to it."""
     for suffix in ("", "-wal"):
         beside = path.with_name(path.name + suffix)
         if beside.is_file():
@@ -188,7 +188,5 @@ def _of_database(copy: Path, name: str) -> Records:
 
 def _of_store(copy: Path) -> Iterator[Record]:
     with Store(copy) as store, tempfile.TemporaryDirectory(prefix="dce-import-") as nowhere:
-        selection = Selection(
-            Project(Path(nowhere)), store.meta
-        )  # which files there are does not matter to what was selected
+        selection = Selection(Project(Path(nowhere)), store.meta)  # the selection does not depend on which files exist
         yield from records_of(store, header_of(selection.as_shown(), {}))

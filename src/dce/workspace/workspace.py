@@ -1,7 +1,7 @@
-"""The client's composition root: a folder with its store, settings, selection, cycles and provider, wired together.
+"""The client's composition root: wires a folder's store, settings, selection, cycles and provider together.
 
-What must always hold: what a dead process left behind is settled before anyone writes; all views of a workspace (one a model card) share
-one store and one lock.
+What must always hold: the leftovers of a dead process are settled before anything is written; all views of a workspace (one per model
+card) share one store and one lock.
 """
 
 import time
@@ -39,8 +39,8 @@ SettingsOf = Callable[[str], Settings]
 """The settings under a model card ("": those in force). Raises DceError not_found, invalid_input."""
 
 
-class _Held:
-    """What stays the same under every model card: the folder, its store and lock, and the workspace as each card shows it."""
+class _Shared:
+    """The parts shared by all model cards: the folder, its store and lock, and the workspace view of each card."""
 
     def __init__(
         self, project: Project, store: Store, clock: Callable[[], float], settings_of: SettingsOf | None
@@ -58,24 +58,24 @@ class _Held:
 
 
 class Workspace:
-    """One workspace, open, under one set of settings. Its parts are public: what a UI does, it does with them."""
+    """One open workspace under one set of settings. Its parts are public; UIs work with them directly."""
 
-    def __init__(self, held: _Held, settings: Settings, provider: Provider) -> None:
-        self._held = held
-        self.project = held.project
-        self.store = held.store
-        self.clock = held.clock
-        self.selection = held.selection
-        self.cycles = held.store.cycles
-        self.backups = held.backups
-        self.prompt_file = held.prompt_file
-        self.written = held.written
+    def __init__(self, shared: _Shared, settings: Settings, provider: Provider) -> None:
+        self._shared = shared
+        self.project = shared.project
+        self.store = shared.store
+        self.clock = shared.clock
+        self.selection = shared.selection
+        self.cycles = shared.store.cycles
+        self.backups = shared.backups
+        self.prompt_file = shared.prompt_file
+        self.written = shared.written
         self._use(settings, provider)
 
     def _use(self, settings: Settings, provider: Provider) -> None:
-        """Everything that follows from the settings."""
+        """Builds everything that depends on the settings."""
         self.settings = settings
-        # Where prompts are carried by hand, no host is sent anything; secrets are held back all the same.
+        # In manual mode DCE sends nothing to a host, but secrets are still held back.
         url = "" if settings.provider == "manual" else settings.url
         self.sending = Sending(
             self.project, self.store.meta, url, settings.secrets, is_by_hand=settings.provider == "manual"
@@ -83,7 +83,7 @@ class Workspace:
         self.provider = GuardedProvider(provider, self.sending)
         tokenizer: FileTokenizer | None = None
         self.counter = TokenCounter(self.store.token_counts, provider, self.sending.may_count)
-        if settings.tokenizer:  # it counts here, so that any text may be counted
+        if settings.tokenizer:  # counts locally, so any text may be counted
             tokenizer = FileTokenizer(
                 settings.tokenizer, self.project.root, self.project.state_dir, may_fetch=self.sending.consents.require
             )
@@ -102,15 +102,15 @@ class Workspace:
         provider: Provider | None = None,
         settings_of: SettingsOf | None = None,
     ) -> Self:
-        """Opens the store and settles what a dead process left. `provider` None: the settings' own. Raises store_unreadable.
+        """Opens the store and settles what a dead process left. `provider` None: the one the settings name. Raises store_unreadable.
 
         `settings_of`: the settings under a model card, for cycles that name one.
         """
         store = Store(project.state_dir / STORE_FILE, clock)
         try:
-            held = _Held(project, store, clock, settings_of)
-            workspace = cls(held, settings, provider or provider_of(settings))
-            held.by_card[settings.card] = workspace
+            shared = _Shared(project, store, clock, settings_of)
+            workspace = cls(shared, settings, provider or provider_of(settings))
+            shared.by_card[settings.card] = workspace
             workspace._recover()
         except BaseException:
             store.close()
@@ -128,43 +128,43 @@ class Workspace:
         self.close()
 
     def reload_settings(self) -> None:
-        """Goes on under the settings as they are now written, cards included; what runs already ends as it began.
+        """Applies the settings as they are now on disk, cards included. Running requests keep the settings they started with.
 
-        Raises DceError invalid_input, and then everything stays as it was. A workspace that was opened without a reader of settings keeps its own.
+        Raises DceError invalid_input and then changes nothing. A workspace opened without `settings_of` keeps its settings.
         """
-        if self._held.settings_of is None:
+        if self._shared.settings_of is None:
             return
-        settings = self._held.settings_of("")
+        settings = self._shared.settings_of("")
         self._use(settings, provider_of(settings))
-        self._held.by_card.clear()
-        self._held.by_card[settings.card] = self
+        self._shared.by_card.clear()
+        self._shared.by_card[settings.card] = self
 
     def by_card(self, card: str) -> "Workspace":
-        """This workspace under a model card: same store, lock and selection; other settings and provider. "" is itself.
+        """This workspace under a model card: same store, lock and selection, other settings and provider. "" returns this workspace.
 
         Raises DceError not_found if there is no such card.
         """
-        if not card or self._held.settings_of is None:
+        if not card or self._shared.settings_of is None:
             return self
-        if card not in self._held.by_card:
-            settings = self._held.settings_of(card)
-            self._held.by_card[card] = Workspace(self._held, settings, provider_of(settings))
-        return self._held.by_card[card]
+        if card not in self._shared.by_card:
+            settings = self._shared.settings_of(card)
+            self._shared.by_card[card] = Workspace(self._shared, settings, provider_of(settings))
+        return self._shared.by_card[card]
 
     def for_cycle(self, cycle_id: int) -> "Workspace":
         """This workspace under the cycle's card. Raises DceError not_found."""
         return self.by_card(self.cycles.get(cycle_id).card)
 
     def for_generation(self, generation_id: int) -> "Workspace":
-        """This workspace under the card by which a generation was asked, so that it is stopped and continued there."""
+        """This workspace under a generation's card, so that the generation is stopped and continued on its own server."""
         return self.by_card(self.store.generations.get(generation_id).card)
 
     def writer_lock(self, verb: str = "generate, accept or restore") -> AbstractContextManager[None]:
-        """Held by whoever generates, accepts or restores; counted within this process. Raises workspace_locked naming the holder.
+        """The lock to hold while generating, accepting or restoring; shared and counted within this process. Raises workspace_locked naming the holder.
 
-        Coming to hold it settles what a dead process left: its running responses become `interrupted`.
+        Acquiring it settles what a dead process left: its running responses become `interrupted`.
         """
-        return self._held.lock.hold(verb)
+        return self._shared.lock.hold(verb)
 
     def responses(self, generation_id: int) -> tuple[Response, ...]:
         """The latest version of each slot. Raises DceError not_found."""
@@ -172,12 +172,12 @@ class Workspace:
         return self.store.responses.latest(generation_id)
 
     def reading(self, generation_id: int, slot: int, version: int | None = None) -> Reading:
-        """A response taken apart; version None is the latest. Raises DceError not_found."""
+        """A parsed response; version None is the latest. Raises DceError not_found."""
         response = self.store.responses.get(generation_id, slot, version)
         return self.read(generation_id, response.text, response.status is not Status.COMPLETE)
 
     def read(self, generation_id: int, text: str, is_cut: bool) -> Reading:
-        """A text taken apart as an answer to a generation's prompt, whole or cut. Raises DceError not_found."""
+        """A text parsed as an answer (complete or cut) to a generation's prompt. Raises DceError not_found."""
         generation = self.store.generations.get(generation_id)
         prompt = self.store.prompts.get(generation.prompt_sha256)
         near = NearPaths(self.project, (entry.path for entry in prompt.manifest))
@@ -186,15 +186,15 @@ class Workspace:
         return self.sending.placeholders.restored(reading)
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:
-        """The files as a generation's prompt showed them whole (path → text), with secrets in their places."""
+        """The files that a generation's prompt showed in full (path → text), with secrets restored."""
         files = ShownFiles(self.store.prompts.get(self.store.generations.get(generation_id).prompt_sha256))
         restore = self.sending.placeholders.restore
         return lambda path: None if (text := files.get(path)) is None else restore(text)
 
     def _recover(self) -> None:
-        """Settles what a dead process left; while another process lives and writes, that is its business.
+        """Settles what a dead process left, unless another live process holds the lock.
 
-        A store that can only be read is read as it is.
+        Does nothing for a read-only store.
         """
         if self.store.database.is_read_only:
             return
@@ -202,7 +202,7 @@ class Workspace:
         if self.store.progress.has_active():
             try:
                 with self.writer_lock("recover"):
-                    pass  # coming to hold it is what settles
+                    pass  # acquiring the lock settles them
             except DceError as error:
                 if error.code != "workspace_locked":
                     raise

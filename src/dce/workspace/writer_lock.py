@@ -1,7 +1,7 @@
-"""One process at a time changes a workspace: generates, accepts, restores.
+"""The lock that lets one process at a time change a workspace: generate, accept, restore.
 
-What must always hold: the lock is the operating system's, so it goes with the process that held it, however that died; within one
-process it is counted, so that a panel can accept while it generates; it is never waited for.
+What must always hold: the operating system releases the lock when its holder dies, however it died; within one process the lock is
+counted and shared, so that a panel can accept while it generates; nothing ever waits for it.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ HOLDER_FILE = "lock.json"
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lock, for the message that others get."""
+    """Who holds the lock, for the error that others get."""
 
     pid: int
     verb: str
 
 
 class WriterLock:
-    """The lock of one workspace. `on_first` runs whenever this process comes to hold it: what a dead holder left is settled there."""
+    """The lock of one workspace. `on_first` runs whenever this process acquires it, to settle what a dead holder left."""
 
     def __init__(self, state_dir: Path, on_first: Callable[[], object]) -> None:
         self._holder_path = state_dir / HOLDER_FILE
@@ -62,7 +62,7 @@ class WriterLock:
                 self._release()
 
     def _acquire(self, verb: str) -> None:
-        import filelock  # noqa: PLC0415 - most verbs only read
+        import filelock  # noqa: PLC0415 - most commands only read
 
         if self._file is None:
             self._file = filelock.FileLock(self._path, timeout=0, thread_local=False)

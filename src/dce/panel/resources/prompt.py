@@ -122,7 +122,7 @@ async def write_prompt(call: Call) -> PromptText:
     """
     here = await asyncio.to_thread(call.panel.workspace.for_cycle, call.path["cycle"])
     prepared = await here.preparation.build(call.path["cycle"])
-    here.sending.carry(prepared.findings)
+    here.sending.check_copy(prepared.findings)
 
     def write() -> PromptText:
         here.store.prompts.put(prepared.prompt, prepared.grammar, here.clock())

@@ -10,7 +10,7 @@ from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.panel.threads import held
 from dce.wire.errors import DceError
-from dce.workspace.correct import Words, correct, correct_words, take_back
+from dce.workspace.correct import Words, correct, correct_words, revert_edit
 from dce.workspace.events import SlotProgress
 from dce.workspace.judging.compare import Change, changes
 from dce.workspace.manual import paste
@@ -170,7 +170,7 @@ async def correct_response(call: Call) -> GenerationView:
         elif request.text is not None:
             await correct(here, generation, slot, request.text)
         else:
-            await take_back(here, generation, slot)
+            await revert_edit(here, generation, slot)
     return await asyncio.to_thread(generation_view, call.panel, generation)
 
 

@@ -1,1 +1,1 @@
-"""From a prompt to N stored responses: who is asked, and how the answers come in."""
+"""Turns a prompt into N stored responses: the providers, their streams and the runs."""

@@ -1,6 +1,6 @@
-"""One choice of a stream while it is read: what it said, and how it may end. Pure.
+"""The state of one choice while its stream is read: its text, and how it may end. No I/O.
 
-Invariant: a reason to end is the end only once nothing can follow it; an end without an answer says what came instead.
+Invariant: a finish_reason ends the choice only once nothing can follow it; an end without an answer says what came instead.
 """
 
 import msgspec
@@ -14,7 +14,7 @@ from dce.workspace.generating.provider_events import Delta
 
 
 class ChoiceReader:
-    """Joins what the chunks say of one choice."""
+    """Assembles one choice from its chunks."""
 
     def __init__(self, index: int) -> None:
         self._index = index
@@ -23,10 +23,10 @@ class ChoiceReader:
         self._has_text = self._has_thinking = False
         self.reason = ""
         self.has_gone_on = False
-        """Whether anything came after the reason."""
+        """Whether anything came after the finish_reason."""
 
     def add(self, choice: ChoiceDelta) -> Delta | None:
-        """What a chunk adds that can be told by now."""
+        """The text that a chunk adds, as far as it can be emitted now."""
         text, thinking = self._text.feed(choice.text), self._thinking.feed(choice.thinking)
         for piece in choice.tools:
             self._call(piece)
@@ -36,23 +36,23 @@ class ChoiceReader:
         return self._delta(text, thinking)
 
     def flush(self) -> Delta | None:
-        """What is left to tell at the end: half a character, and the tool calls, as text that the readers of answers know."""
-        calls = [_told(name, arguments) for _, (name, arguments) in sorted(self._tools.items())]
+        """What remains at the end: half a character, and the tool calls as text that the answer readers understand."""
+        calls = [_as_text(name, arguments) for _, (name, arguments) in sorted(self._tools.items())]
         return self._delta(self._text.flush() + "".join(calls), self._thinking.flush())
 
     def fault(self) -> ErrorBody | None:
-        """Why a response that ended by itself holds no answer; None if it does."""
+        """Why a response that ended normally has no answer; None if it has one."""
         said = f"finish_reason {self.reason!r}"
         if self._tools:
             names = ", ".join(whole(name) or "without a name" for name, _ in self._tools.values())
             message = (
                 f"the model called a tool ({names}) instead of answering in text ({said}); the call is kept as text"
             )
-            hint = "Look at the call: files can be read out of it. Regenerate for an answer in text."
+            hint = "Check the call: it may contain files that DCE can read. Regenerate to get an answer in text."
             return DceError("backend_error", message, hint=hint, hop=Hop.MODEL).body()
         if self._has_thinking and not self._has_text and outcome_of(self.reason) is Outcome.WHOLE:
-            message = f"the model wrote its thinking only, and no answer ({said}); the thinking is kept"
-            hint = "Regenerate it; if it happens again, ask for less thinking, or check the server's reasoning parser."
+            message = f"the model wrote only its thinking and no answer ({said}); the thinking is kept"
+            hint = "Regenerate it; if it happens again, lower the reasoning effort, or check the server's reasoning parser."
             return DceError("backend_error", message, hint=hint, hop=Hop.MODEL).body()
         return None
 
@@ -66,7 +66,7 @@ class ChoiceReader:
         return Delta(index=self._index, text=text, thinking=thinking) if text or thinking else None
 
 
-def _told(name: str, arguments: str) -> str:
+def _as_text(name: str, arguments: str) -> str:
     """A tool call as text, in the form that models themselves write."""
     try:
         value: object = msgspec.json.decode(arguments)

@@ -1,8 +1,8 @@
-"""Going on with an answer that was cut: what is asked of the server, and how what comes is joined to what was there.
+"""Continues a cut answer: what is asked of the server, and how the continuation is joined to the existing text.
 
-What must always hold: nothing of the earlier text is lost or doubled; a server that begins anew is an error, not an answer with two
-beginnings. A server that can is given the answer's beginning as its own last words and goes on in the middle of a line; any other is
-asked in words to repeat the last line, so that the place where the texts meet can be found.
+What must always hold: no earlier text is lost or duplicated; a server that starts over is an error, not an answer with two beginnings.
+A server that supports it gets the existing text as a prefill and continues mid-line. Any other server is asked by a message to
+repeat the last line, so that the join can be found.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -18,51 +18,51 @@ from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import Store
 
 RESUMABLE = (Status.TRUNCATED, Status.STOPPED, Status.INTERRUPTED, Status.ERROR)
-"""What was cut: by the limit, by hand, by a death of ours, by a fault on the way."""
+"""Statuses of a cut response: by the token limit, by the user, by a crash of DCE, by an error in transit."""
 
-LOOKED_AT_CHARS = 2_000
-"""How much of an answer to a request in words is held back while the place of the join is looked for: some twenty lines."""
+JOIN_SEARCH_CHARS = 2_000
+"""How much of a continuation requested by message is held back while the join is searched for: about twenty lines."""
 
 MIN_OVERLAP_CHARS = 12
-"""Less in common is chance: `    }` and a line end stand everywhere."""
+"""A shorter overlap can be chance: `    }` and a line end occur everywhere."""
 
 MIN_ECHO_CHARS = 40
-"""A new text that agrees with the beginning of the old one for so long repeats it."""
+"""A new text that matches the beginning of the old one for this long is repeating it."""
 
 MAX_PREAMBLE_LINES = 6
-"""Lines of courtesy or a fence before the repeated line."""
+"""Lines of politeness, or a fence, before the repeated line."""
 
-BEGIN_AGAIN = (
-    "Regenerate it: `dce regenerate`. That uses the same limit; if it is too small, start a new generation with a larger one: "
+REGENERATE_HINT = (
+    "Regenerate it: `dce regenerate`. That keeps the same token limit; if it is too small, start a new generation with a larger one: "
     "`dce generate --max-tokens T`."
 )
-"""What to do about a response that cannot be continued: a regenerated one keeps its generation's `max_tokens`."""
+"""The hint for a response that cannot be continued. A regenerated response keeps its generation's `max_tokens`."""
 
 
 def continuable(store: Store, generation_id: int, slot: int) -> Response:
-    """The latest version of a slot, if there is something to go on with. Raises DceError not_found, conflict or invalid_input."""
+    """The latest version of a slot, if it can be continued. Raises DceError not_found, conflict or invalid_input."""
     earlier = store.responses.get(generation_id, slot)
     what = f"response {slot} of generation {generation_id}"
     if earlier.status is Status.COMPLETE:
         raise DceError(
-            "conflict", f"{what} is complete: nothing of it is missing", hint="`dce regenerate` writes it anew."
+            "conflict", f"{what} is complete: nothing is missing", hint="`dce regenerate` replaces it by a new answer."
         )
     if earlier.status not in RESUMABLE:
         raise DceError("conflict", f"{what} is still {earlier.status}")
     if not earlier.text.strip():
-        why = "ended while it was thinking" if earlier.thinking else "has no text"
-        raise DceError("invalid_input", f"{what} {why}: there is nothing to continue from", hint=BEGIN_AGAIN)
+        why = "ended during its thinking" if earlier.thinking else "has no text"
+        raise DceError("invalid_input", f"{what} {why}: there is nothing to continue from", hint=REGENERATE_HINT)
     return earlier
 
 
 class StartedOver(Exception):
-    """The server began the answer anew."""
+    """The server started the answer over."""
 
 
 class Joiner:
-    """What an answer gains by the pieces of its continuation. `before` is the text so far.
+    """Joins the pieces of a continuation to `before`, the text so far.
 
-    White space at its end counts as not written yet: chat templates cut it off, so that a model which goes on writes it again.
+    Trailing white space of `before` counts as not yet written: chat templates strip it, so the model writes it again.
     """
 
     def __init__(self, before: str, *, is_asked_in_words: bool) -> None:
@@ -72,21 +72,21 @@ class Joiner:
         self._held: str | None = ""
 
     def feed(self, piece: str) -> str:
-        """What is certain by now to come after `before`. Raises StartedOver."""
+        """The text that is known by now to follow `before`. Raises StartedOver."""
         if self._held is None:
             return piece
         self._held += piece
         echoed = self._common()
         is_echo = echoed == len(self._held) and echoed < len(self._before)
-        is_short = self._is_asked_in_words and len(self._held) < LOOKED_AT_CHARS
+        is_short = self._is_asked_in_words and len(self._held) < JOIN_SEARCH_CHARS
         return "" if is_echo or is_short else self._decide(echoed)
 
     def flush(self) -> str:
-        """Nothing more comes. Raises StartedOver."""
+        """The rest of the text, at the end of the stream. Raises StartedOver."""
         return "" if self._held is None else self._decide(self._common())
 
     def _common(self) -> int:
-        """How many characters the held text has in common with the beginning of what was there."""
+        """Length of the common prefix of the held text and `before`."""
         held = self._held or ""
         if self._before.startswith(held):
             return len(held)
@@ -96,14 +96,14 @@ class Joiner:
     def _decide(self, echoed: int) -> str:
         held, self._held = self._held or "", None
         if echoed == len(self._before) and echoed >= MIN_OVERLAP_CHARS:
-            return held[echoed:]  # some servers give the whole answer, from its beginning on
+            return held[echoed:]  # some servers send the whole answer from its beginning
         if echoed >= MIN_ECHO_CHARS:
             raise StartedOver
         return self._after_overlap(held) if self._is_asked_in_words else held
 
     def _after_overlap(self, held: str) -> str:
-        """The text after what it repeats: the longest end of what was there that stands near the beginning of a line of it."""
-        tail = self._before[-LOOKED_AT_CHARS:]
+        """The held text after its overlap: the longest suffix of `before` that begins at one of the first lines of the held text."""
+        tail = self._before[-JOIN_SEARCH_CHARS:]
         best = (0, 0)
         for start in _line_starts(held):
             for length in range(min(len(tail), len(held) - start), best[0], -1):
@@ -120,13 +120,13 @@ def _line_starts(text: str) -> list[int]:
     starts = [0]
     while len(starts) <= MAX_PREAMBLE_LINES and (end := text.find("\n", starts[-1])) >= 0:
         starts.append(end + 1)
-    # The repeated line may lack its indentation, or have too much of it.
+    # The repeated line may have less or more indentation.
     indents = [start + len(text[start:]) - len(text[start:].lstrip(" \t")) for start in starts]
     return sorted({*starts, *indents})
 
 
 class ContinuingProvider:
-    """A provider asked to go on with one answer: its events are of what comes after `earlier`."""
+    """A provider that continues one answer: its events cover only what follows `earlier`."""
 
     def __init__(self, provider: Provider, earlier: Response) -> None:
         self._provider = provider
@@ -138,7 +138,7 @@ class ContinuingProvider:
         return self._provider.name
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
-        """See `Provider.stream`; of one choice."""
+        """See `Provider.stream`; always one choice."""
         models: list[Model] = await self._provider.models()
         model = next((model for model in models if request.model in (None, "", model.id)), None)
         is_asked_in_words = model is None or not model.can_continue
@@ -160,7 +160,7 @@ class ContinuingProvider:
             return [Delta(index=0, text=gained, thinking=event.thinking)] if gained or event.thinking else []
         if isinstance(event, CountUpdate):
             if not self._earlier.tokens.exact:
-                return []  # the sum of an estimate and a count would be an estimate that says it is none
+                return []  # the sum of an estimate and a count would be passed off as exact
             return [CountUpdate(index=0, completion_tokens=self._earlier.tokens.total + event.completion_tokens)]
         if isinstance(event, Ended):
             rest = joiner.flush()
@@ -183,7 +183,7 @@ class ContinuingProvider:
 def _started_over() -> DceError:
     return DceError(
         "backend_error",
-        "the model began its answer anew instead of going on with it",
-        hint=BEGIN_AGAIN,
+        "the model started its answer over instead of continuing it",
+        hint=REGENERATE_HINT,
         hop=Hop.MODEL,
     )

@@ -1,6 +1,6 @@
-"""The seam where an answer that no DCE gateway gives becomes a `DceError` that names the hop and the next step.
+"""Turns an unexpected answer from the gateway's URL into a `DceError` that names the hop and the next step.
 
-What must always hold: no message holds a key, a prompt or the text of a foreign page.
+What must always hold: no message contains a key, a prompt or the text of a foreign page.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _PROXY_DOWN = frozenset({502, 503, 504})
 
 
 def error_of_answer(status: int, headers: Mapping[str, str], content: bytes, url: str) -> DceError:
-    """What an answer that is not the one asked for means. `content` may be its beginning only."""
+    """The error that an unexpected answer means. `content` may be only its beginning."""
     body = decode_error(content)
     if body is not None and (body.code in CODES or body.hop):
         error = DceError.from_body(body)
@@ -33,11 +33,11 @@ def error_of_answer(status: int, headers: Mapping[str, str], content: bytes, url
             hint="Start the gateway; `dce doctor` shows which hop fails.",
         )
     if status == 413:
-        return DceError("body_too_large", f"{fact}: the web server in front of the gateway refuses so large a prompt")
+        return DceError("body_too_large", f"{fact}: the web server in front of the gateway refuses a prompt this large")
     if 300 <= status < 400:
         target = headers.get("location", "")[:200]
         return DceError("not_a_gateway", f"{fact}, a redirect to {target!r}", hint="Set DCE_URL to the final address.")
-    return DceError("not_a_gateway", f"{fact}, which no DCE gateway does")
+    return DceError("not_a_gateway", f"{fact}, so it is not a DCE gateway")
 
 
 def _seconds(value: str) -> float | None:

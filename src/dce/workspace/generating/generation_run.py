@@ -1,8 +1,7 @@
-"""One run of a generation while it lasts: provider events in, stored responses and UI events out.
+"""One run of a generation: provider events in, stored responses and UI events out.
 
-What must always hold: every slot of the run ends exactly once, also when the request fails, the provider breaks its promise or the
-run is cancelled; an end is durable before it is told; running text is stored at most `SAVE_EVERY_S` behind; what comes for a
-slot that has ended is ignored.
+What must always hold: every slot of the run ends exactly once, even if the request fails, the provider breaks its contract or the run is
+cancelled; an end is durable before it is announced; stored text lags by at most `SAVE_EVERY_S`; events for an ended slot are ignored.
 """
 
 import asyncio
@@ -27,17 +26,17 @@ from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import Store
 
 TELL_EVERY_S = 0.1
-"""How often news of a slot is told: ten times a second is what an eye follows and what a browser can draw for ten tabs."""
+"""Interval of a slot's UI events: ten per second is as fast as an eye follows and a browser can draw ten tabs."""
 
 SAVE_EVERY_S = 1.0
-"""How far stored text may be behind: what a crash can cost, at the price of one durable write a second."""
+"""How far stored text may lag: what a crash can lose, at the cost of one durable write per second."""
 
 Tell = Callable[[Event], None]
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class _Slot:
-    """A response of the run, and how far it was told and saved."""
+    """A response of the run, and how much of it was announced and saved."""
 
     def __init__(self, live: LiveResponse) -> None:
         self.live = live
@@ -50,7 +49,7 @@ class _Slot:
 
 
 class GenerationRun:
-    """Runs one request: choice i of the stream is the i-th of `responses`."""
+    """Runs one request: choice i of the stream is the i-th of `lives`."""
 
     def __init__(
         self,
@@ -78,19 +77,19 @@ class GenerationRun:
 
     @property
     def generation_id(self) -> int:
-        """The generation that is run."""
+        """The generation this run belongs to."""
         return self._slots[0].live.record().generation
 
     def stop_on_open(self, slot: int) -> bool:
-        """Stops a slot as soon as that can be: when the gateway has named the stream, or while the request waits in its queue.
-        Whether the slot is of this run."""
+        """Stops a slot as soon as possible: once the gateway has named the stream, or while the request waits in its queue.
+        Returns whether the slot belongs to this run."""
         is_ours = any(slot == ours.live.slot for ours in self._slots)
         if is_ours:
             self._stop_on_open.add(slot)
         return is_ours
 
     async def execute(self, started: GenerationStarted) -> None:
-        """Runs to the end of every slot. A request that fails is told by the slots; only cancellation and our faults raise."""
+        """Runs until every slot has ended. A failed request becomes the error of its slots; only cancellation and bugs of DCE raise."""
         began = self._clock()
         for slot in self._slots:
             slot.live.start(began)
@@ -117,7 +116,7 @@ class GenerationRun:
             self._end(began)
 
     async def _consume(self) -> None:
-        error = DceError("stream_interrupted", "the stream ended without an end of this response").body()
+        error = DceError("stream_interrupted", "the stream ended before this response did").body()
         try:
             async with aclosing(self._provider.stream(self._request)) as events:
                 async for event in events:
@@ -141,7 +140,7 @@ class GenerationRun:
         if isinstance(event, CountUpdate):
             live.count(event.completion_tokens)
             return
-        if live.status is Status.QUEUED:  # a provider that has no name for its stream
+        if live.status is Status.QUEUED:  # a provider that sends no `Opened`
             live.connect()
         if isinstance(event, Delta):
             live.add(event.text, event.thinking, self._clock())
@@ -149,8 +148,10 @@ class GenerationRun:
         status = Status.ERROR if event.error else status_of_finish(event.finish_reason)
         error = event.error
         if status is Status.ERROR and error is None:
-            reason = f"the model ended with {event.finish_reason!r}" if event.finish_reason else "no finish_reason came"
-            error = DceError("stream_interrupted", f"the response is not whole: {reason}").body()
+            reason = (
+                f"the model ended with {event.finish_reason!r}" if event.finish_reason else "no finish_reason was sent"
+            )
+            error = DceError("stream_interrupted", f"the response is incomplete: {reason}").body()
         live.end(status, self._clock(), event.finish_reason, error)
         await self._settle([slot])
 
@@ -170,7 +171,7 @@ class GenerationRun:
                 await self._stop_now(slot, event.stream_id, index)
 
     async def _stop_now(self, slot: _Slot, stream_id: str, index: int) -> None:
-        """A stop that was promised before the stream had a name: if the gateway cannot be told, our side of it still ends."""
+        """Carries out a stop requested before the stream had an id. If the gateway cannot be reached, the slot still ends here."""
         try:
             await self._provider.stop(stream_id, index)
         except DceError:
@@ -179,7 +180,7 @@ class GenerationRun:
                 await self._settle([slot])
 
     async def _stop_queued(self) -> None:
-        """What waits in the gateway's queue has no stream to be stopped in, so it ends here; with the last slot the place is given up."""
+        """Ends stopped slots of a request in the gateway's queue, which has no stream to stop yet. With the last slot the request is dropped."""
         slots = [slot for slot in self._slots if slot.live.slot in self._stop_on_open and not slot.live.is_terminal]
         if self._position is None or not slots:
             return
@@ -204,14 +205,14 @@ class GenerationRun:
                 await self._heed()
 
     async def _heed(self) -> None:
-        """Stops what another process asked to be stopped: with some servers only the process that talks to them can."""
+        """Stops what another process asked to stop: with some servers only the connected process can do that."""
         asked = await asyncio.to_thread(self._store.stop_requests.take, self._stream_id) if self._stream_id else []
         for index in asked:
             with contextlib.suppress(DceError):
                 await self._provider.stop(self._stream_id, index)
 
     async def _save(self) -> None:
-        """What running slots gained since the last save, in one transaction."""
+        """Saves the progress of running slots since the last save, in one transaction."""
         async with self._saving:
             progress, after = [], []
             for slot in self._slots:
@@ -227,7 +228,7 @@ class GenerationRun:
                 slot.saved_record, slot.saved = record, cursor
 
     async def _settle(self, slots: Sequence[_Slot]) -> None:
-        """Stores ended slots, then tells of them."""
+        """Stores ended slots, then announces their ends."""
         if not slots:
             return
         async with self._saving:
@@ -235,7 +236,7 @@ class GenerationRun:
         self._tell_ends(slots)
 
     def _finish_now(self, status: Status, error: ErrorBody | None) -> None:
-        """As `_settle`, for all that is left, without awaiting: a second Ctrl-C must not lose what had arrived."""
+        """Like `_settle` for all remaining slots, without awaiting: a second Ctrl-C must not lose what has arrived."""
         self._end_open(status, error)
         untold = [slot for slot in self._slots if not slot.is_end_told]
         self._store.progress.save_ends(slot.live.record() for slot in untold)
@@ -262,7 +263,7 @@ class GenerationRun:
             self._tell(SlotProgress.of(record, self._clock(), self._position))
 
     def _end(self, began: float) -> None:
-        """Tells of the end. Stores it here only if the run was cut short: then nothing may be awaited any more."""
+        """Announces the end. Stores it here only if the run was cut short, when nothing may be awaited any more."""
         now = self._ended_at
         if now is None:
             now = self._clock()

@@ -1,7 +1,7 @@
 """Runs generations, regenerates slots and stops them.
 
-What must always hold: `run` ends with every slot of it terminal; a regenerated slot gets the next version and the same prompt bytes,
-its older versions stay; a stop goes through the gateway, so that it works from any process.
+What must always hold: when `run` ends, all its slots are terminal; a regenerated slot gets the next version and the same prompt bytes,
+and keeps its older versions; a stop goes through the gateway, so that it works from any process.
 """
 
 import asyncio
@@ -39,20 +39,20 @@ class Generator:
     async def run(
         self, generation: Generation, on_event: Callable[[Event], None], slots: Sequence[int] | None = None
     ) -> None:
-        """Runs all slots of a new generation, or regenerates `slots`; ends when each has ended, however it did.
+        """Runs all slots of a new generation, or regenerates `slots`; returns when all have ended, in whatever status.
 
-        Raises DceError not_found or invalid_input for slots that there are not, conflict for slots that are running, before
-        anything begins. A request that fails is no exception: it is the error of every slot. Cancellation stops the
-        backend and leaves the slots `stopped`, with what had arrived.
+        Raises DceError not_found or invalid_input for slots that do not exist and conflict for slots that are running, before
+        anything begins. A failed request does not raise: it becomes the error of every slot. Cancellation stops the
+        backend and leaves the slots `stopped`, with the text that has arrived.
         """
         request, responses = await asyncio.to_thread(self._claim, generation.id, slots)
         lives = [LiveResponse(response, estimate) for response in responses]
         await self._execute(generation, self._provider, request, lives, on_event)
 
-    async def go_on(self, generation: Generation, slot: int, on_event: Callable[[Event], None]) -> None:
-        """Goes on with a response that was cut, as its next version, which begins with its text.
+    async def continue_response(self, generation: Generation, slot: int, on_event: Callable[[Event], None]) -> None:
+        """Continues a cut response as its next version, which begins with the existing text.
 
-        Raises DceError as `run`, and before anything begins for a response that is complete or has no text to go on from.
+        Raises DceError like `run`, and before anything begins for a response that is complete or has no text to continue from.
         """
         request, response, earlier = await asyncio.to_thread(self._claim_cut, generation.id, slot)
         provider = ContinuingProvider(self._provider, earlier)
@@ -88,7 +88,7 @@ class Generator:
             self._runs.discard(run)
 
     async def stop(self, generation_id: int, slot: int | None = None) -> None:
-        """Stops one slot (None: all that run). Raises DceError not_found if nothing of it is running."""
+        """Stops one slot (None: all running ones). Raises DceError not_found if none is running."""
         targets = await asyncio.to_thread(self._running, generation_id, slot)
         waiting = [target for target in targets if not target.stream_id]
         for target in waiting:
@@ -102,7 +102,7 @@ class Generator:
             except DceError as error:
                 if error.code != "conflict":
                     raise
-                # Another process has the connections: its run looks here once a second.
+                # Another process has the connections: its run checks for stop requests once a second.
                 await asyncio.to_thread(self._store.stop_requests.leave, stream_id, index)
 
     def _claim(self, generation_id: int, slots: Sequence[int] | None) -> tuple[GenerationRequest, Sequence[Response]]:
@@ -113,20 +113,20 @@ class Generator:
         if slots is None:
             responses = self._store.responses.latest(generation_id)
             if any(response.status is not Status.QUEUED for response in responses):
-                raise DceError("conflict", f"generation {generation_id} has been run", hint="Regenerate its slots.")
+                raise DceError("conflict", f"generation {generation_id} has already run", hint="Regenerate its slots.")
         else:
             if not slots or len(set(slots)) != len(slots):
-                raise DceError("invalid_input", f"slots to regenerate must be different ones: {list(slots)}")
+                raise DceError("invalid_input", f"each slot to regenerate must be named once: {list(slots)}")
             responses = self._store.responses.insert_versions(generation_id, slots)
         return self._request(generation, prompt, responses), responses
 
     def _claim_cut(self, generation_id: int, slot: int) -> tuple[GenerationRequest, Response, Response]:
-        """The request that goes on with a cut response, the queued version it fills, and the version it goes on from."""
+        """The request that continues a cut response, the queued version it fills, and the version it continues."""
         generation = self._store.generations.get(generation_id)
         prompt = self._prompt_of(generation)
         earlier = continuable(self._store, generation_id, slot)
         response = self._store.responses.insert_continued(earlier)
-        # A grammar describes whole answers: it would force the rest to begin as one.
+        # A grammar describes a complete answer: it would force the continuation to begin like one.
         request = msgspec.structs.replace(self._request(generation, prompt, [response]), grammar=None)
         return request, response, earlier
 
@@ -135,8 +135,8 @@ class Generator:
         if not prompt.text:
             raise DceError(
                 "invalid_input",
-                f"the prompt of generation {generation.id} was not kept by the tool it comes from",
-                hint="Begin a new generation: dce generate.",
+                f"the prompt of generation {generation.id} is missing: the tool it was imported from did not keep it",
+                hint="Start a new generation: dce generate.",
             )
         return prompt
 

@@ -1,4 +1,4 @@
-"""A provider that contacts no host without consent, and sends nothing that may not leave this machine."""
+"""A provider wrapper that contacts no host without consent and sends nothing that may not leave this machine."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -10,7 +10,7 @@ from dce.workspace.outbound.sending import Sending
 
 
 class GuardedProvider:
-    """A provider that asks `Sending` before any request, however it came about."""
+    """A provider that asks `Sending` before every request, whoever made it."""
 
     def __init__(self, provider: Provider, sending: Sending) -> None:
         self._provider = provider
@@ -18,7 +18,7 @@ class GuardedProvider:
 
     @property
     def name(self) -> str:
-        """The provider's."""
+        """The wrapped provider's name."""
         return self._provider.name
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
@@ -39,7 +39,7 @@ class GuardedProvider:
         return await self._provider.models()
 
     async def count(self, texts: Sequence[str]) -> list[int]:
-        """See `Provider.count`. Raises as `stream` if one of the texts may not be sent."""
+        """See `Provider.count`. Raises like `stream` if one of the texts may not be sent."""
         for text in texts:
             await asyncio.to_thread(self._sending.check, text)
         return await self._provider.count(texts)

@@ -1,7 +1,7 @@
 """A response while it streams: its states as a table, its text in pieces, its tokens by phase.
 
 What must always hold: only `TRANSITIONS` are possible; a response is `complete` only if a finish_reason was seen; a terminal
-response never changes again; text is kept as a list of pieces, so a long answer costs what it is long, not its square.
+response never changes again; text is kept as a list of pieces, so the cost of an answer is linear in its length, not quadratic.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ _FINISHED = frozenset({Status.COMPLETE, Status.TRUNCATED})
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.CONNECTING}) | _FAILED,
-    # A model may end without a word: connecting → complete is then the truth.
+    # A model may end without writing anything: then connecting → complete is correct.
     Status.CONNECTING: frozenset({Status.THINKING, Status.GENERATING}) | _FINISHED | _FAILED,
     Status.THINKING: frozenset({Status.GENERATING}) | _FINISHED | _FAILED,
     Status.GENERATING: _FINISHED | _FAILED,
@@ -39,11 +39,11 @@ FINISHES: Mapping[Outcome, Status] = {
 
 
 class IllegalTransition(RuntimeError):
-    """A fault of ours: a response was asked to go where its state does not lead."""
+    """A bug in DCE: a response was asked for a transition that its state does not allow."""
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """How far a reader of a live response has read: pieces taken, and the offsets (code points) they reach."""
+    """How far a consumer has read a live response: pieces taken, and the offsets (code points) they reach."""
 
     thinking_pieces: int = 0
     text_pieces: int = 0
@@ -52,10 +52,10 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class LiveResponse:
-    """A response while it streams. Moves by `TRANSITIONS` only; `record()` is its present state."""
+    """A response while it streams. Its status follows `TRANSITIONS`; `record()` is its current state."""
 
     def __init__(self, record: Response, estimate: Callable[[str], int], earlier: "Response | None" = None) -> None:
-        """`earlier`: the version that this one goes on with; its text, tokens and times run on."""
+        """`earlier`: the version that this one continues; its text, tokens and times carry over."""
         self._record = record
         self._estimate = estimate
         self._earlier = earlier
@@ -65,7 +65,7 @@ class LiveResponse:
 
     @property
     def begun(self) -> Cursor:
-        """The cursor after what was there before it began: that is in the store already."""
+        """The cursor after the text of the continued version, which is in the store already."""
         if self._earlier is None:
             return Cursor()
         return Cursor(1, 1, len(self._thinking[0]), len(self._text[0]))
@@ -77,7 +77,7 @@ class LiveResponse:
 
     @property
     def status(self) -> Status:
-        """Where it stands."""
+        """Its current status."""
         return self._record.status
 
     @property
@@ -86,7 +86,7 @@ class LiveResponse:
         return self._record.status in TERMINAL
 
     def start(self, now: float) -> None:
-        """The request goes out."""
+        """Notes that the request is sent."""
         if self._earlier is None:
             self._set(started_at=now)
             return
@@ -94,17 +94,17 @@ class LiveResponse:
         self._set(started_at=began, first_token_at=began + (self._earlier.ttft_s or 0.0))
 
     def connect(self) -> None:
-        """The gateway admitted it."""
+        """Notes that the gateway admitted it."""
         self._move(Status.CONNECTING)
 
     def add(self, text: str, thinking: str, now: float) -> None:
-        """One delta. The first answer text ends the thinking; thinking that comes later is kept, the status stays."""
+        """Adds one delta. The first answer text ends the thinking phase; later thinking is kept without a status change."""
         if not text and not thinking:
             return
         text, thinking = (
             whole(text),
             whole(thinking),
-        )  # the last guard: what cannot be stored would end every response of the run
+        )  # last guard: text that cannot be stored would end every response of the run
         if self._record.first_token_at is None:
             self._set(first_token_at=now)
         if thinking:
@@ -120,17 +120,17 @@ class LiveResponse:
         self._tally.guess(is_thinking=not text)
 
     def count(self, completion_tokens: int) -> None:
-        """The backend's own count of this response so far."""
+        """Takes the backend's own token count of this response so far."""
         self._tally.count(completion_tokens)
 
     def end(self, status: Status, now: float, finish_reason: str = "", error: ErrorBody | None = None) -> None:
-        """It ended, once; the text is joined here."""
+        """Ends the response, once, and joins its text."""
         was_thinking = self.status is Status.THINKING
         self._move(status)
         thinking, text = "".join(self._thinking), "".join(self._text)
         tokens = self._tally.tokens
         if not self._tally.has_count:
-            # A chunk holds at least a token, so the chunks are a floor that an estimate must not go under.
+            # A chunk holds at least one token, so the estimate must not be below the number of chunks.
             tokens = Tokens(
                 thinking=max(tokens.thinking, self._estimate(thinking)), answer=max(tokens.answer, self._estimate(text))
             )
@@ -139,13 +139,13 @@ class LiveResponse:
             self._set(thinking_ended_at=now)
 
     def record(self) -> Response:
-        """The present state; while it streams, without its text (`news` has that), so that it costs nothing."""
+        """The current state. While it streams the text is left out (`news` returns it), so the call is cheap."""
         if self.is_terminal:
             return self._record
         return msgspec.structs.replace(self._record, tokens=self._tally.tokens)
 
     def news(self, since: Cursor) -> tuple[News, Cursor]:
-        """What came since a cursor, and the cursor after it."""
+        """The text that came since a cursor, and the new cursor."""
         thinking = "".join(self._thinking[since.thinking_pieces :])
         text = "".join(self._text[since.text_pieces :])
         news = News(thinking_offset=since.thinking_offset, thinking=thinking, text_offset=since.text_offset, text=text)
@@ -167,7 +167,7 @@ class LiveResponse:
 
 
 class _Tally:
-    """Tokens by phase: the backend's figures, plus a guess (one a chunk) for what came after the last figure."""
+    """Tokens by phase: the backend's counts, plus an estimate of one token per chunk since the last count."""
 
     def __init__(self, counted: Tokens) -> None:
         self.has_count = False
@@ -192,7 +192,7 @@ class _Tally:
             self._guessed_answer += 1
 
     def count(self, completion_tokens: int) -> None:
-        """What is new since the last figure is shared out as the chunks since then were."""
+        """Takes a new count. The gain since the last one is divided between the phases in proportion to their chunks."""
         gained = max(0, completion_tokens - self._counted.total)
         chunks = self._guessed_thinking + self._guessed_answer
         thinking = gained * self._guessed_thinking // chunks if chunks else gained * self._is_thinking
@@ -204,5 +204,5 @@ class _Tally:
 
 
 def status_of_finish(finish_reason: str) -> Status:
-    """The terminal status that a finish_reason says; an empty one is none: an error."""
+    """The terminal status for a finish_reason; a missing one means an error."""
     return FINISHES[outcome_of(finish_reason)]

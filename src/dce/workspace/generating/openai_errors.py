@@ -1,4 +1,4 @@
-"""The seam where an OpenAI-compatible server's refusals become `DceError` of the backend's hop. No key or prompt is in a message."""
+"""Turns error answers of an OpenAI-compatible server into a `DceError` with hop backend. No message contains a key or a prompt."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from dce.wire.errors import DceError, Hop, decode_error
 from dce.workspace.http.peer import Peer
 
 MAX_TOLD_CHARS = 300
-"""How much of the server's own words is told: its sentence, not a page."""
+"""How much of the server's own message is shown: a sentence, not a page."""
 
 _OF_STATUS = {
     401: "backend_unauthorized",
@@ -19,11 +19,11 @@ _OF_STATUS = {
 }
 
 _PLAIN = ("text/plain", "application/json", "nothing")
-"""Bodies whose beginning is told as it is: a page of HTML says nothing in its first lines."""
+"""Media types whose beginning is shown verbatim. The first lines of an HTML page would say nothing."""
 
 
 def error_of_server(status: int, headers: Mapping[str, str], content: bytes, url: str) -> DceError:
-    """What an answer that is not the one asked for means. `content` may be its beginning only."""
+    """The error that an unexpected answer means. `content` may be only its beginning."""
     body = decode_error(content)
     kind = headers.get("content-type", "").partition(";")[0].strip() or "nothing"
     said = (body.message if body else "") or (_beginning(content) if kind in _PLAIN else "")
@@ -52,7 +52,7 @@ def _hint(code: str) -> str:
     if code == "backend_unauthorized":
         return "Give the model card the server's key: dce settings cards add NAME … --key-stdin"
     if code == "no_healthy_backend":
-        return "The server is busy or still loads its model: try again in a moment, or check its log."
+        return "The server is busy or still loading its model: try again in a moment, or check its log."
     if code == "route_not_found":
         return "The URL should be the server's base, or end in /v1 or /v1/chat/completions."
     return ""

@@ -1,7 +1,7 @@
-"""Any OpenAI-compatible server as a provider: N requests of one answer each, sent from here.
+"""A provider for any OpenAI-compatible server: N requests for one answer each, sent from here.
 
 What must always hold: as for every provider (`provider.py`), each choice ends exactly once and closing the stream closes every
-connection; no more than `MAX_AT_ONCE` requests are under way; one that fails ends its own choice only.
+connection; at most `MAX_AT_ONCE` requests are in flight; a failed request ends only its own choice.
 """
 
 import asyncio
@@ -37,27 +37,27 @@ if TYPE_CHECKING:
     import httpx2
 
 MAX_AT_ONCE = 10
-"""Requests under way at the same time: the ten answers of a usual generation, and no flood for a shared server."""
+"""Maximum requests in flight: the ten answers of a usual generation, without flooding a shared server."""
 
 SILENCE_S = 600.0
-"""Longest silence: such servers send no heartbeat while they read a long prompt or think."""
+"""Longest silence, in seconds. These servers send no heartbeat while they process a long prompt or think."""
 
 QUEUED_EVENTS = 1000
-"""Events waiting to be taken: beyond that the connections wait, so that a slow reader costs no memory."""
+"""Maximum queued events. Beyond that the connections wait, so that a slow consumer costs no memory."""
 
 FIRST_WAIT_S = 1.0
-"""Before a busy server is asked again, if it does not say when; doubled each time."""
+"""Wait before retrying a busy server that sends no Retry-After; doubled each time."""
 
 MAX_WAIT_S = 120.0
-"""How long a response waits in all for a busy server: a model loads in a minute or two."""
+"""Longest total wait of a response for a busy server: a model loads in a minute or two."""
 
 _BUSY = frozenset({"rate_limited", "no_healthy_backend"})
-"""Nothing was written yet: 429, and 503 of a server that loads its model."""
+"""Errors sent before any output: 429, and 503 from a server that is loading its model."""
 
 _ROUTES = ("/chat/completions", "/completions", "/models", "/responses")
 _ROOT = re.compile(r"v\d+[a-z0-9]*|openai", re.IGNORECASE)
 _OWNER_OF_GRAMMAR = ("vllm", "llamacpp")
-"""`owned_by` in the list of models: the servers that take a grammar. Others are sent none."""
+"""Values of `owned_by` in the list of models for servers that accept a grammar. Others are sent none."""
 
 
 class OpenAIProvider:
@@ -79,7 +79,7 @@ class OpenAIProvider:
 
     @property
     def name(self) -> str:
-        """`openai:`, host and model: whose tokenizer counts."""
+        """`openai:`, host and model: identifies the tokenizer."""
         return f"openai:{urlsplit(self.url).netloc}:{self.model or self._default_model}"
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
@@ -92,7 +92,7 @@ class OpenAIProvider:
             index: asyncio.create_task(self._choice(request, model, index, gate, events)) for index in range(request.n)
         }
         self._running[stream_id] = tasks
-        await asyncio.sleep(0)  # each has begun: a task that is cancelled before that would end without a word
+        await asyncio.sleep(0)  # let each task start: one cancelled before its start would send no end
         try:
             yield Opened(stream_id=stream_id, model=model)
             for_end = set(tasks)
@@ -106,15 +106,15 @@ class OpenAIProvider:
             await _close(tasks.values(), events)
 
     async def stop(self, stream_id: str, index: int | None) -> None:
-        """See `Provider.stop`. Raises DceError conflict for a stream of another process: its connections are that one's."""
+        """See `Provider.stop`. Raises DceError conflict for another process's stream: this process does not have its connections."""
         tasks = self._running.get(stream_id)
         if tasks is None:
             pid = stream_id.partition("-")[0]
             if pid != str(os.getpid()):
                 raise DceError(
                     "conflict",
-                    f"process {pid} talks to the server itself, and can be stopped there only",
-                    hint="`dce stop` leaves word for it.",
+                    f"process {pid} is connected to the server itself, so only that process can stop it",
+                    hint="`dce stop` leaves a stop request for it.",
                 )
             return
         for at, task in tasks.items():
@@ -122,7 +122,7 @@ class OpenAIProvider:
                 task.cancel()
 
     async def models(self) -> list[Model]:
-        """See `Provider.models`. A server without a list has the model that is set, if one is."""
+        """See `Provider.models`. A server without such a list has the configured model, if there is one."""
         try:
             async with self._link.client() as client:
                 items = await client.models("/models")
@@ -136,18 +136,18 @@ class OpenAIProvider:
         return found
 
     async def count(self, texts: Sequence[str]) -> list[int]:
-        """See `Provider.count`: by `/tokenize`, which vLLM and llama.cpp have beside `/v1`. Raises DceError where there is none."""
+        """See `Provider.count`. Uses `/tokenize`, which vLLM and llama.cpp offer next to `/v1`; raises DceError if it is missing."""
         model = self.model or await self._first_model()
         path = f"{re.sub(r'/v[0-9]+$', '', self.url)}/tokenize"
         counts = []
         async with self._link.client() as client:
             for text in texts:
-                # vLLM takes `prompt` and llama.cpp `content`; each leaves the other alone.
+                # vLLM reads `prompt`, llama.cpp reads `content`; each ignores the other.
                 body = msgspec.json.encode({"model": model, "prompt": text, "content": text})
                 value = await client.json("POST", path, body)
                 tokens = value.get("count", len(value["tokens"]) if isinstance(value.get("tokens"), list) else None)
                 if not isinstance(tokens, int) or (text and not tokens):
-                    raise DceError("backend_error", f"{path} gave no count", hop=Hop.BACKEND)
+                    raise DceError("backend_error", f"{path} returned no token count", hop=Hop.BACKEND)
                 counts.append(tokens)
         return counts
 
@@ -166,11 +166,11 @@ class OpenAIProvider:
         gate: asyncio.Semaphore,
         events: asyncio.Queue[ProviderEvent],
     ) -> None:
-        """One answer, to its one end. Cancelled, it is stopped; a stream that is being closed takes no more events."""
+        """Streams one answer to its single end. Cancellation stops it; a closing stream accepts no more events."""
         end = Ended(index=index, finish_reason="stopped")
         try:
             async with gate:
-                async for event in self._patient(msgspec.json.encode(self._body(request, model, index))):
+                async for event in self._with_retries(msgspec.json.encode(self._body(request, model, index))):
                     if isinstance(event, Ended):
                         end = msgspec.structs.replace(event, index=index)
                     elif isinstance(event, Delta | CountUpdate):
@@ -178,23 +178,23 @@ class OpenAIProvider:
         except DceError as error:
             end = Ended(index=index, error=error.body())
         except asyncio.CancelledError:
-            pass  # what came stays; its end says that it was stopped
-        except Exception as error:  # noqa: BLE001 - a choice without an end would be waited for for ever
+            pass  # keep what came; the end says that it was stopped
+        except Exception as error:  # noqa: BLE001 - a choice without an end would be awaited for ever
             fault = DceError("internal", f"DCE failed: {type(error).__name__}", hop=Hop.CLIENT)
             end = Ended(index=index, error=fault.body())
         try:
             await events.put(end)
-        except asyncio.CancelledError:  # stopped in its last moment: it had ended before
+        except asyncio.CancelledError:  # stopped too late: it had already ended
             await events.put(end)
 
-    async def _patient(self, content: bytes) -> AsyncIterator[ProviderEvent]:
-        """As `_answer`; a server that is busy or still loads its model is asked again, as long as `MAX_WAIT_S` lets it."""
+    async def _with_retries(self, content: bytes) -> AsyncIterator[ProviderEvent]:
+        """Like `_answer`, but retries a server that is busy or loading its model, for up to `MAX_WAIT_S` in total."""
         waited, delay = 0.0, FIRST_WAIT_S
         while True:
             try:
                 async for event in self._answer(content):
                     yield event
-            except DceError as error:  # raised before the first byte only: later faults are the reader's
+            except DceError as error:  # raised before the first byte only: the reader handles later faults
                 wait = delay if error.retry_after_s is None else max(error.retry_after_s, FIRST_WAIT_S)
                 if error.code not in _BUSY or waited + wait > MAX_WAIT_S:
                     raise
@@ -204,9 +204,9 @@ class OpenAIProvider:
             waited, delay = waited + wait, 2 * delay
 
     async def _answer(self, content: bytes) -> AsyncIterator[ProviderEvent]:
-        """The events of one request; its end comes last, after the server's own count."""
+        """The events of one request, with its end last, after the server's own count."""
         end: Ended | None = None
-        async with aclosing(self._told(content)) as events:
+        async with aclosing(self._streamed(content)) as events:
             async for event in events:
                 if isinstance(event, Ended):
                     end = event
@@ -215,7 +215,7 @@ class OpenAIProvider:
         if end is not None:
             yield end
 
-    async def _told(self, content: bytes) -> AsyncGenerator[ProviderEvent, None]:
+    async def _streamed(self, content: bytes) -> AsyncGenerator[ProviderEvent, None]:
         reader = StreamReader(1, SERVER, has_final_usage=True)
         async with (
             self._link.client() as client,
@@ -251,14 +251,14 @@ class OpenAIProvider:
 
 
 def api_root(url: str) -> str:
-    """The root of the API (`…/v1`), of a base, the root itself, or the full path of one of its routes."""
+    """The API root (`…/v1`) for a base URL, the root itself, or the full URL of one of its routes."""
     root = base_of(url, _ROUTES)
     last = urlsplit(root).path.rpartition("/")[2]
     return root if _ROOT.fullmatch(last) else f"{root}/v1"
 
 
 async def _close(tasks: Iterable[asyncio.Task[None]], events: asyncio.Queue[ProviderEvent]) -> None:
-    """Cancels what runs and waits for it, making room for its last events, which nobody takes any more."""
+    """Cancels running tasks and waits for them. Drains the queue meanwhile, because nobody reads their last events any more."""
     pending = {task for task in tasks if not task.done()}
     for task in pending:
         task.cancel()

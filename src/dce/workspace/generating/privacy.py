@@ -1,6 +1,6 @@
-"""What a gateway says it does with what it is sent: shown before anything goes there for the first time.
+"""Fetches a gateway's privacy notice, which is shown before anything is sent there for the first time.
 
-It is the gateway's own text, so it is shown as text and never trusted; a server that has none is no error.
+The notice is the gateway's own text: it is shown as plain text and never trusted. A server without one is not an error.
 """
 
 from typing import TYPE_CHECKING
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 PATH = "/api/dce/privacy"
 TIMEOUT_S = 5.0
-"""A person waits for it, and it is not what they asked for."""
+"""Short, because the user waits for it without having asked for it."""
 MAX_BYTES = 16_000
-"""A notice is a page, whatever a server sends."""
+"""A notice is a page; anything longer is cut."""
 
 
 async def fetch_notice(url: str, transport: "httpx2.AsyncBaseTransport | None" = None) -> str:
-    """The notice of the gateway at `url` as plain text; "" if there is none or it cannot be had. Sends no key and nothing else."""
+    """The privacy notice of the gateway at `url` as plain text; "" if there is none or it cannot be fetched. Sends no key and no data."""
     link = HttpLink(base_url(url), None, GATEWAY, TIMEOUT_S, transport)
     found = bytearray()
     try:

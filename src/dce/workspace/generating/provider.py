@@ -1,8 +1,8 @@
-"""Where responses come from. A provider turns one request into events of N choices; `GatewayProvider` asks a DCE gateway.
+"""Providers of responses. A provider turns one request into events of N choices; `GatewayProvider` uses a DCE gateway.
 
 What must always hold: every choice 0..n-1 ends exactly once, whatever happens to the connection (`stream_reader.py`); closing the
 generator closes the connection, so that an abandoned generation stops the backend; foreign exceptions become
-`DceError` in `http/faults.py`, foreign answers in `gateway_errors.py`; keys and prompts are in no message.
+`DceError` in `http/faults.py`, unexpected answers in `gateway_errors.py`; no message contains a key or a prompt.
 """
 
 import asyncio
@@ -50,33 +50,33 @@ __all__ = (
 )
 
 HEARTBEAT_DEADLINE_S = 45.0
-"""Longest silence: the gateway sends a comment every 15 s, so three are missing."""
+"""Longest silence: the gateway sends a comment every 15 s, so three in a row are missing."""
 
 RESUME_DELAYS_S = (0.0, 0.1, 0.2, 0.5, 1.0)
-"""Seconds before each attempt to take a lost stream up again: at once, because a gateway keeps it for half a second unless it was
-told to keep it longer; the later ones are for a network that comes back."""
+"""Seconds before each attempt to resume a lost stream. The first is immediate, because a gateway keeps a stream for only half a
+second by default; the later ones wait for a network to come back."""
 
 MAX_TOKENIZE_AT_ONCE = 4
-"""Texts counted at the same time: enough to hide the round trips, too few to crowd out generations."""
+"""Texts counted concurrently: enough to hide the round trips, too few to crowd out generations."""
 
 QUEUED_HEADER = "x-dce-queued"
-"""Stands in the head of a stream whose request waits in the gateway's queue."""
+"""Response header of a stream whose request waits in the gateway's queue."""
 
 _SUFFIXES = ("/api/dce/proxy", "/api/dce/generate", "/v1/chat/completions", "/v1")
 
 
 class Provider(Protocol):
-    """Where responses come from."""
+    """A source of responses."""
 
     @property
     def name(self) -> str:
-        """Names the tokenizer, so that counts can be kept."""
+        """Identifies the tokenizer, so that counts can be cached."""
 
     def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
         """The events of one request. Raises DceError if it fails as a whole; closing it abandons the request."""
 
     async def stop(self, stream_id: str, index: int | None) -> None:
-        """Ends one choice (None: all) of a stream, also one of another process. A stream that is gone is no error."""
+        """Stops one choice (None: all) of a stream, also of another process's. A stream that no longer exists is not an error."""
 
     async def models(self) -> list[Model]:
         """The served models, the default first. Raises DceError."""
@@ -86,7 +86,7 @@ class Provider(Protocol):
 
 
 class GatewayProvider:
-    """A DCE gateway. Connections belong to one call each, so that it may be used from any event loop."""
+    """Uses a DCE gateway. Each call has its own connections, so it works from any event loop."""
 
     def __init__(
         self,
@@ -105,18 +105,20 @@ class GatewayProvider:
 
     @property
     def name(self) -> str:
-        """`gateway:` and the model that counts; without a model of our own, the default learnt from `models()`."""
+        """`gateway:` and the model whose tokenizer counts: the configured one, or the default learnt from `models()`."""
         return f"gateway:{self.model or self._default_model}"
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
-        """See `Provider.stream`. A connection that is lost is taken up again where it broke, if the gateway still has the stream;
-        silence for `HEARTBEAT_DEADLINE_S` counts as lost.
+        """See `Provider.stream`. A lost stream is resumed where it broke, if the gateway still has it. Silence for
+        `HEARTBEAT_DEADLINE_S` counts as a lost connection.
         """
         content = msgspec.json.encode(_body(request))
         async with self._link.client() as client:
             async with client.answer("POST", "/api/dce/proxy", content, SSE) as answer:
                 stream_id = answer.headers.get("x-dce-stream-id", "")
-                if QUEUED_HEADER not in answer.headers:  # else frames say its place, and when its turn has come
+                if (
+                    QUEUED_HEADER not in answer.headers
+                ):  # otherwise frames report its position and when it leaves the queue
                     yield Opened(stream_id=stream_id)
                 reader = StreamReader(request.n, GATEWAY, stream_id)
                 async with aclosing(events_of(reader, answer, GATEWAY, HEARTBEAT_DEADLINE_S)) as events:
@@ -131,7 +133,7 @@ class GatewayProvider:
     async def _resumed(
         self, client: "HttpClient", stream_id: str, reader: StreamReader
     ) -> AsyncGenerator[ProviderEvent, None]:
-        """The rest of a stream that was lost, over as many connections as it takes; nothing if the gateway has it no more."""
+        """The rest of a lost stream, over as many connections as it takes; nothing if the gateway no longer has it."""
         delays = iter(RESUME_DELAYS_S)
         while not reader.is_done and reader.position is not None and stream_id:
             delay = next(delays, None)
@@ -171,7 +173,7 @@ class GatewayProvider:
         return found
 
     async def count(self, texts: Sequence[str]) -> list[int]:
-        """See `Provider.count`. Learns the default model first, so that `name` says who counted."""
+        """See `Provider.count`. Fetches the default model first, so that `name` identifies the tokenizer."""
         if not (self.model or self._default_model):
             await self.models()
         counts = [0] * len(texts)
@@ -183,7 +185,7 @@ class GatewayProvider:
                 value = await client.json("POST", "/tokenize", msgspec.json.encode(body))
                 tokens = value.get("count")
                 if not isinstance(tokens, int):
-                    raise DceError("not_a_gateway", f"{self.url}/tokenize gave no count")
+                    raise DceError("not_a_gateway", f"{self.url}/tokenize returned no token count")
                 counts[at] = tokens
 
         async with self._link.client() as client:
@@ -197,7 +199,7 @@ class GatewayProvider:
 
 
 def base_url(url: str) -> str:
-    """The gateway's base, also of a URL that names one of its routes."""
+    """The gateway's base URL, even if `url` names one of its routes."""
     return base_of(url, _SUFFIXES)
 
 
@@ -222,10 +224,10 @@ def model_of(item: dict[str, Any]) -> Model:
     return Model(
         id=name if isinstance(name, str) else "",
         max_model_len=context if isinstance(context, int) and context > 0 else None,
-        can_continue=item.get("can_continue") is True or _goes_on(item),
+        can_continue=item.get("can_continue") is True or _takes_prefill(item),
     )
 
 
-def _goes_on(item: dict[str, Any]) -> bool:
-    """vLLM and llama.cpp take the beginning of an answer; not of gpt-oss, whose form of conversation has no open end."""
+def _takes_prefill(item: dict[str, Any]) -> bool:
+    """vLLM and llama.cpp accept the beginning of an answer, except for gpt-oss, whose chat format allows no prefill."""
     return item.get("owned_by") in {"vllm", "llamacpp"} and "gpt-oss" not in str(item.get("id", "")).lower()

@@ -1,4 +1,4 @@
-"""What is asked of a provider, as fields of a request too, and what it tells while it answers."""
+"""The request to a provider, its JSON form, and the events that the provider emits."""
 
 from typing import Any
 
@@ -10,10 +10,11 @@ from dce.workspace.record.pictures import Picture
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of a provider: `n` answers to one prompt. None: not sent, the gateway's or model's own value.
+    """A request for `n` answers to one prompt. A None field is not sent; the gateway's or model's default applies.
 
-    `temperatures`, `seeds`: of each choice, for providers that ask for every one by itself; () is `temperature`, `seed` for all.
-    `pictures` go with the prompt. `prefix`: the beginning of the answer, from which to go on; `is_asked_in_words` for a server that knows no such request.
+    `temperatures`, `seeds`: one per choice, for providers that request each choice separately; () means `temperature`, `seed` for all.
+    `pictures` are sent with the prompt. `prefix`: the beginning of the answer to continue; `is_asked_in_words`: request the
+    continuation by a message, for a server without prefill.
     """
 
     prompt: str
@@ -35,20 +36,20 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """The provider took the request; if it was queued, its turn has come. Sent again when the model's name is learnt."""
+    """The provider accepted the request, and it is no longer queued. Sent again once the model's name is known."""
 
     stream_id: str
     model: str = ""
 
 
 class Queued(msgspec.Struct, frozen=True, kw_only=True):
-    """The request waits; `position` 1 is next."""
+    """The request is queued; `position` 1 is next."""
 
     position: int
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
-    """Text or thinking that one choice gained. `index` counts choices from 0."""
+    """New text or thinking of one choice. `index` counts choices from 0."""
 
     index: int
     text: str = ""
@@ -56,14 +57,14 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CountUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """The backend's own count of one choice so far, thinking and answer together."""
+    """The backend's own token count of one choice so far, thinking plus answer."""
 
     index: int
     completion_tokens: int
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """One choice ended. With an `error`, or without a finish_reason, it is not whole."""
+    """One choice ended. With an `error`, or without a finish_reason, it is incomplete."""
 
     index: int
     finish_reason: str = ""
@@ -73,7 +74,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 ProviderEvent = Opened | Queued | Delta | CountUpdate | Ended
 
 
-GO_ON = """\
+CONTINUE_REQUEST = """\
 Your answer was cut off. Go on from exactly where it stops, in the same form, as if it had never stopped. Begin by repeating its last \
 line, which is the following, and write nothing before it:
 
@@ -81,7 +82,7 @@ line, which is the following, and write nothing before it:
 
 
 def conversation(request: GenerationRequest) -> dict[str, Any]:
-    """The request's fields that say what was said so far."""
+    """The request body's fields for the conversation so far."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": content_of(request.prompt, request.pictures)}]
     if not request.prefix:
         return {"messages": messages}
@@ -89,4 +90,4 @@ def conversation(request: GenerationRequest) -> dict[str, Any]:
     if not request.is_asked_in_words:
         return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
     last_line = request.prefix.rstrip().rpartition("\n")[2]
-    return {"messages": [*messages, {"role": "user", "content": GO_ON + last_line}]}
+    return {"messages": [*messages, {"role": "user", "content": CONTINUE_REQUEST + last_line}]}

@@ -1,4 +1,4 @@
-"""Which provider the settings mean, and the one for answers that are carried by hand."""
+"""Selects the provider that the settings name; defines the one for manual mode (copy and paste)."""
 
 from collections.abc import AsyncGenerator, Sequence
 
@@ -11,7 +11,7 @@ from dce.workspace.settings import Settings
 
 
 class ManualProvider:
-    """No server at all: .dce/prompt.md is carried to a chat by hand, and the answers come back by `dce paste`."""
+    """No server: the user copies .dce/prompt.md into a chat and brings the answers back with `dce paste`."""
 
     name = "manual"
 
@@ -21,25 +21,25 @@ class ManualProvider:
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
         """Every choice ends at once, with the error that says what to do."""
         for index in range(request.n):
-            yield Ended(index=index, error=_nobody().body())
+            yield Ended(index=index, error=_no_server().body())
 
     async def stop(self, stream_id: str, index: int | None) -> None:
-        """Nothing runs."""
+        """Does nothing: no stream ever runs."""
 
     async def models(self) -> list[Model]:
-        """Raises DceError: what will write the answers is not known here."""
-        raise _nobody()
+        """Raises DceError: DCE does not know which model will write the answers."""
+        raise _no_server()
 
     async def count(self, texts: Sequence[str]) -> list[int]:  # noqa: ARG002 - the protocol's
-        """Raises DceError: nobody counts."""
-        raise _nobody()
+        """Raises DceError: no server can count."""
+        raise _no_server()
 
 
-def _nobody() -> DceError:
+def _no_server() -> DceError:
     return DceError(
         "no_healthy_backend",
-        "answers are pasted by hand here (provider `manual`), so there is no server to ask",
-        hint="Write .dce/prompt.md with `dce prompt`, carry it to your chat, and `dce paste SLOT F` each answer.",
+        "the provider is `manual` (copy and paste), so there is no server to ask",
+        hint="Write .dce/prompt.md with `dce prompt`, paste it into your chat, and bring each answer back with `dce paste SLOT F`.",
         hop=Hop.CLIENT,
     )
 

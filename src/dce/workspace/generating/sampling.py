@@ -1,18 +1,18 @@
-"""How the answers of one generation are made to differ: a temperature and a seed for each slot.
+"""Makes the answers of one generation differ: a temperature and a seed for each slot.
 
-What must always hold: pure and repeatable; the same slot and version get the same values whether all slots run or one alone.
+What must always hold: pure and repeatable; a slot and version get the same values whether all slots run or only one.
 """
 
 VERSION_STRIDE = 1000
-"""Between the seeds of two versions of a slot: more than there are slots, so that no two answers share a seed."""
+"""Distance between the seeds of two versions of a slot: more than the number of slots, so no two answers share a seed."""
 
 MAX_TEMPERATURE = 2.0
 
 
 def slot_temperature(temperature: float | None, spread: float | None, slot: int, n: int) -> float | None:
-    """Evenly from `temperature - spread/2` (slot 1) to `temperature + spread/2` (slot n), within 0 and 2; None is not sent.
+    """Evenly spaced from `temperature - spread/2` (slot 1) to `temperature + spread/2` (slot n), limited to 0..2; None means not sent.
 
-    With a spread and no temperature the middle is 1, which is what servers take when none is sent.
+    With a spread but no temperature the middle is 1, the servers' usual default.
     """
     if not spread or n < 2:
         return temperature
@@ -22,5 +22,5 @@ def slot_temperature(temperature: float | None, spread: float | None, slot: int,
 
 
 def slot_seed(seed: int | None, slot: int, version: int) -> int | None:
-    """A seed of its own for every version of every slot; None is not sent."""
+    """A distinct seed for every version of every slot; None means not sent."""
     return None if seed is None else seed + slot - 1 + VERSION_STRIDE * (version - 1)

@@ -1,4 +1,4 @@
-"""One connection's stream, read to its end: pieces of an answer go into a reader, provider events come out."""
+"""Reads one connection's stream to its end: body pieces go into a reader, provider events come out."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from dce.workspace.http.client import Answer
 
 SETTLE_S = 5.0
-"""How long something may follow a finish_reason before it is the end, if the connection stays open: usage comes within milliseconds."""
+"""How long to wait for more after a finish_reason on an open connection before it is the end: usage comes within milliseconds."""
 
 
 async def events_of(
     reader: StreamReader, answer: "Answer", peer: Peer, silence_s: float
 ) -> AsyncGenerator[ProviderEvent, None]:
-    """What one connection brings, until the stream is done or the connection is lost: then the reader knows how."""
+    """The events from one connection, until the stream is done or the connection is lost; the reader records how it was lost."""
     pieces = answer.pieces()
     loop = asyncio.get_running_loop()
     settled_at: float | None = None
@@ -42,5 +42,5 @@ async def events_of(
             yield event
         if not reader.is_settling:
             settled_at = None
-        elif told or settled_at is None:  # comments keep a connection open, not a response
+        elif told or settled_at is None:  # comments keep the connection alive, not the response
             settled_at = loop.time() + SETTLE_S

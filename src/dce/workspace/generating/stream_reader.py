@@ -1,8 +1,8 @@
-"""A stream, read: bytes in any pieces to provider events. No I/O.
+"""Turns a stream's bytes, in pieces of any size, into provider events. No I/O.
 
-Invariants: each choice 0..n-1 ends exactly once, at the latest in `end`; nothing is told of a choice that has ended or that was not
-asked for; a choice without a finish_reason is an error. A gateway's finish_reason is final. Other servers send it early or with every
-chunk, so theirs is the end only when the stream ends, or when nothing follows it.
+Invariants: each choice 0..n-1 ends exactly once, at the latest in `end`; no event is emitted for a choice that has ended or was not
+requested; a choice without a finish_reason is an error. A gateway's finish_reason is final. Other servers send it early or with every
+chunk, so theirs counts only when the stream ends or nothing follows it.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ from dce.workspace.generating.provider_events import CountUpdate, Ended, Opened,
 from dce.workspace.http.peer import Peer
 
 MAX_TOLD_BYTES = 300
-"""How much of a body that is no event stream is told: a sentence, not a page."""
+"""How much of a body that is not an event stream is shown: a sentence, not a page."""
 
 
 class StreamReader:
     """Reads one stream of `n` choices from `peer`.
 
-    `has_final_usage`: the stream is one answer's, and a chunk without choices tells its count after its end.
+    `has_final_usage`: the stream carries one answer, and a chunk without choices reports its count after its end.
     """
 
     def __init__(
@@ -48,49 +48,49 @@ class StreamReader:
         self.is_done = False
 
     def feed(self, piece: bytes) -> list[ProviderEvent]:
-        """The events that `piece` completes. Garbage ends what is open with not_a_gateway."""
+        """The events that `piece` completes. Garbage ends all open choices with the peer's `foreign` code."""
         if self._has_final_usage and not self._has_begun:
             self._beginning = (self._beginning + piece)[:MAX_TOLD_BYTES]
         return self._take(lambda: self._decoder.feed(piece))
 
     @property
     def position(self) -> int | None:
-        """The number of the last frame that was read, 0 before the first; None if a frame came without one."""
+        """The number of the last frame read, 0 before the first; None if the last frame had no number."""
         return self._position
 
     @property
     def is_settling(self) -> bool:
-        """Whether every open choice has a finish_reason, so that the stream should end any moment."""
+        """Whether every open choice has a finish_reason, so that the stream should end soon."""
         return self._has_final_usage and bool(self._open) and all(choice.reason for choice in self._open.values())
 
     def settle(self) -> list[ProviderEvent]:
-        """Nothing followed the finish_reason for long enough: ends what is open by it, although the connection stays open."""
+        """Ends open choices by their finish_reason after nothing followed it for long enough, although the connection is still open."""
         return self.lose(self._peer.interrupted("stayed open and silent"), is_orderly=True)
 
     def lost(self, error: DceError, *, is_orderly: bool = False) -> None:
-        """The connection is gone (`is_orderly`: it ended as connections do). The choices stay open until `end`."""
+        """Notes that the connection is gone (`is_orderly`: closed normally). The choices stay open until `end`."""
         self._loss, self._is_orderly = error, is_orderly
 
     def resume(self) -> None:
-        """Another connection goes on after `position`; half a frame of the last one comes again."""
+        """Prepares for a connection that resumes after `position`; a partial frame will be sent again."""
         self._decoder, self._loss = Decoder(), None
 
     def end(self) -> list[ProviderEvent]:
-        """Nothing more comes: ends what is open with the error of the connection that was lost."""
+        """Ends all open choices with the error of the lost connection, when nothing more will come."""
         if self.is_done or self._loss is None:
             return []
         told = self._take(self._decoder.flush) if self._is_orderly else []
         return told if self.is_done else told + self.lose(self._said() or self._loss, is_orderly=self._is_orderly)
 
     def _said(self) -> DceError | None:
-        """What a server said that sent no event at all: its first line is the reason."""
+        """The error of a server that sent no event at all: the beginning of its body is the reason."""
         said = " ".join(self._beginning.decode("utf-8", "replace").split())
         if self._has_begun or not said or said.startswith(("data:", ":")):
             return None
-        return self._peer.fault(self._peer.foreign, f"{self._peer.name} sent no event stream but: {said}")
+        return self._peer.fault(self._peer.foreign, f"{self._peer.name} did not send an event stream but: {said}")
 
     def lose(self, error: DceError, *, is_orderly: bool = False) -> list[ProviderEvent]:
-        """Ends every open choice: by its finish_reason if it has one and nothing was lost after it, otherwise with `error`."""
+        """Ends every open choice: by its finish_reason if it has one and nothing after it was lost, otherwise with `error`."""
         self.is_done = True
         told: list[ProviderEvent] = []
         for index in list(self._open):
@@ -106,7 +106,7 @@ class StreamReader:
                 self._position = int(number) if number.isascii() and number.isdigit() else None
                 told.extend(self._read(event))
         except (BadChunk, EventTooLarge) as error:
-            told += self.lose(self._peer.fault(self._peer.foreign, f"the stream holds {error}"))
+            told += self.lose(self._peer.fault(self._peer.foreign, f"the stream contains {error}"))
         return told
 
     def _read(self, event: Event) -> Iterator[ProviderEvent]:
@@ -133,7 +133,7 @@ class StreamReader:
             yield Opened(stream_id=self._stream_id, model=chunk.model)
         for choice in chunk.choices:
             if choice.index in self._open:
-                # Usage of a chunk with one choice is that choice's; it is told before the end, which nothing may follow.
+                # Usage in a chunk with one choice belongs to that choice; emit it before the end, which must be last.
                 usage = chunk.usage if len(chunk.choices) == 1 else None
                 yield from self._choice(choice, usage.completion_tokens if usage else None)
         if self._has_final_usage and chunk.usage is not None and not chunk.choices:
@@ -167,5 +167,5 @@ class StreamReader:
 
 
 def _own(body: ErrorBody) -> ErrorBody:
-    """Another hop's error as one of ours. Which choices of the stream it hit means nothing once it stands with a slot."""
+    """Another hop's error as a DCE error, without the affected choices, which mean nothing on a single slot."""
     return msgspec.structs.replace(DceError.from_body(body).body(body.request_id), choices=())

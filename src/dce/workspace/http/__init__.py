@@ -1,1 +1,1 @@
-"""The way to a server: who asks, how, and what going wrong on the way means."""
+"""The HTTP connection to a server: the client, its link, and the errors."""

@@ -1,7 +1,7 @@
-"""HTTP by httpx2: the connections of one call, answers of the kind that was asked for, everything else as a `DceError`.
+"""The HTTP client, built on httpx2: the connections of one call, answers of the requested kind, everything else as a `DceError`.
 
-What must always hold: no exception of httpx2 leaves this module. Loading httpx2 takes a tenth of a second, so this module is imported where
-a server is about to be asked and nowhere else: commands that ask none start without it.
+What must always hold: no httpx2 exception leaves this module. Loading httpx2 takes 0.1 s, so this module is imported only where a
+server is about to be contacted; commands that contact none start without it.
 """
 
 import ssl
@@ -23,10 +23,10 @@ from dce.workspace.http.peer import Peer
 JSON = "application/json"
 
 CONNECT_TIMEOUT_S = 5.0
-"""A server that can be reached answers the TCP and TLS handshake well within this."""
+"""A reachable server completes the TCP and TLS handshake well within this."""
 
 MAX_ERROR_BYTES = 64 * 1024
-"""How much of an answer that is not what we asked for is read: an error body has 4 KB, a login page may be any size."""
+"""How much of an unexpected answer is read: an error body has 4 KB, a login page can have any size."""
 
 _FILE_HOST = Peer(
     name="the file's host",
@@ -37,13 +37,13 @@ _FILE_HOST = Peer(
     has_heartbeat=False,
     error_of_answer=lambda status, _headers, _content, url: DceError("invalid_input", f"{url} answered {status}"),
 )
-"""Whoever has a file that a setting names: no hop of a generation, so what goes wrong is told as the setting's."""
+"""The host of a file that a setting names. It is not a hop of a generation, so its errors are errors of the setting."""
 
 
 def tls_for(url: str) -> ssl.SSLContext:
-    """Whom a client of `url` trusts: SSL_CERT_FILE or SSL_CERT_DIR if one is set, else this machine's own authorities. Raises DceError."""
-    # Reading all the authorities takes 30 to 50 ms. A plain connection within this machine needs none; a context that trusts nobody
-    # would refuse TLS there rather than let anybody through.
+    """The TLS context for `url`: authorities from SSL_CERT_FILE or SSL_CERT_DIR if set, otherwise this machine's. Raises DceError."""
+    # Reading the authorities takes 30 to 50 ms. A plain HTTP connection to this machine needs none; a context without authorities
+    # fails safe: it would refuse any TLS there.
     is_plain = urlsplit(url).scheme == "http" and _is_here(url)
     if is_plain:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -62,7 +62,7 @@ def _is_here(url: str) -> bool:
 
 
 class Answer:
-    """An answer of success and of the right kind, whose body is still to come."""
+    """A successful answer of the right media type, whose body is still to be read."""
 
     def __init__(self, response: httpx2.Response, url: str, peer: Peer) -> None:
         self._response = response
@@ -71,7 +71,7 @@ class Answer:
         self.headers: Mapping[str, str] = response.headers
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises DceError, the peer's `silent` for silence, another if the connection is lost."""
+        """The body as it arrives. Raises DceError: the peer's `silent` code for silence, another if the connection is lost."""
         try:
             async for piece in self._response.aiter_bytes():
                 yield piece
@@ -80,7 +80,7 @@ class Answer:
 
 
 class HttpClient:
-    """The connections of one call to the server at `url`. `silence_s`: the longest it may say nothing."""
+    """The connections of one call to the server at `url`. `silence_s`: the longest allowed silence."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def answer(self, method: str, path: str, content: bytes, kind: str) -> AsyncIterator[Answer]:
-        """An open answer of success and of the media type `kind` ("" any). Raises DceError for anything else."""
+        """A successful open answer of media type `kind` ("": any). Raises DceError for anything else."""
         headers = {"accept": kind or "*/*", "content-type": JSON, "accept-encoding": "identity"}
         try:
             request = self._client.build_request(method, path, content=content, headers=headers)
@@ -137,13 +137,13 @@ class HttpClient:
             await response.aclose()
 
     async def json(self, method: str, path: str, content: bytes) -> dict[str, Any]:
-        """A JSON object; another value is an empty one. Raises DceError."""
+        """The JSON object of the answer; {} for any other JSON value. Raises DceError."""
         async with self.answer(method, path, content, JSON) as answer:
             body = b"".join([piece async for piece in answer.pieces()])
         try:
             value = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise self._peer.fault(self._peer.foreign, f"{self._url}{path} gave JSON that is none") from error
+            raise self._peer.fault(self._peer.foreign, f"{self._url}{path} returned invalid JSON") from error
         return value if isinstance(value, dict) else {}
 
     async def models(self, path: str) -> list[dict[str, Any]]:
@@ -155,7 +155,7 @@ class HttpClient:
 
 
 async def _beginning(response: httpx2.Response) -> bytes:
-    """The first `MAX_ERROR_BYTES` of an answer, or what came of them."""
+    """The first `MAX_ERROR_BYTES` of an answer, or as much as arrived."""
     found = bytearray()
     try:
         async for piece in response.aiter_bytes():
@@ -168,7 +168,7 @@ async def _beginning(response: httpx2.Response) -> bytes:
 
 
 def download(url: str, max_bytes: int, silence_s: float, transport: httpx2.BaseTransport | None = None) -> bytes:
-    """The file at `url`, redirects followed. Blocks. Raises DceError."""
+    """Downloads the file at `url`, following redirects. Blocks. Raises DceError."""
     found = bytearray()
     has_begun = False
     try:

@@ -1,6 +1,6 @@
-"""The seam where what goes wrong between this machine and a server becomes a `DceError` that names the hop and the next step.
+"""Turns connection faults between this machine and a server into a `DceError` that names the hop and the next step.
 
-What must always hold: what it means is read from exception types, never from a library's words; no message holds a key, a prompt or
+What must always hold: faults are classified by exception type, never by a library's message; no message contains a key, a prompt or
 the text of a foreign page. This module loads httpx2, so only `http/client.py` imports it.
 """
 
@@ -16,7 +16,7 @@ from dce.wire.proxies import shown
 from dce.workspace.http.peer import Peer
 
 FAULTS = (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError)
-"""What asking a server can raise. UnicodeError: a host name that IDNA cannot write."""
+"""What a request can raise. UnicodeError: a host name that IDNA cannot encode."""
 
 _NO_TLS_FAULTS = (
     ssl.SSLWantReadError,
@@ -25,21 +25,21 @@ _NO_TLS_FAULTS = (
     ssl.SSLZeroReturnError,
     ssl.SSLSyscallError,
 )
-"""TLS errors that say nothing of what the port speaks: that TLS waits (they stand in the context of whatever ended the wait), and that
-the connection ended.
+"""TLS errors that do not mean the port speaks no TLS: waits (they occur in the context of whatever ended the wait) and closed
+connections.
 """
 
 
 def error_of_transport(error: Exception, url: str, peer: Peer, *, has_begun: bool = False) -> DceError:
-    """Why there was no answer of `peer` or, if it `has_begun`, why it has no end."""
+    """Why `peer` did not answer or, if the answer `has_begun`, why it is incomplete."""
     if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-        return peer.fault(peer.unreachable, f"{url} does not answer: no connection in time")
+        return peer.fault(peer.unreachable, f"{url} does not answer: the connection timed out")
     if isinstance(error, httpx2.TimeoutException):
-        return peer.fault(peer.silent, f"{url} took the request and then was silent for too long")
+        return peer.fault(peer.silent, f"{url} accepted the request but then sent nothing for too long")
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL | UnicodeError):
         return DceError("invalid_input", f"{peer.name}'s URL is not usable: {error}")
-    if isinstance(error, httpx2.LocalProtocolError):  # its words hold the header's value, which may be the key
-        return DceError("invalid_input", "the request cannot be written: is there a line break in the key?")
+    if isinstance(error, httpx2.LocalProtocolError):  # its message contains the header's value, which may be the key
+        return DceError("invalid_input", "the request cannot be sent: is there a line break in the key?")
     if isinstance(error, httpx2.DecodingError):
         return peer.fault(peer.foreign, f"{url} sent an answer that cannot be decompressed: {error}")
     led = causes(error)
@@ -53,18 +53,18 @@ def error_of_transport(error: Exception, url: str, peer: Peer, *, has_begun: boo
 
 
 def error_of_proxy(error: Exception, url: str, proxy: str, code: str = "invalid_input") -> DceError:
-    """Why the environment's proxy does not lead to `url`: the server itself was not even asked."""
+    """Why the environment's proxy does not lead to `url`; the server itself was not contacted."""
     reason = "SOCKS needs the package `socksio`" if isinstance(error, ImportError) else _reason(causes(error))
     return DceError(
         code,
-        f"the proxy {shown(proxy)} of the environment does not lead to {url}: {reason}",
+        f"the proxy {shown(proxy)} from the environment cannot reach {url}: {reason}",
         hint=f"Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or add {urlsplit(url).hostname} to NO_PROXY.",
         hop=Hop.CLIENT,
     )
 
 
 def _reason(led: list[BaseException]) -> str:
-    """The innermost system error; httpx2's own words where there is none."""
+    """The innermost system error, or httpx2's own message if there is none."""
     system = [
         cause for cause in led if isinstance(cause, OSError) and cause.errno and not isinstance(cause, _NO_TLS_FAULTS)
     ]

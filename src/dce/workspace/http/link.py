@@ -1,7 +1,7 @@
-"""The way to one server: its address, its key and who it is. `http/client.py` does the asking.
+"""The link to one server: its URL, key and kind. `http/client.py` sends the requests.
 
-What must always hold: connections belong to one call each, so that a link may be used from any event loop; the key is sent to this server
-only and stands in no message; a link that is never used loads no HTTP client, and one that is used loads it outside the event loop.
+What must always hold: each call has its own connections, so that a link works from any event loop; the key is sent only to this
+server and appears in no message; an unused link loads no HTTP client, and a used one loads it outside the event loop.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ SSE = "text/event-stream"
 
 
 class HttpLink:
-    """The way to the server at `url`. `silence_s`: the longest it may say nothing."""
+    """The link to the server at `url`. `silence_s`: the longest allowed silence."""
 
     def __init__(
         self,
@@ -40,8 +40,8 @@ class HttpLink:
 
     @asynccontextmanager
     async def client(self) -> "AsyncIterator[HttpClient]":
-        """A client for one call, closed after it."""
-        # The first one loads httpx2 and reads the machine's certificate authorities, together a tenth of a second.
+        """A client for one call, closed afterwards."""
+        # The first client loads httpx2 and reads the machine's certificate authorities, which takes 0.1 s in all.
         async with await asyncio.to_thread(self._new_client) as client:
             yield client
 

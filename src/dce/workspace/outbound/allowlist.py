@@ -1,7 +1,7 @@
-"""`.dceallow`: what a team has looked at and found to be no secret, or none that matters. One line each, to be committed.
+"""`.dceallow`: findings that a team has reviewed and accepted as harmless. The file is meant to be committed.
 
-A line is a finding's fingerprint (that value, wherever it stands) or a path pattern as in .gitignore (every finding in such
-files); `#` begins a comment.
+Each line is a finding's fingerprint (that value, wherever it occurs) or a .gitignore-style path pattern (every finding in
+matching files). `#` starts a comment.
 """
 
 import re
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 ALLOW_FILE = ".dceallow"
 
 MAX_ALLOW_BYTES = 1_000_000
-"""Largest allow-list: beyond, something else was put there."""
+"""Largest allow-list. A larger file is probably something else."""
 
 _FINGERPRINT = re.compile(rf"[0-9a-f]{{{FINGERPRINT_CHARS}}}")
-_HEADER = "# Findings of `dce secrets` that are no secrets: a fingerprint or a path pattern a line.\n"
+_HEADER = "# Findings of `dce secrets` that are not secrets: one fingerprint or path pattern per line.\n"
 
 
 class AllowList:
-    """The workspace's allow-list as it was when read."""
+    """The workspace's allow-list, as of when it was read."""
 
     _paths: "pathspec.GitIgnoreSpec | None" = None
 
@@ -42,11 +42,11 @@ class AllowList:
         try:
             self._paths = pathspec.GitIgnoreSpec.from_lines(patterns)
         except ValueError as error:
-            raise DceError("invalid_input", f"{ALLOW_FILE} holds a pattern that cannot be read: {error}.") from error
+            raise DceError("invalid_input", f"{ALLOW_FILE} contains an invalid pattern: {error}.") from error
 
     @classmethod
     def of(cls, project: Project) -> "AllowList":
-        """That of a workspace; none is an empty one. Raises invalid_input for a file that is no such list."""
+        """The allow-list of a workspace; empty if the file is missing. Raises invalid_input for a file that is not an allow-list."""
         path = project.root / ALLOW_FILE
         try:
             if path.stat().st_size > MAX_ALLOW_BYTES:
@@ -58,18 +58,18 @@ class AllowList:
             raise DceError("invalid_input", f"{path} cannot be read: {error}.") from error
 
     def unresolved(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        """Those that the list does not allow."""
+        """The findings that the list does not allow."""
         return tuple(found for found in findings if not self.allows(found.path, found.fingerprint))
 
     def allows(self, path: str, fingerprint: str) -> bool:
-        """Whether a value, or everything in a file, was found to be harmless."""
+        """Whether this value, or everything in this file, is on the list."""
         return fingerprint in self._fingerprints or (
             bool(path) and self._paths is not None and self._paths.match_file(path)
         )
 
 
 def allow(project: Project, entries: Iterable[str], reason: str = "") -> tuple[str, ...]:
-    """Adds fingerprints and path patterns to the list; gives those that were not there. Raises invalid_input."""
+    """Adds fingerprints and path patterns to the list and returns the new ones. Raises invalid_input."""
     with updating(project.state_dir):
         return _allow(project, entries, reason)
 
@@ -83,10 +83,12 @@ def _allow(project: Project, entries: Iterable[str], reason: str) -> tuple[str, 
     known = {_entry(line) for line in before.splitlines()}
     added = [entry for entry in dict.fromkeys(map(str.strip, entries)) if entry not in known]
     if any(not entry or entry.startswith("#") or not entry.isprintable() for entry in added):
-        raise DceError("invalid_input", "An entry is a fingerprint that `dce secrets scan` shows, or a path pattern.")
+        raise DceError(
+            "invalid_input", "An entry must be a fingerprint shown by `dce secrets scan`, or a path pattern."
+        )
     comment = f"  # {' '.join(reason.split())}" if reason.strip() else ""
     text = before if not before or before.endswith("\n") else before + "\n"
-    AllowList(added)  # a pattern that cannot be read is refused before it is written
+    AllowList(added)  # refuse an invalid pattern before writing it
     durable.write(path, (text + "".join(f"{entry}{comment}\n" for entry in added)).encode())
     return tuple(added)
 

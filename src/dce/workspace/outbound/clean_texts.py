@@ -1,8 +1,8 @@
-"""Which texts were scanned for secrets and had none, so that the same text is scanned once and not for every prompt.
+"""Cache of texts that were scanned and hold no secret, so that a text is scanned once and not for every prompt.
 
-What must always hold: an entry is the hash of a whole text under the very rules that were applied (a hash of their source is the file's
-name), so it can never speak for another text, another rule or another kind of file. Only "nothing was found" is kept: a text with
-findings is scanned each time, and no trace of a secret is written here. What cannot be read or written is scanned again, no more.
+What must always hold: an entry is the hash of a whole text, in a file named after a hash of the rules' source, so it never applies to
+another text, other rules or another kind of file. Only "nothing found" is kept: a text with findings is scanned every time, and no
+trace of a secret is written here. If the cache cannot be read or written, texts are scanned again and nothing worse happens.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ FOLDER = "cache"
 """Below `.dce/`."""
 
 MAX_KEPT = 100_000
-"""Texts that are remembered: 3 MB. Beyond, it begins anew."""
+"""Texts remembered, about 3 MB. A fuller cache is discarded."""
 
 _SIZE = hashlib.sha256().digest_size
 _RULES = ("secrets.py", "secret_rules.py", "credential_rules.py", "clean_texts.py")
 
 
 def rules_version(folder: Path = Path(__file__).parent) -> str:
-    """A word for the rules and the regular expressions that apply them; "" where their source cannot be read."""
+    """An identifier of the rules and of the Python whose regular expressions apply them; "" if their source cannot be read."""
     found = hashlib.sha256(sys.version.encode())
     try:
         for name in _RULES:
@@ -32,7 +32,7 @@ def rules_version(folder: Path = Path(__file__).parent) -> str:
 
 
 class CleanTexts:
-    """The texts known to hold no secret, of one workspace. `version` "" keeps nothing on the disk."""
+    """The texts of one workspace known to hold no secret. With `version` "" nothing is kept on disk."""
 
     def __init__(self, state_dir: Path, version: str) -> None:
         self._path = state_dir / FOLDER / f"clean-{version}" if version else None
@@ -40,20 +40,20 @@ class CleanTexts:
         self._fresh: list[bytes] = []
 
     def has(self, digest: bytes, *, is_config: bool) -> bool:
-        """Whether the text of this SHA-256 was found to hold none, as configuration or as anything else."""
+        """Whether the text with this SHA-256 was scanned and found clean, as configuration or as any other file."""
         if self._known is None:
             self._known = self._read()
         return _entry(digest, is_config=is_config) in self._known
 
     def add(self, digest: bytes, *, is_config: bool) -> None:
-        """Remembers that a text holds none; on the disk after `keep`."""
+        """Remembers that a text holds no secret. `keep` writes it to disk."""
         if not self.has(digest, is_config=is_config) and self._known is not None:
             entry = _entry(digest, is_config=is_config)
             self._known.add(entry)
             self._fresh.append(entry)
 
     def keep(self) -> None:
-        """Appends what is new. Losing it costs a scan, so nothing is said if it cannot be written."""
+        """Appends the new entries. Losing them costs one scan, so a failed write is ignored."""
         fresh, self._fresh = self._fresh, []
         if not fresh or self._path is None:
             return

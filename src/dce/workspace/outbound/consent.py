@@ -1,8 +1,8 @@
 """Which hosts the user of this workspace has agreed to contact.
 
-What must always hold: nothing at all goes to another host before that: no prompt, no key, and no request that carries neither. An
-address can come from a committed `config.toml`, so a cloned repository must not be able to make this machine call somewhere. Agreement is
-kept in the workspace's own store, which is never committed, by host and port; over plain HTTP it counts for plain HTTP only.
+What must always hold: nothing goes to another host before the user agrees: no prompt, no key, and no request without either. A URL
+can come from a committed `config.toml`, and a cloned repository must not be able to make this machine contact a host. Consent is
+stored by host and port in the workspace's own store, which is never committed. Consent to HTTPS and to plain HTTP are separate.
 """
 
 from urllib.parse import urlsplit
@@ -12,21 +12,21 @@ from dce.wire.hosts import is_this_machine
 from dce.workspace.record.meta import MetaStore
 
 KEY = "consent:"
-"""Prefix in the store's meta table: the host behind it."""
+"""Prefix of the keys in the store's meta table; the host follows."""
 
 
 def host_of(url: str) -> str:
-    """Host and port of an address, as a person is shown them."""
+    """Host and port of a URL, as shown to the user."""
     return urlsplit(url).netloc.rpartition("@")[2].casefold()
 
 
 def is_here(url: str) -> bool:
-    """Whether an address is on this machine, or is none."""
+    """Whether a URL points to this machine, or is empty."""
     return not url or is_this_machine(urlsplit(url).hostname or "")
 
 
 class Consents:
-    """The agreements of one workspace."""
+    """The consents given in one workspace."""
 
     def __init__(self, store: MetaStore) -> None:
         self._store = store
@@ -36,15 +36,15 @@ class Consents:
         return is_here(url) or self._store.get(_key(url)) is not None
 
     def give(self, url: str) -> None:
-        """Remembers that it may."""
+        """Remembers that the host at `url` may be contacted."""
         self._store.set(_key(url), "yes")
 
     def require(self, url: str, what: str) -> None:
-        """Raises consent_needed, saying `what` the host would be asked for, unless it may be contacted."""
+        """Raises consent_needed unless the host may be contacted; `what` says what the request would do."""
         if not self.covers(url):
             raise DceError("consent_needed", f"{host_of(url)} has not been contacted yet: this would {what}.")
 
 
 def _key(url: str) -> str:
-    # Whoever agreed to https has not agreed to send the same in the clear.
+    # Consent to HTTPS is not consent to send the same unencrypted.
     return KEY + ("" if urlsplit(url).scheme.lower() == "https" else "http://") + host_of(url)

@@ -1,7 +1,7 @@
-"""What credentials look like in command lines, headers, connection strings and files of logins: one row a kind.
+"""Patterns of credentials in command lines, headers, connection strings and login files: one row per kind.
 
-What must always hold: a row is data, as in `secret_rules.py`: literals to look for in the text without its case, and a pattern that is
-tried only from there. `judge` says whether what the pattern caught can be a credential at all.
+What must always hold: a row is data, as in `secret_rules.py`: literals searched case-insensitively, and a pattern that is tried
+only where a literal occurs. `judge` decides whether the match can be a credential at all.
 """
 
 import base64
@@ -17,7 +17,7 @@ from dce.workspace.outbound.secret_rules import PLACEHOLDER_VALUES, PLACEHOLDER_
 Judge = Callable[[bytes], bool]
 
 MAX_ENCODED = 20_000
-"""Longest base64 that is decoded to see whether a login is in it."""
+"""Longest base64 text decoded to look for a login."""
 
 _REFERENCE = re.compile(rb"\$[\w({]|%[A-Za-z_]+%|\{\{|\{[\w.]*\}|<[A-Za-z_ -]+>|^[-/]|^\*+$")
 _LOGIN = re.compile(rb"[^\s:]{1,200}:[^\s]{3,500}")
@@ -25,7 +25,7 @@ _WORDS = re.compile(rb"[a-z]+(?:[_-][a-z]+)*[_-]?\d{0,2}")
 
 
 class Credential(msgspec.Struct, frozen=True, dict=True):
-    """A kind of credential: where one of `literals` (lower case) stands, `source` matches, and group 1 is it if `judge` agrees."""
+    """A kind of credential. `source` is tried where one of `literals` (lower case) occurs; group 1 is the credential if `judge` agrees."""
 
     name: str
     literals: tuple[bytes, ...]
@@ -39,14 +39,14 @@ class Credential(msgspec.Struct, frozen=True, dict=True):
 
 
 def is_typed(value: bytes) -> bool:
-    """Whether somebody may have typed this as a password: no reference to one, no word of documentation."""
+    """Whether a person may have typed this as a password: it is not a reference to one, and not a documentation placeholder."""
     if len(value) < 4 or len(set(value)) < 3 or _REFERENCE.search(value):
         return False
     return not (value.lower() in PLACEHOLDER_VALUES or PLACEHOLDER_WORDS.search(value))
 
 
 def is_typed_and_no_word(value: bytes) -> bool:
-    """As `is_typed`, where words of prose or code could stand as well."""
+    """Like `is_typed`, for places where a word of prose or code may occur too."""
     has_other = any(48 <= char <= 57 or char in b"!@#$%^&*+?" for char in value)
     return is_typed(value) and has_other and not _WORDS.fullmatch(value)
 
@@ -131,13 +131,13 @@ CREDENTIALS: tuple[Credential, ...] = (
         is_typed_and_no_word,
     ),
 )
-"""Credentials by what stands around them."""
+"""Credentials recognised by their context."""
 
 PASS_NAME = re.compile(
     rb"(?<![A-Za-z])(?i:pass)|(?<=[a-z])Pass|(?i:(?:(?<=db)|(?<=user)|(?<=my)|(?<=smtp)|(?<=mail)|(?<=ftp)|(?<=admin)|(?<=root)|(?<=sql)"
     rb"|(?<=auth)|(?<=login)|(?<=proxy)|(?<=ssh)|(?<=redis)|(?<=store)|(?<=rpc))pass)"
 )
-"""`pass` as the end of a name that means a password; not of `bypass` or `compass`."""
+"""`pass` at the end of a name that means a password; not in `bypass` or `compass`."""
 
 KEY_NAME = re.compile(rb"(?:(?<=[A-Za-z0-9])[_-](?:key|Key|KEY)|(?<=[a-z0-9])Key|(?<=[A-Z0-9])KEY)(?![A-Za-z0-9])")
 """`key` as the last word of a longer name."""
@@ -147,7 +147,7 @@ NOT_A_SECRET_KEY = re.compile(
     rb"|shard|routing|event|storage|s3|i18n|translation|dedup|bucket|etag|content|query|search|site|host|mon|tur|don|registry)[_-]?$",
     re.IGNORECASE,
 )
-"""What stands before `key` in names of keys that are no secrets."""
+"""Prefixes of `key` in names of keys that are not secret."""
 
 CONTROL_LITERALS: tuple[bytes, ...] = (
     *(b"<|", b"[inst]", b"[/inst]", b"<<sys>>", b"<</sys>>", b"<start_of_turn>", b"<end_of_turn>", b"</s>"),
@@ -166,13 +166,13 @@ CONTROL_TOKEN = re.compile(
     + "<\uff5c(?:[A-Za-z_ ]|\u2581){1,60}\uff5c>".encode()
     + rb"|(?<!\w)\[/?(?:INST|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS|SYSTEM_PROMPT)\]|<</?SYS>>|<(?:start|end)_of_turn>|</s>|<[be]os>"
 )
-"""Texts that chat templates give a meaning: in a file they end the user's turn, or forge another's."""
+"""Texts with a meaning in chat templates: in a file they would end the user's turn or forge another one."""
 
 _STRUCK_OUT = re.compile(rb"<s[ >]")
 
 
 def control_tokens(content: bytes, lowered: bytes) -> Iterator[tuple[int, int]]:
-    """Where control tokens of chat templates stand. `</s>` after `<s>` in its line is HTML's."""
+    """The spans of chat-template control tokens. `</s>` after `<s>` on the same line is HTML."""
     for literal in CONTROL_LITERALS:
         at = lowered.find(literal)
         while at >= 0:

@@ -1,8 +1,7 @@
-"""Placeholders for secrets: `__DCE_SECRET_7__` goes out, the value stays here, and comes back into the files of an answer.
+"""Placeholders for secrets: `__DCE_SECRET_7__` is sent, the value stays here and is restored in the files of an answer.
 
-What must always hold: the same value has the same placeholder for the life of the workspace (so that prompts stay the same bytes,
-and share a prefix); a placeholder is a number, from which nothing about the value can be learnt; the values leave the store by no
-export.
+What must always hold: a value keeps its placeholder for the life of the workspace (so that prompts stay byte-identical and share
+a prefix); a placeholder is a number that reveals nothing about the value; no export contains the values.
 """
 
 import re
@@ -16,19 +15,19 @@ from dce.workspace.record.meta import MetaStore
 from dce.workspace.schema.reading import Reading
 
 META_KEY = "secret_placeholders"
-"""Where in the store's meta table the values are: a JSON list, a placeholder's number being the place in it, from 1."""
+"""Key in the store's meta table. The values are a JSON list; a placeholder's number is the position in it, from 1."""
 
 _PLACEHOLDER = re.compile(r"__DCE_SECRET_(\d{1,9})__")
 
 
 class Placeholders:
-    """The workspace's secrets that were ever replaced."""
+    """All secrets of the workspace that were ever replaced."""
 
     def __init__(self, store: MetaStore) -> None:
         self._store = store
 
     def hide(self, text: str, path: str, is_allowed: Callable[[str, str], bool]) -> str:
-        """`text` with a placeholder for each secret that is not allowed. Raises invalid_input if it already holds placeholders."""
+        """`text` with a placeholder for each secret that is not allowed. Raises invalid_input if such a text already holds placeholders."""
         content = text.encode("utf-8", "surrogatepass")
         found = [hit for hit in hits(content, path) if not is_allowed(path, fingerprint(content[hit.start : hit.end]))]
         if not found:
@@ -36,8 +35,8 @@ class Placeholders:
         if _PLACEHOLDER.search(text):
             raise DceError(
                 "invalid_input",
-                f"{path or 'The text'} holds both secrets and text that looks like placeholders for them.",
-                hint="Take it out of the selection, or rename what looks like __DCE_SECRET_1__.",
+                f"{path or 'The text'} contains both secrets and text that looks like placeholders for them.",
+                hint="Remove it from the selection, or rename the text that looks like __DCE_SECRET_1__.",
             )
         values = [content[hit.start : hit.end].decode("utf-8", "surrogatepass") for hit in found]
         numbers = self._numbers(values)
@@ -49,7 +48,7 @@ class Placeholders:
         return b"".join(parts).decode("utf-8", "surrogatepass")
 
     def restore(self, text: str) -> str:
-        """`text` with the values back in their places. A number that was never given out stays as it is."""
+        """`text` with its placeholders replaced by the values. An unknown number is left as it is."""
         if not _PLACEHOLDER.search(text):
             return text
         known = self._values()
@@ -58,12 +57,12 @@ class Placeholders:
         )
 
     def restored(self, reading: Reading) -> Reading:
-        """An answer whose files have the values back. What it says about them keeps the placeholders."""
+        """The answer with the values restored in its files. Its summary and other texts keep the placeholders."""
         files = tuple(msgspec.structs.replace(file, content=self.restore(file.content)) for file in reading.files)
         return reading if files == reading.files else msgspec.structs.replace(reading, files=files)
 
     def _numbers(self, values: Iterable[str]) -> dict[str, int]:
-        """The number of each value. New ones are given out in one step, so that two processes never give one number to two values."""
+        """The number of each value. New numbers are assigned in one transaction, so that two processes never assign one number to two values."""
         known = self._values()
         if not set(values) <= set(known):
             with self._store.updating():

@@ -1,7 +1,7 @@
-"""What secrets look like: one row a kind. Keys with a prefix of their vendor's are certain; the rest needs a telling name beside it.
+"""Patterns of secrets: one row per kind. A vendor's key prefix is certain; any other value needs a name that suggests a secret.
 
-What must always hold: a row is data (a literal to look for, then a pattern that begins there), so that scanning costs one search
-of the text a row and a pattern only where its literal stands.
+What must always hold: a row is data (a literal to search for, and a pattern that starts there), so that a scan costs one text search
+per row and tries the pattern only where the literal occurs.
 """
 
 import functools
@@ -14,7 +14,7 @@ URLSAFE = rb"[A-Za-z0-9_-]"
 
 
 class Rule(msgspec.Struct, frozen=True, dict=True):
-    """One kind of secret: it begins with one of `literals`, and there `pattern` matches; group 1, if it has one, is the secret."""
+    """One kind of secret: it begins with one of `literals`, where `pattern` matches. Group 1, if there is one, is the secret."""
 
     name: str
     literals: tuple[bytes, ...]
@@ -27,7 +27,7 @@ class Rule(msgspec.Struct, frozen=True, dict=True):
 
 
 def _starting(name: str, *literals: bytes, then: bytes) -> Rule:
-    """A token that is a vendor's prefix and what follows it, up to a character that no token has."""
+    """A token made of a vendor's prefix and `then`, ended by a character that cannot be part of a token."""
     start = b"|".join(re.escape(literal) for literal in sorted(literals, key=len, reverse=True))
     return Rule(name, literals, rb"(?:" + start + rb")" + then + rb"(?![A-Za-z0-9_])")
 
@@ -124,22 +124,22 @@ VENDOR_RULES: tuple[Rule, ...] = (
     _starting("json-web-token", b"eyJ", then=_U + rb"{10,2000}\.eyJ" + _U + rb"{10,4000}\." + _U + rb"{20,1000}"),
     _starting("dce-key", b"dce_", then=rb"[A-Za-z0-9_-]{40,80}"),
 )
-"""Keys whose first characters say whose they are."""
+"""Keys that name their vendor in the first characters."""
 
 MIN_KEY_CHARS = 20
-"""Shortest key above (Amazon's), prefix included. Keys are words of letters, digits and `_-./` at least this long."""
+"""Length of the shortest key above (Amazon's), prefix included. Keys are words of letters, digits and `_-./` at least this long."""
 
 SPLIT_LITERAL = re.compile(rb"[^A-Za-z0-9_./-]")
-"""A literal with another character is not in such a word: it is searched in the whole text."""
+"""A literal with any other character cannot occur in such a word, so the whole text is searched for it."""
 
 BEFORE_RULES: tuple[Rule, ...] = (
     Rule("mailchimp-key", (b"-us",), rb"(?<![0-9a-f])[0-9a-f]{32}-us\d{1,2}(?![\w-])"),
     Rule("telegram-token", (b":AA",), rb"(?<!\d)\d{8,10}:AA" + _U + rb"{33}(?![\w-])"),
 )
-"""Keys whose telling part is not at their start: searched in a window of `BEFORE_BYTES` before the literal."""
+"""Keys whose literal is not at the start: the search window begins `BEFORE_BYTES` before it."""
 
 BEFORE_BYTES = 33
-"""Longest part before such a literal: mailchimp's 32 digits."""
+"""Longest part before such a literal (Mailchimp's 32 digits), and one byte more."""
 
 PRIVATE_KEY = Rule(
     "private-key",
@@ -160,10 +160,10 @@ NAME_WORDS: tuple[bytes, ...] = (
     *(b"auth_key", b"authkey", b"signing_key", b"signingkey", b"encryption_key", b"encryptionkey", b"account_key"),
     *(b"service_key", b"master_key", b"client_key", b"webhook_key", b"license_key", b"conn_str"),
 )
-"""Names (in lower case) whose values are secrets."""
+"""Names (in lower case) that suggest a secret value."""
 
 PASSWORD_WORDS = frozenset({b"password", b"passwd", b"passphrase", b"pwd"})
-"""Of these, the ones whose values people make up: shorter and less random than a machine's."""
+"""The names among them whose values people choose: shorter and less random than generated ones."""
 
 ASSIGNMENT = re.compile(
     rb"[\w.-]{0,40}?[\"'\]]{0,2}[ \t]{0,8}"
@@ -171,7 +171,7 @@ ASSIGNMENT = re.compile(
     rb"(?:[rbuf]{0,2}([\"'`])(?P<quoted>[^\"'`\r\n]{6,512})\1"
     rb"|(?P<bare>[^\s\"'`,;#<>(){}\[\]]{8,512})(?P<rest>[^\r\n]{0,80}))"
 )
-"""What follows such a name when a value is given to it: in code, JSON, YAML, TOML, INI, .env and shell."""
+"""What follows such a name when it is assigned a value: in code, JSON, YAML, TOML, INI, .env and shell."""
 
 NOT_A_VALUE_NAME = re.compile(
     rb"(?:[_.-]?(?:url|uri|path|file|filename|dir|name|field|type|kind|id|env|var|variable|header|prefix|suffix|regex|pattern|length|len|size"
@@ -179,7 +179,7 @@ NOT_A_VALUE_NAME = re.compile(
     rb"|hash|digest|checksum|policy|provider|store|manager|service|handler|column|table|scope|arn|ref|s))[\"'\]]*[ \t]*(?::|=)",
     re.IGNORECASE,
 )
-"""Names that go on to say that the value is about a secret, not one: `token_url`, `password_field`."""
+"""Name endings that mean the value describes a secret and is not one itself: `token_url`, `password_field`."""
 
 PLACEHOLDER_WORDS = re.compile(
     rb"example|sample|placeholder|change[_-]?me|replace|your|dummy|fake|redacted|insert|todo|fixme|not[_-]?(?:a[_-])?real"
@@ -191,4 +191,4 @@ PLACEHOLDER_VALUES = frozenset(
     b"password passwd pass passw0rd pwd secret token key user username admin root test testing guest none null true false undefined"
     b" postgres mysql redis rabbitmq mongo localhost default string optional required hunter2 foo bar baz foobar".split()
 )
-"""What documentation and defaults write where a secret would stand."""
+"""Placeholders that documentation and defaults use instead of a secret."""

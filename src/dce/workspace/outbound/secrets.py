@@ -1,8 +1,8 @@
-"""Finding secrets in text before it leaves the machine: by vendors' prefixes, by telling names with a value that looks random, by what
-stands around a credential. Control tokens of chat templates are findings as well: in a file they would end the user's turn.
+"""Finds secrets in text before it leaves the machine: by vendor prefix, by a name that suggests a secret with a random-looking value,
+and by the context of a credential. Chat-template control tokens are findings too: in a file they would end the user's turn.
 
-What must always hold: a finding shows where a secret is but never the secret (`masked`, `fingerprint`); scanning is linear in the
-text and fast enough to be done for every prompt (tens of milliseconds a megabyte), so nobody has a reason to turn it off.
+What must always hold: a finding shows where a secret is but never the secret itself (`masked`, `fingerprint`); scanning is linear in
+the text and fast enough for every prompt (tens of milliseconds per megabyte), so nobody has a reason to turn it off.
 """
 
 import bisect
@@ -42,16 +42,16 @@ from dce.workspace.outbound.secret_rules import (
 )
 
 MAX_FINDINGS = 200
-"""Most findings of one text: a file with more is a dump of keys, and to say so two hundred times is enough."""
+"""Maximum findings per text. A file with more is a dump of keys; 200 findings say so clearly enough."""
 
 FINGERPRINT_CHARS = 12
-"""Length of a fingerprint: 48 bits tell the secrets of a workspace apart, and do not give a long one away."""
+"""Length of a fingerprint: 48 bits distinguish the secrets of a workspace and do not reveal a long one."""
 
 SHOWN_CHARS = 4
-"""How much of a secret `masked` shows: enough to recognise it, and what a vendor's prefix is anyway."""
+"""How much of a secret `masked` shows: enough to recognise it, and no more than a vendor's prefix."""
 
 CONTROL = "control-token"
-"""The rule of a control token, which is no secret: it is shown as it is."""
+"""Rule name of control tokens. They are not secret, so they are shown unmasked."""
 
 _MAX_NAME = 40
 _AFTER_NAME = frozenset((b" ", b"\t", b'"', b"'", b"]", b"=", b":"))
@@ -78,7 +78,7 @@ _WORDY = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A secret at a place: `line` and `column` from 1. `fingerprint` names the secret itself, wherever it stands."""
+    """A secret at one place; `line` and `column` count from 1. `fingerprint` identifies the secret itself, wherever it occurs."""
 
     path: str
     line: int
@@ -89,7 +89,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """Where a secret lies, in bytes of the UTF-8 text."""
+    """The position of a secret, in bytes of the UTF-8 text."""
 
     start: int
     end: int
@@ -97,17 +97,17 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 def scan(text: str, path: str = "") -> tuple[Finding, ...]:
-    """The secrets of a text, by place. `path` is repeated in the findings, and its suffix says whether it is configuration."""
+    """The secrets in a text, in order of position. `path` is copied into the findings and decides whether the text is configuration."""
     content = text.encode("utf-8", "surrogatepass")
     return tuple(_finding(content, hit, path) for hit in hits(content, path))
 
 
 def hits(content: bytes, path: str = "") -> list[Hit]:
-    """As `scan`, as places. They do not overlap; lines that say `dce:allow-secret` (or the like of other scanners) have none."""
+    """Like `scan`, as positions. They do not overlap. Lines with `dce:allow-secret` (or another scanner's equivalent) are skipped."""
     found: list[Hit] = []
     for hit in sorted(_candidates(content, path), key=lambda hit: hit.start):
         if found and hit.start < found[-1].end:
-            continue  # sorting is stable and vendors come first: the certain name of a secret wins
+            continue  # the sort is stable and vendor rules come first, so the most specific rule wins
         if not _is_allowed_in_line(content, hit):
             found.append(hit)
             if len(found) == MAX_FINDINGS:
@@ -116,12 +116,12 @@ def hits(content: bytes, path: str = "") -> list[Hit]:
 
 
 def is_config(path: str) -> bool:
-    """Whether a path names configuration, where values stand without quotes: all that a scan makes of the path."""
+    """Whether a path names configuration, where values need no quotes. A scan uses the path for nothing else."""
     return _CONFIG_NAMES.search(path) is not None
 
 
 def fingerprint(secret: bytes) -> str:
-    """A name for a secret that does not give it away."""
+    """An identifier of a secret that does not reveal it."""
     return hashlib.sha256(b"dce secret\0" + secret).hexdigest()[:FINGERPRINT_CHARS]
 
 
@@ -156,7 +156,7 @@ def _candidates(content: bytes, path: str) -> Iterator[Hit]:
         yield from _before(content, rule)
     for rule in (URL_PASSWORD, BEARER):
         yield from _grouped(content, rule)
-    lowered = content.lower()  # bytes: only ASCII changes, so places stay the same
+    lowered = content.lower()  # on bytes, only ASCII changes, so positions stay the same
     for credential in CREDENTIALS:
         yield from _credentials(content, lowered, credential)
     yield from _assigned(content, lowered, is_config=is_config(path))
@@ -173,7 +173,7 @@ def _places(content: bytes, literal: bytes) -> Iterator[int]:
 
 
 def _vendors(content: bytes) -> Iterator[Hit]:
-    """Vendors' keys. A hundred searches of the whole text would be slow: they are made in its long words, where every key is."""
+    """Vendors' keys. A hundred searches of the whole text would be slow, so only its long words are searched; every key is one."""
     starts, offsets, words = _long_words(content)
     for rule in VENDOR_RULES:
         for literal in rule.literals:
@@ -192,7 +192,7 @@ def _vendors(content: bytes) -> Iterator[Hit]:
 
 
 def _long_words(content: bytes) -> tuple[list[int], list[int], bytes]:
-    """The words of at least `MIN_KEY_CHARS`, joined; where each begins in `content`, and where in what is joined."""
+    """Where each word of at least `MIN_KEY_CHARS` begins in `content`, where in the joined words, and the joined words."""
     shape = content.translate(_SHAPE) + b" "
     starts, offsets, words, size = [], [], [], 0
     at = shape.find(_LONG)
@@ -208,7 +208,7 @@ def _long_words(content: bytes) -> tuple[list[int], list[int], bytes]:
 
 def _vendor(content: bytes, at: int, literal: bytes, rule: Rule) -> Hit | None:
     is_inside = at > 0 and literal[:1].isalnum() and _IN_WORD.match(content, at - 1) is not None
-    # `\nghp_…` in JSON or code: the letter before it belongs to an escape.
+    # `\nghp_…` in JSON or code: the letter before the key belongs to an escape.
     if is_inside and content[at - 2 : at] not in {b"\\n", b"\\t", b"\\r"}:
         return None
     match = rule.pattern.match(content, at)
@@ -255,7 +255,7 @@ def _credentials(content: bytes, lowered: bytes, credential: Credential) -> Iter
 def _assigned_at(
     content: bytes, name: re.Pattern[bytes], lowered: bytes, word: bytes, *, is_config: bool
 ) -> Iterator[Hit]:
-    """Values given to names that end in a word which is a part of many others: `DB_PASS`, `AZURE_OPENAI_KEY`."""
+    """Values assigned to names that end in a word which also occurs inside other words: `DB_PASS`, `AZURE_OPENAI_KEY`."""
     for at in _places(lowered, word):
         end = at + len(word)
         if content[end : end + 1] not in _AFTER_NAME or name.search(content, max(0, at - 1), end) is None:
@@ -272,7 +272,7 @@ def _assigned_at(
 
 
 def _assigned(content: bytes, lowered: bytes, *, is_config: bool) -> Iterator[Hit]:
-    """Values given to telling names."""
+    """Values assigned to names that suggest a secret."""
     for word in NAME_WORDS:
         for at in _places(lowered, word):
             end = at + len(word)
@@ -300,13 +300,13 @@ def _is_quoted_secret(content: bytes, match: re.Match[bytes], word: bytes, *, is
 
 
 def _is_secret(value: bytes, word: bytes) -> bool:
-    if word == b"pass":  # also what renderers and compilers make several of
+    if word == b"pass":  # renderers and compilers have passes too
         return _is_password(value) and is_typed_and_no_word(value)
     return _is_password(value) if word in PASSWORD_WORDS else _is_random(value, _MIN_TOKEN_ENTROPY)
 
 
 def _is_bare_secret(content: bytes, match: re.Match[bytes], word: bytes, *, is_config: bool) -> bool:
-    """Without quotes a value is one only where a line is `name = value`; elsewhere it is an expression."""
+    """An unquoted value counts only on a `name = value` line; elsewhere it is an expression."""
     value, rest = match["bare"], match["rest"].strip()
     line_start = content.rfind(b"\n", max(0, match.start() - _MAX_LINE_HEAD), match.start()) + 1
     if (rest and not rest.startswith(b"#")) or not _LINE_START.fullmatch(
@@ -329,7 +329,7 @@ def _has_variety(value: bytes) -> bool:
 
 
 def _is_password(value: bytes) -> bool:
-    """Whether people would make this up: letters with a digit or a mark that no identifier has."""
+    """Whether this looks like a password: letters with a digit, or with a character that no identifier has."""
     has_letter = any(char in value for char in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     has_digit = any(48 <= char <= 57 for char in value)
     has_mark = any(char in b"!@#$%^&*+" for char in value)
@@ -338,17 +338,17 @@ def _is_password(value: bytes) -> bool:
 
 
 def _is_random(value: bytes, min_entropy: float) -> bool:
-    """Whether a machine would make this: long, mixed, and not words put together."""
+    """Whether this looks generated: long, mixed, and not made of words."""
     if len(value) < _MIN_TOKEN_CHARS or _entropy(value) < min_entropy:
         return False
     digits = sum(48 <= char <= 57 for char in value)
     if digits < 2 or digits == len(value):
         return False
-    # Words put together ("release-2024-notes") are few long pieces; random text is many short ones.
+    # Joined words ("release-2024-notes") are a few long pieces; random text is many short ones.
     return len(_WORDY.findall(value)) * _MAX_PIECE_CHARS > len(value)
 
 
 def _entropy(value: bytes) -> float:
-    """Shannon's, in bits a byte."""
+    """Shannon entropy, in bits per byte."""
     size = len(value)
     return -sum(count / size * math.log2(count / size) for count in Counter(value).values())

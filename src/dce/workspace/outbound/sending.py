@@ -1,7 +1,7 @@
-"""What may leave this machine: nothing to a host that was not agreed to, and no secret that was not looked at.
+"""Decides what may leave this machine: nothing to a host without consent, and no secret that nobody has reviewed.
 
-Every request is checked here first (`generating/guarded_provider.py` does so), whichever UI or verb sent it. The curator agrees to a
-host once per workspace, after seeing what would be sent (`consent.py`). A gateway on this machine needs no agreement: prompts stay here.
+Every request is checked here first (by `generating/guarded_provider.py`), whichever UI or command sends it. The user consents to a
+host once per workspace, after seeing what would be sent (`consent.py`). A gateway on this machine needs no consent: prompts stay here.
 """
 
 import hashlib
@@ -22,38 +22,38 @@ from dce.workspace.tree.secret_names import touches_secrets
 
 CLEARED_KEY = "cleared:"
 HIDDEN_KEY = "hidden_secrets"
-"""Keys in the store's meta table: prompts whose findings were all allowed where they stand, and the
-findings for which placeholders go out whatever the policy."""
+"""Keys in the store's meta table: prompts whose findings were all allowed by path, and the findings
+that are sent as placeholders whatever the policy."""
 
 POLICIES = ("refuse", "placeholder", "exclude")
-"""What is done about secrets: refuse to send, put placeholders in their places, or leave their files out."""
+"""How secrets are handled: refuse to send, replace them by placeholders, or leave out their files."""
 
 MAX_NAMED = 5
-"""How many findings and files a message names."""
+"""Maximum findings, and maximum files, that a message names."""
 
 MAX_REMEMBERED = 5_000
-"""Texts whose findings are remembered, for processes that live long; scanning one anew takes milliseconds."""
+"""Texts whose findings are remembered in long-running processes; scanning one again takes milliseconds."""
 
 
-class Consignment(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be sent where: what a person is shown before agreeing. `size` in bytes; `files` are paths."""
+class TransferNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be sent where, as shown to the user before consent. `size` is in bytes; `files` are paths."""
 
     host: str
     size: int
     files: tuple[str, ...]
 
     def describe(self) -> str:
-        """In one line."""
+        """A description in one line."""
         named = ", ".join(self.files[:MAX_NAMED]) + (", …" if len(self.files) > MAX_NAMED else "")
         files = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
         return f"{self.size:,} bytes with {files}{f' ({named})' if named else ''} to {self.host}"
 
 
 class Sending:
-    """What this workspace lets out to the server at `url`; "": there is none, so nothing leaves."""
+    """What this workspace may send to the server at `url`; "" means no server, so nothing is sent."""
 
     def __init__(self, project: Project, store: MetaStore, url: str, policy: str, *, is_by_hand: bool = False) -> None:
-        """`is_by_hand`: prompts are copied and carried to a chat somewhere, which is a host that nobody names."""
+        """`is_by_hand`: prompts are copied and pasted into a chat, whose host is unknown."""
         self._project = project
         self._store = store
         self.policy = policy
@@ -68,11 +68,11 @@ class Sending:
 
     @property
     def is_agreed(self) -> bool:
-        """Whether this host may have what this workspace sends."""
+        """Whether this host may receive what this workspace sends."""
         return self.consents.covers(self._url)
 
     def agree(self) -> None:
-        """Remembers that this host may."""
+        """Remembers the consent to this host."""
         self.consents.give(self._url)
 
     def require_consent(self) -> None:
@@ -80,21 +80,21 @@ class Sending:
         self.consents.require(self._url, "ask it for its models, with the key")
 
     def findings(self, inputs: PromptInput) -> tuple[Finding, ...]:
-        """The secrets in what a prompt is made of that nobody has allowed, files first. Texts of cycles have names in brackets."""
+        """The secrets in a prompt's inputs that nobody has allowed, files first. Texts of cycles are named in brackets."""
         allowed = AllowList.of(self._project)
         found = [finding for path, text in _texts(inputs).items() for finding in self._scan(text, path)]
         self._clean.keep()
-        # With placeholders in it, a file whose name is telling holds nothing to hide.
+        # Once its secrets are placeholders, a file with a suspicious name has nothing left to hide.
         files = () if self.policy == "placeholder" else inputs.files
         return allowed.unresolved([*found, *by_name(file.path for file in files)])
 
     def unresolved(self, found: Sequence[Finding]) -> tuple[Finding, ...]:
-        """Those of some findings that nobody has allowed, nor chosen a placeholder for."""
+        """The findings among `found` that are neither allowed nor sent as placeholders by the user's choice."""
         hidden = {finding.fingerprint for finding in self.hidden()}
         return AllowList.of(self._project).unresolved(each for each in found if each.fingerprint not in hidden)
 
     def apply(self, inputs: PromptInput) -> PromptInput:
-        """The inputs as the policy lets them go. Files left out are not in it; texts of cycles can only have placeholders."""
+        """The inputs as the policy lets them be sent. It may leave files out; in texts of cycles it can only insert placeholders."""
         chosen = frozenset(finding.fingerprint for finding in self.hidden())
         if self.policy == "refuse" and not chosen:
             return inputs
@@ -128,26 +128,29 @@ class Sending:
         )
 
     def hidden(self) -> tuple[Finding, ...]:
-        """The findings for which a person chose placeholders, as they were found."""
+        """The findings that the user chose to send as placeholders, as they were found."""
         value = self._store.get(HIDDEN_KEY)
         return () if value is None else msgspec.json.decode(value, type=tuple[Finding, ...])
 
     def hide(self, finding: Finding) -> None:
-        """From now on a placeholder goes out in place of this value. Raises invalid_input for a finding that is a file's name."""
+        """Sends a placeholder instead of this value from now on. Raises invalid_input for a finding about a file's name."""
         if finding.rule == SECRET_FILE:
-            raise DceError("invalid_input", f"{finding.path} is a finding by its name: allow it, or leave it out.")
+            raise DceError(
+                "invalid_input",
+                f"{finding.path} is a finding because of its name, so no placeholder can replace it: allow it, or exclude the file.",
+            )
         with self._store.updating():
             others = [known for known in self.hidden() if known.fingerprint != finding.fingerprint]
             self._store.set(HIDDEN_KEY, msgspec.json.encode([*others, finding]).decode())
 
     def show(self, fingerprint: str) -> None:
-        """No placeholder for this value any more."""
+        """Stops sending a placeholder for this value."""
         with self._store.updating():
             others = [known for known in self.hidden() if known.fingerprint != fingerprint]
             self._store.set(HIDDEN_KEY, msgspec.json.encode(others).decode())
 
     def clear(self, inputs: PromptInput, text: str, picture_bytes: int = 0) -> None:
-        """Lets a prompt (`text`, made of `inputs`) with its pictures go. Raises secrets_found naming places, or consent_needed naming what and where."""
+        """Clears a prompt (`text`, built from `inputs`) and its pictures for sending. Raises secrets_found naming the places, or consent_needed naming what would go where."""
         if self.is_local:
             return
         found = self.findings(inputs)
@@ -155,20 +158,20 @@ class Sending:
             raise _refusal(found, self.host)
         if not self.is_agreed:
             raise self._unagreed(text, tuple(file.path for file in inputs.files), picture_bytes)
-        if self._unallowed(text):  # allowed by path: where the text alone is known, that cannot be seen
+        if self._unallowed(text):  # findings allowed by path, which `check` cannot tell from the text alone
             self._store.set(CLEARED_KEY + _sha256(text), "yes")
 
-    def carry(self, findings: Sequence[Finding]) -> None:
-        """Lets a prompt with these findings be copied out of DCE. Raises secrets_found."""
+    def check_copy(self, findings: Sequence[Finding]) -> None:
+        """Checks that a prompt with these findings may be copied out of DCE. Raises secrets_found."""
         if self.holds_back and findings:
             raise _refusal(findings, self.host or "wherever it is pasted")
 
-    def consignment(self, inputs: PromptInput, text: str) -> Consignment:
-        """What would be sent where."""
-        return Consignment(host=self.host, size=len(text.encode()), files=tuple(file.path for file in inputs.files))
+    def transfer_notice(self, inputs: PromptInput, text: str) -> TransferNotice:
+        """What a prompt would send, and to which host."""
+        return TransferNotice(host=self.host, size=len(text.encode()), files=tuple(file.path for file in inputs.files))
 
     def check(self, text: str) -> None:
-        """As `clear`, for a prompt of which only the text is known: one of an earlier generation."""
+        """Like `clear`, for a prompt known only by its text: that of an earlier generation."""
         if self.is_local:
             return
         if not self.is_agreed:
@@ -177,14 +180,14 @@ class Sending:
             raise _refusal(found, self.host)
 
     def may_count(self, text: str) -> bool:
-        """Whether a text may be sent to be counted."""
+        """Whether a text may be sent to the server for a token count."""
         return self.is_local or (self.is_agreed and not self._unallowed(text))
 
     def _unallowed(self, text: str) -> tuple[Finding, ...]:
         return AllowList.of(self._project).unresolved(self._scan(text, ""))
 
     def _unagreed(self, text: str, files: tuple[str, ...], picture_bytes: int = 0) -> DceError:
-        what = Consignment(host=self.host, size=len(text.encode()) + picture_bytes, files=files)
+        what = TransferNotice(host=self.host, size=len(text.encode()) + picture_bytes, files=files)
         return DceError(
             "consent_needed", f"{self.host} has not been sent anything yet: this would send {what.describe()}."
         )
@@ -203,11 +206,11 @@ class Sending:
 
 
 SECRET_FILE = "secret-file"  # noqa: S105 - a rule's name
-"""The rule of a file whose name says that it is for keys or passwords."""
+"""Rule name for files whose name suggests keys or passwords."""
 
 
 def _texts(inputs: PromptInput) -> Mapping[str, str]:
-    """Everything in a prompt that somebody wrote, by where it stands."""
+    """All the texts that go into a prompt, by their source."""
     texts = {file.path: file.text for file in inputs.files}
     texts["[project scope]"] = inputs.scope
     for cycle in (*inputs.history, inputs.cycle):
@@ -216,7 +219,7 @@ def _texts(inputs: PromptInput) -> Mapping[str, str]:
 
 
 def by_name(paths: Iterable[str]) -> tuple[Finding, ...]:
-    """A finding for each file whose name says that it is for keys or passwords."""
+    """A finding for each file whose name suggests keys or passwords."""
     return tuple(
         Finding(
             path=path, line=1, column=1, rule=SECRET_FILE, masked="its name", fingerprint=fingerprint(path.encode())

@@ -1,1 +1,1 @@
-"""What makes a prompt ready to be sent: its inputs, its price, and .dce/prompt.md."""
+"""Prepares a prompt for sending: its inputs, its token cost, and .dce/prompt.md."""

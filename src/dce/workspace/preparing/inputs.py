@@ -1,7 +1,7 @@
-"""What a prompt is made of: the cycle, its history, the scope and the selected files, as they are now.
+"""Collects a prompt's inputs: the cycle, its history, the scope and the selected files, as they are now.
 
-What must always hold: what the policy on secrets keeps back is not in it; a file that cannot go in is named, never left out silently; the
-pictures that go along are exactly those that the text names.
+What must always hold: the inputs contain nothing that the secrets policy holds back; a file that cannot be included is named, never
+left out silently; the attached pictures are exactly those that the text names.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from dce.workspace.tree.text_reader import TextReader
 
 
 class Inputs:
-    """The inputs of a workspace's prompts. `read` takes a version of a response apart (generation, slot, version)."""
+    """The inputs of a workspace's prompts. `read` parses a version of a response (generation, slot, version)."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Inputs:
         self._summaries = Summaries(store, read)
 
     def of(self, cycle_id: int) -> PromptInput:
-        """Everything the prompt of a cycle is made of. Raises DceError not_found, and invalid_input naming what cannot go in."""
+        """All inputs of a cycle's prompt. Raises DceError not_found, and invalid_input naming what cannot be included."""
         settings = self._settings
         schema = find_schema(settings.schema).name
         cycle = self._store.cycles.get(cycle_id)
@@ -66,38 +66,38 @@ class Inputs:
         return self._sending.apply(inputs)
 
     def pictures(self, inputs: PromptInput) -> tuple[Picture, ...]:
-        """The pictures that go with a prompt, by path: exactly those that its text names. Raises DceError invalid_input, conflict."""
+        """The pictures attached to a prompt, sorted by path: exactly those that its text names. Raises DceError invalid_input, conflict."""
         found = []
         for file in sorted(inputs.files, key=lambda file: file.path):
-            if file.detail == "extract" and self._goes_along(file.path):
+            if file.detail == "extract" and self._is_attached(file.path):
                 found.append(self._picture(file.path))
                 if note_of(found[-1]) not in file.text:
-                    raise DceError("conflict", f"{file.path} was changed while the prompt was made; try again")
+                    raise DceError("conflict", f"{file.path} changed while the prompt was being built; try again")
         check_size(found)
         return tuple(found)
 
     def left_out(self, prompt: Prompt) -> tuple[str, ...]:
-        """Selected files that a prompt does not show, because secrets were found in them and the policy is to exclude."""
+        """Selected files that a prompt leaves out because they hold secrets and the policy is `exclude`."""
         if self._settings.secrets != "exclude":
             return ()
         return tuple(sorted(set(self._selection.paths()) - shown_paths(prompt)))
 
     def _files(self) -> tuple[PromptFile, ...]:
-        """The selection's files, each at its level of detail."""
+        """The selected files, each at its level of detail."""
         details = self._selection.details()
         files = []
         for file in self._selected():
             level = details.get(file.path, "full")
             text = reduced(file.text, file.path, level)
-            # A short file is its own head and tail: shown whole, it may be rewritten.
+            # A short file is its own head and tail: it is shown in full, so an answer may rewrite it.
             detail = level if text != file.text else "extract" if format_of(file.path) else "full"
-            if detail == "extract" and self._goes_along(file.path):
+            if detail == "extract" and self._is_attached(file.path):
                 text = f"{text.rstrip()}\n{note_of(self._picture(file.path))}"
             files.append(PromptFile(path=file.path, text=text, sha256=file.sha256, detail=detail))
         return tuple(files)
 
     def _selected(self) -> list[FileText]:
-        """The selection's files. Raises DceError invalid_input naming all that cannot go in."""
+        """The selected files. Raises DceError invalid_input naming all that cannot be included."""
         found: list[FileText] = []
         problems: list[str] = []
         excludes = Excludes.of(self._project)
@@ -114,13 +114,13 @@ class Inputs:
         if problems:
             raise DceError(
                 "invalid_input",
-                f"{len(problems)} of the selected files cannot go into the prompt: {'; '.join(problems)}",
-                hint="Take them out of the selection: `dce select rm PATH…`.",
+                f"{len(problems)} of the selected files cannot be included in the prompt: {'; '.join(problems)}",
+                hint="Remove them from the selection: `dce select rm PATH…`.",
             )
         return found
 
-    def _goes_along(self, path: str) -> bool:
-        """Whether a selected file is a picture that is sent itself. With answers pasted by hand, pictures are attached by hand too."""
+    def _is_attached(self, path: str) -> bool:
+        """Whether a selected file is a picture to attach. In manual mode the user attaches pictures too."""
         return self._settings.images and self._settings.provider != "manual" and format_of(path) == "image"
 
     def _picture(self, path: str) -> Picture:

@@ -1,7 +1,7 @@
-"""From a cycle to a generation that can begin: validate, build, check the budget, write .dce/prompt.md, then create the rows.
+"""Prepares a generation for a cycle: validate, build the prompt, check the budget, write .dce/prompt.md, then create the rows.
 
-What must always hold: the bytes written to .dce/prompt.md are the bytes stored and sent; nothing is stored of a generation that cannot
-begin (bad input, over budget, gateway out of reach).
+What must always hold: the bytes written to .dce/prompt.md are the bytes stored and sent; nothing is stored for a generation that
+cannot begin (bad input, over budget, gateway unreachable).
 """
 
 import asyncio
@@ -25,26 +25,26 @@ from dce.workspace.settings import Settings
 
 
 class Server(Protocol):
-    """What preparing asks of the model server."""
+    """What preparation needs from the model server."""
 
     async def models(self) -> list[Model]:
         """The served models, the default first. Raises DceError."""
 
 
-class Keeping(Protocol):
-    """Where a generation that can begin is kept."""
+class Storage(Protocol):
+    """Where a prepared generation is stored."""
 
     @property
     def store(self) -> Store:
-        """The workspace's memory."""
+        """The workspace's store."""
 
     @property
     def backups(self) -> Backups:
-        """Its copies."""
+        """The store's backups."""
 
     @property
     def prompt_file(self) -> PromptOnDisk:
-        """Its .dce/prompt.md."""
+        """The workspace's .dce/prompt.md."""
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -61,19 +61,19 @@ class Preparation:
         pricing: Pricing,
         sending: Sending,
         server: Server,
-        keeping: Keeping,
+        storage: Storage,
     ) -> None:
         self._settings = settings
         self.inputs = inputs
         self._pricing = pricing
         self._sending = sending
         self._server = server
-        self._keeping = keeping
+        self._storage = storage
 
     async def build(self, cycle_id: int) -> PreparedPrompt:
-        """The prompt of a cycle as it would be sent now, with its cost. Works without a gateway: then counts are estimates.
+        """The prompt of a cycle as it would be sent now, with its cost. Without a gateway the counts are estimates.
 
-        Raises DceError not_found (no such cycle), invalid_input (a selected file cannot go in; an unknown schema).
+        Raises DceError not_found (no such cycle), invalid_input (a selected file cannot be included; an unknown schema).
         """
         inputs = await asyncio.to_thread(self.inputs.of, cycle_id)
         try:
@@ -84,42 +84,42 @@ class Preparation:
             return await self._priced(inputs, [], note=error.message)
 
     async def begin(self, cycle_id: int, n: int) -> Generation:
-        """A new generation, its N responses queued, its prompt in .dce/prompt.md; `generator.run` starts it. Hold the writer lock.
+        """Creates a generation with N queued responses and writes its prompt to .dce/prompt.md; `generator.run` starts it. Hold the writer lock.
 
-        Raises as `build`, and gateway_unreachable and its like, no_healthy_backend, model_not_found, prompt_too_long, secrets_found,
-        consent_needed; then nothing was stored or written.
+        Raises like `build`, and also connection errors such as gateway_unreachable, no_healthy_backend, model_not_found,
+        prompt_too_long, secrets_found, consent_needed. After an error nothing was stored or written.
         """
         if not 1 <= n <= MAX_RESPONSES:
-            raise DceError("invalid_input", f"{n} responses are asked for; possible are 1 to {MAX_RESPONSES}")
+            raise DceError("invalid_input", f"{n} responses requested; choose 1 to {MAX_RESPONSES}")
         inputs = await asyncio.to_thread(self.inputs.of, cycle_id)
-        # Refused here, naming what would go: before that, not even the models are asked for.
+        # Without consent, refuse here and name what would be sent: not even the list of models is requested first.
         if not await asyncio.to_thread(lambda: self._sending.is_agreed):
             await self._clear(inputs, await asyncio.to_thread(build, inputs))
         models = await self._server.models()
         if not models:
             raise DceError("no_healthy_backend", "the gateway serves no model")
-        if self._settings.provider == "gateway":  # other servers have their own ways with names they do not list
+        if self._settings.provider == "gateway":  # other servers may accept model names that they do not list
             check_served(self._settings.model or "", [model.id for model in models])
         prepared = await self._priced(inputs, models)
-        # An estimate may be wrong by a third: then the model's own server is asked, and says so itself.
+        # An estimate can be off by a third, so an estimated excess is left to the model server to refuse.
         if prepared.is_over and prepared.is_exact:
             raise too_long(prepared, await self._pricing.by_file(inputs))
         await self._clear(inputs, prepared.prompt)
         return await asyncio.to_thread(self._keep, prepared, n)
 
     def shared_tokens(self, prepared: PreparedPrompt) -> int | None:
-        """About how many tokens at the beginning of a prompt are those of the one sent last, which a server may still have cached.
+        """Estimated number of leading tokens shared with the last prompt, which the server may still have cached.
 
-        None if none was sent.
+        None if no prompt was sent yet.
         """
-        store = self._keeping.store
+        store = self._storage.store
         last = store.generations.latest()
         before = store.prompts.get(last.prompt_sha256).text if last else ""
         text = prepared.prompt.text
         return prepared.total * shared_chars(text, before) // len(text) if before else None
 
     async def _clear(self, inputs: PromptInput, prompt: Prompt) -> None:
-        """Raises secrets_found or consent_needed if the prompt may not go."""
+        """Raises secrets_found or consent_needed if the prompt may not be sent."""
         pictures = await asyncio.to_thread(self.inputs.pictures, inputs)
         size = sum(len(picture.content) for picture in pictures)
         await asyncio.to_thread(self._sending.clear, inputs, prompt.text, size)
@@ -130,11 +130,11 @@ class Preparation:
         return await self._pricing.priced(inputs, prompt, pictures, models, note)
 
     def _keep(self, prepared: PreparedPrompt, n: int) -> Generation:
-        """.dce/prompt.md first: a generation whose prompt is not on the disk would be a lie, a .dce/prompt.md without one is not."""
-        store, settings = self._keeping.store, self._settings
-        self._keeping.backups.roll()
-        self._keeping.prompt_file.write(prepared.prompt)
-        now = self._keeping.clock()
+        """Writes .dce/prompt.md first: a prompt file without a generation is harmless, a generation without its prompt file is not."""
+        store, settings = self._storage.store, self._settings
+        self._storage.backups.roll()
+        self._storage.prompt_file.write(prepared.prompt)
+        now = self._storage.clock()
         store.prompts.put(prepared.prompt, prepared.grammar, now)
         store.pictures.put(prepared.prompt.sha256, prepared.pictures)
         return store.generations.insert(

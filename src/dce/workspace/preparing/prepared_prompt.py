@@ -1,4 +1,4 @@
-"""A prompt with its cost: what it takes of the model's context, and what to say when that is too much."""
+"""A prompt with its cost: how much of the model's context it uses, and the error when that is too much."""
 
 from collections.abc import Sequence
 
@@ -15,21 +15,21 @@ from dce.workspace.schema.reading import PromptFile
 from dce.workspace.tree.extract import problem_in
 
 DEFAULT_OUTPUT_TOKENS = 4096
-"""Tokens kept free for the answer when `max_tokens` is not set: room for a few whole files and some thinking."""
+"""Tokens reserved for the answer when `max_tokens` is not set: room for a few whole files and some thinking."""
 
 CHAT_TEMPLATE_TOKENS = 64
-"""Tokens kept free for what the server's chat template puts around the prompt; real templates take 10 to 40."""
+"""Tokens reserved for the server's chat template around the prompt; real templates take 10 to 40."""
 
 MAX_NAMED = 5
-"""How many of the largest sections and files, and of the served models, a message names."""
+"""Maximum sections, files and served models that a message names."""
 
 
 class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
-    """A prompt and its tokens. `counts` are of `prompt.sections`, in order; `total` of the whole text, exact if `is_exact`.
+    """A prompt and its tokens. `counts` follow the order of `prompt.sections`; `total` counts the whole text, exactly if `is_exact`.
 
-    `context`: the model's window in tokens; None if it is not known, for which `note` says why. `budget` is what is left for the
+    `context`: the model's window in tokens; None if it is unknown, and `note` says why. `budget` is what remains for the
     prompt after `reserved` (answer and chat template). `findings`: secrets in it that nobody has allowed; they never go to another host.
-    `files`: what M7 shows. `pictures` go along; what they are taken to cost is part of `reserved`.
+    `files`: the files in the prompt. `pictures` are sent with it; their estimated cost is part of `reserved`.
     """
 
     cycle: int
@@ -47,34 +47,34 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     pictures: tuple[Picture, ...] = ()
 
     def __repr__(self) -> str:
-        # asyncio writes a task's result into messages that nobody sees: that must not cost a second, nor show the text.
+        # asyncio formats task results in debug messages: that must be cheap and must not show the text.
         return f"PreparedPrompt(cycle {self.cycle}, {self.prompt!r}, {self.total} tokens)"
 
     @property
     def budget(self) -> int | None:
-        """Tokens the prompt may have; None if the context is not known."""
+        """Tokens the prompt may have; None if the context is unknown."""
         return None if self.context is None else max(0, self.context - self.reserved)
 
     @property
     def unread(self) -> dict[str, str]:
-        """The documents of which only a line stands in it that says why they could not be read: path → why."""
+        """The documents that could not be read, for which the prompt has only a line with the reason: path → reason."""
         extracts = (file for file in self.files if file.detail == "extract")
         return {file.path: problem for file in extracts if (problem := problem_in(file.path, file.text))}
 
     @property
     def is_over(self) -> bool:
-        """Whether it has more."""
+        """Whether the prompt exceeds its budget."""
         return self.budget is not None and self.total > self.budget
 
 
 def reserved_tokens(context: int | None, max_tokens: int | None) -> int:
-    """What must stay free of a context window: the answer, and the chat template."""
+    """Tokens of the context reserved for the answer and the chat template."""
     answer = max_tokens or (DEFAULT_OUTPUT_TOKENS if context is None else min(DEFAULT_OUTPUT_TOKENS, context // 4))
     return answer + CHAT_TEMPLATE_TOKENS
 
 
 def too_long(prepared: PreparedPrompt, files: Sequence[tuple[str, int]]) -> DceError:
-    """The refusal of a prompt that is over its budget; `files` are (path, tokens)."""
+    """The error for a prompt over its budget; `files` are (path, tokens)."""
     sections = zip(prepared.prompt.sections, prepared.counts, strict=True)
     by_section = _largest([(section.name, count.tokens) for section, count in sections])
     return DceError(
@@ -85,7 +85,7 @@ def too_long(prepared: PreparedPrompt, files: Sequence[tuple[str, int]]) -> DceE
 
 
 def check_served(wanted: str, served: Sequence[str]) -> None:
-    """Raises DceError model_not_found for a model that is not among those served, naming the nearest of them."""
+    """Raises DceError model_not_found if the model is not served, and suggests the nearest name that is."""
     if wanted in ANY_MODEL or wanted in served:
         return
     named = ", ".join(served[:MAX_NAMED]) + (", …" if len(served) > MAX_NAMED else "")
@@ -94,13 +94,13 @@ def check_served(wanted: str, served: Sequence[str]) -> None:
         f"the gateway serves no model {wanted!r}; served: {named}",
         hint=advice(
             did_you_mean(nearest(wanted, served, MODEL_CUTOFF)),
-            "Without --model (or the setting `model`) its default is used.",
+            "Omit --model (and the setting `model`) to use the gateway's default.",
         ),
     )
 
 
 def shared_chars(text: str, other: str) -> int:
-    """How many characters two texts have in common at their beginning. Halves what is left at each look: texts have megabytes."""
+    """Length of the common prefix of two texts, in characters. A binary search, because texts can have megabytes."""
     low, high = 0, min(len(text), len(other))
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""What a prompt costs: its tokens by section, the window of the model it is for, and what is kept free for the answer."""
+"""What a prompt costs: its tokens by section, the model's context window, and the tokens reserved for the answer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from dce.workspace.settings import Settings
 
 
 class Pricing:
-    """Prices prompts. `tokenizer`: the local one that `counter` counts with, if there is one."""
+    """Prices prompts. `tokenizer`: the local tokenizer that `counter` uses, if there is one."""
 
     def __init__(
         self, settings: Settings, counter: TokenCounter, tokenizer: FileTokenizer | None, sending: Sending
@@ -36,7 +36,7 @@ class Pricing:
         models: Sequence[Model],
         note: str = "",
     ) -> PreparedPrompt:
-        """The prompt with its cost for one of the served `models`. `note`: why there are none."""
+        """The prompt with its cost for one of the served `models`. `note`: why the list is empty."""
         if self._tokenizer is not None:
             await self._tokenizer.prepare()
             note = " ".join(filter(None, (note, self._tokenizer.problem)))
@@ -45,7 +45,7 @@ class Pricing:
         model = next((model for model in models if (wanted or "") in {*ANY_MODEL, model.id}), None)
         context = self._settings.context or (model.max_model_len if model else None)
         if not note and context is None:
-            note = f"the context of {wanted or 'the model'} is not known: the gateway does not tell it"
+            note = f"the context size of {wanted or 'the model'} is unknown: the server does not report it"
         return PreparedPrompt(
             cycle=inputs.cycle.id,
             prompt=prompt,
@@ -63,14 +63,14 @@ class Pricing:
         )
 
     async def by_file(self, inputs: PromptInput) -> list[tuple[str, int]]:
-        """The tokens of each file, by path."""
+        """The token count of each file, as (path, tokens)."""
         counts = await self._counter.count([file.text for file in inputs.files])
         return [(file.path, count.tokens) for file, count in zip(inputs.files, counts, strict=True)]
 
     async def _counted(self, prompt: Prompt) -> tuple[Count, list[Count]]:
-        """The tokens of the whole and of its sections, which add up to it: the largest is what the others leave.
+        """The tokens of the whole prompt and of its sections. They add up: the largest section gets the remainder.
 
-        Counting that one too would cost as much as all the rest, and would be off by what merges across its borders.
+        Counting it too would cost as much as all the others, and tokens merged across section borders would spoil the sum.
         """
         largest = max(prompt.sections, key=lambda section: section.end - section.start)
         others = [prompt.text[section.start : section.end] for section in prompt.sections if section is not largest]

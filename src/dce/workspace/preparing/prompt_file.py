@@ -1,7 +1,7 @@
-"""The prompt on the disk: written whole or not at all, and known again as long as nobody changed it.
+"""The prompt on disk: written atomically, and recognised as long as nobody changes it.
 
-What must always hold: it goes into `.dce`, where only its owner reads it and git does not take it along, since it can hold the text of
-files that git ignores. A copy elsewhere is written only on request, and never over a file that DCE did not write.
+What must always hold: it is written to `.dce`, readable by its owner only and ignored by git, because it can hold the text of files
+that git ignores. A copy elsewhere is written only on request, and never over a file that DCE did not write.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from dce.workspace.record.store import Store
 from dce.workspace.record.written_files import WrittenFiles
 
 WRITTEN_KEY = "prompt_written"
-"""Key in the store's meta table: the prompt on the disk but for its text, so that a pasted answer finds what it answers."""
+"""Key in the store's meta table: the prompt on disk without its text, so that a pasted answer can be matched to its prompt."""
 
 OLD_PLACE = "prompt.md"
-"""Where older versions wrote the prompt: in the workspace's root."""
+"""Where older versions wrote the prompt, in the workspace's root."""
 
 _TOLD_KEY = "old_prompt_told"
-"""Key in the store's meta table: the user was told of the file in the old place."""
+"""Key in the store's meta table: the user has been told about the file in the old place."""
 
 
 class PromptOnDisk:
@@ -39,7 +39,7 @@ class PromptOnDisk:
 
     def write(self, prompt: Prompt) -> Path:
         """Writes the prompt's bytes to `.dce/prompt.md`. Raises DceError invalid_input."""
-        with updating(self._state_dir):  # else the file could be one process's and what is known of it another's
+        with updating(self._state_dir):  # otherwise file and metadata could come from two processes
             try:
                 durable.write(self._path, prompt.text.encode(), durable.PRIVATE)
             except OSError as error:
@@ -49,7 +49,7 @@ class PromptOnDisk:
         return self._path
 
     def copy(self, prompt: Prompt, out: Path, *, is_forced: bool = False) -> Path:
-        """Writes the prompt's bytes to `out` too. Raises DceError conflict (a file that DCE did not write), invalid_input."""
+        """Writes the prompt's bytes to `out` as well. Raises DceError conflict (a file that DCE did not write), invalid_input."""
         if out.absolute() != self._path:
             with self._written.draft(out, is_forced=is_forced) as draft:
                 draft.write_bytes(prompt.text.encode())
@@ -57,11 +57,11 @@ class PromptOnDisk:
         return out
 
     def read(self) -> Prompt | None:
-        """The prompt on the disk, with its manifest; None if the file was changed or never written."""
+        """The prompt on disk, with its manifest; None if the file was changed or never written."""
         return self._read(self._path) or self._read(self._old)
 
-    def left_behind(self) -> Path | None:
-        """The prompt that an older version left in the workspace's root, the first time that this is asked; else None."""
+    def old_prompt(self) -> Path | None:
+        """The path of a prompt that an older version left in the workspace's root, on the first call only; otherwise None."""
         if self._store.meta.get(_TOLD_KEY) or self._read(self._old) is None:
             return None
         self._store.meta.set(_TOLD_KEY, "yes")

@@ -1,7 +1,7 @@
-"""What the chosen responses of earlier cycles said they did: read out of an answer once, then kept.
+"""Summaries of the chosen responses of earlier cycles: parsed once per answer, then cached.
 
-What must always hold: what is kept is what reading the answer now would give, or it is read anew. An ended response never
-changes, so its key names the version and the revision of the readers.
+What must always hold: a cached summary equals what parsing the answer now would give. An ended response never changes, so the
+cache key names its version and the revision of the readers.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,18 +12,18 @@ from dce.workspace.record.store import Store
 from dce.workspace.schema.reading import Reading
 
 READERS_REVISION = 1
-"""Raise it when a reader reads a summary or plan out of an answer in another way: then all are read anew."""
+"""Increase it when a reader parses summaries or plans differently; all answers are then parsed again."""
 
 
 class Summaries:
-    """The summaries of a workspace's chosen responses. `read` takes a version of a response apart (generation, slot, version)."""
+    """The summaries of a workspace's chosen responses. `read` parses a version of a response (generation, slot, version)."""
 
     def __init__(self, store: Store, read: Callable[[int, int, int], Reading]) -> None:
         self._store = store
         self._read = read
 
     def of(self, cycles: Sequence[Cycle]) -> dict[int, str]:
-        """Summary and plan of the response that each cycle chose, by cycle; "" where none was chosen."""
+        """Summary and plan of each cycle's chosen response, by cycle; "" where none was chosen."""
         kept, fresh = self._store.meta.under(_PREFIX), dict[str, str]()
         versions = self._store.history.chosen_versions()
         found = {}
@@ -43,7 +43,7 @@ class Summaries:
         return found
 
     def _read_out(self, generation: int, slot: int, version: int) -> tuple[str, bool]:
-        """The summary, and whether it is final: a response that runs has more to say."""
+        """The summary, and whether it is final: a running response may still add to it."""
         is_final = self._store.responses.get(generation, slot, version).status in TERMINAL
         reading = self._read(generation, slot, version)
         return "\n\n".join(part for part in (reading.summary, reading.plan) if part), is_final
