@@ -1,9 +1,9 @@
 """Writes files so that a crash, a full disk or a power cut leaves the old content or the new, never half of either.
 
-What must always hold: the draft has a name of its own in its target's folder and is gone when anything fails; the target changes
-by one rename; when a call returns, content and name are on the disk. A link in the target's place is replaced and never followed:
-a shared workspace can bring one that leads outside. A folder, a pipe or a device is refused. Errors are OSError: only the caller
-knows what was being written.
+Invariants: the draft has a unique name in its target's folder and is removed on any failure; the target changes by one rename;
+when a call returns, content and name are on disk. A link at the target is replaced and never followed: a shared workspace may
+contain one that leads outside. A folder, a pipe or a device is refused. Errors are OSError: only the caller knows what was being
+written.
 """
 
 import contextlib
@@ -15,29 +15,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PRIVATE = 0o600
-"""The mode of a file that only its owner may read."""
+"""The mode of a file that only its owner may read and write."""
 
 _USUAL = 0o666
-"""What a new file asks for; the process's umask takes its share."""
+"""The mode requested for a new file, before the process's umask."""
 
 _PERMISSIONS = 0o777
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM})
-"""How systems say that they cannot sync a folder: Windows does not open one, some network and FUSE file systems refuse."""
+"""Errors that mean a folder cannot be synced: Windows does not open folders, and some network and FUSE file systems refuse."""
 
 
 def write(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Puts `content` in place of whatever `path` holds. `mode` as in `replacing`."""
+    """Replaces the content of `path`, or creates the file. `mode` as in `replacing`."""
     with replacing(path, mode) as draft:
         draft.write_bytes(content)
 
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
-    """An empty draft for the block to fill and close; after the block it takes the place of `path`.
+    """Yields an empty draft for the block to fill and close; after the block it replaces `path`.
 
-    `mode` None keeps permissions and owner of the file that is replaced, as far as the process may, and means the process's default
-    where there is none. A mode that is given keeps nothing: what is private goes to no former owner.
+    `mode` None keeps permissions and owner of the replaced file, as far as the process may; for a new file it means the process's
+    default. With a given mode nothing is kept, so that private content is not given to the previous owner.
     """
     _check_target(path)
     kept = _mode_of(path) if mode is None else None
@@ -50,14 +50,14 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def creating(path: Path, mode: int | None = None) -> Iterator[Path]:
-    """As `replacing`, for a file that must be made once: if several processes make it at the same time, the first one's stays."""
+    """As `replacing`, for a file that must be created only once: if several processes create it at the same time, the first wins."""
     with contextlib.suppress(FileExistsError), adding(path, mode) as draft:
         yield draft
 
 
 @contextlib.contextmanager
 def adding(path: Path, mode: int | None = None) -> Iterator[Path]:
-    """As `replacing`, for a name that must be free: raises FileExistsError if there is a file when the draft is done."""
+    """As `replacing`, for a name that must be free: raises FileExistsError if the file exists when the draft is done."""
     with _draft(path, mode) as draft:
         yield draft
         _finish(draft, mode, like=None)
@@ -65,7 +65,9 @@ def adding(path: Path, mode: int | None = None) -> Iterator[Path]:
             os.link(draft, path)
         except FileExistsError:
             raise
-        except OSError:  # a file system without hard links: between look and rename another process may still come
+        except (
+            OSError
+        ):  # a file system without hard links: another process may still create it between check and rename
             if os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
             draft.replace(path)
@@ -73,9 +75,9 @@ def adding(path: Path, mode: int | None = None) -> Iterator[Path]:
 
 
 def write_new(path: Path, content: bytes, mode: int | None, *, like: Path) -> None:
-    """Writes a file that is not there yet, owned as `like` is where the process may say so; `mode` None: the process's default.
+    """Creates a file with the owner of `like`, where the process may set it; `mode` None: the process's default.
 
-    Its content is on the disk when this returns, its name only after `sync_folder`. Raises FileExistsError.
+    The content is on disk when this returns, the name only after `sync_folder`. Raises FileExistsError.
     """
     with os.fdopen(_create(path, mode), "wb") as file:
         file.write(content)
@@ -83,7 +85,7 @@ def write_new(path: Path, content: bytes, mode: int | None, *, like: Path) -> No
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable, where the system can."""
+    """Makes the names in a folder durable, where the system supports it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -102,17 +104,17 @@ def _draft(path: Path, mode: int | None) -> Iterator[Path]:
         os.close(_create(draft, mode))
         yield draft
     finally:
-        with contextlib.suppress(OSError):  # must not hide why the block failed
+        with contextlib.suppress(OSError):  # must not mask the block's own error
             draft.unlink(missing_ok=True)
 
 
 def _create(path: Path, mode: int | None) -> int:
-    """Opens a new file, closed to others until it has its own mode: the file it replaces may be private."""
+    """Opens a new file, private until it gets its final mode: the file it replaces may be private."""
     return os.open(path, _NEW, _USUAL if mode is None else PRIVATE)
 
 
 def _check_target(path: Path) -> None:
-    """Raises OSError for what a rename would destroy although nobody writes files over it, also at the end of a link (`/dev/stdout`)."""
+    """Raises OSError if `path` is, or links to, something a rename must not replace: a folder, a pipe, a device (`/dev/stdout`)."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
@@ -120,7 +122,7 @@ def _check_target(path: Path) -> None:
 
 
 def _mode_of(path: Path) -> int | None:
-    """The permissions of a file; None where there is none, and for a link, whose own mean nothing."""
+    """The permissions of a regular file; None if there is none. A link gives None too: its own permissions mean nothing."""
     try:
         found = path.lstat().st_mode
     except FileNotFoundError:
@@ -129,8 +131,8 @@ def _mode_of(path: Path) -> int | None:
 
 
 def _finish(path: Path, mode: int | None, like: Path | None) -> None:
-    """Owner, mode and content to the disk."""
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows syncs only what may be written
+    """Sets owner and mode, and syncs the file to disk."""
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows syncs only files opened for writing
     try:
         if like is not None:
             _take_owner(path, like)
@@ -144,7 +146,7 @@ def _finish(path: Path, mode: int | None, like: Path | None) -> None:
 
 
 def _take_owner(path: Path, like: Path) -> None:
-    """Where root works in someone's folder, the file stays theirs."""
+    """When root works in a user's folder, the file stays the user's."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
         owner, now = like.stat(), path.stat()
         if (owner.st_uid, owner.st_gid) != (now.st_uid, now.st_gid):
@@ -152,12 +154,12 @@ def _take_owner(path: Path, like: Path) -> None:
 
 
 def _take_attributes(path: Path, like: Path) -> None:
-    """Extended attributes and the access list (Linux keeps it as one); those that this process may not set are left out."""
+    """Copies extended attributes, including the ACL (on Linux it is one); those that this process may not set are left out."""
     if not hasattr(os, "listxattr") or not like.is_file():
         return
     with contextlib.suppress(OSError):  # a file system without them
         wanted = {name: os.getxattr(like, name) for name in os.listxattr(like)}
-        for name in set(os.listxattr(path)) - set(wanted):  # such as an access list by the folder's default
+        for name in set(os.listxattr(path)) - set(wanted):  # such as an ACL inherited from the folder's default
             with contextlib.suppress(OSError):
                 os.removexattr(path, name)
         for name, value in wanted.items():

@@ -1,4 +1,4 @@
-"""What the verbs' tests share: a workspace to stand in, a gateway to ask, and the command line called in process."""
+"""Shared by the verbs' tests: a workspace, a scripted gateway, and the command line called in process."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from tests.cli.scripted_gateway import KEY, ScriptedGateway
 
 
 class Result(NamedTuple):
-    """What one call of the command line gave."""
+    """The result of one call of the command line."""
 
     code: int
     out: str
@@ -32,14 +32,14 @@ Dce = Callable[..., Result]
 
 @pytest.fixture
 def gateway() -> Iterator[ScriptedGateway]:
-    """A scripted gateway that listens."""
+    """A listening scripted gateway."""
     with ScriptedGateway().serve() as running:
         yield running
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: ScriptedGateway) -> Path:
-    """A folder with a few files; the current directory, with the scripted gateway in the environment."""
+    """A folder with a few files as the current directory, with the scripted gateway in the environment."""
     root = tmp_path / "project"
     (root / "src").mkdir(parents=True)
     (root / "src" / "a.py").write_text("def a():\n    return 1\n")
@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: ScriptedGat
 
 @pytest.fixture
 def dce(folder: Path, capsys: pytest.CaptureFixture[str]) -> Dce:
-    """Calls the command line in `folder`; a given `code` is asserted."""
+    """Calls the command line in `folder`; asserts the exit code if `code` is given."""
 
     def call(*words: object, code: int | None = 0) -> Result:
         found = main([str(word) for word in words])
@@ -67,7 +67,7 @@ def dce(folder: Path, capsys: pytest.CaptureFixture[str]) -> Dce:
 
 @pytest.fixture
 def workspace(dce: Dce, folder: Path) -> Path:
-    """The folder made a workspace, with src/ selected and one cycle begun."""
+    """The folder as a workspace, with src/ selected and one cycle begun."""
     dce("init")
     dce("select", "add", "src")
     dce("cycle", "new", "--title", "First", "-m", "Make a() return 2.")

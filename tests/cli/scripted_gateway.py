@@ -1,4 +1,4 @@
-"""A gateway for the verbs' tests: real sockets, a thread of its own, answers as scripted; no model, no backend."""
+"""A gateway for the verbs' tests: real sockets, its own thread, scripted answers; no model, no backend."""
 
 import json
 import re
@@ -13,7 +13,7 @@ MODEL = "scripted-1b"
 
 
 def answer_of(summary: str, **files: str) -> str:
-    """An answer in the form of the schema `blocks`; `NONCE` becomes the prompt's. File names: `__` stands for `.`."""
+    """An answer in the format of schema `blocks`; `NONCE` becomes the prompt's. In file names, `__` stands for `.`."""
     blocks = "".join(
         f'<file path="{name.replace("__", ".")}" nonce="NONCE">\n{text}</file nonce="NONCE">\n'
         for name, text in files.items()
@@ -22,7 +22,7 @@ def answer_of(summary: str, **files: str) -> str:
 
 
 class ScriptedGateway:
-    """Answers choice i with `answers[i % len]`; `pause` holds the stream open after its first half until `resume` is set."""
+    """Answers choice i with `answers[i % len]`; `pause` keeps the stream open after its first half until `resume` is set."""
 
     def __init__(self) -> None:
         self.answers: Sequence[str] = ["hello"]
@@ -38,7 +38,7 @@ class ScriptedGateway:
 
     @contextmanager
     def serve(self) -> Iterator["ScriptedGateway"]:
-        """Listens on a free port of this machine."""
+        """Listens on a free local port."""
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -70,7 +70,7 @@ class ScriptedGateway:
             server.server_close()
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
-        """One request."""
+        """Handles one request."""
         length = int(handler.headers.get("content-length") or 0)
         body = json.loads(handler.rfile.read(length) or b"{}")
         self.requests.append((handler.command, handler.path, body))

@@ -12,7 +12,7 @@ from tests.doctor.test_tree import closed_port
 
 
 def test_init_twice(dce: Dce, folder: Path) -> None:
-    """`init` makes a workspace with its own .gitignore; the second time it changes nothing."""
+    """`init` creates a workspace with its own .gitignore; a second `init` changes nothing."""
     assert dce("init", "--json").json == {"root": str(folder), "is_new": True, "has_scope": False}
     before = sorted(path.name for path in folder.iterdir())
     assert dce("init", "--json").json["is_new"] is False
@@ -28,7 +28,7 @@ def test_init_with_scope(dce: Dce, folder: Path) -> None:
 
 
 def test_init_elsewhere(dce: Dce, folder: Path) -> None:
-    """`init DIR` makes that folder a workspace, and the folder if there is none; a file is no folder."""
+    """`init DIR` makes that folder a workspace, creating it if needed; a file is refused."""
     assert dce("init", ".", "--json").json["root"] == str(folder)
     assert dce("init", "new/one", "--json").json["root"] == str(folder / "new" / "one")
     assert (folder / "new" / "one" / ".dce" / ".gitignore").is_file()
@@ -44,7 +44,7 @@ def test_outside_a_workspace(dce: Dce) -> None:
 
 
 def test_files(dce: Dce, workspace: Path) -> None:
-    """Every file is listed; selected ones with the model's own count, others estimated, what cannot go in with its reason."""
+    """Every file is listed: selected ones with the model's count, others with an estimate, unselectable ones with the reason."""
     rows = {row["path"]: row for row in dce("files", "--json").json}
     assert rows["src/a.py"] | {"size": 0} == {
         "path": "src/a.py",
@@ -69,7 +69,7 @@ def test_files_that_are_not_selected_are_sent_nowhere(dce: Dce, workspace: Path,
 
 
 def test_files_without_a_gateway(dce: Dce, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the gateway down the list still comes, its tokens marked as estimates and the reason said."""
+    """With the gateway down, files are still listed, with tokens marked as estimates and the reason."""
     monkeypatch.setenv("DCE_URL", f"http://127.0.0.1:{closed_port()}")
     result = dce("files")
     assert "≈" in result.out
@@ -77,14 +77,14 @@ def test_files_without_a_gateway(dce: Dce, workspace: Path, monkeypatch: pytest.
 
 
 def test_selected_file_that_is_gone(dce: Dce, workspace: Path) -> None:
-    """A selected file that was deleted stays listed, with that as its reason."""
+    """A selected file that was deleted is still listed, with that as the reason."""
     (workspace / "src" / "b.py").unlink()
     rows = {row["path"]: row for row in dce("files", "--json").json}
     assert rows["src/b.py"]["excluded"] == "does not exist"
 
 
 def test_select(dce: Dce, workspace: Path) -> None:
-    """Files, folders and globs are selected and taken out; an unknown name is answered with the nearest."""
+    """Files, folders and globs are selected and deselected; for an unknown name the error names the nearest."""
     assert dce("select", "list").out.splitlines() == ["src/a.py", "src/b.py"]
     assert dce("select", "list", "--json").json == {"paths": ["src/a.py", "src/b.py"], "details": {}, "pages": {}}
     assert dce("select", "rm", "src/*.py", "--json").json == {"removed": ["src/a.py", "src/b.py"], "paths": []}
@@ -106,7 +106,7 @@ def test_select_binary(dce: Dce, workspace: Path) -> None:
 
 
 def test_paths_are_taken_from_where_you_are(dce: Dce, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a subfolder names are relative to it, `..` leads up in the workspace, absolute paths inside work too."""
+    """In a subfolder, names are relative to it, `..` goes up within the workspace, and absolute paths inside work too."""
     dce("select", "clear")
     monkeypatch.chdir(workspace / "src")
     assert dce("select", "add", "a.py", "../readme.md", workspace / "src" / "b.py", "--json").json["added"] == [
@@ -118,7 +118,7 @@ def test_paths_are_taken_from_where_you_are(dce: Dce, workspace: Path, monkeypat
 
 
 def test_workspace_option(dce: Dce, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-C DIR` acts as if one stood in DIR."""
+    """`-C DIR` acts as if run in DIR."""
     dce("select", "clear")
     monkeypatch.chdir(tmp_path)
     assert dce("select", "add", "a.py", "-C", workspace / "src", "--json").json["added"] == ["src/a.py"]
@@ -126,7 +126,7 @@ def test_workspace_option(dce: Dce, workspace: Path, tmp_path: Path, monkeypatch
 
 
 def test_selection_sets(dce: Dce, workspace: Path) -> None:
-    """A saved set comes back; files of it that are gone are named."""
+    """A saved set can be loaded; its missing files are named."""
     dce("select", "save", "core")
     dce("select", "clear")
     assert dce("select", "sets", "--json").json == {"core": ["src/a.py", "src/b.py"]}
@@ -140,7 +140,7 @@ def test_selection_sets(dce: Dce, workspace: Path) -> None:
 
 
 def test_cycles(dce: Dce, workspace: Path) -> None:
-    """Cycles are made, listed, edited and deleted; the latest one is meant when none is named."""
+    """Cycles are created, listed, edited and deleted; the default is the latest one."""
     made = dce("cycle", "new", "--title", "Second", "-m", "More.", "--json").json
     assert (made["id"], made["title"], made["context"]) == (2, "Second", "More.")
     edited = dce("cycle", "edit", "--title", "Renamed", "--json").json
@@ -153,7 +153,7 @@ def test_cycles(dce: Dce, workspace: Path) -> None:
 
 
 def test_cycle_texts_from_files(dce: Dce, workspace: Path) -> None:
-    """Context and ephemeral context come from files; what is not text is refused."""
+    """Context and one-time context are read from files; files that are not text are refused."""
     (workspace / "c.md").write_text("Context ü\n", encoding="utf-8")
     (workspace / "bad.md").write_bytes(b"\xff\xfe")
     made = dce("cycle", "new", "--context", "c.md", "--ephemeral", "c.md", "--json").json
@@ -164,7 +164,7 @@ def test_cycle_texts_from_files(dce: Dce, workspace: Path) -> None:
 
 
 def test_edit_in_the_editor(dce: Dce, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without options the context opens in the editor, and what it leaves is stored."""
+    """Without options the context opens in the editor, and the saved text is stored."""
     monkeypatch.setenv("EDITOR", "sed -i s/return/give/")
     assert dce("cycle", "edit", "--json").json["context"] == "Make a() give 2.\n"
 
@@ -181,7 +181,7 @@ def test_prompt(dce: Dce, workspace: Path) -> None:
 
 
 def test_select_says_what_does_not_come_along(dce: Dce, workspace: Path) -> None:
-    """`select add` of a folder names what it leaves out, five of them one by one."""
+    """`select add` of a folder names up to five of the files it leaves out."""
     for number in range(7):
         (workspace / f"{number}.bin").write_bytes(b"\0")
     result = dce("select", "add", ".")
@@ -191,7 +191,7 @@ def test_select_says_what_does_not_come_along(dce: Dce, workspace: Path) -> None
 
 
 def test_files_says_why_a_document_has_no_tokens_yet(dce: Dce, workspace: Path) -> None:
-    """A document is not opened to be listed; the line says so instead of leaving a dash to be wondered at."""
+    """A document is not opened for the list; the line says so instead of showing an unexplained dash."""
     (workspace / "spec.docx").write_bytes(b"PK\x03\x04 damaged")
     assert "spec.docx   a document: opened and counted when it is selected" in dce("files").out
     dce("select", "add", "spec.docx")
@@ -199,7 +199,7 @@ def test_files_says_why_a_document_has_no_tokens_yet(dce: Dce, workspace: Path) 
 
 
 def test_prompt_names_documents_that_could_not_be_read(dce: Dce, workspace: Path) -> None:
-    """In the prompt a line stands in for a damaged document; whoever makes the prompt is told, too."""
+    """In the prompt, a line replaces a damaged document; `prompt` reports it too."""
     (workspace / "spec.docx").write_bytes(b"PK\x03\x04 damaged")
     dce("select", "add", "spec.docx")
     told = dce("prompt").out
@@ -209,7 +209,7 @@ def test_prompt_names_documents_that_could_not_be_read(dce: Dce, workspace: Path
 
 
 def test_prompt_says_what_the_server_may_have_cached(dce: Dce, workspace: Path) -> None:
-    """Once a prompt was sent: how many tokens the next one begins with that it had too, and the setting that makes it more."""
+    """After a prompt was sent, `prompt` shows how many leading tokens the next one shares with it, and the setting that raises that."""
     assert dce("prompt", "--json").json["shared"] is None
     dce("settings", "set", "section_order", "stable")
     dce("generate", "-n", 1)
@@ -226,7 +226,7 @@ def test_prompt_says_what_the_server_may_have_cached(dce: Dce, workspace: Path) 
 
 
 def test_prompt_to_standard_output(dce: Dce, workspace: Path) -> None:
-    """`--out -` prints exactly the bytes that the file would have, and writes no file; `--out F` writes a copy."""
+    """`--out -` prints exactly the file's bytes without writing a file; `--out F` writes a copy."""
     text = dce("prompt", "--out", "-").out
     assert not (workspace / ".dce/prompt.md").exists()
     dce("prompt", "--out", "other.md")
@@ -234,7 +234,7 @@ def test_prompt_to_standard_output(dce: Dce, workspace: Path) -> None:
 
 
 def test_prompt_too_long(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
-    """A prompt over the budget is written and said to be too long, with 1; generating refuses with 3 and sends nothing."""
+    """A prompt over the budget is written and reported as too long (exit 1); generating refuses it (exit 3) and sends nothing."""
     gateway.context = 200
     result = dce("prompt", code=1)
     assert "too long by" in result.out
@@ -244,24 +244,24 @@ def test_prompt_too_long(dce: Dce, workspace: Path, gateway: ScriptedGateway) ->
 
 
 def test_prompt_without_files(dce: Dce, workspace: Path) -> None:
-    """A prompt that shows no file is made, with a word that this is seldom meant."""
+    """A prompt without files is made, with a warning that this is seldom intended."""
     assert "no files are selected" not in dce("prompt").err
     dce("select", "clear")
     assert "no files are selected" in dce("prompt").err
 
 
 def test_unknown_schema(dce: Dce, workspace: Path) -> None:
-    """A schema that does not exist is refused with those that do."""
+    """An unknown schema is refused, naming the known ones."""
     assert "blocks" in dce("prompt", "--schema", "xml", code=3).err
 
 
 def test_every_code_has_a_next_step() -> None:
-    """Whatever error a verb ends with, its row says what to do next."""
+    """Every error that a verb can end with has a next step in the table."""
     assert all(row.hint for row in CODES.values())
 
 
 def test_why_a_file_is_left_out(dce: Dce, workspace: Path) -> None:
-    """`files --why` names the rule and ends with 1; a file that can go in ends with 0."""
+    """`files --why` names the rule and exits with 1; for a selectable file it exits with 0."""
     (workspace / ".dce" / "config.toml").write_text('exclude = ["*.lock"]\n')
     (workspace / "a.lock").write_text("x")
     assert "'*.lock'" in dce("files", "--why", "a.lock", code=1).out
@@ -270,7 +270,7 @@ def test_why_a_file_is_left_out(dce: Dce, workspace: Path) -> None:
 
 
 def test_select_changed(dce: Dce, workspace: Path) -> None:
-    """`changed` takes what differs from a commit, or from a cycle's prompt; `--replace` makes it the selection."""
+    """`changed` adds files that differ from a commit or a cycle's prompt; `--replace` makes them the selection."""
     for words in (
         ["init", "-q"],
         ["add", "."],
@@ -290,7 +290,7 @@ def test_select_changed(dce: Dce, workspace: Path) -> None:
 
 
 def test_select_from_a_trace(dce: Dce, workspace: Path) -> None:
-    """`from` takes the files that a text names; a text that names none is an error."""
+    """`from` adds the files that a text names; a text that names none is an error."""
     dce("select", "clear")
     (workspace / "trace.log").write_text('File "/srv/src/b.py", line 2, in b\n')
     assert dce("select", "from", "trace.log", "--json").json["added"] == ["src/b.py"]
@@ -299,7 +299,7 @@ def test_select_from_a_trace(dce: Dce, workspace: Path) -> None:
 
 
 def test_sets_compared_and_merged(dce: Dce, workspace: Path) -> None:
-    """`diff` says what differs between sets, or from the selection; `load --merge` adds a set."""
+    """`diff` shows the difference between sets, or from the selection; `load --merge` adds a set."""
     dce("select", "save", "code")
     dce("select", "clear")
     dce("select", "add", "readme.md", "src/a.py")
@@ -324,7 +324,7 @@ def test_show_less_of_a_file(dce: Dce, workspace: Path) -> None:
 
 
 def test_prompt_costs_by_file(dce: Dce, workspace: Path) -> None:
-    """`prompt --json` has the tokens of each file, and what to cut only where something must go."""
+    """`prompt --json` has the tokens of each file, and advice on what to cut only if the prompt is too long."""
     report = dce("prompt", "--json").json
     assert [(cost["path"], cost["exact"], cost["detail"]) for cost in report["file_costs"]] == [
         ("src/a.py", True, "full"),
@@ -334,7 +334,7 @@ def test_prompt_costs_by_file(dce: Dce, workspace: Path) -> None:
 
 
 def test_a_prompt_too_long_says_what_to_cut(dce: Dce, workspace: Path) -> None:
-    """With a file beyond the context, `prompt` ends with 1 and names the change that makes it fit."""
+    """If a file exceeds the context, `prompt` exits with 1 and names the change that makes it fit."""
     (workspace / "src" / "big.py").write_text("def f(x):\n" + "    x = x + 1\n" * 60_000)
     dce("select", "add", "src/big.py")
     cut = dce("prompt", "--json", code=1).json["cuts"][0]
@@ -343,7 +343,7 @@ def test_a_prompt_too_long_says_what_to_cut(dce: Dce, workspace: Path) -> None:
 
 
 def test_files_by_folder(dce: Dce, workspace: Path) -> None:
-    """`files --folders` sums up every folder with all below it."""
+    """`files --folders` sums up every folder with everything below it."""
     rows = {row["path"]: row for row in dce("files", "--folders", "--json").json}
     assert set(rows) == {".", "src"}
     assert (rows["src"]["files"], rows["src"]["selected_files"], rows["src"]["exact"]) == (2, 2, True)
@@ -352,7 +352,7 @@ def test_files_by_folder(dce: Dce, workspace: Path) -> None:
 
 
 def test_many_paths_are_counted_not_listed(dce: Dce, folder: Path) -> None:
-    """For people at most twenty paths are named one by one; JSON and the list name all."""
+    """In text output at most twenty paths are named; JSON and the list have all."""
     dce("init")
     for number in range(30):
         (folder / "src" / f"m{number:02}.py").write_text("")

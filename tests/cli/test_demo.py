@@ -1,4 +1,4 @@
-"""Properties of the demo: the sample's folder, and the whole chain on the real engine as another terminal sees it."""
+"""Properties of the demo: the sample's folder, and the whole chain on the real engine as seen from another terminal."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def shell(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A verb as another terminal runs it in a folder."""
+    """Runs a verb in a folder, as from another terminal."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DCE_")}
     return subprocess.run(
         [sys.executable, "-m", "dce.cli.main", *arguments],
@@ -49,7 +49,7 @@ def shell(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_sample_is_copied_whole_and_becomes_a_workspace_with_checks(tmp_path: Path) -> None:
-    """A new folder gets every file of the sample, its checks, and a repository whose only commit is the sample as it came."""
+    """A new folder gets every file of the sample, its checks, and a repository whose only commit is the original sample."""
     project = make_folder(tmp_path / "new" / "demo")
     sample = {path: data for path, data in contents(find_sample()).items() if not path.endswith(".pyc")}
     copied = contents(project.root)
@@ -60,7 +60,7 @@ def test_the_sample_is_copied_whole_and_becomes_a_workspace_with_checks(tmp_path
 
 
 def test_the_samples_tests_fail_on_the_stubs_and_pass_when_they_are_filled_rightly(tmp_path: Path) -> None:
-    """The sample judges fairly: each stub has failing tests, and the plain solution passes every one."""
+    """The sample's tests are fair: each stub fails some, and a plain solution passes all."""
     project = make_folder(tmp_path)
     text = (tmp_path / STUBS).read_text()
     right = text
@@ -78,7 +78,7 @@ def test_the_samples_tests_fail_on_the_stubs_and_pass_when_they_are_filled_right
 
 
 def test_a_folder_with_files_of_its_own_is_refused_and_left_alone(tmp_path: Path) -> None:
-    """Nothing is written into somebody's folder, not even one that is a workspace."""
+    """Nothing is written into an existing folder of the user's, even if it is a workspace."""
     for name in ("notes.txt", ".hidden", ".dce/config.toml"):
         folder = tmp_path / name.replace("/", "-")
         (folder / name).parent.mkdir(parents=True)
@@ -91,14 +91,14 @@ def test_a_folder_with_files_of_its_own_is_refused_and_left_alone(tmp_path: Path
 
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
-    """A path that is a file is said, not a traceback."""
+    """A path that is a file gives an error, not a traceback."""
     (tmp_path / "file").write_text("mine")
     with pytest.raises(DceError, match="cannot be used"):
         make_folder(tmp_path / "file")
 
 
 def test_a_former_demos_folder_is_used_again_and_no_file_in_it_is_overwritten(tmp_path: Path) -> None:
-    """What its user changed stays; what is missing comes back."""
+    """The user's changes are kept; missing files are restored."""
     project = make_folder(tmp_path)
     (tmp_path / "README.md").write_text("changed")
     (tmp_path / "tests" / "test_report.py").unlink()
@@ -108,7 +108,7 @@ def test_a_former_demos_folder_is_used_again_and_no_file_in_it_is_overwritten(tm
 
 
 def test_a_former_demo_with_nothing_left_to_fill_says_how_to_go_on(tmp_path: Path) -> None:
-    """After an answer was accepted there is nothing to ask the model for; restore is named."""
+    """After an answer was accepted, nothing is left to generate; the message names restore."""
     make_folder(tmp_path)
     (tmp_path / STUBS).write_text(FILLED)
     with pytest.raises(DceError) as caught:
@@ -118,7 +118,7 @@ def test_a_former_demo_with_nothing_left_to_fill_says_how_to_go_on(tmp_path: Pat
 
 
 def test_settings_and_key_are_where_every_verb_finds_them(tmp_path: Path) -> None:
-    """A second demo replaces address and key, keeps what its user set beside them, and the key is for its owner's eyes only."""
+    """A second demo replaces URL and key, keeps the user's other settings, and only the owner can read the key."""
     project = make_folder(tmp_path)
     configure(project, "http://127.0.0.1:1", "dce_first")
     config = project.state_dir / "config.toml"
@@ -136,7 +136,7 @@ def test_settings_and_key_are_where_every_verb_finds_them(tmp_path: Path) -> Non
 
 
 def test_curating_leaves_what_an_earlier_demo_or_its_user_chose(tmp_path: Path) -> None:
-    """The first time scope, selection and cycle are made; the second time nothing is."""
+    """The first run creates scope, selection and cycle; the second creates nothing."""
     project = make_folder(tmp_path)
     with Workspace.open(project, load_settings(project, {})) as workspace:
         first = curate(workspace)
@@ -152,7 +152,7 @@ def test_curating_leaves_what_an_earlier_demo_or_its_user_chose(tmp_path: Path) 
 def test_the_panel_takes_the_next_port_when_the_wanted_one_is_in_use(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A port in use costs a line, not the demo."""
+    """A port in use causes a message, and the demo still runs."""
     project = make_folder(tmp_path)
     with socket.socket() as taken, Workspace.open(project, load_settings(project, {})) as workspace:
         taken.bind(("127.0.0.1", 0))
@@ -165,7 +165,7 @@ def test_the_panel_takes_the_next_port_when_the_wanted_one_is_in_use(
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[tuple[Path, list[str], subprocess.Popen[str]]]":
-    """A demo of two responses that serves: its folder, what it said so far, its process."""
+    """A serving demo with two responses: its folder, its output so far, its process."""
     folder = tmp_path_factory.mktemp("demo") / "work"
     command = [sys.executable, "-m", "dce.cli.main", "demo", "-n", "2", "--workspace", str(folder), "--port", "0"]
     with subprocess.Popen(
@@ -187,7 +187,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[tuple[Path, li
 def test_a_serving_demo_can_be_used_from_another_terminal_and_ends_clean(
     served: tuple[Path, list[str], subprocess.Popen[str]],
 ) -> None:
-    """Prompt, responses and board are real files and rows; accept and restore work beside it; Ctrl-C ends all of it with 0."""
+    """Prompt, responses and board are real files and rows; accept and restore work meanwhile; Ctrl-C ends everything with exit 0."""
     folder, said, process = served
     text = "".join(said)
     assert "2 of 2 parsed" in text
@@ -207,7 +207,7 @@ def test_a_serving_demo_can_be_used_from_another_terminal_and_ends_clean(
         assert browser.get(link[1]).status_code == 200
 
     assert shell("accept", str(rows[0]["slot"]), folder=folder).returncode == 0
-    # What the model writes is its own affair: the name of the error, in what it returns, too.
+    # The model may write anything, even the error's name in a returned value.
     assert len(find_stubs(before.decode())) == 2
     assert find_stubs((folder / STUBS).read_text("utf-8")) == ()
     assert shell("restore", folder=folder).returncode == 0
@@ -224,7 +224,7 @@ def test_a_serving_demo_can_be_used_from_another_terminal_and_ends_clean(
 
 @pytest.mark.timeout(900)
 def test_with_exit_it_ends_by_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    """`--exit` ends with 0 after the board; the temporary workspace is gone."""
+    """`--exit` exits with 0 after the board, and the temporary workspace is deleted."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-m", "dce.cli.main", "demo", "--exit", "-n", "1", "--port", "0"],

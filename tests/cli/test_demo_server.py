@@ -1,4 +1,4 @@
-"""The built-in card `demo`: nothing runs before it is asked for, everything ends with it."""
+"""The built-in card `demo`: nothing runs before it is used, and everything ends with it."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from dce.gateway.access.keys import KeyStore
 
 
 def test_it_serves_when_asked_and_ends_with_its_panel(tmp_path: Path) -> None:
-    """Asked twice it is started once; its model answers under its key; afterwards nothing listens and the key is worth nothing."""
+    """Requested twice, it starts once; its model answers with its key; afterwards nothing listens and the key is invalid."""
     assert can_serve()
     with DemoServer(tmp_path) as demo:
         assert list(tmp_path.iterdir()) == []
@@ -29,7 +29,7 @@ def test_it_serves_when_asked_and_ends_with_its_panel(tmp_path: Path) -> None:
 
 
 def test_unused_it_leaves_no_trace(tmp_path: Path) -> None:
-    """A panel whose cycles never ask for it makes nothing."""
+    """A panel whose cycles never use it starts nothing."""
     with DemoServer(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ def test_every_exit_code_is_explained() -> None:
 
 
 def test_promised_exit_codes() -> None:
-    """Scripts rely on these: refused input 3, unreachable hop 4, what is not there 1."""
+    """Scripts rely on these exit codes: refused input 3, unreachable hop 4, not found 1."""
     assert exit_of(DceError("invalid_key", "x")) == 3
     assert exit_of(DceError("stale_file", "x")) == 3
     assert exit_of(DceError("gateway_unreachable", "x")) == 4

@@ -31,13 +31,13 @@ def test_every_setting_is_a_flag() -> None:
 
 
 def test_serve_refuses_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No key, no service: said with the next step."""
+    """Without a key the gateway does not serve, and the error gives the next step."""
     assert main(["gateway", "serve", "--port", "0", "--data-dir", str(tmp_path)]) == 3
     assert "dce gateway keys create" in capsys.readouterr().err
 
 
 def test_check_of_a_backend_that_is_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`check` names the backend that cannot be reached and ends with 4."""
+    """`check` names the unreachable backend and exits with 4."""
     url = f"http://127.0.0.1:{closed_port()}"
     words = ("gateway", "check", "--insecure", "--backend", url, "--data-dir", str(tmp_path))
     report = run_json(capsys, *words, code=4)
@@ -48,7 +48,7 @@ def test_check_of_a_backend_that_is_down(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_check_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`check` looks at a gateway that has no key yet: it ends with 0, says what the backend serves and what to do about the key."""
+    """`check` on a gateway without a key exits with 0, lists the backend's models and says how to create a key."""
     with FakeVllm() as backend:
         words = ("gateway", "check", "--backend", backend.url, "--data-dir", str(tmp_path / "none"))
         assert main([*words]) == 0
@@ -59,7 +59,7 @@ def test_check_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_serve_and_doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A gateway started from the shell says where it is, passes the doctor with a fresh key, and ends with 0 at Ctrl-C."""
+    """A gateway started from the shell prints its URL, passes the doctor with a fresh key, and exits with 0 on Ctrl-C."""
     made = run_json(capsys, "gateway", "keys", "create", "d", "--data-dir", str(tmp_path))
     with FakeVllm() as backend:
         command = [sys.executable, "-m", "dce", "gateway", "serve", "--port", "0", "--backend", backend.url]
@@ -79,7 +79,7 @@ def test_serve_and_doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_config_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A setting that does not exist is refused by name."""
+    """An unknown setting is refused by name."""
     config = tmp_path / "gateway.toml"
     config.write_text("prot = 3001\n")
     assert main(["gateway", "check", "--config", str(config), "--data-dir", str(tmp_path)]) == 3

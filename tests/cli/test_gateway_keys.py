@@ -1,4 +1,4 @@
-"""`dce gateway keys`: who may use the gateway, from the shell."""
+"""`dce gateway keys`: managing access to the gateway from the shell."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,12 @@ def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> 
 
 @pytest.fixture
 def where(tmp_path: Path) -> tuple[str, str]:
-    """The data folder, as words of a command."""
+    """The data folder, as arguments of a command."""
     return ("--data-dir", str(tmp_path))
 
 
 def stored(folder: Path) -> list[Key]:
-    """What the store has."""
+    """The keys in the store."""
     store = KeyStore(folder)
     try:
         return store.list()
@@ -31,7 +31,7 @@ def stored(folder: Path) -> list[Key]:
 
 
 def test_key_is_alone_on_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`KEY=$(dce gateway keys create NAME)` gives the key, and the key is accepted."""
+    """`KEY=$(dce gateway keys create NAME)` gives the key, and the gateway accepts it."""
     assert main(["gateway", "keys", "create", "ann", "--data-dir", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     secret = captured.out.strip()
@@ -43,7 +43,7 @@ def test_key_is_alone_on_standard_output(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_list_and_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A key is listed without its secret and is revoked by name; revoking it again finds nothing."""
+    """A key is listed without its secret and revoked by name; revoking it again gives not_found."""
     where = ("--data-dir", str(tmp_path))
     made = run_json(capsys, "gateway", "keys", "create", "bob", *where)
     main(["gateway", "keys", "list", *where])
@@ -56,7 +56,7 @@ def test_list_and_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_expiry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--expires 30d` sets the end; what is no time is wrong usage."""
+    """`--expires 30d` sets the expiry; an invalid time is a usage error."""
     where = ("--data-dir", str(tmp_path))
     made = run_json(capsys, "gateway", "keys", "create", "c", "--expires", "30d", *where)
     assert made["expires_at"] - made["created_at"] == pytest.approx(30 * 86_400, abs=60)
@@ -71,7 +71,7 @@ IN_WORDS = "60 requests/min · 100,000 tokens/min · 12 at once · n ≤ 4 · mo
 
 
 def test_every_limit_is_a_flag(tmp_path: Path, where: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A key is made with each kind of limit, and `list` says them in words."""
+    """A key is created with each kind of limit, and `list` describes them."""
     made = run_json(capsys, "gateway", "keys", "create", "ann", *EVERY_LIMIT, *where)
     assert made["limits"] == {
         "rpm": 60,
@@ -91,7 +91,7 @@ def test_every_limit_is_a_flag(tmp_path: Path, where: tuple[str, str], capsys: p
 def test_editing_changes_what_is_named_only(
     tmp_path: Path, where: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`edit` replaces one limit, takes others away, and leaves the rest."""
+    """`edit` replaces one limit, removes others, and leaves the rest."""
     main(["gateway", "keys", "create", "ann", "--expires", "30d", *EVERY_LIMIT, *where])
     words = ("--rpm", "5", "--tpm", "none", "--budget", "0", "--models", "", "--expires", "never")
     edited = run_json(capsys_after(capsys), "gateway", "keys", "edit", "ann", *words, *where)
@@ -102,7 +102,7 @@ def test_editing_changes_what_is_named_only(
 
 
 def capsys_after(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
-    """With what was printed so far forgotten."""
+    """The fixture, with the output so far discarded."""
     capsys.readouterr()
     return capsys
 
@@ -119,7 +119,7 @@ def capsys_after(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[st
     ids=str,
 )
 def test_a_change_that_is_none(tmp_path: Path, where: tuple[str, str], words: tuple[str, ...], code: int) -> None:
-    """Nothing to change, or what is no limit, is refused and nothing is changed."""
+    """An empty edit or an invalid limit is refused, and nothing changes."""
     main(["gateway", "keys", "create", "ann", "--rpm", "7", *where])
     before = stored(tmp_path)
     assert main(["gateway", "keys", "edit", "ann", *words, *where]) == code
@@ -152,7 +152,7 @@ def test_rotating_prints_the_new_secret_alone(
     "words", [["list"], ["edit", "ann", "--rpm", "1"], ["rotate", "ann"], ["revoke", "ann"]], ids=lambda words: words[0]
 )
 def test_a_mistyped_folder_is_not_begun(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where there are no keys, every verb but `create` says so with the folder's name, and leaves nothing there."""
+    """Without keys, every verb but `create` says so, names the folder, and creates nothing in it."""
     folder = tmp_path / "typo"
     error = run_json(capsys, "gateway", "keys", *words, "--data-dir", str(folder), code=1)["error"]
     assert (error["code"], str(folder) in error["message"]) == ("not_found", True)

@@ -22,7 +22,7 @@ def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A data folder with two keys: ann used much an hour ago, a revoked one little last week."""
+    """A data folder with two keys: ann, with much use an hour ago, and a revoked one, with little use last week."""
     store = KeyStore(tmp_path)
     ann, old = (store.create(name)[0].id for name in ("ann", "old"))
     store.revoke(old)
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_table_by_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for each key with its name, whole numbers to the right, and the total."""
+    """There is a line for each key with its name and right-aligned whole numbers, and a total."""
     assert main([*USAGE, "--data-dir", str(folder)]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == ["key", "responses", "prompt", "cached", "answer", "thinking", "finished", "stopped", "lost", "TTFT"]  # fmt: skip
@@ -50,7 +50,7 @@ def test_a_table_by_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_json_by_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` names the group after what it is, with the sums as numbers."""
+    """`--json` names each group's kind and has the sums as numbers."""
     where = ("--data-dir", str(folder))
     rows = {row["key"]: row for row in run_json(capsys, *where)}
     assert (rows["ann"]["completion_tokens"], rows["ann"]["responses"], rows["ann"]["ttft_s"]) == (2000, 10, 0.5)
@@ -62,7 +62,7 @@ def test_json_by_everything(folder: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_since(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--since 1d` leaves out what began before; with nothing left that is said, and it is no error."""
+    """`--since 1d` leaves out earlier requests; an empty result is reported and is not an error."""
     where = ("--data-dir", str(folder))
     assert [row["key"] for row in run_json(capsys, *where, "--since", "1d")] == ["ann"]
     assert run_json(capsys, *where, "--since", "30m") == []
@@ -73,6 +73,6 @@ def test_since(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_without_a_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The wrong folder ends with 1 and names the folder; nothing is made in it."""
+    """A wrong folder exits with 1 and is named; nothing is created in it."""
     assert run_json(capsys, "--data-dir", str(tmp_path), code=1)["error"]["code"] == "not_found"
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""`dce history`: the record from the command line."""
+"""`dce history`: the history from the command line."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tests.cli.conftest import Dce
 
 
 def test_history_lists_cycles_the_newest_first(dce: Dce, workspace: Path) -> None:
-    """Without a query every cycle stands with the statuses of its responses, as lines and as JSON."""
+    """Without a query every cycle is listed with the statuses of its responses, as lines and as JSON."""
     dce("generate", "-n", "2")
     rows = dce("history", "--json").json
     assert [row["id"] for row in rows] == [1, 0]
@@ -15,7 +15,7 @@ def test_history_lists_cycles_the_newest_first(dce: Dce, workspace: Path) -> Non
 
 
 def test_history_finds_words(dce: Dce, workspace: Path) -> None:
-    """With a query the places that hold its words are given; none is exit code 1."""
+    """With a query, the places that contain its words are listed; no match exits with 1."""
     assert dce("history", "retur", "--json").json == [
         {
             "kind": "cycle",

@@ -29,14 +29,14 @@ command = ["python", "-c", "import sys; sys.path.insert(0, 'src'); import a; sys
 
 @pytest.fixture
 def generated(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> Path:
-    """A workspace with one generation: right, wrong, outside the workspace, and no answer at all."""
+    """A workspace with one generation: a right answer, a wrong one, one outside the workspace, and an empty one."""
     gateway.answers = [GOOD, BAD, EVIL, "I would rather not."]
     dce("generate", "-n", 4)
     return workspace
 
 
 def test_generate_plain(dce: Dce, workspace: Path) -> None:
-    """Without a terminal, progress is lines: one for each change of status, totals, and the next verbs."""
+    """Without a terminal, progress is printed as lines: one for each change of status, totals, and the next verbs."""
     result = dce("generate", "-n", 3)
     assert result.out.count("complete") == 4
     assert "generation 1 · 3 responses · scripted-1b" in result.out or "generation 1 · 3 responses" in result.out
@@ -55,21 +55,21 @@ def test_generate_json(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> N
 
 
 def test_generate_with_a_wrong_key(dce: Dce, workspace: Path) -> None:
-    """A refused key ends with 3 and names the gateway's hop; no generation is left behind."""
+    """A refused key exits with 3 and names the hop gateway; no generation is left behind."""
     result = dce("generate", "--key", "dce_wrong", "--json", code=3)
     assert result.json["error"]["code"] == "invalid_key"
     assert dce("board", code=1).code == 1
 
 
 def test_generate_without_a_gateway(dce: Dce, workspace: Path) -> None:
-    """A gateway that is down ends with 4 and the next step."""
+    """If the gateway is down, the exit code is 4 and the error gives the next step."""
     result = dce("generate", "--url", f"http://127.0.0.1:{closed_port()}", code=4)
     assert "[gateway · gateway_unreachable]" in result.err
     assert "next: " in result.err
 
 
 def test_interrupt(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
-    """Ctrl-C in a real process: the gateway is told, the slots are `stopped` with their text, exit 130, no traceback."""
+    """On Ctrl-C in a real process the gateway is told, the slots are `stopped` with their text, exit 130, no traceback."""
     gateway.is_paused = True
     process = subprocess.Popen(
         [sys.executable, "-m", "dce", "generate", "-n", "2", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -94,7 +94,7 @@ def test_stop_from_another_process(dce: Dce, workspace: Path, gateway: ScriptedG
 
     def stop() -> None:
         assert gateway.is_half_sent.wait(100)
-        # A process of its own, as in another terminal; the stream's id may be stored a moment after the first text came.
+        # A separate process, as in another terminal; the stream's id may be stored a moment after the first text.
         for _ in range(20):
             done = subprocess.run(
                 [sys.executable, "-m", "dce", "stop", "latest", "2"], capture_output=True, check=False, timeout=100
@@ -166,7 +166,7 @@ def test_board(dce: Dce, generated: Path) -> None:
 
 
 def test_a_narrow_terminal_gets_fewer_columns() -> None:
-    """What fits is shown whole; as the terminal narrows, figures go first, and status, checks, files and flags never do."""
+    """Everything is shown if it fits; as the terminal narrows, figures go first; status, checks, files and flags always stay."""
     head = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
     row = (
         "1",
@@ -201,7 +201,7 @@ def test_show(dce: Dce, generated: Path) -> None:
 
 
 def test_diff(dce: Dce, generated: Path) -> None:
-    """A diff against the workspace and against another response, in the form that `patch` reads."""
+    """`diff` against the workspace or another response prints a format that `patch` reads."""
     assert dce("diff", 1).out.startswith("--- a/src/a.py\n+++ b/src/a.py\n@@ ")
     between = dce("diff", 1, 2).out
     assert "-    return 2\n+    return 3\n" in between
@@ -213,13 +213,13 @@ def test_diff(dce: Dce, generated: Path) -> None:
 
 
 def test_diff_can_be_applied(dce: Dce, generated: Path) -> None:
-    """`dce diff SLOT | git apply` makes of the workspace what accepting would."""
+    """`dce diff SLOT | git apply` has the same result as accepting."""
     subprocess.run(["git", "apply", "-"], input=dce("diff", 1).out.encode(), cwd=generated, check=True, timeout=100)
     assert (generated / "src" / "a.py").read_text() == A_2
 
 
 def test_accept_and_restore(dce: Dce, generated: Path) -> None:
-    """Accepting writes the files, restoring puts the bytes back; a dry run changes nothing."""
+    """Accepting writes the files, restoring brings back the bytes; a dry run changes nothing."""
     before = (generated / "src" / "a.py").read_bytes()
     planned = dce("accept", 1, "--dry-run", "--json").json
     assert (planned["dry_run"], planned["acceptance"]) == (True, None)
@@ -235,7 +235,7 @@ def test_accept_and_restore(dce: Dce, generated: Path) -> None:
 
 
 def test_doubts_are_named_and_need_force(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
-    """Accept and its dry run name what is doubtful, failing checks too; without --force a file with text left out is refused."""
+    """Accept and its dry run name all doubts, including failing checks; without --force a file with omitted text is refused."""
     elided = answer_of("a() returns 2.", **{"src/a__py": "# ... rest of the code unchanged ...\n"})
     gateway.answers = [elided]
     (workspace / ".dce" / "checks.toml").write_text(CHECKS)
@@ -251,7 +251,7 @@ def test_doubts_are_named_and_need_force(dce: Dce, workspace: Path, gateway: Scr
 
 
 def test_restoring_older_work_needs_its_id_and_a_yes(dce: Dce, generated: Path) -> None:
-    """A second restore and one in a new cycle name older ids and change nothing; with an id the files are shown, and --yes is needed."""
+    """A second restore, or one in a new cycle, names older ids and changes nothing; with an id the files are shown and --yes is needed."""
     before = (generated / "src" / "a.py").read_bytes()
     dce("accept", 1)
     dce("restore")
@@ -278,7 +278,7 @@ def test_restoring_older_work_needs_its_id_and_a_yes(dce: Dce, generated: Path) 
 
 
 def test_what_git_holds_is_said_before_it_is_restored(dce: Dce, generated: Path) -> None:
-    """If HEAD holds the accepted files, restore says so and needs a yes; the commit stays."""
+    """If HEAD has the accepted files, restore says so and needs confirmation; the commit is kept."""
     git = ("git", "-c", "user.name=t", "-c", "user.email=t@t")
     subprocess.run(["git", "init", "--quiet"], cwd=generated, check=True, timeout=60)
     dce("accept", 1)
@@ -292,7 +292,7 @@ def test_what_git_holds_is_said_before_it_is_restored(dce: Dce, generated: Path)
 
 
 def test_restore_keeps_what_was_edited_if_asked(dce: Dce, generated: Path) -> None:
-    """An edited file stops a restore and names the option that puts the others back; alone it cannot be put back at all."""
+    """An edited file stops a restore, and the error names the option that restores the others; if it is the only one, nothing is."""
     dce("accept", 1)
     (generated / "src" / "a.py").write_text("mine\n")
     assert "--keep-edited" in dce("restore", code=3).err
@@ -302,13 +302,13 @@ def test_restore_keeps_what_was_edited_if_asked(dce: Dce, generated: Path) -> No
 
 
 def test_nothing_to_accept_or_restore(dce: Dce, generated: Path) -> None:
-    """A response without files cannot be accepted, and nothing accepted cannot be restored: both say where to look next."""
+    """A response without files cannot be accepted, and without an acceptance nothing can be restored: both give the next step."""
     assert "dce show 4" in dce("accept", 4, code=1).err
     assert "no response was accepted in cycle 1" in dce("restore", code=1).err
 
 
 def test_accept_outside(dce: Dce, generated: Path) -> None:
-    """A response that reaches outside the workspace is refused, in a dry run too, and nothing is written."""
+    """A response that writes outside the workspace is refused, in a dry run too, and nothing is written."""
     assert dce("accept", 3, "--json", code=3).json["error"]["code"] == "outside_workspace"
     assert "refused" in dce("accept", 3, "--dry-run", code=3).out
     assert not (generated.parent / "evil.py").exists()
@@ -328,7 +328,7 @@ def test_accept_stale(dce: Dce, generated: Path) -> None:
 
 
 def test_accept_one_path(dce: Dce, generated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PATHs pick files of the response, named from where one stands; others are answered with what it holds."""
+    """PATHs pick files of the response, relative to the current folder; for others the error lists the response's files."""
     assert "src/a.py" in dce("accept", 1, "src/b.py", code=1).err
     monkeypatch.chdir(generated / "src")
     dce("accept", 1, "a.py")
@@ -336,7 +336,7 @@ def test_accept_one_path(dce: Dce, generated: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_continue(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
-    """A truncated response goes on: what comes stands after what was there, as the next version; a complete one is refused."""
+    """A truncated response is continued: the new text follows the old in the next version; a complete one is refused."""
     gateway.answers, gateway.finish_reason = ["def a():\n    return 2\n\ndef b(wid"], "length"
     dce("generate", "-n", 1)
     gateway.answers, gateway.finish_reason = ["def b(width):\n    return 3\n"], "stop"
@@ -349,7 +349,7 @@ def test_continue(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
 
 
 def test_regenerate(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None:
-    """A slot written anew has a new version; the earlier one can still be shown."""
+    """A regenerated slot has a new version; the earlier one can still be shown."""
     gateway.answers = [GOOD]
     events = dce("regenerate", "latest", 4, "--json").events
     assert events[0]["slots"] == [4]
@@ -359,7 +359,7 @@ def test_regenerate(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None
 
 
 def test_run_checks(dce: Dce, generated: Path) -> None:
-    """The project's checks judge the responses: the right one passes and leads the board, the workspace is untouched."""
+    """The project's checks run on the responses: the right one passes and leads the board; the workspace does not change."""
     assert "checks.toml" in dce("run-checks", code=1).err
     (generated / ".dce" / "checks.toml").write_text(CHECKS)
     reports = dce("run-checks", 1, 2, "--json", code=1).json
@@ -373,7 +373,7 @@ def test_run_checks(dce: Dce, generated: Path) -> None:
 
 
 def test_doctor(dce: Dce, workspace: Path) -> None:
-    """With all well the doctor ends with 0; with a wrong key 1; with nothing there 4."""
+    """The doctor exits with 0 if all is well, 1 with a wrong key, 4 if nothing answers."""
     assert dce("doctor", "--json").json["ok"] is True
     assert "✓ model    token" in dce("doctor").out
     assert dce("doctor", "--key", "wrong", "--json", code=1).json["code"] == "invalid_key"
@@ -386,7 +386,7 @@ LONG = "".join(f"line {number}\n" for number in range(40))
 
 @pytest.fixture
 def judged_twice(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> Path:
-    """Two responses: one changes the long file's first and last line, the other a file of its own and the first line too."""
+    """Two responses: one changes the long file's first and last line, the other changes another file and the first line too."""
     (workspace / "src/long.txt").write_text(LONG)
     dce("select", "add", "src/long.txt")
     changed = LONG.replace("line 0\n", "line zero\n").replace("line 39\n", "line end\n")
@@ -399,7 +399,7 @@ def judged_twice(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> Path:
 
 
 def test_hunks_are_numbered_and_accepted(dce: Dce, judged_twice: Path) -> None:
-    """`dce diff --hunks` and --json number what `dce accept PATH --hunk` takes."""
+    """`dce diff --hunks` and --json number the hunks that `dce accept PATH --hunk` takes."""
     shown = dce("diff", 1, "--hunks").out
     assert "@@ hunk 1: line 1, +1 -1 @@" in shown
     assert "-   1  line 0" in shown
@@ -411,7 +411,7 @@ def test_hunks_are_numbered_and_accepted(dce: Dce, judged_twice: Path) -> None:
 
 
 def test_accept_merge(dce: Dce, judged_twice: Path) -> None:
-    """--merge keeps edits made since the prompt; where both touched a line, the diff and the refusal name it."""
+    """--merge keeps edits made since the prompt; if both changed a line, the diff and the refusal name it."""
     path = judged_twice / "src/long.txt"
     path.write_text(LONG.replace("line 20\n", "line twenty\n"))
     assert "--merge" in dce("accept", 1, code=3).err
@@ -436,7 +436,7 @@ def test_accept_from_several_responses(dce: Dce, judged_twice: Path) -> None:
 
 
 def test_paths_read_as_others_and_marks_are_said(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
-    """Board, show and accept say which path an answer had, and what a file holds that belongs to none."""
+    """Board, show and accept name the path that an answer had, and the stray marks in a file."""
     marked = answer_of("Done.", **{"src/a__py": "1 | def a():\n2 |     return 2\n"})
     gateway.answers = [answer_of("Done.", **{"b/src/a__py": A_2}), marked]
     dce("generate", "-n", 2)

@@ -1,4 +1,4 @@
-"""The frame: lazy verbs, errors as messages, exit codes."""
+"""The command line's frame: lazy verbs, errors as messages, exit codes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from dce.wire.errors import DceError
 @click.option("--json", "is_json", is_flag=True)
 @click.option("--how", default="refused")
 def failing(is_json: bool, how: str) -> None:
-    """Fails in the way that it is told."""
+    """Fails in the given way."""
     if how == "refused":
         raise DceError("outside_workspace", "'../x' is refused")
     if how == "fault":
@@ -50,7 +50,7 @@ def run(*words: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_error_reads_as_a_message(capsys: pytest.CaptureFixture[str]) -> None:
-    """An error ends with its exit code and a message on standard error, without a traceback."""
+    """An error gives its exit code and a message on standard error, without a traceback."""
     assert main(["failing"]) == 3
     captured = capsys.readouterr()
     assert captured.err.startswith("error [client · outside_workspace] '../x' is refused\n  next: ")
@@ -64,7 +64,7 @@ def test_error_with_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_fault_of_ours(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of DCE reads as a message too; DCE_DEBUG=1 shows where it was."""
+    """An internal error is a message too; DCE_DEBUG=1 shows the traceback."""
     assert main(["failing", "--how", "fault"]) == 70
     assert "Traceback" not in (text := capsys.readouterr().err)
     assert "ZeroDivisionError: ours" in text
@@ -80,7 +80,7 @@ def test_verb_of_an_extra(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_interrupted() -> None:
-    """Ctrl-C ends with 130."""
+    """Ctrl-C exits with 130."""
     assert main(["failing", "--how", "interrupted"]) == 130
 
 
@@ -88,7 +88,7 @@ def test_interrupted() -> None:
     "words", [["nonesuch"], ["board", "--nonesuch"], ["failing", "--how", "usage"], ["generate", "-n", "0"]]
 )
 def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Wrong usage ends with 2 and says what is wrong; as JSON with --json."""
+    """Wrong usage exits with 2 and says what is wrong; as JSON with --json."""
     assert main(words) == 2
     assert "Error: " in capsys.readouterr().err
     assert main([*words, "--json"]) == 2
@@ -96,13 +96,13 @@ def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_nearest_verb(capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistyped verb is answered with the nearest one."""
+    """For a mistyped verb the error names the nearest one."""
     main(["genrate"])
     assert "Did you mean 'generate'?" in capsys.readouterr().err
 
 
 def test_json_after_a_double_dash_is_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands after `--` is no option, so errors stay text."""
+    """Arguments after `--` are not options, so errors stay text."""
     assert main(["failing", "--", "--json"]) == 2
     assert capsys.readouterr().out == ""
 
@@ -137,15 +137,15 @@ def test_version() -> None:
 
 
 def test_reader_that_goes_away() -> None:
-    """`dce … | head` ends quietly."""
+    """`dce … | head` exits quietly."""
     command = f"{sys.executable} -m dce completion bash | head -c 1; exit ${{PIPESTATUS[0]}}"
     result = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=100)
     assert result.stderr == b""
-    assert result.returncode in (0, 141)  # 0: all was written before the reader went
+    assert result.returncode in (0, 141)  # 0: everything was written before the reader closed
 
 
 def test_terminal_without_utf8(tmp_path: Path) -> None:
-    """A terminal that cannot show ✓ gets an escape, not a traceback."""
+    """On a terminal that cannot show ✓ an escape is printed, not a traceback."""
     result = run("doctor", "--url", "ftp://x", "-C", str(tmp_path), PYTHONIOENCODING="latin-1", DCE_API_KEY="")
     assert result.returncode == 1
     assert b"\\u2717 client" in result.stdout

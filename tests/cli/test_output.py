@@ -1,4 +1,4 @@
-"""What the command line writes."""
+"""The command line's output."""
 
 import json
 
@@ -21,18 +21,18 @@ from dce.wire.errors import DceError
     ],
 )
 def test_text_of_others_cannot_act_on_a_terminal(text: str, shown: str) -> None:
-    """Control characters are shown, not obeyed; ordinary text is unchanged."""
+    """Control characters are made visible; ordinary text is unchanged."""
     assert visible(text) == shown
 
 
 def test_error_names_hop_fact_and_next_step() -> None:
-    """A person reads where it went wrong, what happened and what to do."""
+    """An error message names the hop, the fact and the next step."""
     text = error_text(DceError("invalid_key", "the key was not accepted"))
     assert text.startswith("error [gateway · invalid_key] the key was not accepted\n  next: Check DCE_API_KEY")
 
 
 def test_error_as_json_is_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json a program finds the error where it finds the data."""
+    """With --json an error is printed where the data would be."""
     report(DceError("not_found", "no response 3"), is_json=True)
     captured = capsys.readouterr()
     assert json.loads(captured.out)["error"]["code"] == "not_found"
@@ -40,6 +40,6 @@ def test_error_as_json_is_on_standard_output(capsys: pytest.CaptureFixture[str])
 
 
 def test_data_into_a_pipe_is_exact(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """A response's text goes into a pipe byte for byte, without a newline of ours."""
+    """A response's text is written to a pipe byte for byte, without an added newline."""
     data("a\x1b[0m\r\nü")
     assert capfdbinary.readouterr().out == "a\x1b[0m\r\nü".encode()

@@ -15,7 +15,7 @@ from dce.workspace.project import Project
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_the_panel_prints_its_link_serves_and_ends_at_ctrl_c(tmp_path: Path) -> None:
-    """One line with a link that works, then Ctrl-C ends it with 0."""
+    """The panel prints one line with a working link and exits with 0 on Ctrl-C."""
     Project.init(tmp_path)
     command = [sys.executable, "-m", "dce", "panel", "--no-open", "--port", "0", "--workspace", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as panel:
@@ -30,7 +30,7 @@ def test_the_panel_prints_its_link_serves_and_ends_at_ctrl_c(tmp_path: Path) -> 
 
 
 def test_a_host_of_the_network_is_refused(tmp_path: Path) -> None:
-    """The panel does not listen on it, and says what to do instead."""
+    """The panel refuses to listen there, and gives the next step."""
     Project.init(tmp_path)
     command = [sys.executable, "-m", "dce", "panel", "--host", "0.0.0.0", "--no-open", "-C", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
@@ -39,7 +39,7 @@ def test_a_host_of_the_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_workspace_becomes_one_when_told(tmp_path: Path) -> None:
-    """Without a terminal to ask at, `--init` says so; without it nothing is made and the way is named."""
+    """Without a terminal for the question, `--init` gives consent; without it nothing is created and the error names it."""
     command = [sys.executable, "-m", "dce", "panel", "--no-open", "--port", "0", "-C", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""`dce paste`: answers carried by hand become responses like any other."""
+"""`dce paste`: answers pasted by hand become responses like any other."""
 
 import io
 from pathlib import Path
@@ -19,7 +19,7 @@ def answer(tmp_path: Path) -> Path:
 
 
 def test_the_first_answer_begins_a_generation(dce: Dce, workspace: Path, answer: Path) -> None:
-    """Without a generation one is begun, with the prompt kept; later answers go into it, a filled slot gets a new version."""
+    """Without a generation, one is created with the prompt stored; later answers go into it, and a filled slot gets a new version."""
     told = dce("paste", "3", answer, "--json").json["response"]
     assert (told["generation"], told["slot"], told["version"], told["status"]) == (1, 3, 1, "complete")
     assert told["text"] == ANSWER
@@ -34,7 +34,7 @@ def test_the_first_answer_begins_a_generation(dce: Dce, workspace: Path, answer:
 
 
 def test_a_changed_prompt_begins_another_generation(dce: Dce, workspace: Path, answer: Path) -> None:
-    """An answer belongs to the prompt that was carried away: what is edited later counts once `dce prompt` has written it."""
+    """An answer belongs to the prompt that was copied: later edits count only after `dce prompt` has written them."""
     dce("prompt")
     dce("cycle", "edit", "-m", "Make a() return 3.")
     dce("paste", "1", answer)
@@ -48,7 +48,7 @@ def test_a_changed_prompt_begins_another_generation(dce: Dce, workspace: Path, a
 
 
 def test_the_prompt_is_no_answer(dce: Dce, workspace: Path, answer: Path) -> None:
-    """The prompt, a long part of it, with other line ends or with words around it, and nothing at all are refused; nothing is begun."""
+    """The prompt itself, a long part of it, a variant of it, or an empty text is refused, and no generation is created."""
     dce("prompt")
     prompt = (workspace / ".dce/prompt.md").read_text()
     for text in (prompt, prompt.replace("\n", "\r\n"), "Here:\n" + prompt, prompt[100:1200], " \n"):
@@ -61,7 +61,7 @@ def test_the_prompt_is_no_answer(dce: Dce, workspace: Path, answer: Path) -> Non
 
 
 def test_a_slot_of_a_server_can_be_pasted_over(dce: Dce, workspace: Path, answer: Path) -> None:
-    """Pasting is a peer of generating: a slot that a server wrote gets the pasted text as its next version."""
+    """Pasting is equivalent to generating: a slot that a server wrote gets the pasted text as its next version."""
     dce("generate", "-n", "2")
     told = dce("paste", "2", answer, "-g", "latest", "--json").json["response"]
     assert (told["generation"], told["version"]) == (1, 2)
@@ -72,7 +72,7 @@ def test_a_slot_of_a_server_can_be_pasted_over(dce: Dce, workspace: Path, answer
 def test_the_slot_is_the_next_empty_one(
     dce: Dce, workspace: Path, answer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a slot the first gap is filled, then the next; a file alone, and standard input, will do."""
+    """Without a slot the first empty one is filled, then the next; a file alone or standard input is enough."""
     dce("paste", "2", answer)
     assert dce("paste", answer, "--json").json["response"]["slot"] == 1
     assert dce("paste", answer, "--json").json["response"]["slot"] == 3
@@ -87,7 +87,7 @@ def test_the_slot_is_the_next_empty_one(
 
 
 def test_bare_code_is_pasted_as_a_file(dce: Dce, workspace: Path, answer: Path) -> None:
-    """With --as the text is the content of that file, with or without the chat's fence around it, and can be accepted."""
+    """With --as the text is that file's content, with or without a code fence around it, and can be accepted."""
     answer.write_text("```python\ndef a():\n    return 2\n```")
     told = dce("paste", answer, "--as", "./src/a.py", "--json").json
     assert [(file["path"], file["content"]) for file in told["reading"]["files"]] == [

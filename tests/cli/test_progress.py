@@ -44,7 +44,7 @@ EVENTS: tuple[Event, ...] = (
 
 
 def test_plain_lines_only_on_change(capsys: pytest.CaptureFixture[str]) -> None:
-    """Into a log goes one line for each change of status, with figures at the end and the error's hop."""
+    """A log gets one line for each change of status, with figures at the end and the error's hop."""
     with PlainView() as view:
         for event in EVENTS:
             view.on_event(event)
@@ -58,7 +58,7 @@ def test_plain_lines_only_on_change(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_same_error_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """When all responses fail in one way, the cause and the next step are one line, with the slots before it."""
+    """If all responses fail in the same way, the cause and the next step are one line, preceded by the slots."""
     with PlainView() as view:
         for slot in (2, 1):
             view.on_event(progress(slot, Status.ERROR, error="invalid_key"))
@@ -98,7 +98,7 @@ def test_live_table_shows_every_response() -> None:
 
 
 def test_live_clock_runs_between_events() -> None:
-    """The time of a running response goes on while no event comes; that of an ended one stands."""
+    """A running response's time advances between events; an ended one's does not."""
     now = 100.0
     view = LiveView(Console(file=io.StringIO(), force_terminal=True), lambda: now)
     view.on_event(STARTED)
@@ -114,7 +114,7 @@ def test_live_clock_runs_between_events() -> None:
     ("position", "words"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (13, "13th"), (101, "101st")]
 )
 def test_a_place_in_the_queue_is_shown(position: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who waits at the gateway sees the place, in the table and as a line at each change."""
+    """While waiting at the gateway, the queue position is shown in the table and as a line at each change."""
     waiting = msgspec.structs.replace(progress(1, Status.QUEUED), position=position)
     live = LiveView(Console(file=io.StringIO(), force_terminal=True), lambda: 100.0)
     live.on_event(waiting)
@@ -145,31 +145,31 @@ def _text(view: LiveView) -> str:
     ],
 )
 def test_bar(tokens: Tokens, limit: int, is_active: bool, cells: str) -> None:
-    """Thinking, answer and rest fill exactly the bar's width; what there is shows as at least one cell."""
+    """Thinking, answer and rest fill exactly the bar's width; any nonzero part has at least one cell."""
     assert bar(tokens, limit, is_active, width=10).plain == cells
 
 
 def test_estimates_are_marked() -> None:
-    """Tokens that nobody counted carry the sign for about."""
+    """Estimated token counts are marked with ≈."""
     assert token_text(Tokens(answer=1200)) == "≈1,200"
     assert token_text(Tokens(answer=1200, exact=True), 4096) == "1,200/4,096"
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.04, "0.0s"), (59.94, "59.9s"), (125.0, "2m05s")])
 def test_seconds(value: float | None, text: str) -> None:
-    """Times read as people say them."""
+    """Durations are formatted for people."""
     assert seconds(value) == text
 
 
 def test_view_fits_where_the_output_goes() -> None:
-    """A terminal gets the table, a pipe lines, --json JSON."""
+    """A terminal gets a table, a pipe gets lines, --json gets JSON."""
     assert isinstance(open_view(console=Console(file=io.StringIO(), force_terminal=True)), LiveView)
     assert isinstance(open_view(console=Console(file=io.StringIO(), force_terminal=False)), PlainView)
     assert isinstance(open_view(is_json=True), JsonView)
 
 
 def test_an_estimated_prompt_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
-    """The headline says ≈ before a number of tokens that nobody counted, and only there."""
+    """The headline has ≈ before estimated token counts, and only there."""
     for started in (STARTED, msgspec.structs.replace(STARTED, prompt_is_exact=True)):
         PlainView().on_event(started)
     estimated, exact = capsys.readouterr().out.splitlines()

@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "reference" / "cli.md"
 
 
 def test_page_is_up_to_date() -> None:
-    """docs/reference/cli.md says what the verbs say (mend: python -m dce.cli.reference docs/reference/cli.md)."""
+    """docs/reference/cli.md matches the verbs' help (to update it: python -m dce.cli.reference docs/reference/cli.md)."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
@@ -25,7 +25,7 @@ def test_page_holds_every_verb() -> None:
 
 
 def test_check(tmp_path: Path) -> None:
-    """`--check` tells a stale page from a fresh one and changes neither."""
+    """`--check` distinguishes a stale page from a fresh one and changes neither."""
     path = tmp_path / "cli.md"
     assert main([str(path), "--check"]) == 1
     assert main([str(path)]) == 0
@@ -36,7 +36,7 @@ def test_check(tmp_path: Path) -> None:
 
 
 def test_verbs_that_messages_name_exist() -> None:
-    """Every `dce VERB` that a message or comment puts in backticks is a verb, with its subverb if it has some."""
+    """Every `dce VERB` in backticks in a message or comment is a verb, with a valid subverb if it has any."""
     with click.Context(cli, info_name="dce") as context:
         for path in sorted(SOURCE.rglob("*.py")):
             for words in re.findall(r"`dce ([a-z][a-z -]*)", path.read_text(encoding="utf-8")):

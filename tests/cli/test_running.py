@@ -1,4 +1,4 @@
-"""Running a generation from a terminal: stopping, and what the end is worth."""
+"""Running a generation from a terminal: stopping, and the exit code."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ def progress(slot: int, status: Status, code: str = "") -> SlotProgress:
 
 
 class ScriptedGenerator:
-    """Runs until it is told to end, or tells a script and ends. `hears_stop` False: a gateway that does not react."""
+    """Runs until told to end, or sends scripted events and ends. `hears_stop` False: a gateway that does not react."""
 
     def __init__(self, script: Sequence[Event] = (), *, is_endless: bool = False, stop_fails: bool = False) -> None:
         self._script, self._is_endless, self._stop_fails = script, is_endless, stop_fails
@@ -60,7 +60,7 @@ class ScriptedGenerator:
 
 
 class Named:
-    """Stands for a workspace or a generation: only these fields are looked at."""
+    """Stands in for a workspace or a generation: only these fields are read."""
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
@@ -83,7 +83,7 @@ def make_run(generator: ScriptedGenerator, view: Any = None) -> Run:
     ],
 )
 def test_exit_code(ends: list[SlotProgress], code: int) -> None:
-    """One finished response is success; with none the first error says which kind of failure it was."""
+    """One finished response is success; with none, the first error decides the kind of failure."""
 
     async def run() -> int:
         return await make_run(ScriptedGenerator(ends)).to_end()
@@ -92,7 +92,7 @@ def test_exit_code(ends: list[SlotProgress], code: int) -> None:
 
 
 def test_ctrl_c_stops_through_the_gateway() -> None:
-    """The first Ctrl-C asks the gateway to stop, lets the run end by itself and gives 130."""
+    """The first Ctrl-C asks the gateway to stop, lets the run end by itself and exits with 130."""
 
     async def scenario() -> tuple[int, ScriptedGenerator]:
         generator = ScriptedGenerator(is_endless=True)
@@ -106,7 +106,7 @@ def test_ctrl_c_stops_through_the_gateway() -> None:
 
 
 def test_ctrl_c_with_the_gateway_gone() -> None:
-    """If the gateway cannot be asked the run is ended here, without waiting."""
+    """If the gateway cannot be reached, the run is ended locally, without waiting."""
 
     async def scenario() -> tuple[int, ScriptedGenerator]:
         generator = ScriptedGenerator(is_endless=True, stop_fails=True)
@@ -137,14 +137,14 @@ def test_second_ctrl_c_ends_at_once() -> None:
 
 
 class ClosedPipe(JsonView):
-    """A view whose reader has gone."""
+    """A view whose reader has closed the pipe."""
 
     def on_event(self, event: Event) -> None:
         raise BrokenPipeError
 
 
 def test_reader_that_goes_away_stops_the_generation() -> None:
-    """`dce generate | head` does not leave ten streams running that nobody reads."""
+    """`dce generate | head` does not leave ten unread streams running."""
 
     async def scenario() -> tuple[int, list[int]]:
         generator = ScriptedGenerator([progress(1, Status.GENERATING)], is_endless=True)
@@ -155,7 +155,7 @@ def test_reader_that_goes_away_stops_the_generation() -> None:
 
 
 def test_a_fault_of_the_generator_is_not_swallowed() -> None:
-    """An error that belongs to no slot reaches the frame, which makes a message of it."""
+    """An error that belongs to no slot reaches the frame, which prints it as a message."""
 
     class Failing(ScriptedGenerator):
         async def run(self, generation: Any, on_event: Callable[[Event], None], slots: Sequence[int] | None) -> None:

@@ -12,7 +12,7 @@ SECRET = "ghp_" + "".join(random.Random(5).choices("abcdefghijkmnpqrstuvwxyz2345
 
 
 def test_scan_and_allow(dce: Dce, workspace: Path) -> None:
-    """`scan` ends with 1 and names place and fingerprint; after `allow` it ends with 0."""
+    """`scan` exits with 1 and names place and fingerprint; after `allow` it exits with 0."""
     (workspace / "src" / "a.py").write_text(f"t = '{SECRET}'\n")
     found = dce("secrets", "scan", "--json", code=1).json
     assert [(item["path"], item["line"], item["rule"]) for item in found] == [("src/a.py", 1, "github-token")]
@@ -24,7 +24,7 @@ def test_scan_and_allow(dce: Dce, workspace: Path) -> None:
 
 
 def test_a_file_for_keys_is_a_finding_by_its_name(dce: Dce, workspace: Path) -> None:
-    """`scan` and `prompt` agree on a selected file whose name says that it holds keys."""
+    """`scan` and `prompt` agree on a selected file whose name suggests keys."""
     (workspace / ".env").write_text("MODE=test\n")
     dce("select", "add", ".env")
     found = dce("secrets", "scan", "--json", code=1).json
@@ -33,7 +33,7 @@ def test_a_file_for_keys_is_a_finding_by_its_name(dce: Dce, workspace: Path) -> 
 
 
 def test_prompt_shows_findings(dce: Dce, workspace: Path) -> None:
-    """`prompt` lists what looks like a secret, and `--secrets placeholder` takes it out."""
+    """`prompt` lists possible secrets, and `--secrets placeholder` replaces them."""
     (workspace / "src" / "a.py").write_text(f"t = '{SECRET}'\n")
     assert "possible secret: src/a.py:1" in dce("prompt").out
     assert [item["path"] for item in dce("prompt", "--json").json["findings"]] == ["src/a.py"]
@@ -42,7 +42,7 @@ def test_prompt_shows_findings(dce: Dce, workspace: Path) -> None:
 
 
 def test_what_is_left_out_for_its_secrets_is_named(dce: Dce, workspace: Path) -> None:
-    """`--secrets exclude` says which files do not go: a prompt that lacks one without a word would be a riddle."""
+    """`--secrets exclude` lists the excluded files: without that, their absence from the prompt would be a riddle."""
     (workspace / "src" / "a.py").write_text(f"t = '{SECRET}'\n")
     told = "left out because of a possible secret: src/a.py"
     assert told in dce("prompt", "--secrets", "exclude").out
@@ -54,7 +54,7 @@ def test_what_is_left_out_for_its_secrets_is_named(dce: Dce, workspace: Path) ->
 def test_generate_asks_before_a_new_host(
     dce: Dce, workspace: Path, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a terminal to ask at, a new host is refused with 3; `--yes` agrees, and it is remembered."""
+    """Without a terminal for the question, a new host is refused (exit 3); `--yes` consents, and that is remembered."""
     # 0.0.0.0 reaches this machine too, but its name does not say so.
     monkeypatch.setenv("DCE_URL", gateway.url.replace("127.0.0.1", "0.0.0.0"))
     refused = dce("generate", "-n", 1, "--json", code=3)
@@ -70,7 +70,7 @@ def test_generate_asks_before_a_new_host(
 def test_no_verb_contacts_a_host_before_consent(
     dce: Dce, workspace: Path, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A committed config.toml names a host and a tokenizer there: no verb sends it a byte, neither key nor prompt, until it is agreed to."""
+    """If a committed config.toml names a host and a tokenizer there, no verb sends it key, prompt or any byte without consent."""
     monkeypatch.delenv("DCE_URL")
     remote = gateway.url.replace("127.0.0.1", "0.0.0.0")
     (workspace / ".dce" / "config.toml").write_text(f'url = "{remote}"\n')
@@ -90,7 +90,7 @@ def test_no_verb_contacts_a_host_before_consent(
 
 
 def test_consent_is_for_one_host_one_port_and_one_scheme(dce: Dce, workspace: Path) -> None:
-    """Who agreed to https at a port agreed neither to another port nor to the same host in the clear; an unknown name is refused."""
+    """Consent to https at a port covers neither another port nor plain http on the same host; an unknown name is refused."""
     dce("consent", "https://models.example.org")
     for url in ("https://models.example.org:8443", "http://models.example.org", "https://models.example.org.evil.net"):
         (workspace / ".dce" / "config.toml").write_text(f'tokenizer = "{url}/t.json"\n')
@@ -104,7 +104,7 @@ def test_consent_is_for_one_host_one_port_and_one_scheme(dce: Dce, workspace: Pa
 def test_the_doctor_contacts_a_host_that_was_named_to_it(
     dce: Dce, workspace: Path, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--url` and DCE_URL are the user's own words, so nothing is asked; for a host of config.toml `--yes` agrees, once."""
+    """`--url` and DCE_URL come from the user, so no consent is needed; for a host in config.toml one `--yes` is enough."""
     remote = gateway.url.replace("127.0.0.1", "0.0.0.0")
     dce("doctor", "--url", remote, code=None)
     assert gateway.requests
@@ -118,7 +118,7 @@ def test_the_doctor_contacts_a_host_that_was_named_to_it(
 
 
 def test_scanning_a_folder_includes_its_files_for_keys(dce: Dce, workspace: Path) -> None:
-    """`scan .` looks into `.env` as well, also where git ignores it, and `scan conf` where a folder holds nothing else."""
+    """`scan .` includes `.env`, even if git ignores it, and `scan conf` works if the folder contains nothing else."""
     (workspace / ".gitignore").write_text(".env\n")
     (workspace / ".env").write_text(f"TOKEN={SECRET}\n")
     (workspace / "conf").mkdir()
@@ -132,7 +132,7 @@ def test_scanning_a_folder_includes_its_files_for_keys(dce: Dce, workspace: Path
 
 
 def test_a_prompt_that_is_carried_by_hand_is_held_back(dce: Dce, workspace: Path) -> None:
-    """With the provider `manual` a prompt with a finding is not printed to be copied; the findings are shown with the file."""
+    """With the provider `manual`, a prompt with a finding is not printed for copying; the findings are shown with the file."""
     (workspace / "src" / "a.py").write_text(f"t = '{SECRET}'\n")
     assert SECRET in dce("prompt", "--out", "-").out
     dce("settings", "set", "provider", "manual")

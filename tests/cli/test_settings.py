@@ -16,7 +16,7 @@ def _no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_are_set_and_shown(dce: Dce, workspace: Path) -> None:
-    """A set value is in force and in config.toml; an empty one takes it out; a wrong one is refused by name."""
+    """A set value takes effect and is in config.toml; an empty one removes it; an invalid one is refused by name."""
     dce("settings", "set", "n", "4")
     assert dce("settings", "get", "n", "--json").json == {"n": 4}
     assert (workspace / ".dce" / "config.toml").read_text() == "n = 4\n"
@@ -31,7 +31,7 @@ def test_settings_are_set_and_shown(dce: Dce, workspace: Path) -> None:
 def test_a_cycle_generates_by_its_card(
     dce: Dce, workspace: Path, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The card is kept with the cycle and decides where and how it generates; --card and flags are stronger."""
+    """The card is stored with the cycle and decides where and how it generates; --card and flags override it."""
     dce("settings", "cards", "add", "warm", "--temperature", "1.5", "-n", "2")
     stdin = SimpleNamespace(readline=lambda: "sk-1\n", isatty=lambda: False, buffer=io.BytesIO())
     monkeypatch.setattr("sys.stdin", stdin)
@@ -52,7 +52,7 @@ def test_a_cycle_generates_by_its_card(
 
 
 def test_a_manual_card_says_what_to_do(dce: Dce, workspace: Path) -> None:  # the prompt needs no server
-    """With answers carried by hand the prompt is written all the same, and generating says how the answers come back."""
+    """With manual copy and paste the prompt is still written, and `generate` says how to add the answers."""
     dce("settings", "cards", "add", "chat", "--provider", "manual")
     dce("cycle", "card", "chat")
     dce("prompt")

@@ -1,4 +1,4 @@
-"""`dce store` from the command line: what it prints, its JSON and its exit codes."""
+"""`dce store` from the command line: its output, JSON and exit codes."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_store_is_checked_recovered_and_sound(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A broken store's error names the check, the check the recovery, and after that the verbs work (T22)."""
+    """A broken store's error names the check, the check names the recovery, and after that the verbs work (T22)."""
     assert main(["store", "check"]) == Exit.DONE
     assert "sound" in capsys.readouterr().out
     with (here / "dce.db").open("r+b") as file:
@@ -45,7 +45,7 @@ def test_a_store_is_checked_recovered_and_sound(here: Path, capsys: pytest.Captu
 
 
 def test_recovery_says_what_was_kept(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Rows by table, what could not be read, and where the old files are (T22)."""
+    """Recovery reports rows by table, what could not be read, and where the old files are (T22)."""
     assert main(["export", "h.dce"]) == Exit.DONE
     assert main(["import", "h.dce"]) == Exit.DONE
     capsys.readouterr()
@@ -61,7 +61,7 @@ def test_recovery_says_what_was_kept(here: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_backups_are_listed_and_restored(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a name the backups are listed, with one the store is as it was in it (T22)."""
+    """Without a name the backups are listed; with one, the store is restored from it (T22)."""
     assert main(["store", "restore"]) == Exit.DONE
     assert "no backups" in capsys.readouterr().out
     assert main(["export", "h.dce"]) == Exit.DONE

@@ -7,7 +7,7 @@ from tests.cli.conftest import Dce
 
 
 def test_a_history_travels(dce: Dce, workspace: Path, tmp_path: Path) -> None:
-    """What was generated in one workspace can be read in another, with its prompt's exact bytes."""
+    """A response generated in one workspace can be read in another, with its prompt's exact bytes."""
     dce("generate", "-n", "2")
     told = dce("export", tmp_path / "h.dce", "--json").json
     assert told["records"] == len((tmp_path / "h.dce").read_bytes().splitlines())
@@ -24,7 +24,7 @@ def test_a_history_travels(dce: Dce, workspace: Path, tmp_path: Path) -> None:
 
 
 def test_the_originals_history_is_imported(dce: Dce, workspace: Path, tmp_path: Path) -> None:
-    """A history of the original tool adds to what is there; regenerating without its prompt is refused, not guessed."""
+    """A history of the original tool is added to the existing one; regenerating without its prompt is refused, not guessed."""
     path = tmp_path / "dce_history.json"
     path.write_text(
         '{"version": 1, "cycles": [{"cycleId": 1, "title": "Theirs", "responses": {"2": {"content": "hi"}}}]}'

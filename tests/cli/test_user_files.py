@@ -1,4 +1,4 @@
-"""The user's own files are never replaced by what DCE writes."""
+"""DCE's output never replaces the user's own files."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ OWN = "# My own notes\n"
 
 
 def test_an_own_prompt_md_is_an_ordinary_file(dce: Dce, workspace: Path) -> None:
-    """A prompt.md of the user's stays as it is through every verb that writes a prompt, and can be selected like any file."""
+    """No verb that writes a prompt changes the user's own prompt.md, which can be selected like any file."""
     own = workspace / "prompt.md"
     own.write_text(OWN)
     assert "added prompt.md" in dce("select", "add", "prompt.md").out
@@ -25,7 +25,7 @@ def test_an_own_prompt_md_is_an_ordinary_file(dce: Dce, workspace: Path) -> None
 
 
 def test_the_prompt_is_private_and_git_does_not_take_it(dce: Dce, workspace: Path) -> None:
-    """The text of a git-ignored file that was selected by name is in the prompt, but not in what `git add -A` takes."""
+    """The text of a git-ignored file selected by name is in the prompt, but not in anything that `git add -A` adds."""
     subprocess.run(["git", "init", "-q"], cwd=workspace, check=True)
     (workspace / ".gitignore").write_text("local.ini\n")
     (workspace / "local.ini").write_text("[only-here]\n")
@@ -44,7 +44,7 @@ def test_the_prompt_is_private_and_git_does_not_take_it(dce: Dce, workspace: Pat
 
 @pytest.mark.parametrize("verb", [("prompt", "--out"), ("export",)])
 def test_no_verb_replaces_a_file_that_dce_did_not_write(dce: Dce, workspace: Path, verb: tuple[str, ...]) -> None:
-    """A user's file, a link and a file changed since are refused and stay as they are; DCE's own and forced ones are replaced."""
+    """A user's file, a link and a file changed since are refused and unchanged; DCE's own and forced ones are replaced."""
     readme = workspace / "readme.md"
     before = readme.read_bytes()
     link = workspace / "link.md"
@@ -67,7 +67,7 @@ def test_no_verb_replaces_a_file_that_dce_did_not_write(dce: Dce, workspace: Pat
 
 @pytest.mark.parametrize("verb", [("prompt", "--out"), ("export",)])
 def test_not_even_on_request_is_dces_state_replaced(dce: Dce, workspace: Path, verb: tuple[str, ...]) -> None:
-    """What lies in .dce or .git is closed to outputs, also through another spelling; nothing is changed."""
+    """Outputs into .dce or .git are refused, also through another spelling; nothing changes."""
     store = next((workspace / ".dce").glob("*.db"))
     for path in (store, workspace / "src/../.dce" / store.name, ".dce/new.md", ".git/config"):
         assert "cannot be written" in dce(*verb, path, "--force", code=3).err
@@ -77,13 +77,13 @@ def test_not_even_on_request_is_dces_state_replaced(dce: Dce, workspace: Path, v
 
 
 def test_a_folder_and_a_device_are_refused_whatever_is_asked(dce: Dce, workspace: Path) -> None:
-    """A folder in the place of the copy is an error that names it."""
+    """A folder in place of the copy is an error that names it."""
     assert "cannot be written" in dce("prompt", "--out", "src", "--force", code=3).err
     assert "cannot be written" in dce("prompt", "--out", "missing/f.md", code=3).err
 
 
 def test_a_copy_names_the_prompt_on_the_disk_too(dce: Dce, workspace: Path) -> None:
-    """`--out F` writes the same bytes to F and .dce/prompt.md; naming the latter is no copy; a copy is not selected by a glob."""
+    """`--out F` writes the same bytes to F and .dce/prompt.md; naming the latter makes no copy; a glob does not select a copy."""
     dce("prompt", "--out", "copy.md")
     assert (workspace / "copy.md").read_bytes() == (workspace / ".dce/prompt.md").read_bytes()
     dce("prompt", "--out", ".dce/prompt.md")
@@ -93,7 +93,7 @@ def test_a_copy_names_the_prompt_on_the_disk_too(dce: Dce, workspace: Path) -> N
 
 
 def test_a_prompt_of_an_older_version_is_left_and_said_once(dce: Dce, workspace: Path) -> None:
-    """The old prompt.md in the root stays, still tells what a pasted answer belongs to, and is mentioned a single time."""
+    """An old prompt.md in the root is kept, still identifies a pasted answer's prompt, and is mentioned only once."""
     dce("prompt")
     old = workspace / "prompt.md"
     (workspace / ".dce/prompt.md").rename(old)

@@ -1,4 +1,4 @@
-"""The line that is shown while something takes its time."""
+"""The progress line that is shown during a long wait."""
 
 import asyncio
 import io
@@ -14,7 +14,7 @@ class _Terminal(io.StringIO):
 
 
 class _Ticks:
-    """A sleep that passes when the test says so; `asked` is set when somebody waits."""
+    """A sleep that the test controls; `asked` is set when something waits."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
@@ -26,7 +26,7 @@ class _Ticks:
         self._passed.clear()
 
     async def tick(self) -> None:
-        """One second passes; the next is waited for when this returns."""
+        """Lets one second pass; when this returns, the next wait has begun."""
         await self._asked.wait()
         self._asked.clear()
         self._passed.set()
@@ -35,7 +35,7 @@ class _Ticks:
 
 @pytest.mark.parametrize("error", [None, ValueError("it failed")], ids=["done", "failed"])
 def test_seconds_are_told_until_the_end(error: Exception | None) -> None:
-    """Every second the line is renewed; at the end it is taken away, and the result or the error comes through."""
+    """The line is redrawn every second and removed at the end; the result or the error is passed on."""
     terminal = _Terminal()
 
     async def run() -> None:
@@ -56,7 +56,7 @@ def test_seconds_are_told_until_the_end(error: Exception | None) -> None:
 
 
 def test_quick_work_says_nothing() -> None:
-    """What ends before a second has passed leaves no trace, not even of control characters."""
+    """Work that ends within a second prints nothing, not even control characters."""
     terminal = _Terminal()
 
     async def run() -> int:
@@ -67,7 +67,7 @@ def test_quick_work_says_nothing() -> None:
 
 
 def test_only_a_terminal_is_told() -> None:
-    """Into a pipe or a log nothing is written, and nobody counts seconds."""
+    """Nothing is written to a pipe or a log, and no seconds are counted."""
     pipe = io.StringIO()
 
     async def run() -> int:

@@ -1,4 +1,4 @@
-"""Every verb of the client, walked in a workspace as they are found: the embedded engine answers, pytest checks, JSON is what the reference says."""
+"""Every client verb, run in a realistic workspace: the embedded engine answers, pytest checks, the JSON matches the reference."""
 
 import contextlib
 import json
@@ -55,13 +55,13 @@ def mean(values):
 
 
 def git(folder: Path, *words: str) -> None:
-    """Runs git in a folder, as nobody in particular."""
+    """Runs git in a folder, with a neutral identity."""
     who = ("-c", "user.name=walk", "-c", "user.email=walk@example.invalid", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
 
 
 def make(root: Path) -> None:
-    """A repository of two hundred files, with all that is not plain UTF-8 text in it."""
+    """Makes a repository of two hundred files, including every kind that is not plain UTF-8 text."""
     for package in ("core", "api", "util", "data", "web"):
         (root / "pkg" / package).mkdir(parents=True)
         (root / "pkg" / package / "__init__.py").touch()
@@ -123,7 +123,7 @@ def dce(
 
 
 def reference() -> dict[str, tuple[str, list[str]]]:
-    """Verb → what it prints and the fields that the reference names."""
+    """Verb → its output and the fields that the reference names."""
     rows = re.findall(r"^\| `dce ([^`]+)` \| ([^|]+) \| (.+) \|$", REFERENCE.read_text("utf-8"), re.MULTILINE)
     fields = {verb: (kind, re.findall(r"`([a-z_0-9]+)`", said)) for verb, kind, said in rows}
     cycle = fields["cycle new"][1]
@@ -131,14 +131,14 @@ def reference() -> dict[str, tuple[str, list[str]]]:
 
 
 class Walk:
-    """Runs verbs with `--json`, holds what they print to the reference, and notes which were walked."""
+    """Runs verbs with `--json`, compares their output with the reference, and records which were run."""
 
     def __init__(self, dce: Dce) -> None:
         self._dce = dce
         self.left = reference()
 
     def __call__(self, verb: str, *words: object, code: int = 0) -> Any:
-        """What the verb prints; `words` stand behind it."""
+        """The verb's output; `words` are its arguments."""
         said = [word for word in verb.split() if not word.isupper()]
         result = self._dce(*said, *words, "--json", code=code)
         kind, fields = reference()[verb]
@@ -158,7 +158,7 @@ class Walk:
         return value
 
     def refused(self, *words: object, code: int, error: str, hop: str = "client") -> None:
-        """The verb fails with this exit and error, names the hop and the next step; as JSON and for people."""
+        """Asserts that the verb fails with this exit code and error and names the hop and the next step, in JSON and text."""
         told = self._dce(*words, "--json", code=code).json["error"]
         assert (told["code"], told["hop"]) == (error, hop), told
         assert told["hint"], told
@@ -219,7 +219,7 @@ def curate(walk: Walk, root: Path) -> None:
 
 
 def settle(walk: Walk, dce: Dce) -> None:
-    """Settings, a card, the doctor, and the hops that fail."""
+    """Settings, a card, the doctor, and failing hops."""
     assert walk("settings get")["key"] == "…"
     assert walk("settings set", "max_tokens", 800) == {"max_tokens": 800}
     walk.refused("settings", "set", "nosuch", 1, code=3, error="invalid_input")
@@ -260,7 +260,7 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
 
 
 def keep(walk: Walk, root: Path, dce: Dce, tmp_path: Path) -> None:
-    """Into the files and back; the record out and in."""
+    """Accept and restore; export and import."""
     figures = root / "pkg" / "core" / "figures.py"
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, check=True).stdout
     walk.refused("restore", code=1, error="not_found")
@@ -288,7 +288,7 @@ def keep(walk: Walk, root: Path, dce: Dce, tmp_path: Path) -> None:
 
 
 def mend(walk: Walk) -> None:
-    """The store as its three files: looked at, recovered though it is sound, and back to a backup of it."""
+    """Checks the store, recovers it although it is sound, and restores a backup of it."""
     assert walk("restore --list")[0]["is_last"] in (True, False)
     assert walk("store check")["state"] == "sound"
     assert walk("store recover")["set_aside"] == ""
@@ -300,7 +300,7 @@ def mend(walk: Walk) -> None:
 
 @pytest.mark.timeout(900)
 def test_every_verb(dce: Dce, tmp_path: Path) -> None:
-    """Each verb does what it says in a workspace of two hundred files, prints the JSON of the reference, and fails with its hop and a next step."""
+    """Each verb works in a workspace of two hundred files, prints the reference's JSON, and on failure names its hop and a next step."""
     root, walk = tmp_path / "project", Walk(dce)
     (root / "answer.log").write_text(ANSWER)
     curate(walk, root)
@@ -308,6 +308,6 @@ def test_every_verb(dce: Dce, tmp_path: Path) -> None:
     judge(walk, root, dce)
     keep(walk, root, dce, tmp_path)
     mend(walk)
-    # What runs must be there to be stopped, what is cut to be continued: other tests do.
+    # Stopping needs a running response and continuing a truncated one: other tests cover them.
     assert set(walk.left) == {"stop", "continue"}
     assert json.loads(dce("stop", 99, 1, "--json", code=1).out)["error"]["code"] == "not_found"

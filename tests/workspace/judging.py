@@ -1,4 +1,4 @@
-"""A workspace for the tests of judging: a real folder, a real store, answers given as files instead of text."""
+"""A workspace for the tests of judging: a real folder and store, with answers given as files instead of text."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ Snapshot = dict[str, tuple[str, int, bytes]]
 
 
 class Bench:
-    """Has what `dce.workspace.judging.opened.Workspace` asks for. `files` are written first; answers come from `answer`."""
+    """Implements `dce.workspace.judging.opened.Workspace`. `files` are written first; answers come from `answer`."""
 
     def __init__(self, root: Path, files: Mapping[str, str | bytes] | None = None) -> None:
         root.mkdir(parents=True, exist_ok=True)
@@ -52,12 +52,12 @@ class Bench:
         return self.readings[generation_id, slot]
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:
-        """The prompt's own copy."""
+        """The prompt's copy."""
         return ShownFiles(self.store.prompts.get(self.store.generations.get(generation_id).prompt_sha256)).get
 
     @contextmanager
     def writer_lock(self, verb: str = "") -> Iterator[None]:
-        """Another process's can be pretended; within this process it may be held several times, as the real one."""
+        """Can simulate another process's lock; this process may hold it several times, like the real one."""
         if self.is_locked_elsewhere:
             raise DceError("workspace_locked", f"process 1 generates; no {verb} now")
         yield
@@ -70,7 +70,7 @@ class Bench:
         cycle: int = 0,
         outlined: Sequence[str] = (),
     ) -> int:
-        """A generation whose responses 1..N write these files; the prompt shows `shown` (None: all text files). Gives its id."""
+        """Makes a generation whose responses 1..N write these files; the prompt shows `shown` (None: all text files). Returns its id."""
         paths = self._text_files() if shown is None else shown
         texts = [read_text(self.project, path) for path in paths]
         prompt = build(
@@ -145,7 +145,7 @@ def reading_of(files: Mapping[str, str]) -> Reading:
 
 
 def write(path: Path, content: str | bytes, mode: int | None = None) -> None:
-    """Writes a file with the folders it needs, bytes as they are."""
+    """Writes a file, and the folders it needs; bytes are written unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     if mode is not None:
@@ -153,7 +153,7 @@ def write(path: Path, content: str | bytes, mode: int | None = None) -> None:
 
 
 def snapshot(root: Path, *, skip: Sequence[str] = (STATE_DIR,)) -> Snapshot:
-    """Every path below `root` with its kind, mode and content, but for the top folders in `skip`."""
+    """Every path below `root` with its kind, mode and content, except the top-level folders in `skip`."""
     found: Snapshot = {}
     for folder, folders, names in os.walk(root):
         if Path(folder) == root:
@@ -168,10 +168,10 @@ def snapshot(root: Path, *, skip: Sequence[str] = (STATE_DIR,)) -> Snapshot:
 
 
 def sha256(data: bytes) -> str:
-    """In hexadecimal."""
+    """The SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def builtins(value: object) -> object:
-    """As JSON has it."""
+    """The value as plain JSON types."""
     return json.loads(msgspec.json.encode(value))

@@ -1,4 +1,4 @@
-"""A process that writes to a store until it is killed; it says on standard output what the store has acknowledged."""
+"""A process that writes to a store until it is killed; it prints what the store has acknowledged."""
 
 import sys
 from itertools import count
@@ -12,7 +12,7 @@ PIECE = "0123456789" * 20
 
 
 def main(path: Path) -> None:
-    """Cycles and generations without end; a line `cycle ID REV`, `text GENERATION SLOT CHARACTERS`, `end GENERATION SLOT` each."""
+    """Writes cycles and generations forever; prints `cycle ID REV`, `text GENERATION SLOT CHARACTERS` or `end GENERATION SLOT` for each."""
     store = Store(path)
     for number in count():
         cycle = store.cycles.create(f"cycle {number}", "x" * 2000)

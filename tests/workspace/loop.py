@@ -1,4 +1,4 @@
-"""What the tests of the loop share: a store with a prompt and a generation in it."""
+"""Shared by the tests of the loop: a store with a prompt and a generation."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def a_store(tmp_path: Path) -> Store:
 
 
 def a_generation(store: Store, n: int = 3, grammar: str | None = None, **fields: object) -> Generation:
-    """A new generation of cycle 0 with its N queued responses."""
+    """A new generation of cycle 0 with N queued responses."""
     prompt = a_prompt()
     store.prompts.put(prompt, grammar, 1.0)
     asked: dict[str, object] = {

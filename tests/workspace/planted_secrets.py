@@ -1,5 +1,5 @@
-"""A corpus with known answers: secrets made at run time (so that none stands in the repository) in the places where they are leaked, and
-lines that look like secrets and are none.
+"""A corpus with known answers: secrets generated at run time (so that none is in the repository) in the places where they leak, and
+lines that look like secrets but are not.
 """
 
 import random
@@ -64,7 +64,7 @@ MAKERS: dict[str, Maker] = {
     "tailscale": lambda rng: f"tskey-auth-{_of(ALNUM, 17)(rng)}-{_of(ALNUM, 32)(rng)}",
     "json web token": lambda rng: f"eyJ{_of(ALNUM, 33)(rng)}.eyJ{_of(ALNUM, 80)(rng)}.{_of(ALNUM, 43)(rng)}",
 }
-"""Keys that their vendors made recognisable."""
+"""Keys with a format that their vendors made recognisable."""
 
 CARRIERS = (
     ("app.py", 'client = Client("{}")'),
@@ -74,7 +74,7 @@ CARRIERS = (
     ("notes.md", "Run it with `{}` for now."),
     ("log.txt", "line one\\n{}\\nline three"),
 )
-"""Where such a key may stand: a path, and a text with a place for it."""
+"""Where such a key may occur: a path, and a text with a placeholder for it."""
 
 RANDOM_NAMED: tuple[tuple[str, str], ...] = (
     ("a.py", 'API_KEY = "{}"'),
@@ -93,7 +93,7 @@ RANDOM_NAMED: tuple[tuple[str, str], ...] = (
     ("a.py", 'os.environ["AWS_SECRET_ACCESS_KEY"] = "{}"'),
     ("a.rb", "config.api_key => '{}'"),
 )
-"""Names that tell, for values without a prefix."""
+"""Telltale names, for values without a prefix."""
 
 PASSWORDS: tuple[tuple[str, str], ...] = (
     ("a.py", 'password = "tr0ub4dor&3"'),
@@ -150,11 +150,11 @@ HARMLESS: tuple[tuple[str, str], ...] = (
     ("a.py", 'PASSWORD_HASH = "pbkdf2_sha256$600000$abc"'),
     ("a.py", 'FIXTURE_TOKEN = "tok-9fK2mQ8xLw31vZ7p"  # dce:allow-secret'),
 )
-"""Lines without a secret that look as if they had one."""
+"""Lines that look as if they had a secret but do not."""
 
 
 def planted(seed: int) -> list[tuple[str, str, str]]:
-    """(what it is, path, text), each text with exactly one secret in it."""
+    """(kind, path, text), each text with exactly one secret."""
     rng = random.Random(seed)
     found = [(name, *_placed(rng.choice(CARRIERS), make(rng))) for name, make in MAKERS.items()]
     for path, text in RANDOM_NAMED:

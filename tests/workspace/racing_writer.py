@@ -1,4 +1,4 @@
-"""A process that edits everything of a workspace that is read, changed and written back, while another one of its kind does the same."""
+"""A process that makes every read-modify-write edit of a workspace, while another such process does the same."""
 
 import hashlib
 import sys
@@ -26,7 +26,7 @@ SHARED_KEY = "shared"
 
 
 def main(root: Path, name: str) -> None:
-    """Says `ready`, waits for a line, then makes `ROUNDS` edits of each kind; they are `name`'s by what they hold."""
+    """Prints `ready`, waits for a line, then makes `ROUNDS` edits of each kind, with `name` in their content."""
     project = Project(root)
     with Store(project.state_dir / STORE_FILE) as store:
         selection = Selection(project, store.meta)

@@ -1,4 +1,4 @@
-"""accept.py: what may be written into the workspace, and how it looks there."""
+"""accept.py: what may be written into the workspace, and the form it takes there."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ FILES = {"a.py": "one\n", "b.py": "two\n", "d/c.py": "three\n"}
 
 
 def _refused(bench: Bench, generation: int, *paths: str) -> DceError:
-    """The error of an accept that must change nothing."""
+    """The error of an accept, which must not change anything."""
     before = snapshot(bench.root)
     with pytest.raises(DceError) as caught:
         accept(bench, generation, 1, paths)
@@ -28,7 +28,7 @@ def _refused(bench: Bench, generation: int, *paths: str) -> DceError:
 
 
 def test_accept_writes_all_files(tmp_path: Path) -> None:
-    """New and changed files are written, same ones left alone; the response becomes the cycle's choice."""
+    """New and changed files are written, unchanged ones left alone; the response becomes the cycle's choice."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"x": "y"}, {"a.py": "1\n", "b.py": "two\n", "new/deep/e.py": "5\n"})
     untouched = (tmp_path / "b.py").stat()
@@ -51,7 +51,7 @@ def test_accept_writes_all_files(tmp_path: Path) -> None:
 
 
 def test_some_paths(tmp_path: Path) -> None:
-    """PATHs pick files, however they are spelled; a path the response does not hold is not found, naming those it holds."""
+    """PATHs pick files, however they are spelled; for a path the response does not contain, not_found lists those it does."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"a.py": "1\n", "./d//c.py": "3\n", "../evil": "x"})
     planned, _ = accept(bench, generation, 1, ["d/c.py"])
@@ -81,7 +81,7 @@ def test_dry_run_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_paths_outside_are_refused_all_together(tmp_path: Path) -> None:
-    """Every path that leads out is named in one error, and not even the harmless file is written."""
+    """Every path outside the workspace is named in one error, and not even the harmless file is written."""
     root = tmp_path / "w"
     bench = Bench(root, FILES)
     (root / "link").symlink_to(tmp_path)
@@ -96,7 +96,7 @@ def test_paths_outside_are_refused_all_together(tmp_path: Path) -> None:
 
 
 def test_stale_files_are_refused_all_together(tmp_path: Path) -> None:
-    """Edited, deleted, unannounced and no longer textual files are named in one error, each with its reason."""
+    """Files that were edited, deleted, not shown or are no longer text are named in one error, each with its reason."""
     bench = Bench(tmp_path, {**FILES, "hidden.py": "not shown\n", "blob": "text\n"})
     generation = bench.answer(
         dict.fromkeys(["a.py", "b.py", "hidden.py", "blob", "d", "d/c.py/x", "appeared.py", "d/c.py"], "new\n"),
@@ -117,7 +117,7 @@ def test_stale_files_are_refused_all_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("last", ["../out", "a.py", "locked.py"])
 def test_mixed_refusals_carry_the_gravest_code(tmp_path: Path, last: str) -> None:
-    """Outside the workspace outranks stale, stale outranks what cannot be written, in whatever order the answer has them."""
+    """outside_workspace outranks stale_file, which outranks invalid_input, in whatever order the answer has the files."""
     bench = Bench(tmp_path, {**FILES, "locked.py": "1\n"})
     answer = dict.fromkeys(["../out", "a.py", "locked.py"], "new\n")
     answer[last] = answer.pop(last)
@@ -133,7 +133,7 @@ def test_mixed_refusals_carry_the_gravest_code(tmp_path: Path, last: str) -> Non
 
 
 def test_file_that_already_is_so_is_never_stale(tmp_path: Path) -> None:
-    """Accepting what the workspace already holds does nothing, and succeeds."""
+    """Accepting files that already have this content does nothing, and succeeds."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"a.py": "1\n"})
     (tmp_path / "a.py").write_text("1\n")
@@ -142,7 +142,7 @@ def test_file_that_already_is_so_is_never_stale(tmp_path: Path) -> None:
 
 
 def test_second_response_after_the_first(tmp_path: Path) -> None:
-    """After one response was accepted another is stale where they overlap: it would bury the first; other files are free."""
+    """After one response is accepted, another is stale where they overlap, since it would overwrite the first; other files are not."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"a.py": "1\n"}, {"a.py": "I\n", "b.py": "II\n"})
     accept(bench, generation, 1)
@@ -163,7 +163,7 @@ def test_second_response_after_the_first(tmp_path: Path) -> None:
     ],
 )
 def test_form_is_kept(tmp_path: Path, before: bytes, content: str, after: bytes) -> None:
-    """Line ends, BOM and mode are those of the file that is replaced."""
+    """Line ends, BOM and mode of the replaced file are kept."""
     bench = Bench(tmp_path, {"a": before})
     (tmp_path / "a").chmod(0o751)
     accept(bench, bench.answer({"a": content}), 1)
@@ -172,7 +172,7 @@ def test_form_is_kept(tmp_path: Path, before: bytes, content: str, after: bytes)
 
 
 def test_new_files_have_the_usual_mode(tmp_path: Path) -> None:
-    """A new file gets the mode that the user's programs give to new files."""
+    """A new file gets the user's default mode."""
     bench = Bench(tmp_path)
     (tmp_path / "usual").touch()
     accept(bench, bench.answer({"new": "x"}), 1)
@@ -180,7 +180,7 @@ def test_new_files_have_the_usual_mode(tmp_path: Path) -> None:
 
 
 def test_symlink_inside_is_written_through(tmp_path: Path) -> None:
-    """A link to a file of the workspace stays a link; the file behind it gets the text."""
+    """A link to a file of the workspace stays a link; its target gets the text."""
     bench = Bench(tmp_path, FILES)
     (tmp_path / "link.py").symlink_to("a.py")
     generation = bench.answer({"link.py": "1\n"}, shown=["link.py"])
@@ -203,7 +203,7 @@ def test_same_file_twice(tmp_path: Path) -> None:
 
 
 def test_truncated_block_needs_its_name(tmp_path: Path) -> None:
-    """A file that the answer broke off in is refused, unless it is asked for by name."""
+    """A file that the answer was cut off in is refused, unless the user names it."""
     bench = Bench(tmp_path, FILES)
     blocks = (FileBlock(path="b.py", content="2\n"), FileBlock(path="a.py", content="1", status="truncated"))
     generation = bench.answer(Reading(files=blocks))
@@ -214,14 +214,14 @@ def test_truncated_block_needs_its_name(tmp_path: Path) -> None:
 
 
 def test_read_only_file_is_refused(tmp_path: Path) -> None:
-    """A file that is protected against writing is not replaced behind its owner's back."""
+    """A read-only file is not replaced."""
     bench = Bench(tmp_path, FILES)
     (tmp_path / "a.py").chmod(0o444)
     assert "read-only" in _refused(bench, bench.answer({"a.py": "1\n"})).message
 
 
 def test_nothing_to_accept(tmp_path: Path) -> None:
-    """A response without files, one that still runs, and one that is not there are clear errors."""
+    """A response without files, a running one and a missing one give clear errors."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({}, {"a.py": "1\n"}, statuses={2: Status.GENERATING})
     for slot, code in ((1, "not_found"), (2, "conflict"), (3, "not_found")):
@@ -231,7 +231,7 @@ def test_nothing_to_accept(tmp_path: Path) -> None:
 
 
 def test_needs_the_writer_lock(tmp_path: Path) -> None:
-    """While another process works on the workspace nothing is written."""
+    """While another process holds the workspace's lock, nothing is written."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"a.py": "1\n"})
     bench.is_locked_elsewhere = True
@@ -239,7 +239,7 @@ def test_needs_the_writer_lock(tmp_path: Path) -> None:
 
 
 def test_edit_between_plan_and_write_is_not_lost(tmp_path: Path) -> None:
-    """A file edited while accept is at work keeps the edit, and the files already written go back."""
+    """A file edited while accept is running keeps the edit, and the files already written are restored."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"a.py": "1\n", "b.py": "2\n"})
 
@@ -256,7 +256,7 @@ def test_edit_between_plan_and_write_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_full_disk_leaves_the_workspace_as_it_was(tmp_path: Path) -> None:
-    """When the system refuses to write a file, nothing is changed and the error names the file (a real limit, in a process)."""
+    """When the system refuses to write a file, nothing changes and the error names the file (a real resource limit, in a process)."""
     bench = Bench(tmp_path, {"a.py": "one\n", "z.py": "two\n"})
     before = snapshot(tmp_path)
     bench.store.close()
@@ -285,7 +285,7 @@ def test_full_disk_leaves_the_workspace_as_it_was(tmp_path: Path) -> None:
 
 
 def test_git_is_left_alone(tmp_path: Path) -> None:
-    """(S1, S4) HEAD, index, branches and configuration stay byte for byte; a ref of DCE's own holds what was before, ignored or not."""
+    """(S1, S4) HEAD, index, branches and configuration stay byte for byte; a private ref has the files as before, ignored or not."""
     root = tmp_path / "w"
     for path, content in FILES.items():
         write(root / path, content)
@@ -326,7 +326,7 @@ def test_git_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_worktrees_of_one_repository_keep_their_own_baselines(tmp_path: Path) -> None:
-    """The first acceptance in each of two worktrees has a ref of its own that holds what that worktree's file was."""
+    """The first acceptance in each of two worktrees has its own ref, with that worktree's file as before."""
     root, other = tmp_path / "w", tmp_path / "other"
     write(root / "a.py", "one\n")
     command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
@@ -352,7 +352,7 @@ TEN = "".join(f"{number}\n" for number in range(10))
 
 
 def test_merging_is_offered_where_it_would_help(tmp_path: Path) -> None:
-    """What was deleted since, or was never shown, cannot be merged: the hint says what helps there instead."""
+    """A file deleted since, or never shown, cannot be merged: the hint gives the next step instead."""
     bench = Bench(tmp_path, {"gone": TEN, "edited": TEN})
     generation = bench.answer({"gone": "1\n", "unseen": "1\n"})
     (tmp_path / "gone").unlink()
@@ -369,7 +369,7 @@ def test_merging_is_offered_where_it_would_help(tmp_path: Path) -> None:
 
 
 def test_merge_keeps_edits_made_since(tmp_path: Path) -> None:
-    """(H10) With `merge`, a file edited since the prompt gets the answer's changes too; restore gives the edited file back."""
+    """(H10) With `merge`, a file edited since the prompt gets the answer's changes too; restore brings back the edited file."""
     bench = Bench(tmp_path, {"a": TEN.replace("\n", "\r\n"), "b": TEN})
     generation = bench.answer({"a": TEN.replace("9", "nine"), "b": TEN.replace("5", "five")})
     write(tmp_path / "a", TEN.replace("0", "zero").replace("\n", "\r\n"), 0o600)
@@ -385,7 +385,7 @@ def test_merge_keeps_edits_made_since(tmp_path: Path) -> None:
 
 
 def test_conflicts_are_listed_and_refused(tmp_path: Path) -> None:
-    """(H10) Where both changed the same line, nothing is written and the line is named; so is a file that vanished or was never shown."""
+    """(H10) If both changed the same line, nothing is written and the line is named, as is a file that vanished or was never shown."""
     bench = Bench(tmp_path, {"a": TEN, "gone": TEN, "b": TEN})
     generation = bench.answer({"a": TEN.replace("4", "iv"), "gone": "x\n", "new": "x\n", "b": "y\n"})
     (tmp_path / "a").write_text(TEN.replace("4", "four"))
@@ -405,7 +405,7 @@ def test_conflicts_are_listed_and_refused(tmp_path: Path) -> None:
 
 
 def test_hunks_of_a_file(tmp_path: Path) -> None:
-    """Only the picked hunk of the one named file is written; the rest comes later by merging; without a file named it is refused."""
+    """Only the picked hunk of the one named file is written, and the rest can be merged later; without a named file it is refused."""
     long = TEN * 3
     bench = Bench(tmp_path, {"a": long, "b": "b\n"})
     wanted = long.replace("0", "zero", 1)[::-1].replace("9", "enin", 1)[::-1]
@@ -422,7 +422,7 @@ def test_hunks_of_a_file(tmp_path: Path) -> None:
 
 
 def test_files_of_several_responses(tmp_path: Path) -> None:
-    """Files of different responses are one acceptance, taken back at once; a file in which they differ is refused with their names."""
+    """Files of different responses form one acceptance, restored in one step; a file in which they differ is refused, naming both."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"a.py": "1\n", "b.py": "2\n"}, {"a.py": "1\n", "d/c.py": "3\n"}, {"b.py": "two!\n"})
     before = snapshot(tmp_path)
@@ -439,7 +439,7 @@ def test_files_of_several_responses(tmp_path: Path) -> None:
 
 
 def test_edits_that_did_not_fit_refuse_the_whole(tmp_path: Path) -> None:
-    """A response whose edits of one file fit nowhere is not half accepted; its other files can be named."""
+    """A response with edits that match nowhere in one file is not partly accepted; its other files can be accepted by name."""
     bench = Bench(tmp_path, FILES)
     reading = Reading(
         files=(FileBlock(path="a.py", content="1\n"),),
@@ -453,7 +453,7 @@ def test_edits_that_did_not_fit_refuse_the_whole(tmp_path: Path) -> None:
 
 
 def test_an_older_encoding_is_kept_or_refused(tmp_path: Path) -> None:
-    """A file in an older encoding stays in it; a character it lacks is refused by name."""
+    """A file keeps its legacy encoding; a character that the encoding lacks is refused by name."""
     text = "für Äpfel und Öl über den Fluß, schöne Grüße aus Köln an alle Bäcker\n"
     bench = Bench(tmp_path, {"a.txt": text.encode("cp1252")})
     generation = bench.answer({"a.txt": text + "ä\n"}, {"a.txt": text + "☃\n"})
@@ -464,7 +464,7 @@ def test_an_older_encoding_is_kept_or_refused(tmp_path: Path) -> None:
 
 
 def test_git_that_fails_is_told_and_stops_nothing(tmp_path: Path) -> None:
-    """(S4) Where git cannot keep the baseline, accepting and restoring work all the same, and the acceptance says why."""
+    """(S4) If git cannot keep the baseline, accepting and restoring still work, and the acceptance says why."""
     bench = Bench(tmp_path, FILES)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     (tmp_path / ".git/index").write_bytes(b"no index")

@@ -1,4 +1,4 @@
-"""planner.py: deletions, renames and modes as acts, and the doubts that refuse a file until the user confirms it."""
+"""planner.py: deletions, renames and mode changes, and the doubts that refuse a file until the user confirms it."""
 
 import hashlib
 import tempfile
@@ -24,7 +24,7 @@ def _answer(bench: Bench, *blocks: FileBlock, shown: list[str] | None = None) ->
 
 
 def test_deletion_rename_and_mode_are_planned_done_restored_and_redone(tmp_path: Path) -> None:
-    """Each act is planned by its name, done with the others in one step, undone with bytes and modes, and done again."""
+    """Each act is planned under its name, done with the others in one step, undone with bytes and modes, and redone."""
     bench = Bench(tmp_path, FILES)
     (tmp_path / "b.py").chmod(0o640)
     before = snapshot(tmp_path)
@@ -69,7 +69,7 @@ def test_deletion_rename_and_mode_are_planned_done_restored_and_redone(tmp_path:
         (FileBlock(path="unseen", content="", action="delete"), "the prompt did not show it"),
         (FileBlock(path="unseen", content="", action="mode", mode="755"), "the prompt did not show it"),
         (FileBlock(path="x", content="", action="rename", from_path="unseen"), "the prompt did not show it"),
-        (FileBlock(path="x", content="", action="rename", from_path="gone"), "is not there"),
+        (FileBlock(path="x", content="", action="rename", from_path="gone"), "does not exist"),
         (FileBlock(path="x", content="", action="rename", from_path="../out"), "upwards"),
         (FileBlock(path="b.py", content="", action="rename", from_path="a.py"), "overwrite"),
         (FileBlock(path="link", content="", action="delete"), "symbolic link"),
@@ -80,7 +80,7 @@ def test_deletion_rename_and_mode_are_planned_done_restored_and_redone(tmp_path:
     ],
 )
 def test_acts_that_would_lose_something_are_refused(tmp_path: Path, block: FileBlock, reason: str) -> None:
-    """What was not shown, changed since, is a link, protected, outside or would be overwritten is neither deleted nor moved."""
+    """A file that was not shown, has changed since, or is linked, read-only, outside or in the way is neither deleted nor moved."""
     root = tmp_path / "w"
     bench = Bench(root, {**FILES, "edited": "e\n", "locked": "l\n"})
     write(tmp_path / "out", "o\n")
@@ -99,7 +99,7 @@ def test_acts_that_would_lose_something_are_refused(tmp_path: Path, block: FileB
 
 
 def test_what_is_done_already_is_the_same(tmp_path: Path) -> None:
-    """Deleting what is gone and setting the mode that a file has change nothing, and are no acceptance."""
+    """Deleting a missing file or setting the present mode changes nothing and makes no acceptance."""
     bench = Bench(tmp_path, FILES)
     generation = _answer(
         bench,
@@ -124,7 +124,7 @@ def test_what_is_done_already_is_the_same(tmp_path: Path) -> None:
     ],
 )
 def test_a_doubtful_file_needs_a_confirmation(tmp_path: Path, block: FileBlock, flag: str) -> None:
-    """A file with text left out, an empty or a guessed one is refused, dry or not, unless it is forced or confirmed by name."""
+    """An elided, empty or guessed file is refused, in a dry run too, unless forced or confirmed by name."""
     bench = Bench(tmp_path, FILES)
     generation = _answer(bench, block, FileBlock(path="d/c.sh", content="2\n"))
     before = snapshot(tmp_path)
@@ -146,7 +146,7 @@ def test_a_doubtful_file_needs_a_confirmation(tmp_path: Path, block: FileBlock, 
 
 
 def test_an_empty_file_may_be_new_or_stay_empty(tmp_path: Path) -> None:
-    """`__init__.py` and the like are no doubt: nothing is emptied."""
+    """A new empty file such as `__init__.py` raises no doubt: nothing is emptied."""
     bench = Bench(tmp_path, {"empty.py": ""})
     planned, _ = accept(
         bench, _answer(bench, FileBlock(path="p/__init__.py", content=""), FileBlock(path="empty.py", content="\n")), 1
@@ -155,7 +155,7 @@ def test_an_empty_file_may_be_new_or_stay_empty(tmp_path: Path) -> None:
 
 
 def test_hunks_that_the_user_picked_need_no_confirmation(tmp_path: Path) -> None:
-    """Who names a hunk of a doubtful file has looked at it."""
+    """Naming a hunk of a doubtful file confirms it: the user has seen it."""
     bench = Bench(tmp_path, FILES)
     generation = _answer(bench, FileBlock(path="long.py", content="first\n# ... rest unchanged ...\n"))
     accept(bench, generation, 1, ["long.py"], options=Options(hunks=("1",)))
@@ -163,7 +163,7 @@ def test_hunks_that_the_user_picked_need_no_confirmation(tmp_path: Path) -> None
 
 
 def test_a_file_shown_in_part_is_told_from_one_not_shown(tmp_path: Path) -> None:
-    """Of a file that the prompt showed as an outline, the refusal says so, and that it must be shown whole; merging is not offered."""
+    """For a file shown as an outline, the refusal says so and that it must be shown whole; merging is not offered."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"long.py": LONG + "more\n"}, outlined=["long.py"])
     with pytest.raises(DceError, match="the prompt showed only a part of it") as caught:
@@ -173,7 +173,7 @@ def test_a_file_shown_in_part_is_told_from_one_not_shown(tmp_path: Path) -> None
 
 
 def test_doubts_about_a_response_are_named(tmp_path: Path) -> None:
-    """Failing checks and the flags of the reading are named with their response."""
+    """Failing checks and the reading's flags are reported with their response."""
     bench = Bench(tmp_path, FILES)
     reading = Reading(
         files=(FileBlock(path="a.py", content="1\n"),),
@@ -228,8 +228,8 @@ def _block(step: tuple[str, str, str, str]) -> FileBlock:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(moves=st.lists(MOVE, max_size=8))
 def test_no_byte_of_the_user_is_ever_lost(moves: list[tuple[str, list[tuple[str, str, str, str]]]]) -> None:
-    """Whatever is accepted, edited, restored and redone in any order: a refusal changes nothing, an edit is never overwritten by
-    restore or redo, and restoring what was accepted just now gives paths, bytes and modes back."""
+    """Property, for accepts, edits, restores and redos in any order: a refusal changes nothing, restore and redo never overwrite an
+    edit, and restoring the latest acceptance brings back paths, bytes and modes."""
     with tempfile.TemporaryDirectory() as folder:
         bench, codes = Bench(Path(folder) / "w", {"a": "a\n", "d/c": "c\n"}), set[str]()
         for verb, steps in moves:
@@ -256,7 +256,7 @@ def test_no_byte_of_the_user_is_ever_lost(moves: list[tuple[str, list[tuple[str,
                 assert snapshot(bench.root) == before
             if verb not in {"accept", "edit"}:
                 kept = snapshot(bench.root)
-                # A file with the user's text goes only if an acceptance moved exactly that text there.
+                # A file with the user's text is deleted only if an acceptance moved exactly that text there.
                 assert all(path in kept or bench.store.blobs.get(_sha(before[path][2])) for path in mine)
         assert codes <= {"stale_file", "invalid_input", "not_found"}
         bench.store.close()

@@ -1,4 +1,4 @@
-"""Answers as models spoil them, in every form: no file cut, none invented, and what was mended is said."""
+"""Answers damaged the way models damage them, in every format: no file is cut or invented, and repairs are reported."""
 
 import html
 import json
@@ -21,7 +21,7 @@ SAID = "I wrote docs/how to.md, src/a.py, src/deep/b.html, LICENSE and data.json
 
 
 def blocks(files: Mapping[str, str] = FILES) -> str:
-    """The default form."""
+    """An answer in the default format."""
     parts = "".join(
         f'<file path="{path}" nonce="{NONCE}">\n{text}</file nonce="{NONCE}">\n\n' for path, text in files.items()
     )
@@ -29,13 +29,13 @@ def blocks(files: Mapping[str, str] = FILES) -> str:
 
 
 def tags(files: Mapping[str, str] = FILES) -> str:
-    """The original's form."""
+    """An answer in the original's format."""
     parts = "".join(f'<file path="{path}">\n{text}</file_artifact>\n\n' for path, text in files.items())
     return f"<summary>\n{SAID}\n</summary>\n\n<course_of_action>\n1. Read it.\n</course_of_action>\n\n{parts}"
 
 
 def as_json(files: Mapping[str, str] = FILES) -> str:
-    """The original's JSON form."""
+    """An answer in the original's JSON format."""
     listed = [{"path": path, "content": text} for path, text in files.items()]
     return json.dumps({"summary": SAID, "course_of_action": [{"step": 1, "description": "Read it."}], "files": listed})
 
@@ -65,7 +65,7 @@ SPOILT: Mapping[str, Callable[[str], str]] = {
 
 
 def read(text: str, schema: str) -> Reading:
-    """As answered to a prompt that asked for `schema`."""
+    """Reads the text as an answer to a prompt that asked for `schema`."""
     return read_answer(text, "tags" if schema == "json" else schema, NONCE)
 
 
@@ -77,7 +77,7 @@ def files(reading: Reading) -> dict[str, str]:
 @pytest.mark.parametrize("spoilt", SPOILT)
 @pytest.mark.parametrize("form", FORMS)
 def test_no_file_is_cut_and_none_invented(form: str, spoilt: str) -> None:
-    """H4: whatever stands around an answer, its files are exactly those that it writes."""
+    """H4: whatever surrounds an answer, its files are exactly those that it writes."""
     found = files(read(SPOILT[spoilt](FORMS[form]()), form))
     assert found == dict(FILES)
 
@@ -99,7 +99,7 @@ def test_escaped_for_the_web(form: str) -> None:
 @pytest.mark.parametrize("form", ["blocks", "tags"])
 @pytest.mark.parametrize("cut", [1, 3, 20])
 def test_a_missing_closer_is_told(form: str, cut: int) -> None:
-    """An answer that stops within its last file keeps the others whole and says of the last that it is not."""
+    """An answer that stops inside its last file keeps the others whole and marks the last as truncated."""
     plain = {"a.py": "a = 1\n", "b.py": "b = 1\n" * 10}
     text = {"blocks": blocks, "tags": tags}[form](plain).rstrip()
     closer = text.rindex("</file")
@@ -111,7 +111,7 @@ def test_a_missing_closer_is_told(form: str, cut: int) -> None:
 
 @pytest.mark.parametrize("form", ["blocks", "tags"])
 def test_two_files_of_one_path_are_told(form: str) -> None:
-    """Of two texts for one path neither is taken in silence."""
+    """Two texts for one path are reported."""
     write = {"blocks": blocks, "tags": tags}[form]
     both = (
         write({"a.py": "one\n"})
@@ -124,12 +124,12 @@ def test_two_files_of_one_path_are_told(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_cut_anywhere_nothing_is_invented(form: str) -> None:
-    """However early an answer ends, each file of it is the beginning of one that it writes, and a complete one is that file."""
+    """However early an answer ends, each of its files is a prefix of the real one, and a complete file equals it."""
     text = FORMS[form]()
     for at in range(0, len(text), 7):
         for file in read_answer(text[:at], "tags" if form == "json" else form, NONCE, is_truncated=True).files:
             assert file.path in FILES, (at, file)
-            # Half of the closing tag may be the file's text as far as anyone can tell: then the file is one that was cut.
+            # Half a closing tag might also be the file's own text; then the file counts as cut off.
             text_so_far = file.content if file.status == "complete" else re.sub(r"<(?:/[\w =\"]*)?$", "", file.content)
             assert FILES[file.path].startswith(text_so_far.rstrip()), (at, file)
             if file.status == "complete":

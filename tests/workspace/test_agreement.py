@@ -14,7 +14,7 @@ def changed(*numbers: int, to: str = "new") -> str:
 
 
 def test_files_by_responses(tmp_path: Path) -> None:
-    """Files that more responses change come first; those that come to the same text have one letter, blank lines aside."""
+    """Files that more responses change come first; responses with the same text, apart from blank lines, share a letter."""
     bench = Bench(tmp_path, {"a.py": TEXT, "b.py": "b\n"})
     generation = bench.answer(
         {"a.py": changed(1), "b.py": "b\n"},
@@ -28,7 +28,7 @@ def test_files_by_responses(tmp_path: Path) -> None:
 
 
 def test_likeness_is_of_what_changes(tmp_path: Path) -> None:
-    """The same change is 100 %, another one 0, half of it shared a half, however much of the file stays as it is."""
+    """The same change is 100 %, a different one 0 %, one shared by half 50 %, however much of the file is unchanged."""
     bench = Bench(tmp_path, {"a.py": TEXT})
     generation = bench.answer(
         {"a.py": changed(1, 30)}, {"a.py": changed(1, 30)}, {"a.py": changed(1)}, {"a.py": changed(20, to="x")}, {}
@@ -42,7 +42,7 @@ def test_likeness_is_of_what_changes(tmp_path: Path) -> None:
 
 
 def test_an_answer_outside_the_workspace_is_compared_all_the_same(tmp_path: Path) -> None:
-    """A path that may not be written has no file to compare with, and hinders nothing."""
+    """A path that may not be written has no file to compare with, and causes no error."""
     bench = Bench(tmp_path, {"a.py": TEXT})
     generation = bench.answer({"../../etc/passwd": "root\n"}, {"a.py": changed(1)})
     assert agreement(bench, generation).slots == (1, 2)

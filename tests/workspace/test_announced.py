@@ -1,4 +1,4 @@
-"""Files that a summary says are written: what counts, what does not, and that an absent one is flagged."""
+"""Files that a summary says are written: what counts, what does not, and that a missing one is flagged."""
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_what_is_said_to_be_written_must_be_there(said: str) -> None:
 
 @pytest.mark.parametrize("said", NOT_ANNOUNCED)
 def test_what_only_names_a_file_announces_none(said: str) -> None:
-    """What the program writes, what the user may do, what stays or is only read is no announcement."""
+    """Files that the program writes, that the user may edit, that stay or are only read are not announced."""
     assert missing_files(said, ["src/a.py"]) == ()
 
 

@@ -1,4 +1,4 @@
-"""baseline.py and replace.py: putting the workspace back exactly, also after a crash at any moment."""
+"""baseline.py and replace.py: restoring the workspace exactly, even after a crash at any moment."""
 
 import errno
 import os
@@ -22,13 +22,13 @@ from tests.workspace.judging import Bench, snapshot, write
 
 FILES = {"a.py": "one\n", "b.py": "two\n", "d/c.py": "three\n"}
 NOBODY = 0xFFFFFFFF
-"""The id of an access list's entry that names no one."""
+"""The id in an ACL entry that names no one."""
 
 EDITS = {"a.py": "1\n", "d/c.py": "3\n", "n/deep/e.py": "5\n", "n/f.py": "6\n"}
 
 
 def test_restore_puts_everything_back(tmp_path: Path) -> None:
-    """Bytes, modes, created files and created folders are as before; the cycle has no choice any more."""
+    """Bytes, modes, created files and created folders are as before; the cycle no longer has a choice."""
     bench = Bench(tmp_path, FILES)
     (tmp_path / "a.py").chmod(0o750)
     before = snapshot(tmp_path)
@@ -49,7 +49,7 @@ def test_restore_puts_everything_back(tmp_path: Path) -> None:
 
 
 def test_a_mode_set_since_is_kept(tmp_path: Path) -> None:
-    """Restoring gives the bytes back and leaves a `chmod +x` that the user made after accepting."""
+    """Restoring brings back the bytes and keeps a `chmod +x` that the user made after accepting."""
     bench = Bench(tmp_path, FILES)
     accept(bench, bench.answer({"a.py": "1\n"}), 1)
     (tmp_path / "a.py").chmod(0o755)
@@ -59,7 +59,7 @@ def test_a_mode_set_since_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_restored", [False, True])
 def test_attributes_of_a_replaced_file_are_kept(tmp_path: Path, is_restored: bool) -> None:
-    """Extended attributes, of which an access list is one, are those of the file that accepting and restoring replace."""
+    """Accepting and restoring keep the extended attributes, including the ACL, of the files they replace."""
     bench = Bench(tmp_path, FILES)
     (tmp_path / "a.py").chmod(0o640)
     os.setxattr(tmp_path / "a.py", "user.origin", b"the user")
@@ -76,7 +76,7 @@ def test_attributes_of_a_replaced_file_are_kept(tmp_path: Path, is_restored: boo
 
 
 def test_a_folders_default_list_opens_no_replaced_file(tmp_path: Path) -> None:
-    """A file without an access list of its own gets none from its folder's default when it is replaced."""
+    """A file without an ACL does not get one from its folder's default when it is replaced."""
     bench = Bench(tmp_path, FILES)
     (tmp_path / "a.py").chmod(0o640)
     entries = ((1, 7, NOBODY), (2, 7, 1), (4, 5, NOBODY), (16, 7, NOBODY), (32, 0, NOBODY))
@@ -88,7 +88,7 @@ def test_a_folders_default_list_opens_no_replaced_file(tmp_path: Path) -> None:
 
 
 def test_files_of_others_stay(tmp_path: Path) -> None:
-    """A folder that acceptance made stays if something else is in it by now; edits to other files stay, too."""
+    """A folder that an acceptance created stays if it contains something else by now; edits to other files stay too."""
     bench = Bench(tmp_path, FILES)
     accept(bench, bench.answer(EDITS), 1)
     write(tmp_path / "n/mine.txt", "mine")
@@ -99,7 +99,7 @@ def test_files_of_others_stay(tmp_path: Path) -> None:
 
 
 def test_edited_files_stop_a_restore(tmp_path: Path) -> None:
-    """If accepted files were edited since, all of them are named and nothing is changed."""
+    """If accepted files were edited since, all of them are named and nothing changes."""
     bench = Bench(tmp_path, FILES)
     accept(bench, bench.answer(EDITS), 1)
     (tmp_path / "a.py").write_text("mine\n")
@@ -114,7 +114,7 @@ def test_edited_files_stop_a_restore(tmp_path: Path) -> None:
 
 
 def test_edited_files_can_be_kept_while_the_others_go_back(tmp_path: Path) -> None:
-    """With `keep_edited` only files that someone edited stay as they are; if that is all of them there is nothing to do."""
+    """With `keep_edited`, only edited files stay as they are; if all were edited, it is refused."""
     bench = Bench(tmp_path, FILES)
     original = snapshot(tmp_path)
     accept(bench, bench.answer(EDITS), 1)
@@ -137,7 +137,7 @@ def test_edited_files_can_be_kept_while_the_others_go_back(tmp_path: Path) -> No
 
 
 def test_dry_run(tmp_path: Path) -> None:
-    """A dry run says what would be put back, marks what was edited, takes no lock and changes nothing."""
+    """A dry run says what would be restored, marks edited files, takes no lock and changes nothing."""
     bench = Bench(tmp_path, FILES)
     accept(bench, bench.answer(EDITS), 1)
     (tmp_path / "a.py").write_text("mine\n")
@@ -156,7 +156,7 @@ def test_dry_run(tmp_path: Path) -> None:
 
 
 def test_named_acceptance(tmp_path: Path) -> None:
-    """An older acceptance can be taken back if a newer one did not touch its files; an unknown one is not found."""
+    """An older acceptance can be restored if no newer one touched its files; an unknown one is not found."""
     bench = Bench(tmp_path, FILES)
     _, first = accept(bench, bench.answer({"a.py": "1\n"}), 1)
     accept(bench, bench.answer({"b.py": "2\n"}), 1)
@@ -171,7 +171,7 @@ def test_named_acceptance(tmp_path: Path) -> None:
 
 
 def test_folder_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
-    """If a folder was replaced by a link since, nothing is written or deleted where it leads now."""
+    """If a folder was replaced by a link since, nothing is written or deleted at the link's target."""
     root, elsewhere = tmp_path / "w", tmp_path / "elsewhere"
     bench = Bench(root, FILES)
     accept(bench, bench.answer(EDITS), 1)
@@ -185,7 +185,7 @@ def test_folder_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_error_on_the_way_is_taken_back(tmp_path: Path) -> None:
-    """Wherever the disk fails, the files written so far go back and the error says so."""
+    """Wherever the disk fails, the files written so far are restored and the error says so."""
     bench = Bench(tmp_path, FILES)
     before = snapshot(tmp_path)
     steps = _steps(bench, tmp_path)
@@ -204,7 +204,7 @@ def test_error_on_the_way_is_taken_back(tmp_path: Path) -> None:
 
 
 def _steps(bench: Bench, root: Path) -> list[str]:
-    """The steps of an acceptance, which is taken back again."""
+    """The steps of an acceptance, which is then restored."""
     before, steps = snapshot(root), list[str]()
     accept(bench, bench.answer(EDITS), 1, on_step=steps.append)
     restore(bench)
@@ -213,7 +213,7 @@ def _steps(bench: Bench, root: Path) -> list[str]:
 
 
 def test_steps_cover_every_file_boundary(tmp_path: Path) -> None:
-    """The steps told are: planned, each file staged, each file written, applied."""
+    """The reported steps are: planned, each file staged, each file written, applied."""
     assert _steps(Bench(tmp_path, FILES), tmp_path) == [
         "planned",
         *(f"staged {path}" for path in EDITS),
@@ -252,7 +252,7 @@ def _kill_at(root: Path, step: int, verb: str) -> None:
 
 @pytest.mark.parametrize("step", range(10))
 def test_killed_while_accepting(tmp_path: Path, step: int) -> None:
-    """A process killed (-9) at any step leaves a workspace that `recover` makes whole: as before, or wholly accepted."""
+    """After a process is killed (-9) at any step, `recover` leaves the workspace as before or wholly accepted."""
     before = _prepared(tmp_path)
     _kill_at(tmp_path, step, "accept")
     bench = Bench(tmp_path)
@@ -268,7 +268,7 @@ def test_killed_while_accepting(tmp_path: Path, step: int) -> None:
 
 @pytest.mark.parametrize("step", range(8))
 def test_killed_while_restoring(tmp_path: Path, step: int) -> None:
-    """A process killed (-9) while it restores leaves a workspace that `recover` finishes restoring."""
+    """After a process is killed (-9) during a restore, `recover` finishes the restore."""
     before = _prepared(tmp_path)
     bench = Bench(tmp_path)
     accept(bench, bench.answer(EDITS), 1)
@@ -286,7 +286,7 @@ def test_killed_while_restoring(tmp_path: Path, step: int) -> None:
 
 @pytest.mark.parametrize("step", range(10))
 def test_killed_while_redoing(tmp_path: Path, step: int) -> None:
-    """A process killed (-9) while it redoes leaves a workspace that `recover` makes whole, and that can be redone."""
+    """After a process is killed (-9) during a redo, `recover` makes the workspace consistent, and the redo can be repeated."""
     before = _prepared(tmp_path)
     bench = Bench(tmp_path)
     accept(bench, bench.answer(EDITS), 1)
@@ -312,7 +312,7 @@ def _prepared(root: Path) -> dict[str, tuple[str, int, bytes]]:
 
 @pytest.mark.parametrize("verb", ["accept", "restore"])
 def test_next_verb_recovers_by_itself(tmp_path: Path, verb: str) -> None:
-    """After a crash the next accept or restore first takes back what was cut short."""
+    """After a crash, the next accept or restore first undoes the interrupted one."""
     before = _prepared(tmp_path)
     _kill_at(tmp_path, 6, "accept")
     assert snapshot(tmp_path) != before
@@ -327,7 +327,7 @@ def test_next_verb_recovers_by_itself(tmp_path: Path, verb: str) -> None:
 
 
 def test_recovery_leaves_edits_alone(tmp_path: Path) -> None:
-    """A file that someone edited between the crash and the recovery stays as they made it; the others go back."""
+    """A file edited between the crash and the recovery keeps the edit; the others are restored."""
     before = _prepared(tmp_path)
     _kill_at(tmp_path, 6, "accept")
     (tmp_path / "a.py").write_text("mine\n")
@@ -340,7 +340,7 @@ def test_recovery_leaves_edits_alone(tmp_path: Path) -> None:
 
 
 def test_threads_of_one_process_take_turns(tmp_path: Path) -> None:
-    """While one thread accepts, another thread's accept, restore and recovery keep their hands off: it is not a crash."""
+    """While one thread accepts, another thread's accept, restore and recovery do not interfere: it is not a crash."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer(EDITS, {"b.py": "2\n"})
     codes = []
@@ -359,7 +359,7 @@ def test_threads_of_one_process_take_turns(tmp_path: Path) -> None:
 
 
 def test_recovery_waits_for_a_living_process(tmp_path: Path) -> None:
-    """While another process holds the lock nothing is recovered: it may be the one that is writing."""
+    """While another process holds the lock, nothing is recovered: it may be writing."""
     _prepared(tmp_path)
     _kill_at(tmp_path, 6, "accept")
     before = snapshot(tmp_path)
@@ -385,7 +385,7 @@ MODES = st.sampled_from([0o644, 0o600, 0o755, 0o777, 0o4711])
     edits=st.lists(st.dictionaries(PATHS, st.text(max_size=10), max_size=5), min_size=1, max_size=3),
 )
 def test_accept_then_restore_is_identity(tree: dict[str, tuple[bytes, int]], edits: list[dict[str, str]]) -> None:
-    """Whatever the tree and the edits: accepting is all or nothing, and restoring gives the same paths, bytes and modes."""
+    """Property, for any tree and edits: accepting is all or nothing, and restoring gives the same paths, bytes and modes."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "w"
         root.mkdir()
@@ -420,7 +420,7 @@ LINES = st.lists(st.sampled_from(["a", "b", "c", ""]), max_size=8).map(lambda ro
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shown=LINES, mine=LINES, theirs=LINES, end=st.sampled_from(["\n", "\r\n"]), first=st.booleans())
 def test_merging_in_part_is_taken_back_too(shown: str, mine: str, theirs: str, end: str, first: bool) -> None:
-    """(S2) Whatever was edited since, merged and taken in parts: conflicts write nothing, and restoring gives my edits back exactly."""
+    """(S2) Property, for any edits since, merges and partial accepts: conflicts write nothing, and restoring returns the user's edits exactly."""
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder) / "w", {"f": shown.replace("\n", end)})
         generation = bench.answer({"f": theirs})
@@ -440,5 +440,5 @@ def test_merging_in_part_is_taken_back_too(shown: str, mine: str, theirs: str, e
 
 
 def _storable(text: str) -> str:
-    """Text as an answer can hold it: what JSON and SSE carry is Unicode without lone surrogates."""
+    """Text that an answer can contain: JSON and SSE carry Unicode without lone surrogates."""
     return text.encode("utf-8", "replace").decode()

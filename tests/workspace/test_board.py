@@ -62,7 +62,7 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
 
 
 def test_order_with_checks(tmp_path: Path) -> None:
-    """Complete, clean and passing first; then fewest new failures, fewest failures; the unreadable last."""
+    """Complete, clean and passing first; then by fewest new failures and fewest failures; unreadable ones last."""
     bench = Bench(tmp_path, FILES)
     repaired = Reading(files=(FileBlock(path="calc.py", content=GOOD),), parse="repaired")
     generation = bench.answer(
@@ -84,7 +84,7 @@ def test_order_with_checks(tmp_path: Path) -> None:
 
 
 def test_agreement_and_slot_break_ties(tmp_path: Path) -> None:
-    """Without checks: complete and clean first, then the larger cluster, then the lower slot — however often it is asked."""
+    """Without checks: complete and clean first, then the larger cluster, then the lower slot, the same on every call."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer(
         {"calc.py": "1\n"}, {"calc.py": "2\n"}, {"calc.py": "3\n"}, {"calc.py": "2\n\n"}, {}, statuses={1: Status.ERROR}
@@ -96,7 +96,7 @@ def test_agreement_and_slot_break_ties(tmp_path: Path) -> None:
 
 
 def test_passing_beats_agreement(tmp_path: Path) -> None:
-    """One response that passes stands above many that agree and fail."""
+    """One passing response ranks above many that agree and fail."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer(*[{"calc.py": "same\n"}] * 3, {"calc.py": GOOD})
     for slot in (1, 2, 3, 4):
@@ -105,7 +105,7 @@ def test_passing_beats_agreement(tmp_path: Path) -> None:
 
 
 def test_flags_of_answer_and_files_in_fixed_order(tmp_path: Path) -> None:
-    """A row's flags are the answer's and its files' together, each once, in the documented order."""
+    """A row's flags are those of the answer and its files, each once, in the documented order."""
     bench = Bench(tmp_path, FILES)
     reading = Reading(
         files=(
@@ -132,21 +132,21 @@ def test_flags_of_answer_and_files_in_fixed_order(tmp_path: Path) -> None:
 
 
 def test_running_responses_have_rows(tmp_path: Path) -> None:
-    """A response that still runs has its row, behind those that have ended."""
+    """A running response has a row, after those that have ended."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer(Reading(parse="failed"), {"calc.py": GOOD}, statuses={1: Status.QUEUED})
     assert _order(board(bench, generation)) == [2, 1]
 
 
 def test_unknown_generation(tmp_path: Path) -> None:
-    """A generation that is not there is not found."""
+    """A missing generation is not found."""
     with pytest.raises(DceError) as caught:
         board(Bench(tmp_path), 7)
     assert caught.value.code == "not_found"
 
 
 def test_checks_of_a_generation(tmp_path: Path) -> None:
-    """All ended responses with files are checked against the workspace as it is, stored, then told; the workspace stays."""
+    """All ended responses with files are checked against the unchanged workspace, stored, then announced; the workspace does not change."""
     bench = Bench(tmp_path, FILES)
     (bench.project.state_dir / "checks.toml").write_text(CHECKS)
     generation = bench.answer(
@@ -174,7 +174,7 @@ def test_checks_of_a_generation(tmp_path: Path) -> None:
 
 
 def test_checks_of_some_slots(tmp_path: Path) -> None:
-    """Only the named slots are checked; one that is not there or still runs is an error."""
+    """Only the named slots are checked; a missing or running one is an error."""
     bench = Bench(tmp_path, FILES)
     (bench.project.state_dir / "checks.toml").write_text(CHECKS)
     generation = bench.answer({"calc.py": GOOD}, {"calc.py": GOOD}, {"calc.py": BAD}, statuses={3: Status.GENERATING})
@@ -195,7 +195,7 @@ def test_no_checks(tmp_path: Path) -> None:
 
 
 def test_order_is_total(tmp_path: Path) -> None:
-    """However status, reading and checks combine, every slot has its own rank, and failed readings stay behind readable ones."""
+    """However status, reading and checks combine, every slot has its own rank, and failed readings rank below readable ones."""
     bench = Bench(tmp_path, FILES)
     combinations = list(
         itertools.product(("ok", "repaired", "failed"), (Status.COMPLETE, Status.TRUNCATED), (None, 0, 1))

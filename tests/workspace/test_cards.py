@@ -1,4 +1,4 @@
-"""Model cards: kept in config.toml with its comments, their keys apart, refused when written rather than when used."""
+"""Model cards: stored in config.toml, which keeps its comments, with keys stored separately; validated when written, not when used."""
 
 import stat
 import tomllib
@@ -28,7 +28,7 @@ model = "small"
 
 
 class FakeKeyring:
-    """A keyring in memory; a broken one fails as a locked desktop's does."""
+    """A keyring in memory; a broken one fails like that of a locked desktop."""
 
     def __init__(self, *, is_broken: bool = False) -> None:
         self.kept: dict[tuple[str, str], str] = {}
@@ -61,7 +61,7 @@ def _cards(project: Project) -> Cards:
 
 
 def test_edits_keep_comments_and_order(project: Project) -> None:
-    """Setting a value, adding a card and taking one out change their own lines only."""
+    """Setting a value, adding a card and removing one change only their own lines."""
     path = project.state_dir / "config.toml"
     path.write_text(CONFIG)
     cards = _cards(project)
@@ -85,7 +85,7 @@ _VALUES = st.one_of(st.integers(0, 9), st.text(max_size=5), st.lists(st.text(max
 
 @given(st.dictionaries(_NAMES, _VALUES), st.lists(st.tuples(_NAMES, st.one_of(st.none(), _VALUES)), max_size=5))
 def test_an_edit_says_what_was_asked(before: dict[str, object], edits: list[tuple[str, object]]) -> None:
-    """Whatever a file holds, after each edit it reads as the values it had with that one changed."""
+    """Whatever the file contains, after each edit only the edited value has changed."""
     text, wanted = "", dict[str, object]()
     for name, value in before.items():
         text = with_value(text, name, value)
@@ -116,7 +116,7 @@ def test_an_edit_says_what_was_asked(before: dict[str, object], edits: list[tupl
     ],
 )
 def test_a_card_that_cannot_be_used_is_refused(project: Project, name: str, values: dict[str, object]) -> None:
-    """A wrong value, an unknown field, a key in the committed file, a name that is none: invalid_input, and nothing is written."""
+    """A wrong value, an unknown field, a key in the committed file or an invalid name gives invalid_input; nothing is written."""
     with pytest.raises(DceError) as caught:
         _cards(project).put(name, values)
     assert caught.value.code == "invalid_input"
@@ -124,7 +124,7 @@ def test_a_card_that_cannot_be_used_is_refused(project: Project, name: str, valu
 
 
 def test_a_card_lies_over_the_environment_and_under_flags(project: Project) -> None:
-    """flag > card > environment > file; the key of one server never goes to another."""
+    """Precedence is flag > card > environment > file; one server's key is never sent to another."""
     environ = {"DCE_URL": "http://gateway:3001", "DCE_API_KEY": "dce_sk_gateway", "DCE_KEYRING": "0"}
     cards = _cards(project)
     cards.put("gpu", {"provider": "openai", "url": "http://gpu:8000", "temperature": 0.7})
@@ -150,7 +150,7 @@ def test_a_card_lies_over_the_environment_and_under_flags(project: Project) -> N
 
 
 def test_keys_are_kept_apart(project: Project) -> None:
-    """Without a keyring, or with one that fails, keys are in a file of mode 0600; one that others can read is refused."""
+    """Without a working keyring, keys are in a file with mode 0600; a file that others can read is refused."""
     for keyring in (None, FakeKeyring(is_broken=True)):
         vault = KeyVault(project.state_dir, keyring)
         assert vault.put("a", "one") == vault.put("b", "two") == "file"
@@ -167,7 +167,7 @@ def test_keys_are_kept_apart(project: Project) -> None:
 
 
 def test_a_keyring_is_preferred(project: Project) -> None:
-    """With a keyring no key stands in a file, an older one there is taken out, and forgetting works."""
+    """With a keyring, no key is in a file, an older one is removed from it, and deleting works."""
     KeyVault(project.state_dir, None).put("a", "old")
     keyring = FakeKeyring()
     vault = KeyVault(project.state_dir, keyring)
@@ -180,7 +180,7 @@ def test_a_keyring_is_preferred(project: Project) -> None:
 
 
 def test_slots_are_spread_evenly() -> None:
-    """Temperatures go evenly from half the spread below to half above, within bounds; seeds differ by slot and version."""
+    """Temperatures are spaced evenly from half the spread below to half above, within bounds; seeds differ by slot and version."""
     assert [slot_temperature(1.0, 1.0, slot, 5) for slot in range(1, 6)] == [0.5, 0.75, 1.0, 1.25, 1.5]
     assert [slot_temperature(None, 0.5, slot, 2) for slot in (1, 2)] == [0.75, 1.25]
     assert slot_temperature(0.1, 1.0, 1, 2) == 0.0

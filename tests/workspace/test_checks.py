@@ -1,4 +1,4 @@
-"""checks.py and scratch.py: the project's own checks on a response, in isolation from the workspace and from us."""
+"""checks.py and scratch.py: the project's own checks on a response, isolated from the workspace and from DCE."""
 
 import asyncio
 import os
@@ -49,7 +49,7 @@ def _run(
 
 
 def test_response_is_tested_not_the_workspace(tmp_path: Path) -> None:
-    """The response's files are what the checks see; the workspace's own fail as before and none of its paths changes."""
+    """Checks see the response's files; the workspace's own still fail, and none of its paths changes."""
     project = _project(tmp_path)
     before = snapshot(tmp_path, skip=())
     fixed = reading_of({"calc.py": CALC.replace("return 0", "return a + b")})
@@ -64,7 +64,7 @@ def test_response_is_tested_not_the_workspace(tmp_path: Path) -> None:
 
 
 def test_new_failures(tmp_path: Path) -> None:
-    """What fails anyway is not new; what breaks, and what no longer runs at all, is."""
+    """Existing failures are not new; tests that break or no longer run are."""
     project = _project(tmp_path)
     base = asyncio.run(run_checks(project, [UNITTEST], None))
     cases = {
@@ -79,7 +79,7 @@ def test_new_failures(tmp_path: Path) -> None:
 
 
 def test_removing_tests_is_no_pass(tmp_path: Path) -> None:
-    """A response that makes the failing test go away has new failures, though every check of it succeeds."""
+    """A response that removes the failing test has new failures, although all its checks succeed."""
     project = _project(tmp_path)
     base = asyncio.run(run_checks(project, [UNITTEST], None))
     fewer = TESTS.replace("    def test_add(self): self.assertEqual(add(1, 2), 3)\n", "")
@@ -88,7 +88,7 @@ def test_removing_tests_is_no_pass(tmp_path: Path) -> None:
 
 
 def test_unnamed_failures_are_counted(tmp_path: Path) -> None:
-    """Where names are unknown, only more failures than before are new; without a baseline all are."""
+    """If names are unknown, only failures beyond the earlier count are new; without a baseline, all are."""
     project = _project(tmp_path, {"a": ""})
     check = Check(name="t", command=("python", "-c", "import sys; print('3 failed, 1 passed in 0.1s'); sys.exit(1)"))
     run = CheckRun(name="t", ok=False, exit_code=1, passed=2, failed=2, duration_s=0, output="")
@@ -99,7 +99,7 @@ def test_unnamed_failures_are_counted(tmp_path: Path) -> None:
 
 
 def test_scratch_holds_all_listed_files_and_shares_none(tmp_path: Path) -> None:
-    """The copy has binary files, modes and inner links, not ignored files or links out; writing to it changes nothing here."""
+    """The copy has binary files, modes and inner links, but no ignored files or links out; writing to it leaves the workspace unchanged."""
     root = tmp_path / "w"
     write(tmp_path / "outside", "secret")
     project = _project(root, {"a.bin": b"\x00\xff", "run.sh": "#!/bin/sh\n", ".gitignore": "*.log\n", "x.log": "no"})
@@ -125,7 +125,7 @@ def test_scratch_holds_all_listed_files_and_shares_none(tmp_path: Path) -> None:
 
 
 def test_paths_outside_are_not_written(tmp_path: Path) -> None:
-    """A response's path that leads out is left out of the copy, also where the copy itself holds a link; the rest is written."""
+    """A response's path outside the workspace is not written, even through a link in the copy; the rest is."""
     project = _project(tmp_path / "w", {"d/a": "a"})
     (tmp_path / "w" / "link").symlink_to("d")
     reading = reading_of(
@@ -142,7 +142,7 @@ def test_paths_outside_are_not_written(tmp_path: Path) -> None:
 
 
 def test_read_only_files_are_replaced_in_the_copy(tmp_path: Path) -> None:
-    """A read-only file is replaced in the copy, keeping its mode, line ends and BOM."""
+    """In the copy a read-only file is replaced, keeping its mode, line ends and BOM."""
     project = _project(tmp_path, {"a": b"\xef\xbb\xbfone\r\ntwo\r\n"})
     (tmp_path / "a").chmod(0o444)
     check = _script("import os, pathlib; print(pathlib.Path('a').read_bytes(), oct(os.stat('a').st_mode & 0o777))")
@@ -151,7 +151,7 @@ def test_read_only_files_are_replaced_in_the_copy(tmp_path: Path) -> None:
 
 
 def test_scratch_copies_are_removed(tmp_path: Path) -> None:
-    """Nothing stays behind, not even what a check locked away by mode."""
+    """Nothing is left behind, not even files that a check made read-only."""
     project = _project(tmp_path, {"a": ""})
     run = _run(
         project, _script("import os; print(os.getcwd()); os.makedirs('d/e'); os.chmod('d', 0); os.chmod('.', 0o500)")
@@ -161,7 +161,7 @@ def test_scratch_copies_are_removed(tmp_path: Path) -> None:
 
 
 def test_environment_is_minimal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key and no password reaches a check; variables that it names do; home and temporary folder are in the scratch copy."""
+    """No key or password reaches a check, only variables that it names; home and temporary folder are in the scratch copy."""
     for name in ("DCE_API_KEY", "AWS_SECRET_ACCESS_KEY", "MY_TOKEN", "PASSWORD", "WANTED"):
         monkeypatch.setenv(name, f"value-of-{name}")
     monkeypatch.setenv("LC_TIME", "C")
@@ -181,7 +181,7 @@ def test_environment_is_minimal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_check_that_names_home_has_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HOME is in the scratch copy unless the check asks for the user's own by name; other variables stay as they were."""
+    """HOME is in the scratch copy unless the check asks for the user's by name; other variables are unchanged."""
     monkeypatch.setenv("HOME", str(tmp_path / "home-of-the-user"))
     project = _project(tmp_path, {"a": ""})
     code = "import os, tempfile; print(os.environ['HOME']); print(tempfile.gettempdir())"
@@ -192,7 +192,7 @@ def test_a_check_that_names_home_has_the_users(tmp_path: Path, monkeypatch: pyte
 
 
 def test_editable_install_does_not_shadow_the_response(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search path into the workspace (an editable install has the same effect) leads into the copy instead."""
+    """A search path into the workspace (as from an editable install) leads into the copy instead."""
     project = _project(tmp_path, {"src/lib.py": "WHO = 'workspace'\n", "tests/go.py": "import lib\nprint(lib.WHO)\n"})
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
     reading = reading_of({"src/lib.py": "WHO = 'response'\n"})
@@ -206,7 +206,7 @@ def test_src_layout_is_found(tmp_path: Path) -> None:
 
 
 def test_deadline_kills_the_whole_group(tmp_path: Path) -> None:
-    """A check past its deadline is killed with what it started, and the run says so; counts it printed are not believed."""
+    """A check past its deadline is killed with its child processes, and the run says so; counts it printed are ignored."""
     code = """
         import os, subprocess, sys, time
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -222,7 +222,7 @@ def test_deadline_kills_the_whole_group(tmp_path: Path) -> None:
 
 
 def test_left_over_child_does_not_hold_up(tmp_path: Path) -> None:
-    """A check that ends while its child keeps the output open is over, and the child is killed."""
+    """A check ends even if its child keeps the output open, and the child is killed."""
     code = """
         import subprocess, sys
         print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid)
@@ -258,7 +258,7 @@ def test_cancellation_kills_the_check(tmp_path: Path) -> None:
 
 
 def test_command_that_cannot_start(tmp_path: Path) -> None:
-    """A missing program and one that may not be executed are failed runs that name the command."""
+    """A missing or non-executable program gives a failed run that names the command."""
     project = _project(tmp_path, {"plain": "not a program"})
     for command, why in (("no-such-program-here", "there is no such program"), ("./plain", "Permission denied")):
         run = _run(project, Check(name="c", command=(command,)))
@@ -267,7 +267,7 @@ def test_command_that_cannot_start(tmp_path: Path) -> None:
 
 
 def test_exit_code_counts_more_than_words(tmp_path: Path) -> None:
-    """A command that fails is failed whatever it prints; a plain command that succeeds counts as one passed test."""
+    """A failing command counts as failed whatever it prints; a plain command that succeeds counts as one passed test."""
     project = _project(tmp_path, {"a": ""})
     liar = _run(project, _script("print('5 passed in 0.1s'); raise SystemExit(3)"))
     assert (liar.ok, liar.exit_code, liar.failed) == (False, 3, 1)
@@ -276,7 +276,7 @@ def test_exit_code_counts_more_than_words(tmp_path: Path) -> None:
 
 
 def test_output_is_bounded(tmp_path: Path) -> None:
-    """Only the end of the output is kept, whatever bytes it holds; stdin is empty."""
+    """Only the end of the output is kept, whatever its bytes; stdin is empty."""
     code = """
         import sys
         assert sys.stdin.read() == ""
@@ -328,7 +328,7 @@ def test_checks_file(tmp_path: Path) -> None:
     ],
 )
 def test_bad_checks_file(tmp_path: Path, text: str, fact: str) -> None:
-    """A mistake in checks.toml is one clear error that names the file and the fault."""
+    """A mistake in checks.toml gives one clear error that names the file and the fault."""
     project = _project(tmp_path, {"a": ""})
     (project.state_dir / "checks.toml").write_text(text)
     with pytest.raises(DceError) as caught:
@@ -339,7 +339,7 @@ def test_bad_checks_file(tmp_path: Path, text: str, fact: str) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process still runs; a zombie that its parent has not collected does not."""
+    """Whether a process is running; an unreaped zombie is not."""
     try:
         os.kill(pid, 0)
         status = Path(f"/proc/{pid}/stat")
@@ -349,6 +349,6 @@ def _is_alive(pid: int) -> bool:
 
 
 def test_python_is_ours(tmp_path: Path) -> None:
-    """`python` as a command is the interpreter that DCE runs under."""
+    """`python` as a command means the interpreter that runs DCE."""
     run = _run(_project(tmp_path, {"a": ""}), _script("import sys; print(sys.executable)"))
     assert run.output.strip() == sys.executable

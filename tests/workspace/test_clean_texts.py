@@ -1,4 +1,4 @@
-"""What is remembered of scans: it spares work, and can never let a secret through."""
+"""The cache of clean scan results: it saves work, and can never let a secret through."""
 
 import asyncio
 import hashlib
@@ -25,7 +25,7 @@ DIGEST = hashlib.sha256(b"a text").digest()
 
 
 def _open(root: Path, *paths: str) -> Workspace:
-    """A workspace with these files selected, whose prompts would go to another machine; what it finds comes from a new process' view."""
+    """A workspace with these files selected, opened as by a new process; its prompts would go to another machine."""
     workspace = Workspace.open(
         Project.init(root), Settings(url="https://models.example.org"), Clock(), ScriptedProvider([])
     )
@@ -46,7 +46,7 @@ def _kept(root: Path) -> list[Path]:
 
 
 def test_a_clean_text_is_kept_once(tmp_path: Path) -> None:
-    """Another process finds what was clean, and adds nothing for the same texts."""
+    """Another process finds the clean results, and adds nothing for the same texts."""
     (tmp_path / "a.py").write_text(HARMLESS, "utf-8")
     assert _found(tmp_path, "a.py") == ()
     before = _kept(tmp_path)[0].read_bytes()
@@ -57,7 +57,7 @@ def test_a_clean_text_is_kept_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_replaced", [False, True], ids=["written over", "another file in its place"])
 def test_a_change_that_leaves_size_and_time_is_seen(tmp_path: Path, is_replaced: bool) -> None:
-    """A secret that comes in with the size and the time of the clean file is found and refused."""
+    """A secret added without changing the clean file's size and time is found and refused."""
     path = tmp_path / "a.py"
     path.write_text(HARMLESS, "utf-8")
     assert _found(tmp_path, "a.py") == ()
@@ -73,7 +73,7 @@ def test_a_change_that_leaves_size_and_time_is_seen(tmp_path: Path, is_replaced:
 
 
 def test_a_renamed_file_is_judged_by_its_new_name(tmp_path: Path) -> None:
-    """A text that is clean as code is scanned anew as configuration, where a value needs no quotes."""
+    """A text that is clean as code is scanned again as configuration, where values need no quotes."""
     text = "DB_PASSWORD: qTz48vKw!2x\n"
     (tmp_path / "a.py").write_text(text, "utf-8")
     assert _found(tmp_path, "a.py") == ()
@@ -82,7 +82,7 @@ def test_a_renamed_file_is_judged_by_its_new_name(tmp_path: Path) -> None:
 
 
 def test_the_allow_list_counts_as_it_is_now(tmp_path: Path) -> None:
-    """What was allowed and is so no more is found again; what is allowed is not remembered as clean."""
+    """A finding that is no longer allowed is found again; allowed findings are not cached as clean."""
     (tmp_path / "a.py").write_text(SECRET, "utf-8")
     (found,) = _found(tmp_path, "a.py")
     allow(Project.init(tmp_path), [found.fingerprint])
@@ -92,7 +92,7 @@ def test_the_allow_list_counts_as_it_is_now(tmp_path: Path) -> None:
 
 
 def test_what_other_rules_called_clean_is_scanned(tmp_path: Path) -> None:
-    """Changed rules have another name, under which nothing is known; what was kept for the old ones goes."""
+    """Changed rules have a new key with an empty cache; the entries of the old rules are deleted."""
     rules = tmp_path / "rules"
     rules.mkdir()
     for name in ("secrets.py", "secret_rules.py", "credential_rules.py", "clean_texts.py"):
@@ -116,7 +116,7 @@ def test_what_other_rules_called_clean_is_scanned(tmp_path: Path) -> None:
 
 
 def test_rules_that_cannot_be_read_keep_nothing(tmp_path: Path) -> None:
-    """Where the rules' source is not there, nothing is written, and nothing read that somebody left."""
+    """If the rules' source is missing, nothing is written, and an existing file is not read."""
     assert rules_version(tmp_path) == ""
     texts = CleanTexts(tmp_path, "")
     texts.add(DIGEST, is_config=False)
@@ -127,7 +127,7 @@ def test_rules_that_cannot_be_read_keep_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 64, b"torn", b"\xff" * 33], ids=["empty", "zeros", "torn", "off"])
 def test_a_damaged_file_hides_nothing(tmp_path: Path, damage: bytes) -> None:
-    """Whatever stands in the file, a secret is found, and the next prompt is made as ever."""
+    """Whatever the file contains, a secret is found, and the next prompt is made as usual."""
     (tmp_path / "a.py").write_text(HARMLESS, "utf-8")
     (tmp_path / "b.py").write_text(SECRET, "utf-8")
     assert len(_found(tmp_path, "a.py", "b.py")) == 1
@@ -139,7 +139,7 @@ def test_a_damaged_file_hides_nothing(tmp_path: Path, damage: bytes) -> None:
 
 
 def test_a_folder_in_its_place_costs_a_scan(tmp_path: Path) -> None:
-    """A file that can be neither read nor written is no reason to fail."""
+    """A file that can be neither read nor written causes no error."""
     (tmp_path / FOLDER / "clean-1").mkdir(parents=True)
     texts = CleanTexts(tmp_path, "1")
     assert not texts.has(DIGEST, is_config=False)
@@ -148,7 +148,7 @@ def test_a_folder_in_its_place_costs_a_scan(tmp_path: Path) -> None:
 
 
 def test_it_does_not_grow_without_end(tmp_path: Path) -> None:
-    """A file of more than `MAX_KEPT` texts is begun anew."""
+    """A file with more than `MAX_KEPT` texts is started again from empty."""
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "clean-1").write_bytes(DIGEST * (clean_texts.MAX_KEPT + 1))
     assert not CleanTexts(tmp_path, "1").has(DIGEST, is_config=False)

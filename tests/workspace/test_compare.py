@@ -51,7 +51,7 @@ def test_new_modified_and_same(tmp_path: Path) -> None:
     "path", ["../../etc/passwd", "/etc/passwd", ".git/config", "a/../../b", "C:\\x", ".dce/dce.db", "out/x", "a\0b"]
 )
 def test_outside(tmp_path: Path, path: str) -> None:
-    """A path that leads out of the workspace is flagged and not looked at."""
+    """A path outside the workspace is flagged and not read."""
     project = _project(tmp_path / "w", a_py="")
     (tmp_path / "w" / "out").symlink_to(tmp_path)
     change = _change(project, path, "x\ny\n")
@@ -59,7 +59,7 @@ def test_outside(tmp_path: Path, path: str) -> None:
 
 
 def test_stale_base(tmp_path: Path) -> None:
-    """Edited, vanished and unannounced files are stale; a file that already is as the answer wants is not."""
+    """Files that were edited, vanished or not shown are stale; a file that already has the answer's content is not."""
     project = _project(tmp_path, a_py="edited\n", c_py="there\n")
     manifest = (_entry("a.py", b"shown\n"), _entry("b.py", b"gone now\n"))
     for path in ("a.py", "b.py", "c.py"):
@@ -77,7 +77,7 @@ def test_shrunk_file_is_flagged(tmp_path: Path) -> None:
 
 
 def test_block_status_becomes_a_flag(tmp_path: Path) -> None:
-    """A block that was cut off, or whose end was guessed, says so on its file."""
+    """A block that was cut off, or whose end was guessed, flags its file."""
     project = _project(tmp_path)
     blocks = (
         FileBlock(path="a", content="x", status="truncated"),
@@ -92,7 +92,7 @@ def test_block_status_becomes_a_flag(tmp_path: Path) -> None:
     [".env", ".env.local", "config/.ENV", "deploy/tls.pem", "id_rsa", ".ssh/config", "home/.aws/credentials", "a.key"],
 )
 def test_secret_paths(path: str) -> None:
-    """Paths where secrets are usually kept are known by name, whatever their case."""
+    """Paths that usually contain secrets are recognised by name, whatever their case."""
     assert touches_secrets(path)
 
 
@@ -103,7 +103,7 @@ def test_paths_without_secrets(path: str) -> None:
 
 
 def test_odd_files_are_looked_at_without_harm(tmp_path: Path) -> None:
-    """A folder, a file in a folder's place and binary content are problems to name, not errors to raise."""
+    """A folder, a file in a folder's place and binary content are reported as problems, not raised as errors."""
     project = _project(tmp_path, d__x="x", blob=b"\x00\xff")
     assert look(project, "d").problem == "it is a folder"
     assert look(project, "blob/x").problem == "blob is a file, not a folder"
@@ -140,13 +140,13 @@ def test_odd_files_are_looked_at_without_harm(tmp_path: Path) -> None:
     ],
 )
 def test_form_of_the_replaced_file_is_kept(content: str, current: bytes | None, expected: bytes) -> None:
-    """Line ends and BOM are those of the file that is replaced; an answer that only differs in them changes nothing."""
+    """Line ends and BOM of the replaced file are kept; an answer that differs only in them changes nothing."""
     assert form_of(current).bytes_to_write(content) == expected
 
 
 @given(TEXTS, TEXTS)
 def test_counts_add_up(before: str, after: str) -> None:
-    """Lines before, less removed, plus added, are the lines after; equal texts count nothing."""
+    """Lines before, minus removed, plus added, equal the lines after; equal texts count 0."""
     added, removed = count_lines(before, after)
     lines_before, lines_after = (text.count("\n") + bool(text and text[-1] != "\n") for text in (before, after))
     assert lines_before - removed + added == lines_after
@@ -154,7 +154,7 @@ def test_counts_add_up(before: str, after: str) -> None:
 
 
 def test_diff_is_what_patch_reads(tmp_path: Path) -> None:
-    """`git apply` turns the one text into the other by the diff, with and without a newline at the end."""
+    """`git apply` turns one text into the other with the diff, with and without a final newline."""
     cases = [
         ("a\nb\nc\n", "a\nB\nc\n"),
         ("a\nb", "a\nb\n"),
@@ -174,7 +174,7 @@ def test_diff_is_what_patch_reads(tmp_path: Path) -> None:
 
 
 def test_huge_files_are_counted_cheaply() -> None:
-    """Beyond the limit lines are counted as a multiset, so that a million moved lines cost no more than reading them."""
+    """Beyond the limit, lines are counted as a multiset, so that a million moved lines cost no more than reading them."""
     before = [f"{number}\n" for number in range(MAX_DIFF_LINES * 20)]
     after = [*reversed(before), "new\n"]
     assert count_lines("".join(before), "".join(after)) == (1, 0)

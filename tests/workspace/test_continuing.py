@@ -1,4 +1,4 @@
-"""Going on with a cut answer: joined without loss or doubling, as a version of its own, by whatever way the server can."""
+"""Continuing a truncated answer: joined without loss or duplication, as a new version, by whatever method the server supports."""
 
 import asyncio
 from pathlib import Path
@@ -31,7 +31,7 @@ def _joined(before: str, pieces: list[str], *, is_asked_in_words: bool) -> str:
 
 @given(st.text(min_size=1), st.text(), st.integers(1, 50))
 def test_what_a_server_adds_is_added(before: str, rest: str, size: int) -> None:
-    """A server that goes on by itself: its text stands after what was there, however it is cut into pieces."""
+    """With a server that continues by itself, its text follows the earlier one, however it is split into pieces."""
     pieces = [rest[at : at + size] for at in range(0, len(rest), size)]
     if rest.startswith(before.rstrip()[:12]):
         return
@@ -40,7 +40,7 @@ def test_what_a_server_adds_is_added(before: str, rest: str, size: int) -> None:
 
 @given(st.integers(0, len(BEFORE) - 41), st.integers(1, 60))
 def test_the_repeated_end_is_found(back: int, size: int) -> None:
-    """A server asked in words repeats a line, or many: the texts meet where they meet, however the stream is cut."""
+    """A server asked in words repeats one or more lines: the texts are joined at the overlap, however the stream is split."""
     text = BEFORE[max(len(BEFORE) - 17 - back, 1) :] + REST
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     assert _joined(BEFORE, pieces, is_asked_in_words=True) == BEFORE + REST
@@ -48,29 +48,29 @@ def test_the_repeated_end_is_found(back: int, size: int) -> None:
 
 @pytest.mark.parametrize("preamble", ["```python\n", "Sure, going on:\n\n", "\n", "    "])
 def test_courtesy_before_the_repeated_line_is_dropped(preamble: str) -> None:
-    """A fence, a word of courtesy or an indentation before the repeated line is no part of the answer."""
+    """A fence, a polite phrase or indentation before the repeated line is not part of the answer."""
     assert _joined(BEFORE, [preamble, "def volume(width, hei", REST], is_asked_in_words=True) == BEFORE + REST
 
 
 def test_without_a_repeated_line_nothing_is_dropped() -> None:
-    """A server that goes on without repeating: all of it is kept, after the white space that was there."""
+    """With a server that continues without repeating, all of its text is kept, after the existing white space."""
     assert _joined("first line\n", ["second line\n"], is_asked_in_words=True) == "first line\nsecond line\n"
 
 
 @pytest.mark.parametrize("is_asked_in_words", [True, False])
 def test_an_answer_given_from_its_beginning_is_not_doubled(is_asked_in_words: bool) -> None:
-    """Some servers give the beginning again with what follows: it stands once."""
+    """If a server repeats the beginning before the rest, it appears only once."""
     assert _joined(BEFORE, [BEFORE[:9], BEFORE[9:], REST], is_asked_in_words=is_asked_in_words) == BEFORE + REST
 
 
 def test_an_answer_begun_anew_is_told() -> None:
-    """A text that repeats the beginning and then differs is another answer, not the rest of this one."""
+    """A text that repeats the beginning and then differs is a different answer, not the rest of this one."""
     with pytest.raises(StartedOver):
         _joined(BEFORE, [BEFORE[:60], "something else"], is_asked_in_words=False)
 
 
 def test_both_ways_of_asking() -> None:
-    """With the beginning as the assistant's last words, open; or in words, naming the last line."""
+    """The request has the beginning as an open assistant message, or asks in words and names the last line."""
     request = GenerationRequest(prompt="p", n=1, prefix="a\nb = ")
     open_end = conversation(request)
     assert [message["role"] for message in open_end["messages"]] == ["user", "assistant"]
@@ -108,7 +108,7 @@ def _cut(store: Store, **fields: object) -> tuple[Generator, ScriptedProvider]:
 
 
 def test_the_joined_text_is_the_next_version(tmp_path: Path) -> None:
-    """The new version is complete, with the thinking, both texts and the sum of the tokens; the earlier one stays as it was."""
+    """The new version is complete, with the thinking, both texts and the sum of the tokens; the earlier one is unchanged."""
     store = a_store(tmp_path)
     generator, provider = _cut(store)
     asyncio.run(generator.continue_response(store.generations.get(1), 2, lambda _: None))
@@ -123,7 +123,7 @@ def test_the_joined_text_is_the_next_version(tmp_path: Path) -> None:
 
 
 def test_a_server_that_cannot_is_asked_in_words(tmp_path: Path) -> None:
-    """Where the model's server takes no beginning of an answer, it is asked to repeat the last line."""
+    """If the model's server does not accept the beginning of an answer, it is asked to repeat the last line."""
     store = a_store(tmp_path)
     generator, provider = _cut(store)
     provider.served = CANNOT
@@ -136,7 +136,7 @@ def test_a_server_that_cannot_is_asked_in_words(tmp_path: Path) -> None:
 
 
 def test_what_was_there_outlives_a_death_at_once(tmp_path: Path) -> None:
-    """A new version has the earlier text from its first moment, so that a process that dies then leaves it interrupted and whole."""
+    """A new version has the earlier text from the start, so that a process that dies then leaves it interrupted but intact."""
     store = a_store(tmp_path)
     _cut(store)
     store.responses.insert_continued(store.responses.get(1, 2))
@@ -147,7 +147,7 @@ def test_what_was_there_outlives_a_death_at_once(tmp_path: Path) -> None:
 
 
 def test_the_next_step_for_what_cannot_be_continued_has_a_larger_limit(tmp_path: Path) -> None:
-    """Regenerating keeps the limit, so whoever ran into it while the model was thinking is told of the verb that takes another."""
+    """Regenerating keeps the token limit, so if thinking reached it, the hint names the verb that sets another limit."""
     store = a_store(tmp_path)
     generator, _ = _cut(store, text="")
     with pytest.raises(DceError) as caught:
@@ -157,7 +157,7 @@ def test_the_next_step_for_what_cannot_be_continued_has_a_larger_limit(tmp_path:
 
 
 def test_a_failed_request_keeps_what_was_there(tmp_path: Path) -> None:
-    """A server that refuses leaves a version with the error and the earlier text; so does one that begins anew."""
+    """A server that refuses leaves a version with the error and the earlier text; so does one that starts over."""
     store = a_store(tmp_path)
     generator, provider = _cut(store)
     provider.scripts = [[DceError("rate_limited", "too many")], [Delta(index=0, text=BEFORE[:50] + "else")]]

@@ -1,4 +1,4 @@
-"""A response put right by hand is a new version; what the model wrote stays."""
+"""A response corrected by hand is a new version; the model's own text is kept."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.panel.rig import make_workspace
 
 
 def test_a_correction_is_a_version_of_its_own(tmp_path: Path) -> None:
-    """Its text is read like any other's; the earlier one stays as it was, and the same text again is refused."""
+    """Its text is read like any other; the earlier version is unchanged, and the same text again is refused."""
 
     async def go() -> None:
         with make_workspace(tmp_path / "words") as workspace:
@@ -48,7 +48,7 @@ TAGGED = f"<summary>\na summary\n</summary>\n<plan>\n1. a plan\n</plan>\n\n{FILE
     ],
 )
 def test_words_are_put_right_beside_the_same_files(tmp_path: Path, answer: str, words: Words) -> None:
-    """The answer is then read with the new words and the files that it had; taken back, it is as the model wrote it."""
+    """After the edit the answer has the new summary and its old files; after a revert it is as the model wrote it."""
 
     async def go() -> None:
         with make_workspace(tmp_path / "words") as workspace:
@@ -68,7 +68,7 @@ def test_words_are_put_right_beside_the_same_files(tmp_path: Path, answer: str, 
 
 
 def test_words_that_have_no_place_are_refused(tmp_path: Path) -> None:
-    """A plan beside a summary without a tag would hide that: nothing is kept, and the error says what next."""
+    """A plan beside an untagged summary would hide it: nothing is stored, and the error gives the next step."""
 
     async def go() -> None:
         with make_workspace(tmp_path / "words") as workspace:
@@ -82,7 +82,7 @@ def test_words_that_have_no_place_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_cut_answer_with_other_words_stays_cut(tmp_path: Path) -> None:
-    """Who mends a summary does not say that the files are whole."""
+    """Editing a summary does not declare the files complete."""
 
     async def go() -> None:
         with make_workspace(tmp_path / "words") as workspace:

@@ -24,7 +24,7 @@ RANDOM = "8f3c1d9b7a6e4f2d" + "8c0b5a9e3f7d1c6b"
 
 @pytest.mark.parametrize("path", sorted(MISSED.iterdir()), ids=lambda path: path.name)
 def test_each_line_of_the_missed_secrets_is_found(path: Path) -> None:
-    """In each of the files that a scan found nothing in, every line with a secret has a finding."""
+    """In each file that a scan once missed, every line with a secret has a finding."""
     text = path.read_text("utf-8")
     expected = {number for number, line in enumerate(text.splitlines(), 1) if line != "smtp:"}
     assert {finding.line for finding in scan(text, path.name)} == expected
@@ -63,7 +63,7 @@ def test_each_line_of_the_missed_secrets_is_found(path: Path) -> None:
     ],
 )
 def test_credentials_are_found_by_what_stands_around_them(path: str, text: str) -> None:
-    """One finding for each credential, and what it shows does not hold the credential."""
+    """There is one finding for each credential, and its excerpt does not contain the credential."""
     (finding,) = scan(text, path)
     assert TYPED not in finding.masked
     assert RANDOM not in finding.masked
@@ -105,12 +105,12 @@ def test_credentials_are_found_by_what_stands_around_them(path: str, text: str) 
     ],
 )
 def test_what_only_resembles_a_credential_is_left_alone(path: str, text: str) -> None:
-    """References, documentation and other keys are no findings."""
+    """References, documentation and other keys are not findings."""
     assert scan(text, path) == ()
 
 
 def test_control_tokens_are_findings() -> None:
-    """A file that would end the user's turn has a finding for each such token, which is shown as it is."""
+    """A file that would end the user's turn has a finding for each such token, shown verbatim."""
     text = (FAULTS / "22-control-tokens-in-files" / "chatml.py").read_text("utf-8")
     assert [(finding.rule, finding.masked) for finding in scan(text, "chatml.py")] == [
         (CONTROL, "<|im_end|>"),
@@ -137,7 +137,7 @@ def test_control_tokens_are_findings() -> None:
     ],
 )
 def test_the_tokens_of_many_templates_are_known(token: str, tmp_path: Path) -> None:
-    """The control tokens of the common families are findings, and a placeholder takes them out and brings them back."""
+    """Control tokens of the common model families are findings; placeholders replace them and restore them."""
     text = f'STOP = ["{token}"]\n'
     assert [finding.rule for finding in scan(text, "a.py")] == [CONTROL]
     with Store(tmp_path / "dce.db") as store:

@@ -1,4 +1,4 @@
-"""Cycles: ids of the database, revisions that notice each other, nothing lost."""
+"""Cycles: ids from the database, revisions that detect concurrent edits, nothing lost."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.workspace.loop import a_generation, a_store
 
 
 def test_cycle_0_is_always_there(tmp_path: Path) -> None:
-    """A new workspace has cycle 0 alone, it is the current one, and it cannot be deleted."""
+    """A new workspace has only cycle 0, which is current and cannot be deleted."""
     with a_store(tmp_path) as store:
         cycles = Cycles(store.database, Clock())
         assert [cycle.id for cycle in cycles.list()] == [0]
@@ -23,7 +23,7 @@ def test_cycle_0_is_always_there(tmp_path: Path) -> None:
 
 
 def test_ids_are_never_used_again(tmp_path: Path) -> None:
-    """The number of a deleted cycle is not given to another; the deleted one is hidden."""
+    """The number of a deleted cycle is not reused; the deleted one is hidden."""
     with a_store(tmp_path) as store:
         cycles = Cycles(store.database, Clock())
         first, second = cycles.create("one"), cycles.create("two", "context", "now")
@@ -38,7 +38,7 @@ def test_ids_are_never_used_again(tmp_path: Path) -> None:
 
 
 def test_an_edit_on_an_old_revision_is_a_conflict(tmp_path: Path) -> None:
-    """Of two edits made on the same revision the second is refused and the first stays."""
+    """Of two edits to the same revision, the second is refused and the first is kept."""
     with a_store(tmp_path) as store:
         cycles = Cycles(store.database, Clock())
         cycle = cycles.create("t")
@@ -61,7 +61,7 @@ def test_an_edit_on_an_old_revision_is_a_conflict(tmp_path: Path) -> None:
     ],
 )
 def test_bad_fields_are_refused(tmp_path: Path, edit: Callable[[Cycles], object]) -> None:
-    """An unknown field, a text without end and text that is no Unicode are refused, and nothing changes."""
+    """An unknown field, an over-long text and invalid Unicode are refused, and nothing changes."""
     with a_store(tmp_path) as store:
         cycles = Cycles(store.database, Clock())
         before = cycles.list()
@@ -72,7 +72,7 @@ def test_bad_fields_are_refused(tmp_path: Path, edit: Callable[[Cycles], object]
 
 
 def test_a_choice_is_recorded_without_a_new_revision(tmp_path: Path) -> None:
-    """Accepting notes the response on the cycle and can be taken back; an edit in progress is not disturbed."""
+    """Accepting records the response on the cycle and can be undone, without conflicting with an edit in progress."""
     with a_store(tmp_path) as store:
         cycles = Cycles(store.database, Clock())
         generation = a_generation(store)

@@ -1,4 +1,4 @@
-"""Files can be shown in less than full, and then cannot be rewritten from what was shown."""
+"""Files can be shown in less than full detail; they cannot be rewritten then."""
 
 import asyncio
 from pathlib import Path
@@ -36,7 +36,7 @@ def g(*args): return args
 
 
 def test_python_outline() -> None:
-    """Classes, signatures, first lines of docstrings and top names, with their line numbers; no bodies."""
+    """An outline has classes, signatures, first lines of docstrings and top-level names with line numbers, and no bodies."""
     assert reduced(PYTHON, "a.py", "outline").splitlines() == [
         f"[outline of {len(PYTHON.splitlines())} lines: line number and definition]",
         "4: LIMIT = …",
@@ -62,7 +62,7 @@ def test_python_outline() -> None:
     ],
 )
 def test_outlines_of_other_languages(path: str, text: str, shown: list[str]) -> None:
-    """Where tree-sitter's grammars are installed, definitions are shown without their bodies; elsewhere the text is short enough."""
+    """If tree-sitter's grammars are installed, definitions are shown without bodies; otherwise the text is short enough."""
     assert reduced(text, path, "outline").splitlines()[1:] == shown
 
 
@@ -83,18 +83,18 @@ def test_outlines_of_other_languages(path: str, text: str, shown: list[str]) -> 
     ],
 )
 def test_outlines_where_a_grammar_was_added(package: str, path: str, text: str, shown: list[str]) -> None:
-    """With the language's own grammar installed definitions are found; a type that is only used is none."""
+    """With the language's grammar installed, definitions are found; a type that is only used is not one."""
     assert [line.strip() for _, line in outline_of(text, path)] == shown
 
 
 def test_without_a_grammar_there_is_no_outline() -> None:
-    """A language that nobody knows, and one whose grammar is missing, have none: then head and tail are shown."""
+    """An unknown language, or one without its grammar, has no outline: head and tail are shown instead."""
     assert outline_of("MOVE A TO B.\n", "a.cobol") == []
 
 
 @pytest.mark.parametrize("path", ["a.py", "a.txt"])
 def test_head_and_tail(path: str) -> None:
-    """Long text keeps its first and last lines and says how much is missing; short text, and text without an outline, is as good."""
+    """Long text keeps its first and last lines and says how much is missing, also if it has no outline; short text stays whole."""
     text = "".join(f"{number} =\n" for number in range(200))
     shown = reduced(text, path, "outline" if path == "a.py" else "head-tail").splitlines()
     assert len(shown) == HEAD_LINES + TAIL_LINES + 2
@@ -104,7 +104,7 @@ def test_head_and_tail(path: str) -> None:
 
 
 def test_what_is_not_shown_whole_is_no_file_of_the_prompt() -> None:
-    """An excerpt has delimiters of its own and is not in the manifest, so that no answer can rewrite it."""
+    """An excerpt has its own delimiters and is not in the manifest, so that no answer can rewrite it."""
     files = (
         PromptFile(path="a.py", text="whole\n", sha256="1" * 64),
         PromptFile(path="b.py", text="[outline]", sha256="2" * 64, detail="outline"),
@@ -121,7 +121,7 @@ def test_what_is_not_shown_whole_is_no_file_of_the_prompt() -> None:
 
 
 def test_levels_belong_to_the_selection(tmp_path: Path) -> None:
-    """A level is kept for selected files only, changes the prompt, and goes with the file."""
+    """A level of detail is kept only for selected files, changes the prompt, and is removed with the file."""
     (tmp_path / "a.py").write_text(PYTHON)
     (tmp_path / "b.py").write_text("b = 1\n")
     with Workspace.open(Project.init(tmp_path), Settings(), Clock(), ScriptedProvider([])) as workspace:

@@ -1,4 +1,4 @@
-"""Which files run by themselves or set policy (fault T9), and that DCE's own are not written unnoticed."""
+"""Which files run by themselves or set policy (fault T9), and that DCE's own are never written unnoticed."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ FILES = {"a.py": "a = 1\n", "Makefile": "all:\n\ttrue\n"}
     ],
 )
 def test_what_runs_by_itself_is_flagged(path: str) -> None:
-    """A file that tools run without being told to is known by its name, in any folder and case."""
+    """A file that tools run automatically is recognised by its name, in any folder and case."""
     assert "runs_by_itself" in effects_of(path)
 
 
@@ -45,7 +45,7 @@ def test_what_runs_by_itself_is_flagged(path: str) -> None:
     ],
 )
 def test_what_sets_policy_is_flagged(path: str) -> None:
-    """A file that sets what tools allow or install is known by its name."""
+    """A file that sets what tools allow or install is recognised by its name."""
     assert "sets_policy" in effects_of(path)
 
 
@@ -64,13 +64,13 @@ def test_what_sets_policy_is_flagged(path: str) -> None:
     ],
 )
 def test_ordinary_files_are_not_flagged(path: str) -> None:
-    """Names that only resemble those carry no flag: a warning on every file is none."""
+    """Names that only resemble those are not flagged: a warning on every file would be useless."""
     assert effects_of(path) == ()
     assert not is_own_policy(path)
 
 
 def test_a_link_is_flagged_by_what_it_leads_to(tmp_path: Path) -> None:
-    """A harmless name that is a link to a file that runs by itself is flagged: that file would be written."""
+    """A harmless name that links to a file that runs by itself is flagged, since that file would be written."""
     bench = Bench(tmp_path, FILES)
     (bench.project.root / "notes.txt").symlink_to("Makefile")
     reading = Reading(
@@ -83,7 +83,7 @@ def test_a_link_is_flagged_by_what_it_leads_to(tmp_path: Path) -> None:
 
 
 def test_the_plan_names_what_runs_by_itself(tmp_path: Path) -> None:
-    """Accepting shows the flags of files that change, and of no other."""
+    """Accepting shows the flags only of files that change."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer(
         {"a.py": "a = 2\n", "package.json": "{}\n", "Makefile": FILES["Makefile"], "uv.lock": "x\n"}
@@ -98,7 +98,7 @@ def test_the_plan_names_what_runs_by_itself(tmp_path: Path) -> None:
 
 
 def test_an_answer_cannot_switch_the_secret_scan_off(tmp_path: Path) -> None:
-    """An answer with a .dceallow is refused as a whole, under any spelling, and beside another response; named, it is written."""
+    """An answer with a .dceallow is refused as a whole, in any spelling and beside another response; if named, it is written."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"a.py": "a = 2\n", ALLOW_FILE: "**\n"}, {"a.py": "a = 2\n", "./.DCEALLOW": "**\n"})
     for slot, options in ((1, Options()), (2, Options()), (1, Options(also=(Part(slot=2),)))):
@@ -113,7 +113,7 @@ def test_an_answer_cannot_switch_the_secret_scan_off(tmp_path: Path) -> None:
 
 
 def test_a_link_to_the_allow_list_is_refused_as_well(tmp_path: Path) -> None:
-    """Another name for DCE's own policy file is that file."""
+    """Another name for DCE's own policy file counts as that file."""
     bench = Bench(tmp_path, FILES)
     (bench.project.root / "notes.txt").symlink_to(ALLOW_FILE)
     generation = bench.answer({"notes.txt": "**\n"})

@@ -1,4 +1,4 @@
-"""Events: tagged JSON that reads back as what it was, with the names of the interface."""
+"""Events: tagged JSON that round-trips, with the names of the interface."""
 
 import msgspec
 import pytest
@@ -35,7 +35,7 @@ _EVENTS: list[Event] = [
 
 @pytest.mark.parametrize("event", _EVENTS, ids=lambda event: type(event).__name__)
 def test_events_survive_json(event: Event) -> None:
-    """An event told as JSON names its kind and reads back the same."""
+    """An event as JSON names its kind and decodes to the same event."""
     text = msgspec.json.encode(event)
     assert b'"event":"' in text
     assert msgspec.json.decode(text, type=Event) == event

@@ -1,4 +1,4 @@
-"""Text comes out of documents, within limits, and a document that cannot be read says so (faults P7, P9)."""
+"""Text is extracted from documents, within limits, and an unreadable document is reported (faults P7, P9)."""
 
 import asyncio
 import io
@@ -98,7 +98,7 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (640).to_bytes(4, "big") + (480).to_byt
 
 
 def test_pdf_pages() -> None:
-    """Each page has its number; a range gives only those."""
+    """Each page has its number; a range gives only those pages."""
     pytest.importorskip("pypdfium2")
     text, problem = extracted("pdf", pdf_of("first", "second", "third"))
     assert (text.splitlines()[:3], problem) == (["## Page 1 of 3", "", "first"], "")
@@ -156,12 +156,12 @@ def test_notebooks_without_their_outputs() -> None:
     ],
 )
 def test_pictures(content: bytes, shown: str) -> None:
-    """Of a picture its kind and size are said."""
+    """A picture is described by its kind and size."""
     assert shown in extracted("image", content)[0]
 
 
 def test_a_bomb_is_not_unpacked() -> None:
-    """An archive that would unpack to far more than it is, is refused by what it claims, before anything is unpacked."""
+    """An archive that would unpack to far more than its size is refused by its declared sizes, before unpacking."""
     out = io.BytesIO()
     with (
         zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -175,21 +175,21 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 @pytest.mark.parametrize("suffix", sorted(FORMATS))
 def test_a_damaged_document_gives_a_line_that_says_so(tmp_path: Path, suffix: str) -> None:
-    """Whatever the bytes, the answer is a text that names the file and the problem, from a process that ended."""
+    """Whatever the bytes, the result is a text that names the file and the problem, and the process has ended."""
     found = extract(Project.init(tmp_path), f"a{suffix}", b"PK\x03\x04 no document")
     assert found.text.startswith(f"[a{suffix} cannot be read: ")
     assert found.problem
 
 
 def test_a_page_range_that_names_nothing_is_refused() -> None:
-    """Words and endless ranges are no pages."""
+    """Words and endless ranges are not valid pages."""
     for pages in ("x", "1-", "1-999999999", "-3"):
         with pytest.raises(Refused, match="page range"):
             extracted("ipynb", NOTEBOOK, pages)
 
 
 def test_extractions_are_kept_by_content(tmp_path: Path) -> None:
-    """The same bytes are opened once, whatever the file is called; changed bytes are opened again (fault P7)."""
+    """The same bytes are opened once, whatever the file's name; changed bytes are opened again (fault P7)."""
     project = Project.init(tmp_path)
     first = extract(project, "a.ipynb", NOTEBOOK)
     kept = list((project.state_dir / "cache" / "extract").iterdir())
@@ -200,7 +200,7 @@ def test_extractions_are_kept_by_content(tmp_path: Path) -> None:
 
 
 def test_too_large_documents_are_not_opened(tmp_path: Path) -> None:
-    """The limit holds before a process is started."""
+    """The limit is checked before a process starts."""
     assert "larger than" in extract(Project.init(tmp_path), "a.pdf", bytes(MAX_DOCUMENT_BYTES + 1)).problem
 
 

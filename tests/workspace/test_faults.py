@@ -1,4 +1,4 @@
-"""Faults of the tool that this one replaces, by the number they have in docs/faults.md: those that no other test is about."""
+"""Faults of the original tool, by their number in docs/faults.md: those that no other test covers."""
 
 import subprocess
 from pathlib import Path
@@ -28,7 +28,7 @@ def _workspace(root: Path) -> Workspace:
 
 
 def test_what_is_done_to_one_cycle_stays_with_it(tmp_path: Path) -> None:
-    """D5: editing, choosing and deleting name their cycle; every other one is what it was."""
+    """D5: editing, choosing and deleting name their cycle; all others are unchanged."""
     with a_store(tmp_path) as store:
         cycles = Cycles(store.database, Clock())
         kept = [cycles.create(f"cycle {number}", "context", "logs") for number in range(3)]
@@ -41,7 +41,7 @@ def test_what_is_done_to_one_cycle_stays_with_it(tmp_path: Path) -> None:
 
 
 def test_cycle_zero_is_saved_as_any_other(tmp_path: Path) -> None:
-    """D6: the scope is a field of an ordinary row: edited with a revision, there after reopening, in every later prompt."""
+    """D6: the scope is a field of an ordinary row: edited with a revision, kept after reopening, in every later prompt."""
     with _workspace(tmp_path / "w") as workspace:
         before = workspace.cycles.get(0)
         assert workspace.cycles.edit(0, rev=before.rev, context="A game of cards.").rev == before.rev + 1
@@ -52,7 +52,7 @@ def test_cycle_zero_is_saved_as_any_other(tmp_path: Path) -> None:
 
 
 def test_choices_and_selection_outlive_the_process(tmp_path: Path) -> None:
-    """D7: selected files, their level of detail, the chosen response, the card: all of it is there when the workspace opens again."""
+    """D7: selected files, their level of detail, the chosen response and the card are all kept when the workspace is reopened."""
     root = tmp_path / "w"
     root.mkdir()
     (root / "a.py").write_text("x = 1\n")
@@ -88,7 +88,7 @@ def test_a_save_writes_what_changed_and_no_more(tmp_path: Path) -> None:
 
 
 def test_cycles_are_walked_in_their_order_with_gaps(tmp_path: Path) -> None:
-    """D11: after a cycle in the middle was deleted, the list has the others in order, and the prompt of the next one their history."""
+    """D11: after a middle cycle is deleted, the list has the others in order, and the next prompt has their history."""
     with _workspace(tmp_path / "w") as workspace:
         for number in range(1, 5):
             workspace.cycles.create(f"cycle {number}", f"context {number}")
@@ -109,7 +109,7 @@ def test_a_workspace_is_fresh_when_it_has_no_cycles(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_many_files_goes_in_whole(tmp_path: Path) -> None:
-    """P1: sixty files of one folder stand in the prompt each with its text."""
+    """P1: sixty files of one folder are all in the prompt, each with its text."""
     root = tmp_path / "w"
     root.mkdir()
     for number in range(60):
@@ -125,7 +125,7 @@ NAMES = ["distance.py", "venv_utils.py", "venvs/a.py", ".github/ci.yml", ".gitig
 
 @pytest.mark.parametrize("is_repository", [True, False])
 def test_names_are_ignored_by_rules_and_not_by_likeness(tmp_path: Path, *, is_repository: bool) -> None:
-    """P8: `dist/` keeps a folder of that name out, and nothing that merely begins or ends like it."""
+    """P8: `dist/` excludes a folder of that name, and nothing that only begins or ends with it."""
     if is_repository:
         subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     for name in [*NAMES, "dist/out.js", "venv/lib.py"]:
@@ -136,7 +136,7 @@ def test_names_are_ignored_by_rules_and_not_by_likeness(tmp_path: Path, *, is_re
 
 
 def test_what_is_text_is_told_by_its_content(tmp_path: Path) -> None:
-    """P9: a picture in SVG and a table in CSV are their own text, zeros and all; a font named .txt is none."""
+    """P9: an SVG picture and a CSV table are read as text, zeros included; a font named .txt is not text."""
     (tmp_path / "a.svg").write_text("<svg/>\n")
     (tmp_path / "b.csv").write_text("n,ok\n0,false\n")
     (tmp_path / "c.txt").write_bytes(b"wOFF\x00\x01\x00\x00" * 20)
@@ -147,7 +147,7 @@ def test_what_is_text_is_told_by_its_content(tmp_path: Path) -> None:
 
 
 def test_one_file_has_one_name(tmp_path: Path) -> None:
-    """P11: a file chosen by name, by its folder and by a pattern is selected once, and one removal takes it out."""
+    """P11: a file added by name, by folder and by pattern is selected once, and one removal removes it."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "a.py").write_text("x\n")
     project = Project.init(tmp_path)
@@ -171,7 +171,7 @@ LINES = [f"line {number} of a service\n" for number in range(100)]
     ],
 )
 def test_likeness_is_of_lines_in_their_order(tmp_path: Path, text: str, added: int, removed: int) -> None:
-    """H5: reversed lines, half a file and another file are told by the lines that change, not by the letters in common."""
+    """H5: reversed lines, half a file and a different file are compared by changed lines, not by common letters."""
     (tmp_path / "a.py").write_text("".join(LINES))
     project = Project.init(tmp_path)
     before = (tmp_path / "a.py").read_bytes()
@@ -181,7 +181,7 @@ def test_likeness_is_of_lines_in_their_order(tmp_path: Path, text: str, added: i
 
 
 def test_what_would_change_follows_the_disk(tmp_path: Path) -> None:
-    """H8: new, the same, stale: each is said of the file as it is now, whatever it was when the answer came."""
+    """H8: new, same and stale describe the file as it is now, whatever it was when the answer came."""
     project = Project.init(tmp_path)
     reading = reading_of({"a.py": "x = 1\n"})
     assert changes(project, reading, ())[0].change == "new"
@@ -192,7 +192,7 @@ def test_what_would_change_follows_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_new_file_has_a_diff() -> None:
-    """H9: against nothing, every line of it is added."""
+    """H9: compared with no file, every line counts as added."""
     diff = unified_diff("", "one\ntwo\n", "a.py")
     assert [line for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++")] == [
         "+one",
@@ -201,14 +201,14 @@ def test_a_new_file_has_a_diff() -> None:
 
 
 def test_an_answer_in_no_form_is_shown_raw() -> None:
-    """H11: whether an answer is taken apart is a matter of that answer: one that cannot be says so and keeps all its text."""
+    """H11: each answer is parsed independently: one that cannot be parsed says so and keeps all its text."""
     text = "I would rather talk.\n"
     reading = read_answer(text, "blocks", "abc123")
     assert (reading.parse, reading.files, reading.summary.strip()) == ("failed", (), text.strip())
 
 
 def test_words_of_a_person_or_a_model_are_no_command(tmp_path: Path) -> None:
-    """S1: a title and a file's name that a shell would run are text, also where git is told of them."""
+    """S1: a title and a file name that a shell would run are only text, also when passed to git."""
     words = "; touch made; `touch made` $(touch made) #"
     bench = Bench(tmp_path, {"a.py": "x\n"})
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)

@@ -1,4 +1,4 @@
-"""The form of a file on disk, kept by what replaces it."""
+"""The form of a file on disk, which its replacement keeps."""
 
 import codecs
 
@@ -13,7 +13,7 @@ LATIN = "Grüße aus Köln, schöne Straße, für Äpfel und Öl über den Fluß
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "cp1252"])
 def test_the_encoding_is_kept(encoding: str) -> None:
-    """A line changes; the others keep their bytes, and so does the mark."""
+    """One line changes; the others and the byte-order mark keep their bytes."""
     before = (LATIN + "end\n").encode(encoding)
     assert form_of(before).is_text
     assert text_of(before) == LATIN + "end\n"
@@ -23,7 +23,7 @@ def test_the_encoding_is_kept(encoding: str) -> None:
 
 
 def test_an_encoding_that_lacks_a_character_is_said() -> None:
-    """What the file's encoding cannot hold is named; UTF-16 holds all."""
+    """Characters that the file's encoding lacks are named; UTF-16 has them all."""
     assert "'☃'" in form_of(LATIN.encode("cp1252")).unwritable("☃")
     assert form_of(codecs.BOM_UTF16_LE + "x".encode("utf-16-le")).unwritable("☃") == ""
     assert form_of(None).unwritable("☃") == ""

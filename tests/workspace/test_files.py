@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def git(root: Path, *arguments: str) -> None:
-    """Runs git with an identity of its own and no user configuration."""
+    """Runs git with its own identity and no user configuration."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(root), "GIT_CONFIG_NOSYSTEM": "1"}
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]
     subprocess.run(["git", *identity, *arguments], cwd=root, env=environment, check=True, capture_output=True)
@@ -62,7 +62,7 @@ def test_outside_a_repository_gitignore_is_honoured_all_the_same(project: Projec
 
 
 def test_in_a_repository_git_says_what_belongs(project: Project) -> None:
-    """Tracked and untracked files are listed, tracked ones also if they are ignored by now; deleted ones are left out."""
+    """Tracked and untracked files are listed, tracked ones even if ignored now; deleted ones are left out."""
     write(project.root, TREE)
     git(project.root, "init")
     git(project.root, "add", "-f", "debug.log", "src/a.py")
@@ -73,14 +73,14 @@ def test_in_a_repository_git_says_what_belongs(project: Project) -> None:
 
 
 def test_a_workspace_may_be_a_subfolder_of_a_repository(tmp_path: Path) -> None:
-    """Paths are relative to the workspace, files beside it are not listed, and the repository's rules hold."""
+    """Paths are relative to the workspace, files outside it are not listed, and the repository's rules apply."""
     write(tmp_path, {".gitignore": "*.log\n", "beside.py": "", "sub/in.py": "", "sub/x.log": ""})
     git(tmp_path, "init")
     assert names(Project.init(tmp_path / "sub")) == ["in.py"]
 
 
 def test_a_workspace_that_its_repository_ignores_has_files_too(tmp_path: Path) -> None:
-    """A scratch folder that the repository above ignores is walked instead of being empty."""
+    """A scratch folder ignored by the repository above is walked instead of appearing empty."""
     write(
         tmp_path,
         {".gitignore": "scratch/\n", "scratch/in.py": "", "scratch/.gitignore": "*.log\n", "scratch/x.log": ""},
@@ -92,7 +92,7 @@ def test_a_workspace_that_its_repository_ignores_has_files_too(tmp_path: Path) -
 def test_git_variables_of_the_caller_do_not_redirect_the_listing(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """GIT_DIR of a hook that runs us points elsewhere; the workspace's own repository is listed."""
+    """If a hook's GIT_DIR points elsewhere, the workspace's own repository is still the one listed."""
     other = tmp_path / "other"
     write(other, {"foreign.py": ""})
     git(other, "init")
@@ -115,7 +115,7 @@ def test_a_repository_cannot_make_the_listing_run_a_program(project: Project) ->
 
 
 def test_listing_writes_nothing_into_the_repository(project: Project) -> None:
-    """The index is not refreshed: another git command at work is not disturbed."""
+    """The index is not refreshed, so that another running git command is not disturbed."""
     write(project.root, {"a.py": "a"})
     git(project.root, "init")
     git(project.root, "add", ".")
@@ -128,7 +128,7 @@ def test_listing_writes_nothing_into_the_repository(project: Project) -> None:
 
 
 def test_what_cannot_go_in_is_listed_with_its_reason(project: Project) -> None:
-    """Binary, badly encoded, huge and odd files are visible, with the reason that keeps them out."""
+    """Binary, badly encoded, huge and odd files are listed, with the reason for leaving them out."""
     root = project.root
     write(
         root,
@@ -155,13 +155,13 @@ def test_what_cannot_go_in_is_listed_with_its_reason(project: Project) -> None:
 
 
 def test_a_character_cut_by_the_peek_is_no_fault(project: Project) -> None:
-    """A file is UTF-8 also if the peek ends in the middle of a character."""
+    """A file counts as UTF-8 even if the peek ends in the middle of a character."""
     write(project.root, {"a.txt": "a" + "é" * SNIFF_BYTES})
     assert reasons(project) == {}
 
 
 def test_names_that_are_not_utf8_are_listed_as_excluded(project: Project) -> None:
-    """A name in another encoding is shown as well as it can be, and is kept out."""
+    """A name in another encoding is shown as well as possible, and is left out."""
     raw = os.path.join(os.fsencode(project.root), b"caf\xe9.txt")  # noqa: PTH118 - bytes
     try:
         with open(raw, "wb"):  # noqa: PTH123 - bytes
@@ -173,7 +173,7 @@ def test_names_that_are_not_utf8_are_listed_as_excluded(project: Project) -> Non
 
 
 def test_a_repository_in_the_workspace_is_one_excluded_entry(project: Project) -> None:
-    """A nested repository's files are not ours: it shows as one entry with the reason."""
+    """A nested repository's files do not belong to the workspace: it is one entry with the reason."""
     write(project.root, {"mine.py": "", "nested/theirs.py": ""})
     git(project.root / "nested", "init")
     git(project.root, "init")
@@ -182,7 +182,7 @@ def test_a_repository_in_the_workspace_is_one_excluded_entry(project: Project) -
 
 
 def test_read_text_gives_text_and_the_hash_of_the_bytes(project: Project) -> None:
-    """Text is exact, line ends included; a byte-order mark counts in hash and size but is not text."""
+    """Text is exact, including line ends; a byte-order mark counts in hash and size but is not text."""
     content = b"\xef\xbb\xbfone\r\ntwo \xe2\x82\xac"
     write(project.root, {"a/b.txt": content})
     file = read_text(project, "./a/b.txt")
@@ -202,7 +202,7 @@ def test_read_text_gives_text_and_the_hash_of_the_bytes(project: Project) -> Non
     ],
 )
 def test_what_is_not_text_is_refused_by_name(project: Project, content: bytes, reason: str) -> None:
-    """A file that is no text is refused, also if only its end shows it (fault P9)."""
+    """A file that is not text is refused, even if only its end shows it (fault P9)."""
     write(project.root, {"f": content})
     with pytest.raises(DceError, match="f is not text") as caught:
         read_text(project, "f")
@@ -211,7 +211,7 @@ def test_what_is_not_text_is_refused_by_name(project: Project, content: bytes, r
 
 
 def test_reading_what_is_not_there_or_no_file_says_so(project: Project) -> None:
-    """Missing files, folders, pipes, over-long files and paths out each give their own error, and none hangs."""
+    """Missing files, folders, pipes, over-long files and outside paths each have their own error, and none hangs."""
     (project.root / "folder").mkdir()
     os.mkfifo(project.root / "pipe")
     with (project.root / "huge").open("wb") as file:
@@ -241,7 +241,7 @@ def test_reading_what_is_not_there_or_no_file_says_so(project: Project) -> None:
     ],
 )
 def test_encodings_are_found_and_named(project: Project, content: bytes, encoding: str, text: str) -> None:
-    """Marked and older encodings are read, line ends kept, and the text says which it was in (fault P13)."""
+    """Files with a byte-order mark or a legacy encoding are read, line ends kept, and the text names its encoding (fault P13)."""
     write(project.root, {"f.txt": content})
     file = read_text(project, "f.txt")
     assert file.encoding == encoding or not encoding
@@ -251,14 +251,14 @@ def test_encodings_are_found_and_named(project: Project, content: bytes, encodin
 
 
 def test_a_listing_says_that_a_file_is_in_another_encoding(project: Project) -> None:
-    """As far as a peek tells: the mark's, or that it is an older one."""
+    """A peek gives the encoding of the byte-order mark, or that it is a legacy one."""
     write(project.root, {"a": "x", "b": "text".encode("utf-16"), "c": "naïve".encode("latin-1")})
     assert {entry.path: entry.encoding for entry in list_files(project)} == {"a": "", "b": "utf-16", "c": "older"}
 
 
 @pytest.mark.parametrize("is_repository", [True, False])
 def test_excluded_patterns_keep_files_out_and_say_so(project: Project, is_repository: bool) -> None:
-    """DCE's own patterns mean what they would in a .gitignore; the reason names the pattern (fault P8)."""
+    """DCE's own patterns work as in a .gitignore; the reason names the pattern (fault P8)."""
     write(
         project.root,
         {"a.snap": "x", "keep.snap": "x", "vendor/b.py": "x", "src/vendor/c.py": "x", ".github/d.yml": "x"},
@@ -273,7 +273,7 @@ def test_excluded_patterns_keep_files_out_and_say_so(project: Project, is_reposi
 
 
 def test_exclude_patterns_that_cannot_be_read_are_an_error(project: Project) -> None:
-    """A damaged configuration is not one without patterns."""
+    """A damaged configuration does not count as one without patterns."""
     for line in ('exclude = "*.snap"', "exclude = [1]"):
         (project.state_dir / "config.toml").write_text(line + "\n")
         with pytest.raises(DceError, match="exclude"):

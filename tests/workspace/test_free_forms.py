@@ -1,4 +1,4 @@
-"""The forms in which models write files when they ignore the one that they were asked for."""
+"""The formats in which models write files when they ignore the one they were asked for."""
 
 import random
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ SHOWN: Mapping[str, str] = {
 
 
 def read(text: str) -> Reading:
-    """An answer where blocks were asked for."""
+    """Reads the text as an answer to a prompt that asked for blocks."""
     return read_answer(text, "blocks", NONCE, shown=SHOWN.get)
 
 
@@ -80,7 +80,7 @@ def test_a_line_above_a_fence_names_its_file(name: str, fence: str) -> None:
     ],
 )
 def test_an_info_string_names_a_file(info: str) -> None:
-    """In any of the usual notations."""
+    """An info string names the file in any of the usual notations."""
     assert files(read(f"Here:\n\n```{info}\nx = 1\n```\n")) == {"src/new.py": "x = 1\n"}
 
 
@@ -97,21 +97,21 @@ def test_an_info_string_names_a_file(info: str) -> None:
     ],
 )
 def test_a_comment_in_the_first_line_names_a_file(line: str, path: str, is_kept: bool) -> None:
-    """The comment stays in a new file, unless the file's language has none; of a shown file that lacks it, it is left out."""
+    """The comment stays in a new file unless its language has no comments; if a shown file lacks it, it is left out."""
     body = "x\n" * 6
     reading = read(f"Look:\n\n```\n{line}\n{body}```\n")
     assert files(reading) == {path: (line + "\n" if is_kept else "") + body}
 
 
 def test_a_fence_in_a_list_loses_the_lists_indentation() -> None:
-    """As Markdown has it: each line loses as many spaces as stand before the fence; a fence that never ends adds no newline."""
+    """As in Markdown, each line loses the fence's indentation; an unclosed fence adds no newline."""
     reading = read("1. **src/new.py**\n   ```python\n   def y():\n       pass\n   ```\n")
     assert files(reading) == {"src/new.py": "def y():\n    pass\n"}
     assert files(read("src/new.py\n```python\nx\n")) == {"src/new.py": "x\n"}
 
 
 def test_code_without_a_name_is_flagged_where_there_are_no_files() -> None:
-    """An answer in form whose only code has no name is no answer without files; commands and output are no such code."""
+    """A well-formed answer with only nameless code does not count as one without files; commands and output are not code."""
     said = "<summary>\nFixed it.\n</summary>\n\n"
     reading = read(said + "```python\nx = 1\n```\n")
     assert (reading.files, reading.flags) == ((), ("missing_files",))
@@ -119,14 +119,14 @@ def test_code_without_a_name_is_flagged_where_there_are_no_files() -> None:
 
 
 def test_fences_that_nothing_names_are_no_files() -> None:
-    """Commands, snippets and output stay text, and the answer fails to parse instead of inventing a file."""
+    """Commands, snippets and output remain text; the answer fails to parse rather than inventing a file."""
     reading = read("Run this:\n\n```bash\nmake src/a.py\n```\n\nIt prints:\n\n```\nok\n```\n")
     assert (reading.files, reading.parse) == ((), "failed")
     assert read("Run `src/a.py` so:\n\n```sh\npython src/a.py\n```\n").files == ()
 
 
 def test_a_part_of_a_file_is_ambiguous() -> None:
-    """A fence much shorter than the shown file may be a part, one that only a sentence names is a guess: both are doubted."""
+    """A fence much shorter than the shown file may be a part, and one named only by a sentence is a guess: both are doubtful."""
     reading = read("big.py\n```python\nx = 2\n```\n")
     assert (reading.files[0].status, reading.flags) == ("ambiguous", ("ambiguous_block",))
     said = read("In `src/new.py`, change this:\n\n```python\nx = 2\n```\n")
@@ -134,7 +134,7 @@ def test_a_part_of_a_file_is_ambiguous() -> None:
 
 
 def test_fences_in_a_document_are_its_own() -> None:
-    """A Markdown file in a fence keeps the fences in it; where they do not pair up, it is ambiguous."""
+    """A Markdown file in a fence keeps its inner fences; if they do not pair up, it is ambiguous."""
     body = "# T\n\n```sh\nmake\n```\n\nEnd.\n"
     assert files(read(f"README.md\n```markdown\n{body}```\n\nsrc/n.py\n```py\ny\n```\n")) == {
         "README.md": body,
@@ -157,7 +157,7 @@ def test_fences_in_a_document_are_its_own() -> None:
     ],
 )
 def test_search_and_replace_with_a_path(naming: str, markers: tuple[str, str]) -> None:
-    """The path may stand above the fence, in it, or in its info string; two pairs may share one."""
+    """The path may be above the fence, in it, or in its info string; two pairs may share one."""
     first, last = markers
     pairs = f"{first}\n    return 1\n=======\n    return 10\n{last}\n"
     more = f"{first}\n    return 2\n=======\n    return 20\n{last}\n"
@@ -170,7 +170,7 @@ def test_search_and_replace_with_a_path(naming: str, markers: tuple[str, str]) -
 
 
 def test_search_and_replace_that_does_not_fit_is_refused_by_name() -> None:
-    """Lines that match nowhere, a pair without a path and one without an end are unapplied, never silent."""
+    """Lines that match nowhere, a pair without a path and one without an end are reported as unapplied."""
     for pair, path in (
         ("src/a.py\n<<<<<<< SEARCH\nnope\n=======\nx\n>>>>>>> REPLACE\n", "src/a.py"),
         ("<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACE\n", "?"),
@@ -182,7 +182,7 @@ def test_search_and_replace_that_does_not_fit_is_refused_by_name() -> None:
 
 
 def test_replace_in_file_tags() -> None:
-    """A path in tags before the pairs, as Cline asks for it."""
+    """A path in tags before the pairs, the format that Cline asks for, is read."""
     text = (
         "<replace_in_file>\n<path>src/a.py</path>\n<diff>\n------- SEARCH\n    return 1\n=======\n    return 5\n"
         "+++++++ REPLACE\n</diff>\n</replace_in_file>\n"
@@ -191,7 +191,7 @@ def test_replace_in_file_tags() -> None:
 
 
 def test_patches() -> None:
-    """Begin Patch: a file is added, one is changed at the place that its anchor names, one is deleted, one is moved as it is."""
+    """In a `Begin Patch` answer, files are added, changed at the place that the anchor names, deleted and moved unchanged."""
     text = (
         "Sure.\n\n*** Begin Patch\n*** Add File: new.py\n+x = 1\n+\n*** Update File: src/a.py\n@@ def b():\n-    return 2\n"
         "+    return 3\n*** Delete File: old.py\n*** Update File: b.py\n*** Move to: c.py\n*** End Patch\n\nDone."
@@ -235,7 +235,7 @@ TAGS = {
 
 @pytest.mark.parametrize("form", TAGS)
 def test_tags_of_coding_tools(form: str) -> None:
-    """Each row of the table reads a file whole, with its neighbour, and leaves the words around."""
+    """Each row of the table reads a file and its neighbour whole, without the surrounding words."""
     body = "export const n = <b>1</b>;\n// src\n"
     second = TAGS[form].replace("src/n", "src/m").format("m\n")
     text = f"I will.\n\n{TAGS[form].format(body)}\n\nAnd:\n\n{second}\n\nDone."
@@ -246,21 +246,21 @@ def test_tags_of_coding_tools(form: str) -> None:
 
 
 def test_an_unknown_tag_with_a_path_is_flagged() -> None:
-    """A tag in no table, beside a file that was read: the note names its path."""
+    """For an unknown tag beside a file that was read, the note names its path."""
     reading = read(TAGS["file name"].format("n\n") + '\n\n<emit target="x" path="src/lost.ts">\nx\n</emit>\n')
     assert reading.flags == ("missing_files",)
     assert any("src/lost.ts" in note for note in reading.notes)
 
 
 def test_a_tool_tag_that_never_closes_is_truncated() -> None:
-    """The file is kept up to the end, and says so; one with two closing tags is ambiguous."""
+    """An unclosed file is kept up to the end and marked; one with two closing tags is ambiguous."""
     text = TAGS["write_to_file"].format("x\n")
     assert read(text[: text.index("</content>")]).files[0].status == "truncated"
     assert read(text.replace("</content>", "</content>\ny\n</content>")).files[0].status == "ambiguous"
 
 
 def test_mixed_forms_are_read_together() -> None:
-    """A fence for one file and a tag for the next: both are read, in order, and neither lies in the other."""
+    """With a fence for one file and a tag for the next, both are read, in order, and neither is inside the other."""
     text = (
         "a.py\n```py\na\n```\n\n"
         + TAGS["file name"].format("n\n")
@@ -270,7 +270,7 @@ def test_mixed_forms_are_read_together() -> None:
 
 
 def test_a_file_in_another_form_beside_those_that_were_read_is_flagged() -> None:
-    """An answer in blocks with one more file in a fence is no sound answer: the note names the file."""
+    """An answer in blocks with one more file in a fence is not clean: the note names the file."""
     text = f'<summary>\nS\n</summary>\n<file path="a.py" nonce="{NONCE}">\na\n</file nonce="{NONCE}">\n\n**b.py**\n```py\nb\n```\n'
     reading = read(text)
     assert files(reading) == {"a.py": "a\n"}
@@ -280,7 +280,7 @@ def test_a_file_in_another_form_beside_those_that_were_read_is_flagged() -> None
 
 @pytest.mark.parametrize("seed", range(40))
 def test_any_wrapping_of_any_form_is_read_or_flagged(seed: int) -> None:
-    """Files in random forms, with random words, fences and line ends around: exact, or the reading says that something is wrong."""
+    """Property: files in random forms among random words, fences and line ends are exact, or the reading reports a problem."""
     chance = random.Random(seed)
     bodies = {
         f"src/f{number}.ts": f"const n = {number};\n" * chance.randint(1, 5) for number in range(chance.randint(1, 4))
@@ -315,12 +315,12 @@ def test_any_wrapping_of_any_form_is_read_or_flagged(seed: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_a_path(text: str, expected: bool) -> None:
-    """A path has a known ending, or folders and an ending; words, versions and calls are none."""
+    """A path has a known suffix, or folders and a suffix; words, versions and calls are not paths."""
     assert is_path(text) is expected
 
 
 def test_names_in_lines_and_comments() -> None:
-    """A line that only names a file is told from a sentence that mentions one; a comment must hold nothing else."""
+    """A line that only names a file is distinguished from a sentence that mentions one; a comment must contain nothing else."""
     assert name_in_line("### `src/a.py`") == ("src/a.py", True)
     assert name_in_line("Here is `src/a.py`:") == ("src/a.py", False)
     assert name_in_line("`a.py` and `b.py`:") == ("", False)
@@ -329,6 +329,6 @@ def test_names_in_lines_and_comments() -> None:
 
 
 def test_finding_grows_with_the_answer() -> None:
-    """Ten times the text has ten times the files, in every form at once, also where nothing closes."""
+    """Ten times the text gives ten times the files, in every form at once, even if nothing closes."""
     unit = "a.py\n```py\nx\n```\n<write_to_file>\n<path>b.py</path>\n<content>\n</content>\n<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACE\n"
     assert len(find_files(unit * 100)) <= 10 * len(find_files(unit * 10))

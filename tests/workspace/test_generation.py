@@ -1,4 +1,4 @@
-"""Running generations: every slot ends once, ends are durable before they are told, nothing that arrived is lost."""
+"""Running generations: every slot ends once, ends are durable before they are announced, no received text is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,7 +27,7 @@ async def _never(_seconds: float) -> None:
 
 
 class Bench:
-    """A store, a scripted provider and a generator over them; notes what is told, and whether it was true when told."""
+    """A store, a scripted provider and a generator; records events, and whether each was true when sent."""
 
     def __init__(self, tmp_path: Path, provider: ScriptedProvider, sleep: Callable[[float], Awaitable[None]] = _never):
         self.store = a_store(tmp_path)
@@ -36,14 +36,14 @@ class Bench:
         self.told: list[Event] = []
 
     def hear(self, event: Event) -> None:
-        """Notes an event. An end must already be in the store."""
+        """Records an event. An end must already be in the store."""
         if isinstance(event, SlotProgress) and event.status in TERMINAL:
             stored = self.store.responses.get(event.generation, event.slot, event.version)
             assert (stored.status, stored.error, stored.tokens) == (event.status, event.error, event.tokens)
         self.told.append(event)
 
     def text(self, slot: int, version: int = 1) -> str:
-        """The slot's text put together from what was told."""
+        """The slot's text, assembled from the events."""
         text = ""
         for event in self.told:
             if isinstance(event, SlotText) and (event.slot, event.version) == (slot, version):
@@ -52,7 +52,7 @@ class Bench:
         return text
 
     def ends(self) -> list[tuple[int, int]]:
-        """Slot and version of each end told."""
+        """Slot and version of each end event."""
         return [
             (event.slot, event.version)
             for event in self.told
@@ -76,7 +76,7 @@ def _run(bench: Bench, work: Coroutine[Any, Any, None]) -> None:
 
 
 def test_each_slot_gets_its_choice(tmp_path: Path) -> None:
-    """Choice i fills slot i+1: text, status by finish_reason, exact tokens; start and end are told around it."""
+    """Choice i fills slot i+1: text, status by finish_reason, exact tokens, between start and end events."""
     script: list[Step] = [
         OPENED,
         Opened(stream_id="s1", model="named"),
@@ -133,7 +133,7 @@ def test_a_request_that_fails_is_the_error_of_every_slot(tmp_path: Path) -> None
 
 
 def test_a_stream_that_dies_keeps_what_had_arrived(tmp_path: Path) -> None:
-    """An error in the middle ends the open slots with it and their text; a slot that had ended stays complete."""
+    """An error in the middle ends the open slots with that error and their text; a slot that had ended stays complete."""
     script: list[Step] = [
         OPENED,
         Delta(index=0, text="done"),
@@ -156,7 +156,7 @@ def test_a_stream_that_dies_keeps_what_had_arrived(tmp_path: Path) -> None:
 
 
 def test_a_provider_that_breaks_its_promise_cannot_leave_a_slot_open(tmp_path: Path) -> None:
-    """A stream that just ends, an end without reason, a choice that was not asked for, words after the end: one end each."""
+    """A stream that just ends, an end without a reason, an unrequested choice, text after the end: each slot ends once."""
     script: list[Step] = [
         Delta(index=0, text="a"),
         Ended(index=0, finish_reason=""),
@@ -182,7 +182,7 @@ def test_a_provider_that_breaks_its_promise_cannot_leave_a_slot_open(tmp_path: P
 
 
 def test_cancelling_stops_the_backend_and_keeps_the_text(tmp_path: Path) -> None:
-    """Ctrl-C closes the stream, open slots become stopped with what had arrived, and the cancellation goes on."""
+    """Ctrl-C closes the stream, open slots become stopped with their text so far, and the cancellation propagates."""
     gate = Gate()
     script: list[Step] = [OPENED, Delta(index=0, text="half an ans"), Delta(index=1, thinking="hm"), gate]
     bench = Bench(tmp_path, ScriptedProvider(script))
@@ -205,7 +205,7 @@ def test_cancelling_stops_the_backend_and_keeps_the_text(tmp_path: Path) -> None
 
 
 def test_cancelling_anywhere_ends_every_slot_once(tmp_path: Path) -> None:
-    """Wherever in a run the cancellation falls, each slot is terminal afterwards, told once, and the stream is closed."""
+    """Wherever a run is cancelled, each slot is terminal afterwards, announced once, and the stream is closed."""
     script: list[Step] = [
         OPENED,
         Delta(index=0, text="a"),
@@ -225,7 +225,7 @@ def test_cancelling_anywhere_ends_every_slot_once(tmp_path: Path) -> None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             assert bench.provider.open_streams == 0
-            if not bench.told:  # cancelled before it had begun: nothing was promised
+            if not bench.told:  # cancelled before it began: nothing to check
                 continue
             assert set(bench.statuses(generation)) <= {Status.COMPLETE, Status.STOPPED}
             assert sorted(bench.ends()) == [(1, 1), (2, 1)]
@@ -234,7 +234,7 @@ def test_cancelling_anywhere_ends_every_slot_once(tmp_path: Path) -> None:
 
 
 def test_running_text_is_stored_and_told_as_time_passes(tmp_path: Path) -> None:
-    """News of a slot is told once a tick, however many chunks came, and stored once a save interval."""
+    """A slot's progress is announced once per tick, however many chunks came, and stored once per save interval."""
     gate, ticks = Gate(), Ticks()
     script: list[Step] = [
         OPENED,
@@ -256,7 +256,7 @@ def test_running_text_is_stored_and_told_as_time_passes(tmp_path: Path) -> None:
         await ticks.pass_(round(SAVE_EVERY_S / TELL_EVERY_S))
         stored = bench.store.responses.get(generation.id, 1)
         assert (stored.status, stored.text) == (Status.GENERATING, whole)
-        assert len(bench.told) == told_before  # no news, nothing told
+        assert len(bench.told) == told_before  # no news, no event
         gate.opened.set()
         await task
         assert bench.text(1) == whole == bench.store.responses.get(generation.id, 1).text
@@ -265,7 +265,7 @@ def test_running_text_is_stored_and_told_as_time_passes(tmp_path: Path) -> None:
 
 
 def test_a_queued_request_tells_its_place(tmp_path: Path) -> None:
-    """While the gateway makes the request wait, the slots are queued and say which is their place."""
+    """While the gateway makes the request wait, the slots are queued and show their position."""
     gate, ticks = Gate(), Ticks()
     bench = Bench(
         tmp_path, ScriptedProvider([Queued(position=4), gate, OPENED, Ended(index=0, finish_reason="stop")]), ticks
@@ -286,7 +286,7 @@ def test_a_queued_request_tells_its_place(tmp_path: Path) -> None:
 
 
 def test_a_place_that_changes_is_told(tmp_path: Path) -> None:
-    """Each new place in the queue is news; when the turn has come there is none any more."""
+    """Each new position in the queue is announced; once the request starts there is none."""
     gates, ticks = [Gate(), Gate(), Gate()], Ticks()
     script: list[Step] = [Queued(position=2), gates[0], Queued(position=1), gates[1], OPENED, gates[2]]
     bench = Bench(tmp_path, ScriptedProvider([*script, Ended(index=0, finish_reason="stop")]), ticks)
@@ -314,7 +314,7 @@ def test_a_place_that_changes_is_told(tmp_path: Path) -> None:
 
 
 def test_stopping_what_is_queued_gives_up_the_place(tmp_path: Path) -> None:
-    """A slot that is stopped while it waits ends at once; with the last one the request is given up."""
+    """A slot stopped while it waits ends at once; with the last one, the request is abandoned."""
     ticks = Ticks()
     bench = Bench(tmp_path, ScriptedProvider([Queued(position=2), Gate()]), ticks)
 
@@ -328,7 +328,7 @@ def test_stopping_what_is_queued_gives_up_the_place(tmp_path: Path) -> None:
             await ticks.pass_()
         for slot in (1, 3):
             await bench.generator.stop(generation.id, slot)
-        passing = asyncio.create_task(ticks.pass_())  # nobody sleeps again after it
+        passing = asyncio.create_task(ticks.pass_())  # no further sleep follows it
         await task
         passing.cancel()
         assert bench.statuses(generation) == [Status.STOPPED] * 3
@@ -338,7 +338,7 @@ def test_stopping_what_is_queued_gives_up_the_place(tmp_path: Path) -> None:
 
 
 def test_a_slot_stopped_while_queued_is_stopped_at_the_gateway_too(tmp_path: Path) -> None:
-    """When the others' turn comes, the gateway is told not to write the response that nobody wants any more."""
+    """When the others start, the gateway is told to stop the response that is no longer wanted."""
     gate, ticks = Gate(), Ticks()
     script: list[Step] = [Queued(position=2), gate, OPENED, Ended(index=0, finish_reason="stop")]
     bench = Bench(tmp_path, ScriptedProvider(script), ticks)
@@ -360,7 +360,7 @@ def test_a_slot_stopped_while_queued_is_stopped_at_the_gateway_too(tmp_path: Pat
 
 
 def test_regenerating_makes_new_versions_of_the_same_prompt(tmp_path: Path) -> None:
-    """Slots 3 and 1 become choices 0 and 1 of a request with the stored prompt and grammar; the old versions stay."""
+    """Slots 3 and 1 become choices 0 and 1 of a request with the stored prompt and grammar; the old versions are kept."""
     first: list[Step] = [OPENED, *[Ended(index=index, finish_reason="stop") for index in range(3)]]
     again: list[Step] = [
         Opened(stream_id="s2"),
@@ -418,7 +418,7 @@ def test_several_regenerations_may_run_at_once(tmp_path: Path) -> None:
     ("slots", "code"), [([], "invalid_input"), ([1, 1], "invalid_input"), ([9], "not_found"), (None, "conflict")]
 )
 def test_a_run_that_makes_no_sense_is_refused_first(tmp_path: Path, slots: list[int] | None, code: str) -> None:
-    """No slots, a slot twice, one that there is not, a generation that has been run: refused, nothing asked or changed."""
+    """No slots, a repeated slot, an unknown one or a finished generation is refused; nothing is requested or changed."""
     bench = Bench(tmp_path, ScriptedProvider([OPENED, Ended(index=0, finish_reason="stop")]))
 
     async def work() -> None:
@@ -435,7 +435,7 @@ def test_a_run_that_makes_no_sense_is_refused_first(tmp_path: Path, slots: list[
 
 
 def test_a_stop_names_stream_and_choice(tmp_path: Path) -> None:
-    """Stopping goes to the provider by the stored stream, so another generator (another process) can do it."""
+    """Stopping uses the stored stream id, so that another generator (another process) can do it."""
     gate = Gate()
     script: list[Step] = [OPENED, gate, Ended(index=0, finish_reason="stop"), Ended(index=1, finish_reason="stopped")]
     bench = Bench(tmp_path, ScriptedProvider(script))
@@ -461,7 +461,7 @@ def test_a_stop_names_stream_and_choice(tmp_path: Path) -> None:
 
 
 def test_a_stop_of_a_stream_that_another_process_holds(tmp_path: Path) -> None:
-    """Where only the process that runs a stream can end it, the word left in the store is heeded within a save interval, once."""
+    """If only the process that runs a stream can end it, a stop request left in the store is obeyed once, within a save interval."""
 
     class Elsewhere(ScriptedProvider):
         """Talks to its server from another process."""
@@ -490,7 +490,7 @@ def test_a_stop_of_a_stream_that_another_process_holds(tmp_path: Path) -> None:
 
 
 def test_a_stop_before_the_stream_has_a_name_is_not_lost(tmp_path: Path) -> None:
-    """A slot that is stopped before the gateway answered is stopped as soon as it does; other processes are told to wait."""
+    """A slot stopped before the gateway answers is stopped as soon as it does; other processes are told to wait."""
     gate = Gate()
     script: list[Step] = [gate, OPENED, Ended(index=1, finish_reason="stopped"), Ended(index=0, finish_reason="stop")]
     bench = Bench(tmp_path, ScriptedProvider(script))
@@ -511,7 +511,7 @@ def test_a_stop_before_the_stream_has_a_name_is_not_lost(tmp_path: Path) -> None
 
 
 def test_a_listener_that_fails_does_not_lose_the_answers(tmp_path: Path) -> None:
-    """If the UI raises (a closed pipe), the run ends with that, every slot terminal and its text stored."""
+    """If the UI raises (a closed pipe), the run ends with that error, every slot terminal and its text stored."""
     script: list[Step] = [
         OPENED,
         Delta(index=0, text="a"),
@@ -536,7 +536,7 @@ def test_a_listener_that_fails_does_not_lose_the_answers(tmp_path: Path) -> None
 
 
 def test_a_store_that_fails_ends_the_run(tmp_path: Path) -> None:
-    """If nothing can be stored any more the run does not go on as if; the error is the store's."""
+    """If the store can no longer write, the run ends with the store's error."""
     gate, ticks = Gate(), Ticks()
     bench = Bench(tmp_path, ScriptedProvider([OPENED, Delta(index=0, text="a"), gate]), ticks)
 
@@ -561,7 +561,7 @@ def test_a_store_that_fails_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_half_a_character_ends_no_other_response(tmp_path: Path) -> None:
-    """Text that cannot be stored as it is costs its own response one character, and the others nothing."""
+    """Text that cannot be stored unchanged costs its own response one character, and the others nothing."""
     script: list[Step] = [
         OPENED,
         Delta(index=0, text="a\ud83d"),

@@ -1,4 +1,4 @@
-"""Calling git: what it prints, why it failed, and what never leads it astray."""
+"""Calling git: its output, its errors, and the environment it ignores."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from dce.workspace.tree.git import GitFailed, git_output, run_git
 
 
 def test_it_says_what_git_prints(tmp_path: Path) -> None:
-    """The output comes whole, with its last newline."""
+    """The output is complete, with its final newline."""
     run_git(tmp_path, ["init", "-q"])
     assert run_git(tmp_path, ["rev-parse", "--is-inside-work-tree"]) == "true\n"
 
 
 def test_a_failure_is_gits_own_first_line(tmp_path: Path) -> None:
-    """A command that only reads says nothing then; one that matters says why."""
+    """On failure, a read-only command returns nothing; one that matters says why."""
     run_git(tmp_path, ["init", "-q"])
     with pytest.raises(GitFailed, match=r"^fatal: .+"):
         run_git(tmp_path, ["rev-parse", "--verify", "nothing"])
@@ -22,7 +22,7 @@ def test_a_failure_is_gits_own_first_line(tmp_path: Path) -> None:
 
 
 def test_our_variables_lead_nowhere_but_those_given_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GIT_DIR of a hook that runs us is not git's here; a variable that the caller names is."""
+    """A hook's GIT_DIR is not passed to git; a variable that the caller names is."""
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     run_git(tmp_path, ["init", "-q"])
     assert (tmp_path / ".git").is_dir()
@@ -32,7 +32,7 @@ def test_our_variables_lead_nowhere_but_those_given_do(tmp_path: Path, monkeypat
 
 
 def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No git on PATH is a failure like another, not a crash."""
+    """A missing git on PATH is an ordinary failure, not a crash."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitFailed, match="git"):
         run_git(tmp_path, ["status"])

@@ -1,4 +1,4 @@
-"""Tags and fences glued to anything: a matrix of wrappings, in which no file may swallow its neighbour."""
+"""Tags and fences glued to anything: a matrix of wrappings in which no file may swallow its neighbour."""
 
 import itertools
 import random
@@ -44,7 +44,7 @@ def info(path: str) -> str:
 
 
 def fenced(fence: str, before: str = "\n", after: str = "\n") -> Callable[[str, str, str], str]:
-    """A fence inside the tags: `before` stands between opening tag and fence, `after` between fence and closing tag."""
+    """A fence inside the tags: `before` is between opening tag and fence, `after` between fence and closing tag."""
     return lambda path, body, closer: f'<file path="{path}">{before}{fence}{info(path)}\n{body}{fence}{after}{closer}'
 
 
@@ -77,13 +77,13 @@ def read(text: str) -> Reading:
 
 
 def answer(files: Mapping[str, str], closer: str, wrapping: str, separator: str) -> str:
-    """The files, each in the same wrapping."""
+    """The files, all in the same wrapping."""
     write = WRAPPINGS[wrapping]
     return HEAD + separator.join(write(path, body, closer.format(path=path)) for path, body in files.items()) + "\n"
 
 
 def found(reading: Reading) -> dict[str, str]:
-    """Path → text without its last newline, which some wrappings leave out."""
+    """Path → text without its final newline, which some wrappings omit."""
     return {file.path: file.content.replace("\r\n", "\n").removesuffix("\n") for file in reading.files}
 
 
@@ -91,7 +91,7 @@ def found(reading: Reading) -> dict[str, str]:
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("name", SETS)
 def test_no_wrapping_swallows_a_neighbour(name: str, wrapping: str, end: str) -> None:
-    """Whatever the closer and the separator, every file comes out with its own text."""
+    """Whatever the closer and the separator, every file has its own text."""
     files = SETS[name]
     expected = {path: body.removesuffix("\n") for path, body in files.items()}
     for closer, separator in itertools.product(CLOSERS, SEPARATORS):
@@ -103,7 +103,7 @@ MIXES = 150
 
 
 def test_no_mix_of_wrappings_loses_a_file_silently() -> None:
-    """A model that wraps each file otherwise is read exactly, or the reading is flagged."""
+    """An answer that wraps each file differently is read exactly, or the reading is flagged."""
     everything = [pair for files in SETS.values() for pair in files.items()]
     for seed in range(MIXES):
         chance = random.Random(seed)
@@ -126,14 +126,14 @@ def test_no_mix_of_wrappings_loses_a_file_silently() -> None:
     ],
 )
 def test_a_file_that_opens_another_is_ambiguous(text: str) -> None:
-    """An opener that the answer opens nowhere else may be a swallowed file, also in a fence; the note names it."""
+    """An opener of a file opened nowhere else may be a swallowed file, even in a fence; the note names it."""
     reading = read(HEAD + text)
     assert reading.files[0].status == "ambiguous" or {file.path for file in reading.files} == {"a.ts", "b.ts"}
     assert "ambiguous_block" in reading.flags
 
 
 def test_an_opener_that_belongs_to_no_file_is_flagged() -> None:
-    """A tag outside every file that was read is named: nothing is lost without a word."""
+    """A tag outside every file that was read is named: nothing is lost silently."""
     text = '<file path="a.md">\n# A\n </ file> That was it.\nNow the next file:\n    <file path="b">\nx\n    </file_artifact>\n---\n'
     reading = read(HEAD + text)
     assert found(reading) == {"a.md": "# A"}
@@ -153,13 +153,13 @@ def test_an_opener_that_belongs_to_no_file_is_flagged() -> None:
     ],
 )
 def test_only_one_fence_around_a_file_is_surely_none_of_it(body: str, content: str, status: str) -> None:
-    """Two fences in a row are no wrapper: then the file is ambiguous."""
+    """Two fences in a row are not a wrapper; the file is ambiguous."""
     file = read(HEAD + f'<file path="a.ts">\n{body}</file>\n').files[0]
     assert (file.content, file.status) == (content, status)
 
 
 def test_a_block_in_a_list_loses_the_lists_indentation() -> None:
-    """Where tags and all lines share an indentation, it is the list's and not the file's; a line without it keeps all as it is."""
+    """Indentation shared by the tags and all lines is removed; if one line lacks it, nothing is."""
     text = HEAD + '1. First:\n\n    <file path="a.py">\n    def a():\n        return 1\n\n    </file>\n'
     assert read(text).files[0].content == "def a():\n    return 1\n\n"
     assert read(text).files[0].status == "repaired"
@@ -167,7 +167,7 @@ def test_a_block_in_a_list_loses_the_lists_indentation() -> None:
 
 
 def test_reading_grows_with_the_answer() -> None:
-    """Ten times the answer is ten times the events: glued tags, fences and quotes add none."""
+    """Ten times the answer gives ten times the events: glued tags, fences and quotes add none."""
     unit = '````ts</file>`x` <file path="a.ts">````ts\n"</file>" text <file path="b"> text\n'
     few, many = len(find_events(unit * 20)), len(find_events(unit * 200))
     assert many <= 10 * few

@@ -1,4 +1,4 @@
-"""The record: at a glance without texts, and searched by words."""
+"""The history: an overview without texts, and a word search."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def _where(hit: Hit) -> tuple[str, int, int | None, int | None]:
 
 
 def test_history_counts_the_latest_versions(tmp_path: Path) -> None:
-    """Each cycle stands with its generations, the statuses of its slots' latest versions and their tokens, newest first."""
+    """Each cycle is listed with its generations, the statuses of its slots' latest versions and their tokens, newest first."""
     with a_store(tmp_path) as store:
         cycle = store.cycles.create("Parser")
         generation = a_generation(store, n=3, cycle=cycle.id)
@@ -44,7 +44,7 @@ def test_history_counts_the_latest_versions(tmp_path: Path) -> None:
 
 
 def test_history_reads_no_text(tmp_path: Path) -> None:
-    """The counts of all responses come from an index that holds no text."""
+    """The counts of all responses come from an index without texts."""
     with a_store(tmp_path) as store:
         plan = [row[3] for row in store.database.rows(f"EXPLAIN QUERY PLAN {_COUNTS}")]
     of_responses = [step for step in plan if "responses" in step or "other" in step]
@@ -53,7 +53,7 @@ def test_history_reads_no_text(tmp_path: Path) -> None:
 
 
 def test_words_are_found_in_cycles_and_responses(tmp_path: Path) -> None:
-    """A search gives the cycles and ended responses that hold all its words, by their beginnings, whatever case they have."""
+    """A search finds the cycles and ended responses that contain all its words, by prefix and ignoring case."""
     with a_store(tmp_path) as store:
         cycle = store.cycles.create("Rate limits", "Count requests per key")
         generation = a_generation(store, n=2, cycle=cycle.id)
@@ -66,7 +66,7 @@ def test_words_are_found_in_cycles_and_responses(tmp_path: Path) -> None:
 
 
 def test_the_index_follows_edits_versions_and_deletion(tmp_path: Path) -> None:
-    """An edited cycle is found by its new words only, a regenerated response in each version, a deleted cycle not at all."""
+    """An edited cycle is found only by its new words, a regenerated response in each version, a deleted cycle not at all."""
     with a_store(tmp_path) as store:
         cycle = store.cycles.create("old")
         store.cycles.edit(cycle.id, title="fresh")
@@ -82,7 +82,7 @@ def test_the_index_follows_edits_versions_and_deletion(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_response_is_found_too(tmp_path: Path) -> None:
-    """What was saved of a response before its process died can be searched after recovery."""
+    """Text saved from a response before its process died can be searched after recovery."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=1)
         response = store.responses.get(generation.id, 1)
@@ -96,7 +96,7 @@ def test_an_interrupted_response_is_found_too(tmp_path: Path) -> None:
     "query", ["a OR b", "NEAR(a b)", "title:x", "x*", "-y", "a\nb", "日本", 'say "hi"', "a AND", "^a"]
 )
 def test_signs_are_no_language(tmp_path: Path, query: str) -> None:
-    """Whatever is typed is searched as words; nothing in it is an operator."""
+    """Any query is searched as words; nothing in it is an operator."""
     with a_store(tmp_path) as store:
         store.cycles.create(query)
         assert _search(store, query) == [("cycle", 1, None, None)]
@@ -104,7 +104,7 @@ def test_signs_are_no_language(tmp_path: Path, query: str) -> None:
 
 @pytest.mark.parametrize("query", ["", '"', "( -", "a\0", "a" * 1001])
 def test_a_search_without_a_word_is_refused(query: str) -> None:
-    """Nothing but signs, a NUL or a whole file is invalid_input rather than a fault of the database."""
+    """A query of only punctuation, with a NUL or the size of a file is invalid_input rather than a database error."""
     with pytest.raises(DceError) as caught:
         match_expression(query)
     assert caught.value.code == "invalid_input"

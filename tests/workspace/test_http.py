@@ -1,4 +1,4 @@
-"""How the client asks a server: what is loaded when, and what each way to fail is told as. Sockets are real."""
+"""The client's HTTP requests: what is loaded when, and the error for each kind of failure. Sockets are real."""
 
 import asyncio
 import subprocess
@@ -15,7 +15,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 
 def _loaded(code: str) -> set[str]:
-    """Which of the heavy modules a fresh interpreter holds after `code`."""
+    """Which of the heavy modules a fresh interpreter has loaded after `code`."""
     heavy = ("httpx2", "httpcore2", "h11", "rich", "pygments")
     tell = f"{code}\nimport sys\nprint(*[name for name in {heavy!r} if name in sys.modules])"
     return set(subprocess.run([sys.executable, "-c", tell], capture_output=True, check=True, text=True).stdout.split())
@@ -30,7 +30,7 @@ def test_nothing_is_loaded_before_a_server_is_asked(module: str) -> None:
 
 
 def test_a_link_that_is_not_used_loads_nothing() -> None:
-    """A provider that is made, as every command makes one, loads no HTTP client; one that is about to ask does, without a command line."""
+    """Creating a provider, as every command does, loads no HTTP client; the first request does, without the library's command line."""
     code = "from dce.workspace.generating.provider import GatewayProvider\nprovider = GatewayProvider('http://127.0.0.1:9', None)"
     assert _loaded(code) == set()
     assert _loaded(f"{code}\nimport asyncio\nasyncio.run(provider._link.client().__aenter__())") == {
@@ -41,7 +41,7 @@ def test_a_link_that_is_not_used_loads_nothing() -> None:
 
 
 def _error(answer: bytes) -> DceError:
-    """What the client makes of a server that reads a request, says `answer` and hangs up."""
+    """The client's error for a server that reads a request, sends `answer` and closes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -74,14 +74,14 @@ def _error(answer: bytes) -> DceError:
     ids=["nothing", "half a head", "another protocol", "broken head", "half a body", "half of the chunks", "half JSON"],
 )
 def test_each_way_to_fail_is_told_as_itself(answer: bytes, code: str, said: str) -> None:
-    """A server that hangs up, one that speaks something else and one that is lost in its answer are different things to mend."""
+    """A server that closes, one that does not speak HTTP and one that breaks off in its answer are different errors."""
     error = _error(answer)
     assert error.code == code
     assert said in error.message
 
 
 def test_a_refused_connection_says_so() -> None:
-    """The system's own reason is told, not the library's sentence about attempts, for one address and for several."""
+    """The error has the system's reason, not the library's sentence about attempts, for one address and for several."""
     for host in ("127.0.0.1", "localhost"):
         with pytest.raises(DceError) as caught:
             asyncio.run(_ask(HttpLink(f"http://{host}:9", None, GATEWAY, 5.0)))
@@ -95,7 +95,7 @@ async def _ask(link: HttpLink) -> None:
 
 
 def test_a_key_that_no_header_holds_is_not_told() -> None:
-    """A line break in the key is an error of the input; the library would print the whole header."""
+    """A line break in the key is an input error; the library would print the whole header."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -113,7 +113,7 @@ def test_a_key_that_no_header_holds_is_not_told() -> None:
 
 
 def test_a_tls_server_that_hangs_up_is_no_plain_one() -> None:
-    """A connection that ends in the handshake is not told as a port without TLS."""
+    """A connection that ends during the handshake is not reported as a port without TLS."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -132,7 +132,7 @@ def test_a_tls_server_that_hangs_up_is_no_plain_one() -> None:
 
 
 def test_silence_has_its_own_error() -> None:
-    """A server that takes a request and says nothing is a timeout, whether its answer has begun or not."""
+    """A server that accepts a request and goes silent is a timeout, whether its answer has begun or not."""
 
     class Silent(httpx2.AsyncByteStream):
         async def __aiter__(self):  # type: ignore[no-untyped-def]

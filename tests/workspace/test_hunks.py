@@ -1,4 +1,4 @@
-"""Numbered hunks: what is shown as one, and the text in which only some are made."""
+"""Numbered hunks, and the text with only some of them applied."""
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,7 @@ NEW = OLD.replace("3\n4\n", "three\n4\nfour and a half\n", 1).replace("\n25\n", 
 
 
 def test_hunks_and_their_lines_are_numbered() -> None:
-    """Hunks count from 1, and so do the changed lines in each; lines that stay have no number."""
+    """Hunks are numbered from 1, and so are the changed lines in each; context lines have no number."""
     first, second = hunks(OLD, NEW)
     assert (first.number, first.old_start, first.added, first.removed) == (1, 1, 2, 1)
     assert [(line.sign, line.number) for line in first.lines if line.number] == [("-", 1), ("+", 2), ("+", 3)]
@@ -20,7 +20,7 @@ def test_hunks_and_their_lines_are_numbered() -> None:
 
 
 def test_one_hunk_or_some_lines() -> None:
-    """A hunk is made alone; of its lines, only those picked."""
+    """One hunk is applied alone, or only its picked lines."""
     assert take(OLD, NEW, ["2"]) == OLD.replace("\n25\n", "\n", 1)
     assert take(OLD, NEW, ["1:3"]) == OLD.replace("4\n", "4\nfour and a half\n", 1)
     assert take(OLD, NEW, ["1:1-2", "2"]) == NEW.replace("four and a half\n", "")
@@ -37,7 +37,7 @@ def test_one_hunk_or_some_lines() -> None:
     ],
 )
 def test_picks_that_are_not_there(pick: str, code: str) -> None:
-    """A hunk or line that is not there is refused, quickly, naming what there is."""
+    """A hunk or line that does not exist is refused quickly, naming those that do."""
     with pytest.raises(DceError) as caught:
         take(OLD, NEW, [pick])
     assert caught.value.code == code
@@ -49,7 +49,7 @@ TEXT = st.lists(st.sampled_from(["a\n", "b\n", "c\r\n", "\n", "d"]), max_size=14
 @settings(deadline=None, max_examples=300)
 @given(TEXT, TEXT)
 def test_all_hunks_are_the_new_text_and_none_the_old(old: str, new: str) -> None:
-    """Property: all of them give the new text byte for byte, none the old one; so do their lines, one by one."""
+    """Property: all hunks give the new text byte for byte, none the old one; so do their lines, picked one by one."""
     found = hunks(old, new)
     assert take(old, new, [str(hunk.number) for hunk in found]) == new
     assert take(old, new, []) == old

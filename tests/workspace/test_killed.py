@@ -1,4 +1,4 @@
-"""A writer killed at any moment: what the store acknowledged is there, the rest is whole or absent (faults D1, D2)."""
+"""A writer killed at any moment: everything acknowledged is in the store, the rest is whole or absent (faults D1, D2)."""
 
 import random
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def _kill_once(path: Path, lines: int) -> list[list[str]]:
-    """Lets a writer acknowledge `lines` things and kills it there, in the middle of the next; gives what it acknowledged."""
+    """Lets a writer acknowledge `lines` writes and kills it in the middle of the next; returns what it acknowledged."""
     command = [sys.executable, "-m", "tests.workspace.killed_writer", str(path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
@@ -55,7 +55,7 @@ def _kill(path: Path, times: int) -> None:
 
 
 def test_a_killed_writer_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    """Killed ten times at moments of chance, one store keeps every acknowledged cycle, revision, text and end."""
+    """After ten kills at random moments, the store has every acknowledged cycle, revision, text and end."""
     _kill(tmp_path / STORE_FILE, 10)
 
 

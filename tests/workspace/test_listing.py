@@ -1,4 +1,4 @@
-"""A listing that is kept up to date is the listing that would be made anew."""
+"""A listing updated incrementally equals a fresh one."""
 
 import random
 import shutil
@@ -57,7 +57,7 @@ def _do(root: Path, action: str, name: str) -> None:
 def test_updates_give_what_listing_anew_would(
     tmp_path_factory: pytest.TempPathFactory, is_repository: bool, steps: list[list[tuple[str, str]]]
 ) -> None:
-    """After any edits, in a repository or not, the updated listing is the fresh one, and the changes it tells are the difference."""
+    """After any edits, in a repository or not, the updated listing equals a fresh one, and its reported changes are the difference."""
     root = tmp_path_factory.mktemp("w")
     project = _project(root, is_repository=is_repository)
     listing = Listing(project)
@@ -73,7 +73,7 @@ def test_updates_give_what_listing_anew_would(
 
 
 def test_many_changes_at_once(tmp_path: Path) -> None:
-    """A checkout's worth of changes is listed anew, with the same result."""
+    """As many changes as a checkout makes cause a fresh listing, with the same result."""
     project = _project(tmp_path, is_repository=True)
     listing = Listing(project)
     names = [f"f{number}.py" for number in range(MAX_UPDATED + 1)]

@@ -44,7 +44,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 class Ear:
-    """Hears events; `has_text` is set when every one of `slots` has said something."""
+    """Listens to events; `has_text` is set when each of `slots` has produced text."""
 
     def __init__(self, slots: int) -> None:
         self._silent = set(range(1, slots + 1))
@@ -82,7 +82,7 @@ def test_one_of_ten_is_stopped_and_nine_are_complete(tmp_path: Path, chain: Chai
 
 
 def test_a_picture_reaches_the_backend_as_data(tmp_path: Path, chain: Chain) -> None:
-    """With `images` on a selected picture goes through the gateway to the model, after the prompt's text, in each of its requests."""
+    """With `images` on, a selected picture goes through the gateway to the model, after the prompt's text, in each request."""
     with _workspace(tmp_path, chain) as opened:
         (opened.project.root / "logo.png").write_bytes(PNG)
         opened.selection.add(["logo.png"])
@@ -105,7 +105,7 @@ def test_a_picture_reaches_the_backend_as_data(tmp_path: Path, chain: Chain) -> 
 
 
 def test_cancelling_leaves_the_backend_idle(tmp_path: Path, chain: Chain) -> None:
-    """A cancelled generation closes its stream; gateway and backend have nothing left to do, the text is kept."""
+    """A cancelled generation closes its stream; gateway and backend become idle, and the text is kept."""
     chain.behave(tokens=5000, delay_s=SLOW)
 
     async def work() -> None:
@@ -125,7 +125,7 @@ def test_cancelling_leaves_the_backend_idle(tmp_path: Path, chain: Chain) -> Non
 
 
 def test_a_gateway_that_dies_leaves_what_had_arrived(tmp_path: Path, chain: Chain) -> None:
-    """When the gateway goes in the middle, every response is an error that names it, with its text; the next request says so."""
+    """When the gateway dies mid-stream, every response ends with an error naming it and keeps its text; the next request fails too."""
     chain.behave(tokens=5000, delay_s=SLOW)
 
     async def work() -> None:
@@ -140,7 +140,7 @@ def test_a_gateway_that_dies_leaves_what_had_arrived(tmp_path: Path, chain: Chai
                 assert response.status is Status.ERROR
                 assert response.text
                 assert response.error is not None
-                # Whether the gateway still gets to say that it stops depends on who is quicker.
+                # Whether the gateway can still announce that it is stopping is a race.
                 assert response.error.code in {"draining", "stream_interrupted"}
                 assert response.error.hop == "gateway"
             with pytest.raises(DceError) as caught:
@@ -151,7 +151,7 @@ def test_a_gateway_that_dies_leaves_what_had_arrived(tmp_path: Path, chain: Chai
 
 
 def test_a_wrong_key_is_told_before_anything_is_kept(tmp_path: Path, chain: Chain) -> None:
-    """A key that the gateway does not know is its invalid_key, and no generation is made."""
+    """An unknown key gives the gateway's invalid_key, and no generation is made."""
 
     async def work() -> None:
         with _workspace(tmp_path, chain, key="dce_wrong") as workspace:

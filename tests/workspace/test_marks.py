@@ -1,4 +1,4 @@
-"""marks.py: what belongs to no file and stands in one; and the further hunks and objects of an answer."""
+"""marks.py: marks that do not belong in a file; and an answer's further hunks and objects."""
 
 import json
 from pathlib import Path
@@ -83,20 +83,20 @@ def _read(text: str, schema: str = "blocks") -> Reading:
 
 @pytest.mark.parametrize(("flag", "path", "content"), MARKED)
 def test_marks_are_flagged(flag: str, path: str, content: str) -> None:
-    """Each kind is flagged under its own name, alone, with LF and with CRLF."""
+    """Each kind raises only its own flag, with LF and with CRLF."""
     assert _flags(path, content) == [flag]
     assert _flags(path, content.replace("\n", "\r\n")) == [flag]
 
 
 @pytest.mark.parametrize(("path", "content"), ORDINARY)
 def test_ordinary_files_are_not_flagged(path: str, content: str) -> None:
-    """Files about diffs, conflicts, entities and quotes are what they are."""
+    """Files about diffs, conflicts, entities and quotes are not flagged."""
     assert _flags(path, content) == []
 
 
 @pytest.mark.parametrize(("flag", "path", "content"), MARKED)
 def test_what_the_shown_file_had_is_not_flagged(flag: str, path: str, content: str) -> None:
-    """A file that was shown with the marks may keep them, also where the rest of it changes."""
+    """A file shown with marks may keep them, even if the rest of it changes."""
     assert _flags(path, content, content) == []
     assert flag not in _flags(path, content, content + "\n")
 
@@ -108,7 +108,7 @@ def test_every_row_has_an_example_and_a_place_on_the_board() -> None:
 
 
 def test_the_answer_of_the_report_is_flagged(tmp_path: Path) -> None:
-    """A diff in a file block is flagged on the answer, the file and the row, is noted with its line, and ranks below a plain one."""
+    """A diff in a file block is flagged on the answer, the file and the row, is noted with its line, and ranks below a clean answer."""
     reading = _read(FAULT.read_text("utf-8").replace("{n}", NONCE))
     assert (reading.flags, reading.files[0].flags) == (("diff_in_file",), ("diff_in_file",))
     assert "src/a.py: It holds a diff in place of its text (line 1)." in reading.notes
@@ -119,7 +119,7 @@ def test_the_answer_of_the_report_is_flagged(tmp_path: Path) -> None:
 
 
 def test_edits_with_the_nonce_in_a_file_block_are_made() -> None:
-    """SEARCH/REPLACE marks that carry the nonce are edits, whatever block they stand in; those that fit nowhere are not applied."""
+    """SEARCH/REPLACE marks with the nonce are edits, whatever block they are in; those that match nowhere are not applied."""
     reading = _read(file_block("src/a.py", PAIR.format(f" {NONCE}"), NONCE))
     assert [(file.content, file.status) for file in reading.files] == [("a = 2\nb = 1\n", "repaired")]
     assert (reading.parse, reading.flags) == ("repaired", ())
@@ -134,14 +134,14 @@ def test_edits_with_the_nonce_in_a_file_block_are_made() -> None:
 
 
 def test_marks_cost_a_look_at_each_place_once() -> None:
-    """Strings and comments without an end do not make a look quadratic: what they cover is covered once."""
+    """Unclosed strings and comments do not make the search quadratic: each part of the text is scanned once."""
     for part in ("/*", '"""', "`", "<!--", '\\"', "'", "<<<<<<< a\n", "@@ -1 +1 @@\n", "```\n", "&lt;", "\u201c"):
         for suffix in (".js", ".py", ".md", ".html"):
             list(found(f"a{suffix}", part * 20_000, None))
 
 
 def test_a_second_hunk_after_prose_is_read() -> None:
-    """Hunks that are explained one by one are all of the file whose head came before."""
+    """Hunks that are explained one by one all belong to the file of the preceding header."""
     diff = "--- a/src/a.py\n+++ b/src/a.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n\nAnd then the other one:\n\n@@ -2 +2 @@\n-b = 1\n+b = 2\n"
     reading = _read(f"<summary>\nBoth.\n</summary>\n{diff}", "diff")
     assert [(file.path, file.content) for file in reading.files] == [("src/a.py", "a = 2\nb = 2\n")]
@@ -153,7 +153,7 @@ def test_a_second_hunk_after_prose_is_read() -> None:
 
 @pytest.mark.parametrize("between", ["\n", "\n\nAnd the other file:\n\n", "\n```\n\n```json\n"])
 def test_a_second_json_object_is_read(between: str) -> None:
-    """An object a file, with or without the answer's other keys: all files are read, and that is said."""
+    """With one object per file, with or without the answer's other keys, all files are read and a note says so."""
     first = json.dumps({"summary": "One.", "course_of_action": [], "files": [{"path": "a.py", "content": "1\n"}]})
     for second in (
         {"summary": "Two.", "files": [{"path": "b.py", "content": "2\n"}]},
@@ -168,7 +168,7 @@ def test_a_second_json_object_is_read(between: str) -> None:
 
 
 def test_a_json_draft_and_the_answer_that_differs_are_ambiguous() -> None:
-    """Two objects with different texts for one path: the last is shown, and doubted."""
+    """Of two objects with different texts for one path, the last is shown and is ambiguous."""
     texts = [json.dumps({"summary": "S", "files": [{"path": "a.py", "content": each}]}) for each in ("1\n", "2\n")]
     reading = _read("\n".join(texts), "json")
     assert [(file.content, file.status) for file in reading.files] == [("2\n", "ambiguous")]

@@ -13,7 +13,7 @@ def _connect(path: Path | str) -> sqlite3.Connection:
 
 
 def test_a_new_file_gets_all_steps() -> None:
-    """A fresh database ends at the newest version, marked as ours, with cycle 0 in it."""
+    """A fresh database ends at the newest version, marked as DCE's, with cycle 0."""
     db = _connect(":memory:")
     migrate(db)
     assert db.execute("PRAGMA user_version").fetchone()[0] == len(STEPS)
@@ -34,7 +34,7 @@ def test_steps_are_not_taken_twice() -> None:
 
 
 def test_a_step_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    """If a statement of a step fails, none of the step stays and the version does not move."""
+    """If a statement of a step fails, the whole step is rolled back and the version does not change."""
     db = _connect(tmp_path / "x.db")
     db.execute("CREATE TABLE blobs (in_the_way)")
     before = list(db.iterdump())

@@ -1,4 +1,4 @@
-"""near_paths.py: the file that a path of an answer means, and what is said where that is not sure."""
+"""near_paths.py: the file that a path in an answer means, and the doubt if that is uncertain."""
 
 import unicodedata
 from pathlib import Path
@@ -48,7 +48,7 @@ def _read(project: Project, text: str) -> Reading:
 
 @pytest.mark.parametrize("path", FAULT.read_text("utf-8").splitlines())
 def test_the_paths_of_the_report(project: Project, path: str) -> None:
-    """Each near miss that was reported is the one shown file it can mean."""
+    """Each reported near miss maps to the one shown file it can mean."""
     assert _named(project, path) == NamedPath("src/a.py")
 
 
@@ -65,12 +65,12 @@ def test_the_paths_of_the_report(project: Project, path: str) -> None:
     ],
 )  # fmt: skip
 def test_further_near_misses(project: Project, path: str) -> None:
-    """Quotes, remarks, labels, case, look-alike letters, roots of other machines, and several at once."""
+    """Quotes, remarks, labels, case, look-alike letters, roots of other machines, and combinations are undone."""
     assert _named(project, path) == NamedPath("src/a.py")
 
 
 def test_decomposed_escaped_and_encoded_names(project: Project) -> None:
-    """The name's own characters may come decomposed, escaped as in Markdown, or encoded as in a URL."""
+    """Characters of the name may be decomposed, escaped as in Markdown, or encoded as in a URL."""
     assert _named(project, unicodedata.normalize("NFD", "src/n\u00e9e.py")) == NamedPath("src/n\u00e9e.py")
     assert _named(project, "src/my\\_mod.py") == NamedPath("src/my_mod.py")
     assert _named(project, "docs/x%20y.md") == NamedPath("docs/x y.md")
@@ -80,7 +80,7 @@ def test_decomposed_escaped_and_encoded_names(project: Project) -> None:
     "path", [*SHOWN, *UNSHOWN, "src/new.py", "tests/__init__.py", "docs/README.md", "docs/a - b (2).md", "src/#1.md"]
 )
 def test_ordinary_paths_stay(project: Project, path: str) -> None:
-    """A shown file, another of the workspace and a plain new one are what they are, without a doubt."""
+    """A shown file, another file of the workspace and a plain new one are unchanged and not doubtful."""
     assert _named(project, path) == NamedPath(path)
 
 
@@ -99,27 +99,27 @@ def test_ordinary_paths_stay(project: Project, path: str) -> None:
     ],
 )
 def test_what_is_only_likely_is_a_doubt(project: Project, path: str, meant: str) -> None:
-    """A path near to what the workspace holds, but to no shown file alone, is doubted with the reason."""
+    """A path close to a file in the workspace, but not to exactly one shown file, is doubtful, with the reason."""
     named = _named(project, path)
     assert named.path == meant
     assert named.doubt
 
 
 def test_a_folder_with_the_name_of_a_front_makes_a_doubt(project: Project) -> None:
-    """Where the workspace has a folder `a`, `a/src/a.py` may be a new file in it."""
+    """If the workspace has a folder `a`, `a/src/a.py` may be a new file in it."""
     write(project.root / "a" / "x.py", "")
     named = _named(project, "a/src/a.py")
     assert (named.path, "src/a.py" in named.doubt) == ("a/src/a.py", True)
 
 
 def test_two_shown_files_that_are_alike_make_a_doubt(project: Project) -> None:
-    """A path that can mean two shown files is none of them."""
+    """A path that can mean two shown files maps to neither."""
     named = NearPaths(project, ("src/a.py", "src/A.py")).named("SRC/a.PY")
     assert named == NamedPath("SRC/a.PY", "It can mean src/A.py or src/a.py.")
 
 
 def test_a_new_file_by_its_absolute_path_or_with_backslashes(project: Project) -> None:
-    """Where the text leaves one meaning, a new file is named without a doubt."""
+    """If the text has only one meaning, a new file is named without a doubt."""
     assert _named(project, f"{project.root}/src/new.py") == NamedPath("src/new.py")
     assert _named(project, "src\\new.py") == NamedPath("src/new.py")
 
@@ -128,13 +128,13 @@ def test_a_new_file_by_its_absolute_path_or_with_backslashes(project: Project) -
     "path", ["/etc/passwd", "../../x", "C:\\x", ".git\\config", "a\0b", "", "~", "/", "x" * 5000, f"{'../' * 40}x"]
 )
 def test_what_is_refused_stays_as_it_is_written(project: Project, path: str) -> None:
-    """A path that leads out is not turned into one that does not; its refusal names it as written."""
+    """A path outside the workspace is not turned into one inside; its refusal names it as written."""
     assert _named(project, path) == NamedPath(path)
 
 
 @given(st.text(st.sampled_from("aA/.\\:`'*~ \u200b\u0430src%2&;()#7b$"), max_size=24))
 def test_any_path_ends_and_is_never_led_out(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
-    """Whatever the path, the answer is a shown file, the path itself, or one that is no more outside than it."""
+    """Property: the result is a shown file, the path itself, or a path that is no further outside."""
     root = tmp_path_factory.mktemp("w", numbered=True) / "ans"
     root.mkdir()
     named = NearPaths(Project(root), ("src/a.py",)).named(path)
@@ -143,7 +143,7 @@ def test_any_path_ends_and_is_never_led_out(tmp_path_factory: pytest.TempPathFac
 
 
 def test_an_answer_says_which_paths_it_was_read_with(project: Project) -> None:
-    """The block has both paths, the notes say it, the reading is repaired; nothing is missed because of the spelling."""
+    """The block has both paths, a note reports it, the reading is `repaired`; no file counts as missing because of the spelling."""
     reading = _read(
         project, "<summary>\nUpdated `src/a.py`.\n</summary>\n" + file_block("b/src/a.py", "a = 2\n", NONCE)
     )
@@ -155,19 +155,19 @@ def test_an_answer_says_which_paths_it_was_read_with(project: Project) -> None:
 
 
 def test_an_invisible_character_is_made_visible_in_the_note(project: Project) -> None:
-    """A note about a zero-width space shows it."""
+    """A note about a zero-width space makes it visible."""
     assert "`src/\\u200ba.py` read as `src/a.py`." in _read(project, file_block("src/\u200ba.py", "a\n", NONCE)).notes
 
 
 def test_edits_of_a_near_path_are_made_in_the_shown_file(project: Project) -> None:
-    """An edit block whose path is nearly a shown file's changes that file."""
+    """An edit block whose path almost matches a shown file changes that file."""
     pair = f"<<<<<<< SEARCH {NONCE}\na = 1\n======= {NONCE}\na = 2\n>>>>>>> REPLACE {NONCE}\n"
     reading = _read(project, f'<edit path="ans/src/a.py" nonce="{NONCE}">\n{pair}</edit nonce="{NONCE}">')
     assert [(file.path, file.content) for file in reading.files] == [("src/a.py", "a = 2\nb = 1\n")]
 
 
 def test_two_spellings_of_one_file_are_ambiguous(project: Project) -> None:
-    """Two blocks that come to one path and differ are one ambiguous file, the last; alike, they are one file."""
+    """Two blocks for one path become one file, the last, which is ambiguous if they differ."""
     two = file_block("src/a.py", "a = 2\n", NONCE) + "\n" + file_block("a/src/a.py", "a = 3\n", NONCE)
     reading = _read(project, two)
     assert [(file.path, file.content, file.status) for file in reading.files] == [("src/a.py", "a = 3\n", "ambiguous")]
@@ -177,7 +177,7 @@ def test_two_spellings_of_one_file_are_ambiguous(project: Project) -> None:
 
 
 def test_a_file_with_edits_that_fit_nowhere_is_not_among_the_files(project: Project) -> None:
-    """Where one spelling's edits fail, the other spelling's block does not make the file look done."""
+    """If one spelling's edits fail, the other spelling's block does not make the file look complete."""
     pair = f"<<<<<<< SEARCH {NONCE}\nc = 1\n======= {NONCE}\na = 2\n>>>>>>> REPLACE {NONCE}\n"
     failed = f'<edit path="a/src/a.py" nonce="{NONCE}">\n{pair}</edit nonce="{NONCE}">\n'
     reading = _read(project, failed + file_block("src/a.py", "a = 3\n", NONCE))
@@ -185,24 +185,26 @@ def test_a_file_with_edits_that_fit_nowhere_is_not_among_the_files(project: Proj
 
 
 def test_an_existing_file_is_never_taken_for_another(project: Project) -> None:
-    """A file that is there under its own spelling stays; the same file under another spelling is the shown one."""
+    """An existing file keeps its spelling; the same file under another spelling maps to the shown one."""
     write(project.root / "src" / "A.py", "b = 1\n")
     write(project.root / "b" / "src" / "a.py", "b = 1\n")
     write(project.root / "repo" / "x.py", "b = 1\n")
     for path in ("src/A.py", "b/src/a.py", "repo/README.md", "__init__.py", "docs/\u0645\u06cc\u200c\u062e.md"):
         assert _named(project, path) == NamedPath(path), path
-    (project.root / "src" / "BIG.py").hardlink_to(project.root / "src" / "Big.py")  # as where case does not count
+    (project.root / "src" / "BIG.py").hardlink_to(
+        project.root / "src" / "Big.py"
+    )  # as on a case-insensitive file system
     assert _named(project, "src/BIG.py") == NamedPath("src/Big.py")
 
 
 def test_a_doubled_slash_is_no_repair(project: Project) -> None:
-    """What every program takes for the same path is not worth a note."""
+    """Spellings that every program treats as the same path cause no note."""
     reading = _read(project, file_block("src//a.py", "a = 2\n", NONCE) + "\n<summary>\nDid.\n</summary>")
     assert (reading.files[0].path, reading.files[0].written_path, reading.parse) == ("src/a.py", "", "ok")
 
 
 def test_the_board_and_the_plan_say_it(tmp_path: Path) -> None:
-    """Row and plan have both paths and the doubt; a doubted answer ranks below a plain one; either path picks the file."""
+    """Row and plan have both paths and the doubt; a doubtful answer ranks below a clean one; either path picks the file."""
     bench = Bench(tmp_path / "ans", {"src/a.py": "a = 1\n"})
     near = NearPaths(bench.project, ("src/a.py",)).named
     texts = [file_block(path, "a = 2\n", NONCE) for path in ("src/A.py:1", "a.py")]

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server as a provider: each choice ends once, faults are the server's, slots differ as was asked."""
+"""Any OpenAI-compatible server as a provider: each choice ends once, errors name the server, slots vary as requested."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -19,7 +19,7 @@ Answer = Callable[[dict[str, Any]], httpx2.Response]
 
 
 class _Stream(httpx2.AsyncByteStream):
-    """A stream of prepared pieces; it may end by waiting for ever."""
+    """A stream of prepared pieces; it may end by waiting forever."""
 
     def __init__(self, *pieces: bytes, hangs: bool = False) -> None:
         self._pieces, self._hangs = pieces, hangs
@@ -46,7 +46,7 @@ def _sse(*pieces: bytes, hangs: bool = False) -> httpx2.Response:
 
 
 class _Server:
-    """Answers by `answer`; remembers what it was asked."""
+    """Answers with `answer`; records its requests."""
 
     def __init__(self, answer: Answer, models: httpx2.Response | None = None) -> None:
         self.bodies: list[dict[str, Any]] = []
@@ -88,7 +88,7 @@ def _ends(events: list[ProviderEvent]) -> dict[int, Ended]:
 
 
 def test_every_choice_is_a_request_of_its_own() -> None:
-    """N requests go out; each choice gets its text, the server's own count before its end, and its finish_reason."""
+    """N requests are sent; each choice gets its text, the server's count before its end, and its finish_reason."""
     server = _Server(lambda _: _sse(_chunk("a"), _chunk("b", "stop"), _USAGE, _DONE))
     events = _events(server.provider())
     assert isinstance(events[0], Opened)
@@ -105,7 +105,7 @@ def test_every_choice_is_a_request_of_its_own() -> None:
 
 
 def test_slots_differ_as_was_asked() -> None:
-    """Each request carries the temperature and seed of its slot; what was not set is not sent."""
+    """Each request has the temperature and seed of its slot; unset values are not sent."""
     server = _Server(lambda _: _sse(_chunk("a", "stop"), _DONE))
     _events(server.provider(), n=2, temperatures=(0.5, 1.5), seeds=(7, 8), max_tokens=9)
     assert [(body["temperature"], body["seed"], body["max_tokens"]) for body in server.bodies] == [
@@ -116,7 +116,7 @@ def test_slots_differ_as_was_asked() -> None:
 
 
 def test_a_stream_that_just_ends_is_an_error() -> None:
-    """Without a finish_reason a choice is not whole, whether the stream says it is done or not; the fault is the server's."""
+    """A choice without a finish_reason is incomplete, with or without [DONE]; the error names the server."""
     answers = iter([_sse(_chunk("a"), _DONE), _sse(_chunk("a")), _sse(b"data: {broken\n\n")])
     ends = _ends(_events(_Server(lambda _: next(answers)).provider()))
     assert [end.error.code for end in ends.values() if end.error] == ["stream_interrupted"] * 2 + ["backend_error"]
@@ -136,7 +136,7 @@ def test_a_stream_that_just_ends_is_an_error() -> None:
     ],
 )
 def test_refusals_are_told_apart(status: int, said: str, code: str) -> None:
-    """A request that is refused ends its own choice with what the server said; the key is in no message."""
+    """A refused request ends its own choice with the server's message; the key is in no message."""
     refusal = {"error": {"message": said, "type": "x"}}
     provider = _Server(lambda _: httpx2.Response(status, json=refusal)).provider()
     _waits(provider)
@@ -148,7 +148,7 @@ def test_refusals_are_told_apart(status: int, said: str, code: str) -> None:
 
 
 def test_one_can_be_stopped_alone_and_the_rest_at_once() -> None:
-    """A stopped choice keeps what came and ends as stopped; the others go on until they are stopped too."""
+    """A stopped choice keeps its text and ends as stopped; the others continue until they are stopped too."""
     provider = _Server(lambda _: _sse(_chunk("a"), hangs=True)).provider()
 
     async def work() -> list[ProviderEvent]:
@@ -171,7 +171,7 @@ def test_one_can_be_stopped_alone_and_the_rest_at_once() -> None:
 
 
 def test_a_stream_that_is_closed_leaves_nothing() -> None:
-    """Whoever leaves in the middle, or before the first event is taken, leaves no task behind."""
+    """A consumer that leaves mid-stream, or before the first event, leaves no task behind."""
     provider = _Server(lambda _: _sse(*[_chunk("a")] * 3000, hangs=True)).provider()
 
     async def work(taken: int) -> int:
@@ -180,13 +180,13 @@ def test_a_stream_that_is_closed_leaves_nothing() -> None:
             await anext(stream)
         await asyncio.sleep(0)
         await stream.aclose()
-        return len(asyncio.all_tasks()) - 1  # but for this one
+        return len(asyncio.all_tasks()) - 1  # except this one
 
     assert [_run(work(taken)) for taken in (1, 2, 500)] == [0, 0, 0]
 
 
 def test_a_stream_of_another_process_is_not_stopped_in_silence() -> None:
-    """Its connections belong to that process: conflict; one of ours that is gone is no error."""
+    """Stopping another process's stream is a conflict, since it owns the connections; a finished one of this process is no error."""
     provider = _Server(lambda _: _sse()).provider()
     with pytest.raises(DceError) as caught:
         _run(provider.stop("1-abcd", None))
@@ -194,7 +194,7 @@ def test_a_stream_of_another_process_is_not_stopped_in_silence() -> None:
 
 
 def test_models_are_listed_and_the_first_is_the_default() -> None:
-    """The list's first model is asked for when none is set; a server without a list has the one that is set."""
+    """If no model is set, the first of the list is used; a server without a list has the configured one."""
     server = _Server(lambda _: _sse(_chunk("a", "stop"), _DONE))
     provider = server.provider(model=None)
     assert _run(provider.models()) == [Model(id="served", max_model_len=512)]
@@ -210,7 +210,7 @@ def test_models_are_listed_and_the_first_is_the_default() -> None:
     ("answer", "counts"), [({"count": 5}, [5, 5]), ({"tokens": [1, 2]}, [2, 2]), ({"tokens": []}, None), ({}, None)]
 )
 def test_counts_are_the_servers_or_none(answer: dict[str, Any], counts: list[int] | None) -> None:
-    """vLLM's and llama.cpp's answers are understood; what is no count raises, so that an estimate is taken."""
+    """Answers of vLLM and llama.cpp are understood; anything that is not a count raises, so that an estimate is used."""
     server = _Server(lambda _: httpx2.Response(200, json=answer))
     provider = server.provider()
     if counts is None:
@@ -234,7 +234,7 @@ def test_counts_are_the_servers_or_none(answer: dict[str, Any], counts: list[int
     ],
 )
 def test_any_form_of_the_url_is_accepted(url: str, root: str) -> None:
-    """Base, root or full path: the same API is meant."""
+    """Base, root and full path all mean the same API."""
     assert api_root(url) == root
 
 
@@ -242,7 +242,7 @@ def test_any_form_of_the_url_is_accepted(url: str, root: str) -> None:
 def test_a_connection_that_stays_open_after_the_reason_is_not_waited_for(
     pieces: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A finish_reason, no [DONE] and an open connection: after a short silence the response is complete."""
+    """After a finish_reason without [DONE] and a short silence on an open connection, the response is complete."""
     monkeypatch.setattr("dce.workspace.generating.stream_events.SETTLE_S", 0.0)
     ends = _ends(_events(_Server(lambda _: _sse(*pieces, hangs=True)).provider(), n=2))
     assert [(end.finish_reason, end.error) for end in ends.values()] == [("stop", None)] * 2
@@ -259,14 +259,14 @@ def test_a_connection_that_stays_open_after_the_reason_is_not_waited_for(
     ],
 )
 def test_errors_of_any_shape_are_told(answer: Callable[[], httpx2.Response], says: str) -> None:
-    """What a server says instead of an answer is told, whatever shape it has."""
+    """A server's error message is reported, whatever its shape."""
     end = _ends(_events(_Server(lambda _: answer()).provider(), n=1))[0]
     assert end.error is not None
     assert says in end.error.message
 
 
 def test_the_context_error_of_older_servers_is_one() -> None:
-    """vLLM before 0.10.1 and SGLang put the message beside `object`: the prompt is too long, not the request invalid."""
+    """vLLM before 0.10.1 and SGLang put the message beside `object`; the error is a prompt that is too long, not an invalid request."""
     body = (Path(__file__).parents[1] / "fixtures/faults/19-errors-of-other-shapes-lost/vllm400.json").read_bytes()
     answer = httpx2.Response(400, content=body, headers={"content-type": "application/json"})
     end = _ends(_events(_Server(lambda _: answer).provider(), n=1))[0]
@@ -276,7 +276,7 @@ def test_the_context_error_of_older_servers_is_one() -> None:
 
 
 def _waits(provider: OpenAIProvider) -> list[float]:
-    """The waits of a provider, which then cost no time."""
+    """Records a provider's waits, which then take no time."""
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -287,7 +287,7 @@ def _waits(provider: OpenAIProvider) -> list[float]:
 
 
 def test_a_busy_server_is_asked_again() -> None:
-    """429 with Retry-After and 503 while the model loads lose nothing: the request is sent again after the wait."""
+    """After 429 with Retry-After, or 503 while the model loads, the request is sent again and nothing is lost."""
     answers = iter(
         [
             httpx2.Response(429, headers={"retry-after": "7"}, json={"error": {"message": "slow down"}}),
@@ -304,7 +304,7 @@ def test_a_busy_server_is_asked_again() -> None:
 
 
 def test_a_server_that_stays_busy_is_not_asked_for_ever() -> None:
-    """The waits are bounded, also by a Retry-After that is longer than anybody waits; the refusal is told then."""
+    """The waits are bounded, even for a very long Retry-After; then the refusal is reported."""
     for headers in ({}, {"retry-after": "3600"}):
         server = _Server(lambda _, headers=headers: httpx2.Response(429, headers=headers, json={"detail": "slow down"}))  # type: ignore[misc]
         provider = server.provider()

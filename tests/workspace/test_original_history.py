@@ -1,4 +1,4 @@
-"""The original tool's histories: every form is read, nothing is lost, what is not one is refused by name (faults D1, D9, D10)."""
+"""The original tool's histories: every form is read, nothing is lost, other files are refused by name (faults D1, D9, D10)."""
 
 import contextlib
 import json
@@ -55,7 +55,7 @@ def _responses(records: tuple[Record, ...]) -> list[Response]:
 
 
 def test_a_whole_history_is_read() -> None:
-    """Texts, choice, times and statuses arrive; what we have no place for goes along; an empty tab is no response."""
+    """Texts, choice, times and statuses are imported; unknown fields are kept too; an empty tab is not a response."""
     records = _read({"version": 1, "projectScope": "the plan", "cycles": [FULL]})
     scope, cycle = _cycles(records)
     assert (scope.id, scope.context) == (0, "the plan")
@@ -76,20 +76,20 @@ def test_a_whole_history_is_read() -> None:
 
 @pytest.mark.parametrize("value", [[{"cycleId": 1}], {"cycleId": 1}, {"cycles": [{"cycleId": 1}]}])
 def test_every_field_may_be_missing(value: Any) -> None:
-    """A list of cycles, one cycle or a history; a cycle needs nothing but its number."""
+    """A list of cycles, one cycle and a history are all read; a cycle needs only its number."""
     (cycle,) = _cycles(_read(value))
     assert (cycle.id, cycle.title, cycle.chosen_slot, cycle.extra) == (1, "", None, {})
 
 
 def test_null_is_missing() -> None:
-    """Fields that are null count as not there."""
+    """Null fields count as missing."""
     nulls = dict.fromkeys(("timestamp", "title", "cycleContext", "responses", "selectedResponseId"))
     assert _cycles(_read({"cycles": [{"cycleId": 3, **nulls}]}))[0].id == 3
     assert _responses(_read({"cycles": [{"cycleId": 3, "responses": {"1": {"content": None}}}]})) == []
 
 
 def test_cycle_zero_keeps_its_answers_and_the_scope() -> None:
-    """Cycle 0 is an ordinary one: its responses come, and its scope is the project's (D6)."""
+    """Cycle 0 is an ordinary one: its responses are imported, and its scope is the project's (D6)."""
     records = _read({"projectScope": "plan", "cycles": [{"cycleId": 0, "responses": {"1": {"content": "hello"}}}]})
     assert [(cycle.id, cycle.context) for cycle in _cycles(records)] == [(0, "plan")]
     assert [response.text for response in _responses(records)] == ["hello"]
@@ -125,13 +125,13 @@ def test_what_is_no_history_is_refused_by_name(value: Any, named: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"cycles": [{"cycleId": 1', b"\xff\xfe", b"[" * 100_000])
 def test_a_broken_file_is_refused(content: bytes) -> None:
-    """A file that was cut off, or is no JSON at all, is an error and not an empty history (D1)."""
+    """A truncated file, or one that is not JSON, is an error and not an empty history (D1)."""
     with pytest.raises(DceError):
         read_json(content, "h.json")
 
 
 def test_twice_the_same_cycle_is_refused() -> None:
-    """Two cycles of one number cannot both be meant."""
+    """Two cycles with the same number are refused."""
     with pytest.raises(DceError):
         _read({"cycles": [{"cycleId": 1}, {"cycleId": 1}]})
 

@@ -1,4 +1,4 @@
-"""Why there was no answer, said of the server that was asked."""
+"""Why there was no answer, with the error naming the server that was asked."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ async def _models(link: HttpLink) -> list[dict[str, Any]]:
 
 
 async def _asked(peer: Peer, reply: bytes | None, scheme: str = "http") -> DceError:
-    """What asking a server gives that sends `reply` and closes; None: nobody listens."""
+    """The error from a server that sends `reply` and closes; None: nothing listens."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
@@ -45,7 +45,7 @@ async def _asked(peer: Peer, reply: bytes | None, scheme: str = "http") -> DceEr
 
 @PEERS
 def test_nobody_listens(peer: Peer) -> None:
-    """A refused connection is told in the system's words, with the code and the hop of whoever was asked."""
+    """A refused connection is reported in the system's words, with the code and hop of the server that was asked."""
     error = asyncio.run(_asked(peer, None))
     assert (error.code, error.hop) == (peer.unreachable, peer.hop)
     assert "refused" in error.message or "Connect call failed" in error.message
@@ -62,13 +62,13 @@ def test_what_speaks_no_http(peer: Peer) -> None:
 @PEERS
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\ncont"], ids=["nothing", "half a head"])
 def test_a_server_that_closes(peer: Peer, reply: bytes) -> None:
-    """A connection that closes before the answer is a server that is not there, not one that speaks no HTTP."""
+    """A connection that closes before the answer means that the server is down, not that it does not speak HTTP."""
     assert asyncio.run(_asked(peer, reply)).code == peer.unreachable
 
 
 @PEERS
 def test_tls_to_a_plain_port(peer: Peer) -> None:
-    """A port without TLS is told by its cause, with the next step."""
+    """A port without TLS is reported as that, with the next step."""
     error = asyncio.run(_asked(peer, b"HTTP/1.1 400 Bad Request\r\n\r\n", "https"))
     assert error.code == peer.unreachable
     assert "http://" in error.hint
@@ -77,7 +77,7 @@ def test_tls_to_a_plain_port(peer: Peer) -> None:
 @PEERS
 @pytest.mark.parametrize("body", [b"[1", b'{"data": 5}'])
 def test_an_answer_that_is_not_the_one_asked_for(peer: Peer, body: bytes) -> None:
-    """JSON that is none, or of another form, is a fault of whoever was asked; the URL is told as it was given."""
+    """Invalid or unexpected JSON is an error of the server that was asked; the URL is quoted as given."""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
     error = asyncio.run(_asked(peer, head + body))
     assert (error.code, error.hop) == (peer.foreign, peer.hop)
@@ -85,7 +85,7 @@ def test_an_answer_that_is_not_the_one_asked_for(peer: Peer, body: bytes) -> Non
 
 
 def test_a_url_that_is_none_names_who_was_asked() -> None:
-    """An address that nothing can be sent to is told as the gateway's or the server's."""
+    """An unusable address is reported as the gateway's or the server's."""
     for peer in (GATEWAY, SERVER):
         with pytest.raises(DceError, match=f"{peer.name}'s URL is not usable") as caught:
             asyncio.run(_models(HttpLink("ftp://h", None, peer, 5.0)))
@@ -105,7 +105,7 @@ def test_a_url_that_is_none_names_who_was_asked() -> None:
     ],
 )
 def test_a_proxy_is_asked_for_other_machines_only(url: str, is_trusted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What goes to this machine goes through no proxy of the environment, which could not reach it and would read it."""
+    """Requests to this machine ignore the environment's proxy, which could not reach it and would read them."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://proxy.test:3128")
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -136,7 +136,7 @@ def test_a_proxy_is_asked_for_other_machines_only(url: str, is_trusted: bool, mo
     ],
 )
 def test_no_proxy_is_read_as_people_write_it(no_proxy: str, url: str, is_used: bool) -> None:
-    """Brackets, networks, ports, dots and stars are read; what cannot be read matches nothing and harms nothing."""
+    """Brackets, networks, ports, dots and stars are understood; unreadable entries match nothing and cause no error."""
     assert bool(proxy_for(url, {"no": no_proxy, "http": "proxy.test:3128"})) is is_used
 
 
@@ -149,7 +149,7 @@ def test_no_proxy_is_read_as_people_write_it(no_proxy: str, url: str, is_used: b
     ],
 )
 def test_a_proxy_that_leads_nowhere_is_named(proxy: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that is dead, or none, is the client's fault: it is named without its password, and no server is to be started."""
+    """A dead or invalid proxy is a client error: it is named without its password, and the hint does not say to start a server."""
     monkeypatch.setenv("HTTP_PROXY", proxy)
     monkeypatch.setenv("NO_PROXY", "localhost,[::1]")
     for peer in (GATEWAY, SERVER):
@@ -163,7 +163,7 @@ def test_a_proxy_that_leads_nowhere_is_named(proxy: str, code: str, monkeypatch:
 
 
 def test_a_missing_file_of_authorities_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SSL_CERT_FILE that names no file is told as that."""
+    """An SSL_CERT_FILE that names no file is reported as that."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with pytest.raises(DceError) as caught:
         asyncio.run(_models(HttpLink("https://model.test:8000", None, SERVER, 5.0)))

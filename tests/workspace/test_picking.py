@@ -1,4 +1,4 @@
-"""One file put together from parts of several responses, and accepted as such."""
+"""One file combined from parts of several responses, and accepted."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def text_of(bench: Bench, plan: FilePlan) -> str:
 
 
 def test_hunks_of_several_responses_make_one_file(bench: Bench) -> None:
-    """A hunk of one and the whole of another are both in the result, whichever comes first."""
+    """A hunk of one response and the whole of another are both in the result, whichever comes first."""
     assert [hunk.old_start for hunk in hunks_of(sources_of(bench, 1, "a.py"), 1)] == [1, 17]
     wanted = edit(l20="one", l10="two")
     assert text_of(bench, picked("a.py", (1, ("2",)), (2, ()))) == wanted
@@ -51,7 +51,7 @@ def test_hunks_of_several_responses_make_one_file(bench: Bench) -> None:
 
 
 def test_a_conflict_waits_for_a_person(bench: Bench) -> None:
-    """Both texts are shown; undecided it may not be written, and each choice gives what it says."""
+    """Both texts of a conflict are shown; while undecided it may not be written, and each choice has its effect."""
     sources = sources_of(bench, 1, "a.py")
     combined = combine(picked("a.py", (1, ("1",)), (3, ())), sources)
     (clash,) = combined.clashes
@@ -63,7 +63,7 @@ def test_a_conflict_waits_for_a_person(bench: Bench) -> None:
 
 
 def test_edits_made_since_the_prompt_stay(bench: Bench) -> None:
-    """A stale file is merged; where the edit and the answer clash, `first` is the file as it is now."""
+    """A stale file is merged; if the edit and the answer conflict, `first` is the file as it is now."""
     (bench.root / "a.py").write_text(edit(l2="mine", l29="mine"))
     assert text_of(bench, picked("a.py", (2, ("1",)))) == edit(l2="mine", l29="mine", l10="two")
     combined = combine(picked("a.py", (1, ())), sources_of(bench, 1, "a.py"))
@@ -74,7 +74,7 @@ def test_edits_made_since_the_prompt_stay(bench: Bench) -> None:
 
 
 def test_a_plan_is_written_as_one_and_taken_back_as_one(bench: Bench) -> None:
-    """Files from several responses, parts of several in one: one acceptance that says whose they are; restore undoes it all."""
+    """Files and parts from several responses form one acceptance that names their sources; restore undoes all of it."""
     before = snapshot(bench.root)
     options = Options(plans=(picked("a.py", (1, ("2",)), (2, ())), picked("b.py", (1, ()))))
     planned, acceptance = accept(bench, 1, 2, options=options)
@@ -89,7 +89,7 @@ def test_a_plan_is_written_as_one_and_taken_back_as_one(bench: Bench) -> None:
 
 
 def test_what_may_not_be_written_stops_all(bench: Bench) -> None:
-    """An open conflict, a file twice, a hunk that is not there and a path outside each leave the workspace as it is."""
+    """An open conflict, a repeated file, a missing hunk and a path outside are refused and leave the workspace unchanged."""
     before = snapshot(bench.root)
     conflict = picked("a.py", (1, ("1",)), (3, ()))
     (write,) = plan(bench, 1, 1, options=Options(plans=(conflict,)))

@@ -1,4 +1,4 @@
-"""Pictures that go with a prompt themselves: named by it, bounded, sent again as they were."""
+"""Pictures sent with a prompt: named in it, bounded, and re-sent unchanged."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
 
 
 def a_workspace(root: Path, **settings: Any) -> Workspace:
-    """A workspace with a picture and a text selected, and a model that sees."""
+    """A workspace with a picture and a text selected, and a vision model."""
     root.mkdir()
     (root / "logo.png").write_bytes(PNG)
     (root / "a.py").write_text("a = 1\n")
@@ -47,20 +47,20 @@ def a_workspace(root: Path, **settings: Any) -> Workspace:
     ],
 )
 def test_the_content_says_the_kind(content: bytes, mime: str) -> None:
-    """What a picture is is told by its bytes, whatever its name says."""
+    """A picture's format is recognised by its bytes, whatever its name."""
     assert picture_of("x.png", content).mime == mime
 
 
 @pytest.mark.parametrize("content", [b"", b"BM" + bytes(30), b"<svg>", PNG + bytes(MAX_PICTURE_BYTES)])
 def test_what_no_server_takes_is_refused(content: bytes) -> None:
-    """Other formats and too large pictures are refused by name, with the way out."""
+    """Other formats and too large pictures are refused by name, with the next step."""
     with pytest.raises(DceError, match=r"x\.png") as caught:
         picture_of("x.png", content)
     assert "images" in caught.value.hint
 
 
 def test_a_message_carries_text_first_and_pictures_as_data() -> None:
-    """Without pictures the content is the text itself, byte for byte what was sent before; with them, parts; nothing is to be fetched."""
+    """Without pictures the content is the plain text, byte for byte as before; with pictures it is parts, with no URLs to fetch."""
     assert content_of("text", ()) == "text"
     picture = Picture(path="logo.png", mime="image/png", content=PNG)
     request = GenerationRequest(prompt="text", n=1, pictures=(picture,))
@@ -72,7 +72,7 @@ def test_a_message_carries_text_first_and_pictures_as_data() -> None:
 
 
 def test_off_the_prompt_only_says_what_a_picture_is(tmp_path: Path) -> None:
-    """By default, and for what is carried by hand, a picture is a line of text and nothing goes along."""
+    """By default, and with manual copy and paste, a picture is a line of text and no bytes are sent."""
     for name, settings in (("off", {}), ("hand", {"images": True, "provider": "manual"})):
         with a_workspace(tmp_path / name, **settings) as workspace:
             prepared = asyncio.run(workspace.preparation.build(0))
@@ -81,7 +81,7 @@ def test_off_the_prompt_only_says_what_a_picture_is(tmp_path: Path) -> None:
 
 
 def test_on_it_goes_along_and_is_named_by_its_bytes(tmp_path: Path) -> None:
-    """The prompt names the picture's hash, so that another picture is another prompt; the budget keeps room for it; it is no secret."""
+    """The prompt has the picture's hash, so that another picture is another prompt; the budget includes it; the hash is not a secret."""
     with a_workspace(tmp_path / "w", images=True) as workspace:
         before = asyncio.run(workspace.preparation.build(0))
         assert [(each.path, each.content) for each in before.pictures] == [("logo.png", PNG)]
@@ -98,7 +98,7 @@ def test_on_it_goes_along_and_is_named_by_its_bytes(tmp_path: Path) -> None:
 
 
 def test_a_slot_is_regenerated_with_the_picture_that_was_sent(tmp_path: Path) -> None:
-    """The bytes are kept with the prompt: a picture that changed since, or is gone, does not change what is sent again, here or after an import."""
+    """The bytes are kept with the prompt: a picture changed or deleted since does not change what is re-sent, here or after an import."""
     with a_workspace(tmp_path / "w", images=True) as workspace:
         generation = asyncio.run(workspace.preparation.begin(0, 1))
         asyncio.run(workspace.generator.run(generation, lambda _: None))

@@ -1,4 +1,4 @@
-"""The gateway's privacy notice, as a client gets it."""
+"""The gateway's privacy notice, as fetched by a client."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ def fetched(answer: httpx2.Response | Exception) -> tuple[str, list[httpx2.Reque
 
 
 def test_the_text_is_had_without_a_key() -> None:
-    """It is asked for at the gateway's base, as text, and no key goes there."""
+    """It is requested from the gateway's base URL, as text, without a key."""
     text, (request,) = fetched(httpx2.Response(200, text="What becomes of it\n"))
     assert text == "What becomes of it"
     assert (str(request.url), request.headers["accept"]) == ("https://dce.example.org/api/dce/privacy", "text/plain")
@@ -39,5 +39,5 @@ def test_a_server_without_one_is_no_error() -> None:
 
 
 def test_an_endless_one_is_cut() -> None:
-    """However much a server sends, a page is kept."""
+    """However much a server sends, at most `MAX_BYTES` are kept."""
     assert len(fetched(httpx2.Response(200, text="x" * 10 * MAX_BYTES))[0]) == MAX_BYTES

@@ -1,4 +1,4 @@
-"""The workspace folder and the gate that every path passes."""
+"""The workspace folder, and the check that every path must pass."""
 
 import os
 import string
@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def assert_refused(project: Project, path: str) -> None:
-    """The gate refuses the path and names it."""
+    """Asserts that the path is refused and named."""
     with pytest.raises(DceError) as caught:
         project.resolve(path)
     assert caught.value.code == "outside_workspace"
@@ -33,7 +33,7 @@ def assert_refused(project: Project, path: str) -> None:
 
 
 def test_init_makes_state_that_git_ignores_but_for_what_a_team_shares(tmp_path: Path) -> None:
-    """`init` makes .dce with a .gitignore that keeps all but the shared files out, and may be called again."""
+    """`init` creates .dce with a .gitignore that excludes all but the shared files, and may be called again."""
     project = Project.init(tmp_path)
     ignore = project.state_dir / ".gitignore"
     lines = ignore.read_text().splitlines()
@@ -45,7 +45,7 @@ def test_init_makes_state_that_git_ignores_but_for_what_a_team_shares(tmp_path: 
 
 
 def test_find_walks_up_to_the_folder_with_the_state(project: Project) -> None:
-    """A workspace is found from any folder in it; outside of one, the error says how to make one."""
+    """A workspace is found from any folder in it; outside one, the error says how to make one."""
     deep = project.root / "a" / "b"
     deep.mkdir(parents=True)
     assert Project.find(deep) == project
@@ -56,7 +56,7 @@ def test_find_walks_up_to_the_folder_with_the_state(project: Project) -> None:
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
-    """`init` of something that is no folder, or whose .dce is a file, says so and makes nothing."""
+    """`init` on something that is not a folder, or whose .dce is a file, says so and creates nothing."""
     with pytest.raises(DceError, match="not a folder"):
         Project.init(tmp_path / "nowhere")
     (tmp_path / ".dce").write_text("")
@@ -103,7 +103,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_paths_that_lead_out_or_into_closed_folders_are_refused(project: Project, path: str) -> None:
-    """Absolute, upward, foreign-system and closed paths are refused, however they are spelled."""
+    """Absolute, parent, foreign-system and closed paths are refused, however they are spelled."""
     assert_refused(project, path)
 
 
@@ -125,13 +125,13 @@ def test_paths_that_lead_out_or_into_closed_folders_are_refused(project: Project
     ],
 )
 def test_ordinary_paths_pass(project: Project, path: str, name: str) -> None:
-    """Names that merely look odd are files like any other, and come out in one spelling."""
+    """Names that only look odd are ordinary files, with one canonical spelling."""
     assert project.resolve(path) == project.root / name
     assert project.canonical(path) == name
 
 
 def test_links_out_are_refused_and_links_that_stay_inside_are_followed(project: Project) -> None:
-    """A link out is refused at any place in the path, also dangling or circular; a link inside gives the file it points to."""
+    """A link out is refused anywhere in the path, even if dangling or circular; a link inside gives its target."""
     root, outside = project.root, project.root.parent / "outside"
     (root / "real.txt").write_text("x")
     (root / "folder").symlink_to(outside)
@@ -162,7 +162,7 @@ def test_links_out_are_refused_and_links_that_stay_inside_are_followed(project: 
     | st.lists(NAMES | st.sampled_from(["..", ".", "", ".git", ".dce", "link"]), max_size=5).map("/".join)
 )
 def test_whatever_passes_is_inside(project: Project, path: str) -> None:
-    """Any text at all is either refused or gives a real path below the root and outside the closed folders."""
+    """Property: any text is either refused or gives a real path below the root and outside the closed folders."""
     link = project.root / "link"
     if not link.is_symlink():
         link.symlink_to(project.root.parent / "outside")
@@ -180,7 +180,7 @@ def test_whatever_passes_is_inside(project: Project, path: str) -> None:
 @SETTINGS
 @given(st.lists(NAMES, min_size=1, max_size=4))
 def test_resolve_and_relative_are_each_others_inverse(project: Project, parts: list[str]) -> None:
-    """A canonical path that passes comes back the same."""
+    """A valid canonical path is returned unchanged."""
     path = "/".join(parts)
     assume(not any(part.strip(". ") == "" or part.lower().strip(". ") in {".git", ".dce"} for part in parts))
     assume(not path.startswith("~"))
@@ -201,14 +201,14 @@ def test_relative_refuses_what_is_not_below_the_root(project: Project) -> None:
 
 
 def test_a_project_cannot_be_changed(project: Project) -> None:
-    """Nothing can point a project at another folder."""
+    """A project's folder cannot be changed."""
     with pytest.raises(AttributeError):
         project.root = Path("/")
 
 
 @pytest.mark.parametrize("path", ["../a", "/a", ".git/config", "a\\b is refused: c"])
 def test_a_refusal_gives_its_reason_alone(project: Project, path: str) -> None:
-    """Whoever names the path itself has the reason without it, whatever the path says."""
+    """A caller that names the path itself gets the reason without it, whatever the path contains."""
     with pytest.raises(PathRefused) as caught:
         project.resolve(path)
     assert caught.value.message == f"{path!r} is refused: {caught.value.reason}."

@@ -49,7 +49,7 @@ def section(prompt: Prompt, name: str) -> str:
 
 
 def test_the_seven_sections_stand_in_order_between_their_tags() -> None:
-    """The skeleton is the one people know, to the letter."""
+    """The skeleton is exactly the original's."""
     prompt = build(inputs(cycle(1)))
     tags = re.findall(r"^</?(?:M\d|prompt).*>$", prompt.text, re.MULTILINE)
     names = ["M1. artifact schema", "M2. cycle overview", "M3. Interaction Schema", "M4. current project scope"]
@@ -97,7 +97,7 @@ def test_sections_tile_the_text_and_the_same_inputs_give_the_same_bytes(given_in
 @settings(deadline=None, max_examples=100)
 @given(INPUTS)
 def test_every_file_is_whole_between_delimiters_that_no_file_can_hold(given_inputs: PromptInput) -> None:
-    """The nonce occurs in no input, so each file's text can be cut out of the prompt exactly as it was."""
+    """The nonce occurs in no input, so each file's text can be extracted from the prompt unchanged."""
     prompt = build(given_inputs)
     for shown in given_inputs.files:
         assert prompt.nonce not in shown.text
@@ -110,7 +110,7 @@ def test_every_file_is_whole_between_delimiters_that_no_file_can_hold(given_inpu
 
 
 def test_a_nonce_that_a_file_holds_is_not_used() -> None:
-    """A file that holds the would-be nonce gets another, which depends on everything: no file can hold them all."""
+    """If a file contains the nonce, another is derived, which depends on all inputs: no file can contain them all."""
     first = build(inputs(cycle(1), files=(file("a.py"),)))
     assert first.nonce not in section(first, "M4")
     second = build(inputs(cycle(1), files=(file("a.py", first.nonce),)))
@@ -124,7 +124,7 @@ def test_a_nonce_that_a_file_holds_is_not_used() -> None:
 
 
 def test_the_next_cycle_shares_the_whole_of_what_did_not_change() -> None:
-    """With the stable sections first, all files come before anything that a cycle says; by number nearly nothing is shared."""
+    """With the stable sections first, all files come before any cycle's text; in numerical order almost no prefix is shared."""
     files = tuple(file(f"f{number}.py", f"x = {number}\n" * 50) for number in range(9))
 
     def pair(order: str) -> tuple[Prompt, Prompt]:
@@ -145,7 +145,7 @@ def test_the_next_cycle_shares_the_whole_of_what_did_not_change() -> None:
 
 @given(st.text("ab", max_size=40), st.text("ab", max_size=40))
 def test_what_two_texts_share_at_their_beginning(text: str, other: str) -> None:
-    """Exactly as many characters as are the same, one by one."""
+    """The shared prefix is exactly as long as the characters agree."""
     assert shared_chars(text, other) == len(
         list(takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
     )
@@ -153,7 +153,7 @@ def test_what_two_texts_share_at_their_beginning(text: str, other: str) -> None:
 
 
 def test_the_overview_lists_cycles_newest_first_up_to_the_current() -> None:
-    """Titles of all cycles so far, newest first, on one line each; later ones and cycle 0's text are not shown."""
+    """The titles of all cycles so far are shown, newest first, on one line each; later ones and cycle 0's text are not."""
     prompt = build(inputs(cycle(3), cycle(0), cycle(1), PromptCycle(id=2, title="two\nlines", context=""), cycle(4)))
     lines = section(prompt, "M2").strip().splitlines()[1:-1]
     assert lines == [
@@ -165,7 +165,7 @@ def test_the_overview_lists_cycles_newest_first_up_to_the_current() -> None:
 
 
 def test_cycles_carry_context_summary_and_only_the_current_ones_ephemeral() -> None:
-    """M6 is newest to oldest; each cycle holds its context and what the one before it did, or that nothing was chosen."""
+    """M6 is newest to oldest; each cycle has its context and what the previous one did, or that nothing was chosen."""
     text = section(
         build(
             inputs(cycle(3, ephemeral="logs"), cycle(1, summary="did one\n\nplan one"), cycle(2, ephemeral="old logs"))
@@ -182,7 +182,7 @@ def test_cycles_carry_context_summary_and_only_the_current_ones_ephemeral() -> N
 
 
 def test_old_cycles_shrink_to_a_line() -> None:
-    """P4: beyond the history budget a line of summary is left of a cycle, then nothing: the section does not grow with the project's age."""
+    """P4: beyond the history budget a cycle shrinks to one line, then to nothing: the section does not grow with the project's age."""
     history = [cycle(number, summary=f"did {number}:\n" + "much " * 100) for number in range(1, 91)]
     text = section(build(inputs(cycle(91), *history)), "M6")
     whole = [number for number in range(1, 92) if f"context {number}\n" in text]
@@ -195,7 +195,7 @@ def test_old_cycles_shrink_to_a_line() -> None:
 
 
 def test_the_architect_speaks_in_cycle_0_only() -> None:
-    """Cycle 0 asks for a plan and no code; later cycles never repeat it."""
+    """Cycle 0 asks for a plan without code; later cycles never repeat that."""
     first = section(build(inputs(cycle(0), scope="A game")), "M6")
     assert "No code yet" in first
     assert "context 0" in first
@@ -203,7 +203,7 @@ def test_the_architect_speaks_in_cycle_0_only() -> None:
 
 
 def test_empty_parts_say_that_they_are_empty() -> None:
-    """Without scope, artifact list and files the original's placeholders stand; a blank context leaves its tag out."""
+    """Without scope, artifact list and files the original's placeholders appear; a blank context omits its tag."""
     prompt = build(inputs(PromptCycle(id=1, title="", context=" \n")))
     assert "No project scope defined." in section(prompt, "M4")
     assert "<!-- Master Artifact List (A0) not found in workspace -->" in section(prompt, "M5")
@@ -220,14 +220,14 @@ def test_the_artifact_list_is_a_selected_file_by_its_name() -> None:
 
 @pytest.mark.parametrize("schema", sorted(SCHEMAS))
 def test_every_schema_explains_itself_in_m3(schema: str) -> None:
-    """M3 holds the instructions of the asked schema, with the prompt's nonce if the form has one."""
+    """M3 has the instructions of the requested schema, with the prompt's nonce if the format has one."""
     files = (file("a.py"),)
     prompt = build(inputs(cycle(1), files=files, schema=schema))
     assert SCHEMAS[schema].instructions(prompt.nonce, files).strip("\n") in section(prompt, "M3")
 
 
 def test_what_cannot_be_built_is_refused() -> None:
-    """An unknown schema and text that UTF-8 cannot write are errors of the input, not broken bytes."""
+    """An unknown schema and text that UTF-8 cannot encode are input errors, not broken bytes."""
     for bad in (inputs(cycle(1), schema="morse"), inputs(PromptCycle(id=1, title="\ud800", context=""))):
         with pytest.raises(DceError) as caught:
             build(bad)
@@ -235,7 +235,7 @@ def test_what_cannot_be_built_is_refused() -> None:
 
 
 def test_how_many_cycles_are_whole_can_be_set() -> None:
-    """`full_cycles` moves the border between whole cycles and lines; its default changes no byte, the nonce included."""
+    """`full_cycles` sets how many cycles are full and not one line; its default changes no byte, including the nonce."""
     history = [cycle(number, summary=f"did {number}") for number in range(1, 12)]
     usual = inputs(cycle(12), *history)
     for number in (0, 2, 20):

@@ -1,4 +1,4 @@
-"""The gateway provider over real sockets: each choice ends once, each failure names its hop, nothing secret is told."""
+"""The gateway provider over real sockets: each choice ends once, each failure names its hop, no secret is shown."""
 
 import asyncio
 import logging
@@ -60,7 +60,7 @@ def _stream(*script: Step, n: int = 2) -> list[ProviderEvent]:
 
 
 def _failure(*script: Step) -> DceError:
-    """The error of an answer that is no stream."""
+    """The error of an answer that is not a stream."""
     with pytest.raises(DceError) as caught:
         _stream(*script)
     error = caught.value
@@ -84,7 +84,7 @@ def _ends(events: list[ProviderEvent]) -> dict[int, tuple[str, str, str]]:
 
 
 def test_a_good_stream_is_told_in_order() -> None:
-    """Stream id, model, deltas, the choice's own counts and ends arrive as the gateway sent them, once each."""
+    """Stream id, model, deltas, each choice's counts and ends arrive as the gateway sent them, once each."""
     events = _stream(
         stream_head("abc"),
         frame(0, thinking="hm", tokens=1),
@@ -110,7 +110,7 @@ def test_a_good_stream_is_told_in_order() -> None:
 
 
 def queued(position: int) -> bytes:
-    """A frame that says only the place in the queue."""
+    """A frame with only the queue position."""
     value = {"id": "s1", "object": "chat.completion.chunk", "choices": [], "queued": {"position": position}}
     return piece(b"data: " + msgspec.json.encode(value) + b"\n\n")
 
@@ -119,7 +119,7 @@ QUEUED_HEAD = head(extra="x-dce-stream-id: s1\r\nx-dce-queued: 2\r\ntransfer-enc
 
 
 def test_a_request_that_waits_says_its_place_until_its_turn() -> None:
-    """While the gateway makes it wait nothing is opened; the places are told, then the stream goes on as any other."""
+    """While the gateway makes it wait, nothing is opened and the positions are reported; then the stream continues as usual."""
     events = _stream(QUEUED_HEAD, queued(2), queued(1), queued(0), frame(0, "x", finish_reason="stop"), DONE, n=1)
     assert events == [
         Queued(position=2),
@@ -132,7 +132,7 @@ def test_a_request_that_waits_says_its_place_until_its_turn() -> None:
 
 
 def test_a_request_that_waited_in_vain_fails_as_the_gateway_says() -> None:
-    """An error after the places ends every choice with it."""
+    """An error after the positions ends every choice with that error."""
     error = {"message": "waited", "type": "rate_limit_error", "code": "queue_full", "hop": "gateway", "hint": "later"}
     said = piece(b"data: " + msgspec.json.encode({"error": error}) + b"\n\n")
     events = _stream(QUEUED_HEAD, queued(2), said, END)
@@ -140,7 +140,7 @@ def test_a_request_that_waited_in_vain_fails_as_the_gateway_says() -> None:
 
 
 def test_the_request_is_what_the_gateway_expects() -> None:
-    """One POST with the prompt, n, streaming with usage, the key in its one place, and only the fields that are set."""
+    """One POST has the prompt, n, streaming with usage, the key only in its header, and only the fields that are set."""
 
     async def work() -> None:
         script = [stream_head(), frame(0, finish_reason="stop"), DONE]
@@ -172,7 +172,7 @@ def test_the_request_is_what_the_gateway_expects() -> None:
 
 
 def test_a_stream_in_single_bytes_reads_the_same() -> None:
-    """However the bytes are cut, inside characters and field names too, the events are the same."""
+    """However the bytes are split, even inside characters and field names, the events are the same."""
     frames = [frame(0, "é🦊", tokens=2), frame(1, "b", finish_reason="stop"), frame(0, finish_reason="stop")]
     payload = b"".join(data.split(b"\r\n", 1)[1][:-2] for data in frames).replace(b"\n", b"\r\n")
     bytewise = b"".join(piece(payload[at : at + 1]) for at in range(len(payload)))
@@ -191,21 +191,21 @@ def test_a_stream_in_single_bytes_reads_the_same() -> None:
     ids=["done", "end", "cut", "broken framing", "garbage"],
 )
 def test_what_has_no_finish_reason_is_not_complete(tail: list[bytes], code: str) -> None:
-    """[DONE] without a reason, an early end, a cut connection, broken framing, garbage: an error of the hop gateway."""
+    """[DONE] without a reason, an early end, a cut connection, broken framing and garbage are errors of the hop gateway."""
     events = _stream(stream_head(), frame(0, "a", finish_reason="stop"), frame(1, "half"), *tail)
     assert _ends(events) == {0: ("stop", "", ""), 1: ("", code, "gateway")}
     assert Delta(index=1, text="half") in events
 
 
 def test_an_end_before_garbage_in_the_same_packet_is_kept() -> None:
-    """A choice that ended well is not taken along by what follows it in the same bytes."""
+    """A choice that ended well is not affected by an error in the same bytes."""
     good = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
     events = _stream(stream_head(), piece(good + b"data: garbage\n\n"), END)
     assert _ends(events)[0] == ("stop", "", "")
 
 
 def test_a_last_frame_without_its_blank_line_counts() -> None:
-    """A stream that ends right after its last line has still said it."""
+    """If a stream ends right after its last line, that line still counts."""
     events = _stream(
         stream_head(), piece(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n'), END, n=1
     )
@@ -213,7 +213,7 @@ def test_a_last_frame_without_its_blank_line_counts() -> None:
 
 
 def test_a_failed_choice_carries_its_error() -> None:
-    """A choice's own error is its end, with code, hop, hint and request id; the frame that sums up repeats nothing."""
+    """A choice's own error is its end, with code, hop, hint and request id; the summary frame repeats nothing."""
     error = {
         "message": "lost",
         "type": "api_error",
@@ -237,7 +237,7 @@ def test_a_failed_choice_carries_its_error() -> None:
 
 
 def test_an_error_of_the_stream_ends_the_choices_it_names() -> None:
-    """A stream-level error with choices ends those; without, all that are open."""
+    """A stream-level error with choices ends those; without choices, all open ones."""
     error = {"message": "backend died", "type": "api_error", "code": "backend_unreachable", "hop": "backend"}
     named = _stream(
         stream_head(), piece(b"data: " + msgspec.json.encode({"error": error | {"choices": [0]}}) + b"\n\n"), END
@@ -248,7 +248,7 @@ def test_an_error_of_the_stream_ends_the_choices_it_names() -> None:
 
 
 def test_words_after_the_end_and_of_others_are_ignored() -> None:
-    """Frames of an ended choice or of one that was not asked for are not told."""
+    """Frames of an ended or unrequested choice are ignored."""
     events = _stream(
         stream_head(), frame(0, "a", finish_reason="stop"), frame(0, "late", tokens=9), frame(5, "whose?"), DONE, n=1
     )
@@ -256,7 +256,7 @@ def test_words_after_the_end_and_of_others_are_ignored() -> None:
 
 
 def test_silence_becomes_gateway_timeout() -> None:
-    """When not even heartbeats come, the open choices end with gateway_timeout; before the head, the request fails with it."""
+    """When even heartbeats stop, the open choices end with gateway_timeout; before the response head, the request fails with it."""
 
     class Silent(httpx2.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -323,14 +323,14 @@ def test_the_gateways_error_is_passed_on() -> None:
     ],
 )
 def test_answers_that_no_gateway_gives_are_named(answer: bytes, code: str) -> None:
-    """Whatever else answers at the URL, the error says so in one message that ends within bounds."""
+    """If something else answers at the URL, the error says so in one message of bounded length."""
     error = _failure(answer)
     assert error.code == code
     assert len(error.message) < 500
 
 
 def test_an_unreachable_gateway_is_named() -> None:
-    """A refused connection, an unknown host and an impossible URL are the client's errors with the URL in them."""
+    """A refused connection, an unknown host and an invalid URL are client errors that contain the URL."""
 
     async def work() -> None:
         async with FakeGateway.serve([b""]) as gateway:
@@ -349,7 +349,7 @@ def test_an_unreachable_gateway_is_named() -> None:
 
 
 def test_closing_the_generator_closes_the_connection() -> None:
-    """A generation that is cancelled or closed in the middle leaves the gateway at once, so that it stops the backend."""
+    """A generation cancelled or closed mid-stream disconnects from the gateway at once, so that it stops the backend."""
 
     async def work() -> None:
         for is_cancelled in (True, False):
@@ -371,7 +371,7 @@ def test_closing_the_generator_closes_the_connection() -> None:
 
 
 def test_a_stop_is_a_delete() -> None:
-    """One choice or the whole stream is stopped by DELETE; a stream that is gone is no error, other refusals are."""
+    """One choice or the whole stream is stopped by DELETE; a finished stream is not an error, other refusals are."""
     gone = json_answer(
         {"error": {"message": "no such stream", "type": "x", "code": "not_found", "hop": "gateway"}}, 404
     )
@@ -395,7 +395,7 @@ def test_a_stop_is_a_delete() -> None:
 
 
 def test_models_name_their_context() -> None:
-    """Served models come with their context window if it is known; the default's name names the tokenizer."""
+    """Served models have their context window, if known; the default model's name is the tokenizer's name."""
     listed = {
         "object": "list",
         "data": [{"id": "a", "max_model_len": 4096}, {"id": "b"}, {"id": "c", "max_model_len": "x"}],
@@ -415,7 +415,7 @@ def test_models_name_their_context() -> None:
 
 
 def test_texts_are_counted_by_the_served_model() -> None:
-    """Each text is counted by /tokenize, in order; an answer without a count is no gateway's."""
+    """Each text is counted by /tokenize, in order; an answer without a count is not from a gateway."""
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked = msgspec.json.decode(request.content)
@@ -433,7 +433,7 @@ def test_texts_are_counted_by_the_served_model() -> None:
 
 
 def test_the_default_model_is_known_before_it_counts() -> None:
-    """Without a model of our own, counting learns first whose counts these are, so that they are not kept for another's."""
+    """If no model is set, counting first learns the served model, so that counts are not stored for another."""
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         if request.url.path == "/v1/models":
@@ -453,13 +453,13 @@ def test_the_default_model_is_known_before_it_counts() -> None:
     "url", ["http://h:1", "http://h:1/", "http://h:1/api/dce/proxy", "http://h:1/v1/", "http://h:1/v1/chat/completions"]
 )
 def test_any_of_the_gateways_urls_will_do(url: str) -> None:
-    """The base is found from the base itself and from the routes that people paste; a path prefix stays."""
+    """The base URL is found from itself and from the routes that people paste; a path prefix is kept."""
     assert base_url(url) == "http://h:1"
     assert base_url(url.replace("h:1", "h:1/prefix")) == "http://h:1/prefix"
 
 
 def test_key_and_prompt_are_logged_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    """Even at debug level, and in every repr, neither shows."""
+    """Neither key nor prompt shows, even at debug level or in any repr."""
     with caplog.at_level(logging.DEBUG):
         _stream(stream_head(), frame(0, "a", finish_reason="stop"), frame(1, "half"))
     provider = GatewayProvider("http://h", KEY)

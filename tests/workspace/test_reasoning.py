@@ -1,4 +1,4 @@
-"""Reasoning in an answer: drafts in it are no files, and what only mentions it stays."""
+"""Reasoning in an answer: drafts in it are not files, and text that only mentions the tags is kept."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def read(text: str) -> Reading:
 
 
 def paths(reading: Reading) -> list[str]:
-    """The files that were read."""
+    """The paths of the files that were read."""
     return [file.path for file in reading.files]
 
 
@@ -58,7 +58,7 @@ def test_text_before_it_is_reasoning_whatever_follows(draft: str, tag: str, foll
 
 @pytest.mark.parametrize("schema", ["tags", "json", "diff"])
 def test_every_form_leaves_reasoning_out(schema: str) -> None:
-    """Drafts in the original's tags, in JSON and in diffs before the closing tag are no files."""
+    """Drafts in the original's tags, in JSON and in diffs before the closing tag are not files."""
     forms = {
         "tags": ('<file path="{}">\nx\n</file_artifact>\n', "{}"),
         "json": ('{{"summary": "s", "files": [{{"path": "{}", "content": "x\\n"}}]}}\n', "{}"),
@@ -79,7 +79,7 @@ def test_every_form_leaves_reasoning_out(schema: str) -> None:
     ],
 )
 def test_a_mention_hides_nothing(mention: str) -> None:
-    """Quoted, in inline code or in a part, the tag is what the answer talks about."""
+    """Quoted, in inline code or in a part, the tag is only a mention."""
     reading = read(mention + "\n" + file_block("a.py", "x\n", NONCE))
     assert paths(reading) == ["a.py"]
     assert thoughts(mention + "\n").end == 0
@@ -88,7 +88,7 @@ def test_a_mention_hides_nothing(mention: str) -> None:
 
 @pytest.mark.parametrize("opener", [f'<file path="a.py" nonce="{NONCE}">', '<file path="a.py">'])
 def test_a_file_may_hold_the_tag(opener: str) -> None:
-    """In a whole file the tag is its text, also alone on a line."""
+    """Inside a whole file the tag is the file's text, even alone on a line."""
     closer = opener.replace("<file", "</file").replace(' path="a.py"', "")
     text = f"{opener}\na\n</think>\nb\n{closer}\n"
     reading = read(text)
@@ -96,20 +96,20 @@ def test_a_file_may_hold_the_tag(opener: str) -> None:
 
 
 def test_reasoning_between_files_is_left_out() -> None:
-    """A model that thinks again after its first file: the draft in there is no file."""
+    """If a model thinks again after its first file, a draft in that reasoning is not a file."""
     reading = read(ANSWER + f"<think>\n{DRAFT}</think>\n" + file_block("b.py", "y\n", NONCE))
     assert paths(reading) == ["a.py", "b.py"]
 
 
 def test_reasoning_that_never_ends_makes_its_files_ambiguous() -> None:
-    """Whether they are drafts nobody can tell, so they are shown and doubted."""
+    """Files that may be drafts are shown and marked as doubtful."""
     reading = read("<think>\nHm.\n" + DRAFT)
     assert [(file.path, file.status) for file in reading.files] == [("util.py", "ambiguous")]
     assert "ambiguous_block" in reading.flags
 
 
 def test_json_strings_may_hold_the_tag() -> None:
-    """A tag within a JSON string is the file's."""
+    """A tag inside a JSON string belongs to the file."""
     text = '{"summary": "s", "files": [{"path": "a.py", "content": "x = \'</think>\'\\n<think>\\n"}]}'
     assert read_answer(text, "json", NONCE).files[0].content == "x = '</think>'\n<think>\n"
 

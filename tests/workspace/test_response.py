@@ -1,4 +1,4 @@
-"""A response: only the table's transitions, counts that say whether they are exact, text without squares."""
+"""A response: only the table's transitions, counts marked exact or not, and text without replacement characters."""
 
 import itertools
 
@@ -32,7 +32,7 @@ def test_the_table_covers_every_status() -> None:
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(Status, TERMINAL)))
 def test_only_the_tables_transitions_are_possible(before: Status, after: Status) -> None:
-    """An end that the table does not hold raises and changes nothing; one that it holds happens."""
+    """An end that the table lacks raises and changes nothing; one that it has takes effect."""
     live = LiveResponse(Response(generation=1, slot=1, version=1, status=before), estimate)
     if after in TRANSITIONS[before]:
         live.end(after, 1.0)
@@ -44,12 +44,12 @@ def test_only_the_tables_transitions_are_possible(before: Status, after: Status)
 
 
 def test_a_queued_response_cannot_be_complete() -> None:
-    """What never reached a model cannot have been answered."""
+    """A response that never reached a model cannot be complete."""
     assert Status.COMPLETE not in TRANSITIONS[Status.QUEUED]
 
 
 def test_thinking_ends_with_the_first_answer_text() -> None:
-    """connecting → thinking → generating, with the moments of the first token and of the end of thinking."""
+    """connecting → thinking → generating, with the times of the first token and of the end of thinking."""
     live = _live()
     live.connect()
     live.add("", "", 10.5)
@@ -65,7 +65,7 @@ def test_thinking_ends_with_the_first_answer_text() -> None:
 
 
 def test_thinking_that_never_ends_ends_with_the_response() -> None:
-    """A response cut off while it thinks has its thinking's end at its own."""
+    """If a response is cut off while thinking, its thinking ends when it does."""
     live = _live()
     live.connect()
     live.add("", "hm", 11.0)
@@ -90,12 +90,12 @@ def test_thinking_that_never_ends_ends_with_the_response() -> None:
     ],
 )
 def test_a_finish_reason_says_the_status(finish_reason: str, status: Status) -> None:
-    """Complete only for a word that means the model's own end; lengths are truncated; any other word, or none, is an error."""
+    """Only a reason that means the model's own end is complete; a length limit is truncated; any other reason, or none, is an error."""
     assert status_of_finish(finish_reason) is status
 
 
 def test_exact_counts_are_split_by_phase() -> None:
-    """The backend's figures go to the phase in which they arrived, and are exact when nothing came after."""
+    """The backend's counts go to the phase in which they arrived, and are exact if nothing followed."""
     live = _live()
     live.connect()
     live.add("", "hm", 11.0)
@@ -113,7 +113,7 @@ def test_exact_counts_are_split_by_phase() -> None:
 
 @pytest.mark.parametrize(("estimated", "answer"), [(7, 7), (1, 2)])
 def test_without_the_backends_count_tokens_are_an_estimate(estimated: int, answer: int) -> None:
-    """Chunks are counted while it streams, the text is estimated at the end, never under the chunks; neither is called exact."""
+    """Chunks are counted while streaming and the text is estimated at the end, never below the chunks; neither counts as exact."""
     live = _live(estimating=estimated)
     live.connect()
     live.add("a", "", 11.0)
@@ -124,7 +124,7 @@ def test_without_the_backends_count_tokens_are_an_estimate(estimated: int, answe
 
 
 def test_one_figure_for_several_chunks_is_shared_out() -> None:
-    """A count that covers chunks of both phases is split as the chunks were."""
+    """A count that covers chunks of both phases is split in the chunks' proportion."""
     live = _live()
     live.connect()
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_a_count_that_shrinks_takes_nothing_back() -> None:
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5), st.booleans()), max_size=40))
 def test_news_put_together_is_the_text(deltas: list[tuple[str, str, bool]]) -> None:
-    """However often news is taken, its pieces laid at their offsets are the whole text, once."""
+    """However often updates are taken, their pieces at their offsets form the whole text exactly once."""
     live = _live()
     live.connect()
     cursor, thinking, text = Cursor(), "", ""
@@ -163,7 +163,7 @@ def test_news_put_together_is_the_text(deltas: list[tuple[str, str, bool]]) -> N
 
 
 def test_rates_of_a_running_response_need_the_time() -> None:
-    """While it runs, elapsed time and speed are of a given moment; without tokens or time there is no speed."""
+    """While it runs, elapsed time and speed are for a given moment; without tokens or time there is no speed."""
     running = Response(generation=1, slot=1, version=1, started_at=1.0, first_token_at=2.0, tokens=Tokens(answer=10))
     assert (running.elapsed_s, running.tokens_per_s) == (None, None)
     assert (running.elapsed_at(6.0), running.tokens_per_s_at(7.0)) == (5.0, 2.0)
@@ -173,7 +173,7 @@ def test_rates_of_a_running_response_need_the_time() -> None:
 
 @pytest.mark.parametrize(("ended_at", "rate"), [(2.0, None), (2.19, None), (2.5, 20.0)])
 def test_what_came_at_once_has_no_speed(ended_at: float, rate: float | None) -> None:
-    """Ten tokens in practically no time say nothing of how quickly a model writes."""
+    """Ten tokens in almost no time give no speed."""
     tokens = Tokens(answer=10)
     ended = Response(generation=1, slot=1, version=1, first_token_at=2.0, ended_at=ended_at, tokens=tokens)
     assert ended.tokens_per_s == rate

@@ -1,4 +1,4 @@
-"""restoring.py and journal.py: which acceptance is taken back or made again, and what is known about it before."""
+"""restoring.py and journal.py: which acceptance is restored or redone, and what is shown about it first."""
 
 import subprocess
 from pathlib import Path
@@ -15,7 +15,7 @@ EDITS = {"a.py": "1\n", "d/c.py": "3\n", "n/deep/e.py": "5\n", "n/f.py": "6\n"}
 
 
 def test_restoring_twice_reaches_nothing_older(tmp_path: Path) -> None:
-    """Without a name only the last acceptance of the cycle is restored; an older one is, when it is named; the choice follows."""
+    """By default only the cycle's last acceptance is restored; an older one must be named; the choice is updated."""
     bench = Bench(tmp_path, FILES)
     states = [snapshot(tmp_path)]
     for number in range(3):
@@ -36,7 +36,7 @@ def test_restoring_twice_reaches_nothing_older(tmp_path: Path) -> None:
 
 
 def test_a_new_cycle_protects_what_was_accepted_before(tmp_path: Path) -> None:
-    """In a new cycle, restore finds nothing of its own and names the older ids; a refused accept changes nothing about that."""
+    """In a new cycle, restore finds no acceptance and names the older ids, also after a refused accept."""
     bench = Bench(tmp_path, FILES)
     accept(bench, bench.answer({"a.py": "1\n"}), 1)
     bench.store.cycles.create("next")
@@ -52,7 +52,7 @@ def test_a_new_cycle_protects_what_was_accepted_before(tmp_path: Path) -> None:
 
 
 def test_a_refused_accept_leaves_what_restore_looks_at(tmp_path: Path) -> None:
-    """After a refused accept the last acceptance is still the one before it, and no acceptance was added."""
+    """After a refused accept the last acceptance is still the earlier one, and none was added."""
     bench = Bench(tmp_path, FILES)
     accept(bench, bench.answer({"a.py": "1\n"}), 1)
     known = acceptances(bench), restorable(bench)
@@ -63,7 +63,7 @@ def test_a_refused_accept_leaves_what_restore_looks_at(tmp_path: Path) -> None:
 
 
 def test_redo_writes_the_accepted_files_again(tmp_path: Path) -> None:
-    """Redo gives the accepted bytes, names and folders again, and the choice; restore then works as before, again and again."""
+    """Redo brings back the accepted bytes, names, folders and the choice; restore and redo can be repeated."""
     bench = Bench(tmp_path, FILES)
     before = snapshot(tmp_path)
     accept(bench, bench.answer(EDITS), 1)
@@ -85,7 +85,7 @@ def test_redo_writes_the_accepted_files_again(tmp_path: Path) -> None:
 
 
 def test_redo_overwrites_no_edit(tmp_path: Path) -> None:
-    """A file edited since the restore stops a redo; asked to keep it, redo writes the others."""
+    """A file edited since the restore stops a redo; with `keep_edited`, redo writes the others."""
     bench = Bench(tmp_path, FILES)
     accept(bench, bench.answer(EDITS), 1)
     restore(bench)
@@ -101,7 +101,7 @@ def test_redo_overwrites_no_edit(tmp_path: Path) -> None:
 
 
 def test_redo_of_what_was_restored_last(tmp_path: Path) -> None:
-    """Redo makes the acceptance again that was restored last, whichever is newer."""
+    """Redo takes the acceptance that was restored last, even if another is newer."""
     bench = Bench(tmp_path, FILES)
     for path in ("a.py", "b.py"):
         accept(bench, bench.answer({path: "2\n"}), 1)
@@ -114,7 +114,7 @@ def test_redo_of_what_was_restored_last(tmp_path: Path) -> None:
 
 
 def test_redo_needs_the_accepted_text(tmp_path: Path) -> None:
-    """What an older DCE restored, without keeping the accepted text, cannot be made again; the error says how to get it."""
+    """An acceptance restored by an older DCE, which did not keep its text, cannot be redone; the error gives the next step."""
     bench = Bench(tmp_path, {"a.py": "one\n"})
     accept(bench, bench.answer({"a.py": "1\n"}), 1)
     restore(bench)
@@ -132,7 +132,7 @@ def _forget(bench: Bench, text: str) -> None:
 
 
 def test_what_git_holds_committed_is_known(tmp_path: Path) -> None:
-    """Of the acceptances in force, the files that HEAD holds as accepted are named; those edited, restored or not committed are not."""
+    """For acceptances in force, the files that HEAD has as accepted are listed; edited, restored or uncommitted ones are not."""
     bench = Bench(tmp_path, FILES)
     git = ("git", "-c", "user.name=t", "-c", "user.email=t@t")
 

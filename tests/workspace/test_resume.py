@@ -1,4 +1,4 @@
-"""A stream whose connection breaks is taken up again where it broke: no gap, nothing twice, and a truthful end if it cannot be."""
+"""A stream whose connection breaks is resumed where it broke: no gap, no repetition, and an honest error if that is impossible."""
 
 import asyncio
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def _text(events: list[ProviderEvent]) -> str:
 
 
 def test_a_cut_stream_goes_on_where_it_broke() -> None:
-    """Cut in the middle of a frame, even behind its id, the stream is asked for after the last whole one."""
+    """If the stream is cut inside a frame, even after its id, it is resumed after the last whole one."""
     half = _frame(3, "c")[:12]
     events, asked = _play(
         [stream_head(), piece(_frame(1, "a") + _frame(2, "b") + half)],
@@ -58,7 +58,7 @@ def test_a_cut_stream_goes_on_where_it_broke() -> None:
 
 
 def test_a_stream_cut_before_its_first_frame_is_asked_for_from_the_beginning() -> None:
-    """While the backend still reads the prompt nothing but heartbeats comes: a cut there loses nothing either."""
+    """A cut while only heartbeats come, since the backend is still reading the prompt, loses nothing either."""
     events, asked = _play(
         [stream_head(), piece(b": ping\n\n")], [stream_head(), piece(_frame(1, "a", "stop") + _DONE), END]
     )
@@ -67,7 +67,7 @@ def test_a_stream_cut_before_its_first_frame_is_asked_for_from_the_beginning() -
 
 
 def test_a_stream_that_is_gone_ends_with_what_was_lost() -> None:
-    """A gateway that has it no more is asked once; the end names the broken connection, and what came stays."""
+    """A gateway that no longer has the stream is asked once; the error names the broken connection, and the text is kept."""
     gone = {"error": {"message": "no such stream", "type": "x", "code": "not_found", "hop": "gateway"}}
     events, asked = _play([stream_head(), piece(_frame(1, "a"))], [json_answer(gone, 404)])
     assert len(asked) == 2
@@ -78,7 +78,7 @@ def test_a_stream_that_is_gone_ends_with_what_was_lost() -> None:
 
 
 def test_frames_without_numbers_are_not_asked_for_again() -> None:
-    """Where the gateway does not number its frames nothing could be resumed without repeating it."""
+    """If the gateway does not number its frames, the stream is not resumed, since that would repeat text."""
     chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "a"}}]}\n\n'
     events, asked = _play([stream_head(), piece(chunk)])
     assert len(asked) == 1
@@ -86,13 +86,13 @@ def test_frames_without_numbers_are_not_asked_for_again() -> None:
 
 
 def test_attempts_without_progress_are_limited() -> None:
-    """A gateway that cuts every connection is not asked for ever."""
+    """A gateway that cuts every connection is not retried forever."""
     _, asked = _play([stream_head(), piece(b": ping\n\n")])
     assert len(asked) == 1 + len(RESUME_DELAYS_S)
 
 
 def test_every_success_allows_as_many_attempts_again() -> None:
-    """Attempts are limited in a row: one that brought a frame starts their count, and their waits, anew."""
+    """Only consecutive attempts are limited: one that brings a frame resets their count and their waits."""
     cut = [stream_head(), piece(b": ping\n\n")]
     events, asked = _play(cut, cut, cut, [stream_head(), piece(_frame(1, "a"))], cut)
     assert len(asked) == 4 + len(RESUME_DELAYS_S)

@@ -1,4 +1,4 @@
-"""Resuming on the real gateway: the wire is cut again and again, and every response comes whole."""
+"""Resuming on the real gateway: the connection is cut repeatedly, and every response arrives whole."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +23,7 @@ def chain(tmp_path: Path) -> Iterator[Chain]:
 
 
 class CuttingWire:
-    """A wire to the gateway that breaks each event stream after some bytes, `cuts` times."""
+    """A proxy to the gateway that breaks each event stream after some bytes, `cuts` times."""
 
     def __init__(self, host: str, port: int, cuts: int, after_bytes: int) -> None:
         self._host, self._port = host, port
@@ -35,7 +35,7 @@ class CuttingWire:
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["CuttingWire"]:
-        """Listens on a free port of loopback."""
+        """Listens on a free loopback port."""
         server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
@@ -85,7 +85,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @pytest.mark.parametrize("after_bytes", [1499, 4001])
 def test_a_wire_that_breaks_costs_no_character(tmp_path: Path, chain: Chain, after_bytes: int) -> None:
-    """Five responses over a wire that is cut five times have the texts and counts they have over a whole one."""
+    """Five responses over a connection that is cut five times have the same texts and counts as over an intact one."""
     chain.behave(tokens=60, delay_s=SLOW)
     root = tmp_path / "workspace"
     root.mkdir()

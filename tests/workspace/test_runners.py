@@ -1,4 +1,4 @@
-"""runners.py: the closing lines of test runners, read from what they really print."""
+"""runners.py: the closing lines of test runners, parsed from real output."""
 
 import subprocess
 import sys
@@ -85,7 +85,7 @@ def test_pytest(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     ],
 )
 def test_closing_lines(output: str, passed: int, failed: int) -> None:
-    """Each form of the last lines is read; if two runners spoke, the later one counts."""
+    """Each form of the last lines is read; if two runners printed, the later one counts."""
     counts = read_counts(output)
     assert counts is not None
     assert (counts.passed, counts.failed) == (passed, failed)
@@ -95,12 +95,12 @@ def test_closing_lines(output: str, passed: int, failed: int) -> None:
     "output", ["", "OK\n", "all 5 tests passed\n", "Ran 5 tests in 0.001s\n", "x 1 passed in 1s\n"]
 )
 def test_other_output(output: str) -> None:
-    """Output that no known runner closes with says nothing."""
+    """Output without a known runner's closing lines gives no counts."""
     assert read_counts(output) is None
 
 
 def test_names_before_python_3_11() -> None:
-    """Older unittest gives the class only; the name is put together."""
+    """Older unittest prints only the class; the full name is assembled."""
     output = "FAIL: test_x (tests.test_m.T)\nRan 1 test in 0.001s\n\nFAILED (failures=1)\n"
     assert read_counts(output) == Counts(
         passed=0, failed=1, failures=("tests.test_m.T.test_x",), at=output.index("FAILED")

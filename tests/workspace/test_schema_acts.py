@@ -1,4 +1,4 @@
-"""acts.py and git_headers.py: deletions, renames and modes are read in every form of answer; nothing else is taken for one."""
+"""acts.py and git_headers.py: deletions, renames and modes are read in every format; nothing else is mistaken for one."""
 
 import json
 
@@ -50,7 +50,7 @@ MODE = FileBlock(path="run.sh", content="", action="mode", mode="755")
     ],
 )
 def test_an_explicit_tag_is_an_act(text: str, block: FileBlock, nonce: str) -> None:
-    """A tag or an attribute that names it is a deletion, a rename or a mode, beside another file and alone."""
+    """A tag or attribute gives a deletion, a rename or a mode, beside another file and alone."""
     other = f'<file path="z.py"{nonce}>\nz\n</file{nonce}>\n'
     text = text.replace("{n}", nonce)
     for answer in (f"{other}\n{text}\n", f"{text}\n\n{other}", f"{text}\n"):
@@ -64,7 +64,7 @@ def test_an_explicit_tag_is_an_act(text: str, block: FileBlock, nonce: str) -> N
     ["[DELETED]\n", "(deleted)\n", "# deleted\n", "// This file was deleted.\n", "<!-- file removed -->\n", "DELETE\n"],
 )
 def test_a_text_that_only_says_deleted_is_a_doubtful_deletion(body: str) -> None:
-    """It is not written as the file's text, and accepting asks."""
+    """A text that looks like a deletion is not written as the file's text, and accepting asks."""
     for nonce in (f' nonce="{N}"', ""):
         reading = _read(f'<file path="a.py"{nonce}>\n{body}</file{nonce}>\n')
         assert reading.files == (FileBlock(path="a.py", content="", action="delete", status="ambiguous"),)
@@ -76,19 +76,19 @@ def test_a_text_that_only_says_deleted_is_a_doubtful_deletion(body: str) -> None
     "body", ["", "\n", "x = 'deleted'\n", "deleted: true\nkeep: 1\n", "# deleted rows are kept\nx\n"]
 )
 def test_an_empty_block_and_other_text_are_no_deletion(body: str) -> None:
-    """What names no act is the file's text, whatever it looks like."""
+    """Text that names no act is the file's text, whatever it looks like."""
     [file] = _read(f'<file path="a.py" nonce="{N}">\n{body}</file nonce="{N}">\n').files
     assert (file.action, file.content) == ("write", body)
 
 
 def test_a_deletion_with_a_text_is_ambiguous() -> None:
-    """The two contradict each other: accepting asks."""
+    """A deletion with text contradicts itself: accepting asks."""
     reading = _read(f'<file path="a.py" action="delete" nonce="{N}">\nx = 1\n</file nonce="{N}">\n')
     assert reading.files == (FileBlock(path="a.py", content="", action="delete", status="ambiguous"),)
 
 
 def test_acts_inside_a_file_or_with_another_nonce_are_text() -> None:
-    """A file about acts stays as it is; a tag with another nonce is only mentioned."""
+    """A file about acts is unchanged; a tag with another nonce is only a mention."""
     body = '<delete path="a.py"/>\n<rename from="a" to="b"/>\n[DELETED]\n'
     reading = _read(
         f'<file path="doc.md" nonce="{N}">\n{body}</file nonce="{N}">\n\n<delete path="a.py" nonce="000000"/>\n'
@@ -97,7 +97,7 @@ def test_acts_inside_a_file_or_with_another_nonce_are_text() -> None:
 
 
 def test_a_rename_and_a_text_for_its_new_path_are_one_file() -> None:
-    """The file is moved and rewritten; so with a mode."""
+    """The file is moved and rewritten, and its mode can be set too."""
     block = f'<file path="new.py" nonce="{N}">\n1\n</file nonce="{N}">\n'
     acts = f'<rename from="old.py" to="new.py" nonce="{N}"/>\n<chmod path="new.py" mode="755" nonce="{N}"/>\n'
     for text in (acts + block, block + acts):
@@ -140,7 +140,7 @@ GIT = "diff --git a/{old} b/{new}\n"
     ],
 )
 def test_what_git_says_in_a_diff_is_an_act(text: str, block: FileBlock) -> None:
-    """Deleted, renamed, copied, empty and executable files of a git diff, with and without hunks, fenced or not."""
+    """Deleted, renamed, copied, empty and executable files of a git diff are read, with and without hunks, fenced or not."""
     old = block.from_path or ("old.py" if "copy from" in text else block.path)
     text = text.format(old=old, new=block.path)
     for answer in (text, f"```diff\n{text}```\n"):
@@ -151,7 +151,7 @@ def test_what_git_says_in_a_diff_is_an_act(text: str, block: FileBlock) -> None:
 
 
 def test_what_git_diffs_hold_and_is_not_done_is_said() -> None:
-    """A link, a submodule and a binary patch are unapplied edits with a reason; two names without git's word are doubtful."""
+    """A link, a submodule and a binary patch are unapplied edits with a reason; two names without a git header are doubtful."""
     for said in ("new file mode 120000\n", "new file mode 160000\n", "Binary files a/x and b/x differ\n"):
         reading = _read(GIT.format(old="x", new="x") + said, "diff")
         assert reading.files == ()
@@ -180,7 +180,7 @@ def test_what_git_diffs_hold_and_is_not_done_is_said() -> None:
     ],
 )
 def test_json_says_acts_by_keys(item: dict[str, object], block: FileBlock) -> None:
-    """Without `content`, an entry that names an act is one; any other entry is left out, and said."""
+    """An entry without `content` that names an act is one; any other is left out, and a note says so."""
     answer = {"summary": "Done.", "course_of_action": [], "files": [item, {"path": "lost.py"}]}
     reading = _read(json.dumps(answer), "json")
     assert reading.files == (block,)
@@ -188,7 +188,7 @@ def test_json_says_acts_by_keys(item: dict[str, object], block: FileBlock) -> No
 
 
 def test_prompts_say_how_to_delete_and_rename() -> None:
-    """Every free form tells the model how; the form under a grammar allows it."""
+    """The instructions of every format explain acts; the format with a grammar allows them."""
     for name in ("blocks", "tags", "json", "diff", "strict"):
         text = SCHEMAS[name].instructions(N, ())
         assert "delete" in text

@@ -28,7 +28,7 @@ def only(reading: Reading) -> FileBlock:
 
 
 def test_the_instructions_show_the_form_that_the_reader_reads() -> None:
-    """A model that copies the instructions' example gives an answer that parses without repair."""
+    """An answer that copies the instructions' example parses without repair."""
     instructions = BlocksSchema().instructions(NONCE, ())
     reading = read(instructions[instructions.index("<summary>") : instructions.index("Rules:")])
     assert reading.parse == "ok"
@@ -57,10 +57,10 @@ CONTENT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80) | st.li
 @settings(deadline=None, max_examples=200)
 @given(st.lists(CONTENT, min_size=1, max_size=4), st.sampled_from(["", "\n", "\n\n"]))
 def test_any_file_text_comes_back_to_the_byte(contents: list[str], between: str) -> None:
-    """What stands between opener and closer is the file, whatever it holds: no tag in it ends it, nothing is trimmed."""
+    """The text between opener and closer is the file, whatever it contains: no tag in it ends it, nothing is trimmed."""
     assume(
         not any("```" in content or NONCE in content for content in contents)
-    )  # a fence around a whole file is taken off
+    )  # a fence around a whole file is removed
     expected = {f"f{number}.py": content for number, content in enumerate(contents)}
     reading = read(HEAD + between.join(block(path, content) for path, content in expected.items()))
     assert {file.path: file.content for file in reading.files} == expected
@@ -71,7 +71,7 @@ def test_any_file_text_comes_back_to_the_byte(contents: list[str], between: str)
 
 
 def test_two_forgotten_nonces_are_no_silent_loss() -> None:
-    """A closing tag without the nonce and then an opening one for another file make the block ambiguous, though it ends well."""
+    """A closing tag without the nonce, followed by an opening tag of another file, makes a block ambiguous although it ends well."""
     reading = read(HEAD + OPENER + f'x\n</file>\n<file path="b.py">\ny\n{CLOSER}')
     assert (only(reading).path, only(reading).status) == ("a.py", "ambiguous")
     assert any("b.py" in note for note in reading.notes)
@@ -79,7 +79,7 @@ def test_two_forgotten_nonces_are_no_silent_loss() -> None:
 
 @pytest.mark.parametrize("glue", ["```", "Here: ", "</summary>", "- "])
 def test_a_tag_with_the_nonce_may_be_glued_to_anything(glue: str) -> None:
-    """Text, a fence or a tag before an opening tag, a fence behind it or before the closing one: the files are the same."""
+    """Text, a fence or a tag before an opening tag, or a fence after it or before the closing one, does not change the files."""
     text = f"{glue}{OPENER.strip()}```py\nx\n```{CLOSER} {glue}{OPENER.replace('a.py', 'b.py')}y\n```\n{CLOSER}\n"
     reading = read(HEAD.replace("</summary>", "") + text if glue == "</summary>" else HEAD + text)
     assert {file.path: file.content for file in reading.files} == {"a.py": "x\n", "b.py": "y\n```\n"}
@@ -88,7 +88,7 @@ def test_a_tag_with_the_nonce_may_be_glued_to_anything(glue: str) -> None:
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, 400))
 def test_every_beginning_of_an_answer_reads_as_far_as_it_goes(length: int) -> None:
-    """While an answer streams in, whole files stay as they are and only the last can be cut off."""
+    """While an answer streams in, complete files do not change and only the last can be truncated."""
     contents = {"a.py": "one\ntwo\n", "b.py": "three\n</file>\nfour", "c.py": "five\n"}
     whole = HEAD + "\n".join(block(path, content) for path, content in contents.items())
     reading = read(whole[:length])
@@ -102,14 +102,14 @@ def test_every_beginning_of_an_answer_reads_as_far_as_it_goes(length: int) -> No
 
 
 def test_a_cut_off_file_is_truncated() -> None:
-    """A file without its closer at the end is kept up to there and flagged, though the finish reason says nothing."""
+    """A last file without a closer is kept up to the end and flagged, even if the finish reason is normal."""
     reading = read(HEAD + block("a.py", "x\n") + OPENER.replace("a.py", "b.py") + "y\nz")
     assert reading.files[1] == FileBlock(path="b.py", content="y\nz", status="truncated")
     assert (reading.flags, reading.parse) == (("truncated",), "repaired")
 
 
 def test_only_the_closer_being_cut_off_loses_nothing() -> None:
-    """A stop within the last closing line leaves a whole file, without a piece of the closer in it."""
+    """If the answer stops inside the last closing tag, the file is whole, without any part of the tag."""
     for length in range(2, len(CLOSER)):
         assert only(read(HEAD + OPENER + "x\n" + CLOSER[:length])) == FileBlock(
             path="a.py", content="x\n", status="repaired"
@@ -117,7 +117,7 @@ def test_only_the_closer_being_cut_off_loses_nothing() -> None:
 
 
 def test_an_answer_at_its_limit_is_flagged_though_its_files_are_whole() -> None:
-    """Files may be missing from an answer that the limit ended, so it never counts as sound."""
+    """An answer ended by the token limit may lack files, so it never counts as clean."""
     reading = read(HEAD + block("a.py", "x\n"), is_truncated=True)
     assert (reading.flags, reading.parse, only(reading).status) == (("truncated",), "repaired", "complete")
 
@@ -136,7 +136,7 @@ def test_an_answer_at_its_limit_is_flagged_though_its_files_are_whole() -> None:
     ],
 )
 def test_a_slip_in_a_delimiter_costs_no_file(text: str) -> None:
-    """Wrong, missing or oddly written nonces and closers are understood where there is one way to."""
+    """Wrong, missing or oddly written nonces and closers are understood if they have only one meaning."""
     reading = read(HEAD + text)
     assert reading.files[0].path == "a.py"
     assert reading.files[0].content == "x\n"
@@ -153,7 +153,7 @@ def test_a_slip_is_said() -> None:
 
 
 def test_a_wrong_nonce_is_told() -> None:
-    """An answer that carries another nonce throughout is read, and the note has both: what came and what was asked for."""
+    """An answer with a different nonce throughout is read, and the note has both, the given and the requested one."""
     opener = OPENER.replace(NONCE, "aaaaaa")
     reading = read(HEAD + opener + 'x\n</file nonce="aaaaaa">\n')
     assert (reading.parse, only(reading).content) == ("repaired", "x\n")
@@ -168,20 +168,20 @@ def test_a_missing_closer_between_files_is_ambiguous() -> None:
 
 
 def test_two_blocks_of_a_path_are_flagged() -> None:
-    """If they differ the last is shown and flagged; the same path in another spelling is the same path."""
+    """If two blocks of a path differ, the last is shown and flagged, also if the path is spelled differently."""
     reading = read(HEAD + block("a.py", "x\n") + block("./a.py", "y\n"))
     assert only(reading) == FileBlock(path="a.py", content="y\n", status="ambiguous")
     assert "ambiguous_block" in reading.flags
 
 
 def test_a_fence_around_a_file_is_taken_off() -> None:
-    """A code fence that wraps the whole file is a repair."""
+    """Removing a code fence around a whole file counts as a repair."""
     reading = read(HEAD + block("a.py", "```python\nx\n```\n"))
     assert only(reading) == FileBlock(path="a.py", content="x\n", status="repaired")
 
 
 def test_reasoning_is_left_out_only_outside_files() -> None:
-    """Leaked reasoning goes, drafts in it too; the same marks in a file are the file's."""
+    """Leaked reasoning is removed with its drafts; the same tags in a file belong to the file."""
     draft = OPENER + "draft\n" + CLOSER
     for reasoning in (f"<think>{draft}</think>\n", "Let me think.\n</think>", "analysis: short.assistantfinal"):
         content = "<think>a</think>\nassistantfinal<summary>\n"
@@ -200,7 +200,7 @@ def test_an_unclosed_part_is_repaired() -> None:
 
 
 def test_an_answer_without_files_or_form_is_shown() -> None:
-    """No files is an answer, if it has the tags; a text without any form fails, with all of it in view."""
+    """Tags without files are a valid answer; a text in no known format fails to parse and is shown whole."""
     assert (read(HEAD).parse, read(HEAD).files) == ("ok", ())
     failed = read("I cannot do that.")
     assert (failed.parse, failed.summary) == ("failed", "I cannot do that.")

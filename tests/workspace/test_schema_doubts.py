@@ -1,4 +1,4 @@
-"""Placeholders in place of code, and files that were announced and never came."""
+"""Placeholders in place of code, and files that were announced but are missing."""
 
 import pytest
 
@@ -34,7 +34,7 @@ from dce.workspace.schema.reading import file_block
     ],
 )
 def test_placeholders_are_found(line: str) -> None:
-    """The usual ways to leave code out are found in the middle of a file."""
+    """The usual placeholders for omitted code are found in the middle of a file."""
     assert placeholder(f"def f():\n    pass\n{line}\nend\n") == line.strip()
 
 
@@ -83,12 +83,12 @@ def test_ordinary_lines_are_no_placeholders(line: str) -> None:
     ],
 )
 def test_announced_files_without_a_block_are_named(said: str, missing: tuple[str, ...]) -> None:
-    """Only a path that is said to be written counts, in whatever part of its name it is given."""
+    """Only a path that the answer says it wrote counts, even if only part of the path is given."""
     assert missing_files(said, ["src/a.py", "docs/A1. Notes.md"]) == missing
 
 
 def test_doubts_become_flags_with_a_note_each() -> None:
-    """The reading carries the flags, and says which file and which line."""
+    """The reading has the flags and names the file and the line."""
     text = "<summary>\nUpdated a.py and b.py.\n</summary>\n" + file_block(
         "a.py", "x\n# ... existing code ...\n", "3f9a1c"
     )

@@ -1,4 +1,4 @@
-"""Edits of files that the prompt showed: edit blocks and unified diffs, where they fit and what is said when they do not."""
+"""Edits of files that the prompt showed: edit blocks and unified diffs, where they apply, and the error when they do not."""
 
 import difflib
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def read(text: str, schema: str = "blocks", **shown: str) -> Reading:
 
 
 def test_exact_edits_change_nothing_else() -> None:
-    """Each edit replaces its lines; all other bytes stay."""
+    """Each edit replaces its lines; all other bytes are unchanged."""
     edits = [edit("def two():\n", "def zwei():\n"), edit("    a = 1\n\n", "    a = 2\n\n")]
     assert apply_edits(CODE, edits).text == CODE.replace("two", "zwei").replace("a = 1\n\n", "a = 2\n\n")
     assert apply_edits(CODE, edits).repairs == ()
@@ -37,7 +37,7 @@ def test_exact_edits_change_nothing_else() -> None:
 @settings(deadline=None)
 @given(st.data())
 def test_any_changed_lines_are_found_again(data: st.DataObject) -> None:
-    """Property: lines cut out of a file at random are put in place again exactly, if they are unique."""
+    """Property: random lines removed from a file are put back exactly, if their place is unique."""
     lines = data.draw(
         st.lists(st.text("ab \t", max_size=6), min_size=1, max_size=12).map(
             lambda x: [f"{i}{t}\n" for i, t in enumerate(x)]
@@ -51,14 +51,14 @@ def test_any_changed_lines_are_found_again(data: st.DataObject) -> None:
 
 
 def test_indentation_is_overlooked_and_given_back() -> None:
-    """Lines that stand elsewhere indented are found, and the new ones get the file's indentation."""
+    """Lines with a different indentation are found, and the new ones get the file's indentation."""
     made = apply_edits(CODE, [edit("a = 1\nreturn a + 1\n", "a = 2\nif a:\n    return a\n")])
     assert made.text == CODE.replace("    a = 1\n    return a + 1\n", "    a = 2\n    if a:\n        return a\n")
     assert "indentation" in made.repairs[0]
 
 
 def test_blank_lines_are_overlooked() -> None:
-    """A search without the file's blank line is found last."""
+    """A search that lacks a blank line of the file matches only in the last comparison."""
     made = apply_edits(CODE, [edit("def one():\n    a = 1\n    return a\n", "def one():\n    return 1\n")])
     assert made.text == "def one():\n    return 1\n" + CODE[CODE.index("\n\ndef two") :]
     assert "blank lines" in made.repairs[0]
@@ -75,20 +75,20 @@ def test_blank_lines_are_overlooked() -> None:
     ],
 )
 def test_loud_failures(edits: list[Edit], said: str) -> None:
-    """An edit that fits nowhere, in several places or over another one is refused, with the lines named."""
+    """An edit that matches nowhere or in several places, or overlaps another, is refused, naming the lines."""
     with pytest.raises(EditError, match=said):
         apply_edits(CODE, edits)
 
 
 def test_line_ends_and_the_last_newline() -> None:
-    """A file with CRLF is found by LF lines; a file without a last newline keeps that."""
+    """LF lines match a CRLF file; a file without a final newline stays without one."""
     assert apply_edits("a\r\nb\r\n", [edit("b\n", "c\n")]).text == "a\nc\n"
     assert apply_edits("a\nb", [edit("b\n", "c\n")]).text == "a\nc"
     assert apply_edits("a\nb\n", [edit("a\n", "")]).text == "b\n"
 
 
 def test_an_edit_block_is_a_whole_file_in_the_reading() -> None:
-    """Edits and whole files come in one answer; what is accepted is always a whole file."""
+    """An answer may mix edits and whole files; what is accepted is always a whole file."""
     block = edit_block("big.py", [edit("def two():\n", "def zwei():\n")], NONCE)
     reading = read(HEAD + block + f'\n<file path="b" nonce="{NONCE}">\nb\n</file nonce="{NONCE}">', big_py=CODE)
     assert reading.parse == "ok"
@@ -97,14 +97,14 @@ def test_an_edit_block_is_a_whole_file_in_the_reading() -> None:
 
 @pytest.mark.parametrize("wrap", ["{}", "```python\n{}```\n"])
 def test_marks_without_the_nonce(wrap: str) -> None:
-    """A model that leaves the nonce out of the marks, or fences them, is understood."""
+    """Markers without the nonce, or in a fence, are understood."""
     pair = "<<<<<<< SEARCH\ndef two():\n=======\ndef zwei():\n>>>>>>> REPLACE\n"
     text = f'{HEAD}<edit path="a" nonce="{NONCE}">\n{wrap.format(pair)}</edit nonce="{NONCE}">'
     assert [file.content for file in read(text, a=CODE).files] == [CODE.replace("two", "zwei")]
 
 
 def test_a_file_with_conflict_marks_can_be_edited() -> None:
-    """Marks with the nonce are the only marks: the file's own are its text."""
+    """Only markers with the nonce count: the file's own are text."""
     content = "a\n<<<<<<< SEARCH\nours\n=======\ntheirs\n>>>>>>> REPLACE\n"
     block = edit_block("c", [edit(content[2:], "merged\n")], NONCE)
     assert [file.content for file in read(HEAD + block, c=content).files] == ["a\nmerged\n"]
@@ -121,7 +121,7 @@ def test_a_file_with_conflict_marks_can_be_edited() -> None:
     ],
 )
 def test_edits_that_fail_are_no_files(text: str, said: str) -> None:
-    """A file whose edits do not fit is not among the files, but named with the reason: nothing is half changed."""
+    """A file whose edits do not apply is left out and named with the reason: nothing is changed in part."""
     reading = read(HEAD + text, a=CODE)
     assert (reading.files, reading.flags, reading.parse) == ((), ("unapplied_edit",), "repaired")
     assert said in reading.unapplied[0].reason
@@ -129,7 +129,7 @@ def test_edits_that_fail_are_no_files(text: str, said: str) -> None:
 
 
 def test_edits_are_offered_for_big_files_only() -> None:
-    """The instructions speak of edits only if a big file is shown whole, and their example is what the reader reads."""
+    """The instructions mention edits only if a big file is shown whole, and the reader can read their example."""
     big = PromptFile(path="a", text="x\n" * (BIG_FILE_LINES + 1), sha256="")
     small = PromptFile(path="a", text="x\n" * BIG_FILE_LINES, sha256="")
     assert "<edit" not in BlocksSchema().instructions(NONCE, (small,))
@@ -147,7 +147,7 @@ LINES = st.lists(st.sampled_from(["a", "b", "", "  c", "-- d", "++ e", "@@ f"]),
 @settings(deadline=None)
 @given(LINES, LINES)
 def test_any_unified_diff_is_read_back(old: str, new: str) -> None:
-    """Property: the diff of two texts, read against the first, gives the second, or is refused as not unique; never anything else."""
+    """Property: the diff of two texts, applied to the first, gives the second or is refused as not unique, never anything else."""
     rows = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), "a/f", "b/f")
     reading = read("Changed it.\n\n```diff\n" + "".join(rows) + "```\n", f=old)
     if old == new:
@@ -160,7 +160,7 @@ def test_any_unified_diff_is_read_back(old: str, new: str) -> None:
 
 
 def test_diffs_of_new_and_deleted_files() -> None:
-    """A new file comes from its added lines, `No newline` is kept; a file that ends in /dev/null is deleted."""
+    """A new file consists of its added lines, `No newline` is respected, and a file whose new side is /dev/null is deleted."""
     text = (
         f"{HEAD}--- /dev/null\n+++ b/n.py\n@@ -0,0 +1,2 @@\n+one\n+two\n\\ No newline at end of file\n"
         "--- a/old.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-gone\n"
@@ -173,7 +173,7 @@ def test_diffs_of_new_and_deleted_files() -> None:
 
 
 def test_wrong_line_numbers_only_hint() -> None:
-    """Line numbers choose between equal places and are otherwise not believed."""
+    """Line numbers choose between equal places and are otherwise ignored."""
     text = "--- a/f\n+++ b/f\n@@ -8,1 +90,1 @@\n-    a = 1\n+    a = 3\n"
     (file,) = read(text, "diff", f=CODE).files
     assert file.content == CODE.replace("    a = 1\n    return", "    a = 3\n    return")
@@ -187,7 +187,7 @@ def test_wrong_line_numbers_only_hint() -> None:
     ],
 )
 def test_escaped_tags(escape: Callable[[str], str]) -> None:
-    """Tags that an editor or a web page escaped are read unescaped, with a note."""
+    """Tags escaped by an editor or a web page are unescaped, with a note."""
     text = escape(f'{HEAD}<file path="a.py" nonce="{NONCE}">\n') + "x = 1\n" + escape(f'</file nonce="{NONCE}">')
     reading = read(text)
     assert (reading.files, reading.parse) == ((FileBlock(path="a.py", content="x = 1\n"),), "repaired")

@@ -1,4 +1,4 @@
-"""Properties of the schema `fill`: what the grammar allows is read back exactly, and stubs are found where they are."""
+"""Properties of the schema `fill`: any text that the grammar allows is read back exactly, and exactly the stubs are found."""
 
 import re
 
@@ -29,7 +29,7 @@ class Shape:
         raise NotImplementedError("later")  # not yet
 '''
 
-# Pieces that bring out what could go wrong: every kind of line end, tags, quotes, escapes, text that is nearly a closer.
+# Pieces likely to cause faults: every kind of line end, tags, quotes, escapes, text that is almost a closer.
 PIECES = st.sampled_from(
     [
         *('"""Doc."""\n', "x = 1\n", "# \u00e9\u4e16\U0001f389\u2028\x85\n", "\n", "\r\n", "\x0c\n", "s = '\\\\'\n"),
@@ -55,12 +55,12 @@ def sources(draw: st.DrawFn) -> str:
 
 
 def prompt_file(path: str, text: str) -> PromptFile:
-    """A file as a prompt holds it."""
+    """A file as in a prompt."""
     return PromptFile(path=path, text=text, sha256="")
 
 
 def elements(grammar: str) -> list[str]:
-    """What the root of a grammar is made of: literal texts, and `hole`."""
+    """The elements of a grammar's root: literal texts, and `hole`."""
     root = grammar.split("\n", 1)[0].removeprefix("root ::= ")
     tokens = re.findall(r'"(?:[^"\\]|\\.)*"|hole', root)
     assert " ".join(tokens) == root
@@ -68,14 +68,14 @@ def elements(grammar: str) -> list[str]:
 
 
 def unescaped(literal: str) -> str:
-    """The text that a literal of GBNF or EBNF stands for; only the escapes that both know are taken."""
+    """The text of a GBNF or EBNF literal; only escapes that both dialects know are accepted."""
     known = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
     pattern = re.compile(r"\\(?:u([0-9a-f]{4})|(.))", re.DOTALL)
     return pattern.sub(lambda match: chr(int(match[1], 16)) if match[1] else known[match[2]], literal)
 
 
 def filled(text: str, holes: list[str]) -> str:
-    """A file with its stubs replaced, in the plainest way."""
+    """A file with its stubs replaced, in the simplest way."""
     pieces, at = [], 0
     for (start, end, _), hole in zip(find_stubs(text), holes, strict=True):
         pieces += [text[at:start], "return ", hole]
@@ -87,7 +87,7 @@ def filled(text: str, holes: list[str]) -> str:
 def test_whatever_the_grammar_allows_is_read_back_as_exactly_the_filled_files(
     data: st.DataObject, texts: list[str]
 ) -> None:
-    """For any files with stubs and any text in the holes, the answer reads as those files, byte for byte, and as `ok`."""
+    """For any files with stubs and any text in the holes, the answer is read as those files, byte for byte, and as `ok`."""
     files = tuple(prompt_file(f"src/file{number}.py", text) for number, text in enumerate(texts))
     with_stubs = [file for file in files if find_stubs(file.text)]
     grammar = FillSchema().grammar(NONCE, files)
@@ -110,7 +110,7 @@ def test_whatever_the_grammar_allows_is_read_back_as_exactly_the_filled_files(
 
 
 def test_stubs_are_functions_whose_whole_body_raises() -> None:
-    """Functions and methods count, with a docstring or without, sync or async, whatever the exception says."""
+    """Functions and methods count, with or without a docstring, sync or async, whatever the exception's text."""
     assert [(name, STUBS[start:end]) for start, end, name in find_stubs(STUBS)] == [
         ("area", "raise NotImplementedError"),
         ("name", 'raise NotImplementedError("later")  # not yet'),
@@ -118,7 +118,7 @@ def test_stubs_are_functions_whose_whole_body_raises() -> None:
 
 
 def test_a_raise_that_is_not_a_whole_body_is_left_alone() -> None:
-    """A branch, a module's own line, a string, a one-liner and code after it are no stubs, nor is anything in a broken file."""
+    """A branch, a module-level line, a string, a one-liner and a body with more code are not stubs, nor is anything in a broken file."""
     for text in (
         "def f(a):\n    if a:\n        raise NotImplementedError\n    return 1\n",
         "raise NotImplementedError\n",
@@ -133,7 +133,7 @@ def test_a_raise_that_is_not_a_whole_body_is_left_alone() -> None:
 
 
 def test_the_grammar_holds_only_files_with_stubs() -> None:
-    """What has nothing to fill is not in the answer; a stub in a file that is no Python is none."""
+    """Files with nothing to fill are not in the answer; in a file that is not Python there are no stubs."""
     files = (prompt_file("a.py", "x = 1\n"), prompt_file("b.py", STUBS), prompt_file("c.md", STUBS))
     grammar = FillSchema().grammar(NONCE, files)
     assert grammar is not None
@@ -143,21 +143,21 @@ def test_the_grammar_holds_only_files_with_stubs() -> None:
 
 
 def test_the_instructions_name_every_stub_and_the_form() -> None:
-    """A model without the grammar can answer too: it is told the stubs, the form and the nonce."""
+    """A model without the grammar can answer too: the instructions have the stubs, the format and the nonce."""
     text = FillSchema().instructions(NONCE, (prompt_file("b.py", STUBS),))
     assert "`area` in b.py and `name` in b.py" in text
     assert f'<file path="path/to/file.py" nonce="{NONCE}">' in text
 
 
 def test_without_stubs_it_asks_and_reads_as_blocks() -> None:
-    """A prompt whose files are all filled is an ordinary one."""
+    """A prompt without stubs is an ordinary one."""
     files = (prompt_file("a.py", "x = 1\n"),)
     assert FillSchema().grammar(NONCE, files) is None
     assert FillSchema().instructions(NONCE, files) == SCHEMAS["blocks"].instructions(NONCE, files)
 
 
 def test_an_answer_that_no_grammar_held_is_read_as_blocks() -> None:
-    """A model that kept the form in its own words loses nothing, and one that was cut off is said to be."""
+    """An answer that follows the format without the grammar loses nothing, and a truncated one is marked as such."""
     answer = f'<summary>\nDone: b.py.\n</summary>\n\nHere.\n\n<file path="b.py" nonce="{NONCE}">\nx = 2\n</file nonce="{NONCE}">\n'
     reading = read_answer(answer, "fill", NONCE)
     assert [(block.path, block.content) for block in reading.files] == [("b.py", "x = 2\n")]

@@ -1,4 +1,4 @@
-"""The original's JSON form as models write it, whole and broken. Numbers in brackets are those of the faults it must not have."""
+"""The original's JSON format as models write it, whole and broken. Numbers in brackets refer to the original's faults."""
 
 import json
 
@@ -22,7 +22,7 @@ def answer(**files: str) -> dict[str, object]:
 
 
 def test_a_well_formed_answer_is_taken_apart() -> None:
-    """Summary, numbered plan, activity and files come out of the object, and nothing is noted."""
+    """Summary, numbered plan, activity and files are read from the object, without notes."""
     text = json.dumps(answer(a="x = 1\n") | {"curator_activity": "Run it.", "files_updated": ["a"]})
     assert read(text) == Reading(
         summary="Did it.",
@@ -35,7 +35,7 @@ def test_a_well_formed_answer_is_taken_apart() -> None:
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans())
 def test_strings_are_decoded_once(content: str, is_ascii: bool) -> None:
-    r"""(H2) Any file with a newline comes back to the byte: `\n` in code, `C:\new` and `\\` are not unescaped again."""
+    r"""(H2) Any file with a newline is read byte for byte: `\n` in code, `C:\new` and `\\` are not unescaped again."""
     content = 'print("a\\nb")\npath = "C:\\new\\\\x"\n' + content + "\n"
     reading = read(json.dumps(answer(a=content), ensure_ascii=is_ascii))
     assert (reading.files, reading.parse) == ((FileBlock(path="a", content=content),), "ok")
@@ -59,7 +59,7 @@ def test_only_strong_evidence_makes_it_decode_twice() -> None:
     ],
 )
 def test_key_order_missing_keys_and_steps(value: dict[str, object]) -> None:
-    """(H4) Keys in another order, missing keys and a plan of plain texts are read; no step is `undefined`."""
+    """(H4) Reordered keys, missing keys and a plan of plain texts are read; no step is `undefined`."""
     reading = read(json.dumps(value))
     assert reading.files == (FileBlock(path="a", content="x\n"),)
     assert "undefined" not in reading.plan
@@ -94,7 +94,7 @@ def test_assistantfinal_in_a_file_is_its_text() -> None:
 @settings(deadline=None)
 @given(st.integers(0, 300))
 def test_a_cut_off_object(length: int) -> None:
-    """Wherever it breaks off, files before are whole and the last one, if it has any text, is marked as truncated."""
+    """Wherever the answer breaks off, earlier files are whole and the last one, if it has any text, is marked as truncated."""
     text = json.dumps(answer(a="one\n" * 20, b='"two"\n' * 20), indent=1)
     cut = text[: max(len(text) - length, text.index("one"))]
     reading = read(cut, is_truncated=True)
@@ -106,7 +106,7 @@ def test_a_cut_off_object(length: int) -> None:
 
 
 def test_bare_quotes_and_raw_newlines() -> None:
-    """Raw newlines are mended; quotes that nobody escaped make a file ambiguous; both are said."""
+    """Raw newlines are repaired; unescaped quotes make a file ambiguous; notes report both."""
     raw = '{"summary": "s", "course_of_action": "p", "files": [{"path": "a", "content": "x\ny\n"},]}'
     assert read(raw).files == (FileBlock(path="a", content="x\ny\n"),)
     assert read(raw).parse == "repaired"
@@ -115,7 +115,7 @@ def test_bare_quotes_and_raw_newlines() -> None:
 
 
 def test_files_listed_but_absent() -> None:
-    """(H6) What files_updated lists must be there."""
+    """(H6) Files listed in files_updated must be in the answer."""
     reading = read(json.dumps(answer(a="x\n") | {"files_updated": ["a", "gone.py"]}))
     assert reading.flags == ("missing_files",)
     assert "gone.py" in reading.notes[-1]
@@ -133,7 +133,7 @@ def test_no_text_breaks_it(text: str) -> None:
 
 
 def test_other_forms_that_quote_json_are_not_json() -> None:
-    """An answer in another form, in whose files JSON of this form stands, is read in its own."""
+    """An answer in another format whose files contain such JSON is read in its own format."""
     text = f'<summary>\ns\n</summary>\n<file path="a.json">\n{json.dumps(answer(x="y"))}\n</file>\n'
     assert [file.path for file in read_answer(text, "blocks", "abc123").files] == ["a.json"]
 
@@ -159,7 +159,7 @@ CODE = "def a():\n    return 1\n"
 )
 @pytest.mark.parametrize("around", ["{}", "Here:\n\n```json\n{}\n```\n\nDone.", "Sure. {}"])
 def test_files_in_other_shapes_of_json(value: object, around: str) -> None:
-    """A map from path to text, a bare list, one object, a tool's call: each is read, with words or a fence around it."""
+    """A map from path to text, a bare list, one object and a tool call are all read, also with words or a fence around them."""
     reading = read_answer(around.replace("{}", json.dumps(value, indent=1)), "blocks", "abc123")
     assert [(file.path, file.content) for file in reading.files] == [("src/a.py", CODE)]
 
@@ -178,12 +178,12 @@ def test_files_in_other_shapes_of_json(value: object, around: str) -> None:
     ],
 )
 def test_ordinary_json_is_no_answer(value: object) -> None:
-    """Objects without paths that have text stay text."""
+    """JSON that does not map paths to texts remains plain text."""
     assert read_answer(json.dumps(value), "json", "").files == ()
 
 
 def test_a_json_file_in_a_named_fence_is_one_file() -> None:
-    """JSON that looks like a map of files is the file's own text where a fence names it."""
+    """JSON that looks like a map of files is a file's own text if a fence names the file."""
     text = 'config.json\n```json\n{"src/a.py": "text"}\n```\n'
     assert [file.path for file in read_answer(text, "blocks", "abc123").files] == ["config.json"]
 
@@ -201,7 +201,7 @@ def test_a_json_file_in_a_named_fence_is_one_file() -> None:
 )
 @pytest.mark.parametrize("is_truncated", [False, True])
 def test_every_reading_can_be_encoded(text: str, is_truncated: bool) -> None:
-    """Mended strings, guessed ends and half characters: each part of the reading is plain text, so `--json` and the panel can send it."""
+    """With repaired strings, guessed ends and half characters, the reading is valid text, so `--json` and the panel can send it."""
     reading = read_answer(text, "json", "", is_truncated)
     again = msgspec.json.decode(msgspec.json.encode(reading), type=Reading)
     assert again == reading

@@ -1,4 +1,4 @@
-"""Properties of the schema `strict`: its grammar writes exactly what the reader reads, on the engines that take it."""
+"""Properties of the schema `strict`: the reader reads exactly what its grammar allows, on the engines that support it."""
 
 import re
 
@@ -14,7 +14,7 @@ NONCE = "a1b2c3"
 
 
 def as_regex(grammar: str) -> re.Pattern[str]:
-    """The grammar, whose rules are not recursive, as one regular expression."""
+    """The grammar (its rules are not recursive) as one regular expression."""
     rules = dict(line.split(" ::= ", 1) for line in grammar.splitlines())
     token = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{\d+,\d+\}|[A-Za-z]+|[()|*+?]|\s+')
 
@@ -52,14 +52,14 @@ TEXTS = st.lists(st.sampled_from(LINES), max_size=8).map("".join)
 
 
 def answer(summary: str, files: dict[str, str]) -> str:
-    """An answer in the form that the grammar asks for."""
+    """An answer in the grammar's format."""
     parts = "".join(f"\n{file_block(path, text, NONCE)}\n" for path, text in files.items())
     return f"<summary>\n{summary}</summary>\n<plan>\n1. It.\n</plan>\n{parts}"
 
 
 @given(st.dictionaries(st.sampled_from(["a.py", "docs/b c.md", "-x", "é/.env"]), TEXTS, max_size=3))
 def test_what_the_grammar_allows_is_read_back_exactly(files: dict[str, str]) -> None:
-    """Files of any text, tags and all, may be written under the grammar and come back byte for byte, without a repair.
+    """Files with any text, including tags, can be written with the grammar and are read byte for byte, without a repair.
 
     Only a closing tag before an opening one raises a doubt, for servers that ignore the grammar.
     """
@@ -71,7 +71,7 @@ def test_what_the_grammar_allows_is_read_back_exactly(files: dict[str, str]) -> 
 
 
 def test_edits_of_big_files_are_allowed() -> None:
-    """The edit blocks that the instructions offer for big files are part of the form."""
+    """The edit blocks that the instructions offer for big files are part of the grammar."""
     edits = edit_block("big.py", [Edit(search="a = 1\n", replace="a = '</edit>'\n")], NONCE)
     text = answer("Edited it.\n", {}) + f"\n{edits}\n"
     assert FORM.fullmatch(text)
@@ -80,7 +80,7 @@ def test_edits_of_big_files_are_allowed() -> None:
 
 
 def test_what_has_no_form_is_not_allowed() -> None:
-    """Talk before the answer, a file without its nonce, a path that leads away and a file that is not closed have no place in it."""
+    """The grammar excludes text before the answer, a file without its nonce, a path outside and an unclosed file."""
     good = answer("Wrote it.\n", {"a.py": "x\n"})
     assert FORM.fullmatch(good)
     closer = f'</file nonce="{NONCE}">\n'
@@ -95,7 +95,7 @@ def test_what_has_no_form_is_not_allowed() -> None:
 
 
 def test_its_words_are_those_of_blocks() -> None:
-    """The prompt asks in the same words, and an answer that no grammar held is read as tolerantly."""
+    """The prompt is the same as for `blocks`, and an answer made without the grammar is read as tolerantly."""
     assert SCHEMAS["strict"].instructions(NONCE, ()) == SCHEMAS["blocks"].instructions(NONCE, ())
     loose = "Here:\n\n" + answer("Wrote it.\n", {"a.py": "x\n"})
     assert [file.content for file in read_answer(loose, "strict", NONCE).files] == ["x\n"]

@@ -1,4 +1,4 @@
-"""The reader of the original's tag form: no file cut, none invented."""
+"""The reader of the original's tag format: no file is cut, none invented."""
 
 import random
 
@@ -79,7 +79,7 @@ BODIES = {
 @pytest.mark.parametrize("place", ["first", "last"])
 @pytest.mark.parametrize("shape", BODIES)
 def test_a_file_that_holds_the_tags_is_read_whole(shape: str, place: str) -> None:
-    """Whatever a file's text holds, the file and its neighbour come out byte for byte, and no file is made of the text."""
+    """Whatever a file's text contains, the file and its neighbour are read byte for byte, and no file is made from the text."""
     block = f'<file path="docs/guide.md">\n{BODIES[shape]}</file_artifact>\n'
     text = HEAD + (f"{block}\n{SHOP_BLOCK}" if place == "first" else f"{SHOP_BLOCK}\n{block}")
     reading = read(text)
@@ -90,7 +90,7 @@ def test_a_file_that_holds_the_tags_is_read_whole(shape: str, place: str) -> Non
 
 @pytest.mark.parametrize("shape", ["an example without a fence", "a closer as text"])
 def test_a_guess_is_flagged(shape: str) -> None:
-    """Where the text alone does not tell which closer is the file's, the file is marked ambiguous."""
+    """If the text does not show which closer is the file's, the file is ambiguous."""
     reading = read(HEAD + f'<file path="docs/guide.md">\n{BODIES[shape]}</file_artifact>\n{SHOP_BLOCK}')
     assert [file.status for file in reading.files] == ["ambiguous", "complete"]
     assert "ambiguous_block" in reading.flags
@@ -120,12 +120,12 @@ def test_a_guess_is_flagged(shape: str) -> None:
     ],
 )
 def test_openers_and_closers_come_in_many_forms(text: str, expected: dict[str, str]) -> None:
-    """Quotes, closers with a path, glued and doubled tags, tags that share a line with content: all are understood."""
+    """Quotes, closers with a path, glued and doubled tags, and tags that share a line with content are all understood."""
     assert files(read(HEAD + text)) == expected
 
 
 def test_chat_between_files_is_no_part_of_them() -> None:
-    """An answer without the tags for people, with remarks around its files, keeps both apart and hides neither."""
+    """In an answer without summary tags, files and the remarks around them are separated and neither is hidden."""
     text = f"I will.\n\n{SHOP_BLOCK}\nNow the second.\nWith words.\n\n<file path='b.ts'>\nb\n</file_artifact>\n\nDone!"
     reading = read(text)
     assert files(reading) == {SHOP: SHOP_TEXT, "b.ts": "b\n"}
@@ -140,13 +140,13 @@ def test_headings_serve_where_tags_are_forgotten() -> None:
 
 
 def test_a_summary_that_quotes_the_form_opens_no_file() -> None:
-    """What stands within the parts for people is never a file."""
+    """Text inside the summary and plan is never a file."""
     text = '<summary>\nUse\n<file path="x">\nthen\n</file_artifact>\n</summary>\n' + SHOP_BLOCK
     assert files(read(text)) == {SHOP: SHOP_TEXT}
 
 
 def test_a_file_whose_closer_was_forgotten_ends_where_the_next_begins() -> None:
-    """A missing closer in the middle costs no file, and is said."""
+    """A missing closer in the middle loses no file, and is reported."""
     reading = read(HEAD + '<file path="a.ts">\na\n\n<file path="b.ts">\nb\n</file_artifact>\n\n' + SHOP_BLOCK)
     assert files(reading) == {"a.ts": "a\n\n", "b.ts": "b\n", SHOP: SHOP_TEXT}
     assert [file.status for file in reading.files] == ["ambiguous", "complete", "complete"]
@@ -154,7 +154,7 @@ def test_a_file_whose_closer_was_forgotten_ends_where_the_next_begins() -> None:
 
 @pytest.mark.parametrize("rest", ["c\nd", GUIDE + "and", ""])
 def test_a_cut_off_answer_keeps_its_last_file_as_truncated(rest: str) -> None:
-    """The text up to the cut is kept; the file says that its end is missing, also when examples in it are whole."""
+    """The text up to the cut is kept; the file is marked as truncated, even if examples in it are whole."""
     reading = read(HEAD + SHOP_BLOCK + f'<file path="docs/guide.md">\n{rest}')
     assert files(reading) == {SHOP: SHOP_TEXT, "docs/guide.md": rest}
     assert reading.files[-1].status == "truncated"
@@ -174,7 +174,7 @@ def test_a_cut_off_answer_keeps_its_last_file_as_truncated(rest: str) -> None:
     ],
 )
 def test_only_a_fence_around_the_whole_file_is_taken_off(path: str, body: str, content: str | None) -> None:
-    """A wrapping fence goes, with a note; a fence that is the file's own text stays."""
+    """A wrapping fence is removed, with a note; a fence that is the file's own text is kept."""
     expected = 'const s = `\n<file path="q.ts">\n</file_artifact>\n`;\n' if content is None else content
     reading = read(HEAD + f'<file path="{path}">\n{body}</file_artifact>\n' + SHOP_BLOCK)
     assert files(reading) == {path: expected, SHOP: SHOP_TEXT}
@@ -191,7 +191,7 @@ def test_only_a_fence_around_the_whole_file_is_taken_off(path: str, body: str, c
     ],
 )
 def test_reasoning_before_the_answer_is_not_the_answer(reasoning: str) -> None:
-    """Leaked reasoning is left out of the view, drafts of files in it too, and a note says so."""
+    """Leaked reasoning is left out, including drafts of files in it, and a note says so."""
     reading = read(reasoning + HEAD + SHOP_BLOCK)
     assert files(reading) == {SHOP: SHOP_TEXT}
     assert reading.summary == "Did it."
@@ -199,7 +199,7 @@ def test_reasoning_before_the_answer_is_not_the_answer(reasoning: str) -> None:
 
 
 def test_two_answers_in_one_text_give_the_later_one() -> None:
-    """Of two blocks of one path the later whole one is taken; if they differ, that is flagged."""
+    """Of two blocks for one path the later whole one is used; a difference is flagged."""
     second = HEAD.replace("Did it.", "Did it better.") + f'<file path="{SHOP}">\nbetter\n</file_artifact>\n'
     reading = read(HEAD + SHOP_BLOCK.rstrip("\n") + second)
     assert files(reading) == {SHOP: "better\n"}
@@ -221,7 +221,7 @@ FENCED_OR_PLAIN = [
 
 @pytest.mark.parametrize("seed", range(150))
 def test_random_answers_of_well_formed_files_are_read_exactly(seed: int) -> None:
-    """Any mix of code, prose and fenced examples in any number of files comes back byte for byte.
+    """Any mix of code, prose and fenced examples in any number of files is read byte for byte.
 
     A file is ambiguous exactly if it contains an opener, on a line of its own, for a file that the answer opens nowhere else.
     """
@@ -269,7 +269,7 @@ LINES += [
     st.booleans(),
 )
 def test_reading_never_raises_and_invents_no_text(lines: list[str], schema: str, is_truncated: bool) -> None:
-    """Any text has a reading; every file's lines are lines of the text; a failed reading still shows all of it."""
+    """Any text has a reading; every file's lines are lines of the text; a failed reading still shows all the text."""
     text = "\n".join(lines)
     reading = read_answer(text, schema, "3f9a1c", is_truncated)
     for file in reading.files:
@@ -292,5 +292,5 @@ def test_spans_lie_apart_and_in_order(lines: list[str]) -> None:
 
 
 def test_a_text_of_nothing_but_tags_is_given_up() -> None:
-    """Beyond the limit on tags a text counts as no answer, so that reading time is bounded."""
+    """Beyond the limit on tags a text does not count as an answer, so that reading time is bounded."""
     assert find_spans('<file path="a">\n' * (MAX_EVENTS + 1)) == ()

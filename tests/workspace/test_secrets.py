@@ -1,4 +1,4 @@
-"""Secrets are found where they are leaked, and ordinary code is left alone (fault P14)."""
+"""Secrets are found where they leak, and ordinary code is not flagged (fault P14)."""
 
 import random
 
@@ -14,7 +14,7 @@ SEEDS = range(40)
 
 
 def test_planted_secrets_are_found() -> None:
-    """Of secrets planted in code, configuration, notes and logs at least 98 % are found; in each text exactly one."""
+    """At least 98 % of secrets planted in code, configuration, notes and logs are found, exactly one in each text."""
     corpus = [entry for seed in SEEDS for entry in planted(seed)]
     missed = [what for what, path, text in corpus if not scan(text, path)]
     assert 1 - len(missed) / len(corpus) >= MIN_RECALL, sorted(set(missed))
@@ -23,7 +23,7 @@ def test_planted_secrets_are_found() -> None:
 
 @pytest.mark.parametrize(("path", "text"), HARMLESS)
 def test_harmless_lines_are_left_alone(path: str, text: str) -> None:
-    """What only looks like a secret (references, placeholders, hashes, names about secrets) is no finding."""
+    """Text that only looks like a secret (references, placeholders, hashes, names about secrets) is not a finding."""
     assert scan(text, path) == ()
 
 
@@ -37,7 +37,7 @@ def test_secrets_amid_code_are_found_at_their_place() -> None:
 
 
 def test_the_same_secret_has_the_same_fingerprint() -> None:
-    """A fingerprint belongs to the value, so that allowing it once allows it wherever it moves."""
+    """A fingerprint depends only on the value, so that allowing it once allows it everywhere."""
     secret = "glpat-" + "".join(random.Random(2).choices(ALNUM, k=20))
     first, second = scan(secret, "a")[0], scan(f"\n\n token: '{secret}' ", "b")[0]
     assert first.fingerprint == second.fingerprint
@@ -45,7 +45,7 @@ def test_the_same_secret_has_the_same_fingerprint() -> None:
 
 
 def test_findings_have_a_limit() -> None:
-    """A dump of keys gives as many findings as anyone will read, not one for each line."""
+    """A dump of keys gives a limited number of findings, not one for each line."""
     rng = random.Random(3)
     text = "\n".join("npm_" + "".join(rng.choices(ALNUM, k=36)) for _ in range(3 * MAX_FINDINGS))
     assert len(scan(text)) == MAX_FINDINGS
@@ -53,7 +53,7 @@ def test_findings_have_a_limit() -> None:
 
 @given(st.binary(max_size=400), st.sampled_from(["a.py", ".env"]))
 def test_any_bytes_can_be_scanned(content: bytes, path: str) -> None:
-    """Whatever the text, places lie inside it, in order, without overlaps."""
+    """Property: places are inside the text, in order, without overlaps."""
     end = 0
     for hit in hits(b"password = " + content + b"\ntoken: '" + content + b"'", path):
         assert end <= hit.start < hit.end <= 2 * len(content) + 21

@@ -71,14 +71,14 @@ def selection(project: Project) -> Selection:
 def test_files_folders_and_globs_are_added_once_in_one_spelling(
     selection: Selection, patterns: list[str], selected: list[str]
 ) -> None:
-    """Whatever way files are named, the selection holds each once, canonical and sorted; what cannot go in is left out."""
+    """However files are named, the selection has each once, canonical and sorted; files that cannot be selected are left out."""
     assert selection.add(patterns) == tuple(selected)
     assert selection.paths() == tuple(selected)
     assert selection.add(patterns) == ()
 
 
 def test_what_does_not_come_along_is_named_with_its_reason(selection: Selection, project: Project) -> None:
-    """A folder or glob tells which of the files it means it does not take, and why; one that takes none says so."""
+    """A folder or glob reports which of its files are left out, and why; one that adds none says so."""
     (project.root / "id.pem").write_text("x")
     (project.root / "spec.pdf").write_bytes(b"%PDF-1.7")
     reasons = selection.match(["."]).passed_over
@@ -107,7 +107,7 @@ def test_what_does_not_come_along_is_named_with_its_reason(selection: Selection,
 def test_what_cannot_be_added_is_said_and_nothing_changes(
     selection: Selection, pattern: str, code: str, hint: str
 ) -> None:
-    """A wrong name among right ones selects nothing, and the error names the nearest file."""
+    """If one name is wrong, nothing is selected, and the error names the nearest file."""
     with pytest.raises(DceError) as caught:
         selection.add(["README.md", pattern])
     assert caught.value.code == code
@@ -116,7 +116,7 @@ def test_what_cannot_be_added_is_said_and_nothing_changes(
 
 
 def test_files_and_folders_are_removed_also_when_they_are_gone(selection: Selection, project: Project) -> None:
-    """What was deleted from disk can still be taken out; what is not selected cannot."""
+    """A file deleted from disk can still be deselected; one that is not selected cannot."""
     selection.add(["src", "README.md"])
     (project.root / "src/a.py").unlink()
     assert selection.remove(["src/a.py"]) == ("src/a.py",)
@@ -132,7 +132,7 @@ def test_files_and_folders_are_removed_also_when_they_are_gone(selection: Select
 
 
 def test_replace_takes_exactly_these_files(selection: Selection, project: Project) -> None:
-    """A list of paths from a user interface becomes the selection; selected files that vanished may stay, new ones must exist."""
+    """A list of paths from a user interface becomes the selection; vanished selected files may stay, new ones must exist."""
     selection.replace(["src/b.py", "./src/a.py"])
     assert selection.paths() == ("src/a.py", "src/b.py")
     (project.root / "src/a.py").unlink()
@@ -145,7 +145,7 @@ def test_replace_takes_exactly_these_files(selection: Selection, project: Projec
 
 
 def test_named_sets_are_kept_in_a_file_that_people_can_read(selection: Selection, project: Project) -> None:
-    """Saving, changing and loading gives the saved files back; what no longer exists is named and left out."""
+    """Saving, changing and loading restores the saved files; those that no longer exist are named and left out."""
     selection.add(["src/a.py", "README.md"])
     selection.save("docs & code")
     selection.clear()
@@ -163,7 +163,7 @@ def test_named_sets_are_kept_in_a_file_that_people_can_read(selection: Selection
 
 
 def test_a_shared_file_cannot_reach_out_of_the_workspace(selection: Selection, project: Project) -> None:
-    """A committed selections.toml is input like any other: bad paths and bad shapes are refused, nothing is selected."""
+    """A committed selections.toml is untrusted input: bad paths and bad shapes are refused, nothing is selected."""
     file = project.state_dir / "selections.toml"
     file.write_text('evil = ["../../etc/passwd"]')
     with pytest.raises(DceError) as caught:
@@ -178,7 +178,7 @@ def test_a_shared_file_cannot_reach_out_of_the_workspace(selection: Selection, p
 
 
 def test_a_broken_store_is_not_an_empty_selection(project: Project) -> None:
-    """A value that is no list of paths is an error, never "nothing selected"."""
+    """A value that is not a list of paths is an error, never "nothing selected"."""
     store = FakeStore()
     store.meta[META_KEY] = '{"a": 1}'
     with pytest.raises(DceError) as caught:
@@ -187,7 +187,7 @@ def test_a_broken_store_is_not_an_empty_selection(project: Project) -> None:
 
 
 def test_a_forgotten_set_is_gone_and_the_selection_stays(selection: Selection) -> None:
-    """Deleting forgets the one set; one that is not there is named."""
+    """Deleting removes only the named set; a missing one is named in the error."""
     selection.add(["src"])
     chosen = selection.paths()
     selection.save("one")
@@ -200,7 +200,7 @@ def test_a_forgotten_set_is_gone_and_the_selection_stays(selection: Selection) -
 
 
 def test_sets_carry_how_much_of_a_file_is_shown(selection: Selection) -> None:
-    """Saved, loaded and merged sets bring their levels of detail; comparing names the files that are shown differently."""
+    """Saved, loaded and merged sets keep their levels of detail; comparing names the files whose levels differ."""
     selection.add(["src"])
     first, second, *_ = selection.paths()
     selection.show([first], "outline")

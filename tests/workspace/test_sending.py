@@ -1,4 +1,4 @@
-"""What leaves the machine: nothing to a new host without consent (fault S6), no secret that nobody has looked at (fault P14)."""
+"""What leaves the machine: nothing to a new host without consent (fault S6), and no secret that was not reviewed (fault P14)."""
 
 import asyncio
 import random
@@ -46,7 +46,7 @@ def _refused(workspace: Workspace) -> DceError:
 
 
 def test_secrets_are_refused_to_another_host(tmp_path: Path) -> None:
-    """A prompt with a finding goes to no other host, agreed or not; the message has place and fingerprint, never the secret."""
+    """A prompt with a finding is not sent to another host, with or without consent; the error has place and fingerprint, never the secret."""
     with _workspace(tmp_path) as workspace:
         workspace.sending.agree()
         error = _refused(workspace)
@@ -56,7 +56,7 @@ def test_secrets_are_refused_to_another_host(tmp_path: Path) -> None:
 
 
 def test_a_gateway_on_this_machine_needs_neither(tmp_path: Path) -> None:
-    """Nothing leaves the machine, so nothing is asked; the findings are shown all the same."""
+    """If nothing leaves the machine, no consent is needed; the findings are still shown."""
     with _workspace(tmp_path, url="http://localhost:3001") as workspace:
         assert [item.path for item in _run(workspace.preparation.build(1)).findings] == ["a.py"]
         assert _run(workspace.preparation.begin(1, 1)).n == 1
@@ -66,7 +66,7 @@ def test_a_gateway_on_this_machine_needs_neither(tmp_path: Path) -> None:
     "host", ["127.evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "127.1", "0x7f000001", "0.0.0.0"]
 )
 def test_a_host_that_looks_like_this_machine_gets_nothing_unasked(tmp_path: Path, host: str) -> None:
-    """A name that only begins like a loopback address is another machine: secrets are refused, consent is needed."""
+    """A name that only begins like a loopback address is another machine: secrets are refused and consent is needed."""
     with _workspace(tmp_path, url=f"http://{host}:3001") as workspace:
         assert _refused(workspace).code == "secrets_found"
         workspace.selection.replace(["b.py"])
@@ -75,13 +75,13 @@ def test_a_host_that_looks_like_this_machine_gets_nothing_unasked(tmp_path: Path
 
 
 def test_where_there_is_no_server_nothing_leaves(tmp_path: Path) -> None:
-    """Answers that are pasted by hand need no consent."""
+    """Pasted answers need no consent."""
     with _workspace(tmp_path) as workspace:
         assert Sending(workspace.project, workspace.store.meta, "", "refuse").is_local
 
 
 def test_the_first_send_to_a_host_needs_consent(tmp_path: Path) -> None:
-    """The refusal names host, size and files; agreeing is remembered, for that host only."""
+    """The refusal names host, size and files; consent is remembered for that host only."""
     with _workspace(tmp_path) as workspace:
         workspace.selection.replace(["b.py"])
         error = _refused(workspace)
@@ -99,7 +99,7 @@ def test_the_first_send_to_a_host_needs_consent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("entry", ["fingerprint", "a.py", "*.py"])
 def test_what_was_allowed_may_go(tmp_path: Path, entry: str) -> None:
-    """A fingerprint or a path pattern in .dceallow resolves a finding; also when the stored prompt is sent again."""
+    """A fingerprint or a path pattern in .dceallow resolves a finding, also when the stored prompt is sent again."""
     provider = ScriptedProvider([Opened(stream_id="s"), Ended(index=0, finish_reason="stop")])
     with _workspace(tmp_path, provider) as workspace:
         found = _run(workspace.preparation.build(1)).findings
@@ -112,7 +112,7 @@ def test_what_was_allowed_may_go(tmp_path: Path, entry: str) -> None:
 
 
 def test_an_old_prompt_is_checked_when_it_is_sent_again(tmp_path: Path) -> None:
-    """A prompt that was made for this machine's gateway is not regenerated on another host with its secrets in it."""
+    """A prompt made for this machine's gateway is not regenerated on another host with secrets in it."""
     with _workspace(tmp_path, url="http://127.0.0.1:3001") as workspace:
         generation = _run(workspace.preparation.begin(1, 1))
     provider = ScriptedProvider([Opened(stream_id="s"), Ended(index=0, finish_reason="stop")])
@@ -126,7 +126,7 @@ def test_an_old_prompt_is_checked_when_it_is_sent_again(tmp_path: Path) -> None:
 
 
 def test_placeholders_go_out_and_values_come_back(tmp_path: Path) -> None:
-    """Under `placeholder` the prompt holds a number where the secret was, and the answer's files have the secret again."""
+    """With `placeholder`, the prompt has a number in place of the secret, and the answer's files have the secret again."""
     answer = "<file path=a.py>\nTOKEN = \"__DCE_SECRET_1__\"\nprint('x')\nY = '__DCE_SECRET_99__'\n</file_artifact>"
     provider = ScriptedProvider(
         [Opened(stream_id="s"), Delta(index=0, text=answer, thinking=""), Ended(index=0, finish_reason="stop")]
@@ -148,7 +148,7 @@ def test_placeholders_go_out_and_values_come_back(tmp_path: Path) -> None:
 
 
 def test_the_same_secret_twice_has_one_placeholder(tmp_path: Path) -> None:
-    """Wherever a value stands, in one file or in several, now or later, it has the same placeholder, and comes back everywhere."""
+    """A value has the same placeholder in all files and at all times, and is restored everywhere."""
     with _workspace(tmp_path, secrets="placeholder") as workspace:
         places = workspace.sending.placeholders
         once = f'A = "{SECRET}"\nB = "{SECRET}"\n'
@@ -160,7 +160,7 @@ def test_the_same_secret_twice_has_one_placeholder(tmp_path: Path) -> None:
 
 
 def test_files_with_secrets_can_be_left_out(tmp_path: Path) -> None:
-    """Under `exclude` a file with a finding is not in the prompt, the others are."""
+    """With `exclude`, a file with a finding is not in the prompt; the others are."""
     with _workspace(tmp_path, secrets="exclude") as workspace:
         prepared = _run(workspace.preparation.build(1))
         assert [entry.path for entry in prepared.prompt.manifest] == ["b.py"]
@@ -177,7 +177,7 @@ def test_text_that_may_not_go_is_not_counted_remotely(tmp_path: Path) -> None:
 
 
 def test_files_for_keys_are_a_finding_and_never_taken_along(tmp_path: Path) -> None:
-    """A file named for secrets is selected only by its full name, and then it is a finding until it is allowed."""
+    """A file with a name typical for secrets is selected only by its full name, and is a finding until it is allowed."""
     with _workspace(tmp_path) as workspace:
         (tmp_path / ".env").write_text("PORT=3000\n", encoding="utf-8")
         workspace.selection.clear()
@@ -190,7 +190,7 @@ def test_files_for_keys_are_a_finding_and_never_taken_along(tmp_path: Path) -> N
 
 
 def test_an_allow_list_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    """A damaged list is not an empty one, nor one that allows everything."""
+    """A damaged allow-list counts neither as empty nor as allowing everything."""
     with _workspace(tmp_path) as workspace:
         (tmp_path / ALLOW_FILE).write_bytes(b"\xff\xfe")
         with pytest.raises(DceError, match="cannot be read"):
@@ -198,7 +198,7 @@ def test_an_allow_list_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_file_with_placeholders_of_its_own_is_refused(tmp_path: Path) -> None:
-    """Text that already looks like our placeholders cannot be mixed with real ones: it would come back as a secret."""
+    """Text that already looks like a DCE placeholder cannot be mixed with real ones: it would become a secret."""
     with _workspace(tmp_path, secrets="placeholder") as workspace:
         (tmp_path / "a.py").write_text(f"x = '{SECRET}'\ny = '__DCE_SECRET_1__'\n", encoding="utf-8")
         with pytest.raises(DceError, match="look"):
@@ -206,7 +206,7 @@ def test_a_file_with_placeholders_of_its_own_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_finding_goes_out_as_a_placeholder_and_its_value_comes_back(tmp_path: Path) -> None:
-    """What a person chose to hide is hidden under the policy `refuse` too, and only that; shown again it is refused again."""
+    """A value that the user chose to hide is hidden under the policy `refuse` too, and only that one; unhidden, it is refused again."""
     with _workspace(tmp_path) as workspace:
         workspace.sending.agree()
         (finding,) = _run(workspace.preparation.build(1)).findings
@@ -226,7 +226,7 @@ def test_one_finding_goes_out_as_a_placeholder_and_its_value_comes_back(tmp_path
 
 
 def test_a_telling_name_has_no_placeholder(tmp_path: Path) -> None:
-    """A finding that is a file's name can be allowed or left out; there is no value that a placeholder could stand for."""
+    """A finding about a file's name can be allowed or excluded; there is no value to replace with a placeholder."""
     with _workspace(tmp_path) as workspace:
         (tmp_path / ".env").write_text("a=1\n", encoding="utf-8")
         workspace.selection.replace([".env"])

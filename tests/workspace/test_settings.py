@@ -1,4 +1,4 @@
-"""Settings: who wins, what is refused, and that the key shows nowhere."""
+"""Settings: precedence, validation, and that the key is never shown."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def _credentials(project: Project, text: str, mode: int = 0o600) -> Path:
 
 
 def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
-    """Each source gives way to the one above it; a flag or variable that is not given counts for nothing."""
+    """Each source is overridden by the one above it; an absent flag or variable has no effect."""
     project = _project(tmp_path, 'url = "http://file:1"\nn = 3\nmodel = "m"\n')
     assert load_settings(None, {}) == Settings()
     assert load_settings(project, {}).url == "http://file:1"
@@ -47,7 +47,7 @@ def test_the_key_is_in_no_repr(tmp_path: Path) -> None:
 
 
 def test_the_key_may_stand_in_a_private_file(tmp_path: Path) -> None:
-    """.dce/credentials gives the key, trimmed; the environment beats it; others may not be able to read it."""
+    """.dce/credentials has the key, trimmed; the environment overrides it; other users must not be able to read it."""
     project = _project(tmp_path)
     path = _credentials(project, f"{SECRET}\n")
     assert load_settings(project, {}).key == SECRET
@@ -86,7 +86,7 @@ def test_a_key_in_the_committed_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_bad_values_name_setting_and_file(tmp_path: Path, config: str, named: str) -> None:
-    """An unknown word and a value out of its range are errors that name the setting and the file."""
+    """An unknown name and a value out of range are errors that name the setting and the file."""
     with pytest.raises(DceError) as caught:
         load_settings(_project(tmp_path, config), {})
     assert caught.value.code == "invalid_input"
@@ -96,7 +96,7 @@ def test_bad_values_name_setting_and_file(tmp_path: Path, config: str, named: st
 
 @pytest.mark.parametrize("key", ["two words", "line\nend", "schlüssel"])
 def test_a_key_that_cannot_be_one_is_refused_unread(key: str) -> None:
-    """A key with characters that no header takes is named as such, not repeated."""
+    """A key with characters that no header allows is reported as that and not repeated."""
     with pytest.raises(DceError) as caught:
         load_settings(None, {"DCE_API_KEY": key})
     assert caught.value.code == "invalid_input"
@@ -104,13 +104,13 @@ def test_a_key_that_cannot_be_one_is_refused_unread(key: str) -> None:
 
 
 def test_an_unknown_flag_is_refused() -> None:
-    """A fault of the caller is told like any other."""
+    """An error in the caller's arguments is reported like any other."""
     with pytest.raises(DceError, match="the command line"):
         load_settings(None, {}, colour="red")
 
 
 def test_a_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
-    """Bytes that are no text do not become a traceback."""
+    """Bytes that are not text do not cause a traceback."""
     project = _project(tmp_path)
     (project.state_dir / "config.toml").write_bytes(b'model = "\xff"')
     with pytest.raises(DceError, match="not TOML"):

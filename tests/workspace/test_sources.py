@@ -46,7 +46,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_changed_in_git(project: Project) -> None:
-    """Modified, staged and untracked files of the workspace; not deleted ones, ignored ones or those outside it."""
+    """Modified, staged and untracked files of the workspace are found, but not deleted, ignored or outside ones."""
     (project.root / "a.py").write_text("new")
     (project.root / "-c.py").write_text("staged")
     _git(project.root, "add", "./-c.py")
@@ -62,7 +62,7 @@ def test_changed_in_git(project: Project) -> None:
 
 
 def test_everything_is_new_before_the_first_commit(tmp_path: Path) -> None:
-    """In a repository without a commit every file is one that changed; outside a repository there is no commit to compare with."""
+    """In a repository without a commit every file counts as changed; outside a repository there is nothing to compare with."""
     (tmp_path / "a.py").write_text("x")
     project = Project.init(tmp_path)
     with pytest.raises(DceError, match="no commit"):
@@ -73,7 +73,7 @@ def test_everything_is_new_before_the_first_commit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ref", ["nowhere", "--output=x", "HEAD; touch x", ""])
 def test_an_unknown_commit_is_not_found(project: Project, ref: str) -> None:
-    """What names no commit is an error, and never an option of git (fault S1)."""
+    """A name that is not a commit is an error, and is never taken as an option of git (fault S1)."""
     with pytest.raises(DceError) as caught:
         changed_in_git(project, ref)
     assert caught.value.code == "not_found"
@@ -81,7 +81,7 @@ def test_an_unknown_commit_is_not_found(project: Project, ref: str) -> None:
 
 
 def test_changed_since_a_prompt(project: Project) -> None:
-    """Files that differ from what the prompt showed, and others written since; a touched file that is the same is not changed."""
+    """Changed files are those that differ from the prompt, and others written since; a touched but identical file is not changed."""
     sha = hashlib.sha256(b"a.py").hexdigest()
     manifest = [ManifestEntry(path=path, sha256=sha, size=4) for path in ("a.py", "b.py")]
     for name, moment in (("a.py", 3000), ("b.py", 3000), ("gone.py", 1000), ("-c.py", 3000)):
@@ -110,12 +110,12 @@ def test_changed_since_a_prompt(project: Project) -> None:
     ],
 )
 def test_files_named_in_text(text: str, found: list[str]) -> None:
-    """Traces, diffs and compilers' output name files by path, by a path's end or by a unique name; what is ambiguous is none."""
+    """Traces, diffs and compiler output name files by path, path suffix or unique name; ambiguous names match nothing."""
     assert list(named_in(text, ENTRIES)) == found
 
 
 def test_what_git_says_of_each_file(project: Project) -> None:
-    """Changed, staged, new and moved files by the workspace's own paths; deleted and outside ones are not there."""
+    """Changed, staged, new and moved files are listed by workspace path; deleted and outside ones are not."""
     (project.root / "a.py").write_text("new")
     (project.root / "new.py").write_text("x")
     (project.root / "staged.py").write_text("y")
@@ -134,7 +134,7 @@ def test_what_git_says_of_each_file(project: Project) -> None:
 
 
 def test_files_that_hold_a_text(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Found by any case, in a repository by git and elsewhere by reading; a text that looks like an option is none."""
+    """Text is found in any case, with git in a repository and by reading elsewhere; text that looks like an option is not one."""
     (project.root / "a.py").write_text("Needle -e .* in hay")
     assert containing(project, "NEEDLE", list_files(project)) == ("a.py",)
     assert containing(project, "-e .*", list_files(project)) == ("a.py",)

@@ -1,4 +1,4 @@
-"""The store: what is acknowledged is kept, what cannot be read is refused, ids are the database's."""
+"""The store: acknowledged writes are kept, unreadable files are refused, ids come from the database."""
 
 import sqlite3
 import subprocess
@@ -18,7 +18,7 @@ from tests.workspace.loop import a_generation, a_prompt, a_store
 
 
 def test_meta_values_survive_reopening(tmp_path: Path) -> None:
-    """A named value is there after the store was closed and opened; an unknown one is None."""
+    """A named value survives closing and reopening the store; an unknown one is None."""
     with a_store(tmp_path) as store:
         store.meta.set("selection", '["a"]')
         store.meta.set("selection", '["b"]')
@@ -28,7 +28,7 @@ def test_meta_values_survive_reopening(tmp_path: Path) -> None:
 
 
 def test_counts_are_kept_by_tokenizer_and_text(tmp_path: Path) -> None:
-    """Counts come back for the tokenizer they were made with, however many are asked for at once."""
+    """Counts are returned for the tokenizer they were made with, however many are requested at once."""
     with a_store(tmp_path) as store:
         known = {f"{number:064x}": number for number in range(1200)}
         store.token_counts.put("one", known)
@@ -38,7 +38,7 @@ def test_counts_are_kept_by_tokenizer_and_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"this is no database, " * 300, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
-    """Neither an empty file, nor text, nor a broken database is taken for an empty store; not a byte of it changes."""
+    """An empty file, text or a broken database does not count as an empty store; not a byte of it changes."""
     path = tmp_path / STORE_FILE
     path.write_bytes(content)
     with pytest.raises(DceError) as caught:
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path, conte
 
 
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
-    """A good SQLite file that DCE did not make is not written into."""
+    """A valid SQLite file that DCE did not create is not modified."""
     path = tmp_path / STORE_FILE
     db = sqlite3.connect(path)
     db.execute("CREATE TABLE theirs (x)")
@@ -63,7 +63,7 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    """A store that a newer DCE wrote is not touched by an older one."""
+    """An older DCE does not modify a store written by a newer one."""
     a_store(tmp_path).close()
     db = sqlite3.connect(tmp_path / STORE_FILE)
     db.execute("PRAGMA user_version = 9999")
@@ -76,7 +76,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_the_stores_place_is_refused(tmp_path: Path) -> None:
-    """Whatever keeps the file from being opened becomes store_unreadable."""
+    """Any reason why the file cannot be opened gives store_unreadable."""
     (tmp_path / STORE_FILE).mkdir()
     with pytest.raises(DceError) as caught:
         a_store(tmp_path)
@@ -104,7 +104,7 @@ def test_many_may_create_the_store_at_once(tmp_path: Path) -> None:
 
 
 def test_saves_are_durable_before_they_return(tmp_path: Path) -> None:
-    """The connection waits for the disk, keeps a write-ahead log and foreign keys, and waits for other writers."""
+    """The connection syncs to disk, uses a write-ahead log and foreign keys, and waits for other writers."""
     with a_store(tmp_path) as store:
         pragmas = {
             name: store.database.row(f"PRAGMA {name}")[0] for name in ("synchronous", "journal_mode", "foreign_keys")
@@ -114,14 +114,14 @@ def test_saves_are_durable_before_they_return(tmp_path: Path) -> None:
 
 
 def test_a_number_beyond_64_bits_is_unknown(tmp_path: Path) -> None:
-    """What SQLite cannot even hold is not there: not found, as any other number that nobody gave out."""
+    """A number too large for SQLite is not found, like any other unknown id."""
     with Store(tmp_path / "dce.db") as store, pytest.raises(DceError, match="number this large") as caught:
         store.responses.get(1, 2**70)
     assert caught.value.code == "not_found"
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
-    """A generation whose prompt is unknown appears neither itself nor with its responses."""
+    """A generation with an unknown prompt is not stored, and neither are its responses."""
     with a_store(tmp_path) as store:
         good = a_generation(store)
         with pytest.raises(sqlite3.IntegrityError):
@@ -131,7 +131,7 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_generation_ids_are_never_used_again(tmp_path: Path) -> None:
-    """An id is the database's, and stays spent even if its row goes."""
+    """Ids come from the database and are not reused after their row is deleted."""
     with a_store(tmp_path) as store:
         first = a_generation(store, n=1)
         store.database._db.execute("DELETE FROM responses")
@@ -153,7 +153,7 @@ def test_a_prompt_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_running_text_is_appended_and_written_whole_once(tmp_path: Path) -> None:
-    """Text comes back while it is in pieces; at the end the pieces give way to the whole."""
+    """Text can be read while it is stored in pieces; at the end the whole replaces the pieces."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=2)
         running = msgspec.structs.replace(store.responses.get(generation.id, 1), status=Status.GENERATING)
@@ -171,7 +171,7 @@ def test_running_text_is_appended_and_written_whole_once(tmp_path: Path) -> None
 
 
 def test_an_end_is_final(tmp_path: Path) -> None:
-    """Progress or another end that arrives late changes nothing of a terminal response."""
+    """Late progress or another end does not change a terminal response."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=1)
         queued = store.responses.get(generation.id, 1)
@@ -185,7 +185,7 @@ def test_an_end_is_final(tmp_path: Path) -> None:
 
 
 def test_versions_grow_and_older_ones_stay(tmp_path: Path) -> None:
-    """A new version needs the last one ended; the older keeps its text, the latest is what is shown."""
+    """A new version requires that the last one has ended; the older keeps its text, the latest is shown."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=2)
         with pytest.raises(DceError) as caught:
@@ -224,7 +224,7 @@ def test_what_no_process_works_on_is_interrupted_with_its_text(tmp_path: Path) -
 
 
 def test_check_reports_are_of_the_latest_version(tmp_path: Path) -> None:
-    """A report belongs to a version: after a regeneration the slot has none until it is checked again."""
+    """A check report belongs to a version: after a regeneration the slot has none until it is checked again."""
 
     class Report(msgspec.Struct, frozen=True, kw_only=True):
         passed: int
@@ -260,7 +260,7 @@ def test_acceptances_and_blobs_are_kept(tmp_path: Path) -> None:
 
 
 def test_another_processs_write_shows(tmp_path: Path) -> None:
-    """`data_version` moves when a second process wrote, and not by our own writes."""
+    """`data_version` changes when another process writes, and not on this process's own writes."""
     with a_store(tmp_path) as store:
         before = store.data_version()
         store.meta.set("mine", "1")
@@ -272,7 +272,7 @@ def test_another_processs_write_shows(tmp_path: Path) -> None:
 
 
 def test_a_store_that_another_writes_too_long_is_locked(tmp_path: Path) -> None:
-    """A busy store is told as busy, by SQLite's code, and can be used again afterwards; its path may say what it likes."""
+    """A busy store is reported as busy by SQLite's code, whatever its path contains, and can be used again afterwards."""
     folder = tmp_path / "locked"
     folder.mkdir()
     with Store(folder / STORE_FILE) as store:
@@ -291,7 +291,7 @@ def test_a_store_that_another_writes_too_long_is_locked(tmp_path: Path) -> None:
 
 
 def test_threads_share_a_store(tmp_path: Path) -> None:
-    """Writers in many threads lose nothing and see whole rows."""
+    """Writers in many threads lose nothing and see only whole rows."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=8)
 
@@ -320,7 +320,7 @@ def test_threads_share_a_store(tmp_path: Path) -> None:
 
 
 def test_stream_targets_are_the_running_responses(tmp_path: Path) -> None:
-    """What can be stopped is known with its stream and choice, by slot or all; the model's name is noted."""
+    """Stoppable responses are listed with stream and choice, by slot or all; the model's name is recorded."""
     with a_store(tmp_path) as store:
         generation = a_generation(store, n=3)
         responses: tuple[Response, ...] = store.responses.latest(generation.id)
@@ -337,7 +337,7 @@ def test_stream_targets_are_the_running_responses(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_store_names_the_way_back(tmp_path: Path) -> None:
-    """What can be done about a destroyed store stands in the error, and the backup is good (D1)."""
+    """The error for a destroyed store gives the next step, and the backup is valid (D1)."""
     with a_store(tmp_path) as store:
         store.cycles.create("kept")
         backup = Backups(store.path, lambda: 1.0).take()
@@ -350,7 +350,7 @@ def test_an_unreadable_store_names_the_way_back(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_told_by_its_code_not_by_the_words(tmp_path: Path) -> None:
-    """A database that another connection writes to is `workspace_locked`; an error that only mentions a lock is not."""
+    """A database locked by another writer gives `workspace_locked`; an error that only mentions a lock does not."""
     path = tmp_path / "some.db"
     first, second = (sqlite3.connect(path, timeout=0, isolation_level=None) for _ in range(2))
     first.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""A damaged store is refused, told apart, and recovered: its three files are one, and none is ever lost."""
+"""A damaged store is refused, diagnosed and recovered: its three files belong together, and none is ever lost."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ from tests.workspace.loop import a_generation
 TEXT = "an answer of some length\n" * 40
 ANSWERS = 60
 LOGGED = 20
-"""So few that the log holds all of them: SQLite folds it in after 1,000 pages."""
+"""Few enough that the log contains all of them: SQLite checkpoints it after 1,000 pages."""
 
 
 def _fill(store: Store, count: int = ANSWERS) -> None:
@@ -39,7 +39,7 @@ def _fill(store: Store, count: int = ANSWERS) -> None:
 
 
 def _as_killed(folder: Path, filled: Path) -> Path:
-    """The files of a store whose process was killed: what it wrote last is in its log only."""
+    """The files of a store whose process was killed: its last writes are only in the log."""
     folder.mkdir()
     with Store(filled) as store:
         _fill(store, LOGGED)
@@ -56,7 +56,7 @@ def killed(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Path:
-    """A store of one file, whose log was folded in."""
+    """A store of one file, whose log was checkpointed."""
     folder = tmp_path / "closed"
     folder.mkdir()
     with Store(folder / STORE_FILE) as store:
@@ -65,7 +65,7 @@ def closed(tmp_path: Path) -> Path:
 
 
 def _content(folder: Path) -> dict[str, bytes]:
-    """What is in the folder, but for SQLite's index and the lock, which say nothing."""
+    """The folder's content, except SQLite's shared-memory index and the lock, which hold no data."""
     names = [path for path in folder.iterdir() if path.is_file() and path.suffix not in (".db-shm", "")]
     return {path.name: path.read_bytes() for path in names}
 
@@ -75,14 +75,14 @@ def _log(path: Path) -> Path:
 
 
 def _answers(path: Path) -> int:
-    """How many answers a store holds whole."""
+    """How many complete answers a store has."""
     with Store(path) as store:
         texts = [response.text for one in store.generations.list() for response in store.responses.latest(one.id)]
         return sum(text.partition(" ")[2] == TEXT for text in texts)
 
 
 def _refused(path: Path) -> DceError:
-    """Opening is refused and changes no byte."""
+    """Asserts that opening is refused and changes no byte; returns the error."""
     before = _content(path.parent)
     with pytest.raises(DceError) as caught:
         Store(path)
@@ -93,7 +93,7 @@ def _refused(path: Path) -> DceError:
 
 
 def test_a_log_without_its_store_gets_no_fresh_one(killed: Path) -> None:
-    """A missing file beside a log is refused, and `recover` saves the answers that the log holds (T22)."""
+    """A missing file beside a log is refused, and `recover` saves the answers in the log (T22)."""
     killed.unlink()
     size = _log(killed).stat().st_size
     assert f"{size:,} bytes" in _refused(killed).message
@@ -105,7 +105,7 @@ def test_a_log_without_its_store_gets_no_fresh_one(killed: Path) -> None:
 
 
 def test_a_log_beside_an_empty_file_is_kept(killed: Path) -> None:
-    """SQLite deletes the log beside a file of no bytes: we never let it, and save the answers in it (T22)."""
+    """SQLite would delete the log beside an empty file: DCE prevents that and saves the answers in it (T22)."""
     os.truncate(killed, 0)
     assert "empty" in _refused(killed).message
     assert examine(killed).state == "empty"
@@ -118,7 +118,7 @@ def test_a_log_beside_an_empty_file_is_kept(killed: Path) -> None:
 
 
 def test_a_crash_is_no_damage(killed: Path) -> None:
-    """A log that a killed process left belongs to its file: it is sound, and folded in as ever."""
+    """A log left by a killed process belongs to its file: it is valid and is checkpointed as usual."""
     found = examine(killed)
     assert found.state == "sound"
     assert found.log is not None
@@ -129,7 +129,7 @@ def test_a_crash_is_no_damage(killed: Path) -> None:
 
 
 def test_a_backup_beside_a_stale_log_is_refused(killed: Path) -> None:
-    """A backup copied over the file by hand does not get the old log replayed into it; `recover` keeps the backup (T22)."""
+    """The old log is not replayed into a backup that was copied over the file by hand; `recover` keeps the backup (T22)."""
     with Store(killed.parent / "other" / STORE_FILE) as other:
         other.cycles.create("in the backup")
         backup = Backups(other.path).take()
@@ -143,7 +143,7 @@ def test_a_backup_beside_a_stale_log_is_refused(killed: Path) -> None:
 
 
 def test_the_log_of_another_store_is_told(killed: Path, tmp_path: Path) -> None:
-    """A store beside another one's log is found out and kept, without the log (T22)."""
+    """A store beside another store's log is detected and kept, without the log (T22)."""
     with Store(tmp_path / "big" / STORE_FILE) as other:
         for number in range(400):
             other.blobs.put_all([bytes([number % 256]) * 3000 + str(number).encode()])
@@ -159,7 +159,7 @@ def test_the_log_of_another_store_is_told(killed: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"no database " * 1000, b"\0" * 8192])
 def test_a_foreign_file_beside_a_log_stays_as_it_is(killed: Path, content: bytes) -> None:
-    """A log is not replayed into whatever stands in the store's place; the answers in the log are saved (T22)."""
+    """A log is not replayed into another file in the store's place; the answers in the log are saved (T22)."""
     killed.write_bytes(content)
     _refused(killed)
     recover(killed)
@@ -186,7 +186,7 @@ def _overwrite(path: Path, page: int, content: bytes) -> None:
 @pytest.mark.parametrize("content", [b"\0" * 4096, b"\xa5" * 4096, b"\x0d" + b"\xff" * 60])
 @pytest.mark.parametrize("at", [0.0, 0.5, 1.0])
 def test_a_destroyed_page_costs_its_rows_only(closed: Path, content: bytes, at: float) -> None:
-    """One page of the answers' table destroyed: the answers on the others are kept, also those behind it (T22)."""
+    """If one page of the answers' table is destroyed, the answers on all other pages are kept, also later ones (T22)."""
     pages = _pages(closed, "responses")
     _overwrite(closed, pages[round(at * (len(pages) - 1))], content)
     assert examine(closed).state == "damaged"
@@ -198,7 +198,7 @@ def test_a_destroyed_page_costs_its_rows_only(closed: Path, content: bytes, at: 
 
 @pytest.mark.parametrize("index", ["sqlite_autoindex_responses_1", "responses_by_status", "generations_of_cycle"])
 def test_a_destroyed_index_costs_nothing(closed: Path, index: str) -> None:
-    """Indexes are made anew from the rows (T22)."""
+    """Indexes are rebuilt from the rows (T22)."""
     for page in _pages(closed, index):
         _overwrite(closed, page, b"\0" * 4096)
     assert examine(closed).state == "damaged"
@@ -207,7 +207,7 @@ def test_a_destroyed_index_costs_nothing(closed: Path, index: str) -> None:
 
 
 def test_a_lost_beginning_costs_nothing(closed: Path) -> None:
-    """The file's first page, with the schema, is known: a store that lost it keeps its answers (T22)."""
+    """A store that lost its first page, with the schema, keeps its answers, since DCE knows that page (T22)."""
     _overwrite(closed, 1, b"\0" * 4096)
     _refused(closed)
     assert examine(closed).state == "damaged"
@@ -217,7 +217,7 @@ def test_a_lost_beginning_costs_nothing(closed: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_truncated_store_is_filled_from_its_backup(closed: Path, share: float) -> None:
-    """What a file that was cut off lost comes from the newest backup; what is newer than that is kept where it can be read (T22)."""
+    """The lost part of a truncated file comes from the newest backup; newer rows are kept if they can be read (T22)."""
     backup = Backups(closed).take()
     with Store(closed) as store:
         store.cycles.create("newer")
@@ -230,7 +230,7 @@ def test_a_truncated_store_is_filled_from_its_backup(closed: Path, share: float)
 
 
 def test_an_answer_whose_generation_is_lost_is_kept(closed: Path) -> None:
-    """Answers whose generation and prompt cannot be read hang on ones made for them (T22)."""
+    """Answers whose generation and prompt cannot be read get new ones (T22)."""
     for table in ("generations", "prompts"):
         for page in _pages(closed, table):
             _overwrite(closed, page, b"\0" * 4096)
@@ -239,7 +239,7 @@ def test_an_answer_whose_generation_is_lost_is_kept(closed: Path) -> None:
 
 
 def test_nothing_to_recover_from_changes_nothing(tmp_path: Path) -> None:
-    """Where nothing can be read and there is no backup, the error says so and the files stay."""
+    """If nothing can be read and there is no backup, the error says so and the files are kept."""
     path = tmp_path / STORE_FILE
     path.write_bytes(b"")
     with pytest.raises(DceError) as caught:
@@ -264,7 +264,7 @@ recover(path, on_step=on_step) if sys.argv[1] == "recover" else restore_backup(p
 @pytest.mark.parametrize("step", ["noted", "moved ", "moved -wal", "placed"])
 @pytest.mark.parametrize("verb", ["recover", "restore"])
 def test_a_kill_between_two_moves_is_finished(killed: Path, step: str, verb: str) -> None:
-    """Killed at any step, the store is refused until `recover` has finished; old files and answers are all there (T22)."""
+    """After a kill at any step, the store is refused until `recover` has finished; all old files and answers are kept (T22)."""
     with Store(killed.parent / "copy" / STORE_FILE) as other:
         _fill(other, 3)
         backup = Backups(other.path).take()
@@ -283,7 +283,7 @@ def test_a_kill_between_two_moves_is_finished(killed: Path, step: str, verb: str
 
 
 def test_a_store_in_use_is_not_replaced(closed: Path) -> None:
-    """While another process has the store open, nothing moves under it (T22)."""
+    """While another process has the store open, its files are not replaced (T22)."""
     backup = Backups(closed).take()
     code = (
         "import sys; from pathlib import Path; from dce.workspace.record.store import Store\n"
@@ -306,7 +306,7 @@ def test_a_store_in_use_is_not_replaced(closed: Path) -> None:
 
 
 def test_a_restore_brings_the_whole_store_back(closed: Path) -> None:
-    """The backup's answers, its journal of acceptances and pre-images are back; what was there since is set aside (T22, T23)."""
+    """The backup's answers, acceptance journal and pre-images are restored; the replaced store is set aside (T22, T23)."""
     backup = Backups(closed).take()
     with Store(closed) as store:
         store.cycles.create("since")
@@ -332,7 +332,7 @@ def broken_backups(closed: Path) -> Path:
 
 
 def test_a_damaged_backup_is_not_restored(broken_backups: Path) -> None:
-    """A backup is checked before it takes the store's place; a refusal changes nothing (T22)."""
+    """A backup is checked before it replaces the store; a refusal changes nothing (T22)."""
     before = _content(broken_backups.parent)
     for name, code in (("dce-text.db", "store_unreadable"), ("dce-broken.db", "store_unreadable"), ("x", "not_found")):
         with pytest.raises(DceError) as caught:

@@ -1,4 +1,4 @@
-"""A full disk and a read-only store are told from a broken one, and a store that cannot be written can still be read."""
+"""A full disk and a read-only store are distinguished from a broken one, and an unwritable store can still be read."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def as_nobody() -> Iterator[None]:
-    """The tests may run as root, for whom nothing is read-only: this one goes on as a user without rights."""
+    """Runs the block as a user without rights: the tests may run as root, for whom nothing is read-only."""
     if os.geteuid() != 0:
         yield
         return
@@ -53,7 +53,7 @@ def _read_only(folder: Path) -> None:
 
 
 def test_a_read_only_store_is_read(open_folder: Path, request: pytest.FixtureRequest) -> None:
-    """A store whose folder and files may not be written is read; a write is refused as such, and never called damage (T23)."""
+    """A store with unwritable folder and files can be read; a write is refused as read-only, never reported as damage (T23)."""
     root = open_folder / "project"
     root.mkdir()
     project = Project.init(root)
@@ -77,7 +77,7 @@ def test_a_read_only_store_is_read(open_folder: Path, request: pytest.FixtureReq
 
 
 def test_a_read_only_store_is_read_with_its_log(open_folder: Path, request: pytest.FixtureRequest) -> None:
-    """What a killed process left in the log is read too where nothing may be written, also by an older schema (T23)."""
+    """Data that a killed process left in the log can be read from a read-only store, even with an older schema (T23)."""
     folder = open_folder / "killed"
     folder.mkdir()
     (open_folder / "living").mkdir()
@@ -113,7 +113,7 @@ with Store(Path(sys.argv[1])) as store:
 
 
 def test_a_full_disk_is_not_damage(tmp_path: Path) -> None:
-    """No room to write is told as that, with the advice to leave the files alone; what was saved is there afterwards (T23)."""
+    """A full disk is reported as that, with the advice to leave the files alone; saved data is intact afterwards (T23)."""
     with a_store(tmp_path) as store:
         store.cycles.create("kept")
     run = subprocess.run(
@@ -146,7 +146,7 @@ def test_a_full_disk_is_not_damage(tmp_path: Path) -> None:
     ],
 )
 def test_each_failure_is_told_by_its_code(tmp_path: Path, name: str, code: str) -> None:
-    """Full, read-only, busy and broken are four things (T23)."""
+    """Full, read-only, busy and broken are four different errors (T23)."""
     (tmp_path / STORE_FILE).touch()
     error = sqlite3.OperationalError("it failed")
     error.sqlite_errorcode = getattr(sqlite3, name)
@@ -156,7 +156,7 @@ def test_each_failure_is_told_by_its_code(tmp_path: Path, name: str, code: str) 
 
 
 def test_a_clock_that_goes_back_costs_no_backup(tmp_path: Path) -> None:
-    """Copies are kept by the order in which they were taken: the one just announced stays, whatever the clock said (T23)."""
+    """Backups are kept in the order in which they were made: the newest stays, whatever the clock said (T23)."""
     now = [2_000_000_000.0]
     with a_store(tmp_path) as store:
         backups = Backups(store.path, lambda: now[0])
@@ -166,14 +166,14 @@ def test_a_clock_that_goes_back_costs_no_backup(tmp_path: Path) -> None:
             assert taken[-1].exists()
             now[0] -= 2 * EVERY_S
         assert backups.list() == tuple(reversed(taken[-KEEP:]))
-        assert backups.roll() is not None  # the newest is from a time to come
+        assert backups.roll() is not None  # the newest is dated in the future
         assert backups.roll() is None
         now[0] += EVERY_S
         assert backups.roll() is not None
 
 
 def test_two_copies_in_a_second_are_two(tmp_path: Path) -> None:
-    """A copy never takes the place of an earlier one of the same name (T23)."""
+    """A backup never replaces an earlier one with the same name (T23)."""
     with a_store(tmp_path) as store:
         backups = Backups(store.path, lambda: 1_700_000_000.0)
         paths = {backups.take(), backups.take(), backups.take()}
@@ -182,7 +182,7 @@ def test_two_copies_in_a_second_are_two(tmp_path: Path) -> None:
 
 
 def test_copies_without_a_label_are_the_oldest(tmp_path: Path) -> None:
-    """Copies of an earlier version go first, in the order of their names (T23)."""
+    """Backups of an earlier version are deleted first, in the order of their names (T23)."""
     with a_store(tmp_path) as store:
         backups = Backups(store.path, lambda: 1_700_000_000.0)
         mine = backups.take()
@@ -206,7 +206,7 @@ def _old_store(path: Path, version: int) -> None:
 
 @pytest.mark.parametrize("version", range(1, len(STEPS)))
 def test_a_backup_precedes_each_migration(tmp_path: Path, version: int) -> None:
-    """Before the first step that a store lacks is taken there is a copy of the old one; a new or current store needs none (T23)."""
+    """Before the first missing migration step the old store is backed up; a new or current store needs no backup (T23)."""
     _old_store(tmp_path / STORE_FILE, version)
     with a_store(tmp_path) as store:
         [backup] = Backups(store.path).list()
@@ -219,7 +219,7 @@ def test_a_backup_precedes_each_migration(tmp_path: Path, version: int) -> None:
 
 
 def test_without_a_backup_nothing_is_migrated(tmp_path: Path) -> None:
-    """If the copy cannot be made the store stays as it was (T23)."""
+    """If the backup fails, the store is unchanged (T23)."""
     _old_store(tmp_path / STORE_FILE, 1)
     before = (tmp_path / STORE_FILE).read_bytes()
     (tmp_path / "backups").write_text("in the way")
@@ -229,7 +229,7 @@ def test_without_a_backup_nothing_is_migrated(tmp_path: Path) -> None:
 
 
 def _damage(path: Path, table: str) -> None:
-    """Makes an entry of a table's index another one than its row's, as a flipped bit does: SQLite reads on without an error."""
+    """Makes an index entry differ from its row, as a flipped bit would: SQLite reads on without an error."""
     db = sqlite3.connect(path)
     root = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
     db.close()
@@ -243,7 +243,7 @@ def _damage(path: Path, table: str) -> None:
 
 
 def test_a_damaged_row_is_never_said_not_to_exist(tmp_path: Path) -> None:
-    """Where the way to a row is damaged, the error says damaged; in a sound store the same question is answered not found (T23)."""
+    """If the path to a row is damaged, the error says damaged; in an intact store the same query gives not found (T23)."""
     with a_store(tmp_path) as store:
         generation = a_generation(store)
         unknown: list[Callable[[], object]] = [

@@ -1,4 +1,4 @@
-"""Summaries of chosen responses: read once, kept, and read anew when another version counts."""
+"""Summaries of chosen responses: read once, cached, and read again when another version is chosen."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.workspace.loop import a_generation, a_store
 
 
 class Rig:
-    """A store with one cycle that chose slot 1, and summaries that note what they read."""
+    """A store with one cycle that chose slot 1, and summaries that record what they read."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.store: Store = a_store(tmp_path)
@@ -33,7 +33,7 @@ class Rig:
         )
 
     def summary(self) -> str:
-        """Of the cycle, by summaries that are new: as another process would have them."""
+        """The cycle's summary, from a new instance, as in another process."""
         cycle: Cycle = self.cycles.get(1)
         return Summaries(self.store, self._reading).of([cycle])[cycle.id]
 
@@ -52,21 +52,21 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 def test_an_ended_response_is_read_once(rig: Rig) -> None:
-    """Its summary and plan are kept in the store; no process reads the answer again."""
+    """Summary and plan of an ended response are stored; no process reads the answer again."""
     rig.end(1)
     assert [rig.summary() for _ in range(3)] == ["answer 1\n\nplan"] * 3
     assert rig.read == [(rig.generation.id, 1, 1)]
 
 
 def test_a_running_response_is_read_every_time(rig: Rig) -> None:
-    """What it says may still grow, so nothing is kept of it."""
+    """A running response may still grow, so its summary is not stored."""
     assert rig.summary() == "plan"
     rig.end(1)
     assert rig.summary() == "answer 1\n\nplan"
 
 
 def test_of_a_response_written_anew_the_new_version_counts(rig: Rig) -> None:
-    """What is kept of the earlier version is not taken for it."""
+    """The stored summary of an earlier version is not used for a newer one."""
     rig.end(1)
     assert rig.summary() == "answer 1\n\nplan"
     rig.store.responses.insert_versions(rig.generation.id, [1])

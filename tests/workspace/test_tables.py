@@ -1,4 +1,4 @@
-"""The descriptions of the store's tables, held to the file and to the bundle."""
+"""The descriptions of the store's tables match the database file and the export bundle."""
 
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,24 @@ from tests.workspace.loop import a_store
 BESIDE = {
     "cycles": {"deleted_at"},  # a deleted cycle is not read
     "prompts": {"grammar", "created_at"},  # given beside the prompt
-    "responses": {"stream_id", "stream_index"},  # where it comes from while it runs
+    "responses": {"stream_id", "stream_index"},  # its source while it runs
     "judgements": {"updated_at"},  # given beside the judgement
 }
-"""Columns that are no part of what a table's rows are read as."""
+"""Columns that are not part of the rows as they are read."""
 
 
 @pytest.mark.parametrize(
     "table", [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES], ids=lambda table: table.name
 )
 def test_a_table_is_described_whole(table: Table[Any], tmp_path: Path) -> None:
-    """Every column that the file has is read, written and imported, or is named here as one that is not."""
+    """Every column in the file is read, written and imported, or is listed here as an exception."""
     with a_store(tmp_path) as store:
         columns = {row[1] for row in store.database.rows(f"PRAGMA table_info({table.name})")}
     assert columns == set(table.columns) | BESIDE.get(table.name, set())
 
 
 def test_a_cycle_goes_into_a_bundle_and_back_whole() -> None:
-    """All of a cycle but its revision is carried, and comes back as it was."""
+    """Everything in a cycle except its revision is exported and imported unchanged."""
     cycle = Cycle(
         id=3,
         rev=1,
@@ -52,6 +52,6 @@ def test_a_cycle_goes_into_a_bundle_and_back_whole() -> None:
 
 
 def test_a_description_that_does_not_fit_its_columns_is_refused() -> None:
-    """A value that gives fewer fields than the table has columns is an error, never a row with fields mixed up."""
+    """A value with fewer fields than the table has columns is an error, never a row with shifted fields."""
     with pytest.raises(ValueError, match="zip"):
         Table("t", ("a", "b"), lambda _: (1,), lambda *_: None).values(None)

@@ -1,4 +1,4 @@
-"""Reading many files at once says of each what reading it alone says."""
+"""Reading many files at once gives the same results as reading each alone."""
 
 import os
 from pathlib import Path
@@ -63,7 +63,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A workspace with what paths can lead to."""
+    """A workspace with everything that a path can lead to."""
     root = tmp_path_factory.mktemp("reading") / "work"
     for name, content in {**FILES, "../outside/o.py": b"outside"}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def _together(reader: TextReader, path: str) -> object:
 
 @pytest.mark.parametrize("path", NAMES)
 def test_it_says_what_reading_alone_says(project: Project, path: str) -> None:
-    """The same text, or the same refusal, for whatever a path leads to; also when its folder is known already."""
+    """The text or refusal is the same whatever a path leads to, even if its folder is known already."""
     reader = TextReader(project)
     expected = _alone(project, path)
     assert _together(reader, path) == expected
@@ -100,7 +100,7 @@ def test_it_says_what_reading_alone_says(project: Project, path: str) -> None:
 
 
 def test_a_link_that_takes_a_files_place_is_not_followed_out(project: Project, tmp_path: Path) -> None:
-    """A folder that is known does not vouch for a file in it that has become a link to the outside."""
+    """A known folder does not make a file in it trusted that has become a link to the outside."""
     root = tmp_path / "work"
     root.mkdir()
     (root / "a.py").write_text("a", "utf-8")

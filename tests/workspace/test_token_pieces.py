@@ -1,4 +1,4 @@
-"""Counts of pieces: only where they are shown to add up, and then to the token."""
+"""Counts of pieces: used only if they provably add up, and then exact."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ CL100K = (
 
 
 def split(pattern: str) -> pre_tokenizers.PreTokenizer:
-    """Words by a pattern, then bytes, as most of today's vocabularies do."""
+    """Splits words by a pattern, then bytes, like most current vocabularies."""
     steps = [pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)]
     return pre_tokenizers.Sequence(steps)
 
@@ -68,7 +68,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("name", ADDING)
 def test_pieces_add_up_to_the_token(name: str) -> None:
-    """Long texts, whole and in pieces, under the ways in which today's vocabularies split words."""
+    """Long texts have the same count whole and in pieces, for the word splitting of current vocabularies."""
     tokenizer = load(ADDING[name])
     assert tokenizer.has_pieces
     found = pieces(SOURCE)
@@ -84,7 +84,7 @@ PARTS = st.lists(
 @settings(deadline=None, max_examples=300)
 @given(st.lists(PARTS.map("".join), min_size=2, max_size=6), st.sampled_from(sorted(ADDING)))
 def test_cutting_between_a_letter_and_a_blank_line_changes_no_token(parts: list[str], name: str) -> None:
-    """Whatever stands on either side, also where a text is all cuts."""
+    """The sum is exact whatever is on either side of a cut, even if a text consists of cuts."""
     found = [parts[0] + "x", *(f"\n\n{part}x" for part in parts[1:])]
     tokenizer = load(ADDING[name])
     assert sum(tokenizer.count(found)) == tokenizer.count(["".join(found)])[0]
@@ -92,12 +92,12 @@ def test_cutting_between_a_letter_and_a_blank_line_changes_no_token(parts: list[
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_is_not_known_to_add_up_is_counted_whole(name: str) -> None:
-    """A tokenizer for which it cannot be shown gets no pieces, even if it might be so."""
+    """A tokenizer for which this cannot be proved gets no pieces, even if it might hold."""
     assert not load(WHOLE[name]).has_pieces
 
 
 def test_a_length_that_the_file_names_cuts_no_count() -> None:
-    """Some files say after how many tokens their model stops reading: a count goes on."""
+    """A truncation limit in the tokenizer file does not limit a count."""
     limited = json.loads(GPT2) | {
         "truncation": {"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0}
     }
@@ -106,14 +106,14 @@ def test_a_length_that_the_file_names_cuts_no_count() -> None:
 
 @given(st.text("ab\n ", max_size=200), st.integers(1, 60))
 def test_pieces_joined_are_the_text(text: str, times: int) -> None:
-    """Nothing is lost, and no piece but the last is short."""
+    """Nothing is lost, and only the last piece is short."""
     found = pieces(text * times)
     assert "".join(found) == text * times
     assert all(len(piece) >= MIN_PIECE_CHARS for piece in found[:-1])
 
 
 def test_after_an_edit_only_what_is_near_it_is_counted_again() -> None:
-    """The pieces before an edit and after it are those of before; the sum is the count of the whole."""
+    """The pieces before and after an edit are unchanged; the sum is the count of the whole."""
     tokenizer, asked = load(GPT2), list[str]()
 
     class Counting:
@@ -126,7 +126,7 @@ def test_after_an_edit_only_what_is_near_it_is_counted_again() -> None:
     counter = TokenCounter(FakeStore(), Counting(), pieces=pieces)
     text = SOURCE * 3
     asyncio.run(counter.count([text]))
-    assert sum(map(len, asked)) < len(text) * 0.6  # what comes again is counted once
+    assert sum(map(len, asked)) < len(text) * 0.6  # repeated pieces are counted once
     asked.clear()
     middle = len(text) // 2
     edited = text[:middle] + "\nx = 1\n" + text[middle:]

@@ -1,4 +1,4 @@
-"""A tokenizer.json used here: read or fetched once, told when it cannot be, never taken for another's counts."""
+"""A local tokenizer.json: read or fetched once, failures reported, and its counts never mixed with another's."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tests.fakes.provider import ScriptedProvider
 
 
 def load(content: bytes) -> Loaded:
-    """Counts words; what is not JSON is no tokenizer."""
+    """A tokenizer that counts words; content that is not JSON is not a tokenizer."""
     if not content.startswith(b"{"):
         raise DceError("invalid_input", "it is no tokenizer")
 
@@ -28,7 +28,7 @@ def load(content: bytes) -> Loaded:
 
 
 def test_a_file_is_read_once_and_named_by_its_content(tmp_path: Path) -> None:
-    """Counts come from the file as it was; the same content under another name is the same tokenizer."""
+    """Counts come from the file as first read; the same content under another name is the same tokenizer."""
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text("{}")
     first, second = (FileTokenizer(name, tmp_path, tmp_path, load) for name in ("a.json", "b.json"))
@@ -40,7 +40,7 @@ def test_a_file_is_read_once_and_named_by_its_content(tmp_path: Path) -> None:
 
 
 def test_an_address_is_fetched_once(tmp_path: Path) -> None:
-    """What was fetched is kept; another process reads it without asking again."""
+    """A fetched tokenizer is cached; another process reads it without fetching again."""
     asked: list[str] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -55,7 +55,7 @@ def test_an_address_is_fetched_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", [httpx2.Response(404), httpx2.Response(200, content=b"<html>")])
 def test_what_cannot_be_had_is_told_and_not_kept(tmp_path: Path, answer: httpx2.Response) -> None:
-    """An error page is neither used nor kept; the problem names the address."""
+    """An error page is neither used nor cached; the problem names the address."""
     tokenizer = FileTokenizer("https://h/t.json", tmp_path, tmp_path, load, httpx2.MockTransport(lambda _: answer))
     with pytest.raises(DceError):
         asyncio.run(tokenizer.count(["a"]))
@@ -64,14 +64,14 @@ def test_what_cannot_be_had_is_told_and_not_kept(tmp_path: Path, answer: httpx2.
 
 
 def test_what_is_no_tokenizer_is_refused() -> None:
-    """Whether the library is there or not, bytes that are none are an error of the input."""
+    """With or without the library, bytes that are not a tokenizer are an input error."""
     with pytest.raises(DceError) as caught:
         load_really(b"not one")
     assert caught.value.code == "invalid_input"
 
 
 def test_a_prompt_says_that_the_tokenizer_cannot_be_used(tmp_path: Path) -> None:
-    """The prompt is built all the same, its counts are estimates, and the note says why."""
+    """Without the tokenizer the prompt is still built, its counts are estimates, and the note says why."""
     settings = Settings(tokenizer="gone.json")
     with Workspace.open(Project.init(tmp_path), settings, provider=ScriptedProvider([])) as workspace:
         prepared = asyncio.run(workspace.preparation.build(0))

@@ -1,4 +1,4 @@
-"""Counts, and estimates that say they are estimates."""
+"""Counts, and estimates that are marked as estimates."""
 
 import asyncio
 import base64
@@ -15,7 +15,7 @@ from dce.workspace.context.tokens import Count, TokenCounter
 from dce.workspace.record.estimate import ESTIMATOR, SAMPLED_FROM_CHARS, estimate
 
 TOLERANCE = 0.2
-"""How far an estimate may be from the count, as a share of the count."""
+"""How far an estimate may be from the count, as a fraction of the count."""
 
 
 def digest(number: int) -> "hashlib._Hash":
@@ -51,7 +51,7 @@ def test_the_estimate_is_near_the_count_for_code_prose_and_data(shape: str) -> N
 
 
 def test_a_long_text_is_estimated_from_samples_as_well_as_whole() -> None:
-    """Sampling changes the estimate of a long even text by next to nothing; nothing costs nothing."""
+    """Sampling hardly changes the estimate of a long uniform text; an empty text counts 0."""
     times = SAMPLED_FROM_CHARS // len(CODE) + 1
     assert abs(estimate(CODE * times) / (estimate(CODE * 10) * times / 10) - 1) < 0.05
     assert estimate("") == 0
@@ -74,7 +74,7 @@ class FakeStore:
 
 
 class FakeTokenizer:
-    """Counts words; can be out of reach."""
+    """Counts words; can be unreachable."""
 
     def __init__(self, name: str = "words") -> None:
         self.name = name
@@ -89,7 +89,7 @@ class FakeTokenizer:
 
 
 def test_each_content_is_counted_once_per_tokenizer() -> None:
-    """Counts are exact, in order, asked for once however often a content comes, and not shared between tokenizers."""
+    """Counts are exact, in order, requested once per content, and not shared between tokenizers."""
     store, tokenizer = FakeStore(), FakeTokenizer()
     counter = TokenCounter(store, tokenizer)
     texts = ["a b", "c", "a b", ""]
@@ -105,7 +105,7 @@ def test_each_content_is_counted_once_per_tokenizer() -> None:
 
 @pytest.mark.parametrize("error", [DceError("gateway_unreachable", "down"), ConnectionRefusedError(), TimeoutError()])
 def test_a_tokenizer_out_of_reach_gives_estimates_and_keeps_what_is_known(error: Exception) -> None:
-    """Known counts stay exact, the rest are marked as estimates, nothing raises, and no estimate is kept as a count."""
+    """Known counts stay exact, the rest are marked as estimates, nothing raises, and no estimate is stored as a count."""
     store, tokenizer = FakeStore(), FakeTokenizer()
     counter = TokenCounter(store, tokenizer)
     asyncio.run(counter.count(["known"]))
@@ -119,13 +119,13 @@ def test_a_tokenizer_out_of_reach_gives_estimates_and_keeps_what_is_known(error:
 
 
 def test_without_a_tokenizer_everything_is_an_estimate() -> None:
-    """No tokenizer is no error, and a text that UTF-8 cannot write is counted all the same."""
+    """A missing tokenizer is not an error, and a text that UTF-8 cannot encode is still counted."""
     counts = asyncio.run(TokenCounter(FakeStore(), None).count(["x y z", "\ud800"]))
     assert [count.exact for count in counts] == [False, False]
 
 
 def test_each_content_is_estimated_once_and_never_taken_for_a_count() -> None:
-    """A long text's estimate is kept under the estimator's own name, so that it is looked up and stays an estimate."""
+    """A long text's estimate is stored under the estimator's name, so that it can be looked up and stays an estimate."""
     store, text = FakeStore(), CODE * 20
     first = asyncio.run(TokenCounter(store, None).count([text, "short", text]))
     assert [*store.counts] == [(ESTIMATOR, sha256(text.encode()).hexdigest())]

@@ -1,4 +1,4 @@
-"""Export and import: the record comes back as it was, whole or not at all."""
+"""Export and import: the record is restored unchanged, whole or not at all."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def _workspace(root: Path, clock: Iterator[float]) -> Workspace:
 
 
 def _fill(workspace: Workspace) -> None:
-    """Two cycles; the second with a generation of three slots: one regenerated, one running."""
+    """Makes two cycles, the second with a generation of three slots: one regenerated, one running."""
     store = workspace.store
     workspace.cycles.edit(0, context="the scope")
     workspace.cycles.create("First", "a")
@@ -58,7 +58,7 @@ FILES = ("a.py", "b.py", "c.csv")
 
 
 def _choose_files(workspace: Workspace) -> None:
-    """Three files, one as an outline and one by a page, as the selection and as a set beside one that shows its file whole."""
+    """Selects three files, one as an outline and one by page, and saves them as a set, beside a set with a whole file."""
     for name in FILES:
         (workspace.project.root / name).write_text("a = 1\n")
     workspace.selection.add(["a.py"])
@@ -70,7 +70,7 @@ def _choose_files(workspace: Workspace) -> None:
 
 
 def _content(path: Path) -> list[dict[str, Any]]:
-    """The lines of a bundle, but for when it was made, when cycles were touched, and the response that was running."""
+    """The lines of a bundle, without its creation time, the cycles' times and the running response."""
     lines: list[dict[str, Any]] = [json.loads(line) for line in path.read_bytes().splitlines()]
     for line in lines:
         line.pop("updated_at", None)
@@ -81,7 +81,7 @@ def _content(path: Path) -> list[dict[str, Any]]:
 
 
 def test_a_history_comes_back_as_it_was(tmp_path: Path, clock: Iterator[float]) -> None:
-    """Exported, imported into a fresh workspace and exported again, nothing differs but that a running response was interrupted."""
+    """After export, import into a fresh workspace and another export, the only difference is that a running response is interrupted."""
     with _workspace(tmp_path / "one", clock) as one:
         _choose_files(one)
         _fill(one)
@@ -99,7 +99,7 @@ def test_a_history_comes_back_as_it_was(tmp_path: Path, clock: Iterator[float]) 
 
 
 def test_a_bundle_of_the_first_version_is_read(tmp_path: Path, clock: Iterator[float]) -> None:
-    """A bundle written before judgements and levels of detail were part of it comes in whole; a newer one than ours asks for an update."""
+    """A bundle from before judgements and levels of detail is imported whole; for a newer format the error asks for an update."""
     with _workspace(tmp_path / "one", clock) as one:
         _choose_files(one)
         _fill(one)
@@ -121,7 +121,7 @@ def test_a_bundle_of_the_first_version_is_read(tmp_path: Path, clock: Iterator[f
 
 
 def test_a_judgement_that_none_can_have_is_refused(tmp_path: Path, clock: Iterator[float]) -> None:
-    """A rating of six, and a judgement of a response that is not there, are refused with the whole bundle."""
+    """A rating of six, or a judgement of a missing response, makes the whole bundle refused."""
     with _workspace(tmp_path / "one", clock) as one:
         _fill(one)
         export_history(one, tmp_path / "f.dce")
@@ -138,7 +138,7 @@ def test_a_judgement_that_none_can_have_is_refused(tmp_path: Path, clock: Iterat
 
 
 def test_what_is_there_stays(tmp_path: Path, clock: Iterator[float]) -> None:
-    """Into a workspace with a history of its own, cycles get new numbers; its scope, choice and selection are not touched (D3, D9)."""
+    """In a workspace with its own history, imported cycles get new numbers; its scope, choice and selection do not change (D3, D9)."""
     with _workspace(tmp_path / "one", clock) as one:
         _fill(one)
         export_history(one, tmp_path / "f.dce")
@@ -156,7 +156,7 @@ def test_what_is_there_stays(tmp_path: Path, clock: Iterator[float]) -> None:
 
 
 def test_some_cycles_can_be_exported(tmp_path: Path, clock: Iterator[float]) -> None:
-    """Only the named cycles go into the bundle; an unknown one is not_found, and no file is left."""
+    """Only the named cycles are exported; an unknown one is not_found, and no file is left."""
     with _workspace(tmp_path / "one", clock) as one:
         _fill(one)
         export_history(one, tmp_path / "f.dce", [2])
@@ -167,7 +167,7 @@ def test_some_cycles_can_be_exported(tmp_path: Path, clock: Iterator[float]) -> 
 
 
 def test_a_broken_bundle_changes_nothing(tmp_path: Path, clock: Iterator[float]) -> None:
-    """Cut off anywhere, with a line missing, twice or changed, a bundle is refused and not a row is kept."""
+    """A bundle that is truncated, or has a missing, repeated or changed line, is refused and no row is kept."""
     with _workspace(tmp_path / "one", clock) as one:
         _fill(one)
         export_history(one, tmp_path / "f.dce")
@@ -190,7 +190,7 @@ def test_a_broken_bundle_changes_nothing(tmp_path: Path, clock: Iterator[float])
 
 
 def test_the_same_file_is_not_imported_twice_unless_told(tmp_path: Path, clock: Iterator[float]) -> None:
-    """A second import of the same bytes is a conflict; `again` adds it once more."""
+    """A second import of the same bytes is a conflict; `again` imports them once more."""
     with _workspace(tmp_path / "one", clock) as one:
         path = tmp_path / "h.json"
         path.write_text('{"cycles": [{"cycleId": 7, "tabCount": 3}]}')
@@ -203,7 +203,7 @@ def test_the_same_file_is_not_imported_twice_unless_told(tmp_path: Path, clock: 
 
 
 def test_a_store_is_imported_without_touching_it(tmp_path: Path, clock: Iterator[float]) -> None:
-    """A DCE store, with a write-ahead log beside it as a crash leaves it, is read from a copy; its bytes stay."""
+    """A DCE store with a write-ahead log, as left by a crash, is read from a copy and not changed."""
     folder = tmp_path / "dead"
     folder.mkdir()
     with a_store(tmp_path) as store:
@@ -218,7 +218,7 @@ def test_a_store_is_imported_without_touching_it(tmp_path: Path, clock: Iterator
 
 
 def test_backups_roll(tmp_path: Path) -> None:
-    """One copy a day while it is used, at most `KEEP`; each holds what the store held, also what is in its log."""
+    """One backup is made per day of use, at most `KEEP`; each has all of the store's content, including the log's."""
     now = [1_700_000_000.0]
     with a_store(tmp_path) as store:
         backups = Backups(store.path, lambda: now[0])

@@ -1,6 +1,6 @@
-"""Two processes edit one workspace at the same time: every edit of both is there (fault T8).
+"""Two processes edit one workspace at the same time, and no edit of either is lost (fault T8).
 
-Both make the same kinds of edits in a loop (`racing_writer.py`); each test looks at what one kind left.
+Both make the same kinds of edits in a loop (`racing_writer.py`); each test checks the result of one kind.
 """
 
 import subprocess
@@ -27,7 +27,7 @@ NAMES = [f"{name}{number}" for name in "ab" for number in range(ROUNDS)]
 
 
 class Raced:
-    """A workspace after both writers, and what they said."""
+    """A workspace after both writers, and their output."""
 
     def __init__(self, project: Project, store: Store, said: str) -> None:
         self.project, self.store, self.said = project, store, said
@@ -35,7 +35,7 @@ class Raced:
 
 @pytest.fixture(scope="module")
 def raced(tmp_path_factory: pytest.TempPathFactory) -> Raced:
-    """Two real processes, started together, have made all their edits."""
+    """The workspace after two real processes, started together, have made all their edits."""
     project = Project.init(tmp_path_factory.mktemp("raced"))
     for name in NAMES:
         (project.root / f"{name}.py").write_text("x = 1\n")
@@ -74,7 +74,7 @@ def test_two_processes_lose_no_selected_file(raced: Raced) -> None:
 
 
 def test_two_processes_lose_no_detail_and_no_pages(raced: Raced) -> None:
-    """Every level of detail and every page range is the one that its process set last."""
+    """Every level of detail and every page range is the last one that its process set."""
     selection = Selection(raced.project, raced.store.meta)
     assert selection.details() == {f"{name}.py": "outline" for name in NAMES}
     assert selection.pages() == {f"{name}.pdf": f"1-{ROUNDS}" for name in "ab"}
@@ -87,7 +87,7 @@ def test_two_processes_lose_no_named_selection(raced: Raced) -> None:
 
 
 def test_two_processes_restore_every_placeholder(raced: Raced) -> None:
-    """Each text comes back with its own secret: no number was given to two values, and none was lost."""
+    """Each text gets its own secret back: no number was given to two values, and none was lost."""
     assert raced.said == ""
 
 
@@ -113,21 +113,21 @@ def test_two_processes_lose_no_card_no_setting_and_no_card_key(raced: Raced) -> 
 
 
 def test_two_processes_leave_a_prompt_that_is_known(raced: Raced) -> None:
-    """The file is one process's whole prompt, and what the store knows of it is the same one's: a pasted answer finds it."""
+    """The file is one process's whole prompt, and the store's record matches it, so that a pasted answer finds it."""
     prompt = PromptOnDisk(raced.project, raced.store).read()
     assert prompt is not None
     assert prompt.text == (raced.project.root / PROMPT_FILE).read_text()
 
 
 def test_two_processes_lose_no_gateway_key_and_no_limit(raced: Raced) -> None:
-    """Every key of the gateway is there, and one key has the limits that each process gave it."""
+    """Every gateway key is stored, and one key has the limits from both processes."""
     keys = {key.name: key for key in KeyStore(raced.project.root / GATEWAY_FOLDER).list()}
     assert keys.keys() == {SHARED_KEY, *NAMES}
     assert (keys[SHARED_KEY].limits.rpm, keys[SHARED_KEY].limits.tpm) == (999 + ROUNDS, 999 + ROUNDS)
 
 
 def test_an_edit_waits_for_no_process_for_ever(tmp_path: Path) -> None:
-    """While another holds the files, an edit fails after its wait, says so, and changes nothing; afterwards it works."""
+    """While another process locks the files, an edit fails after its wait, says so, and changes nothing; afterwards it works."""
     project = Project.init(tmp_path)
     with updating(project.state_dir):
         second = updating(project.state_dir, wait_s=0.05)

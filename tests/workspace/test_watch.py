@@ -13,7 +13,7 @@ pytest.importorskip("watchfiles")
 
 @pytest.mark.parametrize("is_polling", [False, True])
 def test_changes_are_reported(tmp_path: Path, is_polling: bool) -> None:
-    """A written file is reported by its relative path; DCE's own state and git's objects are not, their rules are."""
+    """A written file is reported by relative path; DCE's state and git's objects are not, but their ignore rules are."""
     project = Project.init(tmp_path)
     (tmp_path / ".git").mkdir()
     (tmp_path / "src").mkdir()
@@ -21,7 +21,7 @@ def test_changes_are_reported(tmp_path: Path, is_polling: bool) -> None:
 
     def write_until_stopped() -> None:
         number = 0
-        while not stop.wait(0.02):  # the watch begins some time after the iterator
+        while not stop.wait(0.02):  # the watch starts some time after the iterator
             number += 1
             for name in (".dce/dce.db", ".git/index", ".dce/config.toml", "src/a.py"):
                 (tmp_path / name).write_text("x" * number)
@@ -40,10 +40,10 @@ def test_changes_are_reported(tmp_path: Path, is_polling: bool) -> None:
 
 
 def test_a_watch_that_sees_nothing_says_that_it_works(tmp_path: Path) -> None:
-    """Without a change an empty set comes all the same, and the stop ends the iterator."""
+    """Without changes the iterator yields empty sets, and `stop` ends it."""
     stop = threading.Event()
     batches = changes(Project.init(tmp_path), stop)
-    while next(batches):  # what making the workspace itself changed may come first
+    while next(batches):  # changes from creating the workspace may come first
         pass
     stop.set()
     assert next(batches, None) is None

@@ -1,4 +1,4 @@
-"""Why a file is left out is said with the rule and its place (fault P8)."""
+"""The reason for leaving a file out names the rule and its place (fault P8)."""
 
 import subprocess
 from pathlib import Path
@@ -38,13 +38,13 @@ def project(tmp_path: Path) -> Project:
     ],
 )
 def test_the_rule_is_named(project: Project, path: str, reason: str) -> None:
-    """The reason names the rule, and for ignore rules file and line."""
+    """The reason names the rule and, for ignore rules, file and line."""
     assert reason in why(project, path)
 
 
 @pytest.mark.parametrize("path", ["a.py", "layout.py", "./a.py"])
 def test_ordinary_files_have_no_reason(project: Project, path: str) -> None:
-    """A file that can go in has none, however much its name resembles a rule."""
+    """A selectable file has no reason, however much its name resembles a rule."""
     assert why(project, path) == ""
 
 
@@ -57,7 +57,7 @@ def test_a_link_that_leads_out_is_a_reason(project: Project) -> None:
 
 
 def test_what_is_not_there_is_not_found(project: Project) -> None:
-    """A misspelt name is not taken for an ignored file, a folder not for a file."""
+    """A misspelt name does not count as an ignored file, nor a folder as a file."""
     with pytest.raises(DceError, match="no file"):
         why(project, "b.py")
     with pytest.raises(DceError, match="folder"):
@@ -65,7 +65,7 @@ def test_what_is_not_there_is_not_found(project: Project) -> None:
 
 
 def test_what_is_in_a_repository_of_its_own_is_not_called_ignored(project: Project) -> None:
-    """A submodule's file is explained by the submodule; a link to nothing is said to be one."""
+    """A submodule's file is explained by the submodule; a dangling link is reported as one."""
     for command in (
         ["init", "-q"],
         ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-mx"],

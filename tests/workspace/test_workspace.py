@@ -1,4 +1,4 @@
-"""The composition root: prompt, budget, rows, the lock of one writer, and what is left of a process that died."""
+"""The composition root: prompt, budget, rows, the writer lock, and recovery after a process died."""
 
 import asyncio
 import signal
@@ -50,7 +50,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def test_prepare_keeps_the_bytes_it_writes(tmp_path: Path) -> None:
-    """The prompt's file, the stored prompt and what is later sent are the same bytes; N queued rows exist before anything is sent."""
+    """The prompt file, the stored prompt and the sent prompt are the same bytes; N queued rows exist before anything is sent."""
     provider = ScriptedProvider(
         [Opened(stream_id="s"), *[Ended(index=index, finish_reason="stop") for index in range(3)]]
     )
@@ -70,7 +70,7 @@ def test_prepare_keeps_the_bytes_it_writes(tmp_path: Path) -> None:
 
 
 def test_a_prompt_and_its_cost(tmp_path: Path) -> None:
-    """Tokens come for each section and the whole; the budget is the context less answer and chat template."""
+    """Tokens are given for each section and the whole; the budget is the context minus answer and chat template."""
     with _workspace(tmp_path, max_tokens=1000) as workspace:
         prepared = _run(workspace.preparation.build(0))
         assert len(prepared.counts) == len(prepared.prompt.sections) == 7
@@ -85,7 +85,7 @@ def test_a_prompt_and_its_cost(tmp_path: Path) -> None:
 
 
 def test_too_long_a_prompt_is_refused_by_name(tmp_path: Path) -> None:
-    """A prompt over its budget is refused before anything is kept, naming total, budget, largest sections and files."""
+    """A prompt over its budget is refused before anything is stored, naming total, budget, largest sections and files."""
     provider = ScriptedProvider([], models=[Model(id="small", max_model_len=256)])
     with _workspace(tmp_path, provider) as workspace:
         prepared = _run(workspace.preparation.build(0))
@@ -99,7 +99,7 @@ def test_too_long_a_prompt_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_an_estimate_never_refuses_a_prompt(tmp_path: Path) -> None:
-    """A count that is only estimated may be wrong by a third, so the model's own server decides: the prompt is prepared."""
+    """An estimate may be wrong by a third, so the model's server decides: the prompt is prepared."""
     provider = ScriptedProvider([], models=[Model(id="small", max_model_len=256)])
     with _workspace(tmp_path, provider) as workspace:
         workspace.preparation._pricing._counter = TokenCounter(workspace.store.token_counts, None)
@@ -110,7 +110,7 @@ def test_an_estimate_never_refuses_a_prompt(tmp_path: Path) -> None:
 
 
 def test_an_unknown_context_is_said_and_not_checked(tmp_path: Path) -> None:
-    """If the gateway does not tell the context there is no budget, and the note says so."""
+    """If the gateway does not report the context window, there is no budget, and the note says so."""
     with _workspace(tmp_path, ScriptedProvider([], models=[Model(id="m")])) as workspace:
         prepared = _run(workspace.preparation.build(0))
         assert (prepared.context, prepared.budget, prepared.is_over) == (None, None, False)
@@ -119,7 +119,7 @@ def test_an_unknown_context_is_said_and_not_checked(tmp_path: Path) -> None:
 
 
 def test_without_a_gateway_a_prompt_can_be_seen_but_not_sent(tmp_path: Path) -> None:
-    """Building works offline and says why the budget is unknown; preparing raises the gateway's error and keeps nothing."""
+    """Building works offline and says why the budget is unknown; preparing raises the gateway's error and stores nothing."""
     with _workspace(tmp_path, ScriptedProvider([], models=UNREACHABLE)) as workspace:
         assert _run(workspace.preparation.build(0)).note == "nobody answers"
         with pytest.raises(DceError) as caught:
@@ -140,7 +140,7 @@ def test_without_a_gateway_a_prompt_can_be_seen_but_not_sent(tmp_path: Path) -> 
 def test_bad_input_is_refused_before_the_gateway_is_asked(
     tmp_path: Path, cycle: int, n: int, settings: dict[str, str], code: str
 ) -> None:
-    """No responses, too many, a cycle or schema that there is not: refused first, even if the gateway is down; nothing kept."""
+    """No or too many responses, an unknown cycle or schema are refused first, even if the gateway is down; nothing is stored."""
     with _workspace(tmp_path, ScriptedProvider([], models=UNREACHABLE), **settings) as workspace:
         with pytest.raises(DceError) as caught:
             _run(workspace.preparation.begin(cycle, n))
@@ -149,7 +149,7 @@ def test_bad_input_is_refused_before_the_gateway_is_asked(
 
 
 def test_files_that_cannot_go_in_are_all_named(tmp_path: Path) -> None:
-    """A selected file that is gone and one that is no text are named together, with the way out."""
+    """A selected file that is gone and one that is not text are named together, with the next step."""
     with _workspace(tmp_path) as workspace:
         (tmp_path / "a.py").unlink()
         (tmp_path / "b.py").write_bytes(b"\x00\xff\x00")
@@ -162,7 +162,7 @@ def test_files_that_cannot_go_in_are_all_named(tmp_path: Path) -> None:
 
 
 def test_a_gateway_without_a_model_is_named(tmp_path: Path) -> None:
-    """If nothing is served there is nobody to ask: no_healthy_backend, nothing kept."""
+    """If no model is served, the error is no_healthy_backend and nothing is stored."""
     provider = ScriptedProvider([])
     provider.served = []
     with _workspace(tmp_path, provider) as workspace:
@@ -173,7 +173,7 @@ def test_a_gateway_without_a_model_is_named(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_cannot_be_written_is_an_error_and_no_generation(tmp_path: Path) -> None:
-    """If .dce/prompt.md cannot be replaced nothing is queued, and no temporary file stays."""
+    """If .dce/prompt.md cannot be replaced, nothing is queued, and no temporary file is left."""
     with _workspace(tmp_path) as workspace:
         (tmp_path / PROMPT_FILE).mkdir()
         with pytest.raises(DceError) as caught:
@@ -185,7 +185,7 @@ def test_a_prompt_that_cannot_be_written_is_an_error_and_no_generation(tmp_path:
 
 
 def test_history_tells_what_was_chosen(tmp_path: Path) -> None:
-    """The next prompt holds the earlier cycles with the accepted response's summary, also after that slot was regenerated."""
+    """The next prompt has the earlier cycles with the accepted response's summary, even after that slot was regenerated."""
     provider = ScriptedProvider(
         [
             Opened(stream_id="s"),
@@ -222,7 +222,7 @@ def test_history_tells_what_was_chosen(tmp_path: Path) -> None:
 
 
 def test_the_lock_counts_within_a_process(tmp_path: Path) -> None:
-    """Within one process the lock may be held several times; running responses of this process are left alone by that."""
+    """Within one process the lock may be held several times; that does not interrupt the process's running responses."""
     with _workspace(tmp_path) as workspace, workspace.writer_lock("generate"):
         generation = _run(workspace.preparation.begin(0, 2))
         with workspace.writer_lock("accept"):
@@ -256,8 +256,8 @@ def _stored_text(workspace: Workspace) -> str:
 
 
 def test_a_second_process_is_refused_and_a_dead_one_is_cleaned_up_after(tmp_path: Path) -> None:
-    """While a process generates, others may read but not write, and are told who it is; killed in the middle, its responses
-    become interrupted with the text that had arrived, and the workspace can be written again."""
+    """While a process generates, others may read but not write, and the error names it; if it is killed, its responses become
+    interrupted with the text so far, and the workspace can be written again."""
     with _workspace(tmp_path):
         pass
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], cwd=ROOT)
@@ -268,14 +268,14 @@ def test_a_second_process_is_refused_and_a_dead_one_is_cleaned_up_after(tmp_path
                 assert child.poll() is None
                 while reader.store.data_version() == version:
                     assert child.poll() is None
-                    time.sleep(0.02)  # only how often is looked, not how long is waited
+                    time.sleep(0.02)  # the polling interval, not the deadline
                 version = reader.store.data_version()
             with pytest.raises(DceError) as caught, reader.writer_lock():
                 pass
             assert caught.value.code == "workspace_locked"
             assert str(child.pid) in caught.value.message
             assert "generate" in caught.value.message
-        # Opening beside a living writer changes nothing of what it runs.
+        # Opening beside a live writer does not affect its running responses.
         with Workspace.open(Project.find(tmp_path), Settings(), provider=ScriptedProvider([])) as reader:
             assert reader.responses(1)[0].status is Status.GENERATING
     finally:
@@ -309,7 +309,7 @@ def test_the_cost_is_told_as_json(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_served_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
-    """A gateway's list of models says it: the refusal names the nearest, and nothing is kept. Words for "any" are none."""
+    """A model missing from the gateway's list is refused, naming the nearest, and nothing is stored. Words for "any" are no model."""
     served = [Model(id="smollm2-135m", max_model_len=4096), Model(id="qwen3-coder", max_model_len=4096)]
     provider = ScriptedProvider([], models=served)
     with _workspace(tmp_path, provider, model="smolm2-135m") as workspace:
@@ -325,14 +325,14 @@ def test_a_model_that_is_not_served_is_refused_before_anything_is_sent(tmp_path:
 
 
 def test_another_server_may_know_names_that_it_does_not_list(tmp_path: Path) -> None:
-    """Of a server that is no gateway the list is not taken for all it knows."""
+    """The list of a server that is not a gateway is not considered complete."""
     settings = Settings(provider="openai", model="its-own-alias")
     with Workspace.open(Project.init(tmp_path), settings, Clock(), ScriptedProvider([])) as workspace:
         assert _run(workspace.preparation.begin(0, 1)).model == "its-own-alias"
 
 
 def test_the_history_budget_is_a_setting(tmp_path: Path) -> None:
-    """With `history_cycles` 0 the prompt holds the current cycle whole, and of those before it a line each."""
+    """With `history_cycles` 0 the prompt has the current cycle in full, and one line for each earlier one."""
     with _workspace(tmp_path, history_cycles=0) as workspace:
         for word in ("first", "second", "third"):
             last = workspace.cycles.create(word, f"{word} context")
@@ -343,7 +343,7 @@ def test_the_history_budget_is_a_setting(tmp_path: Path) -> None:
 
 
 def test_a_run_says_whether_its_prompt_was_counted(tmp_path: Path) -> None:
-    """What a tokenizer counted is exact, also for a later run; an estimate is told as one."""
+    """A tokenizer's count is exact, also for a later run; an estimate is marked as one."""
     ends: list[Step] = [Opened(stream_id="s"), Ended(index=0, finish_reason="stop")]
     for name, url in (("counted", "http://localhost:1"), ("estimated", "https://models.example.org")):
         root = tmp_path / name

@@ -18,7 +18,7 @@ export interface AcceptView {
   readonly doubts: ReadonlyArray<Doubt>;
 }
 
-/** A response's files in the workspace. `restored_at` is None while they are in force. `git`: where git has the baseline too. */
+/** A response's files in the workspace. `restored_at` is None while they are in force. `git`: the baseline in git, or why there is none. */
 export interface Acceptance {
   readonly id: number;
   readonly cycle: number;
@@ -36,7 +36,7 @@ export interface AcceptancesView {
   readonly acceptances: ReadonlyArray<Acceptance>;
 }
 
-/** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. `after_sha256` is None for a file that it deleted; `executable` is None where it left the mode alone; `from_path` is the file that it renamed to this one (and deleted, in an entry of its own). `slot`: the response it is from, if another than the acceptance's; else 0. `also`: further responses of which it has parts. */
+/** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. `after_sha256` is None for a file that it deleted; `executable` is None if it left the mode alone; `from_path` is the file that it renamed to this one (and deleted, in a separate entry). `slot`: the response it comes from, if not the acceptance's own; else 0. `also`: further responses that it contains parts of. */
 export interface AcceptedFile {
   readonly path: string;
   readonly before_sha256: string | null;
@@ -48,11 +48,11 @@ export interface AcceptedFile {
   readonly executable: boolean | null;
 }
 
-/** `files` by how many responses change them; `slots` are those that change anything, every pair of them in `likeness`. */
+/** `files`: most often changed first. `slots`: the responses that change anything. `likeness`: every pair of those. */
 export interface Agreement {
   readonly files: ReadonlyArray<FileAgreement>;
   readonly slots: ReadonlyArray<number>;
-  readonly likeness: ReadonlyArray<Likeness>;
+  readonly likeness: ReadonlyArray<Similarity>;
 }
 
 /** Findings that are not secrets: fingerprints or path patterns, and the reason, for those who read the list later. */
@@ -78,7 +78,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times in seconds; `checks` is None while they have not run; `cluster` is "" without files; `rank` 1 is best. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -124,7 +124,7 @@ export interface CardView {
   readonly is_used: boolean;
 }
 
-/** What one response does to one file, in lines. Responses with the same `group` come to the same text. */
+/** What one response does to one file, in lines. Responses in the same `group` produce the same text. */
 export interface Cell {
   readonly slot: number;
   readonly change: "deleted" | "mode" | "modified" | "new" | "renamed" | "same";
@@ -133,7 +133,7 @@ export interface Cell {
   readonly group: string;
 }
 
-/** The checks of a response in three numbers (tests). */
+/** The result of a response's checks, counted in tests. */
 export interface ChecksCount {
   readonly passed: number;
   readonly failed: number;
@@ -151,7 +151,7 @@ export interface ChecksFinished {
   readonly new_failures: number;
 }
 
-/** A conflict between what was there before (`first_slot` 0: the file as it is now; else a response) and a response's part. */
+/** A conflict between a response's part and the text so far (`first_slot` 0: the file as it is now; else a response). */
 export interface Clash {
   readonly first_slot: number;
   readonly second_slot: number;
@@ -159,7 +159,7 @@ export interface Clash {
   readonly choice: "" | "both" | "first" | "second";
 }
 
-/** A place where both sides changed the same lines: what each has there, and what was there before. `line` as in `Merge`. */
+/** A place where both sides changed the same lines: the text of each side and of the base. `line` as in `Merge`. */
 export interface Conflict {
   readonly line: number;
   readonly first: string;
@@ -262,7 +262,7 @@ export interface DiffView {
   readonly after_slot: number;
 }
 
-/** What speaks against accepting a response; `flag` as on the board, or `failing_checks`. */
+/** A reason not to accept a response; `flag` as on the board, or `failing_checks`. */
 export interface Doubt {
   readonly slot: number;
   readonly flag: string;
@@ -291,7 +291,7 @@ export interface FileAgreement {
   readonly cells: ReadonlyArray<Cell>;
 }
 
-/** What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets, runs_by_itself and the like. `written_path`: the path as the answer has it, where that was read as another; else "". */
+/** What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets, runs_by_itself and the like. `written_path`: the path as the answer writes it, if it was read as a different one; else "". */
 export interface FileChange {
   readonly path: string;
   readonly change: "deleted" | "mode" | "modified" | "new" | "renamed" | "same";
@@ -301,7 +301,7 @@ export interface FileChange {
   readonly written_path: string;
 }
 
-/** A file and whose parts make it, in order. `choices` decide its conflicts, in order. */
+/** A file and the parts to combine, in order. `choices` resolve its conflicts, in order. */
 export interface FilePlan {
   readonly path: string;
   readonly picks: ReadonlyArray<Pick>;
@@ -410,7 +410,7 @@ export interface GenerationView {
   readonly slots: ReadonlyArray<SlotProgress>;
 }
 
-/** The ref that holds the baseline, "" for none: outside a repository, or for what `problem` says. */
+/** The ref of the baseline; "" if there is none, outside a repository or because of `problem`. */
 export interface GitBaseline {
   readonly ref: string;
   readonly problem: string;
@@ -499,7 +499,7 @@ export interface Hunk {
   readonly lines: ReadonlyArray<HunkLine>;
 }
 
-/** One line of a hunk. `number` counts the changed ones from 1; 0 for a line that stays. */
+/** One line of a hunk. `number` counts the changed lines from 1; 0 for a line of context. */
 export interface HunkLine {
   readonly sign: " " | "+" | "-";
   readonly text: string;
@@ -543,13 +543,6 @@ export interface JudgementRequest {
   readonly note?: string;
 }
 
-/** How much of what two responses change is the same, line by line, in percent. */
-export interface Likeness {
-  readonly first: number;
-  readonly second: number;
-  readonly percent: number;
-}
-
 /** Files that can go into a prompt, sorted by path. */
 export interface MatchingFiles {
   readonly paths: ReadonlyArray<string>;
@@ -568,13 +561,13 @@ export interface PastedAnswer {
   readonly prompt?: string;
 }
 
-/** A response's part in a file: these hunks (`2`) and lines (`2:1-3`), as `hunks.hunks` counts them; none: its whole text. */
+/** A response's part in a file: these hunks (`2`) or lines (`2:1-3`), numbered as by `hunks.hunks`; none: its whole text. */
 export interface Pick {
   readonly slot: number;
   readonly hunks: ReadonlyArray<string>;
 }
 
-/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), of a file that changes. `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one. `executable`: what it becomes; None: its mode stays. `doubts`: flags of the board that speak against writing it unread; `is_blocked`: one of them refuses the file until the user confirms it. */
+/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` is the error code. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: the response it comes from, if not the acceptance's own. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), for a file that changes. `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one. `executable`: its new value; None: the mode stays. `doubts`: board flags that are reasons to look at the file before writing it; `is_blocked`: one of them refuses the file until the user confirms it. */
 export interface PlannedWrite {
   readonly path: string;
   readonly change: "deleted" | "mode" | "modified" | "new" | "renamed" | "same";
@@ -816,6 +809,13 @@ export interface SettingsView {
   readonly cards: ReadonlyArray<CardView>;
   readonly schemas: ReadonlyArray<string>;
   readonly can_examine: boolean;
+}
+
+/** How many of the lines that two responses change are the same, in percent. */
+export interface Similarity {
+  readonly first: number;
+  readonly second: number;
+  readonly percent: number;
 }
 
 /** The state of one response. `position`: its place in the gateway's queue, if known. */

@@ -1,1 +1,1 @@
-"""From answers to the workspace's files, and exactly back."""
+"""Writing answers into the workspace's files, and restoring those files exactly."""

@@ -1,8 +1,8 @@
 """Writing a response's files into the workspace: planned file by file, then all of them or none.
 
-What must always hold: only files inside the workspace are written, and only over what the prompt showed (or where nothing was);
-one file that must not be written stops them all, and the error names every such file; what is written keeps mode, line ends and
-BOM of the file it replaces. How it is written and taken back is `baseline.py`'s.
+Invariants: only files inside the workspace are written, and only over content that the prompt showed (or where there was no file);
+if one file must not be written, none is, and the error names every such file; a written file keeps the mode, line ends and BOM of
+the file it replaces. `baseline.py` writes and restores.
 """
 
 from collections.abc import Sequence
@@ -55,11 +55,11 @@ __all__ = [
 ]
 
 _CODE_RANK = ("outside_workspace", "stale_file", "invalid_input")
-"""Which code an error about several refused files carries: the gravest."""
+"""Error codes, most serious first: an error about several refused files carries the first that applies."""
 
 
 class Doubt(msgspec.Struct, frozen=True, kw_only=True):
-    """What speaks against accepting a response; `flag` as on the board, or `failing_checks`."""
+    """A reason not to accept a response; `flag` as on the board, or `failing_checks`."""
 
     slot: int
     flag: str
@@ -68,20 +68,20 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
 
 _DOUBTS = {
     "truncated": "it was cut off before its end",
-    "elision": "it leaves text out",
-    "missing_files": "it says that it wrote files that it does not hold",
-    "ambiguous_block": "where a file ends, or what is meant by it, had to be guessed",
+    "elision": "it leaves out text",
+    "missing_files": "it claims to have written files that it does not contain",
+    "ambiguous_block": "the end or the meaning of a file had to be guessed",
     "unapplied_edit": "some of its edits could not be applied",
-    "path_doubt": "a path is nearly that of a file in the prompt",
+    "path_doubt": "a path almost matches a file in the prompt",
 }
 
 
 def plan(
     workspace: Workspace, generation_id: int, slot: int, paths: Sequence[str] = (), options: Options = PLAIN
 ) -> list[PlannedWrite]:
-    """What accepting would do to each file (of `paths`; none: all), refused ones marked. Writes nothing.
+    """What accepting would do to each file (only `paths`, if any are given); refused files are marked. Writes nothing.
 
-    Raises DceError not_found for a response without files or a path that it does not hold, conflict while it still streams.
+    Raises DceError not_found for a response without files or a path it does not contain, conflict while it is still streaming.
     """
     return [item.shown for item in _items(workspace, _response(workspace, generation_id, slot), paths, options)]
 
@@ -95,11 +95,11 @@ def accept(
     on_step: OnStep = no_step,
     options: Options = PLAIN,
 ) -> tuple[list[PlannedWrite], Acceptance | None]:
-    """Writes a response's files (those of `paths`; none: all) into the workspace, and makes it the cycle's choice.
+    """Writes a response's files (only `paths`, if any are given) into the workspace and makes it the cycle's choice.
 
-    Gives the plan, and the acceptance: None for a dry run, or if every file already was so. A dry run marks what would be refused;
-    else any such file raises one DceError naming all of them (outside_workspace, stale_file or invalid_input) and nothing is
-    written. Also raises as `plan`, workspace_locked, and write_failed (taken back) when the disk refuses.
+    Returns the plan and the acceptance, which is None for a dry run or if every file already has this content. A dry run marks
+    refused files; otherwise one DceError (outside_workspace, stale_file or invalid_input) names all of them and nothing is
+    written. Also raises what `plan` raises, workspace_locked, and write_failed if a write fails (the others are undone).
     """
     if dry_run:
         return plan(workspace, generation_id, slot, paths, options), None
@@ -115,7 +115,7 @@ def accept(
 
 
 def doubts(workspace: Workspace, generation_id: int, slots: Sequence[int]) -> tuple[Doubt, ...]:
-    """What speaks against accepting these responses as a whole: checks that fail, and the flags of their readings."""
+    """The reasons not to accept these responses as a whole: failing checks, and the flags of their readings."""
     reports = workspace.store.check_reports.latest(generation_id, CheckReport)
     found = []
     for slot in dict.fromkeys(slots):
@@ -133,13 +133,13 @@ def doubts(workspace: Workspace, generation_id: int, slots: Sequence[int]) -> tu
 
 
 def slots_of(slot: int, options: Options) -> tuple[int, ...]:
-    """The responses that a plan takes files of."""
+    """The responses that a plan takes files from."""
     picked = [pick.slot for file in options.plans for pick in file.picks]
     return tuple(dict.fromkeys(picked or [slot, *(part.slot for part in options.also)]))
 
 
 def restorable(workspace: Workspace) -> Acceptance | None:
-    """The acceptance that `restore` would take back without being told which; None if there is none."""
+    """The acceptance that `restore` undoes by default; None if there is none."""
     last = last_of_cycle(workspace.store)
     return acceptance_of(workspace.store, last) if last is not None and last.state == "applied" else None
 
@@ -159,7 +159,7 @@ def _items(workspace: Workspace, response: Response, paths: Sequence[str], optio
     if options.plans:
         return _combined_items(workspace, response, options)
     if options.hunks and len(paths) != 1:
-        raise DceError("invalid_input", "hunks are taken from one file: name it")
+        raise DceError("invalid_input", "hunks can be taken from only one file: name it")
     planner = Planner(workspace.project, _shown(workspace, response.generation), options)
     items = _items_of(workspace, response, paths, planner)
     for part in options.also:
@@ -169,7 +169,7 @@ def _items(workspace: Workspace, response: Response, paths: Sequence[str], optio
 
 
 def sources_of(workspace: Workspace, generation_id: int, path: str, files: CurrentFiles | None = None) -> Sources:
-    """Where the parts of a file come from. Raises DceError outside_workspace; its answers raise not_found, conflict."""
+    """The sources of a file's parts. Raises DceError outside_workspace; its `answers` raise not_found, conflict, invalid_input."""
     current = (files or CurrentFiles(workspace.project)).at(path)
     shown = _shown(workspace, generation_id)
 
@@ -177,7 +177,7 @@ def sources_of(workspace: Workspace, generation_id: int, path: str, files: Curre
         block = _block_of(workspace, generation_id, slot, path)
         if block.action != "write" or block.from_path:
             what = {"delete": "deletes", "mode": "changes the mode of"}.get(block.action, "renames")
-            raise DceError("invalid_input", f"response {slot} {what} {path}: it can only be taken whole")
+            raise DceError("invalid_input", f"response {slot} {what} {path}: it can only be accepted whole")
         return block.content
 
     is_edited = current.data is not None and is_stale(current, shown.hashes.get(path))
@@ -197,7 +197,7 @@ def _shown(workspace: Workspace, generation_id: int) -> Shown:
 
 
 def _combined_items(workspace: Workspace, response: Response, options: Options) -> list[Item]:
-    """The files that are put together from parts, each once."""
+    """The files combined from parts, each once."""
     planner = Planner(workspace.project, _shown(workspace, response.generation), options)
     items, seen = [], set[str]()
     for file in options.plans:
@@ -219,7 +219,7 @@ def _combined_items(workspace: Workspace, response: Response, options: Options) 
 
 
 def _of_slots(item: Item, main: int, slots: tuple[int, ...]) -> Item:
-    """The item with the responses it is from, where that is not the acceptance's own alone."""
+    """The item with the responses it comes from, unless that is only the acceptance's own."""
     first = 0 if slots[0] == main else slots[0]
     write = None if item.write is None else msgspec.structs.replace(item.write, slot=first, also=slots[1:])
     return msgspec.structs.replace(item, shown=msgspec.structs.replace(item.shown, slot=first), write=write)
@@ -229,7 +229,7 @@ def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], pl
     """One response's files, in its order; then those whose edits could not be applied."""
     reading = workspace.reading(response.generation, response.slot)
     if not reading.files and not reading.unapplied:
-        hint = f"`dce show {response.slot}` shows what it says; `dce board` shows which responses hold files."
+        hint = f"`dce show {response.slot}` shows what it says; `dce board` shows which responses have files."
         raise DceError("not_found", f"response {response.slot} holds no files to accept", hint=hint)
     failed = {edit.path: edit.reason for edit in reading.unapplied}
     blocks = [*reading.files, *(FileBlock(path=path, content="") for path in failed)]
@@ -245,7 +245,7 @@ def _items_of(workspace: Workspace, response: Response, paths: Sequence[str], pl
 
 
 def _said(item: Item, block: FileBlock) -> Item:
-    """The item with the path that the answer has."""
+    """The item with the path as the answer writes it."""
     return msgspec.structs.replace(item, shown=msgspec.structs.replace(item.shown, written_path=block.written_path))
 
 
@@ -254,13 +254,13 @@ def _refused(path: str, reason: str) -> PlannedWrite:
 
 
 def _marked(item: Item, slot: int) -> Item:
-    """The item with the response it is from."""
+    """The item with the response it comes from."""
     write = None if item.write is None else msgspec.structs.replace(item.write, slot=slot)
     return msgspec.structs.replace(item, shown=msgspec.structs.replace(item.shown, slot=slot), write=write)
 
 
 def _picked(project: Project, blocks: Sequence[FileBlock], paths: Sequence[str]) -> list[FileBlock]:
-    """The blocks that `paths` name, in the answer's order. Raises DceError not_found naming what there is."""
+    """The blocks that `paths` name, in the answer's order. Raises DceError not_found, listing the available files."""
     names = [name_of(project, block.path) for block in blocks]
     as_written = {block.written_path: name for block, name in zip(blocks, names, strict=True) if block.written_path}
     wanted = {as_written.get(path, name_of(project, path)) for path in paths}

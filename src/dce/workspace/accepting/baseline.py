@@ -1,15 +1,16 @@
-"""What the workspace was before an acceptance, kept so that it can be put back exactly; and the only code that writes its files.
+"""Keeps the state of the workspace before an acceptance, so that it can be restored exactly; the only code that writes its files.
 
-What must always hold: before the first file changes, every pre-image (bytes and mode) and the list of files to come are durable
-in the store; a file is replaced whole, by a rename, and only if it still holds what it is believed to hold; an acceptance that
-did not reach its end, in a crash or an error, is taken back. In a repository a copy goes under a ref of its own; HEAD, index and
-branches stay as they are.
+Invariants: before the first file changes, every pre-image (bytes and mode) and the list of files to be written are durable in
+the store; a file is replaced whole, by a rename, and only if its content is still the expected one; an acceptance interrupted by
+a crash or an error is undone. In a git repository, the baseline is also committed under a private ref; HEAD, the index and
+branches do not change.
 
     planned ──▶ applied ──▶ planned ──▶ restored ──▶ planned ──▶ applied
-       ├───────────────────────┴───────────────────────┴──▶ restored   finished, or taken back again, by `recover`
-       └──────────────────────────────────────────────────▶ undone     never applied: taken back by `recover` or after an error
+       ├───────────────────────┴───────────────────────┴──▶ restored   finished, or undone again, by `recover`
+       └──────────────────────────────────────────────────▶ undone     never applied: undone by `recover` or after an error
 
-`planned` means: files may be in between, so the pre-images count. A row that has been in force keeps a `restored_at` meanwhile.
+`planned` means that some files may be written and others not, so the pre-images are authoritative. In this state, a row that has
+been in force before has a `restored_at`.
 """
 
 import contextlib
@@ -54,7 +55,7 @@ LOCK_FILE = "accept.lock"
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to be written: its bytes (None: it is deleted), and the bytes and mode it has now (None: there is none).
+    """A file to be written: its new bytes (None: it is deleted), and its present bytes and mode (None: it does not exist).
 
     `executable`, `from_path`, `slot` and `also` as in `AcceptedFile`.
     """
@@ -70,9 +71,9 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_step: OnStep = no_step) -> Acceptance:
-    """Writes all files or none, and journals it. The caller holds the writer lock.
+    """Writes all files or none, and records it in the journal. The caller holds the writer lock.
 
-    Raises DceError stale_file if a file changes under our hands, write_failed if the disk refuses; the workspace is then as before.
+    Raises DceError stale_file if a file changes during the write, write_failed if a write fails; the workspace is then as before.
     """
     project, store = workspace.project, workspace.store
     store.blobs.put_all(write.before for write in writes if write.before is not None)
@@ -122,9 +123,10 @@ def _accepted(write: Write) -> AcceptedFile:
 
 
 def recover(workspace: Workspace) -> list[PlannedWrite]:
-    """Takes back acceptances and restores that a crash cut short. What was done, file by file; `refused`: edited since, left alone.
+    """Undoes acceptances and finishes restores that a crash interrupted. Returns what was done to each file; `refused`: edited
+    since and left alone.
 
-    Does nothing while another process holds the writer lock: that one is alive and will see to it.
+    Does nothing while another process holds the writer lock: that process is alive and does this itself.
     """
     if not workspace.store.acceptances.list("planned"):
         return []
@@ -139,10 +141,10 @@ def recover(workspace: Workspace) -> list[PlannedWrite]:
 
 @contextlib.contextmanager
 def changing(workspace: Workspace, verb: str) -> Iterator[list[PlannedWrite]]:
-    """Held while files change; begins by recovering, and gives what that did. Raises DceError workspace_locked.
+    """The lock to hold while files change. Recovers first, and yields what that did. Raises DceError workspace_locked.
 
-    The writer lock keeps other processes out, but a process may hold it several times over (a panel accepts while it generates).
-    So this one, which opens its file anew each time, also keeps this process's other threads out.
+    The writer lock excludes other processes, but one process may hold it several times (a panel accepts while it generates).
+    This lock opens its file afresh each time, so it also excludes other threads of this process.
     """
     import filelock  # noqa: PLC0415 - most verbs only read
 
@@ -151,7 +153,11 @@ def changing(workspace: Workspace, verb: str) -> Iterator[list[PlannedWrite]]:
         try:
             lock.acquire()
         except filelock.Timeout as error:
-            raise DceError("workspace_locked", "another accept or restore is at work in this workspace") from error
+            raise DceError(
+                "workspace_locked",
+                "another accept or restore is running in this workspace",
+                hint="Wait for it to finish, then try again.",
+            ) from error
         try:
             yield recover_locked(workspace)
         finally:
@@ -174,7 +180,7 @@ def recover_locked(workspace: Workspace) -> list[PlannedWrite]:
 
 
 def _recovered(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
-    """What recovering does to each file; what someone edited since is `refused`, and left alone."""
+    """What recovering does to each file; a file edited since is `refused` and left alone."""
     done = []
     for file in journal_of(row).files:
         current = look_at(workspace.project, file.path)
@@ -192,7 +198,7 @@ def _recovered(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
 
 
 def _end(workspace: Workspace, row: AcceptanceRow) -> None:
-    """A row whose files were put back: restored if it has been in force, else undone."""
+    """Sets the final state of a row whose files were put back: restored if it has been in force, else undone."""
     was_in_force = row.restored_at is not None
     workspace.store.acceptances.set(row.id, "restored" if was_in_force else "undone", restored_at=row.restored_at)
 
@@ -200,9 +206,9 @@ def _end(workspace: Workspace, row: AcceptanceRow) -> None:
 def move_files(
     workspace: Workspace, row: AcceptanceRow, side: Callable[[AcceptedFile], Content], on_step: OnStep
 ) -> None:
-    """Brings every file of an acceptance to one side (`before_of`, `after_of`), and leaves what someone edited. May be repeated.
+    """Brings every file of an acceptance to one side (`before_of`, `after_of`), except files edited since. Idempotent.
 
-    Removes the temporary files that a crash left.
+    Also removes temporary files that a crash left behind.
     """
     project, journal = workspace.project, journal_of(row)
     wanted = "before" if side is before_of else "after"
@@ -216,7 +222,7 @@ def move_files(
             continue
         sha256, mode, executable = side(file)
         if current.mode not in {None, file.mode, with_executable(file.mode, file.executable)}:
-            mode, executable = current.mode, None  # not what accepting left: the user's own `chmod`
+            mode, executable = current.mode, None  # set by the user's own `chmod`, not by the acceptance
         moves.append(
             Move(
                 number=number,
@@ -231,17 +237,17 @@ def move_files(
 
 
 def remove_folders(workspace: Workspace, row: AcceptanceRow) -> None:
-    """Removes the folders that an acceptance made and that are empty again."""
+    """Removes the folders that an acceptance created, if they are empty again."""
     for folder in reversed(journal_of(row).created_folders):
         path = workspace.project.root / folder
         if look_at(workspace.project, folder) is not None:
-            with contextlib.suppress(OSError):  # not empty: someone else's files are in it now
+            with contextlib.suppress(OSError):  # not empty: it contains other files now
                 path.rmdir()
                 durable.sync_folder(path.parent)
 
 
 def _undo_after(workspace: Workspace, row: AcceptanceRow, error: BaseException) -> None:
-    """Takes a failed acceptance back. If that fails too it stays `planned`, and `recover` tries again."""
+    """Undoes a failed acceptance. If that fails too, it stays `planned` and `recover` tries again."""
     try:
         move_files(workspace, row, before_of, no_step)
         remove_folders(workspace, row)
@@ -254,7 +260,7 @@ def _undo_after(workspace: Workspace, row: AcceptanceRow, error: BaseException) 
 
 
 def choose_again(workspace: Workspace, row: AcceptanceRow) -> None:
-    """The cycle's choice becomes the newest acceptance of that cycle still in force, or none."""
+    """Sets the cycle's choice to the newest acceptance of that cycle still in force, or to none."""
     store = workspace.store
     cycle = store.generations.get(row.generation).cycle
     generation = slot = None
@@ -262,7 +268,7 @@ def choose_again(workspace: Workspace, row: AcceptanceRow) -> None:
         if store.generations.get(other.generation).cycle == cycle:
             generation, slot = other.generation, other.slot
             break
-    with contextlib.suppress(DceError):  # the cycle was deleted meanwhile: nothing to choose for
+    with contextlib.suppress(DceError):  # the cycle was deleted meanwhile
         store.cycles.choose(cycle, generation, slot, at=workspace.clock())
 
 
@@ -271,7 +277,7 @@ def write_failed(error: OSError, *, is_half: bool = False) -> DceError:
     if is_half:
         return DceError(
             "write_failed",
-            f"{fact}; some files are still in between",
+            f"{fact}; some files are written and others are not",
             hint="Free disk space or correct the permissions; the next accept or restore puts the files back first.",
         )
     return DceError("write_failed", f"{fact}; the workspace is as it was")

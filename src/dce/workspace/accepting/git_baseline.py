@@ -1,8 +1,8 @@
-"""What the workspace was before an acceptance, in git too: a commit under a ref of DCE's own, for `git diff refs/dce/baselines/1f0a9c3e/3`.
+"""The state of the workspace before an acceptance, as a git commit under a private ref, for `git diff refs/dce/baselines/1f0a9c3e/3`.
 
-Restoring does not need it: the store's own copies are exact and work without git. What must always hold: HEAD, the index, branches, tags
-and hooks are neither changed nor run; what goes in are the tracked files as they are, and those about to be replaced; a
-failure is told and stops nothing.
+Restoring does not need it: the store's own copies are exact and work without git. Invariants: HEAD, the index, branches and tags
+do not change and no hook runs; the commit contains the tracked files as they are now and the files about to be replaced; a failure
+is reported and stops nothing.
 """
 
 import hashlib
@@ -17,21 +17,21 @@ import msgspec
 from dce.workspace.tree.git import GitFailed, run_git
 
 REF_FOLDER = "refs/dce/baselines"
-"""Each workspace has a folder of its own in it: worktrees share their refs, and a repository can hold several workspaces."""
+"""Each workspace has its own folder here: worktrees share refs, and a repository can contain several workspaces."""
 
 KEPT = 50
-"""How many baselines are kept; older ones are git's to collect."""
+"""How many baselines are kept; git may collect older ones."""
 
 
 class GitBaseline(msgspec.Struct, frozen=True, kw_only=True):
-    """The ref that holds the baseline, "" for none: outside a repository, or for what `problem` says."""
+    """The ref of the baseline; "" if there is none, outside a repository or because of `problem`."""
 
     ref: str = ""
     problem: str = ""
 
 
 def keep_in_git(root: Path, acceptance_id: int, paths: Sequence[str]) -> GitBaseline:
-    """Commits the tracked files below `root` and those of `paths` that exist under a private ref. Never raises."""
+    """Commits the tracked files below `root`, and the existing ones of `paths`, under a private ref. Never raises."""
     try:
         index = _git(root, None, "rev-parse", "--path-format=absolute", "--git-path", "index")
     except GitFailed:
@@ -49,9 +49,9 @@ def keep_in_git(root: Path, acceptance_id: int, paths: Sequence[str]) -> GitBase
 
 
 def committed_paths(root: Path, accepted: Set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Of accepted files (ref of the baseline, path), those that HEAD holds as they are on disk now, though it did not before.
+    """The accepted files (ref of the baseline, path) whose present content HEAD contains, and did not contain before.
 
-    Never raises: without git, or without a commit, there are none.
+    Never raises: without git or a commit, the result is empty.
     """
     paths = sorted({path for _, path in accepted})
     if not paths:
@@ -67,7 +67,7 @@ def committed_paths(root: Path, accepted: Set[tuple[str, str]]) -> set[tuple[str
 
 
 def _before(root: Path, ref: str, paths: Sequence[str]) -> dict[str, str]:
-    """What was committed when a baseline was made; nothing if that is not known."""
+    """What was committed when a baseline was made; empty if unknown."""
     try:
         return _entries(root, f"{ref}^", paths) if ref else {}
     except GitFailed:
@@ -75,7 +75,7 @@ def _before(root: Path, ref: str, paths: Sequence[str]) -> dict[str, str]:
 
 
 def _entries(root: Path, commit: str, paths: Sequence[str]) -> dict[str, str]:
-    """Path → mode and object in a commit, of those of `paths` that it holds."""
+    """Path → mode and object, for those of `paths` that a commit contains."""
     rows = _git(root, None, "--literal-pathspecs", "ls-tree", "-z", commit, "--", *paths).split("\0")
     return {path: entry for entry, _, path in (row.partition("\t") for row in rows) if path}
 
@@ -108,7 +108,7 @@ def _forget_old(root: Path) -> None:
 
 
 def _git(root: Path, index: Path | None, *arguments: str) -> str:
-    """What a git command prints, in DCE's name and over `index` if one is given."""
+    """The output of a git command, run with DCE as the author and with `index`, if given."""
     environment = {} if index is None else {"GIT_INDEX_FILE": str(index)}
     for who in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{who}_NAME": "DCE", f"GIT_{who}_EMAIL": "dce@localhost"}

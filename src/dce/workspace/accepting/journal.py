@@ -1,7 +1,7 @@
-"""What the store keeps of each acceptance: its files before and after, enough to take it back and to make it again.
+"""The store's record of each acceptance: its files before and after, enough to restore and to redo it.
 
-What must always hold: a row that an older DCE wrote is read as well; "the last acceptance" is always one of the current cycle, in
-force or restored, so that restoring twice never reaches work that is older.
+Invariants: rows that an older DCE wrote can be read; "the last acceptance" is always one of the current cycle, in force or
+restored, so that restoring twice never undoes older work.
 """
 
 import hashlib
@@ -21,12 +21,13 @@ Change = Literal["new", "modified", "deleted", "renamed", "mode", "same"]
 
 
 class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` as which error.
+    """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` is the error code.
 
-    `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: another response it is from.
-    `flags`: runs_by_itself, sets_policy (`tree/effects.py`), of a file that changes. `written_path`: the path in the answer, if it was
-    read as another. `from_path`: the file that is renamed to this one. `executable`: what it becomes; None: its mode stays. `doubts`: flags of the
-    board that speak against writing it unread; `is_blocked`: one of them refuses the file until the user confirms it.
+    `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: the response it comes
+    from, if not the acceptance's own. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), for a file that changes.
+    `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one.
+    `executable`: its new value; None: the mode stays. `doubts`: board flags that are reasons to look at the file before writing
+    it; `is_blocked`: one of them refuses the file until the user confirms it.
     """
 
     path: str
@@ -48,9 +49,9 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
 class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created.
 
-    `after_sha256` is None for a file that it deleted; `executable` is None where it left the mode alone; `from_path` is the file
-    that it renamed to this one (and deleted, in an entry of its own). `slot`: the response it is from, if another than the
-    acceptance's; else 0. `also`: further responses of which it has parts.
+    `after_sha256` is None for a file that it deleted; `executable` is None if it left the mode alone; `from_path` is the file
+    that it renamed to this one (and deleted, in a separate entry). `slot`: the response it comes from, if not the acceptance's
+    own; else 0. `also`: further responses that it contains parts of.
     """
 
     path: str
@@ -64,7 +65,7 @@ class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """A response's files in the workspace. `restored_at` is None while they are in force. `git`: where git has the baseline too."""
+    """A response's files in the workspace. `restored_at` is None while they are in force. `git`: the baseline in git, or why there is none."""
 
     id: int
     cycle: int
@@ -78,9 +79,9 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """An acceptance, and what to know before it is taken back.
+    """An acceptance, and what a user should know before restoring it.
 
-    `is_last`: it is the last one of the current cycle. `committed`: the files that git's HEAD holds as accepted.
+    `is_last`: it is the last one of the current cycle. `committed`: the files that git's HEAD contains as accepted.
     """
 
     acceptance: Acceptance
@@ -89,7 +90,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store keeps of an acceptance. `created_folders` are those it makes, outermost first."""
+    """The store's record of an acceptance. `created_folders`: the folders it creates, outermost first."""
 
     files: tuple[AcceptedFile, ...]
     created_folders: tuple[str, ...]
@@ -105,12 +106,12 @@ class Content(NamedTuple):
 
 
 def before_of(file: AcceptedFile) -> Content:
-    """The file as it was."""
+    """The file before the acceptance."""
     return Content(file.before_sha256, file.mode, None)
 
 
 def after_of(file: AcceptedFile) -> Content:
-    """The file as accepted."""
+    """The file after the acceptance."""
     return Content(file.after_sha256, file.mode, file.executable)
 
 
@@ -127,13 +128,13 @@ def stands(current: Current | None, file: AcceptedFile) -> Literal["before", "af
 
 
 def acceptances(workspace: Workspace, *states: State) -> tuple[Acceptance, ...]:
-    """Acceptances, newest first; without `states` those that are in force or were taken back on purpose."""
+    """Acceptances, newest first; without `states`, those that are in force or that a user restored."""
     rows = workspace.store.acceptances.list(*(states or ("applied", "restored")))
     return tuple(acceptance_of(workspace.store, row) for row in rows)
 
 
 def standing(workspace: Workspace, found: Sequence[Acceptance]) -> tuple[Standing, ...]:
-    """The acceptances with what to know before one is taken back. Asks git once; without a repository nothing is committed."""
+    """The acceptances with what a user should know before restoring one. Runs git once; without a repository nothing is committed."""
     last = last_of_cycle(workspace.store)
     in_force = [acceptance for acceptance in found if acceptance.restored_at is None]
     committed = committed_paths(
@@ -160,7 +161,7 @@ def last_of_cycle(store: Store) -> AcceptanceRow | None:
 
 
 def in_force(store: Store, acceptance_id: int | None) -> AcceptanceRow:
-    """The acceptance to take back: the one named, else the last of the current cycle. Raises DceError not_found."""
+    """The acceptance to restore: the one named, else the last of the current cycle. Raises DceError not_found."""
     applied = store.acceptances.list("applied")
     ids = ", ".join(str(row.id) for row in applied)
     if acceptance_id is not None:
@@ -184,7 +185,7 @@ def in_force(store: Store, acceptance_id: int | None) -> AcceptanceRow:
 
 
 def restored(store: Store, acceptance_id: int | None) -> AcceptanceRow:
-    """The restored acceptance to make again: the one named, else what was restored last in the current cycle. DceError not_found."""
+    """The acceptance to redo: the one named, else the last restored one of the current cycle. Raises DceError not_found."""
     rows = store.acceptances.list("restored")
     ids = ", ".join(str(row.id) for row in rows) or "none"
     if acceptance_id is not None:
@@ -223,10 +224,10 @@ def journal_of(row: AcceptanceRow) -> Journal:
 
 
 def as_json(journal: Journal) -> str:
-    """The journal as a row keeps it."""
+    """The journal as a row stores it."""
     return msgspec.json.encode(journal).decode()
 
 
 def sha256_of(data: bytes) -> str:
-    """By which the store finds the bytes."""
+    """The key under which the store keeps the bytes."""
     return hashlib.sha256(data).hexdigest()

@@ -1,8 +1,7 @@
-"""Three-way merge: the answer's changes made to a file that was edited since the prompt showed it.
+"""Three-way merge: applies the answer's changes to a file that was edited since the prompt showed it.
 
-The common ancestor is the prompt's own copy. Only clean merges are taken; where both sides changed the same lines differently,
-the places are named and the file is refused. git's own merge does it (no repository is needed), so that the result is
-what people know.
+The common ancestor is the prompt's copy. Only clean merges are written; if both sides changed the same lines differently, the
+file is refused and the conflicts are named. git does the merge (without a repository), so that the result is familiar.
 """
 
 import re
@@ -20,14 +19,14 @@ MERGE_TIMEOUT_S = 60.0
 """Longest time for one file's merge."""
 
 _MARK_SIZE = 40
-"""Longer conflict marks than any file holds, so that a file about conflicts is no conflict."""
+"""Length of the conflict markers: longer than in any file, so that a file about conflicts does not look like one."""
 
 
 _MARK = re.compile(rf"<{{{_MARK_SIZE}}} ours|\|{{{_MARK_SIZE}}} base|={{{_MARK_SIZE}}}|>{{{_MARK_SIZE}}} theirs")
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
-    """The merged text with LF line ends, and the first line (from 1, in the file as it is now) of each conflict."""
+    """The merged text with LF line ends, and the first line of each conflict (from 1, in the file as it is now)."""
 
     text: str
     conflicts: tuple[int, ...] = ()
@@ -36,7 +35,7 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True):
 def merge3(base: str, ours: str, theirs: str) -> Merge:
     """`theirs` (the answer) merged into `ours` (the file now). Raises DceError invalid_input without git."""
     base, ours, theirs = (text.replace("\r\n", "\n") for text in (base, ours, theirs))
-    # An answer's form cannot leave out the last newline: that alone is no change.
+    # An answer's format cannot omit the final newline, so that alone is not a change.
     if not base.endswith("\n") and theirs.endswith("\n") and base:
         theirs = theirs[:-1]
     if ours == base or theirs in (base, ours):
@@ -56,11 +55,11 @@ def merge3(base: str, ours: str, theirs: str) -> Merge:
 
 
 Side = Literal["first", "second", "both", ""]
-"""What is taken where both sides changed the same lines; "" is not decided yet."""
+"""Which side of a conflict is taken; "" means undecided."""
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where both sides changed the same lines: what each has there, and what was there before. `line` as in `Merge`."""
+    """A place where both sides changed the same lines: the text of each side and of the base. `line` as in `Merge`."""
 
     line: int
     first: str
@@ -78,7 +77,7 @@ def conflicts_of(merge: Merge) -> tuple[Conflict, ...]:
 
 
 def resolved(merge: Merge, choices: Sequence[Side]) -> str:
-    """The text with each conflict decided as `choices` say, in order; an undecided one keeps the first side."""
+    """The text with the conflicts resolved by `choices`, in order; an undecided one keeps the first side."""
     sides, parts = iter(choices), []
     for piece in _pieces(merge.text):
         if isinstance(piece, str):
@@ -91,7 +90,7 @@ def resolved(merge: Merge, choices: Sequence[Side]) -> str:
 
 
 def _pieces(text: str) -> Iterator[str | tuple[str, str, str]]:
-    """What merged, and the three sides of what did not, in order."""
+    """The merged texts and, for each conflict, its three sides, in order."""
     sides: dict[str, list[str]] = {"both": [], "ours": [], "base": [], "theirs": []}
     side = "both"
     for row in re.split(r"(?<=\n)", text):
@@ -124,7 +123,7 @@ def _merged(base: str, ours: str, theirs: str) -> str:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DceError("invalid_input", f"the merge failed: git cannot be run ({error})") from error
-    # The number of conflicts, at most 127; more is an error's code.
+    # The exit code is the number of conflicts, at most 127; anything above is an error.
     if not 0 <= done.returncode <= 127:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise DceError("invalid_input", f"the merge failed: {said or done.returncode}")

@@ -1,7 +1,7 @@
-"""One file put together from parts of several responses: whole texts, hunks or lines of each, and the file as it is now.
+"""Combines one file from parts of several responses: whole texts, hunks or lines of each, and the file as it is now.
 
-What must always hold: nothing is written here; where two parts change the same lines differently, a person decides, and until then
-the file may not be written.
+Invariants: nothing is written here; if two parts change the same lines differently, the user decides, and until then the file may
+not be written.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +15,14 @@ from dce.workspace.tree.current import Current
 
 
 class Pick(msgspec.Struct, frozen=True, kw_only=True):
-    """A response's part in a file: these hunks (`2`) and lines (`2:1-3`), as `hunks.hunks` counts them; none: its whole text."""
+    """A response's part in a file: these hunks (`2`) or lines (`2:1-3`), numbered as by `hunks.hunks`; none: its whole text."""
 
     slot: int
     hunks: tuple[str, ...] = ()
 
 
 class FilePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A file and whose parts make it, in order. `choices` decide its conflicts, in order."""
+    """A file and the parts to combine, in order. `choices` resolve its conflicts, in order."""
 
     path: str
     picks: tuple[Pick, ...]
@@ -30,7 +30,7 @@ class FilePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clash(msgspec.Struct, frozen=True, kw_only=True):
-    """A conflict between what was there before (`first_slot` 0: the file as it is now; else a response) and a response's part."""
+    """A conflict between a response's part and the text so far (`first_slot` 0: the file as it is now; else a response)."""
 
     first_slot: int
     second_slot: int
@@ -39,7 +39,7 @@ class Clash(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Combined(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file would become. `is_merged`: edits made since the prompt are in it. `problem` forbids writing it."""
+    """The combined text of a file. `is_merged`: it includes edits made since the prompt. `problem`: why it may not be written."""
 
     text: str
     is_merged: bool
@@ -48,7 +48,7 @@ class Combined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
-    """Where parts come from: the file now, the prompt's own copy of it if the file is stale, and each response's text."""
+    """The sources of a file's parts: the file now, the prompt's copy if the file is stale, and each response's text."""
 
     current: Current
     stale_base: str | None
@@ -56,9 +56,9 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def combine(plan: FilePlan, sources: Sources) -> Combined:
-    """Puts a file together. Raises DceError not_found (no such hunk), invalid_input (no pick; hunks of what conflicts)."""
+    """Combines a file. Raises DceError not_found (no such hunk), invalid_input (nothing picked; hunks of a conflicting text)."""
     if not plan.picks:
-        raise DceError("invalid_input", f"nothing is picked of {plan.path}")
+        raise DceError("invalid_input", f"nothing is picked from {plan.path}")
     now = sources.current.text
     text, clashes, is_merged = now, list[Clash](), False
     earlier = 0
@@ -66,7 +66,9 @@ def combine(plan: FilePlan, sources: Sources) -> Combined:
         merge = _merged(sources, pick.slot)
         is_merged = is_merged or sources.stale_base is not None
         if pick.hunks and merge.conflicts:
-            raise DceError("invalid_input", f"response {pick.slot} conflicts with the file now: take {plan.path} whole")
+            raise DceError(
+                "invalid_input", f"response {pick.slot} conflicts with the current file: take {plan.path} whole"
+            )
         part = _decide(merge, 0, pick.slot, plan.choices, clashes)
         if pick.hunks:
             part = take(now, _as_written(part, sources.current), pick.hunks)
@@ -79,7 +81,7 @@ def combine(plan: FilePlan, sources: Sources) -> Combined:
 
 
 def hunks_of(sources: Sources, slot: int) -> tuple[Hunk, ...]:
-    """What can be picked of a response's text, against the file now. Raises DceError invalid_input where they conflict."""
+    """The hunks of a response's text against the file now. Raises DceError invalid_input if they conflict."""
     merge = _merged(sources, slot)
     if merge.conflicts:
         raise DceError("invalid_input", "it conflicts with edits made since the prompt: it can only be taken whole")
@@ -87,7 +89,7 @@ def hunks_of(sources: Sources, slot: int) -> tuple[Hunk, ...]:
 
 
 def _merged(sources: Sources, slot: int) -> Merge:
-    """A response's text, with the edits made since the prompt."""
+    """A response's text, merged with the edits made since the prompt."""
     answer = sources.answers(slot)
     if sources.stale_base is None:
         return Merge(text=answer)
@@ -95,12 +97,12 @@ def _merged(sources: Sources, slot: int) -> Merge:
 
 
 def _as_written(text: str, current: Current) -> str:
-    """With the line ends and byte-order mark that the file keeps."""
+    """The text with the line ends and byte-order mark of the present file."""
     return current.form.text_written(current.form.bytes_to_write(text))
 
 
 def _decide(merge: Merge, first: int, second: int, choices: Sequence[Side], clashes: list[Clash]) -> str:
-    """The merge with its conflicts decided by those choices that are still unused; notes them in `clashes`."""
+    """The merge with its conflicts resolved by the choices not used yet; appends the conflicts to `clashes`."""
     if not merge.conflicts:
         return merge.text
     found = conflicts_of(merge)

@@ -1,7 +1,7 @@
-"""What accepting does to each file of an answer: what would be written, deleted or renamed, what refuses it, what is doubtful.
+"""Plans what accepting does to each file of an answer: writes, deletions and renames, refusals and doubts.
 
-What must always hold: nothing is written here; only what the prompt showed is replaced, deleted or moved; a file with text left out, or
-whose limits were guessed, is refused until the user confirms it.
+Invariants: nothing is written here; only content that the prompt showed is replaced, deleted or moved; a file with omitted text or
+guessed limits is refused until the user confirms it.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,33 +22,33 @@ from dce.workspace.tree.current import Current, CurrentFiles, is_executable, is_
 from dce.workspace.tree.effects import POLICY, RUNS, effects_of, is_own_policy
 
 NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POLICY})
-"""Flags of a file that are refused by reasons of their own, or say what the file does: they are no doubts besides."""
+"""Flags of a file that do not count as doubts: they have refusals of their own, or only say what the file does."""
 
 BLOCKING = {
-    "elision": "text seems to be left out of it",
-    "ambiguous_block": "where it ends, or what is meant by it, had to be guessed",
+    "elision": "text seems to be left out",
+    "ambiguous_block": "its end or its meaning had to be guessed",
 }
 """The doubts that refuse a file until the user confirms it."""
 
 _AGAIN = "Generate again: a new prompt shows the files as they are now."
-_BY_HAND = "Look at what changed since; then delete or move it by hand, or generate again."
-_CONFIRM = "Look at it (`dce diff`); `dce accept --force` writes it as it is."
+_BY_HAND = "Check what changed since, then delete or move it by hand, or generate again."
+_CONFIRM = "Review it (`dce diff`); `dce accept --force` writes it as it is."
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Files of another response in the same plan; no `paths`: all it holds."""
+    """Files of another response in the same plan; no `paths`: all its files."""
 
     slot: int
     paths: tuple[str, ...] = ()
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan may do beyond writing one response's files whole.
+    """What a plan may do besides writing one response's files whole.
 
-    `merge`: a file edited since the prompt is merged, where that is clean. `hunks`: only these parts (`2`, `2:1-3`) of the one file
-    named, as `hunks.hunks` counts them against the file now. `also`: files of other responses, in one acceptance. `plans`: each
-    file put together from parts of several responses (then nothing else counts; the response named is the cycle's choice).
-    `force`: doubtful files are written too; `confirmed`: those of these paths are.
+    `merge`: a file edited since the prompt is merged if there are no conflicts. `hunks`: only these parts (`2`, `2:1-3`) of the
+    one file named, numbered as by `hunks.hunks` against the file now. `also`: files of other responses, in the same acceptance.
+    `plans`: files combined from parts of several responses (the other options are then ignored; the response named is the cycle's
+    choice). `force`: doubtful files are written too; `confirmed`: only those with these paths are.
     """
 
     merge: bool = False
@@ -63,7 +63,7 @@ PLAIN = Options()
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the plan, and what to write if it is written. `hint`: the next step if it is refused."""
+    """A file of the plan, and its write, if any. `hint`: the next step if it is refused."""
 
     shown: PlannedWrite
     write: Write | None = None
@@ -71,7 +71,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shown(NamedTuple):
-    """What the prompt showed: the hash of each whole file's bytes, its text, and the paths of files that it showed in part."""
+    """What the prompt showed: the hash of each whole file's bytes, its text, and the paths of the files shown in part."""
 
     hashes: dict[str, str]
     text: Callable[[str], str | None]
@@ -79,7 +79,7 @@ class Shown(NamedTuple):
 
 
 class Refusal(Exception):
-    """Why one file may not be written, and what would help."""
+    """Why one file may not be written, and the next step."""
 
     def __init__(self, code: str, reason: str, hint: str = "") -> None:
         super().__init__(reason)
@@ -103,14 +103,14 @@ class Planner:
         self._is_picked = False
 
     def begin(self, slot: int, *, is_picked: bool) -> None:
-        """The files of this response follow; `is_picked`: they were named."""
+        """Begins the files of a response; `is_picked`: the user named them."""
         self._is_first = not self._slot
         self._slot, self._is_picked = slot, is_picked
 
     def items(self, block: FileBlock, combined: Combined | None = None, whole: Sequence[FileBlock] = ()) -> list[Item]:
-        """The plan for one file; for a renamed one also for its old name.
+        """The plan for one file, and for a renamed one also for its old name.
 
-        `combined`: it was put together already, from the `whole` texts of responses and parts that the user picked.
+        `combined`: the file is combined already, from `whole` texts of responses and parts that the user picked.
         """
         path = name_of(self._project, block.path)
         try:
@@ -129,7 +129,7 @@ class Planner:
         return [self._doubted(self._with_effects(item), () if is_hand_picked else sources) for item in items]
 
     def _with_effects(self, item: Item) -> Item:
-        """The item with what its file does by its place; refused if that is DCE's own policy and the user did not name the file."""
+        """The item with the effects of the file's location; refused if it sets DCE's own policy and the user did not name it."""
         path = item.shown.path
         if item.shown.change == "same" or item.shown.code == "outside_workspace":
             return item
@@ -137,11 +137,11 @@ class Planner:
         shown = msgspec.structs.replace(item.shown, flags=effects_of(path, target))
         if shown.refused or self._is_picked or not is_own_policy(path, target):
             return msgspec.structs.replace(item, shown=shown)
-        reason = "it sets what DCE may read and send; name the file to accept it all the same"
+        reason = "it sets what DCE may read and send; name the file to accept it anyway"
         return Item(shown=msgspec.structs.replace(shown, refused=reason, code="invalid_input"))
 
     def _doubted(self, item: Item, sources: Sequence[FileBlock]) -> Item:
-        """The item with the doubts of what it is made of; refused if one of them needs a confirmation that was not given."""
+        """The item with the doubts about its sources; refused if one of them needs a confirmation that was not given."""
         if item.shown.change == "same":
             return item
         flags = {
@@ -179,9 +179,7 @@ class Planner:
         try:
             self._check_twice(block, current)
             if block.status == "truncated" and not self._is_picked:
-                raise Refusal(
-                    "invalid_input", "the response breaks off inside it; name the file to accept it all the same"
-                )
+                raise Refusal("invalid_input", "the response was cut off inside it; name the file to accept it anyway")
             if change != "same" and not is_merged:
                 self._check_base(path, current)
             elif current.problem:
@@ -199,10 +197,10 @@ class Planner:
         return self._once(Item(shown=shown, write=write), block)
 
     def _acts(self, block: FileBlock, path: str, current: Current) -> list[Item]:
-        """The plan for a file that is deleted, renamed, or whose mode changes."""
+        """The plan for a file that is deleted or renamed, or whose mode changes."""
         try:
             if self._options.hunks and self._is_first:
-                raise Refusal("invalid_input", "hunks are taken of a text: it can only be accepted whole")
+                raise Refusal("invalid_input", "only a changed text has hunks: it can only be accepted whole")
             self._check_twice(block, current)
             if block.action == "delete":
                 return [self._deleted(block, path, current, count_lines(current.text, "")[1])]
@@ -222,7 +220,7 @@ class Planner:
 
     def _mode(self, block: FileBlock, path: str, current: Current) -> Item:
         if current.data is None and not current.problem:
-            raise Refusal("invalid_input", "there is no such file whose mode could change")
+            raise Refusal("invalid_input", "it does not exist, so its mode cannot change")
         executable = _new_mode(block, current)
         if executable is None:
             return Item(shown=PlannedWrite(path=path, change="same"))
@@ -231,7 +229,7 @@ class Planner:
         return self._once(Item(shown=PlannedWrite(path=path, change="mode", executable=executable), write=write), block)
 
     def _renamed(self, block: FileBlock, path: str, current: Current) -> list[Item]:
-        """Both names: the new one is written before the old one goes."""
+        """The plan for both names: the new one is written before the old one is deleted."""
         old = name_of(self._project, block.from_path)
         try:
             source = self.files.at(old)
@@ -240,7 +238,7 @@ class Planner:
         if current.problem:
             raise Refusal("stale_file", current.problem)
         if source.data is None and not source.problem:
-            raise Refusal("stale_file", f"{old}, which it is renamed from, is not there", _AGAIN)
+            raise Refusal("stale_file", f"{old}, which it is renamed from, does not exist", _AGAIN)
         if current.data is not None:
             raise Refusal("invalid_input", f"it exists already: renaming {old} would overwrite it")
         self._check_movable(old, source)
@@ -262,7 +260,7 @@ class Planner:
         ]
 
     def _content(self, content: str, path: str, current: Current) -> tuple[str, bool, str]:
-        """What shall stand in the file: merged and reduced to the hunks picked; whether it was merged; what forbids it."""
+        """The file's new text, merged and reduced to the picked hunks; whether it was merged; why it may not be written."""
         is_merged, problem = False, ""
         base = self._shown.text(path) if self._options.merge else None
         if base is not None and current.data is not None and is_stale(current, self._shown.hashes.get(path)):
@@ -278,7 +276,7 @@ class Planner:
         return content, is_merged, problem
 
     def _once(self, item: Item, block: FileBlock) -> Item:
-        """The item; without its write if the same was planned already, under another name or by another response."""
+        """The item; without its write if the same write is planned already, for another name or from another response."""
         assert item.write is not None
         if item.write.path in self._planned:
             return Item(shown=item.shown)
@@ -286,7 +284,7 @@ class Planner:
         return item
 
     def _check_twice(self, block: FileBlock, current: Current) -> None:
-        """Raises Refusal if something else was planned for the file."""
+        """Raises Refusal if something different is planned for the file already."""
         slot, other = self._planned.get(self._project.relative(current.target), (self._slot, block))
         if (other.content, other.action, other.from_path) == (block.content, block.action, block.from_path):
             return
@@ -302,7 +300,7 @@ class Planner:
         if not is_stale(current, self._shown.hashes.get(path)):
             return
         if path in self._shown.in_part:
-            hint = f"Show it whole (`dce select show full {path}`) and generate again: only a file shown whole is replaced."
+            hint = f"Show it whole (`dce select show full {path}`) and generate again: only a file shown whole can be replaced."
             raise Refusal("stale_file", "the prompt showed only a part of it", hint)
         if path not in self._shown.hashes:
             hint = f"Select it (`dce select add {path}`) and generate again, or move it away first."
@@ -315,7 +313,7 @@ class Planner:
     def _check_movable(self, path: str, current: Current) -> None:
         """Raises Refusal if the file may not be deleted, renamed or made executable. Merging would not help there."""
         if current.target != self._project.root / path:
-            raise Refusal("invalid_input", "it is a symbolic link, or lies behind one: change it by hand")
+            raise Refusal("invalid_input", "it is a symbolic link or inside a linked folder: change it by hand")
         try:
             self._check_base(path, current)
         except Refusal as refusal:
@@ -326,7 +324,7 @@ class Planner:
 
 
 def name_of(project: Project, path: str) -> str:
-    """The path as the workspace spells it; as it stands if it is none of the workspace's."""
+    """The path as the workspace spells it; unchanged if it is outside the workspace."""
     try:
         return project.canonical(path)
     except DceError:
@@ -334,7 +332,7 @@ def name_of(project: Project, path: str) -> str:
 
 
 def _new_mode(block: FileBlock, current: Current) -> bool | None:
-    """Whether the file becomes executable, or stops being; None if that does not change."""
+    """Whether the file becomes executable or stops being so; None if that does not change."""
     wanted = {"755": True, "644": False}.get(block.mode)
     return None if wanted is None or wanted == is_executable(current.mode) else wanted
 

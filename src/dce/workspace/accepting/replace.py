@@ -1,7 +1,7 @@
-"""Replacing files of the workspace so that neither a crash nor a full disk leaves half a file, and no edit is overwritten unseen.
+"""Replaces files of the workspace so that neither a crash nor a full disk leaves half a file, and no edit is silently overwritten.
 
-What must always hold: a file is staged whole beside its target and on the disk before anything is renamed; a target is replaced
-only if it still holds the bytes it is believed to hold; what was renamed is durable when `carry_out` returns.
+Invariants: every file is staged whole beside its target, and is on disk, before anything is renamed; a target is replaced only if
+it still contains the expected bytes; all renames are durable when `carry_out` returns.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ from dce.workspace.project import Project
 from dce.workspace.tree.current import Current, look, with_executable
 
 OnStep = Callable[[str], None]
-"""Told what was just done ("planned", "staged PATH", "written PATH", …), for progress; what it raises stops the work."""
+"""Called with the step just done ("planned", "staged PATH", "written PATH", …), for progress; an exception stops the work."""
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """One file's way: from the bytes it must hold now (`expected_sha256`, "" for none) to `data` (None: no file).
+    """A change to one file, from the bytes it must contain now (`expected_sha256`, "" for no file) to `data` (None: no file).
 
-    `number` tells its temporary file from those of its neighbours; `mode` None: the process's default. `executable` sets or clears
-    the permission to run it, on top of `mode`; None leaves that as it is.
+    `number` makes the name of its temporary file unique; `mode` None: the process's default. `executable` sets or clears the
+    execute permission, on top of `mode`; None leaves it as it is.
     """
 
     number: int
@@ -36,11 +36,11 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def no_step(_: str) -> None:
-    """Tells nobody."""
+    """Ignores the step."""
 
 
 def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_step: OnStep) -> None:
-    """Stages every file beside its target, then renames them one by one: a full disk shows before the first change."""
+    """Stages every file beside its target, then renames them one by one, so that a full disk is noticed before the first change."""
     staged: list[tuple[Move, Path, Path]] = []
     try:
         for move in moves:
@@ -53,7 +53,7 @@ def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_st
                     temporary.unlink(missing_ok=True)  # left by a crash
                     mode = with_executable(move.mode, move.executable)
                     durable.write_new(temporary, move.data, mode, like=target)
-                    if mode is None and move.executable:  # a new file: what the process's mask leaves, as for others
+                    if mode is None and move.executable:  # a new file: its mode comes from the process's umask
                         temporary.chmod(with_executable(stat.S_IMODE(temporary.stat().st_mode), move.executable))
                 on_step(f"staged {move.path}")
         for move, target, temporary in staged:
@@ -72,7 +72,7 @@ def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_st
 
 @contextlib.contextmanager
 def _naming(target: Path) -> Iterator[None]:
-    """An error that names no file (a full disk) gets the one it is about; one that names our temporary file, too."""
+    """Makes an OSError name the target, whether it names no file (a full disk) or the temporary one."""
     try:
         yield
     except OSError as error:
@@ -87,7 +87,7 @@ def _check_unchanged(project: Project, move: Move) -> None:
 
 
 def look_at(project: Project, path: str) -> Current | None:
-    """The file now; None if the path no longer leads where it led when it was written (a folder became a link)."""
+    """The file now; None if the path no longer leads where it did when the file was written (a folder became a link)."""
     try:
         current = look(project, path)
     except DceError:
@@ -115,5 +115,5 @@ def _make_folders(project: Project, folder: Path) -> None:
 
 
 def temporary_of(target: Path, acceptance_id: int, number: int) -> Path:
-    """Where a file is staged: in its target's folder, so that the rename is atomic; a name that `recover` can work out."""
+    """Where a file is staged: in its target's folder, so that the rename is atomic, under a name that `recover` can derive."""
     return target.with_name(f".dce-accept-{acceptance_id}-{number}.tmp")

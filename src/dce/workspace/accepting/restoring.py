@@ -1,7 +1,7 @@
-"""Taking an acceptance back, and making it again: planned file by file, then all of them or none.
+"""Restoring an acceptance and redoing it: planned file by file, then all of them or none.
 
-What must always hold: without a name only the last acceptance of the current cycle is touched; a file that is neither as accepted
-nor as before is never overwritten; what was restored can be made again, and that can be restored again.
+Invariants: unless an acceptance is named, only the last one of the current cycle is touched; a file that is neither as accepted
+nor as before is never overwritten; a restored acceptance can be redone, and a redone one restored again.
 """
 
 import contextlib
@@ -42,10 +42,10 @@ def restore(
     keep_edited: bool = False,
     on_step: OnStep = no_step,
 ) -> tuple[list[PlannedWrite], Acceptance]:
-    """Takes back the last acceptance of the current cycle, or the one named: bytes, modes, names, created files and folders.
+    """Undoes the last acceptance of the current cycle, or the one named: bytes, modes, names, created files and folders.
 
-    Raises DceError not_found if there is none, stale_file naming every file edited since; then nothing is changed. A dry run
-    marks such files `refused` instead; with `keep_edited` they are left as they are, and the others are put back.
+    Raises DceError not_found if there is none, and stale_file, naming every file edited since; nothing is changed then. A dry run
+    marks such files `refused` instead; with `keep_edited` they are left as they are and the others are restored.
     """
     if dry_run:
         row = in_force(workspace.store, acceptance_id)
@@ -56,7 +56,7 @@ def restore(
         hint = _KEEP.format(verb="dce restore", what="restores", all="restore")
         _refuse_edited(planned, keep_edited, f"nothing was restored: edited since acceptance {row.id}", hint)
         _keep_accepted(workspace, row)
-        # From here on a crash is finished by `recover`, which takes back what is `planned`.
+        # After a crash from here on, `recover` finishes the work: it undoes what is `planned`.
         workspace.store.acceptances.set(row.id, "planned", restored_at=workspace.clock())
         on_step("planned")
         try:
@@ -77,10 +77,10 @@ def redo(
     keep_edited: bool = False,
     on_step: OnStep = no_step,
 ) -> tuple[list[PlannedWrite], Acceptance]:
-    """Makes the acceptance that was restored last in the current cycle again, or the one named: the same bytes and modes.
+    """Redoes the last restored acceptance of the current cycle, or the one named: the same bytes and modes.
 
-    Raises DceError not_found if there is none, or an older DCE did not keep its text; stale_file naming every file edited since it
-    was restored; then nothing is changed. A dry run marks those `refused`; with `keep_edited` they are left as they are.
+    Raises DceError not_found if there is none or an older DCE did not keep its text, and stale_file, naming every file edited since
+    it was restored; nothing is changed then. A dry run marks those `refused`; with `keep_edited` they are left as they are.
     """
     if dry_run:
         row = restored(workspace.store, acceptance_id)
@@ -97,7 +97,7 @@ def redo(
             workspace.project, [file.path for file in journal.files if file.after_sha256 is not None]
         )
         journal = msgspec.structs.replace(journal, created_folders=tuple(sorted({*journal.created_folders, *made})))
-        # It keeps the time of its restore while it is `planned`: after a crash, `recover` makes it restored again.
+        # It keeps its `restored_at` while it is `planned`, so that after a crash `recover` sets it to restored again.
         workspace.store.acceptances.set(row.id, "planned", restored_at=row.restored_at, files=as_json(journal))
         on_step("planned")
         try:
@@ -105,7 +105,7 @@ def redo(
         except OSError as error:
             raise write_failed(error, is_half=True) from error
         row = workspace.store.acceptances.set(row.id, "applied")
-        with contextlib.suppress(DceError):  # the cycle was deleted meanwhile: nothing to choose for
+        with contextlib.suppress(DceError):  # the cycle was deleted meanwhile
             cycle = workspace.store.generations.get(row.generation).cycle
             workspace.store.cycles.choose(cycle, row.generation, row.slot, at=workspace.clock())
         on_step("applied")
@@ -113,12 +113,12 @@ def redo(
 
 
 def plan_back(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
-    """What taking back would do to each file; files that are neither as accepted nor as before are `refused`."""
+    """What restoring would do to each file; files that are neither as accepted nor as before are `refused`."""
     return _planned(workspace, row, before_of, "edited since")
 
 
 def plan_again(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
-    """What making it again would do to each file. Raises DceError not_found if its text was not kept."""
+    """What redoing would do to each file. Raises DceError not_found if its text was not kept."""
     return _planned(workspace, row, after_of, "edited since it was restored")
 
 
@@ -159,7 +159,7 @@ def _planned(
 
 
 def _kept(workspace: Workspace, row: AcceptanceRow, sha256: str | None) -> bytes | None:
-    """The bytes of one side, from the store."""
+    """The bytes of one side of a file, from the store."""
     if sha256 is None:
         return None
     try:
@@ -173,7 +173,7 @@ def _kept(workspace: Workspace, row: AcceptanceRow, sha256: str | None) -> bytes
 
 
 def _keep_accepted(workspace: Workspace, row: AcceptanceRow) -> None:
-    """Keeps the accepted text before it goes, so that it can be written again: until now it stood in the files alone."""
+    """Stores the accepted text before it is replaced, so that it can be redone: until now only the files had it."""
     found = (look_at(workspace.project, file.path) for file in journal_of(row).files)
     workspace.store.blobs.put_all(current.data for current in found if current is not None and current.data is not None)
 

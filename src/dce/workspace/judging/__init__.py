@@ -1,1 +1,1 @@
-"""What can be known about the answers: compared, checked, ranked."""
+"""Comparing, checking and ranking the answers."""

@@ -1,7 +1,7 @@
-"""Where the responses of a generation agree: who touches which file and how, and how much of their changes any two share.
+"""Where the responses of a generation agree: which response changes which file, and how similar each pair of responses is.
 
-What is compared is what each *changes* of the text that the prompt showed: whole files are nearly alike in any two answers, and say
-nothing.
+Responses are compared by what they *change* in the text that the prompt showed. Whole files would say nothing: they are nearly
+identical in any two answers.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from dce.workspace.tree.current import CurrentFiles
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """What one response does to one file, in lines. Responses with the same `group` come to the same text."""
+    """What one response does to one file, in lines. Responses in the same `group` produce the same text."""
 
     slot: int
     change: Change
@@ -35,8 +35,8 @@ class FileAgreement(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
 
 
-class Likeness(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of what two responses change is the same, line by line, in percent."""
+class Similarity(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the lines that two responses change are the same, in percent."""
 
     first: int
     second: int
@@ -44,19 +44,19 @@ class Likeness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """`files` by how many responses change them; `slots` are those that change anything, every pair of them in `likeness`."""
+    """`files`: most often changed first. `slots`: the responses that change anything. `likeness`: every pair of those."""
 
     files: tuple[FileAgreement, ...]
     slots: tuple[int, ...]
-    likeness: tuple[Likeness, ...]
+    likeness: tuple[Similarity, ...]
 
 
 Lines = Counter[tuple[str, str, str]]
-"""Changed lines: (path, sign, text) → how many."""
+"""Changed lines: (path, sign, text) → count."""
 
 
 def agreement(workspace: Workspace, generation_id: int) -> Agreement:
-    """Who changes what, and how alike. Raises DceError not_found."""
+    """Compares the responses of a generation. Raises DceError not_found."""
     generation = workspace.store.generations.get(generation_id)
     manifest = workspace.store.prompts.get(generation.prompt_sha256).manifest
     readings = {
@@ -79,14 +79,14 @@ def agreement(workspace: Workspace, generation_id: int) -> Agreement:
         files=tuple(FileAgreement(path=path, cells=_grouped(found)) for path, found in ordered),
         slots=tuple(changed),
         likeness=tuple(
-            Likeness(first=one, second=two, percent=_percent(changed[one], changed[two]))
+            Similarity(first=one, second=two, percent=_percent(changed[one], changed[two]))
             for one, two in combinations(changed, 2)
         ),
     )
 
 
 def _grouped(found: Sequence[tuple[Cell, str]]) -> tuple[Cell, ...]:
-    """The cells of a file with a letter for each text that responses come to; the largest group is A."""
+    """The cells of a file, with one group letter for each distinct text; the largest group is A."""
     sizes = Counter(text for _, text in found)
     firsts = {text: min(cell.slot for cell, other in found if other == text) for text in sizes}
     texts = sorted(sizes, key=lambda text: (-sizes[text], firsts[text]))
@@ -119,5 +119,5 @@ def _now(files: CurrentFiles, path: str) -> str:
 
 
 def _percent(one: Lines, two: Lines) -> int:
-    """Twice what is common by what there is: 100 is the same."""
+    """Twice the common lines over the total of both; 100 means identical changes."""
     return round(200 * (one & two).total() / (one.total() + two.total()))

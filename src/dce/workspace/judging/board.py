@@ -1,7 +1,7 @@
-"""The board: a generation's responses side by side, ranked by what can be known about them.
+"""The board: a generation's responses side by side, ranked by measurable facts.
 
-What must always hold: the rank is a pure function of what the store and the workspace hold, the same for every reader; a response
-that could not be read never stands above one that could.
+Invariants: the rank is a pure function of the store and the workspace, the same for every reader; a response that could not be
+parsed never ranks above one that could.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ FLAGS = (
     "unapplied_edit",
     *DOUBTS,
 )
-"""The flags of a row, in the order in which they are shown."""
+"""The flags of a row, in display order."""
 
 
 class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
-    """The checks of a response in three numbers (tests)."""
+    """The result of a response's checks, counted in tests."""
 
     passed: int
     failed: int
@@ -47,7 +47,7 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One response. Times in seconds; `checks` is None while they have not run; `cluster` is "" without files; `rank` 1 is best."""
+    """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best."""
 
     slot: int
     status: Status
@@ -64,7 +64,7 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """All that ranking and showing one response takes."""
+    """Everything needed to rank and show one response."""
 
     response: Response
     reading: Reading
@@ -77,9 +77,9 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     """The latest version of each response, best first. Raises DceError not_found.
 
-    First those that are complete, read cleanly and pass every check (where no check ran on any: that are complete and read
-    cleanly), then the others that hold files, then the rest; within each, fewest new failures, fewest failures, more agreement with
-    other responses, lower slot.
+    First come responses that are complete, parse cleanly and pass every check (if no response was checked: that are complete and
+    parse cleanly), then the others with files, then the rest. Ties are broken by fewer new failures, then fewer failures, then
+    more agreement with other responses, then the lower slot.
     """
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
@@ -110,11 +110,11 @@ async def check_responses(
     slots: Sequence[int] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> dict[int, CheckReport]:
-    """Runs the workspace's checks on its ended responses that hold files (of `slots`; None: all), two at a time.
+    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), two at a time.
 
-    The workspace as it is goes first, so that what fails anyway is not held against a response. Each report is stored before
-    `on_event` hears of it. Raises DceError not_found if there are no checks, or no such generation or slot; conflict for a named
-    slot that is still running.
+    The unchanged workspace is checked first, so that existing failures do not count against a response. Each report is stored
+    before `on_event` is called. Raises DceError not_found if there are no checks, or no such generation or slot; conflict for a
+    named slot that is still running.
     """
     checks = await asyncio.to_thread(load_checks, workspace.project)
     if not checks:
@@ -180,7 +180,7 @@ def _manifest(workspace: Workspace, generation_id: int) -> tuple[ManifestEntry, 
 def _changes(
     project: Project, reading: Reading, manifest: Sequence[ManifestEntry], files: CurrentFiles
 ) -> tuple[FileChange, ...]:
-    """What would really change: a file repeated as it is says nothing."""
+    """The actual changes: files repeated unchanged are left out."""
     return tuple(change for change in changes(project, reading, manifest, files) if change.change != "same")
 
 
@@ -189,7 +189,7 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
     response, reading, report = candidate.response, candidate.reading, candidate.report
     is_readable = reading.parse != "failed" and bool(reading.files)
     is_clean = is_readable and reading.parse == "ok" and response.status is Status.COMPLETE
-    # Where a file is perhaps another's, or holds marks, checks that pass prove little.
+    # Passing checks prove little if a path may be wrong or a file contains stray marks.
     is_clean = is_clean and not any(flag in DOUBTS for change in candidate.changes for flag in change.flags)
     is_passed = report is not None and report.is_passed
     if is_clean and (is_passed or not is_checked):
@@ -200,7 +200,7 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
         tier = 2
     return (
         tier,
-        # Among those with failures, the ones that were checked: nothing is known of the others.
+        # Checked responses come before unchecked ones, about which nothing is known.
         int(report is None),
         report.new_failures if report else 0,
         report.failed if report else 0,
@@ -230,10 +230,10 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
 
 
 def _flags(candidate: _Candidate) -> tuple[str, ...]:
-    """All that is flagged, about the answer or any of its files, each once."""
+    """All flags of the answer and its files, each once."""
     found = set(candidate.reading.flags).union(*(change.flags for change in candidate.changes))
     if not candidate.response.text:
-        found.discard("truncated")  # where nothing came, nothing was cut
+        found.discard("truncated")  # an empty answer was not cut off
     if candidate.response.status is Status.TRUNCATED:
         found.add("truncated")
     return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))

@@ -1,8 +1,8 @@
 """The project's own checks, run on a response in isolation: a scratch copy of the workspace with the response's files in it.
 
-What must always hold: the workspace itself is only read; a check cannot outlive its deadline, nor can what it started; its output
-is bounded; no key of ours is in its environment. This is isolation against accidents, not a sandbox: a check runs code that a
-model wrote, with the rights of whoever runs DCE.
+Invariants: the workspace itself is only read; neither a check nor any process it started outlives its deadline; its output is
+bounded; DCE's keys are not in its environment. This isolates against accidents and is not a sandbox: a check runs code that a
+model wrote, with the rights of the user who runs DCE.
 """
 
 import asyncio
@@ -27,25 +27,25 @@ from dce.workspace.schema.reading import Reading
 CHECKS_FILE = "checks.toml"
 
 CONCURRENCY = 2
-"""Responses checked at once: checks are mostly CPU work, and a developer's machine still has to answer."""
+"""Responses checked at once. Checks are mostly CPU work, and a developer's machine must stay responsive."""
 
 MAX_CHECKS = 20
-"""Most checks of a workspace: they run one after the other, ten times over."""
+"""Maximum checks in a workspace: they run one after the other, for each of perhaps ten responses."""
 
 MAX_TIMEOUT_S = 3600.0
-"""Longest deadline that a check may ask for: beyond an hour nobody waits for ten of them."""
+"""Longest timeout a check may set: nobody waits for ten runs of more than an hour."""
 
 MAX_OUTPUT_BYTES = 8 * 1024
-"""How much of a check's output is kept: its end, where runners say what failed."""
+"""How much of a check's output is kept: the end, where test runners report failures."""
 
 MAX_SCANNED_BYTES = 1024 * 1024
-"""How much of the output's end is searched for counts and names; a check that floods its output cannot fill the memory."""
+"""How much of the output's end is searched for counts and names. This bounds memory when a check floods its output."""
 
 MAX_FAILURES = 2_000
-"""Most names of failing tests kept for one check."""
+"""Maximum names of failing tests kept for one check."""
 
 DRAIN_S = 2.0
-"""How long output may still come once a check has ended: what it left running was killed, so its pipe closes at once."""
+"""How long to wait for remaining output once a check has ended. Its leftover processes were killed, so the pipe closes at once."""
 
 _KEPT = frozenset(
     {
@@ -56,14 +56,14 @@ _KEPT = frozenset(
         *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT"),
     }
 )
-"""Variables that programs need in order to start. Everything else, keys and passwords above all, a check must ask for by name."""
+"""Variables that programs need to start. A check must request all others by name, above all keys and passwords."""
 
 _NEVER_KEPT = frozenset({"DCE_API_KEY", "PYTHONPATH"})
-"""Not even by name: our key, and the search path, which `_python_path` turns to the scratch copy."""
+"""Never passed on, even if requested: DCE's key, and the Python search path, which `_python_path` points at the scratch copy."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command of the project. `python` as its first word is the interpreter DCE runs under; `env` names variables it needs."""
+    """A command of the project. `python` as its first word means the interpreter that runs DCE; `env` names variables it needs."""
 
     name: str
     command: tuple[str, ...]
@@ -72,8 +72,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One check on one response. Counts are in tests, or 1 for a command that counts nothing; `exit_code` None: it was killed at
-    its deadline or could not start; `output` is the end of what it wrote (≤ 8 KB); `failures` are names of failing tests."""
+    """One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at
+    its deadline or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests."""
 
     name: str
     ok: bool
@@ -86,8 +86,8 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All checks on one response. `new_failures`: tests that fail here and not in the workspace as it is, and tests that ran
-    there and did not run here."""
+    """All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran
+    there but not here."""
 
     passed: int
     failed: int
@@ -96,7 +96,7 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_passed(self) -> bool:
-        """Whether every check succeeded, and nothing that ran before is missing."""
+        """Whether every check passed and no test that ran before is missing."""
         return bool(self.runs) and all(run.ok for run in self.runs) and not self.new_failures
 
 
@@ -105,7 +105,7 @@ class _ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def load_checks(project: Project) -> tuple[Check, ...]:
-    """The checks of .dce/checks.toml (`[[check]]` tables); none without that file. Raises DceError invalid_input."""
+    """The checks in .dce/checks.toml (`[[check]]` tables); empty without that file. Raises DceError invalid_input."""
     path = project.state_dir / CHECKS_FILE
     try:
         checks = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _ChecksFile).check
@@ -118,7 +118,7 @@ def load_checks(project: Project) -> tuple[Check, ...]:
         raise _bad_file(path, f"{len(checks)} checks, at most {MAX_CHECKS}")
     for check in checks:
         if not check.name.strip() or names.count(check.name) > 1:
-            raise _bad_file(path, f"a check's name must be its own, and not empty: {check.name!r}")
+            raise _bad_file(path, f"a check's name must be unique and not empty: {check.name!r}")
         if not check.command or not check.command[0] or any("\0" in word for word in check.command):
             raise _bad_file(path, f"check {check.name!r}: `command` must be a list of words, the program first")
         if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
@@ -129,10 +129,10 @@ def load_checks(project: Project) -> tuple[Check, ...]:
 async def run_checks(
     project: Project, checks: Sequence[Check], reading: Reading | None, baseline: CheckReport | None = None
 ) -> CheckReport:
-    """Runs the checks, in order, on a response (None: on the workspace as it is) in one scratch copy.
+    """Runs the checks, in order, on a response (None: on the unchanged workspace) in one scratch copy.
 
-    `baseline` is the report of the workspace as it is; without one, every failure counts as new. A check that fails, hangs or
-    cannot start is a run that is not ok. Raises DceError invalid_input for a workspace too large to copy.
+    `baseline` is the report on the unchanged workspace; without one, every failure counts as new. A check that fails, hangs or
+    cannot start gives a run that is not ok. Raises DceError invalid_input for a workspace too large to copy.
     """
     async with _scratch(project, reading) as scratch:
         runs = [
@@ -155,7 +155,7 @@ async def _scratch(project: Project, reading: Reading | None) -> AsyncIterator[S
         await _filled(filling)
         yield scratch
     finally:
-        await asyncio.wait([filling])  # a thread cannot be cancelled; what it still writes must be removed, too
+        await asyncio.wait([filling])  # a thread cannot be cancelled; what it still writes must also be removed
         await asyncio.to_thread(scratch.remove)
 
 
@@ -169,13 +169,13 @@ async def _filled(filling: asyncio.Future[None]) -> None:
     except OSError as error:
         raise DceError(
             "write_failed",
-            f"the scratch copy for checks cannot be made: {error}",
+            f"cannot create the scratch copy for checks: {error}",
             hint="Free space in the temporary folder.",
         ) from error
 
 
 def _environment(project: Project, scratch: Scratch, check: Check) -> dict[str, str]:
-    """What a check's processes see. Its home and temporary folder are in the scratch copy."""
+    """The environment of a check's processes. The home and temporary folders are in the scratch copy."""
     named = {*_KEPT, *check.env} - _NEVER_KEPT
     kept = {name: value for name, value in os.environ.items() if name in named or name.startswith("LC_")}
     own = {"HOME": str(scratch.home), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUSERBASE": site.getuserbase()}
@@ -185,7 +185,7 @@ def _environment(project: Project, scratch: Scratch, check: Check) -> dict[str, 
 
 
 def _python_path(project: Project, scratch: Scratch, inherited: str) -> str:
-    """The scratch copy's own folders first: a project installed in editable form would else be tested as it is in the workspace."""
+    """The scratch copy's folders first: otherwise an editable install would test the code in the workspace."""
     folders = [scratch.root, *(folder for folder in (scratch.root / "src",) if folder.is_dir())]
     for entry in filter(None, inherited.split(os.pathsep)):
         path = Path(os.path.realpath(entry))
@@ -199,12 +199,12 @@ async def _run(check: Check, scratch: Scratch, environment: Mapping[str, str]) -
     started = clock()
     exit_code, output, problem = await _execute(check, scratch.root, environment)
     duration_s = clock() - started
-    # Megabytes of a test runner's output: not in the event loop.
+    # A test runner's output can be megabytes: not in the event loop.
     counts = await asyncio.to_thread(read_counts, output.decode("utf-8", "replace")) if not problem else None
     kept = output[-MAX_OUTPUT_BYTES:].decode("utf-8", "replace")
     passed, failed = (counts.passed, counts.failed) if counts else (0, 0)
     if exit_code != 0:
-        failed = max(1, failed)  # whatever it says of itself
+        failed = max(1, failed)  # whatever its output says
     elif counts is None:
         passed = 1
     return CheckRun(
@@ -222,7 +222,7 @@ async def _run(check: Check, scratch: Scratch, environment: Mapping[str, str]) -
 async def _execute(check: Check, folder: Path, environment: Mapping[str, str]) -> tuple[int | None, bytes, str]:
     """Exit code, the end of the output, and what went wrong ("" if the command ended by itself).
 
-    The pipe is ours, not asyncio's, so that a grandchild that keeps it open cannot hold up the wait for the check itself.
+    DCE makes the pipe, not asyncio, so that a grandchild that keeps it open cannot delay the wait for the check itself.
     """
     program = sys.executable if check.command[0] == "python" else check.command[0]
     read_end, write_end = os.pipe()
@@ -261,7 +261,7 @@ async def _execute(check: Check, folder: Path, environment: Mapping[str, str]) -
 
 
 async def _end_of(process: asyncio.subprocess.Process, timeout_s: float) -> bool:
-    """Waits for a process and kills what is left of its group: at its end, at the deadline (then True), or when we are cancelled."""
+    """Waits for a process and kills the rest of its group: when it ends, at the deadline (returns True), or on cancellation."""
     try:
         async with asyncio.timeout(timeout_s):
             await process.wait()
@@ -278,7 +278,7 @@ async def _end_of(process: asyncio.subprocess.Process, timeout_s: float) -> bool
 
 
 class _Tail(asyncio.Protocol):
-    """Keeps the end of what comes through a pipe."""
+    """Keeps the end of a pipe's data."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -305,7 +305,7 @@ def _new_failures(runs: Sequence[CheckRun], baseline: CheckReport | None) -> int
 
 
 def _new_in(run: CheckRun, before: CheckRun | None) -> int:
-    """Failures that are new, and tests that no longer run: a broken import fails once and silences all the others."""
+    """New failures plus tests that no longer run: a broken import fails once and keeps all the other tests from running."""
     if before is None:
         return run.failed
     if _is_named(run) and (_is_named(before) or not before.failed):
@@ -324,5 +324,5 @@ def _bad_file(path: Path, why: str) -> DceError:
     return DceError(
         "invalid_input",
         f"{path} cannot be used: {why}",
-        hint='A check is written: [[check]], name = "tests", command = ["python", "-m", "unittest"], timeout_s = 60.',
+        hint='Write a check as [[check]], name = "tests", command = ["python", "-m", "unittest"], timeout_s = 60.',
     )

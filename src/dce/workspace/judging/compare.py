@@ -1,7 +1,7 @@
-"""What an answer would change: against the workspace as it is now, against the prompt's manifest, and against other answers.
+"""Compares an answer with the workspace as it is now, with the prompt's manifest, and with other answers.
 
-What must always hold: nothing here writes; what is counted and flagged is what `accept` would write (line ends and BOM of the file it replaces included), so that the board never promises
-another change than the one that is made.
+Invariants: nothing here writes; the counts and flags are of exactly what `accept` would write (including line ends and BOM of the
+replaced file), so that the board never shows a change other than the one made.
 """
 
 import difflib
@@ -26,14 +26,14 @@ Change = Literal["new", "modified", "deleted", "renamed", "mode", "same"]
 Opcode = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
 
 MAX_DIFF_LINES = 10_000
-"""Most differing lines (both sides together, common head and tail taken off) compared line by line; more take difflib seconds."""
+"""Maximum differing lines (both sides together, without common head and tail) compared one by one; more take difflib seconds."""
 
 
 SHRUNK_FILE_MIN_LINES = 20
-"""A file of at most this many lines may shrink freely: small files are rewritten for good reasons."""
+"""A file of at most this many lines may shrink freely: small files are often rewritten for good reasons."""
 
 SHRUNK_SHARE = 0.6
-"""A file with fewer than this share of its lines left counts as elided."""
+"""A file reduced to less than this share of its lines counts as elided."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -41,7 +41,7 @@ _BOM = b"\xef\xbb\xbf"
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer does to one file, in lines. `flags`: outside_workspace, stale_base, elision, touches_secrets, runs_by_itself and the like.
 
-    `written_path`: the path as the answer has it, where that was read as another; else "".
+    `written_path`: the path as the answer writes it, if it was read as a different one; else "".
     """
 
     path: str
@@ -57,7 +57,7 @@ def changes(
 ) -> list[FileChange]:
     """What each file of an answer would change in the workspace as it is now, in the answer's order.
 
-    `files`: for a caller with several answers, so that each file is read once.
+    `files`: shared by a caller with several answers, so that each file is read once.
     """
     files = files or CurrentFiles(project)
     shown = {entry.path: entry.sha256 for entry in manifest}
@@ -68,7 +68,7 @@ def changes(
 
 
 def unified_diff(before: str, after: str, path: str) -> str:
-    """A unified diff, as `git diff` and `patch` read it; "" if nothing differs."""
+    """A unified diff that `git apply` and `patch` can read; "" if nothing differs."""
     old, new = split_lines(before), split_lines(after)
     parts = []
     for group in grouped_opcodes(old, new):
@@ -83,12 +83,12 @@ def unified_diff(before: str, after: str, path: str) -> str:
 
 
 def grouped_opcodes(old: Sequence[str], new: Sequence[str]) -> list[Sequence[Opcode]]:
-    """The difference of two lists of lines as a unified diff groups it: hunks of opcodes, three equal lines around."""
+    """The difference of two lists of lines, grouped as in a unified diff: hunks of opcodes with three lines of context."""
     return [cast("list[Opcode]", group) for group in _Matcher(old, new).get_grouped_opcodes(3)]
 
 
 def count_lines(before: str, after: str) -> tuple[int, int]:
-    """Lines added and removed. Beyond `MAX_DIFF_LINES` moved lines count as unchanged: an honest lower bound, in linear time."""
+    """Lines added and removed. Beyond `MAX_DIFF_LINES`, moved lines count as unchanged: a lower bound, in linear time."""
     old, new = split_lines(before), split_lines(after)
     head, tail = _common(old, new)
     old, new = old[head : len(old) - tail], new[head : len(new) - tail]
@@ -103,7 +103,7 @@ def count_lines(before: str, after: str) -> tuple[int, int]:
 
 
 def cluster(readings: Mapping[int, Reading], manifest: Sequence[ManifestEntry] = ()) -> dict[int, str]:
-    """Slot → letter: answers that lead to the same files, but for white space at line ends and blank lines, share one.
+    """Slot → letter. Answers share a letter if they produce the same files, apart from trailing white space and blank lines.
 
     "A" is the largest group (ties: the one with the lowest slot). Answers without a file to compare get "". With the prompt's
     manifest, a file repeated unchanged counts as not written.
@@ -121,7 +121,7 @@ def cluster(readings: Mapping[int, Reading], manifest: Sequence[ManifestEntry] =
 
 
 def change_of(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
-    """What one file of an answer would change. A text with a placeholder in it, or none where there was some, is flagged."""
+    """What one file of an answer would change. A text with a placeholder, or an empty text in place of some, is flagged."""
     flags = ["touches_secrets"] if touches_secrets(block.path) else []
     flags += [
         f for f, status in (("truncated", "truncated"), ("ambiguous_block", "ambiguous")) if block.status == status
@@ -196,7 +196,7 @@ def _plain(data: bytes) -> bytes:
 
 
 def _common(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
-    """How many lines the two share at their head, and at their tail behind that."""
+    """How many lines the two share at the start, and how many more at the end."""
     most = min(len(old), len(new))
     head = tail = 0
     while head < most and old[head] == new[head]:
@@ -212,7 +212,7 @@ def _opcodes(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
 
 
 class _Matcher(difflib.SequenceMatcher[str]):
-    """difflib's grouping into hunks over our opcodes: common head and tail taken off first, and a bound on the work."""
+    """difflib's grouping into hunks over our own opcodes: common head and tail are removed first, and the work is bounded."""
 
     def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
         super().__init__(None, (), ())
@@ -255,7 +255,7 @@ def _signature(reading: Reading, shown: Mapping[str, str]) -> tuple[tuple[str, s
 
 
 def _said(block: FileBlock) -> str:
-    """What a block says of its file, the same for blocks that come to the same."""
+    """A key for what a block does to its file; equal for blocks with the same result."""
     text = normalised(block.content)
     return (
         text
@@ -277,7 +277,7 @@ def _is_echo(block: FileBlock, shown_sha256: str | None) -> bool:
 
 
 def normalised(content: str) -> str:
-    """A text without white space at line ends and without blank lines: what is alike under it is taken for the same."""
+    """A text without trailing white space and blank lines: texts that are equal in this form count as identical."""
     return "\n".join(line.rstrip() for line in content.splitlines() if line.strip())
 
 

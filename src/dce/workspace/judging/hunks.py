@@ -1,7 +1,7 @@
-"""A difference in numbered parts, and the text in which only some of them are made.
+"""A difference as numbered hunks, and the text that results from applying only some of them.
 
-A hunk is what a unified diff shows as one: changes with three lines around them. Its changed lines are numbered from 1 too, so that
-`2:1-3` means the first three changed lines of the second hunk. What must always hold: taking all hunks gives the new text, none
+Hunks are those of a unified diff: changes with three lines of context. Changed lines in a hunk are numbered from 1 too, so that
+`2:1-3` means the first three changed lines of the second hunk. Invariant: taking all hunks gives the new text, taking none gives
 the old one, byte for byte.
 """
 
@@ -19,7 +19,7 @@ _PICK = re.compile(r"(\d+)(?::(\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*))?")
 
 
 class HunkLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a hunk. `number` counts the changed ones from 1; 0 for a line that stays."""
+    """One line of a hunk. `number` counts the changed lines from 1; 0 for a line of context."""
 
     sign: Literal[" ", "-", "+"]
     text: str
@@ -66,7 +66,7 @@ def hunks(before: str, after: str) -> list[Hunk]:
 
 
 def take(before: str, after: str, picks: Sequence[str]) -> str:
-    """`before` with only the picked hunks (`2`) or lines (`2:1-3,5`) made. Raises DceError invalid_input, not_found."""
+    """`before` with only the picked hunks (`2`) or lines (`2:1-3,5`) applied. Raises DceError invalid_input, not_found."""
     found = hunks(before, after)
     wanted = _wanted(found, picks)
     old, result, at = split_lines(before), [], 0
@@ -78,7 +78,7 @@ def take(before: str, after: str, picks: Sequence[str]) -> str:
             if line.sign == " " or (line.sign == "+") == is_made:
                 result.append(line.text)
             at += line.sign != "+"
-    # A last line without an end may have lost its place as the last.
+    # A line without a newline may no longer be the last one.
     whole = [*result, *old[at:]]
     return "".join(line if line.endswith("\n") else line + "\n" for line in whole[:-1]) + "".join(whole[-1:])
 
@@ -90,7 +90,7 @@ def _wanted(found: Sequence[Hunk], picks: Iterable[str]) -> dict[int, set[int]]:
         match = _PICK.fullmatch(pick)
         if match is None:
             raise DceError(
-                "invalid_input", f"{pick!r} is no hunk", hint="Write 2 for a hunk, 2:1-3,5 for some of its lines."
+                "invalid_input", f"{pick!r} is not a hunk", hint="Write 2 for a hunk, 2:1-3,5 for some of its lines."
             )
         number = int(match[1])
         if not 1 <= number <= len(found):
@@ -108,7 +108,7 @@ def _wanted(found: Sequence[Hunk], picks: Iterable[str]) -> dict[int, set[int]]:
 
 
 def _numbers(text: str, most: int) -> set[int]:
-    """`1-3,5` as numbers; anything beyond `most` is cut to one past it, so that no range fills the memory."""
+    """`1-3,5` as numbers; anything beyond `most` becomes `most` + 1, so that no range can fill the memory."""
     numbers: set[int] = set()
     for part in text.split(","):
         first, _, last = part.partition("-")

@@ -1,4 +1,4 @@
-"""An open workspace, as far as judging and accepting need it."""
+"""The interface of an open workspace that judging and accepting use."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -11,15 +11,15 @@ from dce.workspace.schema.reading import Reading
 
 
 class Workspace(Protocol):
-    """What judging and accepting need of a workspace."""
+    """What judging and accepting need from a workspace."""
 
     @property
     def project(self) -> Project:
-        """The folder."""
+        """The workspace's folder."""
 
     @property
     def store(self) -> Store:
-        """Its memory."""
+        """Its store."""
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -29,10 +29,10 @@ class Workspace(Protocol):
         """The latest version of each slot."""
 
     def reading(self, generation_id: int, slot: int) -> Reading:
-        """The latest version of a response, taken apart."""
+        """The latest version of a response, parsed."""
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:
-        """The files as a generation's prompt showed them whole: path → text, None for those it did not show."""
+        """The text of each file that a generation's prompt showed whole, by path; None for other files."""
 
     def writer_lock(self, verb: str = ...) -> AbstractContextManager[object]:
-        """Keeps other processes from changing the workspace. Raises DceError workspace_locked, naming their verb."""
+        """Keeps other processes from changing the workspace. Raises DceError workspace_locked, naming the holder's verb."""

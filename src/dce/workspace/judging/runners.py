@@ -1,7 +1,7 @@
-"""What test runners say at the end of their output: how many tests passed and failed, and which failed.
+"""Reads the end of a test runner's output: how many tests passed and failed, and which failed.
 
-What must always hold: an output is only read, never believed against the exit code (`checks.py` sees to that); one row of
-`RUNNERS` is all that is known of a runner.
+Invariants: the exit code overrides the output (`checks.py` sees to that); everything known about a runner is in its row of
+`RUNNERS`.
 """
 
 import re
@@ -24,7 +24,7 @@ _PYTEST_NAME = re.compile(r"^(?:FAILED|ERROR) (?P<name>\S+?::\S*?\[.*?\](?= - |$
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a runner counted, in tests. `at` is where in the output it said so; `failures` are names, each once."""
+    """What a runner counted, in tests. `at` is the offset of the counts in the output; `failures` are names, each once."""
 
     passed: int
     failed: int
@@ -33,7 +33,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_counts(output: str) -> Counts | None:
-    """The counts of the runner that spoke last; None if none of the known ones did."""
+    """The counts that come last in the output; None if no known runner printed any."""
     plain = _ANSI.sub("", output).replace("\r\n", "\n")
     found = [counts for reader in RUNNERS if (counts := reader(plain))]
     return max(found, key=lambda counts: counts.at, default=None)
@@ -53,7 +53,7 @@ def _unittest(output: str) -> Counts | None:
 
 
 def _unittest_name(match: re.Match[str]) -> str:
-    """The test's full name: since Python 3.11 it stands whole in the parentheses, before that without the method."""
+    """The test's full name. Since Python 3.11 the parentheses hold all of it; before that, they lacked the method."""
     test, where = match["test"], match["where"] or ""
     if not where:
         return test
@@ -76,11 +76,11 @@ def _pytest(output: str) -> Counts | None:
 
 
 RUNNERS: tuple[Callable[[str], Counts | None], ...] = (_unittest, _pytest)
-"""The runners that are understood; anything else counts as one test a command."""
+"""The known runners. Any other command counts as one test."""
 
 
 def _failed(names: list[str], counted: int) -> int:
-    """Tests that failed. Runners count subtests and teardowns too; if every one of them is named, a test counts once."""
+    """How many tests failed. Runners also count subtests and teardowns; if every one of them is named, a test counts once."""
     return len(set(names)) if len(names) == counted else counted
 
 

@@ -1,7 +1,7 @@
-"""A scratch copy of the workspace: its listed files, binary ones too, and on top the files of a response.
+"""A scratch copy of the workspace: its listed files, including binary ones, overlaid with the files of a response.
 
-What must always hold: the workspace is only read; nothing in the copy shares an inode with it or links into it; a response's
-path passes the same gate as in the workspace.
+Invariants: the workspace is only read; nothing in the copy shares an inode with it or links into it; a response's paths are
+checked as in the workspace.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from dce.workspace.tree.current import look, with_executable
 from dce.workspace.tree.files import list_files
 
 MAX_COPY_BYTES = 2 * 1024**3
-"""Largest workspace copied: two copies at once must fit on a developer's disk."""
+"""Largest workspace that is copied: two copies at once must fit on a developer's disk."""
 
 
 class Scratch:
-    """The folders of one copy: `root` is the workspace's, `home` and `tmp` are for the processes that run in it."""
+    """The folders of one copy: `root` is the copied workspace, `home` and `tmp` are for the processes that run in it."""
 
     def __init__(self, base: Path, name: str) -> None:
         self.base = base
@@ -40,7 +40,7 @@ class Scratch:
             if size > MAX_COPY_BYTES:
                 raise DceError(
                     "invalid_input",
-                    f"the workspace is too large to be copied for checks: over {MAX_COPY_BYTES >> 30} GiB",
+                    f"the workspace is too large to copy for checks: over {MAX_COPY_BYTES >> 30} GiB",
                     hint="List large files in .gitignore; ignored files are not copied.",
                 )
         if reading is not None:
@@ -49,7 +49,7 @@ class Scratch:
     def _write(self, reading: Reading) -> None:
         copy = Project(self.root)
         for block in reading.files:
-            # What accept would refuse is left out here, too: the board's flags say so.
+            # Files that accept would refuse are left out here too; the board's flags say so.
             with contextlib.suppress(DceError):
                 current = look(copy, block.path)
                 if current.is_blocked:
@@ -68,7 +68,7 @@ class Scratch:
                 current.target.chmod(with_executable(mode, wanted))
 
     def remove(self) -> None:
-        """Deletes it all, also what a check made undeletable by mode. What still resists is left to the system's cleaning."""
+        """Deletes everything, including what a check made read-only. Whatever remains is left to the system's temporary-file cleanup."""
 
         def unlock(_: object, path: str, __: object) -> None:
             with contextlib.suppress(OSError):
@@ -86,7 +86,7 @@ def _sources(project: Project) -> Iterator[tuple[Path, str]]:
 
 
 def _copy(project: Project, source: Path, target: Path) -> int:
-    """Copies one file with its mode; gives its bytes. Links stay links if they lead to something inside; other kinds are left out."""
+    """Copies one file with its mode and returns its size. Links into the workspace stay links; other kinds are left out."""
     try:
         status = source.lstat()
         if stat.S_ISLNK(status.st_mode):
@@ -99,5 +99,5 @@ def _copy(project: Project, source: Path, target: Path) -> int:
             shutil.copy(source, target, follow_symlinks=False)
             return status.st_size
     except (FileNotFoundError, PermissionError):
-        pass  # listed, but gone meanwhile, or not ours to read: the check will say if it needs it
+        pass  # deleted since it was listed, or unreadable: the check fails if it needs the file
     return 0

@@ -116,7 +116,7 @@ class _Reading:
         if self._table in _KEYS:
             yield from self._from_both_ends(_KEYS[self._table])
             return
-        after = 0
+        after = -1  # cycle 0 is a row, too
         while True:
             try:
                 for number, *row in self._select("WHERE rowid > ? ORDER BY rowid", (after,)):

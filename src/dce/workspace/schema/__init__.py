@@ -31,7 +31,7 @@ SCHEMAS: Mapping[str, Schema] = MappingProxyType({schema.name: schema for schema
 
 
 def find_schema(name: str) -> Schema:
-    """The schema of a name. Raises DceError invalid_input naming those there are."""
+    """The schema with this name. Raises DceError invalid_input, listing the schemas."""
     if name not in SCHEMAS:
         raise DceError("invalid_input", f"there is no schema {name!r}", hint=f"There are: {', '.join(SCHEMAS)}.")
     return SCHEMAS[name]

@@ -1,7 +1,7 @@
-"""What an answer does to a file beside writing it: deleting, renaming, making it executable. As tags and attributes say it.
+"""What an answer does to a file besides writing it (deleting, renaming, making it executable), from tags and attributes.
 
-What must always hold: only an explicit word is an act (`action="delete"`, `<delete path="…"/>`); a text that merely looks like one
-(`[DELETED]` as a whole file) is taken as it, but ambiguous, so that accepting asks; an empty block is never a deletion.
+Invariants: only an explicit word is an act (`action="delete"`, `<delete path="…"/>`); a text that only looks like one
+(`[DELETED]` as a whole file) counts as the act but is ambiguous, so that accepting asks; an empty block is never a deletion.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 from dce.workspace.schema.reading import Action, BlockStatus, FileBlock
 
 MAX_TAG_CHARS = 1_000
-"""Longest tag of an act, as for those of files."""
+"""Longest tag of an act, the same as for files."""
 
 INSTRUCTIONS = """\
 To delete, rename or make a file executable, write one of these lines by itself, outside every block:
@@ -46,11 +46,11 @@ _DELETED = re.compile(
     re.IGNORECASE,
 )
 SELF_CLOSED_ACT = r"(?![^<>\n]*/>)"
-"""Behind a tag's name in a reader of files: a tag that closes itself begins no file."""
+"""Follows the tag's name in the patterns for files: a self-closing tag does not begin a file."""
 
 
 class Act(NamedTuple):
-    """What is done to `path`. "write" with a `from_path`: it is renamed and rewritten. `mode`: "", "755" or "644"."""
+    """What an answer does to `path`. "write" with a `from_path`: rename and rewrite it. `mode`: "", "755" or "644"."""
 
     path: str
     action: Action
@@ -59,7 +59,7 @@ class Act(NamedTuple):
 
 
 def act_of(values: Mapping[str, str]) -> Act:
-    """The act that attributes, or the keys of a JSON object, name; a plain write if they name none."""
+    """The act named by attributes or by the keys of a JSON object; a plain write if they name none."""
     found = {key.lower().replace("-", "_"): value.strip() for key, value in values.items()}
     action: Action = "write"
     for key in _ACTION_KEYS:
@@ -88,7 +88,7 @@ def attributes_of(tag: str) -> dict[str, str]:
 
 
 def with_act(block: FileBlock, act: Act, repairs: list[str]) -> FileBlock:
-    """A block as its tag's act, or its text, says what it is for; what had to be guessed goes to `repairs`."""
+    """The block with the act that its tag or its text gives; guesses are appended to `repairs`."""
     path, is_blank = block.path, not block.content.strip()
     says_deleted = len(block.content) <= MAX_TAG_CHARS and _DELETED.fullmatch(block.content) is not None
     if act.action == "delete":
@@ -114,7 +114,7 @@ def with_act(block: FileBlock, act: Act, repairs: list[str]) -> FileBlock:
 def standalone(text: str, nonce: str = "") -> tuple[list[FileBlock], str]:
     """The acts in text outside all files, each a tag on a line of its own, and the text without them.
 
-    With a `nonce`, a tag that carries another one is only mentioned.
+    With a `nonce`, a tag that carries a different one counts as a mention, not an act.
     """
     found: list[FileBlock] = []
 

@@ -1,7 +1,8 @@
-"""Files that an answer says it wrote, to compare with those that it holds.
+"""The files that an answer says it wrote, to compare with those that it contains.
 
-Summaries name many files that they did not write: those that the program reads, those that a script makes, those to do next. A path counts
-only if it is what a verb of writing acts on, if its own line or heading is about changing it, or if it stands in a list of written files.
+Summaries name many other files too: files that the program reads, that a script generates, or that are to be written next. A path
+counts only if it is the object of a verb of writing, if its own line or heading is about changing it, or if it is in a list of
+written files.
 """
 
 import re
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dce.workspace.schema.found import name_in_line
 
 MAX_SAID_CHARS = 2_000
-"""Longest line of a summary that is searched for paths: longer ones are no list of files, and matching must stay linear."""
+"""Longest line of a summary that is searched for paths: longer lines are not lists of files, and matching must stay linear."""
 
 _PATH = re.compile(
     r"`(?P<quoted>[^`\n]{0,200}?\.[A-Za-z][A-Za-z0-9]{0,5})`"
@@ -23,7 +24,7 @@ _NAMES = (
     "tex tf tfvars toml ts tsx txt vue xml yaml yml zig"
 )
 _SUFFIXES = frozenset(_NAMES.split())
-"""Endings by which a name without a slash is a file and not `Stack.pop` or `os.path`."""
+"""Suffixes that make a name without a slash a file, unlike `Stack.pop` or `os.path`."""
 
 _VERB = (
     r"(?:(?:re)?creat(?:e|ed|es|ing)|add(?:ed|s|ing)?|introduc(?:e|ed|es|ing)|updat(?:e|ed|es|ing)|modif(?:y|ied|ies|ying)|"
@@ -80,7 +81,7 @@ _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 
 
 def missing_files(said: str, written: Iterable[str]) -> tuple[str, ...]:
-    """The paths that the summary and plan say are written but that no block has. A bare name also matches a path that ends in it."""
+    """The paths that the summary and plan call written but that have no block. A bare name also matches a path that ends in it."""
     known = [path.lower() for path in written]
     missing: dict[str, None] = {}
     for path in _announced([line[:MAX_SAID_CHARS] for line in said.split("\n")]):
@@ -90,7 +91,7 @@ def missing_files(said: str, written: Iterable[str]) -> tuple[str, ...]:
 
 
 def _announced(lines: Sequence[str]) -> Iterable[str]:
-    """Every path that is said to be written."""
+    """Every path that the lines say is written."""
     is_list = False
     for number, line in enumerate(lines):
         is_item = _ITEM.match(line) is not None

@@ -136,7 +136,7 @@ def _edited(
 
 
 def _opener(nonce: str) -> re.Pattern[str]:
-    """An opening tag with a path and the nonce in any order and quotes: anywhere but behind a quote, where it is mentioned."""
+    """An opening tag with a path and the nonce in any order and quotes; after a quote it is only a mention."""
     mark = re.escape(nonce)
     return re.compile(
         rf"""(?:^[ \t]*|(?<![\\"'`])|(?<=```))<[ \t]?(?P<tag>file|edit)\b{SELF_CLOSED_ACT}(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
@@ -193,7 +193,7 @@ def _span(text: str, opened: re.Match[str], limit: int, closed: re.Match[str] | 
 
 
 def _doubted_if_swallowing(text: str, spans: list[Span]) -> list[Span]:
-    """The spans, with those marked in which a closing tag comes before an opening one for a file that is opened nowhere else.
+    """The spans, marking those in which a closing tag precedes an opening tag of a file that is opened nowhere else.
 
     Other tags are a file's own text: that is what the nonce is for. But these two look like a model that forgot it twice.
     """

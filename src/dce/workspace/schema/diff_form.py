@@ -1,7 +1,7 @@
 """Unified diffs, which some models write whatever they are asked for. Line numbers are only hints: models count badly.
 
-A hunk's context and removed lines are searched for in the shown file, as an edit's are. What git says beside them (deleted,
-renamed, executable) is an act of its own; binary patches, links and submodules are not applied, and a note says so.
+A hunk's context and removed lines are searched for in the shown file, like those of an edit. git's headers (deleted, renamed,
+executable) are separate acts; binary patches, links and submodules are not applied, and a note says so.
 """
 
 import re
@@ -58,7 +58,7 @@ class _FileDiff(NamedTuple):
     old: str
     new: str
     edits: tuple[Edit, ...]
-    is_bare: bool  # whether the last edit misses its last newline on purpose
+    is_bare: bool  # whether the last edit omits its final newline on purpose
 
 
 class DiffSchema(PlainSchema):
@@ -97,7 +97,7 @@ class DiffSchema(PlainSchema):
 
 
 def _spans(lines: Sequence[str], diffs: Sequence[_FileDiff]) -> list[Span]:
-    """The diffs by offsets, so that a tag in one does not count as the answer's own."""
+    """The diffs as offsets, so that a tag inside one does not count as the answer's own."""
     offsets = [0]
     for line in lines:
         offsets.append(offsets[-1] + len(line) + 1)
@@ -114,7 +114,7 @@ def _by_path(diffs: Sequence[_FileDiff]) -> dict[str, list[_FileDiff]]:
 def _carried_out(
     diffs: Sequence[_FileDiff], heads: Sequence[Header], shown: Shown
 ) -> tuple[list[FileBlock], list[Unapplied], list[str]]:
-    """The files that the diffs make, with what git says beside; what could not be made; and what was repaired."""
+    """The files that result from the diffs and git's headers, those that could not be made, and the repairs."""
     blocks, unapplied, repairs = list[FileBlock](), list[Unapplied](), list[str]()
     by_path = _by_path(diffs)
     said = {head.old if head.is_deleted else head.new: head for head in heads}
@@ -137,13 +137,13 @@ def _carried_out(
 def _made(
     path: str, parts: Sequence[_FileDiff], head: Header | None, shown: Shown
 ) -> tuple[FileBlock, tuple[str, ...]] | Unapplied:
-    """The whole new file, with what git says beside about its name and mode; or why there is none."""
+    """The whole new file, with the name and mode from git's headers; or why there is none."""
     if parts[-1].new == _NO_FILE:
         return FileBlock(path=path, content="", action="delete"), ()
     if head is not None and head.problem:
         return Unapplied(path=path, reason=head.problem)
     old = parts[0].old
-    # `--- a.py.orig` names no file that was shown: it is the same file before.
+    # `--- a.py.orig` names no shown file: it means the same file before the change.
     is_moved = old not in {path, _NO_FILE} and (shown(old) is not None or shown(path) is None)
     if head is not None and head.is_renamed:
         old, is_moved = head.old, True
@@ -188,7 +188,7 @@ def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
             edits.append(edit)
         if edits:
             yield _FileDiff(start, at, old, new, tuple(edits), is_bare)
-        # Some explain each hunk before they write it: without a head, it is of the same file as the one before.
+        # Some models explain each hunk before it: a hunk without a header belongs to the file of the one before.
         while edits and (start := _next_hunk(lines, at)) < len(lines):
             hunk = _HUNK.fullmatch(lines[start].rstrip())
             edit, at, is_bare = _hunk(lines, start + 1, int((hunk and hunk[1]) or 0))
@@ -196,7 +196,7 @@ def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
 
 
 def _next_hunk(lines: Sequence[str], at: int) -> int:
-    """The next line that begins a hunk, before the next file's head; the number of lines if there is none."""
+    """The next line that begins a hunk, before the next file's header; the number of lines if there is none."""
     while at < len(lines) and not _is_head(lines, at):
         hunk = _HUNK.fullmatch(lines[at].rstrip())
         if hunk is not None and any(line[:1] in {"+", "-"} for line in lines[at + 1 : at + 8]):

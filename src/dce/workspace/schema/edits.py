@@ -66,7 +66,7 @@ _LOOKS = (
 
 
 def apply_edits(text: str, edits: Sequence[Edit]) -> Edited:
-    """`text` with every edit applied, or EditError. Line ends become LF; accepting converts them to the file's own."""
+    """`text` with every edit applied. Raises EditError. Line ends become LF; accepting converts them to the file's own."""
     lines = split_lines(text.replace("\r\n", "\n"))
     places = sorted((_place(lines, edit, number) for number, edit in enumerate(edits, start=1)), key=lambda p: p[:2])
     for one, other in itertools.pairwise(places):

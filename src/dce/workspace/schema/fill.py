@@ -101,7 +101,7 @@ def find_stubs(text: str) -> tuple[_Stub, ...]:
 
 
 def _stub_line(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """The line of a function's only statement beside the docstring, if that raises and is one line; else 0."""
+    """The line of a function's only statement besides the docstring, if it is a one-line `raise`; else 0."""
     body = function.body
     has_docstring = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
     rest = body[1:] if has_docstring else body
@@ -121,7 +121,7 @@ def _with_stubs(files: tuple[PromptFile, ...]) -> list[tuple[PromptFile, tuple[_
 
 
 def _around(text: str, stubs: tuple[_Stub, ...]) -> list[str]:
-    """A file's text around its holes: one piece more than there are stubs. The pieces before a hole end with `return `."""
+    """A file's text around its holes: one more piece than there are stubs. Each piece before a hole ends with `return `."""
     pieces, at = [], 0
     for start, end, _ in stubs:
         pieces.append(text[at:start] + "return ")
@@ -143,7 +143,7 @@ def _opening(summary: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """A string of the grammar: everything that either dialect could take amiss is written as an escape that both know."""
+    """A string of the grammar: characters that either dialect might misread are written as escapes that both know."""
     return f'"{_SPECIAL.sub(_escaped, text)}"'
 
 
@@ -152,7 +152,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _exact(text: str, nonce: str) -> Reading | None:
-    """The reading of an answer as the grammar writes it; None if anything in it is otherwise."""
+    """The reading of an answer that matches the grammar exactly; None if anything differs."""
     mark = re.escape(nonce)
     opening = re.match(r"<summary>\n(?P<summary>[^\n]*)\n</summary>\n", text)
     files = tuple(_blocks(text, opening.end(), mark)) if opening else ()

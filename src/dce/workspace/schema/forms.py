@@ -25,7 +25,7 @@ FORMS: Mapping[str, Finder] = MappingProxyType(
 
 
 def find_files(text: str, shown: Shown = nothing_shown) -> list[tuple[str, Found]]:
-    """The files of every form with its name, in text order; none lies in another."""
+    """The files of every form, with the form's name, in text order; none is inside another."""
     every = [(name, found) for name, find in FORMS.items() for found in find(text, shown)]
     every.sort(key=lambda pair: (pair[1].start, -pair[1].end))
     apart: list[tuple[str, Found]] = []

@@ -62,7 +62,7 @@ Finder = Callable[[str, Shown], Sequence[Found]]
 
 
 def is_path(name: str) -> bool:
-    """Whether a text by itself is the path of a file, and no word, version or call."""
+    """Whether a text by itself is the path of a file, not a word, version or call."""
     if not name or len(name) > MAX_NAME_LINE or not _PATH.fullmatch(name) or name.endswith("."):
         return False
     last = name.rpartition("/")[2].lower()
@@ -74,7 +74,7 @@ def is_path(name: str) -> bool:
 
 
 def name_in_line(line: str) -> tuple[str, bool]:
-    """The path that a line names, and whether it says nothing else: a heading, a label, a comment, bold or code. ("", False): none."""
+    """The path that a line names, and whether the line is only that: a heading, label, comment, bold or code. ("", False): none."""
     line = line.strip()
     if not line or len(line) > MAX_NAME_LINE:
         return "", False
@@ -98,7 +98,7 @@ def name_in_line(line: str) -> tuple[str, bool]:
 
 
 def name_in_comment(line: str) -> str:
-    """The path in a comment that holds nothing else; "" if it is no such comment."""
+    """The path in a comment that contains nothing else; "" if there is none."""
     found = re.fullmatch(
         r"\s*(?://+|#+|/\*+|<!--|--|;+|%+|\"\"\"|'''|\{/\*)\s*(?:(?:file ?name|file ?path|file|path)\s*:\s*)?(\S(?:.*\S)?)\s*"
         r"(?:\*/\}?|-->|\"\"\"|''')?\s*",

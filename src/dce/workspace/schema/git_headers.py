@@ -1,4 +1,4 @@
-"""What git says about a file before, or instead of, the hunks of its diff: deleted, renamed, copied, its mode."""
+"""The headers of a git diff, before or instead of a file's hunks: deleted, renamed, copied, mode."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _LINE = re.compile(
 
 
 class Header(NamedTuple):
-    """A file's part of a git diff, from line `start` to `stop` (its hunks, if any, come behind). `mode`: "" if it stays."""
+    """A file's header in a git diff, lines `start` to `stop` (its hunks, if any, follow). `mode`: "" if it does not change."""
 
     start: int
     stop: int
@@ -31,7 +31,7 @@ class Header(NamedTuple):
 
 
 def headers(lines: Sequence[str]) -> Iterator[Header]:
-    """Every header of git in the lines of an answer."""
+    """Every git header in the lines of an answer."""
     at = 0
     while at < len(lines):
         begin = _BEGIN.fullmatch(lines[at])
@@ -46,7 +46,7 @@ def headers(lines: Sequence[str]) -> Iterator[Header]:
 
 
 def without_hunks(header: Header, shown: Shown) -> FileBlock | Unapplied | None:
-    """What a header does that has no hunks; None if that is nothing."""
+    """What a header without hunks does; None if it does nothing."""
     path = header.old if header.is_deleted else header.new
     if header.problem:
         return Unapplied(path=path, reason=header.problem)

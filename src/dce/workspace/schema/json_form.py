@@ -31,7 +31,7 @@ _OTHER_FORM = re.compile(r"^[ \t]*<(?:file|summary|plan|course_of_action|edit)\b
 _MARKER = re.compile(r"(?:.*?assistantfinal|.*?<\|channel\|>final<\|message\|>)(?=\s*(?:```\w*\s*)?\{)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SAID = ("course_of_action", "plan", "curator_activity", "activity", "files_updated")
-"""What an answer says beside its summary and its files."""
+"""Keys of an answer's other texts, besides its summary and files."""
 _PLAIN = {"n": "\n", "t": "\t", "r": "\r"}
 
 _INSTRUCTIONS = """\
@@ -53,7 +53,7 @@ Rules:
 
 
 class JsonSchema(PlainSchema):
-    """Schema `json`. Without a grammar: held to JSON, models write worse code; the reader mends what they break."""
+    """Schema `json`. It has no grammar: models forced into JSON write worse code, and the reader repairs what they break."""
 
     name = "json"
 
@@ -80,7 +80,7 @@ class JsonSchema(PlainSchema):
 
 
 def _is_in_file(text: str, at: int, value: Any) -> bool:
-    """Whether a value that is not in the schema's own shape lies in a file of another form: then it is that file's text."""
+    """Whether a value in another shape than the schema's is inside a file of another form, and so is that file's text."""
     if isinstance(value, dict) and (isinstance(value.get("files"), list) or "course_of_action" in value):
         return False
     return any(file.start <= at < file.end for _, file in find_files(text))
@@ -105,7 +105,7 @@ def _whole(value: Any) -> Any:
 
 
 def _with_further(text: str, value: Any, broken: Broken | None, stop: int) -> tuple[Any, Broken | None, str]:
-    """The answer's object with the files of those after it (an object a file, a draft and then the answer), and the text between."""
+    """The answer's object with the files of later ones (one object per file, or a draft before the answer), and the text between."""
     values, outside, tried = [value], [], 0
     for brace in _START.finditer(text, stop):
         if brace.start() < stop:

@@ -15,11 +15,11 @@ _LIST_KEYS = ("files", "changes", "edits", "artifacts", "outputs", "file_changes
 _CALL_KEYS = ("arguments", "args", "input", "parameters", "function")
 
 Item = tuple[str, str, Mapping[str, str]]
-"""Path, text, and the other keys with a word: an entry may say that the file is deleted, renamed or executable."""
+"""Path, text, and the other keys with text values: an entry may say that the file is deleted, renamed or executable."""
 
 
 def files_in(value: Any) -> tuple[list[Item], list[Any]]:
-    """The files in a decoded value, and the entries of its list that are none (the end of a broken answer may lack the text)."""
+    """The files in a decoded value, and the list entries that are not files (the last one of a broken answer may lack its text)."""
     for shape in _SHAPES:
         items, lost = shape(value)
         if items:
@@ -28,7 +28,7 @@ def files_in(value: Any) -> tuple[list[Item], list[Any]]:
 
 
 def file_item(item: Any) -> Item | None:
-    """Path and text of an object that has both, also as the arguments of a call."""
+    """Path and text of an object that has both, or of a call whose arguments do."""
     if not isinstance(item, Mapping):
         return None
     for key in _CALL_KEYS:
@@ -49,7 +49,7 @@ def file_item(item: Any) -> Item | None:
 
 
 def _text(value: Any) -> str | None:
-    """A text, or lines of it."""
+    """A text, or a list of its lines joined."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(line, str) for line in value):

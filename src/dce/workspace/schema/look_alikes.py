@@ -1,4 +1,4 @@
-"""Characters that look like ASCII ones, or like nothing: models write them in paths, and no eye tells them apart.
+"""Characters that look like ASCII ones, or are invisible: models write them in paths, and readers cannot see the difference.
 
 A short table, not Unicode's whole list of confusables: the letters of Cyrillic and Greek that have a Latin twin, and the dashes and
 slashes. Full-width forms and ligatures need no row, because NFKC maps them.
@@ -17,7 +17,7 @@ _TABLE = {ord(one): other for ones, others in _TWINS.items() for one, other in z
 
 
 def folded(text: str) -> str:
-    """A text under which spellings that look alike are equal: without case, marks of composition and invisible characters."""
+    """The text in a form in which look-alike spellings are equal: without case, combining marks and invisible characters."""
     if text.isascii():
         return text.casefold()
     seen = unicodedata.normalize("NFC", visible(text)).translate(_TABLE)
@@ -25,14 +25,14 @@ def folded(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """A text without characters that take no room, its odd spaces made plain ones."""
+    """The text without zero-width characters, and with unusual spaces replaced by plain ones."""
     if text.isascii():
         return text
     return "".join(" " if unicodedata.category(char) == "Zs" else char for char in text if not _is_invisible(char))
 
 
 def printable(path: str) -> str:
-    """A path whose invisible characters can be seen."""
+    """The path with its invisible characters made visible."""
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in path)
 
 

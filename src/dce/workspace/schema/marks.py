@@ -1,7 +1,7 @@
-"""Marks in a file's text that belong to no file: conflict marks, a diff in place of the text, line numbers, escaped text …
+"""Marks that do not belong in a file: conflict markers, a diff in place of the text, line numbers, escaped text …
 
-One row a kind: its flag, what finds it, and the files it is looked for in. A flag that cries wolf is soon ignored, so each looks for
-clear signs only, and what the file as it was shown already held is never flagged: files about diffs and conflicts exist.
+Each kind is one row: its flag, its finder, and the files it applies to. Flags with false alarms are soon ignored, so each finder
+looks only for clear signs, and marks that the shown file already had are never flagged: some files are about diffs and conflicts.
 """
 
 import ast
@@ -15,10 +15,10 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 Finder = Callable[[str, str], int]
-"""Takes a file's text and its suffix; gives the number of the first line that shows the mark, 0 if there is none."""
+"""Takes a file's text and suffix; returns the number of the first line with the mark, 0 if there is none."""
 
 MAX_LINE_CHARS = 1_000
-"""Longest line searched for entities: longer ones are minified, and there a rough look takes a pattern for a string."""
+"""Longest line searched for entities: longer ones are minified, and rough matching would mistake patterns for strings there."""
 
 MAX_CHARS = 2_000_000
 """Longest file that is searched for marks."""
@@ -63,13 +63,13 @@ _QUOTED = re.compile(
     r"""|"(?:\\.|[^"\\\n])*(?:"|(?=\n)|\\?\Z)|'(?:\\.|[^'\\\n])*(?:'|(?=\n)|\\?\Z)|(?://|\#(?!include\b|define\b|if\b|elif\b|import\b)|--\s|;;|%)[^\n]*""",
     re.DOTALL,
 )
-"""A string or a comment. What has no end reaches to the end of its line or of the text, so that no place is looked at twice."""
+"""A string or a comment. An unclosed one extends to the end of its line or of the text, so that nothing is scanned twice."""
 _SMART = re.compile(r"[=(\[{,:+]\s*[“”‘„][^“”‘’„\n]{0,200}[“”’]|\b(?:return|import|from|print|echo|case)\s+[“”‘„]")  # noqa: RUF001
 _SMART_ANY = re.compile("[“”‘’„]")  # noqa: RUF001
 
 
 class Mark(NamedTuple):
-    """A kind of mark: its flag, what it is called in a sentence, its finder, and the suffixes it is looked for in or not (None: all)."""
+    """A kind of mark: its flag, its name in a sentence, its finder, and the suffixes it applies to or not (None: all)."""
 
     flag: str
     says: str
@@ -87,7 +87,7 @@ class Found(NamedTuple):
 
 
 def found(path: str, content: str, shown: str | None) -> Iterator[Found]:
-    """The marks of a file that it did not have as it was shown (None: it was not)."""
+    """The marks in a file that the shown text did not have (`shown` None: the file was not shown)."""
     if len(content) > MAX_CHARS or content == shown:
         return
     suffix = PurePosixPath(path).suffix.lower()
@@ -104,7 +104,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _outside_fences(text: str, suffix: str) -> list[tuple[int, str]]:
-    """The numbered lines of a file; of prose, without its fenced examples."""
+    """The numbered lines of a file; for prose, without fenced examples."""
     lines = list(enumerate(_lines(text), start=1))
     if suffix not in _PROSE:
         return lines
@@ -134,7 +134,7 @@ def _conflict(text: str, suffix: str) -> int:
 
 
 def _edit(text: str, suffix: str) -> int:
-    """SEARCH/REPLACE marks: an edit where the whole file belongs."""
+    """SEARCH/REPLACE marks: an edit in place of the whole file."""
     begin = 0
     for number, line in _outside_fences(text, suffix):
         if _SEARCH.match(line):
@@ -145,7 +145,7 @@ def _edit(text: str, suffix: str) -> int:
 
 
 def _diff(text: str, suffix: str) -> int:
-    """A diff in place of the text: the file begins like one, or all its lines are a hunk's; in code, a hunk anywhere."""
+    """A diff in place of the text: the file begins like one, or consists of hunk lines; in code, a hunk anywhere."""
     whole = _lines(text)
     lines = [(number, line) for number, line in enumerate(whole, start=1) if line.strip()]
     lines = list(itertools.dropwhile(lambda line: _FENCE.match(line[1]) is not None, lines))
@@ -170,7 +170,7 @@ def _has_changes(lines: Sequence[str]) -> bool:
 
 
 def _line_numbers(text: str, suffix: str) -> int:
-    """Every line with text begins with its number; blank lines may be counted or not."""
+    """Every line with text begins with its number; blank lines may or may not be counted."""
     pattern = _NUMBERED_CODE if suffix in _CODE - _DATA else _NUMBERED
     first = last = blank = 0
     for number, line in enumerate(_lines(text), start=1):
@@ -185,7 +185,7 @@ def _line_numbers(text: str, suffix: str) -> int:
 
 
 def _smart_quotes(text: str, suffix: str) -> int:
-    """Typographic quotes where the language takes only straight ones."""
+    """Typographic quotes where the language allows only straight ones."""
     if not _SMART_ANY.search(text):
         return 0
     if suffix in {".py", ".pyi"}:
@@ -218,7 +218,7 @@ def _entities(text: str, suffix: str) -> int:
 
 
 def _has_bare_entity(line: str, code: str) -> bool:
-    """Whether an entity stands in a line's code. One behind a quote is a string's, after a pattern like `/"/` too."""
+    """Whether a line's code has an entity. One after a quote counts as part of a string, even after a pattern like `/"/`."""
     hits = _ENTITY.finditer(code) if len(line) <= MAX_LINE_CHARS else ()
     return any(line[hit.start() - 1 : hit.start()] not in {'"', "'", "`"} for hit in hits)
 
@@ -226,7 +226,7 @@ def _has_bare_entity(line: str, code: str) -> bool:
 def _entity_token(text: str) -> int:
     """The line of the first `&lt;` that Python takes for code, not for a part of a string."""
     tokens: list[tokenize.TokenInfo] = []
-    with contextlib.suppress(tokenize.TokenError, SyntaxError, ValueError):  # what came before serves
+    with contextlib.suppress(tokenize.TokenError, SyntaxError, ValueError):  # the tokens before the error are enough
         tokens.extend(tokenize.generate_tokens(io.StringIO(text).readline))
     for one, two, three in zip(tokens, tokens[1:], tokens[2:], strict=False):
         is_glued = one.end == two.start and two.end == three.start
@@ -236,17 +236,17 @@ def _entity_token(text: str) -> int:
 
 
 def _blanked(text: str) -> str:
-    """Code without its strings and comments, lines and places kept. Rough, for any language: what it leaves is surely code."""
+    """Code with strings and comments blanked, positions kept. It is rough, for any language: what remains is certainly code."""
     return _QUOTED.sub(lambda part: re.sub(r"[^\n]", " ", part[0]), text)
 
 
 def _binary(text: str, suffix: str) -> int:  # noqa: ARG001 - a finder's form
-    """Any text: these formats hold bytes that no answer can write, whether it is base64 or a remark."""
+    """Any text: these formats contain bytes that no answer can write, so base64 and remarks are flagged alike."""
     return 1 if text.strip() else 0
 
 
 def _around_fence(text: str, suffix: str) -> int:
-    """A code fence that was to wrap the file, with text before or behind it."""
+    """A code fence meant to wrap the file, with text before or after it."""
     lines = [(number, line) for number, line in enumerate(_lines(text), start=1) if line.strip()]
     marks = [(number, mark) for number, line in lines if (mark := _FENCE.fullmatch(line.rstrip())) is not None]
     if not marks or len(lines) < 2:
@@ -264,7 +264,7 @@ def _around_fence(text: str, suffix: str) -> int:
 
 
 def _unquoted(numbers: Sequence[int], text: str) -> list[int]:
-    """Those of the lines that lie in no string or comment of several lines."""
+    """The lines that are not inside a multi-line string or comment."""
     if not numbers:
         return []
     lines = _lines(text)
@@ -288,4 +288,4 @@ MARKS = (
     Mark("binary_as_text", "text, though its name is that of a binary file", _binary, only=_BINARY),
     Mark("text_around_fence", "a code fence that was to wrap it, with text around", _around_fence),
 )
-"""Every kind of mark, in the order in which they are said."""
+"""Every kind of mark, in the order in which they are reported."""

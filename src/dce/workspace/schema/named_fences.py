@@ -1,7 +1,7 @@
-"""Whole files in code fences that something names: the info string, the line above, or a comment as the first line.
+"""Whole files in code fences with a name: in the info string, on the line above, or in a comment on the first line.
 
-A fence may also show a part of a file, or a command to run. So a file that was shown and comes back much shorter is ambiguous, and so is
-one that only a sentence names. Fences that nothing names are no files.
+A fence may also contain a part of a file, or a command to run. So a shown file that comes back much shorter is ambiguous, and so is
+one named only by a sentence. Fences without a name are not files.
 """
 
 import re
@@ -12,7 +12,7 @@ from dce.workspace.schema.found import Found, is_path, line_offsets, name_in_com
 from dce.workspace.schema.reading import BlockStatus, Shown
 
 PART_OF_SHOWN = 0.6
-"""A fence with fewer than this share of the lines that were shown may be a part of the file."""
+"""A fence with less than this share of the shown lines may be only a part of the file."""
 
 _FENCE = re.compile(r"[ \t]*(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`\r\n]*?)[ \t]*\r?")
 _ATTRIBUTE = re.compile(
@@ -58,7 +58,7 @@ def find_named_fences(text: str, shown: Shown) -> list[Found]:
 
 
 def has_nameless_code(text: str) -> bool:
-    """Whether a fence that is no command and no output stands in text in which no file was found."""
+    """Whether text in which no file was found has a fence that is neither a command nor output."""
     lines = text.split("\n") if "```" in text or "~~~" in text else []
     return any(
         _in_info(fence.info)[0] not in {"", *_SHELL}
@@ -68,7 +68,7 @@ def has_nameless_code(text: str) -> bool:
 
 
 def _fences(lines: Sequence[str]) -> list[_Fence]:
-    """The fences. Inside one, a fence with an info string opens another (models nest them so), and a bare one closes the innermost."""
+    """The fences. Inside one, a fence with an info string opens another (models nest them), and a bare one closes the innermost."""
     found: list[_Fence] = []
     first, mark, info, depth, is_nested = -1, "", "", 0, False
     for number, line in enumerate(lines):
@@ -92,7 +92,7 @@ def _fences(lines: Sequence[str]) -> list[_Fence]:
 
 
 def _file(lines: Sequence[str], fence: _Fence, before: int, shown: Shown) -> tuple[int, Found] | None:
-    """The file in a fence and the line where its name stands; None if nothing names it."""
+    """The file in a fence and the line with its name; None if it has no name."""
     body = [line.removesuffix("\r") for line in lines[fence.first + 1 : fence.last + (1 if fence.is_open else 0)]]
     indent = len(lines[fence.first]) - len(lines[fence.first].lstrip(" \t"))
     body = [
@@ -130,7 +130,7 @@ def _in_info(info: str) -> tuple[str, str]:
 
 
 def _above(lines: Sequence[str], fence: int, before: int) -> tuple[int, str, bool]:
-    """The line above a fence that names a file (at most one blank line between), the path, and whether it says nothing else."""
+    """The line above a fence that names a file (at most one blank line between), the path, and whether the line is only that."""
     for number in range(fence - 1, max(before, fence - 3) - 1, -1):
         if lines[number].strip():
             path, is_only = name_in_line(lines[number])

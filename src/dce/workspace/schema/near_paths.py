@@ -1,10 +1,10 @@
-"""Paths as models write them, read as the file that they mean: `a/src/a.py`, `src/a.py:7`, `src\\a.py`, `/home/me/project/src/a.py`.
+"""Maps the paths that models write to the files they mean: `a/src/a.py`, `src/a.py:7`, `src\\a.py`, `/home/me/project/src/a.py`.
 
-A path that is nearly a shown file's would become a new file beside it: the shown file stays as it is, every check passes, and the
-answer looks good. What must always hold: a path that names a shown or an existing file is never changed; a path is changed only to
-a file that the prompt showed, or where its text leaves no other meaning (an absolute path inside the workspace, backslashes); every
-change is said, and whatever is only likely is a doubt that is said as well. What comes out is still a text: `Project` decides whether
-it may be written.
+Otherwise a path that almost matches a shown file would become a new file beside it: the shown file would stay as it is, every check
+would pass, and the answer would look good. Invariants: a path that names a shown or an existing file is never changed; a path is
+changed only to a file that the prompt showed, or if its text has no other meaning (an absolute path inside the workspace,
+backslashes); every change is reported, and so is every doubt about a likely one. The result is still only text: `Project` decides
+whether it may be written.
 """
 
 import html
@@ -21,13 +21,13 @@ from dce.workspace.project import Project
 from dce.workspace.schema.look_alikes import folded, has_look_alike, visible
 
 MAX_PATH_CHARS = 1_000
-"""Longest path that is looked at: no file system knows longer ones."""
+"""Longest path that is examined: no file system supports longer ones."""
 
 MAX_STEPS = 4
-"""How many slips one path may hold at once, as in "`C:\\ws\\src\\a.py:7`"."""
+"""How many slips are undone in one path, as in "`C:\\ws\\src\\a.py:7`"."""
 
 MAX_SPELLINGS = 200
-"""Most spellings tried for a path."""
+"""Maximum spellings tried for a path."""
 
 _MARKS = "`'\"*\u201c\u201d\u2018\u2019«»"
 _BRACKETS = "<>()[]{}"
@@ -46,22 +46,22 @@ _VARIABLE = re.compile(r"(?:\$\{?\w+\}?|%\w+%|<[^<>/]+>|\{\w+\}|\[\w+\]|~)/")
 _DIFF_FRONTS = frozenset("abciow")
 """What git writes before a diff's paths."""
 _STAND_INS = frozenset({"workspace", "workspaces", "repo", "repository", "project", "root", "path/to", "your-project"})
-"""Names that models give a workspace whose own name they do not know."""
+"""Names that models use for a workspace whose real name they do not know."""
 _GENERIC = re.compile(
     r"__\w+__\.|(?:index|main|mod|setup|conftest|package|tsconfig|test\w*)\.|readme|license|changelog|\.", re.IGNORECASE
 )
-"""Names that stand in many folders of one project: a second one is no sign of a slip."""
+"""Names that occur in many folders of one project: a second one does not suggest a slip."""
 
 
 class NamedPath(NamedTuple):
-    """The file that an answer means. `doubt`: why that is not sure, as a sentence; "" if it is."""
+    """The file that an answer means. `doubt`: why that is uncertain, as a sentence; "" if it is certain."""
 
     path: str
     doubt: str = ""
 
 
 class NearPaths:
-    """The files that a path of an answer can mean: those that the prompt showed, and those in the workspace now."""
+    """The files that a path in an answer may mean: those that the prompt showed, and those in the workspace now."""
 
     def __init__(self, project: Project, shown: Iterable[str]) -> None:
         self._project = project
@@ -83,13 +83,13 @@ class NearPaths:
         return self._of_shown(path) or self._of_none(path)
 
     def _shown_as(self, path: str) -> str:
-        """The spelling under which the prompt showed an existing file: some file systems take several for one file."""
+        """The spelling under which the prompt showed an existing file: some file systems accept several for one file."""
         here = self._project.root
         alike = [name for name in self._alike(path) if (here / name).exists() and (here / name).samefile(here / path)]
         return alike[0] if alike and path not in self._shown else path
 
     def _of_shown(self, path: str) -> NamedPath | None:
-        """The shown file that the path comes nearest to; None if it is like none."""
+        """The shown file closest to the path; None if none is similar."""
         for spellings in self._spellings(path):
             for near in (self._same, self._alike):
                 found = {name: is_risky for spelling, is_risky in spellings for name in near(spelling)}
@@ -97,7 +97,7 @@ class NearPaths:
                     return NamedPath(path, f"It can mean {' or '.join(sorted(found))}.")
                 for name, is_risky in found.items():
                     if is_risky and _GENERIC.match(name):
-                        return None  # `docs/README.md` is no slip for the `README.md` beside `docs/`
+                        return None  # `docs/README.md` is not a slip for the `README.md` beside `docs/`
                     if is_risky:
                         return NamedPath(path, f"It may mean {name}, which the prompt showed.")
                     return NamedPath(name)
@@ -114,10 +114,10 @@ class NearPaths:
         return self._folded.get(folded(spelling), [])
 
     def _of_none(self, path: str) -> NamedPath:
-        """A path that is like no shown file's: freed of what no path has, and doubted where the workspace holds what it may mean."""
+        """A path unlike any shown file's: cleaned of what no path contains, and doubted if it may mean a file in the workspace."""
         plain = self._plain(path)
         if self._is_refused(plain):
-            return NamedPath(path)  # the refusal names it as the answer wrote it
+            return NamedPath(path)  # the refusal quotes the path from the answer
         if plain in self._shown or self._exists(plain):
             return NamedPath(plain)
         bare = _undressed(plain)
@@ -131,7 +131,7 @@ class NearPaths:
         return NamedPath(plain, self._doubt(plain))
 
     def _plain(self, path: str) -> str:
-        """The path relative to the workspace and with forward slashes, where its text says so beyond doubt."""
+        """The path relative to the workspace and with forward slashes, if its text is unambiguous."""
         path = visible(path).strip() if visible(path).isascii() else path
         if "\\" in path and "/" not in path and not _ESCAPED.search(path):
             path = path.replace("\\", "/")
@@ -145,7 +145,7 @@ class NearPaths:
         return [root, f"file://{root}", f"file:{root}"]
 
     def _doubt(self, path: str) -> str:
-        """Why a new file is perhaps not meant; "" if nothing speaks against it."""
+        """Why the path may not mean a new file; "" if there is no reason for doubt."""
         there = self._nearest_on_disk(path)
         if there:
             return f"The workspace has {there}."
@@ -162,7 +162,7 @@ class NearPaths:
         return ""
 
     def _nearest_on_disk(self, path: str) -> str:
-        """The first part of the path that the workspace has under another spelling; "" if there is none."""
+        """The first part of the path that the workspace spells differently; "" if there is none."""
         here = ""
         for part in path.split("/"):
             following = f"{here}/{part}" if here else part
@@ -199,7 +199,7 @@ class NearPaths:
         return False
 
     def _spellings(self, path: str) -> Iterator[list[tuple[str, bool]]]:
-        """The path as it stands, then with one slip taken out, then with two …; with whether that is only likely."""
+        """The path as written, then with one slip undone, then with two …; and whether each is only likely."""
         seen = {path}
         layer = [(path, False)]
         for _ in range(MAX_STEPS + 1):
@@ -215,7 +215,7 @@ class NearPaths:
             layer = following
 
     def _fronts(self, path: str) -> Iterator[tuple[str, str]]:
-        """What may stand before a path of the workspace, and the rest: its own name, a diff's `a/`, the way to its folder."""
+        """Possible prefixes of a workspace path, and the rest: the workspace's name, a diff's `a/`, the path to its folder."""
         name = folded(self._project.root.name)
         is_absolute = path.startswith(("/", "~", "..")) or bool(_DRIVE.match(path))
         parts = path.split("/")
@@ -229,7 +229,7 @@ class NearPaths:
 
 
 def _undressed(path: str) -> str:
-    """A path without what never belongs to one: quotes around it, `file:` before it, a line number or a remark behind it."""
+    """The path without what never belongs to one: quotes around it, `file:` before it, a line number or a remark after it."""
     for _ in range(MAX_STEPS):
         bare = _LABEL.sub("", path.strip(), count=1) if _LABEL.match(path.strip()) else path.strip()
         bare = _SURE_TAIL.sub("", bare.strip(_MARKS)).strip()
@@ -270,7 +270,7 @@ def _decoded(path: str) -> Iterator[str]:
 
 
 def _relative(path: str) -> Iterator[str]:
-    """Without what stands before every path: a slash, a drive, a variable; `..` and doubled slashes worked out."""
+    """The path without a leading slash, drive or variable, and with `..` and doubled slashes resolved."""
     if path.startswith("/"):
         yield path.lstrip("/")
     found = _DRIVE.match(path) or _VARIABLE.match(path)
@@ -294,4 +294,4 @@ _CHANGES: tuple[Callable[[str], Iterator[str]], ...] = (
     _decoded,
     _relative,
 )
-"""The slips that are taken out of a path, one row a kind."""
+"""The slips that are undone in a path, one row for each kind."""

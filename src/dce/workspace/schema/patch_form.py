@@ -39,7 +39,7 @@ def find_patches(text: str, shown: Shown) -> list[Found]:
 
 
 def _stop(lines: Sequence[str], at: int) -> int:
-    """The line after a section: of the next one, of the patch's end, or past the last."""
+    """The line after a section: the start of the next one, the patch's end, or past the last line."""
     while at < len(lines):
         line = lines[at]
         if _END.fullmatch(line) or _SECTION.fullmatch(line.strip()) or _BEGIN.fullmatch(line):
@@ -64,7 +64,7 @@ def _section(verb: str, path: str, body: Sequence[str], shown: Shown) -> Found:
 
 
 def _edits(body: Sequence[str], shown: str) -> list[Edit]:
-    """The hunks. The text after `@@` is a line of the file that comes before, and tells several places apart."""
+    """The hunks. The text after `@@` is an earlier line of the file, which selects among several matches."""
     edits: list[Edit] = []
     old: list[str] = []
     new: list[str] = []

@@ -1,4 +1,4 @@
-"""What the schemas have in common that ask in the same words whatever the prompt holds, and hold the model to nothing."""
+"""The base of schemas with fixed instructions, whatever the prompt, and without a grammar."""
 
 from dce.workspace.schema.reading import PromptFile
 
@@ -14,5 +14,5 @@ class PlainSchema:
         return self._text
 
     def grammar(self, nonce: str, files: tuple[PromptFile, ...]) -> str | None:  # noqa: ARG002 - as above
-        """None: any instructed model can write the form."""
+        """None: any instructed model can write this format."""
         return None

@@ -38,8 +38,8 @@ class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
 class FileBlock(msgspec.Struct, frozen=True, kw_only=True):
     """One file of an answer with its whole new text. `truncated`: it has no end; `ambiguous`: its limits or its text are a guess.
 
-    `action`: what is done to the file. "rename" moves `from_path` here as it is; "write" with a `from_path` moves it and replaces its
-    text; "delete" and "mode" have no text either. `mode`: "755" or "644" if the answer sets it, else "".
+    `action`: what the answer does to the file. "rename" moves `from_path` here unchanged and has no text; "write" with a `from_path`
+    moves it and replaces its text; "delete" and "mode" have no text. `mode`: "755" or "644" if the answer sets it, else "".
     `written_path`: the path in the answer, if it was read as another; else "". `flags`: what is doubtful about this file.
     """
 

@@ -1,7 +1,7 @@
-"""Where a model thinks aloud in its answer: drafts of files in that text are no files of the answer.
+"""Finds the reasoning in an answer: drafts of files in it are not files of the answer.
 
 A chat template often opens `<think>` itself, so that only `</think>` reaches the text. Everything before such an unpaired closing tag
-is reasoning, whatever follows it. A tag in a file, in a part or between quotes is a mention; so is an opening one inside a line.
+is reasoning, whatever follows it. A tag in a file, in a part or between quotes is a mention; so is an opening tag inside a line.
 """
 
 import re
@@ -33,7 +33,7 @@ MAX_EDGE = 200
 class Thoughts(NamedTuple):
     """`end`: where the reasoning before the answer ends (0: there is none). `regions`: reasoning further on, by offsets.
 
-    `is_open`: the text begins with an opening tag that is never closed, so that nobody can tell where the answer begins.
+    `is_open`: the text begins with an opening tag that is never closed, so the start of the answer is unknown.
     """
 
     end: int = 0
@@ -41,7 +41,7 @@ class Thoughts(NamedTuple):
     is_open: bool = False
 
     def without_drafts(self, spans: Iterable[Span]) -> list[Span]:
-        """The spans that are no drafts: they begin after the leading reasoning, and in none of the regions."""
+        """The spans that are not drafts: they begin after the leading reasoning and outside the regions."""
         return [
             span
             for span in spans
@@ -79,7 +79,7 @@ def thoughts(text: str, spans: Sequence[Span] = (), *, is_strict: bool = False) 
 
 
 def _is_used(text: str, tag: re.Match[str], *, needs_edge: bool) -> bool:
-    """Whether the tag is no mention: not between quotes, and where it must be, at an edge of its line (an opener: at its start)."""
+    """Whether the tag is not a mention: not between quotes and, if required, at an edge of its line (an opener: at the start)."""
     lead = text[max(tag.start() - MAX_EDGE, 0) : tag.start()].rpartition("\n")[2]
     tail = text[tag.end() : tag.end() + MAX_EDGE].partition("\n")[0]
     if lead[-1:] and lead[-1:] in _QUOTES and tail[:1] and tail[:1] in _QUOTES:
@@ -91,7 +91,7 @@ def _is_used(text: str, tag: re.Match[str], *, needs_edge: bool) -> bool:
 
 
 class _Hidden:
-    """The places whose tags are the answer's own text: whole files, and parts that are closed."""
+    """The places in which tags are plain text: whole files, and closed parts."""
 
     def __init__(self, text: str, spans: Sequence[Span]) -> None:
         self._text = text
@@ -102,7 +102,7 @@ class _Hidden:
         self._starts = [start for start, _, _ in self._places]
 
     def covers(self, tag: re.Match[str]) -> bool:
-        """Whether the tag lies in one; a file without a closing tag does not hide a tag that begins its line."""
+        """Whether the tag is in such a place; a file without a closing tag does not hide a tag at the start of a line."""
         at = bisect_right(self._starts, tag.start())
         around = [place for place in self._places[max(at - 2, 0) : at] if place[1] > tag.start()]
         return any(is_closed or not self._is_first(tag) for _, _, is_closed in around)
@@ -112,7 +112,7 @@ class _Hidden:
 
 
 def _parts(text: str) -> list[tuple[int, int, bool]]:
-    """The parts with their closing tags; one that another of its name interrupts was never closed."""
+    """The parts with closing tags; a part interrupted by another of the same name was never closed."""
     found = []
     starts = list(_PART.finditer(text))
     for number, opened in enumerate(starts):
@@ -124,7 +124,7 @@ def _parts(text: str) -> list[tuple[int, int, bool]]:
 
 
 def _marker_end(text: str, start: int, hidden: _Hidden) -> int:
-    """Where gpt-oss's reasoning ends, whose channels came as text; 0 if there is none."""
+    """Where the reasoning of gpt-oss ends, if its channels came as text; 0 if there is none."""
     part = _PART.search(text, start)
     for marker in _MARKER.finditer(text, start):
         is_clear = marker[0].startswith("<") or _ANALYSIS.match(text) is not None

@@ -1,4 +1,4 @@
-"""SEARCH/REPLACE blocks as other tools ask for them: a path, then pairs of lines to find and lines to put there.
+"""SEARCH/REPLACE blocks as other tools ask for them: a path, then pairs of lines to find and their replacements.
 
 The path stands on a line above (or above the fence), in the fence's info string, in `<path>` tags or behind SEARCH; a pair without one
 belongs to the file before it. Both styles of markers are read: `<<<<<<< SEARCH` … and `------- SEARCH` ….
@@ -75,7 +75,7 @@ def _joined(lines: Sequence[str]) -> str:
 
 
 def _named(lines: Sequence[str], at: int, rest: str, floor: int) -> tuple[int, str]:
-    """Where the naming of a pair begins, and the path; the marker's own line and "" if nothing names it."""
+    """The first line that names a pair's file, and the path; the marker's own line and "" if nothing names it."""
     name = rest.strip("`*\"' ")
     if is_path(name):
         return at, name

@@ -1,4 +1,4 @@
-"""A second look at a reading: its files get the paths that the answer means, and what is doubtful about each is flagged and said."""
+"""A second look at a reading: gives its files the paths that the answer means, and flags and notes what is doubtful about each."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -54,9 +54,9 @@ def renamed(reading: Reading, named: Callable[[str], NamedPath]) -> Reading:
 
 
 def with_edits_made(reading: Reading, nonce: str, shown: Shown) -> Reading:
-    """The reading with those files made by their edits that hold SEARCH/REPLACE marks with the prompt's nonce in place of their text.
+    """The reading, with edits applied in files that have SEARCH/REPLACE marks with the prompt's nonce in place of their text.
 
-    No file holds the nonce by itself, so such marks are edits, whatever block they stand in.
+    No file contains the nonce by itself, so such marks are edits, whatever block they are in.
     """
     mark = re.compile(rf"^<{{5,9}}[ \t]*SEARCH[ \t]+{re.escape(nonce)}[ \t]*$", re.MULTILINE)
     files, unapplied, notes = [], list(reading.unapplied), []
@@ -110,14 +110,14 @@ def _said(written: str, name: NamedPath) -> list[str]:
 
 
 def _is_other(written: str, name: NamedPath) -> bool:
-    """Whether more than a doubled slash was taken out."""
+    """Whether more than a doubled slash was removed."""
     return str(PurePosixPath(written)) != name.path
 
 
 def _one_a_path(files: Sequence[FileBlock], failed: set[str], notes: list[str]) -> tuple[list[FileBlock], bool]:
-    """One block a path, where two spellings came to one: the last, ambiguous if they differ; and whether any did.
+    """One block for each path, the last if two spellings meant one path, ambiguous if they differ; and whether any did.
 
-    A file that also has edits which fit nowhere is not among them, so that it is never taken for done.
+    A file that also has unapplied edits is left out, so that it never counts as complete.
     """
     kept: dict[str, FileBlock] = {}
     has_twins = False
@@ -126,13 +126,13 @@ def _one_a_path(files: Sequence[FileBlock], failed: set[str], notes: list[str]) 
         if before is not None and (before.content, before.action) != (file.content, file.action):
             has_twins = True
             notes.append(f"More than one block, not the same, for {printable(file.path)}: the last is shown.")
-            file = msgspec.structs.replace(file, status="ambiguous")  # noqa: PLW2901 - which is meant is not known
+            file = msgspec.structs.replace(file, status="ambiguous")  # noqa: PLW2901 - it is unknown which one is meant
         kept[file.path] = file
     return [file for file in kept.values() if file.path not in failed], has_twins
 
 
 def marked(reading: Reading, shown: Shown) -> Reading:
-    """The reading with the marks flagged that its files hold and that they did not have as they were shown."""
+    """The reading with flags for the marks in its files that the shown files did not have."""
     files, flags, notes = [], dict.fromkeys(reading.flags), list(reading.notes)
     for file in reading.files:
         marks = tuple(found(file.path, file.content, shown(file.path)))

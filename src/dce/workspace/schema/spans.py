@@ -99,7 +99,7 @@ def find_spans(text: str) -> tuple[Span, ...]:
 
 
 def _doubted_if_swallowing(spans: list[Span], events: list[Event]) -> tuple[Span, ...]:
-    """The spans, with those marked that contain an opener for a file which the answer opens nowhere else: it may be one of its own."""
+    """The spans, marking those that contain an opener of a file opened nowhere else, which may be a file of its own."""
     opened = {span.path for span in spans}
     lost = [event for event in events if event.is_named and event.name not in opened]
     checked, at = [], 0

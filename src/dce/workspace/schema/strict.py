@@ -1,9 +1,9 @@
-"""Schema `blocks` under a grammar: a server that can holds the model to the form, so that an answer of a weak model can be read too.
+"""Schema `blocks` with a grammar: a server that supports grammars enforces the format, so that weak models' answers can be read too.
 
-The words of the prompt, the answer's form and its reader are those of `blocks`. The grammar leaves all text free but for what would end a
-part: a file's text cannot hold `</file` with a blank behind it. What must hold: a text that the grammar allows is read back as exactly
-its parts; it is written in the subset that llama.cpp (GBNF) and xgrammar (EBNF) share. A model that thinks must do so where the server keeps
-thinking apart from the answer: a grammar leaves no room for it before.
+The prompt's instructions, the answer's format and its reader are those of `blocks`. The grammar allows any text except what would
+end a part: a file's text cannot contain `</file` followed by a blank. Invariants: a text that the grammar allows is read back as
+exactly its parts; the grammar uses the subset that llama.cpp (GBNF) and xgrammar (EBNF) share. A reasoning model works only if the
+server separates reasoning from the answer: the grammar leaves no room for it before the answer.
 """
 
 from dce.workspace.schema.blocks import BlocksSchema
@@ -42,5 +42,5 @@ class StrictSchema:
         return _GRAMMAR.format(nonce=nonce)
 
     def read(self, text: str, nonce: str, shown: Shown = nothing_shown) -> Reading | None:
-        """As `blocks`: a server without grammars, or a limit, may have left it otherwise."""
+        """As `blocks`: without grammar support, or after a token limit, the answer may not match the grammar."""
         return self._blocks.read(text, nonce, shown)

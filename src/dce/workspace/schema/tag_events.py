@@ -1,9 +1,9 @@
 """The tags and code fences of an answer, in text order: what `spans` weighs.
 
 Models glue tags and fences to anything: `}</file>`, three backticks before `</file>`, an opening tag after a word. So every tag counts
-wherever it stands, except one between quotes or backticks. Its place in the line makes it weak: not at all alone on the line or beside
-another tag or a fence, more with text on one side, most with text on both. A place that the answer uses for all its tags is not weak:
-a model that writes `Here it is: <file …>` once does so each time.
+anywhere, except between quotes or backticks. Its place in the line decides how weak it is: not at all if it is alone on the line or
+beside another tag or a fence, more with text on one side, most with text on both. A place that the answer uses for all its tags is
+not weak: a model that writes `Here it is: <file …>` once does so each time.
 """
 
 import re
@@ -16,7 +16,7 @@ MAX_TAG_CHARS = 1_000
 """Longest opening or closing tag."""
 
 MAX_EDGE = 300
-"""How much of a line is looked at on either side of a tag."""
+"""How many characters of the line are examined on either side of a tag."""
 
 WEAK = 1.5
 """The weakness of a tag that shares its line with text on one side, is indented, or (opener) names a placeholder."""
@@ -58,7 +58,7 @@ class Event:
     weak: float = 0.0
     place: int = ALONE
     is_foreign: bool = False
-    is_boundary: bool = False  # a closer between which and the next opener there is no text
+    is_boundary: bool = False  # a closer with no text before the next opener
     prose: int = 0  # lines with prose in the text up to here
 
     @property
@@ -145,7 +145,7 @@ class _Scan:
             yield group
 
     def _group(self, line: str, at: int, tags: list[re.Match[str]]) -> None:
-        # Only what is near is looked at, so that a line with many tags costs no more than many lines.
+        # Only nearby text is examined, so that a line with many tags costs no more than many lines.
         first, last = tags[0].start(), tags[-1].end()
         lead, tail = line[max(first - MAX_EDGE, 0) : first], line[last : last + MAX_EDGE]
         is_blank = not lead.strip() and first <= MAX_EDGE
@@ -230,7 +230,7 @@ def _placed(events: list[Event]) -> list[Event]:
 
 
 def _with_foreign(events: list[Event], text: str) -> list[Event]:
-    """The events, with the closers marked that differ from the one that this answer mostly uses.
+    """The events, marking the closers that differ from the one that this answer mostly uses.
 
     Closers count if an opener or the end of the text follows: examples mostly have more text after them. A closer directly before
     the usual one is not marked: such a model closes twice.

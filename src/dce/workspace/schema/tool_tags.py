@@ -84,7 +84,7 @@ def find_tool_tags(text: str, shown: Shown) -> list[Found]:  # noqa: ARG001 - a 
 
 
 def find_unknown_tags(text: str) -> list[str]:
-    """The paths of tags that look like a file's but are in no row: something may be lost there."""
+    """The paths of unknown tags that look like a file's: something may be lost there."""
     found = []
     for tag in _ANY_TAG.finditer(text):
         path = _attribute(tag["attributes"], _ANY_ATTRIBUTE)
