@@ -215,6 +215,16 @@ def test_a_lost_beginning_costs_nothing(closed: Path) -> None:
     assert _answers(closed) == ANSWERS
 
 
+def test_the_project_scope_is_recovered(closed: Path) -> None:
+    """Cycle 0 is row 0 of its table: a recovery keeps it with its text, as it does all others (T22)."""
+    with Store(closed) as store:
+        store.cycles.edit(0, context="What the project is for.")
+    _overwrite(closed, 1, b"\0" * 4096)
+    recover(closed)
+    with Store(closed) as store:
+        assert store.cycles.get(0).context == "What the project is for."
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_truncated_store_is_filled_from_its_backup(closed: Path, share: float) -> None:
     """The lost part of a truncated file comes from the newest backup; newer rows are kept if they can be read (T22)."""
