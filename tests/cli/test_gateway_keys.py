@@ -143,7 +143,7 @@ def test_rotating_prints_the_new_secret_alone(
     main(["gateway", "keys", "list", *where])
     assert "old secret until" in capsys.readouterr().out
     assert main(["gateway", "keys", "rotate", "ann", "--overlap", "0", *where]) == 0
-    assert "has ended" in capsys.readouterr().err
+    assert "no longer works" in capsys.readouterr().err
     assert main(["gateway", "keys", "rotate", "ann", "--overlap", "soon", *where]) == 2
     assert main(["gateway", "keys", "rotate", "nobody", *where]) == 1
 

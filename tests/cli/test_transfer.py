@@ -32,7 +32,7 @@ def test_the_originals_history_is_imported(dce: Dce, workspace: Path, tmp_path: 
     assert "1 → 2" in dce("import", path).out
     assert dce("show", "2").out == "hi"
     assert dce("cycle", "show", "2", "--json").json["title"] == "Theirs"
-    assert "not kept" in dce("regenerate", "latest", "2", code=3).err
+    assert "did not keep it" in dce("regenerate", "latest", "2", code=3).err
     assert "imported before" in dce("import", path, code=3).err
     path.write_text("[]]")
     dce("import", path, code=3)

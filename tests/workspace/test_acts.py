@@ -73,7 +73,7 @@ def test_deletion_rename_and_mode_are_planned_done_restored_and_redone(tmp_path:
         (FileBlock(path="x", content="", action="rename", from_path="../out"), "upwards"),
         (FileBlock(path="b.py", content="", action="rename", from_path="a.py"), "overwrite"),
         (FileBlock(path="link", content="", action="delete"), "symbolic link"),
-        (FileBlock(path="nowhere", content="", action="mode", mode="755"), "no such file"),
+        (FileBlock(path="nowhere", content="", action="mode", mode="755"), "does not exist"),
         (FileBlock(path="edited", content="", action="delete"), "changed since"),
         (FileBlock(path="locked", content="", action="delete"), "read-only"),
         (FileBlock(path="../out", content="", action="delete"), "upwards"),

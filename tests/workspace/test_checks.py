@@ -323,7 +323,7 @@ def test_checks_file(tmp_path: Path) -> None:
         ('[[check]]\nname = "a"\ncommand = ["x"]\ntimeout_s = 0', "timeout_s"),
         ('[[check]]\nname = "a"\ncommand = ["x"]\ntimeout = 9', "timeout"),
         ('[[check]]\nname = ""\ncommand = ["x"]', "not empty"),
-        ('[[check]]\nname = "a"\ncommand = ["x"]\n' * 2, "its own"),
+        ('[[check]]\nname = "a"\ncommand = ["x"]\n' * 2, "unique"),
         ('[[check]]\nname = "a"\ncommand = ["x"]\n' * 21, "at most 20"),
     ],
 )

@@ -88,7 +88,7 @@ def test_what_does_not_come_along_is_named_with_its_reason(selection: Selection,
     assert "if named" in reasons["spec.pdf"]
     assert "id.pem" not in selection.match([".", "id.pem"]).passed_over
     assert selection.match(["src", "README.md"]).passed_over == {}
-    with pytest.raises(DceError, match=r"id\.pem: its name says"):
+    with pytest.raises(DceError, match=r"id\.pem: its name suggests"):
         selection.add(["*.pem"])
 
 

@@ -73,7 +73,7 @@ def test_what_is_in_a_repository_of_its_own_is_not_called_ignored(project: Proje
         (project.root / "vendor").mkdir(exist_ok=True)
         subprocess.run(["git", *command], cwd=project.root / "vendor", check=True)
     (project.root / "vendor" / "v.py").write_text("x")
-    assert why(project, "vendor/v.py").startswith("vendor is a repository")
+    assert why(project, "vendor/v.py").startswith("vendor is a nested repository")
     (project.root / "lost").symlink_to("nowhere")
     with pytest.raises(DceError, match="is a broken link"):
         why(project, "lost")

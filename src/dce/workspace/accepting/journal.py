@@ -5,6 +5,7 @@ restored, so that restoring twice never undoes older work.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -199,7 +200,13 @@ def restored(store: Store, acceptance_id: int | None) -> AcceptanceRow:
         fact = f"nothing to redo: nothing was restored in cycle {cycle}"
         hint = f"Restored in other cycles: {ids}. Name one: `dce restore --redo ID`." if rows else ""
         raise DceError("not_found", fact, hint=hint)
-    return max(mine, key=lambda row: (row.restored_at or 0.0, -row.id))
+    return max(mine, key=lambda row: row.restored_at or 0.0)
+
+
+def next_restore_time(workspace: Workspace) -> float:
+    """The time of a restore that begins now, in seconds since the epoch: later than every other's, even if the clock went back."""
+    latest = max((row.restored_at or 0.0 for row in workspace.store.acceptances.list()), default=0.0)
+    return max(workspace.clock(), math.nextafter(latest, math.inf))
 
 
 def acceptance_of(store: Store, row: AcceptanceRow) -> Acceptance:

@@ -23,6 +23,7 @@ from dce.workspace.accepting.journal import (
     before_of,
     in_force,
     journal_of,
+    next_restore_time,
     restored,
     stands,
 )
@@ -57,14 +58,15 @@ def restore(
         _refuse_edited(planned, keep_edited, f"nothing was restored: edited since acceptance {row.id}", hint)
         _keep_accepted(workspace, row)
         # After a crash from here on, `recover` finishes the work: it undoes what is `planned`.
-        workspace.store.acceptances.set(row.id, "planned", restored_at=workspace.clock())
+        now = next_restore_time(workspace)
+        workspace.store.acceptances.set(row.id, "planned", restored_at=now)
         on_step("planned")
         try:
             move_files(workspace, row, before_of, on_step)
         except OSError as error:
             raise write_failed(error, is_half=True) from error
         remove_folders(workspace, row)
-        row = workspace.store.acceptances.set(row.id, "restored", restored_at=workspace.clock())
+        row = workspace.store.acceptances.set(row.id, "restored", restored_at=now)
         choose_again(workspace, row)
         on_step("restored")
         return planned, acceptance_of(workspace.store, row)
