@@ -105,7 +105,7 @@ def test_a_slot_is_regenerated_with_the_picture_that_was_sent(tmp_path: Path) ->
         (workspace.project.root / "logo.png").unlink()
         assert "itself goes" in (workspace.project.root / PROMPT_FILE).read_text()
         asyncio.run(workspace.generator.run(generation, lambda _: None, [1]))
-        provider = workspace.provider._provider  # type: ignore[attr-defined]  # what the guard stands before
+        provider = workspace.provider._provider  # what the guard stands before
         assert isinstance(provider, ScriptedProvider)
         assert [[each.content for each in request.pictures] for request in provider.requests] == [[PNG], [PNG]]
         export_history(workspace, tmp_path / "h.dce")

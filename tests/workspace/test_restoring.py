@@ -33,7 +33,7 @@ def test_restoring_twice_reaches_nothing_older(tmp_path: Path) -> None:
         restore(bench, acceptance_id=older)
         assert snapshot(tmp_path) == states[older - 1]
         assert bench.store.cycles.get(0).chosen_generation == (older - 1 or None)
-    times = [acceptance.restored_at for acceptance in acceptances(bench)]
+    times = [acceptance.restored_at or 0.0 for acceptance in acceptances(bench)]
     assert times[0] == 1000.0
     assert all(earlier < later for earlier, later in itertools.pairwise(times)), (
         "a clock that stands still loses no order"
