@@ -166,10 +166,6 @@ class Sending:
         if self.holds_back and findings:
             raise _refusal(findings, self.host or "wherever it is pasted")
 
-    def transfer_notice(self, inputs: PromptInput, text: str) -> TransferNotice:
-        """What a prompt would send, and to which host."""
-        return TransferNotice(host=self.host, size=len(text.encode()), files=tuple(file.path for file in inputs.files))
-
     def check(self, text: str) -> None:
         """Like `clear`, for a prompt known only by its text: that of an earlier generation."""
         if self.is_local:
