@@ -275,6 +275,21 @@ def test_the_context_error_of_older_servers_is_one() -> None:
     assert "4096" in end.error.message
 
 
+@pytest.mark.parametrize("kind", ["text/plain; charset=utf-8", "application/octet-stream", "Text/Event-Stream", ""])
+def test_a_stream_is_read_under_any_name(kind: str) -> None:
+    """An event stream sent as plain text, as bytes, or without a media type is read like any other; what is none is told."""
+    headers = {"content-type": kind} if kind else {}
+    bodies = iter([(_chunk("a"), _chunk("", "stop"), _DONE), (b"upstream is asleep",)])
+    server = _Server(lambda _: httpx2.Response(200, headers=headers, stream=_Stream(*next(bodies))))
+    provider = server.provider()
+    events = _events(provider, n=1)
+    assert [event.text for event in events if isinstance(event, Delta)] == ["a"]
+    assert _ends(events)[0] == Ended(index=0, finish_reason="stop")
+    error = _ends(_events(provider, n=1))[0].error
+    assert error is not None
+    assert "upstream is asleep" in error.message
+
+
 def _waits(provider: OpenAIProvider) -> list[float]:
     """Records a provider's waits, which then take no time."""
     waits: list[float] = []

@@ -33,7 +33,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
-    """What one chunk adds to one choice. `finish_reason` is None until the model finishes it. Texts may hold surrogate halves."""
+    """What one chunk adds to one choice. `finish_reason` is None until the model finishes it. Texts may hold surrogate halves.
+
+    `logprobs`: the probabilities of its tokens as the server sent them, None if they were not asked for.
+    """
 
     index: int
     text: str = ""
@@ -41,6 +44,7 @@ class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[ToolPiece, ...] = ()
     finish_reason: str | None = None
     error: ErrorBody | None = None
+    logprobs: dict[str, Any] | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +130,7 @@ def _choice(choice: dict[str, Any]) -> ChoiceDelta:
         delta = message if isinstance(message, dict) else {"content": choice.get("text")}
     index = choice.get("index")
     text = thinking = ""
-    error = error_of(choice)
+    error, logprobs = error_of(choice), choice.get("logprobs")
     try:
         text, thinking = text_of(delta.get("content"))
     except UnknownContent as unknown:
@@ -138,6 +142,7 @@ def _choice(choice: dict[str, Any]) -> ChoiceDelta:
         tools=tool_pieces(delta),
         finish_reason=reason_of(choice.get("finish_reason")),
         error=error,
+        logprobs=logprobs if isinstance(logprobs, dict) else None,
     )
 
 

@@ -56,7 +56,7 @@ class Forwarder:
         deadline = _Deadline(self._settings.total_timeout_s)
         try:
             exchange = await deadline.keep(attempts.open(lambda backend: self._send(meter, ask, model, backend)))
-            if _is_stream(exchange) or (ask.is_stream and _is_plain(exchange)):
+            if _is_stream(exchange, ask):
                 passed.relay = Relay(exchange, request.connection, request.id, request.dialect)
                 await self._relay_events(request, exchange.status, passed.relay, deadline)
                 if not passed.relay.is_expired:
@@ -80,7 +80,7 @@ class Forwarder:
         exchange = await post(
             self._intake.transport, backend, request.scope["path"], pieces, request.id, request.traceparent
         )
-        if _is_stream(exchange):
+        if _is_stream(exchange, ask):
             # vLLM sends its head before it queues and prefills: until an event arrives, another backend may still take over.
             await exchange.first_bytes(self._settings.head_patience_s)
         return exchange
@@ -169,13 +169,13 @@ class _Deadline:
             raise ran_too_long(self.total_s) from None
 
 
-def _is_stream(exchange: Exchange) -> bool:
-    return exchange.header(b"content-type").startswith(b"text/event-stream")
+_STREAM_TYPES = frozenset({b"text/plain", b"application/octet-stream", b""})
+"""Media types under which some servers send the event stream that they were asked for; what is none ends with an error event."""
 
 
-def _is_plain(exchange: Exchange) -> bool:
-    """Some servers send an event stream under another name; what is none ends with an error event."""
-    return exchange.header(b"content-type").startswith(b"text/plain")
+def _is_stream(exchange: Exchange, ask: ForwardBody) -> bool:
+    given = exchange.header(b"content-type").partition(b";")[0].strip().lower()
+    return given == b"text/event-stream" or (ask.is_stream and given in _STREAM_TYPES)
 
 
 class _Passed:

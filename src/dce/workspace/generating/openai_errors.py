@@ -66,4 +66,6 @@ SERVER = Peer(
     foreign="backend_error",
     has_heartbeat=False,
     error_of_answer=error_of_server,
+    # What is none after all is reported with the beginning of its body.
+    stream_types=frozenset({"text/event-stream", "text/plain", "application/octet-stream", ""}),
 )
