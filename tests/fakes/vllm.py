@@ -56,6 +56,8 @@ class FakeVllm:
     requests: list[Recorded] = field(default_factory=list)
     spoken: dict[str, Spoken] = field(default_factory=lambda: dict(SPOKEN))
     """Its routes that are not chat; a test may take some away."""
+    is_loading: bool = False
+    """Whether it answers everything with 503, as llama.cpp does until its model is loaded."""
     open_streams: int = 0
     aborted: int = 0
     tokens_sent: int = 0
@@ -129,6 +131,9 @@ class FakeVllm:
     async def _answer(self, request: Recorded, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
             return await _json(writer, 401, {"error": "Unauthorized"})
+        if self.is_loading:
+            body = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
+            return await _raw(writer, 503, "application/json", body, b"retry-after: 0\r\n")
         if request.path == "/v1/models":
             cards = [
                 {
@@ -292,8 +297,8 @@ FAULTS: dict[str, Fault] = {
     "as_text": Fault(stream_type=b"text/plain; charset=utf-8"),
     "as_bytes": Fault(stream_type=b"application/octet-stream"),
     "untyped": Fault(stream_type=b""),
-    # B "busy": Fault(status=429, headers=b"retry-after: 1\r\n", body=b'{"error":{"message":"slow down","type":"x"}}'),
-    # B "busy_for_long": Fault(status=429, headers=b"retry-after: 3600\r\n", body=b'{"error":"slow down"}'),
+    "busy": Fault(status=429, headers=b"retry-after: 0\r\n", body=b'{"error":{"message":"slow down","type":"x"}}'),
+    "busy_for_long": Fault(status=429, headers=b"retry-after: 3600\r\n", body=b'{"error":"slow down"}'),
     "split": Fault(cut=_in_threes),
     "crlf": Fault(cut=_in_threes, change=lambda event: event.replace(b"\n", b"\r\n")),
     "no_finish": Fault(after=3, then=(DONE,)),

@@ -176,7 +176,9 @@ def test_an_answer_keeps_tool_calls() -> None:
 
 def test_an_answer_keeps_logprobs() -> None:
     """The probabilities of all tokens of a choice are in one list, each kind for itself; a choice without them has none."""
-    tokens = [{"token": text, "logprob": -0.5, "bytes": None, "top_logprobs": []} for text in ("a", "\ud83d", "c")]
+    tokens: list[dict[str, Any]] = [
+        {"token": text, "logprob": -0.5, "bytes": None, "top_logprobs": []} for text in ("a", "\ud83d", "c")
+    ]
     output = AnswerOutput(2)
     output.frame(chunk(0, "a", logprobs={"content": tokens[:1], "refusal": None}))
     output.frame(chunk(0, "bc", logprobs={"content": tokens[1:]}))

@@ -13,7 +13,15 @@ import pytest
 from dce.wire.errors import DceError, Hop
 from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_provider import MAX_AT_ONCE, MAX_WAIT_S, OpenAIProvider, api_root
-from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
+from dce.workspace.generating.provider import (
+    CountUpdate,
+    Delta,
+    Ended,
+    GenerationRequest,
+    Opened,
+    ProviderEvent,
+    Waiting,
+)
 
 Answer = Callable[[dict[str, Any]], httpx2.Response]
 
@@ -315,6 +323,10 @@ def test_a_busy_server_is_asked_again() -> None:
     events = _events(provider, n=1)
     assert _ends(events)[0].error is None
     assert waits == [7.0, 2.0]
+    assert [event for event in events if isinstance(event, Waiting)] == [
+        Waiting(index=0, why="the server is busy", retry_in_s=7.0),
+        Waiting(index=0, why="the server is loading its model or not ready", retry_in_s=2.0),
+    ]
     assert sum(isinstance(event, Delta) for event in events) == 1
 
 
@@ -328,3 +340,4 @@ def test_a_server_that_stays_busy_is_not_asked_for_ever() -> None:
         assert error is not None
         assert (error.code, "slow down" in error.message) == ("rate_limited", True)
         assert sum(waits) <= MAX_WAIT_S
+        assert ("3600 s" in error.hint) is bool(headers)

@@ -47,6 +47,15 @@ class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: dict[str, Any] | None = None
 
 
+class Busy(msgspec.Struct, frozen=True, kw_only=True):
+    """A DCE gateway's notice that `choices` wait for a busy backend, which it asks again in `retry_in_s`. `code`, `message`: why."""
+
+    choices: tuple[int, ...]
+    code: str
+    message: str
+    retry_in_s: float
+
+
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """One JSON object of a stream. `usage` belongs to the choice if `choices` has one, otherwise it is the sum over all choices.
 
@@ -59,6 +68,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     id: str = ""
     queue_position: int | None = None
+    busy: Busy | None = None
 
 
 class BadChunk(ValueError):
@@ -120,6 +130,7 @@ def chunk_of(value: object) -> Chunk:
         model=whole(_text(value.get("model"))),
         id=whole(_text(value.get("id"))),
         queue_position=_position(value.get("queued")),
+        busy=_busy(value.get("busy")),
     )
 
 
@@ -180,6 +191,18 @@ def _position(queued: object) -> int | None:
     """The queue position in a queue notice."""
     position = queued.get("position") if isinstance(queued, dict) else None
     return position if type(position) is int and position >= 0 else None
+
+
+def _busy(busy: object) -> Busy | None:
+    if not isinstance(busy, dict):
+        return None
+    choices, wait = busy.get("choices"), busy.get("retry_in_s")
+    return Busy(
+        choices=tuple(index for index in choices if type(index) is int) if isinstance(choices, list) else (),
+        code=whole(_text(busy.get("code"))),
+        message=whole(_text(busy.get("message")))[:MAX_MESSAGE_BYTES],
+        retry_in_s=float(wait) if isinstance(wait, int | float) and 0 <= wait <= MAX_TOKENS else 0.0,
+    )
 
 
 def _text(value: object) -> str:

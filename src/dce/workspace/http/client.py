@@ -18,8 +18,7 @@ from dce.wire.errors import DceError, Hop
 from dce.wire.hosts import is_this_machine
 from dce.wire.proxies import proxy_for
 from dce.workspace.http.faults import FAULTS, error_of_proxy, error_of_transport
-from dce.workspace.http.link import SSE
-from dce.workspace.http.peer import Peer
+from dce.workspace.http.peer import SSE, Peer
 
 JSON = "application/json"
 

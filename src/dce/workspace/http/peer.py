@@ -6,6 +6,8 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 
+SSE = "text/event-stream"
+
 ErrorOfAnswer = Callable[[int, Mapping[str, str], bytes, str], DceError]
 """Status, headers, beginning of the body, URL → the error that an unexpected answer means."""
 
@@ -23,7 +25,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     foreign: str
     has_heartbeat: bool
     error_of_answer: ErrorOfAnswer
-    stream_types: frozenset[str] = frozenset({"text/event-stream"})
+    stream_types: frozenset[str] = frozenset({SSE})
 
     def fault(self, code: str, message: str, hint: str = "") -> DceError:
         """An error of this server."""
