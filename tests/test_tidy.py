@@ -30,8 +30,8 @@ MAY_IMPORT = {
 
 ORDERS = {
     "wire": (
-        *("asking", "causes", "chunks", "finish", "halves", "hosts", "nearest", "parts", "sse", "urls"),
-        *("errors", "proxies", "chat"),
+        *("asking", "causes", "chunks", "finish", "halves", "hosts", "nearest", "parts", "retry_after", "sse"),
+        *("urls", "errors", "proxies", "chat"),
     ),
     "engine": ("child", "weights", "embedded", "vllm", "process"),
     "doctor": (
@@ -45,7 +45,8 @@ ORDERS = {
         *("endpoints", "admin", "app", "check", "server"),
     ),
     "workspace": (
-        *("project", "toml_edit", "file_update", "key_vault", "settings", "cards", "writer_lock", "http"),
+        *("project", "toml_edit", "file_update", "key_vault", "request_options", "settings", "cards"),
+        *("writer_lock", "http"),
         *(
             "tree",
             "record",
