@@ -30,8 +30,8 @@ MAY_IMPORT = {
 
 ORDERS = {
     "wire": (
-        *("asking", "causes", "chunks", "finish", "halves", "hosts", "nearest", "parts", "retry_after", "sse"),
-        *("urls", "errors", "proxies", "chat"),
+        *("asking", "causes", "chunks", "finish", "halves", "hosts", "nearest", "parts", "retry_after", "sse", "urls"),
+        *("errors", "proxies", "chat"),
     ),
     "engine": ("child", "weights", "embedded", "vllm", "process"),
     "doctor": (
