@@ -45,7 +45,8 @@ ORDERS = {
         *("endpoints", "admin", "app", "check", "server"),
     ),
     "workspace": (
-        *("project", "toml_edit", "file_update", "key_vault", "settings", "cards", "writer_lock", "http"),
+        *("project", "toml_edit", "file_update", "key_vault", "request_options", "settings", "cards"),
+        *("writer_lock", "http"),
         *(
             "tree",
             "record",
