@@ -126,7 +126,8 @@ class Catalog:
         only = self._backends[0].fault if len(self._backends) == 1 else None
         if only is not None and only.code == "backend_unauthorized":
             return only
-        return DceError("no_healthy_backend", "no backend is usable: " + "; ".join(faults))
+        hint = only.hint if only is not None and only.code == "no_healthy_backend" else ""
+        return DceError("no_healthy_backend", "no backend is usable: " + "; ".join(faults), hint=hint)
 
 
 def _names(names: Collection[str]) -> str:
