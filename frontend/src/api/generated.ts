@@ -535,12 +535,12 @@ export interface Judgement {
   readonly note: string;
 }
 
-/** A person's judgement of a response, in place of an earlier one. `version`: the version that was judged; if the response has a newer one, that is a conflict. */
+/** Changes a person's judgement of a response; a part that is absent or null stays as it is. `version`: the version that was judged; if the response has a newer one, that is a conflict. */
 export interface JudgementRequest {
   readonly version: number;
-  readonly mark?: "" | "rejected" | "shortlisted";
-  readonly rating?: number;
-  readonly note?: string;
+  readonly mark?: "" | "rejected" | "shortlisted" | null;
+  readonly rating?: number | null;
+  readonly note?: string | null;
 }
 
 /** Files that can go into a prompt, sorted by path. */
