@@ -35,8 +35,8 @@ ORDERS = {
     ),
     "engine": ("child", "weights", "embedded", "vllm", "process"),
     "doctor": (
-        *("findings", "target", "answers", "handshake", "judge_network", "http", "judge_gateway", "judge_model"),
-        *("streaming", "probe", "tree"),
+        *("findings", "target", "answers", "handshake", "judge_network", "http", "judge_between"),
+        *("judge_gateway", "judge_model", "judge_passage", "streaming", "probe", "tree"),
     ),
     "gateway": (
         *("logs", "backend_keys", "settings"),

@@ -158,6 +158,8 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
+            if scope["path"].endswith("/v1/models"):
+                self.discoverer.notice(scope["headers"])
             await self._public(scope, receive, send)
 
     async def _lifespan(self, receive: Any, send: Any) -> None:

@@ -68,7 +68,7 @@ class Routes:
                 other.append(row.method)
         if other:
             raise DceError("route_not_found", f"{path} does not take {method}", hint=f"Use {' or '.join(other)}.")
-        raise DceError("route_not_found", "the gateway has no such route")
+        raise DceError("route_not_found", f"the gateway has no such route: {method} {path[:200]}")
 
 
 def routes(
