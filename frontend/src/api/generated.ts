@@ -720,7 +720,7 @@ export interface SectionView {
   readonly count: Count;
 }
 
-/** A selected file as the prompt will show it. `count`: its cost; None if it cannot go into the prompt, for the reason in `problem`. `findings`: possible secrets in it that nobody has decided about; `is_changed`: it differs from what the last prompt showed. */
+/** A selected file as the prompt will show it. `count`: its cost; None if it cannot go into the prompt, for the reason in `problem`. `findings`: possible secrets in it that nobody has decided about; `is_changed`: it differs from what the last prompt showed. `guess`: its encoding, if that is only guessed; `is_doubtful`: the guess may well be wrong. */
 export interface SelectedFile {
   readonly path: string;
   readonly size: number;
@@ -729,6 +729,8 @@ export interface SelectedFile {
   readonly findings: number;
   readonly is_changed: boolean;
   readonly problem: string;
+  readonly guess: string;
+  readonly is_doubtful: boolean;
 }
 
 /** All selected paths: those that shall be selected, and in the response those that are. `seen`: the selection that the sender edited. What somebody else has selected or removed since then is kept. */

@@ -49,7 +49,6 @@ from dce.workspace.judging.opened import Workspace
 from dce.workspace.record.acceptances import AcceptanceRow
 from dce.workspace.record.responses import Response
 from dce.workspace.tree.current import with_executable
-from dce.workspace.tree.file_form import text_of
 
 LOCK_FILE = "accept.lock"
 
@@ -191,7 +190,7 @@ def _recovered(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
             done.append(PlannedWrite(path=file.path, change="same"))
         else:
             before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
-            added, removed = count_lines(current.text, text_of(before))
+            added, removed = count_lines(current.text, current.form.text_written(before or b""))
             change: Change = "deleted" if before is None else "modified"
             done.append(PlannedWrite(path=file.path, change=change, added=added, removed=removed))
     return done

@@ -19,7 +19,9 @@ from dce.workspace.judging.hunks import take
 from dce.workspace.project import PathRefused, Project
 from dce.workspace.schema.reading import FileBlock
 from dce.workspace.tree.current import Current, CurrentFiles, is_executable, is_stale, may_write
+from dce.workspace.tree.declared import how_to_declare
 from dce.workspace.tree.effects import POLICY, RUNS, effects_of, is_own_policy
+from dce.workspace.tree.encodings import UTF8
 
 NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POLICY})
 """Flags of a file that do not count as doubts: they have refusals of their own, or only say what the file does."""
@@ -176,6 +178,7 @@ class Planner:
         shown = PlannedWrite(
             path=path, change=change, added=added, removed=removed, merged=is_merged, executable=executable
         )
+        target = self._project.relative(current.target)
         try:
             self._check_twice(block, current)
             if block.status == "truncated" and not self._is_picked:
@@ -186,13 +189,15 @@ class Planner:
                 raise Refusal("stale_file", current.problem)
             if change != "same" and not may_write(current):
                 raise Refusal("invalid_input", "it is read-only")
-            if problem or (problem := current.form.unwritable(content)):
+            if problem:
                 raise Refusal("stale_file" if is_merged else "invalid_input", problem)
+            if change != "same":
+                self._check_shown_encoding(path, current)
+            _check_encoding(target, current, content)
         except Refusal as refusal:
             return _refused(shown, refusal)
         if change == "same":
             return Item(shown=shown)
-        target = self._project.relative(current.target)
         write = Write(path=target, data=data, before=current.data, mode=current.mode, executable=executable)
         return self._once(Item(shown=shown, write=write), block)
 
@@ -244,8 +249,9 @@ class Planner:
         self._check_movable(old, source)
         assert source.data is not None
         data = source.data if block.action == "rename" else source.form.bytes_to_write(block.content)
-        if block.action != "rename" and (problem := source.form.unwritable(block.content)):
-            raise Refusal("invalid_input", problem)
+        if block.action != "rename":
+            self._check_shown_encoding(old, source)
+            _check_encoding(old, source, block.content)
         added, removed = (0, 0) if data == source.data else count_lines(source.text, source.form.text_written(data))
         executable = _new_mode(block, source)
         shown = PlannedWrite(
@@ -310,6 +316,14 @@ class Planner:
         hint = "`dce accept --merge` merges the answer's changes into files changed since."
         raise Refusal("stale_file", "changed since the prompt was made", hint)
 
+    def _check_shown_encoding(self, path: str, current: Current) -> None:
+        """Raises Refusal if the prompt showed the file in another encoding, for example because its encoding was declared since."""
+        shown = "" if current.form.encoding == UTF8 else self._shown.text(path)
+        if shown and current.form.lacks_words_of(shown):
+            raise Refusal(
+                "stale_file", f"the prompt did not show it as {current.form.encoding}, its encoding now", _AGAIN
+            )
+
     def _check_movable(self, path: str, current: Current) -> None:
         """Raises Refusal if the file may not be deleted, renamed or made executable. Merging would not help there."""
         if current.target != self._project.root / path:
@@ -329,6 +343,15 @@ def name_of(project: Project, path: str) -> str:
         return project.canonical(path)
     except DceError:
         return path
+
+
+def _check_encoding(path: str, current: Current, content: str) -> None:
+    """Raises Refusal if the file's encoding cannot hold the text, or is only guessed and the text has new words outside ASCII."""
+    problem = current.form.unwritable(content)
+    if problem and current.form.is_guessed:
+        raise Refusal("invalid_input", problem, f"{how_to_declare(path, current.form.encoding)}.")
+    if problem:
+        raise Refusal("invalid_input", problem)
 
 
 def _new_mode(block: FileBlock, current: Current) -> bool | None:
