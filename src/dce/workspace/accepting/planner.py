@@ -32,6 +32,9 @@ BLOCKING = {
 }
 """The doubts that refuse a file until the user confirms it."""
 
+LINKED = "hard_link"
+"""Flag of a file that has other names, which change with it."""
+
 _AGAIN = "Generate again: a new prompt shows the files as they are now."
 _BY_HAND = "Check what changed since, then delete or move it by hand, or generate again."
 _CONFIRM = "Review it (`dce diff`); `dce accept --force` writes it as it is."
@@ -100,6 +103,7 @@ class Planner:
         self._options = options
         self._confirmed = {name_of(project, path) for path in options.confirmed}
         self._planned: dict[str, tuple[int, FileBlock]] = {}
+        self._linked: dict[tuple[int, int], tuple[str, bytes | None]] = {}
         self._slot = 0
         self._is_first = True
         self._is_picked = False
@@ -135,8 +139,10 @@ class Planner:
         path = item.shown.path
         if item.shown.change == "same" or item.shown.code == "outside_workspace":
             return item
-        target = self._project.relative(self.files.at(path).target)
-        shown = msgspec.structs.replace(item.shown, flags=effects_of(path, target))
+        current = self.files.at(path)
+        target = self._project.relative(current.target)
+        linked = (LINKED,) if item.write is not None and item.write.in_place else ()
+        shown = msgspec.structs.replace(item.shown, flags=(*effects_of(path, target), *linked))
         if shown.refused or self._is_picked or not is_own_policy(path, target):
             return msgspec.structs.replace(item, shown=shown)
         reason = "it sets what DCE may read and send; name the file to accept it anyway"
@@ -194,11 +200,19 @@ class Planner:
             if change != "same":
                 self._check_shown_encoding(path, current)
             _check_encoding(target, current, content)
+            self._check_linked(path, current, data)
         except Refusal as refusal:
             return _refused(shown, refusal)
         if change == "same":
             return Item(shown=shown)
-        write = Write(path=target, data=data, before=current.data, mode=current.mode, executable=executable)
+        write = Write(
+            path=target,
+            data=data,
+            before=current.data,
+            mode=current.mode,
+            executable=executable,
+            in_place=current.inode is not None,
+        )
         return self._once(Item(shown=shown, write=write), block)
 
     def _acts(self, block: FileBlock, path: str, current: Current) -> list[Item]:
@@ -230,7 +244,14 @@ class Planner:
         if executable is None:
             return Item(shown=PlannedWrite(path=path, change="same"))
         self._check_movable(path, current)
-        write = Write(path=path, data=current.data, before=current.data, mode=current.mode, executable=executable)
+        write = Write(
+            path=path,
+            data=current.data,
+            before=current.data,
+            mode=current.mode,
+            executable=executable,
+            in_place=current.inode is not None,
+        )
         return self._once(Item(shown=PlannedWrite(path=path, change="mode", executable=executable), write=write), block)
 
     def _renamed(self, block: FileBlock, path: str, current: Current) -> list[Item]:
@@ -298,6 +319,14 @@ class Planner:
         raise Refusal(
             "invalid_input", twice if slot == self._slot else f"responses {slot} and {self._slot} differ in it"
         )
+
+    def _check_linked(self, path: str, current: Current, data: bytes) -> None:
+        """Raises Refusal if something else is planned for the same file under another of its names."""
+        if current.inode is None:
+            return
+        other, planned = self._linked.setdefault(current.inode, (path, data))
+        if planned != data:
+            raise Refusal("invalid_input", f"it is the same file as {other} (a hard link), which gets another text")
 
     def _check_base(self, path: str, current: Current) -> None:
         """Raises Refusal if the file is not what the prompt showed."""

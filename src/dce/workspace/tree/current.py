@@ -26,7 +26,8 @@ MAX_KEPT_BYTES = 64 * 1024 * 1024
 class Current(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The current state of a path. `data` is None if there is no readable file; `obstacle` says what is there instead, if anything.
 
-    `named`: the encoding that the workspace declares for the file.
+    `named`: the encoding that the workspace declares for the file. `inode`: device and number of a file that
+    has other names too (hard links); None for any other.
     """
 
     target: Path
@@ -34,6 +35,7 @@ class Current(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     mode: int | None = None
     obstacle: str = ""
     named: Declared = NOTHING
+    inode: tuple[int, int] | None = None
 
     @cached_property
     def form(self) -> FileForm:
@@ -106,7 +108,8 @@ def look(project: Project, path: str, declarations: Declarations | None = None) 
     except OSError as error:
         return Current(target=target, obstacle=f"it cannot be read: {error.strerror}")
     named = NOTHING if data.isascii() else (declarations or Declarations(project)).of(project.relative(target))
-    return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode), named=named)
+    inode = (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
+    return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode), named=named, inode=inode)
 
 
 def is_stale(current: Current, shown_sha256: str | None) -> bool:
