@@ -4,6 +4,7 @@ Each setting is defined once, as a field of `Settings`. Precedence: flag > envir
 hold: no repr and no committed file contains the key; an unknown setting is an error, not ignored.
 """
 
+import codecs
 import os
 import re
 import stat
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model's window in tokens, if the server does not report it. `temperature_spread`, `seed`: see `sampling.py`. `card`: the model
     card these settings come from, "" for none.
     `secrets`: how secrets in a prompt are handled. `exclude`: .gitignore-style patterns of files that are never included.
+    `encoding`: patterns as in `exclude` → the encoding of files that are not UTF-8; the last match counts.
     `tokenizer`: path or URL of the served model's tokenizer.json, to count tokens here instead of asking the server.
     `images`: attach selected pictures, for a model with vision; if off, the prompt only describes them.
     `history_cycles`: how many earlier cycles a prompt includes in full; older ones get one line each.
@@ -72,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     card: str = ""
     secrets: Literal["refuse", "placeholder", "exclude"] = "refuse"
     exclude: tuple[str, ...] = ()
+    encoding: dict[str, str] = {}
     tokenizer: str = ""
     images: bool = False
     history_cycles: int = 5
@@ -209,6 +212,10 @@ def _problem(name: str, value: object) -> str:
         return omit_problem(tuple(value))
     if name == "key" and not (str(value).isascii() and str(value).isprintable() and " " not in str(value)):
         return "contains a character that is not allowed in a key (a space, a line break or a character outside ASCII)"
+    if name == "encoding" and isinstance(value, dict):
+        return next(
+            (f"names an encoding that does not exist: {one!r}" for one in value.values() if not _exists(one)), ""
+        )
     limits = {
         "n": (1, MAX_RESPONSES),
         "max_tokens": (1, 10_000_000),
@@ -222,6 +229,14 @@ def _problem(name: str, value: object) -> str:
     if high and isinstance(value, int | float) and not low <= value <= high:
         return f"is {value}, must be {low} to {high}"
     return ""
+
+
+def _exists(encoding: str) -> bool:
+    try:
+        codecs.lookup(encoding)
+    except (LookupError, ValueError):  # ValueError: a name with a null character
+        return False
+    return True
 
 
 def _url_problem(url: str) -> str:
