@@ -19,7 +19,7 @@ from dce.workspace.request_options import shown
 from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, read_config
 from dce.workspace.toml_edit import with_table, with_value
 
-_NOT_OF_A_CARD = ("key", "card", "secrets", "exclude")
+_NOT_OF_A_CARD = ("key", "card", "secrets", "exclude", "encoding")
 CARD_FIELDS = tuple(name for name in Settings.__struct_fields__ if name not in _NOT_OF_A_CARD)
 """Settings that a card may hold."""
 
@@ -107,11 +107,17 @@ def check_fields(fields: Iterable[str]) -> None:
 
 
 def parsed(name: str, text: str) -> Any:
-    """A setting's value parsed from text, by the type of the setting. Lists are comma-separated, tables are JSON."""
+    """A setting's value parsed from text, by the type of the setting.
+
+    Lists are comma-separated, and so is `encoding`: `*.py=cp1251,*.c=gbk`. The other tables are JSON.
+    """
     if name in ("extra_body", "headers"):
         return _table(name, text)
     if name in ("exclude", "omit"):
         return [item.strip() for item in text.split(",") if item.strip()]
+    if name == "encoding":
+        pairs = [item.rpartition("=") for item in text.split(",") if item.strip()]
+        return {pattern.strip(): encoding.strip() for pattern, _, encoding in pairs}
     kind = Settings.__annotations__.get(name)
     try:
         return msgspec.convert(text, kind, strict=False) if kind is not None else text

@@ -4,11 +4,12 @@ Each setting is defined once, as a field of `Settings`. Precedence: flag > envir
 hold: no repr and no committed file contains the key; an unknown setting is an error, not ignored.
 """
 
+import codecs
 import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model's window in tokens, if the server does not report it. `temperature_spread`, `seed`: see `sampling.py`. `card`: the model
     card these settings come from, "" for none.
     `secrets`: how secrets in a prompt are handled. `exclude`: .gitignore-style patterns of files that are never included.
+    `encoding`: patterns as in `exclude` → the encoding of files that are not UTF-8; the last match counts.
     `tokenizer`: path or URL of the served model's tokenizer.json, to count tokens here instead of asking the server.
     `images`: attach selected pictures, for a model with vision; if off, the prompt only describes them.
     `history_cycles`: how many earlier cycles a prompt includes in full; older ones get one line each.
@@ -72,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     card: str = ""
     secrets: Literal["refuse", "placeholder", "exclude"] = "refuse"
     exclude: tuple[str, ...] = ()
+    encoding: dict[str, str] = {}
     tokenizer: str = ""
     images: bool = False
     history_cycles: int = 5
@@ -193,35 +196,37 @@ def check_settings(source: str, values: Mapping[str, Any]) -> None:
             raise DceError("invalid_input", f"{source}: {name} {problem}")
 
 
-def _problem(name: str, value: object) -> str:
+def _problem(name: str, value: Any) -> str:
     """What is wrong with a value; "" if nothing is. A key's value is never repeated."""
     try:
         msgspec.convert({name: value}, Settings)
     except msgspec.ValidationError as error:
         return str(error).removesuffix(f" - at `$.{name}`")
-    if name == "url":
-        return _url_problem(str(value))
-    if name == "extra_body" and isinstance(value, Mapping):
-        return extra_body_problem(value)
-    if name == "headers" and isinstance(value, Mapping):
-        return headers_problem(value)
-    if name == "omit" and isinstance(value, list | tuple):
-        return omit_problem(tuple(value))
-    if name == "key" and not (str(value).isascii() and str(value).isprintable() and " " not in str(value)):
-        return "contains a character that is not allowed in a key (a space, a line break or a character outside ASCII)"
-    limits = {
-        "n": (1, MAX_RESPONSES),
-        "max_tokens": (1, 10_000_000),
-        "context": (1, 100_000_000),
-        "temperature": (0, 2),
-        "temperature_spread": (0, 2),
-        "seed": (-(2**31), 2**31),
-        "history_cycles": (0, 1_000),
-    }
-    low, high = limits.get(name, (0, 0))
-    if high and isinstance(value, int | float) and not low <= value <= high:
+    if name in _CHECKS:
+        return _CHECKS[name](value)
+    low, high = _LIMITS.get(name, (0, 0))
+    if high and not low <= value <= high:
         return f"is {value}, must be {low} to {high}"
     return ""
+
+
+def _key_problem(key: str) -> str:
+    if key.isascii() and key.isprintable() and " " not in key:
+        return ""
+    return "contains a character that is not allowed in a key (a space, a line break or a character outside ASCII)"
+
+
+def _encoding_problem(encodings: Mapping[str, str]) -> str:
+    missing = next((one for one in encodings.values() if not _exists(one)), None)
+    return "" if missing is None else f"names an encoding that does not exist: {missing!r}"
+
+
+def _exists(encoding: str) -> bool:
+    try:
+        codecs.lookup(encoding)
+    except (LookupError, ValueError):  # ValueError: a name with a null character
+        return False
+    return True
 
 
 def _url_problem(url: str) -> str:
@@ -242,3 +247,25 @@ def _url_problem(url: str) -> str:
 def _shown(parts: SplitResult) -> str:
     """A refused URL as it may be repeated: without a password and without its query."""
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+_CHECKS: Mapping[str, Callable[[Any], str]] = {
+    "url": _url_problem,
+    "key": _key_problem,
+    "extra_body": extra_body_problem,
+    "headers": headers_problem,
+    "omit": lambda fields: omit_problem(tuple(fields)),
+    "encoding": _encoding_problem,
+}
+"""What is wrong with a value of the right type; "" if nothing is."""
+
+_LIMITS = {
+    "n": (1, MAX_RESPONSES),
+    "max_tokens": (1, 10_000_000),
+    "context": (1, 100_000_000),
+    "temperature": (0, 2),
+    "temperature_spread": (0, 2),
+    "seed": (-(2**31), 2**31),
+    "history_cycles": (0, 1_000),
+}
+"""Smallest and largest value of a number."""

@@ -17,7 +17,7 @@ import msgspec
 from dce.wire.errors import DceError, Hop
 from dce.wire.hosts import is_this_machine
 from dce.wire.proxies import proxy_for
-from dce.workspace.http.faults import FAULTS, error_of_proxy, error_of_transport
+from dce.workspace.http.faults import FAULTS, PROXY_FAULTS, error_of_proxy, error_of_transport
 from dce.workspace.http.peer import SSE, Peer
 
 JSON = "application/json"
@@ -130,7 +130,7 @@ class HttpClient:
         try:
             response = await self._sent(self._client.build_request(method, path, content=content, headers=headers))
         except FAULTS as error:
-            if self._proxy and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
+            if self._proxy and isinstance(error, PROXY_FAULTS):
                 raise error_of_proxy(error, self._url, self._proxy, self._peer.unreachable) from error
             raise error_of_transport(error, self._url, self._peer) from error
         try:
@@ -203,13 +203,43 @@ async def _beginning(response: httpx2.Response) -> bytes:
     return bytes(found)
 
 
+class _ByEnvironment(httpx2.BaseTransport):
+    """Sends each request through the environment's proxy for its own host, so a redirect to another host finds its proxy too."""
+
+    def __init__(self) -> None:
+        self._transports: dict[str, httpx2.HTTPTransport] = {}
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Raises what httpx2 raises, and DceError when the proxy or the certificate authorities are at fault."""
+        url = str(request.url)
+        proxy = proxy_for(url, getproxies())
+        try:
+            if url not in self._transports:
+                self._transports[url] = httpx2.HTTPTransport(verify=tls_for(url), proxy=proxy or None)
+        except (ImportError, ValueError, httpx2.InvalidURL) as error:
+            raise error_of_proxy(error, url, proxy) from error
+        try:
+            return self._transports[url].handle_request(request)
+        except PROXY_FAULTS as error:
+            if not proxy:
+                raise
+            raise error_of_proxy(error, url, proxy, _FILE_HOST.unreachable) from error
+
+    def close(self) -> None:
+        """Closes its connections."""
+        for transport in self._transports.values():
+            transport.close()
+
+
 def download(url: str, max_bytes: int, silence_s: float, transport: httpx2.BaseTransport | None = None) -> bytes:
     """Downloads the file at `url`, following redirects. Blocks. Raises DceError."""
     found = bytearray()
     has_begun = False
     try:
         with (
-            httpx2.Client(transport=transport, timeout=silence_s, follow_redirects=True) as client,
+            httpx2.Client(
+                transport=transport or _ByEnvironment(), timeout=silence_s, follow_redirects=True, trust_env=False
+            ) as client,
             client.stream("GET", url) as response,
         ):
             has_begun = True
