@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from dce.wire.sse import Decoder
-from tests.fakes.chain import Answer, Chain, check_sound, error_of, eventually
+from tests.fakes.chain import PROXY, Answer, Chain, check_sound, error_of, eventually
 from tests.fakes.vllm import MODEL, FakeVllm, said
 
 
@@ -103,18 +103,22 @@ def test_a_backend_that_is_still_loading_is_waited_for(make_chain: Callable[...,
     eventually(chain.is_idle)
 
 
-def test_the_wait_for_a_loading_backend_is_bounded(make_chain: Callable[..., Chain]) -> None:
-    """Beyond the time limit, and beyond the number of requests that may wait, the answer is 503 with the reason and a time."""
-    chain = make_chain(
-        fake=FakeVllm(is_loading=True), busy_timeout_s=60.0, heartbeat_s=0.02, max_queued_requests_per_key=1
-    )
+@pytest.mark.parametrize("limit", ["max_queued_requests_per_key", "max_queued_requests"])
+def test_the_wait_for_a_loading_backend_is_bounded(make_chain: Callable[..., Chain], limit: str) -> None:
+    """Beyond the number of requests that may wait, or the time, the answer is 503 with the reason and a time; whoever leaves makes room."""
+    chain = make_chain(fake=FakeVllm(is_loading=True), busy_timeout_s=60.0, heartbeat_s=0.02, **{limit: 1})
     with chain.stream(model=MODEL) as answer:
         answer.until(notices)
         refused = chain.post(model=MODEL)
     error = error_of(refused)
     assert (refused.status_code, error["code"], refused.headers["retry-after"]) == (503, "no_healthy_backend", "1")
     assert "Loading model" in error["message"]
-    eventually(lambda: not chain.server.gateway.admission.queue_depth)
+
+    def may_wait() -> bool:
+        with chain.client.stream("POST", PROXY, json=chain.body(model=MODEL)) as response:
+            return response.status_code == 200
+
+    eventually(may_wait)
     impatient = make_chain(fake=FakeVllm(is_loading=True), busy_timeout_s=0.0)
     assert impatient.post(model=MODEL).status_code == 503
 

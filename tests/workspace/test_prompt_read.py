@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.workspace.generating.live_response import LiveResponse
+from dce.workspace.generating.openai_errors import SERVER
+from dce.workspace.generating.provider_events import CountUpdate
+from dce.workspace.generating.stream_reader import StreamReader
 from dce.workspace.judging.board import board, prompt_cut
 from dce.workspace.judging.prompt_read import FLAG, PromptRead, prompt_read
 from dce.workspace.record.estimate import ESTIMATOR
@@ -85,6 +88,29 @@ def test_the_board_flags_it_and_ranks_it_below(tmp_path: Path) -> None:
     assert prompt_cut(bench, response) == rows[1].prompt_read
     _sized(bench, generation, 595, 250, is_exact=False)
     assert FLAG not in board(bench, generation)[0].flags
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ({"usage": {"prompt_tokens": 595, "completion_tokens": 1}}, 595),
+        (  # those who count what they cached with the rest, as OpenAI does
+            {"usage": {"prompt_tokens": 595, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 585}}},
+            595,
+        ),
+        (  # and those who count it apart
+            {"usage": {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 585}}},
+            595,
+        ),
+        ({"timings": {"prompt_n": 10, "predicted_n": 1}}, 0),  # llama.cpp leaves out what it cached
+        ({"usage": {"completion_tokens": 1}}, 0),
+    ],
+)
+def test_what_was_cached_was_read(told: dict[str, object], read: int) -> None:
+    """A prompt that came from the server's cache was read; a count that leaves it out says nothing of the prompt."""
+    chunk = {"choices": [{"index": 0, "delta": {"content": "x"}}], **told}
+    events = StreamReader(1, SERVER, has_final_usage=True).feed(b"data: " + msgspec.json.encode(chunk) + b"\n\n")
+    assert [event.prompt_tokens for event in events if isinstance(event, CountUpdate)] == [read]
 
 
 def test_a_count_of_the_prompt_is_kept() -> None:

@@ -39,7 +39,7 @@ def test_what_waits_for_a_busy_server_says_so(tmp_path: Path) -> None:
     async def work() -> None:
         generation = a_generation(bench.store, n=2)
         task = asyncio.create_task(bench.generator.run(generation, bench.hear))
-        while (Status.CONNECTING, None) not in told():
+        while told()[-2:] != [(Status.WAITING, Wait("the server is busy", 1.0)), (Status.CONNECTING, None)]:
             await ticks.pass_()
         gates[0].opened.set()
         while (Status.WAITING, Wait("the server is busy", 1000.0)) not in told():
