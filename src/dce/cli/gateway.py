@@ -20,7 +20,12 @@ from dce.wire.errors import DceError
 if TYPE_CHECKING:
     from dce.gateway.check import Report
 
-_LISTS: dict[str, tuple[str, str]] = {"backends": ("--backend", "URL"), "aliases": ("--alias", "NAME=MODEL")}
+_LISTS: dict[str, tuple[str, str]] = {
+    "backends": ("--backend", "URL"),
+    "aliases": ("--alias", "NAME=MODEL"),
+    "cors_origins": ("--cors-origin", "ORIGIN"),
+    "allowed_fields": ("--allowed-field", "NAME"),
+}
 """Fields that hold several values → the flag, given once per value, and the form of a value."""
 
 _TYPES: dict[type, type] = {

@@ -24,8 +24,10 @@ from dce.gateway.backends.transport import Timeouts, Transport
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
+from dce.gateway.front.cors import Cors
 from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.lookups import Lookups
 from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
@@ -92,6 +94,7 @@ class Gateway:
             routes(
                 Proxy(intake, self.directory),
                 Forwarder(intake),
+                Lookups(intake),
                 catalog,
                 Diagnostics(self.directory),
                 Privacy(settings),
@@ -101,6 +104,7 @@ class Gateway:
             self.drain,
             self.metrics,
             self._tracing,
+            Cors(settings.cors_origins),
         )
 
     async def reload(self, wanted: GatewaySettings) -> list[str]:
@@ -208,6 +212,12 @@ def refuse_exposed(settings: GatewaySettings) -> None:
             "invalid_input",
             f"--insecure on the address {settings.host} would let anyone use the gateway",
             hint="Listen on 127.0.0.1, or create a key and drop --insecure.",
+        )
+    if settings.insecure and "*" in settings.cors_origins:
+        raise DceError(
+            "invalid_input",
+            "--insecure with cors_origins * would let every web page that this machine opens use the gateway",
+            hint="Name the origins of the pages, or create a key and drop --insecure.",
         )
     if not settings.no_admin and not settings.admin_open and not is_this_machine(settings.admin_host):
         raise DceError(

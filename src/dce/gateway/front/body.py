@@ -10,8 +10,18 @@ from typing import Any
 
 import msgspec
 
-from dce.gateway.front.bounds import MAX_DEPTH, check_fields, check_messages, check_size, check_unique, responses_in
+from dce.gateway.front.bounds import (
+    MAX_DEPTH,
+    NOTHING,
+    Allowed,
+    check_fields,
+    check_messages,
+    check_size,
+    check_unique,
+    responses_in,
+)
 from dce.gateway.front.dialects import OPENAI, Dialect
+from dce.gateway.front.tools import CHAT_TOOLS, check_tools
 from dce.wire.errors import DceError
 
 MAX_STOP = 16
@@ -132,6 +142,8 @@ class ForwardBody(msgspec.Struct, frozen=True, kw_only=True):
     """As in `GenerateBody`."""
     added: dict[str, Any] = {}
     """Fields the gateway adds."""
+    dropped: tuple[str, ...] = ()
+    """What was left out of the caller's fields and is reported."""
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -147,19 +159,20 @@ def decode(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _decode_request(body: bytes) -> dict[str, Any]:
+def _decode_request(body: bytes, allowed: Allowed) -> dict[str, Any]:
     """A caller's body, checked against the bounds that apply to every body."""
     check_size(body)
     fields = decode(body)
-    check_fields(fields)
+    check_fields(fields, allowed)
     check_unique(body, fields)
     return fields
 
 
-def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateBody:
+def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool, allowed: Allowed = NOTHING) -> GenerateBody:
     """The body of `POST /api/dce/proxy` (and the older `/api/dce/generate`). Raises invalid_request naming the field."""
-    fields = _decode_request(body)
+    fields = _decode_request(body, allowed)
     not_text_bytes = check_messages(fields.get("messages"))
+    check_tools(fields.get("tools"), CHAT_TOOLS)
     legacy = [name for name in fields if name.startswith("guided_")]
     if legacy:
         raise DceError(
@@ -199,10 +212,10 @@ def with_fields(bulk: bytes, fields: Mapping[str, Any]) -> list[bytes]:
     return [bulk[:-1], b",", msgspec.json.encode(fields)[1:]]
 
 
-def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> ForwardBody:
+def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI, allowed: Allowed = NOTHING) -> ForwardBody:
     """A body for a /v1 route: checked for harmful content, otherwise unchanged to the byte."""
-    fields = _decode_request(body)
-    not_text_bytes = dialect.check(fields)
+    fields = _decode_request(body, allowed)
+    not_text_bytes = dialect.check(fields, allowed)
     _bounded(fields, "n", 1, max_n)
     _bounded(fields, "best_of", 1, max_n)
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
@@ -212,7 +225,7 @@ def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> Forwa
     internal = INTERNAL_FIELDS & fields.keys()
     for name in internal:
         del fields[name]
-    added = dialect.added(fields)
+    added, left_out = dialect.added(fields), dialect.left_out(fields)
     replaced = added.keys() & fields.keys()
     for name in replaced:
         del fields[name]
@@ -224,6 +237,7 @@ def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> Forwa
         is_changed=bool(internal or replaced),
         text_bytes=max(0, len(body) - not_text_bytes),
         added=added,
+        dropped=tuple(left_out),
     )
 
 

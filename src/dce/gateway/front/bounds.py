@@ -33,6 +33,12 @@ TEMPLATE_SWITCHES = frozenset({"enable_thinking", "thinking", "reasoning_effort"
 _fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS = ("logit_bias", "bad_words", "allowed_token_ids", "stop_token_ids", "stop")
 _REFUSED_STRUCTURES = ("regex", "structural_tag")
+_REPLACING = frozenset({"chat_template", "tokenize"})
+"""Template arguments that no setting allows: they replace the template, or what the server does with it."""
+
+Allowed = frozenset[str]
+"""The refusals that the operator has lifted: `structured_outputs.regex`, `structured_outputs.structural_tag`, `chat_template_kwargs`."""
+NOTHING: Allowed = frozenset()
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
 _URL_PARTS = frozenset({"image_url", "video_url", "audio_url"})
 _PART_KEYS = _TEXT_PARTS | _URL_PARTS | {"type", "input_audio", "cache_control", "detail"}
@@ -65,11 +71,11 @@ def check_unique(body: bytes, fields: Mapping[str, Any]) -> None:
         raise _refused("the body names a field twice")
 
 
-def check_fields(fields: Mapping[str, Any]) -> None:
+def check_fields(fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> None:
     """Checks the decoded body."""
     _check_depth(fields)
     for name in ("response_format", "structured_outputs"):
-        check_structure(name, fields.get(name))
+        check_structure(name, fields.get(name), allowed)
     tools = fields.get("tools")
     if isinstance(tools, list):
         if len(tools) > MAX_TOOLS or len(msgspec.json.encode(tools)) > MAX_TOOLS_BYTES:
@@ -84,10 +90,20 @@ def check_fields(fields: Mapping[str, Any]) -> None:
         if isinstance(value, int | float) and not isinstance(value, bool) and not 0 <= value <= 20:
             raise _refused(f"{name} must be from 0 to 20")
     switches = fields.get("chat_template_kwargs")
-    if switches is not None and not (
-        isinstance(switches, dict)
-        and switches.keys() <= TEMPLATE_SWITCHES
-        and all(isinstance(value, bool) or (isinstance(value, str) and len(value) <= 20) for value in switches.values())
+    if switches is not None:
+        _check_switches(switches, allowed)
+
+
+def _check_switches(switches: Any, allowed: Allowed) -> None:
+    if not isinstance(switches, dict):
+        raise _refused("chat_template_kwargs must be an object")
+    if "chat_template_kwargs" in allowed:
+        if switches.keys() & _REPLACING or len(msgspec.json.encode(switches)) > MAX_SCHEMA_BYTES:
+            raise _refused(
+                f"chat_template_kwargs must not contain {' or '.join(sorted(_REPLACING))}, nor exceed {MAX_SCHEMA_BYTES} bytes"
+            )
+    elif not switches.keys() <= TEMPLATE_SWITCHES or not all(
+        isinstance(value, bool) or (isinstance(value, str) and len(value) <= 20) for value in switches.values()
     ):
         raise _refused(f"chat_template_kwargs may contain only {', '.join(sorted(TEMPLATE_SWITCHES))}")
 
@@ -115,12 +131,13 @@ def _check_depth(value: Any) -> None:
     raise _refused(f"the body is nested more than {MAX_DEPTH} deep")
 
 
-def check_structure(name: str, value: Any) -> None:
+def check_structure(name: str, value: Any, allowed: Allowed = NOTHING) -> None:
     """Checks a schema or grammar, under any field name."""
     if not isinstance(value, dict):
         return
     for kind in _REFUSED_STRUCTURES:
-        if value.get(kind) is not None or value.get("type") == kind:
+        is_used = value.get(kind) is not None or value.get("type") == kind
+        if is_used and f"structured_outputs.{kind}" not in allowed:
             raise _refused(f"{name} must not contain a {kind}")
     rest = {key: inner for key, inner in value.items() if key != "grammar"}
     if len(msgspec.json.encode(rest)) > MAX_SCHEMA_BYTES:

@@ -21,7 +21,7 @@ from dce.gateway.backends.transport import Exchange, Transport
 from dce.gateway.front.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.paths.backend_call import post
-from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.intake import Intake, dropped_header
 from dce.gateway.paths.metering import RequestMeter, ended_by
 from dce.gateway.paths.queue_notice import QueuedStream
 from dce.gateway.paths.waiting import until_finished
@@ -55,7 +55,8 @@ class Proxy:
 
     async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
         body, meter = await self._intake.begin(request)
-        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
+        allowed = frozenset(self._settings.allowed_fields)
+        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted, allowed=allowed)
         meter.text_bytes = ask.text_bytes
         model = self._intake.model(request, ask.model)
         grace_s = self._grace_s(request)
@@ -268,6 +269,5 @@ def _release(
 def _stream_headers(stream_id: str, ask: GenerateBody) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-dce-stream-id", stream_id.encode())]
     if ask.dropped:
-        names = ", ".join(name for name in ask.dropped if name.isidentifier() and name.isascii())[:500]
-        headers.append((b"x-dce-dropped-fields", names.encode()))
+        headers.append(dropped_header(ask.dropped))
     return headers

@@ -9,7 +9,7 @@ import asyncio
 
 import msgspec
 
-from dce.gateway.front.dialects import OpenAI
+from dce.gateway.front.dialects import Own
 from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.output import EventOutput
@@ -55,7 +55,7 @@ class QueuedStream:
             self._told_at = now
 
 
-class _Numbered(OpenAI):
+class _Numbered(Own):
     """Errors of a stream that started in the queue: frames with an id, like any other."""
 
     def __init__(self, output: EventOutput) -> None:
