@@ -76,7 +76,7 @@ def http() -> str:
     parts: Any = [_Named(name) for name in names]
     table = routes(*parts)
     rows = [f"| `{row.method} {row.pattern}` | {'no' if row.is_public else 'yes'} |" for row in table.rows]
-    text = "# Gateway routes\n\nAnother path answers 404 `route_not_found`, another method 405 `method_not_allowed` (with a key; without one, 401). One trailing slash is\nignored; `GET` routes answer `HEAD` too, but for event streams; `{model*}` may contain slashes.\n\n| route | needs a key |\n|---|---|\n"
+    text = "# Gateway routes\n\nAnother path answers 404 `route_not_found`, another method 405 `method_not_allowed` (with a key; without one, 401). One trailing slash is\nignored; `GET` routes answer `HEAD` too, but for event streams; `{model*}` may contain slashes. The setting `legacy` adds\n[routes for the original extension](../operations/legacy.md).\n\n| route | needs a key |\n|---|---|\n"
     return text + "\n".join(rows) + "\n"
 
 

@@ -98,6 +98,8 @@ def serve(config: Path | None, **flags: Any) -> None:
     server = GatewayServer(settings, (lambda: _settings(config, flags)) if config else None)
     backends = ", ".join(backend.url for backend in settings.backends)
     note(f"gateway on {server.url} · backends: {backends}" + (" · WITHOUT KEYS" if settings.insecure else ""))
+    if settings.legacy != "off":
+        note(f"legacy profile: {settings.legacy} (docs/operations/legacy.md); `dce gateway check` says what it opens")
     if server.admin_url:
         note(f"metrics and status on {server.admin_url}")
     with logging_to(sys.stderr, settings.log_level):

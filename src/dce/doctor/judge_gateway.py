@@ -188,7 +188,8 @@ def judge_route(reply: Reply, target: Target) -> Finding:
         return no_answer(reply, target)
     error = dce_error(reply)
     if error and error.code != "route_not_found":
-        return Finding(detail=f"/api/dce/proxy answers ({reply.status} {error.code} without a key, as expected)")
+        asks = "as expected" if error.code in _KEY_CODES else "so it asks for none: --insecure, or the legacy profile"
+        return Finding(detail=f"/api/dce/proxy answers ({reply.status} {error.code} without a key, {asks})")
     if reply.status in (404, 405):
         fix = (
             "The host answers but the route does not exist: restart the gateway with a current version, "

@@ -25,6 +25,7 @@ from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
 from dce.gateway.front.cors import Cors
+from dce.gateway.legacy import Legacy, bound_key
 from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.intake import Intake
 from dce.gateway.paths.lookups import Lookups
@@ -53,6 +54,7 @@ class Gateway:
         try:
             refuse_exposed(settings)
             _refuse_keyless(settings, self.keys)
+            bound_key(settings, self.keys)
             self.ledger = Ledger(Path(settings.data_dir), settings.ledger_keep_days)
         except DceError:
             self.keys.close()
@@ -90,17 +92,20 @@ class Gateway:
             on_retry=self.metrics.request_retried,
         )
         intake = Intake(settings, catalog, dispatcher, self._transport, self.admission, self.metering)
+        proxy = Proxy(intake, self.directory)
+        authenticator = Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache)
         return PublicApp(
             routes(
-                Proxy(intake, self.directory),
+                proxy,
                 Forwarder(intake),
                 Lookups(intake),
                 catalog,
                 Diagnostics(self.directory),
                 Privacy(settings),
                 self.drain,
+                Legacy(settings, self.keys, authenticator, proxy).rows(),
             ),
-            Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
+            authenticator,
             self.drain,
             self.metrics,
             self._tracing,
@@ -112,6 +117,7 @@ class Gateway:
         restart. Raises before anything is changed, or not at all."""
         async with self._reloading:
             settings = applicable(self.settings, wanted)
+            bound_key(settings, self.keys)
             planned = new_backends(self.backends, settings, self._chance)
             backends = [backend for backend, _ in planned]
             public = self._composed(settings, backends)

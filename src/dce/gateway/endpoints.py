@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from dce.gateway.access.auth import Headers, Principal, anthropic_headers
@@ -33,8 +34,8 @@ log = logging.getLogger("dce.gateway")
 SERVICE = "dce-gateway"
 GONE = 499
 """The status, in metrics, of a request whose client disconnected before the answer; nginx uses the same number."""
-_KEYS = re.compile(r"dce_[A-Za-z0-9_-]+")
-"""Keys: one in a path, where some clients need it, must not reach a log."""
+_KEYS = re.compile(r"dce_[A-Za-z0-9_-]+|(?<=/legacy/).+")
+"""Keys, also mistyped ones: one in a path, where the legacy profile has it, must not reach a log."""
 
 
 def routes(
@@ -45,8 +46,9 @@ def routes(
     diagnostics: Diagnostics,
     privacy: Privacy,
     drain: Drain,
+    legacy: Sequence[Route] = (),
 ) -> Routes:
-    """The routes of the public listener."""
+    """The routes of the public listener. `legacy`: rows that come before all others."""
 
     async def healthz(request: Request) -> None:
         await request.answer(200, {"ok": True, "service": SERVICE})
@@ -57,6 +59,7 @@ def routes(
 
     return Routes(
         [
+            *legacy,
             Route("POST", "/api/dce/proxy", proxy.generate),
             Route("POST", "/api/dce/generate", proxy.generate_whole),
             Route("GET", "/api/dce/streamcheck", diagnostics.streamcheck, is_streamed=True),
@@ -189,7 +192,7 @@ class PublicApp:
         fields = {
             "request_id": request.id,
             "method": request.scope["method"],
-            "path": _KEYS.sub("dce_…", request.scope["path"])[:200],
+            "path": _KEYS.sub("(key)", request.scope["path"])[:200],
             "status": request.status,
             "outcome": outcome,
             "key_id": request.principal.key_id,

@@ -146,6 +146,20 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             "Flag: --allowed-field NAME, repeatable."
         ),
     ] = ()
+    legacy: Annotated[
+        Literal["off", "route", "injected"],
+        Meta(
+            description="Serve the original extension (version 1.2.0), which sends no key: `route`, its URL is `/api/dce/legacy/KEY`; "
+            "`injected`, requests to `/api/dce/proxy` without a key count as those of `legacy_key`."
+        ),
+    ] = "off"
+    legacy_key: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            description='Name or id of the key for `legacy = "injected"`. It needs a limit: anyone who reaches the gateway uses it.',
+        ),
+    ] = ""
     max_n: Annotated[int, Meta(ge=1, le=MAX_RESPONSES, description="Maximum responses per request.")] = MAX_RESPONSES
     max_body_bytes: Annotated[
         int,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from dce.gateway.access.keys import KeyStore
+from dce.gateway.access.keys import Key, KeyStore
 from dce.gateway.access.limits import NO_LIMITS, Limits
 from dce.wire.errors import DceError
 
@@ -45,7 +45,10 @@ class Authenticator:
         scheme, _, secret = values[0].strip().partition(b" ")
         if scheme.lower() != b"bearer" or not secret.strip():
             raise DceError("missing_key", "the Authorization header does not have the form `Bearer KEY`")
-        key = self._keys.find(secret.strip().decode("latin-1"))
+        return self.holder(self._keys.find(secret.strip().decode("latin-1")))
+
+    def holder(self, key: Key) -> Principal:
+        """The caller that a key stands for."""
         salt = self._keys.cache_salt(key) if self._is_salted else ""
         return Principal(key_id=key.id, name=key.name, cache_salt=salt, limits=key.limits)
 

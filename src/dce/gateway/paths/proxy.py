@@ -23,7 +23,7 @@ from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.paths.backend_call import post
 from dce.gateway.paths.intake import Intake, dropped_header
 from dce.gateway.paths.metering import RequestMeter, ended_by
-from dce.gateway.paths.queue_notice import QueuedStream
+from dce.gateway.paths.profiles import LEGACY_PROFILE, OWN_PROFILE, Profile
 from dce.gateway.paths.waiting import until_finished
 from dce.gateway.streaming.live import Directory, LiveStream
 from dce.gateway.streaming.output import AnswerOutput, EventOutput
@@ -53,16 +53,21 @@ class Proxy:
         """The older route: one JSON answer, unless the body says `"stream": true`."""
         await self._generate(request, is_json_wanted=True)
 
-    async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
+    async def generate_legacy(self, request: Request) -> None:
+        """One response per request, as the original extension asks for it and reads it."""
+        await self._generate(request, is_json_wanted=False, profile=LEGACY_PROFILE)
+
+    async def _generate(self, request: Request, *, is_json_wanted: bool, profile: Profile = OWN_PROFILE) -> None:
         body, meter = await self._intake.begin(request)
         allowed = frozenset(self._settings.allowed_fields)
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted, allowed=allowed)
         meter.text_bytes = ask.text_bytes
-        model = self._intake.model(request, ask.model)
+        model = self._intake.model(request, profile.asked(ask.model, self._intake.catalog))
         grace_s = self._grace_s(request)
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
-        queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
+        make_output = functools.partial(profile.output, stream_id, model.id, ask.n, self._settings)
+        queued = profile.queued(request, stream_id, model.id, headers, self._settings, make_output)
         demand = Demand.of(ask.n, ask.text_bytes, ask.max_tokens, model.max_model_len, model=model.id)
         ticket = await self._intake.admit(meter, demand, queued.tell if ask.is_stream else None)
         stream: Stream | None = None
@@ -84,7 +89,7 @@ class Proxy:
             if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
                 return
-            live = self._set_live(stream, queued.output, grace_s, release)
+            live = self._set_live(stream, queued.output or make_output(), grace_s, release)
         except DceError as error:
             fault = error
             raise
@@ -99,10 +104,9 @@ class Proxy:
         await self._follow(request, live, queued.frames, headers)
 
     def _set_live(
-        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[EndedBy], None]
+        self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[EndedBy], None]
     ) -> LiveStream:
-        """Makes the stream live: it runs with or without its client. `output`: the one used in the queue, if any."""
-        output = output or EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
+        """Makes the stream live: it runs with or without its client."""
         stream.attach(output)
         live = LiveStream(stream, output, grace_s, release)
         self._directory.start(live)
@@ -113,6 +117,7 @@ class Proxy:
         live.output.check(after)
         try:
             if not request.is_started:
+                await live.output.ready()
                 await request.start(200, [*NO_BUFFERING, *headers])
             live.attach(request.connection, after)
             await until_finished(live, request, self._settings)

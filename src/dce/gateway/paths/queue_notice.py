@@ -6,6 +6,7 @@ wait an error can still have its HTTP status. A client that asked for one JSON a
 """
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -23,7 +24,13 @@ class QueuedStream:
     """Tells the client of `POST /api/dce/proxy` its position. `output` is the stream's output, None if it never waited."""
 
     def __init__(
-        self, request: Request, stream_id: str, model: str, headers: Headers, settings: GatewaySettings
+        self,
+        request: Request,
+        stream_id: str,
+        model: str,
+        headers: Headers,
+        settings: GatewaySettings,
+        make_output: Callable[[], EventOutput],
     ) -> None:
         self.output: EventOutput | None = None
         self.frames = 0
@@ -32,6 +39,7 @@ class QueuedStream:
         self._model = model
         self._headers = headers
         self._settings = settings
+        self._make_output = make_output
         self._told: int | None = None
         self._told_at = 0.0
 
@@ -42,7 +50,7 @@ class QueuedStream:
             # X-DCE-Queued precedes the stream's id: a client that gets half a head does not take the stream for a resumable one.
             queued = (b"x-dce-queued", str(position).encode())
             await self._request.start(200, [*NO_BUFFERING, queued, *self._headers])
-            self.output = EventOutput(self._stream_id, self._settings.replay_bytes, self._settings.backlog_bytes)
+            self.output = self._make_output()
             self.output.attach(self._request.connection, 0)
             self._request.dialect = _Numbered(self.output)
         if position != self._told:

@@ -47,6 +47,9 @@ class EventOutput:
         """The number of the first frame, and the events."""
         self._kept_bytes = self._unsent_bytes = 0
 
+    async def ready(self) -> None:
+        """Returns when the head may be sent to a client. Raises what can still be an HTTP status."""
+
     @property
     def first_kept(self) -> int:
         """The number of the oldest frame that can still be replayed."""
