@@ -13,7 +13,15 @@ import pytest
 from dce.wire.errors import DceError, Hop
 from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_provider import MAX_AT_ONCE, MAX_WAIT_S, OpenAIProvider, api_root
-from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
+from dce.workspace.generating.provider import (
+    CountUpdate,
+    Delta,
+    Ended,
+    GenerationRequest,
+    Opened,
+    ProviderEvent,
+    Waiting,
+)
 
 Answer = Callable[[dict[str, Any]], httpx2.Response]
 
@@ -275,6 +283,21 @@ def test_the_context_error_of_older_servers_is_one() -> None:
     assert "4096" in end.error.message
 
 
+@pytest.mark.parametrize("kind", ["text/plain; charset=utf-8", "application/octet-stream", "Text/Event-Stream", ""])
+def test_a_stream_is_read_under_any_name(kind: str) -> None:
+    """An event stream sent as plain text, as bytes, or without a media type is read like any other; what is none is told."""
+    headers = {"content-type": kind} if kind else {}
+    bodies = iter([(_chunk("a"), _chunk("", "stop"), _DONE), (b"upstream is asleep",)])
+    server = _Server(lambda _: httpx2.Response(200, headers=headers, stream=_Stream(*next(bodies))))
+    provider = server.provider()
+    events = _events(provider, n=1)
+    assert [event.text for event in events if isinstance(event, Delta)] == ["a"]
+    assert _ends(events)[0] == Ended(index=0, finish_reason="stop")
+    error = _ends(_events(provider, n=1))[0].error
+    assert error is not None
+    assert "upstream is asleep" in error.message
+
+
 def _waits(provider: OpenAIProvider) -> list[float]:
     """Records a provider's waits, which then take no time."""
     waits: list[float] = []
@@ -300,6 +323,10 @@ def test_a_busy_server_is_asked_again() -> None:
     events = _events(provider, n=1)
     assert _ends(events)[0].error is None
     assert waits == [7.0, 2.0]
+    assert [event for event in events if isinstance(event, Waiting)] == [
+        Waiting(index=0, why="the server is busy", retry_in_s=7.0),
+        Waiting(index=0, why="the server is loading its model or not ready", retry_in_s=2.0),
+    ]
     assert sum(isinstance(event, Delta) for event in events) == 1
 
 
@@ -313,3 +340,4 @@ def test_a_server_that_stays_busy_is_not_asked_for_ever() -> None:
         assert error is not None
         assert (error.code, "slow down" in error.message) == ("rate_limited", True)
         assert sum(waits) <= MAX_WAIT_S
+        assert ("3600 s" in error.hint) is bool(headers)

@@ -48,6 +48,18 @@ def test_a_queued_response_cannot_be_complete() -> None:
     assert Status.COMPLETE not in TRANSITIONS[Status.QUEUED]
 
 
+def test_a_wait_ends_with_the_first_token() -> None:
+    """connecting → waiting → thinking or generating; a response that writes does not wait any more."""
+    for text, thinking, status in (("a", "", Status.GENERATING), ("", "hm", Status.THINKING)):
+        live = _live()
+        live.connect()
+        live.wait()
+        assert live.status is Status.WAITING
+        live.add(text, thinking, 11.0)
+        live.wait()
+        assert live.status is status
+
+
 def test_thinking_ends_with_the_first_answer_text() -> None:
     """connecting → thinking → generating, with the times of the first token and of the end of thinking."""
     live = _live()

@@ -535,12 +535,12 @@ export interface Judgement {
   readonly note: string;
 }
 
-/** A person's judgement of a response, in place of an earlier one. `version`: the version that was judged; if the response has a newer one, that is a conflict. */
+/** Changes a person's judgement of a response; a part that is absent or null stays as it is. `version`: the version that was judged; if the response has a newer one, that is a conflict. */
 export interface JudgementRequest {
   readonly version: number;
-  readonly mark?: "" | "rejected" | "shortlisted";
-  readonly rating?: number;
-  readonly note?: string;
+  readonly mark?: "" | "rejected" | "shortlisted" | null;
+  readonly rating?: number | null;
+  readonly note?: string | null;
 }
 
 /** Files that can go into a prompt, sorted by path. */
@@ -818,7 +818,7 @@ export interface Similarity {
   readonly percent: number;
 }
 
-/** The state of one response. `position`: its place in the gateway's queue, if known. */
+/** The state of one response. `position`: its place in the gateway's queue, if known. `wait`: with status `waiting`, for what. */
 export interface SlotProgress {
   readonly event: "slot_progress";
   readonly generation: number;
@@ -832,6 +832,7 @@ export interface SlotProgress {
   readonly finish_reason: string;
   readonly error: ErrorBody | null;
   readonly position: number | null;
+  readonly wait: Wait | null;
 }
 
 /** New text of one response. Offsets count Unicode code points from the beginning of the text. */
@@ -860,8 +861,8 @@ export interface SlotsRequest {
   readonly slots: ReadonlyArray<number>;
 }
 
-/** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet. */
-export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated";
+/** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet; `waiting`: the server takes no request right now and is asked again soon. Only a running process knows that it waits: stored, it is `connecting`. */
+export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated" | "waiting";
 
 /** Tokens of one response. `exact`: counted by the backend; otherwise estimated, and shown as an estimate. */
 export interface Tokens {
@@ -883,6 +884,12 @@ export interface VersionRow {
 export interface VersionView {
   readonly response: Response;
   readonly reading: ReadingView | null;
+}
+
+/** Why a response waits for its server, and the seconds until the server is asked again. */
+export interface Wait {
+  readonly why: string;
+  readonly retry_in_s: number;
 }
 
 /** The texts of an answer outside its files. */

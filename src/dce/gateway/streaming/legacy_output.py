@@ -26,6 +26,8 @@ class LegacyFrames:
     def __init__(self, stream_id: str, model: str, n: int) -> None:
         self._common = {"id": stream_id, "object": "chat.completion.chunk", "model": model}
         self._open = set(range(n))
+        self.waiting = self._frame(0, {})
+        """What is said in the place of a notice: that there is no end yet."""
         self._has_said = False
         self.fault: ErrorBody | None = None
         """Why the request failed, if it did before anything was said."""
@@ -44,8 +46,8 @@ class LegacyFrames:
                 frames += self._choice(choice)
             if chunk.error is not None and not chunk.choices:
                 frames += [frame for index in sorted(self._open) for frame in self._lost(index, chunk.error)]
-            if chunk.queue_position is not None:
-                frames.append(self._frame(0, {}))
+            if not chunk.choices and chunk.error is None and chunk.usage is None:
+                frames.append(self.waiting)
         return frames
 
     def _choice(self, choice: ChoiceDelta) -> list[bytes]:
@@ -96,7 +98,8 @@ class LegacyOutput(EventOutput):
     def frame(self, data: bytes) -> None:
         for frame in self._frames.of(data):
             super().frame(frame)
-            self._said.set()
+            if frame != self._frames.waiting:
+                self._said.set()
 
     async def ready(self) -> None:
         try:

@@ -27,11 +27,13 @@ from dce.workspace.generating.provider_events import (
     GenerationRequest,
     Opened,
     ProviderEvent,
+    Waiting,
     conversation,
 )
 from dce.workspace.generating.stream_events import events_of
 from dce.workspace.generating.stream_reader import StreamReader
-from dce.workspace.http.link import SSE, HttpLink
+from dce.workspace.http.link import HttpLink
+from dce.workspace.http.peer import SSE
 
 if TYPE_CHECKING:
     import httpx2
@@ -173,7 +175,7 @@ class OpenAIProvider:
                 async for event in self._with_retries(msgspec.json.encode(self._body(request, model, index))):
                     if isinstance(event, Ended):
                         end = msgspec.structs.replace(event, index=index)
-                    elif isinstance(event, Delta | CountUpdate):
+                    elif isinstance(event, Delta | CountUpdate | Waiting):
                         await events.put(msgspec.structs.replace(event, index=index))
         except DceError as error:
             end = Ended(index=index, error=error.body())
@@ -190,6 +192,7 @@ class OpenAIProvider:
     async def _with_retries(self, content: bytes) -> AsyncIterator[ProviderEvent]:
         """Like `_answer`, but retries a server that is busy or loading its model, for up to `MAX_WAIT_S` in total."""
         waited, delay = 0.0, FIRST_WAIT_S
+        refusal: DceError
         while True:
             try:
                 async for event in self._answer(content):
@@ -198,8 +201,10 @@ class OpenAIProvider:
                 wait = delay if error.retry_after_s is None else max(error.retry_after_s, FIRST_WAIT_S)
                 if error.code not in _BUSY or waited + wait > MAX_WAIT_S:
                     raise
+                refusal = error
             else:
                 return
+            yield Waiting(index=0, why=_why(refusal), retry_in_s=wait)
             await self._sleep(wait)
             waited, delay = waited + wait, 2 * delay
 
@@ -248,6 +253,10 @@ class OpenAIProvider:
             "stream_options": {"include_usage": True},
             **{name: value for name, value in optional.items() if value is not None},
         }
+
+
+def _why(refusal: DceError) -> str:
+    return "the server is busy" if refusal.code == "rate_limited" else "the server is loading its model or not ready"
 
 
 def api_root(url: str) -> str:

@@ -25,11 +25,13 @@ from dce.workspace.generating.provider_events import (
     Opened,
     ProviderEvent,
     Queued,
+    Waiting,
     conversation,
 )
 from dce.workspace.generating.stream_events import events_of
 from dce.workspace.generating.stream_reader import StreamReader
-from dce.workspace.http.link import SSE, HttpLink
+from dce.workspace.http.link import HttpLink
+from dce.workspace.http.peer import SSE
 
 if TYPE_CHECKING:
     import httpx2
@@ -46,6 +48,7 @@ __all__ = (
     "Provider",
     "ProviderEvent",
     "Queued",
+    "Waiting",
     "base_url",
 )
 

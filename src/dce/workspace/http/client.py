@@ -18,7 +18,7 @@ from dce.wire.errors import DceError, Hop
 from dce.wire.hosts import is_this_machine
 from dce.wire.proxies import proxy_for
 from dce.workspace.http.faults import FAULTS, error_of_proxy, error_of_transport
-from dce.workspace.http.peer import Peer
+from dce.workspace.http.peer import SSE, Peer
 
 JSON = "application/json"
 
@@ -118,7 +118,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def answer(self, method: str, path: str, content: bytes, kind: str) -> AsyncIterator[Answer]:
-        """A successful open answer of media type `kind` ("": any). Raises DceError for anything else."""
+        """A successful open answer of media type `kind` ("": any; an event stream may come under each of the peer's `stream_types`). Raises DceError for anything else."""
         headers = {"accept": kind or "*/*", "content-type": JSON, "accept-encoding": "identity"}
         try:
             request = self._client.build_request(method, path, content=content, headers=headers)
@@ -129,7 +129,8 @@ class HttpClient:
             raise error_of_transport(error, self._url, self._peer) from error
         try:
             given = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if not response.is_success or kind not in ("", given):
+            is_of_kind = given in self._peer.stream_types if kind == SSE else kind in ("", given)
+            if not response.is_success or not is_of_kind:
                 beginning = await _beginning(response)
                 raise self._peer.error_of_answer(response.status_code, response.headers, beginning, self._url)
             yield Answer(response, self._url, self._peer)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from dce.workspace.http.client import HttpClient
 
-SSE = "text/event-stream"
-
 
 class HttpLink:
     """The link to the server at `url`. `silence_s`: the longest allowed silence."""
