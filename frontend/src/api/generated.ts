@@ -124,7 +124,7 @@ export interface CardView {
   readonly is_used: boolean;
 }
 
-/** What one response does to one file, in lines. Responses in the same `group` produce the same text. */
+/** What one response does to one file, in lines. Responses in the same `group` do the same to it. */
 export interface Cell {
   readonly slot: number;
   readonly change: "deleted" | "mode" | "modified" | "new" | "renamed" | "same";
