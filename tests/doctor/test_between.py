@@ -392,6 +392,65 @@ CASES: dict[str, tuple[Faults, str, str, str, str, tuple[str, ...]]] = {
         "not_a_gateway",
         ("another server",),
     ),
+    "own pages, 401": (
+        on(PROXY, page(401, "Denied", "WWW-Authenticate: Bearer\r\n")),
+        "",
+        "route",
+        "gateway",
+        "not_a_gateway",
+        ("in place of the gateway's refusal", "proxy_intercept_errors off;"),
+    ),
+    "own pages, 400": (
+        on_body(b'"doctor"', page(400, "Bad")),
+        "",
+        "body",
+        "gateway",
+        "not_a_gateway",
+        ("«Bad»", "proxy_intercept_errors off;"),
+    ),
+    "own pages, 404": (
+        on("DELETE", page(404, "Lost")),
+        "",
+        "delete",
+        "gateway",
+        "route_not_found",
+        ("«Lost»", "proxy_intercept_errors off;"),
+    ),
+    "503, token": (
+        on_body(b"Say hello", page(503, "Busy")),
+        "",
+        "token",
+        "gateway",
+        "gateway_unreachable",
+        ("«Busy»", "limit_req"),
+    ),
+    "403": (
+        on(MODELS, page(403, "Forbidden")),
+        "",
+        "key",
+        "gateway",
+        "not_a_gateway",
+        ("web application firewall", "«Forbidden»"),
+    ),
+    "408": (on(MODELS, page(408, "Slow")), "", "key", "gateway", "gateway_timeout", ("gave up waiting",)),
+    "no answer, models": (on(MODELS, RESET), "", "key", "gateway", "not_a_gateway", ("closed without an answer",)),
+    "no answer, token": (
+        on_body(b"Say hello", RESET),
+        "",
+        "token",
+        "gateway",
+        "stream_interrupted",
+        ("broke", "timeouts"),
+    ),
+    "no answer, silence": (
+        on("GET /api/dce/streamcheck?", RESET),
+        "",
+        "silence",
+        "gateway",
+        "stream_interrupted",
+        ("broke", "idle timeout"),
+    ),
+    "407": (on("", page(407, "Proxy")), "", "gateway", "client", "gateway_unreachable", ("407",)),
     "511": (on("", page(511, "Hotel")), "", "gateway", "gateway", "not_a_gateway", ("captive portal", "«Hotel»")),
 }
 
@@ -481,6 +540,25 @@ def test_a_longer_silence_that_is_cut_is_a_warning() -> None:
     seen = SilenceProbe(asked_s=120, promised_s=120, quiet_s=60, failure=Failure(kind="closed", text="closed"))
     finding = judge_silence(seen, read_target("http://h", {}))
     assert (finding.code, "60 s of silence" in finding.detail, "idle timeout" in finding.fix) == ("", True, True)
+
+
+def test_a_gateway_that_asks_for_no_key_is_healthy(tmp_path: Path) -> None:
+    """A gateway without keys on this machine passes every step, with a key and without."""
+    with Chain(tmp_path, key=False, insecure=True) as chain:
+        for key in (None, "dce_any"):
+            diagnosis = asyncio.run(examine(Options(url=chain.server.url, key=key, silence_s=0.1), {}))
+            assert diagnosis.ok, diagnosis
+
+
+def test_the_gateways_own_limit_is_a_warning(tmp_path: Path) -> None:
+    """A body that the gateway itself refuses did arrive: a warning that names the gateway's setting."""
+    with Chain(tmp_path, max_body_bytes=100_000) as chain:
+        chain.behave()
+        diagnosis = diagnose(chain, Faults())
+    (check,) = [check for check in diagnosis.checks if check.name == "body"]
+    assert diagnosis.ok
+    assert "the gateway itself refuses it" in check.detail
+    assert "max_body_bytes" in check.fix
 
 
 @pytest.mark.parametrize("fault", ["error_200", "error_at_once"])

@@ -90,7 +90,7 @@ def judge_delete(reply: Reply, target: Target) -> Finding:
     lost = "stopping a response (`dce stop`) does not work"
     fix = (
         "Let the proxy on the way pass DELETE for /api/dce/: in nginx no `limit_except` and no `if ($request_method …)`, in a web application "
-        "firewall the list of methods."
+        "firewall the list of methods. It must not put its own pages in place of the gateway's errors (`proxy_intercept_errors off;`)."
     )
     if isinstance(reply, Failure):
         if reply.kind in ("proxy", "certificate", "tls"):
