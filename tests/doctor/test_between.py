@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from dce.doctor.findings import Check, Diagnosis, Failure, SilenceProbe
+from dce.doctor.handshake import trusted
+from dce.doctor.http import Http
 from dce.doctor.judge_passage import judge_silence
+from dce.doctor.streaming import Streams
 from dce.doctor.target import read_target
 from dce.doctor.tree import Options, examine
 from dce.gateway.settings import BackendSettings
@@ -392,6 +395,16 @@ CASES: dict[str, tuple[Faults, str, str, str, str, tuple[str, ...]]] = {
         "not_a_gateway",
         ("another server",),
     ),
+    "another API": (
+        on(
+            PROXY, json_answer(400, {"error": {"message": "no key", "type": "x", "code": "missing_key", "param": None}})
+        ),
+        "",
+        "route",
+        "gateway",
+        "not_a_gateway",
+        ("another server answers", "no key"),
+    ),
     "own pages, 401": (
         on(PROXY, page(401, "Denied", "WWW-Authenticate: Bearer\r\n")),
         "",
@@ -533,13 +546,41 @@ def test_a_key_that_is_quoted_back_is_not_shown(chain: Chain) -> None:
     check = failed(diagnose(chain, echo))
     assert "Bearer (the key)" in check.detail
     assert chain.key not in check.detail + check.fix
+    for filler in range(60, 200, 10):  # wherever the quotation is cut off
+        long = "y" * filler
+        echo = Faults(
+            answer=lambda ask, long=long: (  # type: ignore[misc]
+                (500, "", f"{long}{ask.header('authorization')}".encode()) if ask.path == "/v1/models" else None
+            )
+        )
+        check = failed(diagnose(chain, echo))
+        assert chain.key[:8] not in check.detail + check.fix
+    moving = moved(lambda path: f"/x{chain.key}{path}" if "x" not in path else path)
+    check = failed(diagnose(chain, moving))
+    assert "Set DCE_URL to" in check.fix
+    assert chain.key not in check.detail + check.fix
+
+
+def test_the_silence_is_measured_until_the_cut(chain: Chain) -> None:
+    """How long the connection was quiet before it was cut is what is told, not how long it was to be quiet."""
+
+    async def run() -> SilenceProbe:
+        async with proxy(chain.server.url, Faults(cut_s=0.5)) as front:
+            http = Http(read_target(front, {}), chain.key, trusted({}))
+            seen = await Streams(http).silent(30.0)
+            await http.close()
+            return seen
+
+    seen = asyncio.run(run())
+    assert (seen.promised_s, seen.is_done, seen.failure is not None) == (30.0, False, True)
+    assert 0.3 < seen.quiet_s < 30.0
 
 
 def test_a_longer_silence_that_is_cut_is_a_warning() -> None:
     """A cut after the time in which a heartbeat comes is a warning: streams survive it."""
     seen = SilenceProbe(asked_s=120, promised_s=120, quiet_s=60, failure=Failure(kind="closed", text="closed"))
     finding = judge_silence(seen, read_target("http://h", {}))
-    assert (finding.code, "60 s of silence" in finding.detail, "idle timeout" in finding.fix) == ("", True, True)
+    assert (finding.code, "60.0 s of silence" in finding.detail, "idle timeout" in finding.fix) == ("", True, True)
 
 
 def test_a_gateway_that_asks_for_no_key_is_healthy(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ _SILENT = "GET /api/dce/streamcheck"
 def _cut(seen: SilenceProbe) -> Finding:
     by = f" (it answers as {seen.server[:60]})" if seen.server else ""
     why = f": {seen.failure.text}" if isinstance(seen.failure, Failure) else ""
-    detail = f"after {seen.quiet_s:.0f} s of silence the connection was cut{by}{why}"
+    detail = f"after {seen.quiet_s:.1f} s of silence the connection was cut{by}{why}"
     if seen.quiet_s >= MIN_SILENCE_S:
         return Finding(
             detail=f"{detail}. Streams survive that, because the gateway sends a heartbeat every {HEARTBEAT_S:g} s; requests that are not "
