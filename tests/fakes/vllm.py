@@ -28,6 +28,8 @@ class Behaviour:
     owned_by: str = "vllm"
     only_seed: int | None = None
     """The fault strikes only requests with this seed, so one of ten can be hit."""
+    strikes: int | None = None
+    """The fault strikes only this many requests; then all is well."""
 
 
 @dataclass
@@ -54,6 +56,8 @@ class FakeVllm:
     requests: list[Recorded] = field(default_factory=list)
     spoken: dict[str, Spoken] = field(default_factory=lambda: dict(SPOKEN))
     """Its routes that are not chat; a test may take some away."""
+    is_loading: bool = False
+    """Whether it answers everything with 503, as llama.cpp does until its model is loaded."""
     open_streams: int = 0
     aborted: int = 0
     tokens_sent: int = 0
@@ -127,6 +131,9 @@ class FakeVllm:
     async def _answer(self, request: Recorded, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
             return await _json(writer, 401, {"error": "Unauthorized"})
+        if self.is_loading:
+            body = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
+            return await _raw(writer, 503, "application/json", body, b"retry-after: 0\r\n")
         if request.path == "/v1/models":
             cards = [
                 {
@@ -155,12 +162,15 @@ class FakeVllm:
     async def _chat(self, request: Recorded, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         body, behaviour = request.json, self.behaviour
         is_hit = behaviour.only_seed is None or body.get("seed") == behaviour.only_seed
+        if behaviour.strikes is not None and behaviour.fault and is_hit:
+            behaviour.strikes -= 1
+            is_hit = behaviour.strikes >= 0
         fault = FAULTS[behaviour.fault] if behaviour.fault and is_hit else Fault()
         if fault.resets:
             writer.transport.abort()
             return False
         if fault.status:
-            return await _raw(writer, fault.status, fault.content_type, fault.body)
+            return await _raw(writer, fault.status, fault.content_type, fault.body, fault.headers)
         if body.get("model") not in self.models:
             message = f"The model `{body.get('model')}` does not exist."
             return await _json(
@@ -177,8 +187,11 @@ class FakeVllm:
         self.open_streams += 1
         watching = asyncio.ensure_future(reader.read(1))
         try:
+            kind = fault.stream_type
             writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+                b"HTTP/1.1 200 OK\r\n"
+                + (b"content-type: %b\r\n" % kind if kind else b"")
+                + b"transfer-encoding: chunked\r\n\r\n"
             )
             await self._stream(request, behaviour, fault, watching, writer)
         except (_ClientGone, ConnectionError):
@@ -262,6 +275,10 @@ class Fault:
     status: int = 0
     content_type: str = "application/json"
     body: bytes = b""
+    headers: bytes = b""
+    """More headers of the answer with `status`."""
+    stream_type: bytes = b"text/event-stream; charset=utf-8"
+    """The media type of an event stream; none if empty."""
     cut: Callable[[bytes], list[bytes]] = _whole_event
     change: Callable[[bytes], bytes] = _same
     after: int | None = None
@@ -277,6 +294,11 @@ ERROR = b'data: {"error": {"message": "EngineCore encountered an issue.", "type"
 BAD_GRAMMAR = b'data: {"error": {"message": "Grammar error: expecting \')\'", "type": "BadRequestError", "param": null, "code": 400}}\n\n'
 
 FAULTS: dict[str, Fault] = {
+    "as_text": Fault(stream_type=b"text/plain; charset=utf-8"),
+    "as_bytes": Fault(stream_type=b"application/octet-stream"),
+    "untyped": Fault(stream_type=b""),
+    "busy": Fault(status=429, headers=b"retry-after: 0\r\n", body=b'{"error":{"message":"slow down","type":"x"}}'),
+    "busy_for_long": Fault(status=429, headers=b"retry-after: 3600\r\n", body=b'{"error":"slow down"}'),
     "split": Fault(cut=_in_threes),
     "crlf": Fault(cut=_in_threes, change=lambda event: event.replace(b"\n", b"\r\n")),
     "no_finish": Fault(after=3, then=(DONE,)),
@@ -415,9 +437,8 @@ async def _json(writer: asyncio.StreamWriter, status: int, value: Any) -> bool:
     return await _raw(writer, status, "application/json", json.dumps(value).encode())
 
 
-async def _raw(writer: asyncio.StreamWriter, status: int, content_type: str, body: bytes) -> bool:
-    writer.write(
-        f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
-    )
+async def _raw(writer: asyncio.StreamWriter, status: int, content_type: str, body: bytes, more: bytes = b"") -> bool:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n"
+    writer.write(head.encode() + more + b"\r\n" + body)
     await writer.drain()
     return True

@@ -163,7 +163,7 @@ def test_either_name_of_the_token_limit() -> None:
     assert generate(max_completion_tokens=5).max_tokens == 5
 
 
-@pytest.mark.parametrize("field", [*sorted(INTERNAL_FIELDS), "User", "store", "n_predict"])
+@pytest.mark.parametrize("field", [*sorted(INTERNAL_FIELDS), "users", "store", "n_predict"])
 def test_unknown_and_internal_fields_are_dropped_and_reported(field: str) -> None:
     """What steers the backend's insides, or is not known, does not pass and is named."""
     body = generate(**{field: {"x": 1}})
@@ -238,6 +238,11 @@ def test_internal_fields_are_stripped_from_a_forwarded_body(field: str) -> None:
         {"logprobs": 21},
         {"top_logprobs": 21},
         {"prompt_logprobs": -1},
+        {"prompt_logprobs": "1000000"},
+        {"top_logprobs": ["5"]},
+        {"n_cmpl": 21},
+        {"messages": {"role": "user"}},
+        {"messages": "hi"},
         {"stream": "yes"},
         {"model": 5},
     ],
@@ -256,6 +261,7 @@ def test_what_could_harm_is_refused_when_forwarded(fields: dict[str, Any]) -> No
         ({"n": 3}, 3),
         ({"best_of": 4}, 4),
         ({"n": 3, "best_of": 4}, 4),
+        ({"n": 3, "n_cmpl": 6}, 6),
         ({"prompt": "text", "n": 2}, 2),
         ({"prompt": ["a", "b"], "n": 2}, 4),
         ({"prompt": ["a", "b"], "best_of": 5}, 10),

@@ -167,7 +167,7 @@ def odd(status: bytes, body: bytes, *, length: int | None = None) -> Any:
         (odd(b"200 OK", b'{"data": "none"}'), "backend_error"),
         (odd(b"200 OK", b"x" * (MAX_PROBE_BYTES + 1)), "backend_error"),
         (odd(b"200 OK", b"{", length=9), "stream_interrupted"),
-        (odd(b"503 Loading", b'{"error":{"message":"Loading model","code":503}}'), "backend_error"),
+        (odd(b"503 Loading", b'{"error":{"message":"Loading model","code":503}}'), "no_healthy_backend"),
         (odd(b"302 Found", b""), "backend_error"),
         (odd(b"404 Not Found", b""), "route_not_found"),
     ],

@@ -86,6 +86,7 @@ class Gateway:
             settings.max_retries,
             chance=self._chance,
             on_retry=self.metrics.request_retried,
+            busy_timeout_s=settings.busy_timeout_s,
         )
         intake = Intake(settings, catalog, dispatcher, self._transport, self.admission, self.metering)
         return PublicApp(

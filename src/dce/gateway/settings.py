@@ -150,6 +150,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int, Meta(ge=0, description="Maximum queued requests per key, so that one key cannot fill the queue.")
     ] = 20
     queue_timeout_s: Annotated[float, Meta(gt=0, description="Maximum wait in the queue.")] = 600.0
+    busy_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Maximum total wait for a backend that answers 429, or 503 while it loads a model, before its answer is passed "
+            "on; 0 passes it on at once.",
+        ),
+    ] = 120.0
     head_timeout_s: Annotated[
         float, Meta(gt=0, description="Maximum wait for a request's head, including the first on a new connection.")
     ] = 10.0

@@ -146,7 +146,7 @@ class Discoverer:
         exchange = await self._transport.open(backend.address, [head], PROBE_TIMEOUT_S)
         body = await exchange.read(MAX_PROBE_BYTES)
         if exchange.status != 200:
-            raise backend_fault(exchange.status, body, f"{backend.url}{path}")
+            raise backend_fault(exchange.status, body, f"{backend.url}{path}", exchange.retry_after_s)
         try:
             value = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from dce.gateway.front.bounds import MAX_DEPTH, check_fields, check_messages, check_size, check_unique, responses_in
+from dce.gateway.front.ambiguity import MAX_DEPTH, NESTED, TOP, Names, check_names, has_escaped_letters
+from dce.gateway.front.bounds import CANDIDATES, check_fields, check_messages, check_size, responses_in
 from dce.gateway.front.dialects import OPENAI, Dialect
 from dce.wire.errors import DceError
 
@@ -104,6 +105,10 @@ INTERNAL_FIELDS = frozenset(
 """Fields that control the backend's internals: dropped from every request, because a tenant must not set them."""
 
 
+NAMES = Names(TOP | NESTED | INTERNAL_FIELDS | set(FIELDS))
+"""Every name that a check reads."""
+
+
 class GenerateBody(msgspec.Struct, frozen=True, kw_only=True):
     """A valid request for N responses. `common` holds the fields shared by all its backend requests."""
 
@@ -147,18 +152,18 @@ def decode(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _decode_request(body: bytes) -> dict[str, Any]:
-    """A caller's body, checked against the bounds that apply to every body."""
-    check_size(body)
+def _decode_request(body: bytes) -> tuple[dict[str, Any], bool]:
+    """A caller's body, checked against the bounds that apply to every body, and whether it has escapes (`check_names`)."""
+    quotes = check_size(body)
     fields = decode(body)
+    has_escapes = check_names(body, quotes, fields, NAMES)
     check_fields(fields)
-    check_unique(body, fields)
-    return fields
+    return fields, has_escapes
 
 
 def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateBody:
     """The body of `POST /api/dce/proxy` (and the older `/api/dce/generate`). Raises invalid_request naming the field."""
-    fields = _decode_request(body)
+    fields, _ = _decode_request(body)
     not_text_bytes = check_messages(fields.get("messages"))
     legacy = [name for name in fields if name.startswith("guided_")]
     if legacy:
@@ -200,11 +205,11 @@ def with_fields(bulk: bytes, fields: Mapping[str, Any]) -> list[bytes]:
 
 
 def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> ForwardBody:
-    """A body for a /v1 route: checked for harmful content, otherwise unchanged to the byte."""
-    fields = _decode_request(body)
+    """A body for a /v1 route: checked for harmful content, otherwise unchanged to the byte (names in escapes are written plainly)."""
+    fields, has_escapes = _decode_request(body)
     not_text_bytes = dialect.check(fields)
-    _bounded(fields, "n", 1, max_n)
-    _bounded(fields, "best_of", 1, max_n)
+    for name in CANDIDATES:
+        _bounded(fields, name, 1, max_n)
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         _bounded(fields, name, 1, BIGGEST)
     if responses_in(fields) > max_n:
@@ -221,7 +226,7 @@ def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> Forwa
         is_stream=_stream(fields, default=False),
         raw=body,
         fields=fields,
-        is_changed=bool(internal or replaced),
+        is_changed=bool(internal or replaced) or (has_escapes and has_escaped_letters(body)),
         text_bytes=max(0, len(body) - not_text_bytes),
         added=added,
     )

@@ -1,10 +1,9 @@
-"""Bounds for every request's JSON: number of strings, depth, no duplicate names, no remote URLs.
+"""Bounds for every request's JSON: number of strings, size of what engines compile, no remote URLs.
 
 Each bound closes a way for a caller to overload or crash a backend, or to make it fetch something. They apply to DCE's own dialect and
 to forwarded bodies alike, after decoding and before a backend is chosen. Pure; messages name the field, never its content.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +11,8 @@ import msgspec
 
 from dce.wire.errors import DceError
 
-MAX_DEPTH = 32
-"""Maximum nesting depth: tools with nested schemas reach 15; the backends' recursive parsers fail at a few hundred."""
+CANDIDATES = ("n", "best_of", "n_cmpl")
+"""The fields that ask for several responses; the last is llama.cpp's, which prefers it to `n`."""
 MAX_STRINGS = 100_000
 """Maximum strings (including keys) in a body: a prompt is one, however long; a million keys block the loop for half a second."""
 MAX_SCHEMA_BYTES = 64 * 1024
@@ -30,7 +29,6 @@ ATTACHMENT_TEXT_BYTES = 4096
 TEMPLATE_SWITCHES = frozenset({"enable_thinking", "thinking", "reasoning_effort"})
 """The allowed chat template arguments: others can replace the template or make it loop (CVE-2025-62426)."""
 
-_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS = ("logit_bias", "bad_words", "allowed_token_ids", "stop_token_ids", "stop")
 _REFUSED_STRUCTURES = ("regex", "structural_tag")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
@@ -38,36 +36,16 @@ _URL_PARTS = frozenset({"image_url", "video_url", "audio_url"})
 _PART_KEYS = _TEXT_PARTS | _URL_PARTS | {"type", "input_audio", "cache_control", "detail"}
 
 
-def check_size(body: bytes) -> None:
-    """Checks the number of strings before decoding: a fast count that never overestimates."""
+def check_size(body: bytes) -> int:
+    """Checks the number of strings before decoding: a fast count that never overestimates. Returns the number of quotes."""
     quotes = body.count(b'"')
     if quotes > 2 * MAX_STRINGS and quotes - body.count(b'\\"') > 2 * MAX_STRINGS:  # the second takes 1 ms a megabyte
         raise _refused(f"the body has more than {MAX_STRINGS} strings")
-
-
-def check_unique(body: bytes, fields: Mapping[str, Any]) -> None:
-    """Refuses duplicate top-level names: the gateway would use the last one, a backend's parser perhaps the first.
-
-    For the two usual ways of formatting JSON the length alone proves it; only others are parsed a second time.
-    """
-    raw = _fields_of.decode(body)
-    compact = 2 + sum(len(msgspec.json.encode(name)) + 1 + len(memoryview(value)) for name, value in raw.items())
-    compact += max(0, len(raw) - 1)
-    if len(body) in (compact, compact + len(raw) + max(0, len(raw) - 1)):
-        return
-    names: list[str] = []
-
-    def note(pairs: list[tuple[str, Any]]) -> None:
-        names[:] = [name for name, _ in pairs]  # the outermost object ends last
-
-    json.loads(body, object_pairs_hook=note)
-    if len(set(names)) != len(names) or set(names) != set(fields):
-        raise _refused("the body names a field twice")
+    return quotes
 
 
 def check_fields(fields: Mapping[str, Any]) -> None:
     """Checks the decoded body."""
-    _check_depth(fields)
     for name in ("response_format", "structured_outputs"):
         check_structure(name, fields.get(name))
     tools = fields.get("tools")
@@ -81,7 +59,8 @@ def check_fields(fields: Mapping[str, Any]) -> None:
             raise _refused(f"{name} must have at most {MAX_LISTED} entries")
     for name in ("top_logprobs", "logprobs", "prompt_logprobs"):
         value = fields.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and not 0 <= value <= 20:
+        is_small = value is None or (isinstance(value, int | float) and (isinstance(value, bool) or 0 <= value <= 20))
+        if not is_small:  # a string is neither: some servers read "99" as 99
             raise _refused(f"{name} must be from 0 to 20")
     switches = fields.get("chat_template_kwargs")
     if switches is not None and not (
@@ -96,23 +75,8 @@ def responses_in(fields: Mapping[str, Any]) -> int:
     """How many responses a forwarded body asks for: a list of prompts multiplies n."""
     prompt = fields.get("prompt")
     is_batch = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
-    most = max(int(fields.get("n") or 1), int(fields.get("best_of") or 1))
+    most = max(int(fields.get(name) or 1) for name in CANDIDATES)
     return most * (len(prompt) if is_batch and prompt is not None else 1)
-
-
-def _check_depth(value: Any) -> None:
-    """Checks level by level, so that depth costs no stack."""
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return
-    raise _refused(f"the body is nested more than {MAX_DEPTH} deep")
 
 
 def check_structure(name: str, value: Any) -> None:
@@ -144,8 +108,10 @@ def check_messages(messages: Any) -> int:
 
     Returns the sum of `not_text` over all pictures and sounds.
     """
+    if messages is not None and not isinstance(messages, list):
+        raise _refused("messages must be a list")
     total = 0
-    for at, message in enumerate(messages if isinstance(messages, list) else []):
+    for at, message in enumerate(messages or []):
         parts = message.get("content") if isinstance(message, dict) else None
         for part in parts if isinstance(parts, list) else [parts] if isinstance(parts, dict) else []:
             if isinstance(part, str):

@@ -29,8 +29,10 @@ _MESSAGES_TYPES = {
 }
 
 
-_ERROR_END = rb'^event:\s*error\b|^error:|^data:\s*\{\s*"error"\s*:\s*[{"]'
-_OPENAI_END = re.compile(rb'(?m)^data:\s*\[DONE\]|"finish_reason"\s*:\s*"[^"]|' + _ERROR_END)
+_OPENAI_ERROR = rb'^data:\s*\{\s*"error"\s*:\s*[{"]'
+"""The only error that OpenAI's SDKs raise in a chat stream. They pass over every other form, so it is not an end for them."""
+_ERROR_END = rb"^event:\s*error\b|" + _OPENAI_ERROR
+_OPENAI_END = re.compile(rb'(?m)^data:\s*\[DONE\]|"finish_reason"\s*:\s*"[^"]|' + _OPENAI_ERROR)
 _RESPONSES_END = re.compile(
     rb'(?m)"type"\s*:\s*"response\.(completed|incomplete|failed|cancelled)"|^data:\s*\[DONE\]|' + _ERROR_END
 )

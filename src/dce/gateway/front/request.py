@@ -66,7 +66,8 @@ class Request:
 
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises body_too_large before more than `limit` bytes are kept."""
-        if self.header(b"content-encoding") not in ("", "identity"):
+        codings = [value for name, value in self.scope["headers"] if name == b"content-encoding"]
+        if any(coding.lower() not in (b"", b"identity") for coding in codings):
             raise DceError(
                 "invalid_request",
                 "compressed request bodies are not accepted",

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from dce.gateway.access.admission import Demand
 from dce.gateway.backends.backend import Backend
+from dce.gateway.backends.busy import OnBusy, tell_nobody
 from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.faults import fault_in, ran_too_long
 from dce.gateway.backends.kinds import TOKENIZE_PATH, Model
@@ -39,15 +40,16 @@ class Forwarder:
         body, meter = await self._intake.begin(request)
         ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
         meter.text_bytes = ask.text_bytes
-        model = self._intake.model(request, ask.model)
         queued = QueuedRelay(request, self._settings.heartbeat_s)
+        tell = queued.busy if ask.is_stream else tell_nobody
+        model = await meter.waiting(self._intake.served(request, ask.model, tell))
         ticket = await self._intake.admit(meter, _demand(ask, model), queued.tell if ask.is_stream else None)
         try:
-            await self._forward(meter, ask, model)
+            await self._forward(meter, ask, model, tell)
         finally:
             ticket.settle(meter.tokens)
 
-    async def _forward(self, meter: RequestMeter, ask: ForwardBody, model: Model) -> None:
+    async def _forward(self, meter: RequestMeter, ask: ForwardBody, model: Model, tell: OnBusy) -> None:
         request, n = meter.request, responses_in(ask.fields)
         key = affinity_key(request.principal, request.header(b"x-dce-session"), ask.fields)
         attempts = self._intake.dispatcher.one(model.id, key, n)
@@ -55,8 +57,8 @@ class Forwarder:
         passed = _Passed()
         deadline = _Deadline(self._settings.total_timeout_s)
         try:
-            exchange = await deadline.keep(attempts.open(lambda backend: self._send(meter, ask, model, backend)))
-            if _is_stream(exchange) or (ask.is_stream and _is_plain(exchange)):
+            exchange = await deadline.keep(attempts.open(lambda backend: self._send(meter, ask, model, backend), tell))
+            if _is_stream(exchange, ask):
                 passed.relay = Relay(exchange, request.connection, request.id, request.dialect)
                 await self._relay_events(request, exchange.status, passed.relay, deadline)
                 if not passed.relay.is_expired:
@@ -80,7 +82,7 @@ class Forwarder:
         exchange = await post(
             self._intake.transport, backend, request.scope["path"], pieces, request.id, request.traceparent
         )
-        if _is_stream(exchange):
+        if _is_stream(exchange, ask):
             # vLLM sends its head before it queues and prefills: until an event arrives, another backend may still take over.
             await exchange.first_bytes(self._settings.head_patience_s)
         return exchange
@@ -169,13 +171,13 @@ class _Deadline:
             raise ran_too_long(self.total_s) from None
 
 
-def _is_stream(exchange: Exchange) -> bool:
-    return exchange.header(b"content-type").startswith(b"text/event-stream")
+_STREAM_TYPES = frozenset({b"text/plain", b"application/octet-stream", b""})
+"""Media types under which some servers send the event stream that they were asked for; what is none ends with an error event."""
 
 
-def _is_plain(exchange: Exchange) -> bool:
-    """Some servers send an event stream under another name; what is none ends with an error event."""
-    return exchange.header(b"content-type").startswith(b"text/plain")
+def _is_stream(exchange: Exchange, ask: ForwardBody) -> bool:
+    given = exchange.header(b"content-type").partition(b";")[0].strip().lower()
+    return given == b"text/event-stream" or (ask.is_stream and given in _STREAM_TYPES)
 
 
 class _Passed:

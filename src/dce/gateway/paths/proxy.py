@@ -14,6 +14,7 @@ from typing import Any
 from dce.gateway.access.admission import Demand, Ticket
 from dce.gateway.accounting.ledger import EndedBy
 from dce.gateway.backends.backend import Backend
+from dce.gateway.backends.busy import tell_nobody
 from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.kinds import Model
 from dce.gateway.backends.routing import affinity_key
@@ -23,7 +24,7 @@ from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.paths.backend_call import post
 from dce.gateway.paths.intake import Intake
 from dce.gateway.paths.metering import RequestMeter, ended_by
-from dce.gateway.paths.queue_notice import QueuedStream
+from dce.gateway.paths.queue_notice import QueuedStream, busy_frame
 from dce.gateway.paths.waiting import until_finished
 from dce.gateway.streaming.live import Directory, LiveStream
 from dce.gateway.streaming.output import AnswerOutput, EventOutput
@@ -57,11 +58,14 @@ class Proxy:
         body, meter = await self._intake.begin(request)
         ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
         meter.text_bytes = ask.text_bytes
-        model = self._intake.model(request, ask.model)
         grace_s = self._grace_s(request)
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
-        queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
+        queued = QueuedStream(request, stream_id, ask, headers, self._settings)
+        model = await meter.waiting(
+            self._intake.served(request, ask.model, queued.busy if ask.is_stream else tell_nobody)
+        )
+        queued.model = model.id
         demand = Demand.of(ask.n, ask.text_bytes, ask.max_tokens, model.max_model_len, model=model.id)
         ticket = await self._intake.admit(meter, demand, queued.tell if ask.is_stream else None)
         stream: Stream | None = None
@@ -73,8 +77,8 @@ class Proxy:
                 affinity_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
                 ask.n,
             )
-            opener = _Opener(self._intake.transport, placed, model, ask, meter)
             stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
+            opener = _Opener(self._intake.transport, placed, model, ask, meter, stream)
             release = functools.partial(_release, stream, opener, ticket, meter)
             meter.open(model.id, ask.n)
             # A stream that started in the queue can no longer become an HTTP status: it goes live at once.
@@ -149,6 +153,9 @@ class Proxy:
         output = AnswerOutput(ask.n)
         stream.attach(output)
         await stream.finished
+        lost = [choice.error for choice in stream.choices if choice.error is not None]
+        if len(lost) == len(stream.choices):
+            raise lost[0]  # the error itself, with its Retry-After
         for frame in stream.last_frames()[:1]:
             output.frame(frame)
         await request.answer(200, output.answer(stream.id, stream.model), _stream_headers(stream.id, ask))
@@ -187,7 +194,9 @@ class _Opener:
         model: Model,
         ask: GenerateBody,
         meter: RequestMeter,
+        stream: Stream,
     ) -> None:
+        self._stream = stream
         self._transport = transport
         self._attempts = {index: attempts for attempts, indices in placed for index in indices}
         self._model = model
@@ -200,7 +209,10 @@ class _Opener:
         return self._attempts[index].backend
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
-        return await self._attempts[indices[0]].open(lambda backend: self._send(backend, indices))
+        async def tell(error: DceError, left_s: float) -> None:
+            self._stream.notice(busy_frame(self._stream.id, self._model.id, indices, error, left_s))
+
+        return await self._attempts[indices[0]].open(lambda backend: self._send(backend, indices), tell)
 
     def ended(self, indices: Sequence[int], error: DceError | None) -> None:
         for index in indices:

@@ -292,14 +292,15 @@ class Stream:
         self._deadline: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
+        self._noticed: asyncio.Future[None] = self._loop.create_future()
         self.frames = 0
 
     # -- the request's side -------------------------------------------------------------------------------------------
 
     async def open(self, opener: Opener, patience_s: float, total_s: float | None = None) -> None:
-        """Sends all backend requests. Returns when the first is answered, or after `patience_s`; raises when the request is refused
-        as invalid or none could be opened, which can still become an HTTP status. Choices that have not ended after `total_s` are
-        lost."""
+        """Sends all backend requests. Returns when the first is answered, when there is a notice for the client, or after `patience_s`;
+        raises when the request is refused as invalid or none could be opened, which can still become an HTTP status. Choices that have
+        not ended after `total_s` are lost."""
         self._opener = opener
         if total_s is not None:
             self._deadline = self._loop.call_later(total_s, self._expire, total_s)
@@ -308,9 +309,11 @@ class Stream:
         deadline = self._loop.time() + patience_s
         while waiting := {part.opening for part in self.parts if part.opening}:
             done, _ = await asyncio.wait(
-                waiting, timeout=max(0.0, deadline - self._loop.time()), return_when=asyncio.FIRST_COMPLETED
+                {*waiting, self._noticed},
+                timeout=max(0.0, deadline - self._loop.time()),
+                return_when=asyncio.FIRST_COMPLETED,
             )
-            if not done or any(part.is_opened for part in self.parts) or self.finished.done():
+            if not done or any(part.is_opened for part in self.parts) or self.finished.done() or self._noticed.done():
                 break
         if any(part.is_opened for part in self.parts):
             return
@@ -325,6 +328,13 @@ class Stream:
         for data in self._early:
             output.frame(data)
         self._early.clear()
+
+    def notice(self, data: bytes) -> None:
+        """Sends a frame that belongs to no response: what the client waits for."""
+        take = self.take
+        take(data)
+        if not self._noticed.done():
+            self._noticed.set_result(None)
 
     def stop(self, index: int) -> bool:
         """Ends one choice at the client's request; its backend request is closed when no other choice needs it."""

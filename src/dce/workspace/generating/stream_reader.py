@@ -13,7 +13,7 @@ from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks, read_
 from dce.wire.errors import DceError, ErrorBody
 from dce.wire.sse import ERROR, Decoder, Event, EventTooLarge
 from dce.workspace.generating.choice_reader import ChoiceReader
-from dce.workspace.generating.provider_events import CountUpdate, Ended, Opened, ProviderEvent, Queued
+from dce.workspace.generating.provider_events import CountUpdate, Ended, Opened, ProviderEvent, Queued, Waiting
 from dce.workspace.http.peer import Peer
 
 MAX_TOLD_BYTES = 300
@@ -127,6 +127,11 @@ class StreamReader:
         if chunk.queue_position is not None:
             is_waiting = chunk.queue_position > 0
             yield Queued(position=chunk.queue_position) if is_waiting else Opened(stream_id=self._stream_id)
+            return
+        if chunk.busy is not None:
+            for index in chunk.busy.choices:
+                if index in self._open:
+                    yield Waiting(index=index, why=chunk.busy.message, retry_in_s=chunk.busy.retry_in_s)
             return
         if chunk.model and not self._model:
             self._model = chunk.model

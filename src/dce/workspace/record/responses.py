@@ -16,10 +16,13 @@ from dce.workspace.record.table import Table
 
 
 class Status(StrEnum):
-    """The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet."""
+    """The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet; `waiting`: the
+    server takes no request right now and is asked again soon. Only a running process knows that it waits: stored, it is `connecting`.
+    """
 
     QUEUED = "queued"
     CONNECTING = "connecting"
+    WAITING = "waiting"
     THINKING = "thinking"
     GENERATING = "generating"
     COMPLETE = "complete"
@@ -29,7 +32,7 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-ACTIVE = frozenset({Status.QUEUED, Status.CONNECTING, Status.THINKING, Status.GENERATING})
+ACTIVE = frozenset({Status.QUEUED, Status.CONNECTING, Status.WAITING, Status.THINKING, Status.GENERATING})
 TERMINAL = frozenset(Status) - ACTIVE
 ACTIVE_LIST = ", ".join(f"'{status}'" for status in sorted(ACTIVE))
 """The active statuses as an SQL list."""
@@ -115,7 +118,7 @@ def _pack(response: Response) -> tuple[object, ...]:
         response.generation,
         response.slot,
         response.version,
-        response.status,
+        Status.CONNECTING if response.status is Status.WAITING else response.status,
         response.thinking,
         response.text,
         response.tokens.thinking,
