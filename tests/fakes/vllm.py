@@ -152,11 +152,14 @@ class FakeVllm:
             return await _json(writer, 200, {"total_slots": 10})
         if request.path == "/tokenize":
             text = request.json.get("prompt", request.json.get("content"))
+            text = _templated(request.json) if text is None else text
             return await _json(
                 writer,
                 200,
                 {"count": len(text.split()), "max_model_len": CONTEXT, "tokens": list(range(len(text.split())))},
             )
+        if request.path == "/apply-template" and self.behaviour.owned_by == "llamacpp":
+            return await _json(writer, 200, {"prompt": _templated(request.json)})
         if request.path in ("/v1/chat/completions", "/v1/completions") or request.path in self.spoken:
             return await self._chat(request, reader, writer)
         return await _json(writer, 404, {"detail": "Not Found"})
@@ -416,6 +419,11 @@ def _whole(body: Any, tokens: int) -> Any:
         "choices": choices,
         "usage": {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": tokens + 3},
     }
+
+
+def _templated(body: Any) -> str:
+    """A conversation as one text: a word for each role and one to end it."""
+    return " ".join(f"<{message['role']}> {message['content']} <end>" for message in body["messages"])
 
 
 def said(tokens: int) -> str:
