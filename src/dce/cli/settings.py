@@ -135,7 +135,7 @@ def _header(text: str) -> tuple[str, str]:
 def add(name: str, key_stdin: bool, is_json: bool, directory: Path, **values: Any) -> None:
     """Add or replace a model card. Options not given come from the workspace's settings."""
     given = {field: value for field, value in values.items() if value not in (None, ())}
-    card = {field: list(value) if isinstance(value, tuple) else value for field, value in given.items()}
+    card: dict[str, Any] = {field: list(value) if isinstance(value, tuple) else value for field, value in given.items()}
     if "extra_body" in card:
         from dce.workspace.cards import parsed  # noqa: PLC0415 - `dce --help` starts without it
 
