@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 DOCS := .venv-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := install --require-hashes --no-deps -r
+SHARED := -n auto --maxprocesses 4
 STAMPS := $(VENV)/stamps
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
@@ -19,12 +20,12 @@ demo: $(STAMPS)/runtime src/dce/panel/static/index.html
 
 ## make test      every test that needs no other server
 test: $(STAMPS)/dev src/dce/panel/static/index.html
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 ## make test-all  also the tests on real parts (vLLM on CPU, Caddy, nginx, Chromium), installing what they need
 test-all: $(STAMPS)/dev src/dce/panel/static/index.html
 	@DCE_PYTHON=$(BIN)/python scripts/real_parts.sh
-	@$(BIN)/python -m pytest -m "real or not real" $(ARGS)
+	@$(BIN)/python -m pytest $(SHARED) -m "real or not real" $(ARGS)
 
 ## make bench     the benchmarks, side by side with what they compare to
 bench: $(STAMPS)/dev

@@ -4,15 +4,22 @@ import asyncio
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dce.gateway.backends.transport import Exchange
+from dce.gateway.front.connection import ClientConnection
+from dce.gateway.front.dialects import OPENAI
 from dce.gateway.streaming.output import AnswerOutput
+from dce.gateway.streaming.relay import Relay
+from dce.gateway.streaming.tail import read_tail
+from dce.wire.chunks import content
 from dce.wire.errors import DceError
+from dce.wire.sse import Decoder
 from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.live_response import status_of_finish
 from dce.workspace.generating.openai_errors import SERVER
@@ -88,6 +95,69 @@ def test_the_gateway_passes_every_case_on(case: dict[str, Any], size: int) -> No
     _check(case, events, 1)
     for other in (0, 2):
         _check(CASES[0] | {"text": "ok"}, events, other)
+
+
+def _objects(stream: bytes) -> list[dict[str, Any]]:
+    """The JSON objects of a stream, as an SDK of OpenAI sees them."""
+    events = [event.data for event in Decoder().feed(stream) if event.event != "error" and event.data.startswith("{")]
+    return [json.loads(data) for data in events]
+
+
+class _Exchange:
+    """A backend's side of a relay: its chunks all go through the relay."""
+
+    whole_chunks = 0
+
+    def start_through(self, _sink: object, _send: object) -> None:
+        """Nothing bypasses the relay."""
+
+    def abort(self) -> None:
+        """The relay is done with it."""
+
+
+class _Client:
+    """A client's connection that keeps what it is sent."""
+
+    is_writable = True
+    on_full: object = None
+
+    def __init__(self) -> None:
+        self.received = b""
+
+    def write(self, data: bytes) -> None:
+        """An event of the gateway's own."""
+        self.received += data
+
+    def send(self, framed: bytes) -> None:
+        """A chunk of the backend's, with its framing."""
+        self.received += content(framed)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@each_case
+def test_v1_passes_every_case_on(case: dict[str, Any], size: int) -> None:
+    """Any client of `/v1` reads a case as the provider does. What the backend said arrives byte for byte; only an end that is none gets an
+    error event, and the ledger an error."""
+    stream = case["stream"].encode()
+
+    async def scene() -> tuple[bytes, DceError | None]:
+        client = _Client()
+        relay = Relay(cast("Exchange", _Exchange()), cast("ClientConnection", client), "r1")
+        relay.start()
+        for at in range(0, len(stream), size):
+            relay.data(stream[at : at + size])
+        relay.end(None)
+        return client.received, relay.error or read_tail(relay.tail).error
+
+    received, error = asyncio.run(scene())
+    assert received.startswith(stream)
+    _check(case, _read(StreamReader(1, SERVER, has_final_usage=True), [received]))
+    reports_error = ("error" in case["name"] and "reason" not in case["name"]) or "detail" in case["stream"]
+    assert (error is not None) == (reports_error or not OPENAI.has_ended(case["stream"].encode()))
+    if reports_error and case["status"] == "error":
+        assert error is not None
+        assert case["says"] in error.message
+        assert any("error" in value for value in _objects(received)), "OpenAI's SDKs see no error"
 
 
 @each_case

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from dce.cli.progress import JsonView, LiveView, PlainView, bar, open_view, seconds, token_text
 from dce.wire.errors import DceError
-from dce.workspace.events import ChecksFinished, Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
+from dce.workspace.events import ChecksFinished, Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText, Wait
 from dce.workspace.record.responses import Status, Tokens
 
 STARTED = GenerationStarted(
@@ -123,6 +123,23 @@ def test_a_place_in_the_queue_is_shown(position: int, words: str, capsys: pytest
         for event in (waiting, waiting, msgspec.structs.replace(waiting, position=position + 1)):
             view.on_event(event)
     assert capsys.readouterr().out.count("queued (") == 2
+
+
+def test_what_responses_wait_for_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Responses whose server is busy say so: the reason and the time once in the table, and in a line at the change."""
+    live = LiveView(Console(file=io.StringIO(), force_terminal=True), lambda: 100.0)
+    with PlainView() as view:
+        for slot in (1, 2):
+            wait = Wait("the server is busy", 3.2)
+            waiting = msgspec.structs.replace(progress(slot, Status.WAITING), wait=wait)
+            for event in (waiting, waiting):
+                live.on_event(event)
+                view.on_event(event)
+    assert "1, 2: the server is busy, asked again in 4 s" in _text(live)
+    assert capsys.readouterr().out.count("waiting · the server is busy, asked again in 4 s") == 2
+    live.on_event(progress(1, Status.GENERATING))
+    live.on_event(progress(2, Status.COMPLETE))
+    assert "busy" not in _text(live)
 
 
 def _text(view: LiveView) -> str:

@@ -101,6 +101,18 @@ def test_an_engine_ends_with_the_process_that_started_it(tmp_path: Path) -> None
         os.close(descriptor)
 
 
+def test_the_address_cannot_be_mixed_up_with_the_log() -> None:
+    """The standard output is the address alone, whatever the native code logs meanwhile, and wherever it would log to."""
+    command = [sys.executable, "-m", "dce.engine.embedded", "--port", "0"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().decode()
+        assert httpx2.get(f"{address.rstrip()}/health", timeout=60, trust_env=False).is_success
+        rest, log = process.communicate()
+    assert rest == b""
+    assert b"model loaded" in log
+
+
 def test_a_port_in_use_is_said(engine: EngineProcess, tmp_path: Path) -> None:
     """An engine that cannot start ends, and the error holds the end of its log: where it could not listen, and why."""
     with pytest.raises(DceError) as caught:

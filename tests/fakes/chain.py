@@ -128,7 +128,12 @@ class Chain:
     def __init__(self, folder: Path, *, fake: FakeVllm | None = None, key: bool = True, **settings: Any) -> None:
         self.fake = fake or FakeVllm()
         self.folder = folder / "gateway"
-        self._settings = {"discovery_interval_s": 0.05, "shutdown_timeout_s": 0.0, "resume_grace_s": 0.02, **settings}
+        self._settings: dict[str, Any] = {
+            "discovery_interval_s": 0.05,
+            "shutdown_timeout_s": 0.0,
+            "resume_grace_s": 0.02,
+        }
+        self._settings |= {"busy_timeout_s": 0.0, **settings}  # tests that are not about waiting get the answer at once
         keys = KeyStore(self.folder)
         self.key = keys.create("tester")[1] if key else ""
         keys.close()

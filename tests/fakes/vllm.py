@@ -28,6 +28,10 @@ class Behaviour:
     owned_by: str = "vllm"
     only_seed: int | None = None
     """The fault strikes only requests with this seed, so one of ten can be hit."""
+    reads: int | None = None
+    """The tokens of the prompt that it says it read; None for all."""
+    strikes: int | None = None
+    """The fault strikes only this many requests; then all is well."""
 
 
 @dataclass
@@ -54,6 +58,8 @@ class FakeVllm:
     requests: list[Recorded] = field(default_factory=list)
     spoken: dict[str, Spoken] = field(default_factory=lambda: dict(SPOKEN))
     """Its routes that are not chat; a test may take some away."""
+    is_loading: bool = False
+    """Whether it answers everything with 503, as llama.cpp does until its model is loaded."""
     open_streams: int = 0
     aborted: int = 0
     tokens_sent: int = 0
@@ -127,6 +133,9 @@ class FakeVllm:
     async def _answer(self, request: Recorded, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
             return await _json(writer, 401, {"error": "Unauthorized"})
+        if self.is_loading:
+            body = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
+            return await _raw(writer, 503, "application/json", body, b"retry-after: 0\r\n")
         if request.path == "/v1/models":
             cards = [
                 {
@@ -143,11 +152,14 @@ class FakeVllm:
             return await _json(writer, 200, {"total_slots": 10})
         if request.path == "/tokenize":
             text = request.json.get("prompt", request.json.get("content"))
+            text = _templated(request.json) if text is None else text
             return await _json(
                 writer,
                 200,
                 {"count": len(text.split()), "max_model_len": CONTEXT, "tokens": list(range(len(text.split())))},
             )
+        if request.path == "/apply-template" and self.behaviour.owned_by == "llamacpp":
+            return await _json(writer, 200, {"prompt": _templated(request.json)})
         if request.path in ("/v1/chat/completions", "/v1/completions") or request.path in self.spoken:
             return await self._chat(request, reader, writer)
         return await _json(writer, 404, {"detail": "Not Found"})
@@ -155,12 +167,15 @@ class FakeVllm:
     async def _chat(self, request: Recorded, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         body, behaviour = request.json, self.behaviour
         is_hit = behaviour.only_seed is None or body.get("seed") == behaviour.only_seed
+        if behaviour.strikes is not None and behaviour.fault and is_hit:
+            behaviour.strikes -= 1
+            is_hit = behaviour.strikes >= 0
         fault = FAULTS[behaviour.fault] if behaviour.fault and is_hit else Fault()
         if fault.resets:
             writer.transport.abort()
             return False
         if fault.status:
-            return await _raw(writer, fault.status, fault.content_type, fault.body)
+            return await _raw(writer, fault.status, fault.content_type, fault.body, fault.headers)
         if body.get("model") not in self.models:
             message = f"The model `{body.get('model')}` does not exist."
             return await _json(
@@ -177,8 +192,11 @@ class FakeVllm:
         self.open_streams += 1
         watching = asyncio.ensure_future(reader.read(1))
         try:
+            kind = fault.stream_type
             writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+                b"HTTP/1.1 200 OK\r\n"
+                + (b"content-type: %b\r\n" % kind if kind else b"")
+                + b"transfer-encoding: chunked\r\n\r\n"
             )
             await self._stream(request, behaviour, fault, watching, writer)
         except (_ClientGone, ConnectionError):
@@ -262,6 +280,10 @@ class Fault:
     status: int = 0
     content_type: str = "application/json"
     body: bytes = b""
+    headers: bytes = b""
+    """More headers of the answer with `status`."""
+    stream_type: bytes = b"text/event-stream; charset=utf-8"
+    """The media type of an event stream; none if empty."""
     cut: Callable[[bytes], list[bytes]] = _whole_event
     change: Callable[[bytes], bytes] = _same
     after: int | None = None
@@ -277,6 +299,11 @@ ERROR = b'data: {"error": {"message": "EngineCore encountered an issue.", "type"
 BAD_GRAMMAR = b'data: {"error": {"message": "Grammar error: expecting \')\'", "type": "BadRequestError", "param": null, "code": 400}}\n\n'
 
 FAULTS: dict[str, Fault] = {
+    "as_text": Fault(stream_type=b"text/plain; charset=utf-8"),
+    "as_bytes": Fault(stream_type=b"application/octet-stream"),
+    "untyped": Fault(stream_type=b""),
+    "busy": Fault(status=429, headers=b"retry-after: 0\r\n", body=b'{"error":{"message":"slow down","type":"x"}}'),
+    "busy_for_long": Fault(status=429, headers=b"retry-after: 3600\r\n", body=b'{"error":"slow down"}'),
     "split": Fault(cut=_in_threes),
     "crlf": Fault(cut=_in_threes, change=lambda event: event.replace(b"\n", b"\r\n")),
     "no_finish": Fault(after=3, then=(DONE,)),
@@ -290,6 +317,9 @@ FAULTS: dict[str, Fault] = {
     "engine_dead": Fault(
         status=500,
         body=b'{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","code":500}}',
+    ),
+    "error_200": Fault(
+        status=200, body=b'{"object":"error","message":"CUDA out of memory","type":"InternalServerError","code":500}'
     ),
     "error_at_once": Fault(after=0, then=(ERROR, DONE)),
     "bad_grammar": Fault(after=0, then=(BAD_GRAMMAR, DONE)),
@@ -320,7 +350,8 @@ FAULTS: dict[str, Fault] = {
 async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterator[bytes]:
     n, model = body.get("n") or 1, body["model"]
     options = body.get("stream_options") or {}
-    prompt_tokens = len(str(body.get("messages") or body.get("prompt")).split())
+    whole = len(str(body.get("messages") or body.get("prompt")).split())
+    prompt_tokens = whole if behaviour.reads is None else behaviour.reads
     tokens = min(behaviour.tokens, body.get("max_tokens") or behaviour.tokens)
 
     is_llama = behaviour.owned_by == "llamacpp"
@@ -390,6 +421,11 @@ def _whole(body: Any, tokens: int) -> Any:
     }
 
 
+def _templated(body: Any) -> str:
+    """A conversation as one text: a word for each role and one to end it."""
+    return " ".join(f"<{message['role']}> {message['content']} <end>" for message in body["messages"])
+
+
 def said(tokens: int) -> str:
     """The text of an answer of that many tokens."""
     return "".join(_words(tokens))
@@ -412,9 +448,8 @@ async def _json(writer: asyncio.StreamWriter, status: int, value: Any) -> bool:
     return await _raw(writer, status, "application/json", json.dumps(value).encode())
 
 
-async def _raw(writer: asyncio.StreamWriter, status: int, content_type: str, body: bytes) -> bool:
-    writer.write(
-        f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
-    )
+async def _raw(writer: asyncio.StreamWriter, status: int, content_type: str, body: bytes, more: bytes = b"") -> bool:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n"
+    writer.write(head.encode() + more + b"\r\n" + body)
     await writer.drain()
     return True

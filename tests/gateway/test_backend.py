@@ -7,7 +7,7 @@ import pytest
 from dce.gateway.backends.backend import Backend, Discovery
 from dce.gateway.backends.kinds import LlamaCpp, Model, Vllm
 from dce.gateway.settings import BackendSettings
-from dce.wire.errors import DceError
+from dce.wire.errors import DceError, Hop
 
 
 def test_an_unasked_backend_is_down() -> None:
@@ -71,7 +71,7 @@ def test_only_faults_of_the_backend_are_held_against_it() -> None:
     backend.lease(1).end(DceError("backend_unreachable", "gone"))
     assert backend.breaker.failures == 1
     backend.lease(1).abandon()
-    backend.lease(1).end(DceError("backend_error", "full", retry_after_s=2))
+    backend.lease(1).end(DceError("rate_limited", "full", hop=Hop.BACKEND, retry_after_s=2))
     assert backend.breaker.failures == 1
     backend.lease(1).end(DceError("prompt_too_long", "9000"))
     assert backend.breaker.failures == 0

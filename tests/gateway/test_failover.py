@@ -11,25 +11,28 @@ import pytest
 
 from dce.gateway.backends.backend import Backend, Discovery
 from dce.gateway.backends.breaker import BreakerState
+from dce.gateway.backends.busy import is_busy
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.failover import RETRY_WAIT_S, Attempts, Dispatcher
 from dce.gateway.backends.kinds import LlamaCpp, Model, Vllm
 from dce.gateway.backends.routing import AffinityKey, LeastLoaded
 from dce.gateway.backends.transport import Exchange
 from dce.gateway.settings import BackendSettings
-from dce.wire.errors import DceError
+from dce.wire.errors import DceError, Hop
 from tests.fakes.chain import Chain, error_of, eventually, raw_post, raw_request
 from tests.fakes.vllm import MODEL, Behaviour, FakeVllm, said
 
 GONE = DceError("backend_unreachable", "nobody there")
 BROKEN = DceError("stream_interrupted", "broke off")
 ILL = DceError("backend_error", "boom")
+BUSY = DceError("rate_limited", "slow down", hop=Hop.BACKEND, retry_after_s=3)
+LOADING = DceError("no_healthy_backend", "loading", retry_after_s=2)
 
 
 class Scene:
     """A request's way over backends that are only pretended; sleeping is noted, not done."""
 
-    def __init__(self, backends: int, max_retries: int = 2) -> None:
+    def __init__(self, backends: int, max_retries: int = 2, busy_timeout_s: float = 60) -> None:
         self.backends = [Backend(BackendSettings(url=f"http://h:{at + 1}")) for at in range(backends)]
         for backend in self.backends:
             backend.discovered(Discovery(kind=Vllm(), models=(Model(id="m"),)))
@@ -44,7 +47,9 @@ class Scene:
             sleep=self._sleep,
             chance=lambda: 0.5,
             on_retry=lambda failed, to: self.retries.append((failed.address.port, to.address.port)),
+            busy_timeout_s=busy_timeout_s,
         )
+        self.told: list[tuple[str, float]] = []
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -64,7 +69,11 @@ class Scene:
                 raise answer
             return cast("Exchange", "exchange")
 
-        return await attempts.open(send)
+        async def tell(error: DceError, left_s: float) -> None:
+            assert self.loads() == [0] * len(self.backends), "whoever waits takes no room"
+            self.told.append((error.message, left_s))
+
+        return await attempts.open(send, tell)
 
     def loads(self) -> list[int]:
         return [backend.in_flight for backend in self.backends]
@@ -149,6 +158,73 @@ def test_a_backend_that_does_not_come_back_is_not_waited_for_forever() -> None:
         with pytest.raises(DceError, match="broke off"):
             await stage.open(stage.one(), BROKEN)
         assert (stage.asked, len(stage.slept), stage.loads()) == ([1], 2, [0])
+
+    asyncio.run(scene())
+
+
+def test_a_busy_backend_is_asked_again() -> None:
+    """It is waited for as long as it asks, a little more by chance; its breaker counts nothing; the client is told how long it waits."""
+
+    async def scene() -> None:
+        stage = Scene(1, max_retries=0)
+        attempts = stage.one()
+        assert await stage.open(attempts, BUSY, LOADING, None)
+        assert (stage.asked, stage.loads()) == ([1, 1, 1], [1])
+        assert stage.slept == [3 * 1.125, 5.0, 6 * 1.125 - 5]
+        assert stage.told == [("slow down", 3 * 1.125), ("loading", 6 * 1.125), ("loading", 6 * 1.125 - 5)]
+        assert stage.backends[0].breaker.failures == 0
+        assert stage.retries == [(1, 1), (1, 1)]
+
+    asyncio.run(scene())
+
+
+def test_another_backend_is_better_than_waiting() -> None:
+    """If one is busy the next is asked at once; only when all are, the request waits, and then any of them may take it."""
+
+    async def scene() -> None:
+        stage = Scene(2, max_retries=1)
+        assert await stage.open(stage.one(), BUSY, BUSY, None)
+        assert (stage.asked, len(stage.slept)) == ([1, 2, 1], 1)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "asks_for", "asked"), [(0, 3, 1), (10, 3600, 1), (10, 10, 2), (10, 0, 5), (60, 1, 9)]
+)
+def test_the_wait_for_a_busy_backend_is_bounded(limit_s: float, asks_for: float, asked: int) -> None:
+    """However often it is asked, the waits together stay within the limit; then its own answer is the error, with its Retry-After."""
+
+    async def scene() -> None:
+        stage = Scene(1, busy_timeout_s=limit_s)
+        busy = DceError("rate_limited", "slow down", hop=Hop.BACKEND, retry_after_s=asks_for)
+        with pytest.raises(DceError) as caught:
+            await stage.open(stage.one(), *[busy] * 50)
+        assert caught.value is busy
+        assert len(stage.asked) == asked
+        assert sum(stage.slept) <= 1.25 * limit_s
+        assert stage.loads() == [0]
+
+    asyncio.run(scene())
+
+
+def test_only_a_backend_is_waited_for() -> None:
+    """The gateway's own limits and a backend that is gone are no reasons to wait here."""
+    own = DceError("rate_limited", "too many", retry_after_s=1)
+    for error in (own, DceError("no_healthy_backend", "all down"), DceError("backend_error", "boom", retry_after_s=1)):
+        assert not is_busy(error)
+    assert is_busy(BUSY)
+    assert is_busy(LOADING)
+
+
+def test_a_backend_that_goes_while_it_is_waited_for() -> None:
+    """If nobody serves the model after the wait, the attempts are used up as ever, and the reason is told."""
+
+    async def scene() -> None:
+        stage = Scene(1)
+        stage.on_sleep = lambda: stage.backends[0].failed(GONE)
+        with pytest.raises(DceError, match="loading"):
+            await stage.open(stage.one(), LOADING)
 
     asyncio.run(scene())
 
@@ -240,7 +316,7 @@ def test_a_server_of_another_kind_is_spoken_to_in_its_own_dialect(tmp_path: Path
         assert {"structured_outputs", "cache_salt"} <= chain.fake.chats()[0].keys()
 
 
-@pytest.mark.parametrize("fault", ["death_at_once", "error_at_once"])
+@pytest.mark.parametrize("fault", ["death_at_once", "error_at_once", "error_200"])
 def test_a_response_that_has_not_begun_goes_on_elsewhere(pair: tuple[Chain, FakeVllm], fault: str) -> None:
     """A backend that dies after its head but before a frame loses nothing."""
     chain, second = pair

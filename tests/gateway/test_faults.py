@@ -28,8 +28,8 @@ LOADING = b'{"error":{"message":"Loading model","type":"unavailable_error","code
         (400, LLAMA_TOO_LONG, "prompt_too_long"),
         (404, VLLM_NO_MODEL, "model_not_found"),
         (500, VLLM_DEAD, "backend_error"),
-        (503, LOADING, "backend_error"),
-        (429, b'{"error":"slow down"}', "backend_error"),
+        (503, LOADING, "no_healthy_backend"),
+        (429, b'{"error":"slow down"}', "rate_limited"),
         (401, b'{"error":"Unauthorized"}', "backend_unauthorized"),
         (403, b"", "backend_unauthorized"),
         (404, b'{"detail":"Not Found"}', "route_not_found"),
@@ -65,7 +65,10 @@ def test_the_reason_of_the_backend_is_kept() -> None:
 def test_overload_says_when_to_come_back() -> None:
     """503 and 429 carry a time to wait; other faults do not."""
     assert backend_fault(503, LOADING, "/x").retry_after_s
-    assert backend_fault(500, VLLM_DEAD, "/x").retry_after_s is None
+    busy = backend_fault(429, b"{}", "/x", 41.5)
+    assert (busy.status, busy.retry_after_s) == (429, 41.5)
+    assert "42 s" in busy.hint
+    assert backend_fault(500, VLLM_DEAD, "/x", 7.0).retry_after_s is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_overload_says_when_to_come_back() -> None:
         ("Invalid grammar specification", "BadRequestError", "", "invalid_request"),
         ("prompt is too long: 9000 tokens", "BadRequestError", "400", "prompt_too_long"),
         ("The model `x` does not exist.", "NotFoundError", "404", "model_not_found"),
-        ("slow down", "RateLimitError", "", "backend_error"),
+        ("slow down", "RateLimitError", "", "rate_limited"),
         ("EngineCore encountered an issue.", "InternalServerError", "500", "backend_error"),
         ("", "", "", "backend_error"),
         ("odd", "?", "999999999999", "backend_error"),

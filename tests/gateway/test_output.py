@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any, cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +136,59 @@ def test_an_answer_holds_what_a_stream_would_have_said() -> None:
     assert answer["choices"][0]["message"] == {"role": "assistant", "content": "Grüße", "reasoning": "hm"}
     assert answer["choices"][1]["error"].code == "stream_interrupted"
     assert (answer["id"], answer["model"], answer["object"]) == ("s1", "m", "chat.completion")
+
+
+def _delta(index: int, delta: dict[str, Any], **more: Any) -> bytes:
+    choice = {"index": index, "delta": delta, "finish_reason": None, **more}
+    return json.dumps({"id": "c", "choices": [choice]}).encode()
+
+
+def _call(index: int | None, name: str, arguments: str, **more: Any) -> dict[str, Any]:
+    where = {} if index is None else {"index": index}
+    return {"tool_calls": [{**where, "type": "function", "function": {"name": name, "arguments": arguments}, **more}]}
+
+
+def test_an_answer_keeps_tool_calls() -> None:
+    """The pieces of each tool call are joined, with id, name and arguments; a call without an id gets one, so that it can be answered."""
+    output = AnswerOutput(3)
+    for data in (
+        _delta(0, _call(0, "read", "", id="c1")),
+        _delta(0, _call(1, "write", "{}", id="c2")),
+        _delta(0, _call(0, "", '{"a":')),
+        _delta(0, _call(0, "", "1}")),
+        _delta(1, _call(0, "f", "{}", id="x")),
+        _delta(1, _call(0, "g", "{}", id="y")),  # a server that numbers every call 0
+        _delta(2, {"content": "both"}),
+        _delta(2, _call(None, "h", "\ud83d")),
+        *(chunk(index, finish_reason="tool_calls") for index in range(3)),
+    ):
+        output.frame(data)
+    choices = json.loads(msgspec.json.encode(output.answer("s1", "m")))["choices"]
+    calls = [[(c["id"], *c["function"].values()) for c in one["message"]["tool_calls"]] for one in choices]
+    assert calls == [
+        [("c1", "read", '{"a":1}'), ("c2", "write", "{}")],
+        [("x", "f", "{}"), ("y", "g", "{}")],
+        [("call_2_0", "h", "\ufffd")],
+    ]
+    assert [one["message"]["content"] for one in choices] == [None, None, "both"]
+    assert {call["type"] for one in choices for call in one["message"]["tool_calls"]} == {"function"}
+
+
+def test_an_answer_keeps_logprobs() -> None:
+    """The probabilities of all tokens of a choice are in one list, each kind for itself; a choice without them has none."""
+    tokens: list[dict[str, Any]] = [
+        {"token": text, "logprob": -0.5, "bytes": None, "top_logprobs": []} for text in ("a", "\ud83d", "c")
+    ]
+    output = AnswerOutput(2)
+    output.frame(chunk(0, "a", logprobs={"content": tokens[:1], "refusal": None}))
+    output.frame(chunk(0, "bc", logprobs={"content": tokens[1:]}))
+    output.frame(chunk(0, "", logprobs=None, finish_reason="stop"))
+    output.frame(chunk(1, "b", logprobs="none", finish_reason="stop"))
+    choices = json.loads(msgspec.json.encode(output.answer("s1", "m")))["choices"]
+    assert [token["token"] for token in choices[0]["logprobs"]["content"]] == ["a", "\ufffd", "c"]
+    assert set(choices[0]["logprobs"]) == {"content"}
+    assert "logprobs" not in choices[1]
+    assert choices[1]["message"] == {"role": "assistant", "content": "b"}
 
 
 def test_an_answer_of_which_nothing_survived_is_its_error() -> None:

@@ -20,7 +20,9 @@ MID_STREAM = {
 }
 REFUSALS = {
     "model_404": (404, "model_not_found"),
-    "overloaded": (502, "backend_error"),
+    "overloaded": (503, "no_healthy_backend"),
+    "busy": (429, "rate_limited"),
+    "busy_for_long": (429, "rate_limited"),
     "html": (502, "backend_error"),
     "engine_dead": (502, "backend_error"),
     "too_long": (400, "prompt_too_long"),
@@ -29,10 +31,11 @@ REFUSALS = {
 
 def test_every_fault_is_tested() -> None:
     """The tables here name every fault that the scripted backend has."""
-    harmless = {"split", "crlf", "many_objects", "spaced", "comments"}
+    harmless = {"split", "crlf", "many_objects", "spaced", "comments", "as_text", "as_bytes", "untyped"}
     before_the_first_token = {
         "reset",
         "death_at_once",
+        "error_200",
         "error_at_once",
         "bad_grammar",
         "mute",
@@ -77,7 +80,8 @@ def test_a_refusal_is_an_http_status(both: Chain, fault: str) -> None:
     both.behave(fault=fault)
     response = both.post(n=3)
     assert (response.status_code, error_of(response)["code"]) == REFUSALS[fault]
-    assert ("retry-after" in response.headers) is (fault == "overloaded")
+    waits = {"overloaded": "2", "busy": "1", "busy_for_long": "3600"}
+    assert response.headers.get("retry-after") == waits.get(fault)
     eventually(both.is_idle)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Callable
 from typing import cast
 
@@ -16,6 +17,8 @@ from dce.gateway.streaming.relay import KEPT_PIECES, Relay
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
 from dce.wire.sse import MAX_EVENT_BYTES, Decoder, comment
+from tests.fakes.chain import TOKENS, Chain
+from tests.fakes.vllm import MODEL, said
 
 
 class Ends:
@@ -282,3 +285,18 @@ def test_a_stream_that_just_ends_gets_an_error_event(dialect: Dialect, last: byt
         assert (relay.error, ends.written) == (None, b"data: {}\n\n" + last)
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("fault", ["as_text", "as_bytes", "untyped"])
+def test_v1_takes_a_stream_under_any_name(chain: Chain, fault: str) -> None:
+    """A backend's event stream is one whatever media type it has, and the client gets it as an event stream; only an answer to a request
+    for JSON is taken at its word."""
+    chain.behave(fault=fault)
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "x"}]}
+    streamed = chain.client.post("/v1/chat/completions", json={**body, "stream": True})
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    chunks = [json.loads(event.data) for event in Decoder().feed(streamed.content) if event.data != "[DONE]"]
+    assert "".join(one["choices"][0]["delta"].get("content") or "" for one in chunks if one["choices"]) == said(TOKENS)
+    assert "error" not in streamed.text
+    whole = chain.client.post("/v1/chat/completions", json=body)
+    assert whole.json()["choices"][0]["message"]["content"] == said(TOKENS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from pathlib import Path
 
 import msgspec
@@ -68,6 +69,33 @@ def test_closing_ends_what_runs_and_keeps_it(tmp_path: Path) -> None:
     provider = AnsweringProvider([Line(thinking="word " * 400)])
     with make_workspace(tmp_path / "words", provider) as workspace:
         asyncio.run(go(workspace, provider))
+
+
+def test_closing_ends_what_is_still_being_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A panel that is closed while a model starts does not begin the generation, and whoever asked for it is told."""
+    asked, started = threading.Event(), threading.Event()
+
+    def start_model(workspace: Workspace, cycle: int) -> Workspace:
+        asked.set()
+        started.wait()
+        return workspace
+
+    async def go(workspace: Workspace) -> None:
+        panel = PanelRuntime(workspace)
+        asking = asyncio.create_task(panel.generate(1, 3))
+        await asyncio.to_thread(asked.wait)
+        await panel.close()
+        started.set()
+        with pytest.raises(DceError, match="the panel is closing"):
+            await asking
+        assert workspace.store.generations.list() == ()
+        assert caplog.text == ""
+
+    monkeypatch.setattr(Workspace, "for_cycle", start_model)
+    with make_workspace(tmp_path / "words") as workspace:
+        asyncio.run(go(workspace))
 
 
 async def store_told(panel: PanelRuntime, cursor: str) -> None:

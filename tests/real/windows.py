@@ -127,15 +127,23 @@ def scripted(folder: Path, provider: AnsweringProvider | None = None) -> Iterato
         yield workspace
 
 
+def whole(page: Page) -> None:
+    """Makes the window as high as its page. Otherwise what the bars cover in part at this scroll position counts as too small to be hit.
+
+    An editor measures more lines as it gets more room, and the page grows again: until that is over.
+    """
+    while (height := page.evaluate("() => document.documentElement.scrollHeight")) > page.viewport_size["height"]:  # type: ignore[index]
+        page.set_viewport_size({"width": page.viewport_size["width"], "height": height})  # type: ignore[index]
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def examine(page: Page, name: str) -> None:
     """A screenshot, axe's findings, and whether the page is as wide as the window."""
     shoot(page, name)
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
     size = page.viewport_size
-    height = page.evaluate("() => document.documentElement.scrollHeight")
-    if size and height > size["height"]:
-        # Else what the bars on top and below happen to cover in part, as it is scrolled just now, counts as too small to be hit.
-        page.set_viewport_size({"width": size["width"], "height": height})
+    if size:
+        whole(page)
     findings = page.evaluate("async rules => (await axe.run(document, rules)).violations", rules)
     if size:
         page.set_viewport_size(size)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dce.workspace.judging.agreement import agreement
+from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import Bench, builtins
 
 LINES = [f"line {number}\n" for number in range(40)]
@@ -46,3 +47,26 @@ def test_an_answer_outside_the_workspace_is_compared_all_the_same(tmp_path: Path
     bench = Bench(tmp_path, {"a.py": TEXT})
     generation = bench.answer({"../../etc/passwd": "root\n"}, {"a.py": changed(1)})
     assert agreement(bench, generation).slots == (1, 2)
+
+
+def test_acts_are_compared_like_texts(tmp_path: Path) -> None:
+    """Deleting a file is neither the same as emptying it nor as another's rename; equal acts are 100 % alike, one without text counts too."""
+    bench = Bench(tmp_path, {"a.py": TEXT, "b.py": "b\n"})
+
+    def does(block: FileBlock) -> Reading:
+        return Reading(files=(block,))
+
+    rename = FileBlock(path="c.py", content="", action="rename", from_path="b.py")
+    delete = FileBlock(path="a.py", content="", action="delete")
+    generation = bench.answer(does(delete), does(delete), {"a.py": ""}, does(rename), does(rename))
+    found = agreement(bench, generation)
+    by_path = {file.path: [(cell.slot, cell.change, cell.group) for cell in file.cells] for file in found.files}
+    assert by_path == {
+        "a.py": [(1, "deleted", "A"), (2, "deleted", "A"), (3, "modified", "B")],
+        "c.py": [(4, "renamed", "A"), (5, "renamed", "A")],
+    }
+    assert found.slots == (1, 2, 3, 4, 5)
+    percents = {(pair.first, pair.second): pair.percent for pair in found.likeness}
+    assert percents[1, 2] == percents[4, 5] == 100
+    assert 0 < percents[1, 3] < 100
+    assert percents[1, 4] == 0

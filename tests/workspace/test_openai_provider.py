@@ -12,8 +12,16 @@ import pytest
 
 from dce.wire.errors import DceError, Hop
 from dce.workspace.context.served_model import Model
-from dce.workspace.generating.openai_provider import MAX_AT_ONCE, MAX_WAIT_S, OpenAIProvider, api_root
-from dce.workspace.generating.provider import CountUpdate, Delta, Ended, GenerationRequest, Opened, ProviderEvent
+from dce.workspace.generating.openai_provider import MAX_AT_ONCE, MAX_WAIT_S, OpenAIProvider
+from dce.workspace.generating.provider import (
+    CountUpdate,
+    Delta,
+    Ended,
+    GenerationRequest,
+    Opened,
+    ProviderEvent,
+    Waiting,
+)
 
 Answer = Callable[[dict[str, Any]], httpx2.Response]
 
@@ -61,8 +69,8 @@ class _Server:
         self.bodies.append(msgspec.json.decode(request.content))
         return self._answer(self.bodies[-1])
 
-    def provider(self, url: str = "http://server.test", model: str | None = "m") -> OpenAIProvider:
-        return OpenAIProvider(url, "sk-secret", model=model, transport=httpx2.MockTransport(self))
+    def provider(self, url: str = "http://server.test", model: str | None = "m", **options: Any) -> OpenAIProvider:
+        return OpenAIProvider(url, "sk-secret", model=model, transport=httpx2.MockTransport(self), **options)
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -97,7 +105,7 @@ def test_every_choice_is_a_request_of_its_own() -> None:
         assert own == [
             Delta(index=index, text="a"),
             Delta(index=index, text="b"),
-            CountUpdate(index=index, completion_tokens=7),
+            CountUpdate(index=index, completion_tokens=7, prompt_tokens=3),
             Ended(index=index, finish_reason="stop"),
         ]
     assert [body["model"] for body in server.bodies] == ["m", "m", "m"]
@@ -221,23 +229,6 @@ def test_counts_are_the_servers_or_none(answer: dict[str, Any], counts: list[int
     assert server.urls[0] == "http://server.test/tokenize"
 
 
-@pytest.mark.parametrize(
-    ("url", "root"),
-    [
-        ("http://h:8000", "http://h:8000/v1"),
-        ("http://h:8000/", "http://h:8000/v1"),
-        ("http://h/v1/", "http://h/v1"),
-        ("http://h/v1/chat/completions", "http://h/v1"),
-        ("https://h/api/v1", "https://h/api/v1"),
-        ("https://h/prefix", "https://h/prefix/v1"),
-        ("https://h/v1beta/openai/", "https://h/v1beta/openai"),
-    ],
-)
-def test_any_form_of_the_url_is_accepted(url: str, root: str) -> None:
-    """Base, root and full path all mean the same API."""
-    assert api_root(url) == root
-
-
 @pytest.mark.parametrize("pieces", [(_chunk("a"), _chunk("", "stop"), _USAGE), (_chunk("a", "stop"),)])
 def test_a_connection_that_stays_open_after_the_reason_is_not_waited_for(
     pieces: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
@@ -275,6 +266,21 @@ def test_the_context_error_of_older_servers_is_one() -> None:
     assert "4096" in end.error.message
 
 
+@pytest.mark.parametrize("kind", ["text/plain; charset=utf-8", "application/octet-stream", "Text/Event-Stream", ""])
+def test_a_stream_is_read_under_any_name(kind: str) -> None:
+    """An event stream sent as plain text, as bytes, or without a media type is read like any other; what is none is told."""
+    headers = {"content-type": kind} if kind else {}
+    bodies = iter([(_chunk("a"), _chunk("", "stop"), _DONE), (b"upstream is asleep",)])
+    server = _Server(lambda _: httpx2.Response(200, headers=headers, stream=_Stream(*next(bodies))))
+    provider = server.provider()
+    events = _events(provider, n=1)
+    assert [event.text for event in events if isinstance(event, Delta)] == ["a"]
+    assert _ends(events)[0] == Ended(index=0, finish_reason="stop")
+    error = _ends(_events(provider, n=1))[0].error
+    assert error is not None
+    assert "upstream is asleep" in error.message
+
+
 def _waits(provider: OpenAIProvider) -> list[float]:
     """Records a provider's waits, which then take no time."""
     waits: list[float] = []
@@ -300,6 +306,10 @@ def test_a_busy_server_is_asked_again() -> None:
     events = _events(provider, n=1)
     assert _ends(events)[0].error is None
     assert waits == [7.0, 2.0]
+    assert [event for event in events if isinstance(event, Waiting)] == [
+        Waiting(index=0, why="the server is busy", retry_in_s=7.0),
+        Waiting(index=0, why="the server is loading its model or not ready", retry_in_s=2.0),
+    ]
     assert sum(isinstance(event, Delta) for event in events) == 1
 
 
@@ -313,3 +323,4 @@ def test_a_server_that_stays_busy_is_not_asked_for_ever() -> None:
         assert error is not None
         assert (error.code, "slow down" in error.message) == ("rate_limited", True)
         assert sum(waits) <= MAX_WAIT_S
+        assert ("3600 s" in error.hint) is bool(headers)

@@ -21,6 +21,7 @@ from dce.workspace.generating.provider import (
     Opened,
     ProviderEvent,
     Queued,
+    Waiting,
     base_url,
 )
 from tests.fakes.gateway import DONE, END, FakeGateway, Step, frame, head, json_answer, piece, stream_head
@@ -129,6 +130,31 @@ def test_a_request_that_waits_says_its_place_until_its_turn() -> None:
         Delta(index=0, text="x"),
         Ended(index=0, finish_reason="stop"),
     ]
+
+
+def test_a_busy_backend_is_told_by_the_gateway() -> None:
+    """Which responses wait, why and how long; garbage in the notice, and choices that nobody asked for, cost nothing."""
+
+    def busy(notice: object) -> bytes:
+        value = {"id": "s1", "model": "m", "choices": [], "busy": notice}
+        return piece(b"data: " + msgspec.json.encode(value) + b"\n\n")
+
+    events = _stream(
+        stream_head("s1"),
+        busy({"choices": [1, 0, 7, "x"], "message": "the backend is busy", "retry_in_s": 4}),
+        busy({"choices": [0], "message": 3, "retry_in_s": -1}),
+        busy({"choices": 1}),
+        busy({}),
+        frame(0, "x", finish_reason="stop"),
+        frame(1, "y", finish_reason="stop"),
+        DONE,
+    )
+    assert [event for event in events if isinstance(event, Waiting)] == [
+        Waiting(index=1, why="the backend is busy", retry_in_s=4.0),
+        Waiting(index=0, why="the backend is busy", retry_in_s=4.0),
+        Waiting(index=0, why="", retry_in_s=0.0),
+    ]
+    assert [event.finish_reason for event in events if isinstance(event, Ended)] == ["stop", "stop"]
 
 
 def test_a_request_that_waited_in_vain_fails_as_the_gateway_says() -> None:

@@ -30,7 +30,7 @@ def test_the_table_covers_every_status() -> None:
     assert all({Status.STOPPED, Status.ERROR, Status.INTERRUPTED} <= TRANSITIONS[status] for status in ACTIVE)
 
 
-@pytest.mark.parametrize(("before", "after"), list(itertools.product(Status, TERMINAL)))
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(Status, sorted(TERMINAL))))
 def test_only_the_tables_transitions_are_possible(before: Status, after: Status) -> None:
     """An end that the table lacks raises and changes nothing; one that it has takes effect."""
     live = LiveResponse(Response(generation=1, slot=1, version=1, status=before), estimate)
@@ -46,6 +46,18 @@ def test_only_the_tables_transitions_are_possible(before: Status, after: Status)
 def test_a_queued_response_cannot_be_complete() -> None:
     """A response that never reached a model cannot be complete."""
     assert Status.COMPLETE not in TRANSITIONS[Status.QUEUED]
+
+
+def test_a_wait_ends_with_the_first_token() -> None:
+    """connecting → waiting → thinking or generating; a response that writes does not wait any more."""
+    for text, thinking, status in (("a", "", Status.GENERATING), ("", "hm", Status.THINKING)):
+        live = _live()
+        live.connect()
+        live.wait()
+        assert live.status is Status.WAITING
+        live.add(text, thinking, 11.0)
+        live.wait()
+        assert live.status is status
 
 
 def test_thinking_ends_with_the_first_answer_text() -> None:

@@ -12,7 +12,7 @@ import pytest
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.record.backups import EVERY_S, KEEP, Backups
-from dce.workspace.record.judgements import Judgement
+from dce.workspace.record.judgements import JudgementChange
 from dce.workspace.record.responses import News, Status
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.settings import Settings
@@ -44,10 +44,9 @@ def _fill(workspace: Workspace) -> None:
     store.responses.insert_versions(generation.id, [1])
     again = msgspec.structs.replace(store.responses.get(generation.id, 1), status=Status.TRUNCATED, text="one again")
     store.progress.save_ends([again])
-    store.judgements.put(
-        Judgement(generation=generation.id, slot=1, version=1, mark="rejected", note="too long\nby far"), 1.0
-    )
-    store.judgements.put(Judgement(generation=generation.id, slot=2, version=1, mark="shortlisted", rating=4), 1.0)
+    rejected = JudgementChange(mark="rejected", note="too long\nby far")
+    store.judgements.edit(generation.id, 1, 1, rejected, 1.0)
+    store.judgements.edit(generation.id, 2, 1, JudgementChange(mark="shortlisted", rating=4), 1.0)
     store.check_reports.put(generation.id, 2, 1, News(thinking_offset=0, thinking="", text_offset=0, text="any report"))
     running = store.responses.get(generation.id, 3)
     store.progress.save([(running, News(thinking_offset=0, thinking="", text_offset=0, text="so far"))])

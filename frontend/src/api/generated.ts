@@ -36,7 +36,7 @@ export interface AcceptancesView {
   readonly acceptances: ReadonlyArray<Acceptance>;
 }
 
-/** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. `after_sha256` is None for a file that it deleted; `executable` is None if it left the mode alone; `from_path` is the file that it renamed to this one (and deleted, in a separate entry). `slot`: the response it comes from, if not the acceptance's own; else 0. `also`: further responses that it contains parts of. */
+/** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. `after_sha256` is None for a file that it deleted; `executable` is None if it left the mode alone; `from_path` is the file that it renamed to this one (and deleted, in a separate entry). `slot`: the response it comes from, if not the acceptance's own; else 0. `also`: further responses that it contains parts of. `in_place`: it had other names (hard links), so it was written in place. */
 export interface AcceptedFile {
   readonly path: string;
   readonly before_sha256: string | null;
@@ -46,6 +46,7 @@ export interface AcceptedFile {
   readonly also: ReadonlyArray<number>;
   readonly from_path: string;
   readonly executable: boolean | null;
+  readonly in_place: boolean;
 }
 
 /** `files`: most often changed first. `slots`: the responses that change anything. `likeness`: every pair of those. */
@@ -78,7 +79,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -92,6 +93,7 @@ export interface BoardRow {
   readonly cluster: string;
   readonly rank: number;
   readonly flags: ReadonlyArray<string>;
+  readonly prompt_read: PromptRead | null;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */
@@ -124,7 +126,7 @@ export interface CardView {
   readonly is_used: boolean;
 }
 
-/** What one response does to one file, in lines. Responses in the same `group` produce the same text. */
+/** What one response does to one file, in lines. Responses in the same `group` do the same to it. */
 export interface Cell {
   readonly slot: number;
   readonly change: "deleted" | "mode" | "modified" | "new" | "renamed" | "same";
@@ -535,12 +537,12 @@ export interface Judgement {
   readonly note: string;
 }
 
-/** A person's judgement of a response, in place of an earlier one. `version`: the version that was judged; if the response has a newer one, that is a conflict. */
+/** Changes a person's judgement of a response; a part that is absent or null stays as it is. `version`: the version that was judged; if the response has a newer one, that is a conflict. */
 export interface JudgementRequest {
   readonly version: number;
-  readonly mark?: "" | "rejected" | "shortlisted";
-  readonly rating?: number;
-  readonly note?: string;
+  readonly mark?: "" | "rejected" | "shortlisted" | null;
+  readonly rating?: number | null;
+  readonly note?: string | null;
 }
 
 /** Files that can go into a prompt, sorted by path. */
@@ -567,7 +569,7 @@ export interface Pick {
   readonly hunks: ReadonlyArray<string>;
 }
 
-/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` is the error code. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: the response it comes from, if not the acceptance's own. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), for a file that changes. `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one. `executable`: its new value; None: the mode stays. `doubts`: board flags that are reasons to look at the file before writing it; `is_blocked`: one of them refuses the file until the user confirms it. */
+/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` is the error code. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: the response it comes from, if not the acceptance's own. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), hard_link, for a file that changes. `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one. `executable`: its new value; None: the mode stays. `doubts`: board flags that are reasons to look at the file before writing it; `is_blocked`: one of them refuses the file until the user confirms it. */
 export interface PlannedWrite {
   readonly path: string;
   readonly change: "deleted" | "mode" | "modified" | "new" | "renamed" | "same";
@@ -615,6 +617,13 @@ export interface PromptFileView {
   readonly count: Count;
 }
 
+/** A prompt that the server read only in part: the tokens that it `read`, and those that were `sent` (estimated unless `is_exact`). */
+export interface PromptRead {
+  readonly read: number;
+  readonly sent: number;
+  readonly is_exact: boolean;
+}
+
 /** The prompt as it was written to `path`, and its tokens. */
 export interface PromptText {
   readonly text: string;
@@ -660,7 +669,7 @@ export interface RecordView {
   readonly acceptances: ReadonlyArray<Acceptance>;
 }
 
-/** The record of one response. Times are seconds since the epoch. */
+/** The record of one response. Times are seconds since the epoch. `prompt_tokens`: how much of the prompt the server read, by its own count; None if it did not say. */
 export interface Response {
   readonly generation: number;
   readonly slot: number;
@@ -675,6 +684,7 @@ export interface Response {
   readonly first_token_at: number | null;
   readonly thinking_ended_at: number | null;
   readonly ended_at: number | null;
+  readonly prompt_tokens: number | null;
 }
 
 /** Which acceptance to undo; None: the last one of the current cycle. `redo`: write the files of a restored one again instead. `keep_edited`: files edited since then stay as they are, instead of stopping it. */
@@ -720,7 +730,7 @@ export interface SectionView {
   readonly count: Count;
 }
 
-/** A selected file as the prompt will show it. `count`: its cost; None if it cannot go into the prompt, for the reason in `problem`. `findings`: possible secrets in it that nobody has decided about; `is_changed`: it differs from what the last prompt showed. */
+/** A selected file as the prompt will show it. `count`: its cost; None if it cannot go into the prompt, for the reason in `problem`. `findings`: possible secrets in it that nobody has decided about; `is_changed`: it differs from what the last prompt showed. `guess`: its encoding, if that is only guessed; `is_doubtful`: the guess may well be wrong. */
 export interface SelectedFile {
   readonly path: string;
   readonly size: number;
@@ -729,6 +739,8 @@ export interface SelectedFile {
   readonly findings: number;
   readonly is_changed: boolean;
   readonly problem: string;
+  readonly guess: string;
+  readonly is_doubtful: boolean;
 }
 
 /** All selected paths: those that shall be selected, and in the response those that are. `seen`: the selection that the sender edited. What somebody else has selected or removed since then is kept. */
@@ -818,7 +830,7 @@ export interface Similarity {
   readonly percent: number;
 }
 
-/** The state of one response. `position`: its place in the gateway's queue, if known. */
+/** The state of one response. `position`: its place in the gateway's queue, if known. `wait`: with status `waiting`, for what. */
 export interface SlotProgress {
   readonly event: "slot_progress";
   readonly generation: number;
@@ -832,6 +844,7 @@ export interface SlotProgress {
   readonly finish_reason: string;
   readonly error: ErrorBody | null;
   readonly position: number | null;
+  readonly wait: Wait | null;
 }
 
 /** New text of one response. Offsets count Unicode code points from the beginning of the text. */
@@ -860,8 +873,8 @@ export interface SlotsRequest {
   readonly slots: ReadonlyArray<number>;
 }
 
-/** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet. */
-export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated";
+/** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet; `waiting`: the server takes no request right now and is asked again soon. Only a running process knows that it waits: stored, it is `connecting`. */
+export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated" | "waiting";
 
 /** Tokens of one response. `exact`: counted by the backend; otherwise estimated, and shown as an estimate. */
 export interface Tokens {
@@ -883,6 +896,12 @@ export interface VersionRow {
 export interface VersionView {
   readonly response: Response;
   readonly reading: ReadingView | null;
+}
+
+/** Why a response waits for its server, and the seconds until the server is asked again. */
+export interface Wait {
+  readonly why: string;
+  readonly retry_in_s: number;
 }
 
 /** The texts of an answer outside its files. */

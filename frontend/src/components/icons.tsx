@@ -14,6 +14,7 @@ export function Icon({ children, className = "" }: { children: ReactNode; classN
 const STATUS_SHAPES: Readonly<Record<Status, ReactNode>> = {
   queued: <circle cx="8" cy="8" r="5.5" strokeDasharray="2 2.3" />,
   connecting: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" />,
+  waiting: <path d="M8 4.5V8l2.5 1.5M8 2.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 0 1 0-11" />,
   thinking: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" />,
   generating: <path d="M8 2.5a5.5 5.5 0 1 1-5.5 5.5" />,
   complete: <path d="m3.5 8.5 3 3 6-7" />,

@@ -33,10 +33,11 @@ export function Bar({ progress, generation }: { progress: SlotProgress; generati
 }
 
 export function Figures({ progress }: { progress: SlotProgress }) {
-  const { position, ttft_s: ttft } = progress;
+  const { position, wait, ttft_s: ttft } = progress;
   return (
     <span className="figures">
       {position !== null && <span>{text.progress.place(position)}</span>}
+      {wait !== null && <span>{text.progress.wait(wait.why, wait.retry_in_s)}</span>}
       <span>{text.progress.tokens(tokensOf(progress.tokens))}</span>
       {ttft !== null && <span title={progress.tokens_per_s === null ? text.progress.noRate : undefined}>{rate(progress.tokens_per_s)}</span>}
       {ttft !== null && <span title={text.progress.ttftTitle}>{text.progress.ttft(seconds(ttft))}</span>}

@@ -23,7 +23,7 @@ export const judgementIn = (state: State, slot: number): Judgement | undefined =
 
 type Change = Partial<Pick<Judgement, "mark" | "rating" | "note">>;
 
-/** Saves run one after another, each based on the result of the one before, so that a click cannot lose a note. */
+/** Saves run one after another, so that the last click is the last one saved. */
 let saving: Promise<unknown> = Promise.resolve();
 
 /** Saves a change to the judgement of a response; its other parts stay. */
@@ -36,8 +36,8 @@ async function save(slot: number, change: Change): Promise<void> {
   const { generation } = get();
   const version = generation?.slots.find((each) => each.slot === slot)?.version;
   if (!generation || version === undefined) return;
-  const { mark = "", rating = 0, note = "" } = { ...judgementIn(get(), slot), ...change };
-  await reviewApi.judge(generation.id, slot, { version, mark, rating, note });
+  // Only what changes is sent: the board in this window may be older than what is stored.
+  await reviewApi.judge(generation.id, slot, { version, ...change });
   await loadBoard();
 }
 

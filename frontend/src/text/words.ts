@@ -30,5 +30,5 @@ export const moment = (time: number) => {
 export const clock = (time: number) =>
   new Date(time * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
-const ACTIVE = new Set(["queued", "connecting", "thinking", "generating"]);
+const ACTIVE = new Set(["queued", "connecting", "waiting", "thinking", "generating"]);
 export const isActive = (slot: Pick<SlotProgress, "status">) => ACTIVE.has(slot.status);

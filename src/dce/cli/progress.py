@@ -4,6 +4,7 @@
 `--json`. A view shows the events of `dce.workspace.events` and makes no decisions of its own.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dce.cli.output import note, say, say_json, visible
-from dce.workspace.events import ChecksFinished, Event, GenerationEnded, GenerationStarted, SlotProgress
+from dce.workspace.events import ChecksFinished, Event, GenerationEnded, GenerationStarted, SlotProgress, Wait
 from dce.workspace.record.responses import ACTIVE, Status, Tokens
 
 BAR_WIDTH = 24
@@ -28,6 +29,7 @@ REFRESH_PER_S = 4
 STYLES: dict[Status, str] = {
     Status.QUEUED: "dim",
     Status.CONNECTING: "dim",
+    Status.WAITING: "yellow",
     Status.THINKING: "magenta",
     Status.GENERATING: "cyan",
     Status.COMPLETE: "green",
@@ -164,6 +166,7 @@ class LiveView:
             else:
                 table.add_row(str(slot), Text("queued", "dim"), bar(Tokens(), 1, is_active=True))
         errors = [Text(line, "red") for line in _error_lines(board)]
+        errors += [Text(line, "yellow") for line in _wait_lines(board)]
         notices = [Text(self._notice, "yellow")] if self._notice and not board.ended else []
         return Group(Text(_headline(board)), table, *errors, Text(_total(board), "bold"), *notices)
 
@@ -280,7 +283,8 @@ def _ordinal(number: int) -> str:
 
 def _line(row: SlotProgress, limit: int) -> str:
     if row.status in ACTIVE:
-        return f"[{row.slot:>2}] {_status(row)}"
+        why = f" · {_why(row.wait)}" if row.wait else ""
+        return visible(f"[{row.slot:>2}] {_status(row)}{why}")
     figures = f"{token_text(row.tokens, limit)} tokens in {seconds(row.elapsed_s)}"
     if row.tokens_per_s is not None:
         figures += f", {rate(row.tokens_per_s)} tokens/s"
@@ -288,6 +292,19 @@ def _line(row: SlotProgress, limit: int) -> str:
         figures += f", first after {seconds(row.ttft_s)}"
     error = f" · {row.error.hop} · {row.error.code}" if row.error else ""
     return f"[{row.slot:>2}] {_status(row):<12} {figures}{error}"
+
+
+def _why(wait: Wait) -> str:
+    return f"{wait.why}, asked again in {math.ceil(wait.retry_in_s)} s"
+
+
+def _wait_lines(board: _Board) -> list[str]:
+    """What responses wait for, once, with all their slots."""
+    slots: dict[str, list[int]] = {}
+    for row in list(board.rows.values()):
+        if row.wait:
+            slots.setdefault(_why(row.wait), []).append(row.slot)
+    return [visible(f"{', '.join(map(str, sorted(numbers)))}: {text}") for text, numbers in slots.items()]
 
 
 def _error_lines(board: _Board) -> list[str]:

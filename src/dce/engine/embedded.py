@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 import msgspec
 
@@ -42,6 +42,9 @@ PROMPT_THREADS_FACTOR = 2
 """Prefill threads, as a multiple of decoding threads: prefill is long uninterrupted work and uses every core well."""
 
 EXIT_UNAVAILABLE = 4
+
+STDOUT, STDERR = 1, 2
+"""File descriptors."""
 
 
 class EmbeddedSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,30 +139,36 @@ def stop_at_end_of(stream: IO[bytes], stop: threading.Event) -> threading.Thread
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The child process of `EngineProcess`: serves until its standard input ends."""
+    """The child process of `EngineProcess`: serves until its standard input ends. Its standard output is its address, when it is ready."""
     parser = argparse.ArgumentParser(prog="python -m dce.engine.embedded", description=__doc__.splitlines()[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--threads", type=int, default=usable_threads())
     given = parser.parse_args(arguments)
+    address = _own_output()
     stop = threading.Event()
     stop_on_signals(stop)
     stop_at_end_of(sys.stdin.buffer, stop)
     try:
         serve(
             EmbeddedSettings(host=given.host, port=given.port, threads=given.threads),
-            lambda url: _tell(f"serving {MODEL} at {url}"),
+            lambda url: print(url, file=address, flush=True),
             stop,
         )
     except DceError as error:
-        _tell(f"{error.message}. {error.hint}")
+        sys.stderr.write(f"{error.message}. {error.hint}\n")
         return EXIT_UNAVAILABLE
     return 0
 
 
-def _tell(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+def _own_output() -> TextIO:
+    """The standard output, for the address alone. What native code writes there from now on goes to the log, standard error.
+
+    The native log is written in pieces, so that a line of ours between them cannot be relied on.
+    """
+    own = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
+    return os.fdopen(own, "w")
 
 
 if __name__ == "__main__":

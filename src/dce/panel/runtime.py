@@ -46,7 +46,7 @@ class PanelRuntime:
         self.checking: set[int] = set()
         self._watch_interval_s = watch_interval_s
         self._store_watch = Supervisor("watching the store", lambda: self.notify("watch"))
-        self._runs: dict[asyncio.Task[None], int] = {}
+        self._runs: dict[asyncio.Task[None], int | None] = {}  # None: still being prepared
         self._watcher: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -60,7 +60,10 @@ class PanelRuntime:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
         await self.files.close()
-        for generation in set(self._runs.values()):
+        for task, generation in tuple(self._runs.items()):
+            if generation is None:
+                task.cancel()
+        for generation in {started for started in self._runs.values() if started is not None}:
             try:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     workspace = await asyncio.to_thread(self.workspace.for_generation, generation)
@@ -141,7 +144,7 @@ class PanelRuntime:
     def _spawn(self, work: Coroutine[Any, Any, None], ready: "asyncio.Future[Any]") -> asyncio.Task[None]:
         """A task of a run; if it fails before `ready` is set, whoever waits for that gets the exception."""
         task = asyncio.create_task(work)
-        self._runs[task] = 0
+        self._runs[task] = None
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._runs[task]

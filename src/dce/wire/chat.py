@@ -24,16 +24,20 @@ MAX_TOKENS = 2**40
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Exact token counts reported by the server."""
+    """Exact token counts reported by the server. `is_prompt_partial`: `prompt_tokens` leaves out what it had cached."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     thinking_tokens: int = 0
+    is_prompt_partial: bool = False
 
 
 class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
-    """What one chunk adds to one choice. `finish_reason` is None until the model finishes it. Texts may hold surrogate halves."""
+    """What one chunk adds to one choice. `finish_reason` is None until the model finishes it. Texts may hold surrogate halves.
+
+    `logprobs`: the probabilities of its tokens as the server sent them, None if they were not asked for.
+    """
 
     index: int
     text: str = ""
@@ -41,6 +45,16 @@ class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[ToolPiece, ...] = ()
     finish_reason: str | None = None
     error: ErrorBody | None = None
+    logprobs: dict[str, Any] | None = None
+
+
+class Busy(msgspec.Struct, frozen=True, kw_only=True):
+    """A DCE gateway's notice that `choices` wait for a busy backend, which it asks again in `retry_in_s`. `code`, `message`: why."""
+
+    choices: tuple[int, ...]
+    code: str
+    message: str
+    retry_in_s: float
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +69,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     id: str = ""
     queue_position: int | None = None
+    busy: Busy | None = None
 
 
 class BadChunk(ValueError):
@@ -116,6 +131,7 @@ def chunk_of(value: object) -> Chunk:
         model=whole(_text(value.get("model"))),
         id=whole(_text(value.get("id"))),
         queue_position=_position(value.get("queued")),
+        busy=_busy(value.get("busy")),
     )
 
 
@@ -126,7 +142,7 @@ def _choice(choice: dict[str, Any]) -> ChoiceDelta:
         delta = message if isinstance(message, dict) else {"content": choice.get("text")}
     index = choice.get("index")
     text = thinking = ""
-    error = error_of(choice)
+    error, logprobs = error_of(choice), choice.get("logprobs")
     try:
         text, thinking = text_of(delta.get("content"))
     except UnknownContent as unknown:
@@ -138,6 +154,7 @@ def _choice(choice: dict[str, Any]) -> ChoiceDelta:
         tools=tool_pieces(delta),
         finish_reason=reason_of(choice.get("finish_reason")),
         error=error,
+        logprobs=logprobs if isinstance(logprobs, dict) else None,
     )
 
 
@@ -168,13 +185,26 @@ def _predicted(timings: object) -> Usage | None:
     """llama.cpp's running token count of a choice, which it sends instead of usage."""
     if not isinstance(timings, dict) or not isinstance(timings.get("predicted_n"), int):
         return None
-    return Usage(prompt_tokens=_count(timings.get("prompt_n")), completion_tokens=_count(timings["predicted_n"]))
+    read, written = _count(timings.get("prompt_n")), _count(timings["predicted_n"])
+    return Usage(prompt_tokens=read, completion_tokens=written, is_prompt_partial=True)
 
 
 def _position(queued: object) -> int | None:
     """The queue position in a queue notice."""
     position = queued.get("position") if isinstance(queued, dict) else None
     return position if type(position) is int and position >= 0 else None
+
+
+def _busy(busy: object) -> Busy | None:
+    if not isinstance(busy, dict):
+        return None
+    choices, wait = busy.get("choices"), busy.get("retry_in_s")
+    return Busy(
+        choices=tuple(index for index in choices if type(index) is int) if isinstance(choices, list) else (),
+        code=whole(_text(busy.get("code"))),
+        message=whole(_text(busy.get("message")))[:MAX_MESSAGE_BYTES],
+        retry_in_s=float(wait) if isinstance(wait, int | float) and 0 <= wait <= MAX_TOKENS else 0.0,
+    )
 
 
 def _text(value: object) -> str:

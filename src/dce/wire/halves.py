@@ -3,6 +3,8 @@
 Invariant: what leaves this module can be encoded as UTF-8. Halves that belong together are joined across pieces; a lone one becomes U+FFFD.
 """
 
+from typing import Any
+
 
 def whole(text: str) -> str:
     """`text` with its halves joined, and U+FFFD for each lone one."""
@@ -11,6 +13,15 @@ def whole(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def whole_in(value: Any) -> Any:
+    """A decoded JSON value with every text in it whole."""
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, list):
+        return [whole_in(item) for item in value]
+    return {whole(name): whole_in(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 class Halves:

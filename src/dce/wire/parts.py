@@ -15,9 +15,10 @@ class UnknownContent(ValueError):
 
 
 class ToolPiece(msgspec.Struct, frozen=True, kw_only=True):
-    """What one chunk adds to a tool call: `name` and `arguments` are pieces of texts."""
+    """What one chunk adds to a tool call: `name` and `arguments` are pieces of texts. `id`: the call's, if the chunk names it."""
 
     index: int
+    id: str = ""
     name: str = ""
     arguments: str = ""
 
@@ -58,19 +59,50 @@ def tool_pieces(delta: dict[str, Any]) -> tuple[ToolPiece, ...]:
     """The pieces of tool calls in a delta, or in a message; `function_call` is the older name for the first one."""
     calls = delta.get("tool_calls")
     given = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-    found = [_piece(call.get("index", at), call.get("function")) for at, call in enumerate(given)]
+    found = [_piece(call, at) for at, call in enumerate(given)]
     if isinstance(delta.get("function_call"), dict):
-        found.append(_piece(0, delta["function_call"]))
+        found.append(_piece({"function": delta["function_call"]}, 0))
     return tuple(piece for piece in found if piece.name or piece.arguments)
 
 
-def _piece(index: object, function: object) -> ToolPiece:
-    call = function if isinstance(function, dict) else {}
-    name, arguments = call.get("name"), call.get("arguments")
+def _piece(call: dict[str, Any], at: int) -> ToolPiece:
+    index, function = call.get("index"), call.get("function")
+    function = function if isinstance(function, dict) else {}
+    name, arguments, identity = function.get("name"), function.get("arguments"), call.get("id")
     if isinstance(arguments, dict):
         arguments = msgspec.json.encode(arguments).decode()
     return ToolPiece(
-        index=index if isinstance(index, int) else 0,
+        index=index if isinstance(index, int) else at,
+        id=identity if isinstance(identity, str) else "",
         name=name if isinstance(name, str) else "",
         arguments=arguments if isinstance(arguments, str) else "",
     )
+
+
+class ToolCall(msgspec.Struct, kw_only=True):
+    """A tool call as far as it has arrived. Texts may hold surrogate halves."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class ToolCalls:
+    """The tool calls of one response, joined from their pieces."""
+
+    def __init__(self) -> None:
+        self.calls: list[ToolCall] = []
+        self._of_index: dict[int, ToolCall] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.calls)
+
+    def add(self, piece: ToolPiece) -> None:
+        """Adds a piece. Another id at the same index is another call: some servers number every call 0."""
+        call = self._of_index.get(piece.index)
+        if call is None or (piece.id and call.id and piece.id != call.id):
+            call = self._of_index[piece.index] = ToolCall()
+            self.calls.append(call)
+        call.id = call.id or piece.id
+        call.name += piece.name
+        call.arguments += piece.arguments

@@ -26,8 +26,15 @@ class GenerationStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
     prompt_is_exact: bool = False
 
 
+class Wait(msgspec.Struct, frozen=True):
+    """Why a response waits for its server, and the seconds until the server is asked again."""
+
+    why: str
+    retry_in_s: float
+
+
 class SlotProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="slot_progress"):
-    """The state of one response. `position`: its place in the gateway's queue, if known."""
+    """The state of one response. `position`: its place in the gateway's queue, if known. `wait`: with status `waiting`, for what."""
 
     generation: int
     slot: int
@@ -40,9 +47,12 @@ class SlotProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
     finish_reason: str = ""
     error: ErrorBody | None = None
     position: int | None = None
+    wait: Wait | None = None
 
     @classmethod
-    def of(cls, response: Response, now: float, position: int | None = None) -> "SlotProgress":
+    def of(
+        cls, response: Response, now: float, position: int | None = None, wait: Wait | None = None
+    ) -> "SlotProgress":
         """The progress of a response at time `now`."""
         return cls(
             generation=response.generation,
@@ -56,6 +66,7 @@ class SlotProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
             finish_reason=response.finish_reason,
             error=response.error,
             position=position,
+            wait=wait,
         )
 
 

@@ -56,7 +56,7 @@ def test_who_agrees(tmp_path: Path) -> None:
 
 
 def test_a_judgement_survives_and_is_told(tmp_path: Path) -> None:
-    """Mark, rating and note stand on the board; every window hears of it; a version written anew has not been judged."""
+    """Mark, rating and note are on the board, and a change of one leaves the others; every window hears of it; a new version is not judged."""
 
     async def scene(window: Window) -> None:
         path = await generated(window, 2)
@@ -66,6 +66,9 @@ def test_a_judgement_survives_and_is_told(tmp_path: Path) -> None:
         assert kept["note"] == order["note"]
         assert (await window.get(f"{path}/board"))["judgements"] == [kept]
         assert b'"judgements"' in await told(window, cursor)
+        for change in ({"rating": 3}, {"mark": ""}, {"note": "only the note"}):
+            kept |= change
+            assert await window.put(f"{path}/slots/2/judgement", {"version": 1, **change}) == kept
         wrong: list[tuple[dict[str, Any], str]] = [
             ({"version": 1, "rating": 6}, "invalid_input"),
             ({"version": 1, "mark": "loved"}, "invalid_input"),

@@ -7,13 +7,18 @@ interface FlagText {
 
 const FLAGS: Readonly<Record<string, FlagText>> = {
   truncated: { name: "truncated", meaning: "The model reached its output limit" },
+  prompt_cut: {
+    name: "prompt cut",
+    meaning: "The server read only a part of the prompt: raise its context length, or select fewer files",
+  },
   elision: { name: "code left out", meaning: "Placeholder text, or a file that shrank by more than 40%" },
   missing_files: { name: "missing files", meaning: "The answer names files that it does not contain" },
   outside_workspace: { name: "outside the workspace", meaning: "Will not be written" },
   touches_secrets: { name: "touches secrets", meaning: "The path is one where keys or passwords are kept" },
   runs_by_itself: { name: "runs by itself", meaning: "Tools run this file without being told to: read it before you accept it" },
   sets_policy: { name: "sets policy", meaning: "The file sets what tools allow or install: read it before you accept it" },
-  ambiguous_block: { name: "unclear file end", meaning: "The end of the file had to be guessed" },
+  hard_link: { name: "hard link", meaning: "The file has other names, and changes under all of them" },
+  ambiguous_block: { name: "unclear file", meaning: "The end or the meaning of the file had to be guessed" },
   stale_base: { name: "differs from the prompt", meaning: "The file changed since the prompt was made, or was not in it" },
   path_doubt: { name: "doubtful path", meaning: "Perhaps not the path that is meant: see the notes" },
   conflict_marks: { name: "conflict marks", meaning: "Contains conflict marks" },

@@ -24,6 +24,7 @@ export const progress = {
   retry: (count: number) => `Retry ${count} failed`,
   retryTitle: "Regenerate the responses that failed or were stopped",
   place: (position: number) => (position <= 1 ? "next in the queue" : `position ${number(position)} in the queue`),
+  wait: (why: string, retryInS: number) => `${why}, asked again in ${number(Math.ceil(retryInS))} s`,
   ttft: (time: string) => `TTFT ${time}`,
   ttftTitle: "Time to first token",
   noRate: "The response arrived all at once, so it has no speed",

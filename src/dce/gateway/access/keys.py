@@ -208,6 +208,20 @@ class KeyStore:
         self._refresh()
         return {key_id for key_id in key_ids if (key := self._by_id.get(key_id)) is None or key.revoked_at is not None}
 
+    def named(self, name_or_id: str) -> Key:
+        """The only live key with that name or id, for a setting that names it. Raises invalid_key, expired_key or invalid_input."""
+        self._refresh()
+        live = [key for key in self._by_id.values() if name_or_id in (key.id, key.name) and key.revoked_at is None]
+        if not live:
+            raise DceError("invalid_key", f"no live key has the name or id {name_or_id!r}")
+        if len(live) > 1:
+            raise DceError(
+                "invalid_input", f"{len(live)} live keys are named {name_or_id!r}", hint="Name one by its id."
+            )
+        if live[0].expires_at is not None and live[0].expires_at <= self._clock():
+            raise DceError("expired_key", f"the key {live[0].name!r} has expired")
+        return live[0]
+
     def check(self, key_id: str) -> None:
         """Checks that a key accepted earlier is still valid. Raises invalid_key or expired_key."""
         self._refresh()

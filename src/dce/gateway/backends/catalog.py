@@ -8,6 +8,7 @@ served names), no others exist: not in lists, messages or hints.
 from collections.abc import Collection, Mapping, Sequence
 
 from dce.gateway.backends.backend import Backend
+from dce.gateway.backends.busy import is_busy
 from dce.gateway.backends.kinds import Model
 from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import DceError
@@ -81,13 +82,14 @@ class Catalog:
     def _refuse_away(self, asked: str) -> None:
         """A name served until its backend went down is not a wrong name. Raises no_healthy_backend."""
         model = self._aliases.get(asked, asked)
-        away = [
-            f"{backend.url}: {backend.fault.message}"
-            for backend in self._backends
-            if backend.fault and any(served.id in (asked, model) for served in backend.models)
-        ]
-        if away:
-            raise DceError("no_healthy_backend", f"the backend of model {asked!r} is down: {'; '.join(away)}")
+        away = [one for one in self._backends if any(served.id in (asked, model) for served in one.models)]
+        faults = [f"{backend.url}: {backend.fault.message}" for backend in away if backend.fault]
+        if faults:
+            raise DceError(
+                "no_healthy_backend",
+                f"the backend of model {asked!r} is down: {'; '.join(faults)}",
+                retry_after_s=_until_ready(away),
+            )
 
     def _default_of(self, models: Sequence[str], allowed: Sequence[str]) -> str:
         if not self._default or not self._is_allowed(self._default, allowed):
@@ -126,7 +128,19 @@ class Catalog:
         only = self._backends[0].fault if len(self._backends) == 1 else None
         if only is not None and only.code == "backend_unauthorized":
             return only
-        return DceError("no_healthy_backend", "no backend is usable: " + "; ".join(faults))
+        hint = only.hint if only is not None and only.code == "no_healthy_backend" else ""
+        return DceError(
+            "no_healthy_backend",
+            "no backend is usable: " + "; ".join(faults),
+            retry_after_s=_until_ready(self._backends),
+            hint=hint,
+        )
+
+
+def _until_ready(backends: Collection[Backend]) -> float | None:
+    """When to ask again, if one of the backends that are down is only loading its model; None if none is."""
+    waits = [one.fault.retry_after_s for one in backends if one.fault is not None and is_busy(one.fault)]
+    return min((wait for wait in waits if wait is not None), default=None)
 
 
 def _names(names: Collection[str]) -> str:

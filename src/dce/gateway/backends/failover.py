@@ -4,7 +4,8 @@ A request is retried only before its first byte has reached the client. It is re
 generating has no side effects, a broken connection makes the backend stop, and nobody has seen its output. At worst a computation is
 paid for twice; no text is delivered twice. Two rules limit the damage of a request that crashes its backend: it is retried at most
 `max_retries` times, and after an error answer (a 5xx, a 404) only on another backend. A timeout is not retried: the caller has waited
-long enough. Requests with side effects never get here: bodies that ask for stored or background responses are refused. A response
+long enough. A backend that says it is busy (429, or 503 while it loads) is asked again, within limits of its own (busy.py), unless another
+one can take the request. Requests with side effects never get here: bodies that ask for stored or background responses are refused. A response
 that has started is not retried at the client's request either: the client keeps its text and asks for a new version of that slot.
 """
 
@@ -13,6 +14,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from dce.gateway.backends.backend import Backend, Lease
+from dce.gateway.backends.busy import BusyWait, OnBusy, Sleep, is_busy, tell_nobody
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.backends.routing import AffinityKey, Policy, place, usable
 from dce.gateway.backends.transport import Exchange
@@ -26,7 +28,6 @@ _ANYWHERE = frozenset({"backend_unreachable", "stream_interrupted"})
 _ELSEWHERE = frozenset({"backend_error", "backend_unauthorized", "model_not_found", "route_not_found"})
 """The backend answered with an error: only another backend is tried."""
 
-Sleep = Callable[[float], Awaitable[None]]
 Send = Callable[[Backend], Awaitable[Exchange]]
 OnRetry = Callable[[Backend, Backend], None]
 """Called for each retry with the backend that failed and the one tried next."""
@@ -43,6 +44,7 @@ class Dispatcher:
         sleep: Sleep = asyncio.sleep,
         chance: Callable[[], float] = random.random,
         on_retry: OnRetry = lambda _failed, _next: None,
+        busy_timeout_s: float = 0.0,
     ) -> None:
         self.catalog = catalog
         self.policy = policy
@@ -50,6 +52,11 @@ class Dispatcher:
         self.sleep = sleep
         self.chance = chance
         self.on_retry = on_retry
+        self._busy_timeout_s = busy_timeout_s
+
+    def busy_wait(self) -> BusyWait:
+        """The waits of one request for busy backends."""
+        return BusyWait(self._busy_timeout_s, self.sleep, self.chance)
 
     def choose(self, model: str, key: AffinityKey) -> Backend:
         """The backend for a request that does not count towards the load."""
@@ -84,17 +91,21 @@ class Attempts:
         self._waits = 0
         self._tried = {first.backend}
         self._failure: DceError | None = None
+        self._is_waiting = False
+        """Whether the next attempt waits for room first."""
+        self._busy = dispatcher.busy_wait()
 
     @property
     def backend(self) -> Backend:
         """The backend of the current or last attempt."""
         return self.lease.backend
 
-    async def open(self, send: Send) -> Exchange:
-        """Sends the request to one backend after the other until one answers. Raises the last error when no attempt is left."""
+    async def open(self, send: Send, tell: OnBusy = tell_nobody) -> Exchange:
+        """Sends the request to one backend after the other until one answers. Raises the last error when no attempt is left. `tell` is
+        called while it waits for a busy backend."""
         while True:
             if self._failure is not None:
-                await self._move(self._failure)
+                await self._move(self._failure, tell)
             try:
                 return await send(self.backend)
             except DceError as error:
@@ -110,15 +121,20 @@ class Attempts:
         self.lease.end(error)
         self._failure = error
         self._weight = self._weight if weight is None else weight
-        is_possible = error.code in _ANYWHERE or (error.code in _ELSEWHERE and bool(self._others()))
-        if self._left <= 0 or not is_possible:
-            return False
-        self._left -= 1
-        return True
+        has_other = bool(self._others())
+        self._is_waiting = False
+        if self._left > 0 and (error.code in _ANYWHERE or (has_other and (error.code in _ELSEWHERE or is_busy(error)))):
+            self._left -= 1
+            return True
+        self._is_waiting = self._busy.has_time(error)
+        return self._is_waiting
 
-    async def _move(self, failure: DceError) -> None:
+    async def _move(self, failure: DceError, tell: OnBusy) -> None:
         """Moves to another backend or, if there is none, after a wait to one tried before. Raises `failure` when no backend serves
         the model and no attempt is left."""
+        if self._is_waiting:
+            await self._busy.wait(failure, tell)
+            self._tried.clear()  # after the wait, any of them may have room
         while not (candidates := self._others()):
             await self._dispatcher.sleep(RETRY_WAIT_S * 2**self._waits * (0.5 + self._dispatcher.chance()))
             self._waits += 1

@@ -4,9 +4,11 @@ The only place that does. The original turned every one into a bare 500. Sources
 tests. Pure.
 """
 
+import math
 import re
 from enum import StrEnum
 
+from dce.gateway.backends.busy import BUSY_RETRY_S, is_busy
 from dce.wire.errors import DceError, ErrorBody, Hop, decode_error
 
 _TOO_LONG = re.compile(
@@ -55,10 +57,9 @@ _FAILURES = frozenset(
 
 def verdict(error: DceError | None) -> Verdict:
     """The verdict on a backend whose request ended with `error` (None: it succeeded)."""
-    if error is None or error.code not in _FAILURES:
-        return Verdict.WORKS
-    # Only the error for an overloaded backend has a Retry-After.
-    return Verdict.BUSY if error.code == "backend_error" and error.retry_after_s is not None else Verdict.FAILED
+    if error is not None and is_busy(error):
+        return Verdict.BUSY
+    return Verdict.FAILED if error is not None and error.code in _FAILURES else Verdict.WORKS
 
 
 def ran_too_long(total_s: float) -> DceError:
@@ -70,11 +71,11 @@ def ran_too_long(total_s: float) -> DceError:
     )
 
 
-def backend_fault(status: int, body: bytes, where: str) -> DceError:
-    """The error for an answer other than 200. `where` names the path for the message."""
+def backend_fault(status: int, body: bytes, where: str, retry_after_s: float | None = None) -> DceError:
+    """The error for an answer other than 200. `where` names the path for the message; `retry_after_s`: what its Retry-After says."""
     said = decode_error(body)
     text = said.message if said and said.message else body[:200].decode("utf-8", "replace").strip()
-    return _fault(status, text, said.type if said else "", where)
+    return _fault(status, text, said.type if said else "", where, retry_after_s)
 
 
 def fault_in(body: bytes) -> DceError | None:
@@ -93,7 +94,7 @@ def frame_fault(said: ErrorBody) -> DceError:
     return _fault(status, said.message, said.type, "that it streamed from")
 
 
-def _fault(status: int, text: str, kind: str, where: str) -> DceError:
+def _fault(status: int, text: str, kind: str, where: str, retry_after_s: float | None = None) -> DceError:
     text = " ".join(text.split()) or "(an empty answer)"
     if status in (401, 403):
         return DceError("backend_unauthorized", f"the backend refused the gateway's key: {text}")
@@ -109,11 +110,13 @@ def _fault(status: int, text: str, kind: str, where: str) -> DceError:
     if 400 <= status < 500 and status not in (408, 425, 429):
         return _refusal(text, kind)
     if status in (429, 503):
+        wait_s = BUSY_RETRY_S if retry_after_s is None else retry_after_s
         return DceError(
-            "backend_error",
-            f"the backend is overloaded or not ready (HTTP {status}): {text}",
-            hint="Try again in a moment.",
-            retry_after_s=2,
+            "rate_limited" if status == 429 else "no_healthy_backend",
+            f"the backend is {'busy' if status == 429 else 'not ready'} (HTTP {status}): {text}",
+            hint=f"Try again in {max(1, math.ceil(wait_s))} s, or ask for fewer responses at once.",
+            hop=Hop.BACKEND,
+            retry_after_s=wait_s,
         )
     return DceError("backend_error", f"the backend failed (HTTP {status}): {text}")
 

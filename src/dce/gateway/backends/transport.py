@@ -9,6 +9,7 @@ Invariant: `sink.end` is called exactly once for a started exchange, unless the 
 import asyncio
 import math
 import ssl
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import msgspec
 
 from dce.wire.chunks import CHUNK_HEADS, MAX_WHOLE_CHUNK
 from dce.wire.errors import DceError
+from dce.wire.retry_after import retry_after_s
 
 IDLE_CONNECTION_S = 30.0
 """How long a pooled connection may stay idle. vLLM closes its side after 5 s, which we notice; firewalls and NAT drop connections
@@ -206,6 +208,11 @@ class Exchange(asyncio.Protocol):
             if key == name:
                 return value
         return b""
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The seconds that its Retry-After header asks to wait; None if it has none."""
+        return retry_after_s(self.header(b"retry-after").decode("latin-1"), time.time())
 
     # -- used by Transport --------------------------------------------------------------------------------------------
 

@@ -24,5 +24,5 @@ async def post(
     head = request_head("POST", backend.prefix + path, backend.address, headers, sum(map(len, pieces)))
     exchange = await transport.open(backend.address, [head, *pieces])
     if exchange.status != 200:
-        raise backend_fault(exchange.status, await exchange.read(MAX_FAULT_BYTES), path)
+        raise backend_fault(exchange.status, await exchange.read(MAX_FAULT_BYTES), path, exchange.retry_after_s)
     return exchange

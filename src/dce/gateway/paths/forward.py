@@ -1,4 +1,4 @@
-"""The /v1 routes: an OpenAI request forwarded to a backend that serves its model and answered byte for byte; models; token counts."""
+"""The /v1 routes that generate: a request forwarded to a backend that serves its model, and answered byte for byte."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -6,17 +6,18 @@ from typing import Any, TypeVar
 
 from dce.gateway.access.admission import Demand
 from dce.gateway.backends.backend import Backend
+from dce.gateway.backends.busy import OnBusy, tell_nobody
 from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.faults import fault_in, ran_too_long
-from dce.gateway.backends.kinds import TOKENIZE_PATH, Model
-from dce.gateway.backends.routing import AffinityKey, affinity_key
+from dce.gateway.backends.kinds import Model
+from dce.gateway.backends.routing import affinity_key
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.front.body import ForwardBody, decode, encode_request, read_forward, with_fields
+from dce.gateway.front.body import ForwardBody, encode_request, read_forward, with_fields
 from dce.gateway.front.bounds import responses_in
 from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.paths.backend_call import post
 from dce.gateway.paths.entries import RelayResult
-from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.intake import Intake, dropped_header
 from dce.gateway.paths.metering import RequestMeter, ended_by
 from dce.gateway.paths.queue_notice import QueuedRelay
 from dce.gateway.paths.waiting import until_finished
@@ -28,7 +29,7 @@ _Done = TypeVar("_Done")
 
 
 class Forwarder:
-    """Answers the /v1 routes and /tokenize."""
+    """Answers the /v1 routes that generate."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -37,17 +38,21 @@ class Forwarder:
     async def forward(self, request: Request) -> None:
         """Forwards an OpenAI request to a backend that serves its model, and relays the answer byte for byte."""
         body, meter = await self._intake.begin(request)
-        ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
+        allowed = frozenset(self._settings.allowed_fields)
+        ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect, allowed=allowed)
+        if ask.dropped:
+            request.headers.append(dropped_header(ask.dropped))
         meter.text_bytes = ask.text_bytes
-        model = self._intake.model(request, ask.model)
         queued = QueuedRelay(request, self._settings.heartbeat_s)
+        tell = queued.busy if ask.is_stream else tell_nobody
+        model = await meter.waiting(self._intake.served(request, ask.model, tell))
         ticket = await self._intake.admit(meter, _demand(ask, model), queued.tell if ask.is_stream else None)
         try:
-            await self._forward(meter, ask, model)
+            await self._forward(meter, ask, model, tell)
         finally:
             ticket.settle(meter.tokens)
 
-    async def _forward(self, meter: RequestMeter, ask: ForwardBody, model: Model) -> None:
+    async def _forward(self, meter: RequestMeter, ask: ForwardBody, model: Model, tell: OnBusy) -> None:
         request, n = meter.request, responses_in(ask.fields)
         key = affinity_key(request.principal, request.header(b"x-dce-session"), ask.fields)
         attempts = self._intake.dispatcher.one(model.id, key, n)
@@ -55,8 +60,8 @@ class Forwarder:
         passed = _Passed()
         deadline = _Deadline(self._settings.total_timeout_s)
         try:
-            exchange = await deadline.keep(attempts.open(lambda backend: self._send(meter, ask, model, backend)))
-            if _is_stream(exchange) or (ask.is_stream and _is_plain(exchange)):
+            exchange = await deadline.keep(attempts.open(lambda backend: self._send(meter, ask, model, backend), tell))
+            if _is_stream(exchange, ask):
                 passed.relay = Relay(exchange, request.connection, request.id, request.dialect)
                 await self._relay_events(request, exchange.status, passed.relay, deadline)
                 if not passed.relay.is_expired:
@@ -77,10 +82,8 @@ class Forwarder:
         request = meter.request
         pieces = _forward_pieces(ask, model, {**backend.kind.salted(request.principal.cache_salt), **ask.added})
         meter.sent()
-        exchange = await post(
-            self._intake.transport, backend, request.scope["path"], pieces, request.id, request.traceparent
-        )
-        if _is_stream(exchange):
+        exchange = await post(self._intake.transport, backend, request.route, pieces, request.id, request.traceparent)
+        if _is_stream(exchange, ask):
             # vLLM sends its head before it queues and prefills: until an event arrives, another backend may still take over.
             await exchange.first_bytes(self._settings.head_patience_s)
         return exchange
@@ -111,37 +114,6 @@ class Forwarder:
             timer.cancel()
             relay.close()
 
-    async def models(self, request: Request) -> None:
-        """The served models and aliases in OpenAI's list form, with their context sizes. If there are none, an error says why."""
-        self._intake.admission.admit_lookup(request.principal)
-        models = self._intake.catalog.listed(request.principal.limits.models)
-        rows = [
-            {
-                "id": model.id,
-                "object": "model",
-                "created": 0,
-                "owned_by": "dce",
-                "max_model_len": model.max_model_len,
-                "can_continue": self._intake.catalog.can_continue(model.id),
-            }
-            for model in models
-        ]
-        await request.answer(200, {"object": "list", "data": rows})
-
-    async def tokenize(self, request: Request) -> None:
-        """The exact number of tokens of a text, counted by the model's own tokenizer, on any kind of backend."""
-        self._intake.admission.admit_lookup(request.principal)
-        fields = decode(await request.body(self._settings.max_body_bytes))
-        prompt, asked = fields.get("prompt"), fields.get("model")
-        if not isinstance(prompt, str):
-            raise DceError("invalid_request", "prompt must be a text")
-        model = self._intake.model(request, asked if isinstance(asked, str) else "")
-        backend = self._intake.dispatcher.choose(model.id, AffinityKey(owner=request.principal.cache_salt))
-        pieces = [encode_request(backend.kind.tokenize_request(model.id, prompt))]
-        exchange = await post(self._intake.transport, backend, TOKENIZE_PATH, pieces, request.id, request.traceparent)
-        count = backend.kind.token_count(decode(await exchange.read()))
-        await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
-
 
 def _demand(ask: ForwardBody, model: Model) -> Demand:
     """The demand of a forwarded body. Each dialect names its maximum answer differently; embeddings have no answer to limit."""
@@ -169,13 +141,13 @@ class _Deadline:
             raise ran_too_long(self.total_s) from None
 
 
-def _is_stream(exchange: Exchange) -> bool:
-    return exchange.header(b"content-type").startswith(b"text/event-stream")
+_STREAM_TYPES = frozenset({b"text/plain", b"application/octet-stream", b""})
+"""Media types under which some servers send the event stream that they were asked for; what is none ends with an error event."""
 
 
-def _is_plain(exchange: Exchange) -> bool:
-    """Some servers send an event stream under another name; what is none ends with an error event."""
-    return exchange.header(b"content-type").startswith(b"text/plain")
+def _is_stream(exchange: Exchange, ask: ForwardBody) -> bool:
+    given = exchange.header(b"content-type").partition(b";")[0].strip().lower()
+    return given == b"text/event-stream" or (ask.is_stream and given in _STREAM_TYPES)
 
 
 class _Passed:

@@ -14,6 +14,7 @@ from typing import Any
 from dce.gateway.access.admission import Demand, Ticket
 from dce.gateway.accounting.ledger import EndedBy
 from dce.gateway.backends.backend import Backend
+from dce.gateway.backends.busy import tell_nobody
 from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.kinds import Model
 from dce.gateway.backends.routing import affinity_key
@@ -21,9 +22,10 @@ from dce.gateway.backends.transport import Exchange, Transport
 from dce.gateway.front.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.paths.backend_call import post
-from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.intake import Intake, dropped_header
 from dce.gateway.paths.metering import RequestMeter, ended_by
-from dce.gateway.paths.queue_notice import QueuedStream
+from dce.gateway.paths.profiles import LEGACY_PROFILE, OWN_PROFILE, Profile
+from dce.gateway.paths.queue_notice import busy_frame
 from dce.gateway.paths.waiting import until_finished
 from dce.gateway.streaming.live import Directory, LiveStream
 from dce.gateway.streaming.output import AnswerOutput, EventOutput
@@ -53,15 +55,23 @@ class Proxy:
         """The older route: one JSON answer, unless the body says `"stream": true`."""
         await self._generate(request, is_json_wanted=True)
 
-    async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
+    async def generate_legacy(self, request: Request) -> None:
+        """One response per request, as the original extension asks for it and reads it."""
+        await self._generate(request, is_json_wanted=False, profile=LEGACY_PROFILE)
+
+    async def _generate(self, request: Request, *, is_json_wanted: bool, profile: Profile = OWN_PROFILE) -> None:
         body, meter = await self._intake.begin(request)
-        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
+        allowed = frozenset(self._settings.allowed_fields)
+        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted, allowed=allowed)
         meter.text_bytes = ask.text_bytes
-        model = self._intake.model(request, ask.model)
         grace_s = self._grace_s(request)
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
-        queued = QueuedStream(request, stream_id, model.id, headers, self._settings)
+        make_output = functools.partial(profile.output, stream_id, ask.n, self._settings)
+        queued = profile.queued(request, stream_id, ask, headers, self._settings, make_output)
+        asked = profile.asked(ask.model, self._intake.catalog)
+        model = await meter.waiting(self._intake.served(request, asked, queued.busy if ask.is_stream else tell_nobody))
+        queued.model = model.id
         demand = Demand.of(ask.n, ask.text_bytes, ask.max_tokens, model.max_model_len, model=model.id)
         ticket = await self._intake.admit(meter, demand, queued.tell if ask.is_stream else None)
         stream: Stream | None = None
@@ -73,8 +83,8 @@ class Proxy:
                 affinity_key(request.principal, request.header(b"x-dce-session") or ask.session, ask.common),
                 ask.n,
             )
-            opener = _Opener(self._intake.transport, placed, model, ask, meter)
             stream = Stream(stream_id, request.principal.key_id, model.id, [indices for _, indices in placed])
+            opener = _Opener(self._intake.transport, placed, model, ask, meter, stream)
             release = functools.partial(_release, stream, opener, ticket, meter)
             meter.open(model.id, ask.n)
             # A stream that started in the queue can no longer become an HTTP status: it goes live at once.
@@ -83,7 +93,7 @@ class Proxy:
             if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
                 return
-            live = self._set_live(stream, queued.output, grace_s, release)
+            live = self._set_live(stream, queued.output or make_output(model.id), grace_s, release)
         except DceError as error:
             fault = error
             raise
@@ -98,10 +108,9 @@ class Proxy:
         await self._follow(request, live, queued.frames, headers)
 
     def _set_live(
-        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[EndedBy], None]
+        self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[EndedBy], None]
     ) -> LiveStream:
-        """Makes the stream live: it runs with or without its client. `output`: the one used in the queue, if any."""
-        output = output or EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
+        """Makes the stream live: it runs with or without its client."""
         stream.attach(output)
         live = LiveStream(stream, output, grace_s, release)
         self._directory.start(live)
@@ -112,6 +121,7 @@ class Proxy:
         live.output.check(after)
         try:
             if not request.is_started:
+                await live.output.ready()
                 await request.start(200, [*NO_BUFFERING, *headers])
             live.attach(request.connection, after)
             await until_finished(live, request, self._settings)
@@ -152,6 +162,9 @@ class Proxy:
         output = AnswerOutput(ask.n)
         stream.attach(output)
         await stream.finished
+        lost = [choice.error for choice in stream.choices if choice.error is not None]
+        if len(lost) == len(stream.choices):
+            raise lost[0]  # the error itself, with its Retry-After
         for frame in stream.last_frames()[:1]:
             output.frame(frame)
         await request.answer(200, output.answer(stream.id, stream.model), _stream_headers(stream.id, ask))
@@ -190,7 +203,9 @@ class _Opener:
         model: Model,
         ask: GenerateBody,
         meter: RequestMeter,
+        stream: Stream,
     ) -> None:
+        self._stream = stream
         self._transport = transport
         self._attempts = {index: attempts for attempts, indices in placed for index in indices}
         self._model = model
@@ -203,7 +218,10 @@ class _Opener:
         return self._attempts[index].backend
 
     async def __call__(self, indices: Sequence[int]) -> Exchange:
-        return await self._attempts[indices[0]].open(lambda backend: self._send(backend, indices))
+        async def tell(error: DceError, left_s: float) -> None:
+            self._stream.notice(busy_frame(self._stream.id, self._model.id, indices, error, left_s))
+
+        return await self._attempts[indices[0]].open(lambda backend: self._send(backend, indices), tell)
 
     def ended(self, indices: Sequence[int], error: DceError | None) -> None:
         for index in indices:
@@ -271,6 +289,5 @@ def _release(
 def _stream_headers(stream_id: str, ask: GenerateBody) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-dce-stream-id", stream_id.encode())]
     if ask.dropped:
-        names = ", ".join(name for name in ask.dropped if name.isidentifier() and name.isascii())[:500]
-        headers.append((b"x-dce-dropped-fields", names.encode()))
+        headers.append(dropped_header(ask.dropped))
     return headers

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from dce.gateway.front.connection import ClientConnection
-from dce.wire.chat import BadChunk, Chunk, Usage, read_chunks
+from dce.wire.chat import BadChunk, ChoiceDelta, Chunk, Usage, read_chunks
 from dce.wire.errors import DceError, ErrorBody, Hop
-from dce.wire.halves import whole
+from dce.wire.halves import whole, whole_in
+from dce.wire.parts import ToolCall, ToolCalls
 from dce.wire.sse import comment
 
 
@@ -46,6 +47,14 @@ class EventOutput:
         self._batches: deque[tuple[int, bytes]] = deque()
         """The number of the first frame, and the events."""
         self._kept_bytes = self._unsent_bytes = 0
+
+    @property
+    def last(self) -> int:
+        """The number of the last frame that was sent or kept."""
+        return self._sequence
+
+    async def ready(self) -> None:
+        """Returns when the head may be sent to a client. Raises what can still be an HTTP status."""
 
     @property
     def first_kept(self) -> int:
@@ -114,16 +123,58 @@ def _after(batch: bytes, first: int, after: int) -> bytes:
     return batch if seen <= 0 else b"".join(batch.split(b"\n\n", seen)[seen:])
 
 
+class _Answer:
+    """One choice of a JSON answer, collected from its chunks."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.error: ErrorBody | None = None
+        self._texts: list[str] = []
+        self._thinking: list[str] = []
+        self._tools = ToolCalls()
+        self._logprobs: dict[str, list[Any]] = {}
+        self._finish: str | None = None
+
+    def add(self, choice: ChoiceDelta) -> None:
+        self._texts.append(choice.text)
+        self._thinking.append(choice.thinking)
+        self._finish = choice.finish_reason or self._finish
+        self.error = choice.error or self.error
+        for piece in choice.tools:
+            self._tools.add(piece)
+        for kind, tokens in (choice.logprobs or {}).items():
+            if isinstance(tokens, list):  # `content` and `refusal`: one item a token
+                self._logprobs.setdefault(kind, []).extend(tokens)
+
+    @property
+    def text(self) -> str:
+        return whole("".join(self._texts))
+
+    def value(self) -> dict[str, Any]:
+        text, thinking = self.text, whole("".join(self._thinking))
+        message: dict[str, Any] = {"role": "assistant", "content": text or None if self._tools else text}
+        if thinking:
+            message["reasoning"] = thinking
+        if self._tools:
+            message["tool_calls"] = [self._call(at, call) for at, call in enumerate(self._tools.calls)]
+        reason = None if self._finish is None else whole(self._finish)
+        choice: dict[str, Any] = {"index": self.index, "message": message, "finish_reason": reason}
+        if self._logprobs:
+            choice["logprobs"] = whole_in(self._logprobs)
+        return choice if self.error is None else {**choice, "error": self.error}
+
+    def _call(self, at: int, call: ToolCall) -> dict[str, Any]:
+        function = {"name": whole(call.name), "arguments": whole(call.arguments)}
+        # A client answers a call by its id, so one that came without gets its own.
+        return {"id": whole(call.id) or f"call_{self.index}_{at}", "type": "function", "function": function}
+
+
 class AnswerOutput:
     """Collects the frames into one answer, for `"stream": false`."""
 
     def __init__(self, n: int) -> None:
-        self._texts: list[list[str]] = [[] for _ in range(n)]
-        self._thinking: list[list[str]] = [[] for _ in range(n)]
-        self._finish: list[str | None] = [None] * n
-        self._errors: list[ErrorBody | None] = [None] * n
+        self._answers = [_Answer(index) for index in range(n)]
         self._usage = Usage()
-        self._id = ""
 
     def frame(self, data: bytes) -> None:
         if data == b"[DONE]":
@@ -135,16 +186,12 @@ class AnswerOutput:
             raise DceError("backend_error", f"the backend sent {error}") from None
 
     def _chunk(self, chunk: Chunk) -> None:
-        self._id = self._id or chunk.id
         if chunk.usage and not chunk.choices:
             self._usage = chunk.usage
         for choice in chunk.choices:
-            if not 0 <= choice.index < len(self._texts):
+            if not 0 <= choice.index < len(self._answers):
                 raise BadChunk("a chunk of a choice that was not requested")
-            self._texts[choice.index].append(choice.text)
-            self._thinking[choice.index].append(choice.thinking)
-            self._finish[choice.index] = choice.finish_reason or self._finish[choice.index]
-            self._errors[choice.index] = choice.error or self._errors[choice.index]
+            self._answers[choice.index].add(choice)
 
     def heartbeat(self) -> None:
         pass
@@ -154,28 +201,18 @@ class AnswerOutput:
 
     def answer(self, stream_id: str, model: str) -> dict[str, Any]:
         """The JSON answer. Raises the first response's error when every response was lost."""
-        errors = [error for error in self._errors if error is not None]
-        if len(errors) == len(self._errors):
+        errors = [answer.error for answer in self._answers if answer.error is not None]
+        if len(errors) == len(self._answers):
             raise DceError.from_body(errors[0])
-        texts = [whole("".join(pieces)) for pieces in self._texts]
         return {
             "id": stream_id,
             "object": "chat.completion",
             "model": model,
-            "responses": texts,
-            "choices": [self._choice(index, text) for index, text in enumerate(texts)],
+            "responses": [answer.text for answer in self._answers],
+            "choices": [answer.value() for answer in self._answers],
             "usage": {
                 "prompt_tokens": self._usage.prompt_tokens,
                 "completion_tokens": self._usage.completion_tokens,
                 "total_tokens": self._usage.prompt_tokens + self._usage.completion_tokens,
             },
         }
-
-    def _choice(self, index: int, text: str) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text}
-        thinking = whole("".join(self._thinking[index]))
-        if thinking:
-            message["reasoning"] = thinking
-        choice: dict[str, Any] = {"index": index, "message": message, "finish_reason": self._finish[index]}
-        error = self._errors[index]
-        return choice if error is None else {**choice, "error": error}

@@ -12,6 +12,7 @@ from dce.gateway.backends.faults import ran_too_long
 from dce.gateway.backends.transport import KEPT_CHUNKS, Exchange
 from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.dialects import OPENAI, Dialect
+from dce.gateway.streaming.tail import error_in
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
 from dce.wire.sse import MAX_EVENT_BYTES, comment
@@ -90,7 +91,9 @@ class Relay:
         self._note()
         tail = self.tail
         if error is None and not self._dialect.has_ended(tail):
-            error = DceError("stream_interrupted", "the backend ended the stream without finishing the response")
+            error = error_in(tail) or DceError(
+                "stream_interrupted", "the backend ended the stream without finishing the response"
+            )
             if tail and not tail.endswith(_BLANK_LINES):
                 self._connection.write(b"\n\n")  # the error must not become part of the last event
         self._whole = self.frames - self._parsed

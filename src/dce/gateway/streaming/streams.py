@@ -230,7 +230,7 @@ class Part:
 
     def _finish(self, endings: Iterable[tuple[int, dict[str, Any], str]]) -> None:
         for index, frame, reason in list(endings):
-            self._stream.pass_on(index, _encoded(frame))
+            self._stream.pass_on(index, _encoded(_with_usage(frame, self._stream.choices[index].usage)))
             self._stream.finish(index, reason)
 
     def _settle_later(self) -> None:
@@ -263,14 +263,14 @@ class Part:
     def _count(self, usage: Usage) -> None:
         """vLLM sends one usage at the end, summed over its choices; llama.cpp sends one per choice, right after it ends."""
         ended, self._uncounted = self._uncounted, []
-        if not self._is_single:
-            for index in ended:
-                self.finish_whole(index)  # the server counts a choice once it is done with it
         of = self.indices if self._is_single else ended
         if len(of) == 1:
             self._stream.choices[of[0]].usage = usage
         else:
             self.sum = usage
+        if not self._is_single:
+            for index in ended:
+                self.finish_whole(index)  # the server counts a choice once it is done with it
 
 
 class Stream:
@@ -292,14 +292,15 @@ class Stream:
         self._deadline: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
+        self._noticed: asyncio.Future[None] = self._loop.create_future()
         self.frames = 0
 
     # -- the request's side -------------------------------------------------------------------------------------------
 
     async def open(self, opener: Opener, patience_s: float, total_s: float | None = None) -> None:
-        """Sends all backend requests. Returns when the first is answered, or after `patience_s`; raises when the request is refused
-        as invalid or none could be opened, which can still become an HTTP status. Choices that have not ended after `total_s` are
-        lost."""
+        """Sends all backend requests. Returns when the first is answered, when there is a notice for the client, or after `patience_s`;
+        raises when the request is refused as invalid or none could be opened, which can still become an HTTP status. Choices that have
+        not ended after `total_s` are lost."""
         self._opener = opener
         if total_s is not None:
             self._deadline = self._loop.call_later(total_s, self._expire, total_s)
@@ -308,9 +309,11 @@ class Stream:
         deadline = self._loop.time() + patience_s
         while waiting := {part.opening for part in self.parts if part.opening}:
             done, _ = await asyncio.wait(
-                waiting, timeout=max(0.0, deadline - self._loop.time()), return_when=asyncio.FIRST_COMPLETED
+                {*waiting, self._noticed},
+                timeout=max(0.0, deadline - self._loop.time()),
+                return_when=asyncio.FIRST_COMPLETED,
             )
-            if not done or any(part.is_opened for part in self.parts) or self.finished.done():
+            if not done or any(part.is_opened for part in self.parts) or self.finished.done() or self._noticed.done():
                 break
         if any(part.is_opened for part in self.parts):
             return
@@ -325,6 +328,13 @@ class Stream:
         for data in self._early:
             output.frame(data)
         self._early.clear()
+
+    def notice(self, data: bytes) -> None:
+        """Sends a frame that belongs to no response: what the client waits for."""
+        take = self.take
+        take(data)
+        if not self._noticed.done():
+            self._noticed.set_result(None)
 
     def stop(self, index: int) -> bool:
         """Ends one choice at the client's request; its backend request is closed when no other choice needs it."""
@@ -492,11 +502,9 @@ class Stream:
 
     def last_frames(self) -> list[bytes]:
         """The frames that end the stream: the usage, then `[DONE]` or the error that names the lost choices."""
-        usage = self.usage()
-        counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
-        counts["total_tokens"] = usage.prompt_tokens + usage.completion_tokens
+        usage = _counts(self.usage())
         last = msgspec.json.encode(
-            {"id": self.id, "object": "chat.completion.chunk", "model": self.model, "choices": [], "usage": counts}
+            {"id": self.id, "object": "chat.completion.chunk", "model": self.model, "choices": [], "usage": usage}
         )
         lost = tuple(choice.index for choice in self.choices if choice.state is ChoiceState.LOST)
         if not lost:
@@ -511,6 +519,20 @@ def _chunk(stream: Stream, choice: dict[str, Any]) -> bytes:
     return msgspec.json.encode(
         {"id": stream.id, "object": "chat.completion.chunk", "model": stream.model, "choices": [choice]}
     )
+
+
+def _with_usage(frame: dict[str, Any], usage: Usage | None) -> dict[str, Any]:
+    """The last frame of a choice with its count, unless it has one: a client counts a response before its end."""
+    is_told = usage is None or usage.is_prompt_partial or frame.get("usage")
+    return frame if usage is None or is_told else {**frame, "usage": _counts(usage)}
+
+
+def _counts(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+    }
 
 
 def _body(error: DceError, index: int) -> ErrorBody:

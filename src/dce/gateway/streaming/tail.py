@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
-from dce.wire.chat import Usage, usage_of
-from dce.wire.errors import DceError
+from dce.gateway.backends.faults import frame_fault
+from dce.wire.chat import BadChunk, Usage, read_error, read_values, usage_of
+from dce.wire.errors import DceError, ErrorBody, error_of
+from dce.wire.sse import ERROR, Decoder
 
 TAIL_BYTES = 16 * 1024
 """How much of the end is searched: the Responses API repeats settings and output in its last event, with the usage last."""
@@ -20,7 +22,6 @@ TAIL_BYTES = 16 * 1024
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _REASON = re.compile(rb'\s*:\s*"([A-Za-z_]{1,40})"')
 _REASONS = (b'"finish_reason"', b'"stop_reason"')
-_ERROR = re.compile(rb'(?m)^(?:data:\s*\{\s*"error"\s*:\s*\{|event:\s*error\b)')
 _decoder = json.JSONDecoder()
 
 
@@ -35,9 +36,25 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 def read_tail(data: bytes) -> Tail:
     """Reads the last bytes of an answer; TAIL_BYTES of them are enough."""
     data = data[-TAIL_BYTES:]
-    has_error = b"error" in data and _ERROR.search(data)
-    error = DceError("backend_error", "the backend reported an error in its stream") if has_error else None
-    return Tail(usage=_last_usage(data), finish_reason=_last_reason(data), error=error)
+    return Tail(usage=_last_usage(data), finish_reason=_last_reason(data), error=error_in(data))
+
+
+def error_in(data: bytes) -> DceError | None:
+    """The error that one of the last events reports, in any form a backend has for it; None if there is none."""
+    decoder = Decoder()
+    for event in (*decoder.feed(data), *decoder.flush()):
+        said = read_error(event.data) if event.event == ERROR else _said(event.data)
+        if said is not None:
+            return frame_fault(said)
+    return None
+
+
+def _said(data: str) -> ErrorBody | None:
+    try:
+        values = read_values(data)
+    except BadChunk:  # `[DONE]`, or the beginning is missing
+        return None
+    return next((error for value in values if (error := error_of(value))), None)
 
 
 def _from_the_end(data: bytes, name: bytes) -> Iterator[int]:

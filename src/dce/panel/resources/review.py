@@ -13,7 +13,7 @@ from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.judging.board import BoardRow, board, check_responses
 from dce.workspace.judging.checks import load_checks
-from dce.workspace.record.judgements import Judgement, Mark
+from dce.workspace.record.judgements import Judgement, JudgementChange, Mark
 from dce.workspace.tree.current import look
 from dce.workspace.workspace import Workspace
 
@@ -28,13 +28,13 @@ class BoardView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JudgementRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person's judgement of a response, in place of an earlier one. `version`: the version that was judged; if the response has a newer
-    one, that is a conflict."""
+    """Changes a person's judgement of a response; a part that is absent or null stays as it is. `version`: the version that was judged; if
+    the response has a newer one, that is a conflict."""
 
     version: int
-    mark: Mark = ""
-    rating: int = 0
-    note: str = ""
+    mark: Mark | None = None
+    rating: int | None = None
+    note: str | None = None
 
 
 class BaseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,20 +96,12 @@ def show_agreement(call: Call) -> Agreement:
 
 
 def judge(call: Call) -> Judgement:
-    """Saves a mark, a rating and a note."""
+    """Saves what changes of a mark, a rating and a note."""
     request: JudgementRequest = call.body
     here, generation, slot = call.panel.workspace, call.path["generation"], call.path["slot"]
     check_latest(here, generation, slot, request.version)
-    judgement = Judgement(
-        generation=generation,
-        slot=slot,
-        version=request.version,
-        mark=request.mark,
-        rating=request.rating,
-        note=request.note,
-    )
-    here.store.judgements.put(judgement, here.clock())
-    return judgement
+    change = JudgementChange(mark=request.mark, rating=request.rating, note=request.note)
+    return here.store.judgements.edit(generation, slot, request.version, change, here.clock())
 
 
 def set_base(call: Call) -> CycleView:

@@ -9,7 +9,7 @@ from dce.wire.chat import ChoiceDelta
 from dce.wire.errors import DceError, ErrorBody, Hop
 from dce.wire.finish import Outcome, outcome_of
 from dce.wire.halves import Halves, whole
-from dce.wire.parts import ToolPiece
+from dce.wire.parts import ToolCalls
 from dce.workspace.generating.provider_events import Delta
 
 
@@ -19,7 +19,7 @@ class ChoiceReader:
     def __init__(self, index: int) -> None:
         self._index = index
         self._text, self._thinking = Halves(), Halves()
-        self._tools: dict[int, tuple[str, str]] = {}
+        self._tools = ToolCalls()
         self._has_text = self._has_thinking = False
         self.reason = ""
         self.has_gone_on = False
@@ -29,7 +29,7 @@ class ChoiceReader:
         """The text that a chunk adds, as far as it can be emitted now."""
         text, thinking = self._text.feed(choice.text), self._thinking.feed(choice.thinking)
         for piece in choice.tools:
-            self._call(piece)
+            self._tools.add(piece)
         has_more = bool(text or thinking or choice.tools)
         self.has_gone_on = (self.has_gone_on or (has_more and bool(self.reason))) and not choice.finish_reason
         self.reason = whole(choice.finish_reason or "") or self.reason
@@ -37,14 +37,14 @@ class ChoiceReader:
 
     def flush(self) -> Delta | None:
         """What remains at the end: half a character, and the tool calls as text that the answer readers understand."""
-        calls = [_as_text(name, arguments) for _, (name, arguments) in sorted(self._tools.items())]
+        calls = [_as_text(call.name, call.arguments) for call in self._tools.calls]
         return self._delta(self._text.flush() + "".join(calls), self._thinking.flush())
 
     def fault(self) -> ErrorBody | None:
         """Why a response that ended normally has no answer; None if it has one."""
         said = f"finish_reason {self.reason!r}"
         if self._tools:
-            names = ", ".join(whole(name) or "without a name" for name, _ in self._tools.values())
+            names = ", ".join(whole(call.name) or "without a name" for call in self._tools.calls)
             message = (
                 f"the model called a tool ({names}) instead of answering in text ({said}); the call is kept as text"
             )
@@ -55,10 +55,6 @@ class ChoiceReader:
             hint = "Regenerate it; if it happens again, lower the reasoning effort, or check the server's reasoning parser."
             return DceError("backend_error", message, hint=hint, hop=Hop.MODEL).body()
         return None
-
-    def _call(self, piece: ToolPiece) -> None:
-        name, arguments = self._tools.get(piece.index, ("", ""))
-        self._tools[piece.index] = (name + piece.name, arguments + piece.arguments)
 
     def _delta(self, text: str, thinking: str) -> Delta | None:
         self._has_text = self._has_text or bool(text.strip())

@@ -3,9 +3,11 @@
 What must always hold: no message contains a key, a prompt or the text of a foreign page.
 """
 
+import time
 from collections.abc import Mapping
 
 from dce.wire.errors import CODES, DceError, Hop, decode_error
+from dce.wire.retry_after import retry_after_s
 from dce.workspace.http.peer import Peer
 
 _PROXY_DOWN = frozenset({502, 503, 504})
@@ -22,7 +24,7 @@ def error_of_answer(status: int, headers: Mapping[str, str], content: bytes, url
             hint=error.hint,
             hop=error.hop,
             choices=error.choices,
-            retry_after_s=_seconds(headers.get("retry-after", "")),
+            retry_after_s=retry_after_s(headers.get("retry-after", ""), time.time()),
         )
     kind = headers.get("content-type", "").partition(";")[0].strip() or "nothing"
     fact = f"{url} answered {status} with {kind}"
@@ -38,10 +40,6 @@ def error_of_answer(status: int, headers: Mapping[str, str], content: bytes, url
         target = headers.get("location", "")[:200]
         return DceError("not_a_gateway", f"{fact}, a redirect to {target!r}", hint="Set DCE_URL to the final address.")
     return DceError("not_a_gateway", f"{fact}, so it is not a DCE gateway")
-
-
-def _seconds(value: str) -> float | None:
-    return float(value) if value.isascii() and value.isdigit() else None
 
 
 GATEWAY = Peer(

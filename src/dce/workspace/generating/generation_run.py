@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 
 from dce.wire.errors import DceError, ErrorBody
-from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText
+from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText, Wait
 from dce.workspace.generating.live_response import Cursor, LiveResponse, status_of_finish
 from dce.workspace.generating.provider import (
     CountUpdate,
@@ -21,6 +21,7 @@ from dce.workspace.generating.provider import (
     Opened,
     Provider,
     ProviderEvent,
+    Waiting,
 )
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.record.store import Store
@@ -43,9 +44,16 @@ class _Slot:
         self.told = Cursor()
         self.saved = live.begun
         self.told_record: Response | None = None
-        self.told_position: int | None = None
+        self.told_why: tuple[int | None, Wait | None] = (None, None)
         self.saved_record: Response | None = None
         self.is_end_told = False
+        self.wait: Wait | None = None
+        self.wait_until = 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a server that is busy."""
+        return self.live.status is Status.WAITING
 
 
 class GenerationRun:
@@ -128,20 +136,24 @@ class GenerationRun:
     async def _take(self, event: ProviderEvent) -> None:
         if isinstance(event, Opened):
             await self._open(event)
-        elif isinstance(event, Delta | CountUpdate | Ended):
+        elif isinstance(event, Delta | CountUpdate | Ended | Waiting):
             slot = self._slots[event.index] if 0 <= event.index < len(self._slots) else None
             if slot is not None and not slot.live.is_terminal:
                 await self._advance(slot, event)
         else:
             self._position = event.position
 
-    async def _advance(self, slot: _Slot, event: Delta | CountUpdate | Ended) -> None:
+    async def _advance(self, slot: _Slot, event: Delta | CountUpdate | Ended | Waiting) -> None:
         live = slot.live
         if isinstance(event, CountUpdate):
-            live.count(event.completion_tokens)
+            live.count(event.completion_tokens, event.prompt_tokens)
             return
         if live.status is Status.QUEUED:  # a provider that sends no `Opened`
             live.connect()
+        if isinstance(event, Waiting):
+            live.wait()
+            slot.wait, slot.wait_until = Wait(event.why, event.retry_in_s), self._clock() + event.retry_in_s
+            return
         if isinstance(event, Delta):
             live.add(event.text, event.thinking, self._clock())
             return
@@ -196,6 +208,8 @@ class GenerationRun:
             await self._sleep(TELL_EVERY_S)
             await self._stop_queued()
             for slot in self._slots:
+                if slot.is_waiting and self._clock() >= slot.wait_until:
+                    slot.live.connect()  # it is being asked again
                 if not slot.live.is_terminal:
                     self._tell_news(slot)
             until_save -= TELL_EVERY_S
@@ -258,9 +272,10 @@ class GenerationRun:
         news, slot.told = slot.live.news(slot.told)
         if news:
             self._tell(SlotText.of(record, news))
-        if record != slot.told_record or self._position != slot.told_position:
-            slot.told_record, slot.told_position = record, self._position
-            self._tell(SlotProgress.of(record, self._clock(), self._position))
+        why = (self._position, slot.wait if slot.is_waiting else None)
+        if record != slot.told_record or why != slot.told_why:
+            slot.told_record, slot.told_why = record, why
+            self._tell(SlotProgress.of(record, self._clock(), *why))
 
     def _end(self, began: float) -> None:
         """Announces the end. Stores it here only if the run was cut short, when nothing may be awaited any more."""

@@ -22,7 +22,8 @@ _FINISHED = frozenset({Status.COMPLETE, Status.TRUNCATED})
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.CONNECTING}) | _FAILED,
     # A model may end without writing anything: then connecting → complete is correct.
-    Status.CONNECTING: frozenset({Status.THINKING, Status.GENERATING}) | _FINISHED | _FAILED,
+    Status.CONNECTING: frozenset({Status.WAITING, Status.THINKING, Status.GENERATING}) | _FINISHED | _FAILED,
+    Status.WAITING: frozenset({Status.CONNECTING, Status.THINKING, Status.GENERATING}) | _FINISHED | _FAILED,
     Status.THINKING: frozenset({Status.GENERATING}) | _FINISHED | _FAILED,
     Status.GENERATING: _FINISHED | _FAILED,
     **{status: frozenset() for status in TERMINAL},
@@ -97,6 +98,11 @@ class LiveResponse:
         """Notes that the gateway admitted it."""
         self._move(Status.CONNECTING)
 
+    def wait(self) -> None:
+        """Notes that the server takes no request right now. A response that has begun does not wait any more."""
+        if self.status is Status.CONNECTING:
+            self._move(Status.WAITING)
+
     def add(self, text: str, thinking: str, now: float) -> None:
         """Adds one delta. The first answer text ends the thinking phase; later thinking is kept without a status change."""
         if not text and not thinking:
@@ -109,7 +115,7 @@ class LiveResponse:
             self._set(first_token_at=now)
         if thinking:
             self._thinking.append(thinking)
-            if self.status is Status.CONNECTING:
+            if self.status in (Status.CONNECTING, Status.WAITING):
                 self._move(Status.THINKING)
         if text:
             self._text.append(text)
@@ -119,9 +125,11 @@ class LiveResponse:
                 self._move(Status.GENERATING)
         self._tally.guess(is_thinking=not text)
 
-    def count(self, completion_tokens: int) -> None:
-        """Takes the backend's own token count of this response so far."""
+    def count(self, completion_tokens: int, prompt_tokens: int = 0) -> None:
+        """Takes the backend's own token count of this response so far, and of its prompt (0: it does not say)."""
         self._tally.count(completion_tokens)
+        if prompt_tokens and prompt_tokens != self._record.prompt_tokens:
+            self._set(prompt_tokens=prompt_tokens)
 
     def end(self, status: Status, now: float, finish_reason: str = "", error: ErrorBody | None = None) -> None:
         """Ends the response, once, and joins its text."""

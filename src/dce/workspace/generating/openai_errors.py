@@ -1,9 +1,12 @@
 """Turns error answers of an OpenAI-compatible server into a `DceError` with hop backend. No message contains a key or a prompt."""
 
+import math
+import time
 from collections.abc import Mapping
 
 from dce.wire.errors import DceError, Hop, decode_error
-from dce.workspace.http.peer import Peer
+from dce.wire.retry_after import retry_after_s
+from dce.workspace.http.peer import SSE, Peer
 
 MAX_TOLD_CHARS = 300
 """How much of the server's own message is shown: a sentence, not a page."""
@@ -34,13 +37,21 @@ def error_of_server(status: int, headers: Mapping[str, str], content: bytes, url
     if not code and 400 <= status < 500:
         code = "prompt_too_long" if "context" in said.lower() and "token" in said.lower() else "invalid_request"
     fact = f"{url} answered {status}" + (f": {said}" if said else f" with {kind}")
-    wait = headers.get("retry-after", "")
+    if 300 <= status < 400:
+        target = headers.get("location", "").partition("?")[0][:200]
+        return DceError(
+            "route_not_found",
+            f"{url} answered {status}, a redirect to {target!r}",
+            hop=Hop.BACKEND,
+            hint="Set the URL to the final address; DCE follows only a 307 or 308 to the same server.",
+        )
+    wait_s = retry_after_s(headers.get("retry-after", ""), time.time())
     return DceError(
         code or "backend_error",
         fact,
         hop=Hop.BACKEND,
-        hint=_hint(code),
-        retry_after_s=float(wait) if wait.isascii() and wait.isdigit() else None,
+        hint=_hint(code, wait_s),
+        retry_after_s=wait_s,
     )
 
 
@@ -48,7 +59,10 @@ def _beginning(content: bytes) -> str:
     return content[: 4 * MAX_TOLD_CHARS].decode("utf-8", "replace")
 
 
-def _hint(code: str) -> str:
+def _hint(code: str, wait_s: float | None) -> str:
+    if code == "rate_limited":
+        when = "in a moment" if wait_s is None else f"in {max(1, math.ceil(wait_s))} s"
+        return f"Try again {when}, or ask for fewer responses at once."
     if code == "backend_unauthorized":
         return "Give the model card the server's key: dce settings cards add NAME … --key-stdin"
     if code == "no_healthy_backend":
@@ -66,4 +80,6 @@ SERVER = Peer(
     foreign="backend_error",
     has_heartbeat=False,
     error_of_answer=error_of_server,
+    # What is none after all is reported with the beginning of its body.
+    stream_types=frozenset({SSE, "text/plain", "application/octet-stream", ""}),
 )

@@ -48,6 +48,14 @@ class Queued(msgspec.Struct, frozen=True, kw_only=True):
     position: int
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice waits for a server that takes no request right now: `why`, and the seconds until it is asked again."""
+
+    index: int
+    why: str
+    retry_in_s: float
+
+
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
     """New text or thinking of one choice. `index` counts choices from 0."""
 
@@ -57,10 +65,11 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CountUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """The backend's own token count of one choice so far, thinking plus answer."""
+    """The backend's own token count of one choice so far, thinking plus answer. `prompt_tokens`: of the prompt, 0 if it does not say."""
 
     index: int
     completion_tokens: int
+    prompt_tokens: int = 0
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +80,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorBody | None = None
 
 
-ProviderEvent = Opened | Queued | Delta | CountUpdate | Ended
+ProviderEvent = Opened | Queued | Waiting | Delta | CountUpdate | Ended
 
 
 CONTINUE_REQUEST = """\

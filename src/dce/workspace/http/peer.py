@@ -6,13 +6,16 @@ import msgspec
 
 from dce.wire.errors import DceError, Hop
 
+SSE = "text/event-stream"
+
 ErrorOfAnswer = Callable[[int, Mapping[str, str], bytes, str], DceError]
 """Status, headers, beginning of the body, URL → the error that an unexpected answer means."""
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of server. `unreachable`, `silent` and `foreign` are error codes: no connection, no answer in time, an answer that such
-    a server does not give. `has_heartbeat`: it is never silent for long, so silence alone is a fault.
+    a server does not give. `has_heartbeat`: it is never silent for long, so silence alone is a fault. `stream_types`: the media types
+    under which it sends an event stream, "" for none at all.
     """
 
     name: str
@@ -22,6 +25,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     foreign: str
     has_heartbeat: bool
     error_of_answer: ErrorOfAnswer
+    stream_types: frozenset[str] = frozenset({SSE})
 
     def fault(self, code: str, message: str, hint: str = "") -> DceError:
         """An error of this server."""

@@ -11,7 +11,7 @@ from itertools import combinations
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.judging.compare import Change, changes, normalised
+from dce.workspace.judging.compare import Change, changes, effect_key, letter
 from dce.workspace.judging.hunks import hunks
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.schema.reading import Reading, Shown
@@ -19,7 +19,7 @@ from dce.workspace.tree.current import CurrentFiles
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """What one response does to one file, in lines. Responses in the same `group` produce the same text."""
+    """What one response does to one file, in lines. Responses in the same `group` do the same to it."""
 
     slot: int
     change: Change
@@ -52,7 +52,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Lines = Counter[tuple[str, str, str]]
-"""Changed lines: (path, sign, text) → count."""
+"""Changed lines: (path, sign or act, text) → count."""
 
 
 def agreement(workspace: Workspace, generation_id: int) -> Agreement:
@@ -70,7 +70,7 @@ def agreement(workspace: Workspace, generation_id: int) -> Agreement:
         for block, change in zip(reading.files, found, strict=True):
             if change.change != "same":
                 cell = Cell(slot=slot, change=change.change, added=change.added, removed=change.removed, group="")
-                cells.setdefault(change.path, []).append((cell, normalised(block.content)))
+                cells.setdefault(change.path, []).append((cell, effect_key(block)))
     shown = workspace.shown(generation_id)
     changed = {slot: _changed_lines(shown, reading, files) for slot, reading in readings.items()}
     changed = {slot: lines for slot, lines in changed.items() if lines}
@@ -86,25 +86,25 @@ def agreement(workspace: Workspace, generation_id: int) -> Agreement:
 
 
 def _grouped(found: Sequence[tuple[Cell, str]]) -> tuple[Cell, ...]:
-    """The cells of a file, with one group letter for each distinct text; the largest group is A."""
-    sizes = Counter(text for _, text in found)
-    firsts = {text: min(cell.slot for cell, other in found if other == text) for text in sizes}
-    texts = sorted(sizes, key=lambda text: (-sizes[text], firsts[text]))
-    return tuple(msgspec.structs.replace(cell, group=_letter(texts.index(text))) for cell, text in found)
-
-
-def _letter(number: int) -> str:
-    """0 → A; there are at most twenty responses."""
-    return chr(ord("A") + number)
+    """The cells of a file, with one group letter for each distinct effect; the largest group is A."""
+    sizes = Counter(effect for _, effect in found)
+    firsts = {effect: min(cell.slot for cell, other in found if other == effect) for effect in sizes}
+    effects = sorted(sizes, key=lambda effect: (-sizes[effect], firsts[effect]))
+    return tuple(msgspec.structs.replace(cell, group=letter(effects.index(effect))) for cell, effect in found)
 
 
 def _changed_lines(shown: Shown, reading: Reading, files: CurrentFiles) -> Lines:
     lines: Lines = Counter()
     for block in reading.files:
-        before = shown(block.path)
+        source = block.from_path or block.path
+        before = shown(source)
         if before is None:
-            before = _now(files, block.path)
-        for hunk in hunks(before, block.content):
+            before = _now(files, source)
+        if block.action != "write" or block.from_path or block.mode:
+            # One changed "line" for the act itself, so that a rename or a new mode, which changes no text, counts too.
+            lines[block.path, block.action, f"{block.from_path} {block.mode}"] += 1
+        after = before if block.action in {"rename", "mode"} else block.content
+        for hunk in hunks(before, after):
             lines.update(
                 (block.path, line.sign, line.text.rstrip()) for line in hunk.lines if line.number and line.text.strip()
             )

@@ -117,7 +117,7 @@ def cluster(readings: Mapping[int, Reading], manifest: Sequence[ManifestEntry] =
         if signature is not None:
             groups.setdefault(signature, []).append(slot)
     ordered = sorted(groups.values(), key=lambda slots: (-len(slots), slots[0]))
-    return letters | {slot: _letter(number) for number, slots in enumerate(ordered) for slot in slots}
+    return letters | {slot: letter(number) for number, slots in enumerate(ordered) for slot in slots}
 
 
 def change_of(project: Project, files: CurrentFiles, block: FileBlock, shown: Mapping[str, str]) -> FileChange:
@@ -247,15 +247,15 @@ def _signature(reading: Reading, shown: Mapping[str, str]) -> tuple[tuple[str, s
     if reading.parse == "failed" or not reading.files:
         return None
     resulting = {
-        block.path.removeprefix("./"): _said(block)
+        block.path.removeprefix("./"): effect_key(block)
         for block in reading.files
         if not _is_echo(block, shown.get(block.path.removeprefix("./")))
     }
     return tuple(sorted(resulting.items()))
 
 
-def _said(block: FileBlock) -> str:
-    """A key for what a block does to its file; equal for blocks with the same result."""
+def effect_key(block: FileBlock) -> str:
+    """A key for what a block does to its file; equal for blocks with the same result, apart from white space as in `normalised`."""
     text = normalised(block.content)
     return (
         text
@@ -281,8 +281,8 @@ def normalised(content: str) -> str:
     return "\n".join(line.rstrip() for line in content.splitlines() if line.strip())
 
 
-def _letter(number: int) -> str:
-    """0 → A, 25 → Z, 26 → AA."""
+def letter(number: int) -> str:
+    """The name of a group: 0 → A, 25 → Z, 26 → AA."""
     letters = ""
     number += 1
     while number:

@@ -27,6 +27,14 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class JudgementChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What changes in a judgement; None: stays as it is."""
+
+    mark: Mark | None = None
+    rating: int | None = None
+    note: str | None = None
+
+
 JUDGEMENTS = table_of("judgements", Judgement)
 _JUDGED = f"SELECT {JUDGEMENTS.selected} FROM judgements WHERE generation = ?"
 
@@ -37,14 +45,22 @@ class Judgements:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, judgement: Judgement, now: float) -> None:
-        """Stores a judgement, replacing an earlier one. Raises DceError invalid_input."""
-        if not 0 <= judgement.rating <= MAX_RATING:
-            raise DceError("invalid_input", f"a rating is 0 (none) to {MAX_RATING}, not {judgement.rating}")
-        if len(judgement.note) > MAX_NOTE_CHARS:
+    def edit(self, generation: int, slot: int, version: int, change: JudgementChange, now: float) -> Judgement:
+        """Changes the judgement of a version; one that does not exist begins empty. Raises DceError invalid_input.
+
+        Reading and writing are one transaction, so that two windows, or two clicks, that change different parts lose neither.
+        """
+        parts = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
+        if not 0 <= parts.get("rating", 0) <= MAX_RATING:
+            raise DceError("invalid_input", f"a rating is 0 (none) to {MAX_RATING}, not {parts['rating']}")
+        if len(parts.get("note", "")) > MAX_NOTE_CHARS:
             raise DceError("invalid_input", f"a note has at most {MAX_NOTE_CHARS:,} characters")
         with self._database.transaction() as db:
+            row = db.execute(f"{_JUDGED} AND slot = ? AND version = ?", (generation, slot, version)).fetchone()
+            stored = JUDGEMENTS.row(row) if row else Judgement(generation=generation, slot=slot, version=version)
+            judgement = msgspec.structs.replace(stored, **parts)
             JUDGEMENTS.insert(db, judgement, "REPLACE", updated_at=now)
+        return judgement
 
     def latest(self, generation_id: int) -> tuple[Judgement, ...]:
         """The judgements of the latest versions, by slot; responses without a judgement are absent."""
