@@ -63,10 +63,10 @@ class Routes:
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route and its path values. Raises route_not_found or method_not_allowed."""
-        exact = path[:-1] if path.endswith("/") and not path.endswith("//") else path
+        exact = path.removesuffix("/")
         other: dict[str, None] = {}
         for pattern, row in self._compiled:
-            match = pattern.fullmatch(exact or path)
+            match = pattern.fullmatch(exact)
             if match and method in row.methods:
                 return row, match.groupdict()
             if match:
