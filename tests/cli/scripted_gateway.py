@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from dce.wire.errors import CODES
+
 KEY = "dce_right"
 MODEL = "scripted-1b"
 
@@ -79,18 +81,19 @@ class ScriptedGateway:
         if handler.path == "/api/dce/privacy" and self.notice:
             return self._text(handler, self.notice)
         if handler.headers.get("authorization") != f"Bearer {KEY}":
-            return self._json(handler, 401, {"error": {"message": "no", "type": "x", "code": "invalid_key"}})
-        if handler.command == "DELETE":
+            code = "invalid_key" if handler.headers.get("authorization") else "missing_key"
+            return self._json(handler, 401, _error("no", code))
+        if handler.command == "DELETE" and "/streams/doctor" not in handler.path:
             return self._stop(handler)
         if handler.path == "/v1/models":
-            return self._json(handler, 200, {"data": [{"id": MODEL, "max_model_len": self.context}]})
+            return self._json(handler, 200, {"data": [{"id": MODEL, "owned_by": "dce", "max_model_len": self.context}]})
         if handler.path == "/tokenize":
             count = len(body["prompt"].split())
             return self._json(handler, 200, {"count": count, "max_model_len": self.context})
-        if handler.command == "GET":
-            missing = {"message": "no such route", "type": "x", "code": "route_not_found"}
-            return self._json(handler, 404, {"error": missing})
-        return self._stream(handler, body)
+        if handler.command == "POST" and body.get("messages"):
+            return self._stream(handler, body)
+        status, code = (400, "invalid_request") if handler.command == "POST" else (404, "route_not_found")
+        return self._json(handler, status, _error("no", code))
 
     def _text(self, handler: BaseHTTPRequestHandler, text: str) -> None:
         handler.send_response(200)
@@ -143,3 +146,7 @@ class ScriptedGateway:
             value["usage"] = {"prompt_tokens": 1, "completion_tokens": tokens}
         handler.wfile.write(f"data: {json.dumps(value)}\n\n".encode())
         handler.wfile.flush()
+
+
+def _error(message: str, code: str) -> dict[str, object]:
+    return {"error": {"message": message, "type": "x", "code": code, "hop": str(CODES[code].hop)}}

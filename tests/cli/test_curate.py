@@ -10,6 +10,8 @@ from tests.cli.conftest import Dce
 from tests.cli.scripted_gateway import ScriptedGateway
 from tests.doctor.test_tree import closed_port
 
+FAULT_02 = Path(__file__).parents[1] / "fixtures/faults/02-old-encodings-guessed"
+
 
 def test_init_twice(dce: Dce, folder: Path) -> None:
     """`init` creates a workspace with its own .gitignore; a second `init` changes nothing."""
@@ -54,6 +56,7 @@ def test_files(dce: Dce, workspace: Path) -> None:
         "exact": True,
         "excluded": "",
         "encoding": "utf-8",
+        "certainty": "known",
     }
     assert (rows["readme.md"]["is_selected"], rows["readme.md"]["exact"]) == (False, False)
     assert rows["readme.md"]["tokens"] > 0
@@ -206,6 +209,33 @@ def test_prompt_names_documents_that_could_not_be_read(dce: Dce, workspace: Path
     assert "could not be read: spec.docx: damaged or encrypted" in told
     assert list(dce("prompt", "--json").json["unread"]) == ["spec.docx"]
     assert "[spec.docx cannot be read: damaged" in (workspace / ".dce/prompt.md").read_text(encoding="utf-8")
+
+
+def test_files_and_prompt_say_how_certain_an_encoding_is(dce: Dce, workspace: Path) -> None:
+    """[02] A guessed encoding is shown as one, a doubtful one as in doubt, and `settings set encoding` settles both."""
+    (workspace / "ru.py").write_bytes((FAULT_02 / "ru.py.txt").read_bytes())
+    (workspace / "fr.py").write_bytes("# é\n".encode("cp1252"))
+    dce("select", "add", "ru.py", "fr.py")
+    assert "ru.py   cp1251, guessed" in dce("files").out
+    rows = {row["path"]: row for row in dce("files", "--json").json}
+    assert {path: rows[path]["certainty"] for path in ("ru.py", "fr.py", "src/a.py", "logo.bin")} == {
+        "ru.py": "guessed",
+        "fr.py": "doubtful",
+        "src/a.py": "known",
+        "logo.bin": "",
+    }
+    assert "encoding guessed: ru.py is shown as cp1251" in dce("prompt").out
+    assert dce("prompt", "--json").json["guessed"] == [
+        {"path": "fr.py", "encoding": rows["fr.py"]["encoding"], "is_doubtful": True},
+        {"path": "ru.py", "encoding": "cp1251", "is_doubtful": False},
+    ]
+    dce("settings", "set", "encoding", "*.py=cp1251, /fr.py=cp1252")
+    assert dce("prompt", "--json").json["guessed"] == []
+    assert "fr.py   cp1252, as declared" in dce("files").out
+    assert "'cp-none'" in dce("settings", "set", "encoding", "*.py=cp-none", code=3).err
+    with (workspace / ".dce/config.toml").open("a", encoding="utf-8") as config:
+        config.write('"*.c" = "rot13"\n')
+    assert "there is no encoding 'rot13'" in dce("files", code=3).err
 
 
 def test_prompt_says_what_the_server_may_have_cached(dce: Dce, workspace: Path) -> None:

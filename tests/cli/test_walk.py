@@ -177,6 +177,7 @@ def curate(walk: Walk, root: Path) -> None:
     assert len(rows) >= 205
     assert {path for path, row in rows.items() if row["excluded"]} == {"data.bin", "outside.txt", "circle", "nested"}
     assert {rows["latin.txt"]["encoding"], rows["notes.txt"]["encoding"]} == {"cp1252", "utf-16"}
+    assert (rows["latin.txt"]["certainty"], rows["notes.txt"]["certainty"]) == ("doubtful", "known")
     walk("files --folders")
     assert "*.log" in walk("files --why", "a.log", code=1)["excluded"]
     assert "outside" in walk("files --why", "outside.txt", code=1)["excluded"]
@@ -215,6 +216,7 @@ def curate(walk: Walk, root: Path) -> None:
     cost = walk("prompt")
     assert (cost["exact"], cost["files"], cost["is_over"]) == (True, 45, False)
     assert cost["total"] == sum(section["tokens"] for section in cost["sections"])
+    assert [file["path"] for file in cost["guessed"]] == ["latin.txt"]
     walk.refused("prompt", "--cycle", 9, code=1, error="not_found")
 
 
@@ -227,7 +229,7 @@ def settle(walk: Walk, dce: Dce) -> None:
     assert list(walk("settings cards list")) == ["warm"]
     assert walk("cycle card", "warm")["card"] == "warm"
     walk("cycle card", "")
-    assert walk("doctor")["ok"]
+    assert walk("doctor", "--silence", 1)["ok"]
     nowhere = ("--url", "http://127.0.0.1:9")
     walk.refused("generate", "-n", 1, *nowhere, code=4, error="gateway_unreachable", hop="gateway")
     walk.refused("generate", "-n", 1, "--key", "dce_wrong", code=3, error="invalid_key", hop="gateway")

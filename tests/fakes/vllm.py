@@ -316,6 +316,9 @@ FAULTS: dict[str, Fault] = {
         status=500,
         body=b'{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","code":500}}',
     ),
+    "error_200": Fault(
+        status=200, body=b'{"object":"error","message":"CUDA out of memory","type":"InternalServerError","code":500}'
+    ),
     "error_at_once": Fault(after=0, then=(ERROR, DONE)),
     "bad_grammar": Fault(after=0, then=(BAD_GRAMMAR, DONE)),
     "garbage": Fault(after=2, then=(b"data: {not json\n\n",)),

@@ -95,7 +95,11 @@ REFUSED: list[tuple[Dialect, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("dialect", "fields", "named"), REFUSED, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("dialect", "fields", "named"),
+    REFUSED,
+    ids=lambda value: str(value)[:60] if isinstance(value, str | dict) else type(value).__name__,
+)
 def test_what_a_backend_would_fetch_run_or_keep_is_refused_by_name(
     dialect: Dialect, fields: dict[str, Any], named: str
 ) -> None:

@@ -119,16 +119,17 @@ def test_revoked_and_expired_keys_act_at_once(chain: Chain) -> None:
         assert error_of(client.get("/v1/models"))["code"] == "expired_key"
 
 
-def test_a_running_stream_outlives_its_key(chain: Chain) -> None:
-    """Revoking a key ends no stream that it has begun."""
+def test_a_running_stream_outlives_a_key_that_expires(chain: Chain) -> None:
+    """A key that expires, or gets a new secret, ends no stream that began before; revoking does (test_revoking.py)."""
     keys = KeyStore(chain.folder)
-    key, secret = keys.create("revoked meanwhile")
-    chain.behave(delay_s=0.01, tokens=10)
+    key, secret = keys.create("short-lived")
+    chain.behave(delay_s=0.05, tokens=20)
     with (
         client_of(chain.server.url, secret) as client,
         client.stream("POST", "/api/dce/proxy", json=chain.body(n=2)) as response,
     ):
-        keys.revoke(key.id)
+        keys.rotate(key.id, 0.0)
+        keys.edit(key.id, {"expires_at": 1.0})
         assert b"[DONE]" in response.read()
     keys.close()
 

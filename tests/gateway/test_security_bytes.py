@@ -128,7 +128,7 @@ FRAMINGS: dict[str, tuple[bytes, bytes]] = {
     "a chunk longer than said": (b"transfer-encoding: chunked\r\n", b"3\r\n" + BODY + b"\r\n0\r\n\r\n"),
     "a chunk line ended by LF": (b"transfer-encoding: chunked\r\n", CHUNKED.replace(b"\r\n", b"\n")),
     "a trailer": (b"transfer-encoding: chunked\r\n", CHUNKED[:-2] + b"authorization: Bearer x\r\n\r\n"),
-    "an upgrade": (b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\n" + LENGTH, BODY),
+    "an upgrade and two lengths": (b"connection: upgrade\r\nupgrade: h2c\r\n" + LENGTH + b"content-length: 5\r\n", BODY),
 }  # fmt: skip
 
 

@@ -455,12 +455,60 @@ def test_edits_that_did_not_fit_refuse_the_whole(tmp_path: Path) -> None:
 def test_an_older_encoding_is_kept_or_refused(tmp_path: Path) -> None:
     """A file keeps its legacy encoding; a character that the encoding lacks is refused by name."""
     text = "für Äpfel und Öl über den Fluß, schöne Grüße aus Köln an alle Bäcker\n"
-    bench = Bench(tmp_path, {"a.txt": text.encode("cp1252")})
+    bench = Bench(tmp_path, {"a.txt": text.encode("cp1252"), ".dce/config.toml": 'encoding = {"*.txt" = "cp1252"}\n'})
     generation = bench.answer({"a.txt": text + "ä\n"}, {"a.txt": text + "☃\n"})
     (planned,) = plan(bench, generation, 2)
     assert "cannot hold '☃'" in planned.refused
     accept(bench, generation, 1)
     assert (tmp_path / "a.txt").read_bytes() == (text + "ä\n").encode("cp1252")
+
+
+FAULT_02 = Path(__file__).parents[1] / "fixtures/faults/02-old-encodings-guessed"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "line"),
+    [("ru.py", "cp1251", "# Новая строка: Я"), ("pl.py", "iso8859-2", "# Świeży"), ("zh.c", "gbk", "// 新的参数")],
+)
+def test_new_text_is_written_only_in_a_declared_encoding(tmp_path: Path, name: str, encoding: str, line: str) -> None:
+    """[02] An encoding that is only guessed is never written in; ASCII is; the refusal gives the setting, which then settles it."""
+    before = (FAULT_02 / f"{name}.txt").read_bytes()
+    text = before.decode(encoding)
+    bench = Bench(tmp_path, {name: before})
+    generation = bench.answer({name: f"{text}{line}\n"}, {name: f"{text}ascii\n"})
+    with pytest.raises(DceError, match="its encoding is only guessed") as caught:
+        accept(bench, generation, 1)
+    assert (tmp_path / name).read_bytes() == before
+    accept(bench, generation, 2)
+    assert (tmp_path / name).read_bytes() == before + b"ascii\n"
+    restore(bench)
+    hint = caught.value.hint
+    setting = hint[hint.index("encoding = {") : hint.index("}") + 1]
+    (tmp_path / ".dce/config.toml").write_text(setting, encoding="utf-8")
+    accept(bench, generation, 1)
+    assert (tmp_path / name).read_bytes() == before + f"{line}\n".encode(encoding)
+
+
+def test_a_forced_accept_does_not_write_in_a_guessed_encoding(tmp_path: Path) -> None:
+    """Neither `--force`, nor a hunk, nor a rename, nor a merge gets new text into a guessed encoding."""
+    text = "# Проверка связи\nx = 1\n"
+    bench = Bench(tmp_path, {"a.py": text.encode("cp1251")})
+    moved = FileBlock(path="b.py", from_path="a.py", content=text + "# Новая\n")
+    generation = bench.answer({"a.py": text + "# Новая\n"}, Reading(files=(moved,), parse="ok"))
+    for options in (Options(force=True), Options(hunks=("1",)), Options(merge=True)):
+        (planned,) = plan(bench, generation, 1, ["a.py"], options)
+        assert "only guessed" in planned.refused
+    assert "only guessed" in plan(bench, generation, 2, (), Options(force=True))[0].refused
+
+
+def test_a_file_shown_in_another_encoding_is_not_written(tmp_path: Path) -> None:
+    """An answer to garbled text repeats it: once the encoding is declared, a new prompt is needed, though no byte has changed."""
+    text = "# Größe ändern\nx = 1\n"
+    bench = Bench(tmp_path, {"a.py": text.encode("cp1252"), ".dce/config.toml": 'encoding = {"*.py" = "cp1251"}\n'})
+    generation = bench.answer({"a.py": text.encode("cp1252").decode("cp1251").replace("1", "2")}, shown=["a.py"])
+    (tmp_path / ".dce/config.toml").write_text('encoding = {"*.py" = "cp1252"}\n', encoding="utf-8")
+    (planned,) = plan(bench, generation, 1)
+    assert planned.refused == "the prompt did not show it as cp1252, its encoding now"
 
 
 def test_git_that_fails_is_told_and_stops_nothing(tmp_path: Path) -> None:

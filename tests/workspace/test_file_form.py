@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dce.workspace.tree.declared import Declared
 from dce.workspace.tree.file_form import form_of, text_of
 
 LATIN = "Grüße aus Köln, schöne Straße, für Äpfel und Öl über den Fluß getragen — äöü ÄÖÜ ß\n" * 3
@@ -24,7 +25,7 @@ def test_the_encoding_is_kept(encoding: str) -> None:
 
 def test_an_encoding_that_lacks_a_character_is_said() -> None:
     """Characters that the file's encoding lacks are named; UTF-16 has them all."""
-    assert "'☃'" in form_of(LATIN.encode("cp1252")).unwritable("☃")
+    assert "'☃'" in form_of(LATIN.encode("cp1252"), Declared(("cp1252",), "config.toml")).unwritable("☃")
     assert form_of(codecs.BOM_UTF16_LE + "x".encode("utf-16-le")).unwritable("☃") == ""
     assert form_of(None).unwritable("☃") == ""
 
@@ -42,3 +43,44 @@ def test_mixed_line_ends_are_kept(lines: list[str], ends: list[str], data: st.Da
     after = form_of(before.encode()).bytes_to_write(before.replace("\r\n", "\n") + added)
     assert after.startswith(before.encode())
     assert after[len(before.encode()) :].replace(b"\r\n", b"\n") == added.encode()
+
+
+RUSSIAN = "# Проверка связи\nx = 1\n"
+
+
+def test_new_words_are_not_written_in_a_guessed_encoding() -> None:
+    """[02] Where the encoding is only guessed, words of the file may stay or move, new ones outside ASCII may not be written."""
+    form = form_of(RUSSIAN.encode("cp1251"))
+    assert form.is_guessed
+    assert form.unwritable(RUSSIAN.replace("1", "2")) == ""
+    assert form.unwritable("y = 'связи'\n" + RUSSIAN) == ""
+    assert form.bytes_to_write("x = 2  # Проверка связи\n") == "x = 2  # Проверка связи\n".encode("cp1251")
+    assert "only guessed" in form.unwritable(RUSSIAN + "# Новая\n")
+    assert "only guessed" in form.unwritable(RUSSIAN + "# связист\n")
+    assert "only guessed" in form.unwritable(RUSSIAN + "# связи_1\n")
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "cp866"])
+def test_the_words_kept_get_their_own_bytes_even_if_the_guess_is_wrong(encoding: str) -> None:
+    """Whatever encoding is guessed, a text made of the file's own words gets exactly the bytes that they have in the file."""
+    for true in ("cp1251", "mac_cyrillic", "iso8859-5", "koi8-u"):
+        data = RUSSIAN.encode(true)
+        form = form_of(data, Declared((encoding,), "config.toml"))
+        first, second = form.text.splitlines(keepends=True)
+        assert form.bytes_to_write(second + first) == "".join(reversed(RUSSIAN.splitlines(keepends=True))).encode(true)
+
+
+def test_a_declared_encoding_is_written() -> None:
+    """With a declaration, new text is written in the encoding that it names, and what it lacks is refused."""
+    form = form_of(RUSSIAN.encode("cp1251"), Declared(("cp1251",), "config.toml"))
+    assert form.unwritable(RUSSIAN + "# Новая\n") == ""
+    assert form.bytes_to_write(RUSSIAN + "# Новая\n") == (RUSSIAN + "# Новая\n").encode("cp1251")
+    assert "cannot hold '☃'" in form.unwritable("☃")
+
+
+def test_a_file_shown_in_another_encoding_is_noticed() -> None:
+    """Words outside ASCII that the file does not have now were shown in another encoding; in UTF-8, that is never asked."""
+    form = form_of(RUSSIAN.encode("cp1251"), Declared(("cp1251",), "config.toml"))
+    assert form.lacks_words_of(RUSSIAN.encode("cp1251").decode("cp1252"))
+    assert not form.lacks_words_of(RUSSIAN)
+    assert not form_of(RUSSIAN.encode()).lacks_words_of("ïðîâåðêà")

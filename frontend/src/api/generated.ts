@@ -36,7 +36,7 @@ export interface AcceptancesView {
   readonly acceptances: ReadonlyArray<Acceptance>;
 }
 
-/** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. `after_sha256` is None for a file that it deleted; `executable` is None if it left the mode alone; `from_path` is the file that it renamed to this one (and deleted, in a separate entry). `slot`: the response it comes from, if not the acceptance's own; else 0. `also`: further responses that it contains parts of. */
+/** One file of an acceptance. `before_sha256` and `mode` (permission bits) are None for a file it created. `after_sha256` is None for a file that it deleted; `executable` is None if it left the mode alone; `from_path` is the file that it renamed to this one (and deleted, in a separate entry). `slot`: the response it comes from, if not the acceptance's own; else 0. `also`: further responses that it contains parts of. `in_place`: it had other names (hard links), so it was written in place. */
 export interface AcceptedFile {
   readonly path: string;
   readonly before_sha256: string | null;
@@ -46,6 +46,7 @@ export interface AcceptedFile {
   readonly also: ReadonlyArray<number>;
   readonly from_path: string;
   readonly executable: boolean | null;
+  readonly in_place: boolean;
 }
 
 /** `files`: most often changed first. `slots`: the responses that change anything. `likeness`: every pair of those. */
@@ -567,7 +568,7 @@ export interface Pick {
   readonly hunks: ReadonlyArray<string>;
 }
 
-/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` is the error code. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: the response it comes from, if not the acceptance's own. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), for a file that changes. `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one. `executable`: its new value; None: the mode stays. `doubts`: board flags that are reasons to look at the file before writing it; `is_blocked`: one of them refuses the file until the user confirms it. */
+/** What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` is the error code. `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: the response it comes from, if not the acceptance's own. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), hard_link, for a file that changes. `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one. `executable`: its new value; None: the mode stays. `doubts`: board flags that are reasons to look at the file before writing it; `is_blocked`: one of them refuses the file until the user confirms it. */
 export interface PlannedWrite {
   readonly path: string;
   readonly change: "deleted" | "mode" | "modified" | "new" | "renamed" | "same";
@@ -720,7 +721,7 @@ export interface SectionView {
   readonly count: Count;
 }
 
-/** A selected file as the prompt will show it. `count`: its cost; None if it cannot go into the prompt, for the reason in `problem`. `findings`: possible secrets in it that nobody has decided about; `is_changed`: it differs from what the last prompt showed. */
+/** A selected file as the prompt will show it. `count`: its cost; None if it cannot go into the prompt, for the reason in `problem`. `findings`: possible secrets in it that nobody has decided about; `is_changed`: it differs from what the last prompt showed. `guess`: its encoding, if that is only guessed; `is_doubtful`: the guess may well be wrong. */
 export interface SelectedFile {
   readonly path: string;
   readonly size: number;
@@ -729,6 +730,8 @@ export interface SelectedFile {
   readonly findings: number;
   readonly is_changed: boolean;
   readonly problem: string;
+  readonly guess: string;
+  readonly is_doubtful: boolean;
 }
 
 /** All selected paths: those that shall be selected, and in the response those that are. `seen`: the selection that the sender edited. What somebody else has selected or removed since then is kept. */

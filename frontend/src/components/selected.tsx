@@ -105,6 +105,11 @@ function Item({ file, budget }: { file: SelectedFile; budget: number | null }) {
             {text.context.secrets(file.findings)}
           </button>
         )}
+        {file.guess && (
+          <span className={file.is_doubtful ? "flag is-bad" : "flag"} title={text.context.guessTitle}>
+            {text.context.guess(file.guess, file.is_doubtful)}
+          </span>
+        )}
         {file.is_changed && (
           <span className="flag" title={text.context.changedTitle}>
             {text.context.changed}

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class FileRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One file. `tokens` is None for a file that cannot go into a prompt; `excluded` says why, "" if it can."""
+    """One file. `tokens` is None for a file that cannot go into a prompt; `excluded` says why, "" if it can.
+
+    `certainty` of its `encoding`: known, declared, guessed or doubtful; "" if the file was not read.
+    """
 
     path: str
     size: int
@@ -29,6 +32,7 @@ class FileRow(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
     excluded: str
     encoding: str
+    certainty: str
 
 
 class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +102,7 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
     pages = workspace.selection.pages()
     reader = TextReader(workspace.project)
     texts: dict[str, str] = {}
-    encodings: dict[str, str] = {}
+    encodings: dict[str, tuple[str, str]] = {}
     for path, (size, excluded) in entries.items():
         if excluded or (format_of(path) and path not in selected):
             continue  # a document is opened only when it is selected
@@ -109,7 +113,7 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
             continue
         entries[path] = (file.size, "")
         texts[path] = file.text
-        encodings[path] = file.encoding
+        encodings[path] = (file.encoding, file.certainty)
     exact = set(texts) if is_exact else selected & set(texts)
     counts = await waited(_counts(workspace, texts, exact), "counting tokens")
     return [
@@ -120,7 +124,8 @@ async def _rows(workspace: "Workspace", is_exact: bool) -> list[FileRow]:
             tokens=counts[path].tokens if path in counts else None,
             exact=counts[path].exact if path in counts else False,
             excluded=excluded,
-            encoding=encodings.get(path, ""),
+            encoding=encodings.get(path, ("", ""))[0],
+            certainty=encodings.get(path, ("", ""))[1],
         )
         for path, (size, excluded) in sorted(entries.items())
     ]
@@ -180,12 +185,19 @@ def _folder_lines(rows: list[FolderRow]) -> list[str]:
     return columns([head, *cells], right=(1, 2, 3, 4))
 
 
+_CERTAINTY = {
+    "declared": ", as declared",
+    "guessed": ", guessed",
+    "doubtful": "? in doubt: declare it (`encoding` in config.toml)",
+}
+
+
 def _line(row: FileRow) -> str:
     tokens = "-" if row.tokens is None else f"{'' if row.exact else '≈'}{row.tokens:,}"
     why = f"   left out: {row.excluded}" if row.excluded else ""
     if row.tokens is None and not why:
         why = "   a document: opened and counted when it is selected"
     if row.encoding not in {"", "utf-8"}:
-        why = f"   {row.encoding}"
+        why = f"   {row.encoding}{_CERTAINTY.get(row.certainty, '')}"
     path = row.path.replace("\n", "\\n")  # one line per file
     return f"{'*' if row.is_selected else ' '} {tokens:>9}  {path}{why}"

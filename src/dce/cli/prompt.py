@@ -28,7 +28,7 @@ from dce.workspace.context.advice import Cut, FileCost, cuts
 from dce.workspace.context.pictures import TOKENS_EACH
 from dce.workspace.context.prompt import SECTION_TITLES
 from dce.workspace.outbound.secrets import Finding
-from dce.workspace.preparing.prepared_prompt import PreparedPrompt
+from dce.workspace.preparing.prepared_prompt import GuessedEncoding, PreparedPrompt
 
 if TYPE_CHECKING:
     from dce.workspace.workspace import Workspace
@@ -61,7 +61,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     `cuts`: changes to the selection that would make it fit. `pictures` are sent with the text. `shared`: about how many leading
     tokens match the prompt sent last, which the server may still have cached; None if none was sent. `left_out`: selected files left
     out because secrets were found in them (`--secrets exclude`). `unread`: documents that could not be read; for each, the prompt
-    holds only a line that says why.
+    holds only a line that says why. `guessed`: files whose encoding nothing declares.
     """
 
     cycle: int
@@ -84,6 +84,7 @@ class PromptReport(msgspec.Struct, frozen=True, kw_only=True):
     shared: int | None = None
     left_out: tuple[str, ...] = ()
     unread: dict[str, str] = {}
+    guessed: tuple[GuessedEncoding, ...] = ()
 
 
 @click.command(name="prompt")
@@ -186,6 +187,7 @@ def _report(prepared: PreparedPrompt, costs: tuple[FileCost, ...], path: str) ->
             for each in prepared.pictures
         ),
         unread=prepared.unread,
+        guessed=prepared.guessed,
     )
 
 
@@ -216,6 +218,10 @@ def _lines(report: PromptReport, section_order: str) -> list[str]:
     if report.shared is not None:
         lines.append(_shared_line(report.shared, report.total, section_order))
     lines += [f"could not be read: {path}: {problem}" for path, problem in report.unread.items()]
+    lines += [
+        f"encoding {'in doubt' if file.is_doubtful else 'guessed'}: {file.path} is shown as {file.encoding}; `encoding` in config.toml settles it"
+        for file in report.guessed
+    ]
     lines += [f"left out because of a possible secret: {path}" for path in report.left_out]
     lines += [f"possible secret: {finding_line(finding)}" for finding in report.findings]
     return lines

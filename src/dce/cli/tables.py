@@ -10,6 +10,7 @@ _CHANGE_MARKS = {"new": "+", "modified": "~", "deleted": "-", "renamed": ">", "m
 _EFFECTS = {
     "runs_by_itself": "warning: tools run this file by themselves",
     "sets_policy": "warning: this file sets what tools allow or install",
+    "hard_link": "note: the file has other names (hard links), and changes under all of them",
 }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import h11
@@ -46,7 +46,14 @@ class Http:
         await self._client.aclose()
 
     async def ask(
-        self, method: str, path: str, *, content: bytes | None = None, with_key: bool = False, at_root: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        with_key: bool = False,
+        at_root: bool = False,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> Reply:
         """One request, to the base address or to the host's root."""
         url = (self._target.origin if at_root else self._target.base) + path
@@ -55,7 +62,7 @@ class Http:
             headers["Content-Type"] = "application/json"
         try:
             async with (
-                asyncio.timeout(ANSWER_TIMEOUT_S),
+                asyncio.timeout(timeout_s),
                 self._client.stream(method, url, content=content, headers=headers) as response,
             ):
                 return await answer_of(response)
@@ -96,6 +103,7 @@ async def answer_of(response: httpx2.Response) -> Answer:
         retry_after=headers.get("retry-after", ""),
         date=headers.get("date", ""),
         encoding=headers.get("content-encoding", ""),
+        authenticate=headers.get("www-authenticate", ""),
         received_at=received_at,
         body=body[:MAX_BODY_BYTES],
     )
@@ -105,8 +113,8 @@ def failure_of(error: Exception) -> Failure:
     """What an exception of the socket, TLS or HTTP layer means: decided by type, the outermost cause first."""
     led = [cause for cause in causes(error) if not isinstance(cause, _WAITS)]
     text = str(led[-1]) or str(error) or type(error).__name__
-    if any(isinstance(cause, ConnectionRefusedError) for cause in led):  # by one address or, in a group, by several
-        return Failure(kind="refused", text="connection refused")
+    if early := _refusal_of(error, led):
+        return early
     for cause in led:
         if isinstance(cause, ssl.SSLCertVerificationError):
             what = getattr(cause, "verify_message", "") or str(cause)
@@ -126,3 +134,12 @@ def failure_of(error: Exception) -> Failure:
     ):
         return Failure(kind="closed", text="the connection was closed without an answer")
     return Failure(kind="protocol" if isinstance(error, httpx2.ProtocolError) else "unreachable", text=text)
+
+
+def _refusal_of(error: Exception, led: Sequence[BaseException]) -> Failure | None:
+    """A connection that was refused, by the address or by the HTTP proxy."""
+    if any(isinstance(cause, ConnectionRefusedError) for cause in led):  # by one address or, in a group, by several
+        return Failure(kind="refused", text="connection refused")
+    if isinstance(error, httpx2.ProxyError):  # its own words, such as "407 Proxy Authentication Required"
+        return Failure(kind="proxy", text=str(error) or "it refused the request")
+    return None

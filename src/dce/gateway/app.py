@@ -33,6 +33,7 @@ from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_backends
+from dce.gateway.revoking import RunningRequests
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.live import Directory
 from dce.gateway.tracing import Tracing, tracing_of
@@ -67,6 +68,7 @@ class Gateway:
         self._transport = Transport(_timeouts(settings))
         self.discoverer = Discoverer(self.backends, self._transport, settings.discovery_interval_s)
         self.directory = Directory()
+        self._running = None if settings.insecure else RunningRequests(self.keys.revoked, self.directory)
         self.admission = Admission(
             settings,
             self.ledger.used,
@@ -110,6 +112,7 @@ class Gateway:
             self.drain,
             self.metrics,
             self._tracing,
+            self._running,
             Cors(settings.cors_origins),
         )
 
@@ -168,6 +171,8 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
+            if scope["path"].endswith("/v1/models"):
+                self.discoverer.notice(scope["headers"])
             await self._public(scope, receive, send)
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
@@ -181,6 +186,8 @@ class Gateway:
         discovering.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await discovering
+        if self._running is not None:
+            self._running.close()
         await self.directory.close()
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})

@@ -25,6 +25,7 @@ from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.lookups import Lookups
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
+from dce.gateway.revoking import RunningRequests
 from dce.gateway.route_table import Route, Routes, WrongMethod
 from dce.gateway.tracing import Tracing
 from dce.wire.errors import CODES, DceError
@@ -34,6 +35,8 @@ log = logging.getLogger("dce.gateway")
 SERVICE = "dce-gateway"
 GONE = 499
 """The status, in metrics, of a request whose client disconnected before the answer; nginx uses the same number."""
+LAST_WORD_S = 10.0
+"""How long a client may take to read the error that ends its stream: after that its connection is closed."""
 _KEYS = re.compile(r"dce_[A-Za-z0-9_-]+|(?<=/legacy/).+")
 """Keys, also mistyped ones: one in a path, where the legacy profile has it, must not reach a log."""
 
@@ -101,6 +104,7 @@ class PublicApp:
         drain: Drain | None = None,
         metrics: Metrics | None = None,
         tracing: Tracing | None = None,
+        running: RunningRequests | None = None,
         cors: Cors | None = None,
     ) -> None:
         self._cors = cors or Cors(())
@@ -109,6 +113,7 @@ class PublicApp:
         self._drain = drain
         self._metrics = metrics
         self._tracing = tracing
+        self._running = running
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, from its id to its log line."""
@@ -118,6 +123,8 @@ class PublicApp:
         assert task is not None
         began = time.perf_counter()
         connection.on_gone = task.cancel
+        if self._running is not None:
+            self._running.began(request, task)
         span = None
         if self._tracing is not None:
             span = self._tracing.begin(request)
@@ -131,16 +138,20 @@ class PublicApp:
         except ClientGone:
             outcome = "client_gone"
         except asyncio.CancelledError:
-            # The client disconnected, or a shutdown's time is up. The task ends here either way; in the second case it can say so.
-            outcome = "client_gone" if connection.is_gone else "draining"
+            # The client disconnected, its key was revoked, or a shutdown's time is up. The task ends here; unless the client is gone, it
+            # can say why.
+            refusal = request.refusal or DceError("draining", "the gateway is stopping")
+            outcome = "client_gone" if connection.is_gone else refusal.code
             if not connection.is_gone:
-                await self._fail(request, DceError("draining", "the gateway is stopping"))
+                await self._fail(request, refusal)
         except Exception:
             outcome = "internal"
             log.exception("unexpected error", extra={"request_id": request.id})
             await self._fail(request, DceError("internal", "unexpected error in the gateway"))
         finally:
             connection.release()
+            if self._running is not None:
+                self._running.ended(request)
             self._log(request, outcome, time.perf_counter() - began)
             if span is not None:
                 span.end(request, outcome)
@@ -185,7 +196,7 @@ class PublicApp:
         else:
             request.connection.write(request.dialect.event(error, request.id))
             with contextlib.suppress(RuntimeError):
-                await request.finish()
+                await request.finish(patience_s=LAST_WORD_S)
 
     def _log(self, request: Request, outcome: str, duration_s: float) -> None:
         """Writes one line per request: ids, counts and times; never a key, a prompt or an answer. All printable ASCII."""

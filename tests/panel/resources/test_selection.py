@@ -10,6 +10,7 @@ from dce.workspace.settings import Settings
 from tests.panel.rig import AnsweringProvider, Window, make_workspace, window_of
 
 SECRET = "ghp_" + "".join(random.Random(4).choices("abcdefghijkmnpqrstuvwxyz23456789", k=36))
+FAULT_02 = Path(__file__).parents[2] / "fixtures/faults/02-old-encodings-guessed"
 Scene = Callable[[Window], Awaitable[None]]
 
 
@@ -85,5 +86,22 @@ def test_sets_are_kept_taken_added_and_forgotten(tmp_path: Path) -> None:
             if frames.startswith(b":"):
                 break
         assert told.count(b'"what":"selection"') == 5
+
+    play(tmp_path, scene)
+
+
+def test_a_guessed_encoding_is_shown_with_its_doubt(tmp_path: Path) -> None:
+    """[02] A selected file says which encoding was guessed, and whether that is in doubt; nothing is said of UTF-8."""
+
+    async def scene(window: Window) -> None:
+        root = window.panel.workspace.project.root
+        (root / "ru.py").write_bytes((FAULT_02 / "ru.py.txt").read_bytes())
+        (root / "fr.py").write_bytes("# \u00e9\n".encode("cp1252"))
+        await window.get("/api/files?fresh=yes")
+        await window.put("/api/selection", {"paths": ["words.py", "ru.py", "fr.py"]})
+        view = rows(await window.get("/api/selection"))
+        assert (view["words.py"]["guess"], view["words.py"]["is_doubtful"]) == ("", False)
+        assert (view["ru.py"]["guess"], view["ru.py"]["is_doubtful"]) == ("cp1251", False)
+        assert view["fr.py"]["is_doubtful"]
 
     play(tmp_path, scene)

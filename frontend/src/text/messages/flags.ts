@@ -13,6 +13,7 @@ const FLAGS: Readonly<Record<string, FlagText>> = {
   touches_secrets: { name: "touches secrets", meaning: "The path is one where keys or passwords are kept" },
   runs_by_itself: { name: "runs by itself", meaning: "Tools run this file without being told to: read it before you accept it" },
   sets_policy: { name: "sets policy", meaning: "The file sets what tools allow or install: read it before you accept it" },
+  hard_link: { name: "hard link", meaning: "The file has other names, and changes under all of them" },
   ambiguous_block: { name: "unclear file", meaning: "The end or the meaning of the file had to be guessed" },
   stale_base: { name: "differs from the prompt", meaning: "The file changed since the prompt was made, or was not in it" },
   path_doubt: { name: "doubtful path", meaning: "Perhaps not the path that is meant: see the notes" },

@@ -46,6 +46,8 @@ class Request:
         """Headers of the answer, whatever it is."""
         self.traceparent = ""
         """W3C trace context of the request's span; empty without tracing."""
+        self.refusal: DceError | None = None
+        """Why the gateway cancelled the request's task, if it is to be told to the client."""
         self.status = 0
         self.is_started = False
         self._is_read = self._is_whole = False

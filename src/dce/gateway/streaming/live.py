@@ -137,6 +137,17 @@ class Directory:
         """The owner's streams that have not ended."""
         return [live for live in self._live.values() if live.stream.owner == owner and not live.finished.done()]
 
+    def owners(self) -> set[str]:
+        """The keys that streams belong to."""
+        return {live.stream.owner for live in self._live.values()}
+
+    def end(self, owner: str) -> None:
+        """Ends the owner's streams, with or without a client: its key was revoked. An attached client is told by its request."""
+        for live in list(self._live.values()):
+            if live.stream.owner == owner:
+                live.ended_by = "gateway"
+                live.abandon()
+
     def _ended(self, live: LiveStream) -> None:
         # Not in the task's own `finally`: a task cancelled before its first step never reaches it.
         del self._live[live.stream.id]

@@ -12,6 +12,7 @@ from dce.workspace.context.detail import reduced
 from dce.workspace.context.tokens import Count
 from dce.workspace.outbound.secrets import scan
 from dce.workspace.record.selected_files import Detail
+from dce.workspace.tree.encodings import UNCERTAIN
 from dce.workspace.tree.files import FileEntry, read_text
 from dce.workspace.workspace import Workspace
 
@@ -30,6 +31,7 @@ class SelectedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A selected file as the prompt will show it. `count`: its cost; None if it cannot go into the prompt, for the reason in `problem`.
 
     `findings`: possible secrets in it that nobody has decided about; `is_changed`: it differs from what the last prompt showed.
+    `guess`: its encoding, if that is only guessed; `is_doubtful`: the guess may well be wrong.
     """
 
     path: str
@@ -39,6 +41,8 @@ class SelectedFile(msgspec.Struct, frozen=True, kw_only=True):
     findings: int
     is_changed: bool
     problem: str
+    guess: str
+    is_doubtful: bool
 
 
 class SavedSelection(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +162,8 @@ def _shown_files(here: Workspace, entries: dict[str, FileEntry]) -> list[tuple[S
             findings=len(here.sending.unresolved(scan(text, path))),
             is_changed=found is not None and path in hash_in_prompt and found.sha256 != hash_in_prompt[path],
             problem=problem,
+            guess=found.encoding if found and found.certainty in UNCERTAIN else "",
+            is_doubtful=bool(found and found.certainty == "doubtful"),
         )
         files.append((file, text))
     return files

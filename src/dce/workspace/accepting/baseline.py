@@ -1,8 +1,8 @@
 """Keeps the state of the workspace before an acceptance, so that it can be restored exactly; the only code that writes its files.
 
 Invariants: before the first file changes, every pre-image (bytes and mode) and the list of files to be written are durable in
-the store; a file is replaced whole, by a rename, and only if its content is still the expected one; an acceptance interrupted by
-a crash or an error is undone. In a git repository, the baseline is also committed under a private ref; HEAD, the index and
+the store; a file is replaced whole, by a rename, and only if its content is still the expected one (one with several names is written
+in place, with both its contents in the store); an acceptance interrupted by a crash or an error is undone. In a git repository, the baseline is also committed under a private ref; HEAD, the index and
 branches do not change.
 
     planned ──▶ applied ──▶ planned ──▶ restored ──▶ planned ──▶ applied
@@ -15,6 +15,7 @@ been in force before has a `restored_at`.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -35,6 +36,7 @@ from dce.workspace.accepting.journal import (
     sha256_of,
     stands,
 )
+from dce.workspace.accepting.overwrite import is_half_written
 from dce.workspace.accepting.replace import (
     Move,
     OnStep,
@@ -48,8 +50,7 @@ from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.record.acceptances import AcceptanceRow
 from dce.workspace.record.responses import Response
-from dce.workspace.tree.current import with_executable
-from dce.workspace.tree.file_form import text_of
+from dce.workspace.tree.current import Current, with_executable
 
 LOCK_FILE = "accept.lock"
 
@@ -57,7 +58,7 @@ LOCK_FILE = "accept.lock"
 class Write(msgspec.Struct, frozen=True, kw_only=True):
     """A file to be written: its new bytes (None: it is deleted), and its present bytes and mode (None: it does not exist).
 
-    `executable`, `from_path`, `slot` and `also` as in `AcceptedFile`.
+    `executable`, `from_path`, `slot` and `also` as in `AcceptedFile`. `in_place`: it has other names (hard links), which change with it.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[int, ...] = ()
     from_path: str = ""
     executable: bool | None = None
+    in_place: bool = False
 
 
 def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_step: OnStep = no_step) -> Acceptance:
@@ -76,7 +78,8 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
     Raises DceError stale_file if a file changes during the write, write_failed if a write fails; the workspace is then as before.
     """
     project, store = workspace.project, workspace.store
-    store.blobs.put_all(write.before for write in writes if write.before is not None)
+    written = [write.data for write in writes if write.in_place and write.data is not None]
+    store.blobs.put_all([*(write.before for write in writes if write.before is not None), *written])
     files = tuple(_accepted(write) for write in writes)
     made = missing_folders(project, [write.path for write in writes if write.data is not None])
     journal = Journal(files=files, created_folders=made)
@@ -91,6 +94,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
             data=write.data,
             mode=write.mode,
             executable=write.executable,
+            in_place=write.in_place,
         )
         for number, (write, file) in enumerate(zip(writes, files, strict=True))
     ]
@@ -119,6 +123,7 @@ def _accepted(write: Write) -> AcceptedFile:
         also=write.also,
         from_path=write.from_path,
         executable=write.executable,
+        in_place=write.in_place,
     )
 
 
@@ -184,14 +189,14 @@ def _recovered(workspace: Workspace, row: AcceptanceRow) -> list[PlannedWrite]:
     done = []
     for file in journal_of(row).files:
         current = look_at(workspace.project, file.path)
-        place = stands(current, file)
+        place = _place_of(workspace, current, file)
         if current is None or place == "edited":
             done.append(PlannedWrite(path=file.path, change="modified", refused="edited since", code="stale_file"))
         elif place == "before":
             done.append(PlannedWrite(path=file.path, change="same"))
         else:
             before = None if file.before_sha256 is None else workspace.store.blobs.get(file.before_sha256)
-            added, removed = count_lines(current.text, text_of(before))
+            added, removed = count_lines(current.text, current.form.text_written(before or b""))
             change: Change = "deleted" if before is None else "modified"
             done.append(PlannedWrite(path=file.path, change=change, added=added, removed=removed))
     return done
@@ -218,7 +223,8 @@ def move_files(
         if current is None:
             continue
         temporary_of(current.target, row.id, number).unlink(missing_ok=True)
-        if stands(current, file) in {"edited", wanted}:
+        place = _place_of(workspace, current, file)
+        if place in {"edited", wanted}:
             continue
         sha256, mode, executable = side(file)
         if current.mode not in {None, file.mode, with_executable(file.mode, file.executable)}:
@@ -231,9 +237,31 @@ def move_files(
                 data=None if sha256 is None else workspace.store.blobs.get(sha256),
                 mode=mode,
                 executable=executable,
+                in_place=place == "half" or (current.inode is not None and _contents(workspace, file) is not None),
             )
         )
     carry_out(project, row.id, moves, on_step)
+
+
+def _place_of(
+    workspace: Workspace, current: Current | None, file: AcceptedFile
+) -> Literal["before", "after", "edited", "half"]:
+    """As `stands`; `half` for a file that was being written in place when the work stopped."""
+    place = stands(current, file)
+    if place != "edited" or current is None or current.data is None or not (file.in_place or current.inode):
+        return place
+    both = _contents(workspace, file)
+    return "half" if both and is_half_written(current.data, *both) else "edited"
+
+
+def _contents(workspace: Workspace, file: AcceptedFile) -> tuple[bytes, bytes] | None:
+    """The file before and after, if it existed in both states and the store has both: only then can it be written in place."""
+    if file.before_sha256 is None or file.after_sha256 is None:
+        return None
+    try:
+        return workspace.store.blobs.get(file.before_sha256), workspace.store.blobs.get(file.after_sha256)
+    except DceError:
+        return None
 
 
 def remove_folders(workspace: Workspace, row: AcceptanceRow) -> None:

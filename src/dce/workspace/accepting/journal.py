@@ -25,7 +25,7 @@ class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
     """What happens, or would happen, to one file, in lines. `refused` says why it may not be written, `code` is the error code.
 
     `merged`: the file was edited since the prompt, and the answer's changes are merged into it. `slot`: the response it comes
-    from, if not the acceptance's own. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), for a file that changes.
+    from, if not the acceptance's own. `flags`: runs_by_itself, sets_policy (`tree/effects.py`), hard_link, for a file that changes.
     `written_path`: the path in the answer, if it was read as another. `from_path`: the file that is renamed to this one.
     `executable`: its new value; None: the mode stays. `doubts`: board flags that are reasons to look at the file before writing
     it; `is_blocked`: one of them refuses the file until the user confirms it.
@@ -52,7 +52,7 @@ class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     `after_sha256` is None for a file that it deleted; `executable` is None if it left the mode alone; `from_path` is the file
     that it renamed to this one (and deleted, in a separate entry). `slot`: the response it comes from, if not the acceptance's
-    own; else 0. `also`: further responses that it contains parts of.
+    own; else 0. `also`: further responses that it contains parts of. `in_place`: it had other names (hard links), so it was written in place.
     """
 
     path: str
@@ -63,6 +63,7 @@ class AcceptedFile(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[int, ...] = ()
     from_path: str = ""
     executable: bool | None = None
+    in_place: bool = False
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):

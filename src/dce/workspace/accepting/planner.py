@@ -19,7 +19,9 @@ from dce.workspace.judging.hunks import take
 from dce.workspace.project import PathRefused, Project
 from dce.workspace.schema.reading import FileBlock
 from dce.workspace.tree.current import Current, CurrentFiles, is_executable, is_stale, may_write
+from dce.workspace.tree.declared import how_to_declare
 from dce.workspace.tree.effects import POLICY, RUNS, effects_of, is_own_policy
+from dce.workspace.tree.encodings import UTF8
 
 NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POLICY})
 """Flags of a file that do not count as doubts: they have refusals of their own, or only say what the file does."""
@@ -29,6 +31,9 @@ BLOCKING = {
     "ambiguous_block": "its end or its meaning had to be guessed",
 }
 """The doubts that refuse a file until the user confirms it."""
+
+LINKED = "hard_link"
+"""Flag of a file that has other names, which change with it."""
 
 _AGAIN = "Generate again: a new prompt shows the files as they are now."
 _BY_HAND = "Check what changed since, then delete or move it by hand, or generate again."
@@ -98,6 +103,7 @@ class Planner:
         self._options = options
         self._confirmed = {name_of(project, path) for path in options.confirmed}
         self._planned: dict[str, tuple[int, FileBlock]] = {}
+        self._linked: dict[tuple[int, int], tuple[str, bytes | None]] = {}
         self._slot = 0
         self._is_first = True
         self._is_picked = False
@@ -133,8 +139,10 @@ class Planner:
         path = item.shown.path
         if item.shown.change == "same" or item.shown.code == "outside_workspace":
             return item
-        target = self._project.relative(self.files.at(path).target)
-        shown = msgspec.structs.replace(item.shown, flags=effects_of(path, target))
+        current = self.files.at(path)
+        target = self._project.relative(current.target)
+        linked = (LINKED,) if item.write is not None and item.write.in_place else ()
+        shown = msgspec.structs.replace(item.shown, flags=(*effects_of(path, target), *linked))
         if shown.refused or self._is_picked or not is_own_policy(path, target):
             return msgspec.structs.replace(item, shown=shown)
         reason = "it sets what DCE may read and send; name the file to accept it anyway"
@@ -176,6 +184,7 @@ class Planner:
         shown = PlannedWrite(
             path=path, change=change, added=added, removed=removed, merged=is_merged, executable=executable
         )
+        target = self._project.relative(current.target)
         try:
             self._check_twice(block, current)
             if block.status == "truncated" and not self._is_picked:
@@ -186,14 +195,24 @@ class Planner:
                 raise Refusal("stale_file", current.problem)
             if change != "same" and not may_write(current):
                 raise Refusal("invalid_input", "it is read-only")
-            if problem or (problem := current.form.unwritable(content)):
+            if problem:
                 raise Refusal("stale_file" if is_merged else "invalid_input", problem)
+            if change != "same":
+                self._check_shown_encoding(path, current)
+            _check_encoding(target, current, content)
+            self._check_linked(path, current, data)
         except Refusal as refusal:
             return _refused(shown, refusal)
         if change == "same":
             return Item(shown=shown)
-        target = self._project.relative(current.target)
-        write = Write(path=target, data=data, before=current.data, mode=current.mode, executable=executable)
+        write = Write(
+            path=target,
+            data=data,
+            before=current.data,
+            mode=current.mode,
+            executable=executable,
+            in_place=current.inode is not None,
+        )
         return self._once(Item(shown=shown, write=write), block)
 
     def _acts(self, block: FileBlock, path: str, current: Current) -> list[Item]:
@@ -225,7 +244,14 @@ class Planner:
         if executable is None:
             return Item(shown=PlannedWrite(path=path, change="same"))
         self._check_movable(path, current)
-        write = Write(path=path, data=current.data, before=current.data, mode=current.mode, executable=executable)
+        write = Write(
+            path=path,
+            data=current.data,
+            before=current.data,
+            mode=current.mode,
+            executable=executable,
+            in_place=current.inode is not None,
+        )
         return self._once(Item(shown=PlannedWrite(path=path, change="mode", executable=executable), write=write), block)
 
     def _renamed(self, block: FileBlock, path: str, current: Current) -> list[Item]:
@@ -244,8 +270,9 @@ class Planner:
         self._check_movable(old, source)
         assert source.data is not None
         data = source.data if block.action == "rename" else source.form.bytes_to_write(block.content)
-        if block.action != "rename" and (problem := source.form.unwritable(block.content)):
-            raise Refusal("invalid_input", problem)
+        if block.action != "rename":
+            self._check_shown_encoding(old, source)
+            _check_encoding(old, source, block.content)
         added, removed = (0, 0) if data == source.data else count_lines(source.text, source.form.text_written(data))
         executable = _new_mode(block, source)
         shown = PlannedWrite(
@@ -293,6 +320,14 @@ class Planner:
             "invalid_input", twice if slot == self._slot else f"responses {slot} and {self._slot} differ in it"
         )
 
+    def _check_linked(self, path: str, current: Current, data: bytes) -> None:
+        """Raises Refusal if something else is planned for the same file under another of its names."""
+        if current.inode is None:
+            return
+        other, planned = self._linked.setdefault(current.inode, (path, data))
+        if planned != data:
+            raise Refusal("invalid_input", f"it is the same file as {other} (a hard link), which gets another text")
+
     def _check_base(self, path: str, current: Current) -> None:
         """Raises Refusal if the file is not what the prompt showed."""
         if current.problem:
@@ -309,6 +344,14 @@ class Planner:
             raise Refusal("stale_file", "deleted since the prompt was made", _AGAIN)
         hint = "`dce accept --merge` merges the answer's changes into files changed since."
         raise Refusal("stale_file", "changed since the prompt was made", hint)
+
+    def _check_shown_encoding(self, path: str, current: Current) -> None:
+        """Raises Refusal if the prompt showed the file in another encoding, for example because its encoding was declared since."""
+        shown = "" if current.form.encoding == UTF8 else self._shown.text(path)
+        if shown and current.form.lacks_words_of(shown):
+            raise Refusal(
+                "stale_file", f"the prompt did not show it as {current.form.encoding}, its encoding now", _AGAIN
+            )
 
     def _check_movable(self, path: str, current: Current) -> None:
         """Raises Refusal if the file may not be deleted, renamed or made executable. Merging would not help there."""
@@ -329,6 +372,15 @@ def name_of(project: Project, path: str) -> str:
         return project.canonical(path)
     except DceError:
         return path
+
+
+def _check_encoding(path: str, current: Current, content: str) -> None:
+    """Raises Refusal if the file's encoding cannot hold the text, or is only guessed and the text has new words outside ASCII."""
+    problem = current.form.unwritable(content)
+    if problem and current.form.is_guessed:
+        raise Refusal("invalid_input", problem, f"{how_to_declare(path, current.form.encoding)}.")
+    if problem:
+        raise Refusal("invalid_input", problem)
 
 
 def _new_mode(block: FileBlock, current: Current) -> bool | None:

@@ -1,7 +1,8 @@
 """Replaces files of the workspace so that neither a crash nor a full disk leaves half a file, and no edit is silently overwritten.
 
 Invariants: every file is staged whole beside its target, and is on disk, before anything is renamed; a target is replaced only if
-it still contains the expected bytes; all renames are durable when `carry_out` returns.
+it still contains the expected bytes; all renames are durable when `carry_out` returns. A file with several names is written in place
+(`overwrite.py`), after it was staged too.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.accepting.overwrite import overwrite
 from dce.workspace.project import Project
 from dce.workspace.tree.current import Current, look, with_executable
 
@@ -24,7 +26,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """A change to one file, from the bytes it must contain now (`expected_sha256`, "" for no file) to `data` (None: no file).
 
     `number` makes the name of its temporary file unique; `mode` None: the process's default. `executable` sets or clears the
-    execute permission, on top of `mode`; None leaves it as it is.
+    execute permission, on top of `mode`; None leaves it as it is. `in_place`: the file has other names, which shall change with it;
+    the caller has both contents in the store.
     """
 
     number: int
@@ -33,6 +36,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes | None
     mode: int | None
     executable: bool | None = None
+    in_place: bool = False
 
 
 def no_step(_: str) -> None:
@@ -57,9 +61,13 @@ def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_st
                         temporary.chmod(with_executable(stat.S_IMODE(temporary.stat().st_mode), move.executable))
                 on_step(f"staged {move.path}")
         for move, target, temporary in staged:
+            if move.in_place and _is_done(project, move):
+                continue  # under another of its names
             _check_unchanged(project, move)
             if move.data is None:
                 target.unlink()
+            elif move.in_place:
+                _overwrite(target, move, on_step)
             else:
                 temporary.replace(target)
             durable.sync_folder(target.parent)
@@ -68,6 +76,19 @@ def carry_out(project: Project, acceptance_id: int, moves: Sequence[Move], on_st
         for _, _, temporary in staged:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _is_done(project: Project, move: Move) -> bool:
+    current = look_at(project, move.path)
+    mode = with_executable(move.mode, move.executable)
+    return current is not None and current.data == move.data and mode in {None, current.mode}
+
+
+def _overwrite(target: Path, move: Move, on_step: OnStep) -> None:
+    assert move.data is not None
+    mode = with_executable(move.mode, move.executable)
+    with _naming(target):
+        overwrite(target, move.data, move.expected_sha256, mode, lambda: on_step(f"overwriting {move.path}"))
 
 
 @contextlib.contextmanager

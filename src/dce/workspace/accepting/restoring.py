@@ -31,7 +31,6 @@ from dce.workspace.accepting.replace import OnStep, look_at, missing_folders, no
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.record.acceptances import AcceptanceRow
-from dce.workspace.tree.file_form import text_of
 
 _KEEP = "`{verb} --keep-edited` {what} the others; to {all} all, move those edits elsewhere first."
 
@@ -136,7 +135,7 @@ def _planned(
             planned.append(PlannedWrite(path=file.path, change="modified", refused=reason, code="stale_file"))
             continue
         content = _kept(workspace, row, side(file).sha256)
-        added, removed = count_lines(current.text, text_of(content))
+        added, removed = count_lines(current.text, current.form.text_written(content or b""))
         change: Change = "modified"
         if place == wanted:
             change, added, removed = "same", 0, 0

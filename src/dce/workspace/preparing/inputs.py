@@ -6,6 +6,8 @@ left out silently; the attached pictures are exactly those that the text names.
 
 from collections.abc import Callable
 
+import msgspec
+
 from dce.wire.errors import DceError
 from dce.workspace.context.detail import reduced
 from dce.workspace.context.pictures import check_size, picture_of
@@ -22,6 +24,7 @@ from dce.workspace.record.store import Store
 from dce.workspace.schema import find_schema
 from dce.workspace.schema.reading import Reading
 from dce.workspace.settings import Settings
+from dce.workspace.tree.encodings import UNCERTAIN
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.extract import format_of
 from dce.workspace.tree.files import FileText
@@ -93,7 +96,9 @@ class Inputs:
             detail = level if text != file.text else "extract" if format_of(file.path) else "full"
             if detail == "extract" and self._is_attached(file.path):
                 text = f"{text.rstrip()}\n{note_of(self._picture(file.path))}"
-            files.append(PromptFile(path=file.path, text=text, sha256=file.sha256, detail=detail))
+            guess = file.encoding if file.certainty in UNCERTAIN else ""
+            shown = PromptFile(path=file.path, text=text, sha256=file.sha256, detail=detail, guess=guess)
+            files.append(msgspec.structs.replace(shown, is_doubtful=file.certainty == "doubtful"))
         return tuple(files)
 
     def _selected(self) -> list[FileText]:

@@ -24,6 +24,14 @@ MAX_NAMED = 5
 """Maximum sections, files and served models that a message names."""
 
 
+class GuessedEncoding(msgspec.Struct, frozen=True, kw_only=True):
+    """A file whose encoding is only guessed. `is_doubtful`: the guess may well be wrong, and the text in the prompt garbled."""
+
+    path: str
+    encoding: str
+    is_doubtful: bool
+
+
 class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     """A prompt and its tokens. `counts` follow the order of `prompt.sections`; `total` counts the whole text, exactly if `is_exact`.
 
@@ -60,6 +68,15 @@ class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
         """The documents that could not be read, for which the prompt has only a line with the reason: path → reason."""
         extracts = (file for file in self.files if file.detail == "extract")
         return {file.path: problem for file in extracts if (problem := problem_in(file.path, file.text))}
+
+    @property
+    def guessed(self) -> tuple[GuessedEncoding, ...]:
+        """The files whose encoding is only guessed."""
+        return tuple(
+            GuessedEncoding(path=file.path, encoding=file.guess, is_doubtful=file.is_doubtful)
+            for file in self.files
+            if file.guess
+        )
 
     @property
     def is_over(self) -> bool:

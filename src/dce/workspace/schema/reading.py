@@ -27,12 +27,15 @@ class PromptFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file as a prompt shows it. `sha256` is of the bytes on disk, to detect later changes.
 
     `detail` says how much of the file `text` holds (full, outline, head-tail, path, extract): only a file shown whole may be rewritten.
+    `guess`: its encoding, if that is only guessed; `is_doubtful`: the guess may well be wrong, and `text` garbled.
     """
 
     path: str
     text: str
     sha256: str
     detail: str = "full"
+    guess: str = ""
+    is_doubtful: bool = False
 
 
 class FileBlock(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from typing import overload
 import msgspec
 
 from dce.workspace.project import Project
+from dce.workspace.tree.declared import NOTHING, Declarations, Declared
 from dce.workspace.tree.file_form import FileForm, form_of
 
 MAX_READ_BYTES = 64 * 1024 * 1024
@@ -23,17 +24,23 @@ MAX_KEPT_BYTES = 64 * 1024 * 1024
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """The current state of a path. `data` is None if there is no readable file; `obstacle` says what is there instead, if anything."""
+    """The current state of a path. `data` is None if there is no readable file; `obstacle` says what is there instead, if anything.
+
+    `named`: the encoding that the workspace declares for the file. `inode`: device and number of a file that
+    has other names too (hard links); None for any other.
+    """
 
     target: Path
     data: bytes | None = None
     mode: int | None = None
     obstacle: str = ""
+    named: Declared = NOTHING
+    inode: tuple[int, int] | None = None
 
     @cached_property
     def form(self) -> FileForm:
         """Its text and form, computed from the bytes once."""
-        return form_of(self.data)
+        return form_of(self.data, self.named)
 
     @property
     def text(self) -> str:
@@ -63,12 +70,14 @@ class CurrentFiles:
         self._project = project
         self._found: dict[str, Current] = {}
         self._kept_bytes = 0
+        self._declarations: Declarations | None = None
 
     def at(self, path: str) -> Current:
         """The file at `path`. Raises DceError outside_workspace."""
         if path in self._found:
             return self._found[path]
-        current = look(self._project, path)
+        self._declarations = self._declarations or Declarations(self._project)
+        current = look(self._project, path, self._declarations)
         size = len(current.data or b"")
         if self._kept_bytes + size <= MAX_KEPT_BYTES:
             self._found[path] = current
@@ -76,8 +85,11 @@ class CurrentFiles:
         return current
 
 
-def look(project: Project, path: str) -> Current:
-    """The current state of `path`. Raises DceError outside_workspace."""
+def look(project: Project, path: str, declarations: Declarations | None = None) -> Current:
+    """The current state of `path`. `declarations`: those of the workspace, for a caller with many files.
+
+    Raises DceError outside_workspace.
+    """
     target = project.resolve(path)
     for folder in reversed(target.relative_to(project.root).parents):
         place = project.root / folder
@@ -95,7 +107,9 @@ def look(project: Project, path: str) -> Current:
         return Current(target=target)
     except OSError as error:
         return Current(target=target, obstacle=f"it cannot be read: {error.strerror}")
-    return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode))
+    named = NOTHING if data.isascii() else (declarations or Declarations(project)).of(project.relative(target))
+    inode = (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
+    return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode), named=named, inode=inode)
 
 
 def is_stale(current: Current, shown_sha256: str | None) -> bool:

@@ -1,19 +1,31 @@
-"""Detects the encoding of a file and decodes it. UTF-8 is the default; a byte-order mark is trusted; anything else is a guess, marked as one.
+"""The encoding of a file's bytes, how certain it is, and their text.
 
-What must always hold: bytes that no known encoding can decode are refused rather than shown as garbage; decoding never changes line endings.
+The evidence, strongest first: a byte-order mark; bytes that are valid UTF-8; what the workspace or the file declares (`declared.py`);
+a guess (`guessing.py`). What must always hold: bytes that no known encoding can decode are refused rather than shown as garbage;
+decoding never changes line endings; a guess is never called anything else.
 """
 
 import codecs
+import re
+from typing import Literal, NamedTuple, NoReturn
+
+from dce.workspace.tree.declared import CONFIGURED, NOTHING, Declared, declared_in
+from dce.workspace.tree.guessing import guess
 
 UTF8 = "utf-8"
 MARKED_UTF8 = "utf-8-sig"
 """UTF-8 that begins with a byte-order mark."""
 
-GUESSED_FROM_BYTES = 65_536
-"""How much of a file in a legacy encoding is examined to guess which one."""
+Certainty = Literal["known", "declared", "guessed", "doubtful"]
+"""known: UTF-8, or a byte-order mark. declared: named by the settings, the file or .editorconfig. doubtful: a guess that may well be wrong."""
 
-MIN_TELLING_BYTES = 64
-"""With fewer bytes than this in lines that are not ASCII, no guess is made from them."""
+UNCERTAIN = frozenset({"guessed", "doubtful"})
+
+MIN_UTF8_CHARS = 4
+"""With at least this many characters outside ASCII, valid UTF-8 is UTF-8: in another encoding that happens once in thousands of files."""
+
+_SEARCHED_FOR_CONTROLS = 65_536
+"""How much of a large file is searched for control characters."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -23,7 +35,16 @@ _MARKS = (
 )
 """The little-endian UTF-32 mark starts with the UTF-16 one, so it comes first."""
 
+_CONTROLS = re.compile("[\0\x80-\x9f]")
 _NOT_IN_TEXT = bytes(set(range(32)) - set(b"\t\n\r\f\b\x1b"))
+
+
+class Decoded(NamedTuple):
+    """The text without its mark, the name of its encoding, and how certain that is."""
+
+    text: str
+    encoding: str
+    certainty: Certainty = "known"
 
 
 def marked(head: bytes) -> str:
@@ -33,21 +54,21 @@ def marked(head: bytes) -> str:
 
 def is_binary(content: bytes) -> bool:
     """Whether bytes without a mark contain control characters that do not occur in text."""
-    return content.translate(None, _NOT_IN_TEXT) != content if len(content) < GUESSED_FROM_BYTES else _has_any(content)
+    if len(content) < _SEARCHED_FOR_CONTROLS:
+        return content.translate(None, _NOT_IN_TEXT) != content
+    head = content[:_SEARCHED_FOR_CONTROLS]
+    return b"\0" in content or head.translate(None, _NOT_IN_TEXT) != head
 
 
-def _has_any(content: bytes) -> bool:
-    return (
-        b"\0" in content or content[:GUESSED_FROM_BYTES].translate(None, _NOT_IN_TEXT) != content[:GUESSED_FROM_BYTES]
-    )
+def decode(content: bytes, named: Declared = NOTHING) -> Decoded:
+    """The text of a file's bytes. `named`: the encoding that the workspace declares for the file.
 
-
-def decode(content: bytes) -> tuple[str, str]:
-    """The text without its mark, and the name of its encoding. Raises ValueError; its message says why this is not text."""
+    Raises ValueError; its message says why this is not text.
+    """
     name = marked(content)
     if name:
         try:
-            return content.decode(name), name
+            return Decoded(content.decode(name), name)
         except UnicodeDecodeError as error:
             raise ValueError(
                 f"marked as {name.upper()} by its byte-order mark, but not valid {name.upper()}"
@@ -55,30 +76,72 @@ def decode(content: bytes) -> tuple[str, str]:
     try:
         text = content.decode(UTF8)
     except UnicodeDecodeError:
-        text = ""
-    else:
-        if "\0" in text:
-            raise ValueError("binary")
-        return (text[1:], MARKED_UTF8) if text.startswith("\ufeff") else (text, UTF8)
+        return _older(content, named)
+    if "\0" in text:
+        return _declared(content, named) or _refuse("binary")
+    if text.startswith("\ufeff"):
+        return Decoded(text[1:], MARKED_UTF8)
+    if named.source == CONFIGURED and 0 < _chars_outside_ascii(text) < MIN_UTF8_CHARS:
+        return _declared(content, named) or Decoded(text, UTF8)
+    return Decoded(text, UTF8)
+
+
+def _older(content: bytes, named: Declared) -> Decoded:
+    """The text of bytes that are not UTF-8: in the first declared encoding that can decode them, else in the one guessed."""
+    in_file = declared_in(content)
+    declarations = (named, in_file) if named.source == CONFIGURED else (in_file, named)
+    for declaration in declarations:
+        if found := _declared(content, declaration):
+            return found
+        if declaration.source == CONFIGURED:
+            _refuse(f"not valid {declaration.encodings[0]}, which `encoding` in config.toml says it is")
     if is_binary(content):
-        raise ValueError("binary")
-    guess = _guess(content)
-    if not guess:
-        raise ValueError("neither UTF-8 nor another known encoding")
-    return content.decode(guess), guess
+        _refuse("binary")
+    if problem := _broken_utf8(content):
+        _refuse(problem)
+    found_by_guess = guess(content)
+    if found_by_guess is None:
+        _refuse("neither UTF-8 nor an encoding that can be guessed; `encoding` in config.toml can name it")
+    is_contradicted = any(declaration.encodings for declaration in declarations)
+    certainty: Certainty = "doubtful" if found_by_guess.is_doubtful or is_contradicted else "guessed"
+    return Decoded(content.decode(found_by_guess.encoding), found_by_guess.encoding, certainty)
 
 
-def _guess(content: bytes) -> str:
-    """The most likely legacy encoding that decodes all of the content; "" if there is none."""
-    from charset_normalizer import from_bytes  # noqa: PLC0415 - a fifth of a second to load, and seldom needed
+def _declared(content: bytes, declaration: Declared) -> Decoded | None:
+    """The text in a declared encoding; None if nothing is declared, or it cannot be right.
 
-    # Only bytes that are not ASCII distinguish encodings. With too few of them, no guess beats the most common encoding.
-    telling = b"\n".join(line for line in content.splitlines() if not line.isascii())[:GUESSED_FROM_BYTES]
-    best = from_bytes(telling).best() if len(telling) >= MIN_TELLING_BYTES else None
-    for name in (best.encoding if best else "", "cp1252"):
+    Control characters show that a superset is meant, or that the declaration is wrong. The user's own word is taken even then.
+    """
+    with_controls = None
+    for name in declaration.encodings:
         try:
-            content.decode(name)
-        except (UnicodeDecodeError, LookupError):
+            text = content.decode(name)
+        except UnicodeError:
             continue
-        return name
+        found = Decoded(text, name, "known" if name == UTF8 else "declared")
+        if not _CONTROLS.search(text):
+            return found
+        with_controls = with_controls or found
+    return with_controls if declaration.source == CONFIGURED and "\0" not in (with_controls or (" ",))[0] else None
+
+
+def _broken_utf8(content: bytes) -> str:
+    """What is wrong with bytes that are UTF-8 but for a few; "" for anything else. In another encoding, all of it would be garbage."""
+    text = content.decode(UTF8, "replace")
+    wrong = text.count("\ufffd")
+    if _chars_outside_ascii(text) - wrong < MIN_UTF8_CHARS * max(1, wrong):
+        return ""
+    try:
+        content.decode(UTF8)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return f"UTF-8 but for {wrong} byte{'s' * (wrong != 1)}, the first one in line {line}: 0x{content[error.start]:02x}"
     return ""
+
+
+def _chars_outside_ascii(text: str) -> int:
+    return sum(not char.isascii() for char in text)
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise ValueError(reason)

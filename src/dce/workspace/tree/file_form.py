@@ -1,15 +1,18 @@
 """The form of a file on disk: encoding, byte-order mark, line endings. Replacing a file preserves its form.
 
 What must always hold: a line that an answer does not change keeps its bytes, even in a file with mixed line endings or a legacy
-encoding; text that the encoding cannot represent is reported, never silently replaced with question marks.
+encoding; text that the encoding cannot represent is reported, never silently replaced with question marks; no text outside ASCII is
+written in an encoding that is only guessed, except words that the file already contains.
 """
 
 import codecs
 import difflib
+import re
 
 import msgspec
 
-from dce.workspace.tree.encodings import UTF8, decode
+from dce.workspace.tree.declared import NOTHING, Declared
+from dce.workspace.tree.encodings import UNCERTAIN, UTF8, Certainty, decode
 from dce.workspace.tree.lines import split_lines
 
 _MARKS = (
@@ -20,6 +23,10 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 """The little-endian UTF-32 mark starts with the UTF-16 one, so it comes first."""
+
+
+_WORD = re.compile(r"[^\s\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]+")
+"""Letters and digits, and everything outside ASCII that is not white space."""
 
 
 class FileForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +41,12 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     mark: bytes = b""
     encoding: str = UTF8
     is_text: bool = True
+    certainty: Certainty = "known"
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether the encoding is only a guess, so that new text outside ASCII could become wrong bytes."""
+        return self.certainty in UNCERTAIN
 
     def bytes_to_write(self, content: str) -> bytes:
         """The bytes of `content` in this form: encoding, mark and line endings; a new file is written unchanged.
@@ -68,10 +81,22 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
             return text_of(written)
         return written[len(self.mark) :].decode(self.encoding, "replace")
 
+    def lacks_words_of(self, shown: str) -> bool:
+        """Whether this file was shown in another encoding: the text shown has words outside ASCII that the file does not have.
+
+        An answer would repeat them, and they would be written as wrong bytes.
+        """
+        return self.encoding != UTF8 and not _words_outside_ascii(shown) <= _words_outside_ascii(self.text)
+
     def unwritable(self, content: str) -> str:
-        """Why `content` cannot be written in this encoding; "" if it can."""
+        """Why `content` cannot be written in this encoding; "" if it can.
+
+        Words that the file contains already get the bytes that they have there, whatever the encoding really is.
+        """
         if self.encoding == UTF8:
             return ""
+        if self.is_guessed and (new := _words_outside_ascii(content) - _words_outside_ascii(self.text)):
+            return f"its encoding is only guessed ({self.encoding}), and {min(new)!r} would be written in it"
         try:
             content.encode(self.encoding)
         except UnicodeEncodeError as error:
@@ -79,20 +104,27 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
         return ""
 
 
-def form_of(data: bytes | None) -> FileForm:
-    """The form of a file's bytes. For a legacy encoding this has to guess, which takes milliseconds: keep the result."""
+def form_of(data: bytes | None, named: Declared = NOTHING) -> FileForm:
+    """The form of a file's bytes. `named`: the encoding that the workspace declares for the file.
+
+    For an older encoding this may have to guess, which takes milliseconds: keep the result.
+    """
     if not data:
         return FileForm(data=data)
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
     try:
-        text, guessed = decode(data)
+        text, found, certainty = decode(data, named)
     except ValueError:
         encoding = encoding or UTF8
         text = data[len(mark) :].decode(encoding, "replace")
         return FileForm(data=data, text=text, mark=mark, encoding=encoding, is_text=False)
-    encoding = encoding or guessed
+    encoding = encoding or found
     is_text = encoding == UTF8 or mark + text.encode(encoding, "replace") == data
-    return FileForm(data=data, text=text, mark=mark, encoding=encoding, is_text=is_text)
+    return FileForm(data=data, text=text, mark=mark, encoding=encoding, is_text=is_text, certainty=certainty)
+
+
+def _words_outside_ascii(text: str) -> set[str]:
+    return {word for word in _WORD.findall(text) if not word.isascii()}
 
 
 def text_of(data: bytes | None) -> str:

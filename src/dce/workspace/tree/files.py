@@ -17,7 +17,8 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.project import STATE_DIR, PathRefused, Project
-from dce.workspace.tree.encodings import UTF8, decode, is_binary, marked
+from dce.workspace.tree.declared import Declarations
+from dce.workspace.tree.encodings import UTF8, Certainty, Decoded, decode, is_binary, marked
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.extract import MAX_DOCUMENT_BYTES, extract, format_of
 from dce.workspace.tree.git import git_output
@@ -37,6 +38,10 @@ _PROMPT_START = b"<prompt.md>\n\n<M"
 _OLD_PROMPT = "prompt.md"
 """Where older versions wrote the prompt; always opened, however many files there are."""
 
+_BINARY = "binary"
+_WIDE = {("utf-16-le",), ("utf-16-be",), ("utf-32-le",), ("utf-32-be",)}
+"""Declared encodings whose text has null characters."""
+
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@()\[\]-]|[A-Za-z0-9_]")
 """File names that need no further checks, which is most of them. (No leading or trailing dot, no `~`, ASCII only.)"""
 
@@ -44,7 +49,7 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+,=@ ()\[\]-]*[A-Za-z0-9_+,=@(
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A file of the workspace. `size` is in bytes; `excluded` says why it cannot go into a prompt, "" if it can.
 
-    `encoding` is "" for UTF-8 (judged by the start of the file), "older" for a legacy encoding that only `read_text` determines, or a
+    `encoding` is "" for UTF-8 (judged by the start of the file), "older" for another one that only `read_text` determines, or a
     document's format.
     """
 
@@ -58,7 +63,7 @@ class FileText(msgspec.Struct, frozen=True, kw_only=True):
     """A file's text without a byte-order mark; `sha256` and `size` are of the bytes on disk, mark included.
 
     Text in an `encoding` other than UTF-8 is shown to a model as Unicode, and an accepted answer is written back in that encoding. A
-    document's `encoding` is its format; accepting never overwrites a document.
+    document's `encoding` is its format; accepting never overwrites a document. `certainty`: how far the encoding can be relied on.
     """
 
     path: str
@@ -66,6 +71,7 @@ class FileText(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     size: int
     encoding: str = UTF8
+    certainty: Certainty = "known"
 
 
 def list_files(project: Project) -> list[FileEntry]:
@@ -82,8 +88,11 @@ def entries_of(project: Project, names: Iterable[str]) -> list[FileEntry]:
     kept_out = excludes.among(paths)
     entries, sniffs = [], 0
     folders: dict[str, str] = {}
+    declarations = Declarations(project)
     for path in paths:
         entry = _entry(project, path, folders, is_sniffed=sniffs < MAX_SNIFFED_FILES and path not in kept_out)
+        if entry is not None and entry.excluded == _BINARY and declarations.of(path).encodings[:1] in _WIDE:
+            entry = FileEntry(path=entry.path, size=entry.size, encoding=declarations.of(path).encodings[0])
         if entry is None:
             continue
         sniffs += not entry.excluded
@@ -93,8 +102,10 @@ def entries_of(project: Project, names: Iterable[str]) -> list[FileEntry]:
     return entries
 
 
-def read_text(project: Project, path: str, pages: str = "") -> FileText:
+def read_text(project: Project, path: str, pages: str = "", declarations: Declarations | None = None) -> FileText:
     """The text of one file. For a document: the extracted text (only `pages`, such as "1-3,7"), or a line that says why there is none.
+
+    `declarations`: those of the workspace, for a caller that reads many files.
 
     Raises outside_workspace, not_found, or invalid_input for a file that is not text or too large.
     """
@@ -113,15 +124,22 @@ def read_text(project: Project, path: str, pages: str = "") -> FileText:
     except OSError as error:
         raise DceError("invalid_input", f"{path} cannot be read: {error.strerror or error}.") from error
     try:
-        text, encoding = (extract(project, path, content, pages).text, form) if form else decode(content)
+        if form:
+            decoded = Decoded(extract(project, path, content, pages).text, form)
+        elif content.isascii() and b"\0" not in content:
+            decoded = Decoded(content.decode("ascii"), UTF8)
+        else:
+            declarations = declarations or Declarations(project)
+            decoded = decode(content, declarations.of(project.relative(real)))
     except ValueError as error:
         raise DceError("invalid_input", f"{path} is not text ({error}).") from error
     return FileText(
         path=project.canonical(path),
-        text=text,
+        text=decoded.text,
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
-        encoding=encoding,
+        encoding=decoded.encoding,
+        certainty=decoded.certainty,
     )
 
 
@@ -208,11 +226,11 @@ def _peek(real: str) -> tuple[str, str]:
     if name := marked(head):
         return "", name
     if b"\0" in head:
-        return "binary", ""
+        return _BINARY, ""
     try:
         codecs.getincrementaldecoder(UTF8)().decode(head)
     except UnicodeDecodeError:
-        return ("binary", "") if is_binary(head) else ("", "older")
+        return (_BINARY, "") if is_binary(head) else ("", "older")
     return "", ""
 
 

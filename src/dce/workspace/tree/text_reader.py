@@ -11,7 +11,8 @@ import stat
 
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
-from dce.workspace.tree.encodings import decode
+from dce.workspace.tree.declared import Declarations
+from dce.workspace.tree.encodings import UTF8, Decoded, decode
 from dce.workspace.tree.extract import format_of
 from dce.workspace.tree.files import MAX_TEXT_BYTES, PLAIN_NAME, FileText, read_text
 
@@ -23,12 +24,14 @@ class TextReader:
     """Use one per run. Runs are short, so folders moved during a run need not be noticed."""
 
     def __init__(self, project: Project) -> None:
+        """Raises DceError invalid_input for settings that declare an encoding that does not exist."""
         self._project = project
         self._folders: dict[str, tuple[str, str] | None] = {}
+        self._declarations = Declarations(project)
 
     def read(self, path: str, pages: str = "") -> FileText:
         """Like `read_text`, with the same errors."""
-        return self._plain(path) or read_text(self._project, path, pages)
+        return self._plain(path) or read_text(self._project, path, pages, self._declarations)
 
     def _plain(self, path: str) -> FileText | None:
         """The text of an ordinary file with an ordinary name; None if anything needs a closer look."""
@@ -42,15 +45,20 @@ class TextReader:
         if known is None or content is None:
             return None
         try:
-            text, encoding = decode(content)
+            if content.isascii() and b"\0" not in content:
+                decoded = Decoded(content.decode("ascii"), UTF8)
+            else:
+                real = (known[1] + leaf).removeprefix(f"{self._project.root}/")
+                decoded = decode(content, self._declarations.of(real))
         except ValueError:
             return None
         return FileText(
             path=known[0] + leaf,
-            text=text,
+            text=decoded.text,
             sha256=hashlib.sha256(content).hexdigest(),
             size=len(content),
-            encoding=encoding,
+            encoding=decoded.encoding,
+            certainty=decoded.certainty,
         )
 
     def _resolved(self, folder: str) -> tuple[str, str] | None:
