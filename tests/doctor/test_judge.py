@@ -37,7 +37,7 @@ KINDS = ("dns", "refused", "timeout", "unreachable", "certificate", "tls", "clos
 failures = st.builds(Failure, kind=st.sampled_from(KINDS), text=st.text(max_size=50))
 answers = st.builds(
     Answer,
-    status=st.integers(100, 599),
+    status=st.one_of(st.integers(100, 599), st.sampled_from([200, 301, 302, 308, 401, 403, 404, 413, 520])),
     content_type=st.sampled_from(["", "text/html", "application/json", "text/event-stream"]),
     server=st.text(max_size=20),
     location=st.one_of(
@@ -173,6 +173,40 @@ def test_https_redirect_is_the_fix() -> None:
     """A server that redirects to https at the same host is answered with that address."""
     reply = Answer(status=308, location="https://dce.example.org/healthz")
     assert judge_gateway.judge_gateway(reply, None, {}, PLAIN_AWAY).fix == "Set DCE_URL to https://dce.example.org"
+
+
+PREFIXED = read_target("http://dce.example.org:8080/dce", {})
+
+
+@pytest.mark.parametrize(
+    ("target", "location", "code", "words"),
+    [
+        (
+            PREFIXED,
+            "https://dce.example.org/dce/healthz",
+            "not_a_gateway",
+            "Set DCE_URL to https://dce.example.org/dce",
+        ),
+        (PREFIXED, "https://dce.example.org.evil.test/dce/healthz", "not_a_gateway", "another host"),
+        (PREFIXED, "/dce/healthz/", "route_not_found", "slash at its end"),
+        (PREFIXED, "http://dce.example.org/dce/healthz/", "route_not_found", "slash at its end"),
+        (PREFIXED, "healthz/", "route_not_found", "slash at its end"),
+        (PREFIXED, "/healthz", "not_a_gateway", "Set DCE_URL to http://dce.example.org:8080"),
+        (PREFIXED, "http://dce.example.org/dce/healthz", "not_a_gateway", "Set DCE_URL to http://dce.example.org/dce"),
+        (PREFIXED, "http://u:p@dce.example.org/healthz", "not_a_gateway", "Set DCE_URL to http://dce.example.org"),
+        (PREFIXED, "//login.test/", "not_a_gateway", "captive portal"),
+        (PREFIXED, "/login?next=/dce/healthz", "not_a_gateway", "single sign-on"),
+        (PREFIXED, "mailto:x@y", "not_a_gateway", "Correct the redirect"),
+        (PREFIXED, "http://[", "not_a_gateway", "Correct the redirect"),
+        (AWAY, "http://dce.example.org/base/healthz", "not_a_gateway", "from TLS to plain HTTP"),
+        (AWAY, "http://dce.example.org/base/healthz/", "route_not_found", "slash at its end"),
+        (AWAY, "/base/healthz", "not_a_gateway", "to itself"),
+    ],
+)
+def test_redirects_are_told_apart(target: Target, location: str, code: str, words: str) -> None:
+    """A slash, a prefix, a port, TLS, another host and a login are different causes, each with its fix."""
+    finding = judge_gateway.judge_gateway(Answer(status=302, location=location), None, {}, target)
+    assert (finding.code, words in f"{finding.detail} {finding.fix}") == (code, True), finding
 
 
 def test_names_and_addresses() -> None:

@@ -28,6 +28,8 @@ class Behaviour:
     owned_by: str = "vllm"
     only_seed: int | None = None
     """The fault strikes only requests with this seed, so one of ten can be hit."""
+    reads: int | None = None
+    """The tokens of the prompt that it says it read; None for all."""
     strikes: int | None = None
     """The fault strikes only this many requests; then all is well."""
 
@@ -348,7 +350,8 @@ FAULTS: dict[str, Fault] = {
 async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterator[bytes]:
     n, model = body.get("n") or 1, body["model"]
     options = body.get("stream_options") or {}
-    prompt_tokens = len(str(body.get("messages") or body.get("prompt")).split())
+    whole = len(str(body.get("messages") or body.get("prompt")).split())
+    prompt_tokens = whole if behaviour.reads is None else behaviour.reads
     tokens = min(behaviour.tokens, body.get("max_tokens") or behaviour.tokens)
 
     is_llama = behaviour.owned_by == "llamacpp"

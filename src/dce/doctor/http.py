@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import h11
 import httpx2
+import msgspec
 
 from dce.doctor.findings import Answer, Failure, Reply
 from dce.doctor.handshake import fault_of
@@ -23,6 +24,11 @@ ANSWER_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 256 * 1024
 """How much of an answer is read: enough for a list of models, too little to exhaust memory."""
 
+REDACTED = "(the key)"
+
+MIN_SECRET = 8
+"""A shorter key is no secret, and could be a word of an honest answer."""
+
 _WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """Not failures: Python's TLS raises them while it waits, and they end up in the context of whatever ended the wait."""
 
@@ -33,6 +39,7 @@ class Http:
     def __init__(self, target: Target, key: str | None, tls: ssl.SSLContext) -> None:
         self._target = target
         self._key = {"Authorization": f"Bearer {key}"} if key else {}
+        self._secret = key if key and len(key) >= MIN_SECRET else ""
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             follow_redirects=False,
@@ -65,9 +72,20 @@ class Http:
                 asyncio.timeout(timeout_s),
                 self._client.stream(method, url, content=content, headers=headers) as response,
             ):
-                return await answer_of(response)
+                return await self.answer(response)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             return failure_of(error)
+
+    async def answer(self, response: httpx2.Response) -> Answer:
+        """An answer with the beginning of its body, without the key: a page may repeat what was sent, and is quoted in part."""
+        seen = await _answer_of(response)
+        if not self._secret:
+            return seen
+        texts = {
+            name: getattr(seen, name).replace(self._secret, REDACTED) for name in ("server", "location", "authenticate")
+        }
+        body = seen.body.replace(self._secret.encode("utf-8", "replace"), REDACTED.encode())
+        return msgspec.structs.replace(seen, body=body, **texts)
 
     @asynccontextmanager
     async def stream(
@@ -86,7 +104,7 @@ class Http:
             yield response
 
 
-async def answer_of(response: httpx2.Response) -> Answer:
+async def _answer_of(response: httpx2.Response) -> Answer:
     """An answer with the beginning of its body."""
     body = b""
     received_at = time.time()

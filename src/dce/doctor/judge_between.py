@@ -15,6 +15,8 @@ from dce.wire.errors import ErrorBody, Hop
 
 _FORWARD = "It must forward /api/dce/, /v1/, /tokenize, /healthz and /readyz unchanged (see the Caddyfile and nginx.conf in deploy/)."
 
+_OWN_PAGES = "It must not put its own pages in place of the gateway's errors (in nginx `proxy_intercept_errors off;`)."
+
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 _CDN: Mapping[int, tuple[str, str]] = {
@@ -53,13 +55,13 @@ def interloper(reply: Answer, asked: str, target: Target) -> Finding:
     if by_status:
         code, fact, fix = by_status
         return failing(code, f"{fact}: {shown}", fix)
-    if is_html(reply):
+    if is_html(reply) and reply.status < 300:
         fix = (
             "Open the address in a browser and log in, if this is a login page; the operator of a login in front of the gateway (single "
             f"sign-on) must exempt programs from it. {_FORWARD}"
         )
         return failing("not_a_gateway", f"a web page answers in the gateway's place: {shown}", fix)
-    fix = f"Something between here and the gateway answers in its place: check the rules of each proxy. {_FORWARD}"
+    fix = f"Something between here and the gateway answers in its place: check the rules of each proxy. {_OWN_PAGES} {_FORWARD}"
     return failing("not_a_gateway", f"another server answers: {shown}", fix)
 
 
@@ -69,7 +71,11 @@ _BY_STATUS: Mapping[int, tuple[str, str, str]] = {
         "something in front of the gateway refuses the request: an access rule, or a content filter (web application firewall)",
         "Find who answers (the web server, CDN or firewall in front of the gateway) and exempt the gateway's paths from its rules.",
     ),
-    404: ("route_not_found", "a proxy answers in the gateway's place and does not know the path", _FORWARD),
+    404: (
+        "route_not_found",
+        "a proxy answers in the gateway's place and does not know the path",
+        f"{_FORWARD} {_OWN_PAGES}",
+    ),
     405: ("route_not_found", "a proxy answers in the gateway's place and does not take the method", _FORWARD),
     501: ("route_not_found", "a proxy answers in the gateway's place and does not take the method", _FORWARD),
     408: ("gateway_timeout", "a proxy gave up waiting", "Raise the proxy's timeouts (see deploy/nginx.conf)."),
@@ -90,8 +96,8 @@ _BY_STATUS: Mapping[int, tuple[str, str, str]] = {
     ),
     503: (
         "gateway_unreachable",
-        "a reverse proxy is up, the gateway behind it is not",
-        "Start the gateway, and check the address that the proxy forwards to.",
+        "a reverse proxy is up, the gateway behind it is not, or the proxy limits requests",
+        "Start the gateway, check the address that the proxy forwards to, and its limits (in nginx `limit_req` and `limit_conn` answer so).",
     ),
     504: (
         "gateway_timeout",
@@ -103,6 +109,9 @@ _BY_STATUS: Mapping[int, tuple[str, str, str]] = {
 
 
 def _asks_for_a_login(reply: Answer, shown: str) -> Finding:
+    if reply.authenticate.casefold().startswith("bearer"):  # the gateway's own header, with another body
+        detail = f"a proxy puts its own page in place of the gateway's refusal: {shown}"
+        return failing("not_a_gateway", detail, f"{_OWN_PAGES} {_FORWARD}")
     how = f" ({' '.join(reply.authenticate.split())[:80]})" if reply.authenticate else ""
     fix = (
         "Turn that login off for /api/dce/, /v1/, /tokenize, /healthz and /readyz (in nginx `auth_basic off;`): the gateway checks keys "
@@ -115,36 +124,38 @@ def _asks_for_a_login(reply: Answer, shown: str) -> Finding:
 def redirected(reply: Answer, asked: str, target: Target) -> Finding:
     """The finding for a redirect. DCE follows none: a POST would lose its body, and the key would go elsewhere."""
     path = asked.partition(" ")[2]
-    to = urlsplit(urljoin(target.base + path, reply.location))
     said = f"{asked} redirects to {reply.location[:200]}"
+    try:
+        to = urlsplit(urljoin(target.base + path, reply.location))
+    except ValueError:  # such as http://[
+        to = urlsplit("")
     if not to.hostname:
         return failing("not_a_gateway", said, "Correct the redirect in the proxy in front of the gateway.")
     is_same_host = to.hostname == target.host
-    base_path = to.path.removesuffix("/").removesuffix(path)
-    new_base = f"{to.scheme}://{to.netloc.rpartition('@')[2]}{base_path}"
     if not to.path.removesuffix("/").endswith(path):
         return _redirected_elsewhere(said, is_same_host=is_same_host)
-    if is_same_host and target.scheme == "http" and to.scheme == "https":
-        return failing("not_a_gateway", said, f"Set DCE_URL to {new_base}")
-    if new_base.rstrip("/") == target.base or (
-        is_same_host and base_path == target.prefix and to.scheme == target.scheme
-    ):
-        if to.path != target.prefix + path:
-            fix = (
-                "A proxy in front of the gateway adds or removes the slash at the end of paths, and a redirected POST is lost: turn that off "
-                f"for the gateway's paths. {_FORWARD}"
-            )
-            return failing("route_not_found", f"{said}: the same path but for a slash at its end", fix)
-        if to.netloc.rpartition("@")[2] == urlsplit(target.base).netloc:
-            return failing(
-                "not_a_gateway", f"{said}: to itself, without end", f"Correct the redirect in the proxy. {_FORWARD}"
-            )
-    if is_same_host:
-        return failing(
-            "not_a_gateway", f"{said}: a proxy adds or removes a prefix, or a port", f"Set DCE_URL to {new_base}"
+    base_path = to.path.removesuffix("/").removesuffix(path)
+    new_base = f"{to.scheme}://{to.netloc.rpartition('@')[2]}{base_path}"
+    if not is_same_host:
+        fix = f"If that host is the gateway's, set DCE_URL to {new_base}; if not, log in to the network in a browser (captive portal)."
+        return failing("not_a_gateway", f"{said}: another host", fix)
+    if base_path == target.prefix and to.path != target.prefix + path:
+        fix = (
+            "A proxy in front of the gateway adds or removes the slash at the end of paths, and a redirected POST is lost: turn that off "
+            f"for the gateway's paths. {_FORWARD}"
         )
-    fix = f"If that host is the gateway's, set DCE_URL to {new_base}; if not, log in to the network in a browser (captive portal)."
-    return failing("not_a_gateway", f"{said}: another host", fix)
+        return failing("route_not_found", f"{said}: the same path but for a slash at its end", fix)
+    if new_base == target.base:
+        fix = f"Correct the redirect in the proxy. {_FORWARD}"
+        return failing("not_a_gateway", f"{said}: to itself, without end", fix)
+    if target.scheme == "https" and to.scheme != "https":
+        fix = (
+            "Correct the redirect in the proxy, which does not know that it is behind TLS (X-Forwarded-Proto). Do not follow it: plain HTTP "
+            "shows the key to anyone on the network path."
+        )
+        return failing("not_a_gateway", f"{said}: from TLS to plain HTTP", fix)
+    why = "to TLS" if to.scheme != target.scheme else "a proxy adds or removes a prefix, or a port"
+    return failing("not_a_gateway", f"{said}: {why}", f"Set DCE_URL to {new_base}")
 
 
 def _redirected_elsewhere(said: str, *, is_same_host: bool) -> Finding:

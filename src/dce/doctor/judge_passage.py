@@ -90,7 +90,7 @@ def judge_delete(reply: Reply, target: Target) -> Finding:
     lost = "stopping a response (`dce stop`) does not work"
     fix = (
         "Let the proxy on the way pass DELETE for /api/dce/: in nginx no `limit_except` and no `if ($request_method …)`, in a web application "
-        "firewall the list of methods."
+        "firewall the list of methods. It must not put its own pages in place of the gateway's errors (`proxy_intercept_errors off;`)."
     )
     if isinstance(reply, Failure):
         if reply.kind in ("proxy", "certificate", "tls"):
@@ -135,7 +135,7 @@ _SILENT = "GET /api/dce/streamcheck"
 def _cut(seen: SilenceProbe) -> Finding:
     by = f" (it answers as {seen.server[:60]})" if seen.server else ""
     why = f": {seen.failure.text}" if isinstance(seen.failure, Failure) else ""
-    detail = f"after {seen.quiet_s:.0f} s of silence the connection was cut{by}{why}"
+    detail = f"after {seen.quiet_s:.1f} s of silence the connection was cut{by}{why}"
     if seen.quiet_s >= MIN_SILENCE_S:
         return Finding(
             detail=f"{detail}. Streams survive that, because the gateway sends a heartbeat every {HEARTBEAT_S:g} s; requests that are not "

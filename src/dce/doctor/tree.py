@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from dce.doctor.findings import Check, Diagnosis, Failure, Finding, Reply, TokenProbe, failing
+from dce.doctor.http import REDACTED
 from dce.doctor.judge_gateway import (
     IDENTITY_PATHS,
     is_gateway,
@@ -260,10 +261,9 @@ async def _within(deadline: float, step: Step, run: Run) -> Finding:
 def _check(step: Step, finding: Finding, key: str | None) -> Check:
     # The hop at fault is the error's own: a missing backend may first show in the model step.
     hop = finding.hop or (CODES[finding.code].hop if finding.code else step.hop)
-    detail = (
-        finding.detail.replace(key, "(the key)") if key else finding.detail
-    )  # what is quoted may repeat what was sent
-    return Check(hop=str(hop), name=step.name, ok=not finding.code, detail=detail, fix=finding.fix)
+    # Answers come without the key; an exception's text might hold it.
+    detail, fix = (text.replace(key, REDACTED) if key else text for text in (finding.detail, finding.fix))
+    return Check(hop=str(hop), name=step.name, ok=not finding.code, detail=detail, fix=fix)
 
 
 def _unreadable(error: DceError, on_check: Callable[[Check], None]) -> Diagnosis:

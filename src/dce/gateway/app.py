@@ -35,7 +35,7 @@ from dce.gateway.privacy import Privacy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_backends
 from dce.gateway.revoking import RunningRequests
 from dce.gateway.settings import GatewaySettings
-from dce.gateway.streaming.live import Directory
+from dce.gateway.streaming.live import DetachedLimits, Directory
 from dce.gateway.tracing import Tracing, tracing_of
 from dce.wire.errors import DceError
 from dce.wire.hosts import is_this_machine
@@ -67,7 +67,7 @@ class Gateway:
         """A reload changes the contents of this list, never the list object."""
         self._transport = Transport(_timeouts(settings))
         self.discoverer = Discoverer(self.backends, self._transport, settings.discovery_interval_s)
-        self.directory = Directory()
+        self.directory = Directory(self._detached_limits)
         self._running = None if settings.insecure else RunningRequests(self.keys.revoked, self.directory)
         self.admission = Admission(
             settings,
@@ -141,6 +141,11 @@ class Gateway:
             for backend in gone:
                 self._transport.drop_resting(backend.address)
             return changed
+
+    def _detached_limits(self) -> DetachedLimits:
+        return DetachedLimits(
+            total=self.settings.max_detached_streams, per_key=self.settings.max_detached_streams_per_key
+        )
 
     @property
     def is_idle(self) -> bool:

@@ -73,7 +73,9 @@ class Routes:
                 other.update(dict.fromkeys(row.methods))
         if other:
             raise WrongMethod(path, method, list(other))
-        raise DceError("route_not_found", "the gateway has no such route", hint=self._hint(path))
+        raise DceError(
+            "route_not_found", f"the gateway has no such route: {method[:20]} {path[:200]}", hint=self._hint(path)
+        )
 
     def _hint(self, path: str) -> str:
         """The next step for somebody who asked for an unknown path: most have a base URL with too much or too little in it."""

@@ -259,6 +259,22 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             ge=0, description="Maximum a client may ask for with X-DCE-Resume-Grace: enough for a laptop's short sleep."
         ),
     ] = 120.0
+    max_detached_streams: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Maximum streams kept without a client, over all keys: each may hold `backlog_bytes`. Beyond it, the oldest that "
+            "is over is dropped; if all still run, a stream ends when its client disconnects.",
+        ),
+    ] = 128
+    max_detached_streams_per_key: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="The same per key. While so many of a key's streams run without a client, a request with X-DCE-Resume-Grace is "
+            "refused.",
+        ),
+    ] = 16
     replay_bytes: Annotated[
         int, Meta(ge=4096, description="Sent frames kept per stream so that a client can resume.")
     ] = 256 * 1024

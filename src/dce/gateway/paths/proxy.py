@@ -139,7 +139,10 @@ class Proxy:
             return self._settings.resume_grace_s
         if not asked.isascii() or not asked.replace(".", "", 1).isdigit():
             raise DceError("invalid_request", "X-DCE-Resume-Grace must be a number of seconds")
-        return min(float(asked), self._settings.max_resume_grace_s)
+        grace_s = min(float(asked), self._settings.max_resume_grace_s)
+        if grace_s > self._settings.resume_grace_s:
+            self._directory.check_room(request.principal.key_id)
+        return grace_s
 
     # -- GET /api/dce/streams/{id} ------------------------------------------------------------------------------------
 
