@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,25 @@ def test_the_key_in_the_route_counts_like_any_other(legacy: Chain) -> None:
     assert error_of(legacy.client.post(url, json=legacy.body()))["code"] == "invalid_key"
     eventually(lambda: legacy.server.gateway.ledger.pending == 0)
     eventually(lambda: legacy.server.gateway.ledger.used(key.id, 0) > 0)
+
+
+@pytest.mark.parametrize("mode", ["route", "injected"])
+def test_revoking_the_key_ends_a_stream_with_words(tmp_path: Path, mode: str) -> None:
+    """What the key runs ends within a second, and the original shows why instead of hanging."""
+    chain = a_chain_with_a_bound_key(tmp_path) if mode == "injected" else Chain(tmp_path, legacy="route")
+    with chain:
+        chain.behave(delay_s=0.02, tokens=10_000)
+        url = url_of(chain) if mode == "route" else chain.server.url + PROXY
+        keys = KeyStore(chain.folder)
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(ask, url)
+            eventually(lambda: chain.fake.tokens_sent > 3)
+            keys.revoke("legacy" if mode == "injected" else "tester")
+            slot = asked.result(timeout=60)
+        keys.close()
+        assert (slot.status, slot.is_stuck) == ("complete", False)
+        assert "ERROR at the gateway (invalid_key): the key was revoked" in slot.content
+        eventually(chain.is_idle)
 
 
 def test_a_key_in_a_path_reaches_no_log(make_chain: Callable[..., Chain], caplog: pytest.LogCaptureFixture) -> None:
