@@ -61,7 +61,7 @@ def test_each_request_has_a_connection_of_its_own() -> None:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, Probe(read_target(url, {}), KEY, {}) as probe:
             replies = [await probe.health() for _ in range(3)]
-            await asyncio.wait([task for task in connections if task])
+            await asyncio.wait([task for task in connections if task], timeout=5.0)
         return [reply.status for reply in replies if not isinstance(reply, Failure)]
 
     assert asyncio.run(run()) == [200, 200, 200]
