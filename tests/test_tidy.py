@@ -41,7 +41,7 @@ ORDERS = {
     "gateway": (
         *("logs", "backend_keys", "settings"),
         *("access", "front", "backends", "accounting", "streaming", "paths"),
-        *("drain", "privacy", "tracing", "diagnostics", "exposure", "reload"),
+        *("drain", "privacy", "revoking", "tracing", "diagnostics", "exposure", "reload", "route_table", "legacy"),
         *("endpoints", "admin", "app", "check", "server"),
     ),
     "workspace": (

@@ -37,6 +37,7 @@ class ScriptedGateway:
         self.stopped: set[int] = set()
         self.notice = ""
         self.url = ""
+        self._prompt_tokens = 0
 
     @contextmanager
     def serve(self) -> Iterator["ScriptedGateway"]:
@@ -122,6 +123,7 @@ class ScriptedGateway:
         handler.send_header("X-DCE-Stream-Id", "s1")
         handler.end_headers()
         prompt = body["messages"][0]["content"]
+        self._prompt_tokens = len(prompt.split())
         nonce = re.search(r'nonce="([^"]+)"', prompt)
         texts = [
             self.answers[index % len(self.answers)].replace("NONCE", nonce[1] if nonce else "")
@@ -143,7 +145,7 @@ class ScriptedGateway:
     def _chunk(self, handler: BaseHTTPRequestHandler, index: int, choice: dict[str, Any], tokens: int = 0) -> None:
         value: dict[str, Any] = {"model": MODEL, "choices": [{"index": index, "finish_reason": None, **choice}]}
         if tokens:
-            value["usage"] = {"prompt_tokens": 1, "completion_tokens": tokens}
+            value["usage"] = {"prompt_tokens": self._prompt_tokens, "completion_tokens": tokens}
         handler.wfile.write(f"data: {json.dumps(value)}\n\n".encode())
         handler.wfile.flush()
 

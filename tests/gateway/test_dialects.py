@@ -8,7 +8,7 @@ import pytest
 
 from dce.gateway.front.body import INTERNAL_FIELDS, read_forward, read_generate
 from dce.gateway.front.bounds import ATTACHMENT_TEXT_BYTES
-from dce.gateway.front.dialects import EMBEDDINGS, MAX_INPUTS, MESSAGES, OPENAI, RESPONSES, Dialect
+from dce.gateway.front.dialects import EMBEDDINGS, MAX_INPUTS, MESSAGES, OPENAI, OWN, RESPONSES, Dialect
 from dce.wire.errors import CODES, DceError
 
 IMAGE = "data:image/png;base64,AAAA"
@@ -139,7 +139,8 @@ def test_an_error_is_said_in_the_client_s_own_shape(code: str) -> None:
         assert max(len(dialect.error(error, "req")), len(event) // 2) <= 4096
         said = json.loads(event.split(b"data: ", 1)[1])
         for body in (whole["error"], said["error"]):
-            assert (body["code"], body["hop"], body["hint"], body["request_id"]) == (code, error.hop, error.hint, "req")
+            assert (body["code"], body["hop"], body["request_id"]) == (code, error.hop, "req")
+            assert body["hint"]
     anthropic = json.loads(MESSAGES.error(error, "req"))
     assert anthropic["type"] == "error"
     assert anthropic["error"]["type"].endswith(("_error", "_too_large"))
@@ -196,3 +197,13 @@ def test_a_picture_on_the_systems_own_route() -> None:
         body = msgspec.json.encode({"messages": [{"role": "user", "content": parts}]})
         ask = read_generate(body, max_n=1, is_json_wanted=True)
         assert ATTACHMENT_TEXT_BYTES <= ask.text_bytes < ATTACHMENT_TEXT_BYTES + 250
+
+
+@pytest.mark.parametrize("dialect", [OWN, OPENAI, RESPONSES, MESSAGES], ids=lambda d: type(d).__name__)
+def test_a_hint_of_its_own_is_kept(dialect: Dialect) -> None:
+    """Only the usual hint of a code is worded for the client's API; what was raised with a better one says that."""
+    chosen = json.loads(dialect.error(DceError("missing_key", "x", hint="Ask Alice."), "req"))["error"]["hint"]
+    usual = json.loads(dialect.error(DceError("missing_key", "x"), "req"))["error"]["hint"]
+    assert chosen == "Ask Alice."
+    assert ("DCE_API_KEY" in usual) is (dialect is not MESSAGES)
+    assert ("OPENAI_API_KEY" in usual) is (dialect in (OPENAI, RESPONSES))

@@ -111,8 +111,7 @@ def test_a_client_that_goes_before_its_second_answer_frees_its_backend(chain: Ch
     eventually(chain.is_idle, within_s=20)
 
 
-@pytest.mark.parametrize("path", [PROXY, "/v1/chat/completions"])
-@pytest.mark.parametrize("is_stream", [True, False])
+@pytest.mark.parametrize(("path", "is_stream"), [(PROXY, True), (PROXY, False), ("/v1/chat/completions", True)])
 def test_a_client_that_goes_altogether_frees_its_backend(both: Chain, path: str, is_stream: bool) -> None:
     """A client that closes the connection, at once or after closing its sending side, ends its backend request long before its end."""
     for goes in (lambda client: None, lambda client: client.shutdown(socket.SHUT_WR)):
@@ -121,7 +120,7 @@ def test_a_client_that_goes_altogether_frees_its_backend(both: Chain, path: str,
 
 def leave(chain: Chain, path: str, is_stream: bool, goes: Callable[[socket.socket], None]) -> None:
     """A client that goes while its backend is silent."""
-    chain.behave(delay_s=0.05, tokens=2000)
+    chain.behave(fault="mute")
     client = raw_request(chain.server.url, request(chain, path, is_stream=is_stream))
     eventually(chain.fake.posts)
     goes(client)

@@ -75,7 +75,7 @@ def test_s1_only_a_path_is_a_target(chain: Chain, target: bytes) -> None:
 
 PATHS = [
     "/sleep", "/pause", "/invocations", "/collective_rpc", "/update_weights", "/metrics", "/v1/load_lora_adapter",
-    "/v1/../sleep", "/v1/chat/completions/../../sleep", "/v1/chat/completions/", "//v1/chat/completions",
+    "/v1/../sleep", "/v1/chat/completions/../../sleep", "/v1/chat/completions//", "//v1/chat/completions",
     "/v1/%2e%2e/sleep", "/v1/chat%2fcompletions/..%2f..%2fsleep", "/v1/chat/completions;/sleep", "/V1/chat/completions",
     "/v1/chat/completions%00", "/v1/chat/completions%0a", "/v1/chat/completions%20", "/tokenize/../sleep",
     "/v1\\chat\\completions", "/api/dce/proxy/../../../sleep", "/api/dce/streams/..%2f..%2fsleep",

@@ -105,7 +105,7 @@ def test_every_choice_is_a_request_of_its_own() -> None:
         assert own == [
             Delta(index=index, text="a"),
             Delta(index=index, text="b"),
-            CountUpdate(index=index, completion_tokens=7),
+            CountUpdate(index=index, completion_tokens=7, prompt_tokens=3),
             Ended(index=index, finish_reason="stop"),
         ]
     assert [body["model"] for body in server.bodies] == ["m", "m", "m"]

@@ -187,7 +187,8 @@ def judge_route(reply: Reply, target: Target) -> Finding:
         return misrouted(error, asked, target)
     if trouble := _changed_on_the_way(error, has_key=False):
         return trouble
-    return Finding(detail=f"/api/dce/proxy answers ({reply.status} {error.code} without a key, as expected)")
+    asks = "as expected" if error.code in _KEY_CODES else "so it asks for none: --insecure, or the legacy profile"
+    return Finding(detail=f"/api/dce/proxy answers ({reply.status} {error.code} without a key, {asks})")
 
 
 def judge_key(reply: Reply, has_key: bool, target: Target) -> Finding:

@@ -16,8 +16,9 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from dce.gateway.front.dialects import dialect_at
 from dce.gateway.front.probe import BEFORE_ANSWER, IN_STREAM, Probe
-from dce.wire.errors import DceError, encode_error
+from dce.wire.errors import DceError
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line plus headers: a browser with every cookie of a company's domain sends 16 KB."""
@@ -50,6 +51,7 @@ class GuardedProtocol(HttpToolsProtocol):
     ) -> None:
         """`on_refused` is called with the error code of each refusal, which the app never sees."""
         super().__init__(*args, **kwargs)
+        self.url = b""  # uvicorn sets it when a request begins, and what is refused may be none
         self._patience = patience or ClientTimeouts()
         self._on_refused = on_refused
         self._refusal: DceError | None = None
@@ -236,7 +238,8 @@ class GuardedProtocol(HttpToolsProtocol):
         is_anothers = cycle is not None and not cycle.response_complete and not (self._is_in_body and cycle.more_body)
         is_begun = cycle is not None and self._is_in_body and cycle.response_started
         if not is_anothers and not is_begun:
-            body = encode_error(error, request_id := secrets.token_hex(8))
+            path = self.url.partition(b"?")[0].decode("latin-1")
+            body = dialect_at(path).error(error, request_id := secrets.token_hex(8))
             head = (
                 f"content-type: application/json\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\n"
                 f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
