@@ -44,6 +44,30 @@ def test_kinds_of_failure(error: Exception, kind: str) -> None:
     assert "sk-secret" not in failure_of(error).text
 
 
+def test_each_request_has_a_connection_of_its_own() -> None:
+    """A server that closes a connection after its answer, without saying so, loses none of the doctor's requests."""
+    connections: list[asyncio.Task[None] | None] = []
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        await reader.read(1)  # keeps the connection open, and closes it at the next request
+        writer.close()
+        await writer.wait_closed()
+
+    async def run() -> list[int]:
+        server = await asyncio.start_server(once, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, Probe(read_target(url, {}), KEY, {}) as probe:
+            replies = [await probe.health() for _ in range(3)]
+            await asyncio.wait([task for task in connections if task], timeout=5.0)
+        return [reply.status for reply in replies if not isinstance(reply, Failure)]
+
+    assert asyncio.run(run()) == [200, 200, 200]
+    assert len(connections) == 3
+
+
 def test_a_huge_answer_is_cut() -> None:
     """A foreign server cannot fill the memory."""
 

@@ -43,6 +43,9 @@ class Http:
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             follow_redirects=False,
+            # A server may close a connection that it has just answered on, such as nginx after an early refusal: a request that is sent on
+            # it at that moment is lost, and nothing would be at fault.
+            limits=httpx2.Limits(max_keepalive_connections=0),
             verify=tls,
             proxy=target.proxy or None,
             trust_env=False,  # the target already holds the environment's proxy
