@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dce.workspace.accepting.accept import doubts
 from dce.workspace.generating.live_response import LiveResponse
 from dce.workspace.generating.openai_errors import SERVER
 from dce.workspace.generating.provider_events import CountUpdate
@@ -86,6 +87,7 @@ def test_the_board_flags_it_and_ranks_it_below(tmp_path: Path) -> None:
     assert (rows[1].rank, rows[2].rank) == (2, 1)
     response = bench.store.responses.get(generation, 1)
     assert prompt_cut(bench, response) == rows[1].prompt_read
+    assert [(doubt.slot, doubt.flag) for doubt in doubts(bench, generation, [1, 2])] == [(1, FLAG)]
     _sized(bench, generation, 595, 250, is_exact=False)
     assert FLAG not in board(bench, generation)[0].flags
 

@@ -26,8 +26,10 @@ from dce.workspace.accepting.planner import PLAIN, Item, Options, Part, Planner,
 from dce.workspace.accepting.replace import OnStep, no_step
 from dce.workspace.accepting.restoring import redo, restore
 from dce.workspace.context.shown import shown_paths
+from dce.workspace.judging.board import prompt_cut
 from dce.workspace.judging.checks import CheckReport
 from dce.workspace.judging.opened import Workspace
+from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.project import PathRefused, Project
 from dce.workspace.record.responses import ACTIVE, Response, Status
 from dce.workspace.schema.reading import FileBlock
@@ -115,7 +117,7 @@ def accept(
 
 
 def doubts(workspace: Workspace, generation_id: int, slots: Sequence[int]) -> tuple[Doubt, ...]:
-    """The reasons not to accept these responses as a whole: failing checks, and the flags of their readings."""
+    """The reasons not to accept these responses as a whole: failing checks, a prompt read only in part, and the flags of their readings."""
     reports = workspace.store.check_reports.latest(generation_id, CheckReport)
     found = []
     for slot in dict.fromkeys(slots):
@@ -124,6 +126,8 @@ def doubts(workspace: Workspace, generation_id: int, slots: Sequence[int]) -> tu
         if response.status is Status.TRUNCATED:
             flags |= {"truncated": None}
         found += [Doubt(slot=slot, flag=flag, text=_DOUBTS.get(flag, flag.replace("_", " "))) for flag in flags]
+        if (cut := prompt_cut(workspace, response)) is not None:
+            found.append(Doubt(slot=slot, flag=PROMPT_CUT, text=cut.describe()))
         report = reports.get(slot)
         if report is not None and report.failed:
             text = f"{report.failed} of {report.passed + report.failed} checks fail"
