@@ -403,3 +403,27 @@ def test_no_route_passes_a_body_with_two_meanings(chain: Chain, path: str, body:
     assert chain.fake.posts() == []
     if path != "/v1/messages":
         assert error_of(response)["hop"] == "gateway"
+
+
+CONTENT_TYPES = [
+    ["application/json; charset=utf-16"],
+    ["application/json; charset=utf-7"],
+    ["application/json", "application/x-www-form-urlencoded"],
+    ["text/plain; charset=latin-1"],
+    [],
+]
+
+
+@pytest.mark.parametrize("types", CONTENT_TYPES, ids=str)
+def test_a_charset_gives_a_body_no_second_meaning(chain: Chain, types: list[str]) -> None:
+    """A body is UTF-8 whatever its headers say, and a backend is told one content type, without parameters."""
+    body = json.dumps({"messages": [{"role": "user", "content": "Grüße +ADw-"}], "stream": False}, ensure_ascii=False)
+    headers = [("content-type", value) for value in types]
+    for path in (PROXY, "/v1/chat/completions"):
+        assert chain.client.post(path, content=body.encode(), headers=headers).status_code == 200
+        for encoding in ("utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1"):
+            assert chain.client.post(path, content=body.encode(encoding), headers=headers).status_code == 400
+    for sent in chain.fake.posts():
+        assert sent.headers["content-type"] == "application/json"
+        assert sent.json["messages"][0]["content"] == "Grüße +ADw-"
+    assert len(chain.fake.posts()) == 2
