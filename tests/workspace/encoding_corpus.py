@@ -26,7 +26,7 @@ ENCODINGS = (
     *(("cp1253", "el"), ("iso8859-7", "el"), ("cp1254", "tr"), ("cp1255", "he"), ("cp1256", "ar")),
     *(("gbk", "zh"), ("gb18030", "zh"), ("big5", "zh_TW"), ("shift_jis", "ja"), ("euc_jp", "ja"), ("euc_kr", "ko")),
 )
-"""Encoding and language: 32 pairs, 26 encodings."""
+"""Encoding and language: 34 pairs, 25 encodings."""
 
 _TEMPLATES = (
     "# {0}\nimport sys\n\nvalue = 1\n",
