@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Backs up the data of a gateway while it runs: keys, pepper, ledger. Needs only Python.
+"""Backs up the data of a gateway while it runs: keys, pepper, revocations, ledger. Needs only Python.
 
 backup.py DATA_DIR TARGET_DIR    Creates TARGET_DIR (0700), which must not exist. Each copy is consistent as of one moment.
 
@@ -19,6 +19,8 @@ def backup(source: Path, target: Path) -> None:
     """Copies `source` to `target`, which must not exist yet. A missing database is left out."""
     target.mkdir(mode=0o700)
     shutil.copy2(source / "pepper", target / "pepper")
+    if (source / "revoked").exists():  # before gateway.db, which may take over what it holds meanwhile
+        shutil.copy2(source / "revoked", target / "revoked")
     for name in DATABASES:
         if (source / name).exists():
             with contextlib.closing(sqlite3.connect(source / name)) as database:

@@ -6,6 +6,7 @@ tests/test_docs.py runs it with --check. The front-end's types follow from opena
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import inspect
@@ -71,9 +72,11 @@ def _rows(struct: type[msgspec.Struct]) -> list[str]:
 
 def http() -> str:
     """Page: the gateway's routes."""
-    table = routes(*(_Named(name) for name in ("proxy", "forwarder", "catalog", "diagnostics", "privacy", "drain")))  # type: ignore[arg-type]
+    names = ("proxy", "forwarder", "lookups", "catalog", "diagnostics", "privacy", "drain")
+    parts: Any = [_Named(name) for name in names]
+    table = routes(*parts)
     rows = [f"| `{row.method} {row.pattern}` | {'no' if row.is_public else 'yes'} |" for row in table.rows]
-    text = "# Gateway routes\n\nAnything else answers 404 `route_not_found` (with a key; without one, 401).\n\n| route | needs a key |\n|---|---|\n"
+    text = "# Gateway routes\n\nAnother path answers 404 `route_not_found`, another method 405 `method_not_allowed` (with a key; without one, 401). One trailing slash is\nignored; `GET` routes answer `HEAD` too, but for event streams; `{model*}` may contain slashes. The setting `legacy` adds\n[routes for the original extension](../operations/legacy.md).\n\n| route | needs a key |\n|---|---|\n"
     return text + "\n".join(rows) + "\n"
 
 

@@ -35,17 +35,18 @@ ORDERS = {
     ),
     "engine": ("child", "weights", "embedded", "vllm", "process"),
     "doctor": (
-        *("findings", "target", "answers", "handshake", "judge_network", "http", "judge_gateway", "judge_model"),
-        *("streaming", "probe", "tree"),
+        *("findings", "target", "answers", "handshake", "judge_network", "http", "judge_between"),
+        *("judge_gateway", "judge_model", "judge_passage", "streaming", "probe", "tree"),
     ),
     "gateway": (
         *("logs", "backend_keys", "settings"),
         *("access", "front", "backends", "accounting", "streaming", "paths"),
-        *("drain", "privacy", "tracing", "diagnostics", "exposure", "reload"),
+        *("drain", "privacy", "revoking", "tracing", "diagnostics", "exposure", "reload", "route_table", "legacy"),
         *("endpoints", "admin", "app", "check", "server"),
     ),
     "workspace": (
-        *("project", "toml_edit", "file_update", "key_vault", "settings", "cards", "writer_lock", "http"),
+        *("project", "toml_edit", "file_update", "key_vault", "request_options", "settings", "cards"),
+        *("writer_lock", "http"),
         *(
             "tree",
             "record",

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from dce.wire.errors import CODES
+
 KEY = "dce_right"
 MODEL = "scripted-1b"
 
@@ -35,6 +37,7 @@ class ScriptedGateway:
         self.stopped: set[int] = set()
         self.notice = ""
         self.url = ""
+        self._prompt_tokens = 0
 
     @contextmanager
     def serve(self) -> Iterator["ScriptedGateway"]:
@@ -79,18 +82,19 @@ class ScriptedGateway:
         if handler.path == "/api/dce/privacy" and self.notice:
             return self._text(handler, self.notice)
         if handler.headers.get("authorization") != f"Bearer {KEY}":
-            return self._json(handler, 401, {"error": {"message": "no", "type": "x", "code": "invalid_key"}})
-        if handler.command == "DELETE":
+            code = "invalid_key" if handler.headers.get("authorization") else "missing_key"
+            return self._json(handler, 401, _error("no", code))
+        if handler.command == "DELETE" and "/streams/doctor" not in handler.path:
             return self._stop(handler)
         if handler.path == "/v1/models":
-            return self._json(handler, 200, {"data": [{"id": MODEL, "max_model_len": self.context}]})
+            return self._json(handler, 200, {"data": [{"id": MODEL, "owned_by": "dce", "max_model_len": self.context}]})
         if handler.path == "/tokenize":
             count = len(body["prompt"].split())
             return self._json(handler, 200, {"count": count, "max_model_len": self.context})
-        if handler.command == "GET":
-            missing = {"message": "no such route", "type": "x", "code": "route_not_found"}
-            return self._json(handler, 404, {"error": missing})
-        return self._stream(handler, body)
+        if handler.command == "POST" and body.get("messages"):
+            return self._stream(handler, body)
+        status, code = (400, "invalid_request") if handler.command == "POST" else (404, "route_not_found")
+        return self._json(handler, status, _error("no", code))
 
     def _text(self, handler: BaseHTTPRequestHandler, text: str) -> None:
         handler.send_response(200)
@@ -119,6 +123,7 @@ class ScriptedGateway:
         handler.send_header("X-DCE-Stream-Id", "s1")
         handler.end_headers()
         prompt = body["messages"][0]["content"]
+        self._prompt_tokens = len(prompt.split())
         nonce = re.search(r'nonce="([^"]+)"', prompt)
         texts = [
             self.answers[index % len(self.answers)].replace("NONCE", nonce[1] if nonce else "")
@@ -140,6 +145,10 @@ class ScriptedGateway:
     def _chunk(self, handler: BaseHTTPRequestHandler, index: int, choice: dict[str, Any], tokens: int = 0) -> None:
         value: dict[str, Any] = {"model": MODEL, "choices": [{"index": index, "finish_reason": None, **choice}]}
         if tokens:
-            value["usage"] = {"prompt_tokens": 1, "completion_tokens": tokens}
+            value["usage"] = {"prompt_tokens": self._prompt_tokens, "completion_tokens": tokens}
         handler.wfile.write(f"data: {json.dumps(value)}\n\n".encode())
         handler.wfile.flush()
+
+
+def _error(message: str, code: str) -> dict[str, object]:
+    return {"error": {"message": message, "type": "x", "code": code, "hop": str(CODES[code].hop)}}

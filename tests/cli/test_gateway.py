@@ -67,7 +67,7 @@ def test_serve_and_doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         try:
             assert process.stderr is not None
             url = process.stderr.readline().split()[2]
-            asked = ("doctor", "--url", url, "--key", made["key"], "-C", str(tmp_path))
+            asked = ("doctor", "--silence", "0.2", "--url", url, "--key", made["key"], "-C", str(tmp_path))
             assert run_json(capsys, *asked)["ok"] is True
             assert run_json(capsys, *asked, "--model", "fake-8b", code=1)["code"] == "model_not_found"
             assert run_json(capsys, *asked[:-4], "--key", "dce_no", code=1)["code"] == "invalid_key"

@@ -1,8 +1,10 @@
 """From a prompt to a changed workspace and back: generate, stop, regenerate, board, show, diff, run-checks, accept, restore."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -151,6 +153,7 @@ def test_board(dce: Dce, generated: Path) -> None:
         "cluster",
         "rank",
         "flags",
+        "prompt_read",
     ]
     by_slot = {row["slot"]: row for row in rows}
     assert by_slot[1]["files"] == [
@@ -163,6 +166,22 @@ def test_board(dce: Dce, generated: Path) -> None:
     assert text.splitlines()[1].split()[:3] == ["rank", "#", "status"]
     assert dce("board", 9, code=1).code == 1
     assert dce("board", "first", code=2).code == 2
+
+
+def test_a_prompt_that_was_read_in_part_is_told(dce: Dce, generated: Path) -> None:
+    """The board and the response name both figures, as text and as JSON; a response to the whole prompt says nothing of it."""
+    assert dce("show", 1, "--json").json["prompt_read"] is None
+    with contextlib.closing(sqlite3.connect(generated / ".dce" / "dce.db")) as db, db:
+        db.execute("UPDATE generations SET prompt_tokens = 100000")
+        db.execute("UPDATE responses SET prompt_tokens = iif(slot = 1, 2048, 100000)")
+    [row] = [row for row in dce("board", "--json").json if "prompt_cut" in row["flags"]]
+    assert (row["slot"], row["prompt_read"]) == (1, {"read": 2048, "sent": 100000, "is_exact": False})
+    words = "the server read 2,048 of ≈100,000 tokens of the prompt"
+    assert f"1: {words}" in dce("board").out
+    shown = dce("show", 1)
+    assert words in shown.out + shown.err
+    assert dce("show", 1, "--json").json["prompt_read"] == row["prompt_read"]
+    assert words not in dce("show", 2).err
 
 
 def test_a_narrow_terminal_gets_fewer_columns() -> None:

@@ -58,3 +58,24 @@ def test_a_manual_card_says_what_to_do(dce: Dce, workspace: Path) -> None:  # th
     dce("prompt")
     assert (workspace / ".dce/prompt.md").exists()
     assert "dce paste" in dce("generate", code=4).err
+
+
+def test_a_card_shapes_requests(dce: Dce, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extra fields, omitted fields and headers are options of a card; a secret must be a variable, whose value no output has."""
+    monkeypatch.setenv("GPU_KEY", "sk-very-secret-value-1")
+    options = ["--extra-body", '{"top_k": 20}', "--omit", "seed", "--omit", "n2", "--header", "X-Key: ${GPU_KEY}"]
+    added = dce("settings", "cards", "add", "gpu", *options, "--json").json
+    values = {"extra_body": {"top_k": 20}, "omit": ["seed", "n2"], "headers": {"X-Key": "${GPU_KEY}"}}
+    assert {name: added[name] for name in values} == values
+    assert dce("settings", "cards", "list", "--json").json["gpu"] == values
+    dce("settings", "set", "card", "gpu")
+    shown = dce("settings", "get", "--json").json
+    assert (shown["headers"], shown["extra_body"]) == ({"X-Key": "…"}, {"top_k": 20})
+    for verb in (("settings", "get"), ("settings", "cards", "show", "gpu"), ("settings", "cards", "list")):
+        assert "sk-very" not in dce(*verb).out
+    refused = dce("settings", "cards", "add", "x", "--header", "X-Key: sk-very-secret-value-1", code=3)
+    assert "X-Key" in refused.err
+    assert "sk-very" not in refused.out + refused.err
+    assert "sk-very" not in dce("settings", "cards", "add", "x", "--header", "sk-very-secret-value-1", code=3).err
+    assert "sk-very" not in (workspace / ".dce" / "config.toml").read_text()
+    dce("settings", "cards", "add", "x", "--extra-body", "[1]", code=3)

@@ -229,7 +229,7 @@ def settle(walk: Walk, dce: Dce) -> None:
     assert list(walk("settings cards list")) == ["warm"]
     assert walk("cycle card", "warm")["card"] == "warm"
     walk("cycle card", "")
-    assert walk("doctor")["ok"]
+    assert walk("doctor", "--silence", 1)["ok"]
     nowhere = ("--url", "http://127.0.0.1:9")
     walk.refused("generate", "-n", 1, *nowhere, code=4, error="gateway_unreachable", hop="gateway")
     walk.refused("generate", "-n", 1, "--key", "dce_wrong", code=3, error="invalid_key", hop="gateway")

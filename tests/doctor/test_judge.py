@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dce.doctor import judge_gateway, judge_model, judge_network
+from dce.doctor import judge_gateway, judge_model, judge_network, judge_passage
 from dce.doctor.findings import (
     Answer,
+    BodyProbe,
     CancelProbe,
     Certificate,
     Connected,
@@ -19,6 +20,7 @@ from dce.doctor.findings import (
     PacingProbe,
     Reply,
     Resolved,
+    SilenceProbe,
     TokenProbe,
 )
 from dce.doctor.target import Target, read_target
@@ -26,17 +28,25 @@ from dce.wire.errors import CODES
 
 HERE = read_target("http://127.0.0.1:3001", {})
 AWAY = read_target("https://dce.example.org/base", {})
+THROUGH = read_target("https://dce.example.org/base", {"ALL_PROXY": "http://me:secret@proxy.test:3128"})
+OURS = Answer(status=400, body=b'{"error":{"code":"invalid_request","message":"x","hop":"gateway"}}')
 PLAIN_AWAY = read_target("http://dce.example.org", {})
 
-KINDS = ("dns", "refused", "timeout", "unreachable", "certificate", "tls", "closed", "protocol")
+KINDS = ("dns", "refused", "timeout", "unreachable", "certificate", "tls", "closed", "protocol", "trust", "proxy")
 
 failures = st.builds(Failure, kind=st.sampled_from(KINDS), text=st.text(max_size=50))
 answers = st.builds(
     Answer,
-    status=st.integers(100, 599),
+    status=st.one_of(st.integers(100, 599), st.sampled_from([200, 301, 302, 308, 401, 403, 404, 413, 520])),
     content_type=st.sampled_from(["", "text/html", "application/json", "text/event-stream"]),
     server=st.text(max_size=20),
-    location=st.text(max_size=20),
+    location=st.one_of(
+        st.text(max_size=20),
+        st.sampled_from(
+            ["/healthz/", "https://dce.example.org/base/healthz", "http://[", "//", "https://x:port/healthz"]
+        ),
+    ),
+    authenticate=st.sampled_from(["", 'Basic realm="x"']),
     retry_after=st.sampled_from(["", "7", "9" * 30, "tomorrow", "-1"]),
     date=st.one_of(
         st.text(max_size=40), st.sampled_from(["Mon, 23 Nov 2026 02:00:00 GMT", "Mon, 99 Nov 99999 02:00:00"])
@@ -47,6 +57,8 @@ answers = st.builds(
         st.sampled_from(
             [
                 b'{"error":{"code":"invalid_key","message":"x"}}',
+                b'{"error":{"code":"invalid_key","message":"x","hop":"gateway"}}',
+                b'{"error":{"code":"route_not_found","message":"x","hop":"gateway"}}',
                 b'{"error":{"code":404,"message":"x"}}',
                 b'{"error":"x"}',
                 b'{"data":[{"id":7},{"id":"m"}]}',
@@ -70,9 +82,14 @@ JUDGES: list[Callable[[Reply], Finding]] = [
     lambda reply: judge_model.judge_model(reply, "some-model", HERE),
     lambda reply: judge_model.judge_context(reply, "m", 4096, 1024),
     lambda reply: judge_model.judge_limits(TokenProbe(failure=reply), 0.0),
-    lambda reply: judge_model.judge_token(TokenProbe(failure=reply)),
+    lambda reply: judge_model.judge_token(TokenProbe(failure=reply), AWAY),
     lambda reply: judge_model.judge_streaming(PacingProbe(failure=reply), AWAY),
-    lambda reply: judge_model.judge_cancellation(CancelProbe(failure=reply)),
+    lambda reply: judge_model.judge_cancellation(CancelProbe(failure=reply), AWAY),
+    lambda reply: judge_passage.judge_body(BodyProbe(code=reply, plain=reply), THROUGH),
+    lambda reply: judge_passage.judge_body(BodyProbe(code=OURS, large=reply, sent=4_000_000), AWAY),
+    lambda reply: judge_passage.judge_delete(reply, AWAY),
+    lambda reply: judge_passage.judge_silence(SilenceProbe(asked_s=1, failure=reply), AWAY),
+    lambda reply: judge_passage.judge_silence(SilenceProbe(asked_s=1, promised_s=1, failure=reply), AWAY),
 ]
 
 
@@ -84,11 +101,16 @@ def test_any_answer_gives_a_finding(reply: Reply, which: Callable[[Reply], Findi
     assert not finding.code or (finding.code in CODES and finding.fix)
 
 
-@pytest.mark.parametrize("target", [HERE, AWAY, PLAIN_AWAY])
+@pytest.mark.parametrize("target", [HERE, AWAY, PLAIN_AWAY, THROUGH])
 @given(failure=failures)
 def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure) -> None:
     """However a name, a connection or a handshake fails, there is a code, a fact and a next step."""
-    for judged in (judge_network.judge_name, judge_network.judge_connection, judge_network.judge_tls):
+    for judged in (
+        judge_network.judge_environment,
+        judge_network.judge_name,
+        judge_network.judge_connection,
+        judge_network.judge_tls,
+    ):
         finding = judged(failure, target)
         assert finding.code in CODES
         assert finding.detail
@@ -117,7 +139,6 @@ def test_any_failure_to_connect_gives_a_finding(target: Target, failure: Failure
             "Use a name it covers, or",
         ),
         (Failure(kind="certificate", text="odd"), "gateway_unreachable", "odd"),
-        (Failure(kind="trust", text="/no/such.pem"), "gateway_unreachable", "SSL_CERT_FILE"),
         (Failure(kind="tls", text="WRONG_VERSION_NUMBER"), "gateway_unreachable", "http://dce.example.org:443"),
         (Failure(kind="tls", other_speech="http"), "gateway_unreachable", "speaks plain HTTP"),
         (Failure(kind="timeout"), "gateway_timeout", "no TLS"),
@@ -152,6 +173,40 @@ def test_https_redirect_is_the_fix() -> None:
     """A server that redirects to https at the same host is answered with that address."""
     reply = Answer(status=308, location="https://dce.example.org/healthz")
     assert judge_gateway.judge_gateway(reply, None, {}, PLAIN_AWAY).fix == "Set DCE_URL to https://dce.example.org"
+
+
+PREFIXED = read_target("http://dce.example.org:8080/dce", {})
+
+
+@pytest.mark.parametrize(
+    ("target", "location", "code", "words"),
+    [
+        (
+            PREFIXED,
+            "https://dce.example.org/dce/healthz",
+            "not_a_gateway",
+            "Set DCE_URL to https://dce.example.org/dce",
+        ),
+        (PREFIXED, "https://dce.example.org.evil.test/dce/healthz", "not_a_gateway", "another host"),
+        (PREFIXED, "/dce/healthz/", "route_not_found", "slash at its end"),
+        (PREFIXED, "http://dce.example.org/dce/healthz/", "route_not_found", "slash at its end"),
+        (PREFIXED, "healthz/", "route_not_found", "slash at its end"),
+        (PREFIXED, "/healthz", "not_a_gateway", "Set DCE_URL to http://dce.example.org:8080"),
+        (PREFIXED, "http://dce.example.org/dce/healthz", "not_a_gateway", "Set DCE_URL to http://dce.example.org/dce"),
+        (PREFIXED, "http://u:p@dce.example.org/healthz", "not_a_gateway", "Set DCE_URL to http://dce.example.org"),
+        (PREFIXED, "//login.test/", "not_a_gateway", "captive portal"),
+        (PREFIXED, "/login?next=/dce/healthz", "not_a_gateway", "single sign-on"),
+        (PREFIXED, "mailto:x@y", "not_a_gateway", "Correct the redirect"),
+        (PREFIXED, "http://[", "not_a_gateway", "Correct the redirect"),
+        (AWAY, "http://dce.example.org/base/healthz", "not_a_gateway", "from TLS to plain HTTP"),
+        (AWAY, "http://dce.example.org/base/healthz/", "route_not_found", "slash at its end"),
+        (AWAY, "/base/healthz", "not_a_gateway", "to itself"),
+    ],
+)
+def test_redirects_are_told_apart(target: Target, location: str, code: str, words: str) -> None:
+    """A slash, a prefix, a port, TLS, another host and a login are different causes, each with its fix."""
+    finding = judge_gateway.judge_gateway(Answer(status=302, location=location), None, {}, target)
+    assert (finding.code, words in f"{finding.detail} {finding.fix}") == (code, True), finding
 
 
 def test_names_and_addresses() -> None:
@@ -209,7 +264,7 @@ def test_context(model: str | None, context: int | None, max_tokens: int | None,
 
 def test_limits_say_when_they_renew() -> None:
     """A limit that is reached is named with the moment from which it lets through again."""
-    body = b'{"error":{"code":"quota_exceeded","message":"2,000 of 2,000 tokens of this day are used"}}'
+    body = b'{"error":{"code":"quota_exceeded","hop":"gateway","message":"2,000 of 2,000 tokens of this day are used"}}'
     finding = judge_model.judge_limits(
         TokenProbe(failure=Answer(status=429, retry_after="3600", body=body)), 1795399200
     )

@@ -23,7 +23,7 @@ def key_with(chain: Chain, **limits: Any) -> str:
 
 
 def diagnose(chain: Chain, key: str) -> Diagnosis:
-    return asyncio.run(examine(Options(url=chain.server.url, key=key), {}))
+    return asyncio.run(examine(Options(url=chain.server.url, key=key, silence_s=0), {}))
 
 
 def named(diagnosis: Diagnosis, name: str) -> Check:

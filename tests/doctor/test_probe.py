@@ -97,3 +97,25 @@ def test_a_name_with_several_addresses_is_refused_only_if_all_refuse() -> None:
     failure = asyncio.run(run())
     assert failure is not None
     assert failure.kind == "refused"
+
+
+def test_an_address_that_leads_nowhere_does_not_hide_the_others() -> None:
+    """An address that neither accepts nor refuses does not keep the next one from being tried."""
+
+    async def run() -> str:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_server(("127.0.0.1", 0), backlog=0) as full,
+        ):
+            waiting = [socket.socket() for _ in range(8)]
+            for sock in waiting:  # fills the backlog: further connections are neither accepted nor refused
+                sock.setblocking(False)
+                sock.connect_ex(full.getsockname())
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", one.getsockname()) for one in (full, server)]
+            sock = await first_connection(found)
+            peer = sock.getpeername()
+            for one in (sock, *waiting):
+                one.close()
+            return "next" if peer == server.getsockname() else "first"
+
+    assert asyncio.run(run()) == "next"

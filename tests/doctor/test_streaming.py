@@ -14,7 +14,7 @@ from dce.doctor.judge_model import judge_cancellation
 from dce.doctor.streaming import Streams
 from dce.doctor.target import read_target
 from dce.doctor.tree import Options, examine
-from tests.doctor.scripted import HEALTHY, KEY, Route, json_answer, serve, sse_answer
+from tests.doctor.scripted import HEALTHY, KEY, Route, error_answer, json_answer, serve, sse_answer
 from tests.fakes.chain import SLOW, Chain, eventually
 
 PACED, STREAMS, PROXY = "GET /api/dce/streamcheck +key", "GET /api/dce/streams +key", "POST /api/dce/proxy +key"
@@ -46,7 +46,7 @@ def test_events_that_come_together_are_buffered() -> None:
 
 def test_a_gateway_without_the_checks_is_not_at_fault() -> None:
     """An older gateway knows neither route: both steps say that they could not be tried, and all is well."""
-    gone = json_answer(404, {"error": {"message": "no such route", "type": "x", "code": "route_not_found"}})
+    gone = error_answer(404, "route_not_found")
     diagnosis = diagnose(**{PACED: gone, STREAMS: gone})
     assert diagnosis.ok, diagnosis
     assert "too old" in next(check.detail for check in diagnosis.checks if check.name == "streaming")
@@ -111,7 +111,7 @@ def test_a_proxy_that_does_not_hear_the_client_go(tmp_path: Path) -> None:
         chain.behave(tokens=10_000, delay_s=SLOW)
         seen = asyncio.run(run(chain.server.url))
         assert (seen.was_running, seen.is_running) == (True, True), seen
-        finding = judge_cancellation(seen)
+        finding = judge_cancellation(seen, read_target("http://h", {}))
         assert (finding.code, "proxy_ignore_client_abort off" in finding.fix) == ("cancel_lost", True)
         eventually(chain.is_idle)
 
@@ -123,7 +123,7 @@ def test_a_real_gateway_with_a_fast_model_and_a_slow_one(
     """Against a real gateway all is well, whether the model is faster than the check or slower, and nothing runs on after it."""
     with Chain(tmp_path) as chain:
         chain.behave(tokens=tokens, delay_s=delay_s)
-        diagnosis = asyncio.run(examine(Options(url=chain.server.url, key=chain.key), {}))
+        diagnosis = asyncio.run(examine(Options(url=chain.server.url, key=chain.key, silence_s=0.2), {}))
         assert diagnosis.ok, diagnosis
         said = {check.name: check.detail for check in diagnosis.checks}
         assert "nothing buffers them" in said["streaming"]

@@ -106,7 +106,7 @@ def test_private_authority() -> None:
 def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
     """An SSL_CERT_FILE that is not there is the fault, not the server's certificate."""
     check = failed(diagnose(good, tmp_path / "missing.pem"))
-    assert (check.name, "missing.pem" in check.detail) == ("tls", True)
+    assert (check.name, check.hop, "missing.pem" in check.detail) == ("environment", "client", True)
     assert "SSL_CERT_FILE" in check.fix
 
 

@@ -88,7 +88,14 @@ def _vectors(body: Any, words: Sequence[str]) -> dict[str, Any]:
     return {"object": "list", "data": rows, "model": body["model"], "usage": usage}
 
 
+def _counted(body: Any, words: Sequence[str]) -> dict[str, Any]:
+    del words
+    texts = [body.get("system") or "", *(message["content"] for message in body["messages"])]
+    return {"input_tokens": sum(len(str(text).split()) for text in texts)}
+
+
 SPOKEN: dict[str, Spoken] = {
+    "/v1/messages/count_tokens": Spoken(_counted, lambda body, words: []),
     "/v1/messages": Spoken(_message, _message_events),
     "/v1/responses": Spoken(_response, _response_events),
     "/v1/embeddings": Spoken(_vectors, lambda body, words: []),

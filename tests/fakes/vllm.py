@@ -28,6 +28,8 @@ class Behaviour:
     owned_by: str = "vllm"
     only_seed: int | None = None
     """The fault strikes only requests with this seed, so one of ten can be hit."""
+    reads: int | None = None
+    """The tokens of the prompt that it says it read; None for all."""
     strikes: int | None = None
     """The fault strikes only this many requests; then all is well."""
 
@@ -150,11 +152,14 @@ class FakeVllm:
             return await _json(writer, 200, {"total_slots": 10})
         if request.path == "/tokenize":
             text = request.json.get("prompt", request.json.get("content"))
+            text = _templated(request.json) if text is None else text
             return await _json(
                 writer,
                 200,
                 {"count": len(text.split()), "max_model_len": CONTEXT, "tokens": list(range(len(text.split())))},
             )
+        if request.path == "/apply-template" and self.behaviour.owned_by == "llamacpp":
+            return await _json(writer, 200, {"prompt": _templated(request.json)})
         if request.path in ("/v1/chat/completions", "/v1/completions") or request.path in self.spoken:
             return await self._chat(request, reader, writer)
         return await _json(writer, 404, {"detail": "Not Found"})
@@ -313,6 +318,9 @@ FAULTS: dict[str, Fault] = {
         status=500,
         body=b'{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","code":500}}',
     ),
+    "error_200": Fault(
+        status=200, body=b'{"object":"error","message":"CUDA out of memory","type":"InternalServerError","code":500}'
+    ),
     "error_at_once": Fault(after=0, then=(ERROR, DONE)),
     "bad_grammar": Fault(after=0, then=(BAD_GRAMMAR, DONE)),
     "garbage": Fault(after=2, then=(b"data: {not json\n\n",)),
@@ -342,7 +350,8 @@ FAULTS: dict[str, Fault] = {
 async def _events(body: Any, behaviour: Behaviour, fault: Fault) -> AsyncIterator[bytes]:
     n, model = body.get("n") or 1, body["model"]
     options = body.get("stream_options") or {}
-    prompt_tokens = len(str(body.get("messages") or body.get("prompt")).split())
+    whole = len(str(body.get("messages") or body.get("prompt")).split())
+    prompt_tokens = whole if behaviour.reads is None else behaviour.reads
     tokens = min(behaviour.tokens, body.get("max_tokens") or behaviour.tokens)
 
     is_llama = behaviour.owned_by == "llamacpp"
@@ -410,6 +419,11 @@ def _whole(body: Any, tokens: int) -> Any:
         "choices": choices,
         "usage": {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": tokens + 3},
     }
+
+
+def _templated(body: Any) -> str:
+    """A conversation as one text: a word for each role and one to end it."""
+    return " ".join(f"<{message['role']}> {message['content']} <end>" for message in body["messages"])
 
 
 def said(tokens: int) -> str:

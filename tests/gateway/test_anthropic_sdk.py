@@ -1,6 +1,7 @@
 """The Anthropic Python SDK, as its users have it, pointed at the gateway: `/v1/messages`."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import anthropic
 import httpx2
@@ -70,16 +71,37 @@ def test_its_errors_are_the_right_ones(chain: Chain, client: anthropic.Anthropic
         client.messages.create(model=MODEL, max_tokens=5, messages=MESSAGES)
 
 
-def test_the_key_has_one_place(chain: Chain, client: anthropic.Anthropic) -> None:
-    """The newest SDK sends either kind of key as a bearer; one in x-api-key is not read, and the answer says where it belongs."""
+def test_its_key_may_be_in_either_header(chain: Chain, client: anthropic.Anthropic) -> None:
+    """The SDK sends its key as a bearer, older clients and Claude Code in x-api-key: both count on Anthropic's routes, and only there."""
     with sdk(chain, None, api_key=chain.key) as made:
         assert made.messages.create(model=MODEL, max_tokens=5, messages=MESSAGES).stop_reason == "end_turn"
+    body = {"model": MODEL, "max_tokens": 5, "messages": MESSAGES}
     with httpx2.Client(base_url=chain.server.url, trust_env=False, headers={"x-api-key": chain.key}) as older:
-        refused = older.post("/v1/messages", json={})
+        assert older.post("/v1/messages", json=body).json()["stop_reason"] == "end_turn"
+        assert older.get("/v1/models", headers={"anthropic-version": "2023-06-01"}).status_code == 200
+        refused = older.post("/v1/chat/completions", json=body)
     assert refused.status_code == 401
-    assert refused.json()["error"]["type"] == "authentication_error"
-    assert "auth_token" in refused.json()["error"]["hint"]
+    assert "only on Anthropic's routes" in error_of(refused)["hint"]
+    assert chain.key not in str([request.headers for request in chain.fake.requests])
     assert client.auth_token == chain.key
+
+
+def test_it_counts_tokens_and_lists_models(chain: Chain, client: anthropic.Anthropic) -> None:
+    """`count_tokens` is answered by the backend's own tokenizer, under its model's name; models have the SDK's fields."""
+    count = client.messages.count_tokens(model="local-model", messages=MESSAGES, system="Be brief.")
+    assert count.input_tokens == 4
+    (request,) = chain.fake.posts()
+    assert (request.path, request.json["model"]) == ("/v1/messages/count_tokens", MODEL)
+    picture = {"type": "image", "source": {"type": "url", "url": "http://169.254.169.254/"}}
+    remote: Any = [{"role": "user", "content": [picture]}]
+    with pytest.raises(anthropic.BadRequestError, match="remote URLs"):
+        client.messages.count_tokens(model=MODEL, messages=remote)
+    page = client.models.list()
+    assert [(model.id, model.type, model.display_name) for model in page.data] == [(MODEL, "model", MODEL)]
+    assert (page.has_more, page.first_id, page.last_id) == (False, MODEL, MODEL)
+    assert client.models.retrieve(MODEL).id == MODEL
+    with pytest.raises(anthropic.NotFoundError, match=MODEL):
+        client.models.retrieve("fake-8b")
 
 
 def test_it_raises_when_a_stream_breaks(chain: Chain, client: anthropic.Anthropic) -> None:
@@ -115,5 +137,6 @@ def test_a_route_that_the_backend_lacks_is_said_to_be_its(make_chain: Callable[.
 def test_a_refusal_before_a_key_is_known_has_the_shape_too(chain: Chain) -> None:
     """Without a key the answer on this route is Anthropic's form, on the others OpenAI's."""
     with httpx2.Client(base_url=chain.server.url, trust_env=False) as nobody:
-        assert nobody.post("/v1/messages", json={}).json()["type"] == "error"
+        for path in ("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"):
+            assert nobody.post(path, json={}).json()["type"] == "error"
         assert "type" not in nobody.post("/v1/responses", json={}).json()

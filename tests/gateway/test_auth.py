@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.gateway.access.auth import ANONYMOUS, Authenticator
+from dce.gateway.access.auth import ANONYMOUS, Authenticator, anthropic_headers
 from dce.gateway.access.keys import KeyStore
 from dce.wire.errors import DceError
 
@@ -56,6 +56,22 @@ def test_a_key_elsewhere_does_not_count(keys: KeyStore) -> None:
     _, secret = keys.create("alice")
     with pytest.raises(DceError, match="no Authorization"):
         Authenticator(keys, insecure=False).principal([(b"x-api-key", secret.encode())])
+
+
+def test_anthropic_s_header_is_a_key_where_its_routes_are(keys: KeyStore) -> None:
+    """There `x-api-key` counts as the bearer; Authorization wins over it, and two of them are refused like two bearers."""
+    key, secret = keys.create("alice")
+    auth = Authenticator(keys, insecure=False)
+    plain, bearer = (b"x-api-key", secret.encode()), (b"authorization", f"Bearer {secret}".encode())
+    assert auth.principal(anthropic_headers([plain])).key_id == key.id
+    assert auth.principal(anthropic_headers([(b"x-api-key", b"another"), bearer])).key_id == key.id
+    for headers in ([plain, plain], [plain, (b"authorization", b"Bearer dce_wrong")], [(b"x-api-key", b"dce_wrong")]):
+        with pytest.raises(DceError) as caught:
+            auth.principal(anthropic_headers(headers))
+        assert caught.value.code == "invalid_key"
+    with pytest.raises(DceError) as empty:
+        auth.principal(anthropic_headers([(b"x-api-key", b" ")]))
+    assert empty.value.code == "missing_key"
 
 
 def test_insecure_is_anonymous(keys: KeyStore) -> None:

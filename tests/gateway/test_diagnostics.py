@@ -2,6 +2,7 @@
 
 import httpx2
 import msgspec
+import pytest
 
 from dce.gateway.diagnostics import FRAMES
 from tests.fakes.chain import SLOW, Chain, client_of, error_of, eventually, other_key
@@ -20,6 +21,30 @@ def test_paced_events_say_when_they_were_sent(chain: Chain) -> None:
     assert sent == sorted(set(sent))
     assert (end, answer.headers["x-accel-buffering"]) == ("[DONE]", "no")
     assert len(chain.fake.posts()) == before
+
+
+def test_a_silent_stream_says_what_follows(chain: Chain) -> None:
+    """The silent stream promises padding, heartbeats and a silence, and keeps its promise; no backend hears of it."""
+    before = len(chain.fake.posts())
+    answer = chain.client.get("/api/dce/streamcheck?silence_s=0.1&bytes=20000")
+    first, *rest = [line.removeprefix("data: ") for line in answer.text.splitlines() if line]
+    promise = msgspec.json.decode(first)
+    assert promise == {"silence_s": 0.1, "bytes": 20_000, "comments": 3}
+    assert len(answer.content) >= 20_000
+    assert rest.count(": keep-alive") == 3
+    assert rest[-2:] == ['{"end":true}', "[DONE]"]
+    assert len(chain.fake.posts()) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["silence_s=601", "silence_s=-1", "silence_s=nan", "silence_s=1e3", "silence_s=1&bytes=4000001", "silence_s=²"],
+)
+def test_a_silence_that_is_not_allowed_is_refused_by_name(chain: Chain, query: str) -> None:
+    """Longer silences, larger answers and what is no number are refused."""
+    error = error_of(chain.client.get(f"/api/dce/streamcheck?{query}"))
+    assert error["code"] == "invalid_request"
+    assert "must be a number from 0 to" in error["message"]
 
 
 def test_own_streams_are_listed_while_they_run(chain: Chain) -> None:

@@ -3,17 +3,19 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dce.gateway.access.keys import KeyStore
 from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.health import MAX_PROBE_BYTES, Discoverer
 from dce.gateway.backends.kinds import LlamaCpp, Other, Vllm
 from dce.gateway.backends.transport import Timeouts, Transport
 from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError
-from tests.fakes.chain import Chain, error_of, eventually, free_port
+from tests.fakes.chain import Chain, check_sound, error_of, eventually, free_port
 from tests.fakes.logged import logged
 from tests.fakes.vllm import CONTEXT, MODEL, Behaviour, FakeVllm
 
@@ -208,3 +210,27 @@ def test_a_server_without_a_model_is_up_and_serves_nothing(body: bytes) -> None:
     backend = asyncio.run(scene())
     assert backend.is_up
     assert backend.models == ()
+
+
+@pytest.mark.parametrize("is_keyed", [True, False])
+@pytest.mark.parametrize("has_other", [True, False])
+def test_a_gateway_that_is_its_own_backend_is_named(tmp_path: Path, is_keyed: bool, has_other: bool) -> None:
+    """A backend's URL that leads back to the gateway is never used, and the reason says so: with its key or without, alone or not."""
+    port = free_port()
+    keys = KeyStore(tmp_path / "gateway")
+    own = BackendSettings(url=f"http://127.0.0.1:{port}", key=keys.create("own")[1] if is_keyed else "")
+    keys.close()
+    with FakeVllm() as fake:
+        backends = (own, BackendSettings(url=fake.url)) if has_other else (own,)
+        with Chain(tmp_path, fake=fake, port=port, backends=backends) as chain:
+            itself = chain.server.gateway.backends[0]
+            eventually(lambda: itself.fault is not None and "is this gateway itself" in itself.fault.message)
+            for _ in range(3):
+                if has_other:
+                    check_sound(chain.ask(), 1)
+                    continue
+                error = error_of(chain.post())
+                assert (error["code"], error["hop"]) == ("no_healthy_backend", "backend")
+                assert "is this gateway itself" in error["message"]
+                assert "--backend" in error["hint"]
+            assert not itself.is_up

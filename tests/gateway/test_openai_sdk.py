@@ -1,11 +1,12 @@
 """The OpenAI Python SDK, as its users have it, pointed at the gateway."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
 
-from tests.fakes.chain import Chain
+from tests.fakes.chain import Chain, eventually
 from tests.fakes.vllm import CONTEXT, MODEL, said
 
 MESSAGES: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": "Say something."}]
@@ -34,6 +35,22 @@ def test_it_lists_models(client: openai.OpenAI) -> None:
     assert model.id == MODEL
     assert model.model_extra is not None
     assert model.model_extra["max_model_len"] == CONTEXT
+
+
+def test_it_retrieves_a_model(both: Chain, client: openai.OpenAI) -> None:
+    """`models.retrieve` gives one model, whose name may hold slashes; an unknown one is the SDK's own exception and names what is served."""
+    assert client.models.retrieve(MODEL).model_dump()["max_model_len"] == CONTEXT
+    assert client.models.retrieve("local-model").id == MODEL
+    with pytest.raises(openai.NotFoundError, match=MODEL) as unknown:
+        client.models.retrieve("unsloth/gpt-oss-20b")
+    assert unknown.value.code == "model_not_found"
+    both.fake.models.append("org/with-slash.gguf")
+    try:
+        eventually(lambda: len(client.models.list().data) > 1)
+        assert client.models.retrieve("org/with-slash.gguf").id == "org/with-slash.gguf"
+    finally:
+        both.fake.models.pop()
+        eventually(lambda: len(client.models.list().data) == 1)
 
 
 def test_it_streams_ten_choices(client: openai.OpenAI) -> None:
@@ -107,6 +124,28 @@ def test_it_gets_vectors(client: openai.OpenAI) -> None:
     """Embeddings of several texts, in their order."""
     vectors = client.embeddings.create(model=MODEL, input=["a", "b"], encoding_format="float")
     assert [(row.index, row.embedding) for row in vectors.data] == [(0, [0.5, 0.0]), (1, [0.5, 1.0])]
+
+
+def test_an_agent_of_the_responses_api_goes_on(both: Chain, client: openai.OpenAI) -> None:
+    """Calls and results of tools that the client runs go to the backend; the web search that Codex offers is left out, and said."""
+    items: list[Any] = [
+        {"role": "user", "content": "List the files."},
+        {"type": "local_shell_call", "id": "l", "call_id": "c1", "status": "completed", "action": {"type": "exec", "command": ["ls"], "env": {}}},
+        {"type": "local_shell_call_output", "id": "l", "output": "a.py"},
+        {"type": "apply_patch_call", "call_id": "c2", "status": "completed", "operation": {"type": "delete_file", "path": "a.py"}},
+        {"type": "apply_patch_call_output", "call_id": "c2", "status": "completed", "output": "gone"},
+        {"type": "function_call", "call_id": "c3", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c3", "output": [{"type": "input_text", "text": "done"}]},
+    ]  # fmt: skip
+    tools: list[Any] = [{"type": "local_shell"}, {"type": "web_search"}, {"type": "apply_patch"}]
+    raw = client.responses.with_raw_response.create(model=MODEL, input=items, tools=tools)
+    assert raw.parse().output_text == said(8)
+    assert raw.headers["x-dce-dropped-fields"] == "tools.web_search"
+    (sent,) = both.fake.posts()
+    assert sent.json["input"] == items
+    assert sent.json["tools"] == [tools[0], tools[2]]
+    with pytest.raises(openai.BadRequestError, match="tool_choice"):
+        client.responses.create(model=MODEL, input="x", tools=tools, tool_choice={"type": "web_search_preview"})
 
 
 def test_what_is_not_kept_here_cannot_be_asked_for(client: openai.OpenAI) -> None:

@@ -22,6 +22,7 @@ from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.request import Request
 from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.lookups import Lookups
 from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.settings import BackendSettings, GatewaySettings
@@ -115,6 +116,7 @@ def request_of(body: dict[str, Any], path: str) -> Request:
 
     scope = {"method": "POST", "path": path, "headers": []}
     request = Request(scope, receive, send, cast("ClientConnection", OpenWire()), "r1")
+    request.route = path
     request.principal = Principal(key_id="k", name="tester")
     return request
 
@@ -158,7 +160,8 @@ def test_cancelled_at_every_await(
         rows: list[Entry] = []
         metering = Metering(rows.append, Metrics())
         intake = Intake(settings, catalog, dispatcher, transport, admission, metering)
-        owner = Forwarder(intake) if handler in ("forward", "tokenize") else Proxy(intake, directory)
+        owners = {"forward": Forwarder(intake), "tokenize": Lookups(intake), "generate": Proxy(intake, directory)}
+        owner = owners[handler]
         call: Callable[[Request], Coroutine[Any, Any, None]] = getattr(owner, handler)
         for step in range(MAX_AWAITS):
             rows.clear()

@@ -35,6 +35,7 @@ def test_every_fault_is_tested() -> None:
     before_the_first_token = {
         "reset",
         "death_at_once",
+        "error_200",
         "error_at_once",
         "bad_grammar",
         "mute",

@@ -29,7 +29,8 @@ CYCLE = "/api/cycles/{cycle:int}"
 
 async def examine(target: DoctorTarget, on_check: Callable[[Check], None]) -> Diagnosis:
     """The real doctor, as `dce panel` passes it in."""
-    return await doctor.examine(doctor.Options(url=target.url, key=target.key, model=target.model), {}, on_check)
+    options = doctor.Options(url=target.url, key=target.key, model=target.model, silence_s=0.2)
+    return await doctor.examine(options, {}, on_check)
 
 
 class Caller:

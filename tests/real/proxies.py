@@ -48,13 +48,15 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def caddy(chain: Chain, folder: Path) -> Iterator[Front]:
-    """Caddy with deploy/Caddyfile; as the site is localhost it makes its certificate by its own authority."""
+def caddy(chain: Chain, folder: Path, changes: Mapping[str, str] | None = None) -> Iterator[Front]:
+    """Caddy with deploy/Caddyfile; as the site is localhost it makes its certificate by its own authority. `changes` are made to the
+    file's text first."""
     port, storage = free_port(), folder / "storage"
-    config = folder / "Caddyfile"
+    config, site = folder / "Caddyfile", folder / "site"
+    site.write_text(_changed((DEPLOY / "Caddyfile").read_text("utf-8"), changes or {}))
     config.write_text(
         f"{{\n skip_install_trust\n admin off\n auto_https disable_redirects\n storage file_system {storage}\n}}\n"
-        f"import {DEPLOY / 'Caddyfile'}\n"
+        f"import {site}\n"
     )
     environ = {
         **os.environ,
@@ -85,9 +87,7 @@ def nginx(chain: Chain, folder: Path, changes: Mapping[str, str] | None = None) 
         "/var/log/nginx/dce.log": str(folder / "access.log"),
         "server_name dce.example.org;": "server_name localhost;",
     }
-    for old, new in {**ours, **(changes or {})}.items():
-        assert site.count(old) == 1, old
-        site = site.replace(old, new)
+    site = _changed(site, {**ours, **(changes or {})})
     config = folder / "nginx.conf"
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -100,6 +100,13 @@ def nginx(chain: Chain, folder: Path, changes: Mapping[str, str] | None = None) 
     command = [program("nginx"), "-c", str(config), "-p", str(folder)]
     with _serving(command, folder / "nginx.log", front, os.environ):
         yield front
+
+
+def _changed(text: str, changes: Mapping[str, str]) -> str:
+    for old, new in changes.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
 
 
 @contextmanager
@@ -118,6 +125,6 @@ def _serving(command: list[str], log: Path, front: Front, environ: Mapping[str, 
 def _answers(front: Front) -> bool:
     try:
         with front.client("") as client:
-            return client.get("/healthz").is_success
+            return client.get("/healthz").status_code != 502
     except (OSError, httpx2.TransportError):
         return False

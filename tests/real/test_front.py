@@ -12,6 +12,8 @@ from dce.doctor.tree import Options, examine
 from tests.fakes.chain import PROXY, SLOW, Answer, Chain, check_sound, error_of, eventually
 from tests.real.proxies import Front, caddy, nginx
 
+SILENCE_S = 3.0
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
@@ -31,7 +33,7 @@ def front(chain: Chain, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
 
 
 def diagnose(front: Front, chain: Chain, url: str = "") -> Diagnosis:
-    return asyncio.run(examine(Options(url=url or front.url, key=chain.key), front.environ))
+    return asyncio.run(examine(Options(url=url or front.url, key=chain.key, silence_s=SILENCE_S), front.environ))
 
 
 def failed(diagnosis: Diagnosis) -> Check:
@@ -116,6 +118,136 @@ def test_compressing_alone_is_no_alarm(chain: Chain, tmp_path: Path) -> None:
     changes = {"gzip off;": "gzip on; gzip_types text/event-stream; gzip_proxied any; gzip_min_length 0;"}
     with nginx(chain, tmp_path, changes) as front:
         assert diagnose(front, chain).ok
+
+
+NGINX: dict[str, tuple[dict[str, str], str, str, str]] = {
+    # name: (changes, step, code, a word of the detail or the fix)
+    "1 MB": ({"client_max_body_size 50m;": ""}, "body", "body_too_large", "client_max_body_size 50m;"),
+    "idle": (
+        {"proxy_read_timeout 2h;": "proxy_read_timeout 1s;"},
+        "silence",
+        "stream_interrupted",
+        "proxy_read_timeout 2h;",
+    ),
+    "DELETE": (
+        {"gzip off;": "gzip off; limit_except GET POST { deny all; }"},
+        "delete",
+        "route_not_found",
+        "limit_except",
+    ),
+    "HTTP/1.0": (
+        {"proxy_http_version 1.1;": "proxy_http_version 1.0;"},
+        "route",
+        "invalid_request",
+        "proxy_http_version 1.1",
+    ),
+    "prefix": (
+        {"proxy_pass http://dce_gateway;": "proxy_pass http://dce_gateway/llm/;"},
+        "gateway",
+        "route_not_found",
+        "proxy_pass http://GATEWAY;",
+    ),
+    "/api stripped": (
+        {"location / {": "location /api/ { proxy_pass http://dce_gateway/; }\n    location / {"},
+        "body",
+        "route_not_found",
+        "POST /dce/proxy",
+    ),
+    "/v1 not forwarded": (
+        {"location / {": "location /v1/ { root /nowhere; }\n    location / {"},
+        "key",
+        "route_not_found",
+        "404 Not Found",
+    ),
+    "slash": (
+        {"location / {": "rewrite ^(.*[^/])$ $1/ permanent;\n    location / {"},
+        "gateway",
+        "route_not_found",
+        "slash at its end",
+    ),
+    "login": (
+        {"location / {": "auth_basic Staff; auth_basic_user_file /dev/null;\n    location / {"},
+        "gateway",
+        "invalid_key",
+        "auth_basic off",
+    ),
+    "own Authorization": (
+        {"gzip off;": "gzip off; proxy_set_header Authorization 'Basic eDp5';"},
+        "route",
+        "invalid_key",
+        "proxy_set_header Authorization",
+    ),
+    "no Authorization": (
+        {"gzip off;": "gzip off; proxy_set_header Authorization '';"},
+        "key",
+        "missing_key",
+        "removes the Authorization header",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NGINX)
+def test_an_nginx_that_is_wrong_is_named(chain: Chain, tmp_path: Path, name: str) -> None:
+    """What an nginx does wrong fails its step, on the gateway's side, with nginx's own setting or words."""
+    changes, step, code, word = NGINX[name]
+    chain.behave()
+    with nginx(chain, tmp_path, changes) as front:
+        diagnosis = diagnose(front, chain)
+    check = failed(diagnosis)
+    assert (check.name, check.hop, diagnosis.code) == (step, "gateway", code), check
+    assert word in check.detail + check.fix
+
+
+CADDY_PROXY = "reverse_proxy {$DCE_GATEWAY:127.0.0.1:3001} {"
+CADDY: dict[str, tuple[dict[str, str], str, str, str]] = {
+    "filter": (
+        {CADDY_PROXY: f"@drop method DELETE\n\trespond @drop 403\n\t{CADDY_PROXY}"},
+        "delete",
+        "route_not_found",
+        "DELETE",
+    ),
+    "size": ({"max_size 52428800": "max_size 1MB"}, "body", "body_too_large", "4 MB"),
+    "prefix": ({CADDY_PROXY: f"rewrite * /llm{{uri}}\n\t{CADDY_PROXY}"}, "gateway", "route_not_found", "`rewrite`"),
+    "slash": (
+        {CADDY_PROXY: f"redir /healthz /healthz/\n\t{CADDY_PROXY}"},
+        "gateway",
+        "route_not_found",
+        "slash at its end",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CADDY)
+def test_a_caddy_that_is_wrong_is_named(chain: Chain, tmp_path: Path, name: str) -> None:
+    """What a Caddy does wrong fails its step, on the gateway's side, with what came."""
+    changes, step, code, word = CADDY[name]
+    chain.behave()
+    with caddy(chain, tmp_path, changes) as front:
+        diagnosis = diagnose(front, chain)
+    check = failed(diagnosis)
+    assert (check.name, check.hop, diagnosis.code) == (step, "gateway", code), check
+    assert word in check.detail + check.fix
+
+
+@pytest.mark.parametrize(
+    ("start", "changes"),
+    [
+        (
+            nginx,
+            {"location / {": "location /dce/ {", "proxy_pass http://dce_gateway;": "proxy_pass http://dce_gateway/;"},
+        ),
+        (caddy, {CADDY_PROXY: f"uri strip_prefix /dce\n\t{CADDY_PROXY}"}),
+    ],
+    ids=["nginx", "caddy"],
+)
+def test_a_prefix_that_is_removed_is_healthy(
+    chain: Chain, tmp_path: Path, start: Callable[..., AbstractContextManager[Front]], changes: dict[str, str]
+) -> None:
+    """Behind a web server that removes its prefix every hop is well."""
+    chain.behave()
+    with start(chain, tmp_path, changes) as front:
+        diagnosis = diagnose(front, chain, f"{front.url}/dce")
+    assert diagnosis.ok, diagnosis
 
 
 def test_nginx_logs_no_content(chain: Chain, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ class _Connection(asyncio.Protocol):
         try:
             await asyncio.sleep(rng.choice((0.0, 0.01, 0.5)))
             if fault == "status":
-                self._whole(rng.choice((500, 503)), b'{"error": {"message": "no", "type": "x"}}')
+                self._whole(rng.choice((429, 500, 503)), b'{"error": {"message": "no", "type": "x"}}')
                 return
             if fault == "late":
                 await asyncio.sleep(rng.choice((3.0, 8.0, 100.0)))

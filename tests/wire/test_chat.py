@@ -52,7 +52,7 @@ def test_running_counts_of_llama_cpp() -> None:
     """Its timings stand for usage while a choice runs; real usage wins, and timings of a wrong form are none."""
     choice = '"choices":[{"index":0,"delta":{"content":"x"}}]'
     assert read_chunks("{" + choice + ',"timings":{"prompt_n":3,"predicted_n":5}}')[0].usage == Usage(
-        prompt_tokens=3, completion_tokens=5
+        prompt_tokens=3, completion_tokens=5, is_prompt_partial=True
     )
     both = '{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":9},"timings":{"predicted_n":5}}'
     assert read_chunks(both)[0].usage == Usage(prompt_tokens=3, completion_tokens=9)

@@ -57,6 +57,7 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "cluster": "A",
             "rank": 1,
             "flags": [],
+            "prompt_read": None,
         }
     ]
 

@@ -1,17 +1,24 @@
 """Why there was no answer, with the error naming the server that was asked."""
 
 import asyncio
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.request import getproxies
 
 import pytest
 
 from dce.wire.errors import DceError
-from dce.wire.proxies import proxy_for
+from dce.wire.proxies import proxies_of, proxy_for
 from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.openai_errors import SERVER
+from dce.workspace.http.client import download
 from dce.workspace.http.link import HttpLink
 from dce.workspace.http.peer import Peer
+
+FAULTS = Path(__file__).parents[1] / "fixtures" / "faults"
 
 PEERS = pytest.mark.parametrize("peer", [GATEWAY, SERVER], ids=["gateway", "server"])
 
@@ -145,6 +152,8 @@ def test_no_proxy_is_read_as_people_write_it(no_proxy: str, url: str, is_used: b
     [
         ("http://user:pass@127.0.0.1:1", "unreachable"),
         ("socks9://127.0.0.1:1", "invalid_input"),
+        ("socks5://127.0.0.1:1", "invalid_input"),
+        ("http://127.0.0.1:port", "invalid_input"),
         ("http://[bad", "unreachable"),
     ],
 )
@@ -162,6 +171,100 @@ def test_a_proxy_that_leads_nowhere_is_named(proxy: str, code: str, monkeypatch:
         assert "the proxy" in error.message
 
 
+def _fixture(name: str) -> dict[str, str]:
+    """The variables of a reported environment."""
+    lines = (FAULTS / name / "env").read_text("utf-8").split()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str]) -> None:
+    """Only these proxies."""
+    for name in getproxies():
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_reported_environment_names_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[16]: brackets in NO_PROXY and a dead proxy: the proxy is named as the client's fault, by a request and by a download."""
+    environ = _fixture("16-no-proxy-with-ipv6")
+    _set(monkeypatch, environ)
+    with pytest.raises(DceError) as asked:
+        asyncio.run(_models(HttpLink(environ["DCE_URL"], None, GATEWAY, 5.0)))
+    with pytest.raises(DceError) as loaded:
+        download(f"{environ['DCE_URL']}/tokenizer.json", 100, 5.0)
+    for error in (asked.value, loaded.value):
+        assert (error.code, error.hop) == ("gateway_unreachable", "client")
+        assert environ["HTTP_PROXY"] in error.message
+        assert "NO_PROXY" in error.hint
+        assert "inference server" not in error.hint
+
+
+def test_socks_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SOCKS proxy whose package is missing is named, with the package, by a request and by a download."""
+    _set(monkeypatch, {"ALL_PROXY": "socks5://127.0.0.1:1080"})
+    with pytest.raises(DceError) as asked:
+        asyncio.run(_models(HttpLink("http://model.test:8000", None, SERVER, 5.0)))
+    with pytest.raises(DceError) as loaded:
+        download("http://model.test/tokenizer.json", 100, 5.0)
+    for error in (asked.value, loaded.value):
+        assert (error.code, error.hop) == ("invalid_input", "client")
+        assert "socks5://127.0.0.1:1080" in error.message
+        assert "pip install socksio" in error.hint
+
+
+def _serve_file(answers: Mapping[str, bytes]) -> ThreadingHTTPServer:
+    """A web server in a thread: a path, or as a proxy a whole URL, to the bytes of an answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(answers.get(self.path, b"HTTP/1.1 404 X\r\ncontent-length: 0\r\n\r\n"))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def test_a_download_goes_through_the_proxy_of_each_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download reads NO_PROXY as requests do, and a redirect to another host goes through that host's proxy."""
+    file = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"
+    proxy = _serve_file({"http://far.test/tokenizer.json": file + b"far!"})
+    moved = b"HTTP/1.1 302 X\r\nlocation: http://far.test/tokenizer.json\r\ncontent-length: 0\r\n\r\n"
+    near = _serve_file({"/near": file + b"near", "/moved": moved})
+    _set(monkeypatch, {"http_proxy": f"http://127.0.0.1:{proxy.server_port}", "NO_PROXY": "[::1],fd07::/64"})
+    try:
+        assert download(f"http://127.0.0.1:{near.server_port}/near", 100, 5.0) == b"near"
+        assert download("http://far.test/tokenizer.json", 100, 5.0) == b"far!"
+        assert download(f"http://127.0.0.1:{near.server_port}/moved", 100, 5.0) == b"far!"
+    finally:
+        for server in (proxy, near):
+            server.shutdown()
+            server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "table"),
+    [
+        ({"HTTP_PROXY": "http://a", "http_proxy": "http://b"}, {"http": "http://b"}),
+        ({"HTTP_PROXY": "http://a", "http_proxy": ""}, {}),
+        ({"All_Proxy": "socks5://a", "NO_PROXY": "x"}, {"all": "socks5://a", "no": "x"}),
+        ({"HTTP_PROXY": "http://a", "REQUEST_METHOD": "GET"}, {}),
+        ({"NO": "1", "HTTP": "x", "_PROXY": "y", "PROXY": "z"}, {}),
+    ],
+)
+def test_the_doctor_reads_the_environment_as_requests_do(
+    environ: dict[str, str], table: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doctor's table of proxies is the one that Python makes of the same variables."""
+    assert proxies_of(environ) == table
+    _set(monkeypatch, environ)
+    assert {name: value for name, value in getproxies().items() if name} == table
+
+
 def test_a_missing_file_of_authorities_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """An SSL_CERT_FILE that names no file is reported as that."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
@@ -169,3 +272,6 @@ def test_a_missing_file_of_authorities_is_named(monkeypatch: pytest.MonkeyPatch)
         asyncio.run(_models(HttpLink("https://model.test:8000", None, SERVER, 5.0)))
     assert caught.value.code == "invalid_input"
     assert "SSL_CERT_FILE" in caught.value.hint
+    with pytest.raises(DceError) as loaded:
+        download("https://model.test/tokenizer.json", 100, 5.0)
+    assert loaded.value.message == caught.value.message

@@ -77,7 +77,8 @@ def test_a_message_carries_text_first_and_pictures_as_data() -> None:
 
 def test_off_the_prompt_only_says_what_a_picture_is(tmp_path: Path) -> None:
     """By default, and with manual copy and paste, a picture is a line of text and no bytes are sent."""
-    for name, settings in (("off", {}), ("hand", {"images": True, "provider": "manual"})):
+    cases: list[tuple[str, dict[str, Any]]] = [("off", {}), ("hand", {"images": True, "provider": "manual"})]
+    for name, settings in cases:
         with a_workspace(tmp_path / name, **settings) as workspace:
             prepared = asyncio.run(workspace.preparation.build(0))
             assert "a picture: PNG, 16 × 9 pixels" in prepared.prompt.text

@@ -79,7 +79,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -93,6 +93,7 @@ export interface BoardRow {
   readonly cluster: string;
   readonly rank: number;
   readonly flags: ReadonlyArray<string>;
+  readonly prompt_read: PromptRead | null;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */
@@ -618,6 +619,13 @@ export interface PromptFileView {
   readonly count: Count;
 }
 
+/** A prompt that the server read only in part: the tokens that it `read`, and those that were `sent` (estimated unless `is_exact`). */
+export interface PromptRead {
+  readonly read: number;
+  readonly sent: number;
+  readonly is_exact: boolean;
+}
+
 /** The prompt as it was written to `path`, and its tokens. */
 export interface PromptText {
   readonly text: string;
@@ -663,7 +671,7 @@ export interface RecordView {
   readonly acceptances: ReadonlyArray<Acceptance>;
 }
 
-/** The record of one response. Times are seconds since the epoch. */
+/** The record of one response. Times are seconds since the epoch. `prompt_tokens`: how much of the prompt the server read, by its own count; None if it did not say. */
 export interface Response {
   readonly generation: number;
   readonly slot: number;
@@ -678,6 +686,7 @@ export interface Response {
   readonly first_token_at: number | null;
   readonly thinking_ended_at: number | null;
   readonly ended_at: number | null;
+  readonly prompt_tokens: number | null;
 }
 
 /** Which acceptance to undo; None: the last one of the current cycle. `redo`: write the files of a restored one again instead. `keep_edited`: files edited since then stay as they are, instead of stopping it. */

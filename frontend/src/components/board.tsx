@@ -164,6 +164,7 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
           .map((file) => (
             <FileLine key={file.path} file={file} />
           ))}
+        {row?.prompt_read && <span className="error-text">{text.board.promptRead(row.prompt_read)}</span>}
         {row?.flags.map((flag) => (
           <Flag key={flag} flag={flag} />
         ))}

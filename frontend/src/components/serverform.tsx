@@ -83,6 +83,9 @@ export function ServerForm({ card, start, hasKey, settings, isCard, onSave, chil
           <Choice name="section_order" choices={ORDERS} isOptional {...choice("section_order")} />
           <Choice name="images" choices={YES_NO} isOptional {...choice("images")} />
           <Field name="tokenizer" {...field("tokenizer")} />
+          <Field name="extra_body" {...field("extra_body")} />
+          <Field name="omit" {...field("omit")} />
+          <Field name="headers" {...field("headers")} />
           {!isCard && <Choice name="secrets" choices={POLICIES} isOptional {...choice("secrets")} />}
           {!isCard && <Field name="exclude" {...field("exclude")} />}
         </div>

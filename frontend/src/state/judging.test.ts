@@ -16,6 +16,7 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   cluster: "A",
   rank: slot,
   flags: [],
+  prompt_read: null,
   ...change,
 });
 const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });

@@ -49,6 +49,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
     if not sys.stdout.isatty():
         for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
             say(line)
+        _say_cuts(rows)
         return
     console = Console()
     rows_of_cells = [[visible(cell) for cell in _cells(row, "\n")] for row in rows]
@@ -67,6 +68,19 @@ def print_board(rows: list[BoardRow], title: str) -> None:
         cells[4].stylize(_checks_style(row.checks))
         table.add_row(*(cells[at] for at in kept))
     console.print(table)
+    _say_cuts(rows)
+
+
+def _say_cuts(rows: list[BoardRow]) -> None:
+    """Names the responses whose server read only a part of the prompt, with the figures."""
+    slots: dict[str, list[int]] = {}
+    for row in rows:
+        if row.prompt_read is not None:
+            slots.setdefault(row.prompt_read.describe(), []).append(row.slot)
+    for text, numbers in slots.items():
+        say(
+            f"{', '.join(map(str, sorted(numbers)))}: {text}. Raise the server's context length, or select fewer files."
+        )
 
 
 def fitting(rows: Sequence[Sequence[str]], width: int) -> list[int]:

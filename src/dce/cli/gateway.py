@@ -20,7 +20,12 @@ from dce.wire.errors import DceError
 if TYPE_CHECKING:
     from dce.gateway.check import Report
 
-_LISTS: dict[str, tuple[str, str]] = {"backends": ("--backend", "URL"), "aliases": ("--alias", "NAME=MODEL")}
+_LISTS: dict[str, tuple[str, str]] = {
+    "backends": ("--backend", "URL"),
+    "aliases": ("--alias", "NAME=MODEL"),
+    "cors_origins": ("--cors-origin", "ORIGIN"),
+    "allowed_fields": ("--allowed-field", "NAME"),
+}
 """Fields that hold several values → the flag, given once per value, and the form of a value."""
 
 _TYPES: dict[type, type] = {
@@ -93,6 +98,8 @@ def serve(config: Path | None, **flags: Any) -> None:
     server = GatewayServer(settings, (lambda: _settings(config, flags)) if config else None)
     backends = ", ".join(backend.url for backend in settings.backends)
     note(f"gateway on {server.url} · backends: {backends}" + (" · WITHOUT KEYS" if settings.insecure else ""))
+    if settings.legacy != "off":
+        note(f"legacy profile: {settings.legacy} (docs/operations/legacy.md); `dce gateway check` says what it opens")
     if server.admin_url:
         note(f"metrics and status on {server.admin_url}")
     with logging_to(sys.stderr, settings.log_level):

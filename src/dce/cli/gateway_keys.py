@@ -196,6 +196,10 @@ def revoke(name_or_id: str, is_json: bool, data_dir: str | None) -> None:
     """Revoke a key at once, by its id, or all keys of a name."""
     with key_store(data_dir) as store:
         revoked = store.revoke(name_or_id)
+        fault = store.write_fault
+    if fault:
+        note(f"{fault}; the revocation is in the file `revoked` beside them, and in force")
+        note("free disk space: the next `dce gateway keys` command moves it into the database")
     if is_json:
         say_json(revoked)
         return

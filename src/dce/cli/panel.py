@@ -84,11 +84,12 @@ def _ensure_workspace(directory: Path, *, is_init: bool) -> None:
 def panel_tools(project: "Project", servers: tuple[str, ...] = ()) -> "Tools":
     """What only the command line can give the panel: the cards with this system's keyring, the doctor, and the names of cards it serves."""
     import dce.doctor.tree as doctor  # noqa: PLC0415
+    from dce.cli.doctor import proxy_environment  # noqa: PLC0415
     from dce.panel.tools import Check, Diagnosis, DoctorTarget, Tools  # noqa: PLC0415
 
     async def examine(target: DoctorTarget, on_check: Callable[[Check], None]) -> Diagnosis:
         options = doctor.Options(url=target.url, key=target.key, model=target.model)
-        return await doctor.examine(options, os.environ, on_check)
+        return await doctor.examine(options, proxy_environment(os.environ), on_check)
 
     return Tools(cards=cards_of(project.root), examine=examine, servers=servers)
 

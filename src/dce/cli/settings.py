@@ -98,11 +98,30 @@ def _card_options(verb: Verb) -> Verb:
         click.option("--seed", type=int, help="Seed of slot 1; the other slots' seeds follow from it (openai)."),
         click.option("--reasoning-effort", metavar="E", help="low, medium or high, if the model supports it."),
         schema_option,
+        click.option("--extra-body", metavar="JSON", help="Fields added to every request, such as '{\"top_k\": 20}'."),
+        click.option(
+            "--header",
+            "headers",
+            metavar="NAME:VALUE",
+            multiple=True,
+            help="A header of every request; ${NAME} in the value stands for an environment variable. Repeatable.",
+        ),
+        click.option("--omit", metavar="FIELD", multiple=True, help="A field left out of every request. Repeatable."),
         click.option("--images/--no-images", default=None, help="Whether selected pictures are sent as images."),
     )
     for option in reversed(options):
         verb = option(verb)
     return verb
+
+
+def _header(text: str) -> tuple[str, str]:
+    """A header from `NAME: VALUE`. The message does not repeat it: it may hold a secret by mistake."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise DceError(
+            "invalid_input", "--header is not of the form NAME:VALUE", hint="For example --header 'X-Team: a'."
+        )
+    return name.strip(), value.strip()
 
 
 @cards.command()
@@ -115,7 +134,13 @@ def _card_options(verb: Verb) -> Verb:
 @workspace_option
 def add(name: str, key_stdin: bool, is_json: bool, directory: Path, **values: Any) -> None:
     """Add or replace a model card. Options not given come from the workspace's settings."""
-    card = {field: value for field, value in values.items() if value is not None}
+    card = {field: value for field, value in values.items() if value not in (None, ())}
+    if "extra_body" in card:
+        from dce.workspace.cards import parsed  # noqa: PLC0415 - `dce --help` starts without it
+
+        card["extra_body"] = parsed("extra_body", card["extra_body"])
+    if "headers" in card:
+        card["headers"] = dict(map(_header, card["headers"]))
     cards = cards_of(directory)
     key = sys.stdin.readline().strip() if key_stdin else ""
     if key_stdin and not key:

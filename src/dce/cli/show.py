@@ -37,14 +37,19 @@ def command(
     """One response: its text exactly as the model wrote it, or parts of it."""
     if sum((parsed, thinking, file is not None)) > 1:
         raise click.UsageError("give one of --parsed, --thinking and --file")
+    from dce.workspace.judging.board import prompt_cut  # noqa: PLC0415 - `dce --help` starts without it
+
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
         response = workspace.store.responses.get(generation.id, slot, version)
         reading = workspace.reading(generation.id, slot, version)
+        cut = prompt_cut(workspace, response)
     if is_json:
-        say_json({"response": response, "reading": reading})
+        say_json({"response": response, "reading": reading, "prompt_read": cut})
         return
     note(_headline(response))
+    if cut is not None:
+        note(cut.describe())
     if file is not None:
         data(_content(reading, file))
     elif parsed:

@@ -6,24 +6,32 @@ from typing import Any
 
 import msgspec
 
-from dce.doctor.findings import Answer, Failure, Finding, failing
-from dce.doctor.target import Target
-from dce.wire.errors import CODES, ErrorBody, decode_error
+from dce.doctor.findings import Answer
+from dce.wire.errors import CODES, ErrorBody, Hop, decode_error
 
+SERVICE = "dce-gateway"
+"""The `service` in a gateway's /healthz and /readyz."""
+
+OWNER = "dce"
+"""The `owned_by` of a gateway's models."""
+
+_HOPS = frozenset(map(str, Hop))
+_TAG = re.compile(r"<(?:script|style)\b.*?(?:</(?:script|style)>|$)|<[^>]{0,500}>", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 def dce_error(reply: Answer) -> ErrorBody | None:
-    """The error in an answer if it is one of DCE's: its code is a known one."""
+    """The error in an answer if it is surely one of DCE's: both its code and its hop are known ones. Other servers' errors have no hop."""
     error = decode_error(reply.body)
-    return error if error and error.code in CODES else None
+    return error if error and error.code in CODES and error.hop in _HOPS else None
 
 
 def describe(reply: Answer) -> str:
     """A short description of an answer: status, server, and its title or first words."""
     server = f" from {reply.server[:60]}" if reply.server else ""
     title = _TITLE.search(reply.body)
-    words = " ".join((title[1] if title else reply.body[:400]).decode("utf-8", "replace").split())[:120]
+    start = (title[1] if title else reply.body[:2000]).decode("utf-8", "replace")
+    words = " ".join((_TAG.sub(" ", start) if is_html(reply) else start).split())[:120]
     return f"HTTP {reply.status}{server}" + (f" «{words}»" if words else "")
 
 
@@ -41,6 +49,11 @@ def json_of(reply: Answer) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def is_service(reply: Answer) -> bool:
+    """Whether an answer says that it is a gateway's, as those of /healthz and /readyz do."""
+    return json_of(reply).get("service") == SERVICE
+
+
 def models_of(reply: Answer) -> dict[str, int] | None:
     """Served model → context window in tokens (0: unknown); None when the answer is not a list of models."""
     entries = json_of(reply).get("data")
@@ -54,19 +67,10 @@ def models_of(reply: Answer) -> dict[str, int] | None:
     return models
 
 
-def no_answer(reply: Failure, target: Target) -> Finding:
-    """The finding for an HTTP request that got no answer."""
-    if reply.other_speech == "tls":
-        return failing(
-            "not_a_gateway",
-            f"{target.host}:{target.port} expects TLS, and the request was plain HTTP",
-            f"Set DCE_URL to https://{target.base.removeprefix('http://')}",
-        )
-    if reply.kind == "timeout":
-        return failing(
-            "gateway_timeout",
-            f"{target.base} accepts connections but does not answer",
-            "The server there is stuck or is not an HTTP server: restart the gateway and check its log.",
-        )
-    fix = f"Port {target.port} is not an HTTP server, or it expects TLS (https://): check DCE_URL."
-    return failing("not_a_gateway", f"{target.base} does not answer as an HTTP server: {reply.text}", fix)
+def owners_of(reply: Answer) -> tuple[str, ...]:
+    """Who owns the models in a list of them, each once."""
+    entries = json_of(reply).get("data")
+    owners = (
+        (entry.get("owned_by") for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else ()
+    )
+    return tuple(dict.fromkeys(str(owner or "nobody") for owner in owners))

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from dce.wire.errors import CODES
+from dce.wire.errors import CODES, Hop
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +17,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: str = ""
     date: str = ""
     encoding: str = ""
+    authenticate: str = ""
+    """The WWW-Authenticate header: who asks for a login."""
     received_at: float = 0.0
     """This machine's clock when the answer arrived, in seconds since the epoch."""
     body: bytes = b""
@@ -36,11 +38,14 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """No answer. `text` is the system's own message.
 
+    `trust` and `proxy` are faults of the environment: its certificate authorities, its HTTP proxy.
     For a certificate: what is wrong with it and, if it could be read, what it says. `other_speech`: the protocol the port turned out
     to speak instead of the one it was asked in.
     """
 
-    kind: Literal["dns", "refused", "timeout", "unreachable", "certificate", "tls", "closed", "protocol", "trust"]
+    kind: Literal[
+        "dns", "refused", "timeout", "unreachable", "certificate", "tls", "closed", "protocol", "trust", "proxy"
+    ]
     text: str = ""
     fault: CertificateFault = "other"
     certificate: Certificate = Certificate()
@@ -100,8 +105,36 @@ class CancelProbe(msgspec.Struct, frozen=True, kw_only=True):
     failure: Answer | Failure | None = None
 
 
+class BodyProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers to requests that a gateway refuses for their content, after reading them whole: one with source code, a large one of
+    `sent` bytes and, only where the gateway refused neither, a plain small one."""
+
+    code: Reply
+    large: Reply | None = None
+    plain: Reply | None = None
+    sent: int = 0
+
+
+class SilenceProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a stream with a long silence in the middle. `promised_s`, `promised_bytes` and `promised_comments` are what the
+    gateway says it sends (None: it did not say, because it is too old); `quiet_s`: how long the silence lasted until something came or
+    the stream broke."""
+
+    asked_s: float = 0.0
+    promised_s: float | None = None
+    promised_bytes: int = 0
+    promised_comments: int = 0
+    bytes: int = 0
+    comments: int = 0
+    quiet_s: float = 0.0
+    is_done: bool = False
+    server: str = ""
+    failure: Answer | Failure | None = None
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step's reply means: `code` is "" when the step passed, else a code of wire/errors.py.
+    """What a step's reply means: `code` is "" when the step passed, else a code of wire/errors.py. `hop` is at fault; "" means the
+    code's own hop.
 
     A step that passed may still have a `fix`: it works, but something about it should be changed.
     """
@@ -109,6 +142,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     detail: str = ""
     fix: str = ""
+    hop: str = ""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,14 +157,15 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole tree. `failing_hop` and `code` are None when every step passed."""
+    """The whole tree. `failing_hop` and `code` are None when every step passed. `elapsed_s`: how long it took."""
 
     ok: bool
     failing_hop: str | None
     code: str | None
     checks: tuple[Check, ...]
+    elapsed_s: float = 0.0
 
 
-def failing(code: str, detail: str, fix: str = "") -> Finding:
-    """A failed step; without a `fix` of its own it gets the code's hint."""
-    return Finding(code=code, detail=detail, fix=fix or CODES[code].hint)
+def failing(code: str, detail: str, fix: str = "", hop: Hop | str = "") -> Finding:
+    """A failed step; without a `fix` of its own it gets the code's hint, without a `hop` the code's."""
+    return Finding(code=code, detail=detail, fix=fix or CODES[code].hint, hop=str(hop))

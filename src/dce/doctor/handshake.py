@@ -1,8 +1,11 @@
 """TLS diagnosis: what this machine trusts, what exactly is wrong with a certificate, and whether a port speaks HTTP or TLS."""
 
 import asyncio
+import os
+import re
 import ssl
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,6 +16,9 @@ from dce.doctor.target import Target
 
 ASK_TIMEOUT_S = 5.0
 """Timeout for a second look at a port that has already failed once."""
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+"""The name under which OpenSSL finds a certificate in a folder."""
 
 _NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: it lets us read when an expired certificate expired."""
@@ -46,8 +52,18 @@ def trusted(environ: Mapping[str, str]) -> ssl.SSLContext:
     if file:
         return ssl.create_default_context(cafile=file)
     if folder:
+        _require_certificates(folder)
         return ssl.create_default_context(capath=folder)
     return httpx2.create_ssl_context(trust_env=False)
+
+
+def _require_certificates(folders: str) -> None:
+    """Raises OSError unless one of the folders (separated like PATH) holds a certificate under a name that OpenSSL looks for. OpenSSL
+    itself says nothing, and then trusts nobody."""
+    for folder in map(Path, folders.split(os.pathsep)):
+        if folder.is_dir() and any(_HASHED.fullmatch(entry.name) for entry in folder.iterdir()):
+            return
+    raise OSError("no folder with certificates (OpenSSL wants them under hashed names: run `openssl rehash` on it)")
 
 
 def fault_of(error: ssl.SSLCertVerificationError) -> CertificateFault:

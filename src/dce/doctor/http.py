@@ -3,11 +3,12 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import h11
 import httpx2
+import msgspec
 
 from dce.doctor.findings import Answer, Failure, Reply
 from dce.doctor.handshake import fault_of
@@ -23,6 +24,11 @@ ANSWER_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 256 * 1024
 """How much of an answer is read: enough for a list of models, too little to exhaust memory."""
 
+REDACTED = "(the key)"
+
+MIN_SECRET = 8
+"""A shorter key is no secret, and could be a word of an honest answer."""
+
 _WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """Not failures: Python's TLS raises them while it waits, and they end up in the context of whatever ended the wait."""
 
@@ -33,6 +39,7 @@ class Http:
     def __init__(self, target: Target, key: str | None, tls: ssl.SSLContext) -> None:
         self._target = target
         self._key = {"Authorization": f"Bearer {key}"} if key else {}
+        self._secret = key if key and len(key) >= MIN_SECRET else ""
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             follow_redirects=False,
@@ -46,7 +53,14 @@ class Http:
         await self._client.aclose()
 
     async def ask(
-        self, method: str, path: str, *, content: bytes | None = None, with_key: bool = False, at_root: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        with_key: bool = False,
+        at_root: bool = False,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> Reply:
         """One request, to the base address or to the host's root."""
         url = (self._target.origin if at_root else self._target.base) + path
@@ -55,12 +69,23 @@ class Http:
             headers["Content-Type"] = "application/json"
         try:
             async with (
-                asyncio.timeout(ANSWER_TIMEOUT_S),
+                asyncio.timeout(timeout_s),
                 self._client.stream(method, url, content=content, headers=headers) as response,
             ):
-                return await answer_of(response)
+                return await self.answer(response)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             return failure_of(error)
+
+    async def answer(self, response: httpx2.Response) -> Answer:
+        """An answer with the beginning of its body, without the key: a page may repeat what was sent, and is quoted in part."""
+        seen = await _answer_of(response)
+        if not self._secret:
+            return seen
+        texts = {
+            name: getattr(seen, name).replace(self._secret, REDACTED) for name in ("server", "location", "authenticate")
+        }
+        body = seen.body.replace(self._secret.encode("utf-8", "replace"), REDACTED.encode())
+        return msgspec.structs.replace(seen, body=body, **texts)
 
     @asynccontextmanager
     async def stream(
@@ -79,7 +104,7 @@ class Http:
             yield response
 
 
-async def answer_of(response: httpx2.Response) -> Answer:
+async def _answer_of(response: httpx2.Response) -> Answer:
     """An answer with the beginning of its body."""
     body = b""
     received_at = time.time()
@@ -96,6 +121,7 @@ async def answer_of(response: httpx2.Response) -> Answer:
         retry_after=headers.get("retry-after", ""),
         date=headers.get("date", ""),
         encoding=headers.get("content-encoding", ""),
+        authenticate=headers.get("www-authenticate", ""),
         received_at=received_at,
         body=body[:MAX_BODY_BYTES],
     )
@@ -105,8 +131,8 @@ def failure_of(error: Exception) -> Failure:
     """What an exception of the socket, TLS or HTTP layer means: decided by type, the outermost cause first."""
     led = [cause for cause in causes(error) if not isinstance(cause, _WAITS)]
     text = str(led[-1]) or str(error) or type(error).__name__
-    if any(isinstance(cause, ConnectionRefusedError) for cause in led):  # by one address or, in a group, by several
-        return Failure(kind="refused", text="connection refused")
+    if early := _refusal_of(error, led):
+        return early
     for cause in led:
         if isinstance(cause, ssl.SSLCertVerificationError):
             what = getattr(cause, "verify_message", "") or str(cause)
@@ -126,3 +152,12 @@ def failure_of(error: Exception) -> Failure:
     ):
         return Failure(kind="closed", text="the connection was closed without an answer")
     return Failure(kind="protocol" if isinstance(error, httpx2.ProtocolError) else "unreachable", text=text)
+
+
+def _refusal_of(error: Exception, led: Sequence[BaseException]) -> Failure | None:
+    """A connection that was refused, by the address or by the HTTP proxy."""
+    if any(isinstance(cause, ConnectionRefusedError) for cause in led):  # by one address or, in a group, by several
+        return Failure(kind="refused", text="connection refused")
+    if isinstance(error, httpx2.ProxyError):  # its own words, such as "407 Proxy Authentication Required"
+        return Failure(kind="proxy", text=str(error) or "it refused the request")
+    return None

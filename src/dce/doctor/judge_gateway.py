@@ -9,13 +9,11 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from dce.doctor.answers import dce_error, describe, is_html, json_of, no_answer
+from dce.doctor.answers import OWNER, dce_error, describe, is_html, is_service, models_of, owners_of
 from dce.doctor.findings import Answer, Failure, Finding, Reply, failing
+from dce.doctor.judge_between import interloper, misrouted, no_answer
 from dce.doctor.target import Target
-from dce.wire.errors import CODES
-
-SERVICE = "dce-gateway"
-"""The `service` in a gateway's /healthz."""
+from dce.wire.errors import CODES, ErrorBody
 
 MAX_CLOCK_SKEW_S = 60.0
 """A larger difference between two clocks should be fixed; a slow answer explains a few seconds."""
@@ -92,6 +90,11 @@ OTHER_SERVERS: tuple[OtherServer, ...] = (
 """Servers that people mistake for the gateway, most certain first. The paths are requested, without the key, when /healthz is not a
 DCE gateway's."""
 
+_HEALTH = "GET /healthz"
+
+_IN_BETWEEN = frozenset({301, 302, 303, 307, 308, 407, 408, 429, 502, 503, 504, 511, *range(520, 531)})
+"""Statuses of /healthz that show something between here and a gateway; with another one, it is asked what the server is."""
+
 IDENTITY_PATHS = tuple(dict.fromkeys(other.path for other in OTHER_SERVERS if other.path != "/healthz"))
 
 
@@ -102,38 +105,22 @@ def judge_gateway(reply: Reply, at_root: Reply | None, replies: Mapping[str, Rep
         return Finding(detail=f"a DCE gateway answers at {target.base}")
     if at_root is not None and is_gateway(at_root):
         detail = f"the gateway is at {target.origin}, not under {target.prefix}"
-        return failing("not_a_gateway", detail, f"Set DCE_URL to {target.origin}")
+        fix = f"Set DCE_URL to {target.origin}"
+        if isinstance(reply, Answer) and dce_error(reply):
+            fix += f", or have the proxy remove {target.prefix} before it forwards (Caddy: `handle_path`)"
+        return failing("not_a_gateway", detail, fix)
     if isinstance(reply, Failure):
         return no_answer(reply, target)
-    return _intermediary(reply, target) or _other_server(reply, replies, target)
+    if error := dce_error(reply):  # /healthz never fails: the gateway saw another path
+        return misrouted(error, _HEALTH, target)
+    if reply.status in _IN_BETWEEN:
+        return interloper(reply, _HEALTH, target)
+    return _other_server(reply, replies, target)
 
 
 def is_gateway(reply: Reply) -> bool:
     """Whether an answer to /healthz comes from a DCE gateway."""
-    return isinstance(reply, Answer) and reply.status == 200 and json_of(reply).get("service") == SERVICE
-
-
-def _intermediary(reply: Answer, target: Target) -> Finding | None:
-    """The finding when something between here and the gateway answered in its place."""
-    shown = describe(reply)
-    if reply.status in (301, 302, 303, 307, 308):
-        https = "https://" + target.base.removeprefix("http://")
-        if target.scheme == "http" and reply.location.startswith(f"https://{target.host}"):
-            return failing(
-                "not_a_gateway", f"{target.base} redirects to {reply.location[:200]}", f"Set DCE_URL to {https}"
-            )
-        detail = f"{target.base} redirects to {reply.location[:200]}: a network's login page (captive portal), or another site"
-        return failing("not_a_gateway", detail, "Log in to the network in a browser, or correct DCE_URL.")
-    if reply.status == 511:
-        detail = f"the network requires a login (captive portal): {shown}"
-        return failing("not_a_gateway", detail, "Log in to the network in a browser.")
-    if reply.status == 407:
-        fix = "Put the proxy's user and password into HTTPS_PROXY, or set NO_PROXY to the gateway's host."
-        return failing("gateway_unreachable", "the HTTP proxy requires a login", fix)
-    if reply.status in (502, 503, 504):
-        fix = "The reverse proxy is up, the gateway behind it is not: start the gateway, and check the address the proxy forwards to."
-        return failing("gateway_unreachable", f"a reverse proxy answers {shown}", fix)
-    return None
+    return isinstance(reply, Answer) and reply.status == 200 and is_service(reply)
 
 
 def _other_server(reply: Answer, replies: Mapping[str, Reply], target: Target) -> Finding:
@@ -144,6 +131,8 @@ def _other_server(reply: Answer, replies: Mapping[str, Reply], target: Target) -
         if isinstance(seen, Answer) and other.pattern.search(_words(seen)):
             fact = f"{target.base} is {other.what}: {describe(seen)}"
             return failing("not_a_gateway", fact, other.fix.format(base=target.origin))
+    if reply.status in (401, 403):
+        return interloper(reply, _HEALTH, target)
     if is_html(reply):
         fix = "Check host, port and path of DCE_URL; on a guest network, log in with a browser first."
         return failing("not_a_gateway", f"{target.base} answers with a web page: {shown}", fix)
@@ -184,35 +173,71 @@ def _duration(seconds: float) -> str:
 
 def judge_route(reply: Reply, target: Target) -> Finding:
     """An empty POST without a key to /api/dce/proxy: the gateway must refuse it with one of its own errors."""
+    asked = "POST /api/dce/proxy"
     if isinstance(reply, Failure):
         return no_answer(reply, target)
     error = dce_error(reply)
-    if error and error.code != "route_not_found":
-        return Finding(detail=f"/api/dce/proxy answers ({reply.status} {error.code} without a key, as expected)")
-    if reply.status in (404, 405):
-        fix = (
-            "The host answers but the route does not exist: restart the gateway with a current version, "
-            "and make any proxy in front of it forward /api/dce/ and /v1/ unchanged."
-        )
-        return failing("route_not_found", f"POST /api/dce/proxy: {describe(reply)}", fix)
-    if 200 <= reply.status < 300:
-        detail = f"POST /api/dce/proxy accepted an empty request without a key: {describe(reply)}"
-        return failing("not_a_gateway", detail)
-    fix = "Something between here and the gateway answers in its place: check its rules for /api/dce/."
-    return failing("not_a_gateway", f"POST /api/dce/proxy: {describe(reply)}", fix)
+    if error is None and 200 <= reply.status < 300:
+        found = interloper(reply, asked, target)
+        detail = f"an empty request without a key was accepted, which the gateway never does; {found.detail}"
+        return failing("not_a_gateway", detail, found.fix)
+    if error is None:
+        return interloper(reply, asked, target)
+    if error.code == "route_not_found":
+        return misrouted(error, asked, target)
+    if trouble := _changed_on_the_way(error, has_key=False):
+        return trouble
+    asks = "as expected" if error.code in _KEY_CODES else "so it asks for none: --insecure, or the legacy profile"
+    return Finding(detail=f"/api/dce/proxy answers ({reply.status} {error.code} without a key, {asks})")
 
 
 def judge_key(reply: Reply, has_key: bool, target: Target) -> Finding:
-    """The served models, requested with the key. Only a refusal of the key matters here; later steps check the rest."""
+    """The served models, requested with the key: the answer must be the gateway's. Later steps check what it says."""
+    asked = "GET /v1/models"
     if isinstance(reply, Failure):
         return no_answer(reply, target)
     error = dce_error(reply)
-    if error and error.code in _KEY_CODES:
-        if error.code == "missing_key" and has_key:
-            fix = "A proxy removes the Authorization header: check the reverse proxy or HTTP proxy."
-            return failing("missing_key", "the key was sent but did not arrive", fix)
-        return failing(error.code, error.message)
-    if reply.status in (401, 403) and (error is None or error.code not in CODES):
-        fix = "A proxy in front of the gateway requires its own login: check the reverse proxy's rules."
-        return failing("invalid_key", f"refused, but not by the gateway: {describe(reply)}", fix)
+    if error is None:
+        served, owners = models_of(reply), owners_of(reply)
+        if served is None:
+            return interloper(reply, asked, target)
+        if any(owner != OWNER for owner in owners):
+            detail = f"{asked} is answered by another server, whose models are owned by {', '.join(owners[:3])}: {describe(reply)}"
+            fix = "A proxy forwards /v1/ to the model server itself, past the gateway: let it forward /v1/ to the gateway, too."
+            return failing("route_not_found", detail, fix)
+    elif error.code == "route_not_found":
+        return misrouted(error, asked, target)
+    elif not has_key and error.code == "missing_key":
+        return failing("missing_key", error.message)
+    elif trouble := _changed_on_the_way(error, has_key=has_key):
+        return trouble
     return Finding(detail="the key is accepted" if has_key else "the gateway asks for no key (--insecure)")
+
+
+def _changed_on_the_way(error: ErrorBody, *, has_key: bool) -> Finding | None:
+    """The finding when the gateway's refusal shows that a proxy changed the request, or that the key is wrong."""
+    if "HTTP/1.0" in error.message:
+        fix = f"A proxy speaks HTTP/1.0 to the gateway, which cannot carry streams. {error.hint}"
+        return failing("invalid_request", error.message, fix)
+    adds = "A proxy adds an Authorization header of its own: remove it there (in nginx no `proxy_set_header Authorization`, in Caddy no "
+    adds += "`header_up Authorization`)."
+    if "more than one Authorization" in error.message:
+        return failing("invalid_key", f"a second Authorization header arrived that was not sent: {error.message}", adds)
+    if error.code not in _KEY_CODES:
+        return None
+    is_bearer_missing = error.code == "missing_key" and "Bearer KEY" in error.message
+    if not has_key and (error.code != "missing_key" or is_bearer_missing):
+        return failing("invalid_key", f"an Authorization header arrived that was not sent: {error.message}", adds)
+    if has_key and is_bearer_missing:
+        return failing("missing_key", f"another Authorization header arrived than was sent: {error.message}", adds)
+    if has_key and error.code == "missing_key":
+        fix = "A proxy removes the Authorization header: check the reverse proxy or HTTP proxy."
+        return failing("missing_key", "the key was sent but did not arrive", fix)
+    if not has_key:
+        return None
+    also = (
+        " If the key is right, a proxy changes the Authorization header on the way."
+        if error.code == "invalid_key"
+        else ""
+    )
+    return failing(error.code, error.message, (error.hint or CODES[error.code].hint) + also)

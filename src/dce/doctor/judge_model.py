@@ -6,8 +6,9 @@ Invariant: whatever comes back, the finding has a code of wire/errors.py, the fa
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from dce.doctor.answers import dce_error, describe, models_of, no_answer
+from dce.doctor.answers import dce_error, is_service, models_of
 from dce.doctor.findings import Answer, CancelProbe, Failure, Finding, PacingProbe, Reply, TokenProbe, failing
+from dce.doctor.judge_between import broke, interloper, no_answer
 from dce.doctor.target import Target
 from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import CODES, Hop
@@ -30,7 +31,7 @@ _UNBUFFER: Mapping[str, str] = {
 
 def is_ready(reply: Reply) -> bool:
     """Whether an answer to /readyz says the gateway is ready."""
-    return isinstance(reply, Answer) and reply.status == 200
+    return isinstance(reply, Answer) and reply.status == 200 and is_service(reply)
 
 
 def judge_backend(reply: Reply, tried: TokenProbe | None, target: Target) -> Finding:
@@ -39,11 +40,13 @@ def judge_backend(reply: Reply, tried: TokenProbe | None, target: Target) -> Fin
         return no_answer(reply, target)
     if is_ready(reply):
         return Finding(detail="the gateway reaches a backend that serves a model")
+    if not is_service(reply) and not dce_error(reply):
+        return interloper(reply, "GET /readyz", target)
     refusal = tried.failure if tried and isinstance(tried.failure, Answer) else reply
     error = dce_error(refusal)
     if error and CODES[error.code].hop is Hop.BACKEND:
         return failing(error.code, error.message, error.hint)
-    return failing("no_healthy_backend", f"/readyz: {describe(reply)}")
+    return failing("no_healthy_backend", "/readyz: the gateway is up, but no backend serves a model")
 
 
 def judge_model(reply: Reply, wanted: str | None, target: Target) -> Finding:
@@ -55,7 +58,7 @@ def judge_model(reply: Reply, wanted: str | None, target: Target) -> Finding:
         return failing(error.code, error.message, error.hint)
     served = models_of(reply)
     if served is None:
-        return failing("backend_error", f"/v1/models: {describe(reply)}")
+        return interloper(reply, "GET /v1/models", target)
     if not served:
         return failing("no_healthy_backend", "no model is served", "Start the inference server with a model.")
     name = served_name(served, wanted)
@@ -128,20 +131,20 @@ def _when(retry_after: str, now: float) -> str:
     return f"it renews in {seconds:,} s, at {at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def judge_token(probe: TokenProbe) -> Finding:
+def judge_token(probe: TokenProbe, target: Target) -> Finding:
     """One token through the whole chain."""
+    fix = "A proxy cuts streams: check its timeouts and buffering, and whether it limits the size of answers; then check the gateway's log."
     if isinstance(probe.failure, Failure):
         if probe.failure.kind == "timeout":
             return failing("backend_timeout", "no token arrived in time")
-        return failing("stream_interrupted", f"the stream broke: {probe.failure.text}", "Check the gateway's log.")
+        return broke("the stream", probe.failure, fix)
     if isinstance(probe.failure, Answer):
         error = dce_error(probe.failure)
         if error:
-            return failing(error.code, error.message, error.hint)
-        return failing("backend_error", f"the answer was not a stream: {describe(probe.failure)}")
+            return failing(error.code, error.message, error.hint, error.hop)
+        return interloper(probe.failure, "POST /api/dce/proxy", target)
     if not probe.is_done or not probe.finish_reason:
-        detail = "the stream stopped before its final event"
-        return failing("stream_interrupted", detail, "A proxy cuts streams: check its timeouts and buffering.")
+        return broke("the stream", None, fix)
     if probe.first_token_s is None:
         return Finding(detail="a response arrived; the model ended it without any text")
     return Finding(detail=f"one token arrived in {probe.first_token_s:.2f} s")
@@ -162,11 +165,10 @@ def judge_streaming(paced: PacingProbe, target: Target) -> Finding:
             return Finding(detail="not measured: this gateway is too old for this check")
         if error and error.code in LIMIT_CODES:
             return Finding(detail=f"not measured: {error.message}")
-        return failing("stream_interrupted", f"the paced stream was refused: {describe(paced.failure)}")
+        return _refused(paced.failure, "GET /api/dce/streamcheck", target)
     if isinstance(paced.failure, Failure) or not paced.is_done:
-        why = paced.failure.text if paced.failure else "it stopped before its final event"
         fix = "A proxy closes connections that are quiet for a tenth of a second: check its timeouts."
-        return failing("stream_interrupted", f"the paced stream broke: {why}", fix)
+        return broke("the paced stream", paced.failure, fix)
     count, span = len(paced.sent_ms), paced.sent_ms[-1]
     if not is_clumped(paced):
         return Finding(
@@ -180,26 +182,34 @@ def judge_streaming(paced: PacingProbe, target: Target) -> Finding:
     return failing("stream_buffered", detail, unbuffer(paced.server, target))
 
 
+def _refused(reply: Answer, asked: str, target: Target) -> Finding:
+    """The finding for a refusal of a route that every gateway answers."""
+    error = dce_error(reply)
+    return failing(error.code, f"{asked}: {error.message}", error.hint) if error else interloper(reply, asked, target)
+
+
 def unbuffer(server: str, target: Target) -> str:
     """The setting of the server that answered. If its name is unknown, those of all servers, and the client's HTTP proxy."""
     for name, fix in _UNBUFFER.items():
         if name in server.casefold():
             return fix
     through = (
-        f"The cause may be the HTTP proxy {target.proxy}: set NO_PROXY to the gateway's host. " if target.proxy else ""
+        f"The cause may be the HTTP proxy {target.proxy_name}: set NO_PROXY to the gateway's host. "
+        if target.proxy
+        else ""
     )
     return through + " ".join(_UNBUFFER.values())
 
 
-def judge_cancellation(dropped: CancelProbe) -> Finding:
+def judge_cancellation(dropped: CancelProbe, target: Target) -> Finding:
     """A response dropped halfway: does the gateway stop generating it?"""
     if isinstance(dropped.failure, Answer):
         error = dce_error(dropped.failure)
         if error and error.code in (*LIMIT_CODES, "route_not_found"):
             return Finding(detail=f"not tried: {error.message}")
-        return failing("stream_interrupted", f"the running streams could not be listed: {describe(dropped.failure)}")
+        return _refused(dropped.failure, "GET /api/dce/streams", target)
     if isinstance(dropped.failure, Failure):
-        return failing("stream_interrupted", f"the stream broke: {dropped.failure.text}", "Check the gateway's log.")
+        return broke("the stream", dropped.failure, "Check the timeouts of proxies on the way, then the gateway's log.")
     if not dropped.was_running:
         return Finding(detail="the response ended before it could be dropped; nothing is running")
     if not dropped.is_running:

@@ -1,4 +1,4 @@
-"""The first three steps: name, connection, TLS. Pure functions from what the probe saw to a finding.
+"""The first steps: environment, name, connection, TLS. Pure functions from what the probe saw to a finding.
 
 Invariant: however a step fails, the finding has a code of wire/errors.py, the fact as observed, and one next step.
 """
@@ -7,6 +7,30 @@ from collections.abc import Callable, Mapping
 
 from dce.doctor.findings import CertificateFault, Connected, Failure, Finding, Resolved, failing
 from dce.doctor.target import Target
+from dce.wire.errors import Hop
+
+
+def judge_environment(fault: Failure | None, target: Target) -> Finding:
+    """The environment's HTTP proxy and certificate authorities, before anything is sent."""
+    if fault is None:
+        through = f"requests to {target.host} go through the proxy {target.proxy_name}" if target.proxy else ""
+        return Finding(detail=through or f"no proxy is used for {target.host}")
+    if fault.kind == "trust":
+        fix = "Correct SSL_CERT_FILE or SSL_CERT_DIR, or unset it to trust this machine's own authorities."
+        return failing("invalid_input", f"the trusted authorities cannot be read: {fault.text}", fix)
+    return proxy_refuses(fault, target, code="invalid_input")
+
+
+def proxy_refuses(fault: Failure, target: Target, code: str = "gateway_unreachable") -> Finding:
+    """The environment's HTTP proxy does not lead to the gateway; the gateway itself was not contacted."""
+    first = "Correct"
+    if "socksio" in fault.text:
+        first = "Install the package (`pip install socksio`), correct"
+    elif "407" in fault.text:
+        first = "Put the proxy's user and password into"
+    fix = f"{first} HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or add {target.host} to NO_PROXY."
+    detail = f"the proxy {target.proxy_name} from the environment does not lead to {target.host}: {fault.text}"
+    return failing(code, detail, fix, Hop.CLIENT)
 
 
 def judge_name(reply: Resolved | Failure, target: Target) -> Finding:
@@ -16,9 +40,9 @@ def judge_name(reply: Resolved | Failure, target: Target) -> Finding:
         via = f" (the environment's HTTP proxy, used for {target.host})" if target.proxy else ""
         addresses = ", ".join(reply.addresses[:3])
         return Finding(detail=f"{host}{via} is {addresses}" if addresses != host else f"{host} is an address{via}")
-    fix = "Check the host name in DCE_URL, then this machine's DNS, VPN or hosts file."
     if target.proxy:
-        fix = "Check the proxy named in HTTP_PROXY/HTTPS_PROXY, or set NO_PROXY to the gateway's host."
+        return proxy_refuses(Failure(kind="proxy", text=f"its name cannot be resolved: {reply.text}"), target)
+    fix = "Check the host name in DCE_URL, then this machine's DNS, VPN or hosts file."
     return failing("gateway_unreachable", f"the name {host!r} cannot be resolved: {reply.text}", fix)
 
 
@@ -35,6 +59,10 @@ def judge_connection(reply: Connected | Failure, target: Target) -> Finding:
                 fix=fix,
             )
         return Finding(detail=detail)
+    if target.proxy:
+        said = {"refused": f"{where} refused the connection", "timeout": f"{where} did not answer"}
+        fault = Failure(kind="proxy", text=said.get(reply.kind) or f"{where} is unreachable: {reply.text}")
+        return proxy_refuses(fault, target, "gateway_timeout" if reply.kind == "timeout" else "gateway_unreachable")
     if reply.kind == "refused":
         fix = f"Nothing listens on {where}. Start the gateway there (`dce gateway serve`), or correct the port in DCE_URL."
         return failing("gateway_unreachable", f"{where} refused the connection", fix)
@@ -50,9 +78,6 @@ def judge_tls(reply: Connected | Failure, target: Target) -> Finding:
         until = f", valid until {reply.certificate.not_after}" if reply.certificate.not_after else ""
         return Finding(detail=f"{reply.tls}, certificate trusted{until}")
     code = "gateway_timeout" if reply.kind == "timeout" else "gateway_unreachable"
-    if reply.kind == "trust":
-        fix = "Correct SSL_CERT_FILE or SSL_CERT_DIR, or unset it to trust this machine's own authorities."
-        return failing(code, f"the trusted authorities cannot be read: {reply.text}", fix)
     if reply.kind == "certificate":
         fact, fix = _CERTIFICATES[reply.fault](reply, target)
         return failing(code, fact, fix)

@@ -12,11 +12,11 @@ import httpx2
 import msgspec
 
 from dce.doctor.answers import json_of
-from dce.doctor.findings import Answer, CancelProbe, Failure, PacingProbe, TokenProbe
-from dce.doctor.http import MAX_BODY_BYTES, Http, answer_of, failure_of
+from dce.doctor.findings import Answer, CancelProbe, Failure, PacingProbe, SilenceProbe, TokenProbe
+from dce.doctor.http import MAX_BODY_BYTES, Http, failure_of
 from dce.doctor.judge_model import is_clumped
 from dce.wire.chat import DONE, BadChunk, Chunk, read_chunks
-from dce.wire.sse import Decoder
+from dce.wire.sse import Decoder, EventTooLarge
 
 PROXY_PATH = "/api/dce/proxy"
 STREAMS_PATH = "/api/dce/streams"
@@ -27,6 +27,12 @@ TOKEN_TIMEOUT_S = 60.0
 
 PACED_TIMEOUT_S = 20.0
 """Timeout of a stream that takes under a second, on a bad line."""
+
+SILENT_BYTES = 2_000_000
+"""How large an answer must pass: ten long responses in one stream are a few megabytes."""
+
+SILENT_EXTRA_S = 30.0
+"""What the stream with a silence may take beyond its silence, on a bad line."""
 
 PACED_TRIES = 2
 """A machine that stalls for a second also sees events arrive together; it rarely does so twice."""
@@ -57,7 +63,7 @@ class Streams:
         try:
             async with asyncio.timeout(self._token_timeout_s), self._generate(model, 1) as response:
                 if not _is_stream(response):
-                    return TokenProbe(failure=await answer_of(response))
+                    return TokenProbe(failure=await self._http.answer(response))
                 seen = await _first_token(response, started, places)
         except (httpx2.HTTPError, OSError) as error:
             seen = TokenProbe(failure=failure_of(error))
@@ -79,17 +85,34 @@ class Streams:
                 self._http.stream("GET", PACED_PATH, PACED_TIMEOUT_S) as response,
             ):
                 if not _is_stream(response):
-                    return PacingProbe(failure=await answer_of(response))
+                    return PacingProbe(failure=await self._http.answer(response))
                 return await _times(response)
         except (httpx2.HTTPError, OSError) as error:
             return PacingProbe(failure=failure_of(error))
+
+    async def silent(self, silence_s: float) -> SilenceProbe:
+        """A stream with a large event, heartbeats, and a silence of `silence_s`. 0: nothing is sent."""
+        seen = SilenceProbe(asked_s=silence_s)
+        if silence_s <= 0:
+            return seen
+        reading = _Silence(seen)
+        path = f"{PACED_PATH}?silence_s={silence_s:g}&bytes={SILENT_BYTES}"
+        limit_s = silence_s + SILENT_EXTRA_S
+        try:
+            async with asyncio.timeout(limit_s), self._http.stream("GET", path, limit_s) as response:
+                if not _is_stream(response):
+                    return msgspec.structs.replace(seen, failure=await self._http.answer(response))
+                await reading.read(response)
+        except (httpx2.HTTPError, OSError, EventTooLarge) as error:
+            return reading.result(failure_of(error))
+        return reading.result(None)
 
     async def dropped(self, model: str | None) -> CancelProbe:
         """A longer response, dropped at its first event; then the caller's running streams are listed."""
         try:
             async with asyncio.timeout(TOKEN_TIMEOUT_S), self._generate(model, DROP_TOKENS) as response:
                 if not _is_stream(response):
-                    return CancelProbe(failure=await answer_of(response))
+                    return CancelProbe(failure=await self._http.answer(response))
                 stream_id, server = response.headers.get("x-dce-stream-id", ""), response.headers.get("server", "")
                 async with aclosing(_events(response)) as events:
                     await _first_frame(events)
@@ -133,6 +156,65 @@ class Streams:
             "POST", PROXY_PATH, TOKEN_TIMEOUT_S, body, {"X-DCE-Resume-Grace": "0"}
         ) as response:
             yield response
+
+
+class _Silence:
+    """Reads the stream with a silence; `result` is valid however reading ends."""
+
+    def __init__(self, seen: SilenceProbe) -> None:
+        self._seen = seen
+        self._quiet_s = 0.0
+        self._last = time.monotonic()
+        self._tail = b""
+
+    async def read(self, response: httpx2.Response) -> None:
+        """Reads to the end. Raises what httpx2 raises."""
+        self._seen = msgspec.structs.replace(self._seen, server=response.headers.get("server", ""))
+        decoder = Decoder(MAX_BODY_BYTES)
+        self._last = time.monotonic()
+        async for piece in response.aiter_bytes():
+            self._note(piece)
+            for event in decoder.feed(piece):
+                self._take(event.data)
+
+    def result(self, failure: Failure | None) -> SilenceProbe:
+        """What was seen, up to now."""
+        self._listen()
+        is_cut = failure is not None and not self._seen.is_done
+        return msgspec.structs.replace(self._seen, quiet_s=self._quiet_s, failure=failure if is_cut else None)
+
+    def _listen(self) -> None:
+        now = time.monotonic()
+        self._quiet_s, self._last = max(self._quiet_s, now - self._last), now
+
+    def _note(self, piece: bytes) -> None:
+        self._listen()
+        *lines, self._tail = (self._tail + piece).split(b"\n")
+        comments = self._seen.comments + sum(line.startswith(b":") for line in lines)
+        self._seen = msgspec.structs.replace(self._seen, comments=comments, bytes=self._seen.bytes + len(piece))
+
+    def _take(self, data: str) -> None:
+        if data == DONE:
+            self._seen = msgspec.structs.replace(self._seen, is_done=True)
+        elif self._seen.promised_s is None:
+            try:
+                promise = msgspec.json.decode(data, type=_Promise)
+            except msgspec.DecodeError:  # an older gateway's event
+                return
+            self._seen = msgspec.structs.replace(
+                self._seen,
+                promised_s=promise.silence_s,
+                promised_bytes=promise.bytes,
+                promised_comments=promise.comments,
+            )
+
+
+class _Promise(msgspec.Struct, frozen=True):
+    """The first event of the stream with a silence."""
+
+    silence_s: float
+    bytes: int
+    comments: int
 
 
 async def _first_frame(events: AsyncGenerator[str, None]) -> None:

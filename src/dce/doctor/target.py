@@ -7,11 +7,15 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.wire.hosts import is_this_machine
-from dce.wire.proxies import proxy_for
+from dce.wire.proxies import proxies_of, proxy_for, shown
 from dce.wire.urls import base_of
 
 _ROUTES = ("/api/dce/proxy", "/api/dce/generate", "/api/dce", "/v1/chat/completions", "/v1")
 """Paths that people paste after the base address; they are removed."""
+
+
+_PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+"""The port of a proxy whose URL names none, by its scheme."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +45,18 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return is_this_machine(self.host)
 
     @property
+    def proxy_name(self) -> str:
+        """The HTTP proxy as messages name it: without user and password."""
+        return shown(self.proxy)
+
+    @property
     def first_hop(self) -> tuple[str, int]:
-        """Host and port that a connection is actually made to: the HTTP proxy's, or the gateway's."""
+        """Host and port that a connection is actually made to: the HTTP proxy's, or the gateway's. Raises ValueError for a proxy
+        whose URL has no valid port."""
         if not self.proxy:
             return self.host, self.port
         parts = urlsplit(self.proxy)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        return parts.hostname or "", parts.port or _PROXY_PORTS.get(parts.scheme, 80)
 
 
 def read_target(url: str, environ: Mapping[str, str]) -> Target:
@@ -66,7 +76,7 @@ def read_target(url: str, environ: Mapping[str, str]) -> Target:
         host=parts.hostname,
         port=port or (443 if parts.scheme == "https" else 80),
         prefix=base_of(parts.path, _ROUTES),
-        proxy=_proxy(parts.geturl(), environ),
+        proxy=proxy_for(parts.geturl(), proxies_of(environ)),
     )
 
 
@@ -76,8 +86,3 @@ def _bad(url: str, why: str) -> DceError:
         f"{url!r} is not a valid gateway URL: {why}",
         hint="Give the gateway's address, such as --url http://127.0.0.1:3001 or DCE_URL=https://dce.example.org",
     )
-
-
-def _proxy(url: str, environ: Mapping[str, str]) -> str:
-    """As the client's own requests find it."""
-    return proxy_for(url, {key.lower().removesuffix("_proxy"): value for key, value in environ.items() if value})

@@ -15,8 +15,8 @@ from dce.gateway.accounting.ledger import Ledger
 from dce.gateway.accounting.metrics import CONTENT_TYPE, Metrics
 from dce.gateway.backends.backend import Backend
 from dce.gateway.drain import Drain
-from dce.gateway.endpoints import Route, Routes
 from dce.gateway.front.request import Request
+from dce.gateway.route_table import Route, Routes
 from dce.wire.errors import DceError
 
 OPERATOR = Principal(key_id="", name="operator")

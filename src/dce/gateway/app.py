@@ -24,14 +24,18 @@ from dce.gateway.backends.transport import Timeouts, Transport
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
 from dce.gateway.endpoints import PublicApp, routes
+from dce.gateway.front.cors import Cors
+from dce.gateway.legacy import Legacy, bound_key
 from dce.gateway.paths.forward import Forwarder
 from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.lookups import Lookups
 from dce.gateway.paths.metering import Metering
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
 from dce.gateway.reload import applicable, breaker_limits, changed_names, new_backends
+from dce.gateway.revoking import RunningRequests
 from dce.gateway.settings import GatewaySettings
-from dce.gateway.streaming.live import Directory
+from dce.gateway.streaming.live import DetachedLimits, Directory
 from dce.gateway.tracing import Tracing, tracing_of
 from dce.wire.errors import DceError
 from dce.wire.hosts import is_this_machine
@@ -51,6 +55,7 @@ class Gateway:
         try:
             refuse_exposed(settings)
             _refuse_keyless(settings, self.keys)
+            bound_key(settings, self.keys)
             self.ledger = Ledger(Path(settings.data_dir), settings.ledger_keep_days)
         except DceError:
             self.keys.close()
@@ -62,7 +67,8 @@ class Gateway:
         """A reload changes the contents of this list, never the list object."""
         self._transport = Transport(_timeouts(settings))
         self.discoverer = Discoverer(self.backends, self._transport, settings.discovery_interval_s)
-        self.directory = Directory()
+        self.directory = Directory(self._detached_limits)
+        self._running = None if settings.insecure else RunningRequests(self.keys.revoked, self.directory)
         self.admission = Admission(
             settings,
             self.ledger.used,
@@ -89,19 +95,25 @@ class Gateway:
             busy_timeout_s=settings.busy_timeout_s,
         )
         intake = Intake(settings, catalog, dispatcher, self._transport, self.admission, self.metering)
+        proxy = Proxy(intake, self.directory)
+        authenticator = Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache)
         return PublicApp(
             routes(
-                Proxy(intake, self.directory),
+                proxy,
                 Forwarder(intake),
+                Lookups(intake),
                 catalog,
                 Diagnostics(self.directory),
                 Privacy(settings),
                 self.drain,
+                Legacy(settings, self.keys, authenticator, proxy).rows(),
             ),
-            Authenticator(self.keys, insecure=settings.insecure, is_salted=settings.isolate_prefix_cache),
+            authenticator,
             self.drain,
             self.metrics,
             self._tracing,
+            self._running,
+            Cors(settings.cors_origins),
         )
 
     async def reload(self, wanted: GatewaySettings) -> list[str]:
@@ -109,6 +121,7 @@ class Gateway:
         restart. Raises before anything is changed, or not at all."""
         async with self._reloading:
             settings = applicable(self.settings, wanted)
+            bound_key(settings, self.keys)
             planned = new_backends(self.backends, settings, self._chance)
             backends = [backend for backend, _ in planned]
             public = self._composed(settings, backends)
@@ -128,6 +141,11 @@ class Gateway:
             for backend in gone:
                 self._transport.drop_resting(backend.address)
             return changed
+
+    def _detached_limits(self) -> DetachedLimits:
+        return DetachedLimits(
+            total=self.settings.max_detached_streams, per_key=self.settings.max_detached_streams_per_key
+        )
 
     @property
     def is_idle(self) -> bool:
@@ -158,6 +176,8 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
+            if scope["path"].endswith("/v1/models"):
+                self.discoverer.notice(scope["headers"])
             await self._public(scope, receive, send)
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
@@ -171,6 +191,8 @@ class Gateway:
         discovering.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await discovering
+        if self._running is not None:
+            self._running.close()
         await self.directory.close()
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
@@ -209,6 +231,12 @@ def refuse_exposed(settings: GatewaySettings) -> None:
             "invalid_input",
             f"--insecure on the address {settings.host} would let anyone use the gateway",
             hint="Listen on 127.0.0.1, or create a key and drop --insecure.",
+        )
+    if settings.insecure and "*" in settings.cors_origins:
+        raise DceError(
+            "invalid_input",
+            "--insecure with cors_origins * would let every web page that this machine opens use the gateway",
+            hint="Name the origins of the pages, or create a key and drop --insecure.",
         )
     if not settings.no_admin and not settings.admin_open and not is_this_machine(settings.admin_host):
         raise DceError(

@@ -21,8 +21,9 @@ from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.health import Discoverer
 from dce.gateway.backends.transport import Timeouts, Transport
 from dce.gateway.exposure import Caution, Exposure, exposed
+from dce.gateway.legacy import bound_key
 from dce.gateway.settings import GatewaySettings
-from dce.wire.errors import ErrorBody
+from dce.wire.errors import DceError, ErrorBody
 from dce.wire.hosts import is_this_machine
 
 MIN_FREE_BYTES = 1024 * 1024 * 1024
@@ -146,6 +147,32 @@ def _keys(settings: GatewaySettings, _: Path | None) -> Cautions:
         )
 
 
+def _legacy(settings: GatewaySettings, _: Path | None) -> Cautions:
+    folder = Path(settings.data_dir)
+    if settings.legacy == "off" or not ((folder / "gateway.db").exists() and (folder / "pepper").exists()):
+        return  # without a key there is a caution for that
+    keys = KeyStore(folder)
+    try:
+        key = bound_key(settings, keys)
+    except DceError as error:
+        yield Caution(name="legacy_refused", detail=f"`serve` will refuse to start: {error.message}", fix=error.hint)
+        return
+    finally:
+        keys.close()
+    if key is None:
+        yield Caution(
+            name="legacy",
+            detail="the legacy profile takes keys in URLs: proxies, browsers and their logs may keep them",
+            fix="Keep those URLs out of access logs (docs/operations/legacy.md), and turn `legacy` off when nobody needs it.",
+        )
+    else:
+        yield Caution(
+            name="legacy",
+            detail=f"anyone who reaches the gateway can use it without a key, as {key.name!r}, within that key's limits",
+            fix="Let only your own network reach it, and turn `legacy` off when nobody needs it.",
+        )
+
+
 def _listener(settings: GatewaySettings, _: Path | None) -> Cautions:
     if not settings.is_loopback:
         yield Caution(
@@ -215,6 +242,7 @@ LocalCheck = Callable[[GatewaySettings, Path | None], Cautions]
 
 LOCAL: tuple[LocalCheck, ...] = (
     _keys,
+    _legacy,
     _listener,
     _cache,
     _files,

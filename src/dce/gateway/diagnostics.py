@@ -11,11 +11,25 @@ import msgspec
 
 from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.streaming.live import Directory
+from dce.wire.errors import DceError
+from dce.wire.sse import comment
 
 FRAMES = 8
 INTERVAL_S = 0.1
 """Eight small events over 0.7 s: long enough to distinguish from one burst on a bad line, short enough to wait for, and too few bytes to
 fill a proxy's buffer, so that a buffering proxy is noticed."""
+
+MAX_SILENCE_S = 600.0
+"""Longest silence that may be asked for: longer than the idle timeout of any usual proxy."""
+
+MAX_PADDING_BYTES = 4_000_000
+"""Largest answer that may be asked for: it waits in memory for a slow reader."""
+
+PADDING = b'data: {"padding":"%b"}\n\n' % (b"x" * 8_000)
+HEARTBEATS = 3
+
+SILENT_PATIENCE_S = 60.0
+"""How long a client that does not read keeps the stream open after its end."""
 
 Pause = Callable[[float], Awaitable[None]]
 
@@ -28,6 +42,14 @@ class RunningStream(msgspec.Struct, frozen=True, kw_only=True):
     running: int
 
 
+def _number(request: Request, name: str, most: float) -> float:
+    """A query parameter from 0 to `most`; 0 if absent. Raises invalid_request."""
+    text = request.query(name) or "0"
+    if text.isascii() and text.replace(".", "", 1).isdigit() and len(text) <= 20 and float(text) <= most:
+        return float(text)
+    raise DceError("invalid_request", f"{name} must be a number from 0 to {most:g}")
+
+
 class Diagnostics:
     """Answers `GET /api/dce/streamcheck` and `GET /api/dce/streams`."""
 
@@ -36,7 +58,11 @@ class Diagnostics:
         self._pause = pause
 
     async def streamcheck(self, request: Request) -> None:
-        """Events at even intervals, each with the time it was sent, in milliseconds from the first."""
+        """Events at even intervals, each with the time it was sent, in milliseconds from the first. With `?silence_s=` a stream that is
+        silent for so long in the middle, which reveals what cuts quiet connections, removes heartbeats or limits the size of answers."""
+        if request.query("silence_s"):
+            await self._silent(request)
+            return
         loop = asyncio.get_running_loop()
         await request.start(200, NO_BUFFERING)
         began = loop.time()
@@ -47,6 +73,23 @@ class Diagnostics:
             request.connection.write(b'data: {"frame":%d,"sent_ms":%d}\n\n' % (at, sent_ms))
         request.connection.write(b"data: [DONE]\n\n")
         await request.finish()
+
+    async def _silent(self, request: Request) -> None:
+        """A stream that is silent in the middle. Its first event says what follows: padding, heartbeats, the silence, the end."""
+        silence_s = _number(request, "silence_s", MAX_SILENCE_S)
+        size = int(_number(request, "bytes", MAX_PADDING_BYTES))
+        await request.start(200, NO_BUFFERING)
+        promise = {"silence_s": silence_s, "bytes": size, "comments": HEARTBEATS}
+        request.connection.write(b"data: %b\n\n" % msgspec.json.encode(promise))
+        for at in range(0, size, len(PADDING)):
+            request.connection.write(PADDING)
+            if at % (16 * len(PADDING)) == 0:
+                await asyncio.sleep(0)  # other requests are served meanwhile
+        for _ in range(HEARTBEATS):
+            request.connection.write(comment("keep-alive"))
+        await self._pause(silence_s)
+        request.connection.write(b'data: {"end":true}\n\ndata: [DONE]\n\n')
+        await request.finish(patience_s=SILENT_PATIENCE_S)
 
     async def streams(self, request: Request) -> None:
         """The running streams of the caller's key; other keys' streams are never shown."""

@@ -9,72 +9,49 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import msgspec
-
-from dce.gateway.access.auth import Headers, Principal
+from dce.gateway.access.auth import Headers, Principal, anthropic_headers
 from dce.gateway.accounting.metrics import Metrics
 from dce.gateway.backends.catalog import Catalog
 from dce.gateway.diagnostics import Diagnostics
 from dce.gateway.drain import Drain
 from dce.gateway.front.connection import connection_of
-from dce.gateway.front.dialects import EMBEDDINGS, MESSAGES, OPENAI, RESPONSES, Dialect
+from dce.gateway.front.cors import Cors
+from dce.gateway.front.dialects import EMBEDDINGS, MESSAGES, OPENAI, RESPONSES, Dialect, dialect_at
 from dce.gateway.front.request import ClientGone, Request
 from dce.gateway.paths.forward import Forwarder
+from dce.gateway.paths.lookups import Lookups
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
+from dce.gateway.revoking import RunningRequests
+from dce.gateway.route_table import Route, Routes, WrongMethod
 from dce.gateway.tracing import Tracing
 from dce.wire.errors import CODES, DceError
 
 log = logging.getLogger("dce.gateway")
 
-Handler = Callable[[Request], Awaitable[None]]
-
 SERVICE = "dce-gateway"
 GONE = 499
 """The status, in metrics, of a request whose client disconnected before the answer; nginx uses the same number."""
-
-
-class Route(msgspec.Struct, frozen=True):
-    """One route. `{name}` in a pattern stands for one path segment."""
-
-    method: str
-    pattern: str
-    handler: Handler
-    is_public: bool = False
-    dialect: Dialect = OPENAI
-    """How bodies are read and errors written."""
-
-
-class Routes:
-    """Finds a request's route by exact path; nothing is normalised, joined or guessed."""
-
-    def __init__(self, rows: Sequence[Route]) -> None:
-        self.rows = tuple(rows)
-        self._compiled = [
-            (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[A-Za-z0-9_-]{1,64})", row.pattern)), row) for row in rows
-        ]
-
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """The route and its path values. Raises route_not_found."""
-        other: list[str] = []
-        for pattern, row in self._compiled:
-            match = pattern.fullmatch(path)
-            if match and row.method == method:
-                return row, match.groupdict()
-            if match:
-                other.append(row.method)
-        if other:
-            raise DceError("route_not_found", f"{path} does not take {method}", hint=f"Use {' or '.join(other)}.")
-        raise DceError("route_not_found", "the gateway has no such route")
+LAST_WORD_S = 10.0
+"""How long a client may take to read the error that ends its stream: after that its connection is closed."""
+_KEYS = re.compile(r"dce_[A-Za-z0-9_-]+|(?<=/legacy/).+")
+"""Keys, also mistyped ones: one in a path, where the legacy profile has it, must not reach a log."""
 
 
 def routes(
-    proxy: Proxy, forwarder: Forwarder, catalog: Catalog, diagnostics: Diagnostics, privacy: Privacy, drain: Drain
+    proxy: Proxy,
+    forwarder: Forwarder,
+    lookups: Lookups,
+    catalog: Catalog,
+    diagnostics: Diagnostics,
+    privacy: Privacy,
+    drain: Drain,
+    legacy: Sequence[Route] = (),
 ) -> Routes:
-    """The routes of the public listener."""
+    """The routes of the public listener. `legacy`: rows that come before all others."""
 
     async def healthz(request: Request) -> None:
         await request.answer(200, {"ok": True, "service": SERVICE})
@@ -85,20 +62,23 @@ def routes(
 
     return Routes(
         [
+            *legacy,
             Route("POST", "/api/dce/proxy", proxy.generate),
             Route("POST", "/api/dce/generate", proxy.generate_whole),
-            Route("GET", "/api/dce/streamcheck", diagnostics.streamcheck),
+            Route("GET", "/api/dce/streamcheck", diagnostics.streamcheck, is_streamed=True),
             Route("GET", "/api/dce/streams", diagnostics.streams),
-            Route("GET", "/api/dce/streams/{id}", proxy.resume),
+            Route("GET", "/api/dce/streams/{id}", proxy.resume, is_streamed=True),
             Route("DELETE", "/api/dce/streams/{id}", proxy.stop_stream),
             Route("DELETE", "/api/dce/streams/{id}/choices/{index}", proxy.stop_choice),
-            Route("POST", "/v1/chat/completions", forwarder.forward),
-            Route("POST", "/v1/completions", forwarder.forward),
+            Route("POST", "/v1/chat/completions", forwarder.forward, dialect=OPENAI),
+            Route("POST", "/v1/completions", forwarder.forward, dialect=OPENAI),
             Route("POST", "/v1/responses", forwarder.forward, dialect=RESPONSES),
             Route("POST", "/v1/messages", forwarder.forward, dialect=MESSAGES),
+            Route("POST", "/v1/messages/count_tokens", lookups.count_message, dialect=MESSAGES),
             Route("POST", "/v1/embeddings", forwarder.forward, dialect=EMBEDDINGS),
-            Route("GET", "/v1/models", forwarder.models),
-            Route("POST", "/tokenize", forwarder.tokenize),
+            Route("GET", "/v1/models", lookups.models, dialect=OPENAI),
+            Route("GET", "/v1/models/{model*}", lookups.model, dialect=OPENAI),
+            Route("POST", "/tokenize", lookups.tokenize, dialect=OPENAI),
             Route("GET", "/api/dce/privacy", privacy.answer, is_public=True),
             Route("GET", "/healthz", healthz, is_public=True),
             Route("GET", "/readyz", readyz, is_public=True),
@@ -114,7 +94,8 @@ class Gatekeeper(Protocol):
 
 
 class PublicApp:
-    """The ASGI app of a listener. `drain` refuses new work, `metrics` counts, `tracing` traces; the admin listener has none."""
+    """The ASGI app of a listener. `drain` refuses new work, `metrics` counts, `tracing` traces, `cors` admits web pages; the admin listener
+    has none of them."""
 
     def __init__(
         self,
@@ -123,12 +104,16 @@ class PublicApp:
         drain: Drain | None = None,
         metrics: Metrics | None = None,
         tracing: Tracing | None = None,
+        running: RunningRequests | None = None,
+        cors: Cors | None = None,
     ) -> None:
+        self._cors = cors or Cors(())
         self._routes = table
         self._authenticator = authenticator
         self._drain = drain
         self._metrics = metrics
         self._tracing = tracing
+        self._running = running
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, from its id to its log line."""
@@ -138,6 +123,8 @@ class PublicApp:
         assert task is not None
         began = time.perf_counter()
         connection.on_gone = task.cancel
+        if self._running is not None:
+            self._running.began(request, task)
         span = None
         if self._tracing is not None:
             span = self._tracing.begin(request)
@@ -151,16 +138,20 @@ class PublicApp:
         except ClientGone:
             outcome = "client_gone"
         except asyncio.CancelledError:
-            # The client disconnected, or a shutdown's time is up. The task ends here either way; in the second case it can say so.
-            outcome = "client_gone" if connection.is_gone else "draining"
+            # The client disconnected, its key was revoked, or a shutdown's time is up. The task ends here; unless the client is gone, it
+            # can say why.
+            refusal = request.refusal or DceError("draining", "the gateway is stopping")
+            outcome = "client_gone" if connection.is_gone else refusal.code
             if not connection.is_gone:
-                await self._fail(request, DceError("draining", "the gateway is stopping"))
+                await self._fail(request, refusal)
         except Exception:
             outcome = "internal"
             log.exception("unexpected error", extra={"request_id": request.id})
             await self._fail(request, DceError("internal", "unexpected error in the gateway"))
         finally:
             connection.release()
+            if self._running is not None:
+                self._running.ended(request)
             self._log(request, outcome, time.perf_counter() - began)
             if span is not None:
                 span.end(request, outcome)
@@ -168,17 +159,32 @@ class PublicApp:
                 self._metrics.request_ended(request.route, request.status or GONE, outcome if outcome in CODES else "")
 
     async def _answer(self, request: Request) -> None:
-        path = request.scope["path"]
+        method, path, headers = request.scope["method"], request.scope["path"], request.scope["headers"]
+        request.dialect = _dialect_of(path, request)
+        request.headers += self._cors.headers(headers)
+        if (fields := self._cors.preflight(method, headers)) is not None:
+            request.headers += fields
+            await request.no_content()
+            return
+        self._cors.refuse(method, headers)
+        if request.dialect is MESSAGES:
+            headers = anthropic_headers(headers)
         try:
-            route, values = self._routes.find(request.scope["method"], path)
-        except DceError:
-            self._authenticator.principal(request.scope["headers"])
+            route, values = self._routes.find(method, path)
+        except DceError as error:
+            self._authenticator.principal(headers)
+            if isinstance(error, WrongMethod):
+                request.headers.append((b"allow", ", ".join(error.methods).encode()))
             raise
-        request.route, request.dialect = route.pattern, route.dialect
+        request.route, request.path_values = route.pattern, values
+        request.dialect = request.dialect if route.dialect is OPENAI else route.dialect
         if not route.is_public:
             _refuse_old_http(request)
-            request.principal = self._authenticator.principal(request.scope["headers"])
-        request.path_values = values
+            request.principal = (
+                self._authenticator.principal(headers)
+                if route.credential is None
+                else route.credential(headers, values)
+            )
         if self._drain is not None and route.method == "POST":
             self._drain.refuse()
         await route.handler(request)
@@ -190,14 +196,14 @@ class PublicApp:
         else:
             request.connection.write(request.dialect.event(error, request.id))
             with contextlib.suppress(RuntimeError):
-                await request.finish()
+                await request.finish(patience_s=LAST_WORD_S)
 
     def _log(self, request: Request, outcome: str, duration_s: float) -> None:
         """Writes one line per request: ids, counts and times; never a key, a prompt or an answer. All printable ASCII."""
         fields = {
             "request_id": request.id,
             "method": request.scope["method"],
-            "path": request.scope["path"][:200],
+            "path": _KEYS.sub("(key)", request.scope["path"])[:200],
             "status": request.status,
             "outcome": outcome,
             "key_id": request.principal.key_id,
@@ -205,6 +211,12 @@ class PublicApp:
             **request.log_fields,
         }
         log.info("request", extra={"fields": fields})
+
+
+def _dialect_of(path: str, request: Request) -> Dialect:
+    """The dialect of a path. The list of models is one for both APIs: who sends Anthropic's version header reads its errors."""
+    dialect = dialect_at(path)
+    return MESSAGES if dialect is OPENAI and request.header(b"anthropic-version") else dialect
 
 
 def _refuse_old_http(request: Request) -> None:

@@ -5,6 +5,7 @@ description.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,9 +23,12 @@ from dce.wire.hosts import is_this_machine
 from dce.wire.urls import base_of
 
 Strategy = Literal["auto", "fanout", "native"]
+Refused = Literal["structured_outputs.regex", "structured_outputs.structural_tag", "chat_template_kwargs"]
+"""What is refused unless the operator allows it."""
 
 DEFAULT_ADMIN_PORT = 3002
 _DEFAULT_BACKEND_URL = "http://127.0.0.1:8000"
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._~-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _FULL_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1")
 
 
@@ -127,6 +131,35 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             "forever. Total budgets still count deleted rows."
         ),
     ] = None
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins of web pages whose scripts may use the gateway, such as `https://chat.example.org`, or `*` for any; none "
+            "by default. A page still needs a key. Flag: --cors-origin ORIGIN, repeatable."
+        ),
+    ] = ()
+    allowed_fields: Annotated[
+        tuple[Refused, ...],
+        Meta(
+            description="Fields to accept that are refused by default: an expression in `structured_outputs.regex` or "
+            "`structured_outputs.structural_tag`, or a template argument in `chat_template_kwargs`, can stop some servers for everyone. "
+            "Flag: --allowed-field NAME, repeatable."
+        ),
+    ] = ()
+    legacy: Annotated[
+        Literal["off", "route", "injected"],
+        Meta(
+            description="Serve the original extension (version 1.2.0), which sends no key: `route`, its URL is `/api/dce/legacy/KEY`; "
+            "`injected`, requests to `/api/dce/proxy` without a key count as those of `legacy_key`."
+        ),
+    ] = "off"
+    legacy_key: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            description='Name or id of the key for `legacy = "injected"`. It needs a limit: anyone who reaches the gateway uses it.',
+        ),
+    ] = ""
     max_n: Annotated[int, Meta(ge=1, le=MAX_RESPONSES, description="Maximum responses per request.")] = MAX_RESPONSES
     max_body_bytes: Annotated[
         int,
@@ -226,6 +259,22 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             ge=0, description="Maximum a client may ask for with X-DCE-Resume-Grace: enough for a laptop's short sleep."
         ),
     ] = 120.0
+    max_detached_streams: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Maximum streams kept without a client, over all keys: each may hold `backlog_bytes`. Beyond it, the oldest that "
+            "is over is dropped; if all still run, a stream ends when its client disconnects.",
+        ),
+    ] = 128
+    max_detached_streams_per_key: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="The same per key. While so many of a key's streams run without a client, a request with X-DCE-Resume-Grace is "
+            "refused.",
+        ),
+    ] = 16
     replay_bytes: Annotated[
         int, Meta(ge=4096, description="Sent frames kept per stream so that a client can resume.")
     ] = 256 * 1024
@@ -284,13 +333,27 @@ def load_settings(
         if isinstance(values["backends"], list | tuple):
             folder = config.parent if config else Path()
             values["backends"] = [_backend(value, environ, folder) for value in values["backends"]]
-        return msgspec.convert(values, GatewaySettings)
+        settings = msgspec.convert(values, GatewaySettings)
     except msgspec.ValidationError as error:
         raise DceError(
             "invalid_input",
             f"{config or 'settings'}: {error}",
             hint="docs/reference/gateway-settings.md lists every setting.",
         ) from None
+    for origin in settings.cors_origins:
+        _check_origin(origin)
+    return settings
+
+
+def _check_origin(origin: str) -> None:
+    """Refuses an origin that no browser would ever send."""
+    if origin == "*" or _ORIGIN.fullmatch(origin):
+        return
+    raise DceError(
+        "invalid_input",
+        f"cors_origins: {origin!r} is not the origin of a web page",
+        hint="An origin is scheme, host and port in lower case, without a path: https://chat.example.org or http://localhost:5173.",
+    )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

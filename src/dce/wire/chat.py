@@ -24,12 +24,13 @@ MAX_TOKENS = 2**40
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Exact token counts reported by the server."""
+    """Exact token counts reported by the server. `is_prompt_partial`: `prompt_tokens` leaves out what it had cached."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     thinking_tokens: int = 0
+    is_prompt_partial: bool = False
 
 
 class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +185,8 @@ def _predicted(timings: object) -> Usage | None:
     """llama.cpp's running token count of a choice, which it sends instead of usage."""
     if not isinstance(timings, dict) or not isinstance(timings.get("predicted_n"), int):
         return None
-    return Usage(prompt_tokens=_count(timings.get("prompt_n")), completion_tokens=_count(timings["predicted_n"]))
+    read, written = _count(timings.get("prompt_n")), _count(timings["predicted_n"])
+    return Usage(prompt_tokens=read, completion_tokens=written, is_prompt_partial=True)
 
 
 def _position(queued: object) -> int | None:

@@ -79,6 +79,7 @@ CODES: dict[str, ErrorKind] = {
     "route_not_found": ErrorKind(
         Hop.GATEWAY, 404, _REQUEST, False, "POST to /api/dce/proxy; check DCE_URL for a wrong path prefix."
     ),
+    "method_not_allowed": ErrorKind(Hop.GATEWAY, 405, _REQUEST, False, "Use a method that the Allow header names."),
     "invalid_request": ErrorKind(
         Hop.GATEWAY, 400, _REQUEST, False, "Correct the named field and send the request again."
     ),

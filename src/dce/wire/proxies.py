@@ -27,6 +27,22 @@ def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
+def proxies_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """The table of a set of environment variables, as `urllib.request.getproxies` makes it: `HTTP_PROXY` and its kind in either case.
+    The lower-case variable counts if both are set, and in a CGI program `HTTP_PROXY` is a request's header and does not count."""
+    found: dict[str, str] = {}
+    for name, value in sorted(environ.items()):  # upper case sorts first, so the lower-case variable overwrites it
+        scheme, _, ending = name.rpartition("_")
+        if ending.lower() != "proxy" or not scheme:
+            continue
+        if "REQUEST_METHOD" in environ and name == "HTTP_PROXY":
+            continue
+        found.pop(scheme.lower(), None)
+        if value:
+            found[scheme.lower()] = value
+    return found
+
+
 def shown(proxy: str) -> str:
     """A proxy without its user and password."""
     scheme, _, rest = proxy.partition("://")

@@ -15,6 +15,7 @@ from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.file_update import updating
 from dce.workspace.key_vault import KeyVault
+from dce.workspace.request_options import shown
 from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, read_config
 from dce.workspace.toml_edit import with_table, with_value
 
@@ -37,7 +38,7 @@ class Cards:
         found = read_config(self._path).get(CARDS, {})
         if not isinstance(found, dict) or not all(isinstance(card, dict) for card in found.values()):
             raise DceError("invalid_input", f"{self._path}: each card must be a table [cards.NAME]")
-        return dict(sorted(found.items()))
+        return {name: shown(card) for name, card in sorted(found.items())}
 
     def get(self, name: str) -> dict[str, Any]:
         """One card. Raises DceError not_found."""
@@ -106,8 +107,13 @@ def check_fields(fields: Iterable[str]) -> None:
 
 
 def parsed(name: str, text: str) -> Any:
-    """A setting's value parsed from text, by the type of the setting. Lists are comma-separated, tables too: `*.py=cp1251,*.c=gbk`."""
-    if name == "exclude":
+    """A setting's value parsed from text, by the type of the setting.
+
+    Lists are comma-separated, and so is `encoding`: `*.py=cp1251,*.c=gbk`. The other tables are JSON.
+    """
+    if name in ("extra_body", "headers"):
+        return _table(name, text)
+    if name in ("exclude", "omit"):
         return [item.strip() for item in text.split(",") if item.strip()]
     if name == "encoding":
         pairs = [item.rpartition("=") for item in text.split(",") if item.strip()]
@@ -117,3 +123,14 @@ def parsed(name: str, text: str) -> Any:
         return msgspec.convert(text, kind, strict=False) if kind is not None else text
     except msgspec.ValidationError as error:
         raise DceError("invalid_input", f"settings: {name} {str(error).lower()}") from error
+
+
+def _table(name: str, text: str) -> dict[str, Any]:
+    """A table from JSON. The message repeats nothing of it: it may hold a secret by mistake."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        example = '{"X-Team": "${TEAM}"}' if name == "headers" else '{"top_k": 20}'
+        raise DceError(
+            "invalid_input", f"settings: {name} is not a JSON object", hint=f"Write it like {example}."
+        ) from error

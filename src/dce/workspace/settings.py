@@ -6,20 +6,23 @@ hold: no repr and no committed file contains the key; an unknown setting is an e
 
 import codecs
 import os
+import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
 from dce import durable
 from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
+from dce.wire.urls import same_server, with_scheme
 from dce.workspace.key_vault import KeyVault, find_keyring
 from dce.workspace.project import Project
+from dce.workspace.request_options import extra_body_problem, filled_in, headers_problem, omit_problem
 
 DEFAULT_URL = "http://127.0.0.1:3001"
 
@@ -30,6 +33,11 @@ CARDS = "cards"
 
 BUILT_IN_CARDS: Mapping[str, Mapping[str, Any]] = {"manual": {"provider": "manual"}}
 """Cards that always exist unless the configuration defines one of the same name. Copy and paste needs no server."""
+
+_SECRET_FIELD = re.compile(
+    r"(.*[-_.])?(key|api-?key|apikey|token|access_token|secret|password|code|sig)", re.IGNORECASE
+)
+"""Names of a URL's query fields that hold a secret. The URL is shown, logged and committed."""
 
 _ENVIRONMENT = {"url": "DCE_URL", "key": "DCE_API_KEY"}
 
@@ -45,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `tokenizer`: path or URL of the served model's tokenizer.json, to count tokens here instead of asking the server.
     `images`: attach selected pictures, for a model with vision; if off, the prompt only describes them.
     `history_cycles`: how many earlier cycles a prompt includes in full; older ones get one line each.
+    `extra_body`, `omit`: fields added to every request for responses, and fields left out of it. `headers`: sent with every request;
+    `${NAME}` in a value stands for an environment variable.
     `section_order`: order a prompt's sections by number, or put first those that stay the same from cycle to cycle, so that the
     server can reuse its prefix cache.
     """
@@ -69,13 +79,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     images: bool = False
     history_cycles: int = 5
     section_order: Literal["numbered", "stable"] = "numbered"
+    extra_body: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    omit: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """The fields with the key hidden: rich would otherwise use msgspec's own, which shows it."""
-        shown = msgspec.structs.asdict(self) | ({"key": "…"} if self.key else {})
+        """The fields with the key and the headers' values hidden: rich would otherwise use msgspec's own, which shows them."""
+        hidden: dict[str, Any] = {"key": "…"} if self.key else {}
+        shown = msgspec.structs.asdict(self) | hidden | {"headers": dict.fromkeys(self.headers, "…")}
         return list(shown.items())
 
 
@@ -105,8 +119,11 @@ def load_settings(project: Project | None, environ: Mapping[str, str], **flags: 
             )
         card = dict(cards[name])
         key = KeyVault(state_dir, find_keyring(environ)).get(name)
-        url = next((kept["url"] for _, kept in reversed(layers) if kept.get("url")), DEFAULT_URL)
-        if key or card.get("url", url) != url:  # the key of one server is never sent to another
+        url = str(next((kept["url"] for _, kept in reversed(layers) if kept.get("url")), DEFAULT_URL))
+        is_elsewhere = not same_server(str(card.get("url", url)), url)
+        if is_elsewhere:  # like the key, what the headers hold is for one server
+            layers = [(source, {n: v for n, v in kept.items() if n != "headers"}) for source, kept in layers]
+        if key or is_elsewhere:  # the key of one server is never sent to another
             layers = [(source, {n: v for n, v in kept.items() if n != "key"}) for source, kept in layers]
             card["key"] = key
         layers.append((f"the card {name!r}", card))
@@ -115,7 +132,13 @@ def load_settings(project: Project | None, environ: Mapping[str, str], **flags: 
     for source, values in layers:
         given = {name: value for name, value in values.items() if value is not None and value != ""}
         check_settings(source, given)
+        if "url" in given:
+            given["url"] = with_scheme(given["url"])
+            if merged.get("url", given["url"]) != given["url"]:
+                merged.pop("headers", None)  # written for the other server
         merged |= given
+    if "headers" in merged:
+        merged["headers"] = filled_in(merged["headers"], environ)
     return msgspec.convert(merged, Settings)
 
 
@@ -173,33 +196,29 @@ def check_settings(source: str, values: Mapping[str, Any]) -> None:
             raise DceError("invalid_input", f"{source}: {name} {problem}")
 
 
-def _problem(name: str, value: object) -> str:
+def _problem(name: str, value: Any) -> str:
     """What is wrong with a value; "" if nothing is. A key's value is never repeated."""
     try:
         msgspec.convert({name: value}, Settings)
     except msgspec.ValidationError as error:
         return str(error).removesuffix(f" - at `$.{name}`")
-    if name == "url":
-        return _url_problem(str(value))
-    if name == "key" and not (str(value).isascii() and str(value).isprintable() and " " not in str(value)):
-        return "contains a character that is not allowed in a key (a space, a line break or a character outside ASCII)"
-    if name == "encoding" and isinstance(value, dict):
-        return next(
-            (f"names an encoding that does not exist: {one!r}" for one in value.values() if not _exists(one)), ""
-        )
-    limits = {
-        "n": (1, MAX_RESPONSES),
-        "max_tokens": (1, 10_000_000),
-        "context": (1, 100_000_000),
-        "temperature": (0, 2),
-        "temperature_spread": (0, 2),
-        "seed": (-(2**31), 2**31),
-        "history_cycles": (0, 1_000),
-    }
-    low, high = limits.get(name, (0, 0))
-    if high and isinstance(value, int | float) and not low <= value <= high:
+    if name in _CHECKS:
+        return _CHECKS[name](value)
+    low, high = _LIMITS.get(name, (0, 0))
+    if high and not low <= value <= high:
         return f"is {value}, must be {low} to {high}"
     return ""
+
+
+def _key_problem(key: str) -> str:
+    if key.isascii() and key.isprintable() and " " not in key:
+        return ""
+    return "contains a character that is not allowed in a key (a space, a line break or a character outside ASCII)"
+
+
+def _encoding_problem(encodings: Mapping[str, str]) -> str:
+    missing = next((one for one in encodings.values() if not _exists(one)), None)
+    return "" if missing is None else f"names an encoding that does not exist: {missing!r}"
 
 
 def _exists(encoding: str) -> bool:
@@ -212,10 +231,41 @@ def _exists(encoding: str) -> bool:
 
 def _url_problem(url: str) -> str:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(with_scheme(url))
         has_port = parts.port is None or parts.port > 0
     except ValueError as error:
         return f"is not a URL: {error}"
     if parts.scheme not in {"http", "https"} or not parts.hostname or not has_port:
-        return f"is {url!r}, must begin with http:// or https:// and name a host"
-    return "contains a password; use the key instead" if parts.password else ""
+        return f"is {_shown(parts)!r}, must begin with http:// or https:// and name a host"
+    if parts.password:
+        return "contains a password; use the key instead"
+    if any(_SECRET_FIELD.fullmatch(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        return "contains a key in its query; use the key instead, or a header with an environment variable"
+    return "has a fragment (#…), which no server sees" if parts.fragment else ""
+
+
+def _shown(parts: SplitResult) -> str:
+    """A refused URL as it may be repeated: without a password and without its query."""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+_CHECKS: Mapping[str, Callable[[Any], str]] = {
+    "url": _url_problem,
+    "key": _key_problem,
+    "extra_body": extra_body_problem,
+    "headers": headers_problem,
+    "omit": lambda fields: omit_problem(tuple(fields)),
+    "encoding": _encoding_problem,
+}
+"""What is wrong with a value of the right type; "" if nothing is."""
+
+_LIMITS = {
+    "n": (1, MAX_RESPONSES),
+    "max_tokens": (1, 10_000_000),
+    "context": (1, 100_000_000),
+    "temperature": (0, 2),
+    "temperature_spread": (0, 2),
+    "seed": (-(2**31), 2**31),
+    "history_cycles": (0, 1_000),
+}
+"""Smallest and largest value of a number."""

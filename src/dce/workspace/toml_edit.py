@@ -22,7 +22,7 @@ def with_value(text: str, name: str, value: Any | None) -> str:
     first_table = _TABLE.search(text)
     at = first_table.start() if first_table else len(text)
     top, rest = text[:at], text[at:]
-    line = "" if value is None else tomli_w.dumps({name: value})
+    line = "" if value is None else _lines({name: value})
     found = re.search(rf"^{re.escape(name)}\s*=.*\n?", top, re.MULTILINE)
     if found:
         top = top[: found.start()] + line + top[found.end() :]
@@ -41,8 +41,23 @@ def with_table(text: str, group: str, name: str, values: Mapping[str, Any] | Non
     found = re.search(rf"^\[{re.escape(group)}\.{re.escape(name)}\][^\n]*\n(?:(?!\s*\[)[^\n]*\n?)*", text, re.MULTILINE)
     kept = text[: found.start()] + text[found.end() :] if found else text
     if values is not None:
-        kept = (kept.rstrip("\n") + "\n\n" if kept.strip() else "") + tomli_w.dumps({group: {name: dict(values)}})
+        kept = (kept.rstrip("\n") + "\n\n" if kept.strip() else "") + f"[{group}.{name}]\n{_lines(values)}"
     return _checked(kept, wanted)
+
+
+def _lines(values: Mapping[str, Any]) -> str:
+    """Keys with their values. A table is written on the line of its key: one of its own would end the table around it."""
+    flat = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+    tables = {name: value for name, value in values.items() if isinstance(value, Mapping)}
+    return tomli_w.dumps(flat) + "".join(f"{name} = {_inline(value)}\n" for name, value in tables.items())
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_inline(str(name))} = {_inline(item)}" for name, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
 
 
 def _checked(text: str, wanted: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import msgspec
+import pytest
 
 from dce.panel.app import create_app
 from dce.panel.runtime import PanelRuntime
@@ -151,6 +152,34 @@ def test_a_key_goes_in_and_never_comes_out(tmp_path: Path) -> None:
             "sk-very"
             not in (await window.error("PUT", "/api/settings", {"values": {}, "key": "sk-very bad"}))[1]["message"]
         )
+
+    play(tmp_path, scene)
+
+
+def test_headers_go_in_and_their_secrets_never_come_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extra fields, omitted fields and headers are edited as text and shown as written; a variable's value, and a secret that was written
+    into the file by hand, are in no answer; a secret in the form is refused unread."""
+    monkeypatch.setenv("GPU_KEY", "sk-very-secret-1")
+
+    async def scene(window: Window) -> None:
+        state_dir = window.panel.workspace.project.state_dir
+        values = {"extra_body": '{"top_k":20}', "omit": "seed, n2", "headers": '{"X-Key":"${GPU_KEY}"}'}
+        view = await window.put("/api/settings", {"values": values})
+        assert {name: view["kept"][name] for name in values} == values
+        assert view["overridden"] == []
+        view = await window.put("/api/cards/big", {"values": values})
+        assert next(card["values"] for card in view["cards"] if card["name"] == "big") == values
+        bad = {"values": {"headers": '{"X-Key":"sk-very-secret-2"}'}}
+        for path in ("/api/settings", "/api/cards/x"):
+            status, error = await window.error("PUT", path, bad)
+            assert (status, error["code"], "X-Key" in error["message"]) == (400, "invalid_input", True)
+            assert "sk-very" not in str(error)
+        config = state_dir / "config.toml"
+        config.write_text(config.read_text() + '\n[cards.hand]\nheaders = { "X-Key" = "sk-very-secret-3" }\n')
+        for address in ("/api/settings", "/api/workspace"):
+            answer = await window.ask("GET", address)
+            assert answer.status_code == 200
+            assert "sk-very" not in answer.text
 
     play(tmp_path, scene)
 

@@ -1,7 +1,7 @@
 // The ranked table.
 
 import type { Verdict } from "../../state/judging";
-import { percent, plural } from "../words";
+import { number, percent, plural } from "../words";
 import { flagName } from "./flags";
 
 export const board = {
@@ -46,6 +46,8 @@ export const board = {
   groupTitle: "Responses with the same letter produce identical files",
   actions: "Actions",
   open: "Open response ",
+  promptRead: ({ read, sent, is_exact: isExact }: { read: number; sent: number; is_exact: boolean }) =>
+    `The server read ${number(read)} of ${isExact ? "" : "≈"}${number(sent)} tokens of the prompt.`,
   unreadable: "no files found",
   unchanged: "no changes",
   pass: (passed: number) => `${passed} passed`,

@@ -7,6 +7,10 @@ interface FlagText {
 
 const FLAGS: Readonly<Record<string, FlagText>> = {
   truncated: { name: "truncated", meaning: "The model reached its output limit" },
+  prompt_cut: {
+    name: "prompt cut",
+    meaning: "The server read only a part of the prompt: raise its context length, or select fewer files",
+  },
   elision: { name: "code left out", meaning: "Placeholder text, or a file that shrank by more than 40%" },
   missing_files: { name: "missing files", meaning: "The answer names files that it does not contain" },
   outside_workspace: { name: "outside the workspace", meaning: "Will not be written" },

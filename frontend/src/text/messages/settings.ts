@@ -28,6 +28,12 @@ const fields = {
     hint: "With stable sections first, the next cycle’s first token comes sooner: the server has most of the prompt cached.",
   },
   images: { label: "Send images", hint: "Sends selected images with the prompt, for models that accept them." },
+  extra_body: { label: "Extra fields", hint: 'Fields added to every request for responses, as a JSON object such as {"top_k": 20}.' },
+  omit: { label: "Omitted fields", hint: "Fields that this server refuses, separated by commas: they are left out of every request." },
+  headers: {
+    label: "Headers",
+    hint: 'A JSON object such as {"X-Team": "a"}. For a secret write ${NAME}, an environment variable of the panel; its value is never stored or shown.',
+  },
   tokenizer: { label: "tokenizer.json", hint: "The model’s own, a path or a URL: tokens are then counted on this machine." },
   exclude: { label: "Never in a prompt", hint: "Patterns as in .gitignore, separated by commas." },
 } as const satisfies Readonly<Record<string, Field>>;

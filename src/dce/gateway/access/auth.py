@@ -1,10 +1,10 @@
-"""Authentication. One credential, in one place: `Authorization: Bearer KEY`. Read from raw headers, never from a URL."""
+"""Authentication. One credential, in one place: `Authorization: Bearer KEY`, or on Anthropic's routes `x-api-key`. Read from raw headers."""
 
 from collections.abc import Iterable
 
 import msgspec
 
-from dce.gateway.access.keys import KeyStore
+from dce.gateway.access.keys import Key, KeyStore
 from dce.gateway.access.limits import NO_LIMITS, Limits
 from dce.wire.errors import DceError
 
@@ -45,16 +45,25 @@ class Authenticator:
         scheme, _, secret = values[0].strip().partition(b" ")
         if scheme.lower() != b"bearer" or not secret.strip():
             raise DceError("missing_key", "the Authorization header does not have the form `Bearer KEY`")
-        key = self._keys.find(secret.strip().decode("latin-1"))
+        return self.holder(self._keys.find(secret.strip().decode("latin-1")))
+
+    def holder(self, key: Key) -> Principal:
+        """The caller that a key stands for."""
         salt = self._keys.cache_salt(key) if self._is_salted else ""
         return Principal(key_id=key.id, name=key.name, cache_salt=salt, limits=key.limits)
+
+
+def anthropic_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """The headers of a request to one of Anthropic's routes, its `x-api-key` as the Authorization header. If it has both, the latter counts:
+    their clients send both when both variables are set."""
+    given = list(headers)
+    if any(name == b"authorization" for name, _ in given):
+        return given
+    return [(b"authorization", b"Bearer " + value) if name == b"x-api-key" else (name, value) for name, value in given]
 
 
 def _hint_of(headers: Headers) -> str:
     """The next step for a key sent in the header another API uses."""
     if any(name == b"x-api-key" for name, _ in headers):
-        return (
-            "x-api-key is not read: send `Authorization: Bearer KEY`. Older Anthropic clients do so with auth_token "
-            "(ANTHROPIC_AUTH_TOKEN), not with api_key."
-        )
+        return "x-api-key is read only on Anthropic's routes (/v1/messages): send `Authorization: Bearer KEY`."
     return ""

@@ -1,7 +1,7 @@
 """API keys: created once, shown once, stored as HMAC-SHA-256 under a pepper that is never in the database.
 
 A running gateway sees at its next request what another process creates, changes or revokes (SQLite's data_version): there is nothing
-to reload. The secret is in memory only while it is created or checked. Rotation replaces a key's secret; its id, limits and usage
+to reload. A revocation works on a full disk too (revocations.py). The secret is in memory only while it is created or checked. Rotation replaces a key's secret; its id, limits and usage
 stay, and a retired secret works until its own expiry.
 """
 
@@ -10,7 +10,7 @@ import hmac
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import msgspec
 
 from dce import durable
 from dce.gateway.access.limits import NO_LIMITS, Limits
-from dce.wire.errors import DceError
+from dce.gateway.access.revocations import Revocations, revoked_in
+from dce.wire.errors import DceError, Hop
 
 FILE = "gateway.db"
 PREFIX = "dce_"
@@ -65,23 +66,31 @@ class KeyStore:
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._pepper = _pepper(data_dir / "pepper")
             self._db = _open(data_dir / FILE)
+            self._revocations = Revocations(data_dir)
         except OSError as error:
             raise DceError(
                 "invalid_input",
                 f"cannot use the data folder {data_dir}: {error.strerror}",
                 hint="Name a folder of your own with --data-dir or DCE_DATA_DIR.",
             ) from None
+        self._folder = data_dir
         self._version = -1
+        self._page = b""
+        """The page of revocations that the database could not take, as last read."""
+        self.write_fault = ""
+        """Why the last revocation is not in the database yet; empty if it is."""
         self._by_digest: dict[bytes, tuple[Key, float | None]] = {}
         """By a secret's digest its key, and for a replaced secret its end."""
         self._by_id: dict[str, Key] = {}
         """Every key by id, including revoked and expired ones: for requests that waited."""
         self._salts: dict[str, str] = {}
         """Salts by key id, computed on first use; a salt never changes."""
+        self._take_over()
 
     def close(self) -> None:
         """Closes the database."""
         self._db.close()
+        self._revocations.close()
 
     def create(self, name: str, *, expires_at: float | None = None, limits: Limits = NO_LIMITS) -> tuple[Key, str]:
         """Creates a key and returns it with its secret, which cannot be shown again. Names are free text and need not be unique."""
@@ -91,10 +100,11 @@ class KeyStore:
         secret = _new_secret()
         limits = changed(limits, {})
         key = Key(id=secrets.token_hex(4), name=name, created_at=self._clock(), expires_at=expires_at, limits=limits)
-        self._db.execute(
-            "INSERT INTO keys (id, name, digest, created_at, expires_at, limits) VALUES (?, ?, ?, ?, ?, ?)",
-            (key.id, key.name, self._digest(secret), key.created_at, key.expires_at, _encoded(limits)),
-        )
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO keys (id, name, digest, created_at, expires_at, limits) VALUES (?, ?, ?, ?, ?, ?)",
+                (key.id, key.name, self._digest(secret), key.created_at, key.expires_at, _encoded(limits)),
+            )
         self._version = -1
         return key, secret
 
@@ -126,16 +136,49 @@ class KeyStore:
 
     def list(self) -> list[Key]:
         """All keys, revoked ones too, oldest first."""
-        return [_key(row) for row in self._db.execute(_SELECT)]
+        return list(self._read(self._db.execute(_SELECT).fetchall(), self._revocations.page()).values())
 
     def revoke(self, name_or_id: str) -> Sequence[Key]:
-        """Revokes the key with that id, or all live ones with that name. Raises not_found."""
+        """Revokes the key with that id, or all live ones with that name, on a full disk too: `write_fault` says why the database could
+        not take it. Raises not_found, or write_failed if nothing was revoked."""
         now = self._clock()
-        with self._transaction():
-            live = self._live(name_or_id)
-            self._db.executemany("UPDATE keys SET revoked_at = ? WHERE id = ?", [(now, key.id) for key in live])
+        self.write_fault = ""
+        try:
+            with self._transaction():
+                live = self._live(name_or_id)
+                self._db.executemany("UPDATE keys SET revoked_at = ? WHERE id = ?", [(now, key.id) for key in live])
+        except DceError as error:
+            live = self._live(name_or_id)  # raises again what was not found
+            self._revoke_in_place(live, now)
+            self.write_fault = error.message
+        else:
+            self._take_over()
         self._version = -1
         return [msgspec.structs.replace(key, revoked_at=now) for key in live]
+
+    def _revoke_in_place(self, live: Sequence[Key], now: float) -> None:
+        try:
+            self._revocations.add([key.id for key in live], now)
+        except OSError as error:
+            raise DceError(
+                "write_failed",
+                f"the key could not be revoked, in the database or beside it: {error.strerror or error}",
+                hint=f"It still works. Free disk space in {self._folder} and revoke it again, or stop the gateway.",
+                hop=Hop.GATEWAY,
+            ) from None
+
+    def _take_over(self) -> None:
+        """Moves into the database what was revoked while it could not be written. If it still cannot, the page remains."""
+        held = revoked_in(self._revocations.page())
+        if not held:
+            return
+        with contextlib.suppress(DceError, OSError):
+            with self._transaction():
+                self._db.executemany(
+                    "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+                    [(at, key_id) for key_id, at in held.items()],
+                )
+            self._revocations.remove(held)
 
     def has_live(self) -> bool:
         """Whether any key would be accepted now."""
@@ -160,6 +203,25 @@ class KeyStore:
             )
         return key
 
+    def revoked(self, key_ids: Collection[str]) -> set[str]:
+        """Those of the keys accepted earlier that have been revoked since."""
+        self._refresh()
+        return {key_id for key_id in key_ids if (key := self._by_id.get(key_id)) is None or key.revoked_at is not None}
+
+    def named(self, name_or_id: str) -> Key:
+        """The only live key with that name or id, for a setting that names it. Raises invalid_key, expired_key or invalid_input."""
+        self._refresh()
+        live = [key for key in self._by_id.values() if name_or_id in (key.id, key.name) and key.revoked_at is None]
+        if not live:
+            raise DceError("invalid_key", f"no live key has the name or id {name_or_id!r}")
+        if len(live) > 1:
+            raise DceError(
+                "invalid_input", f"{len(live)} live keys are named {name_or_id!r}", hint="Name one by its id."
+            )
+        if live[0].expires_at is not None and live[0].expires_at <= self._clock():
+            raise DceError("expired_key", f"the key {live[0].name!r} has expired")
+        return live[0]
+
     def check(self, key_id: str) -> None:
         """Checks that a key accepted earlier is still valid. Raises invalid_key or expired_key."""
         self._refresh()
@@ -178,10 +240,18 @@ class KeyStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """A read and the write that depends on it, as one step: another process's change is not lost in between."""
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            yield
+        """A read and the write that depends on it, as one step: another process's change is not lost in between. Raises write_failed."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            with self._db:
+                yield
+        except sqlite3.Error as error:
+            raise DceError(
+                "write_failed",
+                f"the keys in {self._folder} could not be changed: {error}",
+                hint="Nothing was changed. Free disk space, or correct the folder's permissions, and try again.",
+                hop=Hop.GATEWAY,
+            ) from None
 
     def _only_live(self, name_or_id: str) -> Key:
         live = self._live(name_or_id)
@@ -209,16 +279,25 @@ class KeyStore:
         return hmac.digest(self._pepper, secret.encode(), "sha256")
 
     def _refresh(self) -> None:
-        """Rereads the table only when this or another connection changed it; otherwise the check costs a few µs."""
+        """Rereads the table only when this or another connection changed it, or the page; otherwise the check costs a few µs."""
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
-        if version != self._version:
+        page = self._revocations.page()
+        if version != self._version or page != self._page:
             rows = self._db.execute(_SELECT).fetchall()
-            keys = {row[0]: _key(row) for row in rows}
+            keys = self._read(rows, page)
             retired = self._db.execute("SELECT digest, key_id, works_until FROM retired_secrets")
             self._by_digest = {digest: (keys[key_id], until) for digest, key_id, until in retired}
             self._by_digest.update({row[-1]: (keys[row[0]], None) for row in rows})
             self._by_id = keys
-            self._version = version
+            self._version, self._page = version, page
+
+    def _read(self, rows: Sequence[tuple[Any, ...]], page: bytes) -> dict[str, Key]:
+        """The keys by id, with the revocations of the page."""
+        keys = {row[0]: _key(row) for row in rows}
+        for key_id, at in revoked_in(page).items():
+            if (key := keys.get(key_id)) is not None and key.revoked_at is None:
+                keys[key_id] = msgspec.structs.replace(key, revoked_at=at)
+        return keys
 
 
 def changed(limits: Limits, changes: Mapping[str, Any]) -> Limits:

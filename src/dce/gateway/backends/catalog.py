@@ -128,10 +128,12 @@ class Catalog:
         only = self._backends[0].fault if len(self._backends) == 1 else None
         if only is not None and only.code == "backend_unauthorized":
             return only
+        hint = only.hint if only is not None and only.code == "no_healthy_backend" else ""
         return DceError(
             "no_healthy_backend",
             "no backend is usable: " + "; ".join(faults),
             retry_after_s=_until_ready(self._backends),
+            hint=hint,
         )
 
 

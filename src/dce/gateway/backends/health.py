@@ -6,7 +6,8 @@ gateway; at once if a request notices first.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ from dce.gateway.backends.transport import Transport, json_headers, request_head
 from dce.wire.errors import DceError
 
 log = logging.getLogger("dce.gateway")
+
+PROBE_HEADER = b"x-dce-probe"
+"""Marks a probe with a random value, by which the gateway recognises its own."""
 
 PROBE_TIMEOUT_S = 10.0
 """Maximum wait for /v1/models: an API server busy with a huge prompt may answer late, but not this late."""
@@ -33,6 +37,8 @@ class Discoverer:
 
     def __init__(self, backends: Sequence[Backend], transport: Transport, interval_s: float) -> None:
         self._transport = transport
+        self._probes: dict[str, bool] = {}
+        """The marks of the probes in flight → whether the probe has come back to this gateway."""
         self._doubted: set[Backend] = set()
         self._has_doubts = asyncio.Event()
         self._take(backends, interval_s)
@@ -62,6 +68,12 @@ class Discoverer:
             else:
                 await self._resolve_doubts()
 
+    def notice(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """A request for the models has come in. If it is one of this gateway's own probes, the probed backend is this gateway."""
+        mark = dict(headers).get(PROBE_HEADER, b"").decode("latin-1")
+        if mark in self._probes:
+            self._probes[mark] = True
+
     def _doubt(self, backend: Backend) -> None:
         self._doubted.add(backend)
         self._has_doubts.set()
@@ -81,7 +93,7 @@ class Discoverer:
         known = _state_of(backend)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                backend.discovered(await self._ask(backend))
+                backend.discovered(await self._ask_marked(backend))
         except TimeoutError:
             backend.failed(
                 DceError("backend_timeout", f"{backend.url}/v1/models did not answer within {PROBE_TIMEOUT_S:g} s")
@@ -93,8 +105,29 @@ class Discoverer:
             level = logging.INFO if backend.is_up else logging.WARNING
             log.log(level, "a backend", extra={"fields": {**state, **reason}})
 
-    async def _ask(self, backend: Backend) -> Discovery:
-        answer = await self._get(backend, "/v1/models")
+    async def _ask_marked(self, backend: Backend) -> Discovery:
+        """What a backend serves. Raises no_healthy_backend if it is this gateway: it would send each request to itself, without end."""
+        mark = secrets.token_hex(8)
+        self._probes[mark] = False
+        found: Discovery | DceError
+        try:
+            found = await self._ask(backend, mark)
+        except DceError as error:
+            found = error
+        finally:
+            is_this_gateway = self._probes.pop(mark)
+        if is_this_gateway:
+            raise DceError(
+                "no_healthy_backend",
+                f"{backend.url} is this gateway itself, not a model server",
+                hint="Give --backend (or `url` of the backend) the address of the model server; behind a web server, not the web server's.",
+            )
+        if isinstance(found, DceError):
+            raise found
+        return found
+
+    async def _ask(self, backend: Backend, mark: str) -> Discovery:
+        answer = await self._get(backend, "/v1/models", {PROBE_HEADER.decode(): mark})
         data = answer.get("data")
         if not isinstance(data, list):
             raise DceError(
@@ -107,8 +140,8 @@ class Discoverer:
         props = await self._get(backend, kind.props_path) if kind.props_path else {}
         return Discovery(kind=kind, models=tuple(kind.models(cards)), native_limit=kind.native_limit(props))
 
-    async def _get(self, backend: Backend, path: str) -> Mapping[str, Any]:
-        headers = json_headers(backend.settings.key, "discovery")
+    async def _get(self, backend: Backend, path: str, extra: dict[str, Any] | None = None) -> Mapping[str, Any]:
+        headers = json_headers(backend.settings.key, "discovery", extra)
         head = request_head("GET", backend.prefix + path, backend.address, headers, 0)
         exchange = await self._transport.open(backend.address, [head], PROBE_TIMEOUT_S)
         body = await exchange.read(MAX_PROBE_BYTES)

@@ -27,6 +27,8 @@ class Kind(Protocol):
     name: str
     n_strategy: Literal["fanout", "native"]
     props_path: str
+    template_path: str
+    """Where a conversation becomes one text; empty if `/tokenize` takes conversations itself."""
 
     def recognises(self, owned_by: str) -> bool:
         """Whether a model card with this `owned_by` comes from this kind of server."""
@@ -49,8 +51,8 @@ class Kind(Protocol):
     def stream_fields(self) -> dict[str, Any]:
         """The fields that request a stream with running token counts (if supported) and a final usage."""
 
-    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
-        """The body of a `/tokenize` request."""
+    def tokenize_request(self, model: str, prompt: str, *, is_whole: bool = False) -> dict[str, Any]:
+        """The body of a `/tokenize` request. `is_whole`: the text is all the model gets, so that tokens it begins with count too."""
 
     def token_count(self, answer: Mapping[str, Any]) -> int:
         """The token count in a `/tokenize` answer."""
@@ -99,6 +101,7 @@ class Other:
     name = "other"
     n_strategy: Literal["fanout", "native"] = "fanout"
     props_path = ""
+    template_path = ""
 
     def recognises(self, owned_by: str) -> bool:
         del owned_by
@@ -125,7 +128,8 @@ class Other:
     def stream_fields(self) -> dict[str, Any]:
         return {"stream": True, "stream_options": {"include_usage": True}}
 
-    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
+    def tokenize_request(self, model: str, prompt: str, *, is_whole: bool = False) -> dict[str, Any]:
+        del is_whole  # no such field is known
         return {"model": model, "prompt": prompt}
 
     def token_count(self, answer: Mapping[str, Any]) -> int:
@@ -153,8 +157,8 @@ class Vllm(Other):
     def stream_fields(self) -> dict[str, Any]:
         return {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True}}
 
-    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
-        return {"model": model, "prompt": prompt, "add_special_tokens": False}
+    def tokenize_request(self, model: str, prompt: str, *, is_whole: bool = False) -> dict[str, Any]:
+        return {"model": model, "prompt": prompt, "add_special_tokens": is_whole}
 
 
 class LlamaCpp:
@@ -163,6 +167,7 @@ class LlamaCpp:
     name = "llama.cpp"
     n_strategy: Literal["fanout", "native"] = "native"
     props_path = "/props"
+    template_path = "/apply-template"
 
     def recognises(self, owned_by: str) -> bool:
         return owned_by == "llamacpp"
@@ -190,8 +195,8 @@ class LlamaCpp:
         # Its frames carry no usage while they run, but the number of tokens predicted so far if asked for timings.
         return {"stream": True, "stream_options": {"include_usage": True}, "timings_per_token": True}
 
-    def tokenize_request(self, model: str, prompt: str) -> dict[str, Any]:
-        return {"model": model, "content": prompt, "add_special": False}
+    def tokenize_request(self, model: str, prompt: str, *, is_whole: bool = False) -> dict[str, Any]:
+        return {"model": model, "content": prompt, "add_special": is_whole}
 
     def token_count(self, answer: Mapping[str, Any]) -> int:
         return _listed(answer)

@@ -20,14 +20,22 @@ NESTED = frozenset(
     {"type", "role", "content", "text", "data", "url", "source", "detail", "file_id", "format", "image", "function"}
     | {"image_url", "video_url", "audio_url", "input_audio", "cache_control", "refusal", "summary", "output"}
     | {"input_text", "output_text", "regex", "structural_tag", "grammar", "pattern", "parameters", "input_schema"}
-    | {"json_schema", "schema", "json", "tool_choice", "enable_thinking", "thinking"}
+    | {"json_schema", "schema", "json", "tool_choice", "enable_thinking", "thinking", "environment"}
 )
 """Names inside a body that the checks read, on any route."""
 TOP = frozenset(
     {"messages", "prompt", "model", "n", "best_of", "n_cmpl", "stream", "max_tokens", "max_completion_tokens"}
     | {"max_output_tokens", "user", "input", "system", "instructions", "text", "tools", "functions", "prompt_logprobs"}
     | {"bad_words", "allowed_token_ids", "stop_token_ids", "chat_template_kwargs", "store", "background"}
-    | {"previous_response_id", "conversation", "mcp_servers", "container", "stop_sequences", "guided_json"}
+    | {
+        "previous_response_id",
+        "conversation",
+        "mcp_servers",
+        "container",
+        "stop_sequences",
+        "guided_json",
+        "web_search_options",
+    }
 )
 """Names at the top of a body that the checks read, besides those in `body.py`'s tables."""
 

@@ -11,8 +11,17 @@ from typing import Any
 import msgspec
 
 from dce.gateway.front.ambiguity import MAX_DEPTH, NESTED, TOP, Names, check_names, has_escaped_letters
-from dce.gateway.front.bounds import CANDIDATES, check_fields, check_messages, check_size, responses_in
+from dce.gateway.front.bounds import (
+    CANDIDATES,
+    NOTHING,
+    Allowed,
+    check_fields,
+    check_messages,
+    check_size,
+    responses_in,
+)
 from dce.gateway.front.dialects import OPENAI, Dialect
+from dce.gateway.front.tools import CHAT_TOOLS, check_tools
 from dce.wire.errors import DceError
 
 MAX_STOP = 16
@@ -137,6 +146,8 @@ class ForwardBody(msgspec.Struct, frozen=True, kw_only=True):
     """As in `GenerateBody`."""
     added: dict[str, Any] = {}
     """Fields the gateway adds."""
+    dropped: tuple[str, ...] = ()
+    """What was left out of the caller's fields and is reported."""
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -152,19 +163,20 @@ def decode(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _decode_request(body: bytes) -> tuple[dict[str, Any], bool]:
+def _decode_request(body: bytes, allowed: Allowed) -> tuple[dict[str, Any], bool]:
     """A caller's body, checked against the bounds that apply to every body, and whether it has escapes (`check_names`)."""
     quotes = check_size(body)
     fields = decode(body)
     has_escapes = check_names(body, quotes, fields, NAMES)
-    check_fields(fields)
+    check_fields(fields, allowed)
     return fields, has_escapes
 
 
-def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool) -> GenerateBody:
+def read_generate(body: bytes, *, max_n: int, is_json_wanted: bool, allowed: Allowed = NOTHING) -> GenerateBody:
     """The body of `POST /api/dce/proxy` (and the older `/api/dce/generate`). Raises invalid_request naming the field."""
-    fields, _ = _decode_request(body)
+    fields, _ = _decode_request(body, allowed)
     not_text_bytes = check_messages(fields.get("messages"))
+    check_tools(fields.get("tools"), CHAT_TOOLS)
     legacy = [name for name in fields if name.startswith("guided_")]
     if legacy:
         raise DceError(
@@ -204,10 +216,10 @@ def with_fields(bulk: bytes, fields: Mapping[str, Any]) -> list[bytes]:
     return [bulk[:-1], b",", msgspec.json.encode(fields)[1:]]
 
 
-def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> ForwardBody:
+def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI, allowed: Allowed = NOTHING) -> ForwardBody:
     """A body for a /v1 route: checked for harmful content, otherwise unchanged to the byte (names in escapes are written plainly)."""
-    fields, has_escapes = _decode_request(body)
-    not_text_bytes = dialect.check(fields)
+    fields, has_escapes = _decode_request(body, allowed)
+    not_text_bytes = dialect.check(fields, allowed)
     for name in CANDIDATES:
         _bounded(fields, name, 1, max_n)
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
@@ -217,7 +229,7 @@ def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> Forwa
     internal = INTERNAL_FIELDS & fields.keys()
     for name in internal:
         del fields[name]
-    added = dialect.added(fields)
+    added, left_out = dialect.added(fields), dialect.left_out(fields)
     replaced = added.keys() & fields.keys()
     for name in replaced:
         del fields[name]
@@ -229,6 +241,7 @@ def read_forward(body: bytes, *, max_n: int, dialect: Dialect = OPENAI) -> Forwa
         is_changed=bool(internal or replaced) or (has_escapes and has_escaped_letters(body)),
         text_bytes=max(0, len(body) - not_text_bytes),
         added=added,
+        dropped=tuple(left_out),
     )
 
 

@@ -31,6 +31,12 @@ TEMPLATE_SWITCHES = frozenset({"enable_thinking", "thinking", "reasoning_effort"
 
 _LISTS = ("logit_bias", "bad_words", "allowed_token_ids", "stop_token_ids", "stop")
 _REFUSED_STRUCTURES = ("regex", "structural_tag")
+_REPLACING = frozenset({"chat_template", "tokenize"})
+"""Template arguments that no setting allows: they replace the template, or what the server does with it."""
+
+Allowed = frozenset[str]
+"""The refusals that the operator has lifted: `structured_outputs.regex`, `structured_outputs.structural_tag`, `chat_template_kwargs`."""
+NOTHING: Allowed = frozenset()
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
 _URL_PARTS = frozenset({"image_url", "video_url", "audio_url"})
 _PART_KEYS = _TEXT_PARTS | _URL_PARTS | {"type", "input_audio", "cache_control", "detail"}
@@ -44,10 +50,10 @@ def check_size(body: bytes) -> int:
     return quotes
 
 
-def check_fields(fields: Mapping[str, Any]) -> None:
+def check_fields(fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> None:
     """Checks the decoded body."""
     for name in ("response_format", "structured_outputs"):
-        check_structure(name, fields.get(name))
+        check_structure(name, fields.get(name), allowed)
     tools = fields.get("tools")
     if isinstance(tools, list):
         if len(tools) > MAX_TOOLS or len(msgspec.json.encode(tools)) > MAX_TOOLS_BYTES:
@@ -63,10 +69,20 @@ def check_fields(fields: Mapping[str, Any]) -> None:
         if not is_small:  # a string is neither: some servers read "99" as 99
             raise _refused(f"{name} must be from 0 to 20")
     switches = fields.get("chat_template_kwargs")
-    if switches is not None and not (
-        isinstance(switches, dict)
-        and switches.keys() <= TEMPLATE_SWITCHES
-        and all(isinstance(value, bool) or (isinstance(value, str) and len(value) <= 20) for value in switches.values())
+    if switches is not None:
+        _check_switches(switches, allowed)
+
+
+def _check_switches(switches: Any, allowed: Allowed) -> None:
+    if not isinstance(switches, dict):
+        raise _refused("chat_template_kwargs must be an object")
+    if "chat_template_kwargs" in allowed:
+        if switches.keys() & _REPLACING or len(msgspec.json.encode(switches)) > MAX_SCHEMA_BYTES:
+            raise _refused(
+                f"chat_template_kwargs must not contain {' or '.join(sorted(_REPLACING))}, nor exceed {MAX_SCHEMA_BYTES} bytes"
+            )
+    elif not switches.keys() <= TEMPLATE_SWITCHES or not all(
+        isinstance(value, bool) or (isinstance(value, str) and len(value) <= 20) for value in switches.values()
     ):
         raise _refused(f"chat_template_kwargs may contain only {', '.join(sorted(TEMPLATE_SWITCHES))}")
 
@@ -79,12 +95,13 @@ def responses_in(fields: Mapping[str, Any]) -> int:
     return most * (len(prompt) if is_batch and prompt is not None else 1)
 
 
-def check_structure(name: str, value: Any) -> None:
+def check_structure(name: str, value: Any, allowed: Allowed = NOTHING) -> None:
     """Checks a schema or grammar, under any field name."""
     if not isinstance(value, dict):
         return
     for kind in _REFUSED_STRUCTURES:
-        if value.get(kind) is not None or value.get("type") == kind:
+        is_used = value.get(kind) is not None or value.get("type") == kind
+        if is_used and f"structured_outputs.{kind}" not in allowed:
             raise _refused(f"{name} must not contain a {kind}")
     rest = {key: inner for key, inner in value.items() if key != "grammar"}
     if len(msgspec.json.encode(rest)) > MAX_SCHEMA_BYTES:

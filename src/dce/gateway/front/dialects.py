@@ -11,8 +11,18 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dce.gateway.front.bounds import check_messages, check_structure, not_text
-from dce.wire.errors import DceError, encode_error
+from dce.gateway.front.audience import (
+    ANTHROPIC_BASE_URL,
+    ANTHROPIC_USERS,
+    NO_HINTS,
+    OPENAI_BASE_URL,
+    OPENAI_USERS,
+    Hints,
+    body_for,
+)
+from dce.gateway.front.bounds import NOTHING, Allowed, check_messages, check_structure, not_text
+from dce.gateway.front.tools import CHAT_TOOLS, MESSAGES_TOOLS, RESPONSES_TOOLS, check_item, check_tools, kept_tools
+from dce.wire.errors import DceError, ErrorBody
 
 MAX_INPUTS = 2_048
 """Maximum texts per embeddings request: OpenAI's own limit."""
@@ -22,6 +32,7 @@ _MESSAGES_TYPES = {
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
+    405: "invalid_request_error",
     413: "request_too_large",
     429: "rate_limit_error",
     503: "overloaded_error",
@@ -43,11 +54,17 @@ _MESSAGES_END = re.compile(rb'(?m)"type"\s*:\s*"message_stop"|' + _ERROR_END)
 class Dialect(Protocol):
     """One dialect of the /v1 API."""
 
-    def check(self, fields: Mapping[str, Any]) -> int:
+    base_url: str
+    """What to do about a base URL that leads past its routes."""
+
+    def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
         """Raises invalid_request for what only this dialect forbids. Returns the bytes that are not text (bounds.not_text)."""
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Fields the gateway must add to the body."""
+        """Fields the gateway must add to the body, or put in the place of the caller's."""
+
+    def left_out(self, fields: Mapping[str, Any]) -> list[str]:
+        """What `added` leaves out of the caller's fields, to be reported."""
 
     def error(self, error: DceError, request_id: str) -> bytes:
         """An error as a whole answer, at most 4 KB."""
@@ -60,30 +77,52 @@ class Dialect(Protocol):
 
 
 class OpenAI:
-    """Chat completions, completions, and the gateway's own routes."""
+    """Chat completions, completions, models and token counts."""
 
-    def check(self, fields: Mapping[str, Any]) -> int:
+    hints: Hints = OPENAI_USERS
+    base_url = OPENAI_BASE_URL
+
+    def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
+        del allowed
+        check_tools(fields.get("tools"), CHAT_TOOLS)
+        if fields.get("web_search_options") is not None:
+            raise _refused("web_search_options is not supported: no server here searches the web")
+        _refuse_store(fields)
         return check_messages(fields.get("messages"))
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         del fields
         return {}
 
+    def left_out(self, fields: Mapping[str, Any]) -> list[str]:
+        del fields
+        return []
+
+    def body(self, error: DceError, request_id: str) -> ErrorBody:
+        """The error, with the next step for this dialect's users."""
+        return body_for(error, request_id, self.hints)
+
     def error(self, error: DceError, request_id: str) -> bytes:
-        return encode_error(error, request_id)
+        return msgspec.json.encode({"error": self.body(error, request_id)})
 
     def event(self, error: DceError, request_id: str) -> bytes:
-        return b"data: " + encode_error(error, request_id) + b"\n\n"
+        return b"data: " + self.error(error, request_id) + b"\n\n"
 
     def has_ended(self, tail: bytes) -> bool:
         return _OPENAI_END.search(tail) is not None
 
 
+class Own(OpenAI):
+    """The gateway's own routes: OpenAI's form, for users of DCE's client."""
+
+    hints: Hints = NO_HINTS
+
+
 class Embeddings(OpenAI):
     """Embeddings of texts or lists of token ids."""
 
-    def check(self, fields: Mapping[str, Any]) -> int:
-        not_text_bytes = super().check(fields)
+    def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
+        not_text_bytes = super().check(fields, allowed)
         texts = fields.get("input")
         is_tokens = isinstance(texts, list) and bool(texts) and isinstance(texts[0], int)
         if isinstance(texts, list) and not is_tokens and len(texts) > MAX_INPUTS:
@@ -94,63 +133,43 @@ class Embeddings(OpenAI):
 class Responses(OpenAI):
     """OpenAI's Responses API, without server-side storage."""
 
-    _ITEMS = frozenset(
-        {"message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"}
-    )
-    _PARTS = frozenset(
-        {"text", "input_text", "output_text", "summary_text", "reasoning_text", "refusal", "input_image"}
-    )
-    _TOOLS = frozenset({"function", "custom", "local_shell", "apply_patch"})
-    """Tools the caller runs itself."""
     _KEPT = ("previous_response_id", "conversation", "prompt")
 
-    def check(self, fields: Mapping[str, Any]) -> int:
+    def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
         for name in self._KEPT:
             if fields.get(name) is not None:
                 raise _refused(f"{name} is not supported: responses are not stored here; send the whole input")
         if fields.get("background"):
             raise _refused("background is not supported: a response lasts only as long as its request")
-        if fields.get("store"):
-            raise _refused("store is not supported: responses are not stored here; omit it or send false")
-        _check_tools(fields.get("tools"), self._TOOLS)
+        _refuse_store(fields)
+        kept, _ = kept_tools(fields)
+        check_tools(kept, RESPONSES_TOOLS)
         text = fields.get("text")
         if isinstance(text, dict):
-            check_structure("text", text.get("format"))
+            check_structure("text", text.get("format"), allowed)
         items = fields.get("input")
-        return sum(
-            self._check_item(f"input[{at}]", item) for at, item in enumerate(items if isinstance(items, list) else [])
-        )
+        return sum(check_item(f"input[{at}]", item) for at, item in enumerate(items if isinstance(items, list) else []))
 
     def added(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """`store: false`: vLLM and OpenAI store a response by default, and anyone who learns its id could request it."""
-        return {} if fields.get("store") is False else {"store": False}
+        """`store: false`: vLLM and OpenAI store a response by default, and anyone who learns its id could request it. `tools` without
+        those that no server here runs."""
+        kept, gone = kept_tools(fields)
+        return {
+            **({} if fields.get("store") is False else {"store": False}),
+            **({"tools": kept} if gone else {}),
+        }
+
+    def left_out(self, fields: Mapping[str, Any]) -> list[str]:
+        return [f"tools.{kind}" for kind in kept_tools(fields)[1]]
 
     def event(self, error: DceError, request_id: str) -> bytes:
         """The SDK raises an event that contains `error`; `type`, `code` and `message` are the API's own form."""
-        body = error.body(request_id)
+        body = self.body(error, request_id)
         event = {"type": "error", "code": body.code, "message": body.message, "param": None, "error": body}
         return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
     def has_ended(self, tail: bytes) -> bool:
         return _RESPONSES_END.search(tail) is not None
-
-    def _check_item(self, where: str, item: Any) -> int:
-        if not isinstance(item, dict) or item.get("type", "message") not in self._ITEMS:
-            raise _refused(f"{where} must be one of {', '.join(sorted(self._ITEMS))}")
-        lists = {name: item.get(name) for name in ("content", "output", "summary")}
-        return sum(
-            self._check_part(f"{where}.{name}", part)
-            for name, parts in lists.items()
-            for part in (parts if isinstance(parts, list) else [])
-        )
-
-    def _check_part(self, where: str, part: Any) -> int:
-        if isinstance(part, dict) and part.get("type") in self._PARTS:
-            url = part.get("image_url")
-            if part.get("file_id") is None and (url is None or (isinstance(url, str) and url.startswith("data:"))):
-                return not_text(url)
-            raise _refused(f"an image in {where} must be a data: URL; remote URLs are not fetched")
-        raise _refused(f"{where} has a part that is neither text nor inline data")
 
 
 class Messages:
@@ -158,14 +177,15 @@ class Messages:
 
     _TEXTS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "tool_reference"})
     """Blocks that are text. A tool call's arguments come from the model and may contain any URL: nothing here fetches it."""
-    _TOOLS = frozenset({"custom"})
     _REFUSED = ("mcp_servers", "container")
+    base_url = ANTHROPIC_BASE_URL
 
-    def check(self, fields: Mapping[str, Any]) -> int:
+    def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
+        del allowed
         for name in self._REFUSED:
             if fields.get(name):
                 raise _refused(f"{name} is not supported: no server here runs tools for a caller")
-        _check_tools(fields.get("tools"), self._TOOLS)
+        check_tools(fields.get("tools"), MESSAGES_TOOLS)
         not_text_bytes = self._check_blocks("system", fields.get("system"))
         messages = fields.get("messages")
         for at, message in enumerate(messages if isinstance(messages, list) else []):
@@ -177,8 +197,12 @@ class Messages:
         del fields
         return {}
 
+    def left_out(self, fields: Mapping[str, Any]) -> list[str]:
+        del fields
+        return []
+
     def error(self, error: DceError, request_id: str) -> bytes:
-        body = error.body(request_id)
+        body = body_for(error, request_id, ANTHROPIC_USERS)
         kind = _MESSAGES_TYPES.get(error.status, "api_error")
         return msgspec.json.encode(
             {"type": "error", "error": msgspec.structs.replace(body, type=kind), "request_id": request_id}
@@ -207,17 +231,28 @@ class Messages:
 
 
 OPENAI = OpenAI()
+OWN = Own()
 EMBEDDINGS = Embeddings()
 RESPONSES = Responses()
 MESSAGES = Messages()
 
+_BELOW: Mapping[str, Dialect] = {
+    "/v1/messages": MESSAGES,
+    "/v1/responses": RESPONSES,
+    "/v1": OPENAI,
+    "/tokenize": OPENAI,
+}
+"""The dialects of paths that are not routes, most specific first."""
 
-def _check_tools(tools: Any, allowed: frozenset[str]) -> None:
-    """Allows only tools the caller runs: a server-side tool would search, fetch or compute on the operator's behalf."""
-    for at, tool in enumerate(tools if isinstance(tools, list) else []):
-        kind = tool.get("type") if isinstance(tool, dict) else None
-        if kind is not None and kind not in allowed:
-            raise _refused(f"tools[{at}] must be of type {' or '.join(sorted(allowed))}: no server here runs tools")
+
+def dialect_at(path: str) -> Dialect:
+    """The dialect in which an error on a path is written, whether or not it is a route."""
+    return next((dialect for base, dialect in _BELOW.items() if f"{path}/".startswith(f"{base}/")), OWN)
+
+
+def _refuse_store(fields: Mapping[str, Any]) -> None:
+    if fields.get("store"):
+        raise _refused("store is not supported: responses are not stored here; omit it or send false")
 
 
 def _refused(message: str) -> DceError:

@@ -2,7 +2,8 @@
 
 llhttp refuses invalid HTTP. This module refuses valid HTTP that two parsers could read differently (a second Host, ambiguous framing)
 or that costs much for little (endless heads, one-byte chunks, slow bodies). A refusal is an error in the usual shape, after which the
-connection is closed; nothing of the request has reached a backend.
+connection is closed; nothing of the request has reached a backend. An offer to upgrade is ignored, as HTTP allows. A client that closes
+only its sending side gets its answer (probe.py).
 """
 
 import asyncio
@@ -11,10 +12,13 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+import httptools
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from dce.wire.errors import DceError, encode_error
+from dce.gateway.front.dialects import dialect_at
+from dce.gateway.front.probe import BEFORE_ANSWER, IN_STREAM, Probe
+from dce.wire.errors import DceError
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line plus headers: a browser with every cookie of a company's domain sends 16 KB."""
@@ -47,12 +51,16 @@ class GuardedProtocol(HttpToolsProtocol):
     ) -> None:
         """`on_refused` is called with the error code of each refusal, which the app never sees."""
         super().__init__(*args, **kwargs)
+        self.url = b""  # uvicorn sets it when a request begins, and what is refused may be none
         self._patience = patience or ClientTimeouts()
         self._on_refused = on_refused
         self._refusal: DceError | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_in_head = self._is_in_body = False
         self._head_bytes = self._body_bytes = self._window_bytes = self._chunks = 0
+        self._running: RequestResponseCycle | None = None
+        """The request that is being answered; `cycle` is the last one that arrived."""
+        self._probe: Probe | None = None
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -64,6 +72,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has disconnected."""
         self._stop_timer()
+        if self._probe is not None:
+            self._probe.stop()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # uvicorn omits this after a reset, and dead connections stayed for a minute
 
@@ -72,7 +82,7 @@ class GuardedProtocol(HttpToolsProtocol):
         is_resting = not self._is_in_body and (self.cycle is None or self.cycle.response_complete)
         if is_resting and self._timer is None:
             self._expect_head()
-        super().data_received(data)
+        self._feed(data)
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._timer is None and not self.transport.is_closing():
@@ -82,6 +92,56 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._is_in_body and self._timer is None and not self.transport.is_closing():
             self._window_bytes = self._body_bytes
             self._timer = self.loop.call_later(self._patience.body_window_s, self._check_body)
+
+    def _feed(self, data: bytes) -> None:
+        """Parses what has arrived. The parser takes whatever follows an offer to upgrade for another protocol: it gets that head again,
+        without the offer, and goes on behind it."""
+        self._unset_keepalive_if_required()
+        rest: memoryview | None = memoryview(data)
+        try:
+            while rest:
+                rest = self._behind_upgrade(rest)
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _behind_upgrade(self, data: memoryview) -> memoryview | None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.parser.feed_data(self._head_without_upgrade())
+            return data[upgrade.args[0] :]
+        return None
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client sends nothing more. If its request is whole, it may be waiting for the answer: the connection stays open to send."""
+        is_whole = self.cycle is not None and not self.cycle.response_complete and not self._is_in_body
+        if not is_whole:
+            return None
+        self._stop_timer()  # what has arrived of a next request will never be whole
+        self.cycle.keep_alive = False
+        if self._probe is None:
+            self._probe = Probe(self._send_probe)
+        return True
+
+    def _send_probe(self) -> None:
+        cycle = self._running
+        if cycle is None or cycle.response_complete or self.transport.is_closing():
+            return
+        if not cycle.response_started:
+            if cycle.scope["http_version"] != "1.0":
+                self.transport.write(BEFORE_ANSWER)
+        elif cycle.chunked_encoding:
+            self.transport.write(IN_STREAM)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     # -- llhttp -------------------------------------------------------------------------------------------------------
 
@@ -108,6 +168,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete: refuses what two parsers could read differently."""
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            return  # `_feed` has the head read again
         self._stop_timer()
         self._check_head()
         self._is_in_head, self._is_in_body = False, True
@@ -129,6 +191,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self.parser.should_upgrade():
+            return
         self._is_in_body = False
         self._stop_timer()
         super().on_message_complete()
@@ -153,8 +217,8 @@ class GuardedProtocol(HttpToolsProtocol):
         lengths = [value for name, value in self.headers if name == b"content-length"]
         if len(encodings) + len(lengths) > 1 or (encodings and encodings[0].lower() != b"chunked"):
             raise self._refuse("the body must be framed in one way: Content-Length or Transfer-Encoding: chunked")
-        if self.parser.should_upgrade():
-            raise self._refuse("the gateway speaks HTTP/1.1 and does not upgrade")
+        if self.parser.get_method() == b"CONNECT":
+            raise self._refuse("the gateway is no proxy: it does not take CONNECT")
 
     def _refuse(self, message: str) -> DceError:
         """Records the refusal for the answer, because the parser wraps exceptions of its callbacks."""
@@ -174,7 +238,8 @@ class GuardedProtocol(HttpToolsProtocol):
         is_anothers = cycle is not None and not cycle.response_complete and not (self._is_in_body and cycle.more_body)
         is_begun = cycle is not None and self._is_in_body and cycle.response_started
         if not is_anothers and not is_begun:
-            body = encode_error(error, request_id := secrets.token_hex(8))
+            path = self.url.partition(b"?")[0].decode("latin-1")
+            body = dialect_at(path).error(error, request_id := secrets.token_hex(8))
             head = (
                 f"content-type: application/json\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\n"
                 f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"

@@ -10,7 +10,7 @@ import msgspec
 
 from dce.gateway.access.auth import Principal
 from dce.gateway.front.connection import ClientConnection
-from dce.gateway.front.dialects import OPENAI, Dialect
+from dce.gateway.front.dialects import OWN, Dialect
 from dce.wire.errors import DceError
 
 NO_BUFFERING = [
@@ -39,11 +39,15 @@ class Request:
         self.principal = Principal(key_id="", name="")
         self.route = ""
         self.path_values: dict[str, str] = {}
-        self.dialect: Dialect = OPENAI
+        self.dialect: Dialect = OWN
         """The route's dialect, for errors."""
         self.log_fields: dict[str, str | int] = {}
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Headers of the answer, whatever it is."""
         self.traceparent = ""
         """W3C trace context of the request's span; empty without tracing."""
+        self.refusal: DceError | None = None
+        """Why the gateway cancelled the request's task, if it is to be told to the client."""
         self.status = 0
         self.is_started = False
         self._is_read = self._is_whole = False
@@ -99,7 +103,7 @@ class Request:
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [*headers, (b"x-request-id", self.id.encode())],
+                "headers": [*headers, *self.headers, (b"x-request-id", self.id.encode())],
             }
         )
 

@@ -1,4 +1,4 @@
-"""The /v1 routes: an OpenAI request forwarded to a backend that serves its model and answered byte for byte; models; token counts."""
+"""The /v1 routes that generate: a request forwarded to a backend that serves its model, and answered byte for byte."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -9,15 +9,15 @@ from dce.gateway.backends.backend import Backend
 from dce.gateway.backends.busy import OnBusy, tell_nobody
 from dce.gateway.backends.failover import Attempts
 from dce.gateway.backends.faults import fault_in, ran_too_long
-from dce.gateway.backends.kinds import TOKENIZE_PATH, Model
-from dce.gateway.backends.routing import AffinityKey, affinity_key
+from dce.gateway.backends.kinds import Model
+from dce.gateway.backends.routing import affinity_key
 from dce.gateway.backends.transport import Exchange
-from dce.gateway.front.body import ForwardBody, decode, encode_request, read_forward, with_fields
+from dce.gateway.front.body import ForwardBody, encode_request, read_forward, with_fields
 from dce.gateway.front.bounds import responses_in
 from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.paths.backend_call import post
 from dce.gateway.paths.entries import RelayResult
-from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.intake import Intake, dropped_header
 from dce.gateway.paths.metering import RequestMeter, ended_by
 from dce.gateway.paths.queue_notice import QueuedRelay
 from dce.gateway.paths.waiting import until_finished
@@ -29,7 +29,7 @@ _Done = TypeVar("_Done")
 
 
 class Forwarder:
-    """Answers the /v1 routes and /tokenize."""
+    """Answers the /v1 routes that generate."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -38,7 +38,10 @@ class Forwarder:
     async def forward(self, request: Request) -> None:
         """Forwards an OpenAI request to a backend that serves its model, and relays the answer byte for byte."""
         body, meter = await self._intake.begin(request)
-        ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect)
+        allowed = frozenset(self._settings.allowed_fields)
+        ask = read_forward(body, max_n=self._settings.max_n, dialect=request.dialect, allowed=allowed)
+        if ask.dropped:
+            request.headers.append(dropped_header(ask.dropped))
         meter.text_bytes = ask.text_bytes
         queued = QueuedRelay(request, self._settings.heartbeat_s)
         tell = queued.busy if ask.is_stream else tell_nobody
@@ -79,9 +82,7 @@ class Forwarder:
         request = meter.request
         pieces = _forward_pieces(ask, model, {**backend.kind.salted(request.principal.cache_salt), **ask.added})
         meter.sent()
-        exchange = await post(
-            self._intake.transport, backend, request.scope["path"], pieces, request.id, request.traceparent
-        )
+        exchange = await post(self._intake.transport, backend, request.route, pieces, request.id, request.traceparent)
         if _is_stream(exchange, ask):
             # vLLM sends its head before it queues and prefills: until an event arrives, another backend may still take over.
             await exchange.first_bytes(self._settings.head_patience_s)
@@ -112,37 +113,6 @@ class Forwarder:
         finally:
             timer.cancel()
             relay.close()
-
-    async def models(self, request: Request) -> None:
-        """The served models and aliases in OpenAI's list form, with their context sizes. If there are none, an error says why."""
-        self._intake.admission.admit_lookup(request.principal)
-        models = self._intake.catalog.listed(request.principal.limits.models)
-        rows = [
-            {
-                "id": model.id,
-                "object": "model",
-                "created": 0,
-                "owned_by": "dce",
-                "max_model_len": model.max_model_len,
-                "can_continue": self._intake.catalog.can_continue(model.id),
-            }
-            for model in models
-        ]
-        await request.answer(200, {"object": "list", "data": rows})
-
-    async def tokenize(self, request: Request) -> None:
-        """The exact number of tokens of a text, counted by the model's own tokenizer, on any kind of backend."""
-        self._intake.admission.admit_lookup(request.principal)
-        fields = decode(await request.body(self._settings.max_body_bytes))
-        prompt, asked = fields.get("prompt"), fields.get("model")
-        if not isinstance(prompt, str):
-            raise DceError("invalid_request", "prompt must be a text")
-        model = self._intake.model(request, asked if isinstance(asked, str) else "")
-        backend = self._intake.dispatcher.choose(model.id, AffinityKey(owner=request.principal.cache_salt))
-        pieces = [encode_request(backend.kind.tokenize_request(model.id, prompt))]
-        exchange = await post(self._intake.transport, backend, TOKENIZE_PATH, pieces, request.id, request.traceparent)
-        count = backend.kind.token_count(decode(await exchange.read()))
-        await request.answer(200, {"count": count, "max_model_len": model.max_model_len, "model": model.id})
 
 
 def _demand(ask: ForwardBody, model: Model) -> Demand:

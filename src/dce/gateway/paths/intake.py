@@ -1,6 +1,7 @@
 """The steps both data paths take before a request has a backend: its body and meter, its model, its turn in the queue."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from dce.gateway.access.admission import Admission, Demand, OnPosition, Ticket
 from dce.gateway.backends.busy import OnBusy
@@ -65,3 +66,9 @@ class Intake:
     async def admit(self, meter: RequestMeter, demand: Demand, tell: OnPosition | None) -> Ticket:
         """Waits for the request's turn; `tell` is called with its position meanwhile. Raises what `Admission.admit` raises."""
         return await meter.waiting(self.admission.admit(meter.request.principal, demand, tell))
+
+
+def dropped_header(names: Iterable[str]) -> tuple[bytes, bytes]:
+    """The header that tells a client which of its fields went no further. A name is a caller's text: only plain ones are repeated."""
+    plain = [name for name in names if name.replace(".", "_").isidentifier() and name.isascii()]
+    return b"x-dce-dropped-fields", ", ".join(plain)[:500].encode()

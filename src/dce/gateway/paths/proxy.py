@@ -22,9 +22,10 @@ from dce.gateway.backends.transport import Exchange, Transport
 from dce.gateway.front.body import GenerateBody, encode_request, read_generate, with_fields
 from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.paths.backend_call import post
-from dce.gateway.paths.intake import Intake
+from dce.gateway.paths.intake import Intake, dropped_header
 from dce.gateway.paths.metering import RequestMeter, ended_by
-from dce.gateway.paths.queue_notice import QueuedStream, busy_frame
+from dce.gateway.paths.profiles import LEGACY_PROFILE, OWN_PROFILE, Profile
+from dce.gateway.paths.queue_notice import busy_frame
 from dce.gateway.paths.waiting import until_finished
 from dce.gateway.streaming.live import Directory, LiveStream
 from dce.gateway.streaming.output import AnswerOutput, EventOutput
@@ -54,17 +55,22 @@ class Proxy:
         """The older route: one JSON answer, unless the body says `"stream": true`."""
         await self._generate(request, is_json_wanted=True)
 
-    async def _generate(self, request: Request, *, is_json_wanted: bool) -> None:
+    async def generate_legacy(self, request: Request) -> None:
+        """One response per request, as the original extension asks for it and reads it."""
+        await self._generate(request, is_json_wanted=False, profile=LEGACY_PROFILE)
+
+    async def _generate(self, request: Request, *, is_json_wanted: bool, profile: Profile = OWN_PROFILE) -> None:
         body, meter = await self._intake.begin(request)
-        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted)
+        allowed = frozenset(self._settings.allowed_fields)
+        ask = read_generate(body, max_n=self._settings.max_n, is_json_wanted=is_json_wanted, allowed=allowed)
         meter.text_bytes = ask.text_bytes
         grace_s = self._grace_s(request)
         stream_id = secrets.token_hex(16)
         headers = _stream_headers(stream_id, ask)
-        queued = QueuedStream(request, stream_id, ask, headers, self._settings)
-        model = await meter.waiting(
-            self._intake.served(request, ask.model, queued.busy if ask.is_stream else tell_nobody)
-        )
+        make_output = functools.partial(profile.output, stream_id, ask.n, self._settings)
+        queued = profile.queued(request, stream_id, ask, headers, self._settings, make_output)
+        asked = profile.asked(ask.model, self._intake.catalog)
+        model = await meter.waiting(self._intake.served(request, asked, queued.busy if ask.is_stream else tell_nobody))
         queued.model = model.id
         demand = Demand.of(ask.n, ask.text_bytes, ask.max_tokens, model.max_model_len, model=model.id)
         ticket = await self._intake.admit(meter, demand, queued.tell if ask.is_stream else None)
@@ -87,7 +93,7 @@ class Proxy:
             if not ask.is_stream:
                 await self._answer_whole(request, stream, ask)
                 return
-            live = self._set_live(stream, queued.output, grace_s, release)
+            live = self._set_live(stream, queued.output or make_output(model.id), grace_s, release)
         except DceError as error:
             fault = error
             raise
@@ -102,10 +108,9 @@ class Proxy:
         await self._follow(request, live, queued.frames, headers)
 
     def _set_live(
-        self, stream: Stream, output: EventOutput | None, grace_s: float, release: Callable[[EndedBy], None]
+        self, stream: Stream, output: EventOutput, grace_s: float, release: Callable[[EndedBy], None]
     ) -> LiveStream:
-        """Makes the stream live: it runs with or without its client. `output`: the one used in the queue, if any."""
-        output = output or EventOutput(stream.id, self._settings.replay_bytes, self._settings.backlog_bytes)
+        """Makes the stream live: it runs with or without its client."""
         stream.attach(output)
         live = LiveStream(stream, output, grace_s, release)
         self._directory.start(live)
@@ -116,6 +121,7 @@ class Proxy:
         live.output.check(after)
         try:
             if not request.is_started:
+                await live.output.ready()
                 await request.start(200, [*NO_BUFFERING, *headers])
             live.attach(request.connection, after)
             await until_finished(live, request, self._settings)
@@ -133,7 +139,10 @@ class Proxy:
             return self._settings.resume_grace_s
         if not asked.isascii() or not asked.replace(".", "", 1).isdigit():
             raise DceError("invalid_request", "X-DCE-Resume-Grace must be a number of seconds")
-        return min(float(asked), self._settings.max_resume_grace_s)
+        grace_s = min(float(asked), self._settings.max_resume_grace_s)
+        if grace_s > self._settings.resume_grace_s:
+            self._directory.check_room(request.principal.key_id)
+        return grace_s
 
     # -- GET /api/dce/streams/{id} ------------------------------------------------------------------------------------
 
@@ -280,6 +289,5 @@ def _release(
 def _stream_headers(stream_id: str, ask: GenerateBody) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-dce-stream-id", stream_id.encode())]
     if ask.dropped:
-        names = ", ".join(name for name in ask.dropped if name.isidentifier() and name.isascii())[:500]
-        headers.append((b"x-dce-dropped-fields", names.encode()))
+        headers.append(dropped_header(ask.dropped))
     return headers

@@ -7,12 +7,12 @@ wait an error can still have its HTTP status. A client that asked for one JSON a
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from dce.gateway.front.body import GenerateBody
-from dce.gateway.front.dialects import OpenAI
+from dce.gateway.front.dialects import Own
 from dce.gateway.front.request import NO_BUFFERING, Request
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.output import EventOutput
@@ -20,13 +20,21 @@ from dce.wire.errors import DceError, encode_error
 from dce.wire.sse import comment
 
 Headers = list[tuple[bytes, bytes]]
+MakeOutput = Callable[[str], EventOutput]
+"""Makes a stream's output; its argument is the model's name."""
 
 
 class QueuedStream:
     """Tells the client of `POST /api/dce/proxy` its position. `output` is the stream's output, None if it never waited."""
 
     def __init__(
-        self, request: Request, stream_id: str, ask: GenerateBody, headers: Headers, settings: GatewaySettings
+        self,
+        request: Request,
+        stream_id: str,
+        ask: GenerateBody,
+        headers: Headers,
+        settings: GatewaySettings,
+        make_output: MakeOutput,
     ) -> None:
         self.output: EventOutput | None = None
         self.frames = 0
@@ -37,6 +45,7 @@ class QueuedStream:
         """As asked for; the served one once that is known."""
         self._headers = headers
         self._settings = settings
+        self._make_output = make_output
         self._told: int | None = None
         self._told_at = 0.0
 
@@ -61,18 +70,18 @@ class QueuedStream:
     async def _begin(self, more: Headers) -> EventOutput:
         if self.output is None:
             await self._request.start(200, [*NO_BUFFERING, *more, *self._headers])
-            self.output = EventOutput(self._stream_id, self._settings.replay_bytes, self._settings.backlog_bytes)
+            self.output = self._make_output(self.model)
             self.output.attach(self._request.connection, 0)
             self._request.dialect = _Numbered(self.output)
         return self.output
 
     def _frame(self, output: EventOutput, data: bytes) -> None:
-        self.frames += 1
         output.frame(data)
         output.flush()
+        self.frames = output.last
 
 
-class _Numbered(OpenAI):
+class _Numbered(Own):
     """Errors of a stream that started in the queue: frames with an id, like any other."""
 
     def __init__(self, output: EventOutput) -> None:

@@ -10,11 +10,23 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+import msgspec
+
 from dce.gateway.accounting.ledger import EndedBy
 from dce.gateway.front.connection import ClientConnection
 from dce.gateway.streaming.output import EventOutput
 from dce.gateway.streaming.streams import Stream
 from dce.wire.errors import DceError
+
+RETRY_S = 10.0
+"""Retry-After of a request refused for the streams its key left behind: some of them have ended by then."""
+
+
+class DetachedLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many streams may be kept without a client; see GatewaySettings for the reasons."""
+
+    total: int = 128
+    per_key: int = 16
 
 
 class LiveStream:
@@ -29,6 +41,10 @@ class LiveStream:
         self._release = release
         self._grace: asyncio.TimerHandle | None = None
         self._connection: ClientConnection | None = None
+        self.keep: Callable[[LiveStream], bool] = lambda _: True
+        """Asked when the client disconnects: whether the stream may be kept for it. Set by the directory."""
+        self.let: Callable[[LiveStream], object] = lambda _: None
+        """Called when the stream has a client again."""
         self.task: asyncio.Task[None] | None = None
         self.ended_by: EndedBy = "client"
         """Who ended the stream, if it is abandoned."""
@@ -54,6 +70,7 @@ class LiveStream:
             self._connection.on_full = self._connection.on_writable = None
             self._connection.cut()
         self._stop_grace()
+        self.let(self)
         self._connection = connection
         connection.on_full, connection.on_writable = self.stream.pause, self.stream.resume
         self.output.attach(connection, after)
@@ -67,7 +84,7 @@ class LiveStream:
         self._connection = None
         self.output.detach()
         self.stream.resume()  # the closed socket had paused it; during the grace period frames go to the buffer
-        if self._grace_s <= 0:
+        if self._grace_s <= 0 or not self.keep(self):
             self.abandon()
         else:
             self._grace = asyncio.get_running_loop().call_later(self._grace_s, self.abandon)
@@ -103,10 +120,13 @@ class LiveStream:
 
 
 class Directory:
-    """The running streams, by id."""
+    """The running streams, by id. `limits`: how many may be kept without a client, as set now."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Callable[[], DetachedLimits] = DetachedLimits) -> None:
+        self._limits = limits
         self._live: dict[str, LiveStream] = {}
+        self._detached: dict[LiveStream, None] = {}
+        """The streams without a client, the oldest first: running ones, and ended ones that are kept for a client that lost the end."""
 
     @property
     def is_empty(self) -> bool:
@@ -116,6 +136,7 @@ class Directory:
     def start(self, live: LiveStream) -> None:
         """Runs a stream in its own task."""
         self._live[live.stream.id] = live
+        live.keep, live.let = self._keep, self._let
         live.task = asyncio.create_task(live.run(), name=f"stream {live.stream.id}")
         live.task.add_done_callback(lambda _: self._ended(live))
 
@@ -137,9 +158,56 @@ class Directory:
         """The owner's streams that have not ended."""
         return [live for live in self._live.values() if live.stream.owner == owner and not live.finished.done()]
 
+    def check_room(self, owner: str) -> None:
+        """Checks that a key whose client wants its stream kept has not left too many running. Raises rate_limited."""
+        limit = self._limits().per_key
+        running = sum(live.stream.owner == owner and not live.finished.done() for live in self._detached)
+        if running >= limit:
+            raise DceError(
+                "rate_limited",
+                f"{running} streams of this key run without a client, and the limit is {limit}",
+                hint="Resume or stop them (GET /api/dce/streams lists them), retry in "
+                f"{RETRY_S:g} s (Retry-After), or ask without X-DCE-Resume-Grace.",
+                retry_after_s=RETRY_S,
+            )
+
+    def _keep(self, live: LiveStream) -> bool:
+        """Keeps a stream whose client has gone, unless there is no room: of ended ones, the oldest gives way."""
+        if live in self._detached:
+            return True
+        if self._live.get(live.stream.id) is not live:
+            return False  # it was ended while its client was there
+        limits = self._limits()
+        others = [one for one in self._detached if one.stream.owner == live.stream.owner]
+        if len(others) < limits.per_key:
+            others = list(self._detached) if len(self._detached) >= limits.total else []
+        if others or not min(limits.per_key, limits.total):
+            ended = next((one for one in others if one.finished.done()), None)
+            if ended is None:
+                return False
+            ended.abandon()
+            self._let(ended)
+        self._detached[live] = None
+        return True
+
+    def _let(self, live: LiveStream) -> None:
+        self._detached.pop(live, None)
+
+    def owners(self) -> set[str]:
+        """The keys that streams belong to."""
+        return {live.stream.owner for live in self._live.values()}
+
+    def end(self, owner: str) -> None:
+        """Ends the owner's streams, with or without a client: its key was revoked. An attached client is told by its request."""
+        for live in list(self._live.values()):
+            if live.stream.owner == owner:
+                live.ended_by = "gateway"
+                live.abandon()
+
     def _ended(self, live: LiveStream) -> None:
         # Not in the task's own `finally`: a task cancelled before its first step never reaches it.
         del self._live[live.stream.id]
+        self._let(live)
         live.let_go()
 
     def is_any_paused(self) -> bool:

@@ -49,6 +49,14 @@ class EventOutput:
         self._kept_bytes = self._unsent_bytes = 0
 
     @property
+    def last(self) -> int:
+        """The number of the last frame that was sent or kept."""
+        return self._sequence
+
+    async def ready(self) -> None:
+        """Returns when the head may be sent to a client. Raises what can still be an HTTP status."""
+
+    @property
     def first_kept(self) -> int:
         """The number of the oldest frame that can still be replayed."""
         return self._batches[0][0] if self._batches else self._sequence + 1

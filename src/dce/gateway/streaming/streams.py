@@ -230,7 +230,7 @@ class Part:
 
     def _finish(self, endings: Iterable[tuple[int, dict[str, Any], str]]) -> None:
         for index, frame, reason in list(endings):
-            self._stream.pass_on(index, _encoded(frame))
+            self._stream.pass_on(index, _encoded(_with_usage(frame, self._stream.choices[index].usage)))
             self._stream.finish(index, reason)
 
     def _settle_later(self) -> None:
@@ -263,14 +263,14 @@ class Part:
     def _count(self, usage: Usage) -> None:
         """vLLM sends one usage at the end, summed over its choices; llama.cpp sends one per choice, right after it ends."""
         ended, self._uncounted = self._uncounted, []
-        if not self._is_single:
-            for index in ended:
-                self.finish_whole(index)  # the server counts a choice once it is done with it
         of = self.indices if self._is_single else ended
         if len(of) == 1:
             self._stream.choices[of[0]].usage = usage
         else:
             self.sum = usage
+        if not self._is_single:
+            for index in ended:
+                self.finish_whole(index)  # the server counts a choice once it is done with it
 
 
 class Stream:
@@ -502,11 +502,9 @@ class Stream:
 
     def last_frames(self) -> list[bytes]:
         """The frames that end the stream: the usage, then `[DONE]` or the error that names the lost choices."""
-        usage = self.usage()
-        counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
-        counts["total_tokens"] = usage.prompt_tokens + usage.completion_tokens
+        usage = _counts(self.usage())
         last = msgspec.json.encode(
-            {"id": self.id, "object": "chat.completion.chunk", "model": self.model, "choices": [], "usage": counts}
+            {"id": self.id, "object": "chat.completion.chunk", "model": self.model, "choices": [], "usage": usage}
         )
         lost = tuple(choice.index for choice in self.choices if choice.state is ChoiceState.LOST)
         if not lost:
@@ -521,6 +519,20 @@ def _chunk(stream: Stream, choice: dict[str, Any]) -> bytes:
     return msgspec.json.encode(
         {"id": stream.id, "object": "chat.completion.chunk", "model": stream.model, "choices": [choice]}
     )
+
+
+def _with_usage(frame: dict[str, Any], usage: Usage | None) -> dict[str, Any]:
+    """The last frame of a choice with its count, unless it has one: a client counts a response before its end."""
+    is_told = usage is None or usage.is_prompt_partial or frame.get("usage")
+    return frame if usage is None or is_told else {**frame, "usage": _counts(usage)}
+
+
+def _counts(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+    }
 
 
 def _body(error: DceError, index: int) -> ErrorBody:

@@ -12,6 +12,7 @@ from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.panel.tools import Check, DoctorTarget
 from dce.wire.errors import DceError
+from dce.wire.urls import same_server, with_scheme
 from dce.workspace.events import HopChecked
 from dce.workspace.generating.providers import provider_of
 from dce.workspace.settings import Settings, check_settings
@@ -103,16 +104,23 @@ def _server(panel: PanelRuntime, query: ServerQuery) -> Settings:
     Raises invalid_input, not_found, and consent_needed for a host that nobody has agreed to contact: the form may show the address of a
     committed file.
     """
-    check_settings("the server", {"url": query.url} | ({"key": query.key} if query.key else {}))
+    url = with_scheme(query.url)
+    check_settings("the server", {"url": url} | ({"key": query.key} if query.key else {}))
     consents = panel.workspace.sending.consents
     if query.is_agreed:
-        consents.give(query.url)
-    consents.require(query.url, "ask it for its models, with the key")
-    key = query.key
-    if key is None:
-        known = panel.workspace.by_card(query.card).settings if query.card else panel.workspace.settings
-        key = known.key if known.url.rstrip("/") == query.url.rstrip("/") else None
-    return Settings(url=query.url, provider=query.provider, key=key or None, model=query.model or None)
+        consents.give(url)
+    consents.require(url, "ask it for its models, with the key")
+    saved: Settings | None = None
+    if query.key is None:
+        saved = panel.workspace.by_card(query.card).settings if query.card else panel.workspace.settings
+        saved = saved if same_server(saved.url, url) else None
+    return Settings(
+        url=url,
+        provider=query.provider,
+        key=(saved.key if saved else query.key) or None,
+        model=query.model or None,
+        headers=saved.headers if saved else {},
+    )
 
 
 ROUTES: tuple[Route, ...] = (

@@ -13,6 +13,7 @@ from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
 from dce.workspace.cards import check_fields, parsed
+from dce.workspace.request_options import shown
 from dce.workspace.schema import SCHEMAS
 from dce.workspace.settings import BUILT_IN_CARDS, CARDS, CONFIG_FILE, Settings, check_settings, keep_key, read_config
 
@@ -140,14 +141,19 @@ def _settings_view(panel: PanelRuntime) -> SettingsView:
     config = read_config(here.project.state_dir / CONFIG_FILE)
     config.pop(CARDS, None)
     in_effect = msgspec.structs.asdict(here.settings)
-    kept = {name: value for name, value in config.items() if name in in_effect}
+    kept = {name: value for name, value in shown(config).items() if name in in_effect}
     return SettingsView(
         values=SettingsValues(
             **{name: value for name, value in in_effect.items() if name in SettingsValues.__struct_fields__}
         ),
         has_key=bool(here.settings.key),
         kept={name: _as_text(value) for name, value in kept.items()},
-        overridden=tuple(name for name, value in kept.items() if _as_text(in_effect[name]) != _as_text(value)),
+        overridden=tuple(
+            name
+            for name, value in kept.items()
+            if _as_text(list(in_effect[name]) if name == "headers" else in_effect[name])
+            != _as_text(list(value) if name == "headers" else value)  # their values in effect are the variables'
+        ),
         cards=_card_views(panel),
         schemas=tuple(SCHEMAS),
         can_examine=panel.tools.examine is not None,
@@ -179,6 +185,8 @@ def _as_text(value: object) -> str:
     """A setting as people type it."""
     if value is None:
         return ""
+    if isinstance(value, dict):
+        return msgspec.json.encode(value).decode() if value else ""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

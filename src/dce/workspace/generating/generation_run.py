@@ -146,7 +146,7 @@ class GenerationRun:
     async def _advance(self, slot: _Slot, event: Delta | CountUpdate | Ended | Waiting) -> None:
         live = slot.live
         if isinstance(event, CountUpdate):
-            live.count(event.completion_tokens)
+            live.count(event.completion_tokens, event.prompt_tokens)
             return
         if live.status is Status.QUEUED:  # a provider that sends no `Opened`
             live.connect()

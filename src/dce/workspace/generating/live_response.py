@@ -125,9 +125,11 @@ class LiveResponse:
                 self._move(Status.GENERATING)
         self._tally.guess(is_thinking=not text)
 
-    def count(self, completion_tokens: int) -> None:
-        """Takes the backend's own token count of this response so far."""
+    def count(self, completion_tokens: int, prompt_tokens: int = 0) -> None:
+        """Takes the backend's own token count of this response so far, and of its prompt (0: it does not say)."""
         self._tally.count(completion_tokens)
+        if prompt_tokens and prompt_tokens != self._record.prompt_tokens:
+            self._set(prompt_tokens=prompt_tokens)
 
     def end(self, status: Status, now: float, finish_reason: str = "", error: ErrorBody | None = None) -> None:
         """Ends the response, once, and joins its text."""

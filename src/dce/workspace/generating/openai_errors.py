@@ -37,6 +37,14 @@ def error_of_server(status: int, headers: Mapping[str, str], content: bytes, url
     if not code and 400 <= status < 500:
         code = "prompt_too_long" if "context" in said.lower() and "token" in said.lower() else "invalid_request"
     fact = f"{url} answered {status}" + (f": {said}" if said else f" with {kind}")
+    if 300 <= status < 400:
+        target = headers.get("location", "").partition("?")[0][:200]
+        return DceError(
+            "route_not_found",
+            f"{url} answered {status}, a redirect to {target!r}",
+            hop=Hop.BACKEND,
+            hint="Set the URL to the final address; DCE follows only a 307 or 308 to the same server.",
+        )
     wait_s = retry_after_s(headers.get("retry-after", ""), time.time())
     return DceError(
         code or "backend_error",

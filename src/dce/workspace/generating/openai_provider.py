@@ -8,15 +8,16 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from dce.wire.errors import DceError, Hop
-from dce.wire.urls import base_of
+from dce.wire.urls import base_of, with_scheme
 from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_errors import SERVER
 from dce.workspace.generating.provider import model_of
@@ -30,6 +31,7 @@ from dce.workspace.generating.provider_events import (
     Waiting,
     conversation,
 )
+from dce.workspace.generating.request_shape import Refusals, RequestShape, advice
 from dce.workspace.generating.stream_events import events_of
 from dce.workspace.generating.stream_reader import StreamReader
 from dce.workspace.http.link import HttpLink
@@ -66,11 +68,19 @@ class OpenAIProvider:
     """The server at `url`. Streams can be stopped from the process that runs them."""
 
     def __init__(
-        self, url: str, key: str | None, model: str | None = None, transport: "httpx2.AsyncBaseTransport | None" = None
+        self,
+        url: str,
+        key: str | None,
+        model: str | None = None,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        shape: RequestShape = RequestShape(),  # noqa: B008 - frozen
     ) -> None:
-        self.url = api_root(url)
+        self.url, self._query = api_of(url)
         self.model = model
-        self._link = HttpLink(self.url, key, SERVER, SILENCE_S, transport)
+        self._shape = shape
+        self._refusals = Refusals(shape.extra_body)
+        self._link = HttpLink(self.url, key, SERVER, SILENCE_S, transport, headers)
         self._default_model = ""
         self._owner = ""
         self._sleep = asyncio.sleep
@@ -127,7 +137,7 @@ class OpenAIProvider:
         """See `Provider.models`. A server without such a list has the configured model, if there is one."""
         try:
             async with self._link.client() as client:
-                items = await client.models("/models")
+                items = await client.models(f"/models{self._query}")
         except DceError as error:
             if error.code == "route_not_found" and self.model:
                 return [Model(id=self.model)]
@@ -140,7 +150,7 @@ class OpenAIProvider:
     async def count(self, texts: Sequence[str]) -> list[int]:
         """See `Provider.count`. Uses `/tokenize`, which vLLM and llama.cpp offer next to `/v1`; raises DceError if it is missing."""
         model = self.model or await self._first_model()
-        path = f"{re.sub(r'/v[0-9]+$', '', self.url)}/tokenize"
+        path = f"{re.sub(r'/v[0-9]+$', '', self.url)}/tokenize{self._query}"
         counts = []
         async with self._link.client() as client:
             for text in texts:
@@ -172,7 +182,7 @@ class OpenAIProvider:
         end = Ended(index=index, finish_reason="stopped")
         try:
             async with gate:
-                async for event in self._with_retries(msgspec.json.encode(self._body(request, model, index))):
+                async for event in self._with_retries(self._body(request, model, index)):
                     if isinstance(event, Ended):
                         end = msgspec.structs.replace(event, index=index)
                     elif isinstance(event, Delta | CountUpdate | Waiting):
@@ -189,22 +199,32 @@ class OpenAIProvider:
         except asyncio.CancelledError:  # stopped too late: it had already ended
             await events.put(end)
 
-    async def _with_retries(self, content: bytes) -> AsyncIterator[ProviderEvent]:
-        """Like `_answer`, but retries a server that is busy or loading its model, for up to `MAX_WAIT_S` in total."""
+    async def _with_retries(self, body: dict[str, Any]) -> AsyncIterator[ProviderEvent]:
+        """Like `_answer`, but retries a server that is busy or loading its model, for up to `MAX_WAIT_S` in total, and one that refuses
+        a field that DCE can name otherwise or do without."""
         waited, delay = 0.0, FIRST_WAIT_S
-        refusal: DceError
+        refused: DceError | None = None
         while True:
+            sent = self._refusals.apply(body)
             try:
-                async for event in self._answer(content):
+                async for event in self._answer(msgspec.json.encode(sent)):
                     yield event
             except DceError as error:  # raised before the first byte only: the reader handles later faults
+                if error.code == "invalid_request":
+                    # Another response may have learnt the same while this one was under way.
+                    if self._refusals.learn(sent, error.message) or self._refusals.apply(body) != sent:
+                        refused = refused or error
+                        continue
+                    if refused is not None:
+                        self._refusals.forget()
+                    raise _advised(refused or error, body) from None
                 wait = delay if error.retry_after_s is None else max(error.retry_after_s, FIRST_WAIT_S)
                 if error.code not in _BUSY or waited + wait > MAX_WAIT_S:
                     raise
-                refusal = error
+                busy = error
             else:
                 return
-            yield Waiting(index=0, why=_why(refusal), retry_in_s=wait)
+            yield Waiting(index=0, why=_why(busy), retry_in_s=wait)
             await self._sleep(wait)
             waited, delay = waited + wait, 2 * delay
 
@@ -224,7 +244,7 @@ class OpenAIProvider:
         reader = StreamReader(1, SERVER, has_final_usage=True)
         async with (
             self._link.client() as client,
-            client.answer("POST", "/chat/completions", content, SSE) as answer,
+            client.answer("POST", f"/chat/completions{self._query}", content, SSE) as answer,
             aclosing(events_of(reader, answer, SERVER, SILENCE_S)) as events,
         ):
             async for event in events:
@@ -246,24 +266,34 @@ class OpenAIProvider:
             optional |= (
                 {"structured_outputs": {"grammar": request.grammar}} if is_vllm else {"grammar": request.grammar}
             )
-        return {
+        body = {
             "model": model,
             **conversation(request),
             "stream": True,
             "stream_options": {"include_usage": True},
             **{name: value for name, value in optional.items() if value is not None},
         }
+        return self._shape.apply(body)
+
+
+def _advised(error: DceError, body: Mapping[str, Any]) -> DceError:
+    """A refusal with the advice that fits the field it names."""
+    hint = advice(body, error.message)
+    return DceError(error.code, error.message, hint=hint or error.hint, hop=error.hop)
 
 
 def _why(refusal: DceError) -> str:
     return "the server is busy" if refusal.code == "rate_limited" else "the server is loading its model or not ready"
 
 
-def api_root(url: str) -> str:
-    """The API root (`…/v1`) for a base URL, the root itself, or the full URL of one of its routes."""
-    root = base_of(url, _ROUTES)
-    last = urlsplit(root).path.rpartition("/")[2]
-    return root if _ROOT.fullmatch(last) else f"{root}/v1"
+def api_of(url: str) -> tuple[str, str]:
+    """The API root (`…/v1`) and the query (`?…`) for a URL in any form: the server's base, the root, or one of its routes in full, with or
+    without scheme and query. The full URL of a route is used as it is; a base gets `/v1`."""
+    base, mark, query = with_scheme(url).partition("?")
+    base = base.rstrip("/")
+    root = base_of(base, _ROUTES)
+    is_root = root != base or _ROOT.fullmatch(urlsplit(root).path.rpartition("/")[2])
+    return root if is_root else f"{root}/v1", mark + query
 
 
 async def _close(tasks: Iterable[asyncio.Task[None]], events: asyncio.Queue[ProviderEvent]) -> None:

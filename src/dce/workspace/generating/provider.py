@@ -6,15 +6,16 @@ generator closes the connection, so that an abandoned generation stops the backe
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.wire.urls import base_of
+from dce.wire.urls import base_of, with_scheme
 from dce.workspace.context.served_model import Model
 from dce.workspace.generating.gateway_errors import GATEWAY
 from dce.workspace.generating.provider_events import (
@@ -28,6 +29,7 @@ from dce.workspace.generating.provider_events import (
     Waiting,
     conversation,
 )
+from dce.workspace.generating.request_shape import RequestShape
 from dce.workspace.generating.stream_events import events_of
 from dce.workspace.generating.stream_reader import StreamReader
 from dce.workspace.http.link import HttpLink
@@ -97,10 +99,13 @@ class GatewayProvider:
         key: str | None,
         transport: "httpx2.AsyncBaseTransport | None" = None,
         model: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        shape: RequestShape = RequestShape(),  # noqa: B008 - frozen
     ) -> None:
         self.url = base_url(url)
         self.model = model
-        self._link = HttpLink(self.url, key, GATEWAY, HEARTBEAT_DEADLINE_S, transport)
+        self._shape = shape
+        self._link = HttpLink(self.url, key, GATEWAY, HEARTBEAT_DEADLINE_S, transport, headers)
         self._default_model = ""
 
     def __repr__(self) -> str:
@@ -115,7 +120,7 @@ class GatewayProvider:
         """See `Provider.stream`. A lost stream is resumed where it broke, if the gateway still has it. Silence for
         `HEARTBEAT_DEADLINE_S` counts as a lost connection.
         """
-        content = msgspec.json.encode(_body(request))
+        content = msgspec.json.encode(self._shape.apply(_body(request)))
         async with self._link.client() as client:
             async with client.answer("POST", "/api/dce/proxy", content, SSE) as answer:
                 stream_id = answer.headers.get("x-dce-stream-id", "")
@@ -203,7 +208,7 @@ class GatewayProvider:
 
 def base_url(url: str) -> str:
     """The gateway's base URL, even if `url` names one of its routes."""
-    return base_of(url, _SUFFIXES)
+    return base_of(with_scheme(url), _SUFFIXES)
 
 
 def _body(request: GenerationRequest) -> dict[str, Any]:

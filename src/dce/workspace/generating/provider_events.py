@@ -65,10 +65,11 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CountUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """The backend's own token count of one choice so far, thinking plus answer."""
+    """The backend's own token count of one choice so far, thinking plus answer. `prompt_tokens`: of the prompt, 0 if it does not say."""
 
     index: int
     completion_tokens: int
+    prompt_tokens: int = 0
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_provider import OpenAIProvider
 from dce.workspace.generating.provider import GatewayProvider, Provider
 from dce.workspace.generating.provider_events import Ended, GenerationRequest, ProviderEvent
+from dce.workspace.generating.request_shape import RequestShape
 from dce.workspace.settings import Settings
 
 
@@ -48,6 +49,6 @@ def provider_of(settings: Settings) -> Provider:
     """The provider that the settings name."""
     if settings.provider == "manual":
         return ManualProvider(settings.model)
-    if settings.provider == "openai":
-        return OpenAIProvider(settings.url, settings.key, model=settings.model)
-    return GatewayProvider(settings.url, settings.key, model=settings.model)
+    shape = RequestShape(extra_body=settings.extra_body, omit=settings.omit)
+    kind = OpenAIProvider if settings.provider == "openai" else GatewayProvider
+    return kind(settings.url, settings.key, model=settings.model, headers=settings.headers, shape=shape)

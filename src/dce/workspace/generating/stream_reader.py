@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, read_chunks, read_error
+from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, Usage, read_chunks, read_error
 from dce.wire.errors import DceError, ErrorBody
 from dce.wire.sse import ERROR, Decoder, Event, EventTooLarge
 from dce.workspace.generating.choice_reader import ChoiceReader
@@ -140,20 +140,20 @@ class StreamReader:
             if choice.index in self._open:
                 # Usage in a chunk with one choice belongs to that choice; emit it before the end, which must be last.
                 usage = chunk.usage if len(chunk.choices) == 1 else None
-                yield from self._choice(choice, usage.completion_tokens if usage else None)
+                yield from self._choice(choice, usage)
         if self._has_final_usage and chunk.usage is not None and not chunk.choices:
-            yield CountUpdate(index=0, completion_tokens=chunk.usage.completion_tokens)
+            yield _counted(0, chunk.usage)
         if chunk.error is not None:
             lost = [index for index in chunk.error.choices or list(self._open) if index in self._open]
             for index in lost:
                 yield from self._lose(index, _own(chunk.error))
 
-    def _choice(self, choice: ChoiceDelta, completion_tokens: int | None) -> Iterator[ProviderEvent]:
+    def _choice(self, choice: ChoiceDelta, usage: Usage | None) -> Iterator[ProviderEvent]:
         reader = self._open[choice.index]
         if delta := reader.add(choice):
             yield delta
-        if completion_tokens is not None:
-            yield CountUpdate(index=choice.index, completion_tokens=completion_tokens)
+        if usage is not None:
+            yield _counted(choice.index, usage)
         if choice.error is not None:
             yield from self._end(choice.index, choice.finish_reason or "error", _own(choice.error))
         elif choice.finish_reason and not self._has_final_usage:
@@ -169,6 +169,13 @@ class StreamReader:
         if delta := reader.flush():
             yield delta
         yield Ended(index=index, finish_reason=finish_reason, error=error or reader.fault())
+
+
+def _counted(index: int, usage: Usage) -> CountUpdate:
+    """A server's count. Some count what they had cached apart from the rest of the prompt."""
+    cached = usage.cached_tokens if usage.cached_tokens > usage.prompt_tokens else 0
+    read = 0 if usage.is_prompt_partial else usage.prompt_tokens + cached
+    return CountUpdate(index=index, completion_tokens=usage.completion_tokens, prompt_tokens=read)
 
 
 def _own(body: ErrorBody) -> ErrorBody:

@@ -17,13 +17,19 @@ import msgspec
 from dce.wire.errors import DceError, Hop
 from dce.wire.hosts import is_this_machine
 from dce.wire.proxies import proxy_for
-from dce.workspace.http.faults import FAULTS, error_of_proxy, error_of_transport
+from dce.workspace.http.faults import FAULTS, PROXY_FAULTS, error_of_proxy, error_of_transport
 from dce.workspace.http.peer import SSE, Peer
 
 JSON = "application/json"
 
 CONNECT_TIMEOUT_S = 5.0
 """A reachable server completes the TCP and TLS handshake well within this."""
+
+MAX_REDIRECTS = 3
+"""A server that answers with a slash too few or too many redirects once, perhaps again to TLS."""
+
+_REDIRECTS = frozenset({307, 308})
+"""The others turn a POST into a GET."""
 
 MAX_ERROR_BYTES = 64 * 1024
 """How much of an unexpected answer is read: an error body has 4 KB, a login page can have any size."""
@@ -90,6 +96,7 @@ class HttpClient:
         silence_s: float,
         tls: ssl.SSLContext | None,
         transport: httpx2.AsyncBaseTransport | None,
+        headers: Mapping[str, str],
     ) -> None:
         self._url = url
         self._peer = peer
@@ -97,7 +104,7 @@ class HttpClient:
         try:
             self._client = httpx2.AsyncClient(
                 base_url=url,
-                headers={"authorization": f"Bearer {key}"} if key else {},
+                headers=httpx2.Headers({"authorization": f"Bearer {key}"} if key else {}) | dict(headers),
                 timeout=httpx2.Timeout(silence_s, connect=CONNECT_TIMEOUT_S),
                 transport=transport,
                 verify=tls or True,
@@ -121,10 +128,9 @@ class HttpClient:
         """A successful open answer of media type `kind` ("": any; an event stream may come under each of the peer's `stream_types`). Raises DceError for anything else."""
         headers = {"accept": kind or "*/*", "content-type": JSON, "accept-encoding": "identity"}
         try:
-            request = self._client.build_request(method, path, content=content, headers=headers)
-            response = await self._client.send(request, stream=True)
+            response = await self._sent(self._client.build_request(method, path, content=content, headers=headers))
         except FAULTS as error:
-            if self._proxy and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
+            if self._proxy and isinstance(error, PROXY_FAULTS):
                 raise error_of_proxy(error, self._url, self._proxy, self._peer.unreachable) from error
             raise error_of_transport(error, self._url, self._peer) from error
         try:
@@ -136,6 +142,18 @@ class HttpClient:
             yield Answer(response, self._url, self._peer)
         finally:
             await response.aclose()
+
+    async def _sent(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer to a request, which is sent again where a 307 or 308 points to, if that is the same server."""
+        response = await self._client.send(request, stream=True)
+        for _ in range(MAX_REDIRECTS):
+            target = _target(request, response)
+            if target is None:
+                break
+            await response.aclose()
+            request = httpx2.Request(request.method, target, headers=request.headers, content=request.content)
+            response = await self._client.send(request, stream=True)
+        return response
 
     async def json(self, method: str, path: str, content: bytes) -> dict[str, Any]:
         """The JSON object of the answer; {} for any other JSON value. Raises DceError."""
@@ -155,6 +173,23 @@ class HttpClient:
         return [item for item in data if isinstance(item, dict)]
 
 
+def _target(request: httpx2.Request, response: httpx2.Response) -> httpx2.URL | None:
+    """Where a redirect leads that keeps method and body, None if there is none to follow: another host gets neither prompt nor key, and
+    nothing that was sent by TLS goes on without."""
+    if response.status_code not in _REDIRECTS or "location" not in response.headers:
+        return None
+    try:
+        target = request.url.join(response.headers["location"])
+    except (httpx2.InvalidURL, ValueError):
+        return None
+    old, new = request.url, target
+    is_same = (old.scheme, old.host, old.port) == (new.scheme, new.host, new.port)
+    is_upgrade = (
+        (old.scheme, new.scheme, old.host) == ("http", "https", new.host) and old.port is None and new.port is None
+    )
+    return target if is_same or is_upgrade else None
+
+
 async def _beginning(response: httpx2.Response) -> bytes:
     """The first `MAX_ERROR_BYTES` of an answer, or as much as arrived."""
     found = bytearray()
@@ -168,13 +203,43 @@ async def _beginning(response: httpx2.Response) -> bytes:
     return bytes(found)
 
 
+class _ByEnvironment(httpx2.BaseTransport):
+    """Sends each request through the environment's proxy for its own host, so a redirect to another host finds its proxy too."""
+
+    def __init__(self) -> None:
+        self._transports: dict[str, httpx2.HTTPTransport] = {}
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Raises what httpx2 raises, and DceError when the proxy or the certificate authorities are at fault."""
+        url = str(request.url)
+        proxy = proxy_for(url, getproxies())
+        try:
+            if url not in self._transports:
+                self._transports[url] = httpx2.HTTPTransport(verify=tls_for(url), proxy=proxy or None)
+        except (ImportError, ValueError, httpx2.InvalidURL) as error:
+            raise error_of_proxy(error, url, proxy) from error
+        try:
+            return self._transports[url].handle_request(request)
+        except PROXY_FAULTS as error:
+            if not proxy:
+                raise
+            raise error_of_proxy(error, url, proxy, _FILE_HOST.unreachable) from error
+
+    def close(self) -> None:
+        """Closes its connections."""
+        for transport in self._transports.values():
+            transport.close()
+
+
 def download(url: str, max_bytes: int, silence_s: float, transport: httpx2.BaseTransport | None = None) -> bytes:
     """Downloads the file at `url`, following redirects. Blocks. Raises DceError."""
     found = bytearray()
     has_begun = False
     try:
         with (
-            httpx2.Client(transport=transport, timeout=silence_s, follow_redirects=True) as client,
+            httpx2.Client(
+                transport=transport or _ByEnvironment(), timeout=silence_s, follow_redirects=True, trust_env=False
+            ) as client,
             client.stream("GET", url) as response,
         ):
             has_begun = True

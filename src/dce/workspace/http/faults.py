@@ -18,6 +18,9 @@ from dce.workspace.http.peer import Peer
 FAULTS = (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError)
 """What a request can raise. UnicodeError: a host name that IDNA cannot encode."""
 
+PROXY_FAULTS = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
+"""What a request through a proxy raises before the proxy has connected it to the server."""
+
 _NO_TLS_FAULTS = (
     ssl.SSLWantReadError,
     ssl.SSLWantWriteError,
@@ -54,11 +57,16 @@ def error_of_transport(error: Exception, url: str, peer: Peer, *, has_begun: boo
 
 def error_of_proxy(error: Exception, url: str, proxy: str, code: str = "invalid_input") -> DceError:
     """Why the environment's proxy does not lead to `url`; the server itself was not contacted."""
-    reason = "SOCKS needs the package `socksio`" if isinstance(error, ImportError) else _reason(causes(error))
+    led = causes(error)
+    reason, first = _reason(led), "Correct"
+    if isinstance(error, ImportError):
+        reason, first = "SOCKS needs the package `socksio`", "Install it (`pip install socksio`), correct"
+    elif any(isinstance(cause, ssl.SSLCertVerificationError) for cause in led):
+        first = "If it inspects TLS, set SSL_CERT_FILE to a file with its certificate authority; otherwise correct"
     return DceError(
         code,
         f"the proxy {shown(proxy)} from the environment cannot reach {url}: {reason}",
-        hint=f"Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or add {urlsplit(url).hostname} to NO_PROXY.",
+        hint=f"{first} HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or add {urlsplit(url).hostname} to NO_PROXY.",
         hop=Hop.CLIENT,
     )
 

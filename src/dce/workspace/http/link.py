@@ -6,11 +6,14 @@ server and appears in no message; an unused link loads no HTTP client, and a use
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from dce.wire.errors import DceError
 from dce.workspace.http.peer import Peer
+from dce.workspace.request_options import unusable
 
 if TYPE_CHECKING:
     import httpx2
@@ -28,8 +31,11 @@ class HttpLink:
         peer: Peer,
         silence_s: float,
         transport: "httpx2.AsyncBaseTransport | None" = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`headers`: sent with every request, besides the key."""
         self.url = url
+        self._headers = headers
         self._key = key
         self._peer = peer
         self._silence_s = silence_s
@@ -38,7 +44,13 @@ class HttpLink:
 
     @asynccontextmanager
     async def client(self) -> "AsyncIterator[HttpClient]":
-        """A client for one call, closed afterwards."""
+        """A client for one call, closed afterwards. Raises DceError invalid_input for headers that cannot be sent."""
+        if problem := unusable(self._headers):
+            raise DceError(
+                "invalid_input",
+                problem,
+                hint="Set the variable, or correct `headers` in the settings or the model card.",
+            )
         # The first client loads httpx2 and reads the machine's certificate authorities, which takes 0.1 s in all.
         async with await asyncio.to_thread(self._new_client) as client:
             yield client
@@ -48,4 +60,4 @@ class HttpLink:
 
         if self._tls is None and self._transport is None:
             self._tls = tls_for(self.url)
-        return HttpClient(self.url, self._key, self._peer, self._silence_s, self._tls, self._transport)
+        return HttpClient(self.url, self._key, self._peer, self._silence_s, self._tls, self._transport, self._headers)

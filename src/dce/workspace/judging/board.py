@@ -15,7 +15,10 @@ from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.checks import CONCURRENCY, CheckReport, load_checks, run_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
 from dce.workspace.judging.opened import Workspace
+from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
+from dce.workspace.judging.prompt_read import PromptRead, prompt_read
 from dce.workspace.project import Project
+from dce.workspace.record.estimate import ESTIMATOR
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.record.responses import TERMINAL, Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
@@ -24,6 +27,7 @@ from dce.workspace.tree.current import CurrentFiles
 
 FLAGS = (
     "truncated",
+    PROMPT_CUT,
     "elision",
     "missing_files",
     "outside_workspace",
@@ -47,7 +51,8 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best."""
+    """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
+    `prompt_read`: set if the server read only a part of the prompt."""
 
     slot: int
     status: Status
@@ -61,6 +66,7 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     rank: int
     flags: tuple[str, ...]
+    prompt_read: PromptRead | None = None
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +78,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     report: CheckReport | None
     cluster: str
     cluster_size: int
+    prompt_read: PromptRead | None
 
 
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
@@ -87,6 +94,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     reports = workspace.store.check_reports.latest(generation_id, CheckReport)
     letters = cluster(readings, manifest)
     files = CurrentFiles(workspace.project)
+    sent, is_exact = _prompt_size(workspace, generation_id)
     sizes = Counter(letter for letter in letters.values() if letter)
     candidates = [
         _Candidate(
@@ -96,6 +104,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             report=reports.get(response.slot),
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
+            prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
         )
         for response in responses
     ]
@@ -172,6 +181,19 @@ def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | 
     return [(response, reading) for response, reading in read if reading.files]
 
 
+def prompt_cut(workspace: Workspace, response: Response) -> PromptRead | None:
+    """What the server read of a response's prompt, if it read only a part of it. Raises DceError not_found."""
+    sent, is_exact = _prompt_size(workspace, response.generation)
+    return prompt_read(response.prompt_tokens, sent, is_exact=is_exact)
+
+
+def _prompt_size(workspace: Workspace, generation_id: int) -> tuple[int, bool]:
+    """The tokens of a generation's prompt, and whether the model's own tokenizer counted them."""
+    generation = workspace.store.generations.get(generation_id)
+    tokens, sha256 = generation.prompt_tokens, generation.prompt_sha256
+    return tokens, workspace.store.token_counts.is_counted(sha256, tokens, ESTIMATOR)
+
+
 def _manifest(workspace: Workspace, generation_id: int) -> tuple[ManifestEntry, ...]:
     generation = workspace.store.generations.get(generation_id)
     return workspace.store.prompts.get(generation.prompt_sha256).manifest
@@ -191,6 +213,7 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
     is_clean = is_readable and reading.parse == "ok" and response.status is Status.COMPLETE
     # Passing checks prove little if a path may be wrong or a file contains stray marks.
     is_clean = is_clean and not any(flag in DOUBTS for change in candidate.changes for flag in change.flags)
+    is_clean = is_clean and candidate.prompt_read is None
     is_passed = report is not None and report.is_passed
     if is_clean and (is_passed or not is_checked):
         tier = 0
@@ -226,6 +249,7 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
         cluster=candidate.cluster,
         rank=rank,
         flags=_flags(candidate),
+        prompt_read=candidate.prompt_read,
     )
 
 
@@ -236,4 +260,6 @@ def _flags(candidate: _Candidate) -> tuple[str, ...]:
         found.discard("truncated")  # an empty answer was not cut off
     if candidate.response.status is Status.TRUNCATED:
         found.add("truncated")
+    if candidate.prompt_read is not None:
+        found.add(PROMPT_CUT)
     return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))

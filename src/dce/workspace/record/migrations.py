@@ -126,7 +126,12 @@ CREATE TABLE judgements (
 """
 # A judgement applies to one version: a regenerated response has not been judged.
 
-STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS)
+_PROMPT_READ = """
+ALTER TABLE responses ADD COLUMN prompt_tokens INTEGER;
+"""
+# How much of the prompt the server read, by its own count: it tells when a server cut a prompt in silence.
+
+STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ)
 
 
 def migrate(db: sqlite3.Connection) -> None:

@@ -56,7 +56,8 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of one response. Times are seconds since the epoch."""
+    """The record of one response. Times are seconds since the epoch. `prompt_tokens`: how much of the prompt the server read, by its own
+    count; None if it did not say."""
 
     generation: int
     slot: int
@@ -71,6 +72,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     first_token_at: float | None = None
     thinking_ended_at: float | None = None
     ended_at: float | None = None
+    prompt_tokens: int | None = None
 
     @property
     def ttft_s(self) -> float | None:
@@ -130,6 +132,7 @@ def _pack(response: Response) -> tuple[object, ...]:
         response.first_token_at,
         response.thinking_ended_at,
         response.ended_at,
+        response.prompt_tokens,
     )
 
 
@@ -149,6 +152,7 @@ def _unpack(generation: int, slot: int, version: int, status: str, thinking: str
         first_token_at=times[1],
         thinking_ended_at=times[2],
         ended_at=times[3],
+        prompt_tokens=times[4],
     )
 
 
@@ -157,7 +161,7 @@ RESPONSES = Table(
     "responses",
     (
         *(*KEY, "status", "thinking", "text", "thinking_tokens", "answer_tokens", "is_exact", "finish_reason", "error"),
-        *("started_at", "first_token_at", "thinking_ended_at", "ended_at"),
+        *("started_at", "first_token_at", "thinking_ended_at", "ended_at", "prompt_tokens"),
     ),
     _pack,
     _unpack,
