@@ -39,6 +39,7 @@ NAVIGATION = {
         "docs/operations/limits",
         "docs/operations/accounting",
         "docs/operations/capacity",
+        "docs/operations/legacy",
         "docs/operations/upgrade",
         "docs/operations/backup",
         "docs/operations/incidents",

@@ -191,6 +191,21 @@ def test_head_is_get_without_the_body(chain: Chain) -> None:
         assert stranger.head("/v1/models").status_code == 401
 
 
+def test_an_alias_is_a_model_of_its_name(make_chain: Callable[..., Chain]) -> None:
+    """The list names it, and so does its own page; a key that may not use it sees neither."""
+    chain = make_chain(aliases={"big": MODEL})
+    assert [chain.client.get(f"/v1/models/{name}").json()["id"] for name in ("big", MODEL, "local-model")] == [
+        "big",
+        MODEL,
+        MODEL,
+    ]
+    keys = KeyStore(chain.folder)
+    _, other = keys.create("other", limits=Limits(models=("another",)))
+    keys.close()
+    with client_of(chain.server.url, other) as client:
+        assert client.get("/v1/models/big").status_code in (403, 404)
+
+
 def preflight(client: httpx2.Client, path: str, origin: str = PAGE, **headers: str) -> httpx2.Response:
     """What a browser asks before a script of a page may send a request with a key."""
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}

@@ -8,7 +8,7 @@ import pytest
 
 from dce.gateway.front.body import INTERNAL_FIELDS, read_forward, read_generate
 from dce.gateway.front.bounds import ATTACHMENT_TEXT_BYTES
-from dce.gateway.front.dialects import EMBEDDINGS, MAX_INPUTS, MESSAGES, OPENAI, RESPONSES, Dialect
+from dce.gateway.front.dialects import EMBEDDINGS, MAX_INPUTS, MESSAGES, OPENAI, OWN, RESPONSES, Dialect
 from dce.wire.errors import CODES, DceError
 
 IMAGE = "data:image/png;base64,AAAA"
@@ -197,3 +197,13 @@ def test_a_picture_on_the_systems_own_route() -> None:
         body = msgspec.json.encode({"messages": [{"role": "user", "content": parts}]})
         ask = read_generate(body, max_n=1, is_json_wanted=True)
         assert ATTACHMENT_TEXT_BYTES <= ask.text_bytes < ATTACHMENT_TEXT_BYTES + 250
+
+
+@pytest.mark.parametrize("dialect", [OWN, OPENAI, RESPONSES, MESSAGES], ids=lambda d: type(d).__name__)
+def test_a_hint_of_its_own_is_kept(dialect: Dialect) -> None:
+    """Only the usual hint of a code is worded for the client's API; what was raised with a better one says that."""
+    chosen = json.loads(dialect.error(DceError("missing_key", "x", hint="Ask Alice."), "req"))["error"]["hint"]
+    usual = json.loads(dialect.error(DceError("missing_key", "x"), "req"))["error"]["hint"]
+    assert chosen == "Ask Alice."
+    assert ("DCE_API_KEY" in usual) is (dialect is not MESSAGES)
+    assert ("OPENAI_API_KEY" in usual) is (dialect in (OPENAI, RESPONSES))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from dce.gateway.legacy import bound_key
 from dce.gateway.logs import JsonLines
 from dce.gateway.paths.profiles import LEGACY
 from dce.gateway.settings import BackendSettings, GatewaySettings
-from dce.gateway.streaming.legacy_output import LegacyFrames
+from dce.gateway.streaming.legacy_output import LegacyFrames, LegacyOutput
 from dce.wire.errors import DceError, encode_error
 from tests.fakes.chain import PROXY, Chain, client_of, error_of, eventually
 from tests.fakes.original import MODEL as ORIGINAL
@@ -153,6 +154,16 @@ def test_a_failure_before_the_first_word_is_an_error_it_shows(legacy: Chain, fau
     eventually(legacy.is_idle)
 
 
+def test_it_waits_for_a_busy_backend(make_chain: Callable[..., Chain]) -> None:
+    """A backend that stays busy is an error it shows, and no notice meanwhile is read as complete."""
+    for head_patience_s, status in ((30.0, "error"), (0.02, "complete")):
+        chain = make_chain(legacy="route", busy_timeout_s=0.5, heartbeat_s=0.02, head_patience_s=head_patience_s)
+        chain.behave(fault="busy")
+        slot = ask(url_of(chain))
+        assert (slot.status, slot.saw_complete_at) == (status, None if status == "error" else slot.lines)
+        assert ("ERROR at the backend (rate_limited)" in slot.content) is (status == "complete")
+
+
 @pytest.mark.parametrize("fault", ["death", "error_then_done", "no_finish", "silent_end"])
 def test_a_failure_in_the_middle_is_told_in_the_answer(legacy: Chain, fault: str) -> None:
     """The text so far is kept, the error stands behind it where both views show it, and the slot ends."""
@@ -189,6 +200,32 @@ def test_stopping_one_frees_the_backend_while_it_waits(make_chain: Callable[...,
     eventually(lambda: chain.fake.aborted == 1)
 
 
+def test_a_busy_backend_does_not_bring_the_head_forward() -> None:
+    """A notice that a backend is still loading is nothing said: an error after it is still a status, a word after it opens the stream."""
+    busy = msgspec.json.encode({"choices": [], "busy": {"choices": [0], "code": "rate_limited", "retry_in_s": 1}})
+    word = b'{"choices":[{"index":0,"delta":{"content":"a"}}]}'
+    lost = (
+        b'{"choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"message":"m","code":"backend_error"}}]}'
+    )
+
+    async def ready(*later: bytes) -> int:
+        output = LegacyOutput(LegacyFrames("s", "m", 1), "s", 4096, 4096, patience_s=60)
+        output.frame(busy)
+        waiting = asyncio.create_task(output.ready())
+        for data in later:
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            output.frame(data)
+        await waiting
+        output.flush()
+        return output.last
+
+    assert asyncio.run(ready(busy, word)) == 3
+    with pytest.raises(DceError) as caught:
+        asyncio.run(ready(busy, lost))
+    assert caught.value.code == "backend_error"
+
+
 def test_several_responses_in_one_request_are_each_ended() -> None:
     """Older versions asked for n at once: each gets its own text, error and end, once."""
     frames = LegacyFrames("s", "m", 2)
@@ -221,7 +258,8 @@ def test_it_is_off_by_default(chain: Chain) -> None:
     """Neither a key in the URL nor none at all opens anything."""
     assert ask(url_of(chain)).http_status == 401
     assert ask(chain.server.url + PROXY).http_status == 401
-    assert chain.client.post(url_of(chain), json=chain.body()).status_code == 404
+    unknown = chain.client.post(url_of(chain), json=chain.body())
+    assert (unknown.status_code, chain.key in unknown.text) == (404, False)
 
 
 def test_the_key_in_the_route_counts_like_any_other(legacy: Chain) -> None:
@@ -238,6 +276,25 @@ def test_the_key_in_the_route_counts_like_any_other(legacy: Chain) -> None:
     assert error_of(legacy.client.post(url, json=legacy.body()))["code"] == "invalid_key"
     eventually(lambda: legacy.server.gateway.ledger.pending == 0)
     eventually(lambda: legacy.server.gateway.ledger.used(key.id, 0) > 0)
+
+
+@pytest.mark.parametrize("mode", ["route", "injected"])
+def test_revoking_the_key_ends_a_stream_with_words(tmp_path: Path, mode: str) -> None:
+    """What the key runs ends within a second, and the original shows why instead of hanging."""
+    chain = a_chain_with_a_bound_key(tmp_path) if mode == "injected" else Chain(tmp_path, legacy="route")
+    with chain:
+        chain.behave(delay_s=0.02, tokens=10_000)
+        url = url_of(chain) if mode == "route" else chain.server.url + PROXY
+        keys = KeyStore(chain.folder)
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(ask, url)
+            eventually(lambda: chain.fake.tokens_sent > 3)
+            keys.revoke("legacy" if mode == "injected" else "tester")
+            slot = asked.result(timeout=60)
+        keys.close()
+        assert (slot.status, slot.is_stuck) == ("complete", False)
+        assert "ERROR at the gateway (invalid_key): the key was revoked" in slot.content
+        eventually(chain.is_idle)
 
 
 def test_a_key_in_a_path_reaches_no_log(make_chain: Callable[..., Chain], caplog: pytest.LogCaptureFixture) -> None:

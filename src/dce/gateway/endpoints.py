@@ -6,7 +6,6 @@ Closed by default: a route must be declared public, and an unknown path requires
 import asyncio
 import contextlib
 import logging
-import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from dce.gateway.paths.lookups import Lookups
 from dce.gateway.paths.proxy import Proxy
 from dce.gateway.privacy import Privacy
 from dce.gateway.revoking import RunningRequests
-from dce.gateway.route_table import Route, Routes, WrongMethod
+from dce.gateway.route_table import Route, Routes, WrongMethod, shown
 from dce.gateway.tracing import Tracing
 from dce.wire.errors import CODES, DceError
 
@@ -37,8 +36,6 @@ GONE = 499
 """The status, in metrics, of a request whose client disconnected before the answer; nginx uses the same number."""
 LAST_WORD_S = 10.0
 """How long a client may take to read the error that ends its stream: after that its connection is closed."""
-_KEYS = re.compile(r"dce_[A-Za-z0-9_-]+|(?<=/legacy/).+")
-"""Keys, also mistyped ones: one in a path, where the legacy profile has it, must not reach a log."""
 
 
 def routes(
@@ -203,7 +200,7 @@ class PublicApp:
         fields = {
             "request_id": request.id,
             "method": request.scope["method"],
-            "path": _KEYS.sub("(key)", request.scope["path"])[:200],
+            "path": shown(request.scope["path"]),
             "status": request.status,
             "outcome": outcome,
             "key_id": request.principal.key_id,

@@ -21,6 +21,8 @@ Credential = Callable[[Headers, dict[str, str]], Principal]
 _SEGMENT = r"[A-Za-z0-9_-]{1,64}"
 _REST = r"[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}"
 """Model names contain slashes and dots."""
+_KEYS = re.compile(r"dce_[A-Za-z0-9_-]+|(?<=/legacy/).+")
+"""Keys, also mistyped ones: the legacy profile has one in a path."""
 _OLLAMA = re.compile(r"/api/(chat|generate|tags|show|embed|embeddings|version)")
 
 
@@ -49,7 +51,7 @@ class WrongMethod(DceError):
 
     def __init__(self, path: str, method: str, methods: Sequence[str]) -> None:
         super().__init__(
-            "method_not_allowed", f"{path[:200]} does not take {method[:20]}", hint=f"Use {' or '.join(methods)}."
+            "method_not_allowed", f"{shown(path)} does not take {method[:20]}", hint=f"Use {' or '.join(methods)}."
         )
         self.methods = tuple(methods)
 
@@ -63,10 +65,10 @@ class Routes:
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route and its path values. Raises route_not_found or method_not_allowed."""
-        exact = path[:-1] if path.endswith("/") and not path.endswith("//") else path
+        exact = path.removesuffix("/")
         other: dict[str, None] = {}
         for pattern, row in self._compiled:
-            match = pattern.fullmatch(exact or path)
+            match = pattern.fullmatch(exact)
             if match and method in row.methods:
                 return row, match.groupdict()
             if match:
@@ -74,7 +76,7 @@ class Routes:
         if other:
             raise WrongMethod(path, method, list(other))
         raise DceError(
-            "route_not_found", f"the gateway has no such route: {method[:20]} {path[:200]}", hint=self._hint(path)
+            "route_not_found", f"the gateway has no such route: {method[:20]} {shown(path)}", hint=self._hint(path)
         )
 
     def _hint(self, path: str) -> str:
@@ -101,3 +103,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(
         pieces[0] + "".join(f"(?P<{name}>{_REST if star else _SEGMENT}){text}" for name, star, text in rest)
     )
+
+
+def shown(path: str) -> str:
+    """A path for logs and messages: without a key, and not endless."""
+    return _KEYS.sub("(key)", path)[:200]

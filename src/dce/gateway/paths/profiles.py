@@ -85,7 +85,7 @@ class LegacyQueued(QueuedStream):
         return self.output is None and now - self._since < self._settings.heartbeat_s
 
 
-class Legacy(Own):
+class LegacyDialect(Own):
     """Errors of a legacy stream that has started, where no output takes them."""
 
     def event(self, error: DceError, request_id: str) -> bytes:
@@ -95,4 +95,4 @@ class Legacy(Own):
 
 OWN_PROFILE = Profile()
 LEGACY_PROFILE = LegacyProfile()
-LEGACY = Legacy()
+LEGACY = LegacyDialect()

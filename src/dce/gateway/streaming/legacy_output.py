@@ -79,7 +79,7 @@ class LegacyFrames:
 
 def error_text(error: ErrorBody) -> str:
     """An error as text for a person. The original shows what is in this tag beside the answer's files."""
-    said = f"ERROR at the {error.hop or 'gateway'} ({error.code}): {error.message} {error.hint}".strip()
+    said = f"ERROR at the {error.hop or 'gateway'} ({error.code}): {error.message}. {error.hint}".strip()
     return f"\n\n<curator_activity>\n{said}\nThis response is not complete.\n</curator_activity>\n"
 
 
