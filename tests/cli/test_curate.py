@@ -233,8 +233,7 @@ def test_files_and_prompt_say_how_certain_an_encoding_is(dce: Dce, workspace: Pa
     assert dce("prompt", "--json").json["guessed"] == []
     assert "fr.py   cp1252, as declared" in dce("files").out
     assert "'cp-none'" in dce("settings", "set", "encoding", "*.py=cp-none", code=3).err
-    with (workspace / ".dce/config.toml").open("a", encoding="utf-8") as config:
-        config.write('"*.c" = "rot13"\n')
+    (workspace / ".dce/config.toml").write_text('encoding = {"*.c" = "rot13"}\n', encoding="utf-8")
     assert "there is no encoding 'rot13'" in dce("files", code=3).err
 
 

@@ -237,6 +237,26 @@ def test_diff_can_be_applied(dce: Dce, generated: Path) -> None:
     assert (generated / "src" / "a.py").read_text() == A_2
 
 
+MOVE = "diff --git a/src/a.py b/src/moved.py\nsimilarity index 50%\nrename from src/a.py\nrename to src/moved.py\n"
+HUNK = "--- a/src/a.py\n+++ b/src/moved.py\n@@ -1,2 +1,2 @@\n def a():\n-    return 1\n+    return 2\n"
+
+
+def test_diff_shows_a_rename(dce: Dce, workspace: Path, gateway: ScriptedGateway) -> None:
+    """A renamed file is compared with its old name, in the form that `git apply` reads, even if nothing else changes."""
+    before = (workspace / "src/a.py").read_text()
+    gateway.answers = [f"```diff\n{MOVE}```\n", f"```diff\n{MOVE}{HUNK}```\n"]
+    dce("generate", "-n", 2)
+    (row,) = dce("diff", 1, "--json").json
+    assert (row["path"], row["from_path"], row["hunks"]) == ("src/moved.py", "src/a.py", [])
+    assert row["diff"].endswith("similarity index 100%\nrename from src/a.py\nrename to src/moved.py\n")
+    assert "+    return 2\n" in dce("diff", 2).out
+    subprocess.run(["git", "apply", "-"], input=dce("diff", 1).out.encode(), cwd=workspace, check=True, timeout=100)
+    assert (workspace / "src/moved.py").read_text() == before
+    (workspace / "src/moved.py").rename(workspace / "src/a.py")
+    subprocess.run(["git", "apply", "-"], input=dce("diff", 2).out.encode(), cwd=workspace, check=True, timeout=100)
+    assert (workspace / "src/moved.py").read_text() == A_2
+
+
 def test_accept_and_restore(dce: Dce, generated: Path) -> None:
     """Accepting writes the files, restoring brings back the bytes; a dry run changes nothing."""
     before = (generated / "src" / "a.py").read_bytes()

@@ -71,6 +71,49 @@ def test_a_repeated_line_is_no_more_evidence_than_one(encoding: str, language: s
     assert guess((f"x = 1\n{line}y = 2\n" * 100).encode(encoding)) == once
 
 
+@pytest.mark.parametrize(
+    ("encoding", "language"),
+    [("cp850", "de"), ("cp852", "pl"), ("mac_roman", "fr"), ("mac_cyrillic", "ru"), ("iso8859-5", "ru")],
+)
+def test_a_rare_encoding_is_in_doubt_however_long_the_text(encoding: str, language: str) -> None:
+    """A long text in a rare encoding is read as it is, and still in doubt."""
+    found = guess(SENTENCES[language].encode(encoding))
+    assert found is not None
+    assert SENTENCES[language].encode(encoding).decode(found.encoding) == SENTENCES[language]
+    assert found.is_doubtful
+
+
+def test_text_in_two_encodings_is_in_doubt() -> None:
+    """A file to which people have added in different encodings is never read with certainty."""
+    one, other = SENTENCES["ru"].encode("cp1251"), SENTENCES["ru"].encode("koi8-r")
+    assert guess(one) == guess(one + b"\n")
+    assert not guess(one).is_doubtful  # type: ignore[union-attr]
+    for content in (one + b"\n" + other[:60], one * 3 + b"\n" + other[:40], other + b"\n" + one[:60]):
+        assert guess(content).is_doubtful  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# アプリケーションサーバー\n",
+        "# ファイルディレクトリ\n# メニューバー\n",
+        'name = "%(user)s データベースエラー"\n# キャンセルボタン\n',
+    ],
+)
+def test_a_text_that_resembles_nothing_is_in_doubt(text: str) -> None:
+    """Katakana in EUC-JP can be read as Thai of a kind that nobody writes: that is never certain."""
+    found = guess(text.encode("euc_jp"))
+    assert found is None or found.is_doubtful or text.encode("euc_jp").decode(found.encoding) == text
+
+
+def test_repeated_lines_do_not_hide_the_telling_ones() -> None:
+    """The lines examined are different ones: a line that fills the beginning of a file is looked at once."""
+    content = b"# \xe9\n" * MAX_EXAMINED_BYTES + SENTENCES["fr"].encode("cp1252")
+    found = guess(content)
+    assert found is not None
+    assert (found.encoding, found.is_doubtful) == ("cp1252", False)
+
+
 def test_a_character_cut_at_the_end_of_what_is_examined_does_no_harm() -> None:
     """Only the beginning of a large file is examined, wherever that cuts a character; all of it is decoded."""
     for shift in range(3):

@@ -237,6 +237,10 @@ def test_an_edit_is_not_taken_for_half_a_write(change: bytes) -> None:
     for at in chance.sample(range(100, len(new) - 100), 50):
         mine = new[:at] + change + new[at:]
         assert not is_half_written(mine, old, new)
+    for at in chance.sample(range(len(old) * 2), 50):
+        changed = bytearray(old * 2)
+        changed[at] = 0xFF
+        assert not is_half_written(bytes(changed), old, old * 2)
     assert not is_half_written(old + b"more\n", old, new)
     assert not is_half_written(b"", old, new)
 

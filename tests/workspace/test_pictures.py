@@ -25,14 +25,18 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 16, 9) + bytes
 JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
 
 
-def a_workspace(root: Path, **settings: Any) -> Workspace:
+def a_provider() -> ScriptedProvider:
+    """A vision model that answers once, with nothing."""
+    script: list[Step] = [Opened(stream_id="s"), Ended(index=0, finish_reason="stop")]
+    return ScriptedProvider(script, models=[Model(id="m", max_model_len=20_000)])
+
+
+def a_workspace(root: Path, scripted: ScriptedProvider | None = None, **settings: Any) -> Workspace:
     """A workspace with a picture and a text selected, and a vision model."""
     root.mkdir()
     (root / "logo.png").write_bytes(PNG)
     (root / "a.py").write_text("a = 1\n")
-    script: list[Step] = [Opened(stream_id="s"), Ended(index=0, finish_reason="stop")]
-    provider = ScriptedProvider(script, models=[Model(id="m", max_model_len=20_000)])
-    workspace = Workspace.open(Project.init(root), Settings(**settings), provider=provider)
+    workspace = Workspace.open(Project.init(root), Settings(**settings), provider=scripted or a_provider())
     workspace.selection.add(["logo.png", "a.py"])
     return workspace
 
@@ -73,7 +77,8 @@ def test_a_message_carries_text_first_and_pictures_as_data() -> None:
 
 def test_off_the_prompt_only_says_what_a_picture_is(tmp_path: Path) -> None:
     """By default, and with manual copy and paste, a picture is a line of text and no bytes are sent."""
-    for name, settings in (("off", {}), ("hand", {"images": True, "provider": "manual"})):
+    cases: list[tuple[str, dict[str, Any]]] = [("off", {}), ("hand", {"images": True, "provider": "manual"})]
+    for name, settings in cases:
         with a_workspace(tmp_path / name, **settings) as workspace:
             prepared = asyncio.run(workspace.preparation.build(0))
             assert "a picture: PNG, 16 × 9 pixels" in prepared.prompt.text
@@ -99,14 +104,13 @@ def test_on_it_goes_along_and_is_named_by_its_bytes(tmp_path: Path) -> None:
 
 def test_a_slot_is_regenerated_with_the_picture_that_was_sent(tmp_path: Path) -> None:
     """The bytes are kept with the prompt: a picture changed or deleted since does not change what is re-sent, here or after an import."""
-    with a_workspace(tmp_path / "w", images=True) as workspace:
+    provider = a_provider()
+    with a_workspace(tmp_path / "w", provider, images=True) as workspace:
         generation = asyncio.run(workspace.preparation.begin(0, 1))
         asyncio.run(workspace.generator.run(generation, lambda _: None))
         (workspace.project.root / "logo.png").unlink()
         assert "itself goes" in (workspace.project.root / PROMPT_FILE).read_text()
         asyncio.run(workspace.generator.run(generation, lambda _: None, [1]))
-        provider = workspace.provider._provider  # what the guard stands before
-        assert isinstance(provider, ScriptedProvider)
         assert [[each.content for each in request.pictures] for request in provider.requests] == [[PNG], [PNG]]
         export_history(workspace, tmp_path / "h.dce")
     (tmp_path / "other").mkdir()

@@ -254,7 +254,7 @@ export interface DiagnosisView {
   readonly checks: ReadonlyArray<HopView>;
 }
 
-/** Two texts of one file; None: that side has no such file. `before_kind` and `before_slot` say where `before` is from. */
+/** Two texts of one file; None: that side has no such file. `before_kind` and `before_slot` say where `before` is from. `action`: what the response does to the file, as in `FileBlock`; `from_path`: its name until then, if it is renamed. */
 export interface DiffView {
   readonly path: string;
   readonly before: string | null;
@@ -262,6 +262,8 @@ export interface DiffView {
   readonly before_kind: "prompt" | "response" | "workspace";
   readonly before_slot: number;
   readonly after_slot: number;
+  readonly action: "delete" | "mode" | "rename" | "write";
+  readonly from_path: string;
 }
 
 /** A reason not to accept a response; `flag` as on the board, or `failing_checks`. */

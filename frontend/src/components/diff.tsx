@@ -128,6 +128,9 @@ function DiffText({ generation, slot, path, against, layout, isFolded }: TextPro
 }
 
 function note(view: DiffView): string {
+  if (view.from_path) return text.review.renamed(view.after_slot, view.from_path);
+  if (view.action === "delete") return text.review.deletes(view.after_slot);
+  if (view.action === "mode") return text.review.changesMode(view.after_slot);
   if (view.before === null) return text.review.isNew(view.before_kind, view.before_slot);
   if (view.after === null) return text.review.isMissing(view.after_slot);
   return text.review.fromTo(text.review.side(view.before_kind, view.before_slot), text.review.side("response", view.after_slot));

@@ -25,13 +25,14 @@ _COLOURS = (("+++", None), ("---", None), ("@@", "cyan"), ("+", "green"), ("-", 
 class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
     """One file's diff in the format that `git apply` and `patch` read; `refused` says why a file cannot be compared.
 
-    `hunks` are its hunks, numbered as `dce accept --hunk` expects.
+    `hunks` are its hunks, numbered as `dce accept --hunk` expects. `from_path`: the file that is renamed to this one.
     """
 
     path: str
     diff: str
     refused: str = ""
     hunks: tuple[Hunk, ...] = ()
+    from_path: str = ""
 
 
 @click.command(name="diff")
@@ -65,6 +66,7 @@ def command(
         project = workspace.project
         first = _contents(project, workspace.reading(generation.id, slot))
         second = None if other is None else _contents(project, workspace.reading(generation.id, other))
+        renames = _renames(project, workspace.reading(generation.id, slot)) if other is None else {}
         wanted = set(paths_from(project, directory, paths))
         names = sorted(first.keys() | (second or {}).keys())
         missing = wanted - set(names)
@@ -73,6 +75,10 @@ def command(
             raise DceError("not_found", f"no response contains {', '.join(sorted(missing))}", hint=f"Files: {held}.")
         shown = workspace.shown(generation.id) if merge else None
         diffs = [_diff(project, name, first, second, shown) for name in names if not wanted or name in wanted]
+        diffs = [
+            _renamed(project, found, renames[found.path], first[found.path]) if found.path in renames else found
+            for found in diffs
+        ]
     if is_json:
         say_json(diffs)
         return
@@ -106,6 +112,34 @@ def _contents(project: "Project", reading: "Reading") -> dict[str, str]:
         except DceError:
             contents[block.path] = block.content
     return contents
+
+
+def _renames(project: "Project", reading: "Reading") -> dict[str, str]:
+    """The files that a response renames: new name → old name."""
+    found = {}
+    for block in reading.files:
+        with contextlib.suppress(DceError):
+            if block.from_path:
+                found[project.canonical(block.path)] = project.canonical(block.from_path)
+    return found
+
+
+def _renamed(project: "Project", found: FileDiff, old: str, content: str) -> FileDiff:
+    """The diff of a renamed file against its old name, as git writes it."""
+    from dce.workspace.judging.compare import unified_diff  # noqa: PLC0415
+    from dce.workspace.tree.current import look  # noqa: PLC0415
+
+    source = look(project, old)
+    if found.refused or source.data is None or source.problem:
+        return FileDiff(
+            path=found.path, diff="", refused=found.refused or f"{old}: {source.problem or 'not there'}", from_path=old
+        )
+    after = source.form.text_written(source.form.bytes_to_write(content))
+    lines = unified_diff(source.text, after, found.path).replace(f"--- a/{found.path}\n", f"--- a/{old}\n", 1)
+    head = f"diff --git a/{old} b/{found.path}\n"
+    if not lines:
+        head += "similarity index 100%\n"
+    return FileDiff(path=found.path, diff=f"{head}rename from {old}\nrename to {found.path}\n{lines}", from_path=old)
 
 
 def _diff(

@@ -154,3 +154,25 @@ def test_a_diff_is_against_the_file_the_prompt_or_another_response(tmp_path: Pat
             assert error["code"] == code, query
 
     play(tmp_path, scene)
+
+
+def test_a_diff_shows_renames_deletions_and_modes(tmp_path: Path) -> None:
+    """A renamed file is compared with its old name, a new mode leaves the text, a deletion empties it; each is named."""
+    acts = {
+        "rename": "diff --git a/words.py b/new.py\nsimilarity index 100%\nrename from words.py\nrename to new.py\n",
+        "delete": "diff --git a/words.py b/words.py\ndeleted file mode 100644\n",
+        "mode": "diff --git a/words.py b/words.py\nold mode 100644\nnew mode 100755\n",
+    }
+
+    async def scene(window: Window) -> None:
+        copied = await window.post("/api/cycles/1/prompt")
+        for slot, (act, answer) in enumerate(acts.items(), start=1):
+            order = {"slot": slot, "text": f"```diff\n{answer}```\n", "prompt": copied["sha256"]}
+            generation = (await window.post("/api/cycles/1/answers", order))["id"]
+            path = "new.py" if act == "rename" else "words.py"
+            diff = await window.get(f"/api/generations/{generation}/slots/{slot}/diff?path={path}")
+            assert diff["action"] == act
+            assert diff["from_path"] == ("words.py" if act == "rename" else "")
+            assert (diff["before"], diff["after"]) == (STUB, "" if act == "delete" else STUB)
+
+    play(tmp_path, scene)

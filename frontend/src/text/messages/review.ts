@@ -69,5 +69,8 @@ export const review = {
   isNew: (kind: Side, slot: number) =>
     `New file: ${{ workspace: "not in the workspace", prompt: "not in the prompt", response: `not in response ${slot}` }[kind]}.`,
   isMissing: (slot: number) => `Response ${slot} does not contain this file.`,
+  renamed: (slot: number, from: string) => `Response ${slot} renames ${from} to this file.`,
+  deletes: (slot: number) => `Response ${slot} deletes this file.`,
+  changesMode: (slot: number) => `Response ${slot} changes only the mode of this file.`,
   fromTo: (before: string, after: string) => `${before} → ${after}.`,
 };

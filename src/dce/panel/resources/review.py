@@ -14,6 +14,7 @@ from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.judging.board import BoardRow, board, check_responses
 from dce.workspace.judging.checks import load_checks
 from dce.workspace.record.judgements import Judgement, JudgementChange, Mark
+from dce.workspace.schema.reading import Action, FileBlock
 from dce.workspace.tree.current import look
 from dce.workspace.workspace import Workspace
 
@@ -44,7 +45,10 @@ class BaseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class DiffView(msgspec.Struct, frozen=True, kw_only=True):
-    """Two texts of one file; None: that side has no such file. `before_kind` and `before_slot` say where `before` is from."""
+    """Two texts of one file; None: that side has no such file. `before_kind` and `before_slot` say where `before` is from.
+
+    `action`: what the response does to the file, as in `FileBlock`; `from_path`: its name until then, if it is renamed.
+    """
 
     path: str
     before: str | None
@@ -52,6 +56,8 @@ class DiffView(msgspec.Struct, frozen=True, kw_only=True):
     before_kind: Literal["workspace", "prompt", "response"]
     before_slot: int
     after_slot: int
+    action: Action
+    from_path: str
 
 
 def show_board(call: Call) -> BoardView:
@@ -120,15 +126,17 @@ def show_diff(call: Call) -> DiffView:
     path, against = call.query.get("path", ""), call.query.get("against", "workspace")
     if against not in {"workspace", "prompt"} and not (against.isascii() and against.isdigit()):
         raise DceError("invalid_input", f"against is {against!r}, but must be `workspace`, `prompt` or a slot number")
-    after = _content(here, generation, slot, path)
+    block = _block(here, generation, slot, path)
+    source = block.from_path if block is not None and block.from_path else path
+    after = _text(here, block)
     kind: Literal["workspace", "prompt", "response"] = "response"
     if against == "workspace":
-        kind, current = "workspace", look(here.project, path)
+        kind, current = "workspace", look(here.project, source)
         before = None if current.data is None else current.text
     elif against == "prompt":
-        kind, before = "prompt", here.shown(generation)(path)
+        kind, before = "prompt", here.shown(generation)(source)
     else:
-        before = _content(here, generation, int(against), path)
+        before = _text(here, _block(here, generation, int(against), path))
     if before is None and after is None:
         raise DceError("not_found", f"neither response {slot} nor what it is compared with has a file {path!r}")
     return DiffView(
@@ -138,13 +146,22 @@ def show_diff(call: Call) -> DiffView:
         before_kind=kind,
         before_slot=int(against) if kind == "response" else 0,
         after_slot=slot,
+        action="write" if block is None else block.action,
+        from_path="" if block is None else block.from_path,
     )
 
 
-def _content(here: Workspace, generation: int, slot: int, path: str) -> str | None:
+def _block(here: Workspace, generation: int, slot: int, path: str) -> FileBlock | None:
     here.store.responses.get(generation, slot)  # not_found lists the responses that exist
     files = here.reading(generation, slot).files
-    return next((block.content for block in reversed(files) if block.path == path), None)
+    return next((block for block in reversed(files) if block.path == path), None)
+
+
+def _text(here: Workspace, block: FileBlock | None) -> str | None:
+    """The text of a file after a response; a rename and a new mode leave it as it is now."""
+    if block is None or block.action in {"write", "delete"}:
+        return None if block is None else block.content
+    return look(here.project, block.from_path or block.path).text
 
 
 _GENERATION = "/api/generations/{generation:int}"

@@ -237,7 +237,7 @@ def move_files(
                 data=None if sha256 is None else workspace.store.blobs.get(sha256),
                 mode=mode,
                 executable=executable,
-                in_place=place == "half" or (current.inode is not None and _contents(workspace, file) is not None),
+                in_place=current.inode is not None and _contents(workspace, file) is not None,
             )
         )
     carry_out(project, row.id, moves, on_step)

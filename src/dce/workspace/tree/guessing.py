@@ -167,7 +167,12 @@ def guess(content: bytes) -> Guess | None:
     readings = sorted(_readings(content), key=lambda reading: -reading.score * _weight(reading))
     if not readings or readings[0].flawed > MAX_FLAWED_SHARE_OF_TEXT:
         return None
-    best = readings[0]
+    order = [*_COMMON, *_RARE]
+    same = (reading for reading in readings if (reading.text, reading.script) == (readings[0].text, readings[0].script))
+    best = min(
+        same, key=lambda reading: order.index(reading.encoding)
+    )  # where the text is the same, the most common one
+    best = msgspec.structs.replace(best, score=readings[0].score)
     return Guess(encoding=_usual_name(best.encoding, content), is_doubtful=_is_doubtful(best, readings[1:]))
 
 
