@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dce.gateway.front import body as body_module
-from dce.gateway.front import bounds, dialects
+from dce.gateway.front import bounds, dialects, tools
 from dce.gateway.front.ambiguity import MAX_DEPTH, folded, has_escaped_letters
 from dce.gateway.front.body import (
     FIELDS,
@@ -167,6 +167,15 @@ def test_the_callers_own_names_are_free(case: str) -> None:
     read_generate(body, max_n=20, is_json_wanted=False)
 
 
+def test_a_shell_calls_environment_is_the_callers() -> None:
+    """A call of a shell that the client ran has variables of any name."""
+    action = {"type": "exec", "command": ["ls"], "env": {"URL": "x", "Model": "y"}}
+    body = json.dumps(
+        {"model": "m", "store": False, "input": [{"type": "local_shell_call", "action": action}]}
+    ).encode()
+    assert read_forward(body, max_n=1, dialect=RESPONSES).raw == body
+
+
 def test_a_tool_calls_input_is_the_callers() -> None:
     """Anthropic's tool calls carry an object with the tool's own parameter names."""
     call = {"type": "tool_use", "id": "1", "name": "get", "input": {"URL": "http://x", "Type": 1}}
@@ -190,7 +199,7 @@ def _names_read(module: Any) -> set[str]:
 
 def test_every_name_that_a_check_reads_is_in_the_table() -> None:
     """A new check cannot forget the table: the names that the readers read are collected from their code."""
-    names = _names_read(bounds) | _names_read(dialects) | _names_read(body_module)
+    names = set().union(*map(_names_read, (bounds, dialects, tools, body_module)))
     names |= {
         *bounds._PART_KEYS,
         *bounds._LISTS,
@@ -200,7 +209,7 @@ def test_every_name_that_a_check_reads_is_in_the_table() -> None:
     }
     names |= {*RESPONSES._KEPT, *MESSAGES._REFUSED, *FIELDS, *INTERNAL_FIELDS}
     assert len(names) > 60
-    assert names <= NAMES.checked
+    assert names - NAMES.checked == set()
 
 
 # -- escapes -----------------------------------------------------------------------------------------------------------

@@ -57,6 +57,9 @@ def test_a_key_that_left_too_many_behind_is_refused(narrow: Chain) -> None:
     assert int(response.headers["retry-after"]) > 0
     with narrow.stream() as answer:
         answer.until(lambda seen: seen.ids)
+    assert narrow.client.post(
+        PROXY, json=narrow.body(stream=False, max_tokens=1), headers={"x-dce-resume-grace": "0"}
+    ).is_success
     with opened(narrow, other_key(narrow)):
         pass
     assert narrow.client.delete(f"/api/dce/streams/{ids[0]}").status_code == 204
@@ -130,6 +133,30 @@ class Reader:
 
     def cut(self) -> None:
         """Nothing to close."""
+
+
+def test_a_client_may_go_twice() -> None:
+    """A connection that is lost again before it got anything costs no second place: the stream stays kept."""
+    loop = VirtualLoop()
+
+    async def scene() -> None:
+        directory = Directory(lambda: DetachedLimits(total=1, per_key=1))
+        live = LiveStream(Stream("s", "a", "m", [[0]]), EventOutput("s", 4096, 4096), 5.0, lambda by: None)
+        directory.start(live)
+        client = cast("ClientConnection", Reader())
+        live.attach(client, 0)
+        for _ in range(2):
+            live.detach(client)
+            await asyncio.sleep(1)
+        assert directory.find_running("s", "a") is live
+        live.abandon()
+        await asyncio.sleep(1)
+        assert directory.is_empty
+
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.close()
 
 
 @pytest.mark.parametrize("seed", range(20))

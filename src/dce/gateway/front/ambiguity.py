@@ -27,15 +27,8 @@ TOP = frozenset(
     {"messages", "prompt", "model", "n", "best_of", "n_cmpl", "stream", "max_tokens", "max_completion_tokens"}
     | {"max_output_tokens", "user", "input", "system", "instructions", "text", "tools", "functions", "prompt_logprobs"}
     | {"bad_words", "allowed_token_ids", "stop_token_ids", "chat_template_kwargs", "store", "background"}
-    | {
-        "previous_response_id",
-        "conversation",
-        "mcp_servers",
-        "container",
-        "stop_sequences",
-        "guided_json",
-        "web_search_options",
-    }
+    | {"previous_response_id", "conversation", "mcp_servers", "container", "stop_sequences", "guided_json"}
+    | {"web_search_options"}
 )
 """Names at the top of a body that the checks read, besides those in `body.py`'s tables."""
 
