@@ -183,7 +183,7 @@ def test_known_sampling_fields_pass() -> None:
     values: dict[str, Any] = {
         **dict.fromkeys(FIELDS, 1),
         **dict.fromkeys(("logprobs", "ignore_eos", "continue_final_message", "add_generation_prompt"), True),
-        **{name: {} for name in ("response_format", "structured_outputs", "logit_bias")},
+        **{name: {} for name in ("response_format", "structured_outputs", "logit_bias", "chat_template_kwargs")},
         "reasoning_effort": "low",
         "grammar": "root ::= x",
         "stop": ["a", "b"],

@@ -303,7 +303,14 @@ def test_what_is_refused_can_be_allowed(name: str, fields: dict[str, Any]) -> No
 
 def test_the_template_itself_stays_closed() -> None:
     """Even when arguments are allowed, those that replace the template are refused, and so is what is no object or too large."""
-    for value in ({"chat_template": "{% x %}"}, {"tokenize": True}, {"a": "x" * 70_000}, "text", [1]):
+    for value in (
+        {"chat_template": "{% x %}"},
+        {"Chat-Template": "x"},
+        {"tokenize": True},
+        {"a": "x" * 70_000},
+        "text",
+        [1],
+    ):
         raw = msgspec.json.encode({"messages": [], "chat_template_kwargs": value})
         with pytest.raises(DceError, match="chat_template_kwargs"):
             read_forward(raw, max_n=1, allowed=frozenset({"chat_template_kwargs"}))
@@ -315,10 +322,20 @@ def test_the_running_gateway_applies_what_is_allowed(make_chain: Callable[..., C
     for path in (PROXY, "/v1/chat/completions"):
         assert chain.client.post(path, json=body(path, **REGEX)).status_code == 200
     assert [request.json["structured_outputs"]["regex"] for request in chain.fake.posts()] == ["a+", "a+"]
-    refused = chain.client.post("/v1/chat/completions", json=body("/v1/chat/completions", **SWITCHES))
-    assert "chat_template_kwargs" in refused.json()["error"]["message"]
+    for path in (PROXY, "/v1/chat/completions"):
+        refused = chain.client.post(path, json=body(path, **SWITCHES))
+        assert "chat_template_kwargs" in refused.json()["error"]["message"]
     with pytest.raises(DceError, match="allowed_fields"):
         load_settings(environ={}, allowed_fields=["priority"])
+
+
+def test_template_switches_reach_the_backend_from_every_route(both: Chain) -> None:
+    """Switching a model's thinking off is an ordinary wish: the switch goes on, and nothing is reported as dropped."""
+    switch = {"chat_template_kwargs": {"enable_thinking": False}}
+    for path in (PROXY, "/v1/chat/completions"):
+        answer = both.client.post(path, json=body(path, stream=False, **switch))
+        assert "x-dce-dropped-fields" not in answer.headers
+    assert [request.json["chat_template_kwargs"] for request in both.fake.posts()] == [{"enable_thinking": False}] * 2
 
 
 def test_a_conversation_is_counted_on_any_backend(both: Chain) -> None:

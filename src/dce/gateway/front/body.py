@@ -87,6 +87,7 @@ FIELDS: dict[str, tuple[Check, str]] = {
     "ignore_eos": (_is_flag, "true or false"),
     "continue_final_message": (_is_flag, "true or false"),
     "add_generation_prompt": (_is_flag, "true or false"),
+    "chat_template_kwargs": (_is_object, "an object"),
 }
 """Sampling fields that are forwarded, and what their values must be."""
 

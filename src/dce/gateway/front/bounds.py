@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from dce.gateway.front.ambiguity import folded
 from dce.wire.errors import DceError
 
 CANDIDATES = ("n", "best_of", "n_cmpl")
@@ -33,6 +34,7 @@ _LISTS = ("logit_bias", "bad_words", "allowed_token_ids", "stop_token_ids", "sto
 _REFUSED_STRUCTURES = ("regex", "structural_tag")
 _REPLACING = frozenset({"chat_template", "tokenize"})
 """Template arguments that no setting allows: they replace the template, or what the server does with it."""
+_REPLACING_FOLDED = frozenset(map(folded, _REPLACING))
 
 Allowed = frozenset[str]
 """The refusals that the operator has lifted: `structured_outputs.regex`, `structured_outputs.structural_tag`, `chat_template_kwargs`."""
@@ -77,7 +79,10 @@ def _check_switches(switches: Any, allowed: Allowed) -> None:
     if not isinstance(switches, dict):
         raise _refused("chat_template_kwargs must be an object")
     if "chat_template_kwargs" in allowed:
-        if switches.keys() & _REPLACING or len(msgspec.json.encode(switches)) > MAX_SCHEMA_BYTES:
+        if (
+            not _REPLACING_FOLDED.isdisjoint(map(folded, switches))
+            or len(msgspec.json.encode(switches)) > MAX_SCHEMA_BYTES
+        ):
             raise _refused(
                 f"chat_template_kwargs must not contain {' or '.join(sorted(_REPLACING))}, nor exceed {MAX_SCHEMA_BYTES} bytes"
             )
