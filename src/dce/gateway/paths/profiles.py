@@ -3,10 +3,8 @@
 import asyncio
 
 from dce.gateway.backends.catalog import Catalog
-from dce.gateway.front.body import GenerateBody
 from dce.gateway.front.dialects import Own
-from dce.gateway.front.request import Request
-from dce.gateway.paths.queue_notice import Headers, MakeOutput, QueuedStream
+from dce.gateway.paths.queue_notice import QueuedStream
 from dce.gateway.settings import GatewaySettings
 from dce.gateway.streaming.legacy_output import LegacyFrames, LegacyOutput
 from dce.gateway.streaming.output import EventOutput
@@ -19,6 +17,9 @@ ORIGINAL_MODEL = "unsloth/gpt-oss-20b"
 class Profile:
     """DCE's own clients: frames as they are, a queue notice at once."""
 
+    queued: type[QueuedStream] = QueuedStream
+    """What the client sees while its request waits for its turn."""
+
     def asked(self, name: str, catalog: Catalog) -> str:
         """The model that a request means by a name; empty for the default."""
         del catalog
@@ -28,42 +29,6 @@ class Profile:
         """Where the frames go."""
         del model, n
         return EventOutput(stream_id, settings.replay_bytes, settings.backlog_bytes)
-
-    def queued(
-        self,
-        request: Request,
-        stream_id: str,
-        ask: GenerateBody,
-        headers: Headers,
-        settings: GatewaySettings,
-        make: MakeOutput,
-    ) -> QueuedStream:
-        """What the client sees while its request waits for its turn."""
-        return QueuedStream(request, stream_id, ask, headers, settings, make)
-
-
-class LegacyProfile(Profile):
-    """The original's client, unmodified."""
-
-    def asked(self, name: str, catalog: Catalog) -> str:
-        """Its demo mode cannot be told another model: that name means the default one, unless it is served or an alias."""
-        is_known = name != ORIGINAL_MODEL or any(model.id == name for model in catalog.models())
-        return name if is_known else ""
-
-    def output(self, stream_id: str, n: int, settings: GatewaySettings, model: str) -> EventOutput:
-        frames = LegacyFrames(stream_id, model, n)
-        return LegacyOutput(frames, stream_id, settings.replay_bytes, settings.backlog_bytes, settings.head_patience_s)
-
-    def queued(
-        self,
-        request: Request,
-        stream_id: str,
-        ask: GenerateBody,
-        headers: Headers,
-        settings: GatewaySettings,
-        make: MakeOutput,
-    ) -> QueuedStream:
-        return LegacyQueued(request, stream_id, ask, headers, settings, make)
 
 
 class LegacyQueued(QueuedStream):
@@ -83,6 +48,21 @@ class LegacyQueued(QueuedStream):
         now = asyncio.get_running_loop().time()
         self._since = now if self._since is None else self._since
         return self.output is None and now - self._since < self._settings.heartbeat_s
+
+
+class LegacyProfile(Profile):
+    """The original's client, unmodified."""
+
+    queued = LegacyQueued
+
+    def asked(self, name: str, catalog: Catalog) -> str:
+        """Its demo mode cannot be told another model: that name means the default one, unless it is served or an alias."""
+        is_known = name != ORIGINAL_MODEL or any(model.id == name for model in catalog.models())
+        return name if is_known else ""
+
+    def output(self, stream_id: str, n: int, settings: GatewaySettings, model: str) -> EventOutput:
+        frames = LegacyFrames(stream_id, model, n)
+        return LegacyOutput(frames, stream_id, settings.replay_bytes, settings.backlog_bytes, settings.head_patience_s)
 
 
 class LegacyDialect(Own):
