@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from dce.gateway.streaming.live import DetachedLimits, Directory, LiveStream
 from dce.gateway.streaming.output import EventOutput
 from dce.gateway.streaming.streams import Stream
 from tests.fakes.chain import PROXY, Answer, Chain, client_of, error_of, eventually, other_key
+from tests.gateway.test_live import Reader
 from tests.simulation.loop import VirtualLoop
 
 PATIENT = {"x-dce-resume-grace": "100"}
@@ -119,20 +120,6 @@ def test_none_may_be_kept(make_chain: Callable[..., Chain]) -> None:
     with opened(chain, chain.key):
         pass
     eventually(chain.is_idle, within_s=20)
-
-
-class Reader:
-    """A client's connection that takes everything."""
-
-    on_writable: Any = None
-    on_full: Any = None
-    is_writable = True
-
-    def write(self, data: bytes) -> None:
-        """Takes it."""
-
-    def cut(self) -> None:
-        """Nothing to close."""
 
 
 def test_a_client_may_go_twice() -> None:
