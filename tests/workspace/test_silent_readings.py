@@ -128,3 +128,54 @@ def test_fences_that_follow_by_themselves_raise_no_doubt() -> None:
     """A Markdown file followed by a command or by the next named file is complete."""
     text = "### `x.md`\n\n```markdown\n# T\n```\n\n```bash\nls\n```\n\n### `y.md`\n\n```\n# Y\n```\n"
     assert [(file.path, file.status) for file in _read(text).files] == [("x.md", "complete"), ("y.md", "complete")]
+
+
+BIG = "".join(f"line {n}\n" for n in range(300))
+RENAME = f'<rename from="old.py" to="new.py" nonce="{N}"/>\n'
+
+
+def _edit(path: str) -> str:
+    pair = f"<<<<<<< SEARCH {N}\nline 7\n======= {N}\nline seven\n>>>>>>> REPLACE {N}\n"
+    return f'<edit path="{path}" nonce="{N}">\n{pair}</edit nonce="{N}">\n'
+
+
+@pytest.mark.parametrize("text", [RENAME + _edit("new.py"), _edit("./new.py") + "\n" + RENAME])
+def test_an_edit_under_a_renamed_files_new_path_is_made(text: str) -> None:
+    """The prompt allows it: the edit applies to the file as shown under its old path, which is then moved."""
+    [file] = _read(text, old_py=BIG).files
+    assert (file.path, file.from_path, file.status) == ("new.py", "old.py", "complete")
+    assert file.content == BIG.replace("line 7\n", "line seven\n")
+
+
+def test_an_edit_that_fits_nowhere_is_named_by_the_new_path() -> None:
+    """A failed edit of a renamed file is refused under the path that the answer gives."""
+    reading = _read(RENAME + _edit("new.py"), old_py="x\n")
+    assert [edit.path for edit in reading.unapplied] == ["new.py"]
+
+
+@pytest.mark.parametrize("block", [_edit("old.py"), file_block("old.py", "x\n", N)])
+def test_a_text_under_a_renamed_files_old_path_is_doubted(block: str) -> None:
+    """The text may be meant for the new path: accepting asks."""
+    reading = _read(f"{RENAME}\n{block}", old_py=BIG)
+    assert {file.path: file.status for file in reading.files} == {"old.py": "ambiguous", "new.py": "complete"}
+    assert "ambiguous_block" in reading.flags
+
+
+@pytest.mark.parametrize("nonce", [f' nonce="{N}"', ""])
+def test_a_quote_in_a_path_is_part_of_it(nonce: str) -> None:
+    """A path is shown with its quotes as they are, so an answer has it so."""
+    for path in ('quo"te.txt', 'a"b"c/"d".txt', '"x".txt'):
+        [file] = _read(f'<file path="{path}"{nonce}>\nx\n</file{nonce}>\n').files
+        assert (file.path, file.content) == (path, "x\n")
+        [act] = _read(f'<delete path="{path}"{nonce}/>\n').files
+        assert (act.path, act.action) == (path, "delete")
+
+
+def test_a_path_that_is_cut_at_a_quote_is_doubted() -> None:
+    """A quote with a blank after it looks like the path's end: the block is ambiguous, a deletion not carried out."""
+    [file] = _read(f'<file path="quo" te.txt" nonce="{N}">\nx\n</file nonce="{N}">\n').files
+    assert file.status == "ambiguous"
+    reading = _read(f'{file_block("z.py", "z", N)}\n<delete path="quo" te.txt" nonce="{N}"/>\n')
+    assert [file.path for file in reading.files] == ["z.py"]
+    assert "ambiguous_block" in reading.flags
+    assert _read(_edit('quo" te.txt'), quo=BIG).files == ()

@@ -25,7 +25,7 @@ To delete, rename or make a file executable, write one of these lines by itself,
 
 An empty block does not delete a file. A renamed file that also changes has its block besides, under the new path."""
 
-_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'<>/]+))""")
+_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"((?:[^"\n]|"(?!\s|/?>|/?$|[\w-]+\s*=))*)"|'([^'\n]*)'|([^\s"'<>/]+))""")
 _STANDALONE = re.compile(
     rf"^[ \t]*<(?P<tag>delete(?:[_-]file)?|remove(?:[_-]file)?|rename(?:[_-]file)?|move(?:[_-]file)?|chmod|file)\b"
     rf"(?P<attributes>[^<>\n]{{1,{MAX_TAG_CHARS}}}?)(?P<closed>/?)>(?:[ \t]*</(?P=tag)(?:\s[^<>\n]{{0,{MAX_TAG_CHARS}}})?>)?[ \t]*\r?$",
@@ -49,6 +49,7 @@ _DELETED = re.compile(
 _PART = re.compile(r"<(summary|plan|activity|course_of_action|curator_activity)>.*?</\1>", re.IGNORECASE | re.DOTALL)
 _BOUNDARY = re.compile(r"\s*(?:</?[a-z]|`{3,}|~{3,}|#{1,6}\s|[-*_=]{3,}\s*$|---|\+\+\+|diff --git |@@ )", re.IGNORECASE)
 """A line that is no prose: a tag, a code fence, a heading, a rule, a diff."""
+_CUT_VALUE = re.compile(r'"[^"=>]*\s[^"=<>]*"\s*(?:[\w-]+\s*=|/?>)')
 _BLANK_BEFORE = re.compile(r"\n[ \t\r]*\n[ \t]*\Z")
 MAX_QUOTED = 120
 """How much of a tag a note quotes."""
@@ -118,6 +119,11 @@ def with_act(block: FileBlock, act: Act, repairs: list[str]) -> FileBlock:
     return msgspec.structs.replace(block, action=action, from_path=act.from_path, mode=act.mode)
 
 
+def has_odd_quotes(tag: str) -> bool:
+    """Whether a quote in a tag's value seems to have ended it: there is one too many, with a blank after it."""
+    return tag.count('"') % 2 == 1 and _CUT_VALUE.search(tag) is not None
+
+
 class Standalone(NamedTuple):
     """The acts outside all files, the text without them, and a sentence for each tag that looks like one and is not carried out."""
 
@@ -149,10 +155,10 @@ def standalone(text: str, nonce: str = "") -> Standalone:
         is_act = (
             act.action == "delete" or (act.action == "rename" and act.from_path) or (act.action == "mode" and act.mode)
         )
-        if not act.path or not is_act:
+        if not act.path or not is_act or has_odd_quotes(match[0]):
             if act.path and tag != "file" and act.action != "write":
                 found.doubts.append(
-                    f"Not carried out, since its mode is not one that can be set, or a path is missing: {match[0].strip()[:MAX_QUOTED]}"
+                    f"Not carried out, since its mode is not one that can be set, or a path is missing or has quotes in it: {match[0].strip()[:MAX_QUOTED]}"
                 )
             return match[0]
         at = bisect.bisect(starts, match.start()) - 1

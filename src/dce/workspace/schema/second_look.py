@@ -25,7 +25,8 @@ _ABSENT = "The summary or plan says these were written, but they are absent:"
 def renamed(reading: Reading, named: Callable[[str], NamedPath]) -> Reading:
     """The reading with every path as `named` gives it."""
     notes: list[str] = []
-    files = [_renamed(file, named, notes) for file in reading.files]
+    gone = {named(path).path for file in reading.files if (path := file.from_path or _deleted(file))}
+    files = [_renamed(file, named, notes, gone) for file in reading.files]
     unapplied = []
     for edit in reading.unapplied:
         name = named(edit.path)
@@ -92,8 +93,15 @@ def with_edits_made(reading: Reading, nonce: str, shown: Shown) -> Reading:
     )
 
 
-def _renamed(file: FileBlock, named: Callable[[str], NamedPath], notes: list[str]) -> FileBlock:
+def _deleted(file: FileBlock) -> str:
+    return file.path if file.action == "delete" else ""
+
+
+def _renamed(file: FileBlock, named: Callable[[str], NamedPath], notes: list[str], gone: set[str]) -> FileBlock:
+    """The file with the path that is meant. A path near files that are all `gone` with this answer is where they move to."""
     name = named(file.path)
+    if name.near and gone.issuperset(name.near):
+        name = NamedPath(name.path)
     notes += _said(file.path, name)
     if file.from_path:
         file = msgspec.structs.replace(file, from_path=named(file.from_path).path)
