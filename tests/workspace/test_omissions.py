@@ -110,6 +110,10 @@ def test_brackets_between_do_not_hide_an_omission() -> None:
         (HEAD + LONG + TAIL, HEAD + "*rest = 0;\n" + TAIL),
         (HEAD + LONG + TAIL, HEAD + "#rest { color: red }\n" + TAIL),
         (HEAD + "a()\n" * 5 + TAIL, HEAD + "// Parses it.\n" + TAIL),
+        (
+            HEAD + "a()\n" * 3 + TAIL,
+            HEAD + "// When the first of them closes, another one continues from its own place in the file.\n" + TAIL,
+        ),
     ],
 )
 def test_ordinary_comments_are_left_alone(before: str, after: str) -> None:

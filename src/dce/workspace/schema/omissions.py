@@ -27,6 +27,9 @@ MAX_REMARKS = 2
 MAX_COMPARED_LINES = 10_000
 """Most differing lines that are compared, as for the diff: more would take seconds."""
 
+MAX_CLEAR_WORDS = 14
+"""Longer remarks explain something, whatever words they hold."""
+
 MAX_REMARK_CHARS = 200
 """Longest line that counts as a remark."""
 
@@ -107,7 +110,7 @@ def _stand_in(place: _Place, known: set[str], *, is_prose: bool) -> str:
 
 def _is_clear(said: str) -> bool:
     """Whether a remark is nothing but dots, or says that something is left out."""
-    return not re.search(r"\w", said) or _CLEAR.search(said) is not None
+    return not re.search(r"\w", said) or (len(said.split()) <= MAX_CLEAR_WORDS and _CLEAR.search(said) is not None)
 
 
 def _remark(line: str, *, is_prose: bool) -> str | None:
