@@ -78,12 +78,15 @@ class Legacy:
         del values
         if _has_key(headers):
             return self._authenticator.principal(headers)
-        key = self._keys.named(self._settings.legacy_key)
-        if not _is_limited(key):  # its limits may have been taken away since the start
+        try:
+            key = self._keys.named(self._settings.legacy_key)
+        except DceError:  # its name is nobody's who has no key
+            key = None
+        if key is None or not _is_limited(key):  # its limits may have been taken away since the start
             raise DceError(
-                "invalid_key",
+                "missing_key",
                 "the gateway takes no requests without a key now",
-                hint="The operator must give the key of legacy_key a limit again.",
+                hint="Ask its operator: the key of the legacy profile is revoked, expired or without a limit.",
             )
         return self._authenticator.holder(key)
 
