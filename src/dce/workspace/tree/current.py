@@ -14,6 +14,7 @@ import msgspec
 
 from dce.workspace.project import Project
 from dce.workspace.tree.declared import NOTHING, Declarations, Declared
+from dce.workspace.tree.encodings import is_plain
 from dce.workspace.tree.file_form import FileForm, form_of
 from dce.workspace.tree.git import left_out_names
 
@@ -119,7 +120,7 @@ def look(project: Project, path: str, declarations: Declarations | None = None) 
         return Current(target=target)
     except OSError as error:
         return Current(target=target, obstacle=f"it cannot be read: {error.strerror}")
-    named = NOTHING if data.isascii() else (declarations or Declarations(project)).of(project.relative(target))
+    named = NOTHING if is_plain(data) else (declarations or Declarations(project)).of(project.relative(target))
     inode = (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
     return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode), named=named, inode=inode)
 
