@@ -171,7 +171,9 @@ def _act_of(
     else:
         old = current
     flags += dict.fromkeys((*effects_of(path, project.relative(current.target)), *effects_of(source)))
-    if is_stale(old, shown.get(source)) and (old.data is not None or block.action != "delete"):
+    is_there = old.data is not None or bool(old.obstacle)
+    is_other = is_stale(old, shown.get(source)) and (is_there or block.action != "delete")
+    if is_other or (block.from_path and current.obstacle):
         flags.append("stale_base")
     if block.action == "delete":
         is_gone = old.data is None and not old.problem
