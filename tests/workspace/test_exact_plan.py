@@ -157,3 +157,16 @@ def test_merging_is_not_offered_where_it_cannot_help(tmp_path: Path, kind: str) 
         assert caught.value.code == "stale_file"
         assert caught.value.hint
         assert "--merge" not in caught.value.hint
+
+
+def test_what_is_at_the_path_is_named_before_what_git_left_out(tmp_path: Path) -> None:
+    """Where a folder took the place of a file that git left out, the refusal names the folder, and no checkout."""
+    write(tmp_path / "n.py", "one\n")
+    _git(tmp_path, "init", "-q")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "update-index", "--skip-worktree", "n.py")
+    (tmp_path / "n.py").unlink()
+    (tmp_path / "n.py").mkdir()
+    bench = Bench(tmp_path)
+    [planned] = plan(bench, bench.answer({"n.py": "x\n"}), 1)
+    assert planned.refused == "it is a folder"
