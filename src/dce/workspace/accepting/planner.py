@@ -38,6 +38,7 @@ NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POL
 BLOCKING = {
     "elision": "text seems to be left out",
     "ambiguous_block": "its end or its meaning had to be guessed",
+    "secret_moved": "it would get a secret that the prompt did not show in it",
 }
 """The doubts that refuse a file until the user confirms it."""
 

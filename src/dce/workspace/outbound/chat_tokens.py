@@ -45,6 +45,11 @@ def control_tokens(content: bytes, lowered: bytes) -> Iterator[tuple[int, int]]:
             at = lowered.find(literal, at + len(literal))
 
 
+def is_control_token(value: bytes) -> bool:
+    """Whether a whole text is one control token."""
+    return (CONTROL_TOKEN.fullmatch(value) or _CLOSING.fullmatch(value)) is not None
+
+
 def _ending(content: bytes, at: int) -> re.Match[bytes] | None:
     start = content.rfind(b"<", max(0, at - _CLOSING_CHARS), at)
     return None if start < 0 else _CLOSING.match(content, start)
