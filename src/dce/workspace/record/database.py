@@ -23,6 +23,7 @@ from dce.workspace.record.failures import CHECK_HINT, failure_of, is_full, is_re
 from dce.workspace.record.identity import has_foreign_log, identify, is_identified, sign
 from dce.workspace.record.log_loss import log_loss
 from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
+from dce.workspace.record.privacy import make_private
 from dce.workspace.record.replacing import check_not_half_replaced
 from dce.workspace.record.write_ahead_log import log_path, log_size
 
@@ -46,6 +47,7 @@ class Database:
             try:
                 _check_writable(path)
                 self._db = _open(path)
+                make_private(path)
             except (sqlite3.Error, OSError) as error:
                 if not path.is_file() or not (is_read_only(error) or is_full(error)):
                     raise
@@ -224,7 +226,7 @@ def _create(path: Path) -> None:
     """Creates the complete file under another name first, so that a crash leaves no file rather than a partial one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        durable.creating(path) as fresh,
+        durable.creating(path, durable.PRIVATE) as fresh,
         contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db,
     ):
         migrate(db)

@@ -23,6 +23,7 @@ from dce.workspace.record.failures import UNREADABLE, failure_of
 from dce.workspace.record.identity import identify
 from dce.workspace.record.log_loss import log_loss
 from dce.workspace.record.migrations import STEPS, migrate
+from dce.workspace.record.privacy import mode_like
 from dce.workspace.record.replacing import (
     OnStep,
     check_not_half_replaced,
@@ -100,7 +101,7 @@ def restore_backup(
         check_not_half_replaced(store_path)
         folder = new_folder(store_path, clock())
         try:
-            _prepare(backup, new_store(folder))
+            _prepare(backup, new_store(folder), mode_like(store_path))
             with exclusive_access(store_path):
                 replace_store(store_path, folder, on_step)
         except BaseException:
@@ -131,7 +132,7 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
     from_backup: dict[str, int] = {}
     damaged: set[str] | None = None
     backup = ""
-    with copies_of(store_path) as copies, _fresh(fresh) as db:
+    with copies_of(store_path) as copies, _fresh(fresh, mode_like(store_path)) as db:
         for source, is_whole in _sources(copies, state):
             added, broken = copy_rows(source, db)
             kept = {table: kept.get(table, 0) + count for table, count in added.items()}
@@ -190,9 +191,9 @@ def _from_newest_backup(store_path: Path, db: sqlite3.Connection) -> tuple[str, 
 
 
 @contextlib.contextmanager
-def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
+def _fresh(path: Path, mode: int) -> Iterator[sqlite3.Connection]:
     """An empty store at `path`, on disk when the block ends."""
-    with durable.creating(path) as draft, contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
+    with durable.creating(path, mode) as draft, contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
         migrate(db)
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("BEGIN")
@@ -202,7 +203,7 @@ def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
         identify(db, renew=True)
 
 
-def _prepare(backup: Path, fresh: Path) -> None:
+def _prepare(backup: Path, fresh: Path, mode: int) -> None:
     """Checks the backup and copies it to the new store."""
     with copies_of(backup) as copies:
         copy = copies.with_log()
@@ -221,7 +222,7 @@ def _prepare(backup: Path, fresh: Path) -> None:
                 )
             db.execute("PRAGMA journal_mode = DELETE")  # merges its log
             identify(db, renew=True)
-        with durable.creating(fresh) as draft:
+        with durable.creating(fresh, mode) as draft:
             shutil.copyfile(copy, draft)
 
 
