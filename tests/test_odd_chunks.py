@@ -243,6 +243,21 @@ class _Broken(_Kept):
 
 
 @pytest.mark.parametrize("is_early", [False, True])
+def test_a_json_answer_says_what_could_not_be_read(*, is_early: bool) -> None:
+    """A response with an unreadable frame is an error in the answer, also if the model finished it before there was an output."""
+    good = _good("ab")
+    output = AnswerOutput(3)
+
+    async def scene() -> list[Any]:
+        stream = await _played(good[0] + b"data: " + BIG + b"\n\n" + good[2], 1 << 20, output, is_early=is_early)
+        assert stream.choices[1].state is ChoiceState.LOST
+        choices: list[Any] = output.answer("s", "m")["choices"]
+        return choices
+
+    assert ["error" in choice for choice in asyncio.run(scene())] == [False, True, False]
+
+
+@pytest.mark.parametrize("is_early", [False, True])
 def test_an_exception_ends_the_request_whose_frame_raised_it(
     *, is_early: bool, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -348,7 +348,15 @@ class Stream:
             try:
                 output.frame(data)
             except Exception as error:  # noqa: BLE001 - it costs its own response only
-                self._part_of[max(0, index_of(data))].fail(error)
+                self._lose_early(max(0, index_of(data)), error)
+
+    def _lose_early(self, index: int, fault: Exception) -> None:
+        """The output cannot read a frame that arrived before there was an output. The model may even have finished that response since."""
+        self._part_of[index].fail(fault)
+        choice = self.choices[index]
+        if choice.is_finished:
+            choice.state, choice.error = ChoiceState.LOST, _unread(fault)
+            self._emit_lost(choice)
 
     def notice(self, data: bytes) -> None:
         """Sends a frame that belongs to no response: what the client waits for."""
@@ -503,10 +511,13 @@ class Stream:
             choice = self.choices[index]
             if choice.is_open:
                 choice.end(ChoiceState.LOST, self._loop.time(), error)
-                self.emit(
-                    _chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)})
-                )
+                self._emit_lost(choice)
         self.check_finished()
+
+    def _emit_lost(self, choice: Choice) -> None:
+        index, error = choice.index, choice.error
+        assert error is not None
+        self.emit(_chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)}))
 
     def counts(self) -> list[Count]:
         """What each choice cost; for an aborted one, the last count seen."""
