@@ -436,3 +436,16 @@ def test_a_reload_cannot_open_it_either(tmp_path: Path) -> None:
             gateway.discard()
 
     assert asyncio.run(reloaded()) == "off"
+
+
+@pytest.mark.parametrize("delta", [{}, {"content": "Hello"}])
+def test_a_whole_message_counts_only_if_no_delta_said_anything(delta: dict[str, Any]) -> None:
+    """A server that says everything in a message beside its delta is read; one that repeats everything there is not read twice."""
+    frames = LegacyFrames("s", "m", 1)
+    told = []
+    for part, reason in ((delta, None), ({}, "stop")):
+        choice = {"index": 0, "delta": part, "message": {"content": "Hello"}, "finish_reason": reason}
+        if part or reason:
+            told += frames.of(json.dumps({"choices": [choice]}).encode())
+    texts = [json.loads(frame)["choices"][0]["delta"].get("content", "") for frame in told]
+    assert "".join(texts) == "Hello"

@@ -16,7 +16,7 @@ from dce.gateway.front.dialects import OPENAI, Dialect, Messages, Responses
 from dce.gateway.streaming.relay import KEPT_PIECES, Relay
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
-from dce.wire.sse import MAX_EVENT_BYTES, Decoder, comment
+from dce.wire.sse import BOM, MAX_EVENT_BYTES, Decoder, comment
 from tests.fakes.chain import TOKENS, Chain
 from tests.fakes.vllm import MODEL, said
 
@@ -339,3 +339,33 @@ def test_v1_takes_a_stream_under_any_name(chain: Chain, fault: str) -> None:
     assert "error" not in streamed.text
     whole = chain.client.post("/v1/chat/completions", json=body)
     assert whole.json()["choices"][0]["message"]["content"] == said(TOKENS)
+
+
+MARKED = BOM + b"data: one\n\n"
+
+
+@pytest.mark.parametrize("size", range(1, len(MARKED) + 1))
+def test_a_byte_order_mark_is_left_out(size: int) -> None:
+    """Clients take it for the beginning of the first field's name and lose the event. No chunk goes past a mark that is half there."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        for at in range(0, len(MARKED), size):
+            relay.data(MARKED[at : at + size])
+            assert relay.is_holding == (at + size < len(MARKED) and at + size != len(BOM))
+        relay.data(b"data: [DONE]\n\n")
+        relay.end(None)
+        assert ends.written == b"data: one\n\ndata: [DONE]\n\n"
+
+    played(scene)
+
+
+def test_a_stream_that_is_half_a_mark_loses_nothing() -> None:
+    """What turns out not to be a mark goes on as it is."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        relay.data(BOM[:2])
+        relay.end(DceError("stream_interrupted", "broke"))
+        assert b"broke" in ends.written
+        assert relay.finished.done()
+
+    played(scene)

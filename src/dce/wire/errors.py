@@ -283,7 +283,7 @@ def decode_error(body: bytes) -> ErrorBody | None:
     """The error body in any server's answer, if there is one, in the shapes that `error_of` reads."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         try:
             value = json.loads(body)  # accepts half a surrogate, which must not hide the error around it
         except (ValueError, RecursionError):
