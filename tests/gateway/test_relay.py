@@ -359,6 +359,19 @@ def test_a_byte_order_mark_is_left_out(size: int) -> None:
     played(scene)
 
 
+def test_nothing_is_held_after_a_mark_in_two_pieces() -> None:
+    """The next chunk may go past the relay again once the mark and the event behind it are there."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        relay.data(MARKED[:1])
+        assert relay.is_holding
+        relay.data(MARKED[1:])
+        assert not relay.is_holding
+        assert ends.written == b"data: one\n\n"
+
+    played(scene)
+
+
 def test_a_stream_that_is_half_a_mark_loses_nothing() -> None:
     """What turns out not to be a mark goes on as it is."""
 
