@@ -287,6 +287,45 @@ def test_a_stream_that_just_ends_gets_an_error_event(dialect: Dialect, last: byt
     asyncio.run(scene())
 
 
+NO_EVENTS = [
+    (OPENAI, b'{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}'),
+    (OPENAI, b'{"choices":[]}\n{"choices":[{"finish_reason":"stop"}]}\n'),
+    (Responses(), b'{"output":[],"type":"response.completed"}'),
+    (Messages(), b'{"type":"message_stop"}'),
+    (OPENAI, b"<html>finished</html>"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "body"), NO_EVENTS)
+def test_what_is_no_event_ends_no_stream(dialect: Dialect, body: bytes) -> None:
+    """JSON or a page under the name of an event stream holds no event for a client: it gets an error event, and the ledger an error."""
+
+    async def scene() -> None:
+        ends = Ends()
+        relay = Relay(cast("Exchange", ends), cast("ClientConnection", ends), "r1", dialect)
+        relay.data(body)
+        relay.end(None)
+        assert relay.error is not None
+        assert "without finishing" in Decoder().feed(ends.written)[-1].data
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("end", [b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n"])
+def test_an_end_without_anything_before_it_is_an_error(end: bytes) -> None:
+    """A client stops reading at `[DONE]`, so it does not get one for an answer that never was."""
+
+    def nothing(relay: Relay, ends: Ends) -> None:
+        relay.start()
+        relay.data(end)
+        assert b"[DONE]" not in ends.written
+        assert "without sending anything" in Decoder().feed(ends.written)[-1].data
+        assert relay.error is not None
+        assert ends.calls == ["abort"]
+
+    played(nothing)
+
+
 @pytest.mark.parametrize("fault", ["as_text", "as_bytes", "untyped"])
 def test_v1_takes_a_stream_under_any_name(chain: Chain, fault: str) -> None:
     """A backend's event stream is one whatever media type it has, and the client gets it as an event stream; only an answer to a request

@@ -161,7 +161,7 @@ CODES: dict[str, ErrorKind] = {
         409,
         "conflict_error",
         False,
-        "The file changed since the prompt was made: `dce accept --merge` keeps both changes; or undo yours, or generate again.",
+        "The file is not as the prompt showed it: undo the change, or generate again.",
     ),
     "write_failed": ErrorKind(
         Hop.CLIENT,

@@ -6,6 +6,7 @@ breaks off, the client gets an error event: never a silent end, never half an ev
 """
 
 import asyncio
+import re
 from collections import deque
 
 from dce.gateway.backends.faults import ran_too_long
@@ -19,6 +20,7 @@ from dce.wire.sse import MAX_EVENT_BYTES, comment
 
 DONE = b"data: [DONE]\n\n"
 """After this the answer is complete; if the connection then breaks, nothing is lost."""
+_ONLY_DONE = re.compile(rb"\s*data:\s*\[DONE\]\s*")
 KEPT_PIECES = 2 * KEPT_CHUNKS
 """How many forwarded pieces are kept: enough for the finish reason, the usage and the end."""
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
@@ -144,6 +146,9 @@ class Relay:
         return whole
 
     def _pass_on(self, piece: bytes) -> None:
+        if self.first_at is None and _ONLY_DONE.fullmatch(piece):
+            self._break(DceError("backend_error", "the backend ended the stream without sending anything"))
+            return
         if self.first_at is None:
             self.first_at = self._loop.time()
         self._note()

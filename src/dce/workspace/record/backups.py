@@ -16,7 +16,7 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
-from dce.workspace.record.failures import failure_of
+from dce.workspace.record.failures import UNREADABLE, failure_of
 from dce.workspace.record.identity import LABEL, named_value
 
 FOLDER = "backups"
@@ -90,7 +90,7 @@ class Backups:
                 _copy(self._store_path, draft, Label(number=number, taken_at=now))
             for old in self.list()[KEEP:]:
                 old.unlink(missing_ok=True)
-        except (sqlite3.Error, OSError) as error:
+        except (*UNREADABLE, OSError) as error:
             raise failure_of(error, self._store_path, f"no backup could be made of {self._store_path}") from error
         return path
 

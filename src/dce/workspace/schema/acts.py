@@ -4,6 +4,7 @@ Invariants: only an explicit word is an act (`action="delete"`, `<delete path="â
 (`[DELETED]` as a whole file) counts as the act but is ambiguous, so that accepting asks; an empty block is never a deletion.
 """
 
+import bisect
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -45,6 +46,12 @@ _DELETED = re.compile(
     r"(?:deleted?|removed?)(?:\s+(?:this\s+)?file)?\s*[\])>}*_`]{0,3}\.?\s*(?:\*/|-->)?\s*",
     re.IGNORECASE,
 )
+_PART = re.compile(r"<(summary|plan|activity|course_of_action|curator_activity)>.*?</\1>", re.IGNORECASE | re.DOTALL)
+_BOUNDARY = re.compile(r"\s*(?:</?[a-z]|`{3,}|~{3,}|#{1,6}\s|[-*_=]{3,}\s*$|---|\+\+\+|diff --git |@@ )", re.IGNORECASE)
+"""A line that is no prose: a tag, a code fence, a heading, a rule, a diff."""
+_BLANK_BEFORE = re.compile(r"\n[ \t\r]*\n[ \t]*\Z")
+MAX_QUOTED = 120
+"""How much of a tag a note quotes."""
 SELF_CLOSED_ACT = r"(?![^<>\n]*/>)"
 """Follows the tag's name in the patterns for files: a self-closing tag does not begin a file."""
 
@@ -111,12 +118,23 @@ def with_act(block: FileBlock, act: Act, repairs: list[str]) -> FileBlock:
     return msgspec.structs.replace(block, action=action, from_path=act.from_path, mode=act.mode)
 
 
-def standalone(text: str, nonce: str = "") -> tuple[list[FileBlock], str]:
-    """The acts in text outside all files, each a tag on a line of its own, and the text without them.
+class Standalone(NamedTuple):
+    """The acts outside all files, the text without them, and a sentence for each tag that looks like one and is not carried out."""
 
-    With a `nonce`, a tag that carries a different one counts as a mention, not an act.
+    acts: list[FileBlock]
+    rest: str
+    doubts: list[str]
+
+
+def standalone(text: str, nonce: str = "") -> Standalone:
+    """The acts in text outside all files, each a tag on a line of its own.
+
+    With a `nonce`, a tag that carries a different one counts as a mention. A tag in the summary or the plan, or one in the middle
+    of a sentence, may be a mention too: it is left alone and doubted, since nothing is deleted on a guess.
     """
-    found: list[FileBlock] = []
+    found = Standalone([], text, [])
+    parts = [(part.start(), part.end()) for part in _PART.finditer(text)] if "<" in text else []
+    starts = [start for start, _ in parts]
 
     def taken(match: re.Match[str]) -> str:
         values = attributes_of(match["attributes"])
@@ -132,12 +150,39 @@ def standalone(text: str, nonce: str = "") -> tuple[list[FileBlock], str]:
             act.action == "delete" or (act.action == "rename" and act.from_path) or (act.action == "mode" and act.mode)
         )
         if not act.path or not is_act:
+            if act.path and tag != "file" and act.action != "write":
+                found.doubts.append(
+                    f"Not carried out, since its mode is not one that can be set, or a path is missing: {match[0].strip()[:MAX_QUOTED]}"
+                )
             return match[0]
-        found.append(FileBlock(path=act.path, content="", action=act.action, from_path=act.from_path, mode=act.mode))
+        at = bisect.bisect(starts, match.start()) - 1
+        if at >= 0 and match.start() < parts[at][1]:
+            found.doubts.append(
+                f"Not carried out, since it is inside the summary or plan: {match[0].strip()[:MAX_QUOTED]}"
+            )
+            return match[0]
+        if _is_in_sentence(text, match.start(), match.end(), has_nonce="nonce" in values):
+            found.doubts.append(f"Not carried out, since it is part of a sentence: {match[0].strip()[:MAX_QUOTED]}")
+            return match[0]
+        found.acts.append(
+            FileBlock(path=act.path, content="", action=act.action, from_path=act.from_path, mode=act.mode)
+        )
         return ""
 
-    rest = _STANDALONE.sub(taken, text)
-    return found, rest
+    return found._replace(rest=_STANDALONE.sub(taken, text))
+
+
+def _is_in_sentence(text: str, start: int, end: int, *, has_nonce: bool) -> bool:
+    """Whether prose stands directly before or after the lines from `start` to `end` (with the nonce: on both sides).
+
+    A line that ends with a colon may precede.
+    """
+    before = text[max(start - MAX_TAG_CHARS, 0) : start].rstrip("\r\n \t").rpartition("\n")[2]
+    is_apart = _BLANK_BEFORE.search(text, max(start - MAX_TAG_CHARS, 0), start) is not None
+    after = text[end : end + MAX_TAG_CHARS].removeprefix("\r").removeprefix("\n").partition("\n")[0]
+    leads = bool(before) and not is_apart and not before.endswith((":", ":**")) and not _BOUNDARY.match(before)
+    follows = bool(after.strip()) and not _BOUNDARY.match(after)
+    return leads and follows if has_nonce else leads or follows
 
 
 def joined(found: Sequence[FileBlock]) -> list[FileBlock]:

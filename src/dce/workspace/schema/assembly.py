@@ -48,16 +48,18 @@ def assemble(
     and `unapplied`.
     """
     spans = thoughts.without_drafts(spans)
-    acts, outside = standalone(_outside(text, spans, thoughts.end), nonce)
+    acts, outside, doubts = standalone(_outside(text, spans, thoughts.end), nonce)
     prose = read_prose(outside)
     mended = [*repairs]
     whole = [_block(text, span, mended) for span in spans if span not in not_files]
     found = [*whole, *edited, *(msgspec.structs.replace(act, path=canonical(act.path)) for act in acts)]
-    remarks = ["Reasoning before the answer is not shown."] if thoughts.end else []
+    remarks = [*(["Reasoning before the answer is not shown."] if thoughts.end else []), *doubts]
     if thoughts.is_open and found:
         mended.append("The answer begins with a reasoning tag that is never closed: its files may be drafts.")
         found = [msgspec.structs.replace(block, status="ambiguous") for block in found]
-    return assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
+    reading = assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
+    flags = dict.fromkeys((*reading.flags, *(["ambiguous_block"] if doubts else [])))
+    return msgspec.structs.replace(reading, flags=tuple(flags))
 
 
 def assemble_blocks(
@@ -119,6 +121,10 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
     if indent and not indent.strip(" \t") and (outdented := _outdented(content, indent)) is not None:
         repairs.append(f"{path}: The block is indented with its tags; that indentation was removed.")
         content, status = outdented, "repaired" if status == "complete" else status
+    before = text[text.rfind("\n", 0, span.start) + 1 : span.start].strip()
+    if before and not before.strip("> ") and status != "truncated":
+        repairs.append(f"{path}: Its opening tag is quoted with `>`: signs of the quotation may be left in it.")
+        status = "ambiguous"
     content, status = without_fence(content, path, status, repairs)
     act = act_of(attributes_of(text[span.start : span.body_start]))
     return with_act(FileBlock(path=path, content=content, status=status), act, repairs)

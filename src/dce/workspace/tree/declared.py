@@ -43,6 +43,7 @@ _SUPERSETS: Mapping[str, tuple[str, ...]] = {
     "gbk": ("gb18030",),
     "big5": ("cp950", "big5hkscs"),
     "cp950": ("big5hkscs",),
+    "iso2022_jp": ("iso2022_jp_ext",),
     "shift_jis": ("cp932",),
     "euc_kr": ("cp949",),
 }
