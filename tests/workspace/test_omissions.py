@@ -77,8 +77,15 @@ def test_a_comment_in_place_of_a_block_needs_no_words(line: str) -> None:
     """A comment that stands where twenty lines of code were is flagged whatever it says, and one line fewer is not."""
     assert omission(HEAD + LONG + TAIL, f"{HEAD}{line}\n{TAIL}") == line
     assert omission(HEAD + LONG + TAIL, f"{HEAD}{line}\n# step three\n{TAIL}") == line
+    assert omission(HEAD + LONG + TAIL, f"{HEAD}{line}\n# step three\n# step four\n{TAIL}") == ""
     fewer = LONG.partition("\n")[2]
     assert omission(HEAD + fewer + TAIL, f"{HEAD}{line}\n{TAIL}") == ""
+
+
+def test_a_clear_remark_needs_two_lines_to_be_gone() -> None:
+    """Two lines less are an omission where the remark says so; one line less may be a rewording."""
+    assert omission(f"{HEAD}a()\nb()\n{TAIL}", f"{HEAD}// etc.\n{TAIL}") == "// etc."
+    assert omission(f"{HEAD}a()\n{TAIL}", f"{HEAD}// etc.\n{TAIL}") == ""
 
 
 def test_a_vague_word_needs_more_lines_to_be_gone() -> None:
