@@ -234,7 +234,7 @@ def test_files_and_prompt_say_how_certain_an_encoding_is(dce: Dce, workspace: Pa
     assert "fr.py   cp1252, as declared" in dce("files").out
     assert "'cp-none'" in dce("settings", "set", "encoding", "*.py=cp-none", code=3).err
     (workspace / ".dce/config.toml").write_text('encoding = {"*.c" = "rot13"}\n', encoding="utf-8")
-    assert "there is no encoding 'rot13'" in dce("files", code=3).err
+    assert "'rot13' is not an encoding that DCE reads files in" in dce("files", code=3).err
 
 
 def test_prompt_says_what_the_server_may_have_cached(dce: Dce, workspace: Path) -> None:

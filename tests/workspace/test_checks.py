@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 import sys
 import textwrap
 from pathlib import Path
@@ -17,6 +18,7 @@ from dce.workspace.judging.checks import (
     load_checks,
     run_checks,
 )
+from dce.workspace.judging.scratch import Scratch
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
 from tests.workspace.judging import reading_of, snapshot, write
@@ -158,6 +160,23 @@ def test_scratch_copies_are_removed(tmp_path: Path) -> None:
     )
     assert run.ok
     assert not Path(run.output.strip()).parent.parent.exists()
+
+
+def test_removing_a_copy_changes_nothing_outside_it(tmp_path: Path) -> None:
+    """Neither the folder that the copy is in, when a check has deleted it already, nor the target of a link gets another mode."""
+    outside = tmp_path / "own.sh"
+    outside.write_text("mine")
+    outside.chmod(0o640)
+    tmp_path.chmod(0o755)
+    copy = Scratch(tmp_path / "copy", "project")
+    copy.root.mkdir(parents=True)
+    (copy.root / "link").symlink_to(outside)
+    copy.root.chmod(0o500)
+    copy.remove()
+    assert not copy.base.exists()
+    copy.remove()
+    assert (stat.S_IMODE(outside.stat().st_mode), stat.S_IMODE(tmp_path.stat().st_mode)) == (0o640, 0o755)
+    assert outside.read_text() == "mine"
 
 
 def test_environment_is_minimal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

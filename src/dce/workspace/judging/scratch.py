@@ -68,13 +68,20 @@ class Scratch:
                 current.target.chmod(with_executable(mode, wanted))
 
     def remove(self) -> None:
-        """Deletes everything, including what a check made read-only. Whatever remains is left to the system's temporary-file cleanup."""
+        """Deletes everything, including what a check made read-only. Whatever remains is left to the system's temporary-file cleanup.
 
-        def unlock(_: object, path: str, __: object) -> None:
+        Only folders of the copy itself are unlocked: neither the folder that it is in, nor what a link leads to.
+        """
+
+        def unlock(_: object, name: str, __: object) -> None:
+            path = Path(name)
             with contextlib.suppress(OSError):
-                Path(path).parent.chmod(0o700)
-                Path(path).chmod(0o700)
-                (os.rmdir if Path(path).is_dir() else os.unlink)(path)
+                if path != self.base:
+                    path.parent.chmod(0o700)
+                is_folder = path.is_dir() and not path.is_symlink()
+                if is_folder:
+                    path.chmod(0o700)
+                (os.rmdir if is_folder else os.unlink)(path)
 
         shutil.rmtree(self.base, onerror=unlock)
         shutil.rmtree(self.base, ignore_errors=True)
