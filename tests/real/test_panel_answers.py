@@ -12,6 +12,15 @@ from tests.fakes.chain import eventually
 from tests.real.served import SMALL, SMALL_STUBS, STUBS, Served, begun, begun_small, serving, wait_for_end_of
 from tests.real.windows import by_hand, count, generate, opened, paste, press_twice, shoot, tab, wait_for_end
 
+# What the page asks for about judgements takes a second.
+SLOW_JUDGEMENTS = """() => {
+  const direct = window.fetch;
+  window.fetch = async (...what) => {
+    if (String(what[0]).endsWith("/judgement")) await new Promise((done) => setTimeout(done, 1000));
+    return direct(...what);
+  };
+}"""
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 
@@ -87,10 +96,15 @@ def test_lines_of_two_responses_become_one_file_and_go_again(browser: Browser, t
         page.get_by_role("button", name="Files", exact=True).click()
         expect(page.get_by_role("row", name=re.compile("stats.py"))).to_be_visible()
         tab(page, 1).click()
+        base = page.get_by_role("button", name="Base of the next cycle")
         page.get_by_role("button", name="Shortlist").click()
         page.get_by_label("Note", exact=True).fill("short")
-        page.get_by_role("button", name="Base of the next cycle").click()
-        expect(page.get_by_role("button", name="Base of the next cycle")).to_have_attribute("aria-pressed", "true")
+        # The click leaves the note, which saves it: however long that takes, the click itself counts as well.
+        page.evaluate(SLOW_JUDGEMENTS)
+        base.click(delay=100)
+        expect(base).to_have_attribute("aria-pressed", "true")
+        (kept,) = workspace.store.judgements.latest(1)
+        assert (kept.mark, kept.note) == ("shortlisted", "short")
         page.get_by_role("button", name="Diff", exact=True).click()
         for against, words in (("prompt", "File in the prompt"), ("2", "Response 2"), ("workspace", "Current file")):
             page.get_by_label("Compare with").select_option(against)

@@ -22,6 +22,7 @@ from dce.workspace.project import Project
 from dce.workspace.schema.fill import find_stubs
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
+from tests.fakes.chain import eventually
 from tests.panel.rig import CHECKS, RIGHT, AnsweringProvider, Line
 from tests.real.windows import (
     AXE,
@@ -179,7 +180,7 @@ def test_the_keyboard_is_enough(browser: Browser, tmp_path: Path) -> None:
         expect(page.get_by_text("is in the workspace.")).to_be_visible()
         assert (workspace.project.root / "words.py").read_text(encoding="utf-8") == RIGHT
         assert "Only the body. " in workspace.cycles.get(1).context
-        assert workspace.selection.paths() == ("test_words.py", "words.py")
+        eventually(lambda: workspace.selection.paths() == ("test_words.py", "words.py"))
 
 
 def test_what_goes_wrong_is_said(browser: Browser, tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_what_goes_wrong_is_said(browser: Browser, tmp_path: Path) -> None:
         shoot(page, "conflict")
         page.get_by_role("button", name="Keep mine").click()
         expect(page.get_by_text("Saved", exact=True)).to_be_visible()
-        assert workspace.cycles.get(1).context == "from the window"
+        eventually(lambda: workspace.cycles.get(1).context == "from the window")
 
 
 def test_another_processs_changes_appear(browser: Browser, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_tree_by_keyboard(browser: Browser, tmp_path: Path) -> None:
         binary = tree.get_by_role("treeitem", name="logo.bin")
         expect(binary).to_have_attribute("aria-disabled", "true")
         expect(binary).to_have_accessible_name("logo.bin cannot be selected: binary")
-        assert workspace.selection.paths() == ("test_words.py",)
+        eventually(lambda: workspace.selection.paths() == ("test_words.py",))
 
 
 def test_what_changes_on_the_disk_shows_by_itself(browser: Browser, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_filters_and_sources(browser: Browser, tmp_path: Path) -> None:
             expect(page.get_by_text("1 file found.")).to_be_visible()
             page.get_by_role("button", name="Replace selection").click()
             expect(page.get_by_text("1 file, ")).to_be_visible()
-            assert workspace.selection.paths() == ("words.py",)
+            eventually(lambda: workspace.selection.paths() == ("words.py",))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import type { GenerationView, Judgement } from "../api/generated";
-import { chooseBase, isBaseIn, judge, judgementIn } from "../state/judging";
+import { isBaseIn, judge, judgementIn, toggleBase } from "../state/judging";
 import { use } from "../state/store";
 import { text } from "../text/messages";
 import { Check, Cross, Icon } from "./icons";
@@ -40,6 +40,7 @@ export function JudgedAs({ judgement }: { judgement: Judgement }) {
   );
 }
 
+/** Its buttons stay enabled while a save runs: leaving the note saves it, and the click that left it must count too. */
 export function JudgeBar({ generation, slot }: { generation: GenerationView; slot: number }) {
   const judgement = use((state) => judgementIn(state, slot));
   const isBase = use((state) => isBaseIn(state, generation, slot));
@@ -48,15 +49,14 @@ export function JudgeBar({ generation, slot }: { generation: GenerationView; slo
   const mark = judgement?.mark ?? "";
   const rating = judgement?.rating ?? 0;
   return (
-    <div className="row judge-bar" role="group" aria-label={text.review.judgement}>
+    <div className="row judge-bar" role="group" aria-label={text.review.judgement} aria-busy={isBusy}>
       {MARKS.map((each) => (
         <button
           key={each}
           type="button"
           className={`small mark-button is-${each}`}
           aria-pressed={mark === each}
-          disabled={isBusy}
-          onClick={() => judge(slot, { mark: mark === each ? "" : each })}
+          onClick={() => judge(slot, (now) => ({ mark: now?.mark === each ? "" : each }))}
         >
           {each === "rejected" ? <Cross /> : <Check />}
           {text.review.mark[each]}
@@ -70,8 +70,7 @@ export function JudgeBar({ generation, slot }: { generation: GenerationView; slo
             className="quiet small star-button"
             aria-label={text.review.rate(each)}
             aria-pressed={rating === each}
-            disabled={isBusy}
-            onClick={() => judge(slot, { rating: rating === each ? 0 : each })}
+            onClick={() => judge(slot, (now) => ({ rating: now?.rating === each ? 0 : each }))}
           >
             <Star isOn={each <= rating} />
           </button>
@@ -81,9 +80,8 @@ export function JudgeBar({ generation, slot }: { generation: GenerationView; slo
         type="button"
         className="small"
         aria-pressed={isBase}
-        disabled={isBusy}
         title={text.review.baseTitle}
-        onClick={() => chooseBase(slot, !isBase)}
+        onClick={() => toggleBase(slot)}
       >
         {text.review.base}
       </button>
@@ -104,7 +102,7 @@ function Note({ slot, kept }: { slot: number; kept: string }) {
       value={draft ?? kept}
       onChange={(event) => setDraft(event.target.value)}
       onBlur={async () => {
-        if (draft !== null && draft !== kept) await judge(slot, { note: draft });
+        if (draft !== null && draft !== kept) await judge(slot, () => ({ note: draft }));
         setDraft(null);
       }}
     />

@@ -25,29 +25,33 @@ type Change = Partial<Pick<Judgement, "mark" | "rating" | "note">>;
 
 /** Saves run one after another, so that the last click is the last one saved. */
 let saving: Promise<unknown> = Promise.resolve();
-
-/** Saves a change to the judgement of a response; its other parts stay. */
-export function judge(slot: number, change: Change): Promise<unknown> {
-  saving = saving.then(() => attempt(`judge ${slot}`, () => save(slot, change)));
-  return saving;
+function inTurn(name: string, work: () => Promise<void>): Promise<unknown> {
+  return (saving = saving.then(() => attempt(name, work)));
 }
 
-async function save(slot: number, change: Change): Promise<void> {
+/** Saves a change to the judgement of the shown response, made from what stands when its turn comes; its other parts stay. */
+export function judge(slot: number, change: (now: Judgement | undefined) => Change): Promise<unknown> {
   const { generation } = get();
   const version = generation?.slots.find((each) => each.slot === slot)?.version;
-  if (!generation || version === undefined) return;
-  // Only what changes is sent: the board in this window may be older than what is stored.
-  await reviewApi.judge(generation.id, slot, { version, ...change });
-  await loadBoard();
+  if (!generation || version === undefined) return Promise.resolve();
+  const shown = judgementIn(get(), slot);
+  return inTurn(`judge ${slot}`, async () => {
+    const now = get().generation?.id === generation.id ? judgementIn(get(), slot) : shown;
+    // Only what changes is sent: the board in this window may be older than what is stored.
+    await reviewApi.judge(generation.id, slot, { version, ...change(now) });
+    await loadBoard();
+  });
 }
 
-export const chooseBase = (slot: number, isBase: boolean) =>
-  attempt(`base ${slot}`, async () => {
-    const { generation } = get().place;
-    if (generation === null) return;
-    await reviewApi.choose(generation, slot, isBase);
+/** Makes the shown response the base of the next cycle, or no longer. */
+export function toggleBase(slot: number): void {
+  const { generation } = get();
+  if (!generation) return;
+  inTurn(`base ${slot}`, async () => {
+    await reviewApi.choose(generation.id, slot, !isBaseIn(get(), generation, slot));
     await Promise.all([loadWorkspace(), loadCycle()]);
   });
+}
 
 /** Saves an edited answer as a new version; without text and words, reverts the edit. */
 export const correct = (slot: number, order: Correction) =>
