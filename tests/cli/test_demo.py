@@ -18,7 +18,9 @@ import pytest
 from dce.cli.demo import _panel
 from dce.cli.sample import CHECKS, SELECTION, STUBS, configure, curate, find_sample, make_folder
 from dce.wire.errors import DceError
-from dce.workspace.judging.checks import CheckReport, load_checks, run_checks
+from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.checks import run_checks
+from dce.workspace.judging.checks_file import load_checks
 from dce.workspace.record.store import STORE_FILE
 from dce.workspace.schema.fill import find_stubs
 from dce.workspace.schema.reading import FileBlock, Reading

@@ -10,7 +10,7 @@ import pytest
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.board import BoardRow, board, check_responses
-from dce.workspace.judging.checks import CheckReport, CheckRun
+from dce.workspace.judging.check_report import CheckReport, CheckRun
 from dce.workspace.judging.compare import FileChange
 from dce.workspace.record.responses import Status
 from dce.workspace.schema.reading import FileBlock, Reading

@@ -9,14 +9,9 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.judging.checks import (
-    MAX_OUTPUT_BYTES,
-    Check,
-    CheckReport,
-    CheckRun,
-    load_checks,
-    run_checks,
-)
+from dce.workspace.judging.check_report import CheckReport, CheckRun
+from dce.workspace.judging.checks import MAX_OUTPUT_BYTES, run_checks
+from dce.workspace.judging.checks_file import Check, load_checks
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
 from tests.workspace.judging import reading_of, snapshot, write

@@ -10,7 +10,7 @@ from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json
 from dce.cli.progress import checks_text
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.checks import CheckReport
+from dce.workspace.judging.check_report import CheckReport
 
 
 @click.command(name="run-checks")

@@ -12,7 +12,7 @@ from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.judging.board import BoardRow, board, check_responses
-from dce.workspace.judging.checks import load_checks
+from dce.workspace.judging.checks_file import load_checks
 from dce.workspace.record.judgements import Judgement, JudgementChange, Mark
 from dce.workspace.schema.reading import Action, FileBlock
 from dce.workspace.tree.current import look

@@ -12,7 +12,9 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.checks import CONCURRENCY, CheckReport, load_checks, run_checks
+from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.checks import CONCURRENCY, run_checks
+from dce.workspace.judging.checks_file import load_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT

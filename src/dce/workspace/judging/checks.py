@@ -12,37 +12,25 @@ import signal
 import site
 import sys
 import tempfile
-import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from dce.wire.errors import DceError
+from dce.workspace.judging.check_report import MAX_FAILURES, CheckReport, CheckRun, count_new_failures
+from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.runners import read_counts
 from dce.workspace.judging.scratch import Scratch
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
 
-CHECKS_FILE = "checks.toml"
-
 CONCURRENCY = 2
 """Responses checked at once. Checks are mostly CPU work, and a developer's machine must stay responsive."""
-
-MAX_CHECKS = 20
-"""Maximum checks in a workspace: they run one after the other, for each of perhaps ten responses."""
-
-MAX_TIMEOUT_S = 3600.0
-"""Longest timeout a check may set: nobody waits for ten runs of more than an hour."""
 
 MAX_OUTPUT_BYTES = 8 * 1024
 """How much of a check's output is kept: the end, where test runners report failures."""
 
 MAX_SCANNED_BYTES = 1024 * 1024
 """How much of the output's end is searched for counts and names. This bounds memory when a check floods its output."""
-
-MAX_FAILURES = 2_000
-"""Maximum names of failing tests kept for one check."""
 
 DRAIN_S = 2.0
 """How long to wait for remaining output once a check has ended. Its leftover processes were killed, so the pipe closes at once."""
@@ -62,70 +50,6 @@ _NEVER_KEPT = frozenset({"DCE_API_KEY", "PYTHONPATH"})
 """Never passed on, even if requested: DCE's key, and the Python search path, which `_python_path` points at the scratch copy."""
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command of the project. `python` as its first word means the interpreter that runs DCE; `env` names variables it needs."""
-
-    name: str
-    command: tuple[str, ...]
-    timeout_s: float = 60.0
-    env: tuple[str, ...] = ()
-
-
-class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at
-    its deadline or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests."""
-
-    name: str
-    ok: bool
-    exit_code: int | None
-    passed: int
-    failed: int
-    duration_s: float
-    output: str
-    failures: tuple[str, ...] = ()
-
-
-class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran
-    there but not here."""
-
-    passed: int
-    failed: int
-    new_failures: int
-    runs: tuple[CheckRun, ...]
-
-    @property
-    def is_passed(self) -> bool:
-        """Whether every check passed and no test that ran before is missing."""
-        return bool(self.runs) and all(run.ok for run in self.runs) and not self.new_failures
-
-
-class _ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    check: tuple[Check, ...] = ()
-
-
-def load_checks(project: Project) -> tuple[Check, ...]:
-    """The checks in .dce/checks.toml (`[[check]]` tables); empty without that file. Raises DceError invalid_input."""
-    path = project.state_dir / CHECKS_FILE
-    try:
-        checks = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _ChecksFile).check
-    except FileNotFoundError:
-        return ()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, OSError) as error:
-        raise _bad_file(path, str(error)) from error
-    names = [check.name for check in checks]
-    if len(checks) > MAX_CHECKS:
-        raise _bad_file(path, f"{len(checks)} checks, at most {MAX_CHECKS}")
-    for check in checks:
-        if not check.name.strip() or names.count(check.name) > 1:
-            raise _bad_file(path, f"a check's name must be unique and not empty: {check.name!r}")
-        if not check.command or not check.command[0] or any("\0" in word for word in check.command):
-            raise _bad_file(path, f"check {check.name!r}: `command` must be a list of words, the program first")
-        if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
-            raise _bad_file(path, f"check {check.name!r}: `timeout_s` must be over 0 and at most {MAX_TIMEOUT_S:.0f}")
-    return checks
-
-
 async def run_checks(
     project: Project, checks: Sequence[Check], reading: Reading | None, baseline: CheckReport | None = None
 ) -> CheckReport:
@@ -142,7 +66,7 @@ async def run_checks(
     return CheckReport(
         passed=sum(run.passed for run in runs),
         failed=sum(run.failed for run in runs),
-        new_failures=0 if reading is None else _new_failures(runs, baseline),
+        new_failures=0 if reading is None else count_new_failures(runs, baseline),
         runs=tuple(runs),
     )
 
@@ -297,32 +221,3 @@ def _why(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such program"
     return error.strerror or str(error)
-
-
-def _new_failures(runs: Sequence[CheckRun], baseline: CheckReport | None) -> int:
-    before = {run.name: run for run in baseline.runs} if baseline else {}
-    return sum(_new_in(run, before.get(run.name)) for run in runs)
-
-
-def _new_in(run: CheckRun, before: CheckRun | None) -> int:
-    """New failures plus tests that no longer run: a broken import fails once and keeps all the other tests from running."""
-    if before is None:
-        return run.failed
-    if _is_named(run) and (_is_named(before) or not before.failed):
-        new = len(set(run.failures) - set(before.failures))
-    else:
-        new = max(0, run.failed - before.failed)
-    return new + max(0, before.passed + before.failed - run.passed - run.failed)
-
-
-def _is_named(run: CheckRun) -> bool:
-    """Whether the names of all failing tests are known."""
-    return 0 < len(run.failures) < MAX_FAILURES
-
-
-def _bad_file(path: Path, why: str) -> DceError:
-    return DceError(
-        "invalid_input",
-        f"{path} cannot be used: {why}",
-        hint='Write a check as [[check]], name = "tests", command = ["python", "-m", "unittest"], timeout_s = 60.',
-    )
