@@ -13,9 +13,11 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.check_report import CheckReport
-from dce.workspace.judging.checks import CONCURRENCY, run_checks
-from dce.workspace.judging.checks_file import load_checks
+from dce.workspace.judging.checks import run_checks
+from dce.workspace.judging.checks_file import Check, load_checks_file
+from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
 from dce.workspace.judging.compare import FileChange, changes, cluster
+from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.judging.prompt_read import PromptRead, prompt_read
@@ -121,25 +123,24 @@ async def check_responses(
     slots: Sequence[int] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> dict[int, CheckReport]:
-    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), two at a time.
+    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), `[lane] parallel` at a time.
 
     The unchanged workspace is checked first, so that existing failures do not count against a response. Each report is stored
     before `on_event` is called. Raises DceError not_found if there are no checks, or no such generation or slot; conflict for a
-    named slot that is still running.
+    named slot that is still running; consent_needed before the user has agreed to the commands.
     """
-    checks = await asyncio.to_thread(load_checks, workspace.project)
-    if not checks:
-        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
+    lanes, checks, commands = await _prepared(workspace)
+    await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
     responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
     if not responses:
         return {}
-    baseline = await run_checks(workspace.project, checks, None)
-    limit = asyncio.Semaphore(CONCURRENCY)
+    baseline = await run_checks(lanes, checks, None)
+    limit = asyncio.Semaphore(lanes.settings.parallel)
     reports: dict[int, CheckReport] = {}
 
     async def check(response: Response, reading: Reading) -> None:
         async with limit:
-            report = await run_checks(workspace.project, checks, reading, baseline)
+            report = await run_checks(lanes, checks, reading, baseline)
         await asyncio.to_thread(
             workspace.store.check_reports.put, generation_id, response.slot, response.version, report
         )
@@ -163,6 +164,20 @@ async def check_responses(
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from errors
     return dict(sorted(reports.items()))
+
+
+async def commands_to_run(workspace: Workspace) -> Commands:
+    """What `check_responses` would run, for the user to agree to. Raises DceError not_found if there are no checks."""
+    return (await _prepared(workspace))[2]
+
+
+async def _prepared(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Commands]:
+    file = await asyncio.to_thread(load_checks_file, workspace.project)
+    if not file.check:
+        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
+    lanes = Lanes(workspace.project, file.lane)
+    kind = await lanes.find_kind()
+    return lanes, file.check, commands_of(file, kind, lanes.why)
 
 
 def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | None) -> list[tuple[Response, Reading]]:

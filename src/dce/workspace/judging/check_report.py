@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dce.workspace.judging.lanes.lane import Kind, Limit
+
 MAX_FAILURES = 2_000
 """Maximum names of failing tests kept for one check."""
 
 
 class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     """One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at
-    its deadline or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests."""
+    a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that
+    it hit: time, memory, processes, disk, output."""
 
     name: str
     ok: bool
@@ -20,16 +23,20 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     output: str
     failures: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran
-    there but not here."""
+    there but not here. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `problem`: why there is no verdict."""
 
     passed: int
     failed: int
     new_failures: int
     runs: tuple[CheckRun, ...]
+    lane: Kind | None = None
+    lane_why: str = ""
+    problem: str = ""
 
     @property
     def is_passed(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.project import Project
 
 CHECKS_FILE = "checks.toml"
@@ -21,7 +22,7 @@ MAX_TIMEOUT_S = 3600.0
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command of the project. `python` as its first word means the interpreter that runs DCE; `env` names variables it needs."""
+    """A command of the project. `python` as its first word means the project's interpreter; `env` names variables it needs."""
 
     name: str
     command: tuple[str, ...]
@@ -29,19 +30,28 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     env: tuple[str, ...] = ()
 
 
-class _ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
     check: tuple[Check, ...] = ()
+    lane: LaneSettings = LaneSettings()
 
 
 def load_checks(project: Project) -> tuple[Check, ...]:
     """The checks in .dce/checks.toml (`[[check]]` tables); empty without that file. Raises DceError invalid_input."""
+    return load_checks_file(project).check
+
+
+def load_checks_file(project: Project) -> ChecksFile:
+    """The contents of .dce/checks.toml; empty without that file. Raises DceError invalid_input."""
     path = project.state_dir / CHECKS_FILE
     try:
-        checks = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _ChecksFile).check
+        found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), ChecksFile)
     except FileNotFoundError:
-        return ()
+        return ChecksFile()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, OSError) as error:
         raise _bad_file(path, str(error)) from error
+    checks = found.check
     names = [check.name for check in checks]
     if len(checks) > MAX_CHECKS:
         raise _bad_file(path, f"{len(checks)} checks, at most {MAX_CHECKS}")
@@ -52,7 +62,9 @@ def load_checks(project: Project) -> tuple[Check, ...]:
             raise _bad_file(path, f"check {check.name!r}: `command` must be a list of words, the program first")
         if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
             raise _bad_file(path, f"check {check.name!r}: `timeout_s` must be over 0 and at most {MAX_TIMEOUT_S:.0f}")
-    return checks
+    if problem := found.lane.problem():
+        raise _bad_file(path, problem)
+    return found
 
 
 def _bad_file(path: Path, why: str) -> DceError:
