@@ -107,7 +107,7 @@ class Lanes:
                 try:
                     lane = await in_thread(lambda: OverlayLane(self.project.root, host, self.settings, folder, ()))
                     # Writing is tried too: an overlay can be mounted and yet refuse it.
-                    ended = await lane.run(("/bin/sh", "-c", ": >.lane-trial"), timeout_s=PROBE_TIMEOUT_S)
+                    ended = await lane.run(("/bin/sh", "-c", "[ ! -w . ] || : >.lane-trial"), timeout_s=PROBE_TIMEOUT_S)
                 except DceError as error:
                     return error.message
                 return "" if ended.exit_code == 0 else ended.output.decode("utf-8", "replace") or ended.problem
