@@ -43,6 +43,8 @@ print("1 passed in 0.01s")
 
 def _fault(root: Path, name: str) -> Project:
     shutil.copytree(FAULTS / name, root)
+    for path in root.glob("*.txt"):  # no Python files of this repository
+        path.rename(path.with_suffix(".py"))
     project = Project.init(root)
     shutil.move(root / "checks.toml", project.state_dir / "checks.toml")
     subprocess.run(["git", "init", "-q", str(root)], check=True)
