@@ -31,28 +31,33 @@ DRAIN_S = 2.0
 """How long to wait for remaining output once a command has ended. Its other processes were killed, so the pipe closes at once."""
 
 _START = r"""
-ulimit -c 0 2>/dev/null; ulimit -f "$2" 2>/dev/null; echo 1000 2>/dev/null >/proc/self/oom_score_adj
-no() { echo "$1$2"; exit 127; }
-mark=$1; shift 2; echo "$mark"
+mark=$1 blocks=$2 lifeline=$3 cwd=$4; shift 4
+ulimit -c 0 2>/dev/null; ulimit -f "$blocks" 2>/dev/null; echo 1000 2>/dev/null >/proc/self/oom_score_adj
+[ -z "$lifeline" ] || ( ( cat "/dev/fd/$lifeline"; kill -KILL "-$$" ) >/dev/null 2>&1 & )
+no() { echo "$mark$1"; exit 127; }
+echo "$mark"
+[ -z "$cwd" ] || cd -- "$cwd" 2>/dev/null || no "there is no folder $cwd"
 case $1 in
-*/*) [ -e "$1" ] || no "$mark" "there is no such program"; [ -f "$1" ] && [ -x "$1" ] || no "$mark" "Permission denied" ;;
-*) command -v -- "$1" >/dev/null 2>&1 || no "$mark" "there is no such program" ;;
+*/*) [ -e "$1" ] || no "there is no such program"; [ -f "$1" ] && [ -x "$1" ] || no "Permission denied" ;;
+*) command -v -- "$1" >/dev/null 2>&1 || no "there is no such program" ;;
 esac
 exec "$@"
 """
 """Starts a command in a POSIX shell: no core dumps, no file larger than the limit, the first to be killed when the machine is out of
-memory. It prints a mark when the lane stands, and once more with the reason if the command cannot start."""
+memory, and its group killed when the lifeline's other end closes. It prints a mark when the lane stands, and once more with the reason if
+the command cannot start."""
 
 _CANNOT_START = 127
 
 
 class Spawn(msgspec.Struct, frozen=True, kw_only=True):
-    """A command to run. `wrapper`: what is put before it. `name` is the program as the project wrote it."""
+    """A command to run. `wrapper`: what is put before it. `name` is the program as the project wrote it, `cwd` its folder below `root`."""
 
     command: tuple[str, ...]
     name: str
     folder: LaneFolder
-    cwd: Path
+    root: Path
+    cwd: str
     variables: Mapping[str, str]
     timeout_s: float
     limits: Limits
@@ -75,7 +80,7 @@ async def execute(spawn: Spawn) -> Ended:
         try:
             process = await asyncio.create_subprocess_exec(
                 *_words(spawn, mark),
-                cwd=spawn.cwd,
+                cwd=spawn.root,
                 env=dict(spawn.variables),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end,
@@ -101,7 +106,8 @@ async def execute(spawn: Spawn) -> Ended:
 def _words(spawn: Spawn, mark: str) -> tuple[str, ...]:
     if os.name == "nt":
         return spawn.command
-    return (*spawn.wrapper, "/bin/sh", "-c", _START, "sh", mark, str(spawn.limits.disk_bytes // 512), *spawn.command)
+    blocks, lifeline = str(spawn.limits.disk_bytes // 512), spawn.processes.lifeline
+    return (*spawn.wrapper, "/bin/sh", "-c", _START, "sh", mark, blocks, lifeline, spawn.cwd, *spawn.command)
 
 
 def _read_end(

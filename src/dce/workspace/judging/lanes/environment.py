@@ -4,6 +4,7 @@ What must always hold: a variable reaches a command only if programs need it to 
 even if named. `python` is the project's interpreter if it has one.
 """
 
+import contextlib
 import os
 import shutil
 import sys
@@ -110,9 +111,8 @@ def added_folders(python: Python) -> tuple[Path, ...]:
     """The folders that the project's environment adds to Python's search path: editable installs, and environments that it builds on."""
     if python.environment is None:
         return ()
-    lines = [
-        line.strip()
-        for file in sorted(python.environment.glob("lib/python*/site-packages/*.pth"))
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
-    ]
-    return tuple(Path(line) for line in lines if Path(line).is_absolute())
+    lines: list[str] = []
+    for file in sorted(python.environment.glob("lib/python*/site-packages/*.pth")):
+        with contextlib.suppress(OSError):
+            lines += file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return tuple(Path(line.strip()) for line in lines if Path(line.strip()).is_absolute())

@@ -34,6 +34,7 @@ class LaneFolder:
         for folder in (self.tmp, self.var_tmp, self.home):
             folder.mkdir()
         self._layers = 0
+        self._made_bytes = 0
 
     def new_layer(self) -> tuple[Path, Path]:
         """The folder for a layer's files, and the working folder that an overlay needs beside it."""
@@ -44,9 +45,16 @@ class LaneFolder:
         work.mkdir()
         return upper, work
 
-    def size_bytes(self) -> int:
-        """What everything in it takes on the disk."""
-        return sum(status.st_blocks * 512 for status in _files(self.path))
+    def made(self) -> None:
+        """From now on, what is written counts."""
+        self._made_bytes = self._size_bytes()
+
+    def written_bytes(self) -> int:
+        """What was written since it was made, as it takes room on the disk."""
+        return self._size_bytes() - self._made_bytes
+
+    def _size_bytes(self) -> int:
+        return sum(getattr(status, "st_blocks", 0) * 512 for status in _files(self.path))
 
     def remove(self) -> None:
         """Deletes everything, including what a command made read-only. Whatever remains is left to the next sweep."""
@@ -59,7 +67,7 @@ def sweep(place: Path) -> None:
     for folder in sorted(place.glob(f"{PREFIX}*"))[:MAX_SWEPT]:
         with contextlib.suppress(OSError):
             status = folder.lstat()
-            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or not (folder / "lock").exists():
+            if not stat.S_ISDIR(status.st_mode) or _is_anothers(status) or not (folder / "lock").exists():
                 continue
             lock = FileLock(folder / "lock", thread_local=False)
             with contextlib.suppress(Timeout):
@@ -107,6 +115,10 @@ def remove_tree(folder: Path) -> None:
 
     shutil.rmtree(folder, onerror=unlock)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_anothers(status: os.stat_result) -> bool:
+    return hasattr(os, "geteuid") and status.st_uid != os.geteuid()
 
 
 def _files(folder: Path) -> Iterable[os.stat_result]:

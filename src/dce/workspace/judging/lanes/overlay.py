@@ -22,7 +22,7 @@ from dce.workspace.judging.lanes.folders import LaneFolder, write_layer
 from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile
 from dce.workspace.judging.lanes.processes import NamespaceProcesses
 from dce.workspace.judging.lanes.settings import LaneSettings
-from dce.workspace.judging.lanes.toolchains import Shown, tool_folders
+from dce.workspace.judging.lanes.toolchains import Shown, repository_folders, tool_folders
 from dce.workspace.project import STATE_DIR
 
 SHARED_MEMORY_BYTES = 512 * 1024**2
@@ -32,12 +32,14 @@ _TMP, _VAR_TMP, _RUN = Path("/tmp"), Path("/var/tmp"), Path("/run")  # noqa: S10
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine as lanes need to know it. `bwrap`: the program; `place`: the folder for lane folders; `home`: without symlinks."""
+    """The machine as lanes need to know it. `bwrap`: the program; `place`: the folder for lane folders; `home`: without symlinks.
+    `has_own_caches`: whether what commands write to tool folders goes to layers of the lane; otherwise these are read-only."""
 
     bwrap: str
     place: Path
     environ: Mapping[str, str]
     home: Path
+    has_own_caches: bool = True
 
 
 class OverlayLane:
@@ -77,21 +79,22 @@ class OverlayLane:
                 command=words,
                 name=command[0],
                 folder=self._folder,
-                cwd=Path("/"),
+                root=Path("/"),
+                cwd=cwd,
                 variables=lane_variables(self._host.environ, named, own),
                 timeout_s=timeout_s,
                 limits=self._settings.limits(),
                 processes=processes,
-                wrapper=self._wrapper(processes, cwd),
+                wrapper=self._wrapper(processes),
             )
         )
 
-    def _wrapper(self, processes: NamespaceProcesses, cwd: str) -> tuple[str, ...]:
+    def _wrapper(self, processes: NamespaceProcesses) -> tuple[str, ...]:
         (info,) = processes.passed_fds
         return (
             *(self._host.bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
             *self._mounts,
-            *("--chdir", str(self._root / cwd), "--info-fd", str(info), "--"),
+            *("--chdir", str(self._root), "--info-fd", str(info), "--"),
         )
 
     def _home_mounts(self) -> tuple[str, ...]:
@@ -101,7 +104,7 @@ class OverlayLane:
             if path.is_relative_to(self._root) or self._root.is_relative_to(path):
                 continue
             source = os.path.realpath(path)
-            if is_writable:
+            if is_writable and self._host.has_own_caches:
                 upper, work = self._folder.new_layer()
                 mounts += ["--overlay-src", source, "--overlay", str(upper), str(work), str(path)]
             else:
@@ -119,7 +122,7 @@ class OverlayLane:
         hidden = (self._host.home, _TMP, _VAR_TMP, _RUN)
         return [
             Shown(path=path)
-            for path in needed_folders(self._host.environ, self._python)
+            for path in (*needed_folders(self._host.environ, self._python), *repository_folders(self._root))
             if path not in hidden and any(path.is_relative_to(folder) for folder in hidden)
         ]
 

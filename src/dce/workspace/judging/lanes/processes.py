@@ -87,6 +87,10 @@ class Processes(Protocol):
     def passed_fds(self) -> tuple[int, ...]:
         """Descriptors that the command's wrapper inherits."""
 
+    @property
+    def lifeline(self) -> str:
+        """The descriptor, in the command, whose other end closes when DCE ends; "" if the command ends with DCE anyway."""
+
     def started(self, pid: int) -> None:
         """Takes note of the process that was started. May block for as long as it takes to start."""
 
@@ -99,6 +103,8 @@ class Processes(Protocol):
 
 class NamespaceProcesses:
     """The processes of a namespace: when its first one ends, the kernel ends all others, whatever they did to get away."""
+
+    lifeline = ""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -148,11 +154,20 @@ class NamespaceProcesses:
 class GroupProcesses:
     """The processes of a group, and those that left it but kept the mark among their variables."""
 
-    passed_fds: tuple[int, ...] = ()
-
     def __init__(self, mark: str) -> None:
         self._mark = mark
         self._pid = 0
+        self._fds = list(os.pipe()) if os.name == "posix" else []
+
+    @property
+    def passed_fds(self) -> tuple[int, ...]:
+        """The lifeline's end in the command."""
+        return tuple(self._fds[:1])
+
+    @property
+    def lifeline(self) -> str:
+        """See `Processes.lifeline`."""
+        return str(self._fds[0]) if self._fds else ""
 
     def started(self, pid: int) -> None:
         """Takes note of the group's leader."""
@@ -173,4 +188,6 @@ class GroupProcesses:
             time.sleep(0.01)
 
     def close(self) -> None:
-        """Holds nothing."""
+        """Releases the lifeline."""
+        while self._fds:
+            os.close(self._fds.pop())

@@ -4,6 +4,8 @@ What must always hold: no row shows a file that holds credentials (`~/.cargo/cre
 `~/.gradle/gradle.properties`, …): where a tool keeps them in its folder, the row names the parts beside them.
 """
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -96,6 +98,8 @@ TOOLS: tuple[Tool, ...] = (
 )
 """Folders that exist are shown, each as itself: a tool's other files are not."""
 
+_GITDIR = "gitdir: "
+
 _FOLDERS = {"GOCACHE": True, "GOMODCACHE": True, "JAVA_HOME": False, "GOROOT": False}
 """Variables that name one folder, and whether it is written to."""
 
@@ -112,3 +116,15 @@ def tool_folders(home: Path, environ: Mapping[str, str]) -> Iterator[Shown]:
         path = Path(environ.get(variable, ""))
         if path.is_absolute() and path != home and path.is_dir():
             yield Shown(path=path, is_writable=is_writable)
+
+
+def repository_folders(root: Path) -> list[Path]:
+    """Where the repository of a worktree or submodule is, if it is not in the workspace."""
+    found: list[Path] = []
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        line = (root / ".git").read_text(encoding="utf-8").strip()
+        if line.startswith(_GITDIR):
+            found.append(Path(os.path.realpath(root / line.removeprefix(_GITDIR))))
+            common = (found[0] / "commondir").read_text(encoding="utf-8").strip()
+            found.insert(0, Path(os.path.realpath(found[0] / common)))
+    return found

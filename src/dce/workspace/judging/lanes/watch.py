@@ -49,7 +49,7 @@ class Watch:
         """Ends the watch. Returns the limit that was hit; a disk that was filled up to its limit counts, however fast it was."""
         self._ended.set()
         self._thread.join()
-        if self.hit is None and self._folder.size_bytes() >= self._limits.disk_bytes:
+        if self.hit is None and self._folder.written_bytes() >= self._limits.disk_bytes:
             self.hit = "disk"
         return self.hit
 
@@ -73,7 +73,7 @@ class Watch:
         started = time.monotonic()
         if started < self._next_measure:
             return False
-        size = self._folder.size_bytes()
+        size = self._folder.written_bytes()
         ended = time.monotonic()
         self._next_measure = ended + max(DISK_INTERVAL_S, DISK_SHARE * (ended - started))
         return size >= self._limits.disk_bytes
