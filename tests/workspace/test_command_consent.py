@@ -32,7 +32,7 @@ def test_consent_is_for_these_commands_in_this_kind_of_lane(tmp_path: Path) -> N
         ChecksFile(check=(Check(name="t", command=("pytest", "-q", "a", "b")),)),
         ChecksFile(check=(Check(name="t", command=("pytest", "-q", "a b"), env=("TOKEN",)),)),
         *(
-            msgspec.structs.replace(FILE, lane=LaneSettings(**settings))  # type: ignore[arg-type]
+            msgspec.structs.replace(FILE, lane=LaneSettings(**settings))
             for settings in ({"network": True}, {"link": ("~/.aws",)}, {"copy": ("~/x",)}, {"setup": (("make",),)})
         ),
     )

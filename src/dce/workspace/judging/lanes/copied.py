@@ -108,7 +108,9 @@ class CopyLane:
         """A path that `link` or `copy` names. One in the home appears in the copy's home; an absolute one is reachable anyway."""
         source = self._home / name[2:] if name.startswith("~/") else self._project.root / name
         target = self._folder.home / name[2:] if name.startswith("~/") else self.root / name
-        if not source.exists() or os.path.lexists(target) or not target.is_relative_to(self._folder.path):
+        target = Path(os.path.normpath(target))
+        is_ours = any(target.is_relative_to(folder) for folder in (self._folder.home, self.root.parent))
+        if not source.exists() or os.path.lexists(target) or not is_ours:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         if is_link and source.is_dir():
