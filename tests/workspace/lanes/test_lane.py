@@ -10,7 +10,7 @@ import pytest
 from dce.workspace.judging.checks import run_checks
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.lanes.folders import PREFIX
-from dce.workspace.judging.lanes.lane import Kind
+from dce.workspace.judging.lanes.lane import Kind, RunOptions
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import reading_of, snapshot
@@ -227,6 +227,23 @@ def test_setup_runs_first_and_its_failure_is_no_verdict(tmp_path: Path, kind: Ki
     assert (report.runs, report.is_passed) == ((), False)
     assert "exit 3" in report.problem
     assert "no registry" in report.problem
+
+
+@either
+def test_what_a_command_wrote_is_found(tmp_path: Path, kind: Kind) -> None:
+    """Reports that a command writes to the workspace and to its temporary folder are found by DCE; further variables reach it."""
+    lanes = lanes_of(project_of(tmp_path, {"sub/a": ""}), kind)
+
+    async def go() -> None:
+        async with lanes.opened(None) as lane:
+            code = 'printf 1 >out.xml; printf "$MORE" >"$TMPDIR/r.xml"; echo "$TMPDIR"'
+            options = RunOptions(timeout_s=20, cwd="sub", variables={"MORE": "2"})
+            ended = await lane.run(("sh", "-c", code), options)
+            assert ended.output.decode().strip() == str(lane.tmp)
+            assert (lane.written_root / "sub" / "out.xml").read_text() == "1"
+            assert (lane.written_tmp / "r.xml").read_text() == "2"
+
+    asyncio.run(go())
 
 
 @either

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from dce.workspace.judging.check_report import MAX_FAILURES, CheckReport, CheckRun, count_new_failures
 from dce.workspace.judging.checks_file import Check
-from dce.workspace.judging.lanes.lane import LaidFile, Lane
+from dce.workspace.judging.lanes.lane import LaidFile, Lane, RunOptions
 from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit
 from dce.workspace.judging.runners import read_counts
 from dce.workspace.schema.reading import Reading
@@ -51,7 +51,7 @@ async def run_checks(
 
 
 async def _run(check: Check, lane: Lane) -> CheckRun:
-    ended = await lane.run(check.command, timeout_s=check.timeout_s, env=check.env)
+    ended = await lane.run(check.command, RunOptions(timeout_s=check.timeout_s, env=check.env))
     # A test runner's output can be megabytes: not in the event loop.
     text = ended.output.decode("utf-8", "replace")
     counts = await asyncio.to_thread(read_counts, text) if not ended.problem else None

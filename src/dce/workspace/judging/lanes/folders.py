@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,9 @@ from filelock import FileLock, Timeout
 from dce.workspace.judging.lanes.lane import LaidFile
 
 PREFIX = "dce-lane-"
+
+MIN_FILE_BYTES = 4096
+"""What a file counts at least: empty ones fill a disk too, by their number."""
 
 MAX_SWEPT = 50
 """Maximum left-over folders removed at once: a start must not take minutes."""
@@ -54,7 +58,7 @@ class LaneFolder:
         return self._size_bytes() - self._made_bytes
 
     def _size_bytes(self) -> int:
-        return sum(getattr(status, "st_blocks", 0) * 512 for status in _files(self.path))
+        return sum(max(getattr(status, "st_blocks", 0) * 512, MIN_FILE_BYTES) for status in _files(self.path))
 
     def remove(self) -> None:
         """Deletes everything, including what a command made read-only. Whatever remains is left to the next sweep."""
@@ -105,16 +109,21 @@ def write_new(root: Path, folder: Path, file: LaidFile) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Deletes a folder, including what is read-only in it."""
+    """Deletes a folder, including what is read-only in it or nested too deep for Python. Follows no link."""
 
     def unlock(_: object, path: str, __: object) -> None:
         with contextlib.suppress(OSError):
             Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
-            (os.rmdir if Path(path).is_dir() else os.unlink)(path)
+            if not Path(path).is_symlink():
+                Path(path).chmod(0o700)
+            (os.rmdir if Path(path).is_dir() and not Path(path).is_symlink() else os.unlink)(path)
 
-    shutil.rmtree(folder, onerror=unlock)
-    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(2):
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(folder, onerror=unlock)
+    if folder.exists() and os.name == "posix":
+        for command in (("chmod", "-R", "u+rwx"), ("rm", "-rf")):
+            subprocess.run([*command, str(folder)], check=False, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def _is_anothers(status: os.stat_result) -> bool:

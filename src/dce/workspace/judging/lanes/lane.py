@@ -4,7 +4,8 @@ What must always hold, whatever the kind: the workspace is only read; no process
 that ended a command is named. Only an overlay lane also holds against a command that means harm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
@@ -35,6 +36,16 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command runs. `cwd`: its folder, relative to the root. `env` names variables of the user's that it may have besides the usual
+    ones; `variables` are others that it gets."""
+
+    timeout_s: float
+    cwd: str = ""
+    env: tuple[str, ...] = ()
+    variables: Mapping[str, str] = {}
+
+
 class Lane(Protocol):
     """An open lane. What a command leaves in the workspace's view is there for the next command; processes are not."""
 
@@ -42,5 +53,17 @@ class Lane(Protocol):
     def kind(self) -> Kind:
         """Which kind it is."""
 
-    async def run(self, command: Sequence[str], *, timeout_s: float, cwd: str = "", env: Sequence[str] = ()) -> Ended:
-        """Runs a command in `cwd` (relative to the root). `env` names further variables that it may have."""
+    @property
+    def tmp(self) -> Path:
+        """The temporary folder, as commands see it."""
+
+    @property
+    def written_tmp(self) -> Path:
+        """Where DCE finds what commands write to `tmp`. Read it with care: links in it lead anywhere."""
+
+    @property
+    def written_root(self) -> Path:
+        """Where DCE finds what commands write to the workspace, by the same relative paths; likewise. Other files may be there or not."""
+
+    async def run(self, command: Sequence[str], options: RunOptions) -> Ended:
+        """Runs a command."""

@@ -22,7 +22,7 @@ from dce.workspace.judging.lanes.copied import CopyLane
 from dce.workspace.judging.lanes.environment import current_variables
 from dce.workspace.judging.lanes.finishing import in_thread
 from dce.workspace.judging.lanes.folders import LaneFolder, sweep
-from dce.workspace.judging.lanes.lane import Kind, LaidFile, Lane
+from dce.workspace.judging.lanes.lane import Kind, LaidFile, Lane, RunOptions
 from dce.workspace.judging.lanes.overlay import Host, OverlayLane
 from dce.workspace.judging.lanes.proof import why_unproven
 from dce.workspace.judging.lanes.settings import SETUP_TIMEOUT_S, LaneSettings
@@ -108,7 +108,9 @@ class Lanes:
                 try:
                     lane = await in_thread(lambda: OverlayLane(self.project.root, host, self.settings, folder, ()))
                     # Writing is tried too: an overlay can be mounted and yet refuse it.
-                    ended = await lane.run(("/bin/sh", "-c", "[ ! -w . ] || : >.lane-trial"), timeout_s=PROBE_TIMEOUT_S)
+                    ended = await lane.run(
+                        ("/bin/sh", "-c", "[ ! -w . ] || : >.lane-trial"), RunOptions(timeout_s=PROBE_TIMEOUT_S)
+                    )
                 except OSError as error:
                     return str(error)
                 return "" if ended.exit_code == 0 else ended.output.decode("utf-8", "replace") or ended.problem
@@ -130,7 +132,7 @@ class Lanes:
             except OSError as error:
                 raise _unwritable(place, error) from error
             for command in self.settings.setup:
-                ended = await lane.run(command, timeout_s=SETUP_TIMEOUT_S)
+                ended = await lane.run(command, RunOptions(timeout_s=SETUP_TIMEOUT_S))
                 if ended.exit_code != 0:
                     said = ended.problem or ended.output.decode("utf-8", "replace").strip()[-1000:]
                     raise LaneUnfit(f"the setup `{' '.join(command)}` failed (exit {ended.exit_code}): {said}")

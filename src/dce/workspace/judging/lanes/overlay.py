@@ -19,7 +19,7 @@ from dce.workspace.judging.lanes.environment import (
     search_path,
 )
 from dce.workspace.judging.lanes.folders import LaneFolder, write_layer
-from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile
+from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile, RunOptions
 from dce.workspace.judging.lanes.processes import NamespaceProcesses
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.judging.lanes.toolchains import Shown, repository_folders, tool_folders
@@ -57,6 +57,9 @@ class OverlayLane:
         self._python = find_python(host.environ, root)
         self._python_path = self._search_path()
         upper, work = folder.new_layer()
+        self.tmp = _TMP
+        self.written_tmp = folder.tmp
+        self.written_root = upper
         write_layer(root, upper, files)
         upper.chmod(root.stat().st_mode & 0o7777)
         self._mounts = (
@@ -67,22 +70,22 @@ class OverlayLane:
             *(("--share-net", *_name_service()) if settings.network else ()),
         )
 
-    async def run(self, command: Sequence[str], *, timeout_s: float, cwd: str = "", env: Sequence[str] = ()) -> Ended:
+    async def run(self, command: Sequence[str], options: RunOptions) -> Ended:
         """See `Lane.run`."""
         processes = NamespaceProcesses()
         words = (self._python.program, *command[1:]) if command[0] == "python" else tuple(command)
         home = Path(self._host.environ.get("HOME") or self._host.home)
         own = Variables(home=home, tmp=_TMP, python=self._python, python_path=self._python_path)
-        named = (*self._settings.env, *env)
+        variables = lane_variables(self._host.environ, (*self._settings.env, *options.env), own)
         return await execute(
             Spawn(
                 command=words,
                 name=command[0],
                 folder=self._folder,
                 root=Path("/"),
-                cwd=cwd,
-                variables=lane_variables(self._host.environ, named, own),
-                timeout_s=timeout_s,
+                cwd=options.cwd,
+                variables={**variables, **options.variables},
+                timeout_s=options.timeout_s,
                 limits=self._settings.limits(),
                 processes=processes,
                 wrapper=self._wrapper(processes),

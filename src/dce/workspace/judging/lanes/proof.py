@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from dce.workspace.judging.lanes.lane import LaidFile, Lane
+from dce.workspace.judging.lanes.lane import LaidFile, Lane, RunOptions
 
 TIMEOUT_S = 30.0
 """How long Python may take to look for modules; it imports none of them."""
@@ -45,7 +45,7 @@ async def why_unproven(lane: Lane, root: Path, files: Iterable[LaidFile]) -> str
     names = sorted(packages)[:MAX_NAMES]
     if not names:
         return ""
-    ended = await lane.run(("python", "-c", _LOOK, *names), timeout_s=TIMEOUT_S)
+    ended = await lane.run(("python", "-c", _LOOK, *names), RunOptions(timeout_s=TIMEOUT_S))
     if ended.exit_code != 0:
         return ""  # without Python nothing imports these files
     said = json.loads(ended.output.decode().rstrip().rpartition("\n")[2])
