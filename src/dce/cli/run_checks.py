@@ -53,6 +53,9 @@ def command(
         reports = asyncio.run(check_responses(workspace, generation.id, slots or None, tell))
     if not is_json and any(report.lane == "copy" for report in reports.values()):
         note(f"the checks ran in plain copies, which contain nothing: {next(iter(reports.values())).lane_why}")
+    for slot, report in reports.items():
+        if report.problem:
+            note(f"[{slot:>2}] no verdict: {visible(report.problem)}")
     if is_json:
         say_json({str(slot): report for slot, report in reports.items()})
     elif is_verbose:
@@ -85,8 +88,6 @@ async def _agree(workspace: "Workspace", *, is_yes: bool, may_ask: bool) -> None
 
 def _print_output(reports: dict[int, CheckReport]) -> None:
     for slot, report in reports.items():
-        if report.problem:
-            say(f"\n[{slot:>2}] no verdict: {visible(report.problem)}")
         for run in report.runs:
             if not run.ok:
                 say(f"\n[{slot:>2}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")

@@ -29,9 +29,13 @@ from dce.workspace.schema.reading import Parse, Reading
 from dce.workspace.schema.second_look import DOUBTS
 from dce.workspace.tree.current import CurrentFiles
 
+NO_VERDICT = "no_verdict"
+"""The checks could not judge the answer: what they would have run is not it."""
+
 FLAGS = (
     "truncated",
     PROMPT_CUT,
+    NO_VERDICT,
     "elision",
     "missing_files",
     "outside_workspace",
@@ -80,6 +84,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading
     changes: tuple[FileChange, ...]
     report: CheckReport | None
+    has_no_verdict: bool
     cluster: str
     cluster_size: int
     prompt_read: PromptRead | None
@@ -105,7 +110,8 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             response=response,
             reading=readings[response.slot],
             changes=_changes(workspace.project, readings[response.slot], manifest, files),
-            report=reports.get(response.slot),
+            report=_verdict(reports.get(response.slot)),
+            has_no_verdict=response.slot in reports and bool(reports[response.slot].problem),
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
@@ -127,7 +133,8 @@ async def check_responses(
 
     The unchanged workspace is checked first, so that existing failures do not count against a response. Each report is stored
     before `on_event` is called. Raises DceError not_found if there are no checks, or no such generation or slot; conflict for a
-    named slot that is still running; consent_needed before the user has agreed to the commands.
+    named slot that is still running; consent_needed before the user has agreed to the commands; invalid_input if they cannot run
+    in this workspace.
     """
     lanes, checks, commands = await _prepared(workspace)
     await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
@@ -135,6 +142,12 @@ async def check_responses(
     if not responses:
         return {}
     baseline = await run_checks(lanes, checks, None)
+    if baseline.problem:
+        raise DceError(
+            "invalid_input",
+            f"the checks cannot run in this workspace, with or without a response: {baseline.problem}",
+            hint="Correct [lane] in .dce/checks.toml.",
+        )
     limit = asyncio.Semaphore(lanes.settings.parallel)
     reports: dict[int, CheckReport] = {}
 
@@ -145,7 +158,7 @@ async def check_responses(
             workspace.store.check_reports.put, generation_id, response.slot, response.version, report
         )
         reports[response.slot] = report
-        if on_event is not None:
+        if on_event is not None and not report.problem:
             on_event(
                 ChecksFinished(
                     generation=generation_id,
@@ -164,6 +177,11 @@ async def check_responses(
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from errors
     return dict(sorted(reports.items()))
+
+
+def _verdict(report: CheckReport | None) -> CheckReport | None:
+    """The report, if it is a verdict on the answer."""
+    return None if report is None or report.problem else report
 
 
 async def commands_to_run(workspace: Workspace) -> Commands:
@@ -279,4 +297,6 @@ def _flags(candidate: _Candidate) -> tuple[str, ...]:
         found.add("truncated")
     if candidate.prompt_read is not None:
         found.add(PROMPT_CUT)
+    if candidate.has_no_verdict:
+        found.add(NO_VERDICT)
     return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))
