@@ -102,8 +102,10 @@ def test_only_what_is_left_over_is_swept(tmp_path: Path) -> None:
     (tmp_path / "dce-lane-other").mkdir()
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted((used.path.name, "dce-lane-other"))
+    tmp_path.chmod(0o755)
     used.remove()
     assert not used.path.exists()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
 def test_sizes() -> None:
@@ -126,6 +128,9 @@ def test_removing_follows_no_link_and_knows_no_depth(tmp_path: Path) -> None:
         here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
         os.close(above)
     os.close(here)
+    tmp_path.chmod(0o755)
     remove_tree(folder)
+    remove_tree(folder)  # a second time, when nothing is there
     assert not folder.exists()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
     assert stat.S_IMODE(outside.stat().st_mode) == 0o640

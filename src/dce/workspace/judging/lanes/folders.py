@@ -109,19 +109,23 @@ def write_new(root: Path, folder: Path, file: LaidFile) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Deletes a folder, including what is read-only in it or nested too deep for Python. Follows no link."""
+    """Deletes a folder, including what is read-only in it or nested too deep for Python. Follows no link, and changes nothing beside it."""
 
     def unlock(_: object, path: str, __: object) -> None:
+        inside = Path(path)
+        if inside == folder or not inside.is_relative_to(folder):
+            return
         with contextlib.suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            if not Path(path).is_symlink():
-                Path(path).chmod(0o700)
-            (os.rmdir if Path(path).is_dir() and not Path(path).is_symlink() else os.unlink)(path)
+            inside.parent.chmod(0o700)
+            is_folder = inside.is_dir() and not inside.is_symlink()
+            if not inside.is_symlink():
+                inside.chmod(0o700)
+            (os.rmdir if is_folder else os.unlink)(path)
 
     for _ in range(2):
         with contextlib.suppress(RecursionError):
             shutil.rmtree(folder, onerror=unlock)
-    if folder.exists() and os.name == "posix":
+    if os.path.lexists(folder) and os.name == "posix":
         for command in (("chmod", "-R", "u+rwx"), ("rm", "-rf")):
             subprocess.run([*command, str(folder)], check=False, stdin=subprocess.DEVNULL, capture_output=True)
 
