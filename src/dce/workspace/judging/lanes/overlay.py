@@ -1,7 +1,7 @@
 """The overlay lane: the workspace at its own path, copy-on-write, in namespaces of its own (bubblewrap).
 
 What must always hold: nothing that a command writes reaches the workspace or anything else outside its lane; it sees no process, no
-network but its own loopback, nothing of the home but tool folders, and nothing of `.dce`; it has no capability and gains none.
+network but its own loopback, nothing of the home but tool folders, and nothing of `.dce`; it has no capability, gains none and makes no namespaces of its own.
 """
 
 import os
@@ -29,6 +29,10 @@ SHARED_MEMORY_BYTES = 512 * 1024**2
 """Size of /dev/shm: browsers and databases under test need some, and it is memory that no process is charged for."""
 
 _TMP, _VAR_TMP, _RUN = Path("/tmp"), Path("/var/tmp"), Path("/run")  # noqa: S108 - a lane's own, mounted over the system's
+
+
+_DOORS = tuple(map(Path, ("/var/snap/lxd", "/var/lib/lxd", "/var/lib/incus", "/mnt/wslg", "/mnt/wsl")))
+"""Folders outside `/run` with sockets of services that act for the user, or give a member of their group the whole machine."""
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +99,16 @@ class OverlayLane:
     def _wrapper(self, processes: NamespaceProcesses) -> tuple[str, ...]:
         (info,) = processes.passed_fds
         return (
-            *(self._host.bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+            *(
+                self._host.bwrap,
+                "--unshare-user",
+                "--unshare-all",
+                "--disable-userns",
+                "--die-with-parent",
+                "--new-session",
+                "--cap-drop",
+                "ALL",
+            ),
             *self._mounts,
             *("--chdir", str(self._root), "--info-fd", str(info), "--"),
         )
@@ -159,7 +172,7 @@ def _system_mounts(folder: LaneFolder) -> tuple[str, ...]:
         *("--ro-bind", "/", "/", "--dev", "/dev"),
         *("--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108 - mounted here
         *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"),
-        *("--size", str(1 << 20), "--tmpfs", str(_RUN)),
+        *(word for door in (_RUN, *_DOORS) if door.is_dir() for word in ("--size", str(1 << 20), "--tmpfs", str(door))),
         *("--bind", str(folder.tmp), str(_TMP), "--bind", str(folder.var_tmp), str(_VAR_TMP)),
     )
 
