@@ -24,7 +24,7 @@ from dce.workspace.judging.lanes.finishing import in_thread
 from dce.workspace.judging.lanes.folders import LaneFolder, sweep
 from dce.workspace.judging.lanes.lane import Kind, LaidFile, Lane, RunOptions
 from dce.workspace.judging.lanes.overlay import Host, OverlayLane
-from dce.workspace.judging.lanes.proof import why_unproven
+from dce.workspace.judging.lanes.proof import Proofs
 from dce.workspace.judging.lanes.settings import SETUP_TIMEOUT_S, LaneSettings
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.schema.reading import Reading
@@ -58,6 +58,7 @@ class Lanes:
         self._environ = current_variables() if environ is None else environ
         self._programs = programs
         self._host: Host | None = None
+        self._proofs = Proofs(project.root)
         self._is_known = False
         self.kind: Kind = "copy"
         self.why = ""
@@ -136,7 +137,7 @@ class Lanes:
                 if ended.exit_code != 0:
                     said = ended.problem or ended.output.decode("utf-8", "replace").strip()[-1000:]
                     raise LaneUnfit(f"the setup `{' '.join(command)}` failed (exit {ended.exit_code}): {said}")
-            if reading is not None and (why := await why_unproven(lane, self.project.root, files)):
+            if reading is not None and (why := await self._proofs.why_unproven(lane, files)):
                 raise LaneUnfit(why)
             yield lane
 
