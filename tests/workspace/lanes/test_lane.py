@@ -14,7 +14,7 @@ from dce.workspace.judging.lanes.lane import Kind, RunOptions
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import reading_of, snapshot
-from tests.workspace.laned import KINDS, lanes_of, project_of, ran, script
+from tests.workspace.laned import KINDS, checked, lanes_of, project_of, ran, script
 
 either = pytest.mark.parametrize("kind", KINDS)
 
@@ -227,6 +227,28 @@ def test_setup_runs_first_and_its_failure_is_no_verdict(tmp_path: Path, kind: Ki
     assert (report.runs, report.is_passed) == ((), False)
     assert "exit 3" in report.problem
     assert "no registry" in report.problem
+
+
+@either
+def test_an_answer_that_breaks_the_setup_fails(tmp_path: Path, kind: Kind) -> None:
+    """A setup that fails with an answer in the lane, and not without, is that answer's failure, with its output."""
+    project = project_of(tmp_path, {"a": "fine\n"})
+    lanes = lanes_of(project, kind, LaneSettings(setup=(("sh", "-c", "cat a; grep -q fine a"),)))
+    checks = [Check(name="c", command=("true",))]
+    base = checked(project, checks, lanes=lanes)
+    report = checked(project, checks, reading_of({"a": "broken\n"}), base, lanes=lanes)
+    assert (report.is_passed, report.problem, report.new_failures) == (False, "", 1)
+    assert (report.runs[0].name, report.runs[0].output) == ("setup", "broken\n")
+
+
+@either
+def test_any_name_of_the_workspace(tmp_path: Path, kind: Kind) -> None:
+    """Names that mean something in mount options, shells or search paths are names like any other."""
+    for name in ("with space", "a,b", "c:d", "back\\slash", "quote'\"$x", "ünï", "-dash"):
+        project = project_of(tmp_path / name, {"a": "old\n"})
+        lanes = lanes_of(project, kind)
+        run = ran(lanes, Check(name="c", command=("cat", "a")), reading_of({"a": "new\n"}))
+        assert (asyncio.run(lanes.find_kind()), run.output) == (kind, "new\n"), (name, lanes.why)
 
 
 @either

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from dce.workspace.judging.check_report import MAX_FAILURES, CheckReport, CheckRun, count_new_failures
 from dce.workspace.judging.checks_file import Check
-from dce.workspace.judging.lanes.lane import LaidFile, Lane, RunOptions
-from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit
+from dce.workspace.judging.lanes.lane import Ended, LaidFile, Lane, RunOptions
+from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit, SetupFailed
 from dce.workspace.judging.runners import read_counts
 from dce.workspace.schema.reading import Reading
 
@@ -29,7 +29,8 @@ async def run_checks(
     """Runs the checks, in order, on a response (None: on the unchanged workspace) in one lane, with `laid` over the response's files.
 
     `baseline` is the report on the unchanged workspace; without one, every failure counts as new. A check that fails, hits a limit or
-    cannot start gives a run that is not ok. If no verdict is possible, the report has no runs and says why. Raises DceError
+    cannot start gives a run that is not ok. If no verdict is possible, the report has no runs and says why; a setup
+    that fails for the response only is a run named `setup`. Raises DceError
     invalid_input for a workspace too large to copy, write_failed for a lane that cannot be made.
     """
     await lanes.find_kind()
@@ -39,6 +40,11 @@ async def run_checks(
             runs = [await _run(check, lane) for check in checks]
     except LaneUnfit as unfit:
         problem = str(unfit)
+    except SetupFailed as failed:
+        if reading is None:
+            problem = str(failed)
+        else:
+            runs = [await _result("setup", failed.ended)]
     return CheckReport(
         passed=sum(run.passed for run in runs),
         failed=sum(run.failed for run in runs),
@@ -51,7 +57,12 @@ async def run_checks(
 
 
 async def _run(check: Check, lane: Lane) -> CheckRun:
-    ended = await lane.run(check.command, RunOptions(timeout_s=check.timeout_s, env=check.env))
+    return await _result(
+        check.name, await lane.run(check.command, RunOptions(timeout_s=check.timeout_s, env=check.env))
+    )
+
+
+async def _result(name: str, ended: Ended) -> CheckRun:
     # A test runner's output can be megabytes: not in the event loop.
     text = ended.output.decode("utf-8", "replace")
     counts = await asyncio.to_thread(read_counts, text) if not ended.problem else None
@@ -62,7 +73,7 @@ async def _run(check: Check, lane: Lane) -> CheckRun:
     elif counts is None:
         passed = 1
     return CheckRun(
-        name=check.name,
+        name=name,
         ok=ended.exit_code == 0 and not failed,
         exit_code=ended.exit_code,
         passed=passed,

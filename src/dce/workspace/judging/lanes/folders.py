@@ -29,9 +29,11 @@ class LaneFolder:
     """One lane's folder: `tmp` and `home` are what its commands see as those, `layers` holds what is written elsewhere."""
 
     def __init__(self, place: Path) -> None:
-        self.path = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX, dir=place)))
-        self._lock = FileLock(self.path / "lock", thread_local=False)
+        # It gets the name that `sweep` looks for only when it is locked.
+        making = Path(os.path.realpath(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=place)))
+        self._lock = FileLock(making / "lock", thread_local=False)
         self._lock.acquire(timeout=0)
+        self.path = making.rename(making.with_name(making.name.removeprefix(".")))
         self.tmp = self.path / "tmp"
         self.var_tmp = self.path / "var-tmp"
         self.home = self.path / "home"
