@@ -44,20 +44,24 @@ class Proofs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._proven: set[frozenset[tuple[str, bool]]] = set()
+        self._proven: set[str] = set()
 
     async def why_unproven(self, lane: Lane, files: Iterable[LaidFile]) -> str:
         """Why checks in this lane would not test these files; "" if they do, or if nothing speaks against it.
 
-        Overlay lanes all have the same paths, so what one proves of a package holds in the others.
+        Overlay lanes are at the workspace's own path: only an installed copy can hide an answer there, and what one lane proves of a
+        package holds in the others.
         """
-        found = await asyncio.to_thread(lambda: {package_of(self._root, file.path) for file in files})
-        packages = frozenset(filter(None, found))
-        if packages in self._proven:
-            return ""
-        why = await _why_unproven(lane, self._root, dict(packages))
-        if not why and lane.kind == "overlay":
-            self._proven.add(packages)
+        found = await asyncio.to_thread(
+            lambda: dict(filter(None, (package_of(self._root, file.path) for file in files)))
+        )
+        is_overlay = lane.kind == "overlay"
+        packages = {
+            name: is_kept for name, is_kept in found.items() if not is_overlay or (is_kept and name not in self._proven)
+        }
+        why = await _why_unproven(lane, self._root, packages)
+        if is_overlay and not why:
+            self._proven.update(packages)
         return why
 
 
