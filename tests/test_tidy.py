@@ -45,7 +45,7 @@ ORDERS = {
         *("endpoints", "admin", "app", "check", "server"),
     ),
     "workspace": (
-        *("project", "toml_edit", "file_update", "key_vault", "request_options", "settings", "cards"),
+        *("encoding_names", "project", "toml_edit", "file_update", "key_vault", "request_options", "settings", "cards"),
         *("writer_lock", "http"),
         *(
             "tree",

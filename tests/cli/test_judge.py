@@ -237,6 +237,24 @@ def test_diff_can_be_applied(dce: Dce, generated: Path) -> None:
     assert (generated / "src" / "a.py").read_text() == A_2
 
 
+@pytest.mark.parametrize(
+    ("mark", "encoding", "name"), [(b"", "cp1251", "cp1251"), (b"\xef\xbb\xbf", "utf-8", "byte-order mark")]
+)
+def test_a_diff_that_may_not_apply_says_so(
+    dce: Dce, workspace: Path, gateway: ScriptedGateway, mark: bytes, encoding: str, name: str
+) -> None:
+    """A diff is printed as UTF-8; for a file in another form a note on stderr says that `git apply` may refuse it."""
+    old = "# Проверка связи, настройка\nx = 1\n"
+    (workspace / "src/a.py").write_bytes(mark + old.encode(encoding))
+    (workspace / ".dce/config.toml").write_text(f'encoding = {{"*.py" = "{encoding}"}}\n', encoding="utf-8")
+    gateway.answers = ["```diff\n--- a/src/a.py\n+++ b/src/a.py\n@@ -2 +2 @@\n-x = 1\n+x = 2\n```\n"]
+    dce("generate", "-n", 1)
+    shown = dce("diff", 1)
+    assert "+x = 2\n" in shown.out
+    assert name in shown.err
+    assert "git apply" in shown.err
+
+
 MOVE = "diff --git a/src/a.py b/src/moved.py\nsimilarity index 50%\nrename from src/a.py\nrename to src/moved.py\n"
 HUNK = "--- a/src/a.py\n+++ b/src/moved.py\n@@ -1,2 +1,2 @@\n def a():\n-    return 1\n+    return 2\n"
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.cli.conftest import Dce
 
 OWN = "# My own notes\n"
+FAULT_01 = Path(__file__).parents[1] / "fixtures/faults/01-prompt-md-overwritten"
 
 
 def test_an_own_prompt_md_is_an_ordinary_file(dce: Dce, workspace: Path) -> None:
@@ -22,6 +24,18 @@ def test_an_own_prompt_md_is_an_ordinary_file(dce: Dce, workspace: Path) -> None
     dce("generate", "-n", 1)
     assert own.read_text() == OWN
     assert "My own notes" in (workspace / ".dce/prompt.md").read_text()
+
+
+def test_the_fault_01_does_not_come_back(dce: Dce, workspace: Path) -> None:
+    """[01]: after init, select, cycle and prompt the user's prompt.md is byte for byte what it was."""
+    for name in ("prompt.md", "a.txt"):
+        shutil.copy(FAULT_01 / name, workspace / name)
+    dce("init", code=None)
+    dce("select", "add", "a.txt")
+    dce("cycle", "new", "-t", "T", "-m", "x")
+    dce("prompt")
+    assert (workspace / "prompt.md").read_bytes() == (FAULT_01 / "prompt.md").read_bytes()
+    assert dce("select", "add", "prompt.md").out.startswith("added prompt.md")
 
 
 def test_the_prompt_is_private_and_git_does_not_take_it(dce: Dce, workspace: Path) -> None:

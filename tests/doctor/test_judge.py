@@ -272,6 +272,26 @@ def test_limits_say_when_they_renew() -> None:
     assert finding.detail.endswith("are used; it renews in 3,600 s, at 2026-11-23 03:00:00 UTC")
 
 
+def test_a_model_that_writes_nothing_is_a_warning() -> None:
+    """The chain works, and the model's silence is said with what to look at."""
+    finding = judge_model.judge_token(TokenProbe(is_done=True, finish_reason="stop"), AWAY)
+    assert (finding.code, "without any text" in finding.detail, "chat template" in finding.fix) == ("", True, True)
+
+
+def test_a_backends_own_limit_is_the_backends() -> None:
+    """A backend that is asked too often is not the gateway's fault."""
+    error = {
+        "code": "rate_limited",
+        "message": "the backend is busy",
+        "hop": "backend",
+        "type": "rate_limit_error",
+        "hint": "",
+    }
+    refusal = Answer(status=429, body=msgspec.json.encode({"error": error}))
+    finding = judge_model.judge_limits(TokenProbe(failure=refusal), 0.0)
+    assert (finding.code, finding.hop) == ("rate_limited", "backend")
+
+
 def test_a_request_that_still_waits() -> None:
     """Waiting in the gateway's queue is not a broken backend: the place is told, also when its turn came in the end."""
     waiting = judge_model.judge_limits(TokenProbe(failure=Failure(kind="timeout"), queue_position=3), 0.0)

@@ -339,6 +339,7 @@ FAULTS: dict[str, Fault] = {
         status=503, body=b'{"error":{"message":"queue is full","type":"ServiceUnavailable","code":503}}'
     ),
     "html": Fault(status=502, content_type="text/html", body=b"<html><h1>502 Bad Gateway</h1></html>"),
+    "html_200": Fault(status=200, content_type="text/html", body=b"<html><h1>Log in</h1></html>"),
     "too_long": Fault(
         status=400,
         body=b'{"error":{"message":"This model\'s maximum context length is 8192 tokens. However, your prompt contains at least 8193 input tokens.",'

@@ -382,6 +382,25 @@ def test_a_backend_without_a_count_says_so(make_chain: Callable[..., Chain]) -> 
     assert path in error["message"]
 
 
+def test_a_count_that_is_no_json_is_the_backends_fault(chain: Chain) -> None:
+    """A page in place of the count is told as the backend's, never as a fault of the caller's body."""
+    chain.behave(fault="html_200")
+    path = "/v1/messages/count_tokens"
+    error = check_shape(chain.client.post(path, json=body(path)), path)
+    assert (error["code"], error["hop"]) == ("backend_error", "backend")
+
+
+@pytest.mark.parametrize("fault", ["error_200", "html_200"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_that_is_none_is_an_error(chain: Chain, path: str, fault: str, stream: bool) -> None:
+    """A backend's 200 with an error or a page is an error in the form of the route, for a stream too, and the ledger says so."""
+    chain.behave(fault=fault)
+    response = chain.client.post(path, json=body(path, stream=stream))
+    assert response.status_code == 502
+    assert check_shape(response, path)["hop"] == "backend"
+
+
 def test_streamed_errors_fit_who_reads_them(chain: Chain) -> None:
     """A stream that breaks tells users of other APIs to send the request again, and users of DCE to regenerate."""
     chain.behave(fault="death")

@@ -1,10 +1,13 @@
 """What each dialect lets through, and how it says an error."""
 
+import contextlib
 import json
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dce.gateway.front.body import INTERNAL_FIELDS, read_forward, read_generate
 from dce.gateway.front.bounds import ATTACHMENT_TEXT_BYTES
@@ -207,3 +210,35 @@ def test_a_hint_of_its_own_is_kept(dialect: Dialect) -> None:
     assert chosen == "Ask Alice."
     assert ("DCE_API_KEY" in usual) is (dialect is not MESSAGES)
     assert ("OPENAI_API_KEY" in usual) is (dialect in (OPENAI, RESPONSES))
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["text", "image", "function", "message"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "text", "content", "source", "image_url", "role", "output", "tools", "format", "environment"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("dialect", [OPENAI, EMBEDDINGS, RESPONSES, MESSAGES], ids=lambda d: type(d).__name__)
+@given(
+    values=st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("messages", "input", "tools", "system", "text", "tool_choice"), JSON)
+    )
+)
+def test_whatever_a_body_holds_it_is_read_or_refused(dialect: Dialect, values: dict[str, Any]) -> None:
+    """A value of another type anywhere is the caller's mistake, said as such, and never a fault of the gateway."""
+    with contextlib.suppress(DceError):
+        read(dialect, **values)

@@ -316,7 +316,7 @@ def test_a_server_of_another_kind_is_spoken_to_in_its_own_dialect(tmp_path: Path
         assert {"structured_outputs", "cache_salt"} <= chain.fake.chats()[0].keys()
 
 
-@pytest.mark.parametrize("fault", ["death_at_once", "error_at_once", "error_200"])
+@pytest.mark.parametrize("fault", ["death_at_once", "error_at_once", "error_200", "html_200"])
 def test_a_response_that_has_not_begun_goes_on_elsewhere(pair: tuple[Chain, FakeVllm], fault: str) -> None:
     """A backend that dies after its head but before a frame loses nothing."""
     chain, second = pair

@@ -119,18 +119,29 @@ def test_only_the_backend_s_own_faults_count_against_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "answer", "says"),
     [
-        (b'{"error": "CUDA out of memory"}', "CUDA out of memory"),
-        (b'{"detail": "no memory"}', "no memory"),
-        (b'{"choices": [], "error": null}', ""),
-        (b'{"object": "response", "status": "completed", "error": null, "output": []}', ""),
-        (b'{"object": "list", "data": []}', ""),
-        (b"not json", ""),
+        (b'{"error": "CUDA out of memory"}', "choices", "CUDA out of memory"),
+        (b'{"detail": "no memory"}', "choices", "no memory"),
+        (b'{"choices": [], "error": null}', "choices", ""),
+        (b'{"object": "response", "status": "completed", "error": null, "output": []}', "output", ""),
+        (b'{"object": "list", "data": []}', "data", ""),
+        (b'{"type": "message", "content": []}', "content", ""),
+        (b'{"choices": null}', "choices", "without `choices`"),
+        (b'{"error": true}', "choices", "without `choices`: {"),
+        (b'{"error": {}}', "content", "without `content`"),
+        (b'{"error": null, "message": "x"}', "choices", "without `choices`"),
+        (b'{"choices": []}', "output", "without `output`"),
+        (b"<html>Log in</html>", "choices", "without `choices`: <html>Log in</html>"),
+        (b"null", "choices", "without `choices`: null"),
+        (b"", "choices", "(an empty answer)"),
+        (b"[" * 100_000, "choices", "without `choices`"),
+        (b'{"choices": [' + b"1," * 100_000 + b"1]}", "choices", ""),
     ],
+    ids=lambda value: str(value)[:30],
 )
-def test_an_error_under_status_200_is_an_error(body: bytes, says: str) -> None:
-    """A backend that answers 200 with an error body has failed; an answer that only has the field has not."""
-    found = fault_in(body)
+def test_a_status_200_is_not_enough(body: bytes, answer: str, says: str) -> None:
+    """A backend that answers 200 with an error, or with anything that is no answer, has failed; a null `error` is none."""
+    found = fault_in(body, answer)
     assert (found is not None) is bool(says)
     assert found is None or says in found.message

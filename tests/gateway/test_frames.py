@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dce.gateway.streaming.frames import MAX_FRAME_BYTES, FrameSplitter, FrameTemplate, index_of, is_plain, with_index
 from dce.wire.errors import DceError
-from dce.wire.sse import Decoder
+from dce.wire.sse import BOM, Decoder
 
 COMPACT, SPACED = (",", ":"), (", ", ": ")
 NASTY = [
@@ -231,3 +231,13 @@ def test_a_body_that_is_no_event_stream_is_told(body: bytes, says: bytes) -> Non
     splitter.feed(b"data: {}\n\n" + body)
     splitter.flush()
     assert splitter.said is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 100])
+def test_a_byte_order_mark_is_part_of_no_frame(size: int) -> None:
+    """The first frame of a stream that begins with one is not lost, wherever the mark is cut; a stream of half a mark has no frame."""
+    splitter, data = FrameSplitter(), BOM + b"data: one\n\ndata: two\n\n"
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert [frame for piece in pieces for frame in splitter.feed(piece)] == [b"one", b"two"]
+    splitter = FrameSplitter()
+    assert splitter.feed(BOM[:2]) == splitter.flush() == []

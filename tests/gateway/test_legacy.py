@@ -345,6 +345,18 @@ def test_a_bound_key_serves_callers_without_one(tmp_path: Path) -> None:
         assert chain.post(n=1).status_code == 200
 
 
+def test_a_key_that_lost_its_limits_closes_the_door(tmp_path: Path) -> None:
+    """Nobody without a key gets in while the bound key has no limit, although it had one at the start."""
+    with a_chain_with_a_bound_key(tmp_path) as chain:
+        keys = KeyStore(chain.folder)
+        keys.edit("legacy", dict.fromkeys(("rpm", "tpm", "concurrency", "budget_tokens")))
+        assert ask(chain.server.url + PROXY).http_status == 401
+        assert chain.post(n=1).status_code == 200
+        keys.edit("legacy", {"rpm": 100})
+        keys.close()
+        assert ask(chain.server.url + PROXY).http_status == 200
+
+
 def test_its_limits_hold_for_all_of_them_together(tmp_path: Path) -> None:
     """Everybody without a key is one caller."""
     with a_chain_with_a_bound_key(tmp_path, Limits(rpm=2)) as chain:
@@ -424,3 +436,16 @@ def test_a_reload_cannot_open_it_either(tmp_path: Path) -> None:
             gateway.discard()
 
     assert asyncio.run(reloaded()) == "off"
+
+
+@pytest.mark.parametrize("delta", [{}, {"content": "Hello"}])
+def test_a_whole_message_counts_only_if_no_delta_said_anything(delta: dict[str, Any]) -> None:
+    """A server that says everything in a message beside its delta is read; one that repeats everything there is not read twice."""
+    frames = LegacyFrames("s", "m", 1)
+    told = []
+    for part, reason in ((delta, None), ({}, "stop")):
+        choice = {"index": 0, "delta": part, "message": {"content": "Hello"}, "finish_reason": reason}
+        if part or reason:
+            told += frames.of(json.dumps({"choices": [choice]}).encode())
+    texts = [json.loads(frame)["choices"][0]["delta"].get("content", "") for frame in told]
+    assert "".join(texts) == "Hello"

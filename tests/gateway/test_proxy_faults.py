@@ -36,6 +36,7 @@ def test_every_fault_is_tested() -> None:
         "reset",
         "death_at_once",
         "error_200",
+        "html_200",
         "error_at_once",
         "bad_grammar",
         "mute",

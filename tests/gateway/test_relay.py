@@ -16,7 +16,7 @@ from dce.gateway.front.dialects import OPENAI, Dialect, Messages, Responses
 from dce.gateway.streaming.relay import KEPT_PIECES, Relay
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
-from dce.wire.sse import MAX_EVENT_BYTES, Decoder, comment
+from dce.wire.sse import BOM, MAX_EVENT_BYTES, Decoder, comment
 from tests.fakes.chain import TOKENS, Chain
 from tests.fakes.vllm import MODEL, said
 
@@ -287,6 +287,45 @@ def test_a_stream_that_just_ends_gets_an_error_event(dialect: Dialect, last: byt
     asyncio.run(scene())
 
 
+NO_EVENTS = [
+    (OPENAI, b'{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}'),
+    (OPENAI, b'{"choices":[]}\n{"choices":[{"finish_reason":"stop"}]}\n'),
+    (Responses(), b'{"output":[],"type":"response.completed"}'),
+    (Messages(), b'{"type":"message_stop"}'),
+    (OPENAI, b"<html>finished</html>"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "body"), NO_EVENTS)
+def test_what_is_no_event_ends_no_stream(dialect: Dialect, body: bytes) -> None:
+    """JSON or a page under the name of an event stream holds no event for a client: it gets an error event, and the ledger an error."""
+
+    async def scene() -> None:
+        ends = Ends()
+        relay = Relay(cast("Exchange", ends), cast("ClientConnection", ends), "r1", dialect)
+        relay.data(body)
+        relay.end(None)
+        assert relay.error is not None
+        assert "without finishing" in Decoder().feed(ends.written)[-1].data
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("end", [b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n"])
+def test_an_end_without_anything_before_it_is_an_error(end: bytes) -> None:
+    """A client stops reading at `[DONE]`, so it does not get one for an answer that never was."""
+
+    def nothing(relay: Relay, ends: Ends) -> None:
+        relay.start()
+        relay.data(end)
+        assert b"[DONE]" not in ends.written
+        assert "without sending anything" in Decoder().feed(ends.written)[-1].data
+        assert relay.error is not None
+        assert ends.calls == ["abort"]
+
+    played(nothing)
+
+
 @pytest.mark.parametrize("fault", ["as_text", "as_bytes", "untyped"])
 def test_v1_takes_a_stream_under_any_name(chain: Chain, fault: str) -> None:
     """A backend's event stream is one whatever media type it has, and the client gets it as an event stream; only an answer to a request
@@ -300,3 +339,47 @@ def test_v1_takes_a_stream_under_any_name(chain: Chain, fault: str) -> None:
     assert "error" not in streamed.text
     whole = chain.client.post("/v1/chat/completions", json=body)
     assert whole.json()["choices"][0]["message"]["content"] == said(TOKENS)
+
+
+MARKED = BOM + b"data: one\n\n"
+
+
+@pytest.mark.parametrize("size", range(1, len(MARKED) + 1))
+def test_a_byte_order_mark_is_left_out(size: int) -> None:
+    """Clients take it for the beginning of the first field's name and lose the event. No chunk goes past a mark that is half there."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        for at in range(0, len(MARKED), size):
+            relay.data(MARKED[at : at + size])
+            assert relay.is_holding == (at + size < len(MARKED) and at + size != len(BOM))
+        relay.data(b"data: [DONE]\n\n")
+        relay.end(None)
+        assert ends.written == b"data: one\n\ndata: [DONE]\n\n"
+
+    played(scene)
+
+
+def test_nothing_is_held_after_a_mark_in_two_pieces() -> None:
+    """The next chunk may go past the relay again once the mark and the event behind it are there."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        held = []
+        for piece in (MARKED[:1], MARKED[1:]):
+            relay.data(piece)
+            held.append(relay.is_holding)
+        assert held == [True, False]
+        assert ends.written == b"data: one\n\n"
+
+    played(scene)
+
+
+def test_a_stream_that_is_half_a_mark_loses_nothing() -> None:
+    """What turns out not to be a mark goes on as it is."""
+
+    def scene(relay: Relay, ends: Ends) -> None:
+        relay.data(BOM[:2])
+        relay.end(DceError("stream_interrupted", "broke"))
+        assert b"broke" in ends.written
+        assert relay.finished.done()
+
+    played(scene)

@@ -165,17 +165,18 @@ def test_closing_ends_requests_that_are_being_sent_again() -> None:
 
 
 def test_the_only_choice_of_a_request_is_known_whatever_number_it_has() -> None:
-    """A backend that numbers the one choice of its request wrongly says nothing in another's name."""
+    """A backend that numbers the one choice of its request wrongly says nothing in another's name; a second number is not that choice."""
 
     async def scene() -> None:
         play = await Play([[0], [1]], retries=0).open()
-        play.backends[0].say(1)
-        play.backends[0].say(7)
-        play.backends[1].say(0)
-        for backend in play.backends:
-            backend.say(1, "stop")
+        for backend, own, other in zip(play.backends, (7, 0), (0, 1), strict=True):
+            backend.say(own)
+            backend.say(other)
+            backend.say(other, "stop")
+            backend.say(own)
+            backend.say(own, "stop")
             backend.raw(DONE)
-        assert play.texts == {0: ["<0>"] * 3, 1: ["<1>"] * 2}
+        assert play.texts == {0: ["<0>"] * 3, 1: ["<1>"] * 3}
         assert play.stream.last_frames()[-1] == b"[DONE]"
 
     asyncio.run(scene())

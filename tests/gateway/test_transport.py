@@ -478,3 +478,22 @@ def test_the_head_of_a_request_is_ours() -> None:
     assert "authorization" not in request_head("GET", "/", address, json_headers("", "r"), 0).decode()
     assert Address.of("https://h")[0].port == 443
     assert b"host: h\r\n" in request_head("GET", "/", Address.of("https://h")[0], [], 0)
+
+
+def test_a_sink_that_raises_gets_its_end() -> None:
+    """An answer that its reader cannot take ends with an error and closes the connection; its reader does not wait for ever."""
+
+    def burst() -> None:
+        raise KeyError("a bug")
+
+    async def scene(server: Server, transport: Transport) -> None:
+        sink = Sink(burst)
+        exchange = await transport.open(server.address, head_for(server.address))
+        exchange.start(sink)
+        error = await sink.done
+        assert error is not None
+        assert error.code == "backend_error"
+        assert sink.ends == 1
+        await server.until(lambda: server.open == 0)
+
+    played(silent_after(CHUNKED + b"1\r\na\r\n"), scene)

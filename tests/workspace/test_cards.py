@@ -103,6 +103,101 @@ def test_an_edit_says_what_was_asked(before: dict[str, object], edits: list[tupl
         assert tomllib.loads(text) == wanted
 
 
+HAND_WRITTEN = """# shared by the team
+url = "http://team:3001"   # the server
+temperature = 0.5 # keep
+model = "a # b"  # 'quoted' # twice
+ n = 3
+exclude = [  # two
+  "a.txt",  # first
+  "b.txt",
+]  # end of the list
+
+# a table of settings
+[extra_body]
+top_k = 3
+
+# the fast one
+[cards.fast]  # small
+temperature = 0.1   # cold
+model = "small"
+
+# the slow one
+[ "cards" . slow ]
+model = "large"
+[cards.slow.headers]
+x = "1"
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("name", "value", "old", "new"),
+    [
+        ("temperature", "0.7", "temperature = 0.5 # keep", "temperature = 0.7 # keep"),
+        ("url", "http://b", 'url = "http://team:3001"   # the server', 'url = "http://b"   # the server'),
+        ("model", "x", "model = \"a # b\"  # 'quoted' # twice", "model = \"x\"  # 'quoted' # twice"),
+        ("temperature", "", "temperature = 0.5 # keep\n", ""),
+        ("n", "5", " n = 3", "n = 5"),
+        ("seed", "7", "]  # end of the list\n", "]  # end of the list\nseed = 7\n"),
+        (
+            "exclude",
+            "c",
+            'exclude = [  # two\n  "a.txt",  # first\n  "b.txt",\n]  # end of the list',
+            'exclude = [\n    "c",\n]  # end of the list',
+        ),
+        ("extra_body", "", "[extra_body]\ntop_k = 3\n", ""),
+    ],
+)
+def test_an_edit_changes_only_its_own_line(
+    project: Project, end: str, name: str, value: str, old: str, new: str
+) -> None:
+    """All comments, blank lines and line ends stay, the comment behind the value too; values of several lines are found."""
+    path = project.state_dir / "config.toml"
+    path.write_bytes(HAND_WRITTEN.replace("\n", end).encode())
+    _cards(project).set_value(name, value)
+    assert HAND_WRITTEN.count(old) == 1
+    assert path.read_bytes() == HAND_WRITTEN.replace(old, new).replace("\n", end).encode()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_card_is_edited_where_it_is(project: Project, end: str) -> None:
+    """A card keeps its place and the comments of the lines that stay; removing it keeps the comments of the next one."""
+    path = project.state_dir / "config.toml"
+    path.write_bytes(HAND_WRITTEN.replace("\n", end).encode())
+    _cards(project).put("fast", {"temperature": 0.2, "seed": 1})
+    wanted = HAND_WRITTEN.replace('temperature = 0.1   # cold\nmodel = "small"', "temperature = 0.2   # cold\nseed = 1")
+    assert path.read_bytes() == wanted.replace("\n", end).encode()
+    _cards(project).remove("fast")
+    text = path.read_bytes().decode()
+    assert text.count("\n") == text.count(end)
+    assert "# the slow one" in text
+    assert "cold" not in text
+    _cards(project).put("slow", {"model": "m"})
+    text = path.read_bytes().decode()
+    assert tomllib.loads(text)["cards"] == {"slow": {"model": "m"}}
+    assert "# keep" in text
+    assert text.count("\n") == text.count(end)
+
+
+def test_a_configuration_behind_a_link_is_edited_there(project: Project, tmp_path: Path) -> None:
+    """A link stays a link and what it leads to is edited; a missing target, and a file that is not a configuration, stay as they are."""
+    shared, path = tmp_path / "shared.toml", project.state_dir / "config.toml"
+    path.symlink_to(shared)
+    with pytest.raises(DceError, match="there is no file") as caught:
+        _cards(project).set_value("n", "5")
+    assert caught.value.hint
+    assert not shared.exists()
+    shared.write_text("n = 3 # ours\n")
+    _cards(project).set_value("n", "5")
+    assert path.is_symlink()
+    assert shared.read_text() == "n = 5 # ours\n"
+    shared.write_text("[package]\nname = 'x'\n")
+    with pytest.raises(DceError, match="there is no setting 'package'"):
+        _cards(project).set_value("n", "5")
+    assert shared.read_text() == "[package]\nname = 'x'\n"
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [

@@ -11,7 +11,7 @@ import pytest
 from dce.wire.errors import DceError
 from dce.workspace.outbound import clean_texts
 from dce.workspace.outbound.allowlist import ALLOW_FILE, allow
-from dce.workspace.outbound.clean_texts import FOLDER, CleanTexts, rules_version
+from dce.workspace.outbound.clean_texts import FOLDER, RULES, CleanTexts, rules_version
 from dce.workspace.outbound.secrets import Finding
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.settings import Settings
@@ -95,7 +95,7 @@ def test_what_other_rules_called_clean_is_scanned(tmp_path: Path) -> None:
     """Changed rules have a new key with an empty cache; the entries of the old rules are deleted."""
     rules = tmp_path / "rules"
     rules.mkdir()
-    for name in ("secrets.py", "secret_rules.py", "credential_rules.py", "clean_texts.py"):
+    for name in RULES:
         shutil.copy(Path(clean_texts.__file__).with_name(name), rules)
     assert rules_version(rules) == rules_version() != ""
     with (rules / "secret_rules.py").open("a") as file:
@@ -104,24 +104,24 @@ def test_what_other_rules_called_clean_is_scanned(tmp_path: Path) -> None:
 
     def keep(version: str) -> None:
         texts = CleanTexts(tmp_path, version)
-        assert not texts.has(DIGEST, is_config=False)
-        texts.add(DIGEST, is_config=False)
+        assert not texts.has(DIGEST, "code")
+        texts.add(DIGEST, "code")
         texts.keep()
 
     keep("old")
     keep("new")
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["clean-new"]
-    assert CleanTexts(tmp_path, "new").has(DIGEST, is_config=False)
-    assert not CleanTexts(tmp_path, "new").has(DIGEST, is_config=True)
+    assert CleanTexts(tmp_path, "new").has(DIGEST, "code")
+    assert not CleanTexts(tmp_path, "new").has(DIGEST, "configuration")
 
 
 def test_rules_that_cannot_be_read_keep_nothing(tmp_path: Path) -> None:
     """If the rules' source is missing, nothing is written, and an existing file is not read."""
     assert rules_version(tmp_path) == ""
     texts = CleanTexts(tmp_path, "")
-    texts.add(DIGEST, is_config=False)
+    texts.add(DIGEST, "code")
     texts.keep()
-    assert texts.has(DIGEST, is_config=False)
+    assert texts.has(DIGEST, "code")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,8 +142,8 @@ def test_a_folder_in_its_place_costs_a_scan(tmp_path: Path) -> None:
     """A file that can be neither read nor written causes no error."""
     (tmp_path / FOLDER / "clean-1").mkdir(parents=True)
     texts = CleanTexts(tmp_path, "1")
-    assert not texts.has(DIGEST, is_config=False)
-    texts.add(DIGEST, is_config=False)
+    assert not texts.has(DIGEST, "code")
+    texts.add(DIGEST, "code")
     texts.keep()
 
 
@@ -151,5 +151,5 @@ def test_it_does_not_grow_without_end(tmp_path: Path) -> None:
     """A file with more than `MAX_KEPT` texts is started again from empty."""
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "clean-1").write_bytes(DIGEST * (clean_texts.MAX_KEPT + 1))
-    assert not CleanTexts(tmp_path, "1").has(DIGEST, is_config=False)
+    assert not CleanTexts(tmp_path, "1").has(DIGEST, "code")
     assert not (tmp_path / FOLDER / "clean-1").exists()

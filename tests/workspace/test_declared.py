@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
+from dce.workspace.cards import Cards
+from dce.workspace.encoding_names import encodings_of
+from dce.workspace.key_vault import KeyVault
 from dce.workspace.project import Project
 from dce.workspace.tree.current import look
-from dce.workspace.tree.declared import Declarations, Declared, declared_in, encodings_of, how_to_declare
+from dce.workspace.tree.declared import Declarations, Declared, declared_in, how_to_declare
 from dce.workspace.tree.encodings import decode
 from dce.workspace.tree.files import list_files, read_text
 from dce.workspace.tree.text_reader import TextReader
@@ -158,8 +161,9 @@ def test_wide_encodings_without_a_mark_can_be_declared(project: Project) -> None
     ("config", "message"),
     [
         ('encoding = {"*.py" = "cp-no"}', "there is no encoding 'cp-no'"),
-        ('encoding = {"*.py" = "rot13"}', "there is no encoding 'rot13'"),
-        ('encoding = {"*.py" = "unicode_escape"}', "there is no encoding"),
+        ('encoding = {"*.py" = "rot13"}', "'rot13' is not an encoding that DCE reads"),
+        ('encoding = {"*.py" = "utf-7"}', "'utf-7' is not an encoding that DCE reads"),
+        ('encoding = {"*.py" = "unicode_escape"}', "is not an encoding that DCE reads"),
         ('encoding = "cp1251"', "is not a table"),
         ('encoding = {"*.py" = 3}', "is not a table"),
     ],
@@ -171,6 +175,15 @@ def test_a_bad_setting_is_named(project: Project, config: str, message: str) -> 
         Declarations(project)
     assert "encoding in config.toml" in caught.value.message
     assert caught.value.hint
+    assert ("Python knows" in caught.value.hint) == ("there is no" in message)
+
+
+@pytest.mark.parametrize("name", ["utf-7", "rot13", "idna", "cp-no", "mbcs", "hex"])
+def test_a_name_that_fails_later_is_not_taken(project: Project, name: str) -> None:
+    """`settings set` refuses an encoding that no file can be read in: it would make every verb fail."""
+    with pytest.raises(DceError, match="cannot be used"):
+        Cards(project.state_dir, KeyVault(project.state_dir, None)).set_value("encoding", f"*.txt={name}")
+    assert not (project.state_dir / "config.toml").exists()
 
 
 def test_editorconfig_is_read_as_its_specification_says(project: Project) -> None:

@@ -28,6 +28,18 @@ FILES = {"a.py": "a = 1\n", "Makefile": "all:\n\ttrue\n"}
         *("Makefile", "tools/GNUmakefile", "rules.mk", "conftest.py", "tests/unit/conftest.py", "sitecustomize.py"),
         *("setup.py", "pyproject.toml", "setup.cfg", "evil.pth", "noxfile.py", ".pre-commit-config.yaml"),
         *(".husky/pre-commit", ".husky/_/husky.sh", ".githooks/post-checkout", "package.json", "web/package.json"),
+        *(".mocharc.js", "mix.exs", "bunfig.toml", "deno.json", "deno.jsonc", "shell.nix", "default.nix", "flake.nix"),
+        *("docker-compose.yml", "compose.prod.yaml", "Dockerfile", "Dockerfile.dev", "web.Dockerfile", "Containerfile"),
+        *(".gemini/settings.json", ".codex/config.toml", ".aider.conf.yml", ".lvimrc", "netlify.toml", "vercel.json"),
+        *(
+            "Cargo.toml",
+            "crates/a/Cargo.toml",
+            "Vagrantfile",
+            "Procfile",
+            "mise.toml",
+            "playwright.config.ts",
+            "a.gemspec",
+        ),
         *(".envrc", "build.rs", ".mcp.json", "vite.config.ts", "Jenkinsfile", "./Makefile"),
     ],
 )
@@ -41,6 +53,8 @@ def test_what_runs_by_itself_is_flagged(path: str) -> None:
     [
         *(".dceallow", ".dceignore", ".DCEALLOW", ".gitattributes", "sub/.gitattributes", ".gitmodules", ".gitignore"),
         *("package-lock.json", "yarn.lock", "pnpm-lock.yaml", "uv.lock", "poetry.lock", "Cargo.lock", "go.sum"),
+        *(".windsurfrules", ".clinerules", ".clinerules/a.md", "GEMINI.md", ".github/instructions/a.instructions.md"),
+        *(".tool-versions", "rust-toolchain.toml", ".cursorignore", "deny.toml", ".htaccess", "pnpm-workspace.yaml"),
         *("requirements.txt", "requirements-dev.txt", "Gemfile.lock", "CODEOWNERS", ".github/CODEOWNERS", "AGENTS.md"),
     ],
 )
@@ -61,6 +75,15 @@ def test_what_sets_policy_is_flagged(path: str) -> None:
             "tests/test_conftest.py",
         ),
         *("my.dceallow.txt", "github/workflows/x.yml", "src/package.json.py", "locks.py", "husky/x", "unlock.json"),
+        *(
+            "src/compose.py",
+            "docs/netlify.md",
+            "src/vercel.ts",
+            "gemini/settings.json",
+            "rules",
+            "src/mix.py",
+            "nix.py",
+        ),
     ],
 )
 def test_ordinary_files_are_not_flagged(path: str) -> None:

@@ -45,6 +45,51 @@ def test_mixed_line_ends_are_kept(lines: list[str], ends: list[str], data: st.Da
     assert after[len(before.encode()) :].replace(b"\r\n", b"\n") == added.encode()
 
 
+@pytest.mark.parametrize(
+    ("before", "content", "after"),
+    [
+        (b"a\r\nb\nc\r\nd\n", "a\nb\nX\nc\nd\n", b"a\r\nb\nX\nc\r\nd\n"),
+        (b"a\rb\r\nc\rd\r\n", "a\nb\nX\nc\nd\n", b"a\rb\r\nX\r\nc\rd\r\n"),
+        (b"a\rb\r\nc\rd\r\n", "a\rb\nX\nc\rd\n", b"a\rb\r\nX\r\nc\rd\r\n"),
+        (b"a\rb\nc\rd\n", "a\nb\nX\nc\nd\n", b"a\rb\nX\nc\rd\n"),
+        (b"a\rb\nc\rd\n", "a\nb\nc\nd\n", b"a\rb\nc\rd\n"),
+        (b"a\r\r\nb\r\r\n", "a\nX\nb\n", b"a\r\r\nX\r\r\nb\r\r\n"),
+        (b"a\r\nb\r\nc\nd\r\ne\r\n", "a\nb\nc2\nd\ne\n", b"a\r\nb\r\nc2\nd\r\ne\r\n"),
+        (b"one\r\ntwo\nthree\rfour\r\nfive\nsix", "one\ntwo\nT\nthree\nfour\nfive\nsix\n",
+         b"one\r\ntwo\nT\nthree\rfour\r\nfive\nsix"),
+        (b"one\r\ntwo\nthree\rfour", "one\ntwo\nthree\nfour\nfive\n", b"one\r\ntwo\nthree\rfour\rfive"),
+        (b"b\rc\n", "a\nb\nc\n", b"a\rb\rc\n"),
+        (b"a\nb\n", 'a\nprint("x\ry")\nb\n', b'a\nprint("x\ry")\nb\n'),
+        (b"a\r\nb\nc\rd\n", "a\nb\nx\ry\nc\nd\n", b"a\r\nb\nx\ry\nc\rd\n"),
+        (b"a\r\nb\nc\rd\n", "x\ra\nb\nc\nd\n", b"x\ra\r\nb\nc\rd\n"),
+        (b"a\r\nb\nc", "", b""),
+    ],
+)  # fmt: skip
+def test_every_line_keeps_its_own_end(before: bytes, content: str, after: bytes) -> None:
+    """Kept lines keep their ends, CR alone too; a changed line takes the end of the one it replaces, an added one that before it."""
+    assert form_of(before).bytes_to_write(content) == after
+
+
+ANY_ENDS = st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=10, max_size=10)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=10, unique=True), ANY_ENDS, st.data())
+def test_a_changed_line_changes_no_other(lines: list[str], ends: list[str], data: st.DataObject) -> None:
+    """Property: with one line changed, removed or added, the bytes of all the others stay, whatever their ends are."""
+    old = [line + end for line, end in zip(lines, ends, strict=False)]
+    at = data.draw(st.integers(0, len(lines) - 1))
+    form = form_of("".join(old).encode())
+    answers = {
+        "changed": ([*lines[:at], "new", *lines[at + 1 :]], [*old[:at], "new" + ends[at], *old[at + 1 :]]),
+        "removed": (lines[:at] + lines[at + 1 :], old[:at] + old[at + 1 :]),
+        "added": ([*lines[: at + 1], "new", *lines[at + 1 :]], [*old[: at + 1], "new" + ends[at], *old[at + 1 :]]),
+    }
+    for new, wanted in answers.values():
+        content = "".join(f"{line}\n" for line in new)
+        assert form.bytes_to_write(content) == "".join(wanted).encode()
+
+
 RUSSIAN = "# Проверка связи\nx = 1\n"
 
 

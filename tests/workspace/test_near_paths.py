@@ -218,3 +218,77 @@ def test_the_board_and_the_plan_say_it(tmp_path: Path) -> None:
     assert plan(bench, generation, 2)[0].doubts == ("path_doubt",)
     accept(bench, generation, 1, ["src/A.py:1"])
     assert (bench.root / "src" / "a.py").read_text() == "a = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("function/inc.js", ("functions/inc.js",)),
+        ("fucntions/inc.js", ("functions/inc.js",)),
+        ("functionss/inc.js", ("functions/inc.js",)),
+        ("semver.js", ("bin/semver.js", "classes/semver.js")),
+        ("lib/semver.js", ("bin/semver.js", "classes/semver.js")),
+        ("classes/comparater.js", ("classes/comparator.js",)),
+        ("classes/comparatro.js", ("classes/comparator.js",)),
+        ("classes/compartor.js", ("classes/comparator.js",)),
+        ("internal/identifierrs_lissts.js", ("internal/identifiers_lists.js",)),
+    ],
+)
+def test_a_misspelt_path_is_doubted(tmp_path: Path, path: str, near: tuple[str, ...]) -> None:
+    """A new path that differs by a slip from a shown file's, or has its name in no known folder, is named with that file."""
+    name = _semver(tmp_path).named(path)
+    assert (name.path, name.near) == (path, near)
+    assert all(shown in name.doubt for shown in near)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("classes/comparators.js", "classes/comparator2.js", "classes/comparator.ts", "classes/comparator_test.js"),
+        *(
+            "functions/dec.js",
+            "functions/incs.js",
+            "bin/range.js",
+            "internal/semver.js",
+            "lib/other.js",
+            "function/new.js",
+        ),
+        *("lib/index.js", "README.md", "internal/encode.js"),
+    ],
+)
+def test_a_name_that_differs_on_purpose_is_not_doubted(tmp_path: Path, path: str) -> None:
+    """Plurals, numbers, other endings, short names and names that many folders have are new files."""
+    assert _semver(tmp_path).named(path) == NamedPath(path)
+
+
+def _semver(root: Path) -> NearPaths:
+    shown = (
+        *("functions/inc.js", "bin/semver.js", "classes/semver.js", "classes/comparator.js", "index.js"),
+        *("internal/identifiers_lists.js", "internal/decode.js"),
+    )
+    for path in shown:
+        write(root / path, "a\n")
+    return NearPaths(Project.init(root), shown)
+
+
+def test_a_file_that_moves_is_not_doubted(tmp_path: Path) -> None:
+    """A renamed file, or one deleted and written elsewhere, has a new path on purpose."""
+    near, text = _semver(tmp_path), file_block("function/inc.js", "b\n", NONCE)
+    for act, flags in (
+        ("", ("path_doubt",)),
+        (f'<delete path="functions/inc.js" nonce="{NONCE}"/>\n', ()),
+        (f'<rename from="functions/inc.js" to="function/inc.js" nonce="{NONCE}"/>\n', ()),
+    ):
+        assert read_answer(act + text, "blocks", NONCE, False, named=near.named).flags == flags
+
+
+def test_blanks_around_a_path_are_the_files_own(tmp_path: Path) -> None:
+    """A shown file whose name begins or ends with a blank is meant by its exact path; a twin without it raises a doubt."""
+    shown = (" lead.txt", "trail.txt ", " twin.txt", "twin.txt")
+    for path in shown:
+        write(tmp_path / path, "a\n")
+    near = NearPaths(Project.init(tmp_path), shown)
+    text = "".join(file_block(path, "b\n", NONCE) + "\n" for path in shown[:3])
+    reading = read_answer(text, "blocks", NONCE, False, named=near.named)
+    assert [file.path for file in reading.files] == [" lead.txt", "trail.txt ", "twin.txt"]
+    assert [file.flags for file in reading.files] == [(), (), ("path_doubt",)]

@@ -55,6 +55,8 @@ def test_nobody_listens(peer: Peer) -> None:
     """A refused connection is reported in the system's words, with the code and hop of the server that was asked."""
     error = asyncio.run(_asked(peer, None))
     assert (error.code, error.hop) == (peer.unreachable, peer.hop)
+    assert error.hint
+    assert "--backend" not in error.hint
     assert "refused" in error.message or "Connect call failed" in error.message
 
 

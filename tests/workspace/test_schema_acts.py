@@ -96,6 +96,53 @@ def test_acts_inside_a_file_or_with_another_nonce_are_text() -> None:
     assert reading.files == (FileBlock(path="doc.md", content=body),)
 
 
+BLOCK = f'<file path="z.md" nonce="{N}">\nz\n</file nonce="{N}">\n'
+BARE = '<delete path="a.py"/>'
+WITH = f'<delete path="a.py" nonce="{N}"/>'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"You may also write\n{BARE}\nif you like.\n{BLOCK}",
+        f"{BLOCK}\nYou may also write\n{BARE}\n",
+        f"{BARE}\nwould be too much.\n\n{BLOCK}",
+        f"I considered\n{WITH}\nbut did not.\n\n{BLOCK}",
+        f"<summary>\nI considered\n{WITH}\nbut did not.\n</summary>\n{BLOCK}",
+        f"<summary>\nDone.\n</summary>\n<plan>\n1. Perhaps later:\n\n{WITH}\n\n</plan>\n{BLOCK}",
+        f"<course_of_action>\n\n{BARE}\n\n</course_of_action>\n{BLOCK}",
+        f'{BLOCK}\nYou may\n<rename from="old.py" to="new.py"/>\nif you like.\n',
+        f'{BLOCK}\n<chmod path="a.py" mode="4777" nonce="{N}"/>\n',
+        f'{BLOCK}\n<rename to="new.py" from="" nonce="{N}"/>\n',
+    ],
+)
+def test_a_tag_that_is_only_mentioned_is_doubted(text: str) -> None:
+    """A tag in the summary or plan, in a sentence, or with what cannot be done is no act; it is flagged and quoted."""
+    reading = _read(text)
+    assert [(file.path, file.action) for file in reading.files] == [("z.md", "write")]
+    assert "ambiguous_block" in reading.flags
+    assert any(note.startswith("Not carried out") for note in reading.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{BLOCK}{BARE}\n{BLOCK.replace('z.md', 'y.md')}",
+        f"{BLOCK}\nDelete the old file:\n{BARE}\n",
+        f"{BLOCK}\n```xml\n{BARE}\n```\n",
+        f"{BLOCK}\n## Removed\n{BARE}\n---\nThat is all.\n",
+        f"<summary>Done.</summary>\n{BARE}\n{BLOCK}",
+        f"{BLOCK}\nThe old file goes.\n{WITH}\n",
+        f"{BLOCK}\n{BARE}\n<delete path='b.py'/>\n",
+    ],
+)
+def test_a_tag_that_stands_by_itself_is_an_act(text: str) -> None:
+    """A tag between blocks, fences, headings or other acts, below a line with a colon, or with the nonce is carried out."""
+    reading = _read(text)
+    assert DELETE in reading.files
+    assert not reading.flags
+
+
 def test_a_rename_and_a_text_for_its_new_path_are_one_file() -> None:
     """The file is moved and rewritten, and its mode can be set too."""
     block = f'<file path="new.py" nonce="{N}">\n1\n</file nonce="{N}">\n'

@@ -198,3 +198,22 @@ def test_escaped_tags_in_a_file_stay() -> None:
     content = '\\<file path="x"\\>\n&lt;file path="x"&gt;\n'
     reading = read(f'{HEAD}<file path="a" nonce="{NONCE}">\n{content}</file nonce="{NONCE}">')
     assert reading.files == (FileBlock(path="a", content=content),)
+
+
+@pytest.mark.parametrize(
+    ("hunk", "is_flagged"),
+    [
+        ("@@ -1,2 +1,2 @@\n one\n-two\n+two\n\\ No newline at end of file\n", True),
+        ("@@ -1,2 +1,2 @@\n one\n-two\n+2\n\\ No newline at end of file\n", True),
+        ("@@ -1,2 +1,2 @@\n one\n-two\n\\ No newline at end of file\n+2\n\\ No newline at end of file\n", False),
+        ("@@ -1,2 +1,2 @@\n-one\n+1\n two\n\\ No newline at end of file\n", False),
+        ("@@ -1,2 +1,2 @@\n one\n-two\n+2\n", False),
+    ],
+)
+def test_a_diff_that_removes_the_last_newline_is_doubtful(hunk: str, is_flagged: bool) -> None:
+    """Accepting keeps the newline at a file's end, so a diff that removes it is flagged and a note says so."""
+    text = f"{HEAD}--- a/n.py\n+++ b/n.py\n{hunk}"
+    reading = read(text, "diff", n_py="one\ntwo\n")
+    assert ("unapplied_edit" in reading.files[0].flags) == is_flagged
+    assert any("removes the newline" in note for note in reading.notes) == is_flagged
+    assert not read(text, "diff", n_py="one\ntwo").files[0].flags

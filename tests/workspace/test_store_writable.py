@@ -13,13 +13,18 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
+from dce.workspace.accepting.baseline import changing
+from dce.workspace.file_update import updating
 from dce.workspace.project import Project
 from dce.workspace.record.backups import EVERY_S, KEEP, Backups
 from dce.workspace.record.failures import failure_of
 from dce.workspace.record.migrations import APPLICATION_ID, STEPS, _statements
+from dce.workspace.record.recovery import recover
 from dce.workspace.record.store import STORE_FILE, Store
 from dce.workspace.settings import Settings
+from dce.workspace.transfer import export_history
 from dce.workspace.workspace import Workspace
+from dce.workspace.writer_lock import WriterLock
 from tests.workspace.loop import a_generation, a_store
 
 NOBODY = 65534
@@ -99,6 +104,9 @@ _FILL = """
 import resource, sys
 from pathlib import Path
 from dce.wire.errors import DceError
+from dce.workspace.accepting.baseline import changing
+from dce.workspace.file_update import updating
+from dce.workspace.record.recovery import recover
 from dce.workspace.record.store import Store
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -271,3 +279,59 @@ def test_a_damaged_row_is_never_said_not_to_exist(tmp_path: Path) -> None:
                 ask()
             assert caught.value.code == "store_unreadable"
             assert "dce store check" in caught.value.hint
+
+
+@pytest.fixture
+def unwritable(open_folder: Path) -> Path:
+    """A workspace with one cycle whose `.dce` may only be read."""
+    with Workspace.open(Project.init(open_folder), Settings()) as workspace:
+        workspace.store.cycles.create("Kept")
+    _read_only(open_folder / ".dce")
+    return open_folder
+
+
+def test_a_read_only_store_is_exported(unwritable: Path, request: pytest.FixtureRequest) -> None:
+    """The history of a read-only store can be written elsewhere; DCE cannot note the file, so it does not replace it unasked (T23)."""
+    target = unwritable / "out"
+    target.mkdir()
+    target.chmod(0o777)
+    request.getfixturevalue("as_nobody")
+    with Workspace.open(Project.find(unwritable), Settings()) as workspace:
+        assert export_history(workspace, target / "h.dce") > 1
+        with pytest.raises(DceError) as caught:
+            export_history(workspace, target / "h.dce")
+        assert caught.value.code == "conflict"
+        export_history(workspace, target / "h.dce", is_forced=True)
+
+
+def test_a_lock_that_may_not_be_written_is_a_failed_write(unwritable: Path, request: pytest.FixtureRequest) -> None:
+    """Where `.dce` may not be written, every lock says `write_failed` and names the folder to make writable (T23)."""
+    request.getfixturevalue("as_nobody")
+    state_dir = unwritable / ".dce"
+    with Workspace.open(Project.find(unwritable), Settings()) as workspace:
+        for enter in (
+            lambda: updating(state_dir),
+            lambda: WriterLock(state_dir, lambda: None).hold("accept"),
+            lambda: changing(workspace, "accept"),
+        ):
+            with pytest.raises(DceError) as caught, enter():
+                pass
+            assert caught.value.code == "write_failed"
+            assert ".dce folder" in caught.value.hint
+    with pytest.raises(DceError) as caught:
+        recover(state_dir / STORE_FILE)
+    assert caught.value.code == "write_failed"
+
+
+@pytest.mark.parametrize("name", ["lock.json", "accept.lock", "files.lock", "lock"])
+def test_a_folder_in_place_of_a_lock_is_a_failed_write(tmp_path: Path, name: str) -> None:
+    """Whatever keeps one lock file from being written, the error names it, and the other locks are released (T23)."""
+    with Workspace.open(Project.init(tmp_path), Settings()) as workspace:
+        (tmp_path / ".dce" / name).mkdir()
+        with pytest.raises(DceError) as caught, changing(workspace, "accept"), updating(tmp_path / ".dce"):
+            pass
+        assert caught.value.code == "write_failed"
+        assert name in caught.value.message
+        (tmp_path / ".dce" / name).rmdir()
+        with changing(workspace, "accept"), updating(tmp_path / ".dce"):
+            pass

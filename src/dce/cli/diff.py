@@ -153,6 +153,7 @@ def _diff(
     from dce.workspace.judging.compare import unified_diff  # noqa: PLC0415
     from dce.workspace.judging.hunks import hunks  # noqa: PLC0415
     from dce.workspace.tree.current import look  # noqa: PLC0415
+    from dce.workspace.tree.encodings import UTF8  # noqa: PLC0415
 
     try:
         current = look(project, path)
@@ -181,7 +182,11 @@ def _diff(
         other = after(first if second is None else second)
     except DceError as error:
         return FileDiff(path=path, diff="", refused=error.message)
-    return FileDiff(path=path, diff=unified_diff(before, other, path), hunks=tuple(hunks(before, other)))
+    diff = unified_diff(before, other, path)
+    if diff and (current.form.mark or current.form.encoding != UTF8):
+        name = "UTF-8 with a byte-order mark" if current.form.encoding == UTF8 else current.form.encoding
+        note(f"{path} is {name}, and its diff is printed as UTF-8: `git apply` may refuse it, `dce accept` does not")
+    return FileDiff(path=path, diff=diff, hunks=tuple(hunks(before, other)))
 
 
 def _numbered(found: FileDiff) -> str:

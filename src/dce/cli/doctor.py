@@ -120,7 +120,7 @@ def _verdict(diagnosis: Diagnosis) -> str:
     if diagnosis.ok:
         warnings = sum(bool(check.fix) for check in diagnosis.checks)
         but = f"; {warnings} thing{'s' * (warnings != 1)} could be better" if warnings else ""
-        return f"all is well: a token came through every hop, in {diagnosis.elapsed_s:.0f} s{but}"
+        return f"all is well: a response came through every hop, in {diagnosis.elapsed_s:.0f} s{but}"
     return f"the {diagnosis.failing_hop} is at fault ({diagnosis.code})"
 
 

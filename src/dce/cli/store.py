@@ -79,6 +79,8 @@ def recover(is_json: bool, directory: Path) -> None:
         extra = done.from_backup.get(table, 0)
         if count or extra:
             say(f"{table}: {count} rows" + (f", {extra} more from the backup" if extra else ""))
+    if done.lost:
+        note(done.lost)
     if done.damaged:
         note(f"only partly readable: {', '.join(done.damaged)}")
     if done.backup:

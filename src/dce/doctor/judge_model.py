@@ -120,7 +120,7 @@ def judge_limits(probe: TokenProbe, now: float) -> Finding:
         waited = "" if place is None else ", after a wait in the gateway's queue"
         return Finding(detail=f"the key's limits allow a request{waited}")
     when = _when(refusal.retry_after, now)
-    return failing(error.code, f"{error.message}{f'; {when}' if when else ''}", error.hint)
+    return failing(error.code, f"{error.message}{f'; {when}' if when else ''}", error.hint, error.hop)
 
 
 def _when(retry_after: str, now: float) -> str:
@@ -146,7 +146,8 @@ def judge_token(probe: TokenProbe, target: Target) -> Finding:
     if not probe.is_done or not probe.finish_reason:
         return broke("the stream", None, fix)
     if probe.first_token_s is None:
-        return Finding(detail="a response arrived; the model ended it without any text")
+        fix = "The model writes nothing: check its chat template and the backend's log, or ask it with a longer max_tokens."
+        return Finding(detail="a response arrived; the model ended it without any text", fix=fix)
     return Finding(detail=f"one token arrived in {probe.first_token_s:.2f} s")
 
 
@@ -167,7 +168,7 @@ def judge_streaming(paced: PacingProbe, target: Target) -> Finding:
             return Finding(detail=f"not measured: {error.message}")
         return _refused(paced.failure, "GET /api/dce/streamcheck", target)
     if isinstance(paced.failure, Failure) or not paced.is_done:
-        fix = "A proxy closes connections that are quiet for a tenth of a second: check its timeouts."
+        fix = "A proxy cuts streams short, whatever comes in them: check its timeouts for a whole answer."
         return broke("the paced stream", paced.failure, fix)
     count, span = len(paced.sent_ms), paced.sent_ms[-1]
     if not is_clumped(paced):

@@ -38,8 +38,7 @@ def bound_key(settings: GatewaySettings, keys: KeyStore) -> Key | None:
         key = keys.named(settings.legacy_key)
     except DceError as error:
         raise _refused(f"legacy_key: {error.message}", f"Create one with limits: {create}") from None
-    limits = key.limits
-    if not any((limits.rpm, limits.tpm, limits.concurrency, limits.budget_tokens)):
+    if not _is_limited(key):
         fact = f"legacy_key: the key {key.name!r} has no limit, so the gateway would be an open relay"
         raise _refused(fact, f"Give it one: dce gateway keys edit {key.name} --rpm 60 --concurrency 4")
     return key
@@ -79,11 +78,26 @@ class Legacy:
         del values
         if _has_key(headers):
             return self._authenticator.principal(headers)
-        return self._authenticator.holder(self._keys.named(self._settings.legacy_key))
+        try:
+            key = self._keys.named(self._settings.legacy_key)
+        except DceError:  # its name is nobody's who has no key
+            key = None
+        if key is None or not _is_limited(key):  # its limits may have been taken away since the start
+            raise DceError(
+                "missing_key",
+                "the gateway takes no requests without a key now",
+                hint="Ask its operator: the key of the legacy profile is revoked, expired or without a limit.",
+            )
+        return self._authenticator.holder(key)
 
 
 def _has_key(headers: Headers) -> bool:
     return any(name in _KEY_HEADERS for name, _ in headers)
+
+
+def _is_limited(key: Key) -> bool:
+    limits = key.limits
+    return any((limits.rpm, limits.tpm, limits.concurrency, limits.budget_tokens))
 
 
 def _refused(fact: str, hint: str) -> DceError:

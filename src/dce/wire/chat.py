@@ -46,6 +46,9 @@ class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str | None = None
     error: ErrorBody | None = None
     logprobs: dict[str, Any] | None = None
+    message: str = ""
+    """What a whole message beside the delta says. It counts only if no delta of the choice says anything: some servers repeat in it
+    what they have sent so far."""
 
 
 class Busy(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +88,7 @@ def read_values(data: str) -> list[Any]:
     """The JSON values in one event's data: usually one; some servers put several on a line. Raises BadChunk."""
     try:
         return [msgspec.json.decode(data)]
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, ValueError):  # ValueError: an integer longer than Python converts
         return list(_values(data))
 
 
@@ -108,15 +111,26 @@ def _values(data: str) -> Iterator[Any]:
     while at < len(data):
         try:
             value, at = decoder.raw_decode(data, at)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except json.JSONDecodeError as error:
             raise BadChunk(f"data that is not JSON at character {at}") from error
+        except (ValueError, RecursionError) as error:
+            raise BadChunk("data that is nested too deeply, or has a number that is too long") from error
         yield value
         while at < len(data) and data[at] in " \t\r\n,":
             at += 1
 
 
 def chunk_of(value: object) -> Chunk:
-    """A decoded JSON value as a chunk; fields of the wrong type count as absent."""
+    """A decoded JSON value as a chunk; fields of the wrong type count as absent. Raises BadChunk, and nothing else."""
+    try:
+        return _chunk(value)
+    except BadChunk:
+        raise
+    except Exception as error:
+        raise BadChunk("a chunk that cannot be read") from error  # one odd frame must not end more than its response
+
+
+def _chunk(value: object) -> Chunk:
     if not isinstance(value, dict):
         if (error := error_of(value)) is not None:
             return Chunk(error=error)
@@ -136,26 +150,61 @@ def chunk_of(value: object) -> Chunk:
 
 
 def _choice(choice: dict[str, Any]) -> ChoiceDelta:
-    delta = choice.get("delta")
-    if not isinstance(delta, dict):
-        message = choice.get("message")
-        delta = message if isinstance(message, dict) else {"content": choice.get("text")}
-    index = choice.get("index")
-    text = thinking = ""
+    delta = _delta(choice)
+    text = thinking = message = ""
     error, logprobs = error_of(choice), choice.get("logprobs")
     try:
-        text, thinking = text_of(delta.get("content"))
+        text, thinking = text_of(_content(delta))
+        if not text and delta is choice.get("delta"):
+            text = _flat_text(choice.get("text"))
+            message = _message(choice.get("message"))
     except UnknownContent as unknown:
         error = error or ErrorBody(message=f"the server sent {unknown}", type="api_error", code="backend_error")
     return ChoiceDelta(
-        index=index if isinstance(index, int) else 0,
+        index=choice_index(choice.get("index")),
         text=text or _text(delta.get("refusal")),
         thinking=thinking or _thinking(delta),
         tools=tool_pieces(delta),
         finish_reason=reason_of(choice.get("finish_reason")),
         error=error,
         logprobs=logprobs if isinstance(logprobs, dict) else None,
+        message=message,
     )
+
+
+def choice_index(value: object) -> int:
+    """A choice's index as it was sent. None is 0: some servers leave zeros out. Anything that is no number is -1, which no choice has."""
+    if value is None:
+        return 0
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 5:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if type(value) is int else -1
+
+
+def _delta(choice: dict[str, Any]) -> dict[str, Any]:
+    """What a choice says: its delta, its whole message, or its text. A delta that is no object counts as content."""
+    for said in (choice.get("delta"), choice.get("message")):
+        if isinstance(said, dict):
+            return said
+        if said:
+            return {"content": said}
+    return {"content": choice.get("text")}
+
+
+def _content(delta: dict[str, Any]) -> object:
+    content = delta.get("content")
+    return delta.get("text") if content is None else content
+
+
+def _flat_text(value: object) -> str:
+    return "".join(text_of(value))
+
+
+def _message(message: object) -> str:
+    """The text of a whole message beside a delta."""
+    return _flat_text(_content(message) if isinstance(message, dict) else message or None)
 
 
 def _thinking(delta: dict[str, Any]) -> str:

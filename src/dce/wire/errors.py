@@ -161,7 +161,7 @@ CODES: dict[str, ErrorKind] = {
         409,
         "conflict_error",
         False,
-        "The file changed since the prompt was made: `dce accept --merge` keeps both changes; or undo yours, or generate again.",
+        "The file is not as the prompt showed it: undo the change, or generate again.",
     ),
     "write_failed": ErrorKind(
         Hop.CLIENT,
@@ -283,7 +283,7 @@ def decode_error(body: bytes) -> ErrorBody | None:
     """The error body in any server's answer, if there is one, in the shapes that `error_of` reads."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         try:
             value = json.loads(body)  # accepts half a surrogate, which must not hide the error around it
         except (ValueError, RecursionError):

@@ -1,5 +1,6 @@
 """Content in forms other than one string: lists of parts (Mistral's thinking, multimodal servers), and tool calls. Pure."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -8,6 +9,10 @@ _TEXTS = frozenset({"text", "output_text", "input_text", "refusal", ""})
 _THINKING = frozenset({"thinking", "reasoning", "reasoning_text", "summary_text", "redacted_thinking"})
 _KEYS = ("text", "thinking", "reasoning", "content", "refusal", "summary")
 """Where a part keeps what it says."""
+_INNER = ("text", "value", "content")
+"""Where a text that is an object keeps its text: `{"value": …, "annotations": […]}` is the form of OpenAI's assistants."""
+MAX_LEVELS = 4
+"""How deep parts are nested; real servers need two levels."""
 
 
 class UnknownContent(ValueError):
@@ -37,22 +42,39 @@ def _part(part: object) -> tuple[str, str]:
         return part, ""
     if not isinstance(part, dict):
         raise UnknownContent(f"content of an unknown form ({type(part).__name__})")
-    kind = part.get("type", "")
+    kind = "" if part.get("type") is None else part["type"]
+    if not isinstance(kind, str):
+        raise UnknownContent(f"content of an unknown form (a part whose type is of type {type(kind).__name__})")
     said = next((part[key] for key in _KEYS if part.get(key) is not None), None)
     if kind in _THINKING:
-        return "", _flat(said)
+        return "", _thought(said)
     if kind in _TEXTS and said is not None:
         return _flat(said), ""
-    raise UnknownContent(f"content of an unknown form (a part of type {str(kind)[:40]!r})")
+    raise UnknownContent(f"content of an unknown form (a part of type {kind[:40]!r})")
 
 
-def _flat(said: object) -> str:
-    """A text, or the texts of parts one level further down."""
+def _flat(said: object, level: int = 0) -> str:
+    """A text, or the texts of the parts further down. Raises UnknownContent for anything else."""
     if said is None or isinstance(said, str):
         return said or ""
-    inner = said if isinstance(said, list) else [said]
-    texts = [part if isinstance(part, str) else part.get("text") for part in inner if isinstance(part, str | dict)]
-    return "".join(text for text in texts if isinstance(text, str))
+    if level < MAX_LEVELS and isinstance(said, list):
+        return "".join([_flat(item, level + 1) for item in said])
+    if level < MAX_LEVELS and isinstance(said, dict):
+        inner = next((said[key] for key in _INNER if said.get(key) is not None), None)
+        if inner is not None:
+            return _flat(inner, level + 1)
+    raise UnknownContent(f"content of an unknown form (a text of type {type(said).__name__})")
+
+
+def _thought(said: object) -> str:
+    """The texts of a thinking part. What cannot be read of it costs nothing: thinking is not the answer."""
+    texts = []
+    for item in said if isinstance(said, list) else [said]:
+        try:
+            texts.append(_flat(item))
+        except UnknownContent:
+            continue
+    return "".join(texts)
 
 
 def tool_pieces(delta: dict[str, Any]) -> tuple[ToolPiece, ...]:
@@ -70,7 +92,7 @@ def _piece(call: dict[str, Any], at: int) -> ToolPiece:
     function = function if isinstance(function, dict) else {}
     name, arguments, identity = function.get("name"), function.get("arguments"), call.get("id")
     if isinstance(arguments, dict):
-        arguments = msgspec.json.encode(arguments).decode()
+        arguments = json.dumps(arguments, separators=(",", ":"))  # ASCII: half a character stays escaped
     return ToolPiece(
         index=index if isinstance(index, int) else at,
         id=identity if isinstance(identity, str) else "",

@@ -6,6 +6,9 @@ name — and returns whole events. It accepts CR, LF and CRLF line ends, ignores
 
 from typing import NamedTuple
 
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark in UTF-8. At the beginning of a stream it belongs to no event."""
+
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """Maximum event size: a whole non-streamed answer fits; a peer that never ends a line cannot exhaust memory."""
 
@@ -25,13 +28,38 @@ class EventTooLarge(ValueError):
     """The peer sent an event longer than `MAX_EVENT_BYTES`."""
 
 
+class Beginning:
+    """The first bytes of a stream, without the byte order mark that may precede them."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self.is_over = False
+        """Whether no part of a mark is held back any more."""
+
+    def strip(self, piece: bytes) -> bytes:
+        """`piece`, or what is left of it without the mark; a part of the mark is held back until the next piece."""
+        if self.is_over:
+            return piece
+        held = self._held + piece
+        if len(held) < len(BOM) and BOM.startswith(held):
+            self._held = held
+            return b""
+        self._held, self.is_over = b"", True
+        return held.removeprefix(BOM)
+
+    def rest(self) -> bytes:
+        """What is still held back when the stream ends."""
+        held, self._held, self.is_over = self._held, b"", True
+        return held
+
+
 class Decoder:
     """Decodes bytes, in pieces of any size, into events."""
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
         self._tail = b""
-        self._is_start = True
+        self._beginning = Beginning()
         self._data: list[str] = []
         self._data_bytes = 0
         self._event = ""
@@ -39,10 +67,7 @@ class Decoder:
 
     def feed(self, piece: bytes) -> list[Event]:
         """The events that `piece` completes."""
-        buffer = self._tail + piece
-        if self._is_start and len(buffer) >= 3:
-            self._is_start = False
-            buffer = buffer.removeprefix(b"\xef\xbb\xbf")
+        buffer = self._tail + self._beginning.strip(piece)
         # A CR at the very end may be the first half of a CRLF: keep it until the next piece.
         end = len(buffer) - 1 if buffer.endswith(b"\r") else len(buffer)
         cut = max(buffer.rfind(b"\n", 0, end), buffer.rfind(b"\r", 0, end)) + 1

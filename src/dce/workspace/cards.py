@@ -4,6 +4,7 @@ They are stored in `.dce/config.toml` as `[cards.NAME]` and can be committed; th
 must always hold: an unusable card is refused when it is written, not when it is used.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -89,12 +90,27 @@ class Cards:
 
     def _text(self) -> str:
         read_config(self._path)  # refuses a file that is not TOML or holds a key
-        return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
+        return self._path.read_bytes().decode() if self._path.exists() else ""  # with its own line ends
 
     def _edit(self, edit: Callable[[str], str]) -> None:
         """Rewrites the file by `edit`. No other process changes it in between."""
         with updating(self._path.parent):
-            durable.write(self._path, edit(self._text()).encode())
+            durable.write(self._place(), edit(self._text()).encode())
+
+    def _place(self) -> Path:
+        """The file to write. A link is followed, so that whoever shares the file sees the edit, but only to a configuration."""
+        if not self._path.is_symlink():
+            return self._path
+        place = Path(os.path.realpath(self._path))
+        if not place.is_file():
+            raise DceError(
+                "invalid_input",
+                f"{self._path} is a link to {place}, and there is no file",
+                hint="Create that file, or remove the link.",
+            )
+        values = read_config(self._path)
+        check_settings(str(place), {name: value for name, value in values.items() if name != CARDS})
+        return place
 
 
 def check_fields(fields: Iterable[str]) -> None:

@@ -32,10 +32,17 @@ def updating(state_dir: Path, wait_s: float = WAIT_S) -> Iterator[None]:
             hint="Wait for it to end, then repeat. Nothing was changed.",
         ) from error
     except OSError as error:
-        raise DceError(
-            "invalid_input", f"{state_dir / LOCK_FILE} cannot be locked: {error.strerror or error}"
-        ) from error
+        raise not_lockable(state_dir / LOCK_FILE, error) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def not_lockable(path: Path, error: OSError) -> DceError:
+    """The error for a lock file that the system refuses: a read-only or full disk, or something else in its place."""
+    return DceError(
+        "write_failed",
+        f"{path} cannot be locked: {error.strerror or error}",
+        hint="Make the .dce folder and the files in it writable for this user, and its disk too, then try again. Nothing was changed.",
+    )

@@ -4,7 +4,6 @@ Each setting is defined once, as a field of `Settings`. Precedence: flag > envir
 hold: no repr and no committed file contains the key; an unknown setting is an error, not ignored.
 """
 
-import codecs
 import os
 import re
 import stat
@@ -20,6 +19,7 @@ from dce import durable
 from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.wire.urls import same_server, with_scheme
+from dce.workspace.encoding_names import problem_of
 from dce.workspace.key_vault import KeyVault, find_keyring
 from dce.workspace.project import Project
 from dce.workspace.request_options import extra_body_problem, filled_in, headers_problem, omit_problem
@@ -217,16 +217,8 @@ def _key_problem(key: str) -> str:
 
 
 def _encoding_problem(encodings: Mapping[str, str]) -> str:
-    missing = next((one for one in encodings.values() if not _exists(one)), None)
-    return "" if missing is None else f"names an encoding that does not exist: {missing!r}"
-
-
-def _exists(encoding: str) -> bool:
-    try:
-        codecs.lookup(encoding)
-    except (LookupError, ValueError):  # ValueError: a name with a null character
-        return False
-    return True
+    problem = next((found for name in encodings.values() if (found := problem_of(name))), None)
+    return "" if problem is None else f"names an encoding that cannot be used: {problem.fact}"
 
 
 def _url_problem(url: str) -> str:

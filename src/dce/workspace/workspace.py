@@ -183,7 +183,7 @@ class Workspace:
         near = NearPaths(self.project, (entry.path for entry in prompt.manifest))
         shown = ShownFiles(prompt).get
         reading = read_answer(text, generation.schema, generation.nonce, is_cut, shown, near.named)
-        return self.sending.placeholders.restored(reading)
+        return self.sending.placeholders.restored(reading, shown)
 
     def shown(self, generation_id: int) -> Callable[[str], str | None]:
         """The files that a generation's prompt showed in full (path → text), with secrets restored."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dce.wire.errors import DceError
+from dce.workspace.file_update import not_lockable
 
 if TYPE_CHECKING:
     import filelock
@@ -71,16 +72,23 @@ class WriterLock:
         except filelock.Timeout as error:
             raise self._locked() from error
         except OSError as error:
-            raise DceError("invalid_input", f"{self._path} cannot be locked: {error.strerror}") from error
+            raise not_lockable(self._path, error) from error
         try:
-            self._holder_path.write_bytes(msgspec.json.encode(Holder(pid=os.getpid(), verb=verb)))
+            self._note_holder(verb)
             self._on_first()
         except BaseException:
             self._release()
             raise
 
+    def _note_holder(self, verb: str) -> None:
+        try:
+            self._holder_path.write_bytes(msgspec.json.encode(Holder(pid=os.getpid(), verb=verb)))
+        except OSError as error:
+            raise not_lockable(self._holder_path, error) from error
+
     def _release(self) -> None:
-        self._holder_path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that became read-only must not keep the lock itself
+            self._holder_path.unlink(missing_ok=True)
         if self._file is not None:
             self._file.release()
 

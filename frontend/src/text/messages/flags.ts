@@ -19,6 +19,10 @@ const FLAGS: Readonly<Record<string, FlagText>> = {
   missing_files: { name: "missing files", meaning: "The answer names files that it does not contain" },
   outside_workspace: { name: "outside the workspace", meaning: "Will not be written" },
   touches_secrets: { name: "touches secrets", meaning: "The path is one where keys or passwords are kept" },
+  secret_moved: {
+    name: "secret in a new place",
+    meaning: "The answer puts a secret into a file where the prompt did not show it: check where the value goes",
+  },
   runs_by_itself: { name: "runs by itself", meaning: "Tools run this file without being told to: read it before you accept it" },
   sets_policy: { name: "sets policy", meaning: "The file sets what tools allow or install: read it before you accept it" },
   hard_link: { name: "hard link", meaning: "The file has other names, and changes under all of them" },

@@ -8,6 +8,8 @@ import math
 import re
 from enum import StrEnum
 
+import msgspec
+
 from dce.gateway.backends.busy import BUSY_RETRY_S, is_busy
 from dce.wire.errors import DceError, ErrorBody, Hop, decode_error
 
@@ -19,6 +21,8 @@ _GRAMMAR = re.compile(r"grammar|structured.outputs?\b|ebnf|gbnf|json.schema", re
 _UNSUPPORTED = re.compile(r"does not support|not_supported|NotImplemented", re.IGNORECASE)
 MAX_ERROR_BYTES = 64 * 1024
 """A longer answer is not an error, and is not decoded to find out."""
+EXCERPT_BYTES = 200
+"""How much of an answer that is none is told."""
 _STATUS_OF_TYPE = {
     "BadRequestError": 400,
     "invalid_request_error": 400,
@@ -78,10 +82,19 @@ def backend_fault(status: int, body: bytes, where: str, retry_after_s: float | N
     return _fault(status, text, said.type if said else "", where, retry_after_s)
 
 
-def fault_in(body: bytes) -> DceError | None:
-    """The error that a backend reports in an answer with status 200, if it does."""
+def fault_in(body: bytes, answer: str) -> DceError | None:
+    """The error of an answer with status 200: one that the backend reports in it, or that it does not hold the field `answer`."""
     said = decode_error(body) if len(body) <= MAX_ERROR_BYTES else None
-    return frame_fault(said) if said is not None and said.message else None
+    if said is not None and said.message:
+        return frame_fault(said)
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        fields = {}
+    if answer in fields and bytes(fields[answer]) != b"null":
+        return None
+    beginning = " ".join(body[:EXCERPT_BYTES].decode("utf-8", "replace").split()) or "(an empty answer)"
+    return DceError("backend_error", f"the backend answered without `{answer}`: {beginning}")
 
 
 def frame_fault(said: ErrorBody) -> DceError:

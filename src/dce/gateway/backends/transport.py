@@ -7,6 +7,7 @@ Invariant: `sink.end` is called exactly once for a started exchange, unless the 
 """
 
 import asyncio
+import logging
 import math
 import ssl
 import time
@@ -20,6 +21,8 @@ import msgspec
 from dce.wire.chunks import CHUNK_HEADS, MAX_WHOLE_CHUNK
 from dce.wire.errors import DceError
 from dce.wire.retry_after import retry_after_s
+
+log = logging.getLogger("dce.gateway")
 
 IDLE_CONNECTION_S = 30.0
 """How long a pooled connection may stay idle. vLLM closes its side after 5 s, which we notice; firewalls and NAT drop connections
@@ -340,7 +343,13 @@ class Exchange(asyncio.Protocol):
         sink = self._sink
         if self._pieces:
             pieces, self._pieces = self._pieces, []
-            sink.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            try:
+                sink.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            except Exception as error:  # noqa: BLE001 - the sink would wait for its end for ever
+                log.warning("an answer of the backend at %s cannot be read (%s)", self._address, type(error).__name__)
+                self.abort()
+                sink.end(DceError("backend_error", "the backend sent something that cannot be read"))
+                return
         if self._sink is sink and not self._is_ended and (self._is_complete or self._failure):
             self._is_ended = True
             self._let_go()

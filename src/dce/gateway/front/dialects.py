@@ -43,12 +43,12 @@ _MESSAGES_TYPES = {
 _OPENAI_ERROR = rb'^data:\s*\{\s*"error"\s*:\s*[{"]'
 """The only error that OpenAI's SDKs raise in a chat stream. They pass over every other form, so it is not an end for them."""
 _ERROR_END = rb"^event:\s*error\b|" + _OPENAI_ERROR
-_OPENAI_END = re.compile(rb'(?m)^data:\s*\[DONE\]|"finish_reason"\s*:\s*"[^"]|' + _OPENAI_ERROR)
+_OPENAI_END = re.compile(rb'(?m)^data:\s*\[DONE\]|^data:.*"finish_reason"\s*:\s*"[^"]|' + _OPENAI_ERROR)
 _RESPONSES_END = re.compile(
-    rb'(?m)"type"\s*:\s*"response\.(completed|incomplete|failed|cancelled)"|^data:\s*\[DONE\]|' + _ERROR_END
+    rb'(?m)^data:.*"type"\s*:\s*"response\.(completed|incomplete|failed|cancelled)"|^data:\s*\[DONE\]|' + _ERROR_END
 )
-_MESSAGES_END = re.compile(rb'(?m)"type"\s*:\s*"message_stop"|' + _ERROR_END)
-"""How a stream of each dialect ends. A JSON string cannot contain an unescaped quote, so none of these occurs inside text the model wrote."""
+_MESSAGES_END = re.compile(rb'(?m)^data:.*"type"\s*:\s*"message_stop"|' + _ERROR_END)
+"""How a stream of each dialect ends; JSON that is no event ends nothing. A JSON string cannot contain an unescaped quote, so none of these occurs inside text the model wrote."""
 
 
 class Dialect(Protocol):
@@ -56,6 +56,9 @@ class Dialect(Protocol):
 
     base_url: str
     """What to do about a base URL that leads past its routes."""
+
+    answer: str
+    """The field that every whole answer has."""
 
     def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
         """Raises invalid_request for what only this dialect forbids. Returns the bytes that are not text (bounds.not_text)."""
@@ -81,6 +84,7 @@ class OpenAI:
 
     hints: Hints = OPENAI_USERS
     base_url = OPENAI_BASE_URL
+    answer = "choices"
 
     def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
         del allowed
@@ -121,6 +125,8 @@ class Own(OpenAI):
 class Embeddings(OpenAI):
     """Embeddings of texts or lists of token ids."""
 
+    answer = "data"
+
     def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
         not_text_bytes = super().check(fields, allowed)
         texts = fields.get("input")
@@ -133,6 +139,7 @@ class Embeddings(OpenAI):
 class Responses(OpenAI):
     """OpenAI's Responses API, without server-side storage."""
 
+    answer = "output"
     _KEPT = ("previous_response_id", "conversation", "prompt")
 
     def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
@@ -179,6 +186,7 @@ class Messages:
     """Blocks that are text. A tool call's arguments come from the model and may contain any URL: nothing here fetches it."""
     _REFUSED = ("mcp_servers", "container")
     base_url = ANTHROPIC_BASE_URL
+    answer = "content"
 
     def check(self, fields: Mapping[str, Any], allowed: Allowed = NOTHING) -> int:
         del allowed
@@ -225,7 +233,7 @@ class Messages:
                 not_text_bytes += not_text(source.get("data"))
             elif kind == "tool_result":
                 not_text_bytes += self._check_blocks(where, block.get("content"))
-            elif kind not in self._TEXTS:
+            elif not isinstance(kind, str) or kind not in self._TEXTS:
                 raise _refused(f"{where} has a block that is neither text nor inline data")
         return not_text_bytes
 

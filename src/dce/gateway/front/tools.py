@@ -113,7 +113,7 @@ _ITEMS: Mapping[str, Callable[[str, Mapping[str, Any]], int]] = {
 
 def _check_part(where: str, part: Any) -> int:
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind not in _TEXT_PARTS | _IMAGE_PARTS:
+    if not isinstance(kind, str) or kind not in _TEXT_PARTS | _IMAGE_PARTS:
         raise _refused(f"{where} has a part that is neither text nor inline data")
     url = part.get("image_url")
     if part.get("file_id") is None and (url is None or (isinstance(url, str) and url.startswith("data:"))):

@@ -112,4 +112,9 @@ class Lookups:
         """The JSON answer of one small request to a backend."""
         pieces = [encode_request(fields)]
         exchange = await post(self._intake.transport, backend, path, pieces, request.id, request.traceparent)
-        return decode(await exchange.read())
+        try:
+            return decode(await exchange.read())
+        except DceError as error:
+            if error.code != "invalid_request":
+                raise
+            raise DceError("backend_error", f"the backend's {path} answer cannot be used: {error.message}") from None

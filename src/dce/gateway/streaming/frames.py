@@ -12,7 +12,7 @@ import msgspec
 
 from dce.wire.chat import read_error
 from dce.wire.errors import DceError, ErrorBody
-from dce.wire.sse import Decoder
+from dce.wire.sse import Beginning, Decoder
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 """Maximum frame size: a token with twenty logprobs takes 3 KB; a backend that never ends a frame is broken."""
@@ -30,9 +30,10 @@ _LF, _CR = b"\n\r"
 
 
 class FrameSplitter:
-    """Splits bytes, in pieces of any size, into the data of whole frames, without comments."""
+    """Splits bytes, in pieces of any size, into the data of whole frames, without comments and without a byte order mark."""
 
     def __init__(self) -> None:
+        self._beginning = Beginning()
         self._tail = b""
         self._rest = b""
         self._has_frames = False
@@ -40,10 +41,12 @@ class FrameSplitter:
     @property
     def is_between_frames(self) -> bool:
         """Whether no partial frame is buffered."""
-        return not self._tail
+        return not self._tail and self._beginning.is_over
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of the frames that `piece` completes. Raises DceError when a frame has no end."""
+        if not self._beginning.is_over:
+            piece = self._beginning.strip(piece)
         buffer = self._tail + piece if self._tail else piece
         if b"\r" in buffer:
             # A CR at the very end may be the first half of a CRLF, so it is kept.
@@ -58,7 +61,7 @@ class FrameSplitter:
 
     def flush(self) -> list[bytes]:
         """The last frame, if the stream ended without a blank line after it."""
-        tail, self._tail = self._tail.strip(b"\r\n"), b""
+        tail, self._tail = (self._tail + self._beginning.rest()).strip(b"\r\n"), b""
         data = _data_of(tail)
         self._rest = b"" if data or _FIELD.search(tail) else tail
         return [data] if data else []

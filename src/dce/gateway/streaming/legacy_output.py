@@ -26,6 +26,8 @@ class LegacyFrames:
     def __init__(self, stream_id: str, model: str, n: int) -> None:
         self._common = {"id": stream_id, "object": "chat.completion.chunk", "model": model}
         self._open = set(range(n))
+        self._begun: set[int] = set()
+        """The choices of which a delta said something: a whole message beside it then only repeats it."""
         self.waiting = self._frame(0, {})
         """What is said in the place of a notice: that there is no end yet."""
         self._has_said = False
@@ -53,9 +55,14 @@ class LegacyFrames:
     def _choice(self, choice: ChoiceDelta) -> list[bytes]:
         if choice.index not in self._open:
             return []
+        text = choice.text
+        if text or choice.thinking or choice.tools:
+            self._begun.add(choice.index)
+        elif choice.index not in self._begun:
+            text = choice.message
         frames = [
             self._frame(choice.index, {name: said})
-            for name, said in (("reasoning_content", choice.thinking), ("content", choice.text))
+            for name, said in (("reasoning_content", choice.thinking), ("content", text))
             if said
         ]
         self._has_said = self._has_said or bool(frames)

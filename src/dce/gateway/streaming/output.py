@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
+
 from dce.gateway.front.connection import ClientConnection
 from dce.wire.chat import BadChunk, ChoiceDelta, Chunk, Usage, read_chunks
 from dce.wire.errors import DceError, ErrorBody, Hop
@@ -130,6 +132,7 @@ class _Answer:
         self.index = index
         self.error: ErrorBody | None = None
         self._texts: list[str] = []
+        self._message = ""
         self._thinking: list[str] = []
         self._tools = ToolCalls()
         self._logprobs: dict[str, list[Any]] = {}
@@ -137,6 +140,7 @@ class _Answer:
 
     def add(self, choice: ChoiceDelta) -> None:
         self._texts.append(choice.text)
+        self._message = choice.message or self._message
         self._thinking.append(choice.thinking)
         self._finish = choice.finish_reason or self._finish
         self.error = choice.error or self.error
@@ -148,7 +152,7 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        return whole("".join(self._texts))
+        return whole("".join(self._texts) or self._message)
 
     def value(self) -> dict[str, Any]:
         text, thinking = self.text, whole("".join(self._thinking))
@@ -159,14 +163,24 @@ class _Answer:
             message["tool_calls"] = [self._call(at, call) for at, call in enumerate(self._tools.calls)]
         reason = None if self._finish is None else whole(self._finish)
         choice: dict[str, Any] = {"index": self.index, "message": message, "finish_reason": reason}
-        if self._logprobs:
-            choice["logprobs"] = whole_in(self._logprobs)
+        if self._logprobs and (logprobs := _sendable(self._logprobs)) is not None:
+            choice["logprobs"] = logprobs
         return choice if self.error is None else {**choice, "error": self.error}
 
     def _call(self, at: int, call: ToolCall) -> dict[str, Any]:
         function = {"name": whole(call.name), "arguments": whole(call.arguments)}
         # A client answers a call by its id, so one that came without gets its own.
         return {"id": whole(call.id) or f"call_{self.index}_{at}", "type": "function", "function": function}
+
+
+def _sendable(logprobs: dict[str, Any]) -> Any:
+    """The logprobs as they can be encoded; None if they cannot, because they are nested too deeply or a number is too large."""
+    try:
+        found = whole_in(logprobs)
+        msgspec.json.encode(found)
+    except (RecursionError, OverflowError, ValueError):
+        return None
+    return found
 
 
 class AnswerOutput:

@@ -6,6 +6,7 @@ breaks off, the client gets an error event: never a silent end, never half an ev
 """
 
 import asyncio
+import re
 from collections import deque
 
 from dce.gateway.backends.faults import ran_too_long
@@ -15,10 +16,11 @@ from dce.gateway.front.dialects import OPENAI, Dialect
 from dce.gateway.streaming.tail import error_in
 from dce.wire.chunks import chunk, content
 from dce.wire.errors import DceError
-from dce.wire.sse import MAX_EVENT_BYTES, comment
+from dce.wire.sse import MAX_EVENT_BYTES, Beginning, comment
 
 DONE = b"data: [DONE]\n\n"
 """After this the answer is complete; if the connection then breaks, nothing is lost."""
+_ONLY_DONE = re.compile(rb"\s*data:\s*\[DONE\]\s*")
 KEPT_PIECES = 2 * KEPT_CHUNKS
 """How many forwarded pieces are kept: enough for the finish reason, the usage and the end."""
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
@@ -45,6 +47,7 @@ class Relay:
         self.is_holding = False
         self.error: DceError | None = None
         """Why the backend broke off, if it did."""
+        self._beginning = Beginning()
         self._held = bytearray()
         """A partial event."""
         self._last: deque[bytes] = deque(maxlen=KEPT_PIECES)
@@ -77,7 +80,11 @@ class Relay:
 
     def data(self, piece: bytes) -> None:
         """Forwards, in one write, the events completed by a piece that was not exactly one chunk."""
-        if self._held or not piece.endswith(b"\n\n"):
+        if (
+            not self._beginning.is_over
+        ):  # a client may take a byte order mark for the beginning of the first field's name
+            piece = self._beginning.strip(piece)
+        if self.is_holding or not piece.endswith(b"\n\n"):
             piece = self._completed(piece)
         if piece:
             self._pass_on(piece)
@@ -86,8 +93,9 @@ class Relay:
 
     def end(self, error: DceError | None) -> None:
         """The backend's body has ended; its connection now belongs to the next request."""
-        if error is None and self._held:
-            self._pass_on(bytes(self._held))  # the backend ended without a blank line: its last event is complete
+        held = bytes(self._held) + self._beginning.rest()
+        if error is None and held:
+            self._pass_on(held)  # the backend ended without a blank line: its last event is complete
         self._note()
         tail = self.tail
         if error is None and not self._dialect.has_ended(tail):
@@ -140,10 +148,13 @@ class Relay:
         cut = max(ends, default=0)
         whole = bytes(self._held[:cut])
         del self._held[:cut]
-        self.is_holding = bool(self._held)
+        self.is_holding = bool(self._held) or not self._beginning.is_over
         return whole
 
     def _pass_on(self, piece: bytes) -> None:
+        if self.first_at is None and _ONLY_DONE.fullmatch(piece):
+            self._break(DceError("backend_error", "the backend ended the stream without sending anything"))
+            return
         if self.first_at is None:
             self.first_at = self._loop.time()
         self._note()

@@ -9,6 +9,7 @@ get a new part instead of being lost, so that no text is ever delivered twice.
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
@@ -21,11 +22,13 @@ from dce.gateway.backends.transport import Exchange
 from dce.gateway.streaming.endings import SETTLE_S, Endings
 from dce.gateway.streaming.frames import FrameSplitter, FrameTemplate, index_of, is_plain, with_index
 from dce.gateway.streaming.output import Output
-from dce.wire.chat import BadChunk, Usage, chunk_of, read_values
-from dce.wire.errors import DceError, ErrorBody
+from dce.wire.chat import BadChunk, Usage, choice_index, chunk_of, read_values
+from dce.wire.errors import DceError, ErrorBody, Hop
 from dce.wire.finish import reason_of
 
 DONE = b"[DONE]"
+
+log = logging.getLogger("dce.gateway")
 
 
 class ChoiceState(StrEnum):
@@ -100,6 +103,9 @@ class Part:
         self._is_done = False
         self._endings = Endings()
         self._settling: asyncio.TimerHandle | None = None
+        self._own: int | None = None
+        """In a request for one choice: the first index that the backend sent. Another index is another choice, which nobody requested."""
+        self._has_strangers = False
 
     @property
     def is_over(self) -> bool:
@@ -107,23 +113,23 @@ class Part:
         return self._is_done or (self.exchange is None and self.opening is None)
 
     def data(self, piece: bytes) -> None:
-        """Bytes from the backend: whole frames are passed on at once."""
-        frame, choice = self._template.frame(piece), self._only
-        if frame and choice is not None and choice.is_open:
-            choice.last_frame = frame
-            stream = self._stream  # like `emit`, without the call
-            stream.frames += 1
-            take = stream.take
-            take(frame)
-        else:
-            self._read(piece)
+        """Bytes from the backend: whole frames are passed on at once. Raises nothing: what cannot be read costs this request only."""
+        try:
+            frame, choice = self._template.frame(piece), self._only
+            if frame and choice is not None and choice.is_open:
+                choice.last_frame = frame
+                stream = self._stream  # like `emit`, without the call
+                stream.frames += 1
+                take = stream.take
+                take(frame)
+            else:
+                self._read(piece)
+        except Exception as error:  # noqa: BLE001 - an exception would leave the choices open for ever
+            self.fail(error)
 
     def _read(self, piece: bytes) -> None:
-        try:
-            for frame in self._splitter.feed(piece):
-                self._frame(frame, piece)
-        except (DceError, BadChunk) as error:
-            self._fail(error)
+        for frame in self._splitter.feed(piece):
+            self._frame(frame, piece)
         if not self._splitter.is_between_frames:
             self._template = FrameTemplate()  # the next piece is the rest of a frame, even if it matches the template
 
@@ -135,8 +141,8 @@ class Part:
                 for frame in self._splitter.flush():
                     # The frame's end is only assumed, so it is decoded even if it looks plain; half a frame must not pass as one.
                     self._frame(frame, b"") if frame == DONE else self._decoded(frame)
-            except (DceError, BadChunk) as fault:
-                self._fail(fault)
+            except Exception as fault:  # noqa: BLE001 - as in `data`
+                self.fail(fault)
             error = DceError("stream_interrupted", "the backend ended the stream without finishing this response")
             if (said := self._splitter.said) is not None:
                 error = frame_fault(said)
@@ -155,12 +161,11 @@ class Part:
             self.exchange.abort()
             self.exchange = None
 
-    def _fail(self, error: DceError | BadChunk) -> None:
-        if isinstance(error, BadChunk):
-            error = DceError("backend_error", "the backend sent a frame that is not a JSON chunk")
+    def fail(self, fault: Exception) -> None:
+        """The answer cannot be read any further; the choices that are not whole are lost."""
         self.finish_whole()
         self.close()
-        self._stream.lose(self, error)
+        self._stream.lose(self, _unread(fault))
 
     def _frame(self, data: bytes, piece: bytes) -> None:
         if is_plain(data):
@@ -168,7 +173,7 @@ class Part:
             was = index_of(data)
             index = self._index(was)
             numbered = data if was == index else with_index(data, index, was)
-            if numbered is not None and index in self.indices:
+            if numbered is not None and index in self.indices and self._is_own(was):
                 if self._endings:
                     self._go_on(index)
                 self._stream.pass_on(index, numbered)
@@ -188,7 +193,7 @@ class Part:
         for value in read_values(data.decode("utf-8", "replace")):
             chunk = chunk_of(value)
             if chunk.error is not None:
-                self._fail(frame_fault(chunk.error))
+                self.fail(frame_fault(chunk.error))
             elif chunk.choices:
                 self._each_choice(value)
             elif chunk.usage is not None:
@@ -198,8 +203,10 @@ class Part:
         for choice in value["choices"]:
             if not isinstance(choice, dict):
                 continue
-            was = 0 if self._is_single else choice.get("index", 0)
-            index = self._index(was) if type(was) is int else -1
+            was = choice_index(choice.get("index"))
+            if not self._is_own(was):
+                continue
+            index = self._index(0 if self._is_single else was)
             if index not in self.indices:
                 continue
             self._go_on(index)
@@ -259,6 +266,17 @@ class Part:
     def _index(self, was: int) -> int:
         """The choice that the backend numbers `was`; -1 if it was not requested."""
         return self._sent[was] if 0 <= was < len(self._sent) else -1
+
+    def _is_own(self, was: int) -> bool:
+        """Whether a frame numbered `was` is of this request: of the choices that answer a request for one, only the first is."""
+        if not self._is_single:
+            return True
+        if self._own is None:
+            self._own = was
+        if was != self._own and not self._has_strangers:
+            self._has_strangers = True
+            log.warning("a backend answered a request for one response with several; only the first is kept")
+        return was == self._own
 
     def _count(self, usage: Usage) -> None:
         """vLLM sends one usage at the end, summed over its choices; llama.cpp sends one per choice, right after it ends."""
@@ -325,9 +343,20 @@ class Stream:
     def attach(self, output: Output) -> None:
         """Sends frames to `output`, beginning with those that arrived while the requests were being opened."""
         self._output, self.take = output, output.frame
-        for data in self._early:
-            output.frame(data)
-        self._early.clear()
+        early, self._early = self._early, []
+        for data in early:
+            try:
+                output.frame(data)
+            except Exception as error:  # noqa: BLE001 - it costs its own response only
+                self._lose_early(max(0, index_of(data)), error)
+
+    def _lose_early(self, index: int, fault: Exception) -> None:
+        """The output cannot read a frame that arrived before there was an output. The model may even have finished that response since."""
+        self._part_of[index].fail(fault)
+        choice = self.choices[index]
+        if choice.is_finished:
+            choice.state, choice.error = ChoiceState.LOST, _unread(fault)
+            self._emit_lost(choice)
 
     def notice(self, data: bytes) -> None:
         """Sends a frame that belongs to no response: what the client waits for."""
@@ -402,6 +431,10 @@ class Stream:
         except DceError as error:
             part.opening = None
             self._end_lost(part.indices, error)
+            return
+        except Exception as error:  # noqa: BLE001 - a request that is never opened nor lost would keep its client waiting for ever
+            part.opening = None
+            self._end_lost(part.indices, _unread(error))
             return
         part.exchange, part.opening, part.is_opened = exchange, None, True
         exchange.start(part)
@@ -478,10 +511,13 @@ class Stream:
             choice = self.choices[index]
             if choice.is_open:
                 choice.end(ChoiceState.LOST, self._loop.time(), error)
-                self.emit(
-                    _chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)})
-                )
+                self._emit_lost(choice)
         self.check_finished()
+
+    def _emit_lost(self, choice: Choice) -> None:
+        index, error = choice.index, choice.error
+        assert error is not None
+        self.emit(_chunk(self, {"index": index, "delta": {}, "finish_reason": "error", "error": _body(error, index)}))
 
     def counts(self) -> list[Count]:
         """What each choice cost; for an aborted one, the last count seen."""
@@ -521,6 +557,16 @@ def _chunk(stream: Stream, choice: dict[str, Any]) -> bytes:
     )
 
 
+def _unread(fault: Exception) -> DceError:
+    """The error of a response whose answer could not be read. What the backend sent is not logged: it may be a prompt."""
+    if isinstance(fault, DceError):
+        return fault
+    if isinstance(fault, BadChunk):
+        return DceError("backend_error", "the backend sent a frame that is not a JSON chunk")
+    log.warning("a backend sent something that cannot be read (%s)", type(fault).__name__)
+    return DceError("backend_error", "the backend sent something that cannot be read", hop=Hop.BACKEND)
+
+
 def _with_usage(frame: dict[str, Any], usage: Usage | None) -> dict[str, Any]:
     """The last frame of a choice with its count, unless it has one: a client counts a response before its end."""
     is_told = usage is None or usage.is_prompt_partial or frame.get("usage")
@@ -545,5 +591,5 @@ def _encoded(value: dict[str, Any]) -> bytes:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()
-    except OverflowError as error:
+    except (OverflowError, RecursionError, ValueError, TypeError) as error:
         raise BadChunk("a chunk that cannot be encoded") from error

@@ -5,6 +5,7 @@ string cannot contain an unescaped quote, so the names searched for cannot occur
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,7 @@ _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _REASON = re.compile(rb'\s*:\s*"([A-Za-z_]{1,40})"')
 _REASONS = (b'"finish_reason"', b'"stop_reason"')
 _decoder = json.JSONDecoder()
+log = logging.getLogger("dce.gateway")
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,11 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 def read_tail(data: bytes) -> Tail:
     """Reads the last bytes of an answer; TAIL_BYTES of them are enough."""
     data = data[-TAIL_BYTES:]
-    return Tail(usage=_last_usage(data), finish_reason=_last_reason(data), error=error_in(data))
+    try:
+        return Tail(usage=_last_usage(data), finish_reason=_last_reason(data), error=error_in(data))
+    except Exception as error:  # noqa: BLE001 - what cannot be read has no counts; the request must still be accounted for
+        log.warning("the end of a backend's answer cannot be read (%s)", type(error).__name__)
+        return Tail()
 
 
 def error_in(data: bytes) -> DceError | None:

@@ -75,6 +75,7 @@ _DOUBTS = {
     "ambiguous_block": "the end or the meaning of a file had to be guessed",
     "unapplied_edit": "some of its edits could not be applied",
     "path_doubt": "a path almost matches a file in the prompt",
+    "secret_moved": "it puts a secret into a file that did not hold it",
 }
 
 

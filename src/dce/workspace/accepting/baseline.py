@@ -15,6 +15,7 @@ been in force before has a `restored_at`.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -46,6 +47,7 @@ from dce.workspace.accepting.replace import (
     no_step,
     temporary_of,
 )
+from dce.workspace.file_update import not_lockable
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.record.acceptances import AcceptanceRow
@@ -163,6 +165,8 @@ def changing(workspace: Workspace, verb: str) -> Iterator[list[PlannedWrite]]:
                 "another accept or restore is running in this workspace",
                 hint="Wait for it to finish, then try again.",
             ) from error
+        except OSError as error:
+            raise not_lockable(Path(lock.lock_file), error) from error
         try:
             yield recover_locked(workspace)
         finally:

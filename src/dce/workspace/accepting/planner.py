@@ -5,6 +5,7 @@ guessed limits is refused until the user confirms it.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +19,15 @@ from dce.workspace.judging.compare import change_of, count_lines
 from dce.workspace.judging.hunks import take
 from dce.workspace.project import PathRefused, Project
 from dce.workspace.schema.reading import FileBlock
-from dce.workspace.tree.current import Current, CurrentFiles, is_executable, is_stale, may_write
+from dce.workspace.tree.current import (
+    LEFT_OUT,
+    Current,
+    CurrentFiles,
+    is_executable,
+    is_stale,
+    may_write,
+    read_only_folder,
+)
 from dce.workspace.tree.declared import how_to_declare
 from dce.workspace.tree.effects import POLICY, RUNS, effects_of, is_own_policy
 from dce.workspace.tree.encodings import UTF8
@@ -29,6 +38,7 @@ NO_DOUBTS = frozenset({"outside_workspace", "stale_base", "truncated", RUNS, POL
 BLOCKING = {
     "elision": "text seems to be left out",
     "ambiguous_block": "its end or its meaning had to be guessed",
+    "secret_moved": "it would get a secret that the prompt did not show in it",
 }
 """The doubts that refuse a file until the user confirms it."""
 
@@ -37,6 +47,9 @@ LINKED = "hard_link"
 
 _AGAIN = "Generate again: a new prompt shows the files as they are now."
 _BY_HAND = "Check what changed since, then delete or move it by hand, or generate again."
+_MOVE = "Move away what is there, or accept only the other files by name."
+_UNREADABLE = "Change it by hand, or accept only the other files by name."
+_CONFLICT = "Undo your edits of these lines, take only some hunks (`dce accept --hunk`), or generate again."
 _CONFIRM = "Review it (`dce diff`); `dce accept --force` writes it as it is."
 
 
@@ -103,6 +116,7 @@ class Planner:
         self._options = options
         self._confirmed = {name_of(project, path) for path in options.confirmed}
         self._planned: dict[str, tuple[int, FileBlock]] = {}
+        self._new: set[str] = set()
         self._linked: dict[tuple[int, int], tuple[str, bytes | None]] = {}
         self._slot = 0
         self._is_first = True
@@ -186,19 +200,13 @@ class Planner:
         )
         target = self._project.relative(current.target)
         try:
-            self._check_twice(block, current)
-            if block.status == "truncated" and not self._is_picked:
-                raise Refusal("invalid_input", "the response was cut off inside it; name the file to accept it anyway")
-            if change != "same" and not is_merged:
-                self._check_base(path, current)
-            elif current.problem:
-                raise Refusal("stale_file", current.problem)
-            if change != "same" and not may_write(current):
-                raise Refusal("invalid_input", "it is read-only")
+            self._check_written(block, path, current, change, is_merged=is_merged)
             if problem:
-                raise Refusal("stale_file" if is_merged else "invalid_input", problem)
+                code, hint = ("stale_file", _CONFLICT) if is_merged else ("invalid_input", "")
+                raise Refusal(code, problem, hint)
             if change != "same":
                 self._check_shown_encoding(path, current)
+                _check_folder(current)
             _check_encoding(target, current, content)
             self._check_linked(path, current, data)
         except Refusal as refusal:
@@ -214,6 +222,20 @@ class Planner:
             in_place=current.inode is not None,
         )
         return self._once(Item(shown=shown, write=write), block)
+
+    def _check_written(self, block: FileBlock, path: str, current: Current, change: Change, *, is_merged: bool) -> None:
+        """Raises Refusal if the file may not be written, whatever its new text is."""
+        self._check_twice(block, current)
+        if block.status == "truncated" and not self._is_picked:
+            raise Refusal("invalid_input", "the response was cut off inside it; name the file to accept it anyway")
+        if change != "same" and not is_merged:
+            self._check_base(path, current)
+        elif current.problem:
+            raise _in_the_way(path, current)
+        if change != "same" and not may_write(current):
+            raise Refusal("invalid_input", "it is read-only")
+        if change == "new":
+            self._check_room(self._project.relative(current.target))
 
     def _acts(self, block: FileBlock, path: str, current: Current) -> list[Item]:
         """The plan for a file that is deleted or renamed, or whose mode changes."""
@@ -262,7 +284,7 @@ class Planner:
         except PathRefused as error:
             raise Refusal(error.code, f"{old}, which it is renamed from: {error.reason}") from error
         if current.problem:
-            raise Refusal("stale_file", current.problem)
+            raise _in_the_way(path, current)
         if source.data is None and not source.problem:
             raise Refusal("stale_file", f"{old}, which it is renamed from, does not exist", _AGAIN)
         if current.data is not None:
@@ -278,7 +300,10 @@ class Planner:
         shown = PlannedWrite(
             path=path, change="renamed", added=added, removed=removed, from_path=old, executable=executable
         )
-        write = Write(path=path, data=data, before=None, mode=source.mode, from_path=old, executable=executable)
+        target = self._project.relative(current.target)  # a folder on the way may be a link
+        self._check_room(target)
+        _check_folder(current)
+        write = Write(path=target, data=data, before=None, mode=source.mode, from_path=old, executable=executable)
         gone = Write(path=old, data=None, before=source.data, mode=source.mode)
         self._check_twice(msgspec.structs.replace(block, path=old), source)
         return [
@@ -290,8 +315,9 @@ class Planner:
         """The file's new text, merged and reduced to the picked hunks; whether it was merged; why it may not be written."""
         is_merged, problem = False, ""
         base = self._shown.text(path) if self._options.merge else None
-        if base is not None and current.data is not None and is_stale(current, self._shown.hashes.get(path)):
-            is_merged = not current.problem
+        is_text = current.data is not None and not current.problem
+        if base is not None and is_text and is_stale(current, self._shown.hashes.get(path)):
+            is_merged = True
             merge = merge3(base, current.text, content)
             if merge.conflicts:
                 lines = ", ".join(str(line) for line in merge.conflicts)
@@ -320,6 +346,15 @@ class Planner:
             "invalid_input", twice if slot == self._slot else f"responses {slot} and {self._slot} differ in it"
         )
 
+    def _check_room(self, target: str) -> None:
+        """Raises Refusal if the plan needs a folder with the name of one of its new files."""
+        above = PurePosixPath(target).parents
+        if clash := next((folder for folder in map(str, above) if folder in self._new), ""):
+            raise Refusal("invalid_input", f"it cannot be inside {clash}, which the same plan makes a file")
+        if any(target in map(str, PurePosixPath(other).parents) for other in self._new):
+            raise Refusal("invalid_input", "it cannot be a file: the same plan makes files inside it")
+        self._new.add(target)
+
     def _check_linked(self, path: str, current: Current, data: bytes) -> None:
         """Raises Refusal if something else is planned for the same file under another of its names."""
         if current.inode is None:
@@ -331,7 +366,7 @@ class Planner:
     def _check_base(self, path: str, current: Current) -> None:
         """Raises Refusal if the file is not what the prompt showed."""
         if current.problem:
-            raise Refusal("stale_file", current.problem)
+            raise _in_the_way(path, current)
         if not is_stale(current, self._shown.hashes.get(path)):
             return
         if path in self._shown.in_part:
@@ -364,6 +399,7 @@ class Planner:
             raise Refusal(refusal.code, refusal.reason, hint) from refusal
         if not may_write(current):
             raise Refusal("invalid_input", "it is read-only")
+        _check_folder(current)
 
 
 def name_of(project: Project, path: str) -> str:
@@ -381,6 +417,21 @@ def _check_encoding(path: str, current: Current, content: str) -> None:
         raise Refusal("invalid_input", problem, f"{how_to_declare(path, current.form.encoding)}.")
     if problem:
         raise Refusal("invalid_input", problem)
+
+
+def _in_the_way(path: str, current: Current) -> Refusal:
+    """The refusal for a path with something other than a text file at it. Merging would not help."""
+    hint = _MOVE if current.obstacle else _UNREADABLE
+    if current.obstacle == LEFT_OUT:
+        folder = PurePosixPath(path).parent
+        hint = f"Check it out (`git sparse-checkout add {folder}`, or `git update-index --no-skip-worktree {path}` and `git checkout {path}`), select it and generate again."
+    return Refusal("stale_file", current.problem, hint)
+
+
+def _check_folder(current: Current) -> None:
+    """Raises Refusal if its folder is read-only: files are replaced by a rename, which needs more than a writable file."""
+    if folder := read_only_folder(current.target):
+        raise Refusal("invalid_input", f"the folder {folder.name} is read-only")
 
 
 def _new_mode(block: FileBlock, current: Current) -> bool | None:

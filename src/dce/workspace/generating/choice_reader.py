@@ -20,7 +20,8 @@ class ChoiceReader:
         self._index = index
         self._text, self._thinking = Halves(), Halves()
         self._tools = ToolCalls()
-        self._has_text = self._has_thinking = False
+        self._has_text = self._has_any_text = self._has_thinking = False
+        self._message = ""
         self.reason = ""
         self.has_gone_on = False
         """Whether anything came after the finish_reason."""
@@ -28,6 +29,7 @@ class ChoiceReader:
     def add(self, choice: ChoiceDelta) -> Delta | None:
         """The text that a chunk adds, as far as it can be emitted now."""
         text, thinking = self._text.feed(choice.text), self._thinking.feed(choice.thinking)
+        self._message = choice.message or self._message
         for piece in choice.tools:
             self._tools.add(piece)
         has_more = bool(text or thinking or choice.tools)
@@ -38,7 +40,10 @@ class ChoiceReader:
     def flush(self) -> Delta | None:
         """What remains at the end: half a character, and the tool calls as text that the answer readers understand."""
         calls = [_as_text(call.name, call.arguments) for call in self._tools.calls]
-        return self._delta(self._text.flush() + "".join(calls), self._thinking.flush())
+        text = self._text.flush()
+        if not self._has_any_text and not text:
+            text = whole(self._message)
+        return self._delta(text + "".join(calls), self._thinking.flush())
 
     def fault(self) -> ErrorBody | None:
         """Why a response that ended normally has no answer; None if it has one."""
@@ -58,15 +63,17 @@ class ChoiceReader:
 
     def _delta(self, text: str, thinking: str) -> Delta | None:
         self._has_text = self._has_text or bool(text.strip())
+        self._has_any_text = self._has_any_text or bool(text)
         self._has_thinking = self._has_thinking or bool(thinking.strip())
         return Delta(index=self._index, text=text, thinking=thinking) if text or thinking else None
 
 
 def _as_text(name: str, arguments: str) -> str:
     """A tool call as text, in the form that models themselves write."""
+    name, arguments = whole(name), whole(arguments)
     try:
-        value: object = msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        value = whole(arguments)  # cut off, or not JSON
-    call = msgspec.json.encode({"name": whole(name), "arguments": value}).decode()
-    return f"\n<tool_call>\n{call}\n</tool_call>\n"
+        call = msgspec.json.encode({"name": name, "arguments": msgspec.json.decode(arguments)})
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+        # Cut off, not JSON, or JSON that cannot be encoded again, such as half a character or a very long number.
+        call = msgspec.json.encode({"name": name, "arguments": arguments})
+    return f"\n<tool_call>\n{call.decode()}\n</tool_call>\n"

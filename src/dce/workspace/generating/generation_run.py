@@ -7,10 +7,11 @@ cancelled; an end is durable before it is announced; stored text lags by at most
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 
-from dce.wire.errors import DceError, ErrorBody
+from dce.wire.errors import DceError, ErrorBody, Hop
+from dce.wire.halves import whole
 from dce.workspace.events import Event, GenerationEnded, GenerationStarted, SlotProgress, SlotText, Wait
 from dce.workspace.generating.live_response import Cursor, LiveResponse, status_of_finish
 from dce.workspace.generating.provider import (
@@ -97,7 +98,8 @@ class GenerationRun:
         return is_ours
 
     async def execute(self, started: GenerationStarted) -> None:
-        """Runs until every slot has ended. A failed request becomes the error of its slots; only cancellation and bugs of DCE raise."""
+        """Runs until every slot has ended. A failed request, and whatever the provider raises, becomes the error of its slots; only
+        cancellation, the store and the UI raise."""
         began = self._clock()
         for slot in self._slots:
             slot.live.start(began)
@@ -117,8 +119,7 @@ class GenerationRun:
             raise
         except BaseExceptionGroup as group:
             error = group.exceptions[0]
-            ours = error if isinstance(error, DceError) else DceError("internal", f"DCE failed: {type(error).__name__}")
-            self._finish_now(Status.ERROR, ours.body())
+            self._finish_now(Status.ERROR, _failed(error).body())
             raise error from None
         finally:
             self._end(began)
@@ -127,7 +128,7 @@ class GenerationRun:
         error = DceError("stream_interrupted", "the stream ended before this response did").body()
         try:
             async with aclosing(self._provider.stream(self._request)) as events:
-                async for event in events:
+                while (event := await _next(events)) is not None:
                     await self._take(event)
         except DceError as failure:
             error = failure.body()
@@ -144,6 +145,15 @@ class GenerationRun:
             self._position = event.position
 
     async def _advance(self, slot: _Slot, event: Delta | CountUpdate | Ended | Waiting) -> None:
+        try:
+            self._apply(slot, event)
+        except Exception as failure:  # noqa: BLE001 - an event that cannot be taken ends its slot and no other
+            if not slot.live.is_terminal:
+                slot.live.end(Status.ERROR, self._clock(), "", _failed(failure).body())
+        if slot.live.is_terminal:
+            await self._settle([slot])
+
+    def _apply(self, slot: _Slot, event: Delta | CountUpdate | Ended | Waiting) -> None:
         live = slot.live
         if isinstance(event, CountUpdate):
             live.count(event.completion_tokens, event.prompt_tokens)
@@ -164,8 +174,7 @@ class GenerationRun:
                 f"the model ended with {event.finish_reason!r}" if event.finish_reason else "no finish_reason was sent"
             )
             error = DceError("stream_interrupted", f"the response is incomplete: {reason}").body()
-        live.end(status, self._clock(), event.finish_reason, error)
-        await self._settle([slot])
+        live.end(status, self._clock(), whole(event.finish_reason), error)
 
     async def _open(self, event: Opened) -> None:
         self._position = None
@@ -292,3 +301,22 @@ class GenerationRun:
                 elapsed_s=now - began,
             )
         )
+
+
+async def _next(events: AsyncGenerator[ProviderEvent, None]) -> ProviderEvent | None:
+    """The provider's next event, None at its end. Raises DceError for whatever it raises: one odd answer must not end the command."""
+    try:
+        return await anext(events, None)
+    except DceError:
+        raise
+    except Exception as failure:
+        raise _failed(failure) from failure
+
+
+def _failed(failure: BaseException) -> DceError:
+    """The error of a slot that an exception ended."""
+    return (
+        failure
+        if isinstance(failure, DceError)
+        else DceError("internal", f"DCE failed: {type(failure).__name__}", hop=Hop.CLIENT)
+    )

@@ -82,4 +82,7 @@ SERVER = Peer(
     error_of_answer=error_of_server,
     # What is none after all is reported with the beginning of its body.
     stream_types=frozenset({SSE, "text/plain", "application/octet-stream", ""}),
+    hints={
+        "backend_unreachable": "Start the model server, or correct its URL: `url` in the settings, the card, or DCE_URL."
+    },
 )

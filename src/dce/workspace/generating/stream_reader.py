@@ -5,16 +5,20 @@ requested; a choice without a finish_reason is an error. A gateway's finish_reas
 chunk, so theirs counts only when the stream ends or nothing follows it.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from dce.wire.chat import DONE, BadChunk, ChoiceDelta, Chunk, Usage, read_chunks, read_error
-from dce.wire.errors import DceError, ErrorBody
+from dce.wire.errors import DceError, ErrorBody, Hop
+from dce.wire.halves import whole
 from dce.wire.sse import ERROR, Decoder, Event, EventTooLarge
 from dce.workspace.generating.choice_reader import ChoiceReader
 from dce.workspace.generating.provider_events import CountUpdate, Ended, Opened, ProviderEvent, Queued, Waiting
 from dce.workspace.http.peer import Peer
+
+_INDEX = re.compile(r'"index":([0-9]{1,4})\b')
 
 MAX_TOLD_BYTES = 300
 """How much of a body that is not an event stream is shown: a sentence, not a page."""
@@ -40,6 +44,8 @@ class StreamReader:
         self._decoder = Decoder()
         self._open = {index: ChoiceReader(index) for index in range(n)}
         self._model = ""
+        self._own: int | None = None
+        self._requested = range(n)
         self._beginning = b""
         self._has_begun = False
         self._loss: DceError | None = None
@@ -105,9 +111,14 @@ class StreamReader:
                 number = event.id.rpartition(":")[2]
                 self._position = int(number) if number.isascii() and number.isdigit() else None
                 told.extend(self._read(event))
-        except (BadChunk, EventTooLarge) as error:
+        except EventTooLarge as error:
             told += self.lose(self._peer.fault(self._peer.foreign, f"the stream contains {error}"))
+        except Exception:  # noqa: BLE001 - whatever was sent ends this stream, and nothing else
+            told += self.lose(self._unreadable())
         return told
+
+    def _unreadable(self) -> DceError:
+        return self._peer.fault(self._peer.foreign, f"{self._peer.name} sent something that cannot be read")
 
     def _read(self, event: Event) -> Iterator[ProviderEvent]:
         data = event.data
@@ -120,8 +131,23 @@ class StreamReader:
             why = f"{self._peer.name} ended the stream without a finish_reason for this response"
             yield from self.lose(self._peer.fault("stream_interrupted", why), is_orderly=True)
             return
-        for chunk in read_chunks(data):
+        try:
+            chunks = read_chunks(data)
+        except BadChunk as error:
+            yield from self._bad(data, error)
+            return
+        for chunk in chunks:
             yield from self._chunk(chunk)
+
+    def _bad(self, data: str, error: BadChunk) -> Iterator[ProviderEvent]:
+        """A frame that is no chunk. A gateway passes some on unread, under the index of the response that they belong to."""
+        named = set(_INDEX.findall(data))
+        index = int(named.pop()) if len(named) == 1 else -1
+        if self._has_final_usage or index not in self._requested:
+            yield from self.lose(self._peer.fault(self._peer.foreign, f"the stream contains {error}"))
+        elif index in self._open:
+            fault = DceError("backend_error", f"the backend sent {error}", hop=Hop.BACKEND)
+            yield from self._end(index, "error", fault.body())
 
     def _chunk(self, chunk: Chunk) -> Iterator[ProviderEvent]:
         if chunk.queue_position is not None:
@@ -136,17 +162,35 @@ class StreamReader:
         if chunk.model and not self._model:
             self._model = chunk.model
             yield Opened(stream_id=self._stream_id, model=chunk.model)
-        for choice in chunk.choices:
+        for choice in self._ours(chunk.choices):
             if choice.index in self._open:
                 # Usage in a chunk with one choice belongs to that choice; emit it before the end, which must be last.
                 usage = chunk.usage if len(chunk.choices) == 1 else None
-                yield from self._choice(choice, usage)
+                yield from self._guarded(choice, usage)
         if self._has_final_usage and chunk.usage is not None and not chunk.choices:
             yield _counted(0, chunk.usage)
         if chunk.error is not None:
             lost = [index for index in chunk.error.choices or list(self._open) if index in self._open]
             for index in lost:
                 yield from self._lose(index, _own(chunk.error))
+
+    def _ours(self, choices: tuple[ChoiceDelta, ...]) -> Iterable[ChoiceDelta]:
+        """The choices that were requested. In the answer to a request for one, that is the first index seen, whatever it is; another index
+        is another choice, which nobody requested."""
+        if not self._has_final_usage:
+            return choices
+        if self._own is None and choices:
+            self._own = choices[0].index
+        ours = [choice for choice in choices if choice.index == self._own]
+        return [msgspec.structs.replace(choice, index=0) for choice in ours] if self._own else ours
+
+    def _guarded(self, choice: ChoiceDelta, usage: Usage | None) -> Iterator[ProviderEvent]:
+        """Like `_choice`; what cannot be read ends this choice and no other."""
+        try:
+            yield from self._choice(choice, usage)
+        except Exception:  # noqa: BLE001
+            if choice.index in self._open:
+                yield from self._end(choice.index, "error", self._unreadable().body())
 
     def _choice(self, choice: ChoiceDelta, usage: Usage | None) -> Iterator[ProviderEvent]:
         reader = self._open[choice.index]
@@ -166,9 +210,13 @@ class StreamReader:
 
     def _end(self, index: int, finish_reason: str, error: ErrorBody | None) -> Iterator[ProviderEvent]:
         reader = self._open.pop(index)
-        if delta := reader.flush():
+        try:
+            delta, fault = reader.flush(), reader.fault()
+        except Exception:  # noqa: BLE001 - as in `_guarded`
+            delta, fault = None, self._unreadable().body()
+        if delta:
             yield delta
-        yield Ended(index=index, finish_reason=finish_reason, error=error or reader.fault())
+        yield Ended(index=index, finish_reason=whole(finish_reason), error=error or fault)
 
 
 def _counted(index: int, usage: Usage) -> CountUpdate:

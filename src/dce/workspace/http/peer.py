@@ -15,7 +15,7 @@ ErrorOfAnswer = Callable[[int, Mapping[str, str], bytes, str], DceError]
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of server. `unreachable`, `silent` and `foreign` are error codes: no connection, no answer in time, an answer that such
     a server does not give. `has_heartbeat`: it is never silent for long, so silence alone is a fault. `stream_types`: the media types
-    under which it sends an event stream, "" for none at all.
+    under which it sends an event stream, "" for none at all. `hints`: the next step for a code, where it is not the code's own one.
     """
 
     name: str
@@ -26,10 +26,11 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     has_heartbeat: bool
     error_of_answer: ErrorOfAnswer
     stream_types: frozenset[str] = frozenset({SSE})
+    hints: Mapping[str, str] = {}
 
     def fault(self, code: str, message: str, hint: str = "") -> DceError:
         """An error of this server."""
-        return DceError(code, message, hint=hint, hop=self.hop)
+        return DceError(code, message, hint=hint or self.hints.get(code, ""), hop=self.hop)
 
     def interrupted(self, what: str) -> DceError:
         """The error for a stream that ended before its responses did; `what` happened to the connection."""

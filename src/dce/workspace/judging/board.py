@@ -40,6 +40,7 @@ FLAGS = (
     "missing_files",
     "outside_workspace",
     "touches_secrets",
+    "secret_moved",
     "runs_by_itself",
     "sets_policy",
     "ambiguous_block",
@@ -48,6 +49,9 @@ FLAGS = (
     *DOUBTS,
 )
 """The flags of a row, in display order."""
+
+_UNCLEAN = frozenset({*DOUBTS, "secret_moved"})
+"""Flags of a file that rank its response below clean ones."""
 
 
 class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,7 +251,7 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
     is_readable = reading.parse != "failed" and bool(reading.files)
     is_clean = is_readable and reading.parse == "ok" and response.status is Status.COMPLETE
     # Passing checks prove little if a path may be wrong or a file contains stray marks.
-    is_clean = is_clean and not any(flag in DOUBTS for change in candidate.changes for flag in change.flags)
+    is_clean = is_clean and not any(flag in _UNCLEAN for change in candidate.changes for flag in change.flags)
     is_clean = is_clean and candidate.prompt_read is None
     is_passed = report is not None and report.is_passed
     if is_clean and (is_passed or not is_checked):

@@ -16,6 +16,7 @@ from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.schema.doubts import placeholder
+from dce.workspace.schema.omissions import omission
 from dce.workspace.schema.reading import FileBlock, Reading
 from dce.workspace.tree.current import CurrentFiles, is_stale
 from dce.workspace.tree.effects import effects_of
@@ -136,7 +137,7 @@ def change_of(project: Project, files: CurrentFiles, block: FileBlock, shown: Ma
         return FileChange(path=block.path, change="new", added=added, removed=0, flags=("outside_workspace", *flags))
     if block.action != "write" or block.from_path:
         return _act_of(project, files, block, path, shown, flags)
-    if placeholder(block.content):
+    if placeholder(block.content) and "elision" not in flags:
         flags.append("elision")
     if not block.content.strip() and current.text.strip() and "ambiguous_block" not in flags:
         flags.append("ambiguous_block")  # an empty block: meant as a deletion, or cut
@@ -148,7 +149,7 @@ def change_of(project: Project, files: CurrentFiles, block: FileBlock, shown: Ma
     added, removed = count_lines(before_text, after_text)
     if is_stale(current, shown.get(path)):
         flags.append("stale_base")
-    if _has_shrunk(before_text, after_text) and "elision" not in flags:
+    if "elision" not in flags and _is_elided(before_text, after_text, path):
         flags.append("elision")
     is_new = current.data is None and not current.problem
     return FileChange(
@@ -170,7 +171,9 @@ def _act_of(
     else:
         old = current
     flags += dict.fromkeys((*effects_of(path, project.relative(current.target)), *effects_of(source)))
-    if is_stale(old, shown.get(source)) and (old.data is not None or block.action != "delete"):
+    is_there = old.data is not None or bool(old.obstacle)
+    is_other = is_stale(old, shown.get(source)) and (is_there or block.action != "delete")
+    if is_other or (block.from_path and current.obstacle):
         flags.append("stale_base")
     if block.action == "delete":
         is_gone = old.data is None and not old.problem
@@ -181,9 +184,15 @@ def _act_of(
     if block.action == "mode":
         return FileChange(path=path, change="mode", added=0, removed=0, flags=tuple(flags))
     added, removed = (0, 0) if block.action == "rename" else count_lines(old.text, block.content)
-    if block.action == "write" and (placeholder(block.content) or _has_shrunk(old.text, block.content)):
+    is_elided = placeholder(block.content) or _is_elided(old.text, block.content, path)
+    if block.action == "write" and is_elided and "elision" not in flags:
         flags.append("elision")
     return FileChange(path=path, change="renamed", added=added, removed=removed, flags=tuple(flags))
+
+
+def _is_elided(before: str, after: str, path: str) -> bool:
+    """Whether much of the text is gone, or a remark stands in for some of it."""
+    return _has_shrunk(before, after) or omission(before, after, path) != ""
 
 
 def _has_shrunk(before: str, after: str) -> bool:

@@ -10,6 +10,8 @@ import hashlib
 import sys
 from pathlib import Path
 
+from dce.workspace.outbound.secrets import Kind
+
 FOLDER = "cache"
 """Below `.dce/`."""
 
@@ -17,14 +19,18 @@ MAX_KEPT = 100_000
 """Texts remembered, about 3 MB. A fuller cache is discarded."""
 
 _SIZE = hashlib.sha256().digest_size
-_RULES = ("secrets.py", "secret_rules.py", "credential_rules.py", "clean_texts.py")
+RULES = (
+    *("secrets.py", "secret_rules.py", "secret_values.py", "credential_rules.py", "structured_rules.py"),
+    *("chat_tokens.py", "clean_texts.py"),
+)
+"""The modules that decide what a scan finds."""
 
 
 def rules_version(folder: Path = Path(__file__).parent) -> str:
     """An identifier of the rules and of the Python whose regular expressions apply them; "" if their source cannot be read."""
     found = hashlib.sha256(sys.version.encode())
     try:
-        for name in _RULES:
+        for name in RULES:
             found.update((folder / name).read_bytes())
     except OSError:
         return ""
@@ -39,16 +45,16 @@ class CleanTexts:
         self._known: set[bytes] | None = None
         self._fresh: list[bytes] = []
 
-    def has(self, digest: bytes, *, is_config: bool) -> bool:
-        """Whether the text with this SHA-256 was scanned and found clean, as configuration or as any other file."""
+    def has(self, digest: bytes, kind: Kind) -> bool:
+        """Whether the text with this SHA-256 was scanned and found clean, as this kind of file."""
         if self._known is None:
             self._known = self._read()
-        return _entry(digest, is_config=is_config) in self._known
+        return _entry(digest, kind) in self._known
 
-    def add(self, digest: bytes, *, is_config: bool) -> None:
+    def add(self, digest: bytes, kind: Kind) -> None:
         """Remembers that a text holds no secret. `keep` writes it to disk."""
-        if not self.has(digest, is_config=is_config) and self._known is not None:
-            entry = _entry(digest, is_config=is_config)
+        if not self.has(digest, kind) and self._known is not None:
+            entry = _entry(digest, kind)
             self._known.add(entry)
             self._fresh.append(entry)
 
@@ -78,5 +84,5 @@ class CleanTexts:
         return {content[at : at + _SIZE] for at in range(0, len(content), _SIZE)}
 
 
-def _entry(digest: bytes, *, is_config: bool) -> bytes:
-    return hashlib.sha256(b"configuration" + digest).digest() if is_config else digest
+def _entry(digest: bytes, kind: Kind) -> bytes:
+    return digest if kind == "code" else hashlib.sha256(kind.encode() + digest).digest()

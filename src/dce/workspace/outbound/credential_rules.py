@@ -4,24 +4,15 @@ What must always hold: a row is data, as in `secret_rules.py`: literals searched
 only where a literal occurs. `judge` decides whether the match can be a credential at all.
 """
 
-import base64
-import binascii
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
-from dce.workspace.outbound.secret_rules import PLACEHOLDER_VALUES, PLACEHOLDER_WORDS
+from dce.workspace.outbound.secret_values import holds_a_login, is_typed, is_typed_and_no_word, is_typed_in_text
 
 Judge = Callable[[bytes], bool]
-
-MAX_ENCODED = 20_000
-"""Longest base64 text decoded to look for a login."""
-
-_REFERENCE = re.compile(rb"\$[\w({]|%[A-Za-z_]+%|\{\{|\{[\w.]*\}|<[A-Za-z_ -]+>|^[-/]|^\*+$")
-_LOGIN = re.compile(rb"[^\s:]{1,200}:[^\s]{3,500}")
-_WORDS = re.compile(rb"[a-z]+(?:[_-][a-z]+)*[_-]?\d{0,2}")
 
 
 class Credential(msgspec.Struct, frozen=True, dict=True):
@@ -36,32 +27,6 @@ class Credential(msgspec.Struct, frozen=True, dict=True):
     def pattern(self) -> re.Pattern[bytes]:
         """`source`, compiled when its literal is first seen."""
         return re.compile(self.source, re.IGNORECASE)
-
-
-def is_typed(value: bytes) -> bool:
-    """Whether a person may have typed this as a password: it is not a reference to one, and not a documentation placeholder."""
-    if len(value) < 4 or len(set(value)) < 3 or _REFERENCE.search(value):
-        return False
-    return not (value.lower() in PLACEHOLDER_VALUES or PLACEHOLDER_WORDS.search(value))
-
-
-def is_typed_and_no_word(value: bytes) -> bool:
-    """Like `is_typed`, for places where a word of prose or code may occur too."""
-    has_other = any(48 <= char <= 57 or char in b"!@#$%^&*+?" for char in value)
-    return is_typed(value) and has_other and not _WORDS.fullmatch(value)
-
-
-def holds_a_login(encoded: bytes) -> bool:
-    """Whether base64 is a login (`user:password`), or Docker's file of logins."""
-    try:
-        text = base64.b64decode(encoded[:MAX_ENCODED] + b"=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
-        return False
-    if not text.isascii() or not text.decode("ascii").isprintable():
-        return False
-    if text.startswith(b"{"):
-        return b'"auth' in text
-    return _LOGIN.fullmatch(text) is not None and is_typed(text.partition(b":")[2])
 
 
 _END = rb"(?=[\s\"'`;|&)]|$)"
@@ -126,8 +91,46 @@ CREDENTIALS: tuple[Credential, ...] = (
     ),
     Credential(
         "password-in-command",
-        (b"--password", b"--passwd", b"--pass ", b"--pass=", b"--token", b"--secret", b"--api-key"),
-        rb"--(?:password|passwd|pass|token|secret|api-key)[ =]" + _VALUE + _END,
+        (b"--pass", b"-password", b"--token", b"--secret", b"--api-key"),
+        rb"--?(?:password|passwd|pass|token|secret|api-key)[ =]" + _VALUE + _END,
+        is_typed_and_no_word,
+    ),
+    Credential(
+        "password-in-command",
+        (b"zip ", b"7z "),
+        rb"(?:zip|7z)(?:" + _OF_LINE + rb"|[ \t])(?:-P[ \t]?|--password[ =]|-h?p)" + _VALUE + _END,
+        is_typed_in_text,
+    ),
+    Credential(
+        "password-in-command",
+        (b"-pass", b"storepass", b"keypass"),
+        rb"(?:-pass(?:in|out)?[ \t]+[\"']?pass:|(?:store|key)pass[ \t]+)" + _VALUE + _END,
+        is_typed_and_no_word,
+    ),
+    Credential(
+        "password-in-command",
+        (b"echo ",),
+        rb"echo[ \t]+(?:-[a-z][ \t]+)?[\"']?(?:[\w.-]{1,60}:)?([^\s\"'`|]{4,200})[\"']?[ \t]*\|[ \t]*"
+        rb"(?:(?:sudo[ \t]+)?chpasswd|sudo[ \t]+-\w*S|(?:docker|podman|helm registry)[ \t]+login|passwd[ \t]+--stdin)",
+        is_typed,
+    ),
+    Credential(
+        "password-in-command",
+        (b"ldap", b"sqlcmd", b"smbclient", b"net user"),
+        rb"(?:(?:ldap(?:search|add|modify)|sqlcmd)" + _OF_LINE + rb"-[wP][ \t]?"
+        rb"|smbclient" + _OF_LINE + rb"-U[ \t]?[\"']?[^\s%\"']{1,100}%|net user[ \t]+\S{1,60}[ \t]+)" + _VALUE + _END,
+        is_typed_in_text,
+    ),
+    Credential(
+        "password-in-command",
+        (b"htpasswd",),
+        rb"htpasswd[ \t]+-\w*b\w*[ \t]+(?:\S{1,200}[ \t]+){1,2}" + _VALUE + rb"[ \t]*(?=[\r\n;|&]|$)",
+        is_typed_and_no_word,
+    ),
+    Credential(
+        "password-in-command",
+        (b"requirepass ", b"masterauth ", b"--passphrase"),
+        rb"(?:requirepass|masterauth|--passphrase)[ =]" + _VALUE + _END,
         is_typed_and_no_word,
     ),
 )
@@ -148,40 +151,3 @@ NOT_A_SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 """Prefixes of `key` in names of keys that are not secret."""
-
-CONTROL_LITERALS: tuple[bytes, ...] = (
-    *(b"<|", b"[inst]", b"[/inst]", b"<<sys>>", b"<</sys>>", b"<start_of_turn>", b"<end_of_turn>", b"</s>"),
-    *(
-        "<\uff5c".encode(),
-        b"[tool_calls]",
-        b"[available_tools]",
-        b"[tool_results]",
-        b"[system_prompt]",
-        b"<eos>",
-        b"<bos>",
-    ),
-)
-CONTROL_TOKEN = re.compile(
-    rb"<\|[A-Za-z][A-Za-z0-9_]{0,60}\|>|"
-    + "<\uff5c(?:[A-Za-z_ ]|\u2581){1,60}\uff5c>".encode()
-    + rb"|(?<!\w)\[/?(?:INST|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS|SYSTEM_PROMPT)\]|<</?SYS>>|<(?:start|end)_of_turn>|</s>|<[be]os>"
-)
-"""Texts with a meaning in chat templates: in a file they would end the user's turn or forge another one."""
-
-_STRUCK_OUT = re.compile(rb"<s[ >]")
-
-
-def control_tokens(content: bytes, lowered: bytes) -> Iterator[tuple[int, int]]:
-    """The spans of chat-template control tokens. `</s>` after `<s>` on the same line is HTML."""
-    for literal in CONTROL_LITERALS:
-        at = lowered.find(literal)
-        while at >= 0:
-            match = CONTROL_TOKEN.match(content, at)
-            if match and not (match[0] == b"</s>" and _is_html(content, at)):
-                yield match.span()
-            at = lowered.find(literal, at + len(literal))
-
-
-def _is_html(content: bytes, at: int) -> bool:
-    start = max(content.rfind(b"\n", 0, at), at - 2_000, 0)
-    return _STRUCK_OUT.search(content, start, at) is not None

@@ -159,24 +159,47 @@ NAME_WORDS: tuple[bytes, ...] = (
     *(b"api_key", b"apikey", b"api-key", b"access_key", b"accesskey", b"access-key", b"private_key", b"privatekey"),
     *(b"auth_key", b"authkey", b"signing_key", b"signingkey", b"encryption_key", b"encryptionkey", b"account_key"),
     *(b"service_key", b"master_key", b"client_key", b"webhook_key", b"license_key", b"conn_str"),
+    *(b"passwort", b"kennwort", "contrase\u00f1a".encode(), "\u043f\u0430\u0440\u043e\u043b\u044c".encode()),
 )
 """Names (in lower case) that suggest a secret value."""
 
-PASSWORD_WORDS = frozenset({b"password", b"passwd", b"passphrase", b"pwd"})
+PASSWORD_WORDS = frozenset({b"password", b"passwd", b"passphrase", b"pwd", *NAME_WORDS[-4:]})
 """The names among them whose values people choose: shorter and less random than generated ones."""
 
-ASSIGNMENT = re.compile(
-    rb"[\w.-]{0,40}?[\"'\]]{0,2}[ \t]{0,8}"
-    rb"(?::[ \t]*[\w.\[\]| ]{1,30}=(?!=)|=>|:=|=(?![=>])|:(?!:))[ \t]{0,8}"
+_VALUE = (
     rb"(?:[rbuf]{0,2}([\"'`])(?P<quoted>[^\"'`\r\n]{6,512})\1"
-    rb"|(?P<bare>[^\s\"'`,;#<>(){}\[\]]{8,512})(?P<rest>[^\r\n]{0,80}))"
+    rb"|(?P<bare>[^\s\"'`,;#<>(){}\[\]]{1,512})(?P<rest>[^\r\n]{0,80}))"
+)
+
+ASSIGNMENT = re.compile(
+    rb"[\w.-]{0,40}?(?:\[\d{0,6}\]|[\"'\]]{0,2})[ \t]{0,8}"
+    # `name: type =`, `name => `, `name := `, `name = `, `name: `
+    rb"(?::[ \t]*(?:&'\w{1,20}[ \t]+)?[\w.\[\]|<>&*? :]{1,60}=(?!=)|=>|:=|=(?![=>])|:(?!:)"
+    # `name { get; } = `
+    rb"|\{[ \t]*(?:get|set|private|init)[^{}\"'\r\n]{0,40}\}[ \t]*=(?![=>])"
+    # `name As Type = `
+    rb"|[Aa]s[ \t]+\w{1,30}[ \t]*=(?!=))[ \t]{0,8}"
+    # `Some("…")`, `String::from("…")`
+    rb"(?:(?:Some|Just|[\w:]{0,40}(?:String|Secret|SecretStr)(?:::(?:from|new))?)\([ \t]*(?=\"))?" + _VALUE
 )
 """What follows such a name when it is assigned a value: in code, JSON, YAML, TOML, INI, .env and shell."""
+
+PAIRED = re.compile(
+    rb"(?:[\"'][ \t]{0,4},[ \t]{0,4}(?:[\"']value[\"'][ \t]{0,4}:[ \t]{0,4})?"
+    rb"|[\"']?[ \t]{0,4},?\s{1,80}[\"']?value[\"']?[ \t]{0,4}[:=][ \t]{0,4})" + _VALUE,
+    re.IGNORECASE,
+)
+"""What follows such a name when name and value are a pair: two arguments, two attributes, two entries of a list."""
+
+SPACED = re.compile(rb"\w{0,40}[ \t]+" + _VALUE)
+"""What follows such a name where a space assigns a value: after `#define`, and after the words in `SPACED_START`."""
+
+SPACED_START = re.compile(rb"[ \t]*(?:#[ \t]*define|ENV|setenv|setx|SETX|set[ \t]+-\w{1,4})[ \t]+[\w.-]*")
 
 NOT_A_VALUE_NAME = re.compile(
     rb"(?:[_.-]?(?:url|uri|path|file|filename|dir|name|field|type|kind|id|env|var|variable|header|prefix|suffix|regex|pattern|length|len|size"
     rb"|limit|count|label|hint|help|text|title|description|placeholder|message|error|format|style|class|endpoint|expiry|expires?|ttl|version"
-    rb"|hash|digest|checksum|policy|provider|store|manager|service|handler|column|table|scope|arn|ref|s))[\"'\]]*[ \t]*(?::|=)",
+    rb"|hash|digest|checksum|policy|provider|store|manager|service|handler|column|table|scope|arn|ref|s))(?:[\"'\]]*[ \t]*(?::|=)|[\"' \t])",
     re.IGNORECASE,
 )
 """Name endings that mean the value describes a secret and is not one itself: `token_url`, `password_field`."""

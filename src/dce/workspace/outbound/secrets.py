@@ -7,22 +7,14 @@ the text and fast enough for every prompt (tens of milliseconds per megabyte), s
 
 import bisect
 import hashlib
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
-from dce.workspace.outbound.credential_rules import (
-    CREDENTIALS,
-    KEY_NAME,
-    NOT_A_SECRET_KEY,
-    PASS_NAME,
-    Credential,
-    control_tokens,
-    is_typed_and_no_word,
-)
+from dce.workspace.outbound.chat_tokens import control_tokens
+from dce.workspace.outbound.credential_rules import CREDENTIALS, KEY_NAME, NOT_A_SECRET_KEY, PASS_NAME, Credential
 from dce.workspace.outbound.secret_rules import (
     ASSIGNMENT,
     BEARER,
@@ -31,15 +23,27 @@ from dce.workspace.outbound.secret_rules import (
     MIN_KEY_CHARS,
     NAME_WORDS,
     NOT_A_VALUE_NAME,
+    PAIRED,
     PASSWORD_WORDS,
-    PLACEHOLDER_VALUES,
-    PLACEHOLDER_WORDS,
     PRIVATE_KEY,
+    SPACED,
+    SPACED_START,
     SPLIT_LITERAL,
     URL_PASSWORD,
     VENDOR_RULES,
     Rule,
 )
+from dce.workspace.outbound.secret_values import (
+    MIN_CODE_ENTROPY,
+    MIN_TOKEN_ENTROPY,
+    entropy,
+    is_password,
+    is_placeholder,
+    is_random,
+    is_typed_and_no_word,
+    is_typed_in_text,
+)
+from dce.workspace.outbound.structured_rules import NAMED, STRUCTURED
 
 MAX_FINDINGS = 200
 """Maximum findings per text. A file with more is a dump of keys; 200 findings say so clearly enough."""
@@ -54,12 +58,12 @@ CONTROL = "control-token"
 """Rule name of control tokens. They are not secret, so they are shown unmasked."""
 
 _MAX_NAME = 40
-_AFTER_NAME = frozenset((b" ", b"\t", b'"', b"'", b"]", b"=", b":"))
-_MIN_TOKEN_CHARS, _MIN_TOKEN_ENTROPY = 16, 3.0
-_MIN_PASSWORD_CHARS, _MIN_PASSWORD_ENTROPY = 6, 2.2
-_MIN_CODE_ENTROPY = 3.4
-_MAX_PIECE_CHARS = 3.5
+_AFTER_NAME = frozenset((b" ", b"\t", b'"', b"'", b"]", b"=", b":", b",", b">", b"<", b"|", b"(", b"\n"))
 _MAX_LINE_HEAD = 400
+_AFTER_PAIRED = frozenset((b" ", b"\t", b'"', b"'", b",", b">", b"|", b"(", b"<", b"\n", b"\r", b"*", b"`"))
+_MIN_RANDOM_NAME = 24
+"""Shortest identifier that is taken for a generated value, in code."""
+
 _CONFIG_NAMES = re.compile(
     r"(?:^|/)(?:Docker|Container)file$|(?:^|/)\.?env(?:rc)?(?:\.[\w.-]+)?$|\.(?:env|ini|ya?ml|properties|conf|cfg|toml|tfvars|npmrc|pypirc|netrc)$"
 )
@@ -67,14 +71,30 @@ _IDENTIFIERS = re.compile(rb"[$@&*!]?[A-Za-z_][\w]*(?:(?:\.|->|::|\?\.)[A-Za-z_]
 _REFERENCE = re.compile(
     rb"\$\{|\$\(|\{\{|%\(|\$[A-Za-z_]|<[A-Za-z ]|process\.env|os\.environ|getenv|://|^[./~]|^\w+:\w+$|\.(?:py|js|ts|json|ya?ml|txt|md|pem|html)$"
 )
-_LINE_START = re.compile(rb"[ \t]*(?:-[ \t]+|export[ \t]+|set[ \t]+|ENV[ \t]+|ARG[ \t]+)?[\"']?[\w.-]*$")
+_CODE_NAMES = re.compile(
+    r"\.(?:pyi?|ipynb|[cm]?[jt]sx?|vue|svelte|astro|go|rs|cs|java|kts?|scala|groovy|gradle|rb|php|p[lm]|swift|mm?|lua|r|jl|exs?|erl|hs|ml"
+    r"|fsx?|cljs?|dart|zig|nim|v|[ch](?:h|c|pp|xx)?|sql|x?html?|xml|s?css|less|json[5c]?|proto|graphql|tf|hcl|svg|el|lisp|rst|po)$|^$",
+    re.IGNORECASE,
+)
+_LINE_START = re.compile(
+    rb"[ \t]*(?:-[ \t]+|[>|*][ \t]+)?(?:(?:export|set|setx|declare|local|readonly|typeset|env|ENV|ARG|SET|-[xgr]+)[ \t]+|Environment=)*"
+    rb"(?:\$env:)?[\"']?[\w.-]*",
+    re.IGNORECASE,
+)
+_INLINE_START = re.compile(rb"(?:^|[\s;&|({=])(?:-[eD][ \t]?|--(?:env|build-arg|set)[ =])?[\"']?[A-Z][A-Z0-9_]*$")
+_PAIR_START = re.compile(rb"(?:[\s({\[,=]|^|-[eHD])[\"'][\w.-]*$")
+_TAIL = re.compile(rb"(?!\)+(?:[\s;&|\"'`]|$))[^\s;|\"'`]+")
+_CALL = re.compile(rb"[\w.$:]+\(.*\)\W*")
 _ALLOWED_LINE = re.compile(rb"dce:allow-secret|gitleaks:allow|pragma: allowlist secret|secretlint-disable-line")
 _IN_WORD = re.compile(rb"\w")
 _LONG = b"a" * MIN_KEY_CHARS
 _SHAPE = bytes(
     97 if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "_-./") else 32 for byte in range(256)
 )
-_WORDY = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+
+
+Kind = Literal["configuration", "text", "code"]
+"""Kinds of files: unquoted values are usual in configuration, occur in other text (scripts, notes), and are expressions in code."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +117,7 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 def scan(text: str, path: str = "") -> tuple[Finding, ...]:
-    """The secrets in a text, in order of position. `path` is copied into the findings and decides whether the text is configuration."""
+    """The secrets in a text, in order of position. `path` is copied into the findings and decides what kind of text it is."""
     content = text.encode("utf-8", "surrogatepass")
     return tuple(_finding(content, hit, path) for hit in hits(content, path))
 
@@ -115,9 +135,11 @@ def hits(content: bytes, path: str = "") -> list[Hit]:
     return found
 
 
-def is_config(path: str) -> bool:
-    """Whether a path names configuration, where values need no quotes. A scan uses the path for nothing else."""
-    return _CONFIG_NAMES.search(path) is not None
+def kind_of(path: str) -> Kind:
+    """What a path names. A scan uses the path for nothing else. Without a path a text may be code, as prompts are."""
+    if _CONFIG_NAMES.search(path):
+        return "configuration"
+    return "code" if _CODE_NAMES.search(path) else "text"
 
 
 def fingerprint(secret: bytes) -> str:
@@ -157,11 +179,11 @@ def _candidates(content: bytes, path: str) -> Iterator[Hit]:
     for rule in (URL_PASSWORD, BEARER):
         yield from _grouped(content, rule)
     lowered = content.lower()  # on bytes, only ASCII changes, so positions stay the same
-    for credential in CREDENTIALS:
+    for credential in (*CREDENTIALS, *STRUCTURED):
         yield from _credentials(content, lowered, credential)
-    yield from _assigned(content, lowered, is_config=is_config(path))
-    yield from _assigned_at(content, PASS_NAME, lowered, b"pass", is_config=is_config(path))
-    yield from _assigned_at(content, KEY_NAME, lowered, b"key", is_config=is_config(path))
+    yield from _assigned(content, lowered, kind=kind_of(path))
+    yield from _assigned_at(content, PASS_NAME, lowered, b"pass", kind=kind_of(path))
+    yield from _assigned_at(content, KEY_NAME, lowered, b"key", kind=kind_of(path))
     yield from (Hit(start, end, CONTROL) for start, end in control_tokens(content, lowered))
 
 
@@ -212,7 +234,7 @@ def _vendor(content: bytes, at: int, literal: bytes, rule: Rule) -> Hit | None:
     if is_inside and content[at - 2 : at] not in {b"\\n", b"\\t", b"\\r"}:
         return None
     match = rule.pattern.match(content, at)
-    if match is None or _is_placeholder(match[0]) or not _has_variety(match[0][len(literal) :]):
+    if match is None or is_placeholder(match[0]) or not _has_variety(match[0][len(literal) :]):
         return None
     return Hit(at, match.end(), rule.name)
 
@@ -220,14 +242,14 @@ def _vendor(content: bytes, at: int, literal: bytes, rule: Rule) -> Hit | None:
 def _before(content: bytes, rule: Rule) -> Iterator[Hit]:
     for at in _places(content, rule.literals[0]):
         match = rule.pattern.search(content, max(0, at - BEFORE_BYTES), at + 64)
-        if match and match.start() < at < match.end() and not _is_placeholder(match[0]):
+        if match and match.start() < at < match.end() and not is_placeholder(match[0]):
             yield Hit(match.start(), match.end(), rule.name)
 
 
 def _private_keys(content: bytes) -> Iterator[Hit]:
     for at in _places(content, PRIVATE_KEY.literals[0]):
         match = PRIVATE_KEY.pattern.match(content, at)
-        if match and _entropy(match[1]) > _MIN_CODE_ENTROPY:
+        if match and entropy(match[1]) > MIN_CODE_ENTROPY:
             yield Hit(match.start(1), match.end(1), PRIVATE_KEY.name)
 
 
@@ -238,9 +260,9 @@ def _grouped(content: bytes, rule: Rule) -> Iterator[Hit]:
             continue
         is_password = rule is URL_PASSWORD
         secret = match[1]
-        if is_password and (_REFERENCE.search(secret) or _is_placeholder(secret)):
+        if is_password and (_REFERENCE.search(secret) or is_placeholder(secret)):
             continue
-        if is_password or _is_random(secret, _MIN_CODE_ENTROPY):
+        if is_password or is_random(secret, MIN_CODE_ENTROPY):
             yield Hit(match.start(1), match.end(1), rule.name)
 
 
@@ -252,9 +274,7 @@ def _credentials(content: bytes, lowered: bytes, credential: Credential) -> Iter
                 yield Hit(match.start(1), match.end(1), credential.name)
 
 
-def _assigned_at(
-    content: bytes, name: re.Pattern[bytes], lowered: bytes, word: bytes, *, is_config: bool
-) -> Iterator[Hit]:
+def _assigned_at(content: bytes, name: re.Pattern[bytes], lowered: bytes, word: bytes, *, kind: Kind) -> Iterator[Hit]:
     """Values assigned to names that end in a word which also occurs inside other words: `DB_PASS`, `AZURE_OPENAI_KEY`."""
     for at in _places(lowered, word):
         end = at + len(word)
@@ -262,16 +282,10 @@ def _assigned_at(
             continue
         if word == b"key" and NOT_A_SECRET_KEY.search(content, max(0, at - _MAX_NAME), at):
             continue
-        match = ASSIGNMENT.match(content, end)
-        if match is None or NOT_A_VALUE_NAME.match(content, end):
-            continue
-        group = "quoted" if match["quoted"] is not None else "bare"
-        is_there = _is_quoted_secret if group == "quoted" else _is_bare_secret
-        if is_there(content, match, word, is_config=is_config):
-            yield Hit(match.start(group), match.end(group), "password" if word == b"pass" else "secret-value")
+        yield from _values(content, at, word, kind)
 
 
-def _assigned(content: bytes, lowered: bytes, *, is_config: bool) -> Iterator[Hit]:
+def _assigned(content: bytes, lowered: bytes, *, kind: Kind) -> Iterator[Hit]:
     """Values assigned to names that suggest a secret."""
     for word in NAME_WORDS:
         for at in _places(lowered, word):
@@ -279,76 +293,104 @@ def _assigned(content: bytes, lowered: bytes, *, is_config: bool) -> Iterator[Hi
             last, following = content[end - 1 : end], content[end : end + 1]
             if (last.islower() and following.islower()) or (last.isupper() and following.isupper()):
                 continue  # `tokenizer`, `PASSWORDS`: another word
-            if NOT_A_VALUE_NAME.match(content, end):
-                continue
-            match = ASSIGNMENT.match(content, end)
-            if match is None:
-                continue
-            group = "quoted" if match["quoted"] is not None else "bare"
-            is_there = _is_quoted_secret if group == "quoted" else _is_bare_secret
-            if is_there(content, match, word, is_config=is_config):
-                yield Hit(
-                    match.start(group), match.end(group), "password" if word in PASSWORD_WORDS else "secret-value"
-                )
+            yield from _values(content, at, word, kind)
 
 
-def _is_quoted_secret(content: bytes, match: re.Match[bytes], word: bytes, *, is_config: bool) -> bool:  # noqa: ARG001
-    value = match["quoted"]
-    if b" " in value or _REFERENCE.search(value) or _is_placeholder(value):
+def _values(content: bytes, at: int, word: bytes, kind: Kind) -> Iterator[Hit]:
+    """The value that the name ending in `word` at `at` is given, if it is a secret."""
+    end = at + len(word)
+    if NOT_A_VALUE_NAME.match(content, end):
+        return
+    rule = "password" if word == b"pass" or word in PASSWORD_WORDS else "secret-value"
+    match = ASSIGNMENT.match(content, end)
+    if match is not None:
+        if match["quoted"] is not None:
+            if _is_quoted_secret(match["quoted"], word):
+                yield Hit(match.start("quoted"), match.end("quoted"), rule)
+        elif (stop := _bare_end(content, match, at, word, kind)) is not None:
+            yield Hit(match.start("bare"), stop, rule)
+        return
+    if content[end : end + 1] in _AFTER_PAIRED:
+        yield from _paired(content, at, word, rule)
+
+
+def _paired(content: bytes, at: int, word: bytes, rule: str) -> Iterator[Hit]:
+    """The value that belongs to a name without an assignment between them, if it is a secret."""
+    end = at + len(word)
+    match = PAIRED.match(content, end)
+    if match is None and SPACED_START.fullmatch(content, _line_start(content, at), at):
+        match = SPACED.match(content, end)
+    if match is None:
+        match = NAMED.match(content, end)
+    if match is None:
+        return
+    group = match.lastgroup if match.re is NAMED else "bare" if match["quoted"] is None else "quoted"
+    assert group is not None  # each branch of these patterns has a group
+    if group == "rest" or (group == "bare" and _is_more(match["rest"])):
+        return
+    value = match[group]
+    if not _REFERENCE.search(value) and not is_placeholder(value) and _is_secret_in_text(value, word):
+        yield Hit(match.start(group), match.end(group), rule)
+
+
+def _is_quoted_secret(value: bytes, word: bytes) -> bool:
+    if b" " in value or _REFERENCE.search(value) or is_placeholder(value):
         return False
     return _is_secret(value, word)
 
 
 def _is_secret(value: bytes, word: bytes) -> bool:
     if word == b"pass":  # renderers and compilers have passes too
-        return _is_password(value) and is_typed_and_no_word(value)
-    return _is_password(value) if word in PASSWORD_WORDS else _is_random(value, _MIN_TOKEN_ENTROPY)
+        return is_password(value) and is_typed_and_no_word(value)
+    return is_password(value) if word in PASSWORD_WORDS else is_random(value, MIN_TOKEN_ENTROPY)
 
 
-def _is_bare_secret(content: bytes, match: re.Match[bytes], word: bytes, *, is_config: bool) -> bool:
-    """An unquoted value counts only on a `name = value` line; elsewhere it is an expression."""
-    value, rest = match["bare"], match["rest"].strip()
-    line_start = content.rfind(b"\n", max(0, match.start() - _MAX_LINE_HEAD), match.start()) + 1
-    if (rest and not rest.startswith(b"#")) or not _LINE_START.fullmatch(
-        content[line_start : match.start() - len(word)]
-    ):
-        return False
-    if _REFERENCE.search(value) or _is_placeholder(value):
-        return False
-    if is_config:
-        return _is_secret(value, word)
-    return not _IDENTIFIERS.fullmatch(value) and _is_random(value, _MIN_CODE_ENTROPY)
+def _is_secret_in_text(value: bytes, word: bytes) -> bool:
+    """Like `_is_secret`, where prose and examples of code occur too."""
+    if word == b"pass" or word in PASSWORD_WORDS:
+        return is_typed_in_text(value)
+    return is_random(value, MIN_TOKEN_ENTROPY)
 
 
-def _is_placeholder(value: bytes) -> bool:
-    return value.lower() in PLACEHOLDER_VALUES or PLACEHOLDER_WORDS.search(value) is not None
+def _bare_end(content: bytes, match: re.Match[bytes], at: int, word: bytes, kind: Kind) -> int | None:
+    """Where an unquoted secret ends; None if the value is none.
+
+    It needs a line of its own, a shell's place for variables, or quotes around name and value; elsewhere it is an expression.
+    """
+    value, rest = match["bare"], match["rest"]
+    start = _line_start(content, at)
+    is_glued = content[match.start("bare") - 1 : match.start("bare")] == b"="
+    if kind != "code" and is_glued and (tail := _TAIL.match(rest)) is not None:
+        value += tail[0]  # `PASSWORD=a(b#c command`: in a shell a value goes on to the next white space
+        if tail[0] and _CALL.fullmatch(value):
+            return None
+    end = match.start("bare") + len(value)
+    if _LINE_START.fullmatch(content, start, at):
+        is_there = not _is_more(rest) or (kind != "code" and is_glued)
+    else:
+        head = content[start:at]
+        is_variable = is_glued and _INLINE_START.search(head) is not None
+        is_pair = rest[:1] in {b'"', b"'"} and _PAIR_START.search(head) is not None
+        is_there = is_pair or (is_variable and kind != "code")
+        kind = "text" if is_variable or kind == "configuration" else kind
+    if not is_there or _REFERENCE.search(value) or is_placeholder(value):
+        return None
+    if kind != "code":
+        return end if (_is_secret if kind == "configuration" else _is_secret_in_text)(value, word) else None
+    is_name = _IDENTIFIERS.fullmatch(value) is not None and not (len(value) >= _MIN_RANDOM_NAME and value.isalnum())
+    return end if not is_name and is_random(value, MIN_CODE_ENTROPY) else None
+
+
+def _is_more(rest: bytes) -> bool:
+    """Whether anything but a comment follows a value on its line."""
+    rest = rest.strip()
+    return bool(rest) and not rest.startswith(b"#")
+
+
+def _line_start(content: bytes, at: int) -> int:
+    first = max(0, at - _MAX_LINE_HEAD)
+    return max(content.rfind(b"\n", first, at), content.rfind(b"\r", first, at), first - 1) + 1
 
 
 def _has_variety(value: bytes) -> bool:
     return len(set(value)) >= min(8, len(value) // 3)
-
-
-def _is_password(value: bytes) -> bool:
-    """Whether this looks like a password: letters with a digit, or with a character that no identifier has."""
-    has_letter = any(char in value for char in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    has_digit = any(48 <= char <= 57 for char in value)
-    has_mark = any(char in b"!@#$%^&*+" for char in value)
-    is_long_enough = len(value) >= _MIN_PASSWORD_CHARS and _entropy(value) >= _MIN_PASSWORD_ENTROPY
-    return is_long_enough and (has_letter or has_digit) and (has_digit or has_mark)
-
-
-def _is_random(value: bytes, min_entropy: float) -> bool:
-    """Whether this looks generated: long, mixed, and not made of words."""
-    if len(value) < _MIN_TOKEN_CHARS or _entropy(value) < min_entropy:
-        return False
-    digits = sum(48 <= char <= 57 for char in value)
-    if digits < 2 or digits == len(value):
-        return False
-    # Joined words ("release-2024-notes") are a few long pieces; random text is many short ones.
-    return len(_WORDY.findall(value)) * _MAX_PIECE_CHARS > len(value)
-
-
-def _entropy(value: bytes) -> float:
-    """Shannon entropy, in bits per byte."""
-    size = len(value)
-    return -sum(count / size * math.log2(count / size) for count in Counter(value).values())

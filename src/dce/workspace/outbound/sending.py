@@ -15,7 +15,7 @@ from dce.workspace.outbound.allowlist import AllowList
 from dce.workspace.outbound.clean_texts import CleanTexts, rules_version
 from dce.workspace.outbound.consent import Consents, host_of, is_here
 from dce.workspace.outbound.placeholders import Placeholders
-from dce.workspace.outbound.secrets import CONTROL, Finding, fingerprint, is_config, scan
+from dce.workspace.outbound.secrets import CONTROL, Finding, fingerprint, kind_of, scan
 from dce.workspace.project import Project
 from dce.workspace.record.meta import MetaStore
 from dce.workspace.tree.secret_names import touches_secrets
@@ -189,15 +189,15 @@ class Sending:
         )
 
     def _scan(self, text: str, path: str) -> tuple[Finding, ...]:
-        digest, is_configuration = _digest(text), is_config(path)
-        if self._clean.has(digest, is_config=is_configuration):
+        digest, kind = _digest(text), kind_of(path)
+        if self._clean.has(digest, kind):
             return ()
         if (digest, path) not in self._scanned:
             if len(self._scanned) >= MAX_REMEMBERED:
                 self._scanned.clear()
             self._scanned[digest, path] = found = scan(text, path)
             if not found:
-                self._clean.add(digest, is_config=is_configuration)
+                self._clean.add(digest, kind)
         return self._scanned[digest, path]
 
 

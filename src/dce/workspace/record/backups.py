@@ -16,8 +16,9 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
-from dce.workspace.record.failures import failure_of
+from dce.workspace.record.failures import UNREADABLE, failure_of
 from dce.workspace.record.identity import LABEL, named_value
+from dce.workspace.record.privacy import FOLDER_MODE, make_private, mode_like
 
 FOLDER = "backups"
 
@@ -82,15 +83,17 @@ class Backups:
         """
         now = self._clock()
         try:
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(FOLDER_MODE, exist_ok=True)
             existing = self.details()
             path = self._free_path(now)
-            with durable.replacing(path) as draft:
+            with durable.replacing(path, mode_like(self._store_path)) as draft:
                 number = 1 + max((backup.number for backup in existing), default=0)
                 _copy(self._store_path, draft, Label(number=number, taken_at=now))
+            for one in existing:
+                make_private(Path(one.path))
             for old in self.list()[KEEP:]:
                 old.unlink(missing_ok=True)
-        except (sqlite3.Error, OSError) as error:
+        except (*UNREADABLE, OSError) as error:
             raise failure_of(error, self._store_path, f"no backup could be made of {self._store_path}") from error
         return path
 

@@ -21,7 +21,9 @@ from dce.wire.errors import DceError
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.failures import CHECK_HINT, failure_of, is_full, is_read_only
 from dce.workspace.record.identity import has_foreign_log, identify, is_identified, sign
+from dce.workspace.record.log_loss import log_loss
 from dce.workspace.record.migrations import APPLICATION_ID, STEPS, migrate
+from dce.workspace.record.privacy import make_private
 from dce.workspace.record.replacing import check_not_half_replaced
 from dce.workspace.record.write_ahead_log import log_path, log_size
 
@@ -38,13 +40,14 @@ class Database:
         self._read_only: DceError | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._sound_at: object = None
-        with _translated(path):
+        with _translated(path, UnicodeDecodeError):
             _check_files(path)
             if not path.exists():
                 _create(path)
             try:
                 _check_writable(path)
                 self._db = _open(path)
+                make_private(path)
             except (sqlite3.Error, OSError) as error:
                 if not path.is_file() or not (is_read_only(error) or is_full(error)):
                     raise
@@ -143,14 +146,14 @@ class Database:
 
 
 @contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated(path: Path, also: type[Exception] = OSError) -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError:
         raise  # a bug in DCE, not a problem of the file
     except OverflowError:  # row numbers have at most 64 bits
         raise DceError("not_found", "there is nothing with a number this large") from None
-    except (sqlite3.DatabaseError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError, also) as error:
         raise failure_of(error, path) from error
 
 
@@ -173,15 +176,33 @@ def _check_files(path: Path) -> None:
     if path.stat().st_size == 0:
         beside = f", but its write-ahead log is {logged:,} bytes long" if logged else ""
         raise _unreadable(path, f"it is empty{beside}")
-    if not logged:
-        return
-    application = _own_application(path)
+    application = _own_application(path) if logged else None
     if application not in (None, APPLICATION_ID):
         raise _unreadable(
             path, f"it is not a store of DCE, and there is a write-ahead log ({logged:,} bytes) next to it"
         )
+    if lost := log_loss(path):
+        raise DceError(
+            "store_unreadable",
+            f"{path} cannot be used: {lost.text()}",
+            hint="Nothing was changed. `dce store recover` keeps all that can be read and sets the damaged files aside.",
+        )
+    if not logged:
+        return
     if has_foreign_log(path):
         raise _unreadable(path, f"the write-ahead log next to it ({logged:,} bytes) is another store's")
+    _check_schema(path)
+
+
+def _check_schema(path: Path) -> None:
+    """Raises sqlite3.Error if SQLite cannot use the tables: a connection that may write would still merge the log when it is closed."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as db:
+            db.execute("SELECT count(*) FROM sqlite_schema")
+    except sqlite3.Error as error:
+        if not (is_read_only(error) or is_full(error)):  # then nothing can be merged either
+            raise
 
 
 def _own_application(path: Path) -> int | None:
@@ -205,7 +226,7 @@ def _create(path: Path) -> None:
     """Creates the complete file under another name first, so that a crash leaves no file rather than a partial one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        durable.creating(path) as fresh,
+        durable.creating(path, durable.PRIVATE) as fresh,
         contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db,
     ):
         migrate(db)

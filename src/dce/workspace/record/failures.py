@@ -18,6 +18,9 @@ READ_ONLY_HINT = (
     "The store is intact and can be read."
 )
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file raises: where SQLite quotes bytes of the file that are not UTF-8, Python cannot build the error."""
+
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH})
 _WRITE_ERRORS = frozenset(
@@ -55,6 +58,8 @@ def is_full(error: BaseException) -> bool:
 def failure_of(error: Exception, path: Path, fact: str = "") -> DceError:
     """The DceError for what SQLite or the system reported about the store at `path`."""
     fact = fact or f"{path} cannot be used"
+    if isinstance(error, UnicodeDecodeError):
+        return DceError("store_unreadable", f"{fact}: what should be text in it is not text", hint=CHECK_HINT)
     if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
         return DceError("workspace_locked", f"{path}: another process has been writing for too long")
     if is_full(error):

@@ -10,6 +10,8 @@ import secrets
 import sqlite3
 from pathlib import Path
 
+from dce.workspace.record.failures import UNREADABLE
+
 LABEL = "backup"
 """Key in `meta` of a backup's label; a store in use has none."""
 
@@ -66,5 +68,5 @@ def named_value(path: Path, key: str, *, is_alone: bool) -> str | None:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
             row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
             return str(row[0]) if row else None
-    except sqlite3.Error:
+    except UNREADABLE:
         return None

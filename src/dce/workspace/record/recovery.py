@@ -19,9 +19,11 @@ from dce.wire.errors import DceError
 from dce.workspace.record.backups import Backups
 from dce.workspace.record.condition import State, examine, problems_of
 from dce.workspace.record.copies import Copies, copies_of, states_of
-from dce.workspace.record.failures import failure_of
+from dce.workspace.record.failures import UNREADABLE, failure_of
 from dce.workspace.record.identity import identify
+from dce.workspace.record.log_loss import log_loss
 from dce.workspace.record.migrations import STEPS, migrate
+from dce.workspace.record.privacy import mode_like
 from dce.workspace.record.replacing import (
     OnStep,
     check_not_half_replaced,
@@ -39,7 +41,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a recovery. `state`: the diagnosis; `set_aside`: where the old files are ("" if nothing had to be done).
 
     `kept`: rows per table from the store itself; `from_backup`: rows that only `backup` still had; `damaged`: tables that could not be
-    read to their end.
+    read to their end; `lost`: what could not be read of the write-ahead log, in words.
     """
 
     state: State
@@ -48,6 +50,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     from_backup: dict[str, int] = {}
     backup: str = ""
     damaged: tuple[str, ...] = ()
+    lost: str = ""
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +71,7 @@ def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: O
             return Recovered(state="half_replaced", set_aside=str(folder))
         before = states_of(store_path)
         found = examine(store_path)
+        lost = log_loss(store_path)
         if found.state in ("sound", "none"):
             return Recovered(state=found.state, set_aside="")
         if found.state == "newer":
@@ -82,7 +86,7 @@ def recover(store_path: Path, clock: Callable[[], float] = time.time, on_step: O
         except BaseException:
             _drop_draft(store_path, folder)
             raise
-        return msgspec.structs.replace(recovered, set_aside=str(folder))
+        return msgspec.structs.replace(recovered, set_aside=str(folder), lost=lost.text() if lost else "")
 
 
 def restore_backup(
@@ -97,7 +101,7 @@ def restore_backup(
         check_not_half_replaced(store_path)
         folder = new_folder(store_path, clock())
         try:
-            _prepare(backup, new_store(folder))
+            _prepare(backup, new_store(folder), mode_like(store_path))
             with exclusive_access(store_path):
                 replace_store(store_path, folder, on_step)
         except BaseException:
@@ -118,7 +122,7 @@ def _locked(store_path: Path, verb: str) -> Iterator[None]:
             with exclusive_access(store_path):
                 pass
             yield
-    except (sqlite3.Error, OSError) as error:
+    except (*UNREADABLE, OSError) as error:
         raise failure_of(error, store_path, f"{store_path} cannot be replaced") from error
 
 
@@ -126,16 +130,21 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
     """Builds a fresh store from what can be read of the old one, with gaps filled from the newest backup."""
     kept: dict[str, int] = {}
     from_backup: dict[str, int] = {}
-    damaged: set[str] = set()
+    damaged: set[str] | None = None
     backup = ""
-    with copies_of(store_path) as copies, _fresh(fresh) as db:
-        for source in _sources(copies, state):
+    with copies_of(store_path) as copies, _fresh(fresh, mode_like(store_path)) as db:
+        for source, is_whole in _sources(copies, state):
             added, broken = copy_rows(source, db)
             kept = {table: kept.get(table, 0) + count for table, count in added.items()}
-            damaged |= set(broken)
+            if damaged is None:
+                damaged = set(broken)
+            elif is_whole:
+                damaged &= set(broken)
+            if state == "damaged_log" and not damaged:
+                break  # an older reading would bring back what was deleted since
         if damaged or not kept or state in ("missing", "empty", "damaged"):
             backup, from_backup = _from_newest_backup(store_path, db)
-        if not sum(kept.values()) and not backup:
+        if not any(count for table, count in kept.items() if table != "meta") and not backup:
             raise DceError(
                 "not_found",
                 f"nothing of {store_path} can be read, and there is no backup",
@@ -145,17 +154,30 @@ def _rebuild(store_path: Path, state: State, fresh: Path) -> Recovered:
     if problems := problems_of(fresh):
         raise DceError("store_unreadable", f"{store_path}: what was recovered is not sound: {problems[0]}")
     return Recovered(
-        state=state, set_aside="", kept=kept, from_backup=from_backup, backup=backup, damaged=tuple(sorted(damaged))
+        state=state,
+        set_aside="",
+        kept=kept,
+        from_backup=from_backup,
+        backup=backup,
+        damaged=tuple(sorted(damaged or ())),
     )
 
 
-def _sources(copies: Copies, state: State) -> list[Path]:
-    """The readings of a store that may contain data, best first."""
+def _sources(copies: Copies, state: State) -> Iterator[tuple[Path, bool]]:
+    """The readings of a store that may contain data, best first, and whether a table read to its end there is known to be complete."""
     if state == "foreign_log":
-        return [copies.without_log()]
-    if state == "damaged":
-        return [copies.with_log(), *([copies.without_log()] if copies.has_log else []), copies.rebuilt()]
-    return [copies.rebuilt()] if copies.has_log else []
+        yield copies.without_log(), True
+    elif state in ("damaged", "damaged_log"):
+        if state == "damaged_log":
+            yield copies.with_readable_log(), True
+        yield copies.with_log(), False
+        with contextlib.suppress(*UNREADABLE):
+            yield copies.with_own_schema(), True
+        if copies.has_log:
+            yield copies.without_log(), False
+        yield copies.rebuilt(), False
+    elif copies.has_log:
+        yield copies.rebuilt(), False
 
 
 def _from_newest_backup(store_path: Path, db: sqlite3.Connection) -> tuple[str, dict[str, int]]:
@@ -169,9 +191,9 @@ def _from_newest_backup(store_path: Path, db: sqlite3.Connection) -> tuple[str, 
 
 
 @contextlib.contextmanager
-def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
+def _fresh(path: Path, mode: int) -> Iterator[sqlite3.Connection]:
     """An empty store at `path`, on disk when the block ends."""
-    with durable.creating(path) as draft, contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
+    with durable.creating(path, mode) as draft, contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
         migrate(db)
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("BEGIN")
@@ -181,7 +203,7 @@ def _fresh(path: Path) -> Iterator[sqlite3.Connection]:
         identify(db, renew=True)
 
 
-def _prepare(backup: Path, fresh: Path) -> None:
+def _prepare(backup: Path, fresh: Path, mode: int) -> None:
     """Checks the backup and copies it to the new store."""
     with copies_of(backup) as copies:
         copy = copies.with_log()
@@ -200,7 +222,7 @@ def _prepare(backup: Path, fresh: Path) -> None:
                 )
             db.execute("PRAGMA journal_mode = DELETE")  # merges its log
             identify(db, renew=True)
-        with durable.creating(fresh) as draft:
+        with durable.creating(fresh, mode) as draft:
             shutil.copyfile(copy, draft)
 
 

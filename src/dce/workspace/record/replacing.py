@@ -15,6 +15,7 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.record.privacy import FOLDER_MODE
 
 FOLDER = "set-aside"
 """Folder next to the store, with a subfolder for each replacement."""
@@ -52,7 +53,8 @@ def new_folder(store_path: Path, now: float) -> Path:
     while folder.exists():
         again += 1
         folder = folder.with_name(f"{stem}-{again}")
-    folder.mkdir(parents=True)
+    folder.parent.mkdir(FOLDER_MODE, exist_ok=True)
+    folder.mkdir(FOLDER_MODE)
     return folder
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dce.workspace.record.failures import UNREADABLE
+
 TABLES = (
     *("meta", "token_counts", "cycles", "prompts", "generations", "responses", "pieces", "check_reports"),
     *("blobs", "acceptances", "imports", "origins", "judgements"),
@@ -81,7 +83,7 @@ def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: s
     """Copies one table; returns how many rows were added, and whether the table was read to its end."""
     try:
         theirs = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
-    except sqlite3.Error:
+    except UNREADABLE:
         return 0, False
     columns = [row[1] for row in target.execute(f"PRAGMA table_info({table})") if row[1] in theirs]
     if not columns:
@@ -99,7 +101,7 @@ def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: s
 
 def _copy_sequences(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Copies the highest assigned ids, so that the id of a lost row is not assigned again."""
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(*UNREADABLE):
         for name, last in source.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
             target.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, name))
 
@@ -122,7 +124,7 @@ class _Reading:
                 for number, *row in self._select("WHERE rowid > ? ORDER BY rowid", (after,)):
                     after = number
                     yield row
-            except sqlite3.Error:
+            except UNREADABLE:
                 self.is_whole = False
             else:
                 return
@@ -136,7 +138,7 @@ class _Reading:
     def _next_readable(self, after: int) -> int | None:
         """The rowid after which reading can continue; None if none is found. Every page has at least one row, so gaps are short."""
         for number in range(after + 1, after + _MAX_GAP):
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*UNREADABLE):
                 self._select("WHERE rowid > ? ORDER BY rowid LIMIT 1", (number,)).fetchone()
                 return number
         return None
@@ -152,7 +154,7 @@ class _Reading:
     def _until_error(self, how: str) -> Iterator[Sequence[Any]]:
         try:
             yield from self._select(how, ())
-        except sqlite3.Error:
+        except UNREADABLE:
             self.is_whole = False
 
     def _select(self, how: str, values: Sequence[object]) -> sqlite3.Cursor:

@@ -47,7 +47,12 @@ class WrittenFiles:
             raise _not_ours(path, "appeared while it was being written") from error
         except OSError as error:
             raise DceError("invalid_input", f"{path} cannot be written: {error.strerror or error}") from error
-        self._store.set(_KEY + str(place), sha256)
+        try:
+            self._store.set(_KEY + str(place), sha256)
+        except DceError as error:
+            # The file is written, and a store that is read-only may be exported; without the note it is not replaced unasked.
+            if error.code != "write_failed":
+                raise
 
     def _check(self, place: Path, path: Path, *, is_forced: bool) -> None:
         if place.is_relative_to(self._root):

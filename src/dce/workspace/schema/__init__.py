@@ -9,7 +9,7 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.schema.blocks import BlocksSchema
 from dce.workspace.schema.diff_form import DiffSchema
-from dce.workspace.schema.escaped import unescaped
+from dce.workspace.schema.escaped import unescaped, unquoted
 from dce.workspace.schema.fill import FillSchema
 from dce.workspace.schema.free_form import FreeReader
 from dce.workspace.schema.json_form import JsonSchema
@@ -63,6 +63,12 @@ def read_answer(
 
 
 def _read(text: str, schema: str, nonce: str, is_truncated: bool, shown: Shown) -> Reading:
+    plain = unquoted(text)
+    if plain != text:
+        quoted = _first(plain, schema, nonce, shown)
+        if quoted is not None and (quoted.files or quoted.unapplied):
+            quoted = _repaired(quoted, "The answer is quoted with `>`; it was read without these signs.")
+            return _cut_off(quoted, plain) if is_truncated else quoted
     reading = _first(text, schema, nonce, shown)
     if reading is None or not (reading.files or reading.unapplied):
         # Only where nothing else was found: `&lt;file` and `\\<file` could be a file's own text.

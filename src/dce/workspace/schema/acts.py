@@ -4,6 +4,7 @@ Invariants: only an explicit word is an act (`action="delete"`, `<delete path="â
 (`[DELETED]` as a whole file) counts as the act but is ambiguous, so that accepting asks; an empty block is never a deletion.
 """
 
+import bisect
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -24,7 +25,7 @@ To delete, rename or make a file executable, write one of these lines by itself,
 
 An empty block does not delete a file. A renamed file that also changes has its block besides, under the new path."""
 
-_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'<>/]+))""")
+_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"((?:[^"\n]|"(?!\s|/?>|/?$|[\w-]+\s*=))*)"|'([^'\n]*)'|([^\s"'<>/]+))""")
 _STANDALONE = re.compile(
     rf"^[ \t]*<(?P<tag>delete(?:[_-]file)?|remove(?:[_-]file)?|rename(?:[_-]file)?|move(?:[_-]file)?|chmod|file)\b"
     rf"(?P<attributes>[^<>\n]{{1,{MAX_TAG_CHARS}}}?)(?P<closed>/?)>(?:[ \t]*</(?P=tag)(?:\s[^<>\n]{{0,{MAX_TAG_CHARS}}})?>)?[ \t]*\r?$",
@@ -45,6 +46,13 @@ _DELETED = re.compile(
     r"(?:deleted?|removed?)(?:\s+(?:this\s+)?file)?\s*[\])>}*_`]{0,3}\.?\s*(?:\*/|-->)?\s*",
     re.IGNORECASE,
 )
+_PART = re.compile(r"<(summary|plan|activity|course_of_action|curator_activity)>.*?</\1>", re.IGNORECASE | re.DOTALL)
+_BOUNDARY = re.compile(r"\s*(?:</?[a-z]|`{3,}|~{3,}|#{1,6}\s|[-*_=]{3,}\s*$|---|\+\+\+|diff --git |@@ )", re.IGNORECASE)
+"""A line that is no prose: a tag, a code fence, a heading, a rule, a diff."""
+_CUT_VALUE = re.compile(r'"[^"=>]*\s[^"=<>]*"\s*(?:[\w-]+\s*=|/?>)')
+_BLANK_BEFORE = re.compile(r"\n[ \t\r]*\n[ \t]*\Z")
+MAX_QUOTED = 120
+"""How much of a tag a note quotes."""
 SELF_CLOSED_ACT = r"(?![^<>\n]*/>)"
 """Follows the tag's name in the patterns for files: a self-closing tag does not begin a file."""
 
@@ -111,12 +119,28 @@ def with_act(block: FileBlock, act: Act, repairs: list[str]) -> FileBlock:
     return msgspec.structs.replace(block, action=action, from_path=act.from_path, mode=act.mode)
 
 
-def standalone(text: str, nonce: str = "") -> tuple[list[FileBlock], str]:
-    """The acts in text outside all files, each a tag on a line of its own, and the text without them.
+def has_odd_quotes(tag: str) -> bool:
+    """Whether a quote in a tag's value seems to have ended it: there is one too many, with a blank after it."""
+    return tag.count('"') % 2 == 1 and _CUT_VALUE.search(tag) is not None
 
-    With a `nonce`, a tag that carries a different one counts as a mention, not an act.
+
+class Standalone(NamedTuple):
+    """The acts outside all files, the text without them, and a sentence for each tag that looks like one and is not carried out."""
+
+    acts: list[FileBlock]
+    rest: str
+    doubts: list[str]
+
+
+def standalone(text: str, nonce: str = "") -> Standalone:
+    """The acts in text outside all files, each a tag on a line of its own.
+
+    With a `nonce`, a tag that carries a different one counts as a mention. A tag in the summary or the plan, or one in the middle
+    of a sentence, may be a mention too: it is left alone and doubted, since nothing is deleted on a guess.
     """
-    found: list[FileBlock] = []
+    found = Standalone([], text, [])
+    parts = [(part.start(), part.end()) for part in _PART.finditer(text)] if "<" in text else []
+    starts = [start for start, _ in parts]
 
     def taken(match: re.Match[str]) -> str:
         values = attributes_of(match["attributes"])
@@ -131,13 +155,40 @@ def standalone(text: str, nonce: str = "") -> tuple[list[FileBlock], str]:
         is_act = (
             act.action == "delete" or (act.action == "rename" and act.from_path) or (act.action == "mode" and act.mode)
         )
-        if not act.path or not is_act:
+        if not act.path or not is_act or has_odd_quotes(match[0]):
+            if act.path and tag != "file" and act.action != "write":
+                found.doubts.append(
+                    f"Not carried out, since its mode is not one that can be set, or a path is missing or has quotes in it: {match[0].strip()[:MAX_QUOTED]}"
+                )
             return match[0]
-        found.append(FileBlock(path=act.path, content="", action=act.action, from_path=act.from_path, mode=act.mode))
+        at = bisect.bisect(starts, match.start()) - 1
+        if at >= 0 and match.start() < parts[at][1]:
+            found.doubts.append(
+                f"Not carried out, since it is inside the summary or plan: {match[0].strip()[:MAX_QUOTED]}"
+            )
+            return match[0]
+        if _is_in_sentence(text, match.start(), match.end(), has_nonce="nonce" in values):
+            found.doubts.append(f"Not carried out, since it is part of a sentence: {match[0].strip()[:MAX_QUOTED]}")
+            return match[0]
+        found.acts.append(
+            FileBlock(path=act.path, content="", action=act.action, from_path=act.from_path, mode=act.mode)
+        )
         return ""
 
-    rest = _STANDALONE.sub(taken, text)
-    return found, rest
+    return found._replace(rest=_STANDALONE.sub(taken, text))
+
+
+def _is_in_sentence(text: str, start: int, end: int, *, has_nonce: bool) -> bool:
+    """Whether prose stands directly before or after the lines from `start` to `end` (with the nonce: on both sides).
+
+    A line that ends with a colon may precede.
+    """
+    before = text[max(start - MAX_TAG_CHARS, 0) : start].rstrip("\r\n \t").rpartition("\n")[2]
+    is_apart = _BLANK_BEFORE.search(text, max(start - MAX_TAG_CHARS, 0), start) is not None
+    after = text[end : end + MAX_TAG_CHARS].removeprefix("\r").removeprefix("\n").partition("\n")[0]
+    leads = bool(before) and not is_apart and not before.endswith((":", ":**")) and not _BOUNDARY.match(before)
+    follows = bool(after.strip()) and not _BOUNDARY.match(after)
+    return leads and follows if has_nonce else leads or follows
 
 
 def joined(found: Sequence[FileBlock]) -> list[FileBlock]:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from dce.workspace.schema.acts import act_of, attributes_of, joined, standalone, with_act
+from dce.workspace.schema.acts import act_of, attributes_of, has_odd_quotes, joined, standalone, with_act
 from dce.workspace.schema.announced import missing_files
 from dce.workspace.schema.doubts import placeholder
 from dce.workspace.schema.forms import find_files
@@ -48,16 +48,18 @@ def assemble(
     and `unapplied`.
     """
     spans = thoughts.without_drafts(spans)
-    acts, outside = standalone(_outside(text, spans, thoughts.end), nonce)
+    acts, outside, doubts = standalone(outside_of(text, spans, thoughts.end), nonce)
     prose = read_prose(outside)
     mended = [*repairs]
     whole = [_block(text, span, mended) for span in spans if span not in not_files]
     found = [*whole, *edited, *(msgspec.structs.replace(act, path=canonical(act.path)) for act in acts)]
-    remarks = ["Reasoning before the answer is not shown."] if thoughts.end else []
+    remarks = [*(["Reasoning before the answer is not shown."] if thoughts.end else []), *doubts]
     if thoughts.is_open and found:
         mended.append("The answer begins with a reasoning tag that is never closed: its files may be drafts.")
         found = [msgspec.structs.replace(block, status="ambiguous") for block in found]
-    return assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
+    reading = assemble_blocks(found, prose, repairs=mended, remarks=remarks, unapplied=unapplied)
+    flags = dict.fromkeys((*reading.flags, *(["ambiguous_block"] if doubts else [])))
+    return msgspec.structs.replace(reading, flags=tuple(flags))
 
 
 def assemble_blocks(
@@ -74,7 +76,7 @@ def assemble_blocks(
     """
     repairs = [*repairs, *prose.repairs]
     remarks = [*remarks, *prose.remarks, *(f"{edit.path}: Not applied: {edit.reason}" for edit in unapplied)]
-    found = joined([_canonical_source(file) for file in found])
+    found = _doubted_if_moved(joined([_canonical_source(file) for file in found]), remarks)
     files, is_doubled = _latest([file for file in found if file.path not in {e.path for e in unapplied}], remarks)
     said = f"{prose.summary}\n{prose.plan}"
     rest = prose.rest if prose.is_tagged else prose.summary
@@ -102,7 +104,8 @@ def canonical(path: str) -> str:
     return path
 
 
-def _outside(text: str, spans: Sequence[Span], start: int) -> str:
+def outside_of(text: str, spans: Sequence[Span], start: int) -> str:
+    """The text from `start` on without the files."""
     parts, at = [], start
     for span in spans:
         parts.append(text[at : span.start])
@@ -119,9 +122,28 @@ def _block(text: str, span: Span, repairs: list[str]) -> FileBlock:
     if indent and not indent.strip(" \t") and (outdented := _outdented(content, indent)) is not None:
         repairs.append(f"{path}: The block is indented with its tags; that indentation was removed.")
         content, status = outdented, "repaired" if status == "complete" else status
+    before = text[text.rfind("\n", 0, span.start) + 1 : span.start].strip()
+    if before and not before.strip("> ") and status != "truncated":
+        repairs.append(f"{path}: Its opening tag is quoted with `>`: signs of the quotation may be left in it.")
+        status = "ambiguous"
     content, status = without_fence(content, path, status, repairs)
+    if has_odd_quotes(text[span.start : span.body_start]):
+        repairs.append(f"{path}: Its opening tag has an odd number of quotes: the path may be cut at one.")
+        status = status if status == "truncated" else "ambiguous"
     act = act_of(attributes_of(text[span.start : span.body_start]))
     return with_act(FileBlock(path=path, content=content, status=status), act, repairs)
+
+
+def _doubted_if_moved(found: Sequence[FileBlock], remarks: list[str]) -> list[FileBlock]:
+    """The blocks, marking a text for the old path of a renamed file: it may be meant for the new one."""
+    old = {block.from_path: block.path for block in found if block.action == "rename"}
+    checked = []
+    for block in found:
+        if block.action == "write" and block.path in old and block.status != "truncated":
+            remarks.append(f"{block.path}: It is renamed to {old[block.path]}, for which its new text may be meant.")
+            block = msgspec.structs.replace(block, status="ambiguous")  # noqa: PLW2901 - the same block, doubted
+        checked.append(block)
+    return checked
 
 
 def _canonical_source(block: FileBlock) -> FileBlock:

@@ -5,11 +5,14 @@ opening and a closing tag with the same nonce is the file, byte for byte: no oth
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
+import msgspec
+
 from dce.workspace.schema.acts import INSTRUCTIONS as ACT_INSTRUCTIONS
-from dce.workspace.schema.acts import SELF_CLOSED_ACT
-from dce.workspace.schema.assembly import assemble, canonical
+from dce.workspace.schema.acts import SELF_CLOSED_ACT, has_odd_quotes, standalone
+from dce.workspace.schema.assembly import assemble, canonical, outside_of
 from dce.workspace.schema.edit_blocks import BIG_FILE_LINES, edited_file, parse_edits
 from dce.workspace.schema.edit_blocks import instructions as edit_instructions
 from dce.workspace.schema.edits import Edit, EditError
@@ -103,7 +106,8 @@ class BlocksSchema:
         strong = thought.without_drafts(_strong_spans(text, used, files_start))
         strong = _doubted_if_swallowing(text, strong)
         edits = [span for span in strong if _EDIT.match(text, text.index("<", span.start))]
-        files, failed = _edited(text, edits, used, shown, repairs)
+        moved = _moved(outside_of(text, strong, start), used) if edits else {}
+        files, failed = _edited(text, edits, used, shown, repairs, moved)
         spans = _with_weak(text, strong, files_start)
         return assemble(
             text, spans, thoughts=thought, nonce=used, repairs=repairs, edited=files, unapplied=failed, not_files=edits
@@ -111,9 +115,12 @@ class BlocksSchema:
 
 
 def _edited(
-    text: str, spans: list[Span], nonce: str, shown: Shown, repairs: list[str]
+    text: str, spans: list[Span], nonce: str, shown: Shown, repairs: list[str], moved: Mapping[str, str]
 ) -> tuple[list[FileBlock], list[Unapplied]]:
-    """The files that result from applying edit blocks to the shown files, and the blocks that could not be applied."""
+    """The files that result from applying edit blocks to the shown files, and the blocks that could not be applied.
+
+    `moved`: the new paths of renamed files, with the old ones, under which the prompt showed them.
+    """
     edits: dict[str, list[Edit]] = {}
     failed: dict[str, Unapplied] = {}
     for span in spans:
@@ -121,18 +128,27 @@ def _edited(
         try:
             if span.status in {"truncated", "ambiguous"}:
                 raise EditError("the block has no end.")
+            if has_odd_quotes(text[span.start : span.body_start]):
+                raise EditError("its opening tag has an odd number of quotes, so that the path may be cut.")
             edits.setdefault(path, []).extend(parse_edits(text[span.body_start : span.body_end], nonce))
         except EditError as error:
             failed[path] = Unapplied(path=path, reason=str(error))
     made = []
     for path, found in edits.items():
-        result = failed.get(path) or edited_file(path, found, shown)
+        source = moved.get(path, path) if shown(path) is None else path
+        result = failed.get(path) or edited_file(source, found, shown)
         if isinstance(result, Unapplied):
-            failed[path] = result
+            failed[path] = msgspec.structs.replace(result, path=path)
         else:
-            made.append(result[0])
+            made.append(msgspec.structs.replace(result[0], path=path))
             repairs += [f"{path}: {repair}" for repair in result[1]]
     return made, list(failed.values())
+
+
+def _moved(outside: str, nonce: str) -> dict[str, str]:
+    """The old path of each file that the answer renames, by its new one."""
+    acts = standalone(outside, nonce).acts
+    return {canonical(act.path): canonical(act.from_path) for act in acts if act.action == "rename"}
 
 
 def _opener(nonce: str) -> re.Pattern[str]:
@@ -140,7 +156,7 @@ def _opener(nonce: str) -> re.Pattern[str]:
     mark = re.escape(nonce)
     return re.compile(
         rf"""(?:^[ \t]*|(?<![\\"'`])|(?<=```))<[ \t]?(?P<tag>file|edit)\b{SELF_CLOSED_ACT}(?=[^<>\n]{{0,{MAX_TAG_CHARS}}}[\s"'=]{mark}["'\s>/])[^<>\n]{{0,{MAX_TAG_CHARS}}}?\bpath\s*=\s*"""
-        rf"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
+        rf"""(?:"(?P<double>(?:[^"\n]|"(?!\s|/?>|[\w-]+\s*=)){{0,{MAX_TAG_CHARS}}})"|'(?P<single>[^'\n]*)')[^<>\n]{{0,{MAX_TAG_CHARS}}}>[ \t]*\r?\n?""",
         re.MULTILINE,
     )
 

@@ -59,6 +59,7 @@ class _FileDiff(NamedTuple):
     new: str
     edits: tuple[Edit, ...]
     is_bare: bool  # whether the last edit omits its final newline on purpose
+    is_dropped: bool  # whether that newline was there before
 
 
 class DiffSchema(PlainSchema):
@@ -172,7 +173,15 @@ def _written(
     made = edited_file(source, edits, shown)
     if isinstance(made, Unapplied):
         return replace(made, path=path)
-    return replace(made[0], path=path), made[1]
+    block, repairs = replace(made[0], path=path), made[1]
+    if parts[-1].is_dropped and (shown(source) or "").endswith("\n"):
+        # Accepting keeps a file's form, of which its final newline is part.
+        block = replace(block, flags=(*block.flags, "unapplied_edit"))
+        repairs = (
+            *repairs,
+            "The diff removes the newline at the end of the file, which keeps it: change that by hand.",
+        )
+    return block, repairs
 
 
 def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
@@ -182,17 +191,17 @@ def _diffs(lines: Sequence[str]) -> Iterator[_FileDiff]:
             at += 1
             continue
         old, new = _path(lines[at]), _path(lines[at + 1])
-        start, at, edits, is_bare = at, at + 2, [], False
+        start, at, edits, is_bare, is_dropped = at, at + 2, list[Edit](), False, False
         while at < len(lines) and (hunk := _HUNK.fullmatch(lines[at].rstrip())) is not None:
-            edit, at, is_bare = _hunk(lines, at + 1, int(hunk[1] or 0))
+            edit, at, is_bare, is_dropped = _hunk(lines, at + 1, int(hunk[1] or 0))
             edits.append(edit)
         if edits:
-            yield _FileDiff(start, at, old, new, tuple(edits), is_bare)
+            yield _FileDiff(start, at, old, new, tuple(edits), is_bare, is_dropped)
         # Some models explain each hunk before it: a hunk without a header belongs to the file of the one before.
         while edits and (start := _next_hunk(lines, at)) < len(lines):
             hunk = _HUNK.fullmatch(lines[start].rstrip())
-            edit, at, is_bare = _hunk(lines, start + 1, int((hunk and hunk[1]) or 0))
-            yield _FileDiff(start, at, old, new, (edit,), is_bare)
+            edit, at, is_bare, is_dropped = _hunk(lines, start + 1, int((hunk and hunk[1]) or 0))
+            yield _FileDiff(start, at, old, new, (edit,), is_bare, is_dropped)
 
 
 def _next_hunk(lines: Sequence[str], at: int) -> int:
@@ -221,9 +230,9 @@ def _path(line: str) -> str:
     return canonical(path[2:] if path.startswith(("a/", "b/")) else path)
 
 
-def _hunk(lines: Sequence[str], at: int, line: int) -> tuple[Edit, int, bool]:
-    """One hunk's edit, the line after it, and whether its new text ends without a newline."""
-    old, new, is_bare = [], [], False
+def _hunk(lines: Sequence[str], at: int, line: int) -> tuple[Edit, int, bool, bool]:
+    """One hunk's edit, the line after it, whether its new text ends without a newline, and whether its old text did not."""
+    old, new, is_bare, was_bare = [], [], False, False
     while at < len(lines) and not _is_head(lines, at):
         text = lines[at]
         is_blank_context = (
@@ -233,9 +242,10 @@ def _hunk(lines: Sequence[str], at: int, line: int) -> tuple[Edit, int, bool]:
             break
         if text.startswith("\\"):
             is_bare = lines[at - 1][:1] in {"+", " "}
+            was_bare = was_bare or lines[at - 1][:1] in {"-", " "}
         if text[:1] in {"", " ", "-"}:
             old.append(text[1:] + "\n")
         if text[:1] in {"", " ", "+"}:
             new.append(text[1:] + "\n")
         at += 1
-    return Edit(search="".join(old), replace="".join(new), line=line), at, is_bare
+    return Edit(search="".join(old), replace="".join(new), line=line), at, is_bare, is_bare and not was_bare

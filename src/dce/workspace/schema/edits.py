@@ -18,12 +18,15 @@ from dce.workspace.tree.lines import split_lines
 MAX_NEAREST_LINES = 20_000
 """Longest file that is searched for the nearest lines: a hint must not take seconds."""
 
+CLEARLY_NEARER = 2
+"""How many times as far as the nearest place the next one must be, for a miscounted line number to choose between them."""
+
 MAX_PLACES = 5
 """How many matching places an error lists."""
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
-    """`search` is replaced by `replace`, both whole lines. `line` (from 1; 0 if unknown) chooses among several matches."""
+    """`search` is replaced by `replace`, both whole lines. `line` (from 1; 0 if unknown) chooses among several matches, if it is clear."""
 
     search: str
     replace: str
@@ -89,9 +92,8 @@ def _place(lines: list[str], edit: Edit, number: int) -> _Place:
         return _Place(0, len(lines), new, "")
     for look in _LOOKS:
         found = _matches(lines, search, look)
-        if len(found) > 1 and edit.line:
-            nearest = min(abs(start - edit.line + 1) for start, _ in found)
-            found = [place for place in found if abs(place[0] - edit.line + 1) == nearest]
+        if len(found) > 1 and 0 < edit.line <= len(lines):
+            found = _decided(found, edit.line)
         if len(found) > 1:
             named = ", ".join(str(start + 1) for start, _ in found[:MAX_PLACES])
             more = f" and {len(found) - MAX_PLACES} more" if len(found) > MAX_PLACES else ""
@@ -100,6 +102,13 @@ def _place(lines: list[str], edit: Edit, number: int) -> _Place:
             start, stop = found[0]
             return _Place(start, stop, _fitted(lines[start:stop], search, new, look), look.overlooked)
     raise EditError(f"edit {number} matches nowhere.{_nearest(lines, search)}")
+
+
+def _decided(found: list[tuple[int, int]], line: int) -> list[tuple[int, int]]:
+    """The one place that a line number chooses: it is exact, or the next best is several times as far away; else all of them."""
+    first, second = sorted(found, key=lambda place: abs(place[0] + 1 - line))[:2]
+    here, there = abs(first[0] + 1 - line), abs(second[0] + 1 - line)
+    return [first] if here * CLEARLY_NEARER < there else found
 
 
 def _matches(lines: list[str], search: list[str], look: _Look) -> list[tuple[int, int]]:

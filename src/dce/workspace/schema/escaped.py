@@ -1,6 +1,7 @@
-"""Escaped tags: `\\<file path="a.py"\\>` from a Markdown editor, `&lt;file …&gt;` from a web page.
+"""Escaped tags: `\\<file path="a.py"\\>` from a Markdown editor, `&lt;file …&gt;` from a web page; and answers quoted with `>`.
 
-Tried only if an answer has no files otherwise, so that escaped tags in a file's own text stay escaped.
+Escaped tags are tried only if an answer has no files otherwise, so that such tags in a file's own text stay escaped. A quotation is
+removed only if no tag of the answer is outside it.
 """
 
 import re
@@ -31,3 +32,27 @@ def unescaped(text: str) -> str:
     if _ENTITY.search(text):
         return _ANY_ENTITY.sub(lambda found: _ENTITIES[found[0]], text)
     return _MARKDOWN.sub(lambda line: _BACKSLASHED.sub(r"\1", line[0]), text)
+
+
+_QUOTED = re.compile(r"[ \t]{0,3}>")
+_OPENER = re.compile(r"<[ \t]?(?:file|edit|summary|plan)\b", re.IGNORECASE)
+MAX_QUOTES = 3
+"""How many levels of quotation are removed."""
+
+
+def unquoted(text: str) -> str:
+    """The answer without the `>` of a quotation, if all of it, or all that has tags, is quoted; else the text as it is."""
+    for _ in range(MAX_QUOTES):
+        lines = text.split("\n")
+        quoted = [_QUOTED.match(line) is not None for line in lines]
+        if not any(quoted):
+            return text
+        pairs = list(zip(lines, quoted, strict=True))
+        others = [line for line, is_quoted in pairs if line.strip() and not is_quoted]
+        has_opener = any(is_quoted and _OPENER.search(line) for line, is_quoted in pairs)
+        if others and (not has_opener or any("<" in line or "```" in line for line in others)):
+            return text
+        bare = [(_QUOTED.sub("", line, count=1) if is_quoted else line, is_quoted) for line, is_quoted in pairs]
+        is_spaced = all(line[:1] in {"", " ", "\r"} for line, is_quoted in bare if is_quoted)
+        text = "\n".join(line.removeprefix(" ") if is_quoted and is_spaced else line for line, is_quoted in bare)
+    return text

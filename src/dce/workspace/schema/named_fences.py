@@ -19,6 +19,7 @@ _ATTRIBUTE = re.compile(
     r"""\b(?:title|file|filename|file_path|filepath|path|name)\s*[=:]\s*["']?([^"'}\]]+?)["']?(?=[\s}\]]|$)"""
 )
 _SHELL_NAMES = "bash sh shell zsh console terminal powershell cmd text txt plaintext output log diff patch"
+_MARKDOWN = frozenset({"markdown", "md", "mdx"})
 _SHELL = frozenset(_SHELL_NAMES.split())
 _OTHER_FORM = re.compile(
     r"^(?:\s*[<-]{5,9} ?(?:SEARCH|ORIGINAL)|\*\*\* Begin Patch|--- (?:a/|/dev/null)|@@ -\d)", re.MULTILINE
@@ -53,8 +54,18 @@ def find_named_fences(text: str, shown: Shown) -> list[Found]:
         if fence.is_nested and not is_last and fences[-1].is_open:
             note = "It contains code fences, and the fences after it do not pair up: it may end elsewhere."
             named = named._replace(status="ambiguous", note=note)
+        elif named.status == "complete" and not is_last and _may_go_on(lines, fences, number, named.path, shown):
+            note = "A bare code fence follows: the Markdown text may hold fences of its own and end later."
+            named = named._replace(status="ambiguous", note=note)
         found.append(named._replace(start=offsets[first], end=min(offsets[fence.last + 1], len(text))))
     return found
+
+
+def _may_go_on(lines: Sequence[str], fences: Sequence[_Fence], number: int, path: str, shown: Shown) -> bool:
+    """Whether a Markdown text may end later than its fence: a bare fence in it ends it as well as its own closing one would."""
+    fence, following = fences[number], fences[number + 1]
+    is_markdown = _in_info(fence.info)[0] in _MARKDOWN or path.rpartition(".")[2].lower() in _MARKDOWN
+    return is_markdown and not following.info and _file(lines, following, fence.last + 1, shown) is None
 
 
 def has_nameless_code(text: str) -> bool:

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.schema.look_alikes import folded, has_look_alike, visible
+from dce.workspace.schema.typo_paths import near_misses
 
 MAX_PATH_CHARS = 1_000
 """Longest path that is examined: no file system supports longer ones."""
@@ -54,10 +55,14 @@ _GENERIC = re.compile(
 
 
 class NamedPath(NamedTuple):
-    """The file that an answer means. `doubt`: why that is uncertain, as a sentence; "" if it is certain."""
+    """The file that an answer means. `doubt`: why that is uncertain, as a sentence; "" if it is certain.
+
+    `near`: the shown files that it may be a slip for. If the answer moves or deletes them, there is no doubt.
+    """
 
     path: str
     doubt: str = ""
+    near: tuple[str, ...] = ()
 
 
 class NearPaths:
@@ -66,6 +71,7 @@ class NearPaths:
     def __init__(self, project: Project, shown: Iterable[str]) -> None:
         self._project = project
         self._shown = frozenset(shown)
+        self._padded = frozenset(path for path in self._shown if path != path.strip())
         self._folded: dict[str, list[str]] | None = None
         self._known: dict[str, NamedPath] = {}
 
@@ -76,7 +82,14 @@ class NearPaths:
         return self._known[path]
 
     def _named(self, path: str) -> NamedPath:
-        if path in self._shown or len(path) > MAX_PATH_CHARS or not path.strip():
+        if len(path) > MAX_PATH_CHARS or not path.strip():
+            return NamedPath(path)
+        spaced = sorted(shown for shown in self._padded if shown.strip() == path)
+        if spaced:  # readers take the blanks around a path for the answer's own
+            if len(spaced) == 1 and path not in self._shown and not self._exists(path):
+                return NamedPath(spaced[0])
+            return NamedPath(path, f"It can also mean {' or '.join(map(repr, spaced))}.")
+        if path in self._shown:
             return NamedPath(path)
         if self._exists(path):
             return NamedPath(self._shown_as(self._project.canonical(path)))
@@ -128,7 +141,9 @@ class NearPaths:
                 return NamedPath(
                     rest, f"{front}/ is no folder of the workspace, and {posixpath.dirname(rest)}/ is one."
                 )
-        return NamedPath(plain, self._doubt(plain))
+        doubt = self._doubt(plain)
+        near = [] if doubt else self._near(plain)
+        return NamedPath(plain, f"The prompt showed {' and '.join(near[:3])}." if near else doubt, tuple(near))
 
     def _plain(self, path: str) -> str:
         """The path relative to the workspace and with forward slashes, if its text is unambiguous."""
@@ -152,14 +167,24 @@ class NearPaths:
         parts = path.split("/")
         if any(has_look_alike(part) for part in parts):
             return "It mixes letters of two scripts that look alike."
-        ends = [shown for shown in sorted(self._shown) if shown.endswith(f"/{path}")]
-        if len(ends) == 1 and (len(parts) > 1 or not _GENERIC.match(path)):
-            return f"The prompt showed {ends[0]}."
         for at in range(1, len(parts) - 1):
             rest = "/".join(parts[at:])
             if rest in self._shown and not self._is_folder(parts[0]):
                 return f"The prompt showed {rest}, and the workspace has no folder {parts[0]}/."
         return ""
+
+    def _near(self, path: str) -> list[str]:
+        """The shown files that the path may be a slip for: its end, its name in a folder that does not exist, or a misspelling."""
+        name = path.rpartition("/")[2]
+        is_telling = not _GENERIC.match(name)
+        ends = [shown for shown in sorted(self._shown) if shown.endswith(f"/{path}")]
+        if ends and ("/" in path or is_telling):
+            return ends
+        if "/" in path and is_telling and not self._is_folder(path.partition("/")[0]):
+            alike = [shown for shown in sorted(self._shown) if shown.rpartition("/")[2] == name]
+            if alike:
+                return alike
+        return near_misses(path, self._shown, self._is_folder)
 
     def _nearest_on_disk(self, path: str) -> str:
         """The first part of the path that the workspace spells differently; "" if there is none."""

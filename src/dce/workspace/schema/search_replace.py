@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dce.workspace.schema.edits import Edit
+from dce.workspace.schema.edits import Edit, EditError, apply_edits
 from dce.workspace.schema.found import Found, is_path, line_offsets, name_in_line
 from dce.workspace.schema.reading import Shown
 
@@ -22,15 +22,23 @@ LOOK_BACK = 6
 """How many lines above a SEARCH marker may name its file: the name, tags and a fence."""
 
 
+MAX_SEPARATORS = 20
+"""How many lines of a pair are tried as its separator."""
+
+
 class _Pair(NamedTuple):
-    """One pair, and the line of its REPLACE marker (the last line that was read, if there is an `error`)."""
+    """One pair, and the line of its REPLACE marker (the last line that was read, if there is an `error`).
+
+    `others`: the pairs that it could also be, if its text holds separators.
+    """
 
     last: int
     edit: Edit
     error: str = ""
+    others: tuple[Edit, ...] = ()
 
 
-def find_search_replace(text: str, shown: Shown) -> list[Found]:  # noqa: ARG001 - a finder
+def find_search_replace(text: str, shown: Shown) -> list[Found]:
     """The edits, one entry for each pair. A pair that names no file has the path "?"."""
     if "SEARCH" not in text and "ORIGINAL" not in text:
         return []
@@ -47,27 +55,58 @@ def find_search_replace(text: str, shown: Shown) -> list[Found]:  # noqa: ARG001
         first, named = _named(lines, at, start["rest"].strip(), floor)
         path = named or path
         at = floor = _after(lines, pair.last)
-        error = pair.error or ("" if path else "it names no file.")
-        edits = () if error else (pair.edit,)
+        edit, doubt = _chosen(pair, shown(path) if path else None)
+        error = pair.error or ("" if path else "it names no file.") or doubt
+        edits = () if error else (edit,)
         found.append(Found(path or "?", offsets[first], min(offsets[at], len(text)), edits=edits, error=error))
     return found
 
 
 def _pair(lines: Sequence[str], first: int) -> _Pair:
     """The pair that begins at a SEARCH marker."""
-    middle = -1
+    middles: list[int] = []
     for number in range(first + 1, len(lines)):
         line = lines[number]
         if _START.fullmatch(line):
             return _Pair(number - 1, Edit(search="", replace=""), "a SEARCH block has no REPLACE marker.")
-        if middle < 0 and _MIDDLE.fullmatch(line):
-            middle = number
-        elif middle >= 0 and _STOP.fullmatch(line):
-            edit = Edit(search=_joined(lines[first + 1 : middle]), replace=_joined(lines[middle + 1 : number]))
-            return _Pair(number, edit)
+        if _MIDDLE.fullmatch(line):
+            middles.append(number)
+        elif middles and _STOP.fullmatch(line):
+            edit, *others = [
+                Edit(search=_joined(lines[first + 1 : middle]), replace=_joined(lines[middle + 1 : number]))
+                for middle in _separators(lines, first, middles)
+            ]
+            return _Pair(number, edit, others=tuple(others))
         elif _STOP.fullmatch(line):
             return _Pair(number, Edit(search="", replace=""), "a SEARCH block has no ======= marker.")
     return _Pair(len(lines) - 1, Edit(search="", replace=""), "a SEARCH block has no REPLACE marker.")
+
+
+def _separators(lines: Sequence[str], first: int, middles: Sequence[int]) -> list[int]:
+    """The lines that may divide a pair: those as long as its SEARCH marker, since an underline may have any length."""
+    signs = len(lines[first].strip()) - len(lines[first].strip().lstrip("<-"))
+    alike = [middle for middle in middles if len(lines[middle].strip()) == signs]
+    return (alike or list(middles))[:MAX_SEPARATORS]
+
+
+def _chosen(pair: _Pair, text: str | None) -> tuple[Edit, str]:
+    """The one edit that a pair can be, by the text it applies to; or why that is not known."""
+    if not pair.others:
+        return pair.edit, ""
+    if not pair.edit.search.strip():
+        return pair.edit, ""  # a new file's text may hold any line
+    fitting = [edit for edit in (pair.edit, *pair.others) if text is not None and _fits(text, edit)]
+    if len(fitting) == 1:
+        return fitting[0], ""
+    return pair.edit, "a SEARCH block has several ======= lines, and which one divides it is not clear."
+
+
+def _fits(text: str, edit: Edit) -> bool:
+    try:
+        apply_edits(text, [edit])
+    except EditError:
+        return False
+    return True
 
 
 def _joined(lines: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from dce.workspace.schema.edits import EditError
 from dce.workspace.schema.look_alikes import printable
 from dce.workspace.schema.marks import MARKS, found
 from dce.workspace.schema.near_paths import NamedPath
+from dce.workspace.schema.omissions import omission
 from dce.workspace.schema.reading import FileBlock, Reading, Shown, Unapplied
 
 PATH_DOUBT = "path_doubt"
@@ -24,7 +25,8 @@ _ABSENT = "The summary or plan says these were written, but they are absent:"
 def renamed(reading: Reading, named: Callable[[str], NamedPath]) -> Reading:
     """The reading with every path as `named` gives it."""
     notes: list[str] = []
-    files = [_renamed(file, named, notes) for file in reading.files]
+    gone = {named(path).path for file in reading.files if (path := file.from_path or _deleted(file))}
+    files = [_renamed(file, named, notes, gone) for file in reading.files]
     unapplied = []
     for edit in reading.unapplied:
         name = named(edit.path)
@@ -91,8 +93,15 @@ def with_edits_made(reading: Reading, nonce: str, shown: Shown) -> Reading:
     )
 
 
-def _renamed(file: FileBlock, named: Callable[[str], NamedPath], notes: list[str]) -> FileBlock:
+def _deleted(file: FileBlock) -> str:
+    return file.path if file.action == "delete" else ""
+
+
+def _renamed(file: FileBlock, named: Callable[[str], NamedPath], notes: list[str], gone: set[str]) -> FileBlock:
+    """The file with the path that is meant. A path near files that are all `gone` with this answer is where they move to."""
     name = named(file.path)
+    if name.near and gone.issuperset(name.near):
+        name = NamedPath(name.path)
     notes += _said(file.path, name)
     if file.from_path:
         file = msgspec.structs.replace(file, from_path=named(file.from_path).path)
@@ -132,11 +141,19 @@ def _one_a_path(files: Sequence[FileBlock], failed: set[str], notes: list[str]) 
 
 
 def marked(reading: Reading, shown: Shown) -> Reading:
-    """The reading with flags for the marks in its files that the shown files did not have."""
+    """The reading with flags for the marks in its files that the shown files did not have, and for lines left out of them."""
     files, flags, notes = [], dict.fromkeys(reading.flags), list(reading.notes)
     for file in reading.files:
         marks = tuple(found(file.path, file.content, shown(file.path)))
         flags |= dict.fromkeys(mark.flag for mark in marks)
         notes += [f"{printable(file.path)}: It holds {mark.says} (line {mark.line})." for mark in marks]
-        files.append(msgspec.structs.replace(file, flags=(*file.flags, *(mark.flag for mark in marks))))
+        found_here = [mark.flag for mark in marks]
+        before = shown(file.from_path or file.path) if file.action == "write" else None
+        stand_in = omission(before, file.content, file.path) if before else ""
+        if stand_in:
+            found_here.append("elision")
+            if "elision" not in flags:
+                notes.append(f"{printable(file.path)}: Lines are gone, and in their place stands: {stand_in[:80]}")
+            flags["elision"] = None
+        files.append(msgspec.structs.replace(file, flags=(*file.flags, *found_here)))
     return msgspec.structs.replace(reading, files=tuple(files), flags=tuple(flags), notes=tuple(notes))

@@ -33,7 +33,7 @@ _TAG = re.compile(
     rf"|(?P<path>[^<>\n]{{1,{MAX_TAG_CHARS}}})))>",
     re.IGNORECASE,
 )
-_PATH = re.compile(r"""\bpath\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+_PATH = re.compile(r"""\bpath\s*=\s*(?:"((?:[^"]|"(?!\s|/?$|[\w-]+\s*=))*)"|'([^']*)'|([^\s"'>]+))""")
 _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)$")
 _FENCE_BEFORE = re.compile(r"(?:^[ \t]*(?:`{3,}|~{3,})[^`<]*|`{3,}[ \t]*|~{3,}[ \t]*)$")
 _FENCE_AFTER = re.compile(r"[ \t]*(`{3,}|~{3,})[^`]*$")

@@ -54,7 +54,7 @@ class TagsSchema(PlainSchema):
         thought = thoughts(text, find_spans(text)) if "<" in text else thoughts(text)
         files_start = parts_end(text, thought.end)
         spans = tuple(_shifted(span, files_start) for span in find_spans(text[files_start:]))
-        if not spans and not is_answer(text[thought.end :]) and not standalone(text[thought.end :])[0]:
+        if not spans and not is_answer(text[thought.end :]) and not standalone(text[thought.end :]).acts:
             return None
         return assemble(text, spans, thoughts=thought)
 

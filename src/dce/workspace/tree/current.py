@@ -14,13 +14,18 @@ import msgspec
 
 from dce.workspace.project import Project
 from dce.workspace.tree.declared import NOTHING, Declarations, Declared
+from dce.workspace.tree.encodings import is_plain
 from dce.workspace.tree.file_form import FileForm, form_of
+from dce.workspace.tree.git import left_out_names
 
 MAX_READ_BYTES = 64 * 1024 * 1024
 """Largest workspace file read for comparison. No file in a prompt comes near it, and comparing answers must not exhaust memory."""
 
 MAX_KEPT_BYTES = 64 * 1024 * 1024
 """Total size of the files kept in memory; beyond it, a file is read again each time."""
+
+LEFT_OUT = "git tracks it, and the sparse checkout leaves it out"
+"""The obstacle at a path whose file exists only in git's index. It is not new: a text written there would replace that one."""
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -71,6 +76,7 @@ class CurrentFiles:
         self._found: dict[str, Current] = {}
         self._kept_bytes = 0
         self._declarations: Declarations | None = None
+        self._left_out: frozenset[str] | None = None
 
     def at(self, path: str) -> Current:
         """The file at `path`. Raises DceError outside_workspace."""
@@ -78,11 +84,18 @@ class CurrentFiles:
             return self._found[path]
         self._declarations = self._declarations or Declarations(self._project)
         current = look(self._project, path, self._declarations)
+        if current.data is None and not current.obstacle and self._is_left_out(current.target):
+            current = Current(target=current.target, obstacle=LEFT_OUT)
         size = len(current.data or b"")
         if self._kept_bytes + size <= MAX_KEPT_BYTES:
             self._found[path] = current
             self._kept_bytes += size
         return current
+
+    def _is_left_out(self, target: Path) -> bool:
+        if self._left_out is None:
+            self._left_out = left_out_names(self._project.root)
+        return self._project.relative(target) in self._left_out
 
 
 def look(project: Project, path: str, declarations: Declarations | None = None) -> Current:
@@ -107,7 +120,7 @@ def look(project: Project, path: str, declarations: Declarations | None = None) 
         return Current(target=target)
     except OSError as error:
         return Current(target=target, obstacle=f"it cannot be read: {error.strerror}")
-    named = NOTHING if data.isascii() else (declarations or Declarations(project)).of(project.relative(target))
+    named = NOTHING if is_plain(data) else (declarations or Declarations(project)).of(project.relative(target))
     inode = (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
     return Current(target=target, data=data, mode=stat.S_IMODE(status.st_mode), named=named, inode=inode)
 
@@ -142,3 +155,9 @@ def may_write(current: Current) -> bool:
     if current.mode is None:
         return True
     return bool(current.mode & 0o222) and os.access(current.target, os.W_OK)
+
+
+def read_only_folder(target: Path) -> Path | None:
+    """The folder that keeps files from being created, replaced or deleted at a path; None if nothing does, as far as permissions tell."""
+    folder = next(folder for folder in target.parents if folder.exists())
+    return None if os.access(folder, os.W_OK | os.X_OK) else folder

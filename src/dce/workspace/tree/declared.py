@@ -6,15 +6,15 @@ What must always hold: the settings win over the file, and the file over .editor
 unknown name in the settings is an error, elsewhere it is ignored.
 """
 
-import codecs
 import configparser
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from dce.wire.errors import DceError
+from dce.workspace.encoding_names import encodings_of, problem_of
 from dce.workspace.project import Project
 from dce.workspace.settings import CONFIG_FILE, read_config
 
@@ -32,27 +32,6 @@ MAX_ALTERNATIVES = 200
 
 _HEAD_BYTES = 1_024
 """Where a declaration inside a file must be, as browsers have it."""
-
-_SUPERSETS: Mapping[str, tuple[str, ...]] = {
-    "ascii": ("cp1252",),
-    "iso8859-1": ("cp1252",),
-    "iso8859-9": ("cp1254",),
-    "iso8859-11": ("cp874",),
-    "tis-620": ("cp874",),
-    "gb2312": ("gbk", "gb18030"),
-    "gbk": ("gb18030",),
-    "big5": ("cp950", "big5hkscs"),
-    "cp950": ("big5hkscs",),
-    "shift_jis": ("cp932",),
-    "euc_kr": ("cp949",),
-}
-"""Encoding → what programs that name it often mean. It is tried where the named one fails or gives control characters."""
-
-_WITHOUT_MARK: Mapping[str, tuple[str, ...]] = {
-    "utf-16": ("utf-16-le", "utf-16-be"),
-    "utf-32": ("utf-32-le", "utf-32-be"),
-}
-"""Encodings whose name leaves the byte order to the mark. A file with a mark needs no declaration."""
 
 _BY_LINE = re.compile(
     rb"^[ \t\f]*(?:#|//|/\*|--|;|%|<!--|rem\b).*?(?:coding|charset)[:=][ \t]*[\"']?([-\w.]+)", re.IGNORECASE
@@ -76,25 +55,6 @@ class Declared(NamedTuple):
 
 
 NOTHING = Declared((), "")
-
-
-def encodings_of(name: str) -> tuple[str, ...]:
-    """Python's name of an encoding, and its usual supersets; () for a name that no encoding of text has."""
-    if name.lower().removesuffix("-unix").removesuffix("-dos") in {"utf-8", "utf8"}:
-        return ("utf-8",)
-    try:
-        found = codecs.lookup(name)
-    except (LookupError, ValueError):  # ValueError: a name with a null character
-        return ()
-    if not getattr(found, "_is_text_encoding", True) or found.name.replace("-", "_") in _NOT_OF_FILES:
-        return ()
-    return _WITHOUT_MARK.get(found.name) or (found.name, *_SUPERSETS.get(found.name, ()))
-
-
-_NOT_OF_FILES = frozenset(
-    {"idna", "punycode", "raw_unicode_escape", "unicode_escape", "undefined", "utf_7", "mbcs", "oem"}
-)
-"""Codecs that make text of bytes but are no encoding of a file."""
 
 
 def declared_in(content: bytes) -> Declared:
@@ -154,14 +114,11 @@ def _configured(path: Path) -> "list[tuple[pathspec.GitIgnoreSpec, Declared]]":
         )
     found = []
     for pattern, name in values.items():
-        encodings = encodings_of(name)
-        if not encodings:
+        if problem := problem_of(name):
             raise DceError(
-                "invalid_input",
-                f"encoding in {CONFIG_FILE}: there is no encoding {name!r} (for {pattern!r})",
-                hint="Use a name that Python knows, such as cp1251, iso8859-2, gbk or shift_jis.",
+                "invalid_input", f"encoding in {CONFIG_FILE}: {problem[0]} (for {pattern!r})", hint=problem[1]
             )
-        found.append((_spec(pattern), Declared(encodings, CONFIGURED)))
+        found.append((_spec(pattern), Declared(encodings_of(name), CONFIGURED)))
     return found
 
 

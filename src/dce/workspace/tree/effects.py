@@ -29,7 +29,13 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         # editors, on opening the folder or running a test
         *(".vscode/*.json", "*.code-workspace", ".idea/*", ".devcontainer/*", ".devcontainer.json", ".zed/*.json"),
         *(".vimrc", ".nvimrc", ".exrc", ".nvim.lua", ".dir-locals.el", ".gitpod.yml"),
+        *(".lvimrc", ".local.vimrc", ".vim/*", ".emacs", ".kakrc", ".fleet/*", ".nova/*", "*.sublime-project"),
+        *(".ycm_extra_conf.py", ".clangd", ".gdbinit", ".lldbinit", ".pdbrc", ".irbrc", ".pryrc", ".rprofile"),
         # agents and shells
+        *(".gemini/*", ".codex/*", ".windsurf/*", ".opencode/*", "opencode.json*", ".continue/*", ".roo/*", ".kiro/*"),
+        *(".amazonq/*", ".junie/*", ".aider.conf.y*ml", ".crush.json", "crush.json", ".github/hooks/*"),
+        *(".bash_profile", ".bash_login", ".bash_logout", ".zshenv", ".zprofile", ".zlogin", "config.fish"),
+        *(".mise.toml", "mise.toml", ".mise/*", "mise.*.toml", "devbox.json", "devenv.nix"),
         *(".mcp.json", ".claude/*", ".cursor/*", ".envrc", ".autoenv", ".env.zsh", ".bashrc", ".zshrc", ".profile"),
         # build and test files that people run without reading
         *(
@@ -100,6 +106,22 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
             "directory.build.*",
             "extconf.rb",
         ),
+        *("mix.exs", ".formatter.exs", "rebar.config*", "project.clj", "deps.edn", "bb.edn", "build.sbt", "*.sbt"),
+        *("build.zig*", "package.swift", "podfile", "fastfile", "dangerfile*", "setup.hs", "*.cabal", "magefile.go"),
+        *("cargo.toml", "deno.json*", "bunfig.toml", "*.nix", "*.fsproj", "*.vbproj", "*.vcxproj", "*.targets"),
+        *("*.gemspec", "config.ru", "capfile", "guardfile", ".rspec", "phpunit.xml*", "artisan", "rector.php"),
+        *(".mocharc.*", ".babelrc*", ".swcrc", ".eslintrc*", ".prettierrc*", "prettier.config.*", ".stylelintrc*"),
+        *("stylelint.config.*", "nuxt.config.*", "svelte.config.*", "astro.config.*", "remix.config.*", "ava.config.*"),
+        *("playwright.config.*", "cypress.config.*", "karma.conf.*", "wdio.conf.*", ".nycrc*", "tsup.config.*"),
+        *("metro.config.*", "rspack.config.*", "rsbuild.config.*", "vue.config.*", "craco.config.*", "angular.json"),
+        *("commitlint.config.*", ".commitlintrc*", ".lintstagedrc*", "lint-staged.config.*", "turbo.json", "nx.json"),
+        *("hardhat.config.*", "truffle-config.js", ".luacheckrc", ".rubocop.y*ml", ".pylintrc", "pylintrc"),
+        *("mypy.ini", ".mypy.ini", ".coveragerc", "conf.py", "mkdocs.y*ml", "jupyter_*config.py"),
+        # containers, and services that build and run what is pushed
+        *("dockerfile*", "*.dockerfile", "containerfile*", "docker-compose*.y*ml", "compose.y*ml", "compose.*.y*ml"),
+        *("vagrantfile", "procfile*", "tiltfile", "earthfile", "skaffold.y*ml", "dagger.json", "serverless.y*ml"),
+        *("netlify.toml", "vercel.json", "now.json", "fly.toml", "render.y*ml", "railway.*", "wrangler.*"),
+        *("firebase.json", "buildspec*.y*ml", "codemagic.y*ml", ".semaphore/*", ".readthedocs.y*ml", "wercker.yml"),
         # hooks of git and of package managers
         *(
             ".pre-commit-config.yaml",
@@ -158,6 +180,21 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         ),
         *(".secrets.baseline", ".semgrepignore", ".snyk", ".trivyignore", "agents.md", "claude.md", ".cursorrules"),
         *(".github/copilot-instructions.md", ".dockerignore", ".npmignore"),
+        *(
+            ".github/instructions/*",
+            ".github/prompts/*",
+            ".github/chatmodes/*",
+            ".github/agents/*",
+            ".github/settings.yml",
+        ),
+        *(".windsurfrules", ".clinerules*", ".clinerules/*", ".roorules*", ".rules", ".goosehints", "gemini.md"),
+        *("qwen.md", "warp.md", "agent.md", ".aiderignore", ".cursorignore", ".geminiignore", ".codeiumignore"),
+        *(".aiexclude", ".mergify.yml", "osv-scanner.toml", "deny.toml", ".grype.y*ml", ".checkov.y*ml"),
+        *("sonar-project.properties", "codecov.y*ml", ".codecov.y*ml"),
+        # which versions of tools run, and where tools connect
+        *(".tool-versions", ".nvmrc", ".node-version", ".python-version", ".ruby-version", "rust-toolchain*"),
+        *("global.json", "libs.versions.toml", "environment.y*ml", "pnpm-workspace.yaml", ".bundle/config"),
+        *(".htaccess", ".user.ini", "web.config", ".curlrc", ".wgetrc", ".netrc"),
     ),
 }
 """Flag → patterns. A pattern with `/` matches a path at any depth of the project, any other a file name; `*` also matches `/`."""

@@ -6,6 +6,7 @@ decoding never changes line endings; a guess is never called anything else.
 """
 
 import codecs
+import contextlib
 import re
 from typing import Literal, NamedTuple, NoReturn
 
@@ -37,6 +38,15 @@ _MARKS = (
 
 _CONTROLS = re.compile("[\0\x80-\x9f]")
 _NOT_IN_TEXT = bytes(set(range(32)) - set(b"\t\n\r\f\b\x1b"))
+
+
+ESCAPED = b"\x1b$"
+"""With it, the ISO-2022 encodings change to characters of two bytes. It does not occur in other text: a terminal's sequences begin with `ESC [`."""
+
+_SHIFTS = (ESCAPED, b"\x1b(", b"\x1b)", b"~{")
+"""How 7-bit encodings change to characters outside ASCII."""
+
+_JAPANESE = ("iso2022_jp", "iso2022_jp_ext")
 
 
 class Decoded(NamedTuple):
@@ -81,15 +91,50 @@ def decode(content: bytes, named: Declared = NOTHING) -> Decoded:
         return _declared(content, named) or _refuse("binary")
     if text.startswith("\ufeff"):
         return Decoded(text[1:], MARKED_UTF8)
+    if text.isascii():
+        return _shifted(content, named) or Decoded(text, UTF8)
     if named.source == CONFIGURED and 0 < _chars_outside_ascii(text) < MIN_UTF8_CHARS:
         return _declared(content, named) or Decoded(text, UTF8)
     return Decoded(text, UTF8)
 
 
+def is_plain(content: bytes) -> bool:
+    """Whether bytes are ASCII that means the same in every encoding: without null characters and without shifts."""
+    return content.isascii() and b"\0" not in content and not any(shift in content for shift in _SHIFTS)
+
+
+def _shifted(content: bytes, named: Declared) -> Decoded | None:
+    """The text of ASCII bytes that are characters of a declared 7-bit encoding, such as ISO-2022-JP; None for plain ASCII.
+
+    Without a declaration, ISO-2022-JP is recognised by its escape sequences, which is a guess.
+    """
+    if is_plain(content):
+        return None
+    for declaration in _by_rank(content, named):
+        seven_bit = tuple(name for name in declaration.encodings if name.startswith("iso2022_") or name == "hz")
+        if found := _declared(content, Declared(seven_bit, declaration.source)):
+            return found if found.text != content.decode("ascii") else None
+        if seven_bit and declaration.source == CONFIGURED and ESCAPED in content:
+            _refuse(f"not valid {seven_bit[0]}, which `encoding` in config.toml says it is")
+    if ESCAPED not in content:
+        return None
+    for name in _JAPANESE:
+        with contextlib.suppress(UnicodeError):
+            text = content.decode(name)
+            if text.encode(name) == content:
+                return Decoded(text, name, "guessed")
+    return None
+
+
+def _by_rank(content: bytes, named: Declared) -> tuple[Declared, Declared]:
+    """What the workspace and the file declare, stronger first: the settings win over the file, and the file over .editorconfig."""
+    in_file = declared_in(content)
+    return (named, in_file) if named.source == CONFIGURED else (in_file, named)
+
+
 def _older(content: bytes, named: Declared) -> Decoded:
     """The text of bytes that are not UTF-8: in the first declared encoding that can decode them, else in the one guessed."""
-    in_file = declared_in(content)
-    declarations = (named, in_file) if named.source == CONFIGURED else (in_file, named)
+    declarations = _by_rank(content, named)
     for declaration in declarations:
         if found := _declared(content, declaration):
             return found

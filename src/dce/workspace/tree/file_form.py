@@ -8,12 +8,12 @@ written in an encoding that is only guessed, except words that the file already 
 import codecs
 import difflib
 import re
+from collections import Counter
 
 import msgspec
 
 from dce.workspace.tree.declared import NOTHING, Declared
 from dce.workspace.tree.encodings import UNCERTAIN, UTF8, Certainty, decode
-from dce.workspace.tree.lines import split_lines
 
 _MARKS = (
     (codecs.BOM_UTF8, UTF8),
@@ -27,6 +27,13 @@ _MARKS = (
 
 _WORD = re.compile(r"[^\s\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]+")
 """Letters and digits, and everything outside ASCII that is not white space."""
+
+_END = re.compile(r"\r*\n|\r")
+"""A line's ending. CR CR LF, which broken conversions leave behind, is one."""
+
+_PIECES = re.compile(r"(\r*\n|\r)")
+_END_OF_ALL = re.compile(r"(\r*\n|\r)\Z")
+_USUAL_ENDS = frozenset({"\n", "\r\n"})
 
 
 class FileForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,21 +65,19 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
         if self.data is None:
             return content.encode("utf-8", "surrogatepass")
         now, new = self.text, content.removeprefix("\ufeff")
-        newlines, returns = now.count("\n"), now.count("\r\n")
-        is_cr_only = not newlines and "\r" in now
-        plain, was = _plain(new, is_cr_only=is_cr_only), _plain(now, is_cr_only=is_cr_only)
+        ends = set(_END.findall(now))
+        has_returns = bool(ends - _USUAL_ENDS)
+        plain, was = _plain(new, has_returns=has_returns), _plain(now, has_returns=has_returns)
         if plain in (was, was + "\n"):
             return self.data
         if was and not was.endswith("\n") and plain != "\n":
-            plain, new = plain.removesuffix("\n"), new.removesuffix("\n").removesuffix("\r")
-        if is_cr_only:
-            text = plain.replace("\n", "\r")
-        elif not newlines:
+            plain, new = plain.removesuffix("\n"), _END_OF_ALL.sub("", new)
+        if not ends:
             text = new
-        elif returns in (0, newlines):
-            text = plain.replace("\n", "\r\n") if returns else plain
+        elif len(ends) == 1:
+            text = plain.replace("\n", *ends)
         else:
-            text = _with_own_ends(now, plain, "\r\n" if returns * 2 > newlines else "\n")
+            text = _with_own_ends(now, new)
         return self.mark + text.encode(self.encoding, "surrogatepass" if self.encoding == UTF8 else "replace")
 
     def text_written(self, written: bytes) -> str:
@@ -132,19 +137,36 @@ def text_of(data: bytes | None) -> str:
     return form_of(data).text
 
 
-def _plain(text: str, *, is_cr_only: bool) -> str:
-    """The text with LF line endings. A bare CR counts as one only in a file without any other line ending."""
-    text = text.replace("\r\n", "\n")
-    return text.replace("\r", "\n") if is_cr_only else text
+def _plain(text: str, *, has_returns: bool) -> str:
+    """The text with LF line endings. A bare CR counts as one only if the file has such endings."""
+    return _END.sub("\n", text) if has_returns else text.replace("\r\n", "\n")
 
 
-def _with_own_ends(now: str, plain: str, usual: str) -> str:
-    """The new text: lines kept from the old text keep their own line endings, all others get the usual one."""
-    old, new = split_lines(now), split_lines(plain)
-    ends = [usual if line.endswith("\n") else "" for line in new]
-    bare_old, bare_new = [line.rstrip("\r\n") for line in old], [line.rstrip("\n") for line in new]
-    for a, b, size in difflib.SequenceMatcher(None, bare_old, bare_new, autojunk=False).get_matching_blocks():
-        for step in range(size):
-            if ends[b + step] and old[a + step].endswith("\n"):  # the old last line may have had no line ending
-                ends[b + step] = "\r\n" if old[a + step].endswith("\r\n") else "\n"
-    return "".join(line + end for line, end in zip(bare_new, ends, strict=True))
+def _lines(text: str) -> list[tuple[str, str]]:
+    """The lines, each with its ending; the last one may have none."""
+    pieces = _PIECES.split(text)
+    lines = list(zip(pieces[::2], [*pieces[1::2], ""], strict=True))
+    return lines if lines[-1][0] else lines[:-1]
+
+
+def _with_own_ends(now: str, content: str) -> str:
+    """The new text: a kept line keeps its ending, a changed one that of the line it replaces, an added one that of the line before.
+
+    An answer that spells out an unusual ending of an added or changed line gets it.
+    """
+    old, new = _lines(now), _lines(content)
+    usual = Counter(end for _, end in old if end).most_common(1)[0][0]
+    ends, before = list[str](), ""
+    matcher = difflib.SequenceMatcher(None, [line for line, _ in old], [line for line, _ in new], autojunk=False)
+    for tag, a1, a2, b1, b2 in matcher.get_opcodes():
+        for at, (_, said) in enumerate(new[b1:b2], start=a1):
+            if tag != "equal" and said and said not in _USUAL_ENDS:
+                ends.append(said)
+                continue
+            own = old[at][1] if at < a2 else ""  # the old last line may have none either
+            after = old[a2][1] if a2 < len(old) else ""
+            before = own or before or after or usual
+            ends.append(before)
+    if new and not new[-1][1]:
+        ends[-1] = ""
+    return "".join(line + end for (line, _), end in zip(new, ends, strict=True))

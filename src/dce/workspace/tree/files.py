@@ -18,7 +18,7 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.project import STATE_DIR, PathRefused, Project
 from dce.workspace.tree.declared import Declarations
-from dce.workspace.tree.encodings import UTF8, Certainty, Decoded, decode, is_binary, marked
+from dce.workspace.tree.encodings import ESCAPED, UTF8, Certainty, Decoded, decode, is_binary, is_plain, marked
 from dce.workspace.tree.exclude import Excludes
 from dce.workspace.tree.extract import MAX_DOCUMENT_BYTES, extract, format_of
 from dce.workspace.tree.git import git_output
@@ -126,7 +126,7 @@ def read_text(project: Project, path: str, pages: str = "", declarations: Declar
     try:
         if form:
             decoded = Decoded(extract(project, path, content, pages).text, form)
-        elif content.isascii() and b"\0" not in content:
+        elif is_plain(content):
             decoded = Decoded(content.decode("ascii"), UTF8)
         else:
             declarations = declarations or Declarations(project)
@@ -222,7 +222,7 @@ def _peek(real: str) -> tuple[str, str]:
     if head.startswith(_PROMPT_START):
         return "a prompt that DCE wrote", ""
     if head.isascii() and b"\0" not in head:
-        return "", ""
+        return "", "older" if ESCAPED in head else ""
     if name := marked(head):
         return "", name
     if b"\0" in head:

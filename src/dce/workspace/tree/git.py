@@ -47,3 +47,9 @@ def git_output(root: Path, arguments: Sequence[str]) -> str:
         return run_git(root, ["--no-optional-locks", *arguments])
     except GitFailed:
         return ""
+
+
+def left_out_names(root: Path) -> frozenset[str]:
+    """The files below `root` that git tracks but does not check out (a sparse checkout, skip-worktree)."""
+    rows = git_output(root, ["ls-files", "-t", "-z", "--cached"]).split("\0")
+    return frozenset(row[2:] for row in rows if row.startswith("S "))

@@ -12,7 +12,7 @@ import stat
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 from dce.workspace.tree.declared import Declarations
-from dce.workspace.tree.encodings import UTF8, Decoded, decode
+from dce.workspace.tree.encodings import UTF8, Decoded, decode, is_plain
 from dce.workspace.tree.extract import format_of
 from dce.workspace.tree.files import MAX_TEXT_BYTES, PLAIN_NAME, FileText, read_text
 
@@ -45,7 +45,7 @@ class TextReader:
         if known is None or content is None:
             return None
         try:
-            if content.isascii() and b"\0" not in content:
+            if is_plain(content):
                 decoded = Decoded(content.decode("ascii"), UTF8)
             else:
                 real = (known[1] + leaf).removeprefix(f"{self._project.root}/")
