@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import gateway, listing, next_cycle, packing, panel, store
+from bench import gateway, lanes, listing, next_cycle, packing, panel, store
 
 SCENARIOS = {
     "gateway": gateway,
+    "lanes": lanes,
     "listing": listing,
     "next_cycle": next_cycle,
     "packing": packing,

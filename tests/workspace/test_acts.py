@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dce.wire.errors import DceError
 from dce.workspace.accepting.accept import Options, accept, doubts, plan, redo, restore
 from dce.workspace.judging.board import board
-from dce.workspace.judging.checks import CheckReport
+from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
 from tests.workspace.judging import Bench, snapshot, write
 

@@ -15,7 +15,7 @@ import dce
 from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.file_update import updating
-from dce.workspace.judging.checks import CHECKS_FILE
+from dce.workspace.judging.checks_file import CHECKS_FILE
 from dce.workspace.project import Project
 from dce.workspace.schema.fill import find_stubs
 from dce.workspace.settings import CONFIG_FILE, keep_key, read_config

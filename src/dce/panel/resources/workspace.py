@@ -6,7 +6,7 @@ from dce import __version__
 from dce.panel.route import Call, Route
 from dce.wire.asking import MAX_RESPONSES
 from dce.workspace.accepting.accept import Acceptance, restorable
-from dce.workspace.judging.checks import load_checks
+from dce.workspace.judging.checks_file import load_checks
 from dce.workspace.record.cycles import CycleHead
 
 

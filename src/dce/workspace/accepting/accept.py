@@ -27,7 +27,7 @@ from dce.workspace.accepting.replace import OnStep, no_step
 from dce.workspace.accepting.restoring import redo, restore
 from dce.workspace.context.shown import shown_paths
 from dce.workspace.judging.board import prompt_cut
-from dce.workspace.judging.checks import CheckReport
+from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.project import PathRefused, Project

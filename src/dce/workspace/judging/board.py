@@ -12,8 +12,12 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.checks import CONCURRENCY, CheckReport, load_checks, run_checks
+from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.checks import run_checks
+from dce.workspace.judging.checks_file import Check, load_checks_file
+from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
 from dce.workspace.judging.compare import FileChange, changes, cluster
+from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.judging.prompt_read import PromptRead, prompt_read
@@ -25,9 +29,13 @@ from dce.workspace.schema.reading import Parse, Reading
 from dce.workspace.schema.second_look import DOUBTS
 from dce.workspace.tree.current import CurrentFiles
 
+NO_VERDICT = "no_verdict"
+"""The checks could not judge the answer: what they would have run is not it."""
+
 FLAGS = (
     "truncated",
     PROMPT_CUT,
+    NO_VERDICT,
     "elision",
     "missing_files",
     "outside_workspace",
@@ -80,6 +88,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading
     changes: tuple[FileChange, ...]
     report: CheckReport | None
+    has_no_verdict: bool
     cluster: str
     cluster_size: int
     prompt_read: PromptRead | None
@@ -105,7 +114,8 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             response=response,
             reading=readings[response.slot],
             changes=_changes(workspace.project, readings[response.slot], manifest, files),
-            report=reports.get(response.slot),
+            report=_verdict(reports.get(response.slot)),
+            has_no_verdict=response.slot in reports and bool(reports[response.slot].problem),
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
@@ -123,30 +133,36 @@ async def check_responses(
     slots: Sequence[int] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> dict[int, CheckReport]:
-    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), two at a time.
+    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), `[lane] parallel` at a time.
 
     The unchanged workspace is checked first, so that existing failures do not count against a response. Each report is stored
     before `on_event` is called. Raises DceError not_found if there are no checks, or no such generation or slot; conflict for a
-    named slot that is still running.
+    named slot that is still running; consent_needed before the user has agreed to the commands; invalid_input if they cannot run
+    in this workspace.
     """
-    checks = await asyncio.to_thread(load_checks, workspace.project)
-    if not checks:
-        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
+    lanes, checks, commands = await _prepared(workspace)
+    await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
     responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
     if not responses:
         return {}
-    baseline = await run_checks(workspace.project, checks, None)
-    limit = asyncio.Semaphore(CONCURRENCY)
+    baseline = await run_checks(lanes, checks, None)
+    if baseline.problem:
+        raise DceError(
+            "invalid_input",
+            f"the checks cannot run in this workspace, with or without a response: {baseline.problem}",
+            hint="Correct [lane] in .dce/checks.toml.",
+        )
+    limit = asyncio.Semaphore(lanes.settings.parallel)
     reports: dict[int, CheckReport] = {}
 
     async def check(response: Response, reading: Reading) -> None:
         async with limit:
-            report = await run_checks(workspace.project, checks, reading, baseline)
+            report = await run_checks(lanes, checks, reading, baseline)
         await asyncio.to_thread(
             workspace.store.check_reports.put, generation_id, response.slot, response.version, report
         )
         reports[response.slot] = report
-        if on_event is not None:
+        if on_event is not None and not report.problem:
             on_event(
                 ChecksFinished(
                     generation=generation_id,
@@ -165,6 +181,25 @@ async def check_responses(
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from errors
     return dict(sorted(reports.items()))
+
+
+def _verdict(report: CheckReport | None) -> CheckReport | None:
+    """The report, if it is a verdict on the answer."""
+    return None if report is None or report.problem else report
+
+
+async def commands_to_run(workspace: Workspace) -> Commands:
+    """What `check_responses` would run, for the user to agree to. Raises DceError not_found if there are no checks."""
+    return (await _prepared(workspace))[2]
+
+
+async def _prepared(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Commands]:
+    file = await asyncio.to_thread(load_checks_file, workspace.project)
+    if not file.check:
+        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
+    lanes = Lanes(workspace.project, file.lane)
+    kind = await lanes.find_kind()
+    return lanes, file.check, commands_of(file, kind, lanes.why)
 
 
 def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | None) -> list[tuple[Response, Reading]]:
@@ -266,4 +301,6 @@ def _flags(candidate: _Candidate) -> tuple[str, ...]:
         found.add("truncated")
     if candidate.prompt_read is not None:
         found.add(PROMPT_CUT)
+    if candidate.has_no_verdict:
+        found.add(NO_VERDICT)
     return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))
