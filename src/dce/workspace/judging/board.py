@@ -86,9 +86,9 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     """The latest version of each response, best first. Raises DceError not_found.
 
-    First come responses that are complete, parse cleanly and pass every check (if no response was checked: that are complete and
-    parse cleanly), then the others with files, then the rest. Ties are broken by fewer new failures, then fewer failures, then
-    more agreement with other responses, then the lower slot.
+    First come responses that are complete, parse cleanly and break nothing that worked before (if no response was checked: that are
+    complete and parse cleanly), then the others with files, then the rest. Ties are broken by fewer new failures, then more tests gained,
+    then fewer failures, then more agreement with other responses, then the lower slot.
     """
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
@@ -208,7 +208,7 @@ def _changes(
     return tuple(change for change in changes(project, reading, manifest, files) if change.change != "same")
 
 
-def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int, int, int]:
+def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, ...]:
     """Sorts best first."""
     response, reading, report = candidate.response, candidate.reading, candidate.report
     is_readable = reading.parse != "failed" and bool(reading.files)
@@ -216,8 +216,8 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
     # Passing checks prove little if a path may be wrong or a file contains stray marks.
     is_clean = is_clean and not any(flag in DOUBTS for change in candidate.changes for flag in change.flags)
     is_clean = is_clean and candidate.prompt_read is None
-    is_passed = report is not None and report.is_passed
-    if is_clean and (is_passed or not is_checked):
+    breaks_nothing = report is not None and report.breaks_nothing
+    if is_clean and (breaks_nothing or not is_checked):
         tier = 0
     elif is_readable:
         tier = 1
@@ -228,6 +228,7 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
         # Checked responses come before unchecked ones, about which nothing is known.
         int(report is None),
         report.new_failures if report else 0,
+        -report.gained if report else 0,
         report.failed if report else 0,
         -candidate.cluster_size,
         response.slot,

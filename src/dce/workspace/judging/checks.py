@@ -15,19 +15,22 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from dce.wire.errors import DceError
-from dce.workspace.judging.check_report import MAX_FAILURES, CheckReport, CheckRun, count_new_failures
+from dce.workspace.judging.against_baseline import compared
+from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
+from dce.workspace.judging.check_run import Ended, not_run, run_of
 from dce.workspace.judging.checks_file import Check
-from dce.workspace.judging.runners import read_counts
+from dce.workspace.judging.report_files import read, stamps, written_since
+from dce.workspace.judging.results.asking import ask
+from dce.workspace.judging.results.table import Left
 from dce.workspace.judging.scratch import Scratch
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
 
 CONCURRENCY = 2
 """Responses checked at once. Checks are mostly CPU work, and a developer's machine must stay responsive."""
-
-MAX_OUTPUT_BYTES = 8 * 1024
-"""How much of a check's output is kept: the end, where test runners report failures."""
 
 MAX_SCANNED_BYTES = 1024 * 1024
 """How much of the output's end is searched for counts and names. This bounds memory when a check floods its output."""
@@ -55,20 +58,22 @@ async def run_checks(
 ) -> CheckReport:
     """Runs the checks, in order, on a response (None: on the unchanged workspace) in one scratch copy.
 
-    `baseline` is the report on the unchanged workspace; without one, every failure counts as new. A check that fails, hangs or
-    cannot start gives a run that is not ok. Raises DceError invalid_input for a workspace too large to copy.
+    `baseline` is the report on the unchanged workspace: checks that cannot start there are not run; without it, every failure counts
+    as new. New failures in a stage keep the later stages from running. A check that fails, hangs or cannot start gives a run that is not
+    ok. Raises DceError invalid_input for a workspace too large to copy.
     """
+    before = {run.name: run for run in baseline.runs} if baseline else {}
+    wanted = [check for check in checks if not baseline or check.name in before]
+    runs: list[CheckRun] = []
     async with _scratch(project, reading) as scratch:
-        runs = [
-            await _run(check, scratch, await asyncio.to_thread(_environment, project, scratch, check))
-            for check in checks
-        ]
-    return CheckReport(
-        passed=sum(run.passed for run in runs),
-        failed=sum(run.failed for run in runs),
-        new_failures=0 if reading is None else count_new_failures(runs, baseline),
-        runs=tuple(runs),
-    )
+        for check in wanted:
+            if any(run.new_failures and run.stage != check.stage for run in runs):
+                runs.append(not_run(check))
+                continue
+            environment = await asyncio.to_thread(_environment, project, scratch, check)
+            run = await _run(check, scratch, environment)
+            runs.append(run if reading is None else compared(run, before.get(check.name)))
+    return report_of(tuple(runs), baseline.cannot_start if baseline else ())
 
 
 @contextlib.asynccontextmanager
@@ -120,27 +125,33 @@ def _python_path(project: Project, scratch: Scratch, inherited: str) -> str:
 
 async def _run(check: Check, scratch: Scratch, environment: Mapping[str, str]) -> CheckRun:
     clock = asyncio.get_running_loop().time
+    folder = scratch.root / check.cwd
+    if not folder.is_dir():
+        problem = f"`{check.command[0]}` cannot start: there is no folder {check.cwd}"
+        ended = Ended(exit_code=None, problem=problem, is_started=False, duration_s=0.0)
+        return run_of(check, ended, Left(output=""))
+    asked = ask(check.command, str(scratch.tmp), environment)
+    before = await asyncio.to_thread(stamps, folder, check.report)
     started = clock()
-    exit_code, output, problem = await _execute(check, scratch.root, environment)
-    duration_s = clock() - started
-    # A test runner's output can be megabytes: not in the event loop.
-    counts = await asyncio.to_thread(read_counts, output.decode("utf-8", "replace")) if not problem else None
-    kept = output[-MAX_OUTPUT_BYTES:].decode("utf-8", "replace")
-    passed, failed = (counts.passed, counts.failed) if counts else (0, 0)
-    if exit_code != 0:
-        failed = max(1, failed)  # whatever its output says
-    elif counts is None:
-        passed = 1
-    return CheckRun(
-        name=check.name,
-        ok=exit_code == 0 and not failed,
+    command = msgspec.structs.replace(check, command=asked.command)
+    exit_code, output, problem = await _execute(command, folder, {**environment, **asked.environment})
+    ended = Ended(
         exit_code=exit_code,
-        passed=passed,
-        failed=failed,
-        duration_s=duration_s,
-        output=f"{kept.rstrip()}\n{problem}".lstrip() if problem else kept,
-        failures=counts.failures[:MAX_FAILURES] if counts else (),
+        problem=problem,
+        is_started=" cannot start: " not in problem,
+        duration_s=clock() - started,
     )
+
+    def interpret() -> CheckRun:
+        left = Left(
+            output=output.decode("utf-8", "replace"),
+            folder=str(folder),
+            named=written_since(folder, check.report, before),
+            asked={path.name: data for path, data in read(Path(report) for report in asked.reports).items()},
+        )
+        return run_of(check, ended, left)
+
+    return await asyncio.to_thread(interpret)  # a test runner's output can be megabytes: not in the event loop
 
 
 async def _execute(check: Check, folder: Path, environment: Mapping[str, str]) -> tuple[int | None, bytes, str]:

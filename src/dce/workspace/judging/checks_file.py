@@ -4,7 +4,8 @@ A mistake in the file is one error that names the file and the fault; an unknown
 """
 
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
 
 import msgspec
 
@@ -19,14 +20,26 @@ MAX_CHECKS = 20
 MAX_TIMEOUT_S = 3600.0
 """Longest timeout a check may set: nobody waits for ten runs of more than an hour."""
 
+Stage = Literal["quick", "lint", "test"]
+"""When a check runs. The checks of a stage run before those of the next; new failures in a stage stop the later ones."""
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command of the project. `python` as its first word means the interpreter that runs DCE; `env` names variables it needs."""
+    """A command of the project. `python` as its first word means the interpreter that runs DCE; `env` names variables it needs.
+
+    `cwd`: the folder it runs in, relative to the workspace ("": the workspace). `report`: the files in which its runner reports the
+    tests, relative to `cwd`; `*` and `**` are allowed.
+    """
 
     name: str
     command: tuple[str, ...]
     timeout_s: float = 60.0
     env: tuple[str, ...] = ()
+    stage: Stage = "test"
+    cwd: str = ""
+    report: str = ""
 
 
 class _ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +47,10 @@ class _ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def load_checks(project: Project) -> tuple[Check, ...]:
-    """The checks in .dce/checks.toml (`[[check]]` tables); empty without that file. Raises DceError invalid_input."""
+    """The checks in .dce/checks.toml (`[[check]]` tables) in the order in which they run; empty without that file.
+
+    Raises DceError invalid_input.
+    """
     path = project.state_dir / CHECKS_FILE
     try:
         checks = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _ChecksFile).check
@@ -42,17 +58,32 @@ def load_checks(project: Project) -> tuple[Check, ...]:
         return ()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, OSError) as error:
         raise _bad_file(path, str(error)) from error
-    names = [check.name for check in checks]
     if len(checks) > MAX_CHECKS:
         raise _bad_file(path, f"{len(checks)} checks, at most {MAX_CHECKS}")
+    names = [check.name for check in checks]
     for check in checks:
-        if not check.name.strip() or names.count(check.name) > 1:
-            raise _bad_file(path, f"a check's name must be unique and not empty: {check.name!r}")
-        if not check.command or not check.command[0] or any("\0" in word for word in check.command):
-            raise _bad_file(path, f"check {check.name!r}: `command` must be a list of words, the program first")
-        if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
-            raise _bad_file(path, f"check {check.name!r}: `timeout_s` must be over 0 and at most {MAX_TIMEOUT_S:.0f}")
-    return checks
+        if fault := _fault(check, names):
+            raise _bad_file(path, fault)
+    return tuple(sorted(checks, key=lambda check: STAGES.index(check.stage)))
+
+
+def _fault(check: Check, names: list[str]) -> str:
+    """What is wrong with a check; "" if nothing is."""
+    if not check.name.strip() or names.count(check.name) > 1:
+        return f"a check's name must be unique and not empty: {check.name!r}"
+    if not check.command or not check.command[0] or any("\0" in word for word in check.command):
+        return f"check {check.name!r}: `command` must be a list of words, the program first"
+    if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
+        return f"check {check.name!r}: `timeout_s` must be over 0 and at most {MAX_TIMEOUT_S:.0f}"
+    for key, value in (("cwd", check.cwd), ("report", check.report)):
+        if not _is_inside(value):
+            return f"check {check.name!r}: `{key}` must be a path inside the workspace, with `/`: {value!r}"
+    return ""
+
+
+def _is_inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return not path.startswith("/") and ".." not in parts and "\\" not in path and "\0" not in path
 
 
 def _bad_file(path: Path, why: str) -> DceError:
