@@ -9,8 +9,9 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.board import BoardRow, board, check_responses
+from dce.workspace.judging.board import BoardRow, board
 from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
+from dce.workspace.judging.checking import check_responses
 from dce.workspace.judging.compare import FileChange
 from dce.workspace.record.responses import Status
 from dce.workspace.schema.reading import FileBlock, Reading
@@ -53,7 +54,15 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "files": [
                 {"path": "calc.py", "change": "modified", "added": 1, "removed": 1, "flags": [], "written_path": ""}
             ],
-            "checks": {"passed": 5, "failed": 1, "new_failures": 1},
+            "checks": {
+                "passed": 5,
+                "failed": 1,
+                "new_failures": 1,
+                "gained": 0,
+                "fails_anyway": False,
+                "flaky": [],
+                "stale": "unknown",
+            },
             "cluster": "A",
             "rank": 1,
             "flags": [],

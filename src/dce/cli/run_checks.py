@@ -32,7 +32,7 @@ def command(
 
     The workspace itself is only read. Ends with 1 if a named response fails or, without SLOT, if none passes.
     """
-    from dce.workspace.judging.board import check_responses  # noqa: PLC0415
+    from dce.workspace.judging.checking import check_responses  # noqa: PLC0415
 
     def tell(event: Event) -> None:
         if isinstance(event, ChecksFinished) and not is_json:

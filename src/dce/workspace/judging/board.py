@@ -4,25 +4,21 @@ Invariants: the rank is a pure function of the store and the workspace, the same
 parsed never ranks above one that could.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from dce.wire.errors import DceError
-from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.check_report import CheckReport
-from dce.workspace.judging.checks import CONCURRENCY, run_checks
-from dce.workspace.judging.checks_file import load_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.judging.prompt_read import PromptRead, prompt_read
+from dce.workspace.judging.report_keys import Current, Stale
 from dce.workspace.project import Project
 from dce.workspace.record.estimate import ESTIMATOR
 from dce.workspace.record.prompts import ManifestEntry
-from dce.workspace.record.responses import TERMINAL, Response, Status, Tokens
+from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
 from dce.workspace.schema.second_look import DOUBTS
 from dce.workspace.tree.current import CurrentFiles
@@ -45,11 +41,19 @@ FLAGS = (
 
 
 class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a response's checks, counted in tests."""
+    """The result of a response's checks, counted in tests, compared with the workspace without any response.
+
+    `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are
+    known to fail now and then. `stale`: what has changed since the checks ran.
+    """
 
     passed: int
     failed: int
     new_failures: int
+    gained: int = 0
+    fails_anyway: bool = False
+    flaky: tuple[str, ...] = ()
+    stale: Stale = ""
 
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +82,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading
     changes: tuple[FileChange, ...]
     report: CheckReport | None
+    stale: Stale
     cluster: str
     cluster_size: int
     prompt_read: PromptRead | None
@@ -93,7 +98,9 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
     readings = {response.slot: workspace.reading(generation_id, response.slot) for response in responses}
-    reports = workspace.store.check_reports.latest(generation_id, CheckReport)
+    keyed = workspace.store.check_reports.keyed(generation_id, CheckReport)
+    reports = {slot: report for slot, (report, _) in keyed.items()}
+    current = Current(workspace.project)
     letters = cluster(readings, manifest)
     files = CurrentFiles(workspace.project)
     sent, is_exact = _prompt_size(workspace, generation_id)
@@ -104,6 +111,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             reading=readings[response.slot],
             changes=_changes(workspace.project, readings[response.slot], manifest, files),
             report=reports.get(response.slot),
+            stale=current.why_stale(keyed[response.slot][1], readings[response.slot]) if response.slot in keyed else "",
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
@@ -113,74 +121,6 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     ordered = sorted(candidates, key=lambda candidate: _key(candidate, is_checked=bool(reports)))
     now = workspace.clock()
     return [_row(candidate, rank, now) for rank, candidate in enumerate(ordered, start=1)]
-
-
-async def check_responses(
-    workspace: Workspace,
-    generation_id: int,
-    slots: Sequence[int] | None = None,
-    on_event: Callable[[Event], None] | None = None,
-) -> dict[int, CheckReport]:
-    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), two at a time.
-
-    The unchanged workspace is checked first, so that existing failures do not count against a response. Each report is stored
-    before `on_event` is called. Raises DceError not_found if there are no checks, or no such generation or slot; conflict for a
-    named slot that is still running.
-    """
-    checks = await asyncio.to_thread(load_checks, workspace.project)
-    if not checks:
-        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
-    responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
-    if not responses:
-        return {}
-    baseline = await run_checks(workspace.project, checks, None)
-    limit = asyncio.Semaphore(CONCURRENCY)
-    reports: dict[int, CheckReport] = {}
-
-    async def check(response: Response, reading: Reading) -> None:
-        async with limit:
-            report = await run_checks(workspace.project, checks, reading, baseline)
-        await asyncio.to_thread(
-            workspace.store.check_reports.put, generation_id, response.slot, response.version, report
-        )
-        reports[response.slot] = report
-        if on_event is not None:
-            on_event(
-                ChecksFinished(
-                    generation=generation_id,
-                    slot=response.slot,
-                    version=response.version,
-                    passed=report.passed,
-                    failed=report.failed,
-                    new_failures=report.new_failures,
-                )
-            )
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for response, reading in responses:
-                group.create_task(check(response, reading))
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
-    return dict(sorted(reports.items()))
-
-
-def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | None) -> list[tuple[Response, Reading]]:
-    """The responses to check, with their readings."""
-    workspace.store.generations.get(generation_id)
-    responses = {response.slot: response for response in workspace.responses(generation_id)}
-    for slot in slots or ():
-        if slot not in responses:
-            raise DceError("not_found", f"generation {generation_id} has no response {slot}")
-        if responses[slot].status not in TERMINAL:
-            raise DceError("conflict", f"response {slot} is still {responses[slot].status}")
-    chosen = [
-        response
-        for slot, response in responses.items()
-        if response.status in TERMINAL and (slots is None or slot in slots)
-    ]
-    read = [(response, workspace.reading(generation_id, response.slot)) for response in chosen]
-    return [(response, reading) for response, reading in read if reading.files]
 
 
 def prompt_cut(workspace: Workspace, response: Response) -> PromptRead | None:
@@ -246,13 +186,23 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
         elapsed_s=response.elapsed_at(now),
         parse=candidate.reading.parse,
         files=candidate.changes,
-        checks=ChecksCount(passed=report.passed, failed=report.failed, new_failures=report.new_failures)
-        if report
-        else None,
+        checks=_checks(report, candidate.stale) if report else None,
         cluster=candidate.cluster,
         rank=rank,
         flags=_flags(candidate),
         prompt_read=candidate.prompt_read,
+    )
+
+
+def _checks(report: CheckReport, stale: Stale) -> ChecksCount:
+    return ChecksCount(
+        passed=report.passed,
+        failed=report.failed,
+        new_failures=report.new_failures,
+        gained=report.gained,
+        fails_anyway=report.failed > 0 and report.breaks_nothing,
+        flaky=report.flaky,
+        stale=stale,
     )
 
 

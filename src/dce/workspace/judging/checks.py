@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.judging.against_baseline import compared
+from dce.workspace.judging.against_base import compared
 from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
 from dce.workspace.judging.check_run import Ended, not_run, run_of
 from dce.workspace.judging.checks_file import Check

@@ -19,6 +19,8 @@ class _Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 def compared(run: CheckRun, before: CheckRun | None) -> CheckRun:
     """The run with what is new about it, and without the list of all its tests. `before` None: every failure counts as new."""
+    if before is not None and before.name in before.flaky and not run.runner:
+        return msgspec.structs.replace(run, flaky=(run.name,) * (not run.ok), fails_anyway=not run.ok, tests=())
     if before is None:
         failing = _Difference(count=run.failed, names=frozenset(run.failures))
         return _with(run, failing=failing, missing=_Difference(count=0), gained=_Difference(count=0))

@@ -1,8 +1,8 @@
-"""against_baseline.py: what of a run is new, compared test by test with the unchanged workspace."""
+"""against_base.py: what of a run is new, compared test by test with the unchanged workspace."""
 
 import pytest
 
-from dce.workspace.judging.against_baseline import compared
+from dce.workspace.judging.against_base import compared
 from dce.workspace.judging.check_report import CheckRun, report_of
 from dce.workspace.judging.results.outcome import Outcome, Stop, TestResult
 
