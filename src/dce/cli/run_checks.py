@@ -5,59 +5,112 @@ from pathlib import Path
 
 import click
 
-from dce.cli.context import generation_of, generation_option, json_option, open_workspace, workspace_option
+from dce.cli.checks import print_base
+from dce.cli.context import generation_of, generation_option, json_option, open_workspace
 from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json
 from dce.cli.progress import checks_text
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.check_report import CheckReport, CheckRun
+
+_AS_IT_IS = Path("\0")
+"""What `--workspace` without a folder stands for."""
+
+MAX_NAMED = 5
+"""How many names of tests are printed for one response."""
 
 
 @click.command(name="run-checks")
 @click.argument("slots", metavar="[SLOT]...", type=int, nargs=-1)
 @click.option("--output", "is_verbose", is_flag=True, help="Show what failing checks printed.")
+@click.option("--fresh", "is_fresh", is_flag=True, help="Run everything again, even where nothing has changed.")
 @generation_option
 @json_option
-@workspace_option
+@click.option(
+    "--workspace",
+    "-C",
+    "directory",
+    metavar="[DIR]",
+    type=click.Path(path_type=Path, file_okay=False),
+    is_flag=False,
+    flag_value=_AS_IT_IS,
+    default=".",
+    help="Without DIR: run the checks on the workspace as it is, on no response. With DIR: the workspace, or a folder in it.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
     slots: tuple[int, ...],
     is_verbose: bool,
+    is_fresh: bool,
     generation_id: int | None,
     is_json: bool,
     directory: Path,
 ) -> None:
     """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
-    The workspace itself is only read. Ends with 1 if a named response fails or, without SLOT, if none passes.
+    The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Ends with 1 if a named
+    response fails or, without SLOT, if none passes; with --workspace, if a check fails or cannot run.
     """
-    from dce.workspace.judging.checking import check_responses  # noqa: PLC0415
+    from dce.workspace.judging.checking import check_responses, check_workspace  # noqa: PLC0415
 
     def tell(event: Event) -> None:
         if isinstance(event, ChecksFinished) and not is_json:
             new = f", {event.new_failures} new" if event.new_failures else ""
             say(f"[{event.slot:>2}] {checks_text(event)}{new}")
 
+    if directory == _AS_IT_IS:
+        if slots:
+            raise click.UsageError("--workspace without DIR takes no SLOT.", ctx)
+        with open_workspace(Path()) as workspace:
+            report = asyncio.run(check_workspace(workspace, is_fresh=is_fresh))
+        if is_json:
+            say_json(report)
+        else:
+            print_base(report, is_verbose=is_verbose)
+        ctx.exit(Exit.DONE if report.is_passed and not report.cannot_start else Exit.NO)
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
-        reports = asyncio.run(check_responses(workspace, generation.id, slots or None, tell))
+        reports = asyncio.run(check_responses(workspace, generation.id, slots or None, tell, is_fresh=is_fresh))
     if is_json:
         say_json({str(slot): report for slot, report in reports.items()})
-    elif is_verbose:
-        _print_output(reports)
+    else:
+        _print_details(reports, is_verbose=is_verbose)
     passed = sum(report.is_passed for report in reports.values())
-    if not is_json:
-        if reports:
-            note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
-        else:
-            note("nothing to check: no finished response here contains files (`dce board`)")
     is_well = passed == len(set(slots)) if slots else passed > 0
     ctx.exit(Exit.DONE if is_well else Exit.NO)
 
 
-def _print_output(reports: dict[int, CheckReport]) -> None:
+def _print_details(reports: dict[int, CheckReport], *, is_verbose: bool) -> None:
     for slot, report in reports.items():
         for run in report.runs:
-            if not run.ok:
+            _print_run(slot, run)
+            if is_verbose and not run.ok and run.state != "not_run":
                 say(f"\n[{slot:>2}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")
+    if not reports:
+        note("nothing to check: no finished response here contains files (`dce board`)")
+        return
+    for problem in next(iter(reports.values())).cannot_start:
+        note(f"cannot run here, on no response's account: {problem}")
+    passed = sum(report.is_passed for report in reports.values())
+    note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
+    harmless = sum(report.breaks_nothing for report in reports.values()) - passed
+    if harmless:
+        note(f"{harmless} more break{'s' * (harmless == 1)} nothing: what fails there fails without any response too")
+
+
+def _print_run(slot: int, run: CheckRun) -> None:
+    for word, names in (
+        ("fails only here", run.newly_failing),
+        ("missing", run.missing),
+        ("now passes", run.newly_passing),
+        ("flaky, failed", run.flaky),
+    ):
+        for name in names[:MAX_NAMED]:
+            say(f"[{slot:>2}]   {run.name}: {word}: {name}")
+        if len(names) > MAX_NAMED:
+            say(f"[{slot:>2}]   {run.name}: {word}: {len(names) - MAX_NAMED} more")
+    if run.not_run:
+        say(f"[{slot:>2}]   {run.name}: {run.not_run} not run: the runner ended at the first failure")
+    if run.note:
+        say(f"[{slot:>2}]   {run.name}: {run.note}")

@@ -41,6 +41,11 @@ _CANNOT_START: tuple[tuple[re.Pattern[str], str], ...] = (
 )  # fmt: skip
 """What shells, interpreters and package managers print when the command that they were to run does not exist here."""
 
+_NOT_LOADED = re.compile(
+    r"^(?:E +)?(?P<why>(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|NameError): .*"
+    r"|(?:Error: )?Cannot find (?:module|package) .*|error(?:\[E\d+\])?: .*|\S+\.go:\d+:\d+: .*)$",
+    re.MULTILINE,
+)
 _NOT_FOUND_CODES = frozenset({126, 127})
 """The exit codes of a shell whose command cannot be run or is not found."""
 
@@ -74,7 +79,12 @@ def run_of(check: Check, ended: Ended, left: Left) -> CheckRun:
         return run
     stop = found.stop or ("early" if failed and is_fail_fast(check.command) else "")
     return msgspec.structs.replace(
-        run, failures=found.failures[:MAX_FAILURES], runner=found.runner, tests=found.tests, stop=stop
+        run,
+        failures=found.failures[:MAX_FAILURES],
+        runner=found.runner,
+        tests=found.tests,
+        stop=stop,
+        note=run.note or (_why_not_loaded(left.output) if stop == "broken" else ""),
     )
 
 
@@ -105,6 +115,12 @@ def _why_not_started(ended: Ended, found: Results | None, output: str) -> str:
         lines = output.strip().splitlines()
         return lines[-1][:200] if lines else f"exit code {ended.exit_code}"
     return ""
+
+
+def _why_not_loaded(output: str) -> str:
+    """The first reason why tests could not be loaded: usually something that is not installed."""
+    match = _NOT_LOADED.search(output)
+    return f"tests cannot be loaded: {match['why'][:200]}" if match else ""
 
 
 def _note(check: Check, left: Left) -> str:

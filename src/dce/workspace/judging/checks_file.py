@@ -4,11 +4,13 @@ A mistake in the file is one error that names the file and the fault; an unknown
 """
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
 
@@ -42,6 +44,12 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     report: str = ""
 
 
+_FILE_HEAD = """\
+# The commands that say whether a response works. `dce run-checks --workspace` runs them on the files as they are.
+# A check has: name, command, stage ("quick", "lint" or "test"), cwd, timeout_s, report (JUnit XML or another runner's report), env.\
+"""
+
+
 class _ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     check: tuple[Check, ...] = ()
 
@@ -65,6 +73,24 @@ def load_checks(project: Project) -> tuple[Check, ...]:
         if fault := _fault(check, names):
             raise _bad_file(path, fault)
     return tuple(sorted(checks, key=lambda check: STAGES.index(check.stage)))
+
+
+def write_checks(project: Project, checks: Sequence[Check]) -> None:
+    """Writes .dce/checks.toml with these checks, replacing what is there."""
+    defaults = msgspec.to_builtins(Check(name="", command=()))
+    lines = [_FILE_HEAD]
+    for check in checks:
+        values = {key: value for key, value in msgspec.to_builtins(check).items() if value != defaults[key]}
+        lines += ["", "[[check]]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    durable.write(project.state_dir / CHECKS_FILE, ("\n".join(lines) + "\n").encode())
+
+
+def _toml(value: object) -> str:
+    """A value on one line. Strings and numbers of JSON are TOML as well."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    return msgspec.json.encode(number).decode().replace("\x7f", "\\u007f")
 
 
 def _fault(check: Check, names: list[str]) -> str:
