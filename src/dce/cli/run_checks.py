@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,10 +14,18 @@ from dce.cli.progress import checks_text
 from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.check_report import CheckReport, CheckRun
 
-_AS_IT_IS = Path("\0")
+_AS_IT_IS = "(as it is)"
 """What `--workspace` without a folder stands for."""
 
-MAX_NAMED = 5
+
+class _Folder(click.Path):
+    """An existing folder, or what stands for none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == _AS_IT_IS else super().convert(value, param, ctx)
+
+
+MAX_NAMED = 3
 """How many names of tests are printed for one response."""
 
 
@@ -31,7 +40,7 @@ MAX_NAMED = 5
     "-C",
     "directory",
     metavar="[DIR]",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=_Folder(path_type=Path, file_okay=False, exists=True),
     is_flag=False,
     flag_value=_AS_IT_IS,
     default=".",
@@ -45,7 +54,7 @@ def command(
     is_fresh: bool,
     generation_id: int | None,
     is_json: bool,
-    directory: Path,
+    directory: Path | str,
 ) -> None:
     """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
@@ -59,7 +68,7 @@ def command(
             new = f", {event.new_failures} new" if event.new_failures else ""
             say(f"[{event.slot:>2}] {checks_text(event)}{new}")
 
-    if directory == _AS_IT_IS:
+    if isinstance(directory, str):
         if slots:
             raise click.UsageError("--workspace without DIR takes no SLOT.", ctx)
         with open_workspace(Path()) as workspace:
@@ -82,16 +91,16 @@ def command(
 
 
 def _print_details(reports: dict[int, CheckReport], *, is_verbose: bool) -> None:
-    for slot, report in reports.items():
-        for run in report.runs:
-            _print_run(slot, run)
-            if is_verbose and not run.ok and run.state != "not_run":
-                say(f"\n[{slot:>2}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")
     if not reports:
         note("nothing to check: no finished response here contains files (`dce board`)")
         return
+    for slots, report in _distinct(reports):
+        for run in report.runs:
+            _print_run(slots, run)
+            if is_verbose and not run.ok and run.state != "not_run":
+                say(f"\n[{slots}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")
     for problem in next(iter(reports.values())).cannot_start:
-        note(f"cannot run here, on no response's account: {problem}")
+        note(f"cannot run here, with or without a response: {problem}")
     passed = sum(report.is_passed for report in reports.values())
     note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
     harmless = sum(report.breaks_nothing for report in reports.values()) - passed
@@ -99,18 +108,34 @@ def _print_details(reports: dict[int, CheckReport], *, is_verbose: bool) -> None
         note(f"{harmless} more break{'s' * (harmless == 1)} nothing: what fails there fails without any response too")
 
 
-def _print_run(slot: int, run: CheckRun) -> None:
+def _distinct(reports: dict[int, CheckReport]) -> list[tuple[str, CheckReport]]:
+    """Each report once, with the slots that share it."""
+    found: list[tuple[list[int], CheckReport]] = []
+    for slot, report in reports.items():
+        same = next((slots for slots, other in found if other == report), None)
+        if same is None:
+            found.append(([slot], report))
+        else:
+            same.append(slot)
+    return [(", ".join(f"{slot:>2}" for slot in slots), report) for slots, report in found]
+
+
+def _print_run(slots: str, run: CheckRun) -> None:
+    """What differs from the workspace without a response, by name."""
+    is_unloaded = run.stop == "broken" and bool(run.missing)
     for word, names in (
         ("fails only here", run.newly_failing),
-        ("missing", run.missing),
+        ("missing", () if is_unloaded else run.missing),
         ("now passes", run.newly_passing),
         ("flaky, failed", run.flaky),
     ):
         for name in names[:MAX_NAMED]:
-            say(f"[{slot:>2}]   {run.name}: {word}: {name}")
+            say(f"[{slots}]   {run.name}: {word}: {name}")
         if len(names) > MAX_NAMED:
-            say(f"[{slot:>2}]   {run.name}: {word}: {len(names) - MAX_NAMED} more")
+            say(f"[{slots}]   {run.name}: {word}: {len(names) - MAX_NAMED} more")
+    if is_unloaded:
+        say(f"[{slots}]   {run.name}: {len(run.missing)} tests are missing")
     if run.not_run:
-        say(f"[{slot:>2}]   {run.name}: {run.not_run} not run: the runner ended at the first failure")
+        say(f"[{slots}]   {run.name}: {run.not_run} not run: the runner ended at the first failure")
     if run.note:
-        say(f"[{slot:>2}]   {run.name}: {run.note}")
+        say(f"[{slots}]   {run.name}: {run.note}")
