@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.events import ChecksFinished
+from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.base_run import merged
 from dce.workspace.judging.board import board
 from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
@@ -38,6 +38,10 @@ def _script(code: str, name: str = "t", **settings: str) -> str:
     return "\n".join([f'[[check]]\nname = "{name}"\ncommand = {command}', *lines, ""])
 
 
+def _slots(events: list[Event]) -> list[int]:
+    return [event.slot for event in events if isinstance(event, ChecksFinished)]
+
+
 def test_unchanged_responses_are_not_checked_again(tmp_path: Path) -> None:
     """A second run checks nothing, but announces every response; a changed file, check or `is_fresh` runs all again."""
     bench = Bench(tmp_path, {"a": "1"})
@@ -45,11 +49,11 @@ def test_unchanged_responses_are_not_checked_again(tmp_path: Path) -> None:
     generation = bench.answer({"a": "2"}, {"a": "3"})
     seen: dict[str, str] = {}
 
-    def ran(**how: bool) -> set[str]:
+    def ran(*, is_fresh: bool = False) -> set[str]:
         """What ran: the slots, and "base" for the workspace."""
-        told: list[int] = []
-        reports = asyncio.run(check_responses(bench, generation, on_event=lambda e: told.append(e.slot), **how))  # type: ignore[attr-defined, arg-type]
-        assert (sorted(reports), sorted(told)) == ([1, 2], [1, 2])
+        told: list[Event] = []
+        reports = asyncio.run(check_responses(bench, generation, on_event=told.append, is_fresh=is_fresh))
+        assert (sorted(reports), sorted(_slots(told))) == ([1, 2], [1, 2])
         outputs = {str(slot): report.runs[0].output for slot, report in reports.items()}
         outputs["base"] = asyncio.run(check_workspace(bench)).runs[0].output
         before = seen.copy()
@@ -75,13 +79,13 @@ def test_answers_that_do_the_same_share_a_verdict(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {"a": "1"})
     _checks(bench.project, _script(TOKEN))
     generation = bench.answer({"a": "2"}, {"a": "2"}, {"a": "2"}, {"a": "3"})
-    events: list[ChecksFinished] = []
-    reports = asyncio.run(check_responses(bench, generation, [1], on_event=events.append))  # type: ignore[arg-type]
+    events: list[Event] = []
+    reports = asyncio.run(check_responses(bench, generation, [1], on_event=events.append))
     alone = reports[1]
-    reports = asyncio.run(check_responses(bench, generation, on_event=events.append))  # type: ignore[arg-type]
+    reports = asyncio.run(check_responses(bench, generation, on_event=events.append))
     assert reports[1] == reports[2] == reports[3] == alone
     assert reports[4].runs[0].output != alone.runs[0].output
-    assert sorted(event.slot for event in events) == [1, 1, 2, 3, 4]
+    assert sorted(_slots(events)) == [1, 1, 2, 3, 4]
     assert bench.store.check_reports.latest(generation, CheckReport) == reports
 
 
@@ -188,6 +192,28 @@ def test_folder_and_report_of_a_check(tmp_path: Path) -> None:
     assert asyncio.run(check_workspace(bench)).cannot_start == ("t: `python` cannot start: there is no folder nowhere",)
 
 
+def test_pytest_names_every_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that runs pytest in any way is compared test by test, those that pass included: pytest is asked for its report."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    tests = "import calc\ndef test_one(): assert calc.ONE == 1\ndef test_two(): assert calc.TWO == 2\n"
+    bench = Bench(tmp_path, {"calc.py": "ONE, TWO = 1, 3\n", "test_calc.py": tests})
+    _checks(
+        bench.project,
+        '[[check]]\nname = "t"\ncommand = ["python", "-m", "pytest", "-qq"]\nenv = ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]\n',
+    )
+    fewer = tests.replace("def test_one", "def helper")
+    generation = bench.answer(
+        {"calc.py": "ONE, TWO = 1, 2\n"}, {"calc.py": "ONE, TWO = 2, 2\n"}, {"test_calc.py": fewer}, {"calc.py": "("}
+    )
+    runs = {slot: report.runs[0] for slot, report in asyncio.run(check_responses(bench, generation)).items()}
+    one, two = "test_calc.py::test_one", "test_calc.py::test_two"
+    assert (runs[1].newly_passing, runs[1].new_failures) == ((two,), 0)
+    assert (runs[2].newly_passing, runs[2].newly_failing) == ((two,), (one,))
+    assert (runs[3].missing, runs[3].fails_anyway) == ((one,), False)
+    assert (runs[4].missing, runs[4].new_failures) == ((one, two), 2)
+    assert runs[4].note == "tests cannot be loaded: SyntaxError: '(' was never closed"
+
+
 def test_stale_verdicts_say_so(tmp_path: Path) -> None:
     """The board says what changed since the checks ran: the checks, the workspace or the answer; what was put back is current again."""
     bench = Bench(tmp_path, {"a": "1", ".gitignore": "ignored\n"})
@@ -260,7 +286,7 @@ def test_several_runs_are_merged() -> None:
             ok=not failed,
             exit_code=int(bool(failed)),
             duration_s=0.0,
-            output="",  # type: ignore[arg-type]
+            output="",
             passed=3 - failed,
             failed=failed,
             failures=failures,

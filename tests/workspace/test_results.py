@@ -346,23 +346,34 @@ def test_files_that_are_no_reports(data: bytes) -> None:
     assert all(reader(data, "") is None for reader in WRITTEN)
 
 
-@pytest.mark.parametrize("reader", PRINTED)
-def test_long_output_is_read_in_linear_time(reader: object) -> None:
-    """A megabyte of lines that nearly are a runner's is read within this suite's deadline by every reader."""
-    lines = [
-        "ok 1 - ",
-        "FAILED a::b[",
-        "test a ... ",
-        "  ● x",
-        "  1) a",
-        "  ✔ a",
-        "1..2",
-        "a.t .. ",
-        "T (a.b.T) ... ",
-        "    " * 30,
-    ]
-    for line in lines:
-        reader((line + "x" * 90 + "\n") * 10_000)  # type: ignore[operator]
+TRICKY = (
+    *("FAILED a::[", "FAILED ::[]", ".a::x", "1 a, ", "ok 1 - #", "  1) a:", "  1) a\n       ", " > ", "a > b PASSED "),
+    *(
+        "FAIL  x [ ",
+        "PASS a ",
+        "test a - should panic with expected ",
+        "1/2 Test #1: a ...",
+        "  Passed a [1",
+        "[ERROR] a.a(",
+    ),
+    *(
+        "--- FAIL: a/b (0.0s)\n",
+        "✔ a (1",
+        "... skipped '",
+        "Ran 1 test in 0.1s\n",
+        " Tests  1 failed (",
+        "[gw0] [ 1%] PASSED a.a::",
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", TRICKY)
+def test_no_output_keeps_a_reader_busy(seed: str) -> None:
+    """A megabyte of lines that nearly are a runner's, or of one line of them, is read within this suite's deadline."""
+    line = (seed * (900 // len(seed)))[:900]
+    for output in (f"{line}\n" * 1_100, seed * (1_000_000 // len(seed))):
+        assert len(PRINTED) == 15
+        read_printed(output)
 
 
 def test_a_report_counts_before_text_unless_it_lacks_tests() -> None:

@@ -9,7 +9,7 @@ _END = re.compile(
     r"^(?:Passed|Failed|Skipped)! +- Failed: +(?P<failed>\d+), Passed: +(?P<passed>\d+), Skipped: +(?P<skipped>\d+), Total: +\d+",
     re.MULTILINE,
 )
-_TEST = re.compile(r"^  (?P<word>Passed|Failed|Skipped) (?P<name>\S.*?)(?: \[[<\d].*?\])?$", re.MULTILINE)
+_TEST = re.compile(r"^  (?P<word>Passed|Failed|Skipped) (?P<name>\S.*?)(?: \[[<\d][^\[\]\n]*\])?$", re.MULTILINE)
 _BROKEN = re.compile(r"^\S.*: error (?:CS|FS|BC|MSB|NU)\d+:", re.MULTILINE)
 _WORDS: dict[str, Outcome] = {"Passed": "passed", "Failed": "failed", "Skipped": "skipped"}
 _NAMESPACE = "{http://microsoft.com/schemas/VisualStudio/TeamTest/2010}"

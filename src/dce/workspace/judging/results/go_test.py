@@ -77,10 +77,12 @@ def _read_events(output: str) -> Results | None:
 
 def _leaves(tests: list[tuple[str, Outcome]]) -> list[tuple[str, Outcome]]:
     """The tests without those that only sum up subtests; one that failed although all of its subtests passed is kept."""
-    outcomes = dict(tests)
-    kept = []
+    groups: dict[str, bool] = {}
     for name, outcome in tests:
-        inner = [other for test, other in outcomes.items() if test.startswith(f"{name}/")]
-        if not inner or (outcome == "failed" and "failed" not in inner):
-            kept.append((name, outcome))
-    return kept
+        at = name.find("/")
+        while at >= 0:
+            groups[name[:at]] = groups.get(name[:at], False) or outcome == "failed"
+            at = name.find("/", at + 1)
+    return [
+        (name, outcome) for name, outcome in tests if name not in groups or (outcome == "failed" and not groups[name])
+    ]

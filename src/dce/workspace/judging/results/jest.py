@@ -9,7 +9,8 @@ from dce.workspace.judging.results.outcome import Counted, Outcome, Results, Sto
 _END = re.compile(r"^Tests: +(?P<counts>.*?)(?:, )?\d+ total$", re.MULTILINE)
 _SUITES = re.compile(r"^Test Suites: +(?P<counts>.*?)(?:, )?(?:(?P<ran>\d+) of )?(?P<total>\d+) total$", re.MULTILINE)
 _COUNT = re.compile(r"(\d+) (failed|passed|skipped|todo)")
-_FILE = re.compile(r"^(?:PASS|FAIL) (?:.*? )??(?P<file>\S+)(?: \([\d.]+ m?s\))?$")
+_FILE = re.compile(r"^(?:PASS|FAIL) (?P<rest>\S.*)$")
+_TIME = re.compile(r" \([\d.]+ m?s\)$")
 _BAD = re.compile(r"^  ● (?P<name>.*)$")
 _BETWEEN = " \u203a "  # jest's own sign between a group and a test
 _NOT_RUN = "Test suite failed to run"
@@ -92,7 +93,7 @@ def _tests(part: str) -> list[tuple[str, Outcome]]:
     groups: list[str] = []
     for line in part.partition("\nSummary of all failing tests")[0].split("\n"):
         if match := _FILE.match(line):
-            file, groups = match["file"].removeprefix("./"), []
+            file, groups = _TIME.sub("", match["rest"]).rpartition(" ")[2].removeprefix("./"), []
         elif match := _BAD.match(line):
             is_broken = match["name"] == _NOT_RUN
             name = file if is_broken else " > ".join((file, *match["name"].split(_BETWEEN)))

@@ -15,7 +15,7 @@ _MAVEN_TEST = re.compile(
 )
 _MAVEN_BROKEN = re.compile(r"^\[ERROR\] COMPILATION ERROR", re.MULTILINE)
 
-_GRADLE_TEST = re.compile(r"^(?P<name>\S.* > .+?) (?P<word>PASSED|FAILED|SKIPPED)$", re.MULTILINE)
+_GRADLE_TEST = re.compile(r"^(?P<name>\S.*) (?P<word>PASSED|FAILED|SKIPPED)$", re.MULTILINE)
 _GRADLE_END = re.compile(
     r"^(?P<ran>\d+) tests? completed(?:, (?P<failed>\d+) failed)?(?:, (?P<skipped>\d+) skipped)?$", re.MULTILINE
 )
@@ -39,7 +39,9 @@ def read_maven(output: str) -> Results | None:
 
 def read_gradle(output: str) -> Results | None:
     """The failures that Gradle names; None if it names no test. A run in which all pass prints nothing about them."""
-    tests = [(match["name"], _WORDS[match["word"]]) for match in _GRADLE_TEST.finditer(output)]
+    tests = [
+        (match["name"], _WORDS[match["word"]]) for match in _GRADLE_TEST.finditer(output) if " > " in match["name"]
+    ]
     ends = list(_GRADLE_END.finditer(output))
     if not ends:
         if broken := _GRADLE_BROKEN.search(output):

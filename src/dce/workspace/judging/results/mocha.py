@@ -10,7 +10,7 @@ _END = re.compile(
 )
 _TEST = re.compile(r"^(?P<indent> {2,})(?:(?P<mark>[✔✓√-])|(?P<number>\d+)\)) (?P<name>.*?)(?: \(\d+ms\))?$")
 _GROUP = re.compile(r"^(?P<indent> {2,})(?P<name>\S.*)$")
-_LISTED = re.compile(r"^  \d+\) (?P<name>(?:[^\n]*[^:\n]\n {7,})*[^\n]*:)$", re.MULTILINE)
+_LISTED = re.compile(r"^  \d+\) (?P<name>(?:[^\n]*[^:\n]\n {7,}(?=\S))*[^\n]*:)$", re.MULTILINE)
 _HOOK = re.compile(r'^"(?:before|after)')
 
 

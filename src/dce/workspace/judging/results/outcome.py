@@ -22,6 +22,12 @@ MAX_NAME_CHARS = 500
 MAX_TESTS = 50_000
 """Most tests kept by name for one check. This bounds what a report, or output made up by an answer, can take."""
 
+MAX_LINE_CHARS = 1_000
+"""Longest line that is read whole. Output may be made to keep patterns busy, so no pattern ever sees a longer line."""
+
+_LINE_END = 200
+"""How much of a long line's end is kept: some runners put the outcome there."""
+
 _WORST_FIRST: tuple[Outcome, ...] = ("error", "failed", "passed", "skipped")
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -119,8 +125,15 @@ def together(parts: Sequence[Results]) -> Results | None:
 
 
 def clean(output: str) -> str:
-    """Output without colours and carriage returns."""
-    return _ANSI.sub("", output).replace("\r\n", "\n")
+    """Output without colours and carriage returns, and with the middle of long lines left out."""
+    plain = _ANSI.sub("", output).replace("\r\n", "\n")
+    if len(plain) <= MAX_LINE_CHARS:
+        return plain
+    return "\n".join(line if len(line) <= MAX_LINE_CHARS else _cut(line) for line in plain.split("\n"))
+
+
+def _cut(line: str) -> str:
+    return f"{line[: -_LINE_END + MAX_LINE_CHARS]}{line[-_LINE_END:]}"
 
 
 def last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:

@@ -11,8 +11,7 @@ _END = re.compile(
 _COUNT = re.compile(r"(\d+) ([a-z]+(?: [a-z]+)*)")
 _HEAD = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
 _SUMMARY = re.compile(
-    r"^(?P<word>FAILED|ERROR|SUBFAIL(?:ED)?|PASSED|XFAIL|XPASS)(?:\[.*?\] | \[.*?\] |\(.*?\) | \(.*?\) | )"
-    r"(?P<name>\S+?::\S*?\[.*?\](?= - |$)|\S+)(?: - .*)?$",
+    r"^(?P<word>FAILED|ERROR|SUBFAIL(?:ED)?|PASSED|XFAIL|XPASS)(?:\[[^\]\n]*\])?(?: ?\([^)\n]*\)| \[[^\]\n]*\])? (?P<rest>\S.*)$",
     re.MULTILINE,
 )
 _VERBOSE = re.compile(
@@ -70,12 +69,21 @@ def _run(part: str, counts: str) -> Results:
 
 def _summary(part: str) -> list[tuple[str, Outcome]]:
     head = last(_HEAD, part)
-    found = _SUMMARY.finditer(part, head.end() if head else 0)
-    return [
-        (match["name"], _OUTCOMES[match["word"]])
-        for match in found
-        if "::" in match["name"] or match["word"] == "ERROR"
-    ]
+    found: list[tuple[str, Outcome]] = []
+    for match in _SUMMARY.finditer(part, head.end() if head else 0):
+        name = _without_reason(match["rest"])
+        if "::" in name or (head and match["word"] == "ERROR"):  # an error without a test is a file's
+            found.append((name, _OUTCOMES[match["word"]]))
+    return found
+
+
+def _without_reason(rest: str) -> str:
+    """The name in "name - reason". A parameter in brackets may hold the same dash."""
+    bracket, dash = rest.find("["), rest.find(" - ")
+    if bracket == -1 or 0 <= dash < bracket:
+        return rest[:dash] if dash >= 0 else rest
+    end = rest.find("] - ", bracket)
+    return rest[: end + 1] if end >= 0 else rest
 
 
 def _verbose(part: str) -> list[tuple[str, Outcome]]:

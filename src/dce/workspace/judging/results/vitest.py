@@ -7,7 +7,7 @@ from dce.workspace.judging.results.outcome import Counted, Outcome, Results, Sto
 _END = re.compile(r"^ *Tests  (?P<counts>.*?)(?: \(\d+\))?$", re.MULTILINE)
 _FILES = re.compile(r"^ *Test Files  (?P<counts>.*?) \((?P<files>\d+)\)$", re.MULTILINE)
 _COUNT = re.compile(r"(\d+) (failed|passed|skipped|todo)")
-_FAIL = re.compile(r"^ *FAIL  (?P<name>\S.*?)(?: \[ (?P<file>.*?) \])?$", re.MULTILINE)
+_FAIL = re.compile(r"^ *FAIL  (?P<name>\S.*)$", re.MULTILINE)
 _VERBOSE = re.compile(
     r"^ *(?P<mark>[✓×↓□]) (?P<name>(?:\|[^|]+\| )?\S+\.\w+ > .*?)(?: \[skipped\])?(?: \d+ms)?$", re.MULTILINE
 )
@@ -21,13 +21,12 @@ def read_vitest(output: str) -> Results | None:
 
 def _run(part: str, counts: str) -> Results:
     words = {word: int(number) for number, word in _COUNT.findall(counts)}
+    names = [match["name"] for match in _FAIL.finditer(part)]
     # A file that cannot be loaded is "FAIL  b.test.js [ b.test.js ]", and its tests are not counted.
     broken: list[tuple[str, Outcome]] = [
-        (match["name"], "error") for match in _FAIL.finditer(part) if match["file"] and " > " not in match["name"]
+        (name.partition(" [ ")[0], "error") for name in names if name.endswith(" ]") and " > " not in name
     ]
-    failed: list[tuple[str, Outcome]] = [
-        (match["name"], "failed") for match in _FAIL.finditer(part) if " > " in match["name"]
-    ]
+    failed: list[tuple[str, Outcome]] = [(name, "failed") for name in names if " > " in name]
     passing = [(match["name"], _OUTCOMES[match["mark"]]) for match in _VERBOSE.finditer(part)]
     counted = Counted(
         passed=words.get("passed", 0),
