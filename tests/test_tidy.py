@@ -86,7 +86,7 @@ MAY_READ_ENVIRONMENT = {
     "cli/sample.py",  # the environment of git
     "workspace/tree/git.py",  # the environment of git
     "workspace/accepting/git_baseline.py",  # likewise
-    "workspace/judging/checks.py",  # the environment of the project's own commands
+    "workspace/judging/lanes/environment.py",  # the environment of the project's own commands
     "engine/process.py",  # the environment of the engine
     "engine/vllm.py",  # the environment of vLLM
 }

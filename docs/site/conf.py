@@ -26,6 +26,7 @@ NAVIGATION = {
         "docs/guide/context",
         "docs/guide/models",
         "docs/guide/checks",
+        "docs/guide/lanes",
         "docs/guide/accepting",
         "docs/guide/history",
         "docs/guide/panel",

@@ -21,6 +21,8 @@ from dce.wire.errors import DceError
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.checks import run_checks
 from dce.workspace.judging.checks_file import load_checks
+from dce.workspace.judging.lanes.opening import Lanes
+from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.record.store import STORE_FILE
 from dce.workspace.schema.fill import find_stubs
 from dce.workspace.schema.reading import FileBlock, Reading
@@ -72,7 +74,8 @@ def test_the_samples_tests_fail_on_the_stubs_and_pass_when_they_are_filled_right
     async def judge() -> tuple[CheckReport, CheckReport]:
         checks = load_checks(project)
         reading = Reading(files=(FileBlock(path=STUBS, content=right),))
-        return await run_checks(project, checks, None), await run_checks(project, checks, reading)
+        lanes = Lanes(project, LaneSettings())
+        return await run_checks(lanes, checks, None), await run_checks(lanes, checks, reading)
 
     stubs, filled = asyncio.run(judge())
     assert (stubs.passed, stubs.failed) == (2, 7)

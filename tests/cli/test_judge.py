@@ -401,7 +401,11 @@ def test_run_checks(dce: Dce, generated: Path) -> None:
     """The project's checks run on the responses: the right one passes and leads the board; the workspace does not change."""
     assert "checks.toml" in dce("run-checks", code=1).err
     (generated / ".dce" / "checks.toml").write_text(CHECKS)
-    reports = dce("run-checks", 1, 2, "--json", code=1).json
+    refused = dce("run-checks", 1, code=3).err
+    assert "nobody has agreed to these commands" in refused
+    assert "--yes" in refused
+    assert dce("board", "--json").json[0]["checks"] is None
+    reports = dce("run-checks", 1, 2, "--json", "--yes", code=1).json
     assert (reports["1"]["failed"], reports["2"]["failed"]) == (0, 1)
     assert dce("run-checks", 1).code == 0
     assert "1 of 3 responses pass" in dce("run-checks").err

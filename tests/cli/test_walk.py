@@ -248,7 +248,7 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
     walk.refused("run-checks", code=1, error="not_found")
     (root / ".dce" / "checks.toml").write_text(CHECKS)
     walk("paste", 3, "answer.log")
-    reports = dce("run-checks", "--json", code=None).json
+    reports = dce("run-checks", "--json", "--yes", code=None).json
     assert set(reports) == {"1", "2", "3"}
     assert (reports["3"]["passed"], reports["3"]["failed"]) == (2, 0)
     assert walk("run-checks", 3)["3"]["new_failures"] == 0

@@ -264,6 +264,15 @@ def test_the_board_ranks_what_the_checks_found(tmp_path: Path) -> None:
         view = await generated(window, n=3)
         before = await window.get(f"/api/generations/{view['id']}/board")
         assert all(row["checks"] is None for row in before["rows"])
+        status, error = await window.error("POST", f"/api/generations/{view['id']}/checks")
+        assert (status, error["code"]) == (403, "consent_needed")
+        commands = await window.get("/api/checks")
+        assert (commands["commands"], commands["is_agreed"]) == (["python -m unittest -q"], False)
+        assert commands["containment"] in error["message"]
+        status, error = await window.error("POST", "/api/checks/consent", {"digest": "of other commands"})
+        assert (status, error["code"]) == (409, "conflict")
+        agreed = await window.post("/api/checks/consent", {"digest": commands["digest"]})
+        assert agreed["is_agreed"]
         after = await window.post(f"/api/generations/{view['id']}/checks")
         assert [row["slot"] for row in after["rows"]] == [1, 2, 3]
         assert after["rows"][0]["checks"] == {"passed": 2, "failed": 0, "new_failures": 0}

@@ -1,5 +1,6 @@
 """A workspace for the tests of judging: a real folder and store, with answers given as files instead of text."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.context.shown import ShownFiles
+from dce.workspace.judging.checking import commands_to_run
+from dce.workspace.judging.command_consent import CommandConsents
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import Response, Status
@@ -54,6 +57,10 @@ class Bench:
     def shown(self, generation_id: int) -> Callable[[str], str | None]:
         """The prompt's copy."""
         return ShownFiles(self.store.prompts.get(self.store.generations.get(generation_id).prompt_sha256)).get
+
+    def agree_to_commands(self) -> None:
+        """Agrees to the commands in checks.toml as they are now."""
+        CommandConsents(self.store.meta).give(asyncio.run(commands_to_run(self)))
 
     @contextmanager
     def writer_lock(self, verb: str = "") -> Iterator[None]:

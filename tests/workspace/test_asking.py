@@ -2,6 +2,7 @@
 
 import pytest
 
+from dce.workspace.judging.lanes.environment import with_added
 from dce.workspace.judging.results.asking import ask, is_fail_fast
 
 
@@ -37,16 +38,19 @@ from dce.workspace.judging.results.asking import ask, is_fail_fast
 )
 def test_commands(command: str, asked: str) -> None:
     """Flags are added to a runner that the command starts directly, unless it has its own; no other command is changed."""
-    assert " ".join(ask(command.split(), "/t", {}).command) == asked
+    assert " ".join(ask(command.split(), "/t").command) == asked
 
 
 def test_pytest_is_asked_by_the_environment() -> None:
     """pytest writes a report whoever starts it; what the user has in PYTEST_ADDOPTS comes after, so it counts more."""
-    found = ask(["make", "test"], "/t", {"PYTEST_ADDOPTS": "-x --junit-xml=mine.xml"})
+    found = ask(["make", "test"], "/t")
     assert found.environment == {
-        "PYTEST_ADDOPTS": "--junit-xml=/t/dce-report-pytest_addopts.xml -o junit_family=xunit1 -x --junit-xml=mine.xml"
+        "PYTEST_ADDOPTS": "--junit-xml=/t/dce-report-pytest_addopts.xml -o junit_family=xunit1"
     }
     assert found.reports == ("/t/dce-report-pytest_addopts.xml",)
+    variables = with_added({"PYTEST_ADDOPTS": "-x --junit-xml=mine.xml", "A": "1"}, found.environment)
+    assert variables["PYTEST_ADDOPTS"].endswith("-o junit_family=xunit1 -x --junit-xml=mine.xml")
+    assert variables["A"] == "1"
 
 
 @pytest.mark.parametrize(

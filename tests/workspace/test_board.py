@@ -159,6 +159,7 @@ def test_checks_of_a_generation(tmp_path: Path) -> None:
     """All ended responses with files are checked against the unchanged workspace, stored, then announced; the workspace does not change."""
     bench = Bench(tmp_path, FILES)
     (bench.project.state_dir / "checks.toml").write_text(CHECKS)
+    bench.agree_to_commands()
     generation = bench.answer(
         {"calc.py": BAD + "\n"}, {"calc.py": GOOD}, {"calc.py": "def"}, Reading(parse="failed"), {"calc.py": GOOD},
         statuses={5: Status.GENERATING},
@@ -187,6 +188,7 @@ def test_checks_of_some_slots(tmp_path: Path) -> None:
     """Only the named slots are checked; a missing or running one is an error."""
     bench = Bench(tmp_path, FILES)
     (bench.project.state_dir / "checks.toml").write_text(CHECKS)
+    bench.agree_to_commands()
     generation = bench.answer({"calc.py": GOOD}, {"calc.py": GOOD}, {"calc.py": BAD}, statuses={3: Status.GENERATING})
     assert list(asyncio.run(check_responses(bench, generation, [2]))) == [2]
     for slot, code in ((9, "not_found"), (3, "conflict")):

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,6 +22,19 @@ from dce.workspace.project import Project
 from dce.workspace.record.responses import Status
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import Bench, reading_of, write
+
+
+def _run(bench: Bench, generation: int, slots: Sequence[int] | None = None, **how: Any) -> dict[int, CheckReport]:
+    """The reports of a generation, with the user's consent."""
+    bench.agree_to_commands()
+    return asyncio.run(check_responses(bench, generation, slots, **how))
+
+
+def _run_base(bench: Bench) -> CheckReport:
+    """The report on the workspace as it is, with the user's consent."""
+    bench.agree_to_commands()
+    return asyncio.run(check_workspace(bench))
+
 
 TOKEN = "import uuid; print(uuid.uuid4())"
 """Prints something else each time, so that a check that ran again can be told from one that did not."""
@@ -52,10 +67,10 @@ def test_unchanged_responses_are_not_checked_again(tmp_path: Path) -> None:
     def ran(*, is_fresh: bool = False) -> set[str]:
         """What ran: the slots, and "base" for the workspace."""
         told: list[Event] = []
-        reports = asyncio.run(check_responses(bench, generation, on_event=told.append, is_fresh=is_fresh))
+        reports = _run(bench, generation, on_event=told.append, is_fresh=is_fresh)
         assert (sorted(reports), sorted(_slots(told))) == ([1, 2], [1, 2])
         outputs = {str(slot): report.runs[0].output for slot, report in reports.items()}
-        outputs["base"] = asyncio.run(check_workspace(bench)).runs[0].output
+        outputs["base"] = _run_base(bench).runs[0].output
         before = seen.copy()
         seen.update(outputs)
         return {name for name, output in outputs.items() if before.get(name) != output}
@@ -80,9 +95,9 @@ def test_answers_that_do_the_same_share_a_verdict(tmp_path: Path) -> None:
     _checks(bench.project, _script(TOKEN))
     generation = bench.answer({"a": "2"}, {"a": "2"}, {"a": "2"}, {"a": "3"})
     events: list[Event] = []
-    reports = asyncio.run(check_responses(bench, generation, [1], on_event=events.append))
+    reports = _run(bench, generation, [1], on_event=events.append)
     alone = reports[1]
-    reports = asyncio.run(check_responses(bench, generation, on_event=events.append))
+    reports = _run(bench, generation, on_event=events.append)
     assert reports[1] == reports[2] == reports[3] == alone
     assert reports[4].runs[0].output != alone.runs[0].output
     assert sorted(_slots(events)) == [1, 1, 2, 3, 4]
@@ -95,12 +110,12 @@ def test_fault_30_a_flaky_test_is_named(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {"test_f.py": source.replace("% 2", "% 1"), "a": ""})
     _checks(bench.project, _script("import test_f; test_f.test_f()"))
     generation = bench.answer({"a": "x"})
-    base = asyncio.run(check_workspace(bench))
+    base = _run_base(bench)
     key = Current(bench.project).key(Reading())
     for failing, flaky in ((1, ("t",)), (0, ("t",)), (0, ())):
         run = msgspec.structs.replace(base.runs[0], ok=not failing, failed=failing, passed=1 - failing, flaky=flaky)
         bench.store.base_reports.put(key.checks, key.base, report_of((run,)), 0.0)
-        report = asyncio.run(check_responses(bench, generation, is_fresh=False))[1]
+        report = _run(bench, generation, is_fresh=False)[1]
         assert (report.flaky, report.breaks_nothing) == (flaky, bool(flaky))
         bench.store.check_reports.put(generation, 1, 1, report)  # with no key: it must be made again
     checks = board(bench, generation)[0].checks
@@ -122,7 +137,7 @@ def test_fault_15_tests_that_collide_blame_no_response(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {"test_p.py": test, "a": ""})
     _checks(bench.project, _script("import test_p; test_p.test_server()"))
     generation = bench.answer(*({"a": str(slot)} for slot in range(4)))
-    reports = asyncio.run(check_responses(bench, generation))
+    reports = _run(bench, generation)
     assert [report.new_failures for report in reports.values()] == [0, 0, 0, 0]
 
 
@@ -132,12 +147,12 @@ def test_what_cannot_start_is_said_once(tmp_path: Path) -> None:
     missing = '[[check]]\nname = "js"\ncommand = ["sh", "-c", "vitest run"]\n'
     _checks(bench.project, missing + _script("pass", name="py"))
     generation = bench.answer({"a": "x"})
-    report = asyncio.run(check_responses(bench, generation))[1]
+    report = _run(bench, generation)[1]
     assert [run.name for run in report.runs] == ["py"]
     assert (report.cannot_start, report.is_passed) == (("js: vitest: not found",), True)
     _checks(bench.project, missing + '[[check]]\nname = "x"\ncommand = ["no-such-program"]\n')
     with pytest.raises(DceError) as caught:
-        asyncio.run(check_responses(bench, generation))
+        _run(bench, generation)
     assert "js: vitest: not found; x: `no-such-program` cannot start: there is no such program" in caught.value.message
     assert caught.value.code == "invalid_input"
 
@@ -147,9 +162,9 @@ def test_what_cannot_start_is_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
     bench, tool = Bench(tmp_path / "w", {"a": ""}), tmp_path / "bin" / "dce-test-tool"
     monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
     _checks(bench.project, '[[check]]\nname = "t"\ncommand = ["dce-test-tool"]\n')
-    assert asyncio.run(check_workspace(bench)).cannot_start
+    assert _run_base(bench).cannot_start
     write(tool, "#!/bin/sh\n", 0o755)
-    report = asyncio.run(check_workspace(bench))
+    report = _run_base(bench)
     assert (report.cannot_start, report.is_passed) == ((), True)
 
 
@@ -164,7 +179,7 @@ def test_stages_stop_later_ones(tmp_path: Path) -> None:
         + _script(lint, name="quick", stage="quick"),
     )
     generation = bench.answer({"a": "2"}, {"a": "broken"})
-    reports = asyncio.run(check_responses(bench, generation))
+    reports = _run(bench, generation)
     assert [(run.name, run.state) for run in reports[1].runs] == [
         ("quick", "ran"),
         ("fails anyway", "ran"),
@@ -182,14 +197,14 @@ def test_folder_and_report_of_a_check(tmp_path: Path) -> None:
     bench = Bench(tmp_path, files)
     code = f"import sys; open('report.xml', 'w').write({junit!r}); sys.exit(1)"
     _checks(bench.project, _script(code, cwd="sub", report="**/*.xml"))
-    run = asyncio.run(check_workspace(bench)).runs[0]
+    run = _run_base(bench).runs[0]
     assert (run.passed, run.failed, run.failures, run.note) == (1, 1, ("C > b",), "")
     _checks(bench.project, _script("print('3 passed in 0.1s')", cwd="sub", report="old/*.xml"))
-    run = asyncio.run(check_workspace(bench)).runs[0]
+    run = _run_base(bench).runs[0]
     assert (run.passed, run.failed) == (3, 0)
     assert run.note == "no report at old/*.xml was written; the tests were read from the output"
     _checks(bench.project, _script("pass", cwd="nowhere"))
-    assert asyncio.run(check_workspace(bench)).cannot_start == ("t: `python` cannot start: there is no folder nowhere",)
+    assert _run_base(bench).cannot_start == ("t: `python` cannot start: there is no folder nowhere",)
 
 
 def test_pytest_names_every_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +220,7 @@ def test_pytest_names_every_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     generation = bench.answer(
         {"calc.py": "ONE, TWO = 1, 2\n"}, {"calc.py": "ONE, TWO = 2, 2\n"}, {"test_calc.py": fewer}, {"calc.py": "("}
     )
-    runs = {slot: report.runs[0] for slot, report in asyncio.run(check_responses(bench, generation)).items()}
+    runs = {slot: report.runs[0] for slot, report in _run(bench, generation).items()}
     one, two = "test_calc.py::test_one", "test_calc.py::test_two"
     assert (runs[1].newly_passing, runs[1].new_failures) == ((two,), 0)
     assert (runs[2].newly_passing, runs[2].newly_failing) == ((two,), (one,))
@@ -225,7 +240,7 @@ def test_stale_verdicts_say_so(tmp_path: Path) -> None:
         assert checks is not None
         return checks.stale
 
-    asyncio.run(check_responses(bench, generation))
+    _run(bench, generation)
     assert stale() == ""
     write(bench.root / "ignored", "x")
     assert stale() == ""
@@ -318,4 +333,4 @@ def test_a_running_response_is_not_checked(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {"a": ""})
     _checks(bench.project, _script("pass"))
     generation = bench.answer({"a": "1"}, Reading(), {"a": "2"}, statuses={3: Status.GENERATING})
-    assert list(asyncio.run(check_responses(bench, generation))) == [1]
+    assert list(_run(bench, generation)) == [1]

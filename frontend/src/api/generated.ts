@@ -165,6 +165,20 @@ export interface Clash {
   readonly choice: "" | "both" | "first" | "second";
 }
 
+/** The digest of the commands that were shown to the person who consents. */
+export interface CommandsConsent {
+  readonly digest: string;
+}
+
+/** What running the checks would do. `digest` stands for these commands in this kind of lane; `containment`: what holds them. */
+export interface CommandsView {
+  readonly digest: string;
+  readonly commands: ReadonlyArray<string>;
+  readonly lane: "copy" | "overlay";
+  readonly containment: string;
+  readonly is_agreed: boolean;
+}
+
 /** A place where both sides changed the same lines: the text of each side and of the base. `line` as in `Merge`. */
 export interface Conflict {
   readonly line: number;

@@ -1,21 +1,49 @@
 """`dce checks`: proposes the project's checks and tries them on the workspace as it is."""
 
 import asyncio
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dce.cli.context import json_option, open_workspace, workspace_option
 from dce.cli.exits import Exit
-from dce.cli.output import note, say, say_json
+from dce.cli.output import note, say, say_json, visible
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
     from dce.workspace.judging.check_report import CheckReport, CheckRun
+    from dce.workspace.workspace import Workspace
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 MAX_NAMED = 10
 """How many names of tests are printed for one check."""
+
+
+def yes_option(verb: Verb) -> Verb:
+    """`--yes`: consent to the commands."""
+    return click.option(
+        "--yes", "-y", "is_yes", is_flag=True, help="Agree to the commands in .dce/checks.toml as they are now."
+    )(verb)
+
+
+def agree(workspace: "Workspace", *, is_yes: bool, may_ask: bool) -> None:
+    """Stores consent to the commands, if the user gives it now; otherwise running them raises consent_needed."""
+    from dce.workspace.judging.checking import commands_to_run  # noqa: PLC0415
+    from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
+
+    commands, consents = asyncio.run(commands_to_run(workspace)), CommandConsents(workspace.store.meta)
+    if consents.covers(commands) or not (is_yes or (may_ask and sys.stdin.isatty())):
+        return
+    note("these commands of .dce/checks.toml run on code that a model wrote:")
+    for command in commands.commands:
+        note(f"  {visible(command)}")
+    note(visible(commands.containment()))
+    if is_yes or click.confirm("Run them?", err=True):
+        consents.give(commands)
 
 
 @click.group(name="checks")
@@ -26,14 +54,16 @@ def command() -> None:
 @command.command()
 @click.option("--force", "is_forced", is_flag=True, help="Replace an existing .dce/checks.toml.")
 @click.option("--no-run", "is_dry", is_flag=True, help="Only write the file; run nothing.")
+@yes_option
 @json_option
 @workspace_option
 @click.pass_context
-def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_json: bool, directory: Path) -> None:
+def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_json: bool, directory: Path) -> None:
     """Write .dce/checks.toml from what is there, run it on the workspace as it is, and say what came.
 
     Knows pytest, unittest, tox, nox, vitest, jest, mocha, node, npm, cargo, go, ctest, gradle, maven, rspec, phpunit, dotnet and make. The
-    checks run three times if that is cheap, to find tests that fail now and then. Ends with 1 if a check cannot run here.
+    checks run three times if that is cheap, to find tests that fail now and then. You are asked before they run for the first time. Ends
+    with 1 if a check cannot run here.
     """
     from dce.workspace.judging.checking import check_workspace  # noqa: PLC0415
     from dce.workspace.judging.checks_file import CHECKS_FILE, write_checks  # noqa: PLC0415
@@ -59,6 +89,8 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_json: bool, direc
             for proposal in proposals:
                 say(f"{proposal.check.name:<12} {' '.join(proposal.check.command)}   ({proposal.why})")
             note(f"written to {path}")
+        if not is_dry:
+            agree(workspace, is_yes=is_yes, may_ask=not is_json)
         report = None if is_dry else asyncio.run(check_workspace(workspace, is_fresh=True))
     if is_json:
         say_json({"file": str(path), "checks": [proposal.check for proposal in proposals], "report": report})
@@ -80,14 +112,18 @@ def print_base(report: "CheckReport", *, is_verbose: bool = False) -> None:
             say(f"    note: {run.note}")
         if is_verbose and not run.ok:
             say(run.output.rstrip())
+    if report.problem:
+        say(f"✗ no verdict: {report.problem}")
+    if report.lane == "copy":
+        note(f"the checks ran in a plain copy, which contains nothing: {report.lane_why}")
     for problem in report.cannot_start:
         say(f"✗ cannot run here: {problem}")
 
 
 def summary(run: "CheckRun") -> str:
     """The counts of a run in words."""
-    if run.state == "timed_out":
-        return "ran into its timeout"
+    if run.state == "killed":
+        return f"killed at a limit ({', '.join(run.limits)})"
     if not run.runner:
         return "passes" if run.ok else f"fails with exit code {run.exit_code}"
     words = (

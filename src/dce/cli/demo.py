@@ -150,7 +150,8 @@ async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Gen
     """Runs one generation, then the sample's own tests on each response, in one live view."""
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
-    from dce.workspace.judging.checking import check_responses  # noqa: PLC0415
+    from dce.workspace.judging.checking import check_responses, commands_to_run  # noqa: PLC0415
+    from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
     from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415
 
     with workspace.writer_lock("demo"):
@@ -159,6 +160,8 @@ async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Gen
         with open_view() as view:
             code = await Run(workspace, generation, view).to_end()
             if code is Exit.DONE:
+                # The sample and its checks are DCE's own.
+                CommandConsents(workspace.store.meta).give(await commands_to_run(workspace))
                 await check_responses(workspace, generation.id, on_event=view.on_event)
     return generation, code
 

@@ -1,4 +1,4 @@
-"""`dce run-checks`: runs the project's own checks on responses, each in a scratch copy of the workspace."""
+"""`dce run-checks`: runs the project's own checks on responses, each in a lane of its own."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dce.cli.checks import print_base
+from dce.cli.checks import agree, print_base, yes_option
 from dce.cli.context import generation_of, generation_option, json_option, open_workspace
 from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json
@@ -33,6 +33,7 @@ MAX_NAMED = 3
 @click.argument("slots", metavar="[SLOT]...", type=int, nargs=-1)
 @click.option("--output", "is_verbose", is_flag=True, help="Show what failing checks printed.")
 @click.option("--fresh", "is_fresh", is_flag=True, help="Run everything again, even where nothing has changed.")
+@yes_option
 @generation_option
 @json_option
 @click.option(
@@ -52,14 +53,16 @@ def command(
     slots: tuple[int, ...],
     is_verbose: bool,
     is_fresh: bool,
+    is_yes: bool,
     generation_id: int | None,
     is_json: bool,
     directory: Path | str,
 ) -> None:
     """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
-    The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Ends with 1 if a named
-    response fails or, without SLOT, if none passes; with --workspace, if a check fails or cannot run.
+    The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Before commands run
+    for the first time, and whenever they have changed, you are asked. Ends with 1 if a named response fails or, without SLOT, if none
+    passes; with --workspace, if a check fails or cannot run.
     """
     from dce.workspace.judging.checking import check_responses, check_workspace  # noqa: PLC0415
 
@@ -72,6 +75,7 @@ def command(
         if slots:
             raise click.UsageError("--workspace without DIR takes no SLOT.", ctx)
         with open_workspace(Path()) as workspace:
+            agree(workspace, is_yes=is_yes, may_ask=not is_json)
             report = asyncio.run(check_workspace(workspace, is_fresh=is_fresh))
         if is_json:
             say_json(report)
@@ -80,6 +84,7 @@ def command(
         ctx.exit(Exit.DONE if report.is_passed and not report.cannot_start else Exit.NO)
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
+        agree(workspace, is_yes=is_yes, may_ask=not is_json)
         reports = asyncio.run(check_responses(workspace, generation.id, slots or None, tell, is_fresh=is_fresh))
     if is_json:
         say_json({str(slot): report for slot, report in reports.items()})
@@ -95,11 +100,16 @@ def _print_details(reports: dict[int, CheckReport], *, is_verbose: bool) -> None
         note("nothing to check: no finished response here contains files (`dce board`)")
         return
     for slots, report in _distinct(reports):
+        if report.problem:
+            say(f"[{slots}] no verdict: {report.problem}")
         for run in report.runs:
             _print_run(slots, run)
             if is_verbose and not run.ok and run.state != "not_run":
                 say(f"\n[{slots}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")
-    for problem in next(iter(reports.values())).cannot_start:
+    first = next(iter(reports.values()))
+    if first.lane == "copy":
+        note(f"the checks ran in plain copies, which contain nothing: {first.lane_why}")
+    for problem in first.cannot_start:
         note(f"cannot run here, with or without a response: {problem}")
     passed = sum(report.is_passed for report in reports.values())
     note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")

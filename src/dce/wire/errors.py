@@ -198,7 +198,7 @@ CODES: dict[str, ErrorKind] = {
         403,
         "permission_error",
         False,
-        "Agree once for this host: `dce consent URL`, or `dce generate --yes`.",
+        "Agree once: to a host with `dce consent URL` or `dce generate --yes`, to commands with `dce run-checks --yes`.",
     ),
     "engine_unavailable": ErrorKind(
         Hop.BACKEND,

@@ -38,6 +38,8 @@ export const progress = {
   generationAt: (id: number, time: string) => `Generation ${id}, ${time}`,
   stopAll: "Stop all",
   runChecks: "Run checks",
+  agreeToCommands: (commands: ReadonlyArray<string>, containment: string) =>
+    `Run these commands of .dce/checks.toml on code that a model wrote?\n\n${commands.join("\n")}\n\n${containment}`,
   checking: "Running checks…",
   tab: (slot: number, ended: string, checks: "none" | "pass" | "fail", isAccepted: boolean) =>
     `Response ${slot}: ${status(ended)}${checks === "none" ? "" : `, checks ${checks}`}${isAccepted ? ", accepted" : ""}`,

@@ -1,4 +1,7 @@
-"""Judging the responses of a generation: the board, the project's checks, agreement, a person's judgement, diffs, the base of the next cycle."""
+"""Judging the responses of a generation: the board, the project's checks, agreement, a person's judgement, diffs, the base of the next cycle.
+
+What must always hold: consent is for the commands that were shown, so that nobody agrees to what a changed file put in their place.
+"""
 
 import asyncio
 from typing import Literal
@@ -12,7 +15,9 @@ from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.judging.board import BoardRow, board
-from dce.workspace.judging.checking import check_responses, required_checks
+from dce.workspace.judging.checking import check_responses, commands_to_run, required_checks
+from dce.workspace.judging.command_consent import CommandConsents
+from dce.workspace.judging.lanes.lane import Kind
 from dce.workspace.record.judgements import Judgement, JudgementChange, Mark
 from dce.workspace.schema.reading import Action, FileBlock
 from dce.workspace.tree.current import look
@@ -26,6 +31,22 @@ class BoardView(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[BoardRow, ...]
     judgements: tuple[Judgement, ...]
     is_checking: bool
+
+
+class CommandsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What running the checks would do. `digest` stands for these commands in this kind of lane; `containment`: what holds them."""
+
+    digest: str
+    commands: tuple[str, ...]
+    lane: Kind
+    containment: str
+    is_agreed: bool
+
+
+class CommandsConsent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The digest of the commands that were shown to the person who consents."""
+
+    digest: str
 
 
 class JudgementRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,8 +95,41 @@ def _board_view(panel: PanelRuntime, generation: int) -> BoardView:
     )
 
 
+async def show_commands(call: Call) -> CommandsView:
+    """The commands that running the checks would run, and whether the user has agreed to them; nothing runs."""
+    return await _commands_view(call.panel.workspace)
+
+
+async def agree_to_commands(call: Call) -> CommandsView:
+    """Agrees to the commands that were shown; the workspace remembers it."""
+    request: CommandsConsent = call.body
+    here = call.panel.workspace
+    commands = await commands_to_run(here)
+    if request.digest != commands.digest:
+        raise DceError(
+            "conflict", "the commands in .dce/checks.toml, or where they run, have changed since they were shown"
+        )
+    await asyncio.to_thread(CommandConsents(here.store.meta).give, commands)
+    return await _commands_view(here)
+
+
+async def _commands_view(here: Workspace) -> CommandsView:
+    commands = await commands_to_run(here)
+    is_agreed = await asyncio.to_thread(CommandConsents(here.store.meta).covers, commands)
+    return CommandsView(
+        digest=commands.digest,
+        commands=commands.commands,
+        lane=commands.lane,
+        containment=commands.containment(),
+        is_agreed=is_agreed,
+    )
+
+
 async def run_checks(call: Call) -> BoardView:
-    """Runs the project's checks on every response that has ended; responds when all are done."""
+    """Runs the project's checks on every response that has ended; responds when all are done.
+
+    Raises consent_needed before the user has agreed to the commands.
+    """
     panel, generation = call.panel, call.path["generation"]
     await asyncio.to_thread(_check_checkable, panel.workspace, generation)
     if generation in panel.checking:
@@ -167,6 +221,8 @@ _GENERATION = "/api/generations/{generation:int}"
 _SLOT = _GENERATION + "/slots/{slot:int}"
 
 ROUTES: tuple[Route, ...] = (
+    Route("GET", "/api/checks", show_commands, gives=CommandsView),
+    Route("POST", "/api/checks/consent", agree_to_commands, takes=CommandsConsent, gives=CommandsView),
     Route("GET", _GENERATION + "/board", show_board, gives=BoardView),
     Route("POST", _GENERATION + "/checks", run_checks, gives=BoardView),
     Route("GET", _GENERATION + "/agreement", show_agreement, gives=Agreement),

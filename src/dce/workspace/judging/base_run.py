@@ -12,7 +12,7 @@ from dce.wire.errors import DceError
 from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
 from dce.workspace.judging.checks import run_checks
 from dce.workspace.judging.checks_file import Check
-from dce.workspace.project import Project
+from dce.workspace.judging.lanes.opening import Lanes
 
 CHEAP_S = 15.0
 """If the checks take no longer than this together, they run three times, to find what is flaky."""
@@ -21,13 +21,13 @@ MORE_RUNS = 2
 """How many runs follow the first one if it is cheap. They run at the same time, so that tests that get in each other's way show it."""
 
 
-async def run_base(project: Project, checks: Sequence[Check]) -> CheckReport:
+async def run_base(lanes: Lanes, checks: Sequence[Check]) -> CheckReport:
     """Runs the checks on the workspace as it is: once, or three times if that is cheap. Raises DceError as `run_checks`."""
-    first = await run_checks(project, checks, None)
+    first = await run_checks(lanes, checks, None)
     reports = [first]
     if sum(run.duration_s for run in first.runs) <= CHEAP_S and any(run.state == "ran" for run in first.runs):
-        runnable = [check for check, run in zip(checks, first.runs, strict=True) if run.state in {"ran", "timed_out"}]
-        reports += await asyncio.gather(*(run_checks(project, runnable, None) for _ in range(MORE_RUNS)))
+        runnable = [check for check, run in zip(checks, first.runs, strict=True) if run.state in {"ran", "killed"}]
+        reports += await asyncio.gather(*(run_checks(lanes, runnable, None) for _ in range(MORE_RUNS)))
     return merged(reports)
 
 
@@ -39,15 +39,17 @@ def merged(reports: Sequence[CheckReport]) -> CheckReport:
             by_name.setdefault(run.name, []).append(run)
     cannot_start = tuple(f"{run.name}: {run.note}" for run in reports[0].runs if run.state == "cannot_start")
     kept = [_merged_runs(runs) for runs in by_name.values() if runs[0].state != "cannot_start"]
-    return report_of(tuple(kept), cannot_start)
+    total = report_of(tuple(kept), cannot_start)
+    first = reports[0]
+    return msgspec.structs.replace(total, lane=first.lane, lane_why=first.lane_why, problem=first.problem)
 
 
 def require_some(report: CheckReport) -> None:
     """Raises DceError invalid_input if no check can run here: then nothing can be said about any response."""
-    if report.cannot_start and not report.runs:
+    if report.problem or (report.cannot_start and not report.runs):
         raise DceError(
             "invalid_input",
-            f"the checks cannot run here: {'; '.join(report.cannot_start)}",
+            f"the checks cannot run here: {report.problem or '; '.join(report.cannot_start)}",
             hint="Install what they need, or correct .dce/checks.toml; `dce run-checks --workspace` tries them without a response.",
         )
 

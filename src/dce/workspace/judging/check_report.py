@@ -8,10 +8,11 @@ from typing import Literal
 import msgspec
 
 from dce.workspace.judging.checks_file import Stage
+from dce.workspace.judging.lanes.lane import Kind, Limit
 from dce.workspace.judging.results.outcome import Stop, TestResult
 
-State = Literal["ran", "cannot_start", "timed_out", "not_run"]
-"""`not_run`: an earlier stage had new failures."""
+State = Literal["ran", "cannot_start", "killed", "not_run"]
+"""`killed`: it hit a limit. `not_run`: an earlier stage had new failures."""
 
 MAX_FAILURES = 2_000
 """Maximum names of tests kept for one check, in each list."""
@@ -19,7 +20,8 @@ MAX_FAILURES = 2_000
 
 class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     """One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at
-    its deadline or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests.
+    a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that
+    it hit: time, memory, processes, disk, output.
 
     The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run
     here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at
@@ -35,6 +37,7 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     output: str
     failures: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
     stage: Stage = "test"
     state: State = "ran"
     skipped: int = 0
@@ -70,7 +73,8 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran
     there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at
-    all, with the reason; they are not in `runs` and count against no response.
+    all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy.
+    `problem`: why there is no verdict.
     """
 
     passed: int
@@ -79,6 +83,9 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[CheckRun, ...]
     gained: int = 0
     cannot_start: tuple[str, ...] = ()
+    lane: Kind | None = None
+    lane_why: str = ""
+    problem: str = ""
 
     @property
     def is_passed(self) -> bool:

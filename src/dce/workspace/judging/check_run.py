@@ -9,21 +9,13 @@ import msgspec
 
 from dce.workspace.judging.check_report import MAX_FAILURES, CheckRun, State
 from dce.workspace.judging.checks_file import Check
+from dce.workspace.judging.lanes.lane import Ended
 from dce.workspace.judging.results.asking import is_fail_fast
 from dce.workspace.judging.results.outcome import Results
 from dce.workspace.judging.results.table import Left, read_results
 
 MAX_OUTPUT_BYTES = 8 * 1024
 """How much of a check's output is kept: the end, where test runners report failures."""
-
-
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How a command ended. `exit_code` None: it was killed or did not start; then `problem` says why. `is_started`: it ran at all."""
-
-    exit_code: int | None
-    problem: str
-    is_started: bool
-    duration_s: float
 
 
 _CANNOT_START: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -55,13 +47,14 @@ def run_of(check: Check, ended: Ended, left: Left) -> CheckRun:
     found = read_results(left) if not ended.problem else None
     kept = left.output.encode("utf-8", "replace")[-MAX_OUTPUT_BYTES:].decode("utf-8", "ignore")
     output = f"{kept.rstrip()}\n{ended.problem}".lstrip() if ended.problem else kept
-    why = ended.problem if not ended.is_started else _why_not_started(ended, found, left.output)
+    is_started = bool(ended.limits) or not ended.problem
+    why = _why_not_started(ended, found, left.output) if is_started else ended.problem
     passed, failed, skipped = (found.passed, found.failed, found.skipped) if found else (0, 0, 0)
     if ended.exit_code != 0:
         failed = max(1, failed)  # whatever its output says
     elif found is None:
         passed = 1
-    state: State = "cannot_start" if why else "timed_out" if ended.exit_code is None else "ran"
+    state: State = "cannot_start" if why else "killed" if ended.exit_code is None else "ran"
     run = CheckRun(
         name=check.name,
         ok=ended.exit_code == 0 and not failed,
@@ -71,6 +64,7 @@ def run_of(check: Check, ended: Ended, left: Left) -> CheckRun:
         skipped=skipped,
         duration_s=ended.duration_s,
         output=output,
+        limits=ended.limits,
         stage=check.stage,
         state=state,
         note=why or _note(check, left),

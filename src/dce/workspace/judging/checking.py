@@ -14,8 +14,10 @@ from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.base_run import require_some, run_base
 from dce.workspace.judging.check_report import CheckReport
-from dce.workspace.judging.checks import CONCURRENCY, run_checks
-from dce.workspace.judging.checks_file import Check, load_checks
+from dce.workspace.judging.checks import run_checks
+from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file
+from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
+from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.report_keys import Current
 from dce.workspace.project import Project
@@ -40,13 +42,13 @@ async def check_responses(
     *,
     is_fresh: bool = False,
 ) -> dict[int, CheckReport]:
-    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), two at a time.
+    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), `[lane] parallel` at a time.
 
     The unchanged workspace is checked first, so that existing failures do not count against a response. `is_fresh`: run everything
     again, even where nothing has changed. Raises DceError not_found if there are no checks, or no such generation or slot; conflict
-    for a named slot that is still running; invalid_input if no check can run here.
+    for a named slot that is still running; invalid_input if no check can run here; consent_needed before the user has agreed to the commands.
     """
-    checks = await asyncio.to_thread(required_checks, workspace.project)
+    lanes, checks = await _agreed(workspace)
     responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
     if not responses:
         return {}
@@ -66,13 +68,13 @@ async def check_responses(
         jobs.remove(job)
     if not jobs:
         return dict(sorted(reports.items()))
-    base = await _base(workspace, checks, jobs[0].key, is_fresh=is_fresh)
+    base = await _base(workspace, lanes, checks, jobs[0].key, is_fresh=is_fresh)
     require_some(base)
-    limit = asyncio.Semaphore(CONCURRENCY)
+    limit = asyncio.Semaphore(lanes.settings.parallel)
 
     async def check(job: _Job) -> None:
         async with limit:
-            report = await run_checks(workspace.project, checks, job.reading, base)
+            report = await run_checks(lanes, checks, job.reading, base)
         await asyncio.to_thread(finish, job, report)
         _announce(job, reports, generation_id, on_event)
 
@@ -86,32 +88,53 @@ async def check_responses(
 
 
 async def check_workspace(workspace: Workspace, *, is_fresh: bool = False) -> CheckReport:
-    """Runs the checks on the workspace as it is. Raises DceError not_found if there are none."""
-    checks = await asyncio.to_thread(required_checks, workspace.project)
+    """Runs the checks on the workspace as it is. Raises DceError not_found if there are none, consent_needed as `check_responses`."""
+    lanes, checks = await _agreed(workspace)
     key = await asyncio.to_thread(Current(workspace.project).key, Reading())
-    return await _base(workspace, checks, key, is_fresh=is_fresh)
+    return await _base(workspace, lanes, checks, key, is_fresh=is_fresh)
 
 
-def required_checks(project: Project) -> tuple[Check, ...]:
+async def commands_to_run(workspace: Workspace) -> Commands:
+    """What `check_responses` would run, for the user to agree to. Raises DceError not_found if there are no checks."""
+    return (await _prepared(workspace))[2]
+
+
+async def _agreed(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...]]:
+    """The lanes and the checks. Raises DceError consent_needed unless the user has agreed to the commands."""
+    lanes, checks, commands = await _prepared(workspace)
+    await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
+    return lanes, checks
+
+
+async def _prepared(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Commands]:
+    file = await asyncio.to_thread(required_checks, workspace.project)
+    lanes = Lanes(workspace.project, file.lane)
+    kind = await lanes.find_kind()
+    return lanes, file.check, commands_of(file, kind, lanes.why)
+
+
+def required_checks(project: Project) -> ChecksFile:
     """The workspace's checks. Raises DceError not_found if there are none."""
-    checks = load_checks(project)
-    if not checks:
+    file = load_checks_file(project)
+    if not file.check:
         raise DceError(
             "not_found",
             "this workspace has no checks",
             hint="`dce checks init` proposes some; or write them in .dce/checks.toml.",
         )
-    return checks
+    return file
 
 
-async def _base(workspace: Workspace, checks: Sequence[Check], key: ReportKey, *, is_fresh: bool) -> CheckReport:
+async def _base(
+    workspace: Workspace, lanes: Lanes, checks: Sequence[Check], key: ReportKey, *, is_fresh: bool
+) -> CheckReport:
     """The report on the unchanged workspace, from the cache if it may be."""
     cache = workspace.store.base_reports
     known = None if is_fresh else await asyncio.to_thread(cache.find, key.checks, key.base, CheckReport)
     if known is not None:
         return known
-    report = await run_base(workspace.project, checks)
-    if not report.cannot_start:
+    report = await run_base(lanes, checks)
+    if not report.cannot_start and not report.problem:
         await asyncio.to_thread(cache.put, key.checks, key.base, report, workspace.clock())
     return report
 

@@ -12,6 +12,7 @@ import msgspec
 
 from dce import durable
 from dce.wire.errors import DceError
+from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.project import Project
 
 CHECKS_FILE = "checks.toml"
@@ -29,7 +30,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command of the project. `python` as its first word means the interpreter that runs DCE; `env` names variables it needs.
+    """A command of the project. `python` as its first word means the project's interpreter; `env` names variables it needs.
 
     `cwd`: the folder it runs in, relative to the workspace ("": the workspace). `report`: the files in which its runner reports the
     tests, relative to `cwd`; `*` and `**` are allowed.
@@ -50,8 +51,11 @@ _FILE_HEAD = """\
 """
 
 
-class _ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file, with the checks in the order in which they run."""
+
     check: tuple[Check, ...] = ()
+    lane: LaneSettings = LaneSettings()
 
 
 def load_checks(project: Project) -> tuple[Check, ...]:
@@ -59,20 +63,28 @@ def load_checks(project: Project) -> tuple[Check, ...]:
 
     Raises DceError invalid_input.
     """
+    return load_checks_file(project).check
+
+
+def load_checks_file(project: Project) -> ChecksFile:
+    """The contents of .dce/checks.toml; empty without that file. Raises DceError invalid_input."""
     path = project.state_dir / CHECKS_FILE
     try:
-        checks = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _ChecksFile).check
+        found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), ChecksFile)
     except FileNotFoundError:
-        return ()
+        return ChecksFile()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, OSError) as error:
         raise _bad_file(path, str(error)) from error
-    if len(checks) > MAX_CHECKS:
-        raise _bad_file(path, f"{len(checks)} checks, at most {MAX_CHECKS}")
-    names = [check.name for check in checks]
-    for check in checks:
+    if len(found.check) > MAX_CHECKS:
+        raise _bad_file(path, f"{len(found.check)} checks, at most {MAX_CHECKS}")
+    names = [check.name for check in found.check]
+    for check in found.check:
         if fault := _fault(check, names):
             raise _bad_file(path, fault)
-    return tuple(sorted(checks, key=lambda check: STAGES.index(check.stage)))
+    if problem := found.lane.problem():
+        raise _bad_file(path, problem)
+    ordered = sorted(found.check, key=lambda check: STAGES.index(check.stage))
+    return msgspec.structs.replace(found, check=tuple(ordered))
 
 
 def write_checks(project: Project, checks: Sequence[Check]) -> None:

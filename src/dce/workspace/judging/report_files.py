@@ -1,6 +1,6 @@
 """The report files of a check: which its command wrote, and what they hold.
 
-Invariants: a file that was there before the command ran and did not change is no report of it; nothing outside the folder is read,
+Invariants: a file that was there before the command ran and did not change is no report of it; nothing outside `root` is read,
 through links or otherwise; what is read is bounded.
 """
 
@@ -19,27 +19,28 @@ Stamp = tuple[int, int, int]
 """Inode, size and time of change of a file."""
 
 
-def stamps(folder: Path, pattern: str) -> dict[Path, Stamp]:
-    """The files that `pattern` names below `folder`, and how to tell whether they change. No pattern names none."""
+def stamps(root: Path, cwd: str, pattern: str) -> dict[Path, Stamp]:
+    """The files in `root` that `pattern` names below the folder `cwd`, and how to tell whether they change. No pattern names none."""
     if not pattern:
         return {}
     found: dict[Path, Stamp] = {}
-    for path in folder.glob(pattern):
+    inside = os.path.realpath(root)
+    for path in (root / cwd).glob(pattern):
         if len(found) >= MAX_REPORT_FILES:
             break
         try:
             status = path.lstat()
         except OSError:
             continue
-        if stat.S_ISREG(status.st_mode) and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        if stat.S_ISREG(status.st_mode) and Path(os.path.realpath(path)).is_relative_to(inside):
             found[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
     return found
 
 
-def written_since(folder: Path, pattern: str, before: Mapping[Path, Stamp]) -> dict[str, bytes]:
-    """The files that `pattern` names and that are new or changed, by path relative to `folder`."""
-    changed = [path for path, stamp in stamps(folder, pattern).items() if before.get(path) != stamp]
-    return {path.relative_to(folder).as_posix(): data for path, data in read(changed).items()}
+def written_since(root: Path, cwd: str, pattern: str, before: Mapping[Path, Stamp]) -> dict[str, bytes]:
+    """The files of `stamps` that are new or changed, by path relative to `root`."""
+    changed = [path for path, stamp in stamps(root, cwd, pattern).items() if before.get(path) != stamp]
+    return {path.relative_to(root).as_posix(): data for path, data in read(changed).items()}
 
 
 def read(paths: Iterable[Path]) -> dict[Path, bytes]:

@@ -7,14 +7,14 @@ files (dependencies, build output) are not part of the key: nobody could read th
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.judging.checks_file import Check, load_checks
+from dce.workspace.judging.checks_file import ChecksFile, load_checks_file
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.record.check_reports import ReportKey
 from dce.workspace.schema.reading import Reading
@@ -26,9 +26,9 @@ Stale = Literal["", "checks", "workspace", "answer", "unknown"]
 _CHUNK = 1 << 20
 
 
-def checks_key(checks: Sequence[Check]) -> str:
-    """A digest of the checks."""
-    return hashlib.sha256(msgspec.json.encode(list(checks))).hexdigest()
+def checks_key(file: ChecksFile) -> str:
+    """A digest of the checks, and of the lanes in which they run."""
+    return hashlib.sha256(msgspec.json.encode(file)).hexdigest()
 
 
 def answer_key(reading: Reading) -> str:
@@ -86,7 +86,7 @@ class Current:
         """The digest of the checks; that of none if they cannot be read."""
         if self._checks is None:
             try:
-                self._checks = checks_key(load_checks(self._project))
+                self._checks = checks_key(load_checks_file(self._project))
             except DceError:
                 self._checks = ""
         return self._checks

@@ -14,7 +14,7 @@ REPORT_NAME = "dce-report"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that was asked for more: with what environment it runs, and which files it may write."""
+    """A command that was asked for more: what comes before which variables, and which files it may write."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -48,7 +48,7 @@ DIRECT: tuple[_Row, ...] = (
 pytest name every test anyway, or are asked by the environment."""
 
 ENVIRONMENT: Mapping[str, str] = {"PYTEST_ADDOPTS": "--junit-xml={report} -o junit_family=xunit1"}
-"""pytest writes its own JUnit report, whoever starts it. Options of the command and of an inherited PYTEST_ADDOPTS still count more.
+"""pytest writes its own JUnit report, whoever starts it. It comes before an inherited value, and the command's own options come after both, so the user's count more.
 (node takes reporters by NODE_OPTIONS, but versions that do not know them refuse to start.)"""
 
 _STARTERS = frozenset(
@@ -71,8 +71,8 @@ _FAIL_FAST: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Runner → flags with which it ends at the first failures. Some say so in their output; these do not, or not always."""
 
 
-def ask(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> Asked:
-    """The command with its runner asked for more. `folder`: where reports go, as the command sees it; `environment`: the check's own."""
+def ask(command: Sequence[str], folder: str) -> Asked:
+    """The command with its runner asked for more. `folder`: where reports go, as the command sees it."""
     runner = _runner_at(command)
     asked, reports = tuple(command), []
     for row in DIRECT:
@@ -88,7 +88,7 @@ def ask(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> 
     for name, value in ENVIRONMENT.items():
         report = f"{folder}/{REPORT_NAME}-{name.lower()}.xml"
         reports.append(report)
-        added[name] = f"{value.replace('{report}', report)} {environment.get(name, '')}".strip()
+        added[name] = value.replace("{report}", report)
     return Asked(command=asked, environment=added, reports=tuple(reports))
 
 

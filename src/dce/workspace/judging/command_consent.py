@@ -1,0 +1,92 @@
+"""Which commands the user has agreed to run on what a model wrote.
+
+What must always hold: no command of `.dce/checks.toml` and no model-written code runs before the user has agreed to these commands, in
+this kind of lane. The file may be committed, so it can hold somebody else's commands; it can change with every pull. Consent is stored
+by a digest in the workspace's own store, which is never committed.
+"""
+
+import hashlib
+import shlex
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.judging.checks_file import ChecksFile
+from dce.workspace.judging.lanes.lane import Kind
+from dce.workspace.record.meta import MetaStore
+
+KEY = "commands:"
+"""Prefix of the keys in the store's meta table; the digest follows."""
+
+
+class Commands(msgspec.Struct, frozen=True, kw_only=True):
+    """What running the checks would do. `digest` stands for all that a user agrees to: the commands, what a lane shows them, and its
+    kind. `commands` are as one would type them, setup first."""
+
+    digest: str
+    commands: tuple[str, ...]
+    lane: Kind
+    lane_why: str
+    network: bool
+
+    def describe(self) -> str:
+        """One sentence for the user who is asked."""
+        return f"{'; '.join(self.commands)}. {self.containment()}"
+
+    def containment(self) -> str:
+        """What holds the commands."""
+        if self.lane == "copy":
+            return (
+                f"They run with your rights in a plain copy, which contains nothing ({self.lane_why.rstrip('.')}): the code can read"
+                " your files and use the network."
+            )
+        network = "the network and " if self.network else "no network, "
+        return f"They run in a lane: {network}nothing of your home but tool folders, and no writing outside it."
+
+
+def commands_of(file: ChecksFile, lane: Kind, lane_why: str) -> Commands:
+    """What running the checks of this file would do in a lane of this kind."""
+    settings = file.lane
+    said = {
+        "checks": [
+            {key: value for key, value in msgspec.to_builtins(check).items() if key not in {"name", "timeout_s"}}
+            for check in file.check
+        ],
+        "lane": {
+            key: value
+            for key, value in msgspec.to_builtins(settings).items()
+            if key in {"link", "copy", "env", "setup", "network"}
+        },
+        "kind": lane,
+    }
+    return Commands(
+        digest=hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest(),
+        commands=tuple(shlex.join(words) for words in (*settings.setup, *(check.command for check in file.check))),
+        lane=lane,
+        lane_why=lane_why,
+        network=settings.network,
+    )
+
+
+class CommandConsents:
+    """The consents to commands in one workspace."""
+
+    def __init__(self, store: MetaStore) -> None:
+        self._store = store
+
+    def covers(self, commands: Commands) -> bool:
+        """Whether these commands may run."""
+        return self._store.get(KEY + commands.digest) is not None
+
+    def give(self, commands: Commands) -> None:
+        """Remembers that these commands may run."""
+        self._store.set(KEY + commands.digest, "yes")
+
+    def require(self, commands: Commands) -> None:
+        """Raises consent_needed unless these commands may run."""
+        if not self.covers(commands):
+            raise DceError(
+                "consent_needed",
+                f"nobody has agreed to these commands yet, which run on code that a model wrote: {commands.describe()}",
+                hint="Read the commands in .dce/checks.toml, then agree once: `dce run-checks --yes`.",
+            )

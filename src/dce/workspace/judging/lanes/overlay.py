@@ -1,0 +1,182 @@
+"""The overlay lane: the workspace at its own path, copy-on-write, in namespaces of its own (bubblewrap).
+
+What must always hold: nothing that a command writes reaches the workspace or anything else outside its lane; it sees no process, no
+network but its own loopback, nothing of the home but tool folders, and nothing of `.dce`; it has no capability and gains none.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from dce.workspace.judging.lanes.command import Spawn, execute
+from dce.workspace.judging.lanes.environment import (
+    Variables,
+    find_python,
+    lane_variables,
+    needed_folders,
+    search_path,
+    with_added,
+)
+from dce.workspace.judging.lanes.folders import LaneFolder, write_layer
+from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile, Written
+from dce.workspace.judging.lanes.processes import NamespaceProcesses
+from dce.workspace.judging.lanes.settings import LaneSettings
+from dce.workspace.judging.lanes.toolchains import Shown, repository_folders, tool_folders
+from dce.workspace.project import STATE_DIR
+
+SHARED_MEMORY_BYTES = 512 * 1024**2
+"""Size of /dev/shm: browsers and databases under test need some, and it is memory that no process is charged for."""
+
+_TMP, _VAR_TMP, _RUN = Path("/tmp"), Path("/var/tmp"), Path("/run")  # noqa: S108 - a lane's own, mounted over the system's
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine as lanes need to know it. `bwrap`: the program; `place`: the folder for lane folders; `home`: without symlinks.
+    `has_own_caches`: whether what commands write to tool folders goes to layers of the lane; otherwise these are read-only."""
+
+    bwrap: str
+    place: Path
+    environ: Mapping[str, str]
+    home: Path
+    has_own_caches: bool = True
+
+
+class OverlayLane:
+    """One lane. Making it writes its layers and looks at the disk: not in an event loop. Its folder is thrown away with it."""
+
+    kind: Kind = "overlay"
+
+    def __init__(
+        self, root: Path, host: Host, settings: LaneSettings, folder: LaneFolder, files: Iterable[LaidFile]
+    ) -> None:
+        self._root = root
+        self._host = host
+        self._settings = settings
+        self._folder = folder
+        self._python = find_python(host.environ, root)
+        self._python_path = self._search_path()
+        upper, work = folder.new_layer()
+        self.written = Written(workspace=upper, tmp=folder.tmp, seen_workspace=str(root), seen_tmp=str(_TMP))
+        write_layer(root, upper, files)
+        upper.chmod(root.stat().st_mode & 0o7777)
+        self._mounts = (
+            *_system_mounts(folder),
+            *self._home_mounts(),
+            *("--overlay-src", str(root), "--overlay", str(upper), str(work), str(root)),
+            *_hidden_state(root),
+            *(("--share-net", *_name_service()) if settings.network else ()),
+        )
+
+    async def run(
+        self,
+        command: Sequence[str],
+        *,
+        timeout_s: float,
+        cwd: str = "",
+        env: Sequence[str] = (),
+        added: Mapping[str, str] | None = None,
+    ) -> Ended:
+        """See `Lane.run`."""
+        processes = NamespaceProcesses()
+        words = (self._python.program, *command[1:]) if command[0] == "python" else tuple(command)
+        home = Path(self._host.environ.get("HOME") or self._host.home)
+        own = Variables(home=home, tmp=_TMP, python=self._python, python_path=self._python_path)
+        named = (*self._settings.env, *env)
+        return await execute(
+            Spawn(
+                command=words,
+                name=command[0],
+                folder=self._folder,
+                root=Path("/"),
+                cwd=cwd,
+                variables=with_added(lane_variables(self._host.environ, named, own), added),
+                timeout_s=timeout_s,
+                limits=self._settings.limits(),
+                processes=processes,
+                wrapper=self._wrapper(processes),
+            )
+        )
+
+    def _wrapper(self, processes: NamespaceProcesses) -> tuple[str, ...]:
+        (info,) = processes.passed_fds
+        return (
+            *(self._host.bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+            *self._mounts,
+            *("--chdir", str(self._root), "--info-fd", str(info), "--"),
+        )
+
+    def _home_mounts(self) -> tuple[str, ...]:
+        """An empty home with the tool folders in it, and everything else that is hidden but needed to start a command."""
+        mounts = ["--bind", str(self._folder.home), str(self._host.home)] if self._host.home.is_dir() else []
+        for path, is_writable in self._shown():
+            if path.is_relative_to(self._root) or self._root.is_relative_to(path):
+                continue
+            source = os.path.realpath(path)
+            if is_writable and self._host.has_own_caches:
+                upper, work = self._folder.new_layer()
+                mounts += ["--overlay-src", source, "--overlay", str(upper), str(work), str(path)]
+            else:
+                mounts += ["--ro-bind", source, str(path)]
+        return tuple(mounts)
+
+    def _shown(self) -> list[tuple[Path, bool]]:
+        """The folders to show, an outer one before those in it, and whether each is writable."""
+        found: dict[Path, bool] = {}
+        for shown in (*tool_folders(self._host.home, self._host.environ), *self._needed(), *self._named()):
+            found[shown.path] = found.get(shown.path, False) or shown.is_writable
+        return sorted(found.items(), key=lambda item: len(item[0].parts))
+
+    def _needed(self) -> list[Shown]:
+        hidden = (self._host.home, _TMP, _VAR_TMP, _RUN)
+        return [
+            Shown(path=path)
+            for path in (*needed_folders(self._host.environ, self._python), *repository_folders(self._root))
+            if path not in hidden and any(path.is_relative_to(folder) for folder in hidden)
+        ]
+
+    def _named(self) -> list[Shown]:
+        """What the project's `link` and `copy` show from outside the workspace; what is in it is there already."""
+        found = []
+        for names, is_writable in ((self._settings.link, False), (self._settings.copy, True)):
+            for name in names:
+                path = outside(name, self._root, self._host.home)
+                if path is not None and path.exists():
+                    found.append(Shown(path=path, is_writable=is_writable and path.is_dir()))
+        return found
+
+    def _search_path(self) -> tuple[Path, ...]:
+        """Where Python searches first. A project without an environment of its own is not installed: its folders are searched."""
+        own = (self._root, self._root / "src") if self._python.environment is None else ()
+        return (*(folder for folder in own if folder.is_dir()), *search_path(self._host.environ))
+
+
+def outside(name: str, root: Path, home: Path) -> Path | None:
+    """The absolute path that `link` or `copy` names outside the workspace; None for one inside."""
+    path = home / name[2:] if name.startswith("~/") else root / name
+    path = Path(os.path.normpath(path))
+    return None if path.is_relative_to(root) else path
+
+
+def _system_mounts(folder: LaneFolder) -> tuple[str, ...]:
+    """The whole system read-only, with devices, processes and temporary folders of the lane's own. `/run` holds the sockets of services
+    that act for the user (containers, keyrings, agents), so it is empty."""
+    return (
+        *("--ro-bind", "/", "/", "--dev", "/dev"),
+        *("--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108 - mounted here
+        *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"),
+        *("--size", str(1 << 20), "--tmpfs", str(_RUN)),
+        *("--bind", str(folder.tmp), str(_TMP), "--bind", str(folder.var_tmp), str(_VAR_TMP)),
+    )
+
+
+def _hidden_state(root: Path) -> tuple[str, ...]:
+    state = root / STATE_DIR
+    return ("--size", "4096", "--tmpfs", str(state), "--remount-ro", str(state)) if state.is_dir() else ()
+
+
+def _name_service() -> tuple[str, ...]:
+    """The file that says who resolves names, where the system keeps it below `/run`."""
+    real = os.path.realpath("/etc/resolv.conf")
+    return ("--ro-bind", real, real) if Path(real).is_relative_to(_RUN) and Path(real).exists() else ()
