@@ -70,7 +70,7 @@ def _outcomes(found: Results) -> dict[str, str]:
         ("vitest-bail.txt", "vitest", (1, 1, 2), 1, "early"),
         ("vitest-verbose.txt", "vitest", (3, 3, 2), 8, "broken"),
         ("vitest.txt", "vitest", (3, 3, 2), 3, "broken"),
-        ("vitest.xml", "junit", (3, 3, 2), 8, "broken"),
+        ("vitest.xml", "vitest", (3, 3, 2), 8, "broken"),
     ],
 )
 def test_recorded_runs(file: str, runner: str, counts: tuple[int, int, int], named: int, stop: str) -> None:

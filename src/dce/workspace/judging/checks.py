@@ -26,19 +26,19 @@ async def run_checks(
     lanes: Lanes,
     checks: Sequence[Check],
     reading: Reading | None,
-    baseline: CheckReport | None = None,
+    base: CheckReport | None = None,
     laid: Iterable[LaidFile] = (),
 ) -> CheckReport:
     """Runs the checks, in order, on a response (None: on the unchanged workspace) in one lane, with `laid` over the response's files.
 
-    `baseline` is the report on the unchanged workspace: checks that cannot start there are not run; without it, every failure counts
+    `base` is the report on the unchanged workspace: checks that cannot start there are not run; without it, every failure counts
     as new. New failures in a stage keep the later stages from running. A check that fails, hits a limit or cannot start gives a run that
     is not ok. If no verdict is possible, the report has no runs and says why. Raises DceError invalid_input for a workspace too large to
     copy, write_failed for a lane that cannot be made.
     """
     await lanes.find_kind()
-    before = {run.name: run for run in baseline.runs} if baseline else {}
-    wanted = [check for check in checks if not baseline or check.name in before]
+    before = {run.name: run for run in base.runs} if base else {}
+    wanted = [check for check in checks if not base or check.name in before]
     problem, runs = "", list[CheckRun]()
     try:
         async with lanes.opened(reading, laid) as lane:
@@ -50,7 +50,7 @@ async def run_checks(
                 runs.append(run if reading is None else compared(run, before.get(check.name)))
     except LaneUnfit as unfit:
         problem, runs = str(unfit), []
-    report = report_of(tuple(runs), baseline.cannot_start if baseline else ())
+    report = report_of(tuple(runs), base.cannot_start if base else ())
     return msgspec.structs.replace(report, lane=lanes.kind, lane_why=lanes.why, problem=problem)
 
 

@@ -13,6 +13,9 @@ from dce.workspace.judging.results.outcome import Outcome, Results, numbered, re
 _OUTCOMES: tuple[tuple[str, Outcome], ...] = (("error", "error"), ("failure", "failed"), ("skipped", "skipped"))
 """Element in a test case → how the test ended. The first that is there counts."""
 
+_RUNNERS = {"vitest tests": "vitest", "jest tests": "jest", "Mocha Tests": "mocha"}
+"""Name of a whole report → the runner that gives it this name."""
+
 _NO_CLASSES = frozenset({"", "test"})
 """Class names that say nothing: node writes `test` for every one."""
 
@@ -37,7 +40,7 @@ def read_junit(data: bytes, folder: str = "") -> Results | None:  # noqa: ARG001
         is_broken = is_broken or (is_file and outcome == "error")
         tests.append((case.get("classname") or _name(case, suites) if is_file else _name(case, suites), outcome))
     is_pytest = any(suite.get("name") == "pytest" for suite in root.iter("testsuite"))
-    found = results("pytest", tests) if is_pytest else numbered("junit", tests)
+    found = results("pytest", tests) if is_pytest else numbered(_RUNNERS.get(root.get("name") or "", "junit"), tests)
     return msgspec.structs.replace(found, stop="broken") if is_broken else found
 
 
