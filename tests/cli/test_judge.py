@@ -279,7 +279,7 @@ def test_doubts_are_named_and_need_force(dce: Dce, workspace: Path, gateway: Scr
     gateway.answers = [elided]
     (workspace / ".dce" / "checks.toml").write_text(CHECKS)
     dce("generate", "-n", 1)
-    dce("run-checks", code=None)
+    dce("run-checks", "--yes", code=None)
     dry = dce("accept", 1, "--dry-run", code=3)
     assert "doubtful: elision" in dry.out
     assert "1 of 1 checks fail" in dry.err

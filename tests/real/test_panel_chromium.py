@@ -80,6 +80,7 @@ def test_from_generate_to_an_accepted_file_and_back(browser: Browser, tmp_path: 
         shoot(page, "streaming")
         wait_for_end(page)
         expect(page.locator(".summary")).to_contain_text("complete")
+        page.once("dialog", lambda dialog: dialog.accept())  # the question before commands run
         page.get_by_role("button", name="Run checks").click()
         expect(page.locator(".checks")).to_have_count(10, timeout=GENERATED_MS)
         expect(page.get_by_role("button", name="Run checks")).to_be_enabled()
@@ -233,6 +234,7 @@ def test_every_screen_is_accessible_and_fits(browser: Browser, tmp_path: Path, s
         page.keyboard.press("Escape")
         generate(page, 10)
         wait_for_end(page)
+        page.once("dialog", lambda dialog: dialog.accept())  # the question before commands run
         page.get_by_role("button", name="Run checks").click()
         expect(page.get_by_role("button", name="Run checks")).to_be_enabled(timeout=60_000)
         examine_in(page, SYSTEM_THEMES, "board", size)

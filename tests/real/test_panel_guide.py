@@ -127,6 +127,7 @@ def generate(page: Page) -> None:
 
 def judge(page: Page) -> None:
     """Which one to take."""
+    page.once("dialog", lambda dialog: dialog.accept())  # the question before commands run
     page.get_by_role("button", name="Run checks").click()
     expect(page.locator(".checks")).to_have_count(10, timeout=GENERATED_MS)
     expect(page.get_by_role("button", name="Run checks")).to_be_enabled(timeout=GENERATED_MS)

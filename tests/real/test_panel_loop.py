@@ -90,6 +90,7 @@ def test_the_whole_loop_by_its_steps(browser: Browser, tmp_path: Path, served: S
         press_at(page, 5, "Generate")
         wait_for_end_of(page, "2 complete")
         step(page, 6)
+        page.once("dialog", lambda dialog: dialog.accept())  # the question before commands run
         page.get_by_role("button", name="Run checks").click()
         expect(page.locator(".checks")).to_have_count(2, timeout=GENERATED_MS)
         step(page, 7)

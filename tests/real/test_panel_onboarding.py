@@ -63,6 +63,7 @@ def test_checks_that_fail_lead_back_and_checks_that_pass_lead_on(browser: Browse
         generate(page, 2)
         wait_for_end(page)
         advised(page, "run the checks")
+        page.once("dialog", lambda dialog: dialog.accept())  # the question before commands run
         page.get_by_role("button", name="Run checks").click()
         advised(page, "read the best response")
         for slot, words in ((2, "restore, then accept another"), (1, "start the next cycle")):

@@ -51,6 +51,7 @@ def test_one_glance_says_which_to_take(browser: Browser, tmp_path: Path) -> None
     with scripted(tmp_path, AnsweringProvider()) as workspace, opened(browser, workspace) as page:
         answered(page, 10)
         expect(page.locator(".advice-line")).to_contain_text("No checks have run")
+        page.once("dialog", lambda dialog: dialog.accept())  # the question before commands run
         page.get_by_role("button", name="Run checks").click()
         expect(page.locator(".advice-line.is-good")).to_contain_text("Passes 2 of 2 checks", timeout=60_000)
         expect(page.locator(".advice-line")).to_contain_text("other response is identical")

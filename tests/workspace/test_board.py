@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from dce.workspace.judging.checking import check_responses
 from dce.workspace.judging.compare import FileChange
 from dce.workspace.record.responses import Status
 from dce.workspace.schema.reading import FileBlock, Reading
-from tests.workspace.judging import Bench, builtins, reading_of, snapshot
+from tests.workspace.judging import Bench, builtins, reading_of, snapshot, write
 
 GOOD = "def add(a, b):\n    return a + b\n"
 BAD = "def add(a, b):\n    return 0\n"
@@ -238,3 +239,40 @@ def test_what_fails_anyway_keeps_nobody_out(tmp_path: Path) -> None:
     for slot, report in enumerate((breaks, nothing, fix, nothing), start=1):
         bench.store.check_reports.put(generation, slot, 1, report)
     assert _order(board(bench, generation)) == [3, 2, 4, 1]
+
+
+def test_no_verdict_is_no_pass(tmp_path: Path) -> None:
+    """An answer that the checks could not judge counts as unchecked, is flagged, and is not announced as checked."""
+    bench = Bench(tmp_path, FILES)
+    (bench.project.state_dir / "checks.toml").write_text(CHECKS)
+    bench.agree_to_commands()
+    write(
+        tmp_path / ".venv" / "bin" / "python",
+        f'#!/bin/sh\nPYTHONPATH={tmp_path}/site-packages exec {sys.executable} -P "$@"\n',
+        mode=0o755,
+    )
+    write(tmp_path / "site-packages" / "calc.py", BAD)
+    generation = bench.answer({"calc.py": GOOD}, {"other.txt": "x\n"})
+    announced: list[Event] = []
+    reports = asyncio.run(check_responses(bench, generation, on_event=announced.append))
+    assert "Python imports `calc` from" in reports[1].problem
+    assert reports[2].problem == ""
+    rows = {row.slot: row for row in board(bench, generation)}
+    assert (rows[1].checks, "no_verdict" in rows[1].flags) == (None, True)
+    assert (rows[2].checks is None, "no_verdict" in rows[2].flags) == (False, False)
+    assert [event.slot for event in announced if isinstance(event, ChecksFinished)] == [2]
+
+
+def test_a_setup_that_fails_is_said_once(tmp_path: Path) -> None:
+    """If the lanes cannot be set up for the workspace as it is, that is one error, and no answer is blamed."""
+    bench = Bench(tmp_path, FILES)
+    (bench.project.state_dir / "checks.toml").write_text(
+        f'{CHECKS}\n[lane]\nsetup = [["sh", "-c", "echo no registry; exit 3"]]\n'
+    )
+    bench.agree_to_commands()
+    generation = bench.answer({"calc.py": GOOD})
+    with pytest.raises(DceError) as caught:
+        asyncio.run(check_responses(bench, generation))
+    assert caught.value.code == "invalid_input"
+    assert "no registry" in caught.value.message
+    assert bench.store.check_reports.latest(generation, CheckReport) == {}

@@ -170,18 +170,20 @@ def test_a_fork_bomb_is_ended(project: Project, tmp_path: Path) -> None:
 
 
 def test_no_capability_and_no_setting_of_the_kernel(project: Project, tmp_path: Path) -> None:
-    """A command has no capability, also when DCE runs as root, and can change no setting of the kernel; `/run` has no sockets."""
+    """A command has no capability, also when DCE runs as root, and can change no setting of the kernel and make no namespace; `/run`
+    has no sockets."""
     code = """
-        import os, pathlib
+        import os, pathlib, subprocess
         status = pathlib.Path("/proc/self/status").read_text()
         print([line.split()[1].strip("0") for line in status.splitlines() if line.startswith("Cap")])
         for setting in ("/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches"):
             try: open(setting, "r+").close(); print("open", setting)
             except OSError as error: print("closed")
         print(os.listdir("/run"))
+        print(subprocess.run(["unshare", "-Ur", "true"], capture_output=True).returncode)
     """
     run = ran(_lanes(project, tmp_path), script(code))
-    assert run.output == "['', '', '', '', '']\nclosed\nclosed\n[]\n"
+    assert run.output == "['', '', '', '', '']\nclosed\nclosed\n[]\n1\n"
 
 
 def test_lanes_end_with_dce(project: Project, tmp_path: Path) -> None:

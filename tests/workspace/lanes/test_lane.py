@@ -10,11 +10,11 @@ import pytest
 from dce.workspace.judging.checks import run_checks
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.lanes.folders import PREFIX
-from dce.workspace.judging.lanes.lane import Kind
+from dce.workspace.judging.lanes.lane import Kind, RunOptions
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import reading_of, snapshot
-from tests.workspace.laned import KINDS, lanes_of, project_of, ran, script
+from tests.workspace.laned import KINDS, checked, lanes_of, project_of, ran, script
 
 either = pytest.mark.parametrize("kind", KINDS)
 
@@ -227,6 +227,45 @@ def test_setup_runs_first_and_its_failure_is_no_verdict(tmp_path: Path, kind: Ki
     assert (report.runs, report.is_passed) == ((), False)
     assert "exit 3" in report.problem
     assert "no registry" in report.problem
+
+
+@either
+def test_an_answer_that_breaks_the_setup_fails(tmp_path: Path, kind: Kind) -> None:
+    """A setup that fails with an answer in the lane, and not without, is that answer's failure, with its output."""
+    project = project_of(tmp_path, {"a": "fine\n"})
+    lanes = lanes_of(project, kind, LaneSettings(setup=(("sh", "-c", "cat a; grep -q fine a"),)))
+    checks = [Check(name="c", command=("true",))]
+    base = checked(project, checks, lanes=lanes)
+    report = checked(project, checks, reading_of({"a": "broken\n"}), base, lanes=lanes)
+    assert (report.is_passed, report.problem, report.new_failures) == (False, "", 1)
+    assert (report.runs[0].name, report.runs[0].output) == ("setup", "broken\n")
+
+
+@either
+def test_any_name_of_the_workspace(tmp_path: Path, kind: Kind) -> None:
+    """Names that mean something in mount options, shells or search paths are names like any other."""
+    for name in ("with space", "a,b", "c:d", "back\\slash", "quote'\"$x", "ünï", "-dash"):
+        project = project_of(tmp_path / name, {"a": "old\n"})
+        lanes = lanes_of(project, kind)
+        run = ran(lanes, Check(name="c", command=("cat", "a")), reading_of({"a": "new\n"}))
+        assert (asyncio.run(lanes.find_kind()), run.output) == (kind, "new\n"), (name, lanes.why)
+
+
+@either
+def test_what_a_command_wrote_is_found(tmp_path: Path, kind: Kind) -> None:
+    """Reports that a command writes to the workspace and to its temporary folder are found by DCE; further variables reach it."""
+    lanes = lanes_of(project_of(tmp_path, {"sub/a": ""}), kind)
+
+    async def go() -> None:
+        async with lanes.opened(None) as lane:
+            code = 'printf 1 >out.xml; printf "$MORE" >"$TMPDIR/r.xml"; echo "$TMPDIR"'
+            options = RunOptions(timeout_s=20, cwd="sub", variables={"MORE": "2"})
+            ended = await lane.run(("sh", "-c", code), options)
+            assert ended.output.decode().strip() == str(lane.tmp)
+            assert (lane.written_root / "sub" / "out.xml").read_text() == "1"
+            assert (lane.written_tmp / "r.xml").read_text() == "2"
+
+    asyncio.run(go())
 
 
 @either

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dce.wire.errors import DceError
-from dce.workspace.judging.lanes.folders import LaneFolder, sweep, write_layer
-from dce.workspace.judging.lanes.lane import LaidFile
+from dce.workspace.judging.lanes.folders import LaneFolder, remove_tree, sweep, write_layer
+from dce.workspace.judging.lanes.lane import LaidFile, RunOptions
 from dce.workspace.judging.lanes.opening import Lanes, bubblewraps
 from dce.workspace.judging.lanes.settings import LaneSettings, size_of
 from tests.workspace.judging import reading_of, write
@@ -69,7 +69,7 @@ def test_files_laid_over_an_answer_win(tmp_path: Path) -> None:
 
     async def go() -> bytes:
         async with lanes.opened(answer, laid) as lane:
-            return (await lane.run(("sh", "-c", "cat test_a a; ls"), timeout_s=20)).output
+            return (await lane.run(("sh", "-c", "cat test_a a; ls"), RunOptions(timeout_s=20))).output
 
     assert asyncio.run(go()) == b"base\nnew\na\ntest_a\n"
 
@@ -102,11 +102,35 @@ def test_only_what_is_left_over_is_swept(tmp_path: Path) -> None:
     (tmp_path / "dce-lane-other").mkdir()
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted((used.path.name, "dce-lane-other"))
+    tmp_path.chmod(0o755)
     used.remove()
     assert not used.path.exists()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
 def test_sizes() -> None:
     """Sizes have a unit, M or G, as people write it."""
     assert [size_of(text) for text in ("1M", "2 g", "512MiB", "4GB")] == [1 << 20, 2 << 30, 512 << 20, 4 << 30]
     assert [size_of(text) for text in ("", "0G", "4", "G", "-1G", "4T", "1.5G")] == [None] * 7
+
+
+def test_removing_follows_no_link_and_knows_no_depth(tmp_path: Path) -> None:
+    """A folder that a command left full of traps is removed: links to files outside keep those as they are, thousands of levels are none
+    too many."""
+    folder, outside = tmp_path / "left", tmp_path / "outside"
+    write(outside, "kept", mode=0o640)
+    (folder / "locked").mkdir(parents=True)
+    (folder / "locked" / "link").symlink_to(outside)
+    (folder / "locked").chmod(0o500)
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+    tmp_path.chmod(0o755)
+    remove_tree(folder)
+    remove_tree(folder)  # a second time, when nothing is there
+    assert not folder.exists()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o640

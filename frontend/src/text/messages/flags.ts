@@ -7,6 +7,10 @@ interface FlagText {
 
 const FLAGS: Readonly<Record<string, FlagText>> = {
   truncated: { name: "truncated", meaning: "The model reached its output limit" },
+  no_verdict: {
+    name: "no verdict",
+    meaning: "The checks would have tested other code than this response: run `dce run-checks` to see why",
+  },
   prompt_cut: {
     name: "prompt cut",
     meaning: "The server read only a part of the prompt: raise its context length, or select fewer files",

@@ -23,9 +23,12 @@ from dce.workspace.schema.reading import Parse, Reading
 from dce.workspace.schema.second_look import DOUBTS
 from dce.workspace.tree.current import CurrentFiles
 
+NO_VERDICT = "no_verdict"
+
 FLAGS = (
     "truncated",
     PROMPT_CUT,
+    NO_VERDICT,
     "elision",
     "missing_files",
     "outside_workspace",
@@ -82,6 +85,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading
     changes: tuple[FileChange, ...]
     report: CheckReport | None
+    has_no_verdict: bool
     stale: Stale
     cluster: str
     cluster_size: int
@@ -110,7 +114,8 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             response=response,
             reading=readings[response.slot],
             changes=_changes(workspace.project, readings[response.slot], manifest, files),
-            report=reports.get(response.slot),
+            report=_verdict(reports.get(response.slot)),
+            has_no_verdict=response.slot in reports and bool(reports[response.slot].problem),
             stale=current.why_stale(keyed[response.slot][1], readings[response.slot]) if response.slot in keyed else "",
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
@@ -121,6 +126,11 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     ordered = sorted(candidates, key=lambda candidate: _key(candidate, is_checked=bool(reports)))
     now = workspace.clock()
     return [_row(candidate, rank, now) for rank, candidate in enumerate(ordered, start=1)]
+
+
+def _verdict(report: CheckReport | None) -> CheckReport | None:
+    """The report, if it is a verdict on the answer."""
+    return None if report is None or report.problem else report
 
 
 def prompt_cut(workspace: Workspace, response: Response) -> PromptRead | None:
@@ -215,4 +225,6 @@ def _flags(candidate: _Candidate) -> tuple[str, ...]:
         found.add("truncated")
     if candidate.prompt_read is not None:
         found.add(PROMPT_CUT)
+    if candidate.has_no_verdict:
+        found.add(NO_VERDICT)
     return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))

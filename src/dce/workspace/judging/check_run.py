@@ -42,6 +42,11 @@ _NOT_FOUND_CODES = frozenset({126, 127})
 """The exit codes of a shell whose command cannot be run or is not found."""
 
 
+def text_of(ended: Ended) -> str:
+    """What a command printed."""
+    return ended.output.decode("utf-8", "replace")
+
+
 def run_of(check: Check, ended: Ended, left: Left) -> CheckRun:
     """The run of a check. Searches megabytes of output, so not for the event loop."""
     found = read_results(left) if not ended.problem else None

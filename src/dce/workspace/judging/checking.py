@@ -142,7 +142,7 @@ async def _base(
 def _announce(
     job: _Job, reports: dict[int, CheckReport], generation_id: int, on_event: Callable[[Event], None] | None
 ) -> None:
-    if on_event is None:
+    if on_event is None or reports[job.responses[0].slot].problem:
         return
     for response in job.responses:
         report = reports[response.slot]

@@ -12,10 +12,10 @@ import msgspec
 
 from dce.workspace.judging.against_base import compared
 from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
-from dce.workspace.judging.check_run import not_run, run_of
+from dce.workspace.judging.check_run import not_run, run_of, text_of
 from dce.workspace.judging.checks_file import Check
-from dce.workspace.judging.lanes.lane import LaidFile, Lane
-from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit
+from dce.workspace.judging.lanes.lane import LaidFile, Lane, RunOptions
+from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit, SetupFailed
 from dce.workspace.judging.report_files import read, stamps, written_since
 from dce.workspace.judging.results.asking import ask
 from dce.workspace.judging.results.table import Left
@@ -33,7 +33,8 @@ async def run_checks(
 
     `base` is the report on the unchanged workspace: checks that cannot start there are not run; without it, every failure counts
     as new. New failures in a stage keep the later stages from running. A check that fails, hits a limit or cannot start gives a run that
-    is not ok. If no verdict is possible, the report has no runs and says why. Raises DceError invalid_input for a workspace too large to
+    is not ok. If no verdict is possible, the report has no runs and says why; a setup that fails for the response only is a run named
+    `setup`. Raises DceError invalid_input for a workspace too large to
     copy, write_failed for a lane that cannot be made.
     """
     await lanes.find_kind()
@@ -46,28 +47,33 @@ async def run_checks(
                 if any(run.new_failures and run.stage != check.stage for run in runs):
                     runs.append(not_run(check))
                     continue
-                run = await _run(check, lane)
+                run = await _run(check, lane, lanes)
                 runs.append(run if reading is None else compared(run, before.get(check.name)))
     except LaneUnfit as unfit:
         problem, runs = str(unfit), []
+    except SetupFailed as failed:
+        if reading is None:
+            problem = str(failed)
+        else:
+            setup = run_of(Check(name="setup", command=("setup",)), failed.ended, Left(output=text_of(failed.ended)))
+            runs = [compared(setup, None)]
     report = report_of(tuple(runs), base.cannot_start if base else ())
     return msgspec.structs.replace(report, lane=lanes.kind, lane_why=lanes.why, problem=problem)
 
 
-async def _run(check: Check, lane: Lane) -> CheckRun:
-    written = lane.written
-    asked = ask(check.command, written.seen_tmp)
-    before = await asyncio.to_thread(stamps, written.workspace, check.cwd, check.report)
-    ended = await lane.run(
-        asked.command, timeout_s=check.timeout_s, cwd=check.cwd, env=check.env, added=asked.environment
-    )
+async def _run(check: Check, lane: Lane, lanes: Lanes) -> CheckRun:
+    asked = ask(check.command, str(lane.tmp), (*check.env, *lanes.settings.env))
+    root = lanes.project.root if lane.kind == "overlay" else lane.written_root
+    before = await asyncio.to_thread(stamps, lane.written_root, check.cwd, check.report)
+    options = RunOptions(timeout_s=check.timeout_s, cwd=check.cwd, env=check.env, variables=asked.variables)
+    ended = await lane.run(asked.command, options)
 
     def interpret() -> CheckRun:
-        reports = read(written.tmp / report.rpartition("/")[2] for report in asked.reports)
+        reports = read(lane.written_tmp / name for name in asked.reports)
         left = Left(
-            output=ended.output.decode("utf-8", "replace"),
-            folder=f"{written.seen_workspace}/{check.cwd}".rstrip("/"),
-            named=written_since(written.workspace, check.cwd, check.report, before),
+            output=text_of(ended),
+            folder=str(root / check.cwd),
+            named=written_since(lane.written_root, check.cwd, check.report, before),
             asked={path.name: data for path, data in reports.items()},
         )
         return run_of(check, ended, left)

@@ -20,10 +20,9 @@ from dce.workspace.judging.lanes.environment import (
     find_python,
     lane_variables,
     search_path,
-    with_added,
 )
 from dce.workspace.judging.lanes.folders import LaneFolder, write_new
-from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile, Written
+from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile, RunOptions
 from dce.workspace.judging.lanes.processes import GroupProcesses
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.judging.lanes.toolchains import tool_folders
@@ -53,9 +52,8 @@ class CopyLane:
         self._python = find_python(environ, project.root)
         self._python_path: tuple[Path, ...] = ()
         self.root = folder.path / "workspace" / (project.root.name or "workspace")
-        self.written = Written(
-            workspace=self.root, tmp=folder.tmp, seen_workspace=str(self.root), seen_tmp=str(folder.tmp)
-        )
+        self.tmp = self.written_tmp = folder.tmp
+        self.written_root = self.root
 
     def fill(self, files: Iterable[LaidFile]) -> None:
         """Copies the workspace, links and copies what the settings name, and lays `files` over it. Raises DceError invalid_input if the
@@ -79,19 +77,11 @@ class CopyLane:
             self._lay(file)
         self._python_path = self._search_path()
 
-    async def run(
-        self,
-        command: Sequence[str],
-        *,
-        timeout_s: float,
-        cwd: str = "",
-        env: Sequence[str] = (),
-        added: Mapping[str, str] | None = None,
-    ) -> Ended:
+    async def run(self, command: Sequence[str], options: RunOptions) -> Ended:
         """See `Lane.run`."""
         mark = secrets.token_hex(16)
         words = (self._python.program, *command[1:]) if command[0] == "python" else tuple(command)
-        named = (*self._settings.env, *env)
+        named = (*self._settings.env, *options.env)
         home = self._home if "HOME" in named else self._folder.home
         own = Variables(home=home, tmp=self._folder.tmp, python=self._python, python_path=self._python_path)
         return await execute(
@@ -100,9 +90,9 @@ class CopyLane:
                 name=command[0],
                 folder=self._folder,
                 root=self.root,
-                cwd=cwd,
-                variables=with_added(lane_variables(self._environ, named, own), added) | {_MARK: mark},
-                timeout_s=timeout_s,
+                cwd=options.cwd,
+                variables={**lane_variables(self._environ, named, own), **options.variables, _MARK: mark},
+                timeout_s=options.timeout_s,
                 limits=self._settings.limits(),
                 processes=GroupProcesses(f"{_MARK}={mark}"),
             )

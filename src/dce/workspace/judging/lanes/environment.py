@@ -89,12 +89,6 @@ def lane_variables(environ: Mapping[str, str], named: Iterable[str], own: Variab
     return kept
 
 
-def with_added(variables: Mapping[str, str], added: Mapping[str, str] | None) -> dict[str, str]:
-    """The variables with those of `added` before the values that are there: of options, the later ones count."""
-    joined = {name: f"{value} {variables.get(name, '')}".strip() for name, value in (added or {}).items()}
-    return {**variables, **joined}
-
-
 def search_path(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """The folders of PYTHONPATH."""
     return tuple(Path(os.path.realpath(entry)) for entry in environ.get("PYTHONPATH", "").split(os.pathsep) if entry)

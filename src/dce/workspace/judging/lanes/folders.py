@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,9 @@ from dce.workspace.judging.lanes.lane import LaidFile
 
 PREFIX = "dce-lane-"
 
+MIN_FILE_BYTES = 4096
+"""What a file counts at least: empty ones fill a disk too, by their number."""
+
 MAX_SWEPT = 50
 """Maximum left-over folders removed at once: a start must not take minutes."""
 
@@ -25,9 +29,11 @@ class LaneFolder:
     """One lane's folder: `tmp` and `home` are what its commands see as those, `layers` holds what is written elsewhere."""
 
     def __init__(self, place: Path) -> None:
-        self.path = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX, dir=place)))
-        self._lock = FileLock(self.path / "lock", thread_local=False)
+        # It gets the name that `sweep` looks for only when it is locked.
+        making = Path(os.path.realpath(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=place)))
+        self._lock = FileLock(making / "lock", thread_local=False)
         self._lock.acquire(timeout=0)
+        self.path = making.rename(making.with_name(making.name.removeprefix(".")))
         self.tmp = self.path / "tmp"
         self.var_tmp = self.path / "var-tmp"
         self.home = self.path / "home"
@@ -54,7 +60,7 @@ class LaneFolder:
         return self._size_bytes() - self._made_bytes
 
     def _size_bytes(self) -> int:
-        return sum(getattr(status, "st_blocks", 0) * 512 for status in _files(self.path))
+        return sum(max(getattr(status, "st_blocks", 0) * 512, MIN_FILE_BYTES) for status in _files(self.path))
 
     def remove(self) -> None:
         """Deletes everything, including what a command made read-only. Whatever remains is left to the next sweep."""
@@ -105,16 +111,25 @@ def write_new(root: Path, folder: Path, file: LaidFile) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Deletes a folder, including what is read-only in it."""
+    """Deletes a folder, including what is read-only in it or nested too deep for Python. Follows no link, and changes nothing beside it."""
 
     def unlock(_: object, path: str, __: object) -> None:
+        inside = Path(path)
+        if inside == folder or not inside.is_relative_to(folder):
+            return
         with contextlib.suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
-            (os.rmdir if Path(path).is_dir() else os.unlink)(path)
+            inside.parent.chmod(0o700)
+            is_folder = inside.is_dir() and not inside.is_symlink()
+            if not inside.is_symlink():
+                inside.chmod(0o700)
+            (os.rmdir if is_folder else os.unlink)(path)
 
-    shutil.rmtree(folder, onerror=unlock)
-    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(2):
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(folder, onerror=unlock)
+    if os.path.lexists(folder) and os.name == "posix":
+        for command in (("chmod", "-R", "u+rwx"), ("rm", "-rf")):
+            subprocess.run([*command, str(folder)], check=False, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def _is_anothers(status: os.stat_result) -> bool:

@@ -36,14 +36,14 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """Where what commands write is found from outside. `workspace`: the folder that holds what they wrote to the workspace (and maybe all
-    of it); `tmp`: their temporary folder. `seen_workspace` and `seen_tmp`: the names of these that commands see."""
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command runs. `cwd`: its folder, relative to the root. `env` names variables of the user's that it may have besides the usual
+    ones; `variables` are others that it gets."""
 
-    workspace: Path
-    tmp: Path
-    seen_workspace: str
-    seen_tmp: str
+    timeout_s: float
+    cwd: str = ""
+    env: tuple[str, ...] = ()
+    variables: Mapping[str, str] = {}
 
 
 class Lane(Protocol):
@@ -54,17 +54,16 @@ class Lane(Protocol):
         """Which kind it is."""
 
     @property
-    def written(self) -> Written:
-        """Where to look for what its commands wrote."""
+    def tmp(self) -> Path:
+        """The temporary folder, as commands see it."""
 
-    async def run(
-        self,
-        command: Sequence[str],
-        *,
-        timeout_s: float,
-        cwd: str = "",
-        env: Sequence[str] = (),
-        added: Mapping[str, str] | None = None,
-    ) -> Ended:
-        """Runs a command in `cwd` (relative to the root). `env` names further variables that it may have; `added` are DCE's own, each of
-        which comes before the value that the command would have anyway."""
+    @property
+    def written_tmp(self) -> Path:
+        """Where DCE finds what commands write to `tmp`. Read it with care: links in it lead anywhere."""
+
+    @property
+    def written_root(self) -> Path:
+        """Where DCE finds what commands write to the workspace, by the same relative paths; likewise. Other files may be there or not."""
+
+    async def run(self, command: Sequence[str], options: RunOptions) -> Ended:
+        """Runs a command."""

@@ -22,9 +22,9 @@ from dce.workspace.judging.lanes.copied import CopyLane
 from dce.workspace.judging.lanes.environment import current_variables
 from dce.workspace.judging.lanes.finishing import in_thread
 from dce.workspace.judging.lanes.folders import LaneFolder, sweep
-from dce.workspace.judging.lanes.lane import Kind, LaidFile, Lane
+from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile, Lane, RunOptions
 from dce.workspace.judging.lanes.overlay import Host, OverlayLane
-from dce.workspace.judging.lanes.proof import why_unproven
+from dce.workspace.judging.lanes.proof import Proofs
 from dce.workspace.judging.lanes.settings import SETUP_TIMEOUT_S, LaneSettings
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.schema.reading import Reading
@@ -58,6 +58,7 @@ class Lanes:
         self._environ = current_variables() if environ is None else environ
         self._programs = programs
         self._host: Host | None = None
+        self._proofs = Proofs(project.root)
         self._is_known = False
         self.kind: Kind = "copy"
         self.why = ""
@@ -108,7 +109,9 @@ class Lanes:
                 try:
                     lane = await in_thread(lambda: OverlayLane(self.project.root, host, self.settings, folder, ()))
                     # Writing is tried too: an overlay can be mounted and yet refuse it.
-                    ended = await lane.run(("/bin/sh", "-c", "[ ! -w . ] || : >.lane-trial"), timeout_s=PROBE_TIMEOUT_S)
+                    ended = await lane.run(
+                        ("/bin/sh", "-c", "[ ! -w . ] || : >.lane-trial"), RunOptions(timeout_s=PROBE_TIMEOUT_S)
+                    )
                 except OSError as error:
                     return str(error)
                 return "" if ended.exit_code == 0 else ended.output.decode("utf-8", "replace") or ended.problem
@@ -119,7 +122,7 @@ class Lanes:
     async def opened(self, reading: Reading | None, laid: Iterable[LaidFile] = ()) -> AsyncIterator[Lane]:
         """A lane with an answer's files in it (None: the workspace as it is), and `laid` over those. Its setup has run.
 
-        Raises LaneUnfit if a verdict from it would mean nothing, and DceError if it cannot be made.
+        Raises SetupFailed, LaneUnfit if a verdict from it would mean nothing, and DceError if it cannot be made.
         """
         await self.find_kind()
         place = self._host.place if self._host else await in_thread(lambda: Path(tempfile.gettempdir()))
@@ -130,11 +133,10 @@ class Lanes:
             except OSError as error:
                 raise _unwritable(place, error) from error
             for command in self.settings.setup:
-                ended = await lane.run(command, timeout_s=SETUP_TIMEOUT_S)
+                ended = await lane.run(command, RunOptions(timeout_s=SETUP_TIMEOUT_S))
                 if ended.exit_code != 0:
-                    said = ended.problem or ended.output.decode("utf-8", "replace").strip()[-1000:]
-                    raise LaneUnfit(f"the setup `{' '.join(command)}` failed (exit {ended.exit_code}): {said}")
-            if reading is not None and (why := await why_unproven(lane, self.project.root, files)):
+                    raise SetupFailed(command, ended)
+            if reading is not None and (why := await self._proofs.why_unproven(lane, files)):
                 raise LaneUnfit(why)
             yield lane
 
@@ -170,6 +172,15 @@ class Lanes:
 
 class LaneUnfit(Exception):
     """A lane in which no verdict would mean anything, and why."""
+
+
+class SetupFailed(Exception):
+    """A setup command failed in a lane: the workspace's fault if it fails without an answer too, otherwise the answer's."""
+
+    def __init__(self, command: Sequence[str], ended: Ended) -> None:
+        said = ended.problem or ended.output.decode("utf-8", "replace").strip()[-1000:]
+        super().__init__(f"the setup `{' '.join(command)}` failed (exit {ended.exit_code}): {said}")
+        self.ended = ended
 
 
 def bubblewraps(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The overlay lane: the workspace at its own path, copy-on-write, in namespaces of its own (bubblewrap).
 
 What must always hold: nothing that a command writes reaches the workspace or anything else outside its lane; it sees no process, no
-network but its own loopback, nothing of the home but tool folders, and nothing of `.dce`; it has no capability and gains none.
+network but its own loopback, nothing of the home but tool folders, and nothing of `.dce`; it has no capability, gains none and makes no namespaces of its own.
 """
 
 import os
@@ -17,10 +17,9 @@ from dce.workspace.judging.lanes.environment import (
     lane_variables,
     needed_folders,
     search_path,
-    with_added,
 )
 from dce.workspace.judging.lanes.folders import LaneFolder, write_layer
-from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile, Written
+from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile, RunOptions
 from dce.workspace.judging.lanes.processes import NamespaceProcesses
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.judging.lanes.toolchains import Shown, repository_folders, tool_folders
@@ -30,6 +29,10 @@ SHARED_MEMORY_BYTES = 512 * 1024**2
 """Size of /dev/shm: browsers and databases under test need some, and it is memory that no process is charged for."""
 
 _TMP, _VAR_TMP, _RUN = Path("/tmp"), Path("/var/tmp"), Path("/run")  # noqa: S108 - a lane's own, mounted over the system's
+
+
+_DOORS = tuple(map(Path, ("/var/snap/lxd", "/var/lib/lxd", "/var/lib/incus", "/mnt/wslg", "/mnt/wsl")))
+"""Folders outside `/run` with sockets of services that act for the user, or give a member of their group the whole machine."""
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +61,9 @@ class OverlayLane:
         self._python = find_python(host.environ, root)
         self._python_path = self._search_path()
         upper, work = folder.new_layer()
-        self.written = Written(workspace=upper, tmp=folder.tmp, seen_workspace=str(root), seen_tmp=str(_TMP))
+        self.tmp = _TMP
+        self.written_tmp = folder.tmp
+        self.written_root = upper
         write_layer(root, upper, files)
         upper.chmod(root.stat().st_mode & 0o7777)
         self._mounts = (
@@ -69,30 +74,22 @@ class OverlayLane:
             *(("--share-net", *_name_service()) if settings.network else ()),
         )
 
-    async def run(
-        self,
-        command: Sequence[str],
-        *,
-        timeout_s: float,
-        cwd: str = "",
-        env: Sequence[str] = (),
-        added: Mapping[str, str] | None = None,
-    ) -> Ended:
+    async def run(self, command: Sequence[str], options: RunOptions) -> Ended:
         """See `Lane.run`."""
         processes = NamespaceProcesses()
         words = (self._python.program, *command[1:]) if command[0] == "python" else tuple(command)
         home = Path(self._host.environ.get("HOME") or self._host.home)
         own = Variables(home=home, tmp=_TMP, python=self._python, python_path=self._python_path)
-        named = (*self._settings.env, *env)
+        variables = lane_variables(self._host.environ, (*self._settings.env, *options.env), own)
         return await execute(
             Spawn(
                 command=words,
                 name=command[0],
                 folder=self._folder,
                 root=Path("/"),
-                cwd=cwd,
-                variables=with_added(lane_variables(self._host.environ, named, own), added),
-                timeout_s=timeout_s,
+                cwd=options.cwd,
+                variables={**variables, **options.variables},
+                timeout_s=options.timeout_s,
                 limits=self._settings.limits(),
                 processes=processes,
                 wrapper=self._wrapper(processes),
@@ -102,7 +99,16 @@ class OverlayLane:
     def _wrapper(self, processes: NamespaceProcesses) -> tuple[str, ...]:
         (info,) = processes.passed_fds
         return (
-            *(self._host.bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+            *(
+                self._host.bwrap,
+                "--unshare-user",
+                "--unshare-all",
+                "--disable-userns",
+                "--die-with-parent",
+                "--new-session",
+                "--cap-drop",
+                "ALL",
+            ),
             *self._mounts,
             *("--chdir", str(self._root), "--info-fd", str(info), "--"),
         )
@@ -166,7 +172,7 @@ def _system_mounts(folder: LaneFolder) -> tuple[str, ...]:
         *("--ro-bind", "/", "/", "--dev", "/dev"),
         *("--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108 - mounted here
         *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"),
-        *("--size", str(1 << 20), "--tmpfs", str(_RUN)),
+        *(word for door in (_RUN, *_DOORS) if door.is_dir() for word in ("--size", str(1 << 20), "--tmpfs", str(door))),
         *("--bind", str(folder.tmp), str(_TMP), "--bind", str(folder.var_tmp), str(_VAR_TMP)),
     )
 

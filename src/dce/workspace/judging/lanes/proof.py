@@ -6,10 +6,10 @@ as a copy hides the answer's files. Then a broken answer would pass, so there is
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from dce.workspace.judging.lanes.lane import LaidFile, Lane
+from dce.workspace.judging.lanes.lane import LaidFile, Lane, RunOptions
 
 TIMEOUT_S = 30.0
 """How long Python may take to look for modules; it imports none of them."""
@@ -39,13 +39,33 @@ _NOT_OURS = frozenset({"vendor", "_vendor", "vendored", "third_party", "extern",
 """Folders of code that is a copy of somebody's: the same package installed beside it is not this one."""
 
 
-async def why_unproven(lane: Lane, root: Path, files: Iterable[LaidFile]) -> str:
-    """Why checks in this lane would not test these files; "" if they do, or if nothing speaks against it. `root` is the workspace."""
-    packages = await asyncio.to_thread(lambda: dict(filter(None, (package_of(root, file.path) for file in files))))
+class Proofs:
+    """What was proven in the lanes of one workspace, which is `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._proven: set[frozenset[tuple[str, bool]]] = set()
+
+    async def why_unproven(self, lane: Lane, files: Iterable[LaidFile]) -> str:
+        """Why checks in this lane would not test these files; "" if they do, or if nothing speaks against it.
+
+        Overlay lanes all have the same paths, so what one proves of a package holds in the others.
+        """
+        found = await asyncio.to_thread(lambda: {package_of(self._root, file.path) for file in files})
+        packages = frozenset(filter(None, found))
+        if packages in self._proven:
+            return ""
+        why = await _why_unproven(lane, self._root, dict(packages))
+        if not why and lane.kind == "overlay":
+            self._proven.add(packages)
+        return why
+
+
+async def _why_unproven(lane: Lane, root: Path, packages: Mapping[str, bool]) -> str:
     names = sorted(packages)[:MAX_NAMES]
     if not names:
         return ""
-    ended = await lane.run(("python", "-c", _LOOK, *names), timeout_s=TIMEOUT_S)
+    ended = await lane.run(("python", "-c", _LOOK, *names), RunOptions(timeout_s=TIMEOUT_S))
     if ended.exit_code != 0:
         return ""  # without Python nothing imports these files
     said = json.loads(ended.output.decode().rstrip().rpartition("\n")[2])

@@ -24,6 +24,9 @@ DISK_INTERVAL_S = 0.25
 DISK_SHARE = 20
 """How many times longer than a measurement takes the watch waits before the next one."""
 
+MEMORY_SHARE = 20
+"""The part of the machine's memory, one in so many, that no command may touch: some memory belongs to no process and is not added up."""
+
 RESERVED_BYTES = 512 * 1024**2
 """Free space on the disk that no command may touch: the user's programs need it."""
 
@@ -63,7 +66,7 @@ class Watch:
         pids = [self._pid, *descendants(self._pid)]
         if len(pids) > self._limits.processes:
             return "processes"
-        if memory_bytes(pids, self._limits.memory_bytes) > self._limits.memory_bytes:
+        if memory_bytes(pids, self._limits.memory_bytes) > self._limits.memory_bytes or is_memory_short():
             return "memory"
         return "disk" if self._is_disk_full() else None
 
@@ -85,3 +88,13 @@ def free_bytes(folder: Path) -> int:
         return 1 << 62
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def is_memory_short() -> bool:
+    """Whether the machine is nearly out of memory; False where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        return found["MemAvailable"] * MEMORY_SHARE < found["MemTotal"]
+    except (OSError, ValueError, LookupError):
+        return False

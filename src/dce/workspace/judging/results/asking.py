@@ -14,10 +14,10 @@ REPORT_NAME = "dce-report"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that was asked for more: what comes before which variables, and which files it may write."""
+    """A command that was asked for more: the variables that it gets, and the names of the files that it may write."""
 
     command: tuple[str, ...]
-    environment: Mapping[str, str]
+    variables: Mapping[str, str]
     reports: tuple[str, ...]
 
 
@@ -48,8 +48,8 @@ DIRECT: tuple[_Row, ...] = (
 pytest name every test anyway, or are asked by the environment."""
 
 ENVIRONMENT: Mapping[str, str] = {"PYTEST_ADDOPTS": "--junit-xml={report} -o junit_family=xunit1"}
-"""pytest writes its own JUnit report, whoever starts it. It comes before an inherited value, and the command's own options come after both, so the user's count more.
-(node takes reporters by NODE_OPTIONS, but versions that do not know them refuse to start.)"""
+"""pytest writes its own JUnit report, whoever starts it. Options of the command count more. A variable that the check names is the user's
+and stays as it is. (node takes reporters by NODE_OPTIONS, but versions that do not know them refuse to start.)"""
 
 _STARTERS = frozenset(
     {"npx", "bunx", "pnpm", "yarn", "exec", "bundle", "poetry", "uv", "run", "pdm", "hatch", "--no-install", "--"}
@@ -71,25 +71,26 @@ _FAIL_FAST: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Runner → flags with which it ends at the first failures. Some say so in their output; these do not, or not always."""
 
 
-def ask(command: Sequence[str], folder: str) -> Asked:
-    """The command with its runner asked for more. `folder`: where reports go, as the command sees it."""
+def ask(command: Sequence[str], folder: str, named: Sequence[str] = ()) -> Asked:
+    """The command with its runner asked for more. `folder`: where reports go, as the command sees it; `named`: the check's variables."""
     runner = _runner_at(command)
     asked, reports = tuple(command), []
     for row in DIRECT:
         if _starts(command, runner, row.words) and not _has(command, row.unless):
-            report = f"{folder}/{REPORT_NAME}-{row.words[0]}.{row.report}" if row.report else ""
-            flags = tuple(flag.replace("{report}", report) for flag in row.flags)
-            reports += [report] * bool(report)
+            report = f"{REPORT_NAME}-{row.words[0]}.{row.report}"
+            flags = tuple(flag.replace("{report}", f"{folder}/{report}") for flag in row.flags)
+            reports += [report] * bool(row.report)
             end = command.index("--") if "--" in command[runner:] else len(command)
             at = end if row.at is None else min(runner + row.at, end)
             asked = (*command[:at], *flags, *command[at:])
             break
-    added = {}
+    variables = {}
     for name, value in ENVIRONMENT.items():
-        report = f"{folder}/{REPORT_NAME}-{name.lower()}.xml"
-        reports.append(report)
-        added[name] = value.replace("{report}", report)
-    return Asked(command=asked, environment=added, reports=tuple(reports))
+        if name not in named:
+            report = f"{REPORT_NAME}-{name.lower()}.xml"
+            reports.append(report)
+            variables[name] = value.replace("{report}", f"{folder}/{report}")
+    return Asked(command=asked, variables=variables, reports=tuple(reports))
 
 
 def is_fail_fast(command: Sequence[str]) -> bool:
