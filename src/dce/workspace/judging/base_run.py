@@ -18,7 +18,8 @@ CHEAP_S = 15.0
 """If the checks take no longer than this together, they run three times, to find what is flaky."""
 
 MORE_RUNS = 2
-"""How many runs follow the first one if it is cheap. They run at the same time, so that tests that get in each other's way show it."""
+"""How many runs follow the first one if it is cheap. They run at the same time, if `[lane] parallel` allows that, so that
+tests that get in each other's way show it."""
 
 
 async def run_base(lanes: Lanes, checks: Sequence[Check]) -> CheckReport:
@@ -27,7 +28,10 @@ async def run_base(lanes: Lanes, checks: Sequence[Check]) -> CheckReport:
     reports = [first]
     if sum(run.duration_s for run in first.runs) <= CHEAP_S and any(run.state == "ran" for run in first.runs):
         runnable = [check for check, run in zip(checks, first.runs, strict=True) if run.state in {"ran", "killed"}]
-        reports += await asyncio.gather(*(run_checks(lanes, runnable, None) for _ in range(MORE_RUNS)))
+        if lanes.settings.parallel > 1:
+            reports += await asyncio.gather(*(run_checks(lanes, runnable, None) for _ in range(MORE_RUNS)))
+        else:
+            reports += [await run_checks(lanes, runnable, None) for _ in range(MORE_RUNS)]
     return merged(reports)
 
 
