@@ -69,7 +69,7 @@ ORDERS = {
     "cli": (
         *("exits", "moments", "output", "tables", "waiting", "completion", "context", "progress", "consent", "running"),
         *("init", "select", "files", "cycle", "secrets", "settings", "prompt", "generate", "regenerate", "continue_"),
-        *("stop", "paste", "board", "show", "diff", "run_checks", "accept", "restore", "history", "export"),
+        *("stop", "paste", "board", "show", "diff", "checks", "run_checks", "accept", "restore", "history", "export"),
         *("import_history", "store", "doctor", "engine", "gateway_keys", "gateway_usage", "gateway"),
         *("local_chain", "sample", "demo_server", "panel", "demo", "main", "reference"),
     ),

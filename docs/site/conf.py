@@ -25,6 +25,8 @@ NAVIGATION = {
         "The sample project <examples/tiny_metrics/README>",
         "docs/guide/context",
         "docs/guide/models",
+        "docs/guide/checks",
+        "docs/guide/lanes",
         "docs/guide/accepting",
         "docs/guide/history",
         "docs/guide/panel",

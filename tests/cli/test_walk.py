@@ -253,7 +253,9 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
     assert (reports["3"]["passed"], reports["3"]["failed"]) == (2, 0)
     assert walk("run-checks", 3)["3"]["new_failures"] == 0
     best = walk("board")[0]
-    assert best["checks"] == {"passed": 2, "failed": 0, "new_failures": 0}
+    assert (best["checks"]["passed"], best["checks"]["failed"], best["checks"]["stale"]) == (2, 0, "")
+    assert walk("run-checks --workspace", code=1)["runs"][0]["tests"]
+    assert walk("checks init", "--force", "--no-run")["checks"][0]["command"]
     walk.refused("stop", "latest", 1, code=1, error="not_found")
     walk.refused("continue", "latest", 1, code=3, error="conflict")
     walk.refused("show", 9, code=1, error="not_found")

@@ -15,7 +15,7 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.context.prompt import PromptCycle, PromptFile, PromptInput, build
 from dce.workspace.context.shown import ShownFiles
-from dce.workspace.judging.board import commands_to_run
+from dce.workspace.judging.checking import commands_to_run
 from dce.workspace.judging.command_consent import CommandConsents
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.record.generations import Generation

@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from dce.wire.errors import DceError
 from dce.workspace.accepting.accept import Options, accept, doubts, plan, redo, restore
 from dce.workspace.judging.board import board
-from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
 from dce.workspace.schema.reading import FileBlock, Reading, Unapplied
 from tests.workspace.judging import Bench, snapshot, write
 
@@ -190,6 +191,14 @@ def test_doubts_about_a_response_are_named(tmp_path: Path) -> None:
         (2, "failing_checks"),
     ]
     assert found[-1].text == "2 of 5 checks fail, 1 of them only with this response"
+    run = CheckRun(name="t", ok=False, exit_code=1, passed=3, failed=2, duration_s=0.0, output="", fails_anyway=True)
+    fewer = msgspec.structs.replace(run, ok=True, failed=0, new_failures=1, missing=("a",), fails_anyway=False)
+    for one, text in (
+        (run, "2 of 5 checks fail, all of them without this response too"),
+        (fewer, "1 test that ran without this response does not run with it"),
+    ):
+        bench.store.check_reports.put(generation, 2, 1, report_of((one,)))
+        assert doubts(bench, generation, [2])[-1].text == text
 
 
 NAMES = ("a", "b", "d/c", "d/e/f")

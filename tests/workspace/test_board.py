@@ -10,8 +10,9 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.board import BoardRow, board, check_responses
-from dce.workspace.judging.check_report import CheckReport, CheckRun
+from dce.workspace.judging.board import BoardRow, board
+from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
+from dce.workspace.judging.checking import check_responses
 from dce.workspace.judging.compare import FileChange
 from dce.workspace.record.responses import Status
 from dce.workspace.schema.reading import FileBlock, Reading
@@ -54,7 +55,15 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "files": [
                 {"path": "calc.py", "change": "modified", "added": 1, "removed": 1, "flags": [], "written_path": ""}
             ],
-            "checks": {"passed": 5, "failed": 1, "new_failures": 1},
+            "checks": {
+                "passed": 5,
+                "failed": 1,
+                "new_failures": 1,
+                "gained": 0,
+                "fails_anyway": False,
+                "flaky": [],
+                "stale": "unknown",
+            },
             "cluster": "A",
             "rank": 1,
             "flags": [],
@@ -218,6 +227,18 @@ def test_order_is_total(tmp_path: Path) -> None:
     parses = [row.parse for row in rows]
     assert "failed" not in parses[: len(parses) * 2 // 3]
     assert (rows[0].parse, rows[0].status, rows[0].checks is not None) == ("ok", Status.COMPLETE, True)
+
+
+def test_what_fails_anyway_keeps_nobody_out(tmp_path: Path) -> None:
+    """With a test that fails without any response, the fix is first, then what breaks nothing, then what breaks something."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer(*[{"calc.py": str(slot)} for slot in range(4)])
+    run = CheckRun(name="t", ok=False, exit_code=1, passed=5, failed=1, duration_s=0, output="", fails_anyway=True)
+    nothing, fix = report_of((run,)), report_of((msgspec.structs.replace(run, passed=6, gained=1),))
+    breaks = report_of((msgspec.structs.replace(run, fails_anyway=False, new_failures=1, gained=1),))
+    for slot, report in enumerate((breaks, nothing, fix, nothing), start=1):
+        bench.store.check_reports.put(generation, slot, 1, report)
+    assert _order(board(bench, generation)) == [3, 2, 4, 1]
 
 
 def test_no_verdict_is_no_pass(tmp_path: Path) -> None:

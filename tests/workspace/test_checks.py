@@ -6,7 +6,7 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.judging.check_report import CheckReport, CheckRun
-from dce.workspace.judging.checks import MAX_OUTPUT_BYTES
+from dce.workspace.judging.check_run import MAX_OUTPUT_BYTES
 from dce.workspace.judging.checks_file import Check, load_checks
 from dce.workspace.project import Project
 from tests.workspace.judging import reading_of, snapshot

@@ -135,11 +135,15 @@ export interface Cell {
   readonly group: string;
 }
 
-/** The result of a response's checks, counted in tests. */
+/** The result of a response's checks, counted in tests, compared with the workspace without any response. `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are known to fail now and then. `stale`: what has changed since the checks ran. */
 export interface ChecksCount {
   readonly passed: number;
   readonly failed: number;
   readonly new_failures: number;
+  readonly gained: number;
+  readonly fails_anyway: boolean;
+  readonly flaky: ReadonlyArray<string>;
+  readonly stale: "" | "answer" | "checks" | "unknown" | "workspace";
 }
 
 /** The project's checks have run on one response. */

@@ -179,11 +179,20 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
 }
 
 export function Checks({ checks }: { checks: NonNullable<BoardRow["checks"]> }) {
-  const { passed, failed, new_failures: fresh } = checks;
+  const { passed, failed, new_failures: fresh, stale } = checks;
+  const isGood = failed === 0 && fresh === 0; // tests may be missing although none fails
   return (
-    <span className={failed === 0 ? "checks is-passing" : "checks is-failing"}>
-      {failed === 0 ? text.board.pass(passed) : text.board.fail(failed, passed)}
+    <span className={isGood ? "checks is-passing" : "checks is-failing"} title={checks.flaky.join("\n")}>
+      {isGood ? text.board.pass(passed) : text.board.fail(failed, passed)}
       {fresh > 0 && <span className="muted">{text.board.fresh(fresh)}</span>}
+      {checks.fails_anyway && <span className="muted">{text.board.failsAnyway}</span>}
+      {checks.gained > 0 && <span className="muted">{text.board.gained(checks.gained)}</span>}
+      {checks.flaky.length > 0 && <span className="muted">{text.board.flaky}</span>}
+      {stale !== "" && (
+        <span className="muted" title={text.board.staleWhy[stale]}>
+          {text.board.stale}
+        </span>
+      )}
     </span>
   );
 }

@@ -35,7 +35,7 @@ test("nothing is said when nothing can be read", () => {
 });
 
 test("checks speak for themselves", () => {
-  const checks = { passed: 3, failed: 1, new_failures: 1 };
+  const checks = { passed: 3, failed: 1, new_failures: 1, gained: 0, fails_anyway: false, flaky: [], stale: "" } as const;
   assert.equal(verdictOf([row(1, { checks })], [])?.checks, "fail");
   assert.equal(verdictOf([row(1, { checks: { ...checks, failed: 0 } })], [])?.checks, "pass");
 });

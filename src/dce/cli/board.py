@@ -14,7 +14,16 @@ from dce.cli.output import say, say_json, visible
 from dce.cli.progress import STYLES, rate, seconds, token_text
 from dce.cli.tables import change_text, columns
 from dce.workspace.judging.board import BoardRow, ChecksCount, board
+from dce.workspace.judging.report_keys import Stale
 from dce.workspace.schema.look_alikes import printable
+
+_STALE: dict[Stale, str] = {
+    "checks": "the checks changed after they ran",
+    "workspace": "the files changed after the checks ran",
+    "answer": "the answer changed after the checks ran",
+    "unknown": "the checks ran elsewhere, or with an earlier version",
+}
+"""Why a verdict may no longer hold."""
 
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)
@@ -31,8 +40,8 @@ _GAP = 2
 def command(generation_id: int | None, is_json: bool, directory: Path) -> None:
     """The ranked table of a generation's responses (default: the latest).
 
-    Best first: those that parse and pass every check, then the fewest failures, then the largest group of responses with
-    identical files.
+    Best first: those that parse and break nothing that worked before, then the fewest new failures, the most tests gained, the fewest
+    failures, and the largest group of responses with identical files.
     """
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
@@ -50,6 +59,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
         for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
             say(line)
         _say_cuts(rows)
+        _say_stale(rows)
         return
     console = Console()
     rows_of_cells = [[visible(cell) for cell in _cells(row, "\n")] for row in rows]
@@ -69,6 +79,17 @@ def print_board(rows: list[BoardRow], title: str) -> None:
         table.add_row(*(cells[at] for at in kept))
     console.print(table)
     _say_cuts(rows)
+    _say_stale(rows)
+
+
+def _say_stale(rows: list[BoardRow]) -> None:
+    """Names the responses whose verdict may no longer hold, and why."""
+    for why, text in _STALE.items():
+        slots = sorted(row.slot for row in rows if row.checks is not None and row.checks.stale == why)
+        if slots:
+            say(
+                f"checks of {', '.join(str(slot) for slot in slots)} are stale: {text}; `dce run-checks` runs them again"
+            )
 
 
 def _say_cuts(rows: list[BoardRow]) -> None:
@@ -117,16 +138,19 @@ def _cells(row: BoardRow, between_files: str = ", ") -> tuple[str, ...]:
 
 
 def checks_cell(checks: ChecksCount | None) -> str:
-    """The checks in a few words; `new` counts failures that the current workspace does not have."""
+    """The checks in a few words; `new` counts failures that the current workspace does not have, `gained` tests that pass only here."""
     if checks is None:
         return "-"
-    if not checks.failed:
-        return f"✓ {checks.passed}"
-    new = f", {checks.new_failures} new" if checks.new_failures else ""
-    return f"✗ {checks.failed} of {checks.passed + checks.failed}{new}"
+    is_good = not checks.failed and not checks.new_failures  # tests may be missing although none fails
+    words = [f"✓ {checks.passed}" if is_good else f"✗ {checks.failed} of {checks.passed + checks.failed}"]
+    words += [f"{checks.new_failures} new"] * bool(checks.new_failures)
+    words += ["fails anyway"] * checks.fails_anyway
+    words += [f"{checks.gained} gained"] * bool(checks.gained)
+    words += ["flaky"] * bool(checks.flaky)
+    return ", ".join(words) + " (stale)" * bool(checks.stale)
 
 
 def _checks_style(checks: ChecksCount | None) -> str:
-    if checks is None:
+    if checks is None or checks.stale:
         return "dim"
-    return "green" if not checks.failed else "red"
+    return "green" if not checks.failed else "yellow" if checks.fails_anyway else "red"

@@ -150,7 +150,7 @@ async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Gen
     """Runs one generation, then the sample's own tests on each response, in one live view."""
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
-    from dce.workspace.judging.board import check_responses, commands_to_run  # noqa: PLC0415
+    from dce.workspace.judging.checking import check_responses, commands_to_run  # noqa: PLC0415
     from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
     from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415
 

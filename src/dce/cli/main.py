@@ -42,6 +42,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "dce.cli.run_checks",
         "Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.",
     ),
+    "checks": ("dce.cli.checks", "Propose the project's checks (.dce/checks.toml) from the files that are there."),
     "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
     "restore": (
         "dce.cli.restore",

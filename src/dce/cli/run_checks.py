@@ -1,93 +1,151 @@
 """`dce run-checks`: runs the project's own checks on responses, each in a lane of its own."""
 
 import asyncio
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from dce.cli.context import generation_of, generation_option, json_option, open_workspace, workspace_option
+from dce.cli.checks import agree, print_base, yes_option
+from dce.cli.context import generation_of, generation_option, json_option, open_workspace
 from dce.cli.exits import Exit
-from dce.cli.output import note, say, say_json, visible
+from dce.cli.output import note, say, say_json
 from dce.cli.progress import checks_text
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.check_report import CheckReport, CheckRun
 
-if TYPE_CHECKING:
-    from dce.workspace.workspace import Workspace
+_AS_IT_IS = "(as it is)"
+"""What `--workspace` without a folder stands for."""
+
+
+class _Folder(click.Path):
+    """An existing folder, or what stands for none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == _AS_IT_IS else super().convert(value, param, ctx)
+
+
+MAX_NAMED = 3
+"""How many names of tests are printed for one response."""
 
 
 @click.command(name="run-checks")
 @click.argument("slots", metavar="[SLOT]...", type=int, nargs=-1)
 @click.option("--output", "is_verbose", is_flag=True, help="Show what failing checks printed.")
-@click.option("--yes", "-y", "is_yes", is_flag=True, help="Agree to the commands in .dce/checks.toml as they are now.")
+@click.option("--fresh", "is_fresh", is_flag=True, help="Run everything again, even where nothing has changed.")
+@yes_option
 @generation_option
 @json_option
-@workspace_option
+@click.option(
+    "--workspace",
+    "-C",
+    "directory",
+    metavar="[DIR]",
+    type=_Folder(path_type=Path, file_okay=False, exists=True),
+    is_flag=False,
+    flag_value=_AS_IT_IS,
+    default=".",
+    help="Without DIR: run the checks on the workspace as it is, on no response. With DIR: the workspace, or a folder in it.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
     slots: tuple[int, ...],
     is_verbose: bool,
+    is_fresh: bool,
     is_yes: bool,
     generation_id: int | None,
     is_json: bool,
-    directory: Path,
+    directory: Path | str,
 ) -> None:
     """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
-    The workspace itself is only read. Before commands run for the first time, and whenever they have changed, you are asked. Ends with 1
-    if a named response fails or, without SLOT, if none passes.
+    The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Before commands run
+    for the first time, and whenever they have changed, you are asked. Ends with 1 if a named response fails or, without SLOT, if none
+    passes; with --workspace, if a check fails or cannot run.
     """
-    from dce.workspace.judging.board import check_responses  # noqa: PLC0415
+    from dce.workspace.judging.checking import check_responses, check_workspace  # noqa: PLC0415
 
     def tell(event: Event) -> None:
         if isinstance(event, ChecksFinished) and not is_json:
             new = f", {event.new_failures} new" if event.new_failures else ""
             say(f"[{event.slot:>2}] {checks_text(event)}{new}")
 
+    if isinstance(directory, str):
+        if slots:
+            raise click.UsageError("--workspace without DIR takes no SLOT.", ctx)
+        with open_workspace(Path()) as workspace:
+            agree(workspace, is_yes=is_yes, may_ask=not is_json)
+            report = asyncio.run(check_workspace(workspace, is_fresh=is_fresh))
+        if is_json:
+            say_json(report)
+        else:
+            print_base(report, is_verbose=is_verbose)
+        ctx.exit(Exit.DONE if report.is_passed and not report.cannot_start else Exit.NO)
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
-        asyncio.run(_agree(workspace, is_yes=is_yes, may_ask=not is_json and sys.stdin.isatty()))
-        reports = asyncio.run(check_responses(workspace, generation.id, slots or None, tell))
-    if not is_json and any(report.lane == "copy" for report in reports.values()):
-        note(f"the checks ran in plain copies, which contain nothing: {next(iter(reports.values())).lane_why}")
-    for slot, report in reports.items():
-        if report.problem:
-            note(f"[{slot:>2}] no verdict: {visible(report.problem)}")
+        agree(workspace, is_yes=is_yes, may_ask=not is_json)
+        reports = asyncio.run(check_responses(workspace, generation.id, slots or None, tell, is_fresh=is_fresh))
     if is_json:
         say_json({str(slot): report for slot, report in reports.items()})
-    elif is_verbose:
-        _print_output(reports)
+    else:
+        _print_details(reports, is_verbose=is_verbose)
     passed = sum(report.is_passed for report in reports.values())
-    if not is_json:
-        if reports:
-            note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
-        else:
-            note("nothing to check: no finished response here contains files (`dce board`)")
     is_well = passed == len(set(slots)) if slots else passed > 0
     ctx.exit(Exit.DONE if is_well else Exit.NO)
 
 
-async def _agree(workspace: "Workspace", *, is_yes: bool, may_ask: bool) -> None:
-    """Stores consent to the commands, if the user gives it now; otherwise running them raises consent_needed."""
-    from dce.workspace.judging.board import commands_to_run  # noqa: PLC0415
-    from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
-
-    commands, consents = await commands_to_run(workspace), CommandConsents(workspace.store.meta)
-    if consents.covers(commands) or not (is_yes or may_ask):
+def _print_details(reports: dict[int, CheckReport], *, is_verbose: bool) -> None:
+    if not reports:
+        note("nothing to check: no finished response here contains files (`dce board`)")
         return
-    note("these commands of .dce/checks.toml run on code that a model wrote:")
-    for command in commands.commands:
-        note(f"  {visible(command)}")
-    note(visible(commands.containment()))
-    if is_yes or click.confirm("Run them?", err=True):
-        consents.give(commands)
-
-
-def _print_output(reports: dict[int, CheckReport]) -> None:
-    for slot, report in reports.items():
+    for slots, report in _distinct(reports):
+        if report.problem:
+            say(f"[{slots}] no verdict: {report.problem}")
         for run in report.runs:
-            if not run.ok:
-                say(f"\n[{slot:>2}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")
+            _print_run(slots, run)
+            if is_verbose and not run.ok and run.state != "not_run":
+                say(f"\n[{slots}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")
+    first = next(iter(reports.values()))
+    if first.lane == "copy":
+        note(f"the checks ran in plain copies, which contain nothing: {first.lane_why}")
+    for problem in first.cannot_start:
+        note(f"cannot run here, with or without a response: {problem}")
+    passed = sum(report.is_passed for report in reports.values())
+    note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
+    harmless = sum(report.breaks_nothing for report in reports.values()) - passed
+    if harmless:
+        note(f"{harmless} more break{'s' * (harmless == 1)} nothing: what fails there fails without any response too")
+
+
+def _distinct(reports: dict[int, CheckReport]) -> list[tuple[str, CheckReport]]:
+    """Each report once, with the slots that share it."""
+    found: list[tuple[list[int], CheckReport]] = []
+    for slot, report in reports.items():
+        same = next((slots for slots, other in found if other == report), None)
+        if same is None:
+            found.append(([slot], report))
+        else:
+            same.append(slot)
+    return [(", ".join(f"{slot:>2}" for slot in slots), report) for slots, report in found]
+
+
+def _print_run(slots: str, run: CheckRun) -> None:
+    """What differs from the workspace without a response, by name."""
+    is_unloaded = run.stop == "broken" and bool(run.missing)
+    for word, names in (
+        ("fails only here", run.newly_failing),
+        ("missing", () if is_unloaded else run.missing),
+        ("now passes", run.newly_passing),
+        ("flaky, failed", run.flaky),
+    ):
+        for name in names[:MAX_NAMED]:
+            say(f"[{slots}]   {run.name}: {word}: {name}")
+        if len(names) > MAX_NAMED:
+            say(f"[{slots}]   {run.name}: {word}: {len(names) - MAX_NAMED} more")
+    if is_unloaded:
+        say(f"[{slots}]   {run.name}: {len(run.missing)} tests are missing")
+    if run.not_run:
+        say(f"[{slots}]   {run.name}: {run.not_run} not run: the runner ended at the first failure")
+    if run.note:
+        say(f"[{slots}]   {run.name}: {run.note}")

@@ -14,8 +14,8 @@ from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
-from dce.workspace.judging.board import BoardRow, board, check_responses, commands_to_run
-from dce.workspace.judging.checks_file import load_checks
+from dce.workspace.judging.board import BoardRow, board
+from dce.workspace.judging.checking import check_responses, commands_to_run, required_checks
 from dce.workspace.judging.command_consent import CommandConsents
 from dce.workspace.judging.lanes.lane import Kind
 from dce.workspace.record.judgements import Judgement, JudgementChange, Mark
@@ -146,8 +146,7 @@ async def run_checks(call: Call) -> BoardView:
 
 def _check_checkable(here: Workspace, generation: int) -> None:
     here.store.generations.get(generation)
-    if not load_checks(here.project):
-        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
+    required_checks(here.project)
 
 
 def show_agreement(call: Call) -> Agreement:

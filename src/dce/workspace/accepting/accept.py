@@ -130,11 +130,21 @@ def doubts(workspace: Workspace, generation_id: int, slots: Sequence[int]) -> tu
         if (cut := prompt_cut(workspace, response)) is not None:
             found.append(Doubt(slot=slot, flag=PROMPT_CUT, text=cut.describe()))
         report = reports.get(slot)
-        if report is not None and report.failed:
-            text = f"{report.failed} of {report.passed + report.failed} checks fail"
-            text += f", {report.new_failures} of them only with this response" if report.new_failures else ""
+        if report is not None and (text := _failing(report)):
             found.append(Doubt(slot=slot, flag="failing_checks", text=text))
     return tuple(found)
+
+
+def _failing(report: CheckReport) -> str:
+    """What of a response's checks speaks against it; "" if nothing does."""
+    missing = sum(len(run.missing) for run in report.runs)
+    if not report.failed:
+        plural = "s that ran without this response do" if missing != 1 else " that ran without this response does"
+        return f"{missing} test{plural} not run with it" if missing else ""
+    text = f"{report.failed} of {report.passed + report.failed} checks fail"
+    if report.breaks_nothing:
+        return f"{text}, all of them without this response too"
+    return f"{text}, {report.new_failures} of them only with this response" if report.new_failures else text
 
 
 def slots_of(slot: int, options: Options) -> tuple[int, ...]:

@@ -4,33 +4,26 @@ Invariants: the rank is a pure function of the store and the workspace, the same
 parsed never ranks above one that could.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from dce.wire.errors import DceError
-from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.check_report import CheckReport
-from dce.workspace.judging.checks import run_checks
-from dce.workspace.judging.checks_file import Check, load_checks_file
-from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
 from dce.workspace.judging.compare import FileChange, changes, cluster
-from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.judging.prompt_read import PromptRead, prompt_read
+from dce.workspace.judging.report_keys import Current, Stale
 from dce.workspace.project import Project
 from dce.workspace.record.estimate import ESTIMATOR
 from dce.workspace.record.prompts import ManifestEntry
-from dce.workspace.record.responses import TERMINAL, Response, Status, Tokens
+from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
 from dce.workspace.schema.second_look import DOUBTS
 from dce.workspace.tree.current import CurrentFiles
 
 NO_VERDICT = "no_verdict"
-"""The checks could not judge the answer: what they would have run is not it."""
 
 FLAGS = (
     "truncated",
@@ -55,11 +48,19 @@ _UNCLEAN = frozenset({*DOUBTS, "secret_moved"})
 
 
 class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a response's checks, counted in tests."""
+    """The result of a response's checks, counted in tests, compared with the workspace without any response.
+
+    `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are
+    known to fail now and then. `stale`: what has changed since the checks ran.
+    """
 
     passed: int
     failed: int
     new_failures: int
+    gained: int = 0
+    fails_anyway: bool = False
+    flaky: tuple[str, ...] = ()
+    stale: Stale = ""
 
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[FileChange, ...]
     report: CheckReport | None
     has_no_verdict: bool
+    stale: Stale
     cluster: str
     cluster_size: int
     prompt_read: PromptRead | None
@@ -97,14 +99,16 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     """The latest version of each response, best first. Raises DceError not_found.
 
-    First come responses that are complete, parse cleanly and pass every check (if no response was checked: that are complete and
-    parse cleanly), then the others with files, then the rest. Ties are broken by fewer new failures, then fewer failures, then
-    more agreement with other responses, then the lower slot.
+    First come responses that are complete, parse cleanly and break nothing that worked before (if no response was checked: that are
+    complete and parse cleanly), then the others with files, then the rest. Ties are broken by fewer new failures, then more tests gained,
+    then fewer failures, then more agreement with other responses, then the lower slot.
     """
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
     readings = {response.slot: workspace.reading(generation_id, response.slot) for response in responses}
-    reports = workspace.store.check_reports.latest(generation_id, CheckReport)
+    keyed = workspace.store.check_reports.keyed(generation_id, CheckReport)
+    reports = {slot: report for slot, (report, _) in keyed.items()}
+    current = Current(workspace.project)
     letters = cluster(readings, manifest)
     files = CurrentFiles(workspace.project)
     sent, is_exact = _prompt_size(workspace, generation_id)
@@ -116,6 +120,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             changes=_changes(workspace.project, readings[response.slot], manifest, files),
             report=_verdict(reports.get(response.slot)),
             has_no_verdict=response.slot in reports and bool(reports[response.slot].problem),
+            stale=current.why_stale(keyed[response.slot][1], readings[response.slot]) if response.slot in keyed else "",
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
@@ -127,97 +132,9 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     return [_row(candidate, rank, now) for rank, candidate in enumerate(ordered, start=1)]
 
 
-async def check_responses(
-    workspace: Workspace,
-    generation_id: int,
-    slots: Sequence[int] | None = None,
-    on_event: Callable[[Event], None] | None = None,
-) -> dict[int, CheckReport]:
-    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), `[lane] parallel` at a time.
-
-    The unchanged workspace is checked first, so that existing failures do not count against a response. Each report is stored
-    before `on_event` is called. Raises DceError not_found if there are no checks, or no such generation or slot; conflict for a
-    named slot that is still running; consent_needed before the user has agreed to the commands; invalid_input if they cannot run
-    in this workspace.
-    """
-    lanes, checks, commands = await _prepared(workspace)
-    await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
-    responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
-    if not responses:
-        return {}
-    baseline = await run_checks(lanes, checks, None)
-    if baseline.problem:
-        raise DceError(
-            "invalid_input",
-            f"the checks cannot run in this workspace, with or without a response: {baseline.problem}",
-            hint="Correct [lane] in .dce/checks.toml.",
-        )
-    limit = asyncio.Semaphore(lanes.settings.parallel)
-    reports: dict[int, CheckReport] = {}
-
-    async def check(response: Response, reading: Reading) -> None:
-        async with limit:
-            report = await run_checks(lanes, checks, reading, baseline)
-        await asyncio.to_thread(
-            workspace.store.check_reports.put, generation_id, response.slot, response.version, report
-        )
-        reports[response.slot] = report
-        if on_event is not None and not report.problem:
-            on_event(
-                ChecksFinished(
-                    generation=generation_id,
-                    slot=response.slot,
-                    version=response.version,
-                    passed=report.passed,
-                    failed=report.failed,
-                    new_failures=report.new_failures,
-                )
-            )
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for response, reading in responses:
-                group.create_task(check(response, reading))
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
-    return dict(sorted(reports.items()))
-
-
 def _verdict(report: CheckReport | None) -> CheckReport | None:
     """The report, if it is a verdict on the answer."""
     return None if report is None or report.problem else report
-
-
-async def commands_to_run(workspace: Workspace) -> Commands:
-    """What `check_responses` would run, for the user to agree to. Raises DceError not_found if there are no checks."""
-    return (await _prepared(workspace))[2]
-
-
-async def _prepared(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Commands]:
-    file = await asyncio.to_thread(load_checks_file, workspace.project)
-    if not file.check:
-        raise DceError("not_found", "this workspace has no checks", hint="Describe them in .dce/checks.toml.")
-    lanes = Lanes(workspace.project, file.lane)
-    kind = await lanes.find_kind()
-    return lanes, file.check, commands_of(file, kind, lanes.why)
-
-
-def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | None) -> list[tuple[Response, Reading]]:
-    """The responses to check, with their readings."""
-    workspace.store.generations.get(generation_id)
-    responses = {response.slot: response for response in workspace.responses(generation_id)}
-    for slot in slots or ():
-        if slot not in responses:
-            raise DceError("not_found", f"generation {generation_id} has no response {slot}")
-        if responses[slot].status not in TERMINAL:
-            raise DceError("conflict", f"response {slot} is still {responses[slot].status}")
-    chosen = [
-        response
-        for slot, response in responses.items()
-        if response.status in TERMINAL and (slots is None or slot in slots)
-    ]
-    read = [(response, workspace.reading(generation_id, response.slot)) for response in chosen]
-    return [(response, reading) for response, reading in read if reading.files]
 
 
 def prompt_cut(workspace: Workspace, response: Response) -> PromptRead | None:
@@ -245,7 +162,7 @@ def _changes(
     return tuple(change for change in changes(project, reading, manifest, files) if change.change != "same")
 
 
-def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int, int, int]:
+def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, ...]:
     """Sorts best first."""
     response, reading, report = candidate.response, candidate.reading, candidate.report
     is_readable = reading.parse != "failed" and bool(reading.files)
@@ -253,8 +170,8 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
     # Passing checks prove little if a path may be wrong or a file contains stray marks.
     is_clean = is_clean and not any(flag in _UNCLEAN for change in candidate.changes for flag in change.flags)
     is_clean = is_clean and candidate.prompt_read is None
-    is_passed = report is not None and report.is_passed
-    if is_clean and (is_passed or not is_checked):
+    breaks_nothing = report is not None and report.breaks_nothing
+    if is_clean and (breaks_nothing or not is_checked):
         tier = 0
     elif is_readable:
         tier = 1
@@ -265,6 +182,7 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, int, int, int
         # Checked responses come before unchecked ones, about which nothing is known.
         int(report is None),
         report.new_failures if report else 0,
+        -report.gained if report else 0,
         report.failed if report else 0,
         -candidate.cluster_size,
         response.slot,
@@ -282,13 +200,23 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
         elapsed_s=response.elapsed_at(now),
         parse=candidate.reading.parse,
         files=candidate.changes,
-        checks=ChecksCount(passed=report.passed, failed=report.failed, new_failures=report.new_failures)
-        if report
-        else None,
+        checks=_checks(report, candidate.stale) if report else None,
         cluster=candidate.cluster,
         rank=rank,
         flags=_flags(candidate),
         prompt_read=candidate.prompt_read,
+    )
+
+
+def _checks(report: CheckReport, stale: Stale) -> ChecksCount:
+    return ChecksCount(
+        passed=report.passed,
+        failed=report.failed,
+        new_failures=report.new_failures,
+        gained=report.gained,
+        fails_anyway=report.failed > 0 and report.breaks_nothing,
+        flaky=report.flaky,
+        stale=stale,
     )
 
 

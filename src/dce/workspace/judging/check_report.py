@@ -1,19 +1,33 @@
-"""What the checks found on one response, and what of that is new compared with the unchanged workspace. Pure."""
+"""What the checks found on one response. Pure; the form in which the store keeps it.
 
-from collections.abc import Sequence
+Every field added after the first release has a default, so that reports stored earlier can still be read.
+"""
+
+from typing import Literal
 
 import msgspec
 
+from dce.workspace.judging.checks_file import Stage
 from dce.workspace.judging.lanes.lane import Kind, Limit
+from dce.workspace.judging.results.outcome import Stop, TestResult
+
+State = Literal["ran", "cannot_start", "killed", "not_run"]
+"""`killed`: it hit a limit. `not_run`: an earlier stage had new failures."""
 
 MAX_FAILURES = 2_000
-"""Maximum names of failing tests kept for one check."""
+"""Maximum names of tests kept for one check, in each list."""
 
 
 class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     """One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at
     a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that
-    it hit: time, memory, processes, disk, output."""
+    it hit: time, memory, processes, disk, output.
+
+    The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run
+    here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at
+    the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the
+    unchanged workspace.
+    """
 
     name: str
     ok: bool
@@ -24,16 +38,51 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     failures: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
+    stage: Stage = "test"
+    state: State = "ran"
+    skipped: int = 0
+    runner: str = ""
+    stop: Stop = ""
+    note: str = ""
+    new_failures: int = 0
+    gained: int = 0
+    not_run: int = 0
+    newly_failing: tuple[str, ...] = ()
+    newly_passing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
+    fails_anyway: bool = False
+    tests: tuple[TestResult, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many tests there are, skipped ones included."""
+        return self.passed + self.failed + self.skipped
+
+    @property
+    def is_fully_named(self) -> bool:
+        """Whether every test is known by name."""
+        return bool(self.runner) and len(self.tests) == self.total
+
+    @property
+    def are_failures_named(self) -> bool:
+        """Whether every failing test is known by name."""
+        return len(self.failures) == self.failed < MAX_FAILURES
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran
-    there but not here. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `problem`: why there is no verdict."""
+    there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at
+    all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy.
+    `problem`: why there is no verdict.
+    """
 
     passed: int
     failed: int
     new_failures: int
     runs: tuple[CheckRun, ...]
+    gained: int = 0
+    cannot_start: tuple[str, ...] = ()
     lane: Kind | None = None
     lane_why: str = ""
     problem: str = ""
@@ -43,24 +92,24 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every check passed and no test that ran before is missing."""
         return bool(self.runs) and all(run.ok for run in self.runs) and not self.new_failures
 
+    @property
+    def breaks_nothing(self) -> bool:
+        """Whether no check fails that would not fail without any response too, and no test that ran before is missing."""
+        return bool(self.runs) and all(run.ok or run.fails_anyway for run in self.runs) and not self.new_failures
 
-def count_new_failures(runs: Sequence[CheckRun], baseline: CheckReport | None) -> int:
-    """How many tests fail or are missing that did not before."""
-    before = {run.name: run for run in baseline.runs} if baseline else {}
-    return sum(_new_in(run, before.get(run.name)) for run in runs)
-
-
-def _new_in(run: CheckRun, before: CheckRun | None) -> int:
-    """New failures plus tests that no longer run: a broken import fails once and keeps all the other tests from running."""
-    if before is None:
-        return run.failed
-    if _is_named(run) and (_is_named(before) or not before.failed):
-        new = len(set(run.failures) - set(before.failures))
-    else:
-        new = max(0, run.failed - before.failed)
-    return new + max(0, before.passed + before.failed - run.passed - run.failed)
+    @property
+    def flaky(self) -> tuple[str, ...]:
+        """Tests that failed here and are known to fail now and then."""
+        return tuple(name for run in self.runs for name in run.flaky)
 
 
-def _is_named(run: CheckRun) -> bool:
-    """Whether the names of all failing tests are known."""
-    return 0 < len(run.failures) < MAX_FAILURES
+def report_of(runs: tuple[CheckRun, ...], cannot_start: tuple[str, ...] = ()) -> CheckReport:
+    """The report that these runs add up to."""
+    return CheckReport(
+        passed=sum(run.passed for run in runs),
+        failed=sum(run.failed for run in runs),
+        new_failures=sum(run.new_failures for run in runs),
+        gained=sum(run.gained for run in runs),
+        runs=runs,
+        cannot_start=cannot_start,
+    )

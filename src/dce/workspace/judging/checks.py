@@ -8,78 +8,74 @@ report says which it was.
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from dce.workspace.judging.check_report import MAX_FAILURES, CheckReport, CheckRun, count_new_failures
-from dce.workspace.judging.checks_file import Check
-from dce.workspace.judging.lanes.lane import Ended, LaidFile, Lane, RunOptions
-from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit, SetupFailed
-from dce.workspace.judging.runners import read_counts
-from dce.workspace.schema.reading import Reading
+import msgspec
 
-MAX_OUTPUT_BYTES = 8 * 1024
-"""How much of a check's output is kept: the end, where test runners report failures."""
+from dce.workspace.judging.against_base import compared
+from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
+from dce.workspace.judging.check_run import not_run, run_of, text_of
+from dce.workspace.judging.checks_file import Check
+from dce.workspace.judging.lanes.lane import LaidFile, Lane, RunOptions
+from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit, SetupFailed
+from dce.workspace.judging.report_files import read, stamps, written_since
+from dce.workspace.judging.results.asking import ask
+from dce.workspace.judging.results.table import Left
+from dce.workspace.schema.reading import Reading
 
 
 async def run_checks(
     lanes: Lanes,
     checks: Sequence[Check],
     reading: Reading | None,
-    baseline: CheckReport | None = None,
+    base: CheckReport | None = None,
     laid: Iterable[LaidFile] = (),
 ) -> CheckReport:
     """Runs the checks, in order, on a response (None: on the unchanged workspace) in one lane, with `laid` over the response's files.
 
-    `baseline` is the report on the unchanged workspace; without one, every failure counts as new. A check that fails, hits a limit or
-    cannot start gives a run that is not ok. If no verdict is possible, the report has no runs and says why; a setup
-    that fails for the response only is a run named `setup`. Raises DceError
-    invalid_input for a workspace too large to copy, write_failed for a lane that cannot be made.
+    `base` is the report on the unchanged workspace: checks that cannot start there are not run; without it, every failure counts
+    as new. New failures in a stage keep the later stages from running. A check that fails, hits a limit or cannot start gives a run that
+    is not ok. If no verdict is possible, the report has no runs and says why; a setup that fails for the response only is a run named
+    `setup`. Raises DceError invalid_input for a workspace too large to
+    copy, write_failed for a lane that cannot be made.
     """
     await lanes.find_kind()
-    problem, runs = "", []
+    before = {run.name: run for run in base.runs} if base else {}
+    wanted = [check for check in checks if not base or check.name in before]
+    problem, runs = "", list[CheckRun]()
     try:
         async with lanes.opened(reading, laid) as lane:
-            runs = [await _run(check, lane) for check in checks]
+            for check in wanted:
+                if any(run.new_failures and run.stage != check.stage for run in runs):
+                    runs.append(not_run(check))
+                    continue
+                run = await _run(check, lane, lanes)
+                runs.append(run if reading is None else compared(run, before.get(check.name)))
     except LaneUnfit as unfit:
-        problem = str(unfit)
+        problem, runs = str(unfit), []
     except SetupFailed as failed:
         if reading is None:
             problem = str(failed)
         else:
-            runs = [await _result("setup", failed.ended)]
-    return CheckReport(
-        passed=sum(run.passed for run in runs),
-        failed=sum(run.failed for run in runs),
-        new_failures=0 if reading is None else count_new_failures(runs, baseline),
-        runs=tuple(runs),
-        lane=lanes.kind,
-        lane_why=lanes.why,
-        problem=problem,
-    )
+            setup = run_of(Check(name="setup", command=("setup",)), failed.ended, Left(output=text_of(failed.ended)))
+            runs = [compared(setup, None)]
+    report = report_of(tuple(runs), base.cannot_start if base else ())
+    return msgspec.structs.replace(report, lane=lanes.kind, lane_why=lanes.why, problem=problem)
 
 
-async def _run(check: Check, lane: Lane) -> CheckRun:
-    return await _result(
-        check.name, await lane.run(check.command, RunOptions(timeout_s=check.timeout_s, env=check.env))
-    )
+async def _run(check: Check, lane: Lane, lanes: Lanes) -> CheckRun:
+    asked = ask(check.command, str(lane.tmp), (*check.env, *lanes.settings.env))
+    root = lanes.project.root if lane.kind == "overlay" else lane.written_root
+    before = await asyncio.to_thread(stamps, lane.written_root, check.cwd, check.report)
+    options = RunOptions(timeout_s=check.timeout_s, cwd=check.cwd, env=check.env, variables=asked.variables)
+    ended = await lane.run(asked.command, options)
 
+    def interpret() -> CheckRun:
+        reports = read(lane.written_tmp / name for name in asked.reports)
+        left = Left(
+            output=text_of(ended),
+            folder=str(root / check.cwd),
+            named=written_since(lane.written_root, check.cwd, check.report, before),
+            asked={path.name: data for path, data in reports.items()},
+        )
+        return run_of(check, ended, left)
 
-async def _result(name: str, ended: Ended) -> CheckRun:
-    # A test runner's output can be megabytes: not in the event loop.
-    text = ended.output.decode("utf-8", "replace")
-    counts = await asyncio.to_thread(read_counts, text) if not ended.problem else None
-    kept = ended.output[-MAX_OUTPUT_BYTES:].decode("utf-8", "replace")
-    passed, failed = (counts.passed, counts.failed) if counts else (0, 0)
-    if ended.exit_code != 0:
-        failed = max(1, failed)  # whatever its output says
-    elif counts is None:
-        passed = 1
-    return CheckRun(
-        name=name,
-        ok=ended.exit_code == 0 and not failed,
-        exit_code=ended.exit_code,
-        passed=passed,
-        failed=failed,
-        duration_s=ended.duration_s,
-        output=f"{kept.rstrip()}\n{ended.problem}".lstrip() if ended.problem else kept,
-        failures=counts.failures[:MAX_FAILURES] if counts else (),
-        limits=ended.limits,
-    )
+    return await asyncio.to_thread(interpret)  # a test runner's output can be megabytes: not in the event loop

@@ -4,10 +4,13 @@ A mistake in the file is one error that names the file and the fault; an unknown
 """
 
 import tomllib
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
 
 import msgspec
 
+from dce import durable
 from dce.wire.errors import DceError
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.project import Project
@@ -20,25 +23,46 @@ MAX_CHECKS = 20
 MAX_TIMEOUT_S = 3600.0
 """Longest timeout a check may set: nobody waits for ten runs of more than an hour."""
 
+Stage = Literal["quick", "lint", "test"]
+"""When a check runs. The checks of a stage run before those of the next; new failures in a stage stop the later ones."""
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command of the project. `python` as its first word means the project's interpreter; `env` names variables it needs."""
+    """A command of the project. `python` as its first word means the project's interpreter; `env` names variables it needs.
+
+    `cwd`: the folder it runs in, relative to the workspace ("": the workspace). `report`: the files in which its runner reports the
+    tests, relative to `cwd`; `*` and `**` are allowed.
+    """
 
     name: str
     command: tuple[str, ...]
     timeout_s: float = 60.0
     env: tuple[str, ...] = ()
+    stage: Stage = "test"
+    cwd: str = ""
+    report: str = ""
+
+
+_FILE_HEAD = """\
+# The commands that say whether a response works. `dce run-checks --workspace` runs them on the files as they are.
+# A check has: name, command, stage ("quick", "lint" or "test"), cwd, timeout_s, report (JUnit XML or another runner's report), env.\
+"""
 
 
 class ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """The whole file, with the checks in the order in which they run."""
 
     check: tuple[Check, ...] = ()
     lane: LaneSettings = LaneSettings()
 
 
 def load_checks(project: Project) -> tuple[Check, ...]:
-    """The checks in .dce/checks.toml (`[[check]]` tables); empty without that file. Raises DceError invalid_input."""
+    """The checks in .dce/checks.toml (`[[check]]` tables) in the order in which they run; empty without that file.
+
+    Raises DceError invalid_input.
+    """
     return load_checks_file(project).check
 
 
@@ -51,20 +75,53 @@ def load_checks_file(project: Project) -> ChecksFile:
         return ChecksFile()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, OSError) as error:
         raise _bad_file(path, str(error)) from error
-    checks = found.check
-    names = [check.name for check in checks]
-    if len(checks) > MAX_CHECKS:
-        raise _bad_file(path, f"{len(checks)} checks, at most {MAX_CHECKS}")
-    for check in checks:
-        if not check.name.strip() or names.count(check.name) > 1:
-            raise _bad_file(path, f"a check's name must be unique and not empty: {check.name!r}")
-        if not check.command or not check.command[0] or any("\0" in word for word in check.command):
-            raise _bad_file(path, f"check {check.name!r}: `command` must be a list of words, the program first")
-        if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
-            raise _bad_file(path, f"check {check.name!r}: `timeout_s` must be over 0 and at most {MAX_TIMEOUT_S:.0f}")
+    if len(found.check) > MAX_CHECKS:
+        raise _bad_file(path, f"{len(found.check)} checks, at most {MAX_CHECKS}")
+    names = [check.name for check in found.check]
+    for check in found.check:
+        if fault := _fault(check, names):
+            raise _bad_file(path, fault)
     if problem := found.lane.problem():
         raise _bad_file(path, problem)
-    return found
+    ordered = sorted(found.check, key=lambda check: STAGES.index(check.stage))
+    return msgspec.structs.replace(found, check=tuple(ordered))
+
+
+def write_checks(project: Project, checks: Sequence[Check]) -> None:
+    """Writes .dce/checks.toml with these checks, replacing what is there."""
+    defaults = msgspec.to_builtins(Check(name="", command=()))
+    lines = [_FILE_HEAD]
+    for check in checks:
+        values = {key: value for key, value in msgspec.to_builtins(check).items() if value != defaults[key]}
+        lines += ["", "[[check]]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    durable.write(project.state_dir / CHECKS_FILE, ("\n".join(lines) + "\n").encode())
+
+
+def _toml(value: object) -> str:
+    """A value on one line. Strings and numbers of JSON are TOML as well."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    return msgspec.json.encode(number).decode().replace("\x7f", "\\u007f")
+
+
+def _fault(check: Check, names: list[str]) -> str:
+    """What is wrong with a check; "" if nothing is."""
+    if not check.name.strip() or names.count(check.name) > 1:
+        return f"a check's name must be unique and not empty: {check.name!r}"
+    if not check.command or not check.command[0] or any("\0" in word for word in check.command):
+        return f"check {check.name!r}: `command` must be a list of words, the program first"
+    if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
+        return f"check {check.name!r}: `timeout_s` must be over 0 and at most {MAX_TIMEOUT_S:.0f}"
+    for key, value in (("cwd", check.cwd), ("report", check.report)):
+        if not _is_inside(value):
+            return f"check {check.name!r}: `{key}` must be a path inside the workspace, with `/`: {value!r}"
+    return ""
+
+
+def _is_inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return not path.startswith("/") and ".." not in parts and "\\" not in path and "\0" not in path
 
 
 def _bad_file(path: Path, why: str) -> DceError:

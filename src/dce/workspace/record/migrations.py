@@ -131,7 +131,19 @@ ALTER TABLE responses ADD COLUMN prompt_tokens INTEGER;
 """
 # How much of the prompt the server read, by its own count: it tells when a server cut a prompt in silence.
 
-STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ)
+_CHECK_KEYS = """
+ALTER TABLE check_reports ADD COLUMN checks TEXT NOT NULL DEFAULT '';
+ALTER TABLE check_reports ADD COLUMN base TEXT NOT NULL DEFAULT '';
+ALTER TABLE check_reports ADD COLUMN answer TEXT NOT NULL DEFAULT '';
+ALTER TABLE check_reports ADD COLUMN stamp TEXT NOT NULL DEFAULT '';
+CREATE TABLE base_reports (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, checks TEXT NOT NULL, base TEXT NOT NULL, report TEXT NOT NULL,
+    created_at REAL NOT NULL, UNIQUE (checks, base)
+);
+"""
+# A report is a verdict on one answer, by certain checks, on a certain state of the files: `record/check_reports.py`.
+
+STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS)
 
 
 def migrate(db: sqlite3.Connection) -> None:

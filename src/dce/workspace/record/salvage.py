@@ -14,7 +14,7 @@ from dce.workspace.record.failures import UNREADABLE
 
 TABLES = (
     *("meta", "token_counts", "cycles", "prompts", "generations", "responses", "pieces", "check_reports"),
-    *("blobs", "acceptances", "imports", "origins", "judgements"),
+    *("blobs", "acceptances", "imports", "origins", "judgements", "base_reports"),
 )
 """All tables except the search index, which is rebuilt."""
 
@@ -24,7 +24,7 @@ _KEYS = {"meta": ("key",), "token_counts": ("tokenizer", "sha256")}
 _MAX_GAP = 20_000
 """How many rowids after an unreadable one are tried before the rest of the table is read from its end."""
 
-_SINCE_LATER = frozenset({"imports", "origins", "judgements"})
+_SINCE_LATER = frozenset({"imports", "origins", "judgements", "base_reports"})
 """Tables that an intact store of an earlier version lacks."""
 
 _REPAIRS = (

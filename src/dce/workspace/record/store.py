@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from dce.workspace.record.acceptances import Acceptances
+from dce.workspace.record.base_reports import BaseReports
 from dce.workspace.record.blobs import Blobs
 from dce.workspace.record.check_reports import CheckReports
 from dce.workspace.record.cycles import Cycles
@@ -46,6 +47,7 @@ class Store:
         self.responses = Responses(self.database)
         self.progress = Progress(self.database, self.responses)
         self.check_reports = CheckReports(self.database)
+        self.base_reports = BaseReports(self.database)
         self.judgements = Judgements(self.database)
         self.acceptances = Acceptances(self.database)
         self.history = History(self.database)

@@ -76,9 +76,14 @@ class FileText(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_files(project: Project) -> list[FileEntry]:
     """The workspace's files, sorted by path, without ignored files, `.git` and `.dce`."""
+    return entries_of(project, listed_names(project))
+
+
+def listed_names(project: Project) -> list[str]:
+    """The names of the files that are not ignored, sorted, as git or the walk gives them: none has been looked at."""
     names = git_names(project.root)
     # git also lists nothing in a folder that its own repository ignores. It is still a workspace.
-    return entries_of(project, names or _walked_names(project.root))
+    return sorted(set(names or _walked_names(project.root)))
 
 
 def entries_of(project: Project, names: Iterable[str]) -> list[FileEntry]:

@@ -1,0 +1,198 @@
+"""Runs the checks of a generation: on the workspace first, then on each response that needs it.
+
+Invariants: each report is stored before it is announced; answers that do the same to the files are checked once and share the
+report; a report that is still a verdict on the same checks, files and answer is not made again. What cannot start is not cached, because the cure
+(installing something) need not change a listed file.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from dce.wire.errors import DceError
+from dce.workspace.events import ChecksFinished, Event
+from dce.workspace.judging.base_run import require_some, run_base
+from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.checks import run_checks
+from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file
+from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
+from dce.workspace.judging.lanes.opening import Lanes
+from dce.workspace.judging.opened import Workspace
+from dce.workspace.judging.report_keys import Current
+from dce.workspace.project import Project
+from dce.workspace.record.check_reports import ReportKey
+from dce.workspace.record.responses import TERMINAL, Response
+from dce.workspace.schema.reading import Reading
+
+
+class _Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Responses whose answers do the same, and what a report on them is a verdict on."""
+
+    key: ReportKey
+    reading: Reading
+    responses: list[Response]
+
+
+async def check_responses(
+    workspace: Workspace,
+    generation_id: int,
+    slots: Sequence[int] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    *,
+    is_fresh: bool = False,
+) -> dict[int, CheckReport]:
+    """Runs the workspace's checks on the finished responses that have files (only `slots`, unless None), `[lane] parallel` at a time.
+
+    The unchanged workspace is checked first, so that existing failures do not count against a response. `is_fresh`: run everything
+    again, even where nothing has changed. Raises DceError not_found if there are no checks, or no such generation or slot; conflict
+    for a named slot that is still running; invalid_input if no check can run here; consent_needed before the user has agreed to the commands.
+    """
+    lanes, checks = await _agreed(workspace)
+    responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
+    if not responses:
+        return {}
+    current = Current(workspace.project)
+    jobs = await asyncio.to_thread(_jobs, current, responses)
+    reports: dict[int, CheckReport] = {}
+
+    def finish(job: _Job, report: CheckReport, known: frozenset[int] = frozenset()) -> None:
+        for response in job.responses:
+            if response.slot not in known:
+                workspace.store.check_reports.put(generation_id, response.slot, response.version, report, job.key)
+            reports[response.slot] = report
+
+    for job, report, known in [] if is_fresh else await asyncio.to_thread(_known, workspace, generation_id, jobs):
+        await asyncio.to_thread(finish, job, report, known)
+        _announce(job, reports, generation_id, on_event)
+        jobs.remove(job)
+    if not jobs:
+        return dict(sorted(reports.items()))
+    base = await _base(workspace, lanes, checks, jobs[0].key, is_fresh=is_fresh)
+    require_some(base)
+    limit = asyncio.Semaphore(lanes.settings.parallel)
+
+    async def check(job: _Job) -> None:
+        async with limit:
+            report = await run_checks(lanes, checks, job.reading, base)
+        await asyncio.to_thread(finish, job, report)
+        _announce(job, reports, generation_id, on_event)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(check(job))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return dict(sorted(reports.items()))
+
+
+async def check_workspace(workspace: Workspace, *, is_fresh: bool = False) -> CheckReport:
+    """Runs the checks on the workspace as it is. Raises DceError not_found if there are none, consent_needed as `check_responses`."""
+    lanes, checks = await _agreed(workspace)
+    key = await asyncio.to_thread(Current(workspace.project).key, Reading())
+    return await _base(workspace, lanes, checks, key, is_fresh=is_fresh)
+
+
+async def commands_to_run(workspace: Workspace) -> Commands:
+    """What `check_responses` would run, for the user to agree to. Raises DceError not_found if there are no checks."""
+    return (await _prepared(workspace))[2]
+
+
+async def _agreed(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...]]:
+    """The lanes and the checks. Raises DceError consent_needed unless the user has agreed to the commands."""
+    lanes, checks, commands = await _prepared(workspace)
+    await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
+    return lanes, checks
+
+
+async def _prepared(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Commands]:
+    file = await asyncio.to_thread(required_checks, workspace.project)
+    lanes = Lanes(workspace.project, file.lane)
+    kind = await lanes.find_kind()
+    return lanes, file.check, commands_of(file, kind, lanes.why)
+
+
+def required_checks(project: Project) -> ChecksFile:
+    """The workspace's checks. Raises DceError not_found if there are none."""
+    file = load_checks_file(project)
+    if not file.check:
+        raise DceError(
+            "not_found",
+            "this workspace has no checks",
+            hint="`dce checks init` proposes some; or write them in .dce/checks.toml.",
+        )
+    return file
+
+
+async def _base(
+    workspace: Workspace, lanes: Lanes, checks: Sequence[Check], key: ReportKey, *, is_fresh: bool
+) -> CheckReport:
+    """The report on the unchanged workspace, from the cache if it may be."""
+    cache = workspace.store.base_reports
+    known = None if is_fresh else await asyncio.to_thread(cache.find, key.checks, key.base, CheckReport)
+    if known is not None:
+        return known
+    report = await run_base(lanes, checks)
+    if not report.cannot_start and not report.problem:
+        await asyncio.to_thread(cache.put, key.checks, key.base, report, workspace.clock())
+    return report
+
+
+def _announce(
+    job: _Job, reports: dict[int, CheckReport], generation_id: int, on_event: Callable[[Event], None] | None
+) -> None:
+    if on_event is None or reports[job.responses[0].slot].problem:
+        return
+    for response in job.responses:
+        report = reports[response.slot]
+        on_event(
+            ChecksFinished(
+                generation=generation_id,
+                slot=response.slot,
+                version=response.version,
+                passed=report.passed,
+                failed=report.failed,
+                new_failures=report.new_failures,
+            )
+        )
+
+
+def _jobs(current: Current, responses: Sequence[tuple[Response, Reading]]) -> list[_Job]:
+    jobs: dict[str, _Job] = {}
+    for response, reading in responses:
+        key = current.key(reading)
+        jobs.setdefault(key.answer, _Job(key=key, reading=reading, responses=[])).responses.append(response)
+    return list(jobs.values())
+
+
+def _known(
+    workspace: Workspace, generation_id: int, jobs: Sequence[_Job]
+) -> list[tuple[_Job, CheckReport, frozenset[int]]]:
+    """The jobs that need not run: one of their responses has a report that still is a verdict. With the slots that have it."""
+    keyed = workspace.store.check_reports.keyed(generation_id, CheckReport)
+    found = []
+    for job in jobs:
+        slots = [response.slot for response in job.responses]
+        known = frozenset(slot for slot in slots if slot in keyed and keyed[slot][1] == job.key)
+        if known:
+            found.append((job, keyed[min(known)][0], known))
+    return found
+
+
+def _checkable(workspace: Workspace, generation_id: int, slots: Sequence[int] | None) -> list[tuple[Response, Reading]]:
+    """The responses to check, with their readings."""
+    workspace.store.generations.get(generation_id)
+    responses = {response.slot: response for response in workspace.responses(generation_id)}
+    for slot in slots or ():
+        if slot not in responses:
+            raise DceError("not_found", f"generation {generation_id} has no response {slot}")
+        if responses[slot].status not in TERMINAL:
+            raise DceError("conflict", f"response {slot} is still {responses[slot].status}")
+    chosen = [
+        response
+        for slot, response in responses.items()
+        if response.status in TERMINAL and (slots is None or slot in slots)
+    ]
+    read = [(response, workspace.reading(generation_id, response.slot)) for response in chosen]
+    return [(response, reading) for response, reading in read if reading.files]

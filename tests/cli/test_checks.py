@@ -1,0 +1,59 @@
+"""`dce checks init` and `dce run-checks --workspace`: from a stranger's project to a verdict in two commands."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Dce
+
+TEST = (
+    "import unittest\nclass T(unittest.TestCase):\n    def test_ok(self): pass\n    def test_bad(self): self.fail()\n"
+)
+
+
+@pytest.fixture
+def project(dce: Dce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with one test that passes and one that fails."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "test_a.py").write_text(TEST)
+    dce("init")
+    return tmp_path
+
+
+def test_init_proposes_and_says_what_came(dce: Dce, project: Path) -> None:
+    """The proposal is written and tried; what fails without any response is named; a second time it needs --force."""
+    done = dce("checks", "init", "--yes")
+    assert "unittest     python -m unittest   (test_a.py has a TestCase)" in done.out
+    assert "✗ unittest: 1 pass, 1 fail (unittest)" in done.out
+    assert "fails without any response: test_a.T.test_bad" in done.out
+    assert 'command = ["python", "-m", "unittest"]' in (project / ".dce" / "checks.toml").read_text()
+    assert "--force" in dce("checks", "init", code=3).err
+    found = dce("checks", "init", "--force", "--json", "--yes").json
+    assert found["checks"][0]["name"] == "unittest"
+    assert found["report"]["runs"][0]["failures"] == ["test_a.T.test_bad"]
+    assert dce("checks", "init", "--force", "--no-run", "--json").json["report"] is None
+
+
+def test_init_with_nothing_to_propose(dce: Dce, project: Path) -> None:
+    """A project without a runner that DCE knows gets no file, and an error that says what to write."""
+    (project / "test_a.py").unlink()
+    assert "[[check]]" in dce("checks", "init", code=1).err
+    assert not (project / ".dce" / "checks.toml").exists()
+
+
+def test_init_where_the_runner_is_missing(dce: Dce, project: Path) -> None:
+    """If the proposal cannot run here, that is said with the reason, and the exit code is 1."""
+    (project / ".dce" / "checks.toml").write_text('[[check]]\nname = "js"\ncommand = ["sh", "-c", "no-such-runner"]\n')
+    done = dce("run-checks", "--workspace", "--yes", code=1)
+    assert "✗ cannot run here: js: no-such-runner: not found" in done.out
+
+
+def test_the_workspace_as_it_is(dce: Dce, project: Path) -> None:
+    """`--workspace` without a folder checks no response; its exit code says whether all passes; it takes no slot."""
+    dce("checks", "init", "--no-run")
+    done = dce("run-checks", "--workspace", "--yes", code=1)
+    assert "✗ unittest: 1 pass, 1 fail" in done.out
+    (project / "test_a.py").write_text(TEST.replace("self.fail()", "pass"))
+    assert dce("run-checks", "--workspace", "--json").json["passed"] == 2
+    assert "takes no SLOT" in dce("run-checks", "1", "--workspace", code=2).err
+    assert dce("run-checks", "-C", str(project), code=1).err  # no generation yet
