@@ -153,6 +153,7 @@ def test_examples_in_docstrings_are_read_in_the_ways_people_write_them() -> None
 
     >>> f(1)
     2
+
     f(2) == 3
     f([3], "a)") ➞ [4, 5]
     f(4) should return True.
