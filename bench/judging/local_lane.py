@@ -16,7 +16,7 @@ class LocalLane:
     """Runs commands in a folder."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def run(self, command: Sequence[str], *, stdin: bytes, environment: Mapping[str, str], timeout_s: float) -> bytes:
         """The command's standard output; what there is of it, if the command was killed at the deadline."""
@@ -24,7 +24,7 @@ class LocalLane:
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
                 command,
-                cwd=self._root,
+                cwd=self.root,
                 env={**kept, **environment},
                 stdin=subprocess.PIPE,
                 stdout=output,
