@@ -26,10 +26,9 @@ def run_pytest(folder: Path, names: Sequence[str], timeout_s: float) -> dict[str
         ends_at = time.monotonic() + timeout_s
         while time.monotonic() < ends_at and os.waitpid(child, os.WNOHANG) == (0, 0):
             time.sleep(POLL_S)
-        else:
-            if time.monotonic() >= ends_at:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+        if time.monotonic() >= ends_at:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
         return dict(json.loads(line) for line in report.read().splitlines())
 
 

@@ -50,7 +50,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 def compare(probes: Sequence[Probe], results: Results) -> Comparison:
     """Puts the answers in classes. With fewer than two answers there is one class and nothing to decide."""
     slots = tuple(sorted(results))
-    texts = {probe.id: _texts(probe.id, results) for probe in probes}
+    texts = {probe.id: compared_texts(probe.id, results) for probe in probes}
     deciding = [probe for probe in probes if _decides(texts[probe.id])]
     groups: dict[tuple[str, ...], list[int]] = {}
     for slot in slots:
@@ -73,7 +73,7 @@ def ranked(comparison: Comparison) -> tuple[int, ...]:
     return tuple(sorted(comparison.support, key=lambda slot: (-round(comparison.support[slot], 9), slot)))
 
 
-def _texts(identifier: str, results: Results) -> dict[int, str]:
+def compared_texts(identifier: str, results: Results) -> dict[int, str]:
     """What is compared for one probe, with the time class: an answer that takes far longer than another behaves differently."""
     outcomes = {slot: found[identifier] for slot, found in results.items()}
     timed = [outcome.cpu_s for outcome in outcomes.values() if outcome.kind in {"value", "raised"}]

@@ -16,11 +16,12 @@ from dce.workspace.judging.behaviour.docstrings import documented, examples
 from dce.workspace.judging.behaviour.literals import sites
 from dce.workspace.judging.behaviour.objects import object_snippets
 from dce.workspace.judging.behaviour.probe import Origin, Probe, Snippet, make_probe
+from dce.workspace.judging.behaviour.scaling import scaled
 from dce.workspace.judging.behaviour.surface import made_up_calls, public_functions
 from dce.workspace.judging.behaviour.variations import pairs, sequences, singles
 from dce.workspace.judging.behaviour.visible_tests import TestSource, read_test_file, snippets
 
-SHARES: Mapping[Origin, int] = {"example": 30, "edge": 50, "pair": 40, "sequence": 25, "surface": 15}
+SHARES: Mapping[Origin, int] = {"example": 30, "edge": 50, "pair": 40, "sequence": 25, "scale": 8, "surface": 15}
 """How many probes of each origin are made at most. Together they run on an answer in about a second."""
 
 MAX_SEEDS = 60
@@ -54,6 +55,7 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
         ("edge", _varied((*single, *whole), lambda steps: singles(steps, pool), rng)),
         ("pair", _varied((*single, *whole), lambda steps: pairs(steps, rng, 12, pool), rng)),
         ("sequence", _in_turns([object_snippets(whole, material.modules, rng), *_sequences(single, whole, rng)])),
+        ("scale", _in_turns([_scaled(snippet) for snippet in single])),
         ("surface", _made_up(_uncalled(material, single, sources), rng)),
     )
     probes: dict[str, Probe] = {}
@@ -161,6 +163,10 @@ def _varied(
         rng.shuffle(found)
         streams.append([Snippet(header=snippet.header, steps=steps) for steps in found])
     return _in_turns(streams)
+
+
+def _scaled(snippet: Snippet) -> list[Snippet]:
+    return [Snippet(header=snippet.header, steps=steps) for steps in scaled(snippet.steps[-1])]
 
 
 def _sequences(single: Sequence[Snippet], whole: Sequence[Snippet], rng: random.Random) -> Iterator[Sequence[Snippet]]:

@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-Origin = Literal["example", "edge", "pair", "sequence", "surface"]
+Origin = Literal["example", "edge", "pair", "sequence", "scale", "surface"]
 """Where a probe comes from: a visible test or example as it stands; one value changed; two values changed; calls added, dropped or
-reordered; a function that no visible test calls."""
+reordered; long inputs; a function that no visible test calls."""
 
 Kind = Literal["value", "raised", "timeout", "died", "unstable", "not run"]
 """How a probe ended. `died`: its process ended by itself. `unstable`: two runs gave different results. `not run`: the answer's time
