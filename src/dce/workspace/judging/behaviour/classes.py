@@ -12,7 +12,7 @@ import msgspec
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
 
 SLOW_FACTOR = 20.0
-SLOW_S = 0.3
+SLOW_S = 0.1
 """An answer is slow on a probe if it takes at least SLOW_S of CPU time and SLOW_FACTOR times what the fastest answer takes."""
 
 MAX_ROWS = 12

@@ -20,6 +20,9 @@ LENGTHS = (3, 5, 8)
 MAX_SEQUENCES = 12
 """Maximum sequences for one class."""
 
+MAX_EDGES = 6
+"""How many edges of a value are tried on objects, besides None: their calls make their own variety."""
+
 CHANGED_SHARE = 0.35
 """How often a call gets another value than the test's."""
 
@@ -62,10 +65,8 @@ def _perhaps_changed(source: str, rng: random.Random) -> str:
     if not found or rng.random() > CHANGED_SHARE:
         return source
     site = rng.choice(found)
-    candidates = edges(site.value)
-    if not candidates:
-        return source
-    return replaced([source], {site.path: candidates[min(int(rng.expovariate(0.3)), len(candidates) - 1)]})[0]
+    candidates = [*edges(site.value)[:MAX_EDGES], None]
+    return replaced([source], {site.path: rng.choice(candidates)})[0]
 
 
 def _usages(whole: Sequence[Snippet]) -> dict[str, Usage]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from dce.workspace.judging.behaviour.literals import literal
 
-ITEMS = 12_000
+ITEMS = 20_000
 """Length of a long input. What looks at every pair of so many items does not end within a probe's limit; what sorts them does."""
 
-LARGE = 4_000
+LARGE = 5_000
 """What a number beside a long input becomes in one of the variations: a window, a limit or a size that grows with it."""
 
 

@@ -21,11 +21,11 @@ Steps = tuple[str, ...]
 
 
 def singles(steps: Sequence[str], pool: Sequence[object] = ()) -> list[Steps]:
-    """Every variation with one value changed: edges of the value itself, values of other tests, values of its neighbours."""
+    """Every variation with one value changed: edges of the value itself, values of other tests, values of its neighbours, None."""
     found: dict[Steps, None] = {}
     all_sites = sites(steps)[:MAX_SITES]
     for site in all_sites:
-        for value in (*edges(site.value), *_alike(site.value, pool)):
+        for value in (*edges(site.value), *_alike(site.value, pool), None):
             found.setdefault(replaced(steps, {site.path: value}))
     for site, other in _neighbours(all_sites):
         for value in related(site.value, other.value):
