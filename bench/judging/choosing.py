@@ -70,7 +70,7 @@ def by_class(kind: str) -> Way:
     """How many answers have the same outcome for every probe."""
 
     def way(pool: Sequence[Judged]) -> list[Key]:
-        whole = [tuple(sorted(answer.probes[kind].items())) for answer in pool]
+        whole = [tuple(sorted(answer.probes.get(kind, {}).items())) for answer in pool]
         counted = Counter(whole)
         return [(counted[key],) for key in whole]
 
@@ -82,7 +82,7 @@ def by_support(kind: str, weight: Callable[[Counter[str]], float] = lambda _: 1.
 
     def way(pool: Sequence[Judged]) -> list[Key]:
         totals = [0.0] * len(pool)
-        for probe in pool[0].probes[kind]:
+        for probe in pool[0].probes.get(kind, ()):
             outcomes = [answer.probes[kind][probe] for answer in pool]
             counted = Counter(outcomes)
             if len(counted) > 1 and 2 * counted["unstable"] <= len(pool):

@@ -84,8 +84,14 @@ def _pool(task: Task, tests: list, probes: tuple[Probe, ...], shown: list) -> li
             tests=count,
             probes={
                 "made": {probe.id: texts[probe.id][slot] for probe in probes},
+                "made loose": {probe.id: _loose(results[slot][probe.id], texts[probe.id][slot]) for probe in probes},
                 **{origin: {name: texts[name][slot] for name in names} for origin, names in by_origin.items()},
             },
         )
         for slot, (answer, (is_right, passed, count)) in enumerate(zip(task.answer, tests, strict=True))
     ]
+
+
+def _loose(outcome: Outcome, text: str) -> str:
+    """Any exception is the same as any other."""
+    return "raised" if outcome.kind == "raised" else text

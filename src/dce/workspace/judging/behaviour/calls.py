@@ -59,7 +59,8 @@ def project_names(source: TestSource, modules: frozenset[str]) -> frozenset[str]
 
 def hoisted(call: str) -> tuple[str, ...]:
     """The call with each list, dict or set among its arguments under a name, so that a change to it is recorded."""
-    tree = ast.parse(call, mode="eval").body
+    body = ast.parse(call).body
+    tree = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if not isinstance(tree, ast.Call):
         return (call,)
     before: list[str] = []

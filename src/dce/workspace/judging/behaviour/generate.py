@@ -7,7 +7,7 @@ bounded.
 import ast
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 import msgspec
 
@@ -26,6 +26,9 @@ SHARES: Mapping[Origin, int] = {"example": 30, "edge": 50, "pair": 40, "sequence
 
 MAX_SEEDS = 60
 """Maximum snippets that are varied: a large test file shows its variety in its first tests."""
+
+PAIRS = 12
+"""Most variations of one snippet with two values changed."""
 
 MAX_POOL = 40
 """Maximum values of other tests that may replace a value."""
@@ -52,8 +55,8 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
     pool = _pool((*single, *whole))
     made: tuple[tuple[Origin, Iterator[Snippet]], ...] = (
         ("example", _in_turns([single, whole])),
-        ("edge", _varied((*single, *whole), lambda steps: singles(steps, pool), rng)),
-        ("pair", _varied((*single, *whole), lambda steps: pairs(steps, rng, 12, pool), rng)),
+        ("edge", _varied((*single, *whole), lambda steps: singles(steps, rng, pool))),
+        ("pair", _varied((*single, *whole), lambda steps: pairs(steps, rng, PAIRS, pool))),
         ("sequence", _in_turns([object_snippets(whole, material.modules, rng), *_sequences(single, whole, rng)])),
         ("scale", _in_turns([_scaled(snippet) for snippet in single])),
         ("surface", _made_up(_uncalled(material, single, sources), rng)),
@@ -122,7 +125,7 @@ def _made_up(uncalled: Sequence[Sequence[Snippet]], rng: random.Random) -> Itera
     """Made-up calls of each function, then variations of them."""
     yield from _in_turns(uncalled)
     calls = [snippet for found in uncalled for snippet in found]
-    yield from _varied(calls, lambda steps: pairs(steps, rng, 6) or singles(steps), rng)
+    yield from _varied(calls, lambda steps: chain(pairs(steps, rng, PAIRS), singles(steps, rng)))
 
 
 def _seen_arguments(material: Material, single: Sequence[Snippet]) -> dict[str, list[str]]:
@@ -153,16 +156,14 @@ def _called_names(source: str) -> set[str]:
     return {ast.unparse(node.func).split(".")[-1] for node in ast.walk(tree) if isinstance(node, ast.Call)}
 
 
-def _varied(
-    seeds: Sequence[Snippet], vary: Callable[[Sequence[str]], list[tuple[str, ...]]], rng: random.Random
-) -> Iterator[Snippet]:
+def _varied(seeds: Sequence[Snippet], vary: Callable[[Sequence[str]], Iterator[tuple[str, ...]]]) -> Iterator[Snippet]:
     """Variations of every snippet in turns, so that each is varied before any is varied often. Calls come before whole tests."""
-    streams = []
-    for snippet in seeds:
-        found = vary(snippet.steps)
-        rng.shuffle(found)
-        streams.append([Snippet(header=snippet.header, steps=steps) for steps in found])
-    return _in_turns(streams)
+    return _in_turns(_with_header(snippet.header, vary(snippet.steps)) for snippet in seeds)
+
+
+def _with_header(header: tuple[str, ...], found: Iterable[tuple[str, ...]]) -> Iterator[Snippet]:
+    for steps in found:
+        yield Snippet(header=header, steps=steps)
 
 
 def _scaled(snippet: Snippet) -> list[Snippet]:

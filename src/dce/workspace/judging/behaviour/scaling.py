@@ -25,7 +25,8 @@ def scaled(call: str) -> list[tuple[str, ...]]:
         return []
     found: dict[tuple[str, ...], None] = {}
     for number_text in ("", str(LARGE)):
-        before, words = [], []
+        before: list[str] = []
+        words: list[str] = []
         for argument, (_, value) in zip(tree.args, values, strict=True):
             long = _long(value)
             if long:

@@ -20,26 +20,28 @@ MAX_REPEATED = 4
 Steps = tuple[str, ...]
 
 
-def singles(steps: Sequence[str], pool: Sequence[object] = ()) -> list[Steps]:
-    """Every variation with one value changed: edges of the value itself, values of other tests, values of its neighbours, None."""
-    found: dict[Steps, None] = {}
+def singles(steps: Sequence[str], rng: random.Random, pool: Sequence[object] = ()) -> Iterator[Steps]:
+    """Variations with one value changed, in an order drawn by `rng`: to an edge of the value itself, a value of another test, a
+    value of a neighbour, None. Each is made only when it is asked for."""
     all_sites = sites(steps)[:MAX_SITES]
-    for site in all_sites:
-        for value in (*edges(site.value), *_alike(site.value, pool), None):
-            found.setdefault(replaced(steps, {site.path: value}))
-    for site, other in _neighbours(all_sites):
-        for value in related(site.value, other.value):
-            found.setdefault(replaced(steps, {site.path: value}))
-    return list(found)
+    changes = [
+        (site.path, value) for site in all_sites for value in (*edges(site.value), *_alike(site.value, pool), None)
+    ]
+    changes += [
+        (site.path, value) for site, other in _neighbours(all_sites) for value in related(site.value, other.value)
+    ]
+    rng.shuffle(changes)
+    for path, value in changes:
+        yield replaced(steps, {path: value})
 
 
-def pairs(steps: Sequence[str], rng: random.Random, count: int, pool: Sequence[object] = ()) -> list[Steps]:
+def pairs(steps: Sequence[str], rng: random.Random, count: int, pool: Sequence[object] = ()) -> Iterator[Steps]:
     """Up to `count` variations with two values changed at once, drawn by `rng`."""
     all_sites = sites(steps)[:MAX_SITES]
-    found: dict[Steps, None] = {}
+    if len(all_sites) < 2:
+        return
+    made = 0
     for _ in range(4 * count):
-        if len(all_sites) < 2 or len(found) >= count:
-            break
         one, two = rng.sample(all_sites, 2)
         if one.is_within(two) or two.is_within(one):
             continue
@@ -47,8 +49,10 @@ def pairs(steps: Sequence[str], rng: random.Random, count: int, pool: Sequence[o
         second = _drawn(two.value, rng, pool)
         if rng.random() < 0.5 and type(one.value) is type(two.value):
             second = rng.choice([first, *related(first, two.value)])
-        found.setdefault(replaced(steps, {one.path: first, two.path: second}))
-    return list(found)
+        yield replaced(steps, {one.path: first, two.path: second})
+        made += 1
+        if made == count:
+            return
 
 
 def sequences(steps: Sequence[str], rng: random.Random, count: int) -> list[Steps]:
