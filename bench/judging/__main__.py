@@ -3,6 +3,7 @@
 import argparse
 import statistics
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bench.judging.own_tasks import load_tasks, problems
 from bench.judging.recorded import draws, load
 from bench.judging.ways import BY_ORIGIN, OWN, RECORDED
 
+KEPT = Path(tempfile.gettempdir()) / "dce-judging.jsonl"
 Pools = Mapping[str, Sequence[Sequence[Judged]]]
 
 
@@ -81,7 +83,7 @@ def _arguments() -> argparse.Namespace:
         "--seeds", type=int, default=3, help="draws of ten answers, or seeds of the probes (default: 3)"
     )
     parser.add_argument("--jobs", type=int, default=2, help="answers run at once (default: 2)")
-    parser.add_argument("--kept", type=Path, default=Path("judging.kept.jsonl"), help="keeps results between runs")
+    parser.add_argument("--kept", type=Path, default=KEPT, help=f"keeps results between runs (default: {KEPT})")
     given = parser.parse_args()
     if given.what == "recorded" and not (given.data and given.truth):
         parser.error("--data and --truth are needed: see bench/judging/README.md")
