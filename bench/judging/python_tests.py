@@ -5,6 +5,7 @@ Only for the benchmark, whose answers have been read: a child is a process of it
 
 import json
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -15,6 +16,9 @@ from pathlib import Path
 import pytest
 
 POLL_S = 0.005
+
+MEMORY_BYTES = 1024**3
+"""Most memory for the tests of one answer: one of ours builds a list of every id."""
 
 
 def run_pytest(folder: Path, names: Sequence[str], timeout_s: float) -> dict[str, bool]:
@@ -57,6 +61,7 @@ def _child(folder: Path, names: Sequence[str], report: str) -> None:
     """Runs the tests and ends the process."""
     try:
         os.chdir(folder)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
