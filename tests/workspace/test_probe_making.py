@@ -1,10 +1,14 @@
 """Probes made without a model: from visible tests, docstrings and the surface of the changed modules."""
 
+import random
+
 from dce.workspace.judging.behaviour.calls import call_snippets
 from dce.workspace.judging.behaviour.docstrings import examples
 from dce.workspace.judging.behaviour.edge_values import MAX_EDGES, edges
 from dce.workspace.judging.behaviour.generate import SHARES, Material, make_probes
 from dce.workspace.judging.behaviour.literals import replaced, sites
+from dce.workspace.judging.behaviour.scaling import ITEMS, LARGE, scaled
+from dce.workspace.judging.behaviour.variations import pairs, sequences, singles
 from dce.workspace.judging.behaviour.visible_tests import read_test_file, snippets
 
 TESTS = """
@@ -116,6 +120,38 @@ def test_without_tests_the_surface_is_varied() -> None:
     probes = make_probes(Material(tests={}, modules={"core": ("", "def f(n, words):\n    pass\n")}))
     assert len(probes) > 20
     assert {probe.origin for probe in probes} == {"surface"}
+
+
+def test_long_inputs_keep_the_form_of_the_tests_values() -> None:
+    """Lists get thousands of different items, texts are repeated, numbers grow in one variation; what cannot be long is left out."""
+    found = scaled("highest([3, 1], 2)")
+    assert [steps[-1] for steps in found] == ["highest(long_1, 2)", f"highest(long_1, {LARGE})"]
+    space: dict[str, list[int]] = {}
+    exec(found[0][0], space)
+    assert len(space["long_1"]) >= ITEMS
+    assert len(set(space["long_1"])) > 100
+    assert scaled("f('ab')")[0][0].startswith("long_1 = 'ab' * ")
+    assert scaled("f([(1, 2)])")
+    assert scaled("f(3)") == scaled("f([])") == scaled("f([object()])") == []
+
+
+def test_variations_change_one_value_or_two() -> None:
+    """Pairs never replace a value within another that they replace; sequences keep what binds a name."""
+    rng = random.Random(1)
+    steps = ("box = Box(2)", "box.put('a', [1, 2])", "box.get('a')")
+    for found in singles(steps, rng):
+        assert sum(one != other for one, other in zip(steps, found, strict=True)) == 1
+    assert all(len(found) == 3 and found != steps for found in pairs(steps, rng, 20))
+    for found in sequences(steps, rng, 20):
+        assert found[0] == steps[0]
+        assert set(found) <= set(steps)
+
+
+def test_one_statement_as_a_whole_test_is_no_error() -> None:
+    """A loop or a `with` that is all of a test becomes a probe like others."""
+    text = "from core import f, g\n\ndef test_all():\n    for x in (1, 2):\n        assert f(x) == g(x)\n"
+    probes = make_probes(Material(tests={"test_core.py": text}, modules={"core": ("", "def f(x):\n    pass\n")}))
+    assert any(probe.label.startswith("for x in (1, 2)") for probe in probes)
 
 
 def test_nothing_to_go_by_gives_no_probes() -> None:
