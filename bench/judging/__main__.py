@@ -26,7 +26,7 @@ def main() -> int:
         print("\n".join(found) or f"{len(load_tasks())} tasks, all well formed")
         return bool(found)
     if given.what == "recorded":
-        tasks = load(given.data, given.truth)
+        tasks = load(given.data, given.truth)[:: given.every]
         known = judged(tasks, given.seeds, given.kept, jobs=given.jobs)
         drawn = {
             task.name + str(task.number): [
@@ -83,6 +83,7 @@ def _arguments() -> argparse.Namespace:
         "--seeds", type=int, default=3, help="draws of ten answers, or seeds of the probes (default: 3)"
     )
     parser.add_argument("--jobs", type=int, default=2, help="answers run at once (default: 2)")
+    parser.add_argument("--every", type=int, default=1, help="only every so many-th recorded task (default: 1)")
     parser.add_argument("--kept", type=Path, default=KEPT, help=f"keeps results between runs (default: {KEPT})")
     given = parser.parse_args()
     if given.what == "recorded" and not (given.data and given.truth):

@@ -60,10 +60,13 @@ def load(data: Path, truth: Path, *, seed: int = 0) -> list[Recorded]:
     model_tests = _lines(data / MODEL_TESTS)
     public = _lines(truth)
     assert len(answers) == len(model_tests) == len(public)
-    asserts = {_tested_name(found["prompt"]): found["samples"] for found in model_tests}  # in an order of their own
+    # The three files are in three orders; the function's name is what they share.
+    own = {_defined_name(found["prompt"]): found for found in answers}
+    asserts = {_tested_name(found["prompt"]): found["samples"] for found in model_tests}
+    assert len(own) == len(asserts) == len(public)
     return [
-        _task(number, own, asserts[known["entry_point"]], known, seed)
-        for number, (own, known) in enumerate(zip(answers, public, strict=True))
+        _task(number, own[known["entry_point"]], asserts[known["entry_point"]], known, seed)
+        for number, known in enumerate(public)
     ]
 
 
@@ -77,6 +80,11 @@ def draws(task: Recorded, seeds: int) -> list[tuple[int, ...]]:
 def _lines(path: Path) -> list[dict]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+def _defined_name(prompt: str) -> str:
+    """The function that the model was asked to write: the last one that its prompt begins."""
+    return re.findall(r"^def (\w+)\(", prompt, re.MULTILINE)[-1]
 
 
 def _tested_name(prompt: str) -> str:
