@@ -10,7 +10,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -60,26 +60,24 @@ def load(data: Path, truth: Path, *, seed: int = 0) -> list[Recorded]:
     model_tests = _lines(data / MODEL_TESTS)
     public = _lines(truth)
     assert len(answers) == len(model_tests) == len(public)
-    # The three files are in three orders; the function's name is what they share.
-    own = {_defined_name(found["prompt"]): found for found in answers}
-    asserts = {_tested_name(found["prompt"]): found["samples"] for found in model_tests}
-    assert len(own) == len(asserts) == len(public)
+    # The three files are in three orders: the function's name and, where two functions share it, the text tell which is which.
     return [
-        _task(number, own[known["entry_point"]], asserts[known["entry_point"]], known, seed)
+        _task(
+            number,
+            _same(known, answers, _defined_name),
+            _same(known, model_tests, _tested_name)["samples"],
+            known,
+            seed,
+        )
         for number, known in enumerate(public)
     ]
 
 
-def draws(task: Recorded, seeds: int) -> list[tuple[int, ...]]:
-    """The pools of ten, one for each seed: indices of recorded answers."""
-    return [
-        tuple(random.Random(f"{seed}:{task.number}").sample(range(len(task.bodies)), POOL)) for seed in range(seeds)
-    ]
-
-
-def _lines(path: Path) -> list[dict]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+def _same(known: dict, found: Sequence[dict], name_of: Callable[[str], str]) -> dict:
+    """The recorded entry of a public task: of those with its name, the one whose prompt shares most words with it."""
+    words = set(known["prompt"].split())
+    alike = [entry for entry in found if name_of(entry["prompt"]) == known["entry_point"]]
+    return max(alike, key=lambda entry: len(words & set(entry["prompt"].split())) / len(set(entry["prompt"].split())))
 
 
 def _defined_name(prompt: str) -> str:
