@@ -80,6 +80,18 @@ def _same(known: dict, found: Sequence[dict], name_of: Callable[[str], str]) -> 
     return max(alike, key=lambda entry: len(words & set(entry["prompt"].split())) / len(set(entry["prompt"].split())))
 
 
+def draws(task: Recorded, seeds: int) -> list[tuple[int, ...]]:
+    """The pools of ten, one for each seed: indices of recorded answers."""
+    return [
+        tuple(random.Random(f"{seed}:{task.number}").sample(range(len(task.bodies)), POOL)) for seed in range(seeds)
+    ]
+
+
+def _lines(path: Path) -> list[dict]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def _defined_name(prompt: str) -> str:
     """The function that the model was asked to write: the last one that its prompt begins."""
     return re.findall(r"^def (\w+)\(", prompt, re.MULTILINE)[-1]
