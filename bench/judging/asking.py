@@ -1,5 +1,6 @@
 """Runs the recorded answers once and keeps what came: the answers are many and the ways to choose are compared on the same results."""
 
+import asyncio
 import hashlib
 import json
 import sys
@@ -51,8 +52,9 @@ def _key(task: Recorded, body: str) -> str:
 def _ask(task: Recorded, body: str) -> dict:
     with local_lane({"answer.py": task.module(body)}) as lane:
         python = Interpreter(program=sys.executable, paths=("",))
-        truth = run_probes(lane, (task.truth,), python, limits=TRUTH_LIMITS)[task.truth.id]
-        found = run_probes(lane, (*task.tests, *task.asserts, *task.made), python, limits=LIMITS)
+        truth = asyncio.run(run_probes(lane, (task.truth,), python, limits=TRUTH_LIMITS))[task.truth.id]
+        probes = (*task.tests, *task.asserts, *task.made)
+        found = asyncio.run(run_probes(lane, probes, python, limits=LIMITS))
     return {
         "right": truth.kind == "value" and truth.shown == "None",
         "tests": [found[probe.id].shown == "True" for probe in task.tests],

@@ -13,27 +13,34 @@ MAX_OUTPUT_BYTES = 64 * 1024**2
 
 
 class LocalLane:
-    """Runs commands in a folder."""
+    """Runs commands in a folder; the temporary folder is beside it."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, base: Path) -> None:
+        self.root = base / "root"
+        self.tmp = self.written_tmp = base / "tmp"
+        for folder in (self.root, self.tmp):
+            folder.mkdir()
 
-    def run(self, command: Sequence[str], *, stdin: bytes, environment: Mapping[str, str], timeout_s: float) -> bytes:
+    async def run(self, command: Sequence[str], *, variables: Mapping[str, str], timeout_s: float) -> None:
+        """Runs a command and drops what it prints."""
+        self.output(command, variables=variables, timeout_s=timeout_s)
+
+    def output(self, command: Sequence[str], *, variables: Mapping[str, str], timeout_s: float) -> bytes:
         """The command's standard output; what there is of it, if the command was killed at the deadline."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
                 command,
                 cwd=self.root,
-                env={**kept, **environment},
-                stdin=subprocess.PIPE,
+                env={**kept, **variables},
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
             try:
                 with suppress(subprocess.TimeoutExpired):
-                    process.communicate(stdin, timeout=timeout_s)
+                    process.wait(timeout_s)
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -46,9 +53,9 @@ class LocalLane:
 def local_lane(files: Mapping[str, str]) -> Iterator[LocalLane]:
     """A lane that holds these files and is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="dce-judging-") as folder:
-        root = Path(folder)
+        lane = LocalLane(Path(folder))
         for path, text in files.items():
-            target = root / path
+            target = lane.root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, "utf-8", newline="")
-        yield LocalLane(root)
+        yield lane

@@ -3,6 +3,7 @@
 The hidden tests alone say which answers are right; no file says so. The first answer is the reference, which must pass them.
 """
 
+import asyncio
 import functools
 import re
 import sys
@@ -98,7 +99,7 @@ def run_tests(task: Task, tests: Mapping[str, str], text: str | None) -> Ran:
             results = run_pytest(lane.root, names, TESTS_S)
         else:
             command = (*_COMMANDS[task.language], *names)
-            output = lane.run(command, stdin=b"", environment={}, timeout_s=TESTS_S).decode("utf-8", "replace")
+            output = lane.output(command, variables={}, timeout_s=TESTS_S).decode("utf-8", "replace")
             found = _RESULTS[task.language].finditer(output)
             results = {match["name"]: match["result"] == "ok" for match in found}
     return Ran(frozenset(name for name, is_passed in results.items() if is_passed), frozenset(results))
@@ -119,7 +120,7 @@ def outcomes(task: Task, probes: Sequence[Probe], text: str) -> dict[str, Outcom
         return {}
     files = {path: content.lstrip("\n") for path, content in task.files.items()} | {task.path: text.lstrip("\n")}
     with local_lane(files) as lane:
-        return run_probes(lane, probes, _interpreter())
+        return asyncio.run(run_probes(lane, probes, _interpreter()))
 
 
 @functools.cache

@@ -113,3 +113,10 @@ def test_a_value_that_is_endless_deep_or_unwilling_is_described(tmp_path: Path) 
     found = run(tmp_path, text, *calls("endless", "itself", "bad", "long"))
     assert [outcome.kind for outcome in found] == ["value"] * 4
     assert all(len(outcome.text) < 20_000 for outcome in found)
+
+
+@pytest.mark.parametrize("act", ["os.symlink('answer.py', path)", "os.mkfifo(path)", "os.mkdir(path)", "None"])
+def test_an_answer_that_takes_the_place_of_the_results_has_none(tmp_path: Path, act: str) -> None:
+    """A link, a pipe or a folder where the results should be is not followed, and nothing waits for it."""
+    text = f"import os, sys\npath = sys.argv[2]\nos.path.exists(path) and os.remove(path)\n{act}\n"
+    assert run(tmp_path, text, steps("1"))[0].kind == "died"

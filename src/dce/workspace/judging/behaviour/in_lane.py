@@ -1,6 +1,6 @@
 """The script that runs probes in the project's own Python, inside a lane. It imports nothing of DCE and nothing but the standard library.
 
-It reads one JSON job from its standard input and writes one JSON line for each probe. Probes run in child processes, forked from
+It is given two paths: of a JSON job, and of the file to which it writes one JSON line for each probe. Probes run in child processes, forked from
 one that has already imported the project; a child runs as many of them as the job says, and after one that ends it or takes too
 long, a new child goes on with the next. What is recorded does not depend on addresses, hash order, the time or the name of the
 temporary folder.
@@ -311,11 +311,12 @@ def _results_of(probes: list[dict[str, Any]], limit_s: float) -> list[Any]:
 
 def main() -> None:
     """Reads the job and writes the results, each as soon as it is known."""
-    job = json.load(sys.stdin)
-    out = os.fdopen(os.dup(1), "w")
+    with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123 - see _files
+        job = json.load(file)
+    out = open(sys.argv[2], "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
-        os.dup2(nothing, stream)  # what the project prints must not get between the results
+        os.dup2(nothing, stream)  # what the project prints is of no use to anybody here
     sys.path[:0] = job["paths"]
     probes = job["probes"]
     can_fork = hasattr(os, "fork")
@@ -332,8 +333,7 @@ def main() -> None:
             results = [_with_folder(probes[done])]
         done += len(results)
         slow += results[-1].get("kind") == "timeout"
-        for result in results:
-            out.write(json.dumps(result) + "\n")
+        out.writelines(json.dumps(result) + "\n" for result in results)
         out.flush()
 
 

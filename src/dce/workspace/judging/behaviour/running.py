@@ -1,9 +1,13 @@
 """Runs probes on an answer: one process in the answer's lane, and what came of each probe.
 
-How a command is isolated is not decided here: `Lane` is the whole of what is needed from it.
+How a command is isolated is not decided here: `Lane` is the whole of what is needed from it. The job and the results are files in
+the lane's temporary folder, because a lane keeps only the end of what a command prints.
 """
 
 import json
+import os
+import secrets
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +15,9 @@ from typing import Protocol
 import msgspec
 
 from dce.workspace.judging.behaviour.probe import Kind, Outcome, Probe
+
+MAX_RESULTS_BYTES = 64 * 1024**2
+"""Most that is read from the script's results: it writes at most 200 KB for each probe, and usually less than one."""
 
 MAX_BATCH = 1000
 """Maximum probes that share a process: starting one for each takes longer than running it."""
@@ -34,9 +41,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Lane(Protocol):
     """Where an answer's files stand and a command can be run on them."""
 
-    def run(self, command: Sequence[str], *, stdin: bytes, environment: Mapping[str, str], timeout_s: float) -> bytes:
-        """Runs the command in the lane's root and returns its standard output, whatever its exit code. At the deadline
-        everything that it started is killed, and what it had written is returned."""
+    @property
+    def tmp(self) -> Path:
+        """The temporary folder, as commands see it."""
+
+    @property
+    def written_tmp(self) -> Path:
+        """The same folder, as DCE sees it."""
+
+    async def run(self, command: Sequence[str], *, variables: Mapping[str, str], timeout_s: float) -> None:
+        """Runs the command in the lane's root, whatever its exit code. At the deadline everything that it started is killed."""
 
 
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +60,7 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ("", "src")
 
 
-def run_probes(
+async def run_probes(
     lane: Lane, probes: Sequence[Probe], interpreter: Interpreter, *, limits: Limits | None = None
 ) -> dict[str, Outcome]:
     """The outcome of each probe, by its id.
@@ -56,12 +70,12 @@ def run_probes(
     about the answer.
     """
     limits = limits or Limits()
-    first = _round(lane, probes, interpreter, limits, _Way(0, MAX_BATCH))
-    second = _round(lane, probes[::-1], interpreter, limits, _Way(1, MAX_BATCH))
+    first = await _round(lane, probes, interpreter, limits, _Way(0, MAX_BATCH))
+    second = await _round(lane, probes[::-1], interpreter, limits, _Way(1, MAX_BATCH))
     differing = [probe for probe in probes if _differ(first[probe.id], second[probe.id])]
     if differing:
-        first |= _round(lane, differing, interpreter, limits, _Way(0, 1))
-        second |= _round(lane, differing, interpreter, limits, _Way(1, 1))
+        first |= await _round(lane, differing, interpreter, limits, _Way(0, 1))
+        second |= await _round(lane, differing, interpreter, limits, _Way(1, 1))
     unstable = Outcome(kind="unstable", text="unstable", shown="changes from run to run")
     return {name: unstable if _differ(found, second[name]) else found for name, found in first.items()}
 
@@ -77,7 +91,7 @@ def _differ(one: Outcome, other: Outcome) -> bool:
     return one.text != other.text and "not run" not in {one.kind, other.kind}
 
 
-def _round(
+async def _round(
     lane: Lane, probes: Sequence[Probe], interpreter: Interpreter, limits: Limits, way: _Way
 ) -> dict[str, Outcome]:
     job = {
@@ -88,15 +102,31 @@ def _round(
         "total_s": limits.answer_s,
         "max_timeouts": limits.max_timeouts,
     }
-    output = lane.run(
-        (interpreter.program, "-c", _SCRIPT.read_text("utf-8")),
-        stdin=json.dumps(job).encode(),
-        environment={"PYTHONHASHSEED": str(way.hash_seed), "PYTHONDONTWRITEBYTECODE": "1"},
+    name = f"probes-{secrets.token_hex(4)}"
+    asked, answered = (f"{name}.{end}" for end in ("json", "jsonl"))
+    (lane.written_tmp / asked).write_text(json.dumps(job), "utf-8")
+    await lane.run(
+        (interpreter.program, "-c", _SCRIPT.read_text("utf-8"), str(lane.tmp / asked), str(lane.tmp / answered)),
+        variables={"PYTHONHASHSEED": str(way.hash_seed), "PYTHONDONTWRITEBYTECODE": "1"},
         timeout_s=limits.answer_s + 10 * limits.probe_s,
     )
+    output = _read_results(lane.written_tmp / answered)
     outcomes = {found_id: outcome for line in output.splitlines() for found_id, outcome in _read(line)}
     died = Outcome(kind="died", text="died", shown="the process ended")
     return {probe.id: outcomes.get(probe.id, died) for probe in probes}
+
+
+def _read_results(path: Path) -> bytes:
+    """What the script wrote. An answer's own code may have put anything in its place: only a plain file is read, and not all of it."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return b""  # it never began, or the path is a link
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        return b""
+    with os.fdopen(handle, "rb") as file:
+        return file.read(MAX_RESULTS_BYTES)
 
 
 def _read(line: bytes) -> list[tuple[str, Outcome]]:
