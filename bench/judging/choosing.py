@@ -1,0 +1,150 @@
+"""Ways to choose one of ten answers, and how good each is: the share of the way from a random pick to the best possible one.
+
+Every way gives each answer a key; the answers with the highest key are the choice, and its worth is the share of them that are
+right. So chance never favours a way: a tie is worth its average.
+"""
+
+import random
+import statistics
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+RESAMPLES = 4_000
+INTERVAL = (0.025, 0.975)
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What is known of one answer. `probes`: by kind of probe ("asserts", "made"), the outcome of each probe ("" if not run)."""
+
+    is_right: bool
+    text: str
+    tests_passed: int
+    tests: int
+    probes: Mapping[str, Mapping[str, str]]
+
+
+Key = tuple[float, ...]
+Way = Callable[[Sequence[Judged]], list[Key]]
+
+
+def worth(way: Way, pool: Sequence[Judged]) -> float:
+    """The share of right answers among those that this way puts first."""
+    keys = way(pool)
+    best = max(keys)
+    return statistics.fmean(answer.is_right for answer, key in zip(pool, keys, strict=True) if key == best)
+
+
+def pairs_right(way: Way, pool: Sequence[Judged]) -> tuple[float, int]:
+    """Of all pairs of a right and a wrong answer, how many have the right one above (a tie counts a half), and how many there are."""
+    keys = way(pool)
+    right = [key for answer, key in zip(pool, keys, strict=True) if answer.is_right]
+    wrong = [key for answer, key in zip(pool, keys, strict=True) if not answer.is_right]
+    above = sum((one > other) + (one == other) / 2 for one in right for other in wrong)
+    return above, len(right) * len(wrong)
+
+
+def by_chance(pool: Sequence[Judged]) -> list[Key]:
+    """All alike."""
+    return [() for _ in pool]
+
+
+def by_truth(pool: Sequence[Judged]) -> list[Key]:
+    """The best possible."""
+    return [(float(answer.is_right),) for answer in pool]
+
+
+def by_tests(pool: Sequence[Judged]) -> list[Key]:
+    """The visible tests that pass."""
+    return [(answer.tests_passed,) for answer in pool]
+
+
+def by_text(pool: Sequence[Judged]) -> list[Key]:
+    """How many answers have the same text."""
+    counted = Counter(answer.text for answer in pool)
+    return [(counted[answer.text],) for answer in pool]
+
+
+def by_class(kind: str) -> Way:
+    """How many answers have the same outcome for every probe."""
+
+    def way(pool: Sequence[Judged]) -> list[Key]:
+        whole = [tuple(sorted(answer.probes.get(kind, {}).items())) for answer in pool]
+        counted = Counter(whole)
+        return [(counted[key],) for key in whole]
+
+    return way
+
+
+def by_support(kind: str, weight: Callable[[Counter[str]], float] = lambda _: 1.0) -> Way:
+    """The share of answers that agree, averaged over the probes on which any two differ."""
+
+    def way(pool: Sequence[Judged]) -> list[Key]:
+        totals = [0.0] * len(pool)
+        for probe in pool[0].probes.get(kind, ()):
+            outcomes = [answer.probes[kind][probe] for answer in pool]
+            counted = Counter(outcomes)
+            if len(counted) > 1 and 2 * counted["unstable"] <= len(pool):
+                for number, outcome in enumerate(outcomes):
+                    totals[number] += weight(counted) * counted[outcome]
+        return [(round(total, 6),) for total in totals]
+
+    return way
+
+
+def then(*ways: Way) -> Way:
+    """The first way; where it ties, the next, which sees only the answers that the first puts equal."""
+
+    def way(pool: Sequence[Judged]) -> list[Key]:
+        keys: list[Key] = [() for _ in pool]
+        for one in ways:
+            groups: dict[Key, list[int]] = {}
+            for number, key in enumerate(keys):
+                groups.setdefault(key, []).append(number)
+            for members in groups.values():
+                for number, key in zip(members, one([pool[member] for member in members]), strict=True):
+                    keys[number] = (*keys[number], *key)
+        return keys
+
+    return way
+
+
+class Share(msgspec.Struct, frozen=True):
+    """How often a way was right, the share of the gap that it closes, with the interval over tasks, and pairs in the right order."""
+
+    right: float
+    share: float
+    low: float
+    high: float
+    pairs: float
+
+
+def shares(
+    pools: Mapping[str, Sequence[Sequence[Judged]]], ways: Mapping[str, Way], *, seed: int = 0
+) -> dict[str, Share]:
+    """Every way measured on the same pools. `pools`: by task, its draws. The interval is over tasks, drawn with replacement."""
+    worths = {
+        name: [statistics.fmean(worth(way, pool) for pool in draws) for draws in pools.values()]
+        for name, way in {"chance": by_chance, "truth": by_truth, **ways}.items()
+    }
+    rng = random.Random(seed)
+    count = len(pools)
+    drawn = [[rng.randrange(count) for _ in range(count)] for _ in range(RESAMPLES)]
+    out = {}
+    for name, way in ways.items():
+        resampled = sorted(
+            _share(*(statistics.fmean(worths[key][at] for at in sample) for key in (name, "chance", "truth")))
+            for sample in drawn
+        )
+        low, high = (resampled[int(end * (RESAMPLES - 1))] for end in INTERVAL)
+        means = [statistics.fmean(worths[key]) for key in (name, "chance", "truth")]
+        above, total = map(
+            sum, zip(*(pairs_right(way, pool) for draws in pools.values() for pool in draws), strict=True)
+        )
+        out[name] = Share(means[0], _share(*means), low, high, above / total if total else 0.0)
+    return out
+
+
+def _share(value: float, chance: float, best: float) -> float:
+    return (value - chance) / (best - chance) if best > chance else 0.0

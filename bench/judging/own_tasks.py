@@ -1,0 +1,146 @@
+"""Tasks of our own, in bench/judging/tasks: one file each, with the workspace, visible tests, hidden tests and answers.
+
+The hidden tests alone say which answers are right; no file says so. The first answer is the reference, which must pass them.
+"""
+
+import asyncio
+import functools
+import re
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bench.judging.local_lane import local_lane
+from bench.judging.python_tests import run_pytest
+from dce.workspace.judging.behaviour.generate import Material, make_probes
+from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.behaviour.running import Interpreter, run_probes
+
+FOLDER = Path(__file__).parent / "tasks"
+KINDS = ("bug", "feature", "refactor", "performance", "plausible", "flaky", "failing", "untested")
+LANGUAGES = ("python", "javascript", "rust", "shell")
+
+TESTS_S = 20.0
+"""Longest time for the visible or the hidden tests of one answer; they take well under a second."""
+
+_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "javascript": ("node", "--test", "--test-reporter=tap"),
+    "rust": ("sh", "-c", 'rustc --edition 2021 --test -A warnings -o checked "$0" && ./checked'),
+    "shell": ("sh",),
+}
+_RESULTS: Mapping[str, re.Pattern[str]] = {
+    "javascript": re.compile(r"^ *(?P<result>(?:not )?ok) \d+ - (?P<name>.+)$", re.MULTILINE),
+    "rust": re.compile(r"^test (?P<name>\S+) \.\.\. (?P<result>\w+)$", re.MULTILINE),
+    "shell": re.compile(r"^(?P<result>(?:not )?ok) (?P<name>.+)$", re.MULTILINE),
+}
+"""How each runner says that a test passed ("ok") or failed (anything else)."""
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The text that replaces the task's file."""
+
+    text: str
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`path`: the file that the answers replace. `hidden` and `visible`: test files."""
+
+    kind: str
+    language: str
+    cycle: str
+    path: str
+    files: Mapping[str, str]
+    visible: Mapping[str, str] = {}
+    hidden: Mapping[str, str]
+    answer: tuple[Answer, ...]
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """Names of the tests that passed, and of all that ran."""
+
+    passed: frozenset[str]
+    tests: frozenset[str]
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether there were tests and all passed."""
+        return bool(self.tests) and self.passed == self.tests
+
+
+def load_tasks(folder: Path = FOLDER) -> dict[str, Task]:
+    """Every task by the name of its file. Raises ValueError for one that is not well formed."""
+    tasks = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            task = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Task)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+            raise ValueError(f"{path.name}: {error}") from error
+        if task.kind not in KINDS or task.language not in LANGUAGES:
+            raise ValueError(f"{path.name}: no kind {task.kind} or language {task.language}")
+        if not 6 <= len(task.answer) <= 10 or task.path not in task.files:
+            raise ValueError(f"{path.name}: 6 to 10 answers to one of its files are wanted")
+        tasks[path.stem] = task
+    return tasks
+
+
+def run_tests(task: Task, tests: Mapping[str, str], text: str | None) -> Ran:
+    """The tests, run on an answer (None: on the workspace as it is)."""
+    if not tests:
+        return Ran(frozenset(), frozenset())
+    files = {path: content.lstrip("\n") for path, content in {**task.files, **tests}.items()}
+    if text is not None:
+        files[task.path] = text.lstrip("\n")
+    names = [path for path in tests if not path.endswith("conftest.py")]
+    with local_lane(files) as lane:
+        if task.language == "python":
+            results = run_pytest(lane.root, names, TESTS_S)
+        else:
+            command = (*_COMMANDS[task.language], *names)
+            output = lane.output(command, variables={}, timeout_s=TESTS_S).decode("utf-8", "replace")
+            found = _RESULTS[task.language].finditer(output)
+            results = {match["name"]: match["result"] == "ok" for match in found}
+    return Ran(frozenset(name for name, is_passed in results.items() if is_passed), frozenset(results))
+
+
+def probes_for(task: Task, seed: int = 0) -> tuple[Probe, ...]:
+    """The probes made without a model; none for other languages than Python."""
+    if task.language != "python":
+        return ()
+    versions = (task.files[task.path], *(answer.text for answer in task.answer))
+    module = task.path.removesuffix(".py").removeprefix("src/").replace("/", ".")
+    return make_probes(Material(tests=task.visible, modules={module: versions}), seed=seed)
+
+
+def outcomes(task: Task, probes: Sequence[Probe], text: str) -> dict[str, Outcome]:
+    """What the probes show of an answer."""
+    if not probes:
+        return {}
+    files = {path: content.lstrip("\n") for path, content in task.files.items()} | {task.path: text.lstrip("\n")}
+    with local_lane(files) as lane:
+        return asyncio.run(run_probes(lane, probes, _interpreter()))
+
+
+@functools.cache
+def _interpreter() -> Interpreter:
+    return Interpreter(program=sys.executable)
+
+
+def problems(name: str, task: Task) -> list[str]:
+    """What is wrong with a task: the reference must pass every test, and the hidden tests must refuse at least one answer."""
+    found = []
+    right = [run_tests(task, task.hidden, answer.text).is_passed for answer in task.answer]
+    if not right[0]:
+        missing = run_tests(task, task.hidden, task.answer[0].text)
+        found.append(f"{name}: the reference fails {sorted(missing.tests - missing.passed)} of its hidden tests")
+    if all(right):
+        found.append(f"{name}: every answer passes the hidden tests")
+    if task.kind not in {"flaky", "failing"} and task.visible:
+        seen = run_tests(task, task.visible, task.answer[0].text)
+        if not seen.is_passed:
+            found.append(f"{name}: the reference fails {sorted(seen.tests - seen.passed)} of the visible tests")
+    if bool(task.visible) == (task.kind == "untested"):
+        found.append(f"{name}: a task without tests, and only that, is `untested`")
+    return found

@@ -1,0 +1,36 @@
+"""The ways of choosing that are compared."""
+
+from collections.abc import Mapping
+
+from bench.judging.choosing import Way, by_chance, by_class, by_support, by_tests, by_text, then
+
+OWN: Mapping[str, Way] = {
+    "random": by_chance,
+    "same text most often": by_text,
+    "tests": by_tests,
+    "tests, then same text": then(by_tests, by_text),
+    "largest class": by_class("made"),
+    "behaviour": by_support("made"),
+    "tests, then largest class": then(by_tests, by_class("made")),
+    "tests, then behaviour": then(by_tests, by_support("made")),
+}
+"""*Largest class*: the answers that agree with most others on every probe. *Behaviour*: the share of answers that agree, averaged
+over the probes. Probes are made without a model."""
+
+BY_ORIGIN: Mapping[str, Way] = {
+    f"tests, then behaviour on {origin}": then(by_tests, by_support(origin))
+    for origin in ("example", "edge", "pair", "sequence", "scale", "surface")
+}
+
+RECORDED: Mapping[str, Way] = {
+    "random": by_chance,
+    "same text most often": by_text,
+    "tests": by_tests,
+    "tests, then same text": then(by_tests, by_text),
+    **{
+        f"{first}{name}, {what}": then(*before, way(kind))
+        for kind, what in (("asserts", "inputs of the model's asserts"), ("made", "inputs made without a model"))
+        for first, before in (("", ()), ("tests, then ", (by_tests,)))
+        for name, way in (("largest class", by_class), ("behaviour", by_support))
+    },
+}

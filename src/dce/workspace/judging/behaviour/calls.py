@@ -1,0 +1,147 @@
+"""The calls in a project's tests, one by one: each as a snippet of its own if its arguments do not depend on what the test did before.
+
+A test that cannot run without its runner still gives inputs this way, and a single call leaves more room for other values than a
+whole test does.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+
+from dce.workspace.judging.behaviour.literals import literal
+from dce.workspace.judging.behaviour.probe import Snippet
+from dce.workspace.judging.behaviour.visible_tests import Function, TestSource, cases, names_in
+
+Values = Mapping[str, ast.expr]
+"""Names and the expressions that they stand for."""
+
+
+def call_snippets(source: TestSource, modules: frozenset[str]) -> list[Snippet]:
+    """Every call in the tests of something imported from `modules` (dotted names), each once, in the file's order."""
+    imported = project_names(source, modules)
+    found: dict[str, Snippet] = {}
+    for _, test in source.tests:
+        for case in cases(test) or [()]:
+            for call in _calls(test, case, source, imported):
+                text = ast.unparse(call)
+                if text not in found:
+                    found[text] = Snippet(header=source.header_for([text]), steps=(text,))
+    return list(found.values())
+
+
+def plain_tests(source: TestSource, modules: frozenset[str]) -> frozenset[str]:
+    """The tests that only call one function with values that are known: their calls say all that they say."""
+    imported = project_names(source, modules)
+    plain = set()
+    for _, test in source.tests:
+        asked = [node for node in ast.walk(test) if isinstance(node, ast.Call) and _root(node.func) in imported]
+        names = {ast.unparse(node.func) for node in asked}
+        case = (cases(test) or [()])[0]
+        is_known = len(list(_calls(test, case, source, imported))) == len(asked)
+        if len(names) == 1 and is_known and not names.pop().split(".")[-1][:1].isupper():
+            plain.add(test.name)
+    return frozenset(plain)
+
+
+def project_names(source: TestSource, modules: frozenset[str]) -> frozenset[str]:
+    """The names in a test file that stand for something of the project."""
+    tops = {name.split(".")[0] for name in modules} | {name.rsplit(".", 1)[-1] for name in modules}
+    found = set()
+    for name, node in source.definitions.items():
+        origin = ""
+        if isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+        elif isinstance(node, ast.Import):
+            origin = node.names[0].name
+        if origin.split(".")[0] in tops:
+            found.add(name)
+    return frozenset(found)
+
+
+def hoisted(call: str) -> tuple[str, ...]:
+    """The call with each list, dict or set among its arguments under a name, so that a change to it is recorded."""
+    body = ast.parse(call).body
+    tree = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
+    if not isinstance(tree, ast.Call):
+        return (call,)
+    before: list[str] = []
+    holders: list[ast.expr | ast.keyword] = [*tree.args, *tree.keywords]
+    for holder in holders:
+        value = holder.value if isinstance(holder, ast.keyword) else holder
+        if isinstance(value, ast.List | ast.Dict | ast.Set):
+            name = f"given_{len(before) + 1}"
+            before.append(f"{name} = {ast.unparse(value)}")
+            _put(tree, holder, ast.Name(name, ast.Load()))
+    return (*before, ast.unparse(tree))
+
+
+def _put(call: ast.Call, holder: ast.expr | ast.keyword, name: ast.Name) -> None:
+    if isinstance(holder, ast.keyword):
+        holder.value = name
+    else:
+        call.args[call.args.index(holder)] = name
+
+
+def _calls(test: Function, case: Sequence[str], source: TestSource, imported: frozenset[str]) -> Iterator[ast.Call]:
+    values = dict(_assigned(test, case))
+    for node in ast.walk(ast.Module(test.body, [])):
+        if not isinstance(node, ast.Call) or _root(node.func) not in imported:
+            continue
+        resolved = _Resolved(values).visit(ast.parse(ast.unparse(node), mode="eval")).body
+        free = names_in(resolved) - _bound_within(resolved)
+        if free <= imported | set(source.definitions) | _BUILTINS:
+            yield resolved
+
+
+def _assigned(test: Function, case: Sequence[str]) -> Iterator[tuple[str, ast.expr]]:
+    """Names that a test gives a literal once and never again, and the names of the parametrized case."""
+    for line in case:
+        statement = ast.parse(line).body[0]
+        if not isinstance(statement, ast.Assign):
+            continue
+        target, value = statement.targets[0], statement.value
+        if isinstance(target, ast.Name):
+            yield target.id, value
+        elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple | ast.List):
+            pairs = zip(target.elts, value.elts, strict=False)
+            yield from ((name.id, part) for name, part in pairs if isinstance(name, ast.Name))
+    stores: dict[str, list[ast.expr | None]] = {}
+    for node in ast.walk(test):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            stores.setdefault(node.targets[0].id, []).append(node.value)
+        elif isinstance(node, ast.AugAssign | ast.For) and isinstance(node.target, ast.Name):
+            stores.setdefault(node.target.id, []).extend((None, None))
+    for name, given in stores.items():
+        if len(given) == 1 and given[0] is not None and literal(given[0])[0]:
+            yield name, given[0]
+
+
+class _Resolved(ast.NodeTransformer):
+    """Puts the values of names in their place."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._values.get(node.id, node)
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _bound_within(node: ast.AST) -> set[str]:
+    """Names that a comprehension or lambda in the expression binds itself."""
+    bound = {found.id for found in ast.walk(node) if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store)}
+    return bound | {found.arg for found in ast.walk(node) if isinstance(found, ast.arg)}
+
+
+_BUILTINS = frozenset(
+    {
+        *("abs", "bool", "bytes", "chr", "dict", "enumerate", "float", "frozenset", "int", "len", "list", "map", "max"),
+        *("min", "None", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip", "object"),
+        *("Exception", "ValueError", "TypeError", "KeyError", "print", "iter", "next", "isinstance", "type"),
+    }
+)
+"""Built-in names that may stand in an argument."""

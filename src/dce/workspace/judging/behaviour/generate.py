@@ -1,0 +1,194 @@
+"""Makes the probes for a set of answers from what is in the workspace: visible tests, examples in docstrings, the changed modules.
+
+No model is asked and nothing is executed. The same material and seed give the same probes in the same order, and their number is
+bounded.
+"""
+
+import ast
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, zip_longest
+
+import msgspec
+
+from dce.workspace.judging.behaviour.calls import call_snippets, hoisted, plain_tests
+from dce.workspace.judging.behaviour.docstrings import documented, examples
+from dce.workspace.judging.behaviour.literals import sites
+from dce.workspace.judging.behaviour.objects import object_snippets
+from dce.workspace.judging.behaviour.probe import Origin, Probe, Snippet, make_probe
+from dce.workspace.judging.behaviour.scaling import scaled
+from dce.workspace.judging.behaviour.surface import made_up_calls, public_functions
+from dce.workspace.judging.behaviour.variations import pairs, sequences, singles
+from dce.workspace.judging.behaviour.visible_tests import TestSource, read_test_file, snippets
+
+SHARES: Mapping[Origin, int] = {"example": 30, "edge": 50, "pair": 40, "sequence": 25, "scale": 8, "surface": 15}
+"""How many probes of each origin are made at most. Together they run on an answer in about a second."""
+
+MAX_SEEDS = 60
+"""Maximum snippets that are varied: a large test file shows its variety in its first tests."""
+
+PAIRS = 12
+"""Most variations of one snippet with two values changed."""
+
+MAX_POOL = 40
+"""Maximum values of other tests that may replace a value."""
+
+
+class Material(msgspec.Struct, frozen=True, kw_only=True):
+    """What probes are made from.
+
+    `tests`: texts of the visible test files by path. `modules`: for each changed module (dotted name, as a test would import it),
+    its versions: first the workspace's ("" if it is new), then one for each answer.
+    """
+
+    tests: Mapping[str, str]
+    modules: Mapping[str, Sequence[str]]
+
+
+def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, int] = SHARES) -> tuple[Probe, ...]:
+    """The probes, most telling origins first, each once."""
+    rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    sources = _test_sources(material.tests)
+    modules = frozenset(material.modules)
+    whole = [snippet for source in sources for snippet in snippets(source, plain_tests(source, modules))][:MAX_SEEDS]
+    single = _single_calls(material, sources)[:MAX_SEEDS]
+    pool = _pool((*single, *whole))
+    made: tuple[tuple[Origin, Iterator[Snippet]], ...] = (
+        ("example", _in_turns([single, whole])),
+        ("edge", _varied((*single, *whole), lambda steps: singles(steps, rng, pool))),
+        ("pair", _varied((*single, *whole), lambda steps: pairs(steps, rng, PAIRS, pool))),
+        ("sequence", _in_turns([object_snippets(whole, material.modules, rng), *_sequences(single, whole, rng)])),
+        ("scale", _in_turns([_scaled(snippet) for snippet in single])),
+        ("surface", _made_up(_uncalled(material, single, sources), rng)),
+    )
+    probes: dict[str, Probe] = {}
+    total = sum(shares.values())
+    for origin, candidates in made:
+        # What the tests leave unused goes to the functions that no test calls, which come last.
+        wanted = total if origin == "surface" else len(probes) + shares.get(origin, 0)
+        for snippet in candidates:
+            if len(probes) >= wanted:
+                break
+            probe = _probe(snippet, origin)
+            probes.setdefault(probe.id, probe)
+    return tuple(probes.values())
+
+
+def _probe(snippet: Snippet, origin: Origin) -> Probe:
+    """A single call is run with its lists and dicts under names, so that a change to them is seen; people read the call."""
+    if len(snippet.steps) > 1:
+        return make_probe(snippet, origin)
+    call = snippet.steps[0]
+    return make_probe(Snippet(header=snippet.header, steps=hoisted(call)), origin, call)
+
+
+def _single_calls(material: Material, sources: Sequence[TestSource]) -> list[Snippet]:
+    """The calls in tests and docstrings, each once."""
+    modules = frozenset(material.modules)
+    found = [snippet for source in sources for snippet in call_snippets(source, modules)]
+    found += _documented_calls(material)
+    return list({snippet.steps: snippet for snippet in reversed(found)}.values())[::-1]
+
+
+def _test_sources(tests: Mapping[str, str]) -> list[TestSource]:
+    conftests = [text for path, text in sorted(tests.items()) if path.endswith("conftest.py")]
+    others = [text for path, text in sorted(tests.items()) if not path.endswith("conftest.py")]
+    return [found for text in others if (found := read_test_file(text, conftests))]
+
+
+def _documented_calls(material: Material) -> list[Snippet]:
+    """Calls in docstrings. Every version's docstrings count: an answer often writes the examples of what it adds."""
+    found = []
+    for module, versions in material.modules.items():
+        known = {function.name for function in public_functions([text for text in versions if text])}
+        for text in versions[:1] if versions and versions[0] else versions:
+            for name, docstring in documented(text):
+                calls = [example.call for example in examples(docstring, name)] if name in known else []
+                found += [Snippet(header=(f"from {module} import {name}",), steps=(call,)) for call in calls]
+    return found
+
+
+def _uncalled(material: Material, single: Sequence[Snippet], sources: Sequence[TestSource]) -> list[Sequence[Snippet]]:
+    """Made-up calls of the public functions that no test or example calls, for each function."""
+    called = {name for snippet in single for name in _called_names(snippet.steps[-1])}
+    called |= {name for source in sources for _, test in source.tests for name in _called_names(ast.unparse(test))}
+    seen = _seen_arguments(material, single)
+    return [
+        made_up_calls(found, module, seen)
+        for module, versions in material.modules.items()
+        for found in public_functions([text for text in versions if text])
+        if found.name not in called
+    ]
+
+
+def _made_up(uncalled: Sequence[Sequence[Snippet]], rng: random.Random) -> Iterator[Snippet]:
+    """Made-up calls of each function, then variations of them."""
+    yield from _in_turns(uncalled)
+    calls = [snippet for found in uncalled for snippet in found]
+    yield from _varied(calls, lambda steps: chain(pairs(steps, rng, PAIRS), singles(steps, rng)))
+
+
+def _seen_arguments(material: Material, single: Sequence[Snippet]) -> dict[str, list[str]]:
+    """Source of the values that calls gave to parameters, by the parameter's name."""
+    functions = {
+        found.name: found
+        for versions in material.modules.values()
+        for found in public_functions([text for text in versions if text])
+    }
+    seen: dict[str, list[str]] = {}
+    for snippet in single:
+        call = ast.parse(snippet.steps[-1], mode="eval").body
+        if not isinstance(call, ast.Call) or (name := ast.unparse(call.func).split(".")[-1]) not in functions:
+            continue
+        named = zip((parameter.name for parameter in functions[name].parameters), call.args, strict=False)
+        for parameter, value in (*named, *((keyword.arg or "", keyword.value) for keyword in call.keywords)):
+            values = seen.setdefault(parameter, [])
+            if (text := ast.unparse(value)) not in values:
+                values.append(text)
+    return seen
+
+
+def _called_names(source: str) -> set[str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return set()
+    return {ast.unparse(node.func).split(".")[-1] for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def _varied(seeds: Sequence[Snippet], vary: Callable[[Sequence[str]], Iterator[tuple[str, ...]]]) -> Iterator[Snippet]:
+    """Variations of every snippet in turns, so that each is varied before any is varied often. Calls come before whole tests."""
+    return _in_turns(_with_header(snippet.header, vary(snippet.steps)) for snippet in seeds)
+
+
+def _with_header(header: tuple[str, ...], found: Iterable[tuple[str, ...]]) -> Iterator[Snippet]:
+    for steps in found:
+        yield Snippet(header=header, steps=steps)
+
+
+def _scaled(snippet: Snippet) -> list[Snippet]:
+    return [Snippet(header=snippet.header, steps=steps) for steps in scaled(snippet.steps[-1])]
+
+
+def _sequences(single: Sequence[Snippet], whole: Sequence[Snippet], rng: random.Random) -> Iterator[Sequence[Snippet]]:
+    """Tests in another order, and every call made twice in a row."""
+    for snippet in whole:
+        yield [Snippet(header=snippet.header, steps=steps) for steps in sequences(snippet.steps, rng, 6)]
+    for snippet in single:
+        steps = hoisted(snippet.steps[-1])
+        yield [Snippet(header=snippet.header, steps=(*steps, steps[-1]))]
+
+
+def _in_turns(streams: Iterable[Iterable[Snippet]]) -> Iterator[Snippet]:
+    """One of each, then the next of each."""
+    for row in zip_longest(*streams):
+        yield from (snippet for snippet in row if snippet is not None)
+
+
+def _pool(found: Sequence[Snippet]) -> list[object]:
+    """Values in the tests, each once."""
+    values: dict[str, object] = {}
+    for snippet in found:
+        for site in sites(snippet.steps):
+            values.setdefault(repr(site.value), site.value)
+    return list(values.values())[:MAX_POOL]

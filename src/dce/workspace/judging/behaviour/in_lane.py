@@ -1,0 +1,364 @@
+"""The script that runs probes in the project's own Python, inside a lane. It imports nothing of DCE and nothing but the standard library.
+
+It is given two paths: of a JSON job, and of the file to which it writes one JSON line for each probe. Probes run in child processes, forked from
+one that has already imported the project; a child runs as many of them as the job says, and after one that ends it or takes too
+long, a new child goes on with the next. What is recorded does not depend on addresses, hash order, the time or the name of the
+temporary folder.
+Python 3.8 or later: this runs on whatever Python the project has.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import math
+import os
+import random
+import re
+import select
+import signal
+import sys
+import tempfile
+import time
+import types
+from typing import Any
+
+MAX_ITEMS = 1000
+MAX_DEPTH = 12
+MAX_TEXT = 4000
+MAX_SHOWN = 160
+MAX_RESULT = 200_000
+MEMORY_BYTES = 2 * 1024**3
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_PLAIN = ("datetime", "decimal", "fractions", "uuid", "ipaddress", "zoneinfo", "pathlib", "re")
+
+
+class Describer:
+    """Describes values as text: equal values alike, whatever their addresses, hash order and helper classes."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._open: set[int] = set()
+
+    def text(self, value: object, depth: int = 0) -> str:
+        """The description. Containers that hold themselves, and anything very deep or long, are cut."""
+        if depth > MAX_DEPTH:
+            return "…"
+        if id(value) in self._open:
+            return "<itself>"
+        self._open.add(id(value))
+        try:
+            return self._of(value, depth + 1)
+        except RecursionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a project's own object may raise anything when it is looked at
+            return f"<{type(value).__name__} that raises {type(error).__name__}>"
+        finally:
+            self._open.discard(id(value))
+
+    def _of(self, value: object, depth: int) -> str:
+        simple = self._simple(value)
+        if simple is not None:
+            return simple
+        if isinstance(value, dict):
+            return self._dict(value, depth)
+        if isinstance(value, (list, tuple)):
+            return self._sequence(value, depth)
+        if isinstance(value, (set, frozenset)):
+            return f"{_name(value)}({', '.join(sorted(self._items(value, depth)))})"
+        if isinstance(value, BaseException):
+            return f"{type(value).__name__}({', '.join(self._items(value.args, depth))})"
+        if hasattr(value, "__next__"):
+            return f"iterator({', '.join(self._items(value, depth))})"
+        if hasattr(value, "tolist") and hasattr(value, "dtype"):
+            return f"{type(value).__name__}({self.text(value.tolist(), depth)})"
+        return self._object(value, depth)
+
+    def _simple(self, value: object) -> str | None:
+        if value is None or isinstance(value, bool) or value is Ellipsis:
+            return repr(value)
+        if isinstance(value, str) and type(value) is str:
+            return self._cut(repr(value.replace(self._folder, "<tmp>")))
+        if isinstance(value, (bytes, bytearray)):
+            return self._cut(repr(value))
+        if isinstance(value, (int, float, complex)) and type(value) in (int, float, complex):
+            return self._number(value)
+        if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)):
+            return f"<{type(value).__name__} {getattr(value, '__name__', '')}>"
+        if type(value).__module__.split(".")[0] in _PLAIN or hasattr(value, "_value_"):
+            return self._cut(_ADDRESS.sub("", repr(value)).replace(self._folder, "<tmp>"))
+        return None
+
+    @staticmethod
+    def _number(value: Any) -> str:
+        """3 and 3.0 are equal in Python and in tests, so they are described alike; the last digits of a float are noise."""
+        if isinstance(value, complex):
+            return f"({value.real:.9g}{value.imag:+.9g}j)"
+        if isinstance(value, float):
+            if math.isnan(value) or math.isinf(value):
+                return str(value)
+            return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.9g}"
+        return str(value) if abs(value) < 10**40 else f"<int of {value.bit_length()} bits, {hash(value)}>"
+
+    def _sequence(self, value: list[Any] | tuple[Any, ...], depth: int) -> str:
+        items = ", ".join(self._items(value, depth))
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return f"{type(value).__name__}({items})"
+        opening, closing = ("[", "]") if isinstance(value, list) else ("(", ",)" if len(value) == 1 else ")")
+        return opening + items + closing
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> str:
+        pairs = [f"{self.text(key, depth)}: {self.text(held, depth)}" for key, held in list(value.items())[:MAX_ITEMS]]
+        if type(value).__name__ != "OrderedDict":
+            pairs.sort()  # equality ignores the order; a test that looks at it makes a list, which is recorded as such
+        return "{" + ", ".join(pairs) + "}"
+
+    def _items(self, value: Any, depth: int) -> list[str]:
+        out: list[str] = []
+        for number, item in enumerate(value):
+            if number >= MAX_ITEMS:
+                out.append("…")
+                break
+            out.append(self.text(item, depth))
+        return out
+
+    def _object(self, value: object, depth: int) -> str:
+        """An object is described by its public attributes. Private ones are how an answer does it, not what it does."""
+        names = list(getattr(value, "__dict__", {}))
+        for kind in type(value).__mro__:
+            slots = kind.__dict__.get("__slots__", ())
+            names += [slots] if isinstance(slots, str) else list(slots)
+        public = sorted({name for name in names if not name.startswith("_") and hasattr(value, name)})
+        held = ", ".join(f"{name}={self.text(getattr(value, name), depth)}" for name in public)
+        if not public and hasattr(type(value), "__iter__"):
+            held = ", ".join(self._items(value, depth))
+        return f"{type(value).__name__}({held})"
+
+    @staticmethod
+    def _cut(text: str) -> str:
+        return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters, {_digest(text)})"
+
+
+def _digest(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - seldom needed, and each import costs every answer
+
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _name(value: object) -> str:
+    return "set" if isinstance(value, (set, frozenset)) else type(value).__name__
+
+
+class Recorder:
+    """What one probe showed, in the order in which it happened."""
+
+    def __init__(self, describer: Describer) -> None:
+        self.seen: list[tuple[str, str]] = []
+        self.describer = describer
+
+    def record(self, value: object) -> object:
+        """Records a value and hands it on; of an exception, its kind only: messages are worded differently."""
+        if isinstance(value, BaseException):
+            self.seen.append(("raised", type(value).__name__))
+        else:
+            self.seen.append(("value", self.describer.text(value)))
+        return value
+
+
+def run_probe(probe: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Runs one probe in this process and returns what it showed."""
+    recorder = Recorder(Describer(folder))
+    space: dict[str, Any] = {"__name__": "__probe__", "__record__": recorder.record, "__run__": _run_coroutine}
+    space["__namespace__"] = types.SimpleNamespace
+    output = io.StringIO()
+    random.seed(0)
+    began = time.process_time()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(io.StringIO()):
+        is_ready = _run_header(probe["header"], space, recorder)
+        known = set(space)
+        if folder != "<none>":
+            import pathlib  # noqa: PLC0415 - only for tests that use a folder
+
+            space["tmp_path"] = pathlib.Path(folder)
+        for step in probe["steps"] if is_ready else ():
+            _run_step(step, space, recorder)
+        after = [
+            f"{name} = {recorder.describer.text(space[name])}"
+            for name in sorted(set(space) - known - {"tmp_path"})
+            if _is_data(name, space[name])
+        ]
+    return {
+        "id": probe["id"],
+        "seen": recorder.seen,
+        "after": after,
+        "stdout": output.getvalue()[:MAX_TEXT].replace(folder, "<tmp>"),
+        "files": _files(folder),
+        "cpu_s": round(time.process_time() - began, 4),
+    }
+
+
+def _run_coroutine(coroutine: Any) -> object:
+    import asyncio  # noqa: PLC0415 - a slow import that few tests need
+
+    return asyncio.run(coroutine)
+
+
+def _run_header(header: list[str], space: dict[str, Any], recorder: Recorder) -> bool:
+    try:
+        for statement in header:
+            exec(compile(statement, "<probe>", "exec"), space)  # noqa: S102 - running it is the purpose
+    except BaseException as error:  # noqa: BLE001 - whatever the project's import raises is the result
+        recorder.record(error)
+        return False
+    return True
+
+
+def _run_step(step: str, space: dict[str, Any], recorder: Recorder) -> None:
+    try:
+        tree = ast.parse(step)
+        if len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr):
+            is_recorded = step.startswith("__record__(")
+            value = eval(compile(step, "<probe>", "eval"), space)  # noqa: S307
+            if not is_recorded:
+                recorder.record(value)
+        else:
+            exec(compile(tree, "<probe>", "exec"), space)  # noqa: S102
+    except BaseException as error:  # noqa: BLE001 - SystemExit too: an answer that exits is a result
+        recorder.record(error)
+
+
+def _is_data(name: str, value: object) -> bool:
+    return not name.startswith("_") and not isinstance(value, (types.FunctionType, type, types.ModuleType))
+
+
+def _files(folder: str) -> list[Any]:
+    """Files that the probe left in its temporary folder: name and digest."""
+    found = []
+    for where, _, names in sorted(os.walk(folder)) if folder != "<none>" else ():
+        for name in sorted(names)[:MAX_ITEMS]:
+            path = os.path.join(where, name)  # noqa: PTH118 - plain strings, no import of pathlib
+            with contextlib.suppress(OSError), open(path, "rb") as file:  # noqa: PTH123
+                found.append([os.path.relpath(path, folder), _digest(file.read(MAX_RESULT).decode("latin-1"))])
+    return found
+
+
+def _limit_memory() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # noqa: PLC0415 - not on every system
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def _child(probes: list[dict[str, Any]], write_end: int) -> None:
+    """Runs probes and writes each result to the pipe at once. Never returns."""
+    try:
+        _limit_memory()
+        with os.fdopen(write_end, "w") as pipe:
+            for probe in probes:
+                line = json.dumps(_with_folder(probe))
+                if len(line) > MAX_RESULT:
+                    line = json.dumps({"id": probe["id"], "digest": _digest(line)})
+                pipe.write(line + "\n")
+                pipe.flush()
+    finally:
+        os._exit(0)
+
+
+def _with_folder(probe: dict[str, Any]) -> dict[str, Any]:
+    """Runs a probe, with a temporary folder if it uses one."""
+    if not any("tmp_path" in step for step in probe["steps"]):
+        return run_probe(probe, "<none>")
+    with tempfile.TemporaryDirectory(prefix="probe-") as folder:
+        return run_probe(probe, os.path.realpath(folder))
+
+
+def _results_of(probes: list[dict[str, Any]], limit_s: float) -> list[Any]:
+    """Runs probes in one child; ends with the first that takes too long or ends the child. At least one result comes back."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        os.setpgid(0, 0)
+        _child(probes, write_end)
+    os.close(write_end)
+    results: list[dict[str, Any]] = []
+    rest, kind = b"", "died"
+    ends_at = time.monotonic() + limit_s
+    while len(results) < len(probes):
+        ready, _, _ = select.select([read_end], [], [], max(0.0, ends_at - time.monotonic()))
+        if not ready:
+            kind = "timeout"
+            break
+        chunk = os.read(read_end, 65536)
+        if not chunk:
+            break
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            results.append(json.loads(line))
+            ends_at = time.monotonic() + limit_s
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(OSError):
+            kill(child, signal.SIGKILL)
+    os.close(read_end)
+    os.waitpid(child, 0)
+    if len(results) < len(probes):
+        results.append({"id": probes[len(results)]["id"], "kind": kind})
+    return results
+
+
+def main() -> None:
+    """Reads the job and writes the results, each as soon as it is known."""
+    with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123 - see _files
+        job = json.load(file)
+    out = open(sys.argv[2], "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)  # what the project prints is of no use to anybody here
+    sys.path[:0] = job["paths"]
+    probes = job["probes"]
+    can_fork = hasattr(os, "fork")
+    ends_at = time.monotonic() + job["total_s"]
+    slow = done = 0
+    for header in sorted({line for probe in probes for line in probe["header"]}) if can_fork else ():
+        _import_early(header, job["probe_s"])
+    while done < len(probes):
+        if slow >= job["max_timeouts"] or time.monotonic() > ends_at:
+            results = [{"id": probe["id"], "kind": "not run"} for probe in probes[done:]]
+        elif can_fork:
+            results = _results_of(probes[done : done + job["batch"]], job["probe_s"])
+        else:
+            results = [_with_folder(probes[done])]
+        done += len(results)
+        slow += results[-1].get("kind") == "timeout"
+        out.writelines(json.dumps(result) + "\n" for result in results)
+        out.flush()
+
+
+class _TooSlowError(BaseException):
+    """An import took too long. Not an Exception, so that the imported module does not catch it by accident."""
+
+
+def _import_early(header: str, limit_s: float) -> None:
+    """Imports once what every probe imports; a failure is ignored here, because each probe meets it again."""
+    if not header.startswith(("import ", "from ")):
+        return
+
+    def stop(*_: object) -> None:
+        raise _TooSlowError
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit_s * 3)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            exec(compile(header, "<probe>", "exec"), {"__name__": "__probe__"})  # noqa: S102
+    except BaseException:  # noqa: BLE001 - see the docstring
+        return
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+if __name__ == "__main__":
+    main()

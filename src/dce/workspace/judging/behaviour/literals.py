@@ -1,0 +1,86 @@
+"""The literal values in a piece of source: where they are, and the same source with other values in their place."""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+Path = tuple[str | int, ...]
+"""The way from a snippet to one of its nodes: the step's number, then fields and list positions."""
+
+
+class Site(msgspec.Struct, frozen=True):
+    """A literal in a snippet."""
+
+    path: Path
+    value: object
+
+    def is_within(self, other: "Site") -> bool:
+        """Whether this literal is `other` or a part of it, so that replacing `other` would remove it."""
+        return self.path[: len(other.path)] == other.path
+
+
+def sites(steps: Sequence[str]) -> list[Site]:
+    """Every literal in the steps, containers before what they hold. Steps that do not parse have none."""
+    return [site for number, step in enumerate(steps) if (tree := _parsed(step)) for site in _within(tree, (number,))]
+
+
+def replaced(steps: Sequence[str], values: Mapping[Path, object]) -> tuple[str, ...]:
+    """The steps with other literals at these paths. No path may lie within another."""
+    out = list(steps)
+    for number in {path[0] for path in values}:
+        assert isinstance(number, int)
+        tree = ast.parse(out[number])
+        for path, value in values.items():
+            if path[0] == number:
+                _replace(tree, path[1:], value)
+        out[number] = ast.unparse(tree)
+    return tuple(out)
+
+
+def literal(node: ast.expr) -> tuple[bool, object]:
+    """Whether an expression is a literal, and its value."""
+    try:
+        return True, ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False, None
+
+
+def _parsed(step: str) -> ast.Module | None:
+    try:
+        return ast.parse(step)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _within(node: ast.AST, path: Path) -> Iterator[Site]:
+    if isinstance(node, ast.JoinedStr | ast.arg):
+        return  # a part of an f-string or a default: changing it breaks the snippet
+    if isinstance(node, ast.Subscript):
+        yield from _within(node.value, (*path, "value"))
+        return  # an index belongs to the result: changing it gives errors, not behaviour
+    if isinstance(node, ast.expr):
+        is_literal, value = literal(node)
+        if is_literal and value is not None and value is not ...:
+            yield Site(path, value)
+    if isinstance(node, ast.UnaryOp):
+        return  # a negative number is one literal
+    for field, child in ast.iter_fields(node):
+        if isinstance(child, ast.AST):
+            yield from _within(child, (*path, field))
+        elif isinstance(child, list):
+            for position, item in enumerate(child):
+                if isinstance(item, ast.AST):
+                    yield from _within(item, (*path, field, position))
+
+
+def _replace(tree: ast.AST, path: Path, value: object) -> None:
+    *way, last = path
+    at: object = tree
+    for part in way:
+        at = at[part] if isinstance(at, list) and isinstance(part, int) else getattr(at, str(part))
+    new = ast.parse(repr(value), mode="eval").body
+    if isinstance(at, list) and isinstance(last, int):
+        at[last] = new
+    else:
+        setattr(at, str(last), new)

@@ -1,0 +1,104 @@
+"""Turns the statements of a test into statements that record: `assert f(x) == 3` becomes `__record__(f(x))`.
+
+What a test expects is dropped on purpose: probes compare answers with each other, and the values that they run on are changed.
+"""
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+
+_SECOND_IS_CALLED = frozenset({"assertRaises", "assertRaisesRegex", "assertWarns"})
+
+_BLOCKS = ast.For | ast.While | ast.If | ast.With | ast.Try | ast.AsyncFor | ast.AsyncWith
+
+
+def recording(body: Sequence[ast.stmt], *, is_nested: bool = False) -> list[ast.stmt]:
+    """The statements with every assertion replaced. An expected exception is recorded where it is raised."""
+    out: list[ast.stmt] = []
+    for node in body:
+        out.extend(ast.fix_missing_locations(made) for made in _made(node, is_nested=is_nested))
+    return out
+
+
+def _made(node: ast.stmt, *, is_nested: bool) -> Iterator[ast.stmt]:
+    if isinstance(node, ast.Assert):
+        yield from (_record(value) for value in looked_at(node.test))
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return  # a docstring
+    elif isinstance(node, ast.Expr) and (method := _assert_method(node.value)):
+        yield from (_record(value) for value in _unittest_looks_at(method, node.value))
+    elif isinstance(node, ast.Expr):
+        yield _record(node.value)
+    elif isinstance(node, ast.With) and _expects_exception(node.items[0].context_expr):
+        body = recording(node.body, is_nested=is_nested)
+        yield from [_caught(body)] if is_nested else body
+    elif isinstance(node, ast.Return | ast.Pass):
+        return
+    elif isinstance(node, _BLOCKS):
+        yield _with_recorded_blocks(node)
+    else:
+        yield node
+
+
+def looked_at(test: ast.expr) -> list[ast.expr]:
+    """The parts of an assertion that the code under test made: not the literals that it is compared with."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return looked_at(test.operand)
+    if isinstance(test, ast.BoolOp):
+        return [part for value in test.values for part in looked_at(value)]
+    if isinstance(test, ast.Compare):
+        return _telling((test.left, *test.comparators)) or [test]
+    return [test]
+
+
+def _telling(parts: Sequence[ast.expr]) -> list[ast.expr]:
+    """The parts that call something; if none does, those that come from somewhere."""
+    made = [part for part in parts if _is_made(part)]
+    return [part for part in made if any(isinstance(found, ast.Call) for found in ast.walk(part))] or made
+
+
+def _is_made(node: ast.expr) -> bool:
+    """Whether a value comes from somewhere: it calls something or names something."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("approx"):
+        return False
+    return any(isinstance(part, ast.Call | ast.Name | ast.Attribute) for part in ast.walk(node))
+
+
+def _assert_method(node: ast.expr) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("assert"):
+        return node.func.attr if ast.unparse(node.func.value) == "self" else ""
+    return ""
+
+
+def _unittest_looks_at(method: str, call: ast.expr) -> list[ast.expr]:
+    assert isinstance(call, ast.Call)
+    if method in _SECOND_IS_CALLED and len(call.args) > 1:
+        skipped = 3 if method.endswith("Regex") else 2
+        return [ast.Call(call.args[skipped - 1], list(call.args[skipped:]), call.keywords)]
+    return _telling(call.args[:2])
+
+
+def _expects_exception(context: ast.expr) -> bool:
+    return isinstance(context, ast.Call) and ast.unparse(context.func).split(".")[-1] in {
+        *("raises", "warns", "assertRaises", "assertRaisesRegex", "assertWarns"),
+    }
+
+
+def _record(value: ast.expr) -> ast.stmt:
+    return ast.Expr(ast.Call(ast.Name("__record__", ast.Load()), [value], []))
+
+
+def _caught(body: list[ast.stmt]) -> ast.stmt:
+    """The body in a `try` that records the exception, for a place from which it must not escape."""
+    handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), "_error", [_record(ast.Name("_error", ast.Load()))])
+    return ast.Try(body, [handler], [], [])
+
+
+def _with_recorded_blocks(node: ast.stmt) -> ast.stmt:
+    """A compound statement whose blocks record."""
+    changed = copy.copy(node)
+    for field, value in ast.iter_fields(node):
+        if field in {"body", "orelse", "finalbody"} and isinstance(value, list):
+            recorded = recording(value, is_nested=True) or ([ast.Pass()] if field == "body" else [])
+            setattr(changed, field, recorded)
+    return changed

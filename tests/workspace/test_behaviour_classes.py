@@ -1,0 +1,74 @@
+"""Classes of answers: who agrees, who is best supported, and the sentence that says so."""
+
+from dce.workspace.judging.behaviour.classes import compare, ranked
+from dce.workspace.judging.behaviour.probe import Outcome
+from tests.workspace.probing import steps
+
+PROBES = (steps("f(1)"), steps("f((5, 5))"))
+
+
+def value(text: str, cpu_s: float = 0.0) -> Outcome:
+    return Outcome(kind="value", text=text, shown=text, cpu_s=cpu_s)
+
+
+def results(**answers: tuple[Outcome, Outcome]) -> dict[int, dict[str, Outcome]]:
+    return {
+        int(slot[1:]): {probe.id: outcome for probe, outcome in zip(PROBES, found, strict=True)}
+        for slot, found in answers.items()
+    }
+
+
+def test_answers_that_behave_alike_are_a_class_and_the_largest_comes_first() -> None:
+    """The table shows the probe that separates them, and the sentence names it."""
+    found = compare(
+        PROBES,
+        results(
+            s1=(value("1"), value("a")),
+            s2=(value("1"), value("b")),
+            s4=(value("1"), value("b")),
+            s9=(value("1"), value("b")),
+        ),
+    )
+    assert [members.slots for members in found.classes] == [(2, 4, 9), (1,)]
+    assert ranked(found) == (2, 4, 9, 1)
+    assert (found.probes, found.deciding) == (2, 1)
+    assert found.sentence == "3 of 4 agree; 1 differs on `f((5, 5))`."
+    assert found.rows[0].cells == {1: "a", 2: "b", 4: "b", 9: "b"}
+
+
+def test_an_answer_that_agrees_mostly_is_above_one_that_agrees_nowhere() -> None:
+    """Support counts probe by probe, so that one odd result does not put an answer with the worst."""
+    found = compare(
+        PROBES,
+        results(
+            s1=(value("0"), value("x")),
+            s2=(value("1"), value("c")),
+            s3=(value("1"), value("b")),
+            s4=(value("1"), value("b")),
+        ),
+    )
+    assert ranked(found) == (3, 4, 2, 1)
+
+
+def test_unstable_results_decide_nothing() -> None:
+    """A probe that is unstable for most answers is left out."""
+    odd = Outcome(kind="unstable", text="unstable", shown="")
+    found = compare(PROBES, results(s1=(value("1"), odd), s2=(value("1"), odd), s3=(value("1"), value("b"))))
+    assert len(found.classes) == 1
+    assert found.sentence == "All 3 behave alike on 2 probes."
+
+
+def test_an_answer_that_is_far_slower_is_a_class_of_its_own() -> None:
+    """The same value after a hundred times the time is not the same behaviour; small differences are."""
+    found = compare(
+        PROBES,
+        results(s1=(value("1", 0.01), value("b")), s2=(value("1", 0.02), value("b")), s3=(value("1", 2.0), value("b"))),
+    )
+    assert [members.slots for members in found.classes] == [(1, 2), (3,)]
+
+
+def test_without_two_answers_there_is_nothing_to_compare() -> None:
+    """One answer, and answers that all differ, are said to be so."""
+    assert compare(PROBES, results(s1=(value("1"), value("b")))).sentence.startswith("One answer")
+    found = compare(PROBES, results(s1=(value("1"), value("b")), s2=(value("2"), value("c"))))
+    assert found.sentence == "No two of 2 behave alike; they differ on 2 of 2 probes."

@@ -1,0 +1,122 @@
+"""Probes run on an answer: what is recorded, what does not matter, and that nothing they do ends the run."""
+
+from pathlib import Path
+
+import pytest
+
+from dce.workspace.judging.behaviour.probe import Probe
+from tests.workspace.probing import run, steps
+
+
+def test_values_exceptions_output_and_changed_arguments_are_recorded(tmp_path: Path) -> None:
+    """Each shows in what is compared."""
+    text = "def f(x):\n    print('out', x)\n    x.append(1)\n    return len(x) if len(x) < 3 else 1 / 0\n"
+    value, error = run(tmp_path, text, steps("g = []", "answer.f(g)"), steps("g = [1, 2]", "answer.f(g)"))
+    assert (value.kind, value.shown) == ("value", "1")
+    assert "g = [1]" in value.text
+    assert "out []" in value.text
+    assert (error.kind, error.shown) == ("raised", "raises ZeroDivisionError")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{'a', 'b'}", "{'b', 'a'}"),
+        ("{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}"),
+        ("0.1 + 0.2", "0.3"),
+        ("3.0", "3"),
+        ("-0.0", "0"),
+        ("Point(1, _hidden=2)", "Point(1, _hidden=3)"),
+        ("raises('one text')", "raises('another')"),
+        ("(x for x in [1, 2])", "iter([1, 2])"),
+    ],
+)
+def test_what_is_equal_to_a_caller_is_the_same(tmp_path: Path, one: str, other: str) -> None:
+    """Order of sets and dicts, last digits, private attributes and the wording of an error make no difference."""
+    text = (
+        "class Point:\n    def __init__(self, x, _hidden):\n        self.x, self._hidden = x, _hidden\n"
+        "def raises(text):\n    raise ValueError(text)\n"
+    )
+    first, second = run(
+        tmp_path, text + f"def f():\n    return {one}\ndef g():\n    return {other}\n", *calls("f", "g")
+    )
+    assert first.text == second.text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("[1, 2]", "(1, 2)"), ("True", "1"), ("'1'", "1"), ("None", "[]"), ("[1]", "iter([1])")]
+)
+def test_what_differs_to_a_caller_differs(tmp_path: Path, one: str, other: str) -> None:
+    """Types that a test tells apart are told apart."""
+    first, second = run(tmp_path, f"def f():\n    return {one}\ndef g():\n    return {other}\n", *calls("f", "g"))
+    assert first.text != second.text
+
+
+def calls(*names: str) -> list[Probe]:
+    """A probe that calls each."""
+    return [steps(f"answer.{name}()") for name in names]
+
+
+def test_a_probe_that_hangs_or_ends_the_process_costs_only_itself(tmp_path: Path) -> None:
+    """The probes before and after it have their results."""
+    text = "import os\ndef f(x):\n    while x == 1:\n        pass\n    if x == 2:\n        os._exit(0)\n    return x\n"
+    found = run(tmp_path, text, *(steps(f"answer.f({number})") for number in (0, 1, 2, 3)))
+    assert [outcome.kind for outcome in found] == ["value", "timeout", "died", "value"]
+
+
+def test_an_answer_that_hangs_everywhere_is_given_up(tmp_path: Path) -> None:
+    """After a few probes that take too long, the rest is not run."""
+    text = "def f(x):\n    while True:\n        pass\n"
+    found = run(tmp_path, text, *(steps(f"answer.f({number})") for number in range(12)))
+    assert {outcome.kind for outcome in found} == {"timeout", "not run"}
+
+
+def test_results_that_change_from_run_to_run_are_unstable(tmp_path: Path) -> None:
+    """A value that depends on the order of a set says nothing about the answer; a seeded random number does."""
+    text = "import random\ndef order():\n    return list({'a', 'b', 'c', 'd', 'e'})\ndef draw():\n    return random.random()\n"
+    found = run(tmp_path, text, *calls("order", "draw"))
+    assert [outcome.kind for outcome in found] == ["unstable", "value"]
+
+
+def test_a_probe_does_not_see_what_another_left(tmp_path: Path) -> None:
+    """State in a module changes no result of another probe."""
+    text = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)\n"
+    found = run(tmp_path, text, *(steps(f"answer.f({number})") for number in range(4)))
+    assert [outcome.shown for outcome in found] == ["1"] * 4
+
+
+def test_an_answer_that_cannot_be_imported_raises_everywhere(tmp_path: Path) -> None:
+    """The import's error is the result, also if the module ends its process or prints."""
+    assert (
+        run(tmp_path, "print('hello')\nimport nothing_of_that_name\n", steps("1"))[0].shown
+        == "raises ModuleNotFoundError"
+    )
+    assert run(tmp_path, "raise SystemExit\n", steps("1"))[0].shown == "raises SystemExit"
+
+
+def test_files_in_the_temporary_folder_are_compared_without_its_name(tmp_path: Path) -> None:
+    """The same file is the same result in every run."""
+    text = "def f(folder):\n    (folder / 'a.txt').write_text('x')\n    return folder / 'a.txt'\n"
+    (found,) = run(tmp_path, text, steps("answer.f(tmp_path)"))
+    assert found.kind == "value"
+    assert "<tmp>" in found.text
+    assert "a.txt" in found.text
+
+
+def test_a_value_that_is_endless_deep_or_unwilling_is_described(tmp_path: Path) -> None:
+    """Describing never fails and never goes on for ever."""
+    text = (
+        "import itertools\ndef endless():\n    return itertools.count()\ndef itself():\n    x = []\n    x.append(x)\n    return x\n"
+        "class Bad:\n    __slots__ = ('a',)\n    def __iter__(self):\n        raise OSError\ndef bad():\n    return Bad()\n"
+        "def long():\n    return 'x' * 10**6\n"
+    )
+    found = run(tmp_path, text, *calls("endless", "itself", "bad", "long"))
+    assert [outcome.kind for outcome in found] == ["value"] * 4
+    assert all(len(outcome.text) < 20_000 for outcome in found)
+
+
+@pytest.mark.parametrize("act", ["os.symlink('answer.py', path)", "os.mkfifo(path)", "os.mkdir(path)", "None"])
+def test_an_answer_that_takes_the_place_of_the_results_has_none(tmp_path: Path, act: str) -> None:
+    """A link, a pipe or a folder where the results should be is not followed, and nothing waits for it."""
+    text = f"import os, sys\npath = sys.argv[2]\nos.path.exists(path) and os.remove(path)\n{act}\n"
+    assert run(tmp_path, text, steps("1"))[0].kind == "died"
