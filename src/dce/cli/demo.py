@@ -147,9 +147,10 @@ def _generate_and_show(
 
 
 async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Generation, Exit]":
-    """Runs one generation, then the sample's own tests on each response, in one live view."""
+    """Runs one generation, then the sample's own tests on each response, and compares those that pass; in one live view."""
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
+    from dce.workspace.judging.behaving import compare_behaviour  # noqa: PLC0415
     from dce.workspace.judging.checking import check_responses, commands_to_run  # noqa: PLC0415
     from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
     from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415
@@ -163,6 +164,7 @@ async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Gen
                 # The sample and its checks are DCE's own.
                 CommandConsents(workspace.store.meta).give(await commands_to_run(workspace))
                 await check_responses(workspace, generation.id, on_event=view.on_event)
+                await compare_behaviour(workspace, generation.id)
     return generation, code
 
 

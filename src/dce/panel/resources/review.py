@@ -14,10 +14,14 @@ from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
-from dce.workspace.judging.board import BoardRow, board
+from dce.workspace.judging.behaving import commands_to_compare, compare_behaviour
+from dce.workspace.judging.behaviour_keys import answers_of, entrants, find
+from dce.workspace.judging.behaviour_report import BehaviourReport
+from dce.workspace.judging.board import BoardRow, board, candidates
 from dce.workspace.judging.checking import check_responses, commands_to_run, required_checks
-from dce.workspace.judging.command_consent import CommandConsents
+from dce.workspace.judging.command_consent import CommandConsents, Commands
 from dce.workspace.judging.lanes.lane import Kind
+from dce.workspace.judging.report_keys import Current
 from dce.workspace.record.judgements import Judgement, JudgementChange, Mark
 from dce.workspace.schema.reading import Action, FileBlock
 from dce.workspace.tree.current import look
@@ -34,10 +38,12 @@ class BoardView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandsView(msgspec.Struct, frozen=True, kw_only=True):
-    """What running the checks would do. `digest` stands for these commands in this kind of lane; `containment`: what holds them."""
+    """What running the checks would do. `digest` stands for these commands in this kind of lane; `probes`: what else runs, to compare
+    behaviour; `containment`: what holds them."""
 
     digest: str
     commands: tuple[str, ...]
+    probes: str
     lane: Kind
     containment: str
     is_agreed: bool
@@ -95,30 +101,80 @@ def _board_view(panel: PanelRuntime, generation: int) -> BoardView:
     )
 
 
+class BehaviourView(msgspec.Struct, frozen=True, kw_only=True):
+    """How the responses of a generation behave, compared. `report`: None until they are. `why_stale`: what has changed since, in words;
+    "" if nothing has."""
+
+    generation: int
+    report: BehaviourReport | None
+    why_stale: str
+    is_running: bool
+
+
+def show_behaviour(call: Call) -> BehaviourView:
+    """How the responses behave, compared: classes, one sentence, and the probes on which they differ."""
+    return _behaviour_view(call.panel, call.path["generation"])
+
+
+def _behaviour_view(panel: PanelRuntime, generation: int) -> BehaviourView:
+    here = panel.workspace
+    current = Current(here.project)
+    found = find(here, generation, answers_of(entrants(candidates(here, generation, current))), current)
+    return BehaviourView(
+        generation=generation,
+        report=found.report if found else None,
+        why_stale=found.why_stale if found else "",
+        is_running=generation in panel.checking,
+    )
+
+
+async def compare(call: Call) -> BehaviourView:
+    """Compares how the responses behave that pass the checks; without checks, all that could be read. Responds when it is done.
+
+    Raises consent_needed before the user has agreed to what runs.
+    """
+    panel, generation = call.panel, call.path["generation"]
+    if generation in panel.checking:
+        raise DceError("conflict", f"the checks of generation {generation} are already running")
+    panel.checking.add(generation)
+    panel.notify("checks")
+    try:
+        await compare_behaviour(panel.workspace, generation)
+    finally:
+        panel.checking.discard(generation)
+        panel.notify("checks")
+    return await asyncio.to_thread(_behaviour_view, panel, generation)
+
+
+async def show_commands_to_compare(call: Call) -> CommandsView:
+    """What comparing behaviour would run, checks or not, and whether the user has agreed to it; nothing runs."""
+    return await _commands_view(call.panel.workspace, await commands_to_compare(call.panel.workspace))
+
+
 async def show_commands(call: Call) -> CommandsView:
     """The commands that running the checks would run, and whether the user has agreed to them; nothing runs."""
-    return await _commands_view(call.panel.workspace)
+    return await _commands_view(call.panel.workspace, await commands_to_run(call.panel.workspace))
 
 
 async def agree_to_commands(call: Call) -> CommandsView:
     """Agrees to the commands that were shown; the workspace remembers it."""
     request: CommandsConsent = call.body
     here = call.panel.workspace
-    commands = await commands_to_run(here)
+    commands = await commands_to_compare(here)
     if request.digest != commands.digest:
         raise DceError(
             "conflict", "the commands in .dce/checks.toml, or where they run, have changed since they were shown"
         )
     await asyncio.to_thread(CommandConsents(here.store.meta).give, commands)
-    return await _commands_view(here)
+    return await _commands_view(here, commands)
 
 
-async def _commands_view(here: Workspace) -> CommandsView:
-    commands = await commands_to_run(here)
+async def _commands_view(here: Workspace, commands: Commands) -> CommandsView:
     is_agreed = await asyncio.to_thread(CommandConsents(here.store.meta).covers, commands)
     return CommandsView(
         digest=commands.digest,
         commands=commands.commands,
+        probes=commands.probes,
         lane=commands.lane,
         containment=commands.containment(),
         is_agreed=is_agreed,
@@ -126,7 +182,7 @@ async def _commands_view(here: Workspace) -> CommandsView:
 
 
 async def run_checks(call: Call) -> BoardView:
-    """Runs the project's checks on every response that has ended; responds when all are done.
+    """Runs the project's checks on every response that has ended, then compares those that pass; responds when all is done.
 
     Raises consent_needed before the user has agreed to the commands.
     """
@@ -138,6 +194,7 @@ async def run_checks(call: Call) -> BoardView:
     panel.notify("checks")
     try:
         await check_responses(panel.workspace, generation, on_event=panel.publish)
+        await compare_behaviour(panel.workspace, generation)
     finally:
         panel.checking.discard(generation)
         panel.notify("checks")
@@ -224,6 +281,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/checks", show_commands, gives=CommandsView),
     Route("POST", "/api/checks/consent", agree_to_commands, takes=CommandsConsent, gives=CommandsView),
     Route("GET", _GENERATION + "/board", show_board, gives=BoardView),
+    Route("GET", "/api/behaviour/commands", show_commands_to_compare, gives=CommandsView),
+    Route("GET", _GENERATION + "/behaviour", show_behaviour, gives=BehaviourView),
+    Route("POST", _GENERATION + "/behaviour", compare, gives=BehaviourView),
     Route("POST", _GENERATION + "/checks", run_checks, gives=BoardView),
     Route("GET", _GENERATION + "/agreement", show_agreement, gives=Agreement),
     Route("PUT", _SLOT + "/judgement", judge, takes=JudgementRequest, gives=Judgement, changes=("judgements",)),

@@ -143,7 +143,16 @@ CREATE TABLE base_reports (
 """
 # A report is a verdict on one answer, by certain checks, on a certain state of the files: `record/check_reports.py`.
 
-STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS)
+_COMPARISONS = """
+CREATE TABLE comparisons (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL REFERENCES generations (id), base TEXT NOT NULL,
+    answers TEXT NOT NULL, probes TEXT NOT NULL, checks TEXT NOT NULL, stamp TEXT NOT NULL, report TEXT NOT NULL,
+    created_at REAL NOT NULL, UNIQUE (generation, base, answers, probes, checks)
+);
+"""
+# How a generation's answers behave, compared with each other: `record/comparisons.py`.
+
+STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS, _COMPARISONS)
 
 
 def migrate(db: sqlite3.Connection) -> None:
