@@ -186,7 +186,7 @@ def test_a_prompt_that_was_read_in_part_is_told(dce: Dce, generated: Path) -> No
 
 def test_a_narrow_terminal_gets_fewer_columns() -> None:
     """Everything is shown if it fits; as the terminal narrows, figures go first; status, checks, files and flags always stay."""
-    head = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
+    head = ("rank", "#", "status", "parse", "checks", "class", "tokens", "tok/s", "TTFT", "time", "files", "flags")
     row = (
         "1",
         "2",

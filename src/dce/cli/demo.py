@@ -111,7 +111,9 @@ def _generate_and_show(
     project: "Project", engine: "EngineProcess", n: int, port: int, started: float, *, is_exit: bool
 ) -> Exit:
     from dce.cli.board import print_board  # noqa: PLC0415
+    from dce.cli.evidence import say_behaviour, say_first  # noqa: PLC0415
     from dce.cli.sample import curate  # noqa: PLC0415
+    from dce.workspace.judging.behaving import find_comparison  # noqa: PLC0415
     from dce.workspace.judging.board import board  # noqa: PLC0415
     from dce.workspace.settings import Settings, load_settings  # noqa: PLC0415
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
@@ -123,8 +125,11 @@ def _generate_and_show(
         if code is Exit.INTERRUPTED:
             return code
         rows = board(workspace, generation.id)
+        found = find_comparison(workspace, generation.id)
     say()
     print_board(rows, f"generation {generation.id}: {n} responses to one prompt, best first")
+    say_first(rows, ())
+    say_behaviour(found, is_full=False)
     say()
     _say_outcome(rows, time.monotonic() - started)
     if not engine.is_alive:

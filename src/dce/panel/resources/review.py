@@ -14,14 +14,12 @@ from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
-from dce.workspace.judging.behaving import commands_to_compare, compare_behaviour
-from dce.workspace.judging.behaviour_keys import answers_of, entrants, find
+from dce.workspace.judging.behaving import commands_to_compare, compare_behaviour, find_comparison
 from dce.workspace.judging.behaviour_report import BehaviourReport
-from dce.workspace.judging.board import BoardRow, board, candidates
+from dce.workspace.judging.board import BoardRow, board
 from dce.workspace.judging.checking import check_responses, commands_to_run, required_checks
 from dce.workspace.judging.command_consent import CommandConsents, Commands
 from dce.workspace.judging.lanes.lane import Kind
-from dce.workspace.judging.report_keys import Current
 from dce.workspace.record.judgements import Judgement, JudgementChange, Mark
 from dce.workspace.schema.reading import Action, FileBlock
 from dce.workspace.tree.current import look
@@ -117,9 +115,7 @@ def show_behaviour(call: Call) -> BehaviourView:
 
 
 def _behaviour_view(panel: PanelRuntime, generation: int) -> BehaviourView:
-    here = panel.workspace
-    current = Current(here.project)
-    found = find(here, generation, answers_of(entrants(candidates(here, generation, current))), current)
+    found = find_comparison(panel.workspace, generation)
     return BehaviourView(
         generation=generation,
         report=found.report if found else None,

@@ -12,7 +12,7 @@ import msgspec
 from dce.workspace.judging.behaviour.language import Language, Place, Sources
 from dce.workspace.judging.behaviour.languages import LANGUAGES
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
-from dce.workspace.judging.behaviour_keys import SEED, Answers, answers_of, entrants, find, key_of
+from dce.workspace.judging.behaviour_keys import SEED, Answers, Found, answers_of, entrants, find, key_of
 from dce.workspace.judging.behaviour_report import BehaviourReport, Group, Ran, identical, nothing, report_of
 from dce.workspace.judging.behaviour_sources import sources_of
 from dce.workspace.judging.board import candidates
@@ -51,6 +51,12 @@ async def compare_behaviour(workspace: Workspace, generation_id: int, *, is_fres
     report = await _compared(workspace, entered, answers)
     await asyncio.to_thread(workspace.store.comparisons.put, generation_id, key, report, workspace.clock())
     return report
+
+
+def find_comparison(workspace: Workspace, generation_id: int) -> Found | None:
+    """The stored comparison of a generation, with what has changed since; None if there is none. Raises DceError not_found."""
+    current = Current(workspace.project)
+    return find(workspace, generation_id, answers_of(entrants(candidates(workspace, generation_id, current))), current)
 
 
 async def commands_to_compare(workspace: Workspace) -> Commands:
