@@ -30,7 +30,20 @@ MAY_IMPORT = {
 
 ORDERS = {
     "wire": (
-        *("asking", "causes", "chunks", "finish", "halves", "hosts", "nearest", "parts", "retry_after", "sse", "urls"),
+        *(
+            "asking",
+            "causes",
+            "chunks",
+            "finish",
+            "halves",
+            "hosts",
+            "nearest",
+            "parts",
+            "refusals",
+            "retry_after",
+            "sse",
+            "urls",
+        ),
         *("errors", "proxies", "chat"),
     ),
     "engine": ("child", "weights", "embedded", "vllm", "process"),
