@@ -30,7 +30,20 @@ MAY_IMPORT = {
 
 ORDERS = {
     "wire": (
-        *("asking", "causes", "chunks", "finish", "halves", "hosts", "nearest", "parts", "retry_after", "sse", "urls"),
+        *(
+            "asking",
+            "causes",
+            "chunks",
+            "finish",
+            "halves",
+            "hosts",
+            "nearest",
+            "parts",
+            "refusals",
+            "retry_after",
+            "sse",
+            "urls",
+        ),
         *("errors", "proxies", "chat"),
     ),
     "engine": ("child", "weights", "embedded", "vllm", "process"),
@@ -59,7 +72,7 @@ ORDERS = {
             "judging",
             "accepting",
         ),
-        *("workspace", "transfer", "manual", "correct"),
+        *("workspace", "transfer", "manual", "correct", "follow_up"),
     ),
     "panel": (
         *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live"),
@@ -77,6 +90,7 @@ ORDERS = {
             "show",
             "diff",
             "checks",
+            "follow_up",
             "run_checks",
             "accept",
             "restore",

@@ -17,8 +17,11 @@ from dce.cli.tables import change_text, columns
 from dce.workspace.judging.behaving import find_comparison
 from dce.workspace.judging.board import BoardRow, ChecksCount, board
 from dce.workspace.judging.reasons import STALE
+from dce.workspace.record.follow_ups import Kind, MadeFrom
 from dce.workspace.record.responses import TERMINAL
 from dce.workspace.schema.look_alikes import printable
+
+_MADE: dict[Kind, str] = {"reply": "reply to", "repair": "repair of", "fuse": "fusion of"}
 
 _HEAD = ("rank", "#", "status", "parse", "checks", "class", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)
@@ -67,6 +70,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
     if not sys.stdout.isatty():
         for line in columns([_HEAD, *(_cells(row, same) for row, same in folded(rows))], right=_RIGHT):
             say(line)
+        _say_lineage(rows)
         _say_cuts(rows)
         _say_stale(rows)
         return
@@ -88,6 +92,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
         cells[4].stylize(_checks_style(row.checks))
         table.add_row(*(cells[at] for at in kept))
     console.print(table)
+    _say_lineage(rows)
     _say_cuts(rows)
     _say_stale(rows)
 
@@ -100,6 +105,19 @@ def _say_stale(rows: list[BoardRow]) -> None:
             say(
                 f"checks of {', '.join(str(slot) for slot in slots)} are stale: {text}; `dce run-checks` runs them again"
             )
+
+
+def made_text(made: MadeFrom) -> str:
+    """Where a response comes from: `repair of 3`."""
+    other = f" with {made.other}" if made.other else ""
+    return f"{_MADE[made.kind]} {made.slot}{f' v{made.version}' if made.version > 1 else ''}{other}"
+
+
+def _say_lineage(rows: list[BoardRow]) -> None:
+    """Names the answer that each follow-up was made from."""
+    made = [(row.slot, row.made_from) for row in sorted(rows, key=lambda row: row.slot) if row.made_from is not None]
+    if made:
+        say(f"follow-ups: {', '.join(f'{slot} ({made_text(found)})' for slot, found in made)}")
 
 
 def _say_cuts(rows: list[BoardRow]) -> None:

@@ -19,6 +19,7 @@ from dce.workspace.judging.reasons import Evidence, evidence, why
 from dce.workspace.judging.report_keys import Current, Stale
 from dce.workspace.project import Project
 from dce.workspace.record.estimate import ESTIMATOR
+from dce.workspace.record.follow_ups import MadeFrom
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
@@ -64,7 +65,7 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
-    `prompt_read`: set if the server read only a part of the prompt.
+    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up.
 
     `why`: why it has its rank, in a sentence. `evidence`: what it shows on the probes on which answers differ. `class`: the letter of the answers that
     behave alike; "" until they are compared. `is_stale`: something has changed since it was checked or compared. `accepted`: its files are in
@@ -84,6 +85,7 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     rank: int
     flags: tuple[str, ...]
     prompt_read: PromptRead | None = None
+    made_from: MadeFrom | None = None
     why: str = ""
     evidence: tuple[Evidence, ...] = ()
     class_: str = msgspec.field(default="", name="class")
@@ -109,6 +111,7 @@ def candidates(workspace: Workspace, generation_id: int, current: Current | None
     letters = cluster(readings, manifest)
     files = CurrentFiles(workspace.project)
     sent, is_exact = _prompt_size(workspace, generation_id)
+    follow_ups = workspace.store.follow_ups.of(generation_id)
     accepted = {
         (row.slot, row.version)
         for row in workspace.store.acceptances.list("applied")
@@ -124,6 +127,7 @@ def candidates(workspace: Workspace, generation_id: int, current: Current | None
             stale=current.why_stale(keyed[response.slot][1], readings[response.slot]) if response.slot in keyed else "",
             cluster=letters[response.slot],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
+            made_from=follow_ups[response.slot].made_from if response.slot in follow_ups else None,
             is_checked=bool(reports),
             is_accepted=(response.slot, response.version) in accepted,
         )
@@ -178,6 +182,7 @@ def _row(candidate: Candidate, rank: int, now: float, everybody: Sequence[Candid
         rank=rank,
         flags=_flags(candidate),
         prompt_read=candidate.prompt_read,
+        made_from=candidate.made_from,
         why=why(candidate, everybody),
         evidence=evidence(candidate),
         class_=candidate.letter,

@@ -14,6 +14,7 @@ from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.compare import FileChange
 from dce.workspace.judging.prompt_read import PromptRead
 from dce.workspace.judging.report_keys import Stale
+from dce.workspace.record.follow_ups import MadeFrom
 from dce.workspace.record.responses import Response, Status
 from dce.workspace.schema.reading import Reading
 from dce.workspace.schema.second_look import DOUBTS
@@ -38,6 +39,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     behaviour: BehaviourReport | None = None
     why_behaviour_stale: str = ""
     is_accepted: bool = False
+    made_from: MadeFrom | None = None
 
     @property
     def slot(self) -> int:
