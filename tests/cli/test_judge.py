@@ -154,6 +154,12 @@ def test_board(dce: Dce, generated: Path) -> None:
         "rank",
         "flags",
         "prompt_read",
+        "made_from",
+        "why",
+        "evidence",
+        "class",
+        "is_stale",
+        "accepted",
     ]
     by_slot = {row["slot"]: row for row in rows}
     assert by_slot[1]["files"] == [
@@ -417,10 +423,12 @@ def test_regenerate(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None
 
 def test_run_checks(dce: Dce, generated: Path) -> None:
     """The project's checks run on the responses: the right one passes and leads the board; the workspace does not change."""
-    assert "checks.toml" in dce("run-checks", code=1).err
+    assert "checks.toml" in dce("run-checks", 1, code=1).err
+    assert "short calls of the code" in dce("run-checks", code=3).err
+    assert "has no checks" in dce("run-checks", "--yes").err
     (generated / ".dce" / "checks.toml").write_text(CHECKS)
     refused = dce("run-checks", 1, code=3).err
-    assert "nobody has agreed to these commands" in refused
+    assert "nobody has agreed yet" in refused
     assert "--yes" in refused
     assert dce("board", "--json").json[0]["checks"] is None
     reports = dce("run-checks", 1, 2, "--json", "--yes", code=1).json
@@ -428,6 +436,10 @@ def test_run_checks(dce: Dce, generated: Path) -> None:
     assert dce("run-checks", 1).code == 0
     assert "1 of 3 responses pass" in dce("run-checks").err
     assert "nothing to check" in dce("run-checks", 4, code=1).err
+    shown = dce("board").out
+    assert "look at 1 first: Breaks nothing, 1 test gained" in shown
+    assert dce("board", "--evidence", "--json").json["report"]["compared"]
+    assert "  2. response " in dce("board", "--evidence").out
     best = dce("board", "--json").json[0]
     assert best["slot"] == 1
     assert best["checks"] == {

@@ -68,6 +68,7 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "rank": 1,
             "flags": [],
             "prompt_read": None,
+            "made_from": None,
             "why": "Breaks 1 test that works without it (stale: the checks ran elsewhere, or with an earlier version).",
             "evidence": [],
             "class": "",

@@ -17,6 +17,12 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   rank: slot,
   flags: [],
   prompt_read: null,
+  made_from: null,
+  why: "",
+  evidence: [],
+  class: "",
+  is_stale: false,
+  accepted: false,
   ...change,
 });
 const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });

@@ -30,7 +30,7 @@ class Support(msgspec.Struct, frozen=True, kw_only=True):
     share: float
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer shows on a probe. Cells of a row with the same `group` are alike; "A" is what most show."""
 
     slot: int
@@ -44,9 +44,9 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     probe: str
     origin: str
     base: str
-    cells: tuple[Cell, ...]
+    cells: tuple[MatrixCell, ...]
 
-    def cell(self, slot: int) -> Cell | None:
+    def cell(self, slot: int) -> MatrixCell | None:
         """What one answer shows."""
         return next((cell for cell in self.cells if cell.slot == slot), None)
 
@@ -195,7 +195,7 @@ def _row(probe: Probe, results: Results, base: Mapping[str, Outcome]) -> MatrixR
         origin=probe.origin,
         base=base[probe.id].shown if probe.id in base else "",
         cells=tuple(
-            Cell(slot=slot, shows=results[slot][probe.id].shown, group=letter(order.index(text)))
+            MatrixCell(slot=slot, shows=results[slot][probe.id].shown, group=letter(order.index(text)))
             for slot, text in sorted(texts.items())
         ),
     )
