@@ -378,6 +378,21 @@ export interface FindingsView {
   readonly hidden: ReadonlyArray<Finding>;
 }
 
+/** What to make from a response. `version`: the one that was read; if the response has a newer one, that is a conflict. `words`: the user's; `is_failing`: with the output of its failing checks, `rounds` times at most; `other`: the slot of an answer to fuse it with. */
+export interface FollowUpRequest {
+  readonly version: number;
+  readonly words?: string;
+  readonly is_failing?: boolean;
+  readonly other?: number | null;
+  readonly rounds?: number;
+}
+
+/** Where a response comes from, and the message that was sent after that answer. */
+export interface FollowUpView {
+  readonly made_from: MadeFrom;
+  readonly request: string;
+}
+
 /** Asks for `n` responses to a cycle's prompt. */
 export interface GenerateRequest {
   readonly cycle: number;
