@@ -20,10 +20,43 @@ MAX_CALL = 600
 
 GLOBALS = frozenset(
     {
-        *("undefined", "NaN", "Infinity", "Array", "Object", "String", "Number", "Boolean", "BigInt", "Symbol", "Map", "Set"),
-        *("Date", "RegExp", "Error", "TypeError", "RangeError", "JSON", "Math", "Promise", "Buffer", "URL", "URLSearchParams"),
+        *(
+            "undefined",
+            "NaN",
+            "Infinity",
+            "Array",
+            "Object",
+            "String",
+            "Number",
+            "Boolean",
+            "BigInt",
+            "Symbol",
+            "Map",
+            "Set",
+        ),
+        *(
+            "Date",
+            "RegExp",
+            "Error",
+            "TypeError",
+            "RangeError",
+            "JSON",
+            "Math",
+            "Promise",
+            "Buffer",
+            "URL",
+            "URLSearchParams",
+        ),
         *("Uint8Array", "Float64Array", "parseInt", "parseFloat", "isNaN", "console", "Reflect", "Proxy", "WeakMap"),
-        *("structuredClone", "Intl", "encodeURIComponent", "decodeURIComponent", "TextEncoder", "TextDecoder", "globalThis"),
+        *(
+            "structuredClone",
+            "Intl",
+            "encodeURIComponent",
+            "decodeURIComponent",
+            "TextEncoder",
+            "TextDecoder",
+            "globalThis",
+        ),
     }
 )
 """Names that any snippet may use."""
@@ -43,6 +76,9 @@ def is_plain(file: TestFile, steps: Sequence[str], own: frozenset[str]) -> bool:
     asked = [call for step in steps for call in _asked(parsed(step), own)]
     names = {name for name, _ in asked}
     known = set(_calls(file, steps, own))
+    values = assigned(steps)
+    if any(step.startswith("var ") and step.split()[1] not in values for step in steps):
+        return False  # what was called is used further
     return len(names) == 1 and 0 < len(asked) <= len(known) and not min(names).split(".")[-1][:1].isupper()
 
 
@@ -52,7 +88,8 @@ def hoisted(call: str) -> tuple[str, ...]:
     node = _outer_call(source)
     if node is None:
         return (f"__record__({call})",)
-    before, changes = [], []
+    before: list[str] = []
+    changes: list[tuple[Any, str]] = []
     for one in _arguments(node):
         if one.type in {"array", "object"}:
             name = f"given_{len(before) + 1}"
@@ -96,7 +133,8 @@ def with_arguments(call: str, words: Sequence[str]) -> str:
 def free_names(text: str) -> frozenset[str]:
     """The names that a piece of source uses and does not bind itself."""
     source = parsed(text)
-    used, bound = set(), set()
+    used: set[str] = set()
+    bound: set[str] = set()
     for node in walk(source.root):
         if node.type in {"identifier", "shorthand_property_identifier"}:
             (bound if _is_bound(node) else used).add(source.text(node))
@@ -109,7 +147,10 @@ def assigned(steps: Sequence[str]) -> dict[str, str]:
     """Names that get a value once and never again, with the value's source, where that stands for itself."""
     counted: dict[str, list[str]] = {}
     for step in steps:
-        for name in re.findall(r"(?:^|[^.\w$])([A-Za-z_$][\w$]*)\s*(?:[-+*/%&|^]|\*\*|<<|>>|\?\?|&&|\|\|)?=(?![=>])|(?:\+\+|--)([A-Za-z_$][\w$]*)", step):
+        for name in re.findall(
+            r"(?:^|[^.\w$])([A-Za-z_$][\w$]*)\s*(?:[-+*/%&|^]|\*\*|<<|>>|\?\?|&&|\|\|)?=(?![=>])|(?:\+\+|--)([A-Za-z_$][\w$]*)",
+            step,
+        ):
             counted.setdefault(name[0] or name[1], []).append(step)
     found = {}
     for name, places in counted.items():
@@ -147,17 +188,22 @@ def _readings(step: str, values: Texts) -> Iterator[tuple[Texts, Any, Source]]:
     source = parsed(step)
     yield values, source.root, source
     for node in walk(source.root):
-        for pattern, rows, body in _loops(source, node):
-            at = source
-            if rows.type == "identifier" and source.text(rows) in values:
-                at = parsed(values[source.text(rows)])
-                rows = at.root.named_children[0].named_children[0] if at.root.named_children else rows
+        for pattern, named, body in _loops(source, node):
+            at, rows = _table(source, named, values)
             if rows.type != "array":
                 continue
             for row in [one for one in rows.named_children if one.type != "comment"][:MAX_ROWS]:
                 bound = _bound(source, pattern, at, row)
                 if bound:
                     yield {**values, **bound}, body, source
+
+
+def _table(source: Source, rows: Any, values: Texts) -> tuple[Source, Any]:
+    """The table itself, if rows are only named here."""
+    if rows.type != "identifier" or source.text(rows) not in values:
+        return source, rows
+    at = parsed(values[source.text(rows)])
+    return at, at.root.named_children[0].named_children[0] if at.root.named_children else rows
 
 
 def _loops(source: Source, node: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -185,7 +231,7 @@ def _bound(source: Source, pattern: Any, at: Source, row: Any) -> dict[str, str]
     """What the names of a pattern become for one row."""
     if pattern.type == "identifier":
         return {source.text(pattern): at.text(row)}
-    out = {}
+    out: dict[str, str] = {}
     if pattern.type == "array_pattern" and row.type == "array":
         for one, value in zip(pattern.named_children, row.named_children, strict=False):
             out |= _bound(source, one, at, value)
@@ -214,9 +260,8 @@ def _put(source: Source, call: Any, values: Texts) -> Iterator[tuple[Any, str]]:
     """The values of names in their place."""
     for node in walk(call):
         if node.type == "identifier" and not _is_bound(node) and (name := source.text(node)) in values:
-            if node.parent.type != "member_expression" or node.parent.child_by_field_name("object") != node:
-                yield node, values[name]
-            elif values[name][:1] in "[\"'`(":
+            is_owner = node.parent.type == "member_expression" and node.parent.child_by_field_name("object") == node
+            if not is_owner or values[name][:1] in "[\"'`(":
                 yield node, values[name]
         elif node.type == "shorthand_property_identifier" and (name := source.text(node)) in values:
             yield node, f"{name}: {values[name]}"
@@ -225,16 +270,25 @@ def _put(source: Source, call: Any, values: Texts) -> Iterator[tuple[Any, str]]:
 def _is_bound(node: Any) -> bool:
     """Whether a name is a parameter or defined here."""
     at, parent = node, node.parent
-    while parent is not None and parent.type in {"array_pattern", "object_pattern", "pair_pattern", "rest_pattern", "assignment_pattern"}:
+    while parent is not None and parent.type in {
+        "array_pattern",
+        "object_pattern",
+        "pair_pattern",
+        "rest_pattern",
+        "assignment_pattern",
+    }:
         at, parent = parent, parent.parent
     if parent is None:
         return False
     if parent.type == "formal_parameters":
         return True
     name = "parameter" if parent.type == "arrow_function" else "name"
-    return parent.type in {"arrow_function", "variable_declarator", "function_expression", "function_declaration"} and bool(
-        parent.child_by_field_name(name) == at
-    )
+    return parent.type in {
+        "arrow_function",
+        "variable_declarator",
+        "function_expression",
+        "function_declaration",
+    } and bool(parent.child_by_field_name(name) == at)
 
 
 def _is_plain_value(text: str) -> bool:

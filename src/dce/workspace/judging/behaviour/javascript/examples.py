@@ -13,7 +13,10 @@ from dce.workspace.judging.behaviour.probe import Snippet
 MAX_EXAMPLES = 60
 """Maximum calls that are taken from all examples."""
 
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*(?:js|javascript|mjs|cjs|jsx|ts|typescript|node)\b[^\n]*\n(.*?)^[ \t]*(?:```|~~~)", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(
+    r"^[ \t]*(?:```|~~~)[ \t]*(?:js|javascript|mjs|cjs|jsx|ts|typescript|node)\b[^\n]*\n(.*?)^[ \t]*(?:```|~~~)",
+    re.DOTALL | re.MULTILINE,
+)
 _STARS = re.compile(r"^[ \t]*\*[ \t]?", re.MULTILINE)
 _EXAMPLE = re.compile(r"@example\b(?:[ \t]*<caption>.*?</caption>)?(.*?)(?=^[ \t]*@\w|\Z)", re.DOTALL | re.MULTILINE)
 _PROMPT = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
@@ -21,7 +24,9 @@ _PROMPT = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 
 def documented_calls(path: str, versions: Sequence[str], functions: Sequence[Function]) -> Iterator[Snippet]:
     """The calls in a module's JSDoc: of the workspace's version, or of every answer's if the module is new."""
-    names = {function.name: function for function in functions} | {function.exported: function for function in functions}
+    names = {function.name: function for function in functions} | {
+        function.exported: function for function in functions
+    }
     for text in versions[:1] if versions and versions[0] else versions:
         for comment in documents(text, path):
             body = _STARS.sub("", comment.removeprefix("/**").removesuffix("*/"))
@@ -39,7 +44,10 @@ def read_me_snippets(text: str, packages: frozenset[str]) -> Iterator[tuple[Snip
     for block in blocks:
         for call, names in _expressions(block):
             if free_names(call) <= set(lines) and set(lines) & names:
-                header = ('__at__("README.js");', *dict.fromkeys(lines[name] for name in sorted(set(lines) & free_names(call))))
+                header = (
+                    '__at__("README.js");',
+                    *dict.fromkeys(lines[name] for name in sorted(set(lines) & free_names(call))),
+                )
                 yield Snippet(header=header, steps=(call,)), tuple(sorted(names))
 
 

@@ -155,7 +155,13 @@ def _named(source: Source, node: Any) -> Iterator[tuple[str, Any]]:
 
 def _function(node: Any) -> Any:
     """The node, if it is a function; what is wrapped in a call (`debounce(function () {})`) is none."""
-    kinds = {"function_declaration", "arrow_function", "function_expression", "method_definition", "generator_function_declaration"}
+    kinds = {
+        "function_declaration",
+        "arrow_function",
+        "function_expression",
+        "method_definition",
+        "generator_function_declaration",
+    }
     if node is not None and node.type == "parenthesized_expression":
         node = node.named_children[0]
     return node if node is not None and node.type in kinds else None

@@ -5,13 +5,14 @@ No model is asked and nothing is executed. The same sources and seed give the sa
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from pathlib import PurePosixPath
 
 import msgspec
 
-from dce.workspace.judging.behaviour.generate import MAX_POOL, MAX_SEEDS, PAIRS, SHARES
+from dce.workspace.judging.behaviour.generate import MAX_POOL, MAX_SEEDS, PAIRS
 from dce.workspace.judging.behaviour.javascript.calls import (
     aliased,
     call_snippets,
@@ -23,14 +24,24 @@ from dce.workspace.judging.behaviour.javascript.examples import documented_calls
 from dce.workspace.judging.behaviour.javascript.exports import Function, affected, exported_functions
 from dce.workspace.judging.behaviour.javascript.made_up import made_up_calls
 from dce.workspace.judging.behaviour.javascript.objects import object_snippets
-from dce.workspace.judging.behaviour.javascript.syntax import is_broken, names_in, parsed, walk
+from dce.workspace.judging.behaviour.javascript.syntax import is_broken, names_in, parsed, plain, walk
 from dce.workspace.judging.behaviour.javascript.values import sites
 from dce.workspace.judging.behaviour.javascript.varying import pairs, scaled, sequences, singles
 from dce.workspace.judging.behaviour.javascript.visible_tests import TestFile, read_test_file
 from dce.workspace.judging.behaviour.probe import Origin, Probe, Snippet, make_probe
 
+SHARES: Mapping[Origin, int] = {"example": 40, "edge": 120, "pair": 100, "sequence": 50, "scale": 8, "surface": 30}
+"""How many probes of each origin are made at most: twice as many as for Python, because node runs one in a tenth of a millisecond."""
+
 MAX_TEST_FILES = 12
 """Most test files that are read: those that say most of what the answers change."""
+
+
+MAX_WORD = 40
+"""Longest text of a module that is used as a value."""
+
+MORE_PAIRS = 40
+"""Most variations of one snippet with two values changed where there is room for more."""
 
 
 class Material(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,21 +69,25 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
     functions = {path: _functions(versions, path, names) for path, versions in material.changed.items()}
     tests = _tests(material, names)
     single = _single_calls(material, tests, functions, names)[:MAX_SEEDS]
-    whole = [test.file.snippet(test.steps) for test in tests if not is_plain(test.file, test.steps, test.own)][:MAX_SEEDS]
-    pool = _pool((*single, *whole))
+    whole = [test.file.snippet(test.steps) for test in tests if not is_plain(test.file, test.steps, test.own)][
+        :MAX_SEEDS
+    ]
+    pool = _pool((*single, *whole), material)
     seeds = (*single, *whole)
-    made: tuple[tuple[Origin, Iterator[Snippet]], ...] = (
-        ("example", _in_turns([single, whole])),
-        ("edge", _varied(seeds, lambda steps: singles(steps, rng, pool))),
-        ("pair", _varied(seeds, lambda steps: pairs(steps, rng, PAIRS, pool))),
-        ("sequence", _sequences(tests, single, whole, rng)),
-        ("scale", _in_turns([_like(snippet, scaled(snippet.steps[-1])) for snippet in single])),
-        ("surface", _made_up(functions, tests, single, rng)),
+    made: tuple[tuple[Origin, bool, Iterator[Snippet]], ...] = (
+        ("example", False, _in_turns([single, whole])),
+        ("edge", False, _varied(seeds, lambda steps: singles(steps, rng, pool))),
+        ("pair", False, _varied(seeds, lambda steps: pairs(steps, rng, PAIRS, pool))),
+        ("sequence", False, _sequences(tests, single, whole, rng)),
+        ("scale", False, _in_turns([_instead(snippet, scaled(snippet.steps[-1])) for snippet in single])),
+        # What is left over goes to the functions that no test calls, then to more of the same.
+        ("surface", True, _made_up(functions, tests, single, rng)),
+        ("pair", True, _varied(seeds, lambda steps: pairs(steps, rng, MORE_PAIRS, pool))),
     )
     probes: dict[str, Probe] = {}
     total = sum(shares.values())
-    for origin, candidates in made:
-        wanted = total if origin == "surface" else len(probes) + shares.get(origin, 0)
+    for origin, is_rest, candidates in made:
+        wanted = total if is_rest else len(probes) + shares.get(origin, 0)
         for snippet in candidates:
             if len(probes) >= wanted:
                 break
@@ -85,17 +100,32 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
 def _probe(snippet: Snippet, origin: Origin) -> Probe:
     """A single call is run with its arrays and objects under names, so that a change to them is seen; people read the call."""
     *before, last = snippet.steps
-    if last.startswith(("__record__(", "var ", "for ", "it.", "__")) or is_broken(last) or not literal_or_call(last):
-        return make_probe(snippet, origin)
-    steps = (*before, *hoisted(last))
-    return make_probe(Snippet(header=snippet.header, steps=steps), origin, "; ".join((*before, last)) if not before else last)
+    if last.startswith("__") or not _is_call(last):
+        return make_probe(snippet, origin, _label(snippet.steps))
+    return make_probe(Snippet(header=snippet.header, steps=(*before, *hoisted(last))), origin, last)
 
 
-def literal_or_call(step: str) -> bool:
+def _label(steps: Sequence[str]) -> str:
+    """The steps on one line, without what only records, waits or defines."""
+    shown = [
+        " ".join(step.split())
+        for step in steps
+        if not re.match(r"var [\w$]+ = (?:async )?function|var [\w$]+ = class|var [\w$]+$", step)
+    ]
+    texts = [re.sub(r"^__record__\((.*)\)$", r"\1", step) for step in shown]
+    texts = [re.sub(r"^__call__\((?:async )?\(\) => (.*)\)$", r"\1", text) for text in texts]
+    return "; ".join(re.sub(r"__(?:record|call|later)__", "", text.removeprefix("var ")) for text in texts)
+
+
+def _is_call(step: str) -> bool:
     """Whether a step is one call."""
     source = parsed(step)
     body = source.root.named_children
-    return len(body) == 1 and bool(body[0].named_children) and body[0].named_children[0].type in {"call_expression", "new_expression"}
+    return (
+        len(body) == 1
+        and bool(body[0].named_children)
+        and body[0].named_children[0].type in {"call_expression", "new_expression"}
+    )
 
 
 def _affected(material: Material) -> frozenset[str]:
@@ -122,7 +152,9 @@ def _tests(material: Material, names: frozenset[str]) -> list[_Test]:
     for _, path in sorted(files)[:MAX_TEST_FILES]:
         file = read_test_file(material.tests[path], path)
         own = frozenset(file.imports.names(material.packages))
-        local = names | {name for name, module in file.imports.names(material.packages).items() if _stem(module) in stems}
+        local = names | {
+            name for name, module in file.imports.names(material.packages).items() if _stem(module) in stems
+        }
         ordered = sorted(file.tests, key=lambda steps: not any(_words(step) & local for step in steps))
         found += [_Test(file, steps, own) for steps in ordered]
     return found
@@ -137,9 +169,11 @@ def _single_calls(
         found += documented_calls(path, versions, functions[path])
     for _, text in sorted(material.documents.items()):
         found += [snippet for snippet, _ in read_me_snippets(text, material.packages)]
-    known = {snippet.steps[-1]: snippet for snippet in reversed(found)}
+    known: dict[str, Snippet] = {}
+    for snippet in found:
+        known.setdefault(snippet.steps[-1], snippet)
     local = names | {_stem(path) for path in material.changed}
-    return sorted(list(known.values())[::-1], key=lambda snippet: not _words(snippet.steps[-1]) & local)
+    return sorted(known.values(), key=lambda snippet: not _words(snippet.steps[-1]) & local)
 
 
 def _sequences(
@@ -151,7 +185,7 @@ def _sequences(
     twice = []
     for snippet in single:
         steps = hoisted(snippet.steps[-1])
-        twice.append(_like(snippet, [(*steps, steps[-1]), *filter(None, [aliased(snippet.steps[-1])])]))
+        twice.append(_instead(snippet, [(*steps, steps[-1]), *filter(None, [aliased(snippet.steps[-1])])]))
     return _in_turns([objects, *reordered, *twice])
 
 
@@ -159,7 +193,9 @@ def _made_up(
     functions: Mapping[str, Sequence[Function]], tests: Sequence[_Test], single: Sequence[Snippet], rng: random.Random
 ) -> Iterator[Snippet]:
     """Made-up calls of each function that no test or example calls, then variations of them; then of the others too."""
-    called = frozenset().union(*(_words(step) for test in tests for step in test.steps), *(_words(one.steps[-1]) for one in single))
+    called = frozenset().union(
+        *(_words(step) for test in tests for step in test.steps), *(_words(one.steps[-1]) for one in single)
+    )
     seen = _seen_arguments(functions, single)
     made = [
         made_up_calls(function, path, seen)
@@ -193,10 +229,14 @@ def _varied(seeds: Sequence[Snippet], vary: Callable[[Sequence[str]], Iterable[t
 
 
 def _like(snippet: Snippet, found: Iterable[tuple[str, ...]]) -> Iterator[Snippet]:
-    """Snippets with these steps, whose last one takes the place of the call; what is needed before it stays."""
+    """Snippets with these steps."""
     for steps in found:
-        before = snippet.steps[:-1] if len(snippet.steps) > 1 and steps[0] != snippet.steps[0] and "var " in snippet.steps[0] and snippet.steps[0] not in steps else ()
-        yield Snippet(header=snippet.header, steps=(*before, *steps))
+        yield Snippet(header=snippet.header, steps=steps)
+
+
+def _instead(snippet: Snippet, found: Iterable[tuple[str, ...]]) -> Iterator[Snippet]:
+    """Snippets with these steps in place of the call; the definitions before it stay."""
+    return _like(snippet, ((*snippet.steps[:-1], *steps) for steps in found))
 
 
 def _in_turns(streams: Iterable[Iterable[Snippet]]) -> Iterator[Snippet]:
@@ -205,15 +245,24 @@ def _in_turns(streams: Iterable[Iterable[Snippet]]) -> Iterator[Snippet]:
         yield from (snippet for snippet in row if snippet is not None)
 
 
-def _pool(found: Sequence[Snippet]) -> list[object]:
-    """Values in the tests, each once."""
+def _pool(found: Sequence[Snippet], material: Material) -> list[object]:
+    """Values in the tests and in the changed modules themselves, each once: what code compares with is where it changes its way."""
     values: dict[str, object] = {}
     for snippet in found:
         for site in sites(snippet.steps):
             values.setdefault(repr(site.value), site.value)
         if len(values) > MAX_POOL:
             break
-    return list(values.values())[:MAX_POOL]
+    written: dict[str, object] = {}
+    for path, versions in sorted(material.changed.items()):
+        for text in versions:
+            found_here = (site.value for site in sites([plain(text, path)]))
+            written |= {repr(value): value for value in found_here if _is_short(value)}
+    return [*list(values.values())[:MAX_POOL], *list(written.values())[:MAX_POOL]]
+
+
+def _is_short(value: object) -> bool:
+    return (isinstance(value, str) and len(value) <= MAX_WORD and value != "use strict") or type(value) in {int, float}
 
 
 def _words(text: str) -> frozenset[str]:
@@ -224,7 +273,11 @@ def _words(text: str) -> frozenset[str]:
 
 def _stem(path: str) -> str:
     file = PurePosixPath(path)
-    name = file.parent.name if file.name.split(".")[0] == "index" and file.parent.name not in {"", "src", ".."} else file.name
+    name = (
+        file.parent.name
+        if file.name.split(".")[0] == "index" and file.parent.name not in {"", "src", ".."}
+        else file.name
+    )
     return name.split(".")[0] or name
 
 

@@ -9,7 +9,9 @@ import msgspec
 
 from dce.workspace.judging.behaviour.javascript.syntax import Source, names_in, statements, walk
 
-_ASSERTING = re.compile(r"(?:node:)?assert(?:/strict)?|chai|tap|tape|ava|uvu(?:/assert)?|power-assert|should|node:test|qunit|@std/assert|t")
+_ASSERTING = re.compile(
+    r"(?:node:)?assert(?:/strict)?|chai|tap|tape|ava|uvu(?:/assert)?|power-assert|should|node:test|qunit|@std/assert|t"
+)
 _RUNNERS = re.compile(
     r"(?:node:)?test|node:test|vitest|@jest/globals|mocha|chai|tap|tape|ava|uvu|bun:test|jest|qunit|@japa/.*|should|expect"
 )
@@ -62,7 +64,9 @@ def read_imports(source: Source) -> Imports:
             nodes.append(node)
     names = [name for one in found if _ASSERTING.fullmatch(one.module) for name in one.names]
     return Imports(
-        found=tuple(found), nodes=tuple(nodes), asserting=frozenset({"assert", "t", *names}) - {"test", "it", "describe"}
+        found=tuple(found),
+        nodes=tuple(nodes),
+        asserting=frozenset({"assert", "t", *names}) - {"test", "it", "describe"},
     )
 
 
@@ -117,7 +121,9 @@ def _require(source: Source, node: Any) -> Iterator[Imported]:
     if not calls or any(found.type in {"arrow_function", "function_expression"} for found in walk(value)):
         return
     module = _required(source, calls[-1])
-    text = source.rewritten(value, [(call, f"(await __load__({json.dumps(_required(source, call))}))") for call in calls])
+    text = source.rewritten(
+        value, [(call, f"(await __load__({json.dumps(_required(source, call))}))") for call in calls]
+    )
     kinds = {"identifier", "shorthand_property_identifier_pattern"}
     names = tuple(source.text(found) for found in walk(name) if found.type in kinds)
     yield Imported(names, module, f"const {source.text(name)} = {text};")
@@ -135,7 +141,11 @@ def _required(source: Source, call: Any) -> str:
 def import_line(name: str, exported: str, module: str, *, is_default: bool) -> str:
     """A line that gives a name to what a module exports."""
     whole = f"await __import__({json.dumps(module)})"
-    return f"const {name} = __default__({whole});" if is_default else f"const {{ {exported}: {name} }} = __names__({whole});"
+    return (
+        f"const {name} = __default__({whole});"
+        if is_default
+        else f"const {{ {exported}: {name} }} = __names__({whole});"
+    )
 
 
 def free_names(text: str, known: Mapping[str, object]) -> frozenset[str]:

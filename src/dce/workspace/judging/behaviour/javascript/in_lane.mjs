@@ -492,8 +492,7 @@ async function child(job, from, to) {
   process.on("uncaughtException", (error) => current?.threw(error));
   process.on("unhandledRejection", () => {});
   setInterval(() => {}, 1000); // a promise that never settles must not end the process
-  const hooks = new URL("loading.mjs", import.meta.url);
-  if (fs.existsSync(hooks)) await (await import(hooks.href)).install(ROOT);
+  await (await import(new URL("loading.mjs", import.meta.url).href)).install(ROOT);
   const probes = job.probes.slice(from, to);
   await importEarly(probes);
   write({ ready: true });
@@ -591,6 +590,15 @@ async function main(jobPath, outPath) {
   }
 }
 
+/** Says why probes cannot run here, and nothing if they can. */
+async function check(isTyped) {
+  const [major] = process.versions.node.split(".").map(Number);
+  const { whyNoTypeScript } = await import(new URL("loading.mjs", import.meta.url).href);
+  const why = major < 18 ? `node ${process.versions.node} is older than 18` : isTyped ? whyNoTypeScript(ROOT) : "";
+  process.stdout.write(why);
+}
+
 const [, , jobPath, outPath, from, to] = process.argv;
-if (outPath) await main(jobPath, outPath);
+if (jobPath === "--check") await check(outPath === "typed");
+else if (outPath) await main(jobPath, outPath);
 else await child(JSON.parse(fs.readFileSync(jobPath, "utf8")), Number(from), Number(to));

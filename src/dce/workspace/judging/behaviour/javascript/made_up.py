@@ -19,7 +19,7 @@ _BY_TYPE: Mapping[str, tuple[str, ...]] = {
     "regexp": ("/b/g", "/^a/"),
     "number[]": ("[3, 1, 2]", "[]", "[1, 1, 2]", "[-1, 0, 5]"),
     "string[]": ('["b", "a", "c"]', "[]", '["a", "a"]', '[""]'),
-    "array": ("[3, 1, 2]", "[]", '["a", "b", "a"]', "[{ a: 1 }, { a: 2 }]"),
+    "array": ("[3, 1, 2]", "[]", '["a", "b", "a"]', "[{ a: 1 }, { a: 2 }]", '"a😀b"'),
     "object": ("{ a: 1, b: 2 }", "{}", "{ a: { b: [1] } }"),
     "map": ('new Map([["a", 1], ["b", 2]])', "new Map()"),
     "set": ("new Set([1, 2, 3])", "new Set()"),
@@ -29,16 +29,25 @@ _BY_TYPE: Mapping[str, tuple[str, ...]] = {
 """Source of values for a type; the first is the plainest."""
 
 _BY_NAME: tuple[tuple[str, str], ...] = (
-    (r"fn|func|function|callback|cb|predicate|iteratee|mapper|comparator|compare|handler|listener|reducer|on[A-Z]\w*", "function"),
+    (
+        r"fn|func|function|callback|cb|predicate|iteratee|mapper|comparator|compare|handler|listener|reducer|on[A-Z]\w*",
+        "function",
+    ),
     (r"nums?|numbers|ints|prices|scores", "number[]"),
     (r"words|names|lines|strings|tokens|tags|parts|paths|keys", "string[]"),
     (r"arr|array|list|items|values|rows|records|xs|collection|elements|data|iterable|entries", "array"),
     (r"obj|object|options|opts|config|settings|params|props|target|source|record|map|dict|node|tree|state", "object"),
     (r"is[A-Z]\w*|has[A-Z]\w*|should[A-Z]\w*|strict|flag|loose|enabled", "boolean"),
-    (r"n|count|size|num|number|index|idx|limit|length|width|height|k|x|y|i|a|b|min|max|step|start|end|page|ms|amount|price|depth|decimals|precision", "number"),
+    (
+        r"n|count|size|num|number|index|idx|limit|length|width|height|k|x|y|i|a|b|min|max|step|start|end|page|ms|amount|price|depth|decimals|precision",
+        "number",
+    ),
     (r"date|day|time|when|now", "date"),
     (r"re|regex|regexp|pattern", "regexp"),
-    (r"s|str|string|text|word|name|line|key|path|title|value|input|url|query|version|html|css|json|code|prefix|suffix|sep|separator|delimiter|char|id|slug|message", "string"),
+    (
+        r"s|str|string|text|word|name|line|key|path|title|value|input|url|query|version|html|css|json|code|prefix|suffix|sep|separator|delimiter|char|id|slug|message",
+        "string",
+    ),
 )
 """What a parameter without a type is, by its name or the end of it."""
 
@@ -80,7 +89,11 @@ def kind_of(parameter: Parameter) -> str:
     """The type of a parameter: as it is written, as its default is, or as its name says."""
     text = re.sub(r"\s|readonly\b|^[?!]|[?!]$", "", parameter.kind)
     text = re.sub(r"\|(?:null|undefined)|(?:null|undefined)\|", "", text)
-    text = re.sub(r"^(?:Readonly)?(?:Array|Iterable|Set|Promise)<(.*)>$", lambda found: f"{found[1]}[]", text) if text.startswith(("Array<", "ReadonlyArray<", "Iterable<")) else text
+    text = (
+        re.sub(r"^(?:Readonly)?(?:Array|Iterable|Set|Promise)<(.*)>$", lambda found: f"{found[1]}[]", text)
+        if text.startswith(("Array<", "ReadonlyArray<", "Iterable<"))
+        else text
+    )
     if "|" in text and "=>" not in text:
         text = text.split("|")[0]
     for pattern, kind in _TYPES:

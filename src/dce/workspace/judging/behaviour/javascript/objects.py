@@ -9,18 +9,23 @@ import msgspec
 from dce.workspace.judging.behaviour.javascript.calls import assigned, free_names, project_root
 from dce.workspace.judging.behaviour.javascript.syntax import parsed, walk
 from dce.workspace.judging.behaviour.javascript.varying import changed
-from dce.workspace.judging.behaviour.javascript.visible_tests import TestFile
+from dce.workspace.judging.behaviour.javascript.visible_tests import TestFile, defined
 from dce.workspace.judging.behaviour.objects import CHANGED_SHARE, LENGTHS, MAX_SEQUENCES
 from dce.workspace.judging.behaviour.probe import Snippet
 
-_MADE = re.compile(r"^(?:var )?(?P<variable>[A-Za-z_$][\w$]*) = (?P<value>(?:await )?(?:new )?[\w$.]+\(.*\))$", re.DOTALL)
+SAME_SHARE = 0.5
+"""How often a sequence asks again for what it asked before."""
+
+_MADE = re.compile(
+    r"^(?:var )?(?P<variable>[A-Za-z_$][\w$]*) = (?P<value>(?:await )?(?:new )?[\w$.]+\(.*\))$", re.DOTALL
+)
 
 
 class _Usage(msgspec.Struct):
-    """How tests use one kind of object: the file with what they need, how they make one, what they call on it."""
+    """How tests use one kind of object: the file with what they need, how they make one (with the steps before that), what they call."""
 
     file: TestFile
-    made: dict[str, None]
+    made: dict[str, tuple[str, ...]]
     calls: dict[str, None]
 
 
@@ -40,12 +45,15 @@ def object_snippets(
 def _sequence(usage: _Usage, rng: random.Random) -> Snippet:
     made, calls = list(usage.made), list(usage.calls)
     chosen = [f"__record__({changed(rng.choice(calls), rng, CHANGED_SHARE)})" for _ in range(rng.choice(LENGTHS))]
-    return usage.file.snippet((f"var it = {changed(rng.choice(made), rng, CHANGED_SHARE)}", *chosen))
+    if rng.random() < SAME_SHARE:
+        chosen += chosen[: rng.randrange(1, len(chosen))]  # what was asked before is asked again
+    first = rng.choice(made)
+    return usage.file.snippet((*usage.made[first], f"var it = {changed(first, rng, CHANGED_SHARE)}", *chosen))
 
 
 def _add(usages: dict[str, _Usage], file: TestFile, steps: Sequence[str], own: frozenset[str]) -> None:
     values = assigned([*file.definitions.values(), *steps])
-    known = own | frozenset(file.definitions) | {name for one in file.imports.found for name in one.names}
+    known = own | frozenset(file.definitions) | {name for one in file.imports.found for name in one.names} | {"it"}
     variables: dict[str, str] = {}
     for step in steps:
         match = _MADE.match(step)
@@ -55,16 +63,28 @@ def _add(usages: dict[str, _Usage], file: TestFile, steps: Sequence[str], own: f
             continue
         function = call.child_by_field_name("function") or call.child_by_field_name("constructor")
         made = _with(match["value"], values)
-        if project_root(source, function) not in own or not free_names(made) <= known or "__" in made:
-            continue
-        key = source.text(function)
-        variables[match["variable"]] = key
-        usages.setdefault(key, _Usage(file=file, made={}, calls={})).made.setdefault(made)
+        before = _before(made, steps, known)
+        if project_root(source, function) in own and before is not None and "__" not in made:
+            variables[match["variable"]] = key = source.text(function)
+            usages.setdefault(key, _Usage(file=file, made={}, calls={})).made.setdefault(made, before)
     for step in steps:
         for variable, text in _calls_on(step, variables):
             call_text = _with(text, values)
-            if free_names(call_text) <= known | {"it"} and "__" not in call_text:
+            if free_names(call_text) <= known and "__" not in call_text:
                 usages[variables[variable]].calls.setdefault(call_text)
+
+
+def _before(text: str, steps: Sequence[str], known: frozenset[str]) -> tuple[str, ...] | None:
+    """The steps that give the names in a piece of source their values; None if some have none."""
+    given = {name: step for step in steps if step.startswith("var ") for name in defined(step)}
+    wanted, needed = set(free_names(text) - known), set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name not in given or given[name] == text or text in given[name]:
+            return None
+        needed.add(given[name])
+        wanted |= {one for one in free_names(given[name]) - known - {name} if given.get(one) not in needed}
+    return tuple(step for step in steps if step in needed)
 
 
 def _calls_on(step: str, variables: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -75,7 +95,11 @@ def _calls_on(step: str, variables: dict[str, str]) -> Iterator[tuple[str, str]]
         if node.type not in {"call_expression", "member_expression"} or at is None:
             continue
         parent = node.parent
-        if node.type == "member_expression" and parent is not None and parent.type in {"call_expression", "member_expression"}:
+        if (
+            node.type == "member_expression"
+            and parent is not None
+            and parent.type in {"call_expression", "member_expression"}
+        ):
             continue
         owner = at.child_by_field_name("object") if at.type == "member_expression" else at
         if owner is not None and owner.type == "identifier" and source.text(owner) in variables:

@@ -12,7 +12,14 @@ from dce.workspace.judging.behaviour.javascript.syntax import Source, walk
 _CALLED = frozenset(
     {
         *("throws", "doesNotThrow", "rejects", "doesNotReject", "throwsAsync", "notThrows", "notThrowsAsync"),
-        *("throw", "Throw", "toThrow", "toThrowError", "toThrowErrorMatchingSnapshot", "toThrowErrorMatchingInlineSnapshot"),
+        *(
+            "throw",
+            "Throw",
+            "toThrow",
+            "toThrowError",
+            "toThrowErrorMatchingSnapshot",
+            "toThrowErrorMatchingInlineSnapshot",
+        ),
         *("throwsException", "isRejected", "resolves"),
     }
 )
@@ -20,7 +27,19 @@ _CALLED = frozenset(
 
 _SAY_NOTHING = frozenset(
     {
-        *("end", "plan", "pass", "done", "comment", "timeout", "slow", "retries", "setTimeout", "assertions", "hasAssertions"),
+        *(
+            "end",
+            "plan",
+            "pass",
+            "done",
+            "comment",
+            "timeout",
+            "slow",
+            "retries",
+            "setTimeout",
+            "assertions",
+            "hasAssertions",
+        ),
         *("expect", "step", "log", "diagnostic", "teardown", "use", "extend", "useFakeTimers", "skip", "fail", "retry"),
     }
 )
@@ -31,16 +50,23 @@ _FUNCTIONS = frozenset(
 )
 
 
-def recorded(source: Source, node: Any, asserting: frozenset[str], *, is_step: bool = False) -> str:
-    """The source of a statement with the assertions in it replaced. `asserting`: the names that stand for assertion libraries.
-
-    `is_step`: the statement is a step of a probe, so the value of an expression is recorded too.
-    """
-    if is_step and node.type == "expression_statement":
-        made = _step(source, node.named_children[0], asserting)
-        if made is not None:
-            return made
+def recorded(source: Source, node: Any, asserting: frozenset[str]) -> str:
+    """The source of a statement with the assertions in it replaced. `asserting`: the names that stand for assertion libraries."""
     return source.rewritten(node, changes(source, node, asserting))
+
+
+def steps_of(source: Source, node: Any, asserting: frozenset[str]) -> list[str]:
+    """A statement as steps of a probe: each value that an assertion looks at is one, and so is that of any other call."""
+    if node.type != "expression_statement":
+        return [recorded(source, node, asserting).rstrip().removesuffix(";")]
+    inner = node.named_children[0]
+    parts = looked_at(source, inner, asserting)
+    if parts is not None:
+        return [f"__record__({part})" for part in parts]
+    text = source.rewritten(inner, changes(source, inner, asserting))
+    called = inner.named_children[0] if inner.type == "await_expression" else inner
+    is_recorded = called.type in {"call_expression", "new_expression", "member_expression", "binary_expression"}
+    return [f"__record__({text})" if is_recorded else text]
 
 
 def changes(source: Source, node: Any, asserting: frozenset[str]) -> Iterator[tuple[Any, str]]:
@@ -50,7 +76,11 @@ def changes(source: Source, node: Any, asserting: frozenset[str]) -> Iterator[tu
             continue
         if found.parent is not None and found.parent.type in {"member_expression", "await_expression"}:
             continue  # a part of a longer chain
-        if found.parent is not None and found.parent.type == "call_expression" and found.parent.child_by_field_name("function") == found:
+        if (
+            found.parent is not None
+            and found.parent.type == "call_expression"
+            and found.parent.child_by_field_name("function") == found
+        ):
             continue
         parts = looked_at(source, found, asserting)
         if parts is not None:
@@ -71,17 +101,6 @@ def looked_at(source: Source, node: Any, asserting: frozenset[str]) -> list[str]
     words = [f"__call__({part})" if is_called else part for part in parts]
     is_promised = is_awaited or any(_property(source, one) in {"resolves", "rejects"} for one in chain)
     return [f"await ({word})" if is_promised and _is_in_async(node) else word for word in words]
-
-
-def _step(source: Source, node: Any, asserting: frozenset[str]) -> str | None:
-    """A step that records: an assertion, or any call."""
-    parts = looked_at(source, node, asserting)
-    if parts is not None:
-        return _joined(parts) if parts else ""
-    inner = node.named_children[0] if node.type == "await_expression" else node
-    if inner.type not in {"call_expression", "new_expression", "member_expression", "binary_expression"}:
-        return None
-    return f"__record__({source.rewritten(node, changes(source, node, asserting)).strip()})"
 
 
 def _joined(parts: list[str]) -> str:
@@ -152,7 +171,9 @@ def _should(source: Source, chain: list[Any]) -> tuple[list[str], bool] | None:
 
 def _telling(values: list[Any]) -> list[Any]:
     """The parts that call something; if none does, those that come from somewhere."""
-    made = [node for node in values if _has(node, {"call_expression", "new_expression", "identifier", "member_expression"})]
+    made = [
+        node for node in values if _has(node, {"call_expression", "new_expression", "identifier", "member_expression"})
+    ]
     return [node for node in made if _has(node, {"call_expression", "new_expression"})] or made or values[:1]
 
 

@@ -35,7 +35,9 @@ class Source(msgspec.Struct, frozen=True):
 
     def rewritten(self, node: Any, changes: Iterable[tuple[Any, str]]) -> str:
         """The source of a node with other text in place of some nodes in it. Of changes that overlap, the outer one counts."""
-        return spliced(self.content, node.start_byte, node.end_byte, [(at.start_byte, at.end_byte, new) for at, new in changes])
+        return spliced(
+            self.content, node.start_byte, node.end_byte, [(at.start_byte, at.end_byte, new) for at, new in changes]
+        )
 
 
 def has_grammars() -> bool:
@@ -112,7 +114,13 @@ _TYPES = frozenset(
     {
         *("type_annotation", "type_parameters", "type_arguments", "type_predicate_annotation", "asserts_annotation"),
         *("opting_type_annotation", "omitting_type_annotation", "interface_declaration", "type_alias_declaration"),
-        *("ambient_declaration", "accessibility_modifier", "override_modifier", "implements_clause", "function_signature"),
+        *(
+            "ambient_declaration",
+            "accessibility_modifier",
+            "override_modifier",
+            "implements_clause",
+            "function_signature",
+        ),
         *("abstract_method_signature", "method_signature"),
     }
 )
@@ -131,7 +139,12 @@ def _typed_parts(root: Any) -> Iterator[tuple[Any, str]]:
             yield _Span(inner.end_byte, node.end_byte), ""
         elif node.type == "type_assertion":
             yield _Span(node.start_byte, node.named_children[-1].start_byte), ""
-        elif node.type in {"optional_parameter", "required_parameter", "public_field_definition", "variable_declarator"}:
+        elif node.type in {
+            "optional_parameter",
+            "required_parameter",
+            "public_field_definition",
+            "variable_declarator",
+        }:
             yield from ((child, "") for child in node.children if child.type in {"?", "!", "readonly"})
         elif node.type in {"import_specifier", "export_specifier"} and _has_token(node, "type"):
             follower = node.next_sibling

@@ -15,10 +15,15 @@ import msgspec
 from dce.workspace.judging.behaviour.edge_values import edges, related
 from dce.workspace.judging.behaviour.javascript.syntax import parsed, spliced
 
-MAX_EDGES = 16
+FIRST_EDGES = 10
+"""How many edges of one value come before those of all others get a turn."""
+
+MAX_EDGES = 36
 """Maximum edges of one value."""
 
-_NUMBER = re.compile(r"(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)$")
+_NUMBER = re.compile(
+    r"(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)$"
+)
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -43,11 +48,11 @@ def sites(steps: Sequence[str]) -> list[Site]:
     return [site for number, step in enumerate(steps) for site in _within(step, number)]
 
 
-def replaced(steps: Sequence[str], values: Mapping[Site, str]) -> tuple[str, ...]:
+def replaced(steps: Sequence[str], values: Sequence[tuple[Site, str]]) -> tuple[str, ...]:
     """The steps with other source in place of these literals. None may lie within another."""
     out = list(steps)
-    for number in {site.step for site in values}:
-        changes = [(site.start, site.end, new) for site, new in values.items() if site.step == number]
+    for number in {site.step for site, _ in values}:
+        changes = [(site.start, site.end, new) for site, new in values if site.step == number]
         content = out[number].encode()
         out[number] = spliced(content, 0, len(content), changes)
     return tuple(out)
@@ -68,7 +73,11 @@ def written(value: object) -> str:
     if isinstance(value, float):
         if math.isnan(value) or math.isinf(value):
             return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        return repr(value) if value != int(value) or abs(value) >= 1e15 else ("-0" if math.copysign(1, value) < 0 and not value else str(int(value)))
+        return (
+            repr(value)
+            if value != int(value) or abs(value) >= 1e15
+            else ("-0" if math.copysign(1, value) < 0 and not value else str(int(value)))
+        )
     if isinstance(value, list | tuple):
         return f"[{', '.join(written(item) for item in value)}]"
     if isinstance(value, dict):
@@ -78,11 +87,9 @@ def written(value: object) -> str:
 
 def edge_sources(value: object) -> list[str]:
     """Source of other values in the place of this one, the most telling first."""
-    found = dict.fromkeys(written(edge) for edge in edges(value)[:9])
-    for kind, maker in _EXTRAS:
-        if type(value) in kind:
-            found |= dict.fromkeys(maker(value))
-    found |= dict.fromkeys(written(edge) for edge in edges(value))
+    plain = [written(edge) for edge in edges(value)]
+    odd = [text for kinds, maker in _EXTRAS if type(value) in kinds for text in maker(value)]
+    found = dict.fromkeys((*plain[:7], *odd[:3], *plain[7:], *odd[3:]))
     found.pop(written(value), None)
     return list(found)[:MAX_EDGES]
 
@@ -97,7 +104,7 @@ def _within(step: str, number: int) -> Iterator[Site]:
     stack = [source.root]
     while stack:
         node = stack.pop()
-        if node.type in {"import_statement", "template_string", "formal_parameters", "jsx_element"} and node.named_children:
+        if node.type in {"import_statement", "formal_parameters", "jsx_element"} or _has_holes(node):
             continue
         try:
             value = value_of(source, node)
@@ -110,12 +117,18 @@ def _within(step: str, number: int) -> Iterator[Site]:
         stack.extend(child for child in reversed(node.named_children) if not _is_fixed(node, child))
 
 
+def _has_holes(node: Any) -> bool:
+    return node.type == "template_string" and any(child.type == "template_substitution" for child in node.children)
+
+
 def _is_fixed(parent: Any, child: Any) -> bool:
     """Whether a literal is no value of its own: a key, or an index, which belongs to the result."""
     if parent.type == "pair":
         return bool(child == parent.child_by_field_name("key"))
     if parent.type == "subscript_expression":
         return bool(child == parent.child_by_field_name("index"))
+    if parent.type in {"import_statement", "export_statement"} and child == parent.child_by_field_name("source"):
+        return True
     return parent.type == "call_expression" and child.type == "arguments" and _is_import(parent)
 
 
@@ -138,18 +151,24 @@ def _string(source: Any, node: Any) -> str:
     text = source.text(node)[1:-1]
     if "\\" not in text:
         return str(text)
-    return re.sub(r"\\(u\{[\da-fA-F]+\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|\r?\n|.)", _unescaped, text, flags=re.DOTALL).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return (
+        re.sub(r"\\(u\{[\da-fA-F]+\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|\r?\n|.)", _unescaped, text, flags=re.DOTALL)
+        .encode("utf-16", "surrogatepass")
+        .decode("utf-16", "replace")
+    )
 
 
 def _unescaped(match: re.Match[str]) -> str:
     code = match[1]
     if code[0] in "ux" and len(code) > 1:
         return chr(min(int(code[1:].strip("{}"), 16), 0x10FFFF))
-    return {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}.get(code, "" if "\n" in code else code)
+    return {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}.get(
+        code, "" if "\n" in code else code
+    )
 
 
 def _template(source: Any, node: Any) -> str:
-    if any(child.type == "template_substitution" for child in node.named_children):
+    if _has_holes(node):
         raise NotLiteralError("template")
     return _string(source, node)
 
@@ -197,12 +216,47 @@ def _key(key: str) -> str:
 
 
 def _odd_numbers(value: float) -> Iterator[str]:
-    yield from ("NaN", "-0", "undefined", f"{written(value)}.5" if type(value) is int else "0.1", "Infinity", json.dumps(written(value)))
+    yield from (
+        "NaN",
+        "-0",
+        "undefined",
+        f"{written(value)}.5" if type(value) is int else "0.1",
+        "Infinity",
+        json.dumps(written(value)),
+    )
 
 
 def _odd_texts(value: str) -> Iterator[str]:
-    yield from (written(value + "😀"), "undefined", '"__proto__"', written(f"{value[:1]}e\u0301{value[1:]}"), '"constructor"')
-    yield from ("\"toString\"", "12")
+    first = re.search(r"[A-Za-z]+", value)
+    yield from (
+        written(value + "😀"),
+        "undefined",
+        written(value.replace(first[0], "__proto__", 1) if first else "__proto__"),
+    )
+    yield from (written(f"{value[:1]}e\u0301{value[1:]}"), '"constructor"', '"toString"', "12")
+    middle = (first.end() if first else len(value)) if value else 0
+    for char in (
+        "+",
+        "%",
+        "%20",
+        '"',
+        "'",
+        "\\",
+        "<b>",
+        "$1",
+        "\r\n",
+        "=",
+        "&",
+        "/",
+        ".",
+        "-",
+        "0",
+        "\u00a0",
+        "ß",
+        "{}",
+        "[0]",
+    ):
+        yield written(f"{value[:middle]}{char}{value[middle:]}")
 
 
 def _odd_arrays(value: list[object]) -> Iterator[str]:

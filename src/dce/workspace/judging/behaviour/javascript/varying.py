@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from dce.workspace.judging.behaviour.javascript.calls import literal_arguments, with_arguments
 from dce.workspace.judging.behaviour.javascript.values import (
+    FIRST_EDGES,
     Site,
     edge_sources,
     related_sources,
@@ -19,21 +20,33 @@ from dce.workspace.judging.behaviour.javascript.values import (
 from dce.workspace.judging.behaviour.scaling import ITEMS, LARGE
 from dce.workspace.judging.behaviour.variations import MAX_REPEATED, MAX_SITES, Steps
 
+MAX_ALIKE = 6
+"""Maximum values of the pool that replace one value."""
+
+ALIKE_SHARE = 0.3
+"""How often one of two values that are changed at once comes from the pool."""
+
 
 def singles(steps: Sequence[str], rng: random.Random, pool: Sequence[object] = ()) -> Iterator[Steps]:
     """Variations with one value changed, in an order drawn by `rng`, each made only when it is asked for."""
     found = sites(steps)[:MAX_SITES]
-    changes = [(site, new) for site in found for new in (*edge_sources(site.value), *_alike(site.value, pool), "null")]
-    changes += [(site, new) for site, other in _neighbours(found) for new in related_sources(site.value, other.value)]
-    rng.shuffle(changes)
-    for site, new in changes:
-        yield replaced(steps, {site: new})
+    ways = [(site, [*edge_sources(site.value), "null"]) for site in found]
+    first = [(site, new) for site, texts in ways for new in texts[:FIRST_EDGES]]
+    first += [(site, new) for site in found for new in _sampled(site.value, pool, rng)]
+    first += [(site, new) for site, other in _neighbours(found) for new in related_sources(site.value, other.value)]
+    rest = [(site, new) for site, texts in ways for new in texts[FIRST_EDGES:]]
+    rng.shuffle(first)
+    rng.shuffle(rest)
+    for site, new in (*first, *rest):
+        yield replaced(steps, [(site, new)])
 
 
 def pairs(steps: Sequence[str], rng: random.Random, count: int, pool: Sequence[object] = ()) -> Iterator[Steps]:
     """Up to `count` variations with two values changed at once, drawn by `rng`."""
     found = sites(steps)[:MAX_SITES]
     made = 0
+    if len(found) == 1:
+        yield from (replaced(steps, [(found[0], _twice(found[0].value, rng, pool))]) for _ in range(count))
     for _ in range(4 * count if len(found) > 1 else 0):
         one, two = rng.sample(found, 2)
         if one.is_within(two) or two.is_within(one):
@@ -41,7 +54,7 @@ def pairs(steps: Sequence[str], rng: random.Random, count: int, pool: Sequence[o
         first, second = _drawn(one.value, rng, pool), _drawn(two.value, rng, pool)
         if rng.random() < 0.5 and type(one.value) is type(two.value):
             second = rng.choice([first, *related_sources(one.value, two.value)])
-        yield replaced(steps, {one: first, two: second})
+        yield replaced(steps, [(one, first), (two, second)])
         made += 1
         if made == count:
             return
@@ -49,7 +62,7 @@ def pairs(steps: Sequence[str], rng: random.Random, count: int, pool: Sequence[o
 
 def sequences(steps: Sequence[str], rng: random.Random, count: int) -> list[Steps]:
     """Up to `count` variations of the order in which things are done. Steps that give a name stay before its use."""
-    acts = [number for number, step in enumerate(steps) if not re.match(r"var |[\w$.]+\s*=", step)]
+    acts = [number for number, step in enumerate(steps) if not re.match(r"var |[\w$.]+\s*=[^=>]", step)]
     found: dict[Steps, None] = {}
     for _ in range(3 * count):
         if not acts or len(found) >= count:
@@ -94,11 +107,17 @@ def changed(source: str, rng: random.Random, share: float) -> str:
     if not found or rng.random() > share:
         return source
     site = rng.choice(found)
-    return replaced([source], {site: rng.choice([*edge_sources(site.value)[:6], "null"])})[0]
+    return replaced([source], [(site, rng.choice([*edge_sources(site.value)[:FIRST_EDGES], "null"]))])[0]
 
 
 def _alike(value: object, pool: Sequence[object]) -> list[str]:
-    return [written(other) for other in pool if type(other) is type(value) and other != value][:4]
+    """The values of the pool that have the same type."""
+    return [written(other) for other in pool if type(other) is type(value) and other != value]
+
+
+def _sampled(value: object, pool: Sequence[object], rng: random.Random) -> list[str]:
+    found = _alike(value, pool)
+    return rng.sample(found, min(len(found), MAX_ALIKE))
 
 
 def _neighbours(found: Sequence[Site]) -> Iterator[tuple[Site, Site]]:
@@ -111,9 +130,19 @@ def _neighbours(found: Sequence[Site]) -> Iterator[tuple[Site, Site]]:
 
 
 def _drawn(value: object, rng: random.Random, pool: Sequence[object]) -> str:
-    """Another value in the place of this one, mostly one of the first edges."""
-    candidates = edge_sources(value) + _alike(value, pool)
+    """Another value in the place of this one, mostly one of the first edges or one of the pool."""
+    alike = _alike(value, pool)
+    if alike and rng.random() < ALIKE_SHARE:
+        return rng.choice(alike)
+    candidates = edge_sources(value)
     return candidates[min(int(rng.expovariate(0.25)), len(candidates) - 1)] if candidates else written(value)
+
+
+def _twice(value: object, rng: random.Random, pool: Sequence[object]) -> str:
+    """A value that is changed once more where it was changed already."""
+    first = _drawn(value, rng, pool)
+    inner = sites([f"({first})"])
+    return _drawn(inner[0].value, rng, pool) if inner else first
 
 
 def _long(value: object) -> str:
@@ -124,7 +153,11 @@ def _long(value: object) -> str:
         return ""
     form = _form(value)
     count = ITEMS // len(value) + 1
-    return f"Array.from({{ length: {count} }}, (_, number) => {written(value)}.map((item) => {form})).flat()" if form else ""
+    return (
+        f"Array.from({{ length: {count} }}, (_, number) => {written(value)}.map((item) => {form})).flat()"
+        if form
+        else ""
+    )
 
 
 def _form(values: Sequence[object]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from dce.workspace.judging.behaviour.javascript.imports import Imports, read_imports
-from dce.workspace.judging.behaviour.javascript.recording import changes, recorded
+from dce.workspace.judging.behaviour.javascript.recording import changes, recorded, steps_of
 from dce.workspace.judging.behaviour.javascript.syntax import Source, names_in, parsed, plain, statements, walk
 from dce.workspace.judging.behaviour.probe import Snippet
 
@@ -23,12 +23,20 @@ MAX_CASES = 40
 MAX_TESTS = 300
 """Maximum tests of one file."""
 
-_TESTS = frozenset({"test", "it", "describe", "suite", "context", "specify", "module", "xtest"})
+_TESTS = frozenset({"test", "it", "describe", "suite", "context", "specify", "module", "xtest", "xit", "xdescribe"})
 _BEFORE = frozenset({"before", "beforeEach", "beforeAll", "setup", "suiteSetup"})
 _DROPPED = frozenset({"after", "afterEach", "afterAll", "teardown", "suiteTeardown"})
-_SKIPPED = frozenset({"skip", "todo", "xit", "xdescribe", "failing", "fails"})
+_SKIPPED = frozenset({"skip", "todo", "xit", "xtest", "xdescribe", "failing", "fails"})
 _FUNCTIONS = frozenset({"arrow_function", "function_expression", "function"})
-_DECLARATIONS = frozenset({"lexical_declaration", "variable_declaration", "function_declaration", "class_declaration", "generator_function_declaration"})
+_DECLARATIONS = frozenset(
+    {
+        "lexical_declaration",
+        "variable_declaration",
+        "function_declaration",
+        "class_declaration",
+        "generator_function_declaration",
+    }
+)
 _CALLBACKS = frozenset({"done", "cb", "callback", "next"})
 """Names of what a test calls when it is over."""
 
@@ -71,7 +79,11 @@ def read_test_file(text: str, path: str) -> TestFile:
     reader = _Reader(source, imports.asserting)
     body = [node for node in statements(source.root) if node not in imports.nodes]
     definitions = {
-        name: step for node in body if node.type in _DECLARATIONS and not _tests_in(source, node) for step in reader.steps([node]) for name in _defined(step)
+        name: step
+        for node in body
+        if node.type in _DECLARATIONS and not _tests_in(source, node)
+        for step in reader.steps([node])
+        for name in defined(step)
     }
     rest = [node for node in body if node.type not in _DECLARATIONS or _tests_in(source, node)]
     tests = list(dict.fromkeys(tuple(steps) for steps in reader.tests(rest, ()) if steps))[:MAX_TESTS]
@@ -124,12 +136,12 @@ class _Reader:
         elif node.type == "statement_block":
             yield from self.steps(statements(node))
         else:
-            yield recorded(self._source, node, self._asserting, is_step=True).rstrip().removesuffix(";")
+            yield from steps_of(self._source, node, self._asserting)
 
     def _test(self, call: Any, before: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
         """The tests in a call such as `test("name", () => {…})`, `describe(…)` or `test.each(rows)(…)`."""
         callback, rows = _callback(call), _rows(call)
-        if callback is None:
+        if callback is None or set(_words(self._source, call)) & _SKIPPED:
             return
         names = _parameters(callback)
         inner = _Reader(self._source, self._asserting | (self._own_object(callback) if rows is None else frozenset()))
@@ -141,7 +153,10 @@ class _Reader:
             return
         for row in rows.named_children[:MAX_CASES] if rows.type == "array" else ():
             values = row.named_children if row.type == "array" else [row]
-            given = (f"var {self._source.text(name)} = {self._source.text(value)}" for name, value in zip(names, values, strict=False))
+            given = [
+                f"var {self._source.text(name)} = {self._source.text(value)}"
+                for name, value in zip(names, values, strict=False)
+            ]
             yield from inner.tests(_body(callback), (*before, *given), depth + 1)
 
     def _own_object(self, callback: Any) -> frozenset[str]:
@@ -185,9 +200,7 @@ def _called(source: Source, node: Any) -> Any:
     if node.type != "call_expression" or _callback(node) is None:
         return None
     words = _words(source, node)
-    if not words or set(words) & _SKIPPED:
-        return None
-    is_test = words[0] in _TESTS or (len(words) == 2 and words[1] in {"test", "it"})
+    is_test = bool(words) and (words[0] in _TESTS or (len(words) == 2 and words[1] in {"test", "it"}))
     return node if is_test else None
 
 
@@ -250,7 +263,7 @@ class _Expression:
         self.parent = node.parent
 
 
-def _defined(step: str) -> Iterator[str]:
+def defined(step: str) -> Iterator[str]:
     """The names that a `var` step defines."""
     source = parsed(step)
     for node in walk(source.root):
