@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dce.workspace.judging.checks_file import Check, load_checks, write_checks
-from dce.workspace.judging.proposing import DETECTORS, MAX_PLACES, Proposed, propose
+from dce.workspace.judging.proposing import DETECTORS, MAX_PLACES, propose, propose_all
 from dce.workspace.project import Project
 from tests.workspace.judging import write
 
@@ -110,8 +110,8 @@ def test_proposals(tmp_path: Path, files: dict[str, str], commands: list[str]) -
     for path, text in files.items():
         write(tmp_path / path, text)
     found = propose(Project.init(tmp_path))
-    assert [f"{each.check.name}: {' '.join(each.check.command)}" for each in found.proposals] == commands
-    assert all(each.why and (each.check.cwd in each.check.name) for each in found.proposals)
+    assert [f"{each.check.name}: {' '.join(each.check.command)}" for each in found] == commands
+    assert all(each.why and (each.check.cwd in each.check.name) for each in found)
 
 
 def test_every_detector_has_a_case() -> None:
@@ -128,7 +128,7 @@ def test_a_monorepo_is_bounded(tmp_path: Path) -> None:
     write(tmp_path / "node_modules/x/package.json", _package("jest"))
     write(tmp_path / "a/b/c/d/package.json", _package("jest"))
     write(tmp_path / ".gitignore", "node_modules\n")
-    found = propose(Project.init(tmp_path))
+    found = propose_all(Project.init(tmp_path))
     assert [each.check.cwd for each in found.proposals] == [f"packages/p{number}" for number in range(MAX_PLACES)]
     assert found.left_out == tuple(f"jest in packages/p{number}" for number in range(MAX_PLACES, 9))
 
@@ -138,7 +138,7 @@ def test_links_out_of_the_workspace_are_not_read(tmp_path: Path) -> None:
     write(tmp_path / "outside.json", _package("jest"))
     write(tmp_path / "w" / "a", "")
     (tmp_path / "w" / "package.json").symlink_to(tmp_path / "outside.json")
-    assert propose(Project.init(tmp_path / "w")) == Proposed()
+    assert propose(Project.init(tmp_path / "w")) == ()
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_jso
     """
     from dce.workspace.judging.checking import check_workspace  # noqa: PLC0415
     from dce.workspace.judging.checks_file import CHECKS_FILE, write_checks  # noqa: PLC0415
-    from dce.workspace.judging.proposing import propose  # noqa: PLC0415
+    from dce.workspace.judging.proposing import propose_all  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         path = workspace.project.state_dir / CHECKS_FILE
@@ -80,7 +80,7 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_jso
                 f"{path} is there already",
                 hint="`dce run-checks --workspace` runs its checks; --force replaces it with a new proposal.",
             )
-        proposed = propose(workspace.project)
+        proposed = propose_all(workspace.project)
         proposals = proposed.proposals
         if not proposals:
             raise DceError(

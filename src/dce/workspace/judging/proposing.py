@@ -92,8 +92,13 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True):
     is_last_resort: bool = False
 
 
-def propose(project: Project) -> Proposed:
-    """The checks that fit this workspace; none if nothing is recognised.
+def propose(project: Project) -> tuple[Proposal, ...]:
+    """The checks that fit this workspace; none if nothing is recognised."""
+    return propose_all(project).proposals
+
+
+def propose_all(project: Project) -> Proposed:
+    """As `propose`, and what fits too but is too much.
 
     What a row finds at the root stands for the folders below it too: no row with one of its markers looks there.
     """
