@@ -165,7 +165,9 @@ def test_proposals_are_tried_accepted_and_edited(browser: Browser, tmp_path: Pat
 
             page.once("dialog", agree)
             page.get_by_role("button", name="Try them on the workspace").click()
-            expect(page.get_by_role("region", name="unittest", exact=True)).to_contain_text("2 failed", timeout=CHECKED_MS)
+            expect(page.get_by_role("region", name="unittest", exact=True)).to_contain_text(
+                "2 failed", timeout=CHECKED_MS
+            )
             assert "unittest" in asked[0]
             assert not file.exists()
             inspect(page, "checks-proposals")

@@ -51,7 +51,7 @@ def script(code: str, name: str = "t") -> str:
 
 async def events_of(window: Window, cursor: str, name: str) -> list[dict[str, Any]]:
     """The events of a name that the log told since."""
-    found = []
+    found: list[dict[str, Any]] = []
     async for frames in window.panel.log.follow(cursor, heartbeat_s=0.01):
         if frames.startswith(b":"):
             return found
