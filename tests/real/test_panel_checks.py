@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from tests.panel.rig import CHECKS, HALF, RIGHT, STUB, WRONG, AnsweringProvider,
 from tests.real.windows import (
     AXE,
     NARROW,
-    chromium,
     examine,
     generate,
     opened,
@@ -24,14 +22,10 @@ from tests.real.windows import (
     wear,
 )
 
+pytestmark = pytest.mark.real
+
 CHECKED_MS = 90_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for the module."""
-    with chromium() as browser:
-        yield browser
+"""Longest wait for checks, which run beside other work."""
 
 
 def script(name: str, code: str, **settings: object) -> str:
