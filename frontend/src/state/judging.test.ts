@@ -18,6 +18,7 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   flags: [],
   prompt_read: null,
   made_from: null,
+  judged: null,
   ...change,
 });
 const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });

@@ -11,6 +11,7 @@ import msgspec
 
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.compare import FileChange, changes, cluster
+from dce.workspace.judging.judged import Judged, judged
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.judging.prompt_read import PromptRead, prompt_read
@@ -66,7 +67,7 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
-    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up."""
+    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which does not change the rank."""
 
     slot: int
     status: Status
@@ -82,6 +83,7 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
     prompt_read: PromptRead | None = None
     made_from: MadeFrom | None = None
+    judged: Judged | None = None
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +136,11 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     ]
     ordered = sorted(candidates, key=lambda candidate: _key(candidate, is_checked=bool(reports)))
     now = workspace.clock()
-    return [_row(candidate, rank, now) for rank, candidate in enumerate(ordered, start=1)]
+    said = judged(workspace.store.comparisons.latest(generation_id))
+    return [
+        msgspec.structs.replace(_row(candidate, rank, now), judged=said.get(candidate.response.slot))
+        for rank, candidate in enumerate(ordered, start=1)
+    ]
 
 
 def _verdict(report: CheckReport | None) -> CheckReport | None:
