@@ -18,6 +18,7 @@ from dce.panel.assets import Assets, index_page
 from dce.panel.http_responses import error_response
 from dce.panel.resources import (
     accept,
+    checks,
     cycles,
     events,
     files,
@@ -52,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
     *responses.ROUTES,
     *followup.ROUTES,
     *review.ROUTES,
+    *checks.ROUTES,
     *accept.ROUTES,
     *history.ROUTES,
     *settings.ROUTES,

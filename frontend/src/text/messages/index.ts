@@ -2,6 +2,7 @@
 
 import { accept } from "./accept";
 import { board } from "./board";
+import { checks } from "./checks";
 import { context } from "./context";
 import { cycle } from "./cycle";
 import { followup } from "./followup";
@@ -12,4 +13,4 @@ import { review } from "./review";
 import { settings } from "./settings";
 import { shell } from "./shell";
 
-export const text = { accept, board, context, cycle, followup, history, manual, progress, review, settings, shell };
+export const text = { accept, board, checks, context, cycle, followup, history, manual, progress, review, settings, shell };
