@@ -79,7 +79,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt. `test_changes`: what it does to the tests and their configuration. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -94,6 +94,7 @@ export interface BoardRow {
   readonly rank: number;
   readonly flags: ReadonlyArray<string>;
   readonly prompt_read: PromptRead | null;
+  readonly test_changes: ReadonlyArray<TestChange>;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */
@@ -135,7 +136,7 @@ export interface Cell {
   readonly group: string;
 }
 
-/** The result of a response's checks, counted in tests, compared with the workspace without any response. `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are known to fail now and then. `stale`: what has changed since the checks ran. */
+/** The result of a response's checks, counted in tests, compared with the workspace without any response. `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are known to fail now and then. `stale`: what has changed since the checks ran. All of these are by the workspace's tests; `own`: what the answer's own version of them says, if it has one. `limits`: limits that a check hit. */
 export interface ChecksCount {
   readonly passed: number;
   readonly failed: number;
@@ -144,6 +145,8 @@ export interface ChecksCount {
   readonly fails_anyway: boolean;
   readonly flaky: ReadonlyArray<string>;
   readonly stale: "" | "answer" | "checks" | "unknown" | "workspace";
+  readonly own: OwnTests | null;
+  readonly limits: ReadonlyArray<"disk" | "memory" | "output" | "processes" | "time">;
 }
 
 /** The project's checks have run on one response. */
@@ -575,6 +578,17 @@ export interface ModelsView {
   readonly models: ReadonlyArray<ServedModel>;
 }
 
+/** What an answer's own version of the tests says, where it changes them or their configuration; no rank comes from it. `not_run`: how many tests of the workspace it leaves out. `contradicted`: tests that fail as the workspace has them and pass as the answer does: the answer is wrong, or the cycle asks for other behaviour. `failures`: tests that fail in the answer's version only. */
+export interface OwnTests {
+  readonly passed: number;
+  readonly failed: number;
+  readonly new_failures: number;
+  readonly not_run: number;
+  readonly contradicted: ReadonlyArray<string>;
+  readonly failures: ReadonlyArray<string>;
+  readonly problem: string;
+}
+
 /** An answer for a slot of `generation`. None: the generation of the cycle with the prompt that was copied (`prompt`, its sha256; "" the one in .dce/prompt.md), which is begun if there is none. */
 export interface PastedAnswer {
   readonly slot: number;
@@ -895,6 +909,13 @@ export interface SlotsRequest {
 
 /** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet; `waiting`: the server takes no request right now and is asked again soon. Only a running process knows that it waits: stored, it is `connecting`. */
 export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated" | "waiting";
+
+/** A test or configuration file that an answer writes, changes or deletes. `why` says what is different, in words. */
+export interface TestChange {
+  readonly path: string;
+  readonly kind: "added" | "changed" | "weakened";
+  readonly why: string;
+}
 
 /** Tokens of one response. `exact`: counted by the backend; otherwise estimated, and shown as an estimate. */
 export interface Tokens {

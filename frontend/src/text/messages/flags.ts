@@ -15,6 +15,12 @@ const FLAGS: Readonly<Record<string, FlagText>> = {
     name: "prompt cut",
     meaning: "The server read only a part of the prompt: raise its context length, or select fewer files",
   },
+  changes_tests: {
+    name: "changes tests",
+    meaning: "The answer adds, changes or weakens tests or their configuration; the verdict is by the workspace's own",
+  },
+  flaky: { name: "flaky", meaning: "A test failed that is known to fail now and then" },
+  limit_hit: { name: "limit hit", meaning: "A check was killed at a limit: time, memory, processes, disk or output" },
   elision: { name: "code left out", meaning: "Placeholder text, or a file that shrank by more than 40%" },
   missing_files: { name: "missing files", meaning: "The answer names files that it does not contain" },
   outside_workspace: { name: "outside the workspace", meaning: "Will not be written" },
