@@ -26,6 +26,9 @@ _STALE: dict[Stale, str] = {
 }
 """Why a verdict may no longer hold."""
 
+MAX_PROBLEMS = 3
+"""How many problems of one response are printed."""
+
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)
 _LEAVE_OUT = ("TTFT", "tok/s", "rank", "time", "tokens", "group", "parse")
@@ -86,6 +89,10 @@ def _say_notes(rows: list[BoardRow]) -> None:
     _say_cuts(rows)
     _say_stale(rows)
     for row in rows:
+        for problem in row.problems[:MAX_PROBLEMS]:
+            say(visible(f"{row.slot}: {problem.describe()}"))
+        if len(row.problems) > MAX_PROBLEMS:
+            say(f"{row.slot}: {len(row.problems) - MAX_PROBLEMS} more of these; --json names them")
         for text in exam_words(row.test_changes, row.checks.own if row.checks else None):
             say(visible(f"{row.slot}: {text}"))
 

@@ -15,6 +15,9 @@ const FLAGS: Readonly<Record<string, FlagText>> = {
     name: "prompt cut",
     meaning: "The server read only a part of the prompt: raise its context length, or select fewer files",
   },
+  does_not_compile: { name: "does not compile", meaning: "A file that parsed before, or a new one, does not parse" },
+  unresolved_import: { name: "import not found", meaning: "A file imports a module or a name that is not there" },
+  secret_in_code: { name: "secret in code", meaning: "A file holds what looks like a key or a password that was not there before" },
   changes_tests: {
     name: "changes tests",
     meaning: "The answer adds, changes or weakens tests or their configuration; the verdict is by the workspace's own",

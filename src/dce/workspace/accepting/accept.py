@@ -26,6 +26,7 @@ from dce.workspace.accepting.planner import PLAIN, Item, Options, Part, Planner,
 from dce.workspace.accepting.replace import OnStep, no_step
 from dce.workspace.accepting.restoring import redo, restore
 from dce.workspace.context.shown import shown_paths
+from dce.workspace.judging.always.looking import Looking
 from dce.workspace.judging.board import CHANGES_TESTS, prompt_cut
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.checks_file import readable_checks
@@ -133,6 +134,10 @@ def doubts(workspace: Workspace, generation_id: int, slots: Sequence[int]) -> tu
         found += [Doubt(slot=slot, flag=flag, text=_DOUBTS.get(flag, flag.replace("_", " "))) for flag in flags]
         if (cut := prompt_cut(workspace, response)) is not None:
             found.append(Doubt(slot=slot, flag=PROMPT_CUT, text=cut.describe()))
+        found += [
+            Doubt(slot=slot, flag=problem.flag, text=problem.describe())
+            for problem in Looking(workspace.project).problems(reading)
+        ]
         report = reports.get(slot)
         changes = exam_of(workspace.project, reading, readable_checks(workspace.project)).changes
         found += _of_tests(slot, changes, report)

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dce.workspace.judging.always.looking import Looking
+from dce.workspace.judging.always.problem import FLAGS as PROBLEM_FLAGS
+from dce.workspace.judging.always.problem import Problem
 from dce.workspace.judging.check_report import CheckReport, OwnTests
 from dce.workspace.judging.checks_file import readable_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
@@ -46,6 +49,7 @@ FLAGS = (
     "ambiguous_block",
     "stale_base",
     "unapplied_edit",
+    *PROBLEM_FLAGS,
     CHANGES_TESTS,
     FLAKY,
     LIMIT_HIT,
@@ -78,7 +82,8 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
-    `prompt_read`: set if the server read only a part of the prompt. `test_changes`: what it does to the tests and their configuration."""
+    `prompt_read`: set if the server read only a part of the prompt. `test_changes`: what it does to the tests and their configuration.
+    `problems`: what does not parse, which imports lead nowhere, which secrets are in the code."""
 
     slot: int
     status: Status
@@ -94,6 +99,7 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
     prompt_read: PromptRead | None = None
     test_changes: tuple[TestChange, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +115,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     cluster_size: int
     prompt_read: PromptRead | None
     test_changes: tuple[TestChange, ...]
+    problems: tuple[Problem, ...]
 
     @property
     def weakens_tests(self) -> bool:
@@ -119,7 +126,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     """The latest version of each response, best first. Raises DceError not_found.
 
-    First come responses that are complete, parse cleanly, weaken no test and break nothing that worked before (if no response was
+    First come responses that are complete, parse cleanly, compile, weaken no test and break nothing that worked before (if no response was
     checked: without the last), then the others with files, those that weaken tests last, then the rest. Ties are broken by fewer new failures, then more tests gained,
     then fewer failures, then more agreement with other responses, then the lower slot.
     """
@@ -132,6 +139,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     letters = cluster(readings, manifest)
     checks = readable_checks(workspace.project)
     files = CurrentFiles(workspace.project)
+    looking = Looking(workspace.project, files)
     sent, is_exact = _prompt_size(workspace, generation_id)
     sizes = Counter(letter for letter in letters.values() if letter)
     candidates = [
@@ -146,6 +154,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             cluster_size=sizes[letters[response.slot]],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
             test_changes=exam_of(workspace.project, readings[response.slot], checks).changes,
+            problems=looking.problems(readings[response.slot]),
         )
         for response in responses
     ]
@@ -192,6 +201,7 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, ...]:
     # Passing checks prove little if a path may be wrong or a file contains stray marks.
     is_clean = is_clean and not any(flag in _UNCLEAN for change in candidate.changes for flag in change.flags)
     is_clean = is_clean and candidate.prompt_read is None and not candidate.weakens_tests
+    is_clean = is_clean and not any(problem.flag == "does_not_compile" for problem in candidate.problems)
     breaks_nothing = report is not None and report.breaks_nothing
     if is_clean and (breaks_nothing or not is_checked):
         tier = 0
@@ -230,6 +240,7 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
         flags=_flags(candidate),
         prompt_read=candidate.prompt_read,
         test_changes=candidate.test_changes,
+        problems=candidate.problems,
     )
 
 
@@ -258,6 +269,7 @@ def _flags(candidate: _Candidate) -> tuple[str, ...]:
         found.add(PROMPT_CUT)
     if candidate.has_no_verdict:
         found.add(NO_VERDICT)
+    found.update(problem.flag for problem in candidate.problems)
     if candidate.test_changes:
         found.add(CHANGES_TESTS)
     report = candidate.report
