@@ -72,6 +72,7 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "prompt_read": None,
             "test_changes": [],
             "problems": [],
+            "made_from": None,
         }
     ]
 

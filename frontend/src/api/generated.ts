@@ -79,7 +79,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt. `test_changes`: what it does to the tests and their configuration. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -95,6 +95,8 @@ export interface BoardRow {
   readonly flags: ReadonlyArray<string>;
   readonly prompt_read: PromptRead | null;
   readonly test_changes: ReadonlyArray<TestChange>;
+  readonly problems: ReadonlyArray<Problem>;
+  readonly made_from: MadeFrom | null;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */
@@ -568,6 +570,15 @@ export interface JudgementRequest {
   readonly note?: string | null;
 }
 
+/** Where a response comes from: the version of the slot that it was made from. `other`, `other_version`: the answer it was fused with; 0 if none. */
+export interface MadeFrom {
+  readonly slot: number;
+  readonly version: number;
+  readonly kind: "fuse" | "repair" | "reply";
+  readonly other: number;
+  readonly other_version: number;
+}
+
 /** Files that can go into a prompt, sorted by path. */
 export interface MatchingFiles {
   readonly paths: ReadonlyArray<string>;
@@ -634,6 +645,14 @@ export interface PreviewView {
   readonly after: string;
   readonly clashes: ReadonlyArray<Clash>;
   readonly problem: string;
+}
+
+/** One problem, at a line (0: the file as a whole). `text` says what it is, for people, and shows no secret. */
+export interface Problem {
+  readonly flag: "does_not_compile" | "secret_in_code" | "unresolved_import";
+  readonly path: string;
+  readonly line: number;
+  readonly text: string;
 }
 
 /** The prompt as it would be sent now, and the last one sent, in `generation`; 0: none was sent, and `before` is empty. */

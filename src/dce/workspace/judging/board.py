@@ -24,6 +24,7 @@ from dce.workspace.judging.prompt_read import PromptRead, prompt_read
 from dce.workspace.judging.report_keys import Current, Stale
 from dce.workspace.project import Project
 from dce.workspace.record.estimate import ESTIMATOR
+from dce.workspace.record.follow_ups import MadeFrom
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
@@ -82,8 +83,8 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
-    `prompt_read`: set if the server read only a part of the prompt. `test_changes`: what it does to the tests and their configuration.
-    `problems`: what does not parse, which imports lead nowhere, which secrets are in the code."""
+    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up. `test_changes`: what it does to the
+    tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code."""
 
     slot: int
     status: Status
@@ -100,6 +101,7 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     prompt_read: PromptRead | None = None
     test_changes: tuple[TestChange, ...] = ()
     problems: tuple[Problem, ...] = ()
+    made_from: MadeFrom | None = None
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +118,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     prompt_read: PromptRead | None
     test_changes: tuple[TestChange, ...]
     problems: tuple[Problem, ...]
+    made_from: MadeFrom | None
 
     @property
     def weakens_tests(self) -> bool:
@@ -126,9 +129,9 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     """The latest version of each response, best first. Raises DceError not_found.
 
-    First come responses that are complete, parse cleanly, compile, weaken no test and break nothing that worked before (if no response was
-    checked: without the last), then the others with files, those that weaken tests last, then the rest. Ties are broken by fewer new failures, then more tests gained,
-    then fewer failures, then more agreement with other responses, then the lower slot.
+    First come responses that are complete, parse cleanly, compile, weaken no test and break nothing that worked before (if no response
+    was checked: without the last), then the others with files, those that weaken tests last, then the rest. Ties are broken by fewer new
+    failures, then more tests gained, then fewer failures, then more agreement with other responses, then the lower slot.
     """
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
@@ -141,6 +144,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     files = CurrentFiles(workspace.project)
     looking = Looking(workspace.project, files)
     sent, is_exact = _prompt_size(workspace, generation_id)
+    follow_ups = workspace.store.follow_ups.of(generation_id)
     sizes = Counter(letter for letter in letters.values() if letter)
     candidates = [
         _Candidate(
@@ -155,6 +159,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
             test_changes=exam_of(workspace.project, readings[response.slot], checks).changes,
             problems=looking.problems(readings[response.slot]),
+            made_from=follow_ups[response.slot].made_from if response.slot in follow_ups else None,
         )
         for response in responses
     ]
@@ -241,6 +246,7 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
         prompt_read=candidate.prompt_read,
         test_changes=candidate.test_changes,
         problems=candidate.problems,
+        made_from=candidate.made_from,
     )
 
 

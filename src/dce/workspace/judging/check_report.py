@@ -27,7 +27,7 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run
     here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at
     the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the
-    unchanged workspace.
+    unchanged workspace; `named`: how many are known by name.
     """
 
     name: str
@@ -54,6 +54,7 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     flaky: tuple[str, ...] = ()
     fails_anyway: bool = False
     tests: tuple[TestResult, ...] = ()
+    named: int = 0
 
     @property
     def total(self) -> int:

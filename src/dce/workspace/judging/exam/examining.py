@@ -65,10 +65,15 @@ def _not_run(run: CheckRun, before: CheckRun | None) -> int:
 
 
 def _is_whole(report: CheckReport, base: CheckReport) -> bool:
-    """Whether every test of the workspace is known to have run."""
+    """Whether every test of the workspace is known, by name, to have run."""
     before = {run.name: run for run in base.runs}
     return not report.problem and all(
-        run.state == "ran" and run.runner and not run.missing and not run.not_run and before[run.name].runner
+        run.state == "ran"
+        and run.runner
+        and run.named == run.total
+        and not run.missing
+        and not run.not_run
+        and before[run.name].is_fully_named
         for run in report.runs
         if run.name in before
     )

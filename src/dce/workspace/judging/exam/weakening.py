@@ -15,7 +15,7 @@ _ESCAPES = re.compile(
     r"|python_classes|python_functions|--ignore|--deselect|--co\b|--collect-only|(?<![\w-])-[km][ =\"']|--maxfail|--exitfirst|--no-header|-p[ =]?no:"
     r"|passWithNoTests|pass-with-no-tests|testPathIgnorePatterns|modulePathIgnorePatterns|testMatch|testRegex|testRunner|globalSetup|name-pattern"
     r"|\bexclude\b|\binclude\b|--run\b|--passWithNoTests|-run[ =]|-skip[ =]|skipTests|skipITs|test\.skip|testFailureIgnore|ignoreFailures|failIfNoTests"
-    r"|enabled\s*=\s*false|onlyIf|\|\|\s*(?:true|:)|;\s*(?:true|exit 0)|\bexit 0\b|autotests|harness|runner\s*=|rustc-wrapper|script-shell|WILL_FAIL|DISABLED"
+    r"|enabled\s*=\s*false|onlyIf|\|\|\s*(?:true|:)|;\s*(?:true|exit 0)|\bexit 0\b|autotests|harness|\b(?:doc)?test\s*=\s*[Ff]alse|runner\s*=|rustc-wrapper|script-shell|WILL_FAIL|DISABLED"
     r"|^\t@?(?:true|:|echo\b.*)$|=\s*['\"](?:true|echo\b[^'\"]*|exit 0|:|)['\"]\s*$|excludeGroups|per-file-ignores|ignore_errors"
     r"|\bignore\b|\bdisable\b",
     re.MULTILINE,
