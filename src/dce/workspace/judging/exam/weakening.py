@@ -53,7 +53,12 @@ def of_tests(path: str, before: str | None, after: str | None, elsewhere: Collec
         return "changed", f"{_names(gone)} gone, {_names(fresh)} new"
     if fresh and _is_kept(before, after):
         return "added", _counted(len(fresh), "test")
-    return "changed", "the tests are otherwise" if not fresh else f"other tests, and {_counted(len(fresh), 'new one')}"
+    return (
+        "changed",
+        "the same tests, with other contents"
+        if not fresh
+        else f"other contents, and {_counted(len(fresh), 'new test')}",
+    )
 
 
 def of_configuration(path: str, before: str | None, after: str | None) -> tuple[Kind, str]:
@@ -68,7 +73,7 @@ def of_configuration(path: str, before: str | None, after: str | None) -> tuple[
     if hooks := _more(_HOOKS, before or "", after):
         return "changed", f"it acts on every test: {', '.join(hooks[:MAX_NAMED])}"
     if before is not None:
-        return "changed", "the configuration of the checks is otherwise"
+        return "changed", "other settings for the checks"
     return ("added", "new") if name in _HOLDS_FIXTURES else ("changed", "new configuration of the checks")
 
 
