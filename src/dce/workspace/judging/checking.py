@@ -12,7 +12,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.base_run import require_some, run_base
+from dce.workspace.judging.base_run import require_some, run_base, verdict_of
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file
 from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
@@ -130,10 +130,14 @@ async def _base(
 ) -> CheckReport:
     """The report on the unchanged workspace, from the cache if it may be."""
     cache = workspace.store.base_reports
-    known = None if is_fresh else await asyncio.to_thread(cache.find, key.checks, key.base, CheckReport)
-    if known is not None:
+    known = await asyncio.to_thread(cache.find, key.checks, key.base, CheckReport)
+    if known is not None and not is_fresh:
         return known
     report = await run_base(lanes, checks)
+    if known is not None and verdict_of(known) != verdict_of(report):
+        # Something that is not listed has changed (a dependency): what was compared with the earlier report holds no longer.
+        await asyncio.to_thread(workspace.store.check_reports.outdate, key.checks, key.base)
+        await asyncio.to_thread(cache.drop, key.checks, key.base)
     if not report.cannot_start and not report.problem:
         await asyncio.to_thread(cache.put, key.checks, key.base, report, workspace.clock())
     return report
