@@ -94,9 +94,9 @@ export interface BoardRow {
   readonly rank: number;
   readonly flags: ReadonlyArray<string>;
   readonly prompt_read: PromptRead | null;
+  readonly made_from: MadeFrom | null;
   readonly test_changes: ReadonlyArray<TestChange>;
   readonly problems: ReadonlyArray<Problem>;
-  readonly made_from: MadeFrom | null;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */

@@ -99,9 +99,9 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     rank: int
     flags: tuple[str, ...]
     prompt_read: PromptRead | None = None
+    made_from: MadeFrom | None = None
     test_changes: tuple[TestChange, ...] = ()
     problems: tuple[Problem, ...] = ()
-    made_from: MadeFrom | None = None
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
