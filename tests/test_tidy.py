@@ -72,7 +72,7 @@ ORDERS = {
             "judging",
             "accepting",
         ),
-        *("workspace", "transfer", "manual", "correct", "follow_up"),
+        *("workspace", "transfer", "manual", "correct", "follow_up", "judge"),
     ),
     "panel": (
         *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live", "checking"),
@@ -89,6 +89,7 @@ ORDERS = {
             "board",
             "show",
             "diff",
+            "judge",
             "checks",
             "follow_up",
             "run_checks",

@@ -155,6 +155,9 @@ def test_board(dce: Dce, generated: Path) -> None:
         "flags",
         "prompt_read",
         "made_from",
+        "judged",
+        "test_changes",
+        "problems",
         "why",
         "evidence",
         "class",
@@ -450,6 +453,8 @@ def test_run_checks(dce: Dce, generated: Path) -> None:
         "fails_anyway": False,
         "flaky": [],
         "stale": "",
+        "own": None,
+        "limits": [],
     }
     assert "return 1" in (generated / "src" / "a.py").read_text()
 
@@ -524,7 +529,7 @@ def test_paths_read_as_others_and_marks_are_said(dce: Dce, workspace: Path, gate
     dce("generate", "-n", 2)
     rows = {row["slot"]: row for row in dce("board", "--json").json}
     assert [(file["path"], file["written_path"]) for file in rows[1]["files"]] == [("src/a.py", "b/src/a.py")]
-    assert rows[2]["flags"] == ["line_numbers"]
+    assert rows[2]["flags"] == ["does_not_compile", "line_numbers"]
     assert "written as b/src/a.py" in dce("board").out
     assert "note: `b/src/a.py` read as `src/a.py`." in dce("show", 1, "--parsed").out
     assert "read from b/src/a.py" in dce("accept", 1, "--dry-run").out

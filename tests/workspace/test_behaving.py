@@ -107,7 +107,7 @@ def test_nothing_runs_before_consent(tmp_path: Path) -> None:
     with pytest.raises(DceError, match="short calls of the code") as refused:
         _compared(bench, generation)
     assert refused.value.code == "consent_needed"
-    assert bench.store.comparisons.of_generation(generation, BehaviourReport) == []
+    assert bench.store.behaviours.of_generation(generation, BehaviourReport) == []
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_an_unchanged_comparison_is_not_made_again(tmp_path: Path) -> None:
     assert not _rows(bench, generation)[1].is_stale
     write(tmp_path / "calc.py", BEFORE)
     assert not _rows(bench, generation)[1].is_stale
-    assert len(bench.store.comparisons.of_generation(generation, BehaviourReport)) == 2
+    assert len(bench.store.behaviours.of_generation(generation, BehaviourReport)) == 2
 
 
 def test_an_answer_that_changed_has_no_class(tmp_path: Path) -> None:

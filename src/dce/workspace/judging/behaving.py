@@ -49,7 +49,7 @@ async def compare_behaviour(workspace: Workspace, generation_id: int, *, is_fres
             return known.report
     key = await asyncio.to_thread(key_of, current, answers)
     report = await _compared(workspace, entered, answers)
-    await asyncio.to_thread(workspace.store.comparisons.put, generation_id, key, report, workspace.clock())
+    await asyncio.to_thread(workspace.store.behaviours.put, generation_id, key, report, workspace.clock())
     return report
 
 

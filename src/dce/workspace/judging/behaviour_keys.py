@@ -15,7 +15,7 @@ from dce.workspace.judging.behaviour_report import BehaviourReport
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.ranking import Candidate, passes, tests
 from dce.workspace.judging.report_keys import Current, answer_key
-from dce.workspace.record.comparisons import ComparisonKey
+from dce.workspace.record.behaviours import ComparisonKey
 
 SEED = 0
 """The seed of all probes: the same answers are asked the same."""
@@ -61,7 +61,7 @@ def key_of(current: Current, answers: Answers) -> ComparisonKey:
 
 def find(workspace: Workspace, generation_id: int, answers: Answers, current: Current) -> Found | None:
     """The comparison of these answers that is current, or else the last one, with what has changed since."""
-    stored = workspace.store.comparisons.of_generation(generation_id, BehaviourReport)
+    stored = workspace.store.behaviours.of_generation(generation_id, BehaviourReport)
     found = [
         Found(report=report, why_stale=_why_stale(key, answers, current), answers=_read(key)) for report, key in stored
     ]

@@ -8,9 +8,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dce.workspace.judging.always.looking import Looking
+from dce.workspace.judging.always.problem import FLAGS as PROBLEM_FLAGS
+from dce.workspace.judging.always.problem import Problem
 from dce.workspace.judging.behaviour_keys import with_behaviour
-from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.check_report import CheckReport, OwnTests
+from dce.workspace.judging.checks_file import readable_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
+from dce.workspace.judging.exam.exam_of import exam_of
+from dce.workspace.judging.exam.test_change import TestChange
+from dce.workspace.judging.judged import Judged, judged
+from dce.workspace.judging.lanes.lane import Limit
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.judging.prompt_read import PromptRead, prompt_read
@@ -27,6 +35,9 @@ from dce.workspace.schema.second_look import DOUBTS
 from dce.workspace.tree.current import CurrentFiles
 
 NO_VERDICT = "no_verdict"
+CHANGES_TESTS = "changes_tests"
+FLAKY = "flaky"
+LIMIT_HIT = "limit_hit"
 
 FLAGS = (
     "truncated",
@@ -42,6 +53,10 @@ FLAGS = (
     "ambiguous_block",
     "stale_base",
     "unapplied_edit",
+    *PROBLEM_FLAGS,
+    CHANGES_TESTS,
+    FLAKY,
+    LIMIT_HIT,
     *DOUBTS,
 )
 """The flags of a row, in display order."""
@@ -51,7 +66,8 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a response's checks, counted in tests, compared with the workspace without any response.
 
     `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are
-    known to fail now and then. `stale`: what has changed since the checks ran.
+    known to fail now and then. `stale`: what has changed since the checks ran. All of these are by the workspace's tests; `own`: what the
+    answer's own version of them says, if it has one. `limits`: limits that a check hit.
     """
 
     passed: int
@@ -61,11 +77,15 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
     fails_anyway: bool = False
     flaky: tuple[str, ...] = ()
     stale: Stale = ""
+    own: OwnTests | None = None
+    limits: tuple[Limit, ...] = ()
 
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
-    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up.
+    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which
+    does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which
+    imports lead nowhere, which secrets are in the code.
 
     `why`: why it has its rank, in a sentence. `evidence`: what it shows on the probes on which answers differ. `class`: the letter of the answers that
     behave alike; "" until they are compared. `is_stale`: something has changed since it was checked or compared. `accepted`: its files are in
@@ -86,6 +106,9 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
     prompt_read: PromptRead | None = None
     made_from: MadeFrom | None = None
+    judged: Judged | None = None
+    test_changes: tuple[TestChange, ...] = ()
+    problems: tuple[Problem, ...] = ()
     why: str = ""
     evidence: tuple[Evidence, ...] = ()
     class_: str = msgspec.field(default="", name="class")
@@ -97,7 +120,11 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     """The latest version of each response, best first, in the order of `ranking.py`. Raises DceError not_found."""
     ordered = ranked(candidates(workspace, generation_id))
     now = workspace.clock()
-    return [_row(candidate, rank, now, ordered) for rank, candidate in enumerate(ordered, start=1)]
+    said = judged(workspace.store.comparisons.latest(generation_id))
+    return [
+        msgspec.structs.replace(_row(candidate, rank, now, ordered), judged=said.get(candidate.slot))
+        for rank, candidate in enumerate(ordered, start=1)
+    ]
 
 
 def candidates(workspace: Workspace, generation_id: int, current: Current | None = None) -> list[Candidate]:
@@ -109,7 +136,9 @@ def candidates(workspace: Workspace, generation_id: int, current: Current | None
     reports = {slot: report for slot, (report, _) in keyed.items()}
     current = current or Current(workspace.project)
     letters = cluster(readings, manifest)
+    checks = readable_checks(workspace.project)
     files = CurrentFiles(workspace.project)
+    looking = Looking(workspace.project, files)
     sent, is_exact = _prompt_size(workspace, generation_id)
     follow_ups = workspace.store.follow_ups.of(generation_id)
     accepted = {
@@ -127,6 +156,8 @@ def candidates(workspace: Workspace, generation_id: int, current: Current | None
             stale=current.why_stale(keyed[response.slot][1], readings[response.slot]) if response.slot in keyed else "",
             cluster=letters[response.slot],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
+            test_changes=exam_of(workspace.project, readings[response.slot], checks).changes,
+            problems=looking.problems(readings[response.slot]),
             made_from=follow_ups[response.slot].made_from if response.slot in follow_ups else None,
             is_checked=bool(reports),
             is_accepted=(response.slot, response.version) in accepted,
@@ -182,6 +213,8 @@ def _row(candidate: Candidate, rank: int, now: float, everybody: Sequence[Candid
         rank=rank,
         flags=_flags(candidate),
         prompt_read=candidate.prompt_read,
+        test_changes=candidate.test_changes,
+        problems=candidate.problems,
         made_from=candidate.made_from,
         why=why(candidate, everybody),
         evidence=evidence(candidate),
@@ -200,6 +233,8 @@ def _checks(report: CheckReport, stale: Stale) -> ChecksCount:
         fails_anyway=report.failed > 0 and report.breaks_nothing,
         flaky=report.flaky,
         stale=stale,
+        own=report.own,
+        limits=report.limits,
     )
 
 
@@ -214,4 +249,10 @@ def _flags(candidate: Candidate) -> tuple[str, ...]:
         found.add(PROMPT_CUT)
     if candidate.has_no_verdict:
         found.add(NO_VERDICT)
+    found.update(problem.flag for problem in candidate.problems)
+    if candidate.test_changes:
+        found.add(CHANGES_TESTS)
+    report = candidate.report
+    if report is not None:
+        found.update(flag for flag, is_so in ((FLAKY, report.flaky), (LIMIT_HIT, report.limits)) if is_so)
     return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))

@@ -1,7 +1,7 @@
 """The order of a generation's responses. Pure: it is given what is known of each.
 
-First the gate: what passes all of `GATES` comes before what does not, and that before what has no files. Then fewest new failures, most tests
-gained, fewest failing tests, most support in behaviour, the lower slot. Nothing else counts: that answers have the same text, and how
+First the gate: what passes all of `GATES` comes before what does not, of that what weakens tests last, and what has no files after all. Then
+fewest new failures, most tests gained, fewest failing tests, most support in behaviour, the lower slot. Nothing else counts: that answers have the same text, and how
 large a change is, were measured and say nothing (`bench/results/judging.md`).
 """
 
@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from dce.workspace.judging.always.problem import Problem
 from dce.workspace.judging.behaviour_report import BehaviourReport
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.compare import FileChange
+from dce.workspace.judging.exam.test_change import TestChange, worst
 from dce.workspace.judging.prompt_read import PromptRead
 from dce.workspace.judging.report_keys import Stale
 from dce.workspace.record.follow_ups import MadeFrom
@@ -36,6 +38,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     prompt_read: PromptRead | None
     is_checked: bool
+    test_changes: tuple[TestChange, ...] = ()
+    problems: tuple[Problem, ...] = ()
     behaviour: BehaviourReport | None = None
     why_behaviour_stale: str = ""
     is_accepted: bool = False
@@ -50,6 +54,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     def is_readable(self) -> bool:
         """Whether the answer has files."""
         return self.reading.parse != "failed" and bool(self.reading.files)
+
+    @property
+    def weakens_tests(self) -> bool:
+        """Whether its tests check less than the workspace's."""
+        return worst(self.test_changes) == "weakened" or (self.report is not None and self.report.weakens_tests)
 
     @property
     def letter(self) -> str:
@@ -80,6 +89,15 @@ def _prompt_cut(candidate: Candidate) -> str:
     return "answers a prompt of which the server read only a part" if candidate.prompt_read is not None else ""
 
 
+def _does_not_compile(candidate: Candidate) -> str:
+    found = sorted({problem.path for problem in candidate.problems if problem.flag == "does_not_compile"})
+    return f"does not compile ({found[0]}{', …' if len(found) > 1 else ''})" if found else ""
+
+
+def _weakens_tests(candidate: Candidate) -> str:
+    return "weakens the tests" if candidate.weakens_tests else ""
+
+
 def _not_checked(candidate: Candidate) -> str:
     if candidate.report is not None or not candidate.is_checked:
         return ""
@@ -106,6 +124,8 @@ GATES: tuple[Callable[[Candidate], str], ...] = (
     _not_read_cleanly,
     _doubtful,
     _prompt_cut,
+    _does_not_compile,
+    _weakens_tests,
     _not_checked,
     _breaks_something,
 )
@@ -139,6 +159,8 @@ def merit(candidate: Candidate) -> tuple[float, ...]:
     tier = 0 if passes(candidate) else 1 if candidate.is_readable else 2
     return (
         tier,
+        # Whoever makes the exam easier may have needed it.
+        int(candidate.weakens_tests),
         # Checked responses come before unchecked ones, about which nothing is known.
         int(candidate.report is None),
         *tests(candidate),

@@ -1,27 +1,41 @@
-"""Comparisons of a generation's answers by behaviour, each with what it is about, so that it is known when that has changed."""
+"""Comparisons: what a judge said of two answers, asked in both orders.
 
-from typing import TypeVar
+What must always hold: a comparison applies to the two versions that were compared, and to no later ones; a winner is stored only if
+both orders named it.
+"""
+# ruff: noqa: S608 - only constants of this module are put into SQL; values are always parameters
+
+from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
 from dce.workspace.record.database import Database
+from dce.workspace.record.table import table_of
 
-T = TypeVar("T")
+Why = Literal["", "order", "even", "unclear", "failed"]
+"""Why a judge is unsure. `order`: it prefers whichever comes first, or last; `even`: it said so; `unclear`: it gave no verdict; `failed`: a
+request failed."""
 
-MAX_KEPT = 6
-"""How many are kept for one generation: people accept and restore, and go back and forth between a few states."""
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two answers of a generation, the lower slot first. `winner`: a slot; 0: the judge is unsure. `card`, `model`: the judge. `said`,
+    `said_swapped`: its words, with the lower slot as answer A and as answer B."""
+
+    generation: int
+    slot: int
+    version: int
+    other: int
+    other_version: int
+    card: str
+    model: str
+    winner: int
+    why: Why
+    said: str
+    said_swapped: str
 
 
-class ComparisonKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What a comparison is about: the workspace's files, the compared answers (JSON, slot and digest of each), the version of the probes
-    and the checks, which decide what is compared and in which lanes. `stamp`: a digest of the files' sizes and times, by which unchanged files are
-    known without reading them."""
-
-    base: str
-    answers: str
-    probes: str
-    checks: str
-    stamp: str = ""
+COMPARISONS = table_of("comparisons", Comparison)
 
 
 class Comparisons:
@@ -30,35 +44,21 @@ class Comparisons:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, generation_id: int, key: ComparisonKey, report: msgspec.Struct, now: float) -> None:
-        """Stores a comparison, replacing one of the same, and drops the generation's oldest ones."""
+    def put(self, comparisons: Iterable[Comparison], now: float) -> None:
+        """Stores comparisons; they replace those of the same versions by an earlier judge."""
         with self._database.transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO comparisons (generation, base, answers, probes, checks, stamp, report, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(generation_id, key.base, key.answers, key.probes, key.checks, key.stamp),
-                    *(msgspec.json.encode(report).decode(), now),
-                ),
-            )
-            db.execute(
-                "DELETE FROM comparisons WHERE generation = ? AND id NOT IN"
-                " (SELECT id FROM comparisons WHERE generation = ? ORDER BY id DESC LIMIT ?)",
-                (generation_id, generation_id, MAX_KEPT),
-            )
+            for comparison in comparisons:
+                COMPARISONS.insert(db, comparison, "REPLACE", created_at=now)
 
-    def of_generation(self, generation_id: int, kind: type[T]) -> list[tuple[T, ComparisonKey]]:
-        """The comparisons of a generation, newest first. One that this version cannot read is left out: it can be made again."""
+    def latest(self, generation_id: int) -> tuple[Comparison, ...]:
+        """The comparisons of two latest versions, by slots."""
+        newest = (
+            "(SELECT max(version) FROM responses WHERE responses.generation = comparisons.generation"
+            " AND responses.slot = comparisons.{})"
+        )
         rows = self._database.rows(
-            "SELECT report, base, answers, probes, checks, stamp FROM comparisons WHERE generation = ? ORDER BY id DESC",
+            f"SELECT {COMPARISONS.selected} FROM comparisons WHERE generation = ?"
+            f" AND version = {newest.format('slot')} AND other_version = {newest.format('other')} ORDER BY slot, other",
             (generation_id,),
         )
-        found = []
-        for report, base, answers, probes, checks, stamp in rows:
-            try:
-                read = msgspec.json.decode(report, type=kind)
-            except msgspec.DecodeError:
-                continue
-            key = ComparisonKey(base=base, answers=answers, probes=probes, checks=checks, stamp=stamp)
-            found.append((read, key))
-        return found
+        return tuple(map(COMPARISONS.row, rows))
