@@ -27,17 +27,19 @@ def main() -> int:
         return bool(found)
     if given.what == "recorded":
         tasks = load(given.data, given.truth)[:: given.every]
-        known = judged(tasks, given.seeds, given.kept, jobs=given.jobs)
+        known = judged(tasks, given.seeds, given.kept, given.parts.split(","))
         drawn = {
             task.name + str(task.number): [
                 [known[task.number, task.bodies[at]] for at in pool] for pool in draws(task, given.seeds)
             ]
             for task in tasks
         }
-        tested = {task.name + str(task.number) for task in tasks if task.tests}
         _print("all tasks", drawn, RECORDED)
-        _print("with examples", {name: found for name, found in drawn.items() if name in tested}, RECORDED)
-        _print("without examples", {name: found for name, found in drawn.items() if name not in tested}, RECORDED)
+        for reading, tests in (("", {"tests"}), (" (narrow reading)", {"strict"})):
+            tested = {task.name + str(task.number) for task in tasks if any(getattr(task, name) for name in tests)}
+            _print(f"with examples{reading}", {name: found for name, found in drawn.items() if name in tested}, RECORDED)
+            rest = {name: found for name, found in drawn.items() if name not in tested}
+            _print(f"without examples{reading}", rest, RECORDED)
         return 0
     own = load_tasks()
     found_pools = pools(own, given.seeds, given.kept)
@@ -82,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=int, default=3, help="draws of ten answers, or seeds of the probes (default: 3)"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="answers run at once (default: 2)")
+    parser.add_argument("--parts", default="tables,made", help="what to run: tables, made (default: both)")
     parser.add_argument("--every", type=int, default=1, help="only every so many-th recorded task (default: 1)")
     parser.add_argument("--kept", type=Path, default=KEPT, help=f"keeps results between runs (default: {KEPT})")
     given = parser.parse_args()

@@ -16,13 +16,17 @@ INTERVAL = (0.025, 0.975)
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What is known of one answer. `probes`: by kind of probe ("asserts", "made"), the outcome of each probe ("" if not run)."""
+    """What is known of one answer. `probes`: by kind of probe ("asserts", "made"), the outcome of each probe ("" if not run).
+    `strict_passed`: the tests that a narrower reading of examples finds too. `claims`: how often a model's tests made each of the
+    claims that `probes["claims"]` checks."""
 
     is_right: bool
     text: str
     tests_passed: int
     tests: int
     probes: Mapping[str, Mapping[str, str]]
+    strict_passed: int = 0
+    claims: Mapping[str, int] = {}
 
 
 Key = tuple[float, ...]
@@ -75,6 +79,27 @@ def by_class(kind: str) -> Way:
         return [(counted[key],) for key in whole]
 
     return way
+
+
+def by_strict_tests(pool: Sequence[Judged]) -> list[Key]:
+    """The visible tests that a narrower reading finds."""
+    return [(answer.strict_passed,) for answer in pool]
+
+
+def by_claims(pool: Sequence[Judged]) -> list[Key]:
+    """The claims of a model's own tests that hold, each as often as it was made."""
+    return [(_claimed(answer),) for answer in pool]
+
+
+def by_dual_agreement(pool: Sequence[Judged]) -> list[Key]:
+    """CodeT: answers that satisfy the same claims are a group; its size times the claims that it satisfies."""
+    groups = [tuple(sorted(name for name, said in answer.probes["claims"].items() if said == "holds")) for answer in pool]
+    counted = Counter(groups)
+    return [(counted[group] ** 0.5 * _claimed(answer),) for group, answer in zip(groups, pool, strict=True)]
+
+
+def _claimed(answer: Judged) -> float:
+    return sum(answer.claims[name] for name, said in answer.probes["claims"].items() if said == "holds")
 
 
 def by_support(kind: str, weight: Callable[[Counter[str]], float] = lambda _: 1.0) -> Way:

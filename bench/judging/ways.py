@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from bench.judging.choosing import Way, by_chance, by_class, by_support, by_tests, by_text, then
+from bench.judging.choosing import (
+    Way,
+    by_chance,
+    by_claims,
+    by_class,
+    by_dual_agreement,
+    by_strict_tests,
+    by_support,
+    by_tests,
+    by_text,
+    then,
+)
 
 OWN: Mapping[str, Way] = {
     "random": by_chance,
@@ -27,6 +38,16 @@ RECORDED: Mapping[str, Way] = {
     "same text most often": by_text,
     "tests": by_tests,
     "tests, then same text": then(by_tests, by_text),
+    "tests by the narrow reading": by_strict_tests,
+    "tests by the narrow reading, then same text": then(by_strict_tests, by_text),
+    "most of the model's asserts passed": by_claims,
+    "dual agreement": by_dual_agreement,
+    "tests by the narrow reading, then largest class, inputs of the model's asserts": then(
+        by_strict_tests, by_class("asserts")
+    ),
+    "tests by the narrow reading, then behaviour, inputs of the model's asserts": then(
+        by_strict_tests, by_support("asserts")
+    ),
     **{
         f"{first}{name}, {what}": then(*before, way(kind))
         for kind, what in (("asserts", "inputs of the model's asserts"), ("made", "inputs made without a model"))
