@@ -30,7 +30,20 @@ MAY_IMPORT = {
 
 ORDERS = {
     "wire": (
-        *("asking", "causes", "chunks", "finish", "halves", "hosts", "nearest", "parts", "retry_after", "sse", "urls"),
+        *(
+            "asking",
+            "causes",
+            "chunks",
+            "finish",
+            "halves",
+            "hosts",
+            "nearest",
+            "parts",
+            "refusals",
+            "retry_after",
+            "sse",
+            "urls",
+        ),
         *("errors", "proxies", "chat"),
     ),
     "engine": ("child", "weights", "embedded", "vllm", "process"),
@@ -59,7 +72,7 @@ ORDERS = {
             "judging",
             "accepting",
         ),
-        *("workspace", "transfer", "manual", "correct"),
+        *("workspace", "transfer", "manual", "correct", "follow_up"),
     ),
     "panel": (
         *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live"),
@@ -69,7 +82,20 @@ ORDERS = {
     "cli": (
         *("exits", "moments", "output", "tables", "waiting", "completion", "context", "progress", "consent", "running"),
         *("init", "select", "files", "cycle", "secrets", "settings", "prompt", "generate", "regenerate", "continue_"),
-        *("stop", "paste", "board", "show", "diff", "checks", "run_checks", "accept", "restore", "history", "export"),
+        *(
+            "stop",
+            "paste",
+            "board",
+            "show",
+            "diff",
+            "checks",
+            "follow_up",
+            "run_checks",
+            "accept",
+            "restore",
+            "history",
+            "export",
+        ),
         *("import_history", "store", "doctor", "engine", "gateway_keys", "gateway_usage", "gateway"),
         *("local_chain", "sample", "demo_server", "panel", "demo", "main", "reference"),
     ),

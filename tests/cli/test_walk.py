@@ -254,6 +254,8 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
     assert walk("run-checks", 3)["3"]["new_failures"] == 0
     best = walk("board")[0]
     assert (best["checks"]["passed"], best["checks"]["failed"], best["checks"]["stale"]) == (2, 0, "")
+    assert walk("follow-up", 3, "-m", "Shorter.")[-1]["slots"] == [4]
+    assert {row["slot"]: row["made_from"] for row in walk("board")}[4]["slot"] == 3
     assert walk("run-checks --workspace", code=1)["runs"][0]["tests"]
     assert walk("checks init", "--force", "--no-run")["checks"][0]["command"]
     walk.refused("stop", "latest", 1, code=1, error="not_found")
@@ -279,7 +281,7 @@ def keep(walk: Walk, root: Path, dce: Dce, tmp_path: Path) -> None:
     assert walk("restore")["files"][0]["path"] == "pkg/core/figures.py"
     assert figures.read_text() == STUBS
     assert subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, check=True).stdout == head
-    assert walk("history")[0]["responses"] == 3
+    assert walk("history")[0]["responses"] == 4
     assert walk("history QUERY", "mean")
     assert "words that begin with them" in dce("history", "zzzzq", code=1).err
     bundle = tmp_path / "h.dce"

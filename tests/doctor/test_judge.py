@@ -262,14 +262,23 @@ def test_context(model: str | None, context: int | None, max_tokens: int | None,
     assert bool(finding.fix) == bool(fix)
 
 
-def test_limits_say_when_they_renew() -> None:
-    """A limit that is reached is named with the moment from which it lets through again."""
+@pytest.mark.parametrize(
+    ("retry_after", "when"),
+    [
+        ("3600", "are used; it renews in 3,600 s, at 2026-11-23 03:00:00 UTC"),
+        ("Mon, 23 Nov 2026 03:00:00 GMT", "are used; it renews in 3,600 s, at 2026-11-23 03:00:00 UTC"),
+        ("999999999999", "are used"),
+        ("soon", "are used"),
+    ],
+)
+def test_limits_say_when_they_renew(retry_after: str, when: str) -> None:
+    """A limit that is reached is named with the moment from which it lets through again, in seconds or as a date; if the header says any."""
     body = b'{"error":{"code":"quota_exceeded","hop":"gateway","message":"2,000 of 2,000 tokens of this day are used"}}'
     finding = judge_model.judge_limits(
-        TokenProbe(failure=Answer(status=429, retry_after="3600", body=body)), 1795399200
+        TokenProbe(failure=Answer(status=429, retry_after=retry_after, body=body)), 1795399200
     )
     assert finding.code == "quota_exceeded"
-    assert finding.detail.endswith("are used; it renews in 3,600 s, at 2026-11-23 03:00:00 UTC")
+    assert finding.detail.endswith(when)
 
 
 def test_a_model_that_writes_nothing_is_a_warning() -> None:

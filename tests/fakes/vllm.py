@@ -32,6 +32,8 @@ class Behaviour:
     """The tokens of the prompt that it says it read; None for all."""
     strikes: int | None = None
     """The fault strikes only this many requests; then all is well."""
+    refuses: tuple[str, ...] = ()
+    """Fields that it does not take. Its error names the first one that it finds."""
 
 
 @dataclass
@@ -171,6 +173,9 @@ class FakeVllm:
             behaviour.strikes -= 1
             is_hit = behaviour.strikes >= 0
         fault = FAULTS[behaviour.fault] if behaviour.fault and is_hit else Fault()
+        if refused := [name for name in behaviour.refuses if name in body]:
+            message = f"Unsupported parameter: '{refused[0]}' is not supported with this model."
+            fault = Fault(status=400, body=json.dumps({"error": {"message": message, "code": 400}}).encode())
         if fault.resets:
             writer.transport.abort()
             return False

@@ -75,6 +75,36 @@ def test_one_lost_of_ten_leaves_nine_complete(chain: Chain, fault: str) -> None:
     eventually(chain.is_idle)
 
 
+@pytest.mark.parametrize("owned_by", ["vllm", "llamacpp"])
+def test_a_field_that_the_backend_refuses_is_sent_otherwise(make_chain: Callable[..., Chain], owned_by: str) -> None:
+    """The output limit gets its other name and `stream_options` goes, as the backend's error says; later requests begin with that."""
+    chain = make_chain(owned_by)
+    chain.behave(refuses=("max_tokens", "stream_options"))
+    answer = chain.ask(n=3, max_tokens=9)
+    assert answer.ends() == {index: ["stop"] for index in range(3)}
+    before = len(chain.fake.chats())
+    assert chain.ask(n=3, max_tokens=9).is_done
+    for body in chain.fake.chats()[before:]:
+        assert (body["max_completion_tokens"], "max_tokens" in body, "stream_options" in body) == (9, False, False)
+    eventually(chain.is_idle)
+
+
+def test_the_first_refusal_is_told_when_the_other_form_is_refused_too(make_chain: Callable[..., Chain]) -> None:
+    """A backend that takes neither name gets each once; the client reads what it said first, and the next request begins anew."""
+    chain = make_chain()  # of its own: a gateway remembers what its backend has refused
+    chain.behave(refuses=("max_tokens", "max_completion_tokens"))
+    for _ in range(2):
+        assert "'max_tokens'" in error_of(chain.post(n=1, max_tokens=9))["message"]
+    assert ["max_tokens" in body for body in chain.fake.chats()] == [True, False, True, False]
+
+
+def test_a_refused_field_that_the_user_chose_is_an_error(both: Chain) -> None:
+    """A parameter of the user's is never dropped: the refusal is passed on after one request."""
+    both.behave(refuses=("temperature",))
+    assert "'temperature'" in error_of(both.post(n=1, temperature=0.5))["message"]
+    assert len(both.fake.chats()) == 1
+
+
 @pytest.mark.parametrize("fault", REFUSALS)
 def test_a_refusal_is_an_http_status(both: Chain, fault: str) -> None:
     """What the backend refuses before it starts is answered with the status and code that name the cause."""

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dce.wire.errors import DceError
+from dce.wire.refusals import Refusals
 from dce.workspace.generating.openai_provider import api_of
-from dce.workspace.generating.request_shape import Refusals, RequestShape, advice
+from dce.workspace.generating.request_shape import RequestShape, advice
 from tests.workspace.test_openai_provider import _DONE, _chunk, _ends, _events, _run, _Server, _sse
 
 OLD = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."

@@ -8,6 +8,7 @@ import pytest
 from dce.workspace.record.acceptances import ACCEPTANCES
 from dce.workspace.record.archive import CycleRecord
 from dce.workspace.record.cycles import CYCLES, Cycle
+from dce.workspace.record.follow_ups import FOLLOW_UPS
 from dce.workspace.record.generations import GENERATIONS
 from dce.workspace.record.judgements import JUDGEMENTS
 from dce.workspace.record.prompts import PROMPTS
@@ -19,13 +20,16 @@ BESIDE = {
     "cycles": {"deleted_at"},  # a deleted cycle is not read
     "prompts": {"grammar", "created_at"},  # given beside the prompt
     "responses": {"stream_id", "stream_index"},  # its source while it runs
+    "follow_ups": {"created_at"},  # given beside the follow-up
     "judgements": {"updated_at"},  # given beside the judgement
 }
 """Columns that are not part of the rows as they are read."""
 
 
 @pytest.mark.parametrize(
-    "table", [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES], ids=lambda table: table.name
+    "table",
+    [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES, FOLLOW_UPS],
+    ids=lambda table: table.name,
 )
 def test_a_table_is_described_whole(table: Table[Any], tmp_path: Path) -> None:
     """Every column in the file is read, written and imported, or is listed here as an exception."""

@@ -79,7 +79,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -94,6 +94,7 @@ export interface BoardRow {
   readonly rank: number;
   readonly flags: ReadonlyArray<string>;
   readonly prompt_read: PromptRead | null;
+  readonly made_from: MadeFrom | null;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */
@@ -563,6 +564,15 @@ export interface JudgementRequest {
   readonly mark?: "" | "rejected" | "shortlisted" | null;
   readonly rating?: number | null;
   readonly note?: string | null;
+}
+
+/** Where a response comes from: the version of the slot that it was made from. `other`, `other_version`: the answer it was fused with; 0 if none. */
+export interface MadeFrom {
+  readonly slot: number;
+  readonly version: number;
+  readonly kind: "fuse" | "repair" | "reply";
+  readonly other: number;
+  readonly other_version: number;
 }
 
 /** Files that can go into a prompt, sorted by path. */

@@ -15,6 +15,7 @@ from dce.cli.progress import STYLES, rate, seconds, token_text
 from dce.cli.tables import change_text, columns
 from dce.workspace.judging.board import BoardRow, ChecksCount, board
 from dce.workspace.judging.report_keys import Stale
+from dce.workspace.record.follow_ups import Kind, MadeFrom
 from dce.workspace.schema.look_alikes import printable
 
 _STALE: dict[Stale, str] = {
@@ -24,6 +25,8 @@ _STALE: dict[Stale, str] = {
     "unknown": "the checks ran elsewhere, or with an earlier version",
 }
 """Why a verdict may no longer hold."""
+
+_MADE: dict[Kind, str] = {"reply": "reply to", "repair": "repair of", "fuse": "fusion of"}
 
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)
@@ -58,6 +61,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
     if not sys.stdout.isatty():
         for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
             say(line)
+        _say_lineage(rows)
         _say_cuts(rows)
         _say_stale(rows)
         return
@@ -78,6 +82,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
         cells[4].stylize(_checks_style(row.checks))
         table.add_row(*(cells[at] for at in kept))
     console.print(table)
+    _say_lineage(rows)
     _say_cuts(rows)
     _say_stale(rows)
 
@@ -90,6 +95,19 @@ def _say_stale(rows: list[BoardRow]) -> None:
             say(
                 f"checks of {', '.join(str(slot) for slot in slots)} are stale: {text}; `dce run-checks` runs them again"
             )
+
+
+def made_text(made: MadeFrom) -> str:
+    """Where a response comes from: `repair of 3`."""
+    other = f" with {made.other}" if made.other else ""
+    return f"{_MADE[made.kind]} {made.slot}{f' v{made.version}' if made.version > 1 else ''}{other}"
+
+
+def _say_lineage(rows: list[BoardRow]) -> None:
+    """Names the answer that each follow-up was made from."""
+    made = [(row.slot, row.made_from) for row in sorted(rows, key=lambda row: row.slot) if row.made_from is not None]
+    if made:
+        say(f"follow-ups: {', '.join(f'{slot} ({made_text(found)})' for slot, found in made)}")
 
 
 def _say_cuts(rows: list[BoardRow]) -> None:

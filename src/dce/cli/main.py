@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stop": ("dce.cli.stop", "Stop one response, or all, of a running generation."),
     "continue": ("dce.cli.continue_", "Continue a response that was cut off."),
     "regenerate": ("dce.cli.regenerate", "Generate responses again from the same prompt."),
+    "follow-up": ("dce.cli.follow_up", "Have the model make a new answer from one: a reply, a repair or a fusion."),
     "paste": ("dce.cli.paste", "Put an answer from a file, or standard input, into a slot."),
     "board": ("dce.cli.board", "The ranked table of a generation's responses (default: the latest)."),
     "show": ("dce.cli.show", "One response: its text exactly as the model wrote it, or parts of it."),

@@ -7,7 +7,7 @@ a gateway that does not react, ends the run locally; a closed output pipe stops 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 STOP_PATIENCE_S = 5.0
 """How long the gateway has to end the stream after a stop request; then the run is ended locally."""
+
+OnEvent = Callable[[Event], None]
 
 _FINISHED = (Status.COMPLETE, Status.TRUNCATED)
 
@@ -51,40 +53,40 @@ def run_again(
             await with_consent(
                 here, lambda: asyncio.to_thread(here.sending.check, prompt), is_yes=is_yes, is_json=is_json
             )
+
+            def work(on_event: OnEvent) -> Awaitable[None]:
+                if continued is not None:
+                    return here.generator.continue_response(generation, continued, on_event)
+                return here.generator.run(generation, on_event, slots)
+
             with here.writer_lock(verb), open_view(is_json=is_json) as view:
-                return await Run(here, generation, view, slots, continued).to_end()
+                return await Run(here, generation, view, work).to_end()
 
         return asyncio.run(run())
 
 
 class Run:
-    """One run of a generation (all slots, or only `slots`), shown in a view."""
+    """One run of a generation, shown in a view."""
 
     def __init__(
         self,
         workspace: "Workspace",
         generation: "Generation",
         view: View,
-        slots: Sequence[int] | None = None,
-        continued: int | None = None,
+        work: Callable[[OnEvent], Awaitable[None]] | None = None,
     ) -> None:
-        """`continued`: the slot whose answer is continued, instead of regenerating `slots`."""
-        self._workspace, self._generation, self._slots, self._continued = workspace, generation, slots, continued
-        self._view = view
+        """`work`: what the generator does; None: it runs all slots of the new generation."""
+        self._workspace, self._generation, self._view = workspace, generation, view
+        self._work = work or (lambda on_event: workspace.generator.run(generation, on_event, None))
         self._last: dict[int, SlotProgress] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._is_pipe_closed = False
         self.is_interrupted = False
 
     async def to_end(self) -> Exit:
         """Runs until every slot has ended. `Exit.DONE` if at least one response finished; otherwise the first error's exit code."""
-        generator = self._workspace.generator
-        if self._continued is None:
-            work = generator.run(self._generation, self._on_event, self._slots)
-        else:
-            work = generator.continue_response(self._generation, self._continued, self._on_event)
-        self._task = asyncio.create_task(work)
+        self._task = asyncio.ensure_future(self._work(self._on_event))
         with _interrupts(self.interrupt):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task

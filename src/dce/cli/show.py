@@ -11,6 +11,7 @@ from dce.cli.progress import rate, seconds, token_text
 from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
+    from dce.workspace.record.follow_ups import FollowUp
     from dce.workspace.record.responses import Response
     from dce.workspace.schema.reading import Reading
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("slot", type=int)
 @click.option("--parsed", is_flag=True, help="The summary, plan and files parsed from it.")
 @click.option("--thinking", is_flag=True, help="The model's thinking instead of its answer.")
+@click.option("--request", is_flag=True, help="The message that a follow-up was made from, exactly as sent.")
 @click.option("--file", "file", metavar="PATH", help="One of its files, exactly.")
 @click.option("--version", "version", type=int, metavar="V", help="An earlier version of a regenerated response.")
 @generation_option
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 @workspace_option
 def command(
     slot: int,
+    *,
     parsed: bool,
     thinking: bool,
+    request: bool,
     file: str | None,
     version: int | None,
     generation_id: int | None,
@@ -35,22 +39,38 @@ def command(
     directory: Path,
 ) -> None:
     """One response: its text exactly as the model wrote it, or parts of it."""
-    if sum((parsed, thinking, file is not None)) > 1:
-        raise click.UsageError("give one of --parsed, --thinking and --file")
-    from dce.workspace.judging.board import prompt_cut  # noqa: PLC0415 - `dce --help` starts without it
+    if sum((parsed, thinking, request, file is not None)) > 1:
+        raise click.UsageError("give one of --parsed, --thinking, --request and --file")
+    from dce.cli.board import made_text  # noqa: PLC0415 - `dce --help` starts without it
+    from dce.workspace.judging.board import prompt_cut  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
         response = workspace.store.responses.get(generation.id, slot, version)
         reading = workspace.reading(generation.id, slot, version)
         cut = prompt_cut(workspace, response)
+        follow_up = workspace.store.follow_ups.find(generation.id, slot)
+    made_from = follow_up.made_from if follow_up else None
     if is_json:
-        say_json({"response": response, "reading": reading, "prompt_read": cut})
+        asked = follow_up.request if follow_up else None
+        say_json(
+            {
+                "response": response,
+                "reading": reading,
+                "prompt_read": cut,
+                "made_from": made_from,
+                "request": asked,
+            }
+        )
         return
     note(_headline(response))
+    if made_from is not None:
+        note(made_text(made_from))
     if cut is not None:
         note(cut.describe())
-    if file is not None:
+    if request:
+        data(_request(follow_up, slot))
+    elif file is not None:
         data(_content(reading, file))
     elif parsed:
         _print_reading(reading)
@@ -75,6 +95,14 @@ def _content(reading: "Reading", path: str) -> str:
             return block.content
     held = ", ".join(block.path for block in reading.files) or "none"
     raise DceError("not_found", f"the response contains no file {path}", hint=f"Its files: {held}.")
+
+
+def _request(follow_up: "FollowUp | None", slot: int) -> str:
+    if follow_up is None:
+        raise DceError(
+            "not_found", f"response {slot} is not a follow-up", hint="Its prompt is .dce/prompt.md of its generation."
+        )
+    return follow_up.request
 
 
 def _print_reading(reading: "Reading") -> None:

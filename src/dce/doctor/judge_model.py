@@ -3,6 +3,7 @@
 Invariant: whatever comes back, the finding has a code of wire/errors.py, the fact as observed, and one next step.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from dce.doctor.target import Target
 from dce.wire.asking import ANY_MODEL
 from dce.wire.errors import CODES, Hop
 from dce.wire.nearest import MODEL_CUTOFF, advice, did_you_mean, nearest
+from dce.wire.retry_after import retry_after_s
 
 LIMIT_CODES = ("rate_limited", "quota_exceeded", "queue_full", "model_not_allowed")
 """Refusals because of the key's limits: nothing is broken."""
@@ -124,10 +126,14 @@ def judge_limits(probe: TokenProbe, now: float) -> Finding:
 
 
 def _when(retry_after: str, now: float) -> str:
-    if not (retry_after.isascii() and retry_after.isdigit()) or len(retry_after) > 9:
+    wait_s = retry_after_s(retry_after, now)
+    if wait_s is None:
         return ""
-    seconds = int(retry_after)
-    at = datetime.fromtimestamp(now + seconds, UTC)
+    seconds = math.ceil(wait_s)
+    try:
+        at = datetime.fromtimestamp(now + seconds, UTC)
+    except (ValueError, OverflowError):
+        return ""
     return f"it renews in {seconds:,} s, at {at:%Y-%m-%d %H:%M:%S} UTC"
 
 

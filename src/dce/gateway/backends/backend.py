@@ -10,6 +10,7 @@ from dce.gateway.backends.kinds import KINDS, Kind, Model
 from dce.gateway.backends.transport import Address
 from dce.gateway.settings import BackendSettings
 from dce.wire.errors import DceError, ErrorBody
+from dce.wire.refusals import Refusals
 
 _DOUBTS = frozenset({"backend_unreachable", "stream_interrupted", "model_not_found", "backend_unauthorized"})
 """Request errors after which our information about a backend may be out of date: it is probed again at once."""
@@ -49,6 +50,8 @@ class Backend:
         self.kind: Kind = KINDS[-1]
         self.models: tuple[Model, ...] = ()
         self.native_limit: int | None = None
+        self.refusals = Refusals({})
+        """Fields that it has refused."""
         self.on_doubt: Callable[[Backend], None] | None = None
         """Called when a request's error contradicts what discovery knows; set by the discoverer."""
 
@@ -111,6 +114,7 @@ class Backend:
     def failed(self, fault: DceError) -> None:
         """A probe failed. The models are kept for error messages."""
         self.fault = fault
+        self.refusals.forget()  # what comes back may be another server
 
 
 class Lease:

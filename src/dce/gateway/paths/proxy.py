@@ -8,7 +8,7 @@ stream is live, everything acquired is released in the single `finally`; a live 
 import asyncio
 import functools
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dce.gateway.access.admission import Demand, Ticket
@@ -247,6 +247,23 @@ class _Opener:
             fields["max_tokens"] = limit
         if self._ask.seed is not None:
             fields["seed"] = self._ask.seed + seed_offset(indices)
+        refused: DceError | None = None
+        while True:
+            sent = backend.refusals.apply(fields)
+            try:
+                return await self._post(backend, sent, indices)
+            except DceError as error:
+                if error.code != "invalid_request":
+                    raise
+                # Another response may have learnt the same while this one was under way.
+                if backend.refusals.learn(sent, error.message) or backend.refusals.apply(fields) != sent:
+                    refused = refused or error
+                    continue
+                if refused is not None:
+                    backend.refusals.forget()
+                raise refused or error from None
+
+    async def _post(self, backend: Backend, fields: Mapping[str, Any], indices: Sequence[int]) -> Exchange:
         pieces = with_fields(self._bulk(backend), fields)
         self._account.sent()
         request = self._account.request

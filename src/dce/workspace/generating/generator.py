@@ -1,6 +1,6 @@
-"""Runs generations, regenerates slots and stops them.
+"""Runs generations and follow-ups, regenerates slots and stops them.
 
-What must always hold: when `run` ends, all its slots are terminal; a regenerated slot gets the next version and the same prompt bytes,
+What must always hold: when `run` ends, all its slots are terminal; a regenerated slot gets the next version and the same messages,
 and keeps its older versions; a stop goes through the gateway, so that it works from any process.
 """
 
@@ -12,6 +12,7 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.events import Event, GenerationStarted
 from dce.workspace.generating.continuing import ContinuingProvider, continuable
+from dce.workspace.generating.conversations import Turns, by_conversation, first_slot, turns_before
 from dce.workspace.generating.generation_run import GenerationRun, Sleep
 from dce.workspace.generating.live_response import LiveResponse
 from dce.workspace.generating.provider import GenerationRequest, Provider
@@ -45,9 +46,19 @@ class Generator:
         anything begins. A failed request does not raise: it becomes the error of every slot. Cancellation stops the
         backend and leaves the slots `stopped`, with the text that has arrived.
         """
-        request, responses = await asyncio.to_thread(self._claim, generation.id, slots)
-        lives = [LiveResponse(response, estimate) for response in responses]
-        await self._execute(generation, self._provider, request, lives, on_event)
+        claims = await asyncio.to_thread(self._claim, generation.id, slots)
+        try:
+            async with asyncio.TaskGroup() as runs:
+                for request, responses in claims:
+                    lives = [LiveResponse(response, estimate) for response in responses]
+                    runs.create_task(self._execute(generation, self._provider, request, lives, on_event))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def follow_up(self, generation: Generation, slot: int, on_event: Callable[[Event], None]) -> None:
+        """Runs the queued follow-up in a slot. Returns and raises like `run`; conflict if it has already run."""
+        request, response = await asyncio.to_thread(self._claim_follow_up, generation.id, slot)
+        await self._execute(generation, self._provider, request, [LiveResponse(response, estimate)], on_event)
 
     async def continue_response(self, generation: Generation, slot: int, on_event: Callable[[Event], None]) -> None:
         """Continues a cut response as its next version, which begins with the existing text.
@@ -105,8 +116,10 @@ class Generator:
                 # Another process has the connections: its run checks for stop requests once a second.
                 await asyncio.to_thread(self._store.stop_requests.leave, stream_id, index)
 
-    def _claim(self, generation_id: int, slots: Sequence[int] | None) -> tuple[GenerationRequest, Sequence[Response]]:
-        """The request of a run and the queued responses it fills."""
+    def _claim(
+        self, generation_id: int, slots: Sequence[int] | None
+    ) -> list[tuple[GenerationRequest, Sequence[Response]]]:
+        """The requests of a run, each with the queued responses it fills: one, unless follow-ups are regenerated too."""
         generation = self._store.generations.get(generation_id)
         prompt = self._prompt_of(generation)
         responses: Sequence[Response]
@@ -118,7 +131,19 @@ class Generator:
             if not slots or len(set(slots)) != len(slots):
                 raise DceError("invalid_input", f"each slot to regenerate must be named once: {list(slots)}")
             responses = self._store.responses.insert_versions(generation_id, slots)
-        return self._request(generation, prompt, responses), responses
+        groups = by_conversation(self._store, generation_id, responses)
+        return [(self._request(generation, prompt, found, turns), found) for turns, found in groups]
+
+    def _claim_follow_up(self, generation_id: int, slot: int) -> tuple[GenerationRequest, Response]:
+        """The request of a follow-up and the queued response it fills."""
+        generation = self._store.generations.get(generation_id)
+        response = self._store.responses.get(generation_id, slot)
+        turns = turns_before(self._store, generation_id, slot)
+        if response.status is not Status.QUEUED or not turns:
+            raise DceError(
+                "conflict", f"response {slot} of generation {generation_id} has already run", hint="Regenerate it."
+            )
+        return self._request(generation, self._prompt_of(generation), [response], turns), response
 
     def _claim_cut(self, generation_id: int, slot: int) -> tuple[GenerationRequest, Response, Response]:
         """The request that continues a cut response, the queued version it fills, and the version it continues."""
@@ -127,7 +152,8 @@ class Generator:
         earlier = continuable(self._store, generation_id, slot)
         response = self._store.responses.insert_continued(earlier)
         # A grammar describes a complete answer: it would force the continuation to begin like one.
-        request = msgspec.structs.replace(self._request(generation, prompt, [response]), grammar=None)
+        turns = turns_before(self._store, generation_id, slot)
+        request = msgspec.structs.replace(self._request(generation, prompt, [response], turns), grammar=None)
         return request, response, earlier
 
     def _prompt_of(self, generation: Generation) -> Prompt:
@@ -140,19 +166,25 @@ class Generator:
             )
         return prompt
 
-    def _request(self, generation: Generation, prompt: Prompt, responses: Sequence[Response]) -> GenerationRequest:
+    def _request(
+        self, generation: Generation, prompt: Prompt, responses: Sequence[Response], turns: Turns
+    ) -> GenerationRequest:
+        asked = max(1, generation.n - len(self._store.follow_ups.of(generation.id)))
+        firsts = [first_slot(self._store, generation.id, response.slot) for response in responses]
+        seeds = tuple(slot_seed(generation.seed, response.slot, response.version) for response in responses)
         return GenerationRequest(
             prompt=prompt.text,
+            turns=turns,
             n=len(responses),
             model=generation.model or None,
             max_tokens=generation.max_tokens or None,
             temperature=generation.temperature,
-            seed=generation.seed,
+            # A gateway gives choice i its own seed, counted from this one; a follow-up is the only choice of its request.
+            seed=seeds[0] if turns else generation.seed,
             temperatures=tuple(
-                slot_temperature(generation.temperature, generation.temperature_spread, response.slot, generation.n)
-                for response in responses
+                slot_temperature(generation.temperature, generation.temperature_spread, slot, asked) for slot in firsts
             ),
-            seeds=tuple(slot_seed(generation.seed, response.slot, response.version) for response in responses),
+            seeds=seeds,
             reasoning_effort=generation.reasoning_effort,
             grammar=self._store.prompts.grammar(generation.prompt_sha256),
             pictures=self._store.pictures.of(generation.prompt_sha256),

@@ -23,7 +23,8 @@ class GuardedProvider:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
         """See `Provider.stream`. Raises secrets_found and consent_needed before anything is sent."""
-        await asyncio.to_thread(self._sending.check, request.prompt)
+        for text in (request.prompt, *(turn.text for turn in request.turns)):
+            await asyncio.to_thread(self._sending.check, text)
         async with aclosing(self._provider.stream(request)) as events:
             async for event in events:
                 yield event

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dce.wire.errors import DceError, Hop
+from dce.wire.refusals import Refusals
 from dce.wire.urls import base_of, with_scheme
 from dce.workspace.context.served_model import Model
 from dce.workspace.generating.openai_errors import SERVER
@@ -31,7 +32,7 @@ from dce.workspace.generating.provider_events import (
     Waiting,
     conversation,
 )
-from dce.workspace.generating.request_shape import Refusals, RequestShape, advice
+from dce.workspace.generating.request_shape import RequestShape, advice
 from dce.workspace.generating.stream_events import events_of
 from dce.workspace.generating.stream_reader import StreamReader
 from dce.workspace.http.link import HttpLink

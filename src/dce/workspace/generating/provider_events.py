@@ -1,6 +1,6 @@
 """The request to a provider, its JSON form, and the events that the provider emits."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -9,11 +9,21 @@ from dce.workspace.context.pictures import content_of
 from dce.workspace.record.pictures import Picture
 
 
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a conversation after its prompt."""
+
+    role: Literal["assistant", "user"]
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Turn({self.role}, {len(self.text)} characters)"
+
+
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request for `n` answers to one prompt. A None field is not sent; the gateway's or model's default applies.
 
     `temperatures`, `seeds`: one per choice, for providers that request each choice separately; () means `temperature`, `seed` for all.
-    `pictures` are sent with the prompt. `prefix`: the beginning of the answer to continue; `is_asked_in_words`: request the
+    `pictures` are sent with the prompt, `turns` follow it. `prefix`: the beginning of the answer to continue; `is_asked_in_words`: request the
     continuation by a message, for a server without prefill.
     """
 
@@ -27,6 +37,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[int | None, ...] = ()
     reasoning_effort: str | None = None
     grammar: str | None = None
+    turns: tuple[Turn, ...] = ()
     prefix: str = ""
     pictures: tuple[Picture, ...] = ()
     is_asked_in_words: bool = False
@@ -93,6 +104,7 @@ line, which is the following, and write nothing before it:
 def conversation(request: GenerationRequest) -> dict[str, Any]:
     """The request body's fields for the conversation so far."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": content_of(request.prompt, request.pictures)}]
+    messages += [{"role": turn.role, "content": turn.text} for turn in request.turns]
     if not request.prefix:
         return {"messages": messages}
     messages.append({"role": "assistant", "content": request.prefix})

@@ -17,6 +17,7 @@ from dce.workspace.judging.prompt_read import PromptRead, prompt_read
 from dce.workspace.judging.report_keys import Current, Stale
 from dce.workspace.project import Project
 from dce.workspace.record.estimate import ESTIMATOR
+from dce.workspace.record.follow_ups import MadeFrom
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.record.responses import Response, Status, Tokens
 from dce.workspace.schema.reading import Parse, Reading
@@ -65,7 +66,7 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
-    `prompt_read`: set if the server read only a part of the prompt."""
+    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up."""
 
     slot: int
     status: Status
@@ -80,6 +81,7 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     rank: int
     flags: tuple[str, ...]
     prompt_read: PromptRead | None = None
+    made_from: MadeFrom | None = None
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +96,7 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     cluster_size: int
     prompt_read: PromptRead | None
+    made_from: MadeFrom | None
 
 
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
@@ -112,6 +115,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     letters = cluster(readings, manifest)
     files = CurrentFiles(workspace.project)
     sent, is_exact = _prompt_size(workspace, generation_id)
+    follow_ups = workspace.store.follow_ups.of(generation_id)
     sizes = Counter(letter for letter in letters.values() if letter)
     candidates = [
         _Candidate(
@@ -124,6 +128,7 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
+            made_from=follow_ups[response.slot].made_from if response.slot in follow_ups else None,
         )
         for response in responses
     ]
@@ -205,6 +210,7 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
         rank=rank,
         flags=_flags(candidate),
         prompt_read=candidate.prompt_read,
+        made_from=candidate.made_from,
     )
 
 

@@ -127,6 +127,18 @@ class Sending:
             inputs, files=files, scope=hide(inputs.scope), history=tuple(cycles[:-1]), cycle=cycles[-1]
         )
 
+    def hide_in(self, text: str) -> str:
+        """A further text for an earlier prompt, such as a user's words or a program's output, as the policy lets it be sent."""
+        chosen = frozenset(finding.fingerprint for finding in self.hidden())
+        if self.policy == "refuse" and not chosen:
+            return text
+        allowed = AllowList.of(self._project)
+        return self.placeholders.hide(
+            text,
+            "",
+            lambda path, found: allowed.allows(path, found) or (self.policy == "refuse" and found not in chosen),
+        )
+
     def hidden(self) -> tuple[Finding, ...]:
         """The findings that the user chose to send as placeholders, as they were found."""
         value = self._store.get(HIDDEN_KEY)

@@ -107,6 +107,28 @@ class Preparation:
         await self._clear(inputs, prepared.prompt)
         return await asyncio.to_thread(self._keep, prepared, n)
 
+    async def check_turns(self, generation: Generation, texts: Sequence[str]) -> None:
+        """Checks that `texts` may be sent after a generation's prompt and that the model's context holds them.
+
+        Raises DceError secrets_found, consent_needed, prompt_too_long, no_healthy_backend and connection errors.
+        """
+        store = self._storage.store
+        prompt = await asyncio.to_thread(store.prompts.get, generation.prompt_sha256)
+        for text in (prompt.text, *texts):
+            await asyncio.to_thread(self._sending.check, text)
+        models = await self._server.models()
+        if not models:
+            raise DceError("no_healthy_backend", "the gateway serves no model")
+        pictures = len(await asyncio.to_thread(store.pictures.of, generation.prompt_sha256))
+        room = await self._pricing.room(prompt, texts, pictures, models, generation)
+        if room is not None and room.is_over and room.is_exact:
+            raise DceError(
+                "prompt_too_long",
+                f"the prompt, the answer and the follow-up have {room.total:,} tokens; {room.context - room.reserved:,} fit:"
+                f" the context of {room.context:,} less {room.reserved:,} for the new answer",
+                hint="Start a new cycle from the answer instead: accept it, then `dce cycle new` with fewer files.",
+            )
+
     def shared_tokens(self, prepared: PreparedPrompt) -> int | None:
         """Estimated number of leading tokens shared with the last prompt, which the server may still have cached.
 

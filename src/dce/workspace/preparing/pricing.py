@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
+
 from dce.wire.asking import ANY_MODEL
 from dce.workspace.context.pictures import TOKENS_EACH
 from dce.workspace.context.prompt import PromptInput, whole_files
@@ -11,10 +13,25 @@ from dce.workspace.context.tokenizer_file import FileTokenizer
 from dce.workspace.context.tokens import Count, TokenCounter
 from dce.workspace.outbound.sending import Sending
 from dce.workspace.preparing.prepared_prompt import PreparedPrompt, reserved_tokens
+from dce.workspace.record.generations import Generation
 from dce.workspace.record.pictures import Picture
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.schema import find_schema
 from dce.workspace.settings import Settings
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a context a conversation takes, in tokens; `reserved` for the answer. `is_exact`: the model's own tokenizer counted."""
+
+    total: int
+    is_exact: bool
+    context: int
+    reserved: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it does not fit."""
+        return self.total > self.context - self.reserved
 
 
 class Pricing:
@@ -66,6 +83,24 @@ class Pricing:
         """The token count of each file, as (path, tokens)."""
         counts = await self._counter.count([file.text for file in inputs.files])
         return [(file.path, count.tokens) for file, count in zip(inputs.files, counts, strict=True)]
+
+    async def room(
+        self, prompt: Prompt, texts: Sequence[str], pictures: int, models: Sequence[Model], generation: Generation
+    ) -> Room | None:
+        """What a conversation of a generation's prompt and further `texts` takes of its model's context; None if that is unknown."""
+        if self._tokenizer is not None:
+            await self._tokenizer.prepare()
+        model = next((model for model in models if generation.model in {*ANY_MODEL, model.id}), None)
+        context = self._settings.context or (model.max_model_len if model else None)
+        if context is None:
+            return None
+        counts = await self._counter.count([prompt.text, *texts], first_sha256=prompt.sha256)
+        return Room(
+            total=sum(count.tokens for count in counts),
+            is_exact=all(count.exact for count in counts),
+            context=context,
+            reserved=reserved_tokens(context, generation.max_tokens) + TOKENS_EACH * pictures,
+        )
 
     async def _counted(self, prompt: Prompt) -> tuple[Count, list[Count]]:
         """The tokens of the whole prompt and of its sections. They add up: the largest section gets the remainder.

@@ -1,7 +1,7 @@
 """The record as a bundle: one JSON document per line, to move a workspace's history to another machine and back.
 
 Lines in order: a header (with the selection and the named sets, including levels of detail), prompts with their manifests, cycles,
-generations, responses in all versions, check reports, judgements, and an end line with the number of lines before it. What must
+generations, responses in all versions, check reports, judgements, follow-ups, and an end line with the number of lines before it. What must
 always hold: a bundle is checked completely before any of it is stored (`Checker`); a truncated bundle is refused, never mistaken for
 a short one. The journal of accepted files is not included: it belongs to the files of one folder.
 """
@@ -15,6 +15,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.record.cycles import Cycle
+from dce.workspace.record.follow_ups import FollowUp
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.judgements import MAX_NOTE_CHARS, MAX_RATING, Judgement
 from dce.workspace.record.pictures import Picture, note_of
@@ -23,8 +24,8 @@ from dce.workspace.record.responses import Response
 from dce.workspace.record.selected_files import SetFile
 
 FORMAT = "dce-history"
-VERSION = 2
-"""Increased when an older DCE could misread a bundle; all versions up to this one can be read. 2: judgements, levels of detail, pictures."""
+VERSION = 3
+"""Increased when an older DCE could misread a bundle; all versions up to this one can be read. 2: judgements, levels of detail, pictures. 3: follow-ups."""
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """Longest line read: many times the size of any model's prompt."""
@@ -137,13 +138,19 @@ class JudgementRecord(msgspec.Struct, frozen=True, kw_only=True, tag="judgement"
     judgement: Judgement
 
 
+class FollowUpRecord(msgspec.Struct, frozen=True, kw_only=True, tag="follow_up"):
+    """Which answer a response was made from, and what was asked; both responses precede it."""
+
+    follow_up: FollowUp
+
+
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
     """The last line: the number of lines before it."""
 
     records: int
 
 
-Body = PromptRecord | CycleRecord | GenerationRecord | ResponseRecord | ChecksRecord | JudgementRecord
+Body = PromptRecord | CycleRecord | GenerationRecord | ResponseRecord | ChecksRecord | JudgementRecord | FollowUpRecord
 Record = Header | Body | End
 
 _DECODER = msgspec.json.Decoder(Record)
@@ -182,6 +189,7 @@ class Checker:
         self._generations: dict[int, int] = {}
         self._responses: set[tuple[int, int, int]] = set()
         self._judged: set[tuple[int, int, int]] = set()
+        self._followed: set[tuple[int, int]] = set()
         self._chosen: list[CycleRecord] = []
 
     def check_all(self, records: Iterable[Record]) -> None:
@@ -252,6 +260,8 @@ class Checker:
                 raise _wrong(f"a response has slot {response.slot} and version {response.version}, but both start at 1")
         elif isinstance(record, JudgementRecord):
             self._judgement(record.judgement)
+        elif isinstance(record, FollowUpRecord):
+            self._follow_up(record.follow_up)
         else:
             _known(self._responses, (record.generation, record.slot, record.version), "response")
 
@@ -261,6 +271,15 @@ class Checker:
         _new(self._judged, key, f"a judgement of response {judgement.slot} v{judgement.version}")
         if not 0 <= judgement.rating <= MAX_RATING or len(judgement.note) > MAX_NOTE_CHARS:
             raise _wrong(f"a judgement of response {judgement.slot} has an invalid rating or too long a note")
+
+    def _follow_up(self, given: FollowUp) -> None:
+        _known(self._responses, (given.generation, given.slot, 1), "response")
+        _known(self._responses, (given.generation, given.from_slot, given.from_version), "response")
+        _new(self._followed, (given.generation, given.slot), f"the follow-up in slot {given.slot}")
+        if given.from_slot >= given.slot:
+            raise _wrong(
+                f"response {given.slot} is a follow-up of response {given.from_slot}, which is not an earlier one"
+            )
 
     def _prompt(self, record: PromptRecord) -> None:
         prompt = record.prompt

@@ -8,6 +8,7 @@ from dce.workspace.record.archive import (
     ChecksRecord,
     CycleRecord,
     End,
+    FollowUpRecord,
     GenerationRecord,
     Header,
     JudgementRecord,
@@ -47,3 +48,5 @@ def _body(store: Store, cycle_ids: list[int]) -> Iterator[Record]:
             yield ChecksRecord(generation=generation.id, slot=slot, version=version, report=msgspec.Raw(report))
         for judgement in store.judgements.all(generation.id):
             yield JudgementRecord(judgement=judgement)
+        for follow_up in store.follow_ups.of(generation.id).values():
+            yield FollowUpRecord(follow_up=follow_up)

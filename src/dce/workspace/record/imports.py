@@ -15,6 +15,7 @@ from dce.workspace.record.archive import (
     Checker,
     ChecksRecord,
     CycleRecord,
+    FollowUpRecord,
     GenerationRecord,
     JudgementRecord,
     PromptRecord,
@@ -23,6 +24,7 @@ from dce.workspace.record.archive import (
 )
 from dce.workspace.record.cycles import CYCLES, Cycles
 from dce.workspace.record.database import Database
+from dce.workspace.record.follow_ups import FOLLOW_UPS, FollowUp
 from dce.workspace.record.generations import GENERATIONS
 from dce.workspace.record.judgements import JUDGEMENTS, Judgement
 from dce.workspace.record.pictures import Pictures
@@ -126,6 +128,8 @@ class _Import:
             )
         elif isinstance(record, JudgementRecord):
             self._judgement(record.judgement)
+        elif isinstance(record, FollowUpRecord):
+            self._follow_up(record.follow_up)
 
     def finish(self, name: str, cycles: Cycles) -> Imported:
         for cycle in self._chosen:
@@ -167,6 +171,9 @@ class _Import:
 
     def _judgement(self, given: Judgement) -> None:
         JUDGEMENTS.insert(self._db, given, generation=self._generations[given.generation], updated_at=self._now)
+
+    def _follow_up(self, given: FollowUp) -> None:
+        FOLLOW_UPS.insert(self._db, given, generation=self._generations[given.generation], created_at=self._now)
 
     def _response(self, given: Response) -> None:
         if given.status in ACTIVE:  # it was running when exported; nothing runs it here

@@ -143,7 +143,18 @@ CREATE TABLE base_reports (
 """
 # A report is a verdict on one answer, by certain checks, on a certain state of the files: `record/check_reports.py`.
 
-STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS)
+_FOLLOW_UPS = """
+CREATE TABLE follow_ups (
+    generation INTEGER NOT NULL, slot INTEGER NOT NULL, kind TEXT NOT NULL,
+    from_slot INTEGER NOT NULL CHECK (from_slot < slot), from_version INTEGER NOT NULL,
+    other_slot INTEGER NOT NULL, other_version INTEGER NOT NULL, request TEXT NOT NULL, created_at REAL NOT NULL,
+    PRIMARY KEY (generation, slot),
+    FOREIGN KEY (generation, from_slot, from_version) REFERENCES responses (generation, slot, version)
+);
+"""
+# A slot's lineage: `record/follow_ups.py`. All versions of the slot share it.
+
+STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS, _FOLLOW_UPS)
 
 
 def migrate(db: sqlite3.Connection) -> None:

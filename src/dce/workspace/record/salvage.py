@@ -15,6 +15,7 @@ from dce.workspace.record.failures import UNREADABLE
 TABLES = (
     *("meta", "token_counts", "cycles", "prompts", "generations", "responses", "pieces", "check_reports"),
     *("blobs", "acceptances", "imports", "origins", "judgements", "base_reports"),
+    "follow_ups",
 )
 """All tables except the search index, which is rebuilt."""
 
@@ -24,7 +25,7 @@ _KEYS = {"meta": ("key",), "token_counts": ("tokenizer", "sha256")}
 _MAX_GAP = 20_000
 """How many rowids after an unreadable one are tried before the rest of the table is read from its end."""
 
-_SINCE_LATER = frozenset({"imports", "origins", "judgements", "base_reports"})
+_SINCE_LATER = frozenset({"imports", "origins", "judgements", "base_reports", "follow_ups"})
 """Tables that an intact store of an earlier version lacks."""
 
 _REPAIRS = (
@@ -48,6 +49,9 @@ _REPAIRS = (
         f"DELETE FROM {table} WHERE (generation, slot, version) NOT IN (SELECT generation, slot, version FROM responses)"  # noqa: S608
         for table in ("pieces", "check_reports", "judgements")
     ),
+    "DELETE FROM follow_ups WHERE (generation, from_slot, from_version) NOT IN"
+    " (SELECT generation, slot, version FROM responses)"
+    " OR (generation, slot) NOT IN (SELECT generation, slot FROM responses)",
     "DELETE FROM ended_responses",
     "INSERT INTO ended_responses (generation, slot, version) SELECT generation, slot, version FROM responses"
     " WHERE status NOT IN ('queued', 'connecting', 'thinking', 'generating') AND text != ''",

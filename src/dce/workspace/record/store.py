@@ -14,6 +14,7 @@ from dce.workspace.record.blobs import Blobs
 from dce.workspace.record.check_reports import CheckReports
 from dce.workspace.record.cycles import Cycles
 from dce.workspace.record.database import Database
+from dce.workspace.record.follow_ups import FollowUps
 from dce.workspace.record.generations import Generations
 from dce.workspace.record.history import History
 from dce.workspace.record.imports import Imports
@@ -45,6 +46,7 @@ class Store:
         self.pictures = Pictures(self.database, self.meta, self.blobs)
         self.generations = Generations(self.database)
         self.responses = Responses(self.database)
+        self.follow_ups = FollowUps(self.database)
         self.progress = Progress(self.database, self.responses)
         self.check_reports = CheckReports(self.database)
         self.base_reports = BaseReports(self.database)

@@ -37,8 +37,8 @@ MAX_POOL = 40
 class Material(msgspec.Struct, frozen=True, kw_only=True):
     """What probes are made from.
 
-    `tests`: texts of the visible test files by path. `modules`: for each changed module (dotted name, as a test would import it),
-    its versions: first the workspace's ("" if it is new), then one for each answer.
+    `tests`: texts of the visible test files by path, the most telling first. `modules`: for each changed module (dotted
+    name, as a test would import it), its versions: first the workspace's ("" if it is new), then one for each answer.
     """
 
     tests: Mapping[str, str]
@@ -91,8 +91,8 @@ def _single_calls(material: Material, sources: Sequence[TestSource]) -> list[Sni
 
 
 def _test_sources(tests: Mapping[str, str]) -> list[TestSource]:
-    conftests = [text for path, text in sorted(tests.items()) if path.endswith("conftest.py")]
-    others = [text for path, text in sorted(tests.items()) if not path.endswith("conftest.py")]
+    conftests = [text for path, text in tests.items() if path.endswith("conftest.py")]
+    others = [text for path, text in tests.items() if not path.endswith("conftest.py")]
     return [found for text in others if (found := read_test_file(text, conftests))]
 
 

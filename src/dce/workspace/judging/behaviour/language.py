@@ -1,0 +1,56 @@
+"""What a row of the table of languages is: the files it speaks for, how it makes probes, and how it runs them.
+
+A new language is a new row (`languages.py`), never a condition somewhere else: what compares answers knows only this module, the label
+and id of a probe, and the text of an outcome.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.behaviour.running import Limits
+from dce.workspace.judging.checks_file import Check
+from dce.workspace.judging.lanes.lane import Lane
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """What the probes of one language are made from. Paths are relative to the workspace's root, with `/`.
+
+    `changed`: each file that some answer changes and the row speaks for, tests left out, with its versions: the workspace's text first
+    ("" if it is new), then the different texts that the answers give it ("" if one deletes it). `tests`: the texts of the workspace's
+    own test files, by path; no answer's. `paths`: every listed file of the workspace.
+    """
+
+    changed: Mapping[str, Sequence[str]]
+    tests: Mapping[str, str]
+    paths: frozenset[str] = frozenset()
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how probes run: a fresh lane with one answer in it (or the workspace as it is), open for this language alone.
+
+    `checks`: the project's own, for a row that uses their commands; there may be none.
+    """
+
+    lane: Lane
+    sources: Sources
+    checks: tuple[Check, ...] = ()
+    limits: Limits = Limits()
+
+
+class Language(msgspec.Struct, frozen=True, kw_only=True):
+    """A row. `version` counts changes of what its probes are and how they run: results of another one are not shown as current.
+
+    `speaks_for` and `is_test` are asked with paths; the first row that speaks for a changed file has it. `make` is given a seed and must
+    be deterministic; it runs nothing. `run` gives an outcome for each probe, by id, and may raise nothing but what lanes raise. `runs`: what runs, in
+    a few words, for the user who is asked to agree.
+    """
+
+    name: str
+    version: int
+    runs: str
+    speaks_for: Callable[[str], bool]
+    is_test: Callable[[str], bool]
+    make: Callable[[Sources, int], Sequence[Probe]]
+    run: Callable[[Place, Sequence[Probe]], Awaitable[Mapping[str, Outcome]]]

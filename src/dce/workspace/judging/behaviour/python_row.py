@@ -1,0 +1,81 @@
+"""Python's row: probes made from tests, docstrings and the changed modules, run by the project's own interpreter outside any test runner."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from dce.workspace.judging.behaviour.affected import affected, first, mentions, only
+from dce.workspace.judging.behaviour.generate import Material, make_probes
+from dce.workspace.judging.behaviour.in_real_lane import ProbeLane
+from dce.workspace.judging.behaviour.language import Language, Place, Sources
+from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.behaviour.python_modules import Importable, importable, imported_names
+from dce.workspace.judging.behaviour.running import Interpreter, run_probes
+
+MAX_TEST_FILES = 12
+"""Most test files that are read: those that mention most of what the answers change. Probes are too few to show more."""
+
+_TEST_NAME = re.compile(r"(test_.*|.*_test|tests?|conftest)\.py")
+
+
+def is_python(path: str) -> bool:
+    """Whether a file is Python source."""
+    return path.endswith(".py")
+
+
+def is_test(path: str) -> bool:
+    """Whether a file is a test or a part of one, by the names that pytest and unittest look for."""
+    return is_python(path) and _TEST_NAME.fullmatch(PurePosixPath(path).name) is not None
+
+
+def make(sources: Sources, seed: int) -> tuple[Probe, ...]:
+    """The probes for the changed modules."""
+    modules, names = {}, set[str]()
+    for path, found in _imports(sources).items():
+        versions = sources.changed[path]
+        here = affected(versions)
+        names |= here
+        modules[found.module] = tuple(only(text, here) for text in versions)
+    if not modules:
+        return ()
+    return make_probes(Material(tests=_telling(sources, frozenset(names)), modules=modules), seed=seed)
+
+
+async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
+    """The outcomes, from one process of the project's interpreter for each round."""
+    found = _imports(place.sources).values()
+    beside = sorted({_folder(path) for path in place.sources.tests})
+    paths = tuple(dict.fromkeys(("", "src", *(one.root for one in found), *beside)))
+    interpreter = Interpreter(program="python", paths=paths)
+    return await run_probes(ProbeLane(place.lane), probes, interpreter, limits=place.limits)
+
+
+PYTHON = Language(
+    name="Python",
+    version=1,
+    runs="calls of the changed modules, with values from the tests and at the edges, in the project's Python",
+    speaks_for=is_python,
+    is_test=is_test,
+    make=make,
+    run=run,
+)
+
+
+def _imports(sources: Sources) -> dict[str, Importable]:
+    """How each changed file is imported; those that cannot be are left out."""
+    imported = frozenset().union(*(imported_names(text) for text in sources.tests.values()))
+    paths = sources.paths | frozenset(sources.changed)
+    found = {path: importable(path, paths, imported) for path in sorted(sources.changed)}
+    return {path: one for path, one in found.items() if one is not None}
+
+
+def _telling(sources: Sources, names: frozenset[str]) -> dict[str, str]:
+    """The tests that say most of what is affected, those first; and what they share."""
+    shared = {path: text for path, text in sources.tests.items() if path.endswith("conftest.py")}
+    counted = {path: mentions(text, names) for path, text in sources.tests.items() if path not in shared}
+    ordered = sorted(counted, key=lambda path: (-counted[path], path))[:MAX_TEST_FILES]
+    return shared | {path: first(sources.tests[path], names) for path in ordered}
+
+
+def _folder(path: str) -> str:
+    return "/".join(PurePosixPath(path).parent.parts)
