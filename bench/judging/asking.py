@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench.judging.choosing import Judged
+from bench.judging.choosing import CRASHES, NOTHING, SHOWS, Judged
 from bench.judging.contained import contained, opened_lanes
 from bench.judging.recorded import Recorded, draws
 from dce.workspace.judging.behaviour.in_lane import Describer
@@ -99,6 +99,9 @@ def shows(value: object) -> str:
     return _digest(json.dumps([["value", Describer("<none>").text(value)]]))
 
 
+_EXCEPTIONS = {_digest(json.dumps([["raised", name]])): name for name in CRASHES}
+
+
 def _judged(task: Recorded, body: str, found: Mapping[str, Found]) -> Judged:
     tables = found["tables"]
     groups = {"asserts": {probe.id: tables[probe.id] for probe in task.asserts}, "made": found.get("made", {})}
@@ -120,7 +123,15 @@ def _judged(task: Recorded, body: str, found: Mapping[str, Found]) -> Judged:
         probes=probes,
         strict_passed=sum(strict),
         claims={f"{identifier} {expected}": count for (identifier, expected), count in task.claims.items()},
+        shown={kind: {name: _said(parts) for name, parts in group.items()} for kind, group in groups.items()},
     )
+
+
+def _said(parts: Sequence[str]) -> str:
+    """What a probe showed, in a word."""
+    if parts[0] == "value":
+        return NOTHING if parts[1] == shows(None) else SHOWS
+    return _EXCEPTIONS.get(parts[1], "another exception") if parts[0] == "raised" else parts[0]
 
 
 def _loose(parts: Sequence[str]) -> str:
