@@ -125,6 +125,15 @@ def judge_and_accept(call: Caller) -> None:
     digest = call("GET", "/api/checks")["digest"]
     call("POST", "/api/checks/consent", json={"digest": digest})
     call("POST", GENERATION + "/checks")
+    call("POST", SLOT + "/checks", query="?fresh=yes")
+    call("POST", GENERATION + "/checks/stop")
+    call("GET", GENERATION + "/checks")
+    call("GET", SLOT + "/checks")
+    file = call("GET", "/api/checks/file")
+    call("POST", "/api/checks/commands", json={"text": file["text"]})
+    call("POST", "/api/checks/workspace", json={"text": file["text"]})
+    call("POST", "/api/checks/workspace/stop")
+    call("PUT", "/api/checks/file", json={"text": file["text"] + "# edited\n", "seen": file["text"]})
     call("GET", GENERATION + "/board")
     call("GET", GENERATION + "/agreement")
     call("PUT", SLOT + "/judgement", json={"version": 1, "rating": 3})
@@ -140,7 +149,11 @@ def judge_and_accept(call: Caller) -> None:
 def write_again(call: Caller) -> None:
     """Everything that gives a response another version."""
     call("POST", GENERATION + "/regenerate", json={"slots": [1]})
+    call("GET", SLOT + "/follow-up", refused="not_found")
     call.until_ended(1)
+    call("POST", SLOT + "/follow-up", json={"version": 2, "words": "Shorter.", "is_failing": True, "other": 2})
+    call.until_ended(1)
+    call("GET", SLOT + "/follow-up", slot=4)
     call("POST", SLOT + "/continue", slot=2)
     call.until_ended(1)
     call("POST", SLOT + "/correction", json={"version": 2, "text": file_block("words.py", RIGHT, "")})

@@ -12,7 +12,9 @@ import { isActive } from "../text/words";
 import { text } from "../text/messages";
 import { AnswerWords, Corrected } from "./answerwords";
 import { Checks, Flag, Lines } from "./board";
+import { ResponseChecksPanel } from "./checkview";
 import { Diff } from "./diff";
+import { FollowUp, MadeFromLine } from "./followup";
 import { JudgeBar } from "./judging";
 import { ErrorLine } from "./notices";
 import { Picker } from "./pick";
@@ -23,6 +25,7 @@ import { WriteDialog } from "./writes";
 const FACETS: ReadonlyArray<readonly [Facet, string]> = [
   ["answer", "p"],
   ["diff", "d"],
+  ["checks", "t"],
   ["pick", "l"],
   ["raw", "r"],
 ];
@@ -38,7 +41,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         <span className={`state status-${progress.status}`}>{text.progress.status(progress.status)}</span>
         <Bar progress={progress} generation={generation} />
         <Figures progress={progress} />
-        {row?.checks && <Checks checks={row.checks} />}
+        {row?.checks && <Checks checks={row.checks} slot={progress.slot} />}
         {row?.cluster && (
           <span className="muted" title={text.review.groupTitle}>
             {text.review.group(row.cluster)}
@@ -47,7 +50,11 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         {progress.version > 1 && <Versions generation={generation} progress={progress} />}
         {progress.finish_reason === "corrected" && <Corrected progress={progress} />}
         <SlotButtons progress={progress} />
+        {!isActive(progress) && <FollowUp key={`${generation.id} ${progress.slot}`} generation={generation} progress={progress} row={row} />}
       </div>
+      {row?.made_from && (
+        <MadeFromLine key={`made ${generation.id} ${progress.slot}`} generation={generation.id} slot={progress.slot} made={row.made_from} />
+      )}
       {progress.error && <ErrorLine error={progress.error} />}
       {!isActive(progress) && <JudgeBar generation={generation} slot={progress.slot} />}
       <div className="facets" role="group" aria-label={text.review.view}>
@@ -64,7 +71,9 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
           </button>
         ))}
       </div>
-      {shown === null ? (
+      {facet === "checks" ? (
+        <ResponseChecksPanel generation={generation.id} progress={progress} />
+      ) : shown === null ? (
         <p className="empty">{text.shell.loading}</p>
       ) : facet === "raw" || reading === null ? (
         <Raw key={`${progress.slot} ${progress.version}`} live={shown.live} progress={progress} />

@@ -22,7 +22,7 @@ _STALE: dict[Stale, str] = {
     "checks": "the checks changed after they ran",
     "workspace": "the files changed after the checks ran",
     "answer": "the answer changed after the checks ran",
-    "unknown": "the checks ran elsewhere, or with an earlier version",
+    "unknown": "the checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now",
 }
 """Why a verdict may no longer hold."""
 

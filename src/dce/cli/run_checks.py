@@ -68,8 +68,7 @@ def command(
 
     def tell(event: Event) -> None:
         if isinstance(event, ChecksFinished) and not is_json:
-            new = f", {event.new_failures} new" if event.new_failures else ""
-            say(f"[{event.slot:>2}] {checks_text(event)}{new}")
+            say(f"[{event.slot:>2}] {checks_text(event)}")
 
     if isinstance(directory, str):
         if slots:

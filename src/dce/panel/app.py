@@ -18,9 +18,11 @@ from dce.panel.assets import Assets, index_page
 from dce.panel.http_responses import error_response
 from dce.panel.resources import (
     accept,
+    checks,
     cycles,
     events,
     files,
+    followup,
     generations,
     history,
     prompt,
@@ -49,7 +51,9 @@ ROUTES: tuple[Route, ...] = (
     *secrets.ROUTES,
     *generations.ROUTES,
     *responses.ROUTES,
+    *followup.ROUTES,
     *review.ROUTES,
+    *checks.ROUTES,
     *accept.ROUTES,
     *history.ROUTES,
     *settings.ROUTES,

@@ -2,8 +2,10 @@
 
 import { accept } from "./accept";
 import { board } from "./board";
+import { checks } from "./checks";
 import { context } from "./context";
 import { cycle } from "./cycle";
+import { followup } from "./followup";
 import { history } from "./history";
 import { manual } from "./manual";
 import { progress } from "./progress";
@@ -11,4 +13,4 @@ import { review } from "./review";
 import { settings } from "./settings";
 import { shell } from "./shell";
 
-export const text = { accept, board, context, cycle, history, manual, progress, review, settings, shell };
+export const text = { accept, board, checks, context, cycle, followup, history, manual, progress, review, settings, shell };

@@ -12,14 +12,15 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.base_run import require_some, run_base
+from dce.workspace.judging.base_run import require_some, run_base, verdict_of
+from dce.workspace.judging.check_progress import Progress
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.checks import run_checks
-from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file
+from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file, missing_checks
 from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
 from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.judging.report_keys import Current
+from dce.workspace.judging.report_keys import Current, checks_key
 from dce.workspace.project import Project
 from dce.workspace.record.check_reports import ReportKey
 from dce.workspace.record.responses import TERMINAL, Response
@@ -32,6 +33,11 @@ class _Job(msgspec.Struct, frozen=True, kw_only=True):
     key: ReportKey
     reading: Reading
     responses: list[Response]
+
+    @property
+    def slots(self) -> list[int]:
+        """The slots of the responses."""
+        return [response.slot for response in self.responses]
 
 
 async def check_responses(
@@ -55,6 +61,7 @@ async def check_responses(
     current = Current(workspace.project)
     jobs = await asyncio.to_thread(_jobs, current, responses)
     reports: dict[int, CheckReport] = {}
+    progress = Progress(generation_id, len(responses), on_event)
 
     def finish(job: _Job, report: CheckReport, known: frozenset[int] = frozenset()) -> None:
         for response in job.responses:
@@ -65,18 +72,22 @@ async def check_responses(
     for job, report, known in [] if is_fresh else await asyncio.to_thread(_known, workspace, generation_id, jobs):
         await asyncio.to_thread(finish, job, report, known)
         _announce(job, reports, generation_id, on_event)
+        progress.finish(job.slots)
         jobs.remove(job)
     if not jobs:
         return dict(sorted(reports.items()))
+    progress.check_base()
     base = await _base(workspace, lanes, checks, jobs[0].key, is_fresh=is_fresh)
     require_some(base)
     limit = asyncio.Semaphore(lanes.settings.parallel)
 
     async def check(job: _Job) -> None:
         async with limit:
+            progress.begin(job.slots)
             report = await run_checks(lanes, checks, job.reading, base)
         await asyncio.to_thread(finish, job, report)
         _announce(job, reports, generation_id, on_event)
+        progress.finish(job.slots)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -87,27 +98,37 @@ async def check_responses(
     return dict(sorted(reports.items()))
 
 
-async def check_workspace(workspace: Workspace, *, is_fresh: bool = False) -> CheckReport:
-    """Runs the checks on the workspace as it is. Raises DceError not_found if there are none, consent_needed as `check_responses`."""
-    lanes, checks = await _agreed(workspace)
+async def check_workspace(
+    workspace: Workspace, *, is_fresh: bool = False, file: ChecksFile | None = None
+) -> CheckReport:
+    """Runs the checks on the workspace as it is; those of `file`, which need not be saved, instead of the workspace's own.
+
+    Raises DceError not_found if there are none, consent_needed as `check_responses`.
+    """
+    lanes, checks = await _agreed(workspace, file)
     key = await asyncio.to_thread(Current(workspace.project).key, Reading())
+    if file is not None:
+        key = msgspec.structs.replace(key, checks=checks_key(file))
     return await _base(workspace, lanes, checks, key, is_fresh=is_fresh)
 
 
-async def commands_to_run(workspace: Workspace) -> Commands:
-    """What `check_responses` would run, for the user to agree to. Raises DceError not_found if there are no checks."""
-    return (await _prepared(workspace))[2]
+async def commands_to_run(workspace: Workspace, file: ChecksFile | None = None) -> Commands:
+    """What `check_responses` would run, for the user to agree to, or what `file` would. Raises DceError not_found if there are no checks."""
+    return (await _prepared(workspace, file))[2]
 
 
-async def _agreed(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...]]:
+async def _agreed(workspace: Workspace, file: ChecksFile | None = None) -> tuple[Lanes, tuple[Check, ...]]:
     """The lanes and the checks. Raises DceError consent_needed unless the user has agreed to the commands."""
-    lanes, checks, commands = await _prepared(workspace)
+    lanes, checks, commands = await _prepared(workspace, file)
     await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
     return lanes, checks
 
 
-async def _prepared(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Commands]:
-    file = await asyncio.to_thread(required_checks, workspace.project)
+async def _prepared(workspace: Workspace, file: ChecksFile | None) -> tuple[Lanes, tuple[Check, ...], Commands]:
+    if file is None:
+        file = await asyncio.to_thread(required_checks, workspace.project)
+    elif not file.check:
+        raise missing_checks()
     lanes = Lanes(workspace.project, file.lane)
     kind = await lanes.find_kind()
     return lanes, file.check, commands_of(file, kind, lanes.why)
@@ -117,11 +138,7 @@ def required_checks(project: Project) -> ChecksFile:
     """The workspace's checks. Raises DceError not_found if there are none."""
     file = load_checks_file(project)
     if not file.check:
-        raise DceError(
-            "not_found",
-            "this workspace has no checks",
-            hint="`dce checks init` proposes some; or write them in .dce/checks.toml.",
-        )
+        raise missing_checks()
     return file
 
 
@@ -130,10 +147,14 @@ async def _base(
 ) -> CheckReport:
     """The report on the unchanged workspace, from the cache if it may be."""
     cache = workspace.store.base_reports
-    known = None if is_fresh else await asyncio.to_thread(cache.find, key.checks, key.base, CheckReport)
-    if known is not None:
+    known = await asyncio.to_thread(cache.find, key.checks, key.base, CheckReport)
+    if known is not None and not is_fresh:
         return known
     report = await run_base(lanes, checks)
+    if known is not None and verdict_of(known) != verdict_of(report):
+        # Something that is not listed has changed (a dependency): what was compared with the earlier report holds no longer.
+        await asyncio.to_thread(workspace.store.check_reports.outdate, key.checks, key.base)
+        await asyncio.to_thread(cache.drop, key.checks, key.base)
     if not report.cannot_start and not report.problem:
         await asyncio.to_thread(cache.put, key.checks, key.base, report, workspace.clock())
     return report
