@@ -57,3 +57,35 @@ def test_the_workspace_as_it_is(dce: Dce, project: Path) -> None:
     assert dce("run-checks", "--workspace", "--json").json["passed"] == 2
     assert "takes no SLOT" in dce("run-checks", "1", "--workspace", code=2).err
     assert dce("run-checks", "-C", str(project), code=1).err  # no generation yet
+
+
+def test_unittest_in_a_folder_is_proposed_and_runs(dce: Dce, project: Path) -> None:
+    """What is proposed for a folder of tests runs as it is, with what DCE adds to its command."""
+    (project / "test_a.py").unlink()
+    (project / "tests").mkdir()
+    (project / "tests" / "test_b.py").write_text(TEST)
+    done = dce("checks", "init", "--yes")
+    assert "python -m unittest discover -s tests" in done.out
+    assert "✗ unittest: 1 pass, 1 fail (unittest)" in done.out
+
+
+def test_a_check_that_fails_without_tests_shows_its_end(dce: Dce, project: Path) -> None:
+    """Where no test says what is wrong, the end of the output is shown, and what is missing comes with the next step."""
+    (project / ".dce" / "checks.toml").write_text(
+        '[[check]]\nname = "c"\ncommand = ["sh", "-c", "echo beginning; echo the end; exit 3"]\n'
+        '[[check]]\nname = "no-such-runner"\ncommand = ["no-such-runner"]\n'
+    )
+    done = dce("run-checks", "--workspace", "--yes", code=1)
+    assert "✗ c: fails with exit code 3" in done.out
+    assert "    | the end\n" in done.out
+    assert "✗ cannot run here: no-such-runner: not found" in done.out
+    assert "then `dce run-checks --workspace`" in done.err
+
+
+def test_many_packages_are_named(dce: Dce, project: Path) -> None:
+    """Folders that are too many to be proposed are named, so that nobody takes the proposal for complete."""
+    for number in range(6):
+        (project / f"p{number}").mkdir()
+        (project / f"p{number}" / "go.mod").touch()
+    done = dce("checks", "init", "--no-run")
+    assert "not proposed, because there are so many: go in p5" in done.err

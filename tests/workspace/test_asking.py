@@ -9,7 +9,7 @@ from dce.workspace.judging.results.asking import ask, is_fail_fast
     ("command", "asked"),
     [
         ("python -m unittest", "python -m unittest -v"),
-        ("python3.12 -m unittest discover -s tests", "python3.12 -m unittest -v discover -s tests"),
+        ("python3.12 -m unittest discover -s tests", "python3.12 -m unittest discover -s tests -v"),
         ("python -m unittest -v", "python -m unittest -v"),
         ("python -m unittest -q", "python -m unittest -q"),
         (

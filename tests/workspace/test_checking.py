@@ -153,7 +153,7 @@ def test_what_cannot_start_is_said_once(tmp_path: Path) -> None:
     _checks(bench.project, missing + '[[check]]\nname = "x"\ncommand = ["no-such-program"]\n')
     with pytest.raises(DceError) as caught:
         _run(bench, generation)
-    assert "js: vitest: not found; x: `no-such-program` cannot start: there is no such program" in caught.value.message
+    assert "js: vitest: not found; x: no-such-program: not found" in caught.value.message
     assert caught.value.code == "invalid_input"
 
 
@@ -166,6 +166,44 @@ def test_what_cannot_start_is_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
     write(tool, "#!/bin/sh\n", 0o755)
     report = _run_base(bench)
     assert (report.cannot_start, report.is_passed) == ((), True)
+
+
+def test_a_workspace_that_passes_other_tests_outdates_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the workspace's own result changes with the same files (something was installed), responses are compared anew."""
+    bench, tool = Bench(tmp_path / "w", {"a": ""}), tmp_path / "bin" / "dce-test-tool"
+    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+    _checks(bench.project, _script("import subprocess; subprocess.run(['dce-test-tool'], check=True)"))
+    write(tool, "#!/bin/sh\nexit 1\n", 0o755)
+    generation = bench.answer({"a": "x"})
+    assert _run(bench, generation)[1].runs[0].fails_anyway
+    write(tool, "#!/bin/sh\n", 0o755)
+    assert _run(bench, generation)[1].runs[0].fails_anyway  # nothing that DCE can see has changed
+    asyncio.run(check_workspace(bench, is_fresh=True))
+    checks = board(bench, generation)[0].checks
+    assert checks is not None
+    assert checks.stale == "unknown"
+    assert _run(bench, generation)[1].is_passed
+
+
+def test_a_workspace_that_no_longer_runs_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ran once and cannot start now is not answered from the cache."""
+    bench, tool = Bench(tmp_path / "w", {"a": ""}), tmp_path / "bin" / "dce-test-tool"
+    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+    _checks(bench.project, '[[check]]\nname = "dce-test-tool"\ncommand = ["dce-test-tool"]\n')
+    write(tool, "#!/bin/sh\n", 0o755)
+    assert _run_base(bench).is_passed
+    tool.unlink()
+    assert asyncio.run(check_workspace(bench, is_fresh=True)).cannot_start == ("dce-test-tool: not found",)
+    assert _run_base(bench).cannot_start
+
+
+def test_an_answer_that_does_not_build_says_why(tmp_path: Path) -> None:
+    """A command that fails before any test could say what is wrong shows its first error."""
+    bench = Bench(tmp_path, {"a.py": "A = 1\n"})
+    _checks(bench.project, _script("import a; print('1 passed in 0.1s')"))
+    generation = bench.answer({"a.py": "A = (\n"}, {"a.py": "import no_such_module\n"})
+    notes = {slot: report.runs[0].note for slot, report in _run(bench, generation).items()}
+    assert notes == {1: "SyntaxError: '(' was never closed", 2: "ModuleNotFoundError: No module named 'no_such_module'"}
 
 
 def test_stages_stop_later_ones(tmp_path: Path) -> None:
@@ -220,11 +258,14 @@ def test_pytest_names_every_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     generation = bench.answer(
         {"calc.py": "ONE, TWO = 1, 2\n"}, {"calc.py": "ONE, TWO = 2, 2\n"}, {"test_calc.py": fewer}, {"calc.py": "("}
     )
-    runs = {slot: report.runs[0] for slot, report in _run(bench, generation).items()}
+    reports = _run(bench, generation)
+    runs = {slot: report.runs[0] for slot, report in reports.items()}
     one, two = "test_calc.py::test_one", "test_calc.py::test_two"
     assert (runs[1].newly_passing, runs[1].new_failures) == ((two,), 0)
     assert (runs[2].newly_passing, runs[2].newly_failing) == ((two,), (one,))
-    assert (runs[3].missing, runs[3].fails_anyway) == ((one,), False)
+    own = reports[3].own  # the workspace's test_one ran all the same
+    assert own is not None
+    assert (runs[3].missing, runs[3].fails_anyway, own.not_run) == ((), True, 1)
     assert (runs[4].missing, runs[4].new_failures) == ((one, two), 2)
     assert runs[4].note == "tests cannot be loaded: SyntaxError: '(' was never closed"
 

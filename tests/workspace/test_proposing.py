@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dce.workspace.judging.checks_file import Check, load_checks, write_checks
-from dce.workspace.judging.proposing import DETECTORS, MAX_PLACES, propose
+from dce.workspace.judging.proposing import DETECTORS, MAX_PLACES, propose, propose_all
 from dce.workspace.project import Project
 from tests.workspace.judging import write
 
@@ -15,6 +15,10 @@ CASE = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): pass
 def _package(script: str = "", **dependencies: str) -> str:
     names = ", ".join(f'"{name}": "1"' for name in dependencies)
     return f'{{"scripts": {{"test": "{script}"}}, "devDependencies": {{{names}}}}}'
+
+
+def _root(**dependencies: str) -> str:
+    return _package("", **dependencies).replace("{", '{"workspaces": ["packages/*"], ', 1)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,7 @@ def _package(script: str = "", **dependencies: str) -> str:
         ({"package.json": _package('echo \\"Error: no test specified\\" && exit 1')}, []),
         ({"package.json": "not json"}, []),
         ({"Cargo.toml": ""}, ["cargo: cargo test --no-fail-fast"]),
+        ({"Cargo.toml": "[workspace]\n"}, ["cargo: cargo test --workspace --no-fail-fast"]),
         ({"go.mod": ""}, ["go: go test ./..."]),
         (
             {"CMakeLists.txt": "enable_testing()"},
@@ -55,7 +60,7 @@ def _package(script: str = "", **dependencies: str) -> str:
         ({"spec/a_spec.rb": "", "Gemfile": ""}, ["rspec: bundle exec rspec"]),
         ({"phpunit.xml.dist": ""}, ["phpunit: vendor/bin/phpunit"]),
         ({"a.sln": ""}, ["dotnet: dotnet test a.sln"]),
-        ({"noxfile.py": ""}, ["nox: nox -q"]),
+        ({"noxfile.py": ""}, ["nox: nox"]),
         ({"tox.ini": "[tox]"}, ["tox: tox -q"]),
         ({"Makefile": "all:\n\ntest: all\n\ttrue\n"}, ["make: make test"]),
         ({"Makefile": "test := 3\n"}, []),
@@ -65,6 +70,38 @@ def _package(script: str = "", **dependencies: str) -> str:
         (
             {"web/package.json": _package("jest"), "Cargo.toml": ""},
             ["jest in web: npx --no-install jest", "cargo: cargo test --no-fail-fast"],
+        ),
+        (
+            {"package.json": _package("turbo run test"), "packages/a/package.json": _package("jest")},
+            ["npm test: npm test"],
+        ),
+        (
+            {
+                "package.json": _root(jest=""),
+                "packages/a/package.json": _package("node --test"),
+                "packages/b/package.json": "{}",
+            },
+            ["node in packages/a: node --test"],
+        ),
+        (
+            {"package.json": _root(jest=""), "packages/b/package.json": "{}"},
+            ["jest: npx --no-install jest"],
+        ),
+        (
+            {"package.json": _root(), **{f"packages/{n}/package.json": _package("jest") for n in "abcde"}},
+            ["npm test: npm --workspaces --if-present run test"],
+        ),
+        (
+            {
+                "package.json": _package(""),
+                "pnpm-workspace.yaml": "",
+                **{f"packages/{n}/package.json": _package("vitest") for n in "abcde"},
+            },
+            ["npm test: pnpm -r --no-bail --if-present run test"],
+        ),
+        (
+            {"tests/test_a.py": "def test_a(): pass\n", "sub/pyproject.toml": "", "sub/test_b.py": CASE},
+            ["pytest: python -m pytest -q"],
         ),
     ],
 )
@@ -85,14 +122,15 @@ def test_every_detector_has_a_case() -> None:
 
 
 def test_a_monorepo_is_bounded(tmp_path: Path) -> None:
-    """Of many folders of one kind the first few are proposed; ignored ones and those deep down are not."""
+    """Of many folders of one kind the first few are proposed and the others named; ignored ones and those deep down are not."""
     for number in range(9):
         write(tmp_path / f"packages/p{number}/package.json", _package("jest"))
     write(tmp_path / "node_modules/x/package.json", _package("jest"))
     write(tmp_path / "a/b/c/d/package.json", _package("jest"))
     write(tmp_path / ".gitignore", "node_modules\n")
-    found = propose(Project.init(tmp_path))
-    assert [each.check.cwd for each in found] == [f"packages/p{number}" for number in range(MAX_PLACES)]
+    found = propose_all(Project.init(tmp_path))
+    assert [each.check.cwd for each in found.proposals] == [f"packages/p{number}" for number in range(MAX_PLACES)]
+    assert found.left_out == tuple(f"jest in packages/p{number}" for number in range(MAX_PLACES, 9))
 
 
 def test_links_out_of_the_workspace_are_not_read(tmp_path: Path) -> None:

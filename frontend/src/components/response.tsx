@@ -14,6 +14,7 @@ import { AnswerWords, Corrected } from "./answerwords";
 import { Checks, Flag, Lines } from "./board";
 import { ResponseChecksPanel } from "./checkview";
 import { Diff } from "./diff";
+import { FollowUp, MadeFromLine } from "./followup";
 import { JudgeBar } from "./judging";
 import { ErrorLine } from "./notices";
 import { Picker } from "./pick";
@@ -49,7 +50,11 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         {progress.version > 1 && <Versions generation={generation} progress={progress} />}
         {progress.finish_reason === "corrected" && <Corrected progress={progress} />}
         <SlotButtons progress={progress} />
+        {!isActive(progress) && <FollowUp key={`${generation.id} ${progress.slot}`} generation={generation} progress={progress} row={row} />}
       </div>
+      {row?.made_from && (
+        <MadeFromLine key={`made ${generation.id} ${progress.slot}`} generation={generation.id} slot={progress.slot} made={row.made_from} />
+      )}
       {progress.error && <ErrorLine error={progress.error} />}
       {!isActive(progress) && <JudgeBar generation={generation} slot={progress.slot} />}
       <div className="facets" role="group" aria-label={text.review.view}>

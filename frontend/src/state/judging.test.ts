@@ -23,6 +23,9 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   class: "",
   is_stale: false,
   accepted: false,
+  judged: null,
+  test_changes: [],
+  problems: [],
   ...change,
 });
 const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });
@@ -40,7 +43,7 @@ test("nothing is said when nothing can be read", () => {
 });
 
 test("the board's own sentence is what is said, and what failed, is doubtful or stale is not called good", () => {
-  const checks = { passed: 3, failed: 1, new_failures: 1, gained: 0, fails_anyway: false, flaky: [], stale: "" } as const;
+  const checks = { passed: 3, failed: 1, new_failures: 1, gained: 0, fails_anyway: false, flaky: [], stale: "", own: null, limits: [] } as const;
   const passing = { checks: { ...checks, failed: 0, new_failures: 0 }, why: "Breaks nothing." };
   assert.equal(verdictOf([row(1, passing)], [])?.why, "Breaks nothing.");
   assert.equal(verdictOf([row(1, passing)], [])?.isGood, true);

@@ -1,7 +1,7 @@
 """`dce board`: a generation's responses, ranked."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -14,6 +14,8 @@ from dce.cli.output import say, say_json, visible
 from dce.cli.progress import STYLES, rate, seconds, token_text
 from dce.cli.tables import change_text, columns
 from dce.workspace.judging.board import BoardRow, ChecksCount, board
+from dce.workspace.judging.exam.words import exam_words
+from dce.workspace.judging.judged import Judged, preferred
 from dce.workspace.judging.report_keys import Stale
 from dce.workspace.record.follow_ups import Kind, MadeFrom
 from dce.workspace.schema.look_alikes import printable
@@ -22,10 +24,12 @@ _STALE: dict[Stale, str] = {
     "checks": "the checks changed after they ran",
     "workspace": "the files changed after the checks ran",
     "answer": "the answer changed after the checks ran",
-    "unknown": "the checks ran elsewhere, or with an earlier version",
+    "unknown": "the checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now",
 }
 """Why a verdict may no longer hold."""
 
+MAX_PROBLEMS = 3
+"""How many problems of one response are printed."""
 _MADE: dict[Kind, str] = {"reply": "reply to", "repair": "repair of", "fuse": "fusion of"}
 
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
@@ -61,9 +65,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
     if not sys.stdout.isatty():
         for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
             say(line)
-        _say_lineage(rows)
-        _say_cuts(rows)
-        _say_stale(rows)
+        _say_notes(rows)
         return
     console = Console()
     rows_of_cells = [[visible(cell) for cell in _cells(row, "\n")] for row in rows]
@@ -82,9 +84,22 @@ def print_board(rows: list[BoardRow], title: str) -> None:
         cells[4].stylize(_checks_style(row.checks))
         table.add_row(*(cells[at] for at in kept))
     console.print(table)
+    _say_notes(rows)
+
+
+def _say_notes(rows: list[BoardRow]) -> None:
+    """What does not fit in the table."""
     _say_lineage(rows)
+    _say_judged(rows)
     _say_cuts(rows)
     _say_stale(rows)
+    for row in rows:
+        for problem in row.problems[:MAX_PROBLEMS]:
+            say(visible(f"{row.slot}: {problem.describe()}"))
+        if len(row.problems) > MAX_PROBLEMS:
+            say(f"{row.slot}: {len(row.problems) - MAX_PROBLEMS} more of these; --json names them")
+        for text in exam_words(row.test_changes, row.checks.own if row.checks else None):
+            say(visible(f"{row.slot}: {text}"))
 
 
 def _say_stale(rows: list[BoardRow]) -> None:
@@ -108,6 +123,25 @@ def _say_lineage(rows: list[BoardRow]) -> None:
     made = [(row.slot, row.made_from) for row in sorted(rows, key=lambda row: row.slot) if row.made_from is not None]
     if made:
         say(f"follow-ups: {', '.join(f'{slot} ({made_text(found)})' for slot, found in made)}")
+
+
+def judge_text(found: Mapping[int, Judged]) -> str:
+    """What the judge advises, in a few words."""
+    best, judge = preferred(found), next(iter(found.values()))
+    slots = sorted(found)
+    named = f"{', '.join(str(slot) for slot in slots[:-1])} and {slots[-1]}"
+    who = judge.card or judge.model or "default model"
+    if best is None:
+        return f"the judge ({who}) is unsure which of {named} is best"
+    others = ", ".join(str(slot) for slot in slots if slot != best)
+    return f"the judge ({who}) prefers {best} to {others}"
+
+
+def _say_judged(rows: list[BoardRow]) -> None:
+    """What the judge advises, if one was asked."""
+    found = {row.slot: row.judged for row in rows if row.judged is not None}
+    if found:
+        say(f"{judge_text(found)}; the rank is as without it")
 
 
 def _say_cuts(rows: list[BoardRow]) -> None:

@@ -22,6 +22,9 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 MAX_NAMED = 10
 """How many names of tests are printed for one check."""
 
+MAX_LINES = 8
+"""How many lines are printed of the end of a failed check's output, where no test says what is wrong."""
+
 
 def yes_option(verb: Verb) -> Verb:
     """`--yes`: consent to the commands."""
@@ -67,7 +70,7 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_jso
     """
     from dce.workspace.judging.checking import check_workspace  # noqa: PLC0415
     from dce.workspace.judging.checks_file import CHECKS_FILE, write_checks  # noqa: PLC0415
-    from dce.workspace.judging.proposing import propose  # noqa: PLC0415
+    from dce.workspace.judging.proposing import propose_all  # noqa: PLC0415
 
     with open_workspace(directory) as workspace:
         path = workspace.project.state_dir / CHECKS_FILE
@@ -77,7 +80,8 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_jso
                 f"{path} is there already",
                 hint="`dce run-checks --workspace` runs its checks; --force replaces it with a new proposal.",
             )
-        proposals = propose(workspace.project)
+        proposed = propose_all(workspace.project)
+        proposals = proposed.proposals
         if not proposals:
             raise DceError(
                 "not_found",
@@ -88,6 +92,10 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_jso
         if not is_json:
             for proposal in proposals:
                 say(f"{proposal.check.name:<12} {' '.join(proposal.check.command)}   ({proposal.why})")
+            for name in proposed.left_out[:MAX_NAMED]:
+                note(f"not proposed, because there are so many: {name}")
+            if len(proposed.left_out) > MAX_NAMED:
+                note(f"not proposed, because there are so many: {len(proposed.left_out) - MAX_NAMED} more")
             note(f"written to {path}")
         if not is_dry:
             agree(workspace, is_yes=is_yes, may_ask=not is_json)
@@ -102,22 +110,31 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_jso
 def print_base(report: "CheckReport", *, is_verbose: bool = False) -> None:
     """What came of the checks on the workspace as it is."""
     for run in report.runs:
-        say(f"{'✓' if run.ok else '✗'} {run.name}: {summary(run)}, {run.duration_s:.1f} s")
-        for word, names in (("fails without any response", run.failures), ("flaky", run.flaky)):
-            for name in names[:MAX_NAMED]:
-                say(f"    {word}: {name}")
-            if len(names) > MAX_NAMED:
-                say(f"    {word}: {len(names) - MAX_NAMED} more")
-        if run.note:
-            say(f"    note: {run.note}")
-        if is_verbose and not run.ok:
-            say(run.output.rstrip())
+        _print_base_run(run, is_verbose=is_verbose)
     if report.problem:
         say(f"✗ no verdict: {report.problem}")
     if report.lane == "copy":
         note(f"the checks ran in a plain copy, which contains nothing: {report.lane_why}")
     for problem in report.cannot_start:
         say(f"✗ cannot run here: {problem}")
+    if report.cannot_start:
+        note("next: install what is missing, then `dce run-checks --workspace`")
+
+
+def _print_base_run(run: "CheckRun", *, is_verbose: bool) -> None:
+    say(f"{'✓' if run.ok else '✗'} {run.name}: {summary(run)}, {run.duration_s:.1f} s")
+    for word, names in (("fails without any response", run.failures), ("flaky", run.flaky)):
+        for name in names[:MAX_NAMED]:
+            say(f"    {word}: {name}")
+        if len(names) > MAX_NAMED:
+            say(f"    {word}: {len(names) - MAX_NAMED} more")
+    if run.note:
+        say(f"    note: {run.note}")
+    if is_verbose and not run.ok:
+        say(run.output.rstrip())
+    elif not run.ok and not run.failures:
+        for line in run.output.rstrip().splitlines()[-MAX_LINES:]:
+            say(f"    | {line}")
 
 
 def summary(run: "CheckRun") -> str:

@@ -249,7 +249,10 @@ def checks_text(event: ChecksFinished | None) -> str:
     """How the project's checks went, in a few words."""
     if event is None:
         return ""
-    return f"✓ {event.passed}" if not event.failed else f"✗ {event.failed} of {event.passed + event.failed}"
+    new = f", {event.new_failures} new" if event.new_failures else ""
+    if not event.failed:
+        return f"{'✗' if new else '✓'} {event.passed}{new}"
+    return f"✗ {event.failed} of {event.passed + event.failed}{new}"
 
 
 def _headline(board: _Board) -> str:

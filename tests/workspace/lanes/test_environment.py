@@ -109,3 +109,20 @@ def test_a_worktrees_repository_is_found(tmp_path: Path) -> None:
     subprocess.run([*git, "worktree", "add", "-q", str(tree)], cwd=main, check=True)
     assert repository_folders(main) == []
     assert repository_folders(tree) == [main / ".git", main / ".git" / "worktrees" / "tree"]
+
+
+def test_installations_on_the_path_are_shown_whole(tmp_path: Path) -> None:
+    """Of an installation whose `bin` is on PATH a command sees everything, since its programs need it; of other folders only that one."""
+    for folder, mark in (
+        ("venv", "pyvenv.cfg"),
+        ("go", "pkg/tool/x"),
+        ("node", "lib/node_modules/npm/x"),
+        ("mine", "secrets/key"),
+    ):
+        write(tmp_path / folder / "bin" / "x", "", 0o755)
+        write(tmp_path / folder / mark, "")
+    path = os.pathsep.join(str(tmp_path / name / "bin") for name in ("venv", "go", "node", "mine"))
+    found = needed_folders({"PATH": path}, Python(program="/usr/bin/python3"))
+    shown = [name for name in ("venv", "go", "node", "mine") if tmp_path / name in found]
+    assert shown == ["venv", "go", "node"]
+    assert tmp_path / "mine" / "bin" in found

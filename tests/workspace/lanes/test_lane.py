@@ -210,10 +210,11 @@ def test_cancellation_ends_everything(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_command_that_cannot_start(tmp_path: Path, kind: Kind) -> None:
     """A missing or non-executable program gives a failed run that names the command."""
     lanes = lanes_of(project_of(tmp_path, {"plain": "not a program"}), kind)
-    for command, why in (("no-such-program-here", "there is no such program"), ("./plain", "Permission denied")):
+    missing = "no-such-program-here"
+    for command, why in ((missing, f"{missing}: not found"), ("./plain", "`./plain` cannot start: Permission denied")):
         run = ran(lanes, Check(name="c", command=(command,)))
         assert (run.ok, run.exit_code, run.failed) == (False, None, 1)
-        assert run.output == f"`{command}` cannot start: {why}"
+        assert run.output == why
 
 
 @either
@@ -313,4 +314,14 @@ def test_a_missing_program_of_a_long_command_is_named_alone(tmp_path: Path) -> N
     run = ran(
         lanes_of(project_of(tmp_path, {"a": ""}), "overlay"), Check(name="c", command=("vitest", "run", "x" * 999))
     )
-    assert run.output == "`vitest` cannot start: there is no such program"
+    assert run.output == "vitest: not found"
+
+
+def test_package_managers_know_that_there_is_no_network(tmp_path: Path) -> None:
+    """Without network they are told so, since some try for a minute; a variable of the user's that the check names counts more."""
+    project = project_of(tmp_path / "w", {"a": ""})
+    show = script("import os; print(os.environ.get('npm_config_offline'), os.environ.get('GOPROXY'))", env=("GOPROXY",))
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "GOPROXY": "file:///mine"}
+    assert ran(lanes_of(project, "overlay", environ=environ), show).output.strip() == "true file:///mine"
+    opened = LaneSettings(network=True)
+    assert ran(lanes_of(project, "overlay", opened, environ), show).output.strip() == "None file:///mine"

@@ -41,7 +41,7 @@ def merged(reports: Sequence[CheckReport]) -> CheckReport:
     for report in reports:
         for run in report.runs:
             by_name.setdefault(run.name, []).append(run)
-    cannot_start = tuple(f"{run.name}: {run.note}" for run in reports[0].runs if run.state == "cannot_start")
+    cannot_start = tuple(_missing(run) for run in reports[0].runs if run.state == "cannot_start")
     kept = [_merged_runs(runs) for runs in by_name.values() if runs[0].state != "cannot_start"]
     total = report_of(tuple(kept), cannot_start)
     first = reports[0]
@@ -56,6 +56,19 @@ def require_some(report: CheckReport) -> None:
             f"the checks cannot run here: {report.problem or '; '.join(report.cannot_start)}",
             hint="Install what they need, or correct .dce/checks.toml; `dce run-checks --workspace` tries them without a response.",
         )
+
+
+def verdict_of(report: CheckReport) -> object:
+    """What two reports on the workspace have in common if responses compared with either get the same verdict."""
+    runs = [
+        (run.name, run.ok, run.state, run.passed, run.failed, run.failures, run.flaky, run.stop) for run in report.runs
+    ]
+    return runs, report.cannot_start, report.problem
+
+
+def _missing(run: CheckRun) -> str:
+    """What a check misses: "js: vitest: not found"; a check named after its program does not say it twice."""
+    return run.note if run.note.startswith(f"{run.name}: ") else f"{run.name}: {run.note}"
 
 
 def _merged_runs(runs: Sequence[CheckRun]) -> CheckRun:

@@ -3,12 +3,11 @@
 Invariants: the exit code overrides whatever the output or a report says; a command that ends well but whose tests failed is not ok.
 """
 
-import re
-
 import msgspec
 
 from dce.workspace.judging.check_report import MAX_FAILURES, CheckRun, State
 from dce.workspace.judging.checks_file import Check
+from dce.workspace.judging.diagnosis import first_error, why_not_fetched, why_not_started
 from dce.workspace.judging.lanes.lane import Ended
 from dce.workspace.judging.results.asking import is_fail_fast
 from dce.workspace.judging.results.outcome import Results
@@ -16,30 +15,6 @@ from dce.workspace.judging.results.table import Left, read_results
 
 MAX_OUTPUT_BYTES = 8 * 1024
 """How much of a check's output is kept: the end, where test runners report failures."""
-
-
-_CANNOT_START: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^(?:/\S*/)?(?:sh|bash|dash|zsh)(?::| \d+:)? ?(?:\d+: |line \d+: )?(?P<what>\S+): (?:command )?not found$", re.MULTILINE), "{what}: not found"),
-    (re.compile(r"^(?:/usr/bin/)?env: .(?P<what>[^'’\n]+).: No such file or directory$", re.MULTILINE), "{what}: not found"),
-    (re.compile(r"^\S*python[\d.]*: No module named (?P<what>[\w.]+)$", re.MULTILINE), "no Python module {what}"),
-    (re.compile(r"^\S*python[\d.]*: can't open file '(?P<what>[^'\n]+)'", re.MULTILINE), "{what}: no such file"),
-    (re.compile(r"^npm (?:ERR!|error) Missing script: \"(?P<what>[^\"\n]+)\"", re.MULTILINE), "package.json has no script {what}"),
-    (re.compile(r"^npm (?:ERR!|error) could not determine executable to run", re.MULTILINE), "npx finds no such program"),
-    (re.compile(r"^error: rustup could not choose a version of (?P<what>\S+)", re.MULTILINE), "rustup has no toolchain for {what}"),
-    (re.compile(r"^error: no such command: `(?P<what>[^`\n]+)`", re.MULTILINE), "cargo has no command {what}"),
-    (re.compile(r"^make: \*\*\* (?P<what>No rule to make target .*?|No targets specified and no makefile found)\.  Stop\.$", re.MULTILINE), "make: {what}"),
-    (re.compile(r"^go: (?P<what>go\.mod file not found|cannot find main module)", re.MULTILINE), "go: {what}"),
-    (re.compile(r"^(?P<what>No tests were found!!!)$", re.MULTILINE), "ctest: {what}"),
-)  # fmt: skip
-"""What shells, interpreters and package managers print when the command that they were to run does not exist here."""
-
-_NOT_LOADED = re.compile(
-    r"^(?:E +)?(?P<why>(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|NameError): .*"
-    r"|(?:Error: )?Cannot find (?:module|package) .*|error(?:\[E\d+\])?: .*|\S+\.go:\d+:\d+: .*)$",
-    re.MULTILINE,
-)
-_NOT_FOUND_CODES = frozenset({126, 127})
-"""The exit codes of a shell whose command cannot be run or is not found."""
 
 
 def text_of(ended: Ended) -> str:
@@ -75,15 +50,16 @@ def run_of(check: Check, ended: Ended, left: Left) -> CheckRun:
         note=why or _note(check, left),
     )
     if found is None:
-        return run
+        return run if run.ok or run.note else msgspec.structs.replace(run, note=_why_failed(None, left.output))
     stop = found.stop or ("early" if failed and is_fail_fast(check.command) else "")
     return msgspec.structs.replace(
         run,
         failures=found.failures[:MAX_FAILURES],
         runner=found.runner,
         tests=found.tests,
+        named=len(found.tests),
         stop=stop,
-        note=run.note or (_why_not_loaded(left.output) if stop == "broken" else ""),
+        note=run.note or (_why_failed(found, left.output) if stop == "broken" else ""),
     )
 
 
@@ -105,21 +81,15 @@ def not_run(check: Check) -> CheckRun:
 
 def _why_not_started(ended: Ended, found: Results | None, output: str) -> str:
     """Why the program behind the command could not run, by what was printed; "" if it ran."""
-    if found is not None or not ended.exit_code:
+    if not ended.exit_code or (found is not None and (found.passed or found.stop != "broken")):
         return ""
-    for pattern, words in _CANNOT_START:
-        if match := pattern.search(output):
-            return words.format(**match.groupdict())
-    if ended.exit_code in _NOT_FOUND_CODES:
-        lines = output.strip().splitlines()
-        return lines[-1][:200] if lines else f"exit code {ended.exit_code}"
-    return ""
+    return why_not_started(ended.exit_code, output) if found is None else why_not_fetched(output)
 
 
-def _why_not_loaded(output: str) -> str:
-    """The first reason why tests could not be loaded: usually something that is not installed."""
-    match = _NOT_LOADED.search(output)
-    return f"tests cannot be loaded: {match['why'][:200]}" if match else ""
+def _why_failed(found: Results | None, output: str) -> str:
+    """The first error in the output of a command none of whose tests could say what is wrong."""
+    why = first_error(output)
+    return f"tests cannot be loaded: {why}" if why and found is not None else why
 
 
 def _note(check: Check, left: Left) -> str:

@@ -12,12 +12,12 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
-from dce.workspace.judging.base_run import require_some, run_base
+from dce.workspace.judging.base_run import require_some, run_base, verdict_of
 from dce.workspace.judging.check_progress import Progress
 from dce.workspace.judging.check_report import CheckReport
-from dce.workspace.judging.checks import run_checks
 from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file, missing_checks
 from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
+from dce.workspace.judging.exam.examining import examine
 from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.report_keys import Current, checks_key
@@ -84,7 +84,7 @@ async def check_responses(
     async def check(job: _Job) -> None:
         async with limit:
             progress.begin(job.slots)
-            report = await run_checks(lanes, checks, job.reading, base)
+            report = await examine(lanes, checks, job.reading, base)
         await asyncio.to_thread(finish, job, report)
         _announce(job, reports, generation_id, on_event)
         progress.finish(job.slots)
@@ -147,10 +147,14 @@ async def _base(
 ) -> CheckReport:
     """The report on the unchanged workspace, from the cache if it may be."""
     cache = workspace.store.base_reports
-    known = None if is_fresh else await asyncio.to_thread(cache.find, key.checks, key.base, CheckReport)
-    if known is not None:
+    known = await asyncio.to_thread(cache.find, key.checks, key.base, CheckReport)
+    if known is not None and not is_fresh:
         return known
     report = await run_base(lanes, checks)
+    if known is not None and verdict_of(known) != verdict_of(report):
+        # Something that is not listed has changed (a dependency): what was compared with the earlier report holds no longer.
+        await asyncio.to_thread(workspace.store.check_reports.outdate, key.checks, key.base)
+        await asyncio.to_thread(cache.drop, key.checks, key.base)
     if not report.cannot_start and not report.problem:
         await asyncio.to_thread(cache.put, key.checks, key.base, report, workspace.clock())
     return report

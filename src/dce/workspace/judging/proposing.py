@@ -18,6 +18,9 @@ from dce.workspace.tree.files import listed_names
 MAX_PLACES = 4
 """Folders of one kind that are proposed where the root has none: a monorepo with more of them needs a choice."""
 
+MAX_PLACES_LOOKED_AT = 200
+"""How many such folders are looked at, to name those that are not proposed."""
+
 MAX_DEPTH = 3
 """How deep below the root such folders are looked for."""
 
@@ -36,6 +39,13 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
     check: Check
     why: str
+
+
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """The checks that fit a workspace, and by name those that fit too but are too many."""
+
+    proposals: tuple[Proposal, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class Place:
@@ -83,34 +93,43 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def propose(project: Project) -> tuple[Proposal, ...]:
-    """The checks that fit this workspace; empty if nothing is recognised."""
+    """The checks that fit this workspace; none if nothing is recognised."""
+    return propose_all(project).proposals
+
+
+def propose_all(project: Project) -> Proposed:
+    """As `propose`, and what fits too but is too much.
+
+    What a row finds at the root stands for the folders below it too: no row with one of its markers looks there.
+    """
     names = listed_names(project)
-    for is_last_resort in (False, True):
-        found = [
-            proposal
-            for row in DETECTORS
-            if row.is_last_resort is is_last_resort
-            for proposal in _of_row(project, names, row)
-        ]
-        if found:
-            return tuple(found)
-    return ()
-
-
-def _of_row(project: Project, names: Sequence[str], row: Detector) -> list[Proposal]:
     root = Place(project, names)
-    if found := row.find(root):
-        return _proposals(row, root, *found)
+    for is_last_resort in (False, True):
+        rows = [row for row in DETECTORS if row.is_last_resort is is_last_resort]
+        at_root = {row.name: found for row in rows if (found := row.find(root))}
+        covered = frozenset(marker for row in rows if row.name in at_root for marker in row.markers)
+        proposals, left_out = list[Proposal](), list[str]()
+        for row in rows:
+            if row.name in at_root:
+                proposals += _proposals(row, root, *at_root[row.name])
+            elif not covered.intersection(row.markers):
+                places = _places(project, names, row)
+                proposals += [proposal for place in places[:MAX_PLACES] for proposal in place]
+                left_out += [place[-1].check.name for place in places[MAX_PLACES:]]
+        if proposals:
+            return Proposed(proposals=tuple(proposals), left_out=tuple(left_out))
+    return Proposed()
+
+
+def _places(project: Project, names: Sequence[str], row: Detector) -> list[list[Proposal]]:
+    """The proposals of a row for each folder below the root that is of its kind."""
     folders = sorted(
         {str(PurePosixPath(name).parent) for name in names if PurePosixPath(name).name in row.markers and "/" in name},
         key=lambda folder: (folder.count("/"), folder),
     )
-    proposals: list[Proposal] = []
-    for folder in (folder for folder in folders if folder.count("/") < MAX_DEPTH):
-        place = Place(project, names, folder)
-        if len({proposal.check.cwd for proposal in proposals}) < MAX_PLACES and (found := row.find(place)):
-            proposals += _proposals(row, place, *found)
-    return proposals
+    shallow = [folder for folder in folders if folder.count("/") < MAX_DEPTH]
+    places = [Place(project, names, folder) for folder in shallow[:MAX_PLACES_LOOKED_AT]]
+    return [_proposals(row, place, *found) for place in places if (found := row.find(place))]
 
 
 def _proposals(row: Detector, place: Place, command: tuple[str, ...], why: str) -> list[Proposal]:
@@ -161,15 +180,23 @@ def _python_tests(place: Place) -> list[str]:
 
 
 def _package(place: Place) -> dict[str, object]:
+    return _read_package(place.text("package.json"))
+
+
+def _read_package(text: str) -> dict[str, object]:
     try:
-        found = msgspec.json.decode(place.text("package.json"), type=dict[str, object])
+        found = msgspec.json.decode(text, type=dict[str, object])
     except msgspec.DecodeError:
         return {}
     return found
 
 
 def _test_script(place: Place) -> str:
-    scripts = _package(place).get("scripts")
+    return _script_of(place.text("package.json"))
+
+
+def _script_of(text: str) -> str:
+    scripts = _read_package(text).get("scripts")
     script = str(scripts.get("test", "")) if isinstance(scripts, dict) else ""
     return "" if "no test specified" in script else script.strip()
 
@@ -189,11 +216,19 @@ def _javascript(runner: str, *arguments: str) -> Callable[[Place], tuple[tuple[s
         if words[:1] == [runner] and not re.search(r"[&|;<>$`\"'()*]", script):
             given = tuple(word for word in words[1:] if word not in {"run", "--watch", "watch", "--watchAll"})
             return ("npx", "--no-install", runner, *arguments, *given), f'package.json: "test": "{script}"'
-        if not script and _depends_on(place, runner):
+        if not script and not _tested_packages(place) and _depends_on(place, runner):
             return ("npx", "--no-install", runner, *arguments), f"package.json depends on {runner}"
         return None
 
     return find
+
+
+def _tested_packages(place: Place) -> list[str]:
+    """The folders of a JavaScript monorepo's packages that have a test script, if this is its root."""
+    if "workspaces" not in _package(place) and "pnpm-workspace.yaml" not in place.names:
+        return []
+    packages = place.matching(r"(^|/)[^/]+/package\.json$")[:MAX_PLACES_LOOKED_AT]
+    return [str(PurePosixPath(name).parent) for name in packages if _script_of(place.text(name))]
 
 
 _OWN_RUNNERS = (_javascript("vitest", "run"), _javascript("jest"), _javascript("mocha"))
@@ -203,7 +238,7 @@ def _node(place: Place) -> tuple[tuple[str, ...], str] | None:
     script = _test_script(place)
     if re.fullmatch(r"node (--\S+ )*--test( [\w./*-]+)*", script) and "*" not in script:
         return tuple(script.split()), f'package.json: "test": "{script}"'
-    if script or any(find(place) for find in _OWN_RUNNERS):
+    if script or _tested_packages(place) or any(find(place) for find in _OWN_RUNNERS):
         return None
     for test in place.matching(r"(\.test|_test|-test)\.[cm]?js$|(^|/)test/[^/]+\.[cm]?js$")[:20]:
         if "node:test" in place.text(test):
@@ -213,6 +248,9 @@ def _node(place: Place) -> tuple[tuple[str, ...], str] | None:
 
 def _npm(place: Place) -> tuple[tuple[str, ...], str] | None:
     script = _test_script(place)
+    if not script and len(packages := _tested_packages(place)) > MAX_PLACES:
+        every = ("pnpm", "-r", "--no-bail") if "pnpm-workspace.yaml" in place.names else ("npm", "--workspaces")
+        return (*every, "--if-present", "run", "test"), f"{len(packages)} packages have a test script"
     if not script or _node(place) or any(find(place) for find in _OWN_RUNNERS):
         return None
     manager = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun", "bun.lockb": "bun"}.get(
@@ -222,7 +260,10 @@ def _npm(place: Place) -> tuple[tuple[str, ...], str] | None:
 
 
 def _cargo(place: Place) -> tuple[tuple[str, ...], str] | None:
-    return (("cargo", "test", "--no-fail-fast"), "Cargo.toml exists") if "Cargo.toml" in place.names else None
+    if "Cargo.toml" not in place.names:
+        return None
+    every = ("--workspace",) if "[workspace" in place.text("Cargo.toml") else ()
+    return ("cargo", "test", *every, "--no-fail-fast"), "Cargo.toml exists"
 
 
 def _go(place: Place) -> tuple[tuple[str, ...], str] | None:
@@ -276,7 +317,7 @@ def _tox(place: Place) -> tuple[tuple[str, ...], str] | None:
 
 
 def _nox(place: Place) -> tuple[tuple[str, ...], str] | None:
-    return (("nox", "-q"), "noxfile.py exists") if "noxfile.py" in place.names else None
+    return (("nox",), "noxfile.py exists") if "noxfile.py" in place.names else None
 
 
 def _make(place: Place) -> tuple[tuple[str, ...], str] | None:

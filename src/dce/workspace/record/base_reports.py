@@ -30,6 +30,11 @@ class BaseReports:
                 (MAX_KEPT,),
             )
 
+    def drop(self, checks: str, base: str) -> None:
+        """Forgets the report for these checks on this state of the files, if there is one."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM base_reports WHERE checks = ? AND base = ?", (checks, base))
+
     def find(self, checks: str, base: str, kind: type[T]) -> T | None:
         """The report, or None. One that this version cannot read counts as none: it is only a cache."""
         rows = self._database.rows("SELECT report FROM base_reports WHERE checks = ? AND base = ?", (checks, base))

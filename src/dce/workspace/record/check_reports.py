@@ -65,6 +65,14 @@ class CheckReports:
             for slot, report, checks, base, answer, stamp in rows
         }
 
+    def outdate(self, checks: str, base: str) -> None:
+        """Takes their key from the reports with these checks on this state of the files: what they were compared with has changed."""
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE check_reports SET checks = '', base = '', answer = '', stamp = '' WHERE checks = ? AND base = ?",
+                (checks, base),
+            )
+
     def raw(self, generation_id: int) -> tuple[tuple[int, int, bytes], ...]:
         """Slot, version and report (JSON as stored) of each report of a generation."""
         rows = self._database.rows(

@@ -38,8 +38,8 @@ no() { echo "$mark$1"; exit 127; }
 echo "$mark"
 [ -z "$cwd" ] || cd -- "$cwd" 2>/dev/null || no "there is no folder $cwd"
 case $1 in
-*/*) [ -e "$1" ] || no "there is no such program"; [ -f "$1" ] && [ -x "$1" ] || no "Permission denied" ;;
-*) command -v -- "$1" >/dev/null 2>&1 || no "there is no such program" ;;
+*/*) [ -e "$1" ] || no "not found"; [ -f "$1" ] && [ -x "$1" ] || no "Permission denied" ;;
+*) command -v -- "$1" >/dev/null 2>&1 || no "not found" ;;
 esac
 exec "$@"
 """
@@ -48,6 +48,8 @@ memory, and its group killed when the lifeline's other end closes. It prints a m
 the command cannot start."""
 
 _CANNOT_START = 127
+
+_NOT_FOUND = "not found"
 
 
 class Spawn(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ async def execute(spawn: Spawn) -> Ended:
                 pass_fds=spawn.processes.passed_fds,
             )
         except OSError as error:
-            why = "there is no such program" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+            why = _NOT_FOUND if isinstance(error, FileNotFoundError) else error.strerror or str(error)
             return _not_started(spawn, why, loop.time() - started)
         finally:
             os.close(write_end)
@@ -134,7 +136,8 @@ def _read_end(
 
 
 def _not_started(spawn: Spawn, why: str, duration_s: float) -> Ended:
-    return Ended(exit_code=None, output=b"", duration_s=duration_s, problem=f"`{spawn.name}` cannot start: {why}")
+    said = f"{spawn.name}: not found" if why == _NOT_FOUND else f"`{spawn.name}` cannot start: {why}"
+    return Ended(exit_code=None, output=b"", duration_s=duration_s, problem=said)
 
 
 async def _ended(process: asyncio.subprocess.Process, spawn: Spawn, tail: "_Tail") -> Limit | None:

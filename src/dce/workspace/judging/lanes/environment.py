@@ -29,6 +29,30 @@ _KEPT = frozenset(
 _OWN_PREFIX = "DCE_"
 """Variables of DCE, its key among them: never passed on, even if requested."""
 
+OFFLINE: Mapping[str, str] = {
+    "npm_config_offline": "true",
+    "YARN_ENABLE_NETWORK": "0",
+    "CARGO_NET_OFFLINE": "true",
+    "GOPROXY": "off",
+    "UV_OFFLINE": "1",
+    "PIP_RETRIES": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "COMPOSER_DISABLE_NETWORK": "1",
+}
+"""Tells package managers that there is no network. They would try for a minute otherwise (npm, 70 s); with these they take what is on the
+machine, or say at once what is not."""
+
+_PREFIX_MARKS = (
+    "pyvenv.cfg",
+    "conda-meta",
+    "pkg/tool",
+    "lib/node_modules",
+    "lib/modules",
+    "host/fxr",
+    "boot/plexus-classworlds.license",
+)
+"""What only the folder of an installation holds, beside its `bin`: a Python environment, conda, Go, node, a JDK, .NET, Maven."""
+
 _BIN = "Scripts" if os.name == "nt" else "bin"
 _PYTHON = "python.exe" if os.name == "nt" else "python"
 
@@ -97,6 +121,7 @@ def search_path(environ: Mapping[str, str]) -> tuple[Path, ...]:
 def needed_folders(environ: Mapping[str, str], python: Python) -> tuple[Path, ...]:
     """The folders outside the workspace that commands start from: PATH, the interpreter with its environment, and where that points."""
     found = [Path(entry) for entry in environ.get("PATH", "").split(os.pathsep) if Path(entry).is_absolute()]
+    found += [entry.parent for entry in found if any((entry.parent / mark).exists() for mark in _PREFIX_MARKS)]
     found += [Path(os.path.realpath(python.program)).parent.parent, *search_path(environ)]
     if environ.get("CONDA_PREFIX"):
         found.append(Path(environ["CONDA_PREFIX"]))

@@ -12,6 +12,7 @@ import msgspec
 
 from dce.workspace.judging.lanes.command import Spawn, execute
 from dce.workspace.judging.lanes.environment import (
+    OFFLINE,
     Variables,
     find_python,
     lane_variables,
@@ -81,6 +82,7 @@ class OverlayLane:
         home = Path(self._host.environ.get("HOME") or self._host.home)
         own = Variables(home=home, tmp=_TMP, python=self._python, python_path=self._python_path)
         variables = lane_variables(self._host.environ, (*self._settings.env, *options.env), own)
+        variables = {**({} if self._settings.network else OFFLINE), **variables}
         return await execute(
             Spawn(
                 command=words,

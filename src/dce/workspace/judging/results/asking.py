@@ -33,7 +33,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DIRECT: tuple[_Row, ...] = (
-    _Row(words=("python", "-m", "unittest"), flags=("-v",), unless=("-v", "--verbose", "-q", "--quiet"), at=3),
+    _Row(words=("python", "-m", "unittest"), flags=("-v",), unless=("-v", "--verbose", "-q", "--quiet")),
     _Row(words=("vitest",), flags=("--reporter=default", "--reporter=junit", "--outputFile.junit={report}"),
          unless=("--reporter", "--outputFile"), report="xml"),
     _Row(words=("jest",), flags=("--json", "--outputFile={report}"), unless=("--json", "--outputFile"), report="json"),
