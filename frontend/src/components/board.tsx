@@ -13,6 +13,7 @@ import { text } from "../text/messages";
 import { Behaviour } from "./behaviour";
 import { StateIcon } from "./checkrun";
 import { CheckTables } from "./checkview";
+import { Flag } from "./flag";
 import { StatusIcon } from "./icons";
 import { JudgedAs } from "./judging";
 import { Matrix } from "./matrix";
@@ -304,14 +305,6 @@ export function Lines({ change, added, removed }: { change: string | null; added
       {change === "renamed" && <span className="badge">{text.board.isRenamed}</span>}
       {change === "mode" && <span className="badge">{text.board.isMode}</span>}
       <span className="added">+{added}</span> <span className="removed">−{removed}</span>
-    </span>
-  );
-}
-
-export function Flag({ flag }: { flag: string }) {
-  return (
-    <span className="flag" title={text.review.flagMeaning(flag)}>
-      {text.review.flagName(flag)}
     </span>
   );
 }

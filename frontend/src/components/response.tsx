@@ -11,7 +11,7 @@ import type { LiveResponse } from "../text/livetext";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
 import { AnswerWords, Corrected } from "./answerwords";
-import { Checks, Flag, Lines } from "./board";
+import { Checks, Lines } from "./board";
 import { ResponseChecksPanel } from "./checkview";
 import { Diff } from "./diff";
 import { FollowUp, MadeFromLine } from "./followup";
@@ -21,6 +21,7 @@ import { Picker } from "./pick";
 import { Bar, Figures, SlotButtons } from "./progress";
 import { RawText } from "./rawtext";
 import { WriteDialog } from "./writes";
+import { Flag } from "./flag";
 
 const FACETS: ReadonlyArray<readonly [Facet, string]> = [
   ["answer", "p"],
@@ -72,7 +73,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         ))}
       </div>
       {facet === "checks" ? (
-        <ResponseChecksPanel generation={generation.id} progress={progress} />
+        <ResponseChecksPanel generation={generation.id} progress={progress} row={row} />
       ) : shown === null ? (
         <p className="empty">{text.shell.loading}</p>
       ) : facet === "raw" || reading === null ? (

@@ -1,6 +1,6 @@
 // The project's checks: their results, a run of them, and .dce/checks.toml.
 
-import type { ChecksProgress, CheckRun, ResponseChecks } from "../../api/generated";
+import type { ChecksProgress, CheckRun, OwnTests, ResponseChecks } from "../../api/generated";
 import type { RunState, TestKind } from "../../state/checkresults";
 import { number, plural, seconds } from "../words";
 
@@ -107,6 +107,16 @@ export const checks = {
   noOutput: "The command printed nothing.",
   expand: "Expand",
   collapse: "Collapse",
+
+  exam: "Beyond the project’s checks",
+  place: (path: string, line: number) => `${path}:${line}`,
+  testChanges: "Changes to the tests",
+  changeKinds: { added: "added", changed: "changed", weakened: "weakened" },
+  own: ({ passed, failed, not_run: left, problem }: OwnTests) =>
+    problem ||
+    `The verdict is by the workspace’s own tests. By the response’s version of them: ${number(passed)} passed, ${number(failed)} failed${left > 0 ? `; it leaves out ${plural(left, "test")}` : ""}.`,
+  contradicted: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} as the workspace has ${count === 1 ? "it" : "them"} and ${count === 1 ? "passes" : "pass"} as the response does`,
+  ownFailures: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} only in the response’s version`,
 
   byCheck: "Checks of each response",
   byTest: "Tests that end differently than on the workspace",
