@@ -153,3 +153,46 @@ function Probe({ row, classes, hasBase }: { row: MatrixRow; classes: ReadonlyArr
     </tr>
   );
 }
+
+/** What one response shows on the probes that tell responses apart. */
+export function OwnEvidence({ row }: { row: BoardRow | undefined }) {
+  const evidence = row?.evidence ?? [];
+  if (evidence.length === 0) return null;
+  return (
+    <section className="exam" aria-labelledby="own-evidence">
+      <h3 id="own-evidence">{text.behaviour.own}</h3>
+      <div className="board-box">
+        <table className="matrix probe-matrix">
+          <thead>
+            <tr>
+              <th scope="col">{text.behaviour.probe}</th>
+              <th scope="col">{text.behaviour.ownShows}</th>
+              <th scope="col">{text.behaviour.mostShow}</th>
+              <th scope="col">
+                <abbr title={text.behaviour.baseTitle}>{text.behaviour.base}</abbr>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {evidence.map(({ probe, shows, most_show: most, base, alike, of }) => (
+              <tr key={probe}>
+                <th scope="row">
+                  <code title={probe}>{probe}</code>
+                </th>
+                <td className={shows === most ? "" : "probe-cell is-apart"}>
+                  <code title={shows}>{shows}</code> <span className="muted same">{text.behaviour.alike(alike, of)}</span>
+                </td>
+                <td>
+                  <code title={most}>{most}</code>
+                </td>
+                <td className="muted">
+                  <code title={base}>{base}</code>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}

@@ -133,7 +133,7 @@ function Table({ generation, isHiding, folded }: TableProps) {
   const isChecked = running.length > 0 || (board?.rows.some((row) => row.checks !== null) ?? false);
   return (
     <div className="board-box">
-    <table className="board">
+    <table className={isRunning ? "board" : "board has-ended"}>
       <thead>
         <tr>
           <th scope="col">{text.board.response}</th>
@@ -237,7 +237,11 @@ function Row({ progress, row, judgement, generation, isChecked, isChecking, isFo
           .map((file) => (
             <FileLine key={file.path} file={file} />
           ))}
-        {row?.why && <span className="why muted"><Rich text={row.why} /></span>}
+        {row?.why && (
+          <span className="why muted" title={row.why.replaceAll("`", "")}>
+            <Rich text={row.why} />
+          </span>
+        )}
         {row?.prompt_read && <span className="error-text">{text.board.promptRead(row.prompt_read)}</span>}
         {row?.flags.map((flag) => (
           <Flag key={flag} flag={flag} />

@@ -8,6 +8,7 @@ import { cannotStart, type RunState, staleOf, stateOf, type TestRow, testRowsOf 
 import { get, use } from "../state/store";
 import { text } from "../text/messages";
 import { isActive } from "../text/words";
+import { OwnEvidence } from "./behaviour";
 import { CannotStart, Lane, Report, StateIcon } from "./checkrun";
 import { Exam } from "./exam";
 import { ErrorLine } from "./notices";
@@ -48,6 +49,7 @@ export function ResponseChecksPanel({ generation, progress, row }: { generation:
         </div>
       )}
       <Exam row={row} report={report} />
+      <OwnEvidence row={row} />
       {report !== null && stale === "" && !isChecking && <div className="row">{again(true)}</div>}
     </div>
   );

@@ -21,9 +21,13 @@ export const behaviour = {
   silent: "no result",
   fromOrigin: (origin: string) => `From ${origin}`,
   accepted: "accepted",
-  flaky: "flaky checks",
   counts: (probes: number, deciding: number, shown: number) =>
     `${plural(probes, "probe")} ran; responses differ on ${number(deciding)}${deciding > shown ? `, the most telling ${number(shown)} are shown` : ""}.`,
   leftOut: (slot: number, why: string) => `Response ${slot} is not compared: ${why}`,
   show: "Show probes",
+  own: "Behaviour on the probes that tell responses apart",
+  ownShows: "this response",
+  mostShow: "most show",
+  alike: (alike: number, of: number) => `${number(alike)} of ${number(of)} alike`,
+  rank: (rank: number) => `Rank ${rank}. `,
 };

@@ -1,6 +1,6 @@
 // The project's checks: their results, a run of them, and .dce/checks.toml.
 
-import type { ChecksProgress, CheckRun, OwnTests, ResponseChecks } from "../../api/generated";
+import type { ChecksProgress, CheckRun, CommandsView, OwnTests, ResponseChecks } from "../../api/generated";
 import type { RunState, TestKind } from "../../state/checkresults";
 import { number, plural, seconds } from "../words";
 
@@ -57,8 +57,15 @@ export const checks = {
   open: "Edit checks…",
   setUp: "Set up checks…",
   openTitle: "The commands of .dce/checks.toml, and what they say of the workspace as it is",
-  agreeToCommands: (commands: ReadonlyArray<string>, containment: string) =>
-    `Run these commands of .dce/checks.toml, also on code that a model wrote?\n\n${commands.join("\n")}\n\n${containment}`,
+  agreeToCommands: ({ commands, probes, containment }: CommandsView) =>
+    [
+      commands.length > 0
+        ? "Run these commands of .dce/checks.toml, also on code that a model wrote?"
+        : "Run probes on code that a model wrote?",
+      ...(commands.length > 0 ? [commands.join("\n")] : []),
+      ...(probes ? [commands.length > 0 ? `Then, to compare how the responses behave: ${probes}.` : `${probes}.`] : []),
+      containment,
+    ].join("\n\n"),
   beginning: "Starting checks…",
   progress: ({ total, done, running, is_base: isBase }: ChecksProgress) =>
     isBase ? "Checking the workspace first…" : `${running.length} of ${total} running, ${done} done`,
