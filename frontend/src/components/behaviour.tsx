@@ -76,11 +76,6 @@ function Probes({ matrix, classes, rows }: ProbesProps) {
             <th scope="col" rowSpan={2}>
               {text.behaviour.probe}
             </th>
-            {hasBase && (
-              <th scope="col" rowSpan={2}>
-                <abbr title={text.behaviour.baseTitle}>{text.behaviour.base}</abbr>
-              </th>
-            )}
             {classes.map(({ letter, columns }) => (
               <th key={letter} scope="colgroup" colSpan={columns.length} className="class-head">
                 <abbr className={`cluster c${letter}`} title={text.behaviour.classTitle}>
@@ -88,6 +83,11 @@ function Probes({ matrix, classes, rows }: ProbesProps) {
                 </abbr>
               </th>
             ))}
+            {hasBase && (
+              <th scope="col" rowSpan={2} className="class-start">
+                <abbr title={text.behaviour.baseTitle}>{text.behaviour.base}</abbr>
+              </th>
+            )}
           </tr>
           <tr>
             {classes.flatMap(({ columns }) =>
@@ -125,11 +125,6 @@ function Probe({ row, classes, hasBase }: { row: MatrixRow; classes: ReadonlyArr
       <th scope="row" title={row.origin && text.behaviour.fromOrigin(row.origin)}>
         <code>{row.probe}</code>
       </th>
-      {hasBase && (
-        <td className="muted">
-          <code title={row.base}>{row.base}</code>
-        </td>
-      )}
       {spansOf(row, classes).map(({ group, shows, slots }) => (
         <td
           key={slots[0]}
@@ -150,6 +145,11 @@ function Probe({ row, classes, hasBase }: { row: MatrixRow; classes: ReadonlyArr
           )}
         </td>
       ))}
+      {hasBase && (
+        <td className="muted class-start">
+          <code title={row.base}>{row.base}</code>
+        </td>
+      )}
     </tr>
   );
 }

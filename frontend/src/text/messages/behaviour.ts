@@ -11,7 +11,7 @@ export const behaviour = {
   running: "Comparing…",
   caption: "Probes on which responses differ",
   probe: "Probe",
-  base: "none",
+  base: "workspace",
   baseTitle: "The workspace as it is, without any response",
   class: (letter: string) => `Class ${letter}`,
   classTitle: "Responses of a class show the same on every probe",

@@ -129,7 +129,7 @@ export const checks = {
   byTest: "Tests that end differently than on the workspace",
   check: "Check",
   test: "Test",
-  base: "none",
+  base: "workspace",
   baseTitle: "The workspace as it is, without any response",
   cells,
   cellOf: (slot: number, state: string, counts: string) => `Response ${slot}: ${state}${counts ? ` (${counts})` : ""}`,
