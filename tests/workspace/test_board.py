@@ -187,7 +187,8 @@ def test_checks_of_a_generation(tmp_path: Path) -> None:
     events: list[Event] = []
 
     def on_event(event: Event) -> None:
-        assert isinstance(event, ChecksFinished)
+        if not isinstance(event, ChecksFinished):
+            return  # how far the checks are
         assert event.slot in bench.store.check_reports.latest(generation, CheckReport)
         events.append(event)
 
