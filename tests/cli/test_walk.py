@@ -315,6 +315,6 @@ def test_every_verb(dce: Dce, tmp_path: Path) -> None:
     judge(walk, root, dce)
     keep(walk, root, dce, tmp_path)
     mend(walk)
-    # Stopping needs a running response and continuing a truncated one: other tests cover them.
-    assert set(walk.left) == {"stop", "continue"}
+    # Stopping needs a running response, continuing a truncated one, judging two that fare alike: other tests cover them.
+    assert set(walk.left) == {"stop", "continue", "judge"}
     assert json.loads(dce("stop", 99, 1, "--json", code=1).out)["error"]["code"] == "not_found"

@@ -79,7 +79,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -95,6 +95,7 @@ export interface BoardRow {
   readonly flags: ReadonlyArray<string>;
   readonly prompt_read: PromptRead | null;
   readonly made_from: MadeFrom | null;
+  readonly judged: Judged | null;
   readonly test_changes: ReadonlyArray<TestChange>;
   readonly problems: ReadonlyArray<Problem>;
 }
@@ -665,6 +666,15 @@ export interface ImportReport {
   readonly sets: ReadonlyArray<string>;
   readonly missing: ReadonlyArray<string>;
   readonly backup: string;
+}
+
+/** What a judge said of one response: how many others it is better than, worse than, and those it is not sure about. */
+export interface Judged {
+  readonly wins: number;
+  readonly losses: number;
+  readonly unsure: number;
+  readonly card: string;
+  readonly model: string;
 }
 
 /** A person's judgement of one version of a response. `rating` is 1 to 5, or 0 for none. */

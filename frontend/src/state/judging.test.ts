@@ -18,6 +18,7 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   flags: [],
   prompt_read: null,
   made_from: null,
+  judged: null,
   test_changes: [],
   problems: [],
   ...change,

@@ -1,7 +1,7 @@
 """`dce board`: a generation's responses, ranked."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from dce.cli.progress import STYLES, rate, seconds, token_text
 from dce.cli.tables import change_text, columns
 from dce.workspace.judging.board import BoardRow, ChecksCount, board
 from dce.workspace.judging.exam.words import exam_words
+from dce.workspace.judging.judged import Judged, preferred
 from dce.workspace.judging.report_keys import Stale
 from dce.workspace.record.follow_ups import Kind, MadeFrom
 from dce.workspace.schema.look_alikes import printable
@@ -89,6 +90,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
 def _say_notes(rows: list[BoardRow]) -> None:
     """What does not fit in the table."""
     _say_lineage(rows)
+    _say_judged(rows)
     _say_cuts(rows)
     _say_stale(rows)
     for row in rows:
@@ -121,6 +123,25 @@ def _say_lineage(rows: list[BoardRow]) -> None:
     made = [(row.slot, row.made_from) for row in sorted(rows, key=lambda row: row.slot) if row.made_from is not None]
     if made:
         say(f"follow-ups: {', '.join(f'{slot} ({made_text(found)})' for slot, found in made)}")
+
+
+def judge_text(found: Mapping[int, Judged]) -> str:
+    """What the judge advises, in a few words."""
+    best, judge = preferred(found), next(iter(found.values()))
+    slots = sorted(found)
+    named = f"{', '.join(str(slot) for slot in slots[:-1])} and {slots[-1]}"
+    who = judge.card or judge.model or "default model"
+    if best is None:
+        return f"the judge ({who}) is unsure which of {named} is best"
+    others = ", ".join(str(slot) for slot in slots if slot != best)
+    return f"the judge ({who}) prefers {best} to {others}"
+
+
+def _say_judged(rows: list[BoardRow]) -> None:
+    """What the judge advises, if one was asked."""
+    found = {row.slot: row.judged for row in rows if row.judged is not None}
+    if found:
+        say(f"{judge_text(found)}; the rank is as without it")
 
 
 def _say_cuts(rows: list[BoardRow]) -> None:

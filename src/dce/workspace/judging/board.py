@@ -17,6 +17,7 @@ from dce.workspace.judging.checks_file import readable_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
 from dce.workspace.judging.exam.exam_of import exam_of
 from dce.workspace.judging.exam.test_change import TestChange, worst
+from dce.workspace.judging.judged import Judged, judged
 from dce.workspace.judging.lanes.lane import Limit
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
@@ -83,8 +84,9 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
-    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up. `test_changes`: what it does to the
-    tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code."""
+    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which
+    does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which
+    imports lead nowhere, which secrets are in the code."""
 
     slot: int
     status: Status
@@ -100,6 +102,7 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
     prompt_read: PromptRead | None = None
     made_from: MadeFrom | None = None
+    judged: Judged | None = None
     test_changes: tuple[TestChange, ...] = ()
     problems: tuple[Problem, ...] = ()
 
@@ -165,7 +168,11 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     ]
     ordered = sorted(candidates, key=lambda candidate: _key(candidate, is_checked=bool(reports)))
     now = workspace.clock()
-    return [_row(candidate, rank, now) for rank, candidate in enumerate(ordered, start=1)]
+    said = judged(workspace.store.comparisons.latest(generation_id))
+    return [
+        msgspec.structs.replace(_row(candidate, rank, now), judged=said.get(candidate.response.slot))
+        for rank, candidate in enumerate(ordered, start=1)
+    ]
 
 
 def _verdict(report: CheckReport | None) -> CheckReport | None:
