@@ -73,6 +73,7 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "test_changes": [],
             "problems": [],
             "made_from": None,
+            "judged": None,
         }
     ]
 
