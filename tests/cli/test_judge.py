@@ -154,6 +154,8 @@ def test_board(dce: Dce, generated: Path) -> None:
         "rank",
         "flags",
         "prompt_read",
+        "made_from",
+        "judged",
     ]
     by_slot = {row["slot"]: row for row in rows}
     assert by_slot[1]["files"] == [

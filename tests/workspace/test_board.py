@@ -68,6 +68,8 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "rank": 1,
             "flags": [],
             "prompt_read": None,
+            "made_from": None,
+            "judged": None,
         }
     ]
 
