@@ -156,6 +156,8 @@ def test_board(dce: Dce, generated: Path) -> None:
         "prompt_read",
         "made_from",
         "judged",
+        "test_changes",
+        "problems",
     ]
     by_slot = {row["slot"]: row for row in rows}
     assert by_slot[1]["files"] == [

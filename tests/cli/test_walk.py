@@ -252,7 +252,7 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
     assert set(reports) == {"1", "2", "3"}
     assert (reports["3"]["passed"], reports["3"]["failed"]) == (2, 0)
     assert walk("run-checks", 3)["3"]["new_failures"] == 0
-    best = walk("board")[0]
+    best = next(row for row in walk("board") if row["slot"] == 3)  # the model's own answers are what they are
     assert (best["checks"]["passed"], best["checks"]["failed"], best["checks"]["stale"]) == (2, 0, "")
     assert walk("follow-up", 3, "-m", "Shorter.")[-1]["slots"] == [4]
     assert {row["slot"]: row["made_from"] for row in walk("board")}[4]["slot"] == 3

@@ -63,15 +63,32 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
                 "fails_anyway": False,
                 "flaky": [],
                 "stale": "unknown",
+                "own": None,
+                "limits": [],
             },
             "cluster": "A",
             "rank": 1,
             "flags": [],
             "prompt_read": None,
+            "test_changes": [],
+            "problems": [],
             "made_from": None,
             "judged": None,
         }
     ]
+
+
+def test_flaky_tests_and_limits_are_flags(tmp_path: Path) -> None:
+    """A test that failed and is known to fail now and then, and a check that was killed at a limit, are flags of the row."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"calc.py": "1"}, {"calc.py": "2"}, {"calc.py": "3"})
+    for slot, how in ((1, {"flaky": ("a",)}), (2, {"limits": ("memory", "time")}), (3, {})):
+        run = msgspec.structs.replace(_report().runs[0], **how)
+        bench.store.check_reports.put(generation, slot, 1, report_of((run,)))
+    rows = {row.slot: row for row in board(bench, generation)}
+    assert {slot: row.flags for slot, row in rows.items()} == {1: ("flaky",), 2: ("limit_hit",), 3: ()}
+    assert rows[2].checks is not None
+    assert rows[2].checks.limits == ("memory", "time")
 
 
 def test_order_with_checks(tmp_path: Path) -> None:
@@ -171,7 +188,8 @@ def test_checks_of_a_generation(tmp_path: Path) -> None:
     events: list[Event] = []
 
     def on_event(event: Event) -> None:
-        assert isinstance(event, ChecksFinished)
+        if not isinstance(event, ChecksFinished):
+            return  # the progress
         assert event.slot in bench.store.check_reports.latest(generation, CheckReport)
         events.append(event)
 

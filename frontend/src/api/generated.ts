@@ -79,7 +79,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which does not change the rank. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -96,6 +96,8 @@ export interface BoardRow {
   readonly prompt_read: PromptRead | null;
   readonly made_from: MadeFrom | null;
   readonly judged: Judged | null;
+  readonly test_changes: ReadonlyArray<TestChange>;
+  readonly problems: ReadonlyArray<Problem>;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */
@@ -147,7 +149,7 @@ export interface CheckLine {
   readonly why: string;
 }
 
-/** All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `problem`: why there is no verdict. */
+/** All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `problem`: why there is no verdict. All counts are of the workspace's own tests, whatever the answer makes of them: `test_changes` says what that is, `own` what comes of it. */
 export interface CheckReport {
   readonly passed: number;
   readonly failed: number;
@@ -158,9 +160,11 @@ export interface CheckReport {
   readonly lane: "copy" | "overlay" | null;
   readonly lane_why: string;
   readonly problem: string;
+  readonly test_changes: ReadonlyArray<TestChange>;
+  readonly own: OwnTests | null;
 }
 
-/** One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that it hit: time, memory, processes, disk, output. The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the unchanged workspace. */
+/** One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that it hit: time, memory, processes, disk, output. The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the unchanged workspace; `named`: how many are known by name. */
 export interface CheckRun {
   readonly name: string;
   readonly ok: boolean;
@@ -186,9 +190,10 @@ export interface CheckRun {
   readonly flaky: ReadonlyArray<string>;
   readonly fails_anyway: boolean;
   readonly tests: ReadonlyArray<TestResult>;
+  readonly named: number;
 }
 
-/** The result of a response's checks, counted in tests, compared with the workspace without any response. `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are known to fail now and then. `stale`: what has changed since the checks ran. */
+/** The result of a response's checks, counted in tests, compared with the workspace without any response. `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are known to fail now and then. `stale`: what has changed since the checks ran. All of these are by the workspace's tests; `own`: what the answer's own version of them says, if it has one. `limits`: limits that a check hit. */
 export interface ChecksCount {
   readonly passed: number;
   readonly failed: number;
@@ -197,6 +202,8 @@ export interface ChecksCount {
   readonly fails_anyway: boolean;
   readonly flaky: ReadonlyArray<string>;
   readonly stale: "" | "answer" | "checks" | "unknown" | "workspace";
+  readonly own: OwnTests | null;
+  readonly limits: ReadonlyArray<"disk" | "memory" | "output" | "processes" | "time">;
 }
 
 /** `.dce/checks.toml`, or what is proposed for it. `text`: the file's; `problem`: why it cannot be used. `found` and `proposed`: the proposals, and the file that they would make. `report`: what the checks say of the workspace as it is, if that is known of its present state; `failure`: why the last attempt came to nothing. */
@@ -707,6 +714,17 @@ export interface ModelsView {
   readonly models: ReadonlyArray<ServedModel>;
 }
 
+/** What an answer's own version of the tests says, where it changes them or their configuration; no rank comes from it. `not_run`: how many tests of the workspace it leaves out. `contradicted`: tests that fail as the workspace has them and pass as the answer does: the answer is wrong, or the cycle asks for other behaviour. `failures`: tests that fail in the answer's version only. */
+export interface OwnTests {
+  readonly passed: number;
+  readonly failed: number;
+  readonly new_failures: number;
+  readonly not_run: number;
+  readonly contradicted: ReadonlyArray<string>;
+  readonly failures: ReadonlyArray<string>;
+  readonly problem: string;
+}
+
 /** An answer for a slot of `generation`. None: the generation of the cycle with the prompt that was copied (`prompt`, its sha256; "" the one in .dce/prompt.md), which is begun if there is none. */
 export interface PastedAnswer {
   readonly slot: number;
@@ -752,6 +770,14 @@ export interface PreviewView {
   readonly after: string;
   readonly clashes: ReadonlyArray<Clash>;
   readonly problem: string;
+}
+
+/** One problem, at a line (0: the file as a whole). `text` says what it is, for people, and shows no secret. */
+export interface Problem {
+  readonly flag: "does_not_compile" | "secret_in_code" | "unresolved_import";
+  readonly path: string;
+  readonly line: number;
+  readonly text: string;
 }
 
 /** The prompt as it would be sent now, and the last one sent, in `generation`; 0: none was sent, and `before` is empty. */
@@ -1035,6 +1061,13 @@ export interface SlotsRequest {
 
 /** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet; `waiting`: the server takes no request right now and is asked again soon. Only a running process knows that it waits: stored, it is `connecting`. */
 export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated" | "waiting";
+
+/** A test or configuration file that an answer writes, changes or deletes. `why` says what is different, in words. */
+export interface TestChange {
+  readonly path: string;
+  readonly kind: "added" | "changed" | "weakened";
+  readonly why: string;
+}
 
 /** One test, by the name that its runner gives it. */
 export type TestResult = [string, "error" | "failed" | "passed" | "skipped"];

@@ -19,6 +19,8 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   prompt_read: null,
   made_from: null,
   judged: null,
+  test_changes: [],
+  problems: [],
   ...change,
 });
 const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });
@@ -37,7 +39,8 @@ test("nothing is said when nothing can be read", () => {
 });
 
 test("checks speak for themselves", () => {
-  const checks = { passed: 3, failed: 1, new_failures: 1, gained: 0, fails_anyway: false, flaky: [], stale: "" } as const;
+  const counts = { passed: 3, failed: 1, new_failures: 1, gained: 0, fails_anyway: false } as const;
+  const checks = { ...counts, flaky: [], stale: "", own: null, limits: [] } as const;
   assert.equal(verdictOf([row(1, { checks })], [])?.checks, "fail");
   assert.equal(verdictOf([row(1, { checks: { ...checks, failed: 0 } })], [])?.checks, "pass");
 });

@@ -14,6 +14,7 @@ from dce.cli.output import say, say_json, visible
 from dce.cli.progress import STYLES, rate, seconds, token_text
 from dce.cli.tables import change_text, columns
 from dce.workspace.judging.board import BoardRow, ChecksCount, board
+from dce.workspace.judging.exam.words import exam_words
 from dce.workspace.judging.judged import Judged, preferred
 from dce.workspace.judging.report_keys import Stale
 from dce.workspace.record.follow_ups import Kind, MadeFrom
@@ -27,6 +28,8 @@ _STALE: dict[Stale, str] = {
 }
 """Why a verdict may no longer hold."""
 
+MAX_PROBLEMS = 3
+"""How many problems of one response are printed."""
 _MADE: dict[Kind, str] = {"reply": "reply to", "repair": "repair of", "fuse": "fusion of"}
 
 _HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
@@ -62,10 +65,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
     if not sys.stdout.isatty():
         for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
             say(line)
-        _say_lineage(rows)
-        _say_judged(rows)
-        _say_cuts(rows)
-        _say_stale(rows)
+        _say_notes(rows)
         return
     console = Console()
     rows_of_cells = [[visible(cell) for cell in _cells(row, "\n")] for row in rows]
@@ -84,10 +84,22 @@ def print_board(rows: list[BoardRow], title: str) -> None:
         cells[4].stylize(_checks_style(row.checks))
         table.add_row(*(cells[at] for at in kept))
     console.print(table)
+    _say_notes(rows)
+
+
+def _say_notes(rows: list[BoardRow]) -> None:
+    """What does not fit in the table."""
     _say_lineage(rows)
     _say_judged(rows)
     _say_cuts(rows)
     _say_stale(rows)
+    for row in rows:
+        for problem in row.problems[:MAX_PROBLEMS]:
+            say(visible(f"{row.slot}: {problem.describe()}"))
+        if len(row.problems) > MAX_PROBLEMS:
+            say(f"{row.slot}: {len(row.problems) - MAX_PROBLEMS} more of these; --json names them")
+        for text in exam_words(row.test_changes, row.checks.own if row.checks else None):
+            say(visible(f"{row.slot}: {text}"))
 
 
 def _say_stale(rows: list[BoardRow]) -> None:

@@ -9,10 +9,11 @@ import click
 from dce.cli.checks import agree, print_base, yes_option
 from dce.cli.context import generation_of, generation_option, json_option, open_workspace
 from dce.cli.exits import Exit
-from dce.cli.output import note, say, say_json
+from dce.cli.output import note, say, say_json, visible
 from dce.cli.progress import checks_text
 from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.check_report import CheckReport, CheckRun
+from dce.workspace.judging.exam.words import exam_words
 
 _AS_IT_IS = "(as it is)"
 """What `--workspace` without a folder stands for."""
@@ -101,6 +102,8 @@ def _print_details(reports: dict[int, CheckReport], *, is_verbose: bool) -> None
     for slots, report in _distinct(reports):
         if report.problem:
             say(f"[{slots}] no verdict: {report.problem}")
+        for text in exam_words(report.test_changes, report.own):
+            say(visible(f"[{slots}]   {text}"))
         for run in report.runs:
             _print_run(slots, run)
             if is_verbose and not run.ok and run.state != "not_run":

@@ -9,9 +9,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.always.looking import Looking
+from dce.workspace.judging.always.problem import FLAGS as PROBLEM_FLAGS
+from dce.workspace.judging.always.problem import Problem
+from dce.workspace.judging.check_report import CheckReport, OwnTests
+from dce.workspace.judging.checks_file import readable_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
+from dce.workspace.judging.exam.exam_of import exam_of
+from dce.workspace.judging.exam.test_change import TestChange, worst
 from dce.workspace.judging.judged import Judged, judged
+from dce.workspace.judging.lanes.lane import Limit
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.judging.prompt_read import PromptRead, prompt_read
@@ -26,6 +33,9 @@ from dce.workspace.schema.second_look import DOUBTS
 from dce.workspace.tree.current import CurrentFiles
 
 NO_VERDICT = "no_verdict"
+CHANGES_TESTS = "changes_tests"
+FLAKY = "flaky"
+LIMIT_HIT = "limit_hit"
 
 FLAGS = (
     "truncated",
@@ -41,6 +51,10 @@ FLAGS = (
     "ambiguous_block",
     "stale_base",
     "unapplied_edit",
+    *PROBLEM_FLAGS,
+    CHANGES_TESTS,
+    FLAKY,
+    LIMIT_HIT,
     *DOUBTS,
 )
 """The flags of a row, in display order."""
@@ -53,7 +67,8 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a response's checks, counted in tests, compared with the workspace without any response.
 
     `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are
-    known to fail now and then. `stale`: what has changed since the checks ran.
+    known to fail now and then. `stale`: what has changed since the checks ran. All of these are by the workspace's tests; `own`: what the
+    answer's own version of them says, if it has one. `limits`: limits that a check hit.
     """
 
     passed: int
@@ -63,11 +78,15 @@ class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
     fails_anyway: bool = False
     flaky: tuple[str, ...] = ()
     stale: Stale = ""
+    own: OwnTests | None = None
+    limits: tuple[Limit, ...] = ()
 
 
 class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
-    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which does not change the rank."""
+    `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which
+    does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which
+    imports lead nowhere, which secrets are in the code."""
 
     slot: int
     status: Status
@@ -84,6 +103,8 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     prompt_read: PromptRead | None = None
     made_from: MadeFrom | None = None
     judged: Judged | None = None
+    test_changes: tuple[TestChange, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,15 +119,22 @@ class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     cluster_size: int
     prompt_read: PromptRead | None
+    test_changes: tuple[TestChange, ...]
+    problems: tuple[Problem, ...]
     made_from: MadeFrom | None
+
+    @property
+    def weakens_tests(self) -> bool:
+        """Whether its tests check less than the workspace's."""
+        return worst(self.test_changes) == "weakened" or (self.report is not None and self.report.weakens_tests)
 
 
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     """The latest version of each response, best first. Raises DceError not_found.
 
-    First come responses that are complete, parse cleanly and break nothing that worked before (if no response was checked: that are
-    complete and parse cleanly), then the others with files, then the rest. Ties are broken by fewer new failures, then more tests gained,
-    then fewer failures, then more agreement with other responses, then the lower slot.
+    First come responses that are complete, parse cleanly, compile, weaken no test and break nothing that worked before (if no response
+    was checked: without the last), then the others with files, those that weaken tests last, then the rest. Ties are broken by fewer new
+    failures, then more tests gained, then fewer failures, then more agreement with other responses, then the lower slot.
     """
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
@@ -115,7 +143,9 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
     reports = {slot: report for slot, (report, _) in keyed.items()}
     current = Current(workspace.project)
     letters = cluster(readings, manifest)
+    checks = readable_checks(workspace.project)
     files = CurrentFiles(workspace.project)
+    looking = Looking(workspace.project, files)
     sent, is_exact = _prompt_size(workspace, generation_id)
     follow_ups = workspace.store.follow_ups.of(generation_id)
     sizes = Counter(letter for letter in letters.values() if letter)
@@ -130,6 +160,8 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             cluster=letters[response.slot],
             cluster_size=sizes[letters[response.slot]],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
+            test_changes=exam_of(workspace.project, readings[response.slot], checks).changes,
+            problems=looking.problems(readings[response.slot]),
             made_from=follow_ups[response.slot].made_from if response.slot in follow_ups else None,
         )
         for response in responses
@@ -180,7 +212,8 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, ...]:
     is_clean = is_readable and reading.parse == "ok" and response.status is Status.COMPLETE
     # Passing checks prove little if a path may be wrong or a file contains stray marks.
     is_clean = is_clean and not any(flag in _UNCLEAN for change in candidate.changes for flag in change.flags)
-    is_clean = is_clean and candidate.prompt_read is None
+    is_clean = is_clean and candidate.prompt_read is None and not candidate.weakens_tests
+    is_clean = is_clean and not any(problem.flag == "does_not_compile" for problem in candidate.problems)
     breaks_nothing = report is not None and report.breaks_nothing
     if is_clean and (breaks_nothing or not is_checked):
         tier = 0
@@ -190,6 +223,8 @@ def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, ...]:
         tier = 2
     return (
         tier,
+        # Whoever makes the exam easier may have needed it.
+        int(candidate.weakens_tests),
         # Checked responses come before unchecked ones, about which nothing is known.
         int(report is None),
         report.new_failures if report else 0,
@@ -216,6 +251,8 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
         rank=rank,
         flags=_flags(candidate),
         prompt_read=candidate.prompt_read,
+        test_changes=candidate.test_changes,
+        problems=candidate.problems,
         made_from=candidate.made_from,
     )
 
@@ -229,6 +266,8 @@ def _checks(report: CheckReport, stale: Stale) -> ChecksCount:
         fails_anyway=report.failed > 0 and report.breaks_nothing,
         flaky=report.flaky,
         stale=stale,
+        own=report.own,
+        limits=report.limits,
     )
 
 
@@ -243,4 +282,10 @@ def _flags(candidate: _Candidate) -> tuple[str, ...]:
         found.add(PROMPT_CUT)
     if candidate.has_no_verdict:
         found.add(NO_VERDICT)
+    found.update(problem.flag for problem in candidate.problems)
+    if candidate.test_changes:
+        found.add(CHANGES_TESTS)
+    report = candidate.report
+    if report is not None:
+        found.update(flag for flag, is_so in ((FLAKY, report.flaky), (LIMIT_HIT, report.limits)) if is_so)
     return (*(flag for flag in FLAGS if flag in found), *sorted(found - set(FLAGS)))

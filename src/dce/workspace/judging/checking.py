@@ -15,9 +15,9 @@ from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.base_run import require_some, run_base, verdict_of
 from dce.workspace.judging.check_progress import Progress
 from dce.workspace.judging.check_report import CheckReport
-from dce.workspace.judging.checks import run_checks
 from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file, missing_checks
 from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
+from dce.workspace.judging.exam.examining import examine
 from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.report_keys import Current, checks_key
@@ -84,7 +84,7 @@ async def check_responses(
     async def check(job: _Job) -> None:
         async with limit:
             progress.begin(job.slots)
-            report = await run_checks(lanes, checks, job.reading, base)
+            report = await examine(lanes, checks, job.reading, base)
         await asyncio.to_thread(finish, job, report)
         _announce(job, reports, generation_id, on_event)
         progress.finish(job.slots)
