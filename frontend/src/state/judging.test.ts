@@ -26,7 +26,7 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   judged: null,
   test_changes: [],
   problems: [],
-  why: "",
+  ...change,
 });
 const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });
 
