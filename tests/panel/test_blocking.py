@@ -129,6 +129,10 @@ def judge_and_accept(call: Caller) -> None:
     call("POST", GENERATION + "/checks/stop")
     call("GET", GENERATION + "/checks")
     call("GET", SLOT + "/checks")
+    digest = call("GET", "/api/behaviour/commands")["digest"]
+    call("POST", "/api/behaviour/consent", json={"digest": digest})
+    call("POST", GENERATION + "/behaviour")
+    call("GET", GENERATION + "/behaviour")
     file = call("GET", "/api/checks/file")
     call("POST", "/api/checks/commands", json={"text": file["text"]})
     call("POST", "/api/checks/workspace", json={"text": file["text"]})
