@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.behaviour.silent import silent_slots
 
 SLOW_FACTOR = 20.0
 SLOW_S = 0.1
@@ -62,6 +63,7 @@ def compare(probes: Sequence[Probe], results: Results, *, among: str = "") -> Co
         groups.setdefault(tuple(texts[probe.id][slot] for probe in deciding), []).append(slot)
     classes = sorted(groups.values(), key=lambda members: (-len(members), members))
     support = {slot: _support(slot, [texts[probe.id] for probe in deciding]) for slot in slots}
+    support |= dict.fromkeys(silent_slots(probes, results), 0.0)
     rows = _rows(deciding, texts, results, classes)
     return Comparison(
         classes=tuple(BehaviourClass(slots=tuple(members)) for members in classes),

@@ -51,7 +51,7 @@ async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
 
 PYTHON = Language(
     name="Python",
-    version=1,
+    version=2,
     runs="calls of the changed modules, with values from the tests and at the edges, in the project's Python",
     speaks_for=is_python,
     is_test=is_test,

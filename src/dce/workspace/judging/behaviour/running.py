@@ -27,6 +27,8 @@ MAX_SHOWN = 120
 """Longest result that is shown in a cell of the table, in characters."""
 
 _SCRIPT = Path(__file__).with_name("in_lane.py")
+_PROVIDED = tuple(Path(__file__).with_name(name) for name in ("stand_ins.py", "programs.py"))
+"""Sources of what a probe finds around it: each defines `provided`."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +108,7 @@ async def _round(
         "probe_s": limits.probe_s,
         "total_s": limits.answer_s,
         "max_timeouts": limits.max_timeouts,
+        "provided": [path.read_text("utf-8") for path in _PROVIDED],
     }
     name = f"probes-{secrets.token_hex(4)}"
     asked, answered = (f"{name}.{end}" for end in ("json", "jsonl"))
