@@ -65,6 +65,7 @@ NAVIGATION = {
         "docs/faults",
         "bench/results/README",
         "bench/results/judging",
+        "bench/judging/README",
         "SECURITY",
         "CHANGELOG",
     ),
@@ -79,7 +80,7 @@ release = version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
 
 extensions = ["myst_parser"]
 root_doc = START
-include_patterns = ["*.md", "docs/**.md", "bench/results/*.md", "examples/*/README.md", "frontend/README.md"]
+include_patterns = ["*.md", "docs/**.md", "bench/*/*.md", "examples/*/README.md", "frontend/README.md"]
 exclude_patterns = [
     ".*",
     "build",
