@@ -8,8 +8,12 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import msgspec
+
+KEPT = 256
+"""How many files are remembered: the board is shown again and again, and its answers do not change."""
 
 
 class TestFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     whole: TestFacts = TestFacts()
 
 
+@lru_cache(maxsize=KEPT)
 def facts_of(path: str, text: str) -> FileFacts:
     """What a test file checks."""
     if path.endswith((".py", ".pyi")):
