@@ -33,6 +33,9 @@ KEPT = 256
 _MACROS = frozenset({"tree_sitter_c", "tree_sitter_cpp"})
 """Grammars that do not know the project's macros, so that only brackets count."""
 
+_DIRECTIVES = "tree_sitter_c_sharp"
+"""A grammar that stumbles over `#if` and `#pragma` in many places."""
+
 _BRACKETS = {"{": "}", "(": ")", "[": "]"}
 
 Fault = tuple[int, str]
@@ -136,6 +139,8 @@ def _fault_of_tree(language: Language, data: bytes) -> Fault | None:
         return None
     if language.package in _MACROS and (b"#if" in data or _is_balanced(root)):
         return None
+    if language.package == _DIRECTIVES and re.search(rb"^[ \t]*#", data, re.MULTILINE):
+        return None
     node = _first_error(root)
     line = int(node.start_point[0]) + 1
     if node.is_missing:
@@ -170,8 +175,8 @@ def _is_balanced(root: Any) -> bool:
     open_brackets, cursor = [], [root]
     while cursor:
         node = cursor.pop()
-        if node.is_missing and node.type in _BRACKETS.values():
-            return False
+        if node.is_missing:
+            continue  # the grammar's guess; what counts is what is written
         if node.type in _BRACKETS:
             open_brackets.append(node.type)
         elif node.type in _BRACKETS.values() and (not open_brackets or _BRACKETS[open_brackets.pop()] != node.type):
