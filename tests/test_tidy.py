@@ -85,6 +85,7 @@ ORDERS = {
         *(
             "stop",
             "paste",
+            "evidence",
             "board",
             "show",
             "diff",
@@ -114,6 +115,8 @@ MAY_READ_ENVIRONMENT = {
     "workspace/tree/git.py",  # the environment of git
     "workspace/accepting/git_baseline.py",  # likewise
     "workspace/judging/lanes/environment.py",  # the environment of the project's own commands
+    "workspace/judging/behaviour/stand_ins.py",  # runs in a lane: a test's changes to the environment are taken back
+    "workspace/judging/behaviour/programs.py",  # runs in a lane: the environment that a test gives to a program
     "engine/process.py",  # the environment of the engine
     "engine/vllm.py",  # the environment of vLLM
 }
