@@ -34,6 +34,88 @@ class _Job(msgspec.Struct, frozen=True, kw_only=True):
     responses: list[Response]
 
 
+class Checker:
+    """The checks of one workspace, ready to run: several calls of `check` share the lanes, the limit of lanes at once and the report on
+    the workspace without any response. Lives in one event loop."""
+
+    def __init__(self, workspace: Workspace, lanes: Lanes, checks: tuple[Check, ...]) -> None:
+        self._workspace = workspace
+        self._lanes = lanes
+        self._checks = checks
+        self._current = Current(workspace.project)
+        self._limit = asyncio.Semaphore(lanes.settings.parallel)
+        self._one_base = asyncio.Lock()
+        self._one_each: dict[str, asyncio.Lock] = {}
+
+    @classmethod
+    async def agreed(cls, workspace: Workspace) -> "Checker":
+        """The checks of a workspace. Raises DceError not_found if there are none, consent_needed before the user has agreed to them."""
+        return cls(workspace, *await _agreed(workspace))
+
+    async def check_base(self, *, is_fresh: bool = False) -> CheckReport:
+        """The report on the workspace as it is now, from the cache if it may be. Raises DceError invalid_input if no check can run."""
+        async with self._one_base:
+            self._current = await asyncio.to_thread(self._current.refreshed)
+            key = await asyncio.to_thread(self._current.key, Reading())
+            base = await _base(self._workspace, self._lanes, self._checks, key, is_fresh=is_fresh)
+        require_some(base)
+        return base
+
+    async def check(
+        self,
+        generation_id: int,
+        slots: Sequence[int] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        *,
+        is_fresh: bool = False,
+    ) -> dict[int, CheckReport]:
+        """See `check_responses`."""
+        workspace = self._workspace
+        responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
+        if not responses:
+            return {}
+        self._current = await asyncio.to_thread(self._current.refreshed)
+        jobs = await asyncio.to_thread(_jobs, self._current, responses)
+        reports: dict[int, CheckReport] = {}
+
+        def finish(job: _Job, report: CheckReport, known: frozenset[int] = frozenset()) -> None:
+            for response in job.responses:
+                if response.slot not in known:
+                    workspace.store.check_reports.put(generation_id, response.slot, response.version, report, job.key)
+                reports[response.slot] = report
+
+        async def take_known(jobs: Sequence[_Job]) -> list[_Job]:
+            """The jobs that are left."""
+            found = await asyncio.to_thread(_known, workspace, generation_id, jobs) if not is_fresh else []
+            for job, report, known in found:
+                await asyncio.to_thread(finish, job, report, known)
+                _announce(job, reports, generation_id, on_event)
+            done = [job.key.answer for job, _, _ in found]
+            return [job for job in jobs if job.key.answer not in done]
+
+        jobs = await take_known(jobs)
+        if not jobs:
+            return dict(sorted(reports.items()))
+        base = await self.check_base(is_fresh=is_fresh)
+
+        async def check(job: _Job) -> None:
+            # An answer that does the same may just be running for another caller: its report then holds for this one too.
+            async with self._one_each.setdefault(job.key.answer, asyncio.Lock()):
+                if await take_known([job]):
+                    async with self._limit:
+                        report = await run_checks(self._lanes, self._checks, job.reading, base)
+                    await asyncio.to_thread(finish, job, report)
+                    _announce(job, reports, generation_id, on_event)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in jobs:
+                    group.create_task(check(job))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        return dict(sorted(reports.items()))
+
+
 async def check_responses(
     workspace: Workspace,
     generation_id: int,
@@ -48,43 +130,7 @@ async def check_responses(
     again, even where nothing has changed. Raises DceError not_found if there are no checks, or no such generation or slot; conflict
     for a named slot that is still running; invalid_input if no check can run here; consent_needed before the user has agreed to the commands.
     """
-    lanes, checks = await _agreed(workspace)
-    responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
-    if not responses:
-        return {}
-    current = Current(workspace.project)
-    jobs = await asyncio.to_thread(_jobs, current, responses)
-    reports: dict[int, CheckReport] = {}
-
-    def finish(job: _Job, report: CheckReport, known: frozenset[int] = frozenset()) -> None:
-        for response in job.responses:
-            if response.slot not in known:
-                workspace.store.check_reports.put(generation_id, response.slot, response.version, report, job.key)
-            reports[response.slot] = report
-
-    for job, report, known in [] if is_fresh else await asyncio.to_thread(_known, workspace, generation_id, jobs):
-        await asyncio.to_thread(finish, job, report, known)
-        _announce(job, reports, generation_id, on_event)
-        jobs.remove(job)
-    if not jobs:
-        return dict(sorted(reports.items()))
-    base = await _base(workspace, lanes, checks, jobs[0].key, is_fresh=is_fresh)
-    require_some(base)
-    limit = asyncio.Semaphore(lanes.settings.parallel)
-
-    async def check(job: _Job) -> None:
-        async with limit:
-            report = await run_checks(lanes, checks, job.reading, base)
-        await asyncio.to_thread(finish, job, report)
-        _announce(job, reports, generation_id, on_event)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for job in jobs:
-                group.create_task(check(job))
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
-    return dict(sorted(reports.items()))
+    return await (await Checker.agreed(workspace)).check(generation_id, slots, on_event, is_fresh=is_fresh)
 
 
 async def check_workspace(workspace: Workspace, *, is_fresh: bool = False) -> CheckReport:
@@ -173,12 +219,11 @@ def _jobs(current: Current, responses: Sequence[tuple[Response, Reading]]) -> li
 def _known(
     workspace: Workspace, generation_id: int, jobs: Sequence[_Job]
 ) -> list[tuple[_Job, CheckReport, frozenset[int]]]:
-    """The jobs that need not run: one of their responses has a report that still is a verdict. With the slots that have it."""
+    """The jobs that need not run: a response that does the same has a report that still is a verdict. With the slots that have it."""
     keyed = workspace.store.check_reports.keyed(generation_id, CheckReport)
     found = []
     for job in jobs:
-        slots = [response.slot for response in job.responses]
-        known = frozenset(slot for slot in slots if slot in keyed and keyed[slot][1] == job.key)
+        known = frozenset(slot for slot, (_, key) in keyed.items() if key == job.key)
         if known:
             found.append((job, keyed[min(known)][0], known))
     return found
