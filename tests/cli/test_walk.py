@@ -270,6 +270,7 @@ def keep(walk: Walk, root: Path, dce: Dce, tmp_path: Path) -> None:
     figures = root / "pkg" / "core" / "figures.py"
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, check=True).stdout
     walk.refused("restore", code=1, error="not_found")
+    assert walk("stats")["total"]["picks"] == 0
     assert walk("accept", 3, "--dry-run")["acceptance"] is None
     assert figures.read_text() == STUBS
     assert walk("accept", 3)["files"][0]["change"] == "modified"

@@ -72,3 +72,19 @@ def test_without_two_answers_there_is_nothing_to_compare() -> None:
     assert compare(PROBES, results(s1=(value("1"), value("b")))).sentence.startswith("One answer")
     found = compare(PROBES, results(s1=(value("1"), value("b")), s2=(value("2"), value("c"))))
     assert found.sentence == "No two of 2 behave alike; they differ on 2 of 2 probes."
+
+
+def test_what_was_not_run_says_nothing() -> None:
+    """An answer whose time was used up is judged by what ran, and no difference is shown that nobody saw."""
+    late = Outcome(kind="not run", text="not run", shown="not run")
+    found = compare(
+        PROBES,
+        results(
+            s1=(value("1"), late), s2=(value("1"), value("b")), s3=(value("1"), value("b")), s4=(value("2"), value("c"))
+        ),
+    )
+    assert found.support[1] == 0.75  # three of four, on the one probe that ran
+    assert found.sentence.startswith("2 of 4 agree; ")
+    assert "4 differs on `f(1)`" in found.sentence
+    alone = compare(PROBES, results(s1=(value("1"), late), s2=(value("1"), value("b"))))
+    assert alone.deciding == 0

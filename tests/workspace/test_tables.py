@@ -11,6 +11,7 @@ from dce.workspace.record.cycles import CYCLES, Cycle
 from dce.workspace.record.follow_ups import FOLLOW_UPS
 from dce.workspace.record.generations import GENERATIONS
 from dce.workspace.record.judgements import JUDGEMENTS
+from dce.workspace.record.picks import PICKS
 from dce.workspace.record.prompts import PROMPTS
 from dce.workspace.record.responses import RESPONSES
 from dce.workspace.record.table import Table
@@ -21,6 +22,7 @@ BESIDE = {
     "prompts": {"grammar", "created_at"},  # given beside the prompt
     "responses": {"stream_id", "stream_index"},  # its source while it runs
     "follow_ups": {"created_at"},  # given beside the follow-up
+    "picks": {"acceptance"},  # likewise
     "judgements": {"updated_at"},  # given beside the judgement
 }
 """Columns that are not part of the rows as they are read."""
@@ -28,7 +30,7 @@ BESIDE = {
 
 @pytest.mark.parametrize(
     "table",
-    [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES, FOLLOW_UPS],
+    [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES, FOLLOW_UPS, PICKS],
     ids=lambda table: table.name,
 )
 def test_a_table_is_described_whole(table: Table[Any], tmp_path: Path) -> None:

@@ -49,6 +49,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "dce.cli.restore",
         "Put back what the last accept of this cycle changed: bytes, modes, names and files.",
     ),
+    "stats": (
+        "dce.cli.stats",
+        "How often the response ranked first was picked, passed its checks, and was restored.",
+    ),
     "history": ("dce.cli.history", "List every cycle, or search the cycles and responses."),
     "export": ("dce.cli.export", "Write the history to a file that `dce import` reads."),
     "import": ("dce.cli.import_history", "Add a history from a file to this workspace."),

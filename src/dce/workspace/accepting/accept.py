@@ -29,6 +29,7 @@ from dce.workspace.context.shown import shown_paths
 from dce.workspace.judging.board import prompt_cut
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.opened import Workspace
+from dce.workspace.judging.picked import pick_of
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.project import PathRefused, Project
 from dce.workspace.record.responses import ACTIVE, Response, Status
@@ -111,7 +112,7 @@ def accept(
         items = _items(workspace, response, paths, options)
         _raise_refused(items)
         writes = [item.write for item in items if item.write is not None]
-        acceptance = apply(workspace, response, writes, on_step) if writes else None
+        acceptance = apply(workspace, response, writes, on_step, pick_of(workspace, response)) if writes else None
         cycle = workspace.store.generations.get(generation_id).cycle
         workspace.store.cycles.choose(cycle, generation_id, slot, at=workspace.clock())
         return [item.shown for item in items], acceptance

@@ -51,6 +51,7 @@ from dce.workspace.file_update import not_lockable
 from dce.workspace.judging.compare import count_lines
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.record.acceptances import AcceptanceRow
+from dce.workspace.record.picks import Pick
 from dce.workspace.record.responses import Response
 from dce.workspace.tree.current import Current, with_executable
 
@@ -74,8 +75,14 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     in_place: bool = False
 
 
-def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_step: OnStep = no_step) -> Acceptance:
-    """Writes all files or none, and records it in the journal. The caller holds the writer lock.
+def apply(
+    workspace: Workspace,
+    response: Response,
+    writes: Sequence[Write],
+    on_step: OnStep = no_step,
+    pick: Pick | None = None,
+) -> Acceptance:
+    """Writes all files or none, and records it in the journal, with the `pick`. The caller holds the writer lock.
 
     Raises DceError stale_file if a file changes during the write, write_failed if a write fails; the workspace is then as before.
     """
@@ -86,7 +93,7 @@ def apply(workspace: Workspace, response: Response, writes: Sequence[Write], on_
     made = missing_folders(project, [write.path for write in writes if write.data is not None])
     journal = Journal(files=files, created_folders=made)
     row = store.acceptances.insert(
-        response.generation, response.slot, response.version, as_json(journal), workspace.clock()
+        response.generation, response.slot, response.version, as_json(journal), workspace.clock(), pick
     )
     moves = [
         Move(

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from dce.workspace.record.database import Database
+from dce.workspace.record.picks import PICKS, Pick
 from dce.workspace.record.table import table_of
 
 State = Literal["planned", "applied", "restored", "undone"]
@@ -35,8 +36,10 @@ class Acceptances:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, generation_id: int, slot: int, version: int, files: str, now: float) -> AcceptanceRow:
-        """Journals an acceptance in state `planned`; durable when this returns."""
+    def insert(
+        self, generation_id: int, slot: int, version: int, files: str, now: float, pick: Pick | None = None
+    ) -> AcceptanceRow:
+        """Journals an acceptance in state `planned`, with where the response stood on the board; durable when this returns."""
         row = AcceptanceRow(
             id=0,
             generation=generation_id,
@@ -48,7 +51,10 @@ class Acceptances:
             restored_at=None,
         )
         with self._database.transaction() as db:
-            return self.get(ACCEPTANCES.insert(db, row, id=None))
+            number = ACCEPTANCES.insert(db, row, id=None)
+            if pick is not None:
+                PICKS.insert(db, pick, acceptance=number)
+            return self.get(number)
 
     def set(
         self, acceptance_id: int, state: State, restored_at: float | None = None, files: str | None = None

@@ -154,7 +154,15 @@ CREATE TABLE follow_ups (
 """
 # A slot's lineage: `record/follow_ups.py`. All versions of the slot share it.
 
-STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS, _FOLLOW_UPS)
+_PICKS = """
+CREATE TABLE picks (
+    acceptance INTEGER PRIMARY KEY REFERENCES acceptances (id), rank INTEGER NOT NULL, answers INTEGER NOT NULL,
+    verdict TEXT NOT NULL
+);
+"""
+# Where an accepted response stood on the board at that moment: `record/picks.py`.
+
+STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS, _FOLLOW_UPS, _PICKS)
 
 
 def migrate(db: sqlite3.Connection) -> None:

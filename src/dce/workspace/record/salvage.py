@@ -16,6 +16,7 @@ TABLES = (
     *("meta", "token_counts", "cycles", "prompts", "generations", "responses", "pieces", "check_reports"),
     *("blobs", "acceptances", "imports", "origins", "judgements", "base_reports"),
     "follow_ups",
+    "picks",
 )
 """All tables except the search index, which is rebuilt."""
 
@@ -25,7 +26,7 @@ _KEYS = {"meta": ("key",), "token_counts": ("tokenizer", "sha256")}
 _MAX_GAP = 20_000
 """How many rowids after an unreadable one are tried before the rest of the table is read from its end."""
 
-_SINCE_LATER = frozenset({"imports", "origins", "judgements", "base_reports", "follow_ups"})
+_SINCE_LATER = frozenset({"imports", "origins", "judgements", "base_reports", "follow_ups", "picks"})
 """Tables that an intact store of an earlier version lacks."""
 
 _REPAIRS = (
@@ -52,6 +53,7 @@ _REPAIRS = (
     "DELETE FROM follow_ups WHERE (generation, from_slot, from_version) NOT IN"
     " (SELECT generation, slot, version FROM responses)"
     " OR (generation, slot) NOT IN (SELECT generation, slot FROM responses)",
+    "DELETE FROM picks WHERE acceptance NOT IN (SELECT id FROM acceptances)",
     "DELETE FROM ended_responses",
     "INSERT INTO ended_responses (generation, slot, version) SELECT generation, slot, version FROM responses"
     " WHERE status NOT IN ('queued', 'connecting', 'thinking', 'generating') AND text != ''",

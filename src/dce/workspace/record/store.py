@@ -20,6 +20,7 @@ from dce.workspace.record.history import History
 from dce.workspace.record.imports import Imports
 from dce.workspace.record.judgements import Judgements
 from dce.workspace.record.meta import Meta
+from dce.workspace.record.picks import Picks
 from dce.workspace.record.pictures import Pictures
 from dce.workspace.record.progress import Progress
 from dce.workspace.record.prompts import Prompts
@@ -51,6 +52,7 @@ class Store:
         self.check_reports = CheckReports(self.database)
         self.base_reports = BaseReports(self.database)
         self.judgements = Judgements(self.database)
+        self.picks = Picks(self.database)
         self.acceptances = Acceptances(self.database)
         self.history = History(self.database)
         self.imports = Imports(self.database, self.cycles, self.prompts, self.pictures)

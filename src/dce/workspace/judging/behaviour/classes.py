@@ -18,6 +18,9 @@ SLOW_S = 0.1
 MAX_ROWS = 12
 """Maximum rows of the evidence table: the probes that separate the answers best."""
 
+NOT_RUN = "not run"
+"""The text of a probe for which an answer's time was used up."""
+
 Results = Mapping[int, Mapping[str, Outcome]]
 """By the answer's slot, then by the probe's id."""
 
@@ -85,15 +88,18 @@ def compared_texts(identifier: str, results: Results) -> dict[int, str]:
 
 
 def _decides(texts: Mapping[int, str]) -> bool:
-    counted = Counter(texts.values())
+    counted = Counter(text for text in texts.values() if text != NOT_RUN)
     return len(counted) > 1 and 2 * counted["unstable"] <= len(texts)
 
 
 def _support(slot: int, deciding: Sequence[Mapping[int, str]]) -> float:
-    if not deciding:
-        return 1.0
-    shares = [sum(text == texts[slot] for text in texts.values()) / len(texts) for texts in deciding]
-    return sum(shares) / len(shares)
+    """What was not run says nothing, neither of this answer nor of another."""
+    shares = [
+        sum(text == texts[slot] for text in texts.values()) / sum(text != NOT_RUN for text in texts.values())
+        for texts in deciding
+        if texts[slot] != NOT_RUN
+    ]
+    return sum(shares) / len(shares) if shares else 1.0 if not deciding else 0.0
 
 
 def _rows(
@@ -122,7 +128,9 @@ def _first_difference(
 ) -> Probe:
     """The first probe on which a class differs from the largest one. There is one, or they would be the same class."""
     one, other = classes[0][0], members[0]
-    return next(probe for probe in ordered if texts[probe.id][one] != texts[probe.id][other])
+    differing = [probe for probe in ordered if texts[probe.id][one] != texts[probe.id][other]]
+    ran = (probe for probe in differing if NOT_RUN not in {texts[probe.id][one], texts[probe.id][other]})
+    return next(ran, differing[0])
 
 
 def _sentence(

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
+from dce.workspace.judging.behaviour.javascript_row import JAVASCRIPT
 from dce.workspace.judging.behaviour.language import Language
 from dce.workspace.judging.behaviour.python_row import PYTHON
 
-LANGUAGES: tuple[Language, ...] = (PYTHON,)
+LANGUAGES: tuple[Language, ...] = (PYTHON, JAVASCRIPT)
 """The first row that speaks for a file has it; a row for all other files comes last."""
 
 

@@ -54,10 +54,14 @@ class Lane(Protocol):
 
 
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
-    """The project's Python, and the folders in the lane from which its tests import, relative to the lane's root."""
+    """The project's Python, and the folders in the lane from which its tests import, relative to the lane's root.
+
+    `script`: where another language's script that runs probes lies in the lane's temporary folder; "" for Python's.
+    """
 
     program: str
     paths: tuple[str, ...] = ("", "src")
+    script: str = ""
 
 
 async def run_probes(
@@ -105,8 +109,9 @@ async def _round(
     name = f"probes-{secrets.token_hex(4)}"
     asked, answered = (f"{name}.{end}" for end in ("json", "jsonl"))
     (lane.written_tmp / asked).write_text(json.dumps(job), "utf-8")
+    started = (str(lane.tmp / interpreter.script),) if interpreter.script else ("-c", _SCRIPT.read_text("utf-8"))
     await lane.run(
-        (interpreter.program, "-c", _SCRIPT.read_text("utf-8"), str(lane.tmp / asked), str(lane.tmp / answered)),
+        (interpreter.program, *started, str(lane.tmp / asked), str(lane.tmp / answered)),
         variables={"PYTHONHASHSEED": str(way.hash_seed), "PYTHONDONTWRITEBYTECODE": "1"},
         timeout_s=limits.answer_s + 10 * limits.probe_s,
     )
