@@ -75,7 +75,7 @@ ORDERS = {
         *("workspace", "transfer", "manual", "correct", "follow_up"),
     ),
     "panel": (
-        *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live"),
+        *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live", "checking"),
         *("file_state", "filetable", "assets", "security", "runtime", "route", "resources"),
         *("app", "server", "openapi"),
     ),

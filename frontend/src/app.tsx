@@ -1,6 +1,7 @@
 // The window: steps at the top, files on the left, the cycle and its responses on the right; or another screen.
 
 import { useCallback, useState } from "react";
+import { ChecksScreen } from "./components/checkscreen";
 import { CycleCard } from "./components/cycle";
 import { Files } from "./components/files";
 import { SendingGate } from "./components/gate";
@@ -34,6 +35,7 @@ function Screen() {
   if (pane === "settings") return <SettingsScreen />;
   if (pane === "history") return <HistoryScreen />;
   if (pane === "manual") return <ManualScreen />;
+  if (pane === "checks") return <ChecksScreen />;
   return (
     <div className="body">
       <aside>

@@ -5,6 +5,7 @@ import pytest
 
 from dce.workspace.events import (
     ChecksFinished,
+    ChecksProgress,
     Event,
     GenerationEnded,
     GenerationStarted,
@@ -29,6 +30,7 @@ _EVENTS: list[Event] = [
     SlotText.of(_RESPONSE, News(thinking_offset=0, thinking="", text_offset=5, text="🦊")),
     GenerationEnded(generation=3, slots=(1, 2), statuses={Status.COMPLETE: 2}, elapsed_s=1.5),
     ChecksFinished(generation=3, slot=2, version=1, passed=4, failed=0, new_failures=0),
+    ChecksProgress(generation=3, total=10, done=2, running=(4, 5)),
     WorkspaceChanged(what="files"),
 ]
 

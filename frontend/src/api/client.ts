@@ -5,7 +5,6 @@ import type {
   BoardView,
   CardChoice,
   CardEdit,
-  CommandsView,
   Consent,
   CycleEdit,
   CycleNew,
@@ -92,20 +91,6 @@ async function agreed<T>(query: ServerQuery, send: (query: ServerQuery) => Promi
   }
 }
 
-/** The project's commands run only after they were agreed to: where they were not yet, or have changed, the person is asked. */
-async function runChecks(id: number): Promise<BoardView> {
-  const run = () => request<BoardView>("POST", `/api/generations/${id}/checks`);
-  try {
-    return await run();
-  } catch (error) {
-    if (errorBody(error).code !== "consent_needed") throw error;
-    const { commands, containment, digest } = await request<CommandsView>("GET", "/api/checks");
-    if (!confirm(text.progress.agreeToCommands(commands, containment))) throw error;
-    await request<CommandsView>("POST", "/api/checks/consent", { digest });
-    return run();
-  }
-}
-
 export const api = {
   workspace: () => request<WorkspaceView>("GET", "/api/workspace"),
   select: (body: SelectionChange) => request<SelectionChange>("PUT", "/api/selection", body),
@@ -118,7 +103,6 @@ export const api = {
   generation: (id: number) => request<GenerationView>("GET", `/api/generations/${id}`),
   stopAll: (id: number) => request<GenerationView>("POST", `/api/generations/${id}/stop`),
   board: (id: number) => request<BoardView>("GET", `/api/generations/${id}/board`),
-  runChecks,
   slot: (generation: number, slot: number) => request<SlotView>("GET", slotPath(generation, slot)),
   stop: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/stop`),
   regenerate: (generation: number, body: SlotsRequest) =>

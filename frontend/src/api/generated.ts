@@ -136,6 +136,57 @@ export interface Cell {
   readonly group: string;
 }
 
+/** A check, its command as one would type it. `why`: what a proposed one was seen by. */
+export interface CheckLine {
+  readonly name: string;
+  readonly stage: "lint" | "quick" | "test";
+  readonly command: string;
+  readonly cwd: string;
+  readonly timeout_s: number;
+  readonly why: string;
+}
+
+/** All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `problem`: why there is no verdict. */
+export interface CheckReport {
+  readonly passed: number;
+  readonly failed: number;
+  readonly new_failures: number;
+  readonly runs: ReadonlyArray<CheckRun>;
+  readonly gained: number;
+  readonly cannot_start: ReadonlyArray<string>;
+  readonly lane: "copy" | "overlay" | null;
+  readonly lane_why: string;
+  readonly problem: string;
+}
+
+/** One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that it hit: time, memory, processes, disk, output. The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the unchanged workspace. */
+export interface CheckRun {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly exit_code: number | null;
+  readonly passed: number;
+  readonly failed: number;
+  readonly duration_s: number;
+  readonly output: string;
+  readonly failures: ReadonlyArray<string>;
+  readonly limits: ReadonlyArray<"disk" | "memory" | "output" | "processes" | "time">;
+  readonly stage: "lint" | "quick" | "test";
+  readonly state: "cannot_start" | "killed" | "not_run" | "ran";
+  readonly skipped: number;
+  readonly runner: string;
+  readonly stop: "" | "broken" | "early";
+  readonly note: string;
+  readonly new_failures: number;
+  readonly gained: number;
+  readonly not_run: number;
+  readonly newly_failing: ReadonlyArray<string>;
+  readonly newly_passing: ReadonlyArray<string>;
+  readonly missing: ReadonlyArray<string>;
+  readonly flaky: ReadonlyArray<string>;
+  readonly fails_anyway: boolean;
+  readonly tests: ReadonlyArray<TestResult>;
+}
+
 /** The result of a response's checks, counted in tests, compared with the workspace without any response. `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are known to fail now and then. `stale`: what has changed since the checks ran. */
 export interface ChecksCount {
   readonly passed: number;
@@ -145,6 +196,20 @@ export interface ChecksCount {
   readonly fails_anyway: boolean;
   readonly flaky: ReadonlyArray<string>;
   readonly stale: "" | "answer" | "checks" | "unknown" | "workspace";
+}
+
+/** `.dce/checks.toml`, or what is proposed for it. `text`: the file's; `problem`: why it cannot be used. `found` and `proposed`: the proposals, and the file that they would make. `report`: what the checks say of the workspace as it is, if that is known of its present state; `failure`: why the last attempt came to nothing. */
+export interface ChecksFileView {
+  readonly path: string;
+  readonly exists: boolean;
+  readonly text: string;
+  readonly problem: string;
+  readonly checks: ReadonlyArray<CheckLine>;
+  readonly found: ReadonlyArray<CheckLine>;
+  readonly proposed: string;
+  readonly report: CheckReport | null;
+  readonly failure: ErrorBody | null;
+  readonly is_running: boolean;
 }
 
 /** The project's checks have run on one response. */
@@ -158,6 +223,32 @@ export interface ChecksFinished {
   readonly new_failures: number;
 }
 
+/** How far the checks of a generation are: `done` of `total` responses have a verdict; `running`: the slots whose checks run now. `is_base`: the unchanged workspace is being checked, which comes first. */
+export interface ChecksProgress {
+  readonly event: "checks_progress";
+  readonly generation: number;
+  readonly total: number;
+  readonly done: number;
+  readonly running: ReadonlyArray<number>;
+  readonly is_base: boolean;
+}
+
+/** A new text of `.dce/checks.toml`. `seen`: the text that was edited, "" if there was no file. */
+export interface ChecksText {
+  readonly text: string;
+  readonly seen: string;
+}
+
+/** The checks of a generation. `base`: what they say of the workspace without any response; `failure`: why the last run came to nothing. Reports are without output, and list at most MAX_LISTED names of a kind. `progress` is None unless checks run. */
+export interface ChecksView {
+  readonly generation: number;
+  readonly is_checking: boolean;
+  readonly progress: ChecksProgress | null;
+  readonly failure: ErrorBody | null;
+  readonly base: CheckReport | null;
+  readonly responses: ReadonlyArray<ResponseChecks>;
+}
+
 /** A conflict between a response's part and the text so far (`first_slot` 0: the file as it is now; else a response). */
 export interface Clash {
   readonly first_slot: number;
@@ -166,9 +257,15 @@ export interface Clash {
   readonly choice: "" | "both" | "first" | "second";
 }
 
-/** The digest of the commands that were shown to the person who consents. */
+/** The digest of the commands that were shown to the person who consents. `text`: of this text, not of the saved file. */
 export interface CommandsConsent {
   readonly digest: string;
+  readonly text?: string | null;
+}
+
+/** Asks what a text would run as .dce/checks.toml. */
+export interface CommandsQuery {
+  readonly text: string;
 }
 
 /** What running the checks would do. `digest` stands for these commands in this kind of lane; `containment`: what holds them. */
@@ -717,6 +814,14 @@ export interface Response {
   readonly prompt_tokens: number | null;
 }
 
+/** What the checks found on a version of a response; None if they have not run on it. `stale`: what has changed since. */
+export interface ResponseChecks {
+  readonly slot: number;
+  readonly version: number;
+  readonly stale: "" | "answer" | "checks" | "unknown" | "workspace";
+  readonly report: CheckReport | null;
+}
+
 /** Which acceptance to undo; None: the last one of the current cycle. `redo`: write the files of a restored one again instead. `keep_edited`: files edited since then stay as they are, instead of stopping it. */
 export interface RestoreRequest {
   readonly acceptance?: number | null;
@@ -906,6 +1011,9 @@ export interface SlotsRequest {
 /** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet; `waiting`: the server takes no request right now and is asked again soon. Only a running process knows that it waits: stored, it is `connecting`. */
 export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated" | "waiting";
 
+/** One test, by the name that its runner gives it. */
+export type TestResult = [string, "error" | "failed" | "passed" | "skipped"];
+
 /** Tokens of one response. `exact`: counted by the backend; otherwise estimated, and shown as an estimate. */
 export interface Tokens {
   readonly thinking: number;
@@ -947,6 +1055,17 @@ export interface WorkspaceChanged {
   readonly what: string;
 }
 
+/** Runs the checks on the workspace as it is: the saved ones, or those of `text`. `is_fresh`: also where nothing has changed. */
+export interface WorkspaceOrder {
+  readonly text?: string | null;
+  readonly is_fresh?: boolean;
+}
+
+/** What the checks say of the workspace as it is; None if they were stopped. */
+export interface WorkspaceReport {
+  readonly report: CheckReport | null;
+}
+
 /** The snapshot that a window starts from; events after `cursor` keep it current. `restorable`: what restore would put back. `cycles` contain no texts, so that hundreds of them cost no more than a screen. `watch_problems`: why changes made outside this panel do not reach it at the moment; empty while everything is watched. */
 export interface WorkspaceView {
   readonly name: string;
@@ -965,4 +1084,4 @@ export interface WorkspaceView {
 }
 
 /** An event of the stream. */
-export type Event = GenerationStarted | SlotProgress | SlotText | GenerationEnded | ChecksFinished | WorkspaceChanged | HopChecked;
+export type Event = GenerationStarted | SlotProgress | SlotText | GenerationEnded | ChecksFinished | ChecksProgress | WorkspaceChanged | HopChecked;

@@ -1,19 +1,23 @@
 // The board: the progress of the responses while they run, then their ranking.
 
 import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
-import { goTo } from "../state/actions";
+import { go, goTo } from "../state/actions";
+import { outcomeOf } from "../state/checkresults";
+import { checksOf } from "../state/checks";
 import { useWindowState } from "../state/windowstate";
 import { type Verdict, verdictOf } from "../state/judging";
-import { use } from "../state/store";
+import { get, use } from "../state/store";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
+import { StateIcon } from "./checkrun";
+import { CheckTables } from "./checkview";
 import { StatusIcon } from "./icons";
 import { JudgedAs } from "./judging";
 import { Matrix } from "./matrix";
 import { Bar, Figures, SlotButtons } from "./progress";
 
-type View = "table" | "files" | "likeness";
-const VIEWS: ReadonlyArray<View> = ["table", "files", "likeness"];
+type View = "table" | "checks" | "files" | "likeness";
+const VIEWS: ReadonlyArray<View> = ["table", "checks", "files", "likeness"];
 
 export function Board({ generation }: { generation: GenerationView }) {
   const board = use((state) => state.board);
@@ -29,7 +33,7 @@ export function Board({ generation }: { generation: GenerationView }) {
         <div className="row">
           <div className="facets" role="group" aria-label={text.board.view}>
             {VIEWS.map((each) => (
-              <button key={each} type="button" aria-pressed={view === each} onClick={() => setView(each)}>
+              <button key={each} id={`board-${each}`} type="button" aria-pressed={view === each} onClick={() => setView(each)}>
                 {text.board.views[each]}
               </button>
             ))}
@@ -42,7 +46,13 @@ export function Board({ generation }: { generation: GenerationView }) {
           )}
         </div>
       )}
-      {view === "table" || isRunning ? <Table generation={generation} isHiding={isHiding} /> : <Matrix generation={generation.id} view={view} />}
+      {view === "table" || isRunning ? (
+        <Table generation={generation} isHiding={isHiding} />
+      ) : view === "checks" ? (
+        <CheckTables rows={board?.rows ?? []} />
+      ) : (
+        <Matrix generation={generation.id} view={view} />
+      )}
     </div>
   );
 }
@@ -73,7 +83,8 @@ function Table({ generation, isHiding }: { generation: GenerationView; isHiding:
   const slots = generation.slots
     .filter((progress) => !isHiding || judged.get(progress.slot)?.mark !== "rejected")
     .toSorted((a, b) => ORDERS[order](a, b) || (isRunning ? a.slot - b.slot : rank(a) - rank(b)));
-  const isChecked = board?.rows.some((row) => row.checks !== null) ?? false;
+  const running = checksOf.use()?.progress?.running ?? [];
+  const isChecked = running.length > 0 || (board?.rows.some((row) => row.checks !== null) ?? false);
   return (
     <div className="board-box">
     <table className="board">
@@ -109,6 +120,7 @@ function Table({ generation, isHiding }: { generation: GenerationView; isHiding:
             judgement={judged.get(progress.slot)}
             generation={generation}
             isChecked={isChecked}
+            isChecking={running.includes(progress.slot)}
           />
         ))}
       </tbody>
@@ -130,9 +142,10 @@ interface RowProps {
   judgement: Judgement | undefined;
   generation: GenerationView;
   isChecked: boolean;
+  isChecking: boolean;
 }
 
-function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
+function Row({ progress, row, judgement, generation, isChecked, isChecking }: RowProps) {
   return (
     <tr className={`status-${progress.status} is-${judgement?.mark || "unmarked"}`}>
       <th scope="row">
@@ -169,7 +182,9 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
           <Flag key={flag} flag={flag} />
         ))}
       </td>
-      {isChecked && <td className="checks-cell">{row?.checks && <Checks checks={row.checks} />}</td>}
+      {isChecked && <td className="checks-cell">
+          {isChecking ? <span className="muted">{text.checks.slotRuns}</span> : row?.checks && <Checks checks={row.checks} slot={progress.slot} />}
+        </td>}
       <td className="group-cell">{row?.cluster && <span className={`cluster c${row.cluster}`}>{row.cluster}</span>}</td>
       <td className="buttons-cell">
         <SlotButtons progress={progress} isSmall />
@@ -178,22 +193,34 @@ function Row({ progress, row, judgement, generation, isChecked }: RowProps) {
   );
 }
 
-export function Checks({ checks }: { checks: NonNullable<BoardRow["checks"]> }) {
+/** What the checks came to, and what is worth knowing about it; leads to the tests by name. */
+export function Checks({ checks, slot }: { checks: NonNullable<BoardRow["checks"]>; slot: number }) {
   const { passed, failed, new_failures: fresh, stale } = checks;
-  const isGood = failed === 0 && fresh === 0; // tests may be missing although none fails
+  const outcome = outcomeOf(checks);
+  const facts = [
+    ...(fresh > 0 ? [text.board.fresh(fresh)] : []),
+    ...(checks.fails_anyway ? [text.board.failsAnyway] : []),
+    ...(checks.gained > 0 ? [text.board.gained(checks.gained)] : []),
+    ...(checks.flaky.length > 0 ? [text.board.flaky(checks.flaky.length)] : []),
+  ];
   return (
-    <span className={isGood ? "checks is-passing" : "checks is-failing"} title={checks.flaky.join("\n")}>
-      {isGood ? text.board.pass(passed) : text.board.fail(failed, passed)}
-      {fresh > 0 && <span className="muted">{text.board.fresh(fresh)}</span>}
-      {checks.fails_anyway && <span className="muted">{text.board.failsAnyway}</span>}
-      {checks.gained > 0 && <span className="muted">{text.board.gained(checks.gained)}</span>}
-      {checks.flaky.length > 0 && <span className="muted">{text.board.flaky}</span>}
+    <button
+      type="button"
+      className={`checks is-${outcome}${stale === "" ? "" : " is-stale"}`}
+      title={text.board.openChecks(slot)}
+      onClick={() => go({ ...get().place, slot, facet: "checks" })}
+    >
+      <StateIcon state={outcome} />
+      <span>
+        <b>{outcome === "pass" ? text.board.pass(passed) : text.board.fail(failed, passed)}</b>
+        {facts.length > 0 && <span className="muted check-facts">{text.board.facts(facts)}</span>}
+      </span>
       {stale !== "" && (
-        <span className="muted" title={text.board.staleWhy[stale]}>
+        <span className="flag" title={text.checks.staleWhy[stale]}>
           {text.board.stale}
         </span>
       )}
-    </span>
+    </button>
   );
 }
 

@@ -40,6 +40,7 @@ const ACTS: Readonly<Record<string, () => void>> = {
   d: () => facet("diff"),
   l: () => facet("pick"),
   r: () => facet("raw"),
+  t: toChecks,
   a: () => document.getElementById("accept")?.click(),
   f: toFiles,
   c: writeCycle,
@@ -53,6 +54,12 @@ const ACTS: Readonly<Record<string, () => void>> = {
 function toFiles(): void {
   flushSync(openFiles);
   document.getElementById("file-filter")?.focus();
+}
+
+/** The checks of the response in view; on the board, those of all. */
+function toChecks(): void {
+  if (get().place.slot !== null) showFacet("checks");
+  else document.getElementById("board-checks")?.click();
 }
 
 function writeCycle(): void {

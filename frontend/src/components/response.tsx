@@ -12,6 +12,7 @@ import { isActive } from "../text/words";
 import { text } from "../text/messages";
 import { AnswerWords, Corrected } from "./answerwords";
 import { Checks, Flag, Lines } from "./board";
+import { ResponseChecksPanel } from "./checkview";
 import { Diff } from "./diff";
 import { JudgeBar } from "./judging";
 import { ErrorLine } from "./notices";
@@ -23,6 +24,7 @@ import { WriteDialog } from "./writes";
 const FACETS: ReadonlyArray<readonly [Facet, string]> = [
   ["answer", "p"],
   ["diff", "d"],
+  ["checks", "t"],
   ["pick", "l"],
   ["raw", "r"],
 ];
@@ -38,7 +40,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         <span className={`state status-${progress.status}`}>{text.progress.status(progress.status)}</span>
         <Bar progress={progress} generation={generation} />
         <Figures progress={progress} />
-        {row?.checks && <Checks checks={row.checks} />}
+        {row?.checks && <Checks checks={row.checks} slot={progress.slot} />}
         {row?.cluster && (
           <span className="muted" title={text.review.groupTitle}>
             {text.review.group(row.cluster)}
@@ -64,7 +66,9 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
           </button>
         ))}
       </div>
-      {shown === null ? (
+      {facet === "checks" ? (
+        <ResponseChecksPanel generation={generation.id} progress={progress} />
+      ) : shown === null ? (
         <p className="empty">{text.shell.loading}</p>
       ) : facet === "raw" || reading === null ? (
         <Raw key={`${progress.slot} ${progress.version}`} live={shown.live} progress={progress} />

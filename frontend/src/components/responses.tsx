@@ -3,12 +3,14 @@
 import { memo } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import type { SlotProgress } from "../api/generated";
-import { go, goTo, runChecks } from "../state/actions";
+import { go, goTo } from "../state/actions";
+import { outcomeOf } from "../state/checkresults";
 import { NOWHERE } from "../state/place";
 import { use } from "../state/store";
 import { clock, isActive } from "../text/words";
 import { text } from "../text/messages";
 import { Board } from "./board";
+import { CheckBar } from "./checkbar";
 import { Failing, Passing, StatusIcon } from "./icons";
 import { AllButtons } from "./progress";
 import { ResponsePanel } from "./response";
@@ -83,12 +85,12 @@ function SlotTab({ slot }: { slot: number }) {
       (cycle) => cycle.chosen_generation === place.generation && cycle.chosen_slot === slot,
     );
   });
-  const verdict = checks === null ? "none" : checks.failed === 0 ? "pass" : "fail";
+  const verdict = checks === null ? "none" : outcomeOf(checks);
   const label = text.progress.tab(slot, status, verdict, isChosen ?? false);
   const isJudged = checks !== null && status === "complete";
   return (
     <Tab id={String(slot)} className="tab" aria-label={label}>
-      {isJudged ? checks.failed === 0 ? <Passing /> : <Failing /> : <StatusIcon status={status} />}
+      {isJudged ? verdict !== "fail" ? <Passing /> : <Failing /> : <StatusIcon status={status} />}
       {slot}
       {isChosen && <span className="chosen" title={text.progress.accepted} />}
     </Tab>
@@ -97,9 +99,7 @@ function SlotTab({ slot }: { slot: number }) {
 
 function GenerationBar() {
   const generation = use((state) => state.generation);
-  const workspace = use((state) => state.workspace);
   const cycle = use((state) => state.cycle);
-  const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
   if (!generation) return null;
   const running = generation.slots.filter(isActive).length;
   const all = cycle?.generations ?? [];
@@ -128,11 +128,7 @@ function GenerationBar() {
       </span>
       <span className="push row">
         <AllButtons generation={generation} />
-        {(workspace?.checks.length ?? 0) > 0 && running < generation.slots.length && (
-          <button type="button" className="small" disabled={isChecking} onClick={() => runChecks()} title={workspace?.checks.join(", ")}>
-            {isChecking ? text.progress.checking : text.progress.runChecks}
-          </button>
-        )}
+        <CheckBar generation={generation} />
       </span>
     </div>
   );

@@ -29,7 +29,7 @@ export async function attempt<T>(name: string, work: () => Promise<T>): Promise<
 
 /** The latest load of each kind wins: an older result that arrives later is dropped. */
 const turns = new Map<string, number>();
-async function latest<T>(kind: string, load: () => Promise<T>, use: (value: T) => void): Promise<void> {
+export async function latest<T>(kind: string, load: () => Promise<T>, use: (value: T) => void): Promise<void> {
   const turn = (turns.get(kind) ?? 0) + 1;
   turns.set(kind, turn);
   try {
@@ -226,12 +226,6 @@ function onGeneration(name: string, work: (id: number) => Promise<unknown>): Pro
         await Promise.all([loadGeneration(), loadSlot()]);
       });
 }
-
-export const runChecks = () =>
-  onGeneration("checks", async (id) => {
-    const board = await api.runChecks(id);
-    if (get().place.generation === id) set({ board });
-  });
 
 export async function accept(
   slot: number,

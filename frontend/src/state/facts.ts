@@ -1,5 +1,6 @@
 // The facts that the next step is derived from.
 
+import { outcomeOf } from "./checkresults";
 import type { Draft } from "./draft";
 import { isActive } from "../text/words";
 import type { Facts } from "./next";
@@ -35,5 +36,5 @@ function acceptedOf({ workspace, cycle, board }: State): Facts["accepted"] {
   if (!acceptance || !cycle?.generations.some(({ id }) => id === acceptance.generation)) return null;
   if (board?.generation !== acceptance.generation) return "unchecked";
   const checks = board.rows.find((row) => row.slot === acceptance.slot)?.checks;
-  return checks ? (checks.failed === 0 ? "pass" : "fail") : "unchecked";
+  return checks ? (outcomeOf(checks) === "fail" ? "fail" : "pass") : "unchecked";
 }

@@ -17,6 +17,7 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   rank: slot,
   flags: [],
   prompt_read: null,
+  made_from: null,
   ...change,
 });
 const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });

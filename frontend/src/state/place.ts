@@ -1,11 +1,11 @@
 // What the window shows, as its address: `#c2/g3/r4/diff!settings/cards` is the diff of response 4 of generation 3 of cycle 2,
 // with the settings' cards over it. Every part is optional. A reload and the back button lead to the same place.
 
-export const FACETS = ["answer", "diff", "pick", "raw"] as const;
+export const FACETS = ["answer", "diff", "checks", "pick", "raw"] as const;
 /** A view of one response. */
 export type Facet = (typeof FACETS)[number];
 
-export const PANES = ["prompt", "settings", "history", "manual"] as const;
+export const PANES = ["prompt", "settings", "history", "manual", "checks"] as const;
 /** A screen over the main view. */
 export type Pane = (typeof PANES)[number];
 

@@ -3,6 +3,7 @@
 import { api } from "../api/client";
 import type { Event, SlotProgress } from "../api/generated";
 import { loadBoard, loadFiles, loadGeneration, loadSlot, loadWorkspace } from "./actions";
+import { checksFileOf, loadChecks, loadChecksFile, progressed as checksProgressed } from "./checks";
 import { refreshContext } from "./context";
 import { grow } from "./growth";
 import { loadSettings } from "./settings";
@@ -28,6 +29,8 @@ const soon = {
   context: settled(refreshContext),
   generation: settled(loadGeneration),
   board: settled(loadBoard),
+  checks: settled(loadChecks),
+  checksFile: settled(() => checksFileOf.get() && loadChecksFile()),
   slot: settled(loadSlot),
   settings: settled(loadSettings),
 };
@@ -38,6 +41,8 @@ function everything(): void {
   soon.files();
   soon.generation();
   soon.board();
+  soon.checks();
+  soon.checksFile();
   soon.slot();
   soon.settings();
 }
@@ -64,11 +69,15 @@ const HANDLERS: Handlers = {
     if (generation !== get().place.generation) return;
     soon.generation();
     soon.board();
+    soon.checks();
     soon.slot();
   },
   checks_finished: ({ generation }) => {
-    if (generation === get().place.generation) soon.board();
+    if (generation !== get().place.generation) return;
+    soon.board();
+    soon.checks();
   },
+  checks_progress: checksProgressed,
   workspace_changed: ({ what }) => changed(what),
   hop_checked: ({ run, ...line }) => {
     const { examination } = get();
@@ -124,11 +133,17 @@ function changed(what: string): void {
   soon.workspace();
   if (what !== "checks" && what !== "watch") soon.context();
   if (what === "files") {
+    soon.checksFile();
     soon.files();
     soon.board();
+    soon.checks();
     soon.slot();
   }
   if (what === "generations") soon.generation();
   if (what === "settings") soon.settings();
-  if (what === "checks") soon.board();
+  if (what === "checks") {
+    soon.board();
+    soon.checks();
+    soon.checksFile();
+  }
 }

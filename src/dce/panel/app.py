@@ -18,6 +18,7 @@ from dce.panel.assets import Assets, index_page
 from dce.panel.http_responses import error_response
 from dce.panel.resources import (
     accept,
+    checks,
     cycles,
     events,
     files,
@@ -50,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
     *generations.ROUTES,
     *responses.ROUTES,
     *review.ROUTES,
+    *checks.ROUTES,
     *accept.ROUTES,
     *history.ROUTES,
     *settings.ROUTES,

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+from dce.panel.checking import CheckRuns
 from dce.panel.event_log import EventLog
 from dce.panel.filetable import FileTable
 from dce.panel.live import LiveTexts
@@ -43,7 +44,7 @@ class PanelRuntime:
         self.log = EventLog()
         self.live = LiveTexts()
         self.files = FileTable(workspace.project, lambda: workspace.counter, workspace.selection)
-        self.checking: set[int] = set()
+        self.checking = CheckRuns(self.publish, lambda: self.notify("checks"))
         self._watch_interval_s = watch_interval_s
         self._store_watch = Supervisor("watching the store", lambda: self.notify("watch"))
         self._runs: dict[asyncio.Task[None], int | None] = {}  # None: still being prepared
@@ -60,6 +61,7 @@ class PanelRuntime:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
         await self.files.close()
+        await self.checking.close()
         for task, generation in tuple(self._runs.items()):
             if generation is None:
                 task.cancel()

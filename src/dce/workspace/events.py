@@ -115,6 +115,19 @@ class ChecksFinished(msgspec.Struct, frozen=True, kw_only=True, tag_field="event
     new_failures: int
 
 
+class ChecksProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="checks_progress"):
+    """How far the checks of a generation are: `done` of `total` responses have a verdict; `running`: the slots whose checks run now.
+
+    `is_base`: the unchanged workspace is being checked, which comes first.
+    """
+
+    generation: int
+    total: int
+    done: int
+    running: tuple[int, ...] = ()
+    is_base: bool = False
+
+
 class WorkspaceChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="workspace_changed"):
     """Something that a UI shows has changed: "files", "selection", "cycles", "settings", "generations"."""
 
@@ -132,4 +145,13 @@ class HopChecked(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", t
     fix: str = ""
 
 
-Event = GenerationStarted | SlotProgress | SlotText | GenerationEnded | ChecksFinished | WorkspaceChanged | HopChecked
+Event = (
+    GenerationStarted
+    | SlotProgress
+    | SlotText
+    | GenerationEnded
+    | ChecksFinished
+    | ChecksProgress
+    | WorkspaceChanged
+    | HopChecked
+)

@@ -2,6 +2,7 @@
 
 import { accept } from "./accept";
 import { board } from "./board";
+import { checks } from "./checks";
 import { context } from "./context";
 import { cycle } from "./cycle";
 import { history } from "./history";
@@ -11,4 +12,4 @@ import { review } from "./review";
 import { settings } from "./settings";
 import { shell } from "./shell";
 
-export const text = { accept, board, context, cycle, history, manual, progress, review, settings, shell };
+export const text = { accept, board, checks, context, cycle, history, manual, progress, review, settings, shell };

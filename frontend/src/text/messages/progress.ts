@@ -37,12 +37,8 @@ export const progress = {
   generationNumber: (id: number) => `Generation ${id}`,
   generationAt: (id: number, time: string) => `Generation ${id}, ${time}`,
   stopAll: "Stop all",
-  runChecks: "Run checks",
-  agreeToCommands: (commands: ReadonlyArray<string>, containment: string) =>
-    `Run these commands of .dce/checks.toml on code that a model wrote?\n\n${commands.join("\n")}\n\n${containment}`,
-  checking: "Running checks…",
-  tab: (slot: number, ended: string, checks: "none" | "pass" | "fail", isAccepted: boolean) =>
-    `Response ${slot}: ${status(ended)}${checks === "none" ? "" : `, checks ${checks}`}${isAccepted ? ", accepted" : ""}`,
+  tab: (slot: number, ended: string, checks: "none" | "pass" | "anyway" | "fail", isAccepted: boolean) =>
+    `Response ${slot}: ${status(ended)}${checks === "none" ? "" : `, checks ${checks === "anyway" ? "fail without any response too" : checks}`}${isAccepted ? ", accepted" : ""}`,
   accepted: "Accepted",
   areRunning: "Responses are running.",
   running: (count: number) => `${count} running`,

@@ -1,9 +1,5 @@
-"""Judging the responses of a generation: the board, the project's checks, agreement, a person's judgement, diffs, the base of the next cycle.
+"""Judging the responses of a generation: the board, agreement, a person's judgement, diffs, the base of the next cycle."""
 
-What must always hold: consent is for the commands that were shown, so that nobody agrees to what a changed file put in their place.
-"""
-
-import asyncio
 from typing import Literal
 
 import msgspec
@@ -15,9 +11,6 @@ from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
 from dce.workspace.judging.agreement import Agreement, agreement
 from dce.workspace.judging.board import BoardRow, board
-from dce.workspace.judging.checking import check_responses, commands_to_run, required_checks
-from dce.workspace.judging.command_consent import CommandConsents
-from dce.workspace.judging.lanes.lane import Kind
 from dce.workspace.record.judgements import Judgement, JudgementChange, Mark
 from dce.workspace.schema.reading import Action, FileBlock
 from dce.workspace.tree.current import look
@@ -31,22 +24,6 @@ class BoardView(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[BoardRow, ...]
     judgements: tuple[Judgement, ...]
     is_checking: bool
-
-
-class CommandsView(msgspec.Struct, frozen=True, kw_only=True):
-    """What running the checks would do. `digest` stands for these commands in this kind of lane; `containment`: what holds them."""
-
-    digest: str
-    commands: tuple[str, ...]
-    lane: Kind
-    containment: str
-    is_agreed: bool
-
-
-class CommandsConsent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The digest of the commands that were shown to the person who consents."""
-
-    digest: str
 
 
 class JudgementRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,70 +60,17 @@ class DiffView(msgspec.Struct, frozen=True, kw_only=True):
 
 def show_board(call: Call) -> BoardView:
     """The ranked table of a generation."""
-    return _board_view(call.panel, call.path["generation"])
+    return board_view(call.panel, call.path["generation"])
 
 
-def _board_view(panel: PanelRuntime, generation: int) -> BoardView:
+def board_view(panel: PanelRuntime, generation: int) -> BoardView:
+    """The ranked table, for the routes that show or change it. Blocks."""
     return BoardView(
         generation=generation,
         rows=tuple(board(panel.workspace, generation)),
         judgements=panel.workspace.store.judgements.latest(generation),
         is_checking=generation in panel.checking,
     )
-
-
-async def show_commands(call: Call) -> CommandsView:
-    """The commands that running the checks would run, and whether the user has agreed to them; nothing runs."""
-    return await _commands_view(call.panel.workspace)
-
-
-async def agree_to_commands(call: Call) -> CommandsView:
-    """Agrees to the commands that were shown; the workspace remembers it."""
-    request: CommandsConsent = call.body
-    here = call.panel.workspace
-    commands = await commands_to_run(here)
-    if request.digest != commands.digest:
-        raise DceError(
-            "conflict", "the commands in .dce/checks.toml, or where they run, have changed since they were shown"
-        )
-    await asyncio.to_thread(CommandConsents(here.store.meta).give, commands)
-    return await _commands_view(here)
-
-
-async def _commands_view(here: Workspace) -> CommandsView:
-    commands = await commands_to_run(here)
-    is_agreed = await asyncio.to_thread(CommandConsents(here.store.meta).covers, commands)
-    return CommandsView(
-        digest=commands.digest,
-        commands=commands.commands,
-        lane=commands.lane,
-        containment=commands.containment(),
-        is_agreed=is_agreed,
-    )
-
-
-async def run_checks(call: Call) -> BoardView:
-    """Runs the project's checks on every response that has ended; responds when all are done.
-
-    Raises consent_needed before the user has agreed to the commands.
-    """
-    panel, generation = call.panel, call.path["generation"]
-    await asyncio.to_thread(_check_checkable, panel.workspace, generation)
-    if generation in panel.checking:
-        raise DceError("conflict", f"the checks of generation {generation} are already running")
-    panel.checking.add(generation)
-    panel.notify("checks")
-    try:
-        await check_responses(panel.workspace, generation, on_event=panel.publish)
-    finally:
-        panel.checking.discard(generation)
-        panel.notify("checks")
-    return await asyncio.to_thread(_board_view, panel, generation)
-
-
-def _check_checkable(here: Workspace, generation: int) -> None:
-    here.store.generations.get(generation)
-    required_checks(here.project)
 
 
 def show_agreement(call: Call) -> Agreement:
@@ -221,10 +145,7 @@ _GENERATION = "/api/generations/{generation:int}"
 _SLOT = _GENERATION + "/slots/{slot:int}"
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/api/checks", show_commands, gives=CommandsView),
-    Route("POST", "/api/checks/consent", agree_to_commands, takes=CommandsConsent, gives=CommandsView),
     Route("GET", _GENERATION + "/board", show_board, gives=BoardView),
-    Route("POST", _GENERATION + "/checks", run_checks, gives=BoardView),
     Route("GET", _GENERATION + "/agreement", show_agreement, gives=Agreement),
     Route("PUT", _SLOT + "/judgement", judge, takes=JudgementRequest, gives=Judgement, changes=("judgements",)),
     Route("PUT", _SLOT + "/base", set_base, takes=BaseRequest, gives=CycleView, changes=("cycles",)),

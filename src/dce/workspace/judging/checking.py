@@ -13,13 +13,14 @@ import msgspec
 from dce.wire.errors import DceError
 from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.base_run import require_some, run_base, verdict_of
+from dce.workspace.judging.check_progress import Progress
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.checks import run_checks
-from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file
+from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file, missing_checks
 from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
 from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
-from dce.workspace.judging.report_keys import Current
+from dce.workspace.judging.report_keys import Current, checks_key
 from dce.workspace.project import Project
 from dce.workspace.record.check_reports import ReportKey
 from dce.workspace.record.responses import TERMINAL, Response
@@ -32,6 +33,11 @@ class _Job(msgspec.Struct, frozen=True, kw_only=True):
     key: ReportKey
     reading: Reading
     responses: list[Response]
+
+    @property
+    def slots(self) -> list[int]:
+        """The slots of the responses."""
+        return [response.slot for response in self.responses]
 
 
 class Checker:
@@ -53,9 +59,8 @@ class Checker:
         return cls(workspace, *await _agreed(workspace))
 
     async def check_base(self, *, is_fresh: bool = False) -> CheckReport:
-        """The report on the workspace as it is now, from the cache if it may be. Raises DceError invalid_input if no check can run."""
+        """The report on the workspace as it is, from the cache if it may be. Raises DceError invalid_input if no check can run here."""
         async with self._one_base:
-            self._current = await asyncio.to_thread(self._current.refreshed)
             key = await asyncio.to_thread(self._current.key, Reading())
             base = await _base(self._workspace, self._lanes, self._checks, key, is_fresh=is_fresh)
         require_some(base)
@@ -68,8 +73,9 @@ class Checker:
         on_event: Callable[[Event], None] | None = None,
         *,
         is_fresh: bool = False,
+        progress: Progress | None = None,
     ) -> dict[int, CheckReport]:
-        """See `check_responses`."""
+        """See `check_responses`. `progress`: that of a larger run, of which these responses are a part."""
         workspace = self._workspace
         responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
         if not responses:
@@ -77,35 +83,36 @@ class Checker:
         self._current = await asyncio.to_thread(self._current.refreshed)
         jobs = await asyncio.to_thread(_jobs, self._current, responses)
         reports: dict[int, CheckReport] = {}
+        told = progress or Progress(generation_id, len(responses), on_event)
 
-        def finish(job: _Job, report: CheckReport, known: frozenset[int] = frozenset()) -> None:
-            for response in job.responses:
-                if response.slot not in known:
-                    workspace.store.check_reports.put(generation_id, response.slot, response.version, report, job.key)
-                reports[response.slot] = report
+        async def finish(job: _Job, report: CheckReport, known: frozenset[int] = frozenset()) -> None:
+            """Stores, then announces."""
+            new = [response for response in job.responses if response.slot not in known]
+            await asyncio.to_thread(_store, workspace, new, report, job.key)
+            reports.update(dict.fromkeys(job.slots, report))
+            _announce(job, reports, generation_id, on_event)
+            told.finish(job.slots)
 
         async def take_known(jobs: Sequence[_Job]) -> list[_Job]:
             """The jobs that are left."""
             found = await asyncio.to_thread(_known, workspace, generation_id, jobs) if not is_fresh else []
             for job, report, known in found:
-                await asyncio.to_thread(finish, job, report, known)
-                _announce(job, reports, generation_id, on_event)
+                await finish(job, report, known)
             done = [job.key.answer for job, _, _ in found]
             return [job for job in jobs if job.key.answer not in done]
 
         jobs = await take_known(jobs)
         if not jobs:
             return dict(sorted(reports.items()))
+        told.check_base()
         base = await self.check_base(is_fresh=is_fresh)
 
         async def check(job: _Job) -> None:
             # An answer that does the same may just be running for another caller: its report then holds for this one too.
-            async with self._one_each.setdefault(job.key.answer, asyncio.Lock()):
+            async with self._one_each.setdefault(job.key.answer, asyncio.Lock()), self._limit:
                 if await take_known([job]):
-                    async with self._limit:
-                        report = await run_checks(self._lanes, self._checks, job.reading, base)
-                    await asyncio.to_thread(finish, job, report)
-                    _announce(job, reports, generation_id, on_event)
+                    told.begin(job.slots)
+                    await finish(job, await run_checks(self._lanes, self._checks, job.reading, base))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -133,27 +140,37 @@ async def check_responses(
     return await (await Checker.agreed(workspace)).check(generation_id, slots, on_event, is_fresh=is_fresh)
 
 
-async def check_workspace(workspace: Workspace, *, is_fresh: bool = False) -> CheckReport:
-    """Runs the checks on the workspace as it is. Raises DceError not_found if there are none, consent_needed as `check_responses`."""
-    lanes, checks = await _agreed(workspace)
+async def check_workspace(
+    workspace: Workspace, *, is_fresh: bool = False, file: ChecksFile | None = None
+) -> CheckReport:
+    """Runs the checks on the workspace as it is; those of `file`, which need not be saved, instead of the workspace's own.
+
+    Raises DceError not_found if there are none, consent_needed as `check_responses`.
+    """
+    lanes, checks = await _agreed(workspace, file)
     key = await asyncio.to_thread(Current(workspace.project).key, Reading())
+    if file is not None:
+        key = msgspec.structs.replace(key, checks=checks_key(file))
     return await _base(workspace, lanes, checks, key, is_fresh=is_fresh)
 
 
-async def commands_to_run(workspace: Workspace) -> Commands:
-    """What `check_responses` would run, for the user to agree to. Raises DceError not_found if there are no checks."""
-    return (await _prepared(workspace))[2]
+async def commands_to_run(workspace: Workspace, file: ChecksFile | None = None) -> Commands:
+    """What `check_responses` would run, for the user to agree to, or what `file` would. Raises DceError not_found if there are no checks."""
+    return (await _prepared(workspace, file))[2]
 
 
-async def _agreed(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...]]:
+async def _agreed(workspace: Workspace, file: ChecksFile | None = None) -> tuple[Lanes, tuple[Check, ...]]:
     """The lanes and the checks. Raises DceError consent_needed unless the user has agreed to the commands."""
-    lanes, checks, commands = await _prepared(workspace)
+    lanes, checks, commands = await _prepared(workspace, file)
     await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
     return lanes, checks
 
 
-async def _prepared(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Commands]:
-    file = await asyncio.to_thread(required_checks, workspace.project)
+async def _prepared(workspace: Workspace, file: ChecksFile | None) -> tuple[Lanes, tuple[Check, ...], Commands]:
+    if file is None:
+        file = await asyncio.to_thread(required_checks, workspace.project)
+    elif not file.check:
+        raise missing_checks()
     lanes = Lanes(workspace.project, file.lane)
     kind = await lanes.find_kind()
     return lanes, file.check, commands_of(file, kind, lanes.why)
@@ -163,11 +180,7 @@ def required_checks(project: Project) -> ChecksFile:
     """The workspace's checks. Raises DceError not_found if there are none."""
     file = load_checks_file(project)
     if not file.check:
-        raise DceError(
-            "not_found",
-            "this workspace has no checks",
-            hint="`dce checks init` proposes some; or write them in .dce/checks.toml.",
-        )
+        raise missing_checks()
     return file
 
 
@@ -214,6 +227,11 @@ def _jobs(current: Current, responses: Sequence[tuple[Response, Reading]]) -> li
         key = current.key(reading)
         jobs.setdefault(key.answer, _Job(key=key, reading=reading, responses=[])).responses.append(response)
     return list(jobs.values())
+
+
+def _store(workspace: Workspace, responses: Sequence[Response], report: CheckReport, key: ReportKey) -> None:
+    for response in responses:
+        workspace.store.check_reports.put(response.generation, response.slot, response.version, report, key)
 
 
 def _known(

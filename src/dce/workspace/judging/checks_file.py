@@ -78,12 +78,27 @@ def load_checks(project: Project) -> tuple[Check, ...]:
 
 def load_checks_file(project: Project) -> ChecksFile:
     """The contents of .dce/checks.toml; empty without that file. Raises DceError invalid_input."""
+    text = read_text(project)
+    return ChecksFile() if text is None else parse(project, text)
+
+
+def read_text(project: Project) -> str | None:
+    """The text of .dce/checks.toml; None if there is no such file. Raises DceError invalid_input if it is not readable text."""
     path = project.state_dir / CHECKS_FILE
     try:
-        found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), ChecksFile)
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        return ChecksFile()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, OSError) as error:
+        return None
+    except (UnicodeDecodeError, OSError) as error:
+        raise _bad_file(path, str(error)) from error
+
+
+def parse(project: Project, text: str) -> ChecksFile:
+    """What this text says as the workspace's .dce/checks.toml, checked. Raises DceError invalid_input."""
+    path = project.state_dir / CHECKS_FILE
+    try:
+        found = msgspec.convert(tomllib.loads(text), ChecksFile)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise _bad_file(path, str(error)) from error
     if len(found.check) > MAX_CHECKS:
         raise _bad_file(path, f"{len(found.check)} checks, at most {MAX_CHECKS}")
@@ -99,14 +114,43 @@ def load_checks_file(project: Project) -> ChecksFile:
     return msgspec.structs.replace(found, check=tuple(ordered))
 
 
+def missing_checks() -> DceError:
+    """The error of a workspace that has no checks."""
+    return DceError(
+        "not_found",
+        "this workspace has no checks",
+        hint="`dce checks init` proposes some; or write them in .dce/checks.toml.",
+    )
+
+
+def write_text(project: Project, text: str, seen: str) -> None:
+    """Replaces .dce/checks.toml by an edited text. `seen`: the text that was edited; "" if there was no file.
+
+    Raises DceError invalid_input for a text that is no such file, conflict if somebody else changed it since.
+    """
+    parse(project, text)
+    if (read_text(project) or "") != seen:
+        raise DceError(
+            "conflict",
+            f"{project.state_dir / CHECKS_FILE} was changed elsewhere since it was shown",
+            hint="Copy your text, show the file again, then make your change in it.",
+        )
+    durable.write(project.state_dir / CHECKS_FILE, text.encode())
+
+
 def write_checks(project: Project, checks: Sequence[Check]) -> None:
     """Writes .dce/checks.toml with these checks, replacing what is there."""
+    durable.write(project.state_dir / CHECKS_FILE, text_of(checks).encode())
+
+
+def text_of(checks: Sequence[Check]) -> str:
+    """A .dce/checks.toml with these checks."""
     defaults = msgspec.to_builtins(Check(name="", command=()))
     lines = [_FILE_HEAD]
     for check in checks:
         values = {key: value for key, value in msgspec.to_builtins(check).items() if value != defaults[key]}
         lines += ["", "[[check]]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
-    durable.write(project.state_dir / CHECKS_FILE, ("\n".join(lines) + "\n").encode())
+    return "\n".join(lines) + "\n"
 
 
 def _toml(value: object) -> str:

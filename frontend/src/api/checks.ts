@@ -1,0 +1,49 @@
+// Requests about the project's checks.
+
+import { errorBody, request } from "./client";
+import type {
+  BoardView,
+  ChecksFileView,
+  ChecksText,
+  ChecksView,
+  CommandsView,
+  ResponseChecks,
+  WorkspaceOrder,
+  WorkspaceReport,
+} from "./generated";
+import { text } from "../text/messages";
+
+const generationPath = (generation: number) => `/api/generations/${generation}`;
+const fresh = (isFresh: boolean) => (isFresh ? "?fresh=yes" : "");
+
+/** The project's commands run only after they were agreed to: where they were not yet, or have changed, the person is asked. */
+async function agreed<T>(run: () => Promise<T>, edited: string | null = null): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (errorBody(error).code !== "consent_needed") throw error;
+    const view =
+      edited === null
+        ? await request<CommandsView>("GET", "/api/checks")
+        : await request<CommandsView>("POST", "/api/checks/commands", { text: edited });
+    if (!confirm(text.checks.agreeToCommands(view.commands, view.containment))) throw error;
+    await request<CommandsView>("POST", "/api/checks/consent", { digest: view.digest, text: edited });
+    return run();
+  }
+}
+
+export const checksApi = {
+  of: (generation: number) => request<ChecksView>("GET", `${generationPath(generation)}/checks`),
+  ofResponse: (generation: number, slot: number) =>
+    request<ResponseChecks>("GET", `${generationPath(generation)}/slots/${slot}/checks`),
+  run: (generation: number, isFresh: boolean) =>
+    agreed(() => request<BoardView>("POST", `${generationPath(generation)}/checks${fresh(isFresh)}`)),
+  runOn: (generation: number, slot: number, isFresh: boolean) =>
+    agreed(() => request<BoardView>("POST", `${generationPath(generation)}/slots/${slot}/checks${fresh(isFresh)}`)),
+  stop: (generation: number) => request<BoardView>("POST", `${generationPath(generation)}/checks/stop`),
+  file: () => request<ChecksFileView>("GET", "/api/checks/file"),
+  save: (body: ChecksText) => request<ChecksFileView>("PUT", "/api/checks/file", body),
+  runOnWorkspace: (order: WorkspaceOrder) =>
+    agreed(() => request<WorkspaceReport>("POST", "/api/checks/workspace", order), order.text ?? null),
+  stopOnWorkspace: () => request<ChecksFileView>("POST", "/api/checks/workspace/stop"),
+};

@@ -1,0 +1,149 @@
+// The project's checks: their results, a run of them, and .dce/checks.toml.
+
+import type { ChecksProgress, CheckRun, ResponseChecks } from "../../api/generated";
+import type { RunState, TestKind } from "../../state/checkresults";
+import { number, plural, seconds } from "../words";
+
+type Stale = Exclude<ResponseChecks["stale"], "">;
+
+const staleWhy: Readonly<Record<Stale, string>> = {
+  checks: "The checks changed after they ran.",
+  workspace: "The files changed after the checks ran.",
+  answer: "The answer changed after the checks ran.",
+  unknown: "The checks ran elsewhere, or with an earlier version.",
+};
+
+const states: Readonly<Record<RunState, string>> = {
+  pass: "passes",
+  anyway: "fails without any response too",
+  fail: "fails",
+  limit: "killed at a limit",
+  not_run: "not run",
+  cannot_start: "cannot run here",
+};
+
+const kinds: Readonly<Record<TestKind, string>> = {
+  new: "Fails only with this response",
+  missing: "Missing: ran before, does not run now",
+  anyway: "Fails without any response too",
+  flaky: "Flaky: fails now and then",
+  gained: "Gained: passes only with this response",
+};
+
+const cells: Readonly<Record<TestKind | "pass" | "", string>> = {
+  new: "new failure",
+  missing: "missing",
+  anyway: "fails anyway",
+  flaky: "flaky",
+  gained: "gained",
+  pass: "passes",
+  "": "not known",
+};
+
+const limits: Readonly<Record<CheckRun["limits"][number], string>> = {
+  time: "time limit",
+  memory: "memory limit",
+  processes: "process limit",
+  disk: "disk limit",
+  output: "output limit",
+};
+
+export const checks = {
+  run: "Run checks",
+  stop: "Stop checks",
+  again: "Run again",
+  againAll: "Run all again",
+  againTitle: "Also where nothing has changed, for instance after you installed something",
+  open: "Edit checks…",
+  setUp: "Set up checks…",
+  openTitle: "The commands of .dce/checks.toml, and what they say of the workspace as it is",
+  agreeToCommands: (commands: ReadonlyArray<string>, containment: string) =>
+    `Run these commands of .dce/checks.toml, also on code that a model wrote?\n\n${commands.join("\n")}\n\n${containment}`,
+  beginning: "Starting checks…",
+  progress: ({ total, done, running, is_base: isBase }: ChecksProgress) =>
+    isBase ? "Checking the workspace first…" : `${running.length} of ${total} running, ${done} done`,
+  progressBar: ({ total, done }: ChecksProgress) => `${done} of ${plural(total, "response")} checked`,
+  areRunning: "Checks are running.",
+  slotRuns: "checks run…",
+
+  staleWhy,
+  staleSlots: (why: Stale, slots: ReadonlyArray<number>, all: number) =>
+    `${slots.length === all ? "All verdicts are stale" : `${slots.length === 1 ? "The verdict" : "The verdicts"} on ${slots.join(", ")} ${slots.length === 1 ? "is" : "are"} stale`}. ${staleWhy[why]}`,
+  staleOne: (why: Stale) => `This verdict is stale. ${staleWhy[why]}`,
+  cannotStart: "Cannot run here, with or without a response:",
+  cannotStartHere: (problem: string) => `cannot run here: ${problem}`,
+  cannotStartHint: "Install what is missing, or correct the command. No response is blamed for it.",
+  noVerdict: (problem: string) => `No verdict: ${problem}`,
+  noneYet: "The checks have not run on these responses.",
+  noneYetOne: "The checks have not run on this response.",
+  noneFor: "A response without files is not checked.",
+
+  overlay: "Ran in an overlay lane: the workspace copy-on-write, apart from your files, your home and other processes.",
+  copy: (why: string) => `Ran in a plain copy, which contains nothing: the code could reach what you can. Why only a copy: ${why}`,
+
+  states,
+  stage: { quick: "quick", lint: "lint", test: "test" },
+  stageTitle: "New failures in a stage keep the later stages from running",
+  counts: ({ runner, passed, failed, skipped, ok, exit_code: code, state, note }: CheckRun) =>
+    state === "not_run" || state === "cannot_start"
+      ? note
+      : runner === ""
+        ? ok
+          ? "passes"
+          : code === null
+            ? ""
+            : `exit code ${code}`
+        : [`${number(passed)} passed`, ...(failed > 0 ? [`${number(failed)} failed`] : []), ...(skipped > 0 ? [`${number(skipped)} skipped`] : [])].join(", "),
+  limits,
+  failsAnyway: "fails without any response too",
+  kinds,
+  kindsOfBase: { ...kinds, anyway: "Fails" } as Readonly<Record<TestKind, string>>,
+  kindCount: (kind: string, count: number) => `${kind} (${number(count)})`,
+  more: (count: number) => `${plural(count, "test")} not known by name`,
+  showAll: (count: number) => `Show all ${number(count)}`,
+  notReached: (count: number) => `${plural(count, "test")} not reached: the runner ends at the first failure.`,
+  output: "Output",
+  outputEnd: "End of the output",
+  noOutput: "The command printed nothing.",
+  expand: "Expand",
+  collapse: "Collapse",
+
+  byCheck: "Checks of each response",
+  byTest: "Tests that end differently than on the workspace",
+  check: "Check",
+  test: "Test",
+  base: "none",
+  baseTitle: "The workspace as it is, without any response",
+  cells,
+  cellOf: (slot: number, state: string, counts: string) => `Response ${slot}: ${state}${counts ? ` (${counts})` : ""}`,
+  baseCell: (state: string, counts: string) => `Without any response: ${state}${counts ? ` (${counts})` : ""}`,
+  absent: "–",
+  failsForAll: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} without any response too`,
+  moreRows: (count: number) => `Show ${plural(count, "more test")}`,
+  marks: { new: "✗", missing: "–", gained: "✓", flaky: "~", anyway: "(✗)", pass: "·", "": "" } as Readonly<Record<TestKind | "pass" | "", string>>,
+
+  title: "Checks",
+  none: "This workspace has no checks yet",
+  noneNote: "A check is a command of your project, such as its tests. DCE runs the checks on every response and ranks the responses by what comes of it.",
+  found: "Found here",
+  nothingFound: "No test runner that DCE knows is configured here. Write the command below.",
+  use: "Use these checks",
+  useNote: (path: string) => `Writes ${path}. You can edit it below first.`,
+  tryThem: "Try them on the workspace",
+  tryNote: "Runs the commands on the files as they are. Nothing is saved, and you are asked before they run for the first time.",
+  fileLabel: "Text of .dce/checks.toml",
+  fileNote: "Keys of a check: name, command, stage, cwd, timeout_s, report, env. A table [lane] sets what a lane holds.",
+  save: "Save",
+  discard: "Discard changes",
+  savedNote: "Saved.",
+  changedElsewhere: "The file changed while you were editing. Your text is kept here; saving is refused until you discard it or the file is as it was.",
+  problem: (why: string) => `The file cannot be used: ${why}`,
+  commands: "Commands",
+  asItIs: "On the workspace as it is",
+  asItIsNote: "What fails here is no response’s fault. Cheap checks run three times, which shows what is flaky.",
+  runAsItIs: "Run on the workspace",
+  runningAsItIs: "Running on the workspace…",
+  notRunAsItIs: "Not run on the present files yet.",
+  stopAsItIs: "Stop",
+  timeout: (value: number) => `at most ${seconds(value)}`,
+};
