@@ -80,9 +80,10 @@ ORDERS = {
         *("app", "server", "openapi"),
     ),
     "cli": (
-        *("exits", "moments", "output", "tables", "waiting", "completion", "context", "progress", "consent", "running"),
+        *("exits", "moments", "output", "tables", "waiting", "completion", "context", "progress", "consent"),
+        *("checks", "checks_along", "running"),
         *("init", "select", "files", "cycle", "secrets", "settings", "prompt", "generate", "regenerate", "continue_"),
-        *("stop", "paste", "board", "show", "diff", "checks", "follow_up", "run_checks", "accept", "restore", "stats"),
+        *("stop", "paste", "board", "show", "diff", "follow_up", "run_checks", "accept", "restore", "stats"),
         *("history", "export"),
         *("import_history", "store", "doctor", "engine", "gateway_keys", "gateway_usage", "gateway"),
         *("local_chain", "sample", "demo_server", "panel", "demo", "main", "reference"),

@@ -3,7 +3,6 @@
 What must always hold: a lane that cannot contain is never used unsaid: `Lanes.why` says why it is only a copy, and how to have more.
 """
 
-import asyncio
 import contextlib
 import importlib
 import importlib.util
