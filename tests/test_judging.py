@@ -1,10 +1,16 @@
 """The judging benchmark measures what it says: worth, share, and tasks that are well formed."""
 
+from pathlib import Path
+
 import pytest
 from bench.judging.choosing import (
+    CRASHES,
+    NOTHING,
+    SHOWS,
     Judged,
     by_chance,
     by_class,
+    by_shows_something,
     by_support,
     by_tests,
     by_text,
@@ -13,7 +19,9 @@ from bench.judging.choosing import (
     then,
     worth,
 )
-from bench.judging.own_tasks import KINDS, load_tasks, problems
+from bench.judging.own_report import pools
+from bench.judging.own_tasks import FOLDER, HELD_OUT, KINDS, load_tasks, problems
+from bench.judging.ways import OWN
 
 
 def answer(is_right: bool, text: str = "", tests: int = 0, **probes: str) -> Judged:
@@ -55,11 +63,39 @@ def test_the_gap_runs_from_a_random_pick_to_the_best() -> None:
     assert pairs_right(by_tests, POOL) == (3.0, 4)
 
 
+def test_broken_answers_that_agree_are_no_majority() -> None:
+    """An answer that shows nothing but exceptions and None comes last; what crashed has no support where that is asked for."""
+    crash, value = {"p": "x", "q": "x"}, {"p": "1", "q": "2"}
+    broken = [
+        Judged(False, str(number), 0, 0, {"made": crash}, shown={"made": {"p": "NameError", "q": NOTHING}})
+        for number in range(3)
+    ]
+    right = Judged(True, "r", 0, 0, {"made": value}, shown={"made": {"p": SHOWS, "q": "ValueError"}})
+    pool = [*broken, right]
+    assert worth(by_support("made"), pool) == 0.0
+    assert worth(then(by_shows_something("made"), by_support("made")), pool) == 1.0
+    assert by_support("made", CRASHES)(pool) == [(3,), (3,), (3,), (2,)]
+
+
 def test_every_task_is_well_formed() -> None:
-    """Every kind is there, and there are as many tasks as the results speak of."""
-    tasks = load_tasks()
-    assert len(tasks) >= 40
+    """Every kind is there, there are as many tasks as the results speak of, and no held-out task is among those that were looked at."""
+    tasks, held_out = load_tasks(), load_tasks(HELD_OUT)
+    assert len(tasks) >= 50
+    assert len(held_out) >= 8
     assert {task.kind for task in tasks.values()} == set(KINDS)
+    assert not set(tasks) & set(held_out)
+
+
+def test_the_benchmark_runs_on_two_tasks(tmp_path: Path) -> None:
+    """From the workspace and its answers to a rank: one task of lists and one without tests, where behaviour finds a right answer."""
+    tasks = {name: task for name, task in load_tasks(FOLDER).items() if name in {"merge_ranges", "flatten_json"}}
+    found = pools(tasks, 1, tmp_path / "kept.jsonl")
+    assert set(found) == {"merge_ranges", "flatten_json"}
+    behaviour = shares(found, OWN)["tests, behaviour"]
+    assert behaviour.right > shares(found, OWN)["tests"].right
+    assert behaviour.pairs > 0.5
+    again = pools(tasks, 1, tmp_path / "kept.jsonl")
+    assert again == found
 
 
 @pytest.mark.parametrize("name", ["sh_backup", "sh_unique_lines"])

@@ -72,7 +72,7 @@ ORDERS = {
             "judging",
             "accepting",
         ),
-        *("workspace", "transfer", "manual", "correct", "follow_up"),
+        *("workspace", "transfer", "manual", "correct", "follow_up", "judge"),
     ),
     "panel": (
         *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live", "checking"),
@@ -83,7 +83,20 @@ ORDERS = {
         *("exits", "moments", "output", "tables", "waiting", "completion", "context", "progress", "consent"),
         *("checks", "checks_along", "running"),
         *("init", "select", "files", "cycle", "secrets", "settings", "prompt", "generate", "regenerate", "continue_"),
-        *("stop", "paste", "board", "show", "diff", "follow_up", "run_checks", "accept", "restore", "stats"),
+        *(
+            "stop",
+            "paste",
+            "evidence",
+            "board",
+            "show",
+            "diff",
+            "judge",
+            "follow_up",
+            "run_checks",
+            "accept",
+            "restore",
+            "stats",
+        ),
         *("history", "export"),
         *("import_history", "store", "doctor", "engine", "gateway_keys", "gateway_usage", "gateway"),
         *("local_chain", "sample", "demo_server", "panel", "demo", "main", "reference"),
@@ -102,6 +115,8 @@ MAY_READ_ENVIRONMENT = {
     "workspace/tree/git.py",  # the environment of git
     "workspace/accepting/git_baseline.py",  # likewise
     "workspace/judging/lanes/environment.py",  # the environment of the project's own commands
+    "workspace/judging/behaviour/stand_ins.py",  # runs in a lane: a test's changes to the environment are taken back
+    "workspace/judging/behaviour/programs.py",  # runs in a lane: the environment that a test gives to a program
     "engine/process.py",  # the environment of the engine
     "engine/vllm.py",  # the environment of vLLM
 }

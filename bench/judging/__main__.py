@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.judging.asking import judged
 from bench.judging.choosing import Judged, Way, by_chance, by_truth, shares, worth
 from bench.judging.own_report import pools
-from bench.judging.own_tasks import load_tasks, problems
+from bench.judging.own_tasks import FOLDER, HELD_OUT, Task, load_tasks, problems
 from bench.judging.recorded import draws, load
 from bench.judging.ways import BY_ORIGIN, OWN, RECORDED
 
@@ -22,24 +22,29 @@ def main() -> int:
     """Exit code 1: a task is not well formed."""
     given = _arguments()
     if given.what == "check":
-        found = [problem for name, task in load_tasks().items() for problem in problems(name, task)]
-        print("\n".join(found) or f"{len(load_tasks())} tasks, all well formed")
+        own = _own(given.tasks, given.only)
+        found = [problem for name, task in own.items() for problem in problems(name, task)]
+        print("\n".join(found) or f"{len(own)} tasks, all well formed")
         return bool(found)
     if given.what == "recorded":
         tasks = load(given.data, given.truth)[:: given.every]
-        known = judged(tasks, given.seeds, given.kept, jobs=given.jobs)
+        known = judged(tasks, given.seeds, given.kept, given.parts.split(","))
         drawn = {
             task.name + str(task.number): [
                 [known[task.number, task.bodies[at]] for at in pool] for pool in draws(task, given.seeds)
             ]
             for task in tasks
         }
-        tested = {task.name + str(task.number) for task in tasks if task.tests}
         _print("all tasks", drawn, RECORDED)
-        _print("with examples", {name: found for name, found in drawn.items() if name in tested}, RECORDED)
-        _print("without examples", {name: found for name, found in drawn.items() if name not in tested}, RECORDED)
+        for reading, tests in (("", {"tests"}), (" (narrow reading)", {"strict"})):
+            tested = {task.name + str(task.number) for task in tasks if any(getattr(task, name) for name in tests)}
+            _print(
+                f"with examples{reading}", {name: found for name, found in drawn.items() if name in tested}, RECORDED
+            )
+            rest = {name: found for name, found in drawn.items() if name not in tested}
+            _print(f"without examples{reading}", rest, RECORDED)
         return 0
-    own = load_tasks()
+    own = _own(given.tasks, given.only)
     found_pools = pools(own, given.seeds, given.kept)
     _print("all tasks", found_pools, OWN)
     for language in sorted({task.language for task in own.values()}):
@@ -48,6 +53,12 @@ def main() -> int:
     _print("Python, by the probes' origin", python, BY_ORIGIN)
     _print_tasks(found_pools, {name: task.kind for name, task in own.items()})
     return 0
+
+
+def _own(which: str, only: str) -> dict[str, Task]:
+    folders = {"tuned": (FOLDER,), "held-out": (HELD_OUT,), "all": (FOLDER, HELD_OUT)}[which]
+    found = {name: task for folder in folders for name, task in load_tasks(folder).items()}
+    return {name: task for name, task in found.items() if not only or name in only.split(",")}
 
 
 def _print(title: str, found: Pools, ways: Mapping[str, Way]) -> None:
@@ -67,7 +78,7 @@ def _print(title: str, found: Pools, ways: Mapping[str, Way]) -> None:
 def _print_tasks(found: Pools, kinds: Mapping[str, str]) -> None:
     """Each task: where the way is wrong is as telling as where it is right."""
     print("\n### each task\n\n| task | kind | right answers | tests | tests, then behaviour |\n|---|---|---|---|---|")
-    tests, behaviour = OWN["tests"], OWN["tests, then behaviour"]
+    tests, behaviour = OWN["tests"], OWN["tests, behaviour"]
     for name, drawn in found.items():
         right = f"{sum(answer.is_right for answer in drawn[0])} of {len(drawn[0])}"
         values = [statistics.fmean(worth(way, pool) for pool in drawn) for way in (tests, behaviour)]
@@ -82,7 +93,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=int, default=3, help="draws of ten answers, or seeds of the probes (default: 3)"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="answers run at once (default: 2)")
+    parser.add_argument(
+        "--tasks", choices=("tuned", "held-out", "all"), default="all", help="which of our own (default: all)"
+    )
+    parser.add_argument("--only", default="", help="names of our own tasks, separated by commas (default: all of them)")
+    parser.add_argument("--parts", default="tables,made", help="what to run: tables, made (default: both)")
     parser.add_argument("--every", type=int, default=1, help="only every so many-th recorded task (default: 1)")
     parser.add_argument("--kept", type=Path, default=KEPT, help=f"keeps results between runs (default: {KEPT})")
     given = parser.parse_args()

@@ -1,83 +1,137 @@
-"""Runs the recorded answers once and keeps what came: the answers are many and the ways to choose are compared on the same results."""
+"""Runs the recorded answers once and keeps what came: the answers are many and the ways to choose are compared on the same results.
 
+An answer is asked in two parts, kept apart: what the reference tables need (the hidden check, the examples, the inputs of the model's
+asserts), and the probes made without a model, which change with their generator.
+"""
+
+import ast
 import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench.judging.choosing import Judged
-from bench.judging.local_lane import local_lane
+from bench.judging.choosing import CRASHES, NOTHING, SHOWS, Judged
+from bench.judging.contained import contained, opened_lanes
 from bench.judging.recorded import Recorded, draws
-from dce.workspace.judging.behaviour.probe import Outcome
+from dce.workspace.judging.behaviour.in_lane import Describer
+from dce.workspace.judging.behaviour.probe import Outcome, Probe
 from dce.workspace.judging.behaviour.running import Interpreter, Limits, run_probes
+from dce.workspace.judging.lanes.opening import Lanes
 
 LIMITS = Limits(probe_s=1.0, answer_s=20.0, max_timeouts=3)
 TRUTH_LIMITS = Limits(probe_s=5.0, answer_s=20.0, max_timeouts=1)
 
+PARTS: Mapping[str, Callable[[Recorded], tuple[Probe, ...]]] = {
+    "tables": lambda task: (*task.tests, *task.asserts, task.truth),
+    "made": lambda task: task.made,
+}
 
-def judged(tasks: Sequence[Recorded], seeds: int, kept: Path, *, jobs: int = 2) -> dict[tuple[int, str], Judged]:
+Found = dict[str, list[str]]
+"""By the probe's id: how it ended, and digests of what was returned and of everything."""
+
+
+def judged(tasks: Sequence[Recorded], seeds: int, kept: Path, parts: Sequence[str]) -> dict[tuple[int, str], Judged]:
     """What is known of every answer that some draw holds, by task and body. Results are added to the file `kept` as they come."""
-    found = _read(kept)
+    known = _read(kept)
     wanted = {
-        (task.number, body): (task, body)
+        (part, task.number, body): (part, task, body)
+        for seed in range(seeds)
+        for part in parts
         for task in tasks
-        for pool in draws(task, seeds)
-        for body in (task.bodies[at] for at in pool)
+        for body in (task.bodies[at] for at in draws(task, seed + 1)[seed])
     }
-    missing = [asked for key, asked in wanted.items() if _key(*asked) not in found]
-    with kept.open("a", encoding="utf-8") as file, ThreadPoolExecutor(jobs) as pool:
-        for number, (key, result) in enumerate(pool.map(lambda asked: (_key(*asked), _ask(*asked)), missing)):
-            found[key] = result
-            file.write(json.dumps([key, result]) + "\n")
-            if number % 100 == 0:
-                print(f"{number} of {len(missing)} answers", file=sys.stderr, flush=True)
-    return {key: _judged(found[_key(*asked)], asked[1]) for key, asked in wanted.items()}
+    missing = [asked for asked in wanted.values() if _key(*asked) not in known]
+    asyncio.run(_ask_all(missing, kept, known))
+    return {
+        (number, body): _judged(task, body, {part: known[_key(part, task, body)] for part in parts})
+        for (part, number, body), (_, task, _) in wanted.items()
+        if part == parts[0]
+    }
 
 
-def _read(kept: Path) -> dict[str, dict]:
-    if not kept.is_file():
-        return {}
-    return dict(json.loads(line) for line in kept.read_text("utf-8").splitlines())
+async def _ask_all(missing: Sequence[tuple[str, Recorded, str]], kept: Path, known: dict[str, Found]) -> None:
+    async with opened_lanes() as lanes:
+        with kept.open("a", encoding="utf-8") as file:
+            for number, (part, task, body) in enumerate(missing):
+                key = _key(part, task, body)
+                known[key] = await _ask(lanes, PARTS[part](task), task, body)
+                file.write(json.dumps([key, known[key]]) + "\n")
+                file.flush()
+                if number % 100 == 0:
+                    print(f"{number} of {len(missing)} runs", file=sys.stderr, flush=True)
 
 
-def _key(task: Recorded, body: str) -> str:
+def _read(kept: Path) -> dict[str, Found]:
+    lines = kept.read_text("utf-8").splitlines() if kept.is_file() else []
+    return dict(json.loads(line) for line in lines if line.endswith("]"))
+
+
+def _key(part: str, task: Recorded, body: str) -> str:
     """Depends on everything that is run, so that changed probes are run again."""
-    asked = [probe.id for probe in (*task.asserts, *task.made, *task.tests, task.truth)]
+    asked = [probe.id for probe in PARTS[part](task)]
     return hashlib.sha256(json.dumps([task.module(body), asked]).encode()).hexdigest()[:24]
 
 
-def _ask(task: Recorded, body: str) -> dict:
-    with local_lane({"answer.py": task.module(body)}) as lane:
-        python = Interpreter(program=sys.executable, paths=("",))
-        truth = asyncio.run(run_probes(lane, (task.truth,), python, limits=TRUTH_LIMITS))[task.truth.id]
-        probes = (*task.tests, *task.asserts, *task.made)
-        found = asyncio.run(run_probes(lane, probes, python, limits=LIMITS))
-    return {
-        "right": truth.kind == "value" and truth.shown == "None",
-        "tests": [found[probe.id].shown == "True" for probe in task.tests],
-        "asserts": {probe.id: _compared(found[probe.id]) for probe in task.asserts},
-        "made": {probe.id: _compared(found[probe.id]) for probe in task.made},
-    }
+async def _ask(lanes: Lanes, probes: Sequence[Probe], task: Recorded, body: str) -> Found:
+    python = Interpreter(program=sys.executable, paths=("",))
+    async with contained(lanes, {"answer.py": task.module(body)}) as lane:
+        found = await run_probes(lane, probes, python, limits=LIMITS)
+        if task.truth.id in found and found[task.truth.id].kind in {"timeout", "not run", "unstable"}:
+            found |= await run_probes(lane, (task.truth,), python, limits=TRUTH_LIMITS)
+    return {name: _compared(outcome) for name, outcome in found.items()}
 
 
 def _compared(outcome: Outcome) -> list[str]:
-    """Three parts: the kind, what was returned, and everything."""
     if outcome.kind not in {"value", "raised"}:
         return [outcome.kind, outcome.kind, outcome.kind]
     seen = json.dumps(json.loads(outcome.text)[0])
-    return [outcome.kind, *(hashlib.sha256(text.encode()).hexdigest()[:10] for text in (seen, outcome.text))]
+    return [outcome.kind, _digest(seen), _digest(outcome.text)]
 
 
-def _judged(result: dict, body: str) -> Judged:
-    probes = {kind: {probe: parts[2] for probe, parts in result[kind].items()} for kind in ("asserts", "made")}
-    probes["made values"] = {probe: parts[1] for probe, parts in result["made"].items()}
-    probes["asserts kinds"] = {probe: _loose(parts) for probe, parts in result["asserts"].items()}
-    probes["made kinds"] = {probe: _loose(parts) for probe, parts in result["made"].items()}
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def shows(value: object) -> str:
+    """The digest that a probe has whose value is this one."""
+    return _digest(json.dumps([["value", Describer("<none>").text(value)]]))
+
+
+_EXCEPTIONS = {_digest(json.dumps([["raised", name]])): name for name in CRASHES}
+
+
+def _judged(task: Recorded, body: str, found: Mapping[str, Found]) -> Judged:
+    tables = found["tables"]
+    groups = {"asserts": {probe.id: tables[probe.id] for probe in task.asserts}, "made": found.get("made", {})}
+    probes = {kind: {name: parts[2] for name, parts in group.items()} for kind, group in groups.items()}
+    for kind, group in groups.items():
+        probes[f"{kind} kinds"] = {name: _loose(parts) for name, parts in group.items()}
+    probes["claims"] = {
+        f"{identifier} {expected}": "holds" if tables[identifier][1] == shows(ast.literal_eval(expected)) else "fails"
+        for identifier, expected in task.claims
+    }
     text = "\n".join(line.rstrip() for line in body.splitlines() if line.strip())
-    return Judged(result["right"], text, sum(result["tests"]), len(result["tests"]), probes)
+    passed = [tables[probe.id][1] == shows(True) for probe in task.tests]
+    strict = [tables[probe.id][1] == shows(True) for probe in task.tests if probe.id in task.strict]
+    return Judged(
+        is_right=tables[task.truth.id][1] == shows(None),
+        text=text,
+        tests_passed=sum(passed),
+        tests=len(passed),
+        probes=probes,
+        strict_passed=sum(strict),
+        claims={f"{identifier} {expected}": count for (identifier, expected), count in task.claims.items()},
+        shown={kind: {name: _said(parts) for name, parts in group.items()} for kind, group in groups.items()},
+    )
+
+
+def _said(parts: Sequence[str]) -> str:
+    """What a probe showed, in a word."""
+    if parts[0] == "value":
+        return NOTHING if parts[1] == shows(None) else SHOWS
+    return _EXCEPTIONS.get(parts[1], "another exception") if parts[0] == "raised" else parts[0]
 
 
 def _loose(parts: Sequence[str]) -> str:

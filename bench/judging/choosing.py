@@ -7,22 +7,64 @@ right. So chance never favours a way: a tie is worth its average.
 import random
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import msgspec
 
 RESAMPLES = 4_000
+SHOWS, NOTHING = "shows", "nothing"
+CRASHES = frozenset(
+    {
+        *(
+            "NameError",
+            "UnboundLocalError",
+            "TypeError",
+            "AttributeError",
+            "IndexError",
+            "RecursionError",
+            "ImportError",
+        ),
+        *(
+            "ModuleNotFoundError",
+            "SyntaxError",
+            "IndentationError",
+            "TabError",
+            "timeout",
+            "died",
+            "not run",
+            "MemoryError",
+        ),
+    }
+)
+"""Exceptions that hardly anybody raises on purpose, and outcomes that are no result."""
+
+
+class _Exceptions(Container[str]):
+    """Every outcome that is an exception or no result."""
+
+    def __contains__(self, said: object) -> bool:
+        return said not in (SHOWS, NOTHING)
+
+
+EXCEPTIONS = _Exceptions()
+
 INTERVAL = (0.025, 0.975)
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What is known of one answer. `probes`: by kind of probe ("asserts", "made"), the outcome of each probe ("" if not run)."""
+    """What is known of one answer. `probes`: by kind of probe ("asserts", "made"), the outcome of each probe ("" if not run).
+    `strict_passed`: the tests that a narrower reading of examples finds too. `claims`: how often a model's tests made each of the
+    claims that `probes["claims"]` checks."""
 
     is_right: bool
     text: str
     tests_passed: int
     tests: int
     probes: Mapping[str, Mapping[str, str]]
+    strict_passed: int = 0
+    claims: Mapping[str, int] = {}
+    shown: Mapping[str, Mapping[str, str]] = {}
+    """Like `probes`: the name of the exception, NOTHING for None or no result, SHOWS for anything else."""
 
 
 Key = tuple[float, ...]
@@ -77,20 +119,60 @@ def by_class(kind: str) -> Way:
     return way
 
 
-def by_support(kind: str, weight: Callable[[Counter[str]], float] = lambda _: 1.0) -> Way:
-    """The share of answers that agree, averaged over the probes on which any two differ."""
+def by_strict_tests(pool: Sequence[Judged]) -> list[Key]:
+    """The visible tests that a narrower reading finds."""
+    return [(answer.strict_passed,) for answer in pool]
+
+
+def by_claims(pool: Sequence[Judged]) -> list[Key]:
+    """The claims of a model's own tests that hold, each as often as it was made."""
+    return [(_claimed(answer),) for answer in pool]
+
+
+def by_dual_agreement(pool: Sequence[Judged]) -> list[Key]:
+    """CodeT: answers that satisfy the same claims are a group; its size times the claims that it satisfies."""
+    groups = [
+        tuple(sorted(name for name, said in answer.probes["claims"].items() if said == "holds")) for answer in pool
+    ]
+    counted = Counter(groups)
+    return [(counted[group] ** 0.5 * _claimed(answer),) for group, answer in zip(groups, pool, strict=True)]
+
+
+def _claimed(answer: Judged) -> float:
+    return sum(answer.claims[name] for name, said in answer.probes["claims"].items() if said == "holds")
+
+
+def by_shows_something(kind: str) -> Way:
+    """Whether any probe shows more than an exception, the end of its process or None. A broken answer shows the same as other broken
+    ones, so that they are many."""
+
+    def way(pool: Sequence[Judged]) -> list[Key]:
+        return [(float(not found or any(said == SHOWS for said in found.values())),) for found in _shown(pool, kind)]
+
+    return way
+
+
+def by_support(kind: str, silent: Container[str] = ()) -> Way:
+    """The share of answers that agree, averaged over the probes on which any two differ. What is in `silent` (see `shown`) has no
+    support."""
 
     def way(pool: Sequence[Judged]) -> list[Key]:
         totals = [0.0] * len(pool)
+        shown = _shown(pool, kind)
         for probe in pool[0].probes.get(kind, ()):
             outcomes = [answer.probes[kind][probe] for answer in pool]
             counted = Counter(outcomes)
             if len(counted) > 1 and 2 * counted["unstable"] <= len(pool):
                 for number, outcome in enumerate(outcomes):
-                    totals[number] += weight(counted) * counted[outcome]
+                    if not silent or shown[number].get(probe) not in silent:
+                        totals[number] += counted[outcome]
         return [(round(total, 6),) for total in totals]
 
     return way
+
+
+def _shown(pool: Sequence[Judged], kind: str) -> list[Mapping[str, str]]:
+    return [answer.shown.get(kind, {}) for answer in pool]
 
 
 def then(*ways: Way) -> Way:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.judging.choosing import Judged
+from bench.judging.choosing import NOTHING, SHOWS, Judged
 from bench.judging.own_tasks import Task, outcomes, probes_for, run_tests
 from dce.workspace.judging.behaviour.classes import compared_texts
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
@@ -52,19 +52,19 @@ def _key(task: Task, text: str, asked: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def _tests(task: Task, text: str) -> list:
+def _tests(task: Task, text: str) -> list[Any]:
     visible, hidden = run_tests(task, task.visible, text), run_tests(task, task.hidden, text)
     return [hidden.is_passed, len(visible.passed), len(visible.tests)]
 
 
-def _shown(task: Task, probes: tuple[Probe, ...], text: str) -> dict[str, list]:
+def _shown(task: Task, probes: tuple[Probe, ...], text: str) -> dict[str, list[Any]]:
     return {
         name: [outcome.kind, hashlib.sha256(outcome.text.encode()).hexdigest()[:10], outcome.cpu_s, outcome.shown]
         for name, outcome in outcomes(task, probes, text).items()
     }
 
 
-def _pool(task: Task, tests: list, probes: tuple[Probe, ...], shown: list) -> list[Judged]:
+def _pool(task: Task, tests: list[Any], probes: tuple[Probe, ...], shown: list[Any]) -> list[Judged]:
     results = {
         slot: {
             name: Outcome(kind=kind, text=text if kind in {"value", "raised"} else kind, shown=seen, cpu_s=cpu)
@@ -87,9 +87,20 @@ def _pool(task: Task, tests: list, probes: tuple[Probe, ...], shown: list) -> li
                 "made loose": {probe.id: _loose(results[slot][probe.id], texts[probe.id][slot]) for probe in probes},
                 **{origin: {name: texts[name][slot] for name in names} for origin, names in by_origin.items()},
             },
+            shown={
+                kind: {name: _said(results[slot][name]) for name in names}
+                for kind, names in {"made": [probe.id for probe in probes], **by_origin}.items()
+            },
         )
         for slot, (answer, (is_right, passed, count)) in enumerate(zip(task.answer, tests, strict=True))
     ]
+
+
+def _said(outcome: Outcome) -> str:
+    """What a probe showed, in a word."""
+    if outcome.kind == "value":
+        return NOTHING if outcome.shown in {"None", "nothing recorded"} else SHOWS
+    return outcome.shown.removeprefix("raises ").split("(")[0] if outcome.kind == "raised" else outcome.kind
 
 
 def _loose(outcome: Outcome, text: str) -> str:

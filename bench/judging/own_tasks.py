@@ -20,6 +20,9 @@ from dce.workspace.judging.behaviour.probe import Outcome, Probe
 from dce.workspace.judging.behaviour.running import Interpreter, run_probes
 
 FOLDER = Path(__file__).parent / "tasks"
+HELD_OUT = Path(__file__).parent / "held_out"
+"""Tasks that the probes' generator was never changed for: their results were looked at once, after everything else."""
+
 KINDS = ("bug", "feature", "refactor", "performance", "plausible", "flaky", "failing", "untested")
 LANGUAGES = ("python", "javascript", "rust", "shell")
 

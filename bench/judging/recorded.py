@@ -10,7 +10,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,15 +29,19 @@ MAX_ASSERTS = 40
 _END = re.compile(r"\n(?=[^\s#)\]}])|\n(?=#)")
 """The end of a recorded function body: the first line that is not indented."""
 
-STRICT = re.compile(r"\s*(?:==|=>|==>|➞|->)\s*")
-"""A narrower reading of what an example in a docstring is."""
+MAX_CLAIMS = 100
+"""Calls with the value that the model's asserts expect, for one task, the most frequent first."""
+
+_STRICT = re.compile(r"\s*(?:==|=>|->)\s*(?P<value>[^\n]*)")
+"""A narrower reading of what an example in a docstring is: the reference tables were measured with one."""
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """A task: the module up to the body (without examples, as the model saw it), the recorded bodies, and the ways to ask them.
 
     `asserts`: probes from the model's tests; `made`: probes made without a model; `tests`: one for each docstring example, that
-    shows True if it holds; `truth`: the hidden check, that shows None if it holds.
+    shows True if it holds; `strict`: the ids of those that a narrower reading finds too; `truth`: the hidden check, that shows None
+    if it holds. `claims`: by an assert's probe and the source of the value that the model expects, how many of its samples say so.
     """
 
     number: int
@@ -47,7 +51,9 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     asserts: tuple[Probe, ...]
     made: tuple[Probe, ...]
     tests: tuple[Probe, ...]
+    strict: frozenset[str]
     truth: Probe
+    claims: Mapping[tuple[str, str], int]
 
     def module(self, body: str) -> str:
         """The text of a module with this body."""
@@ -106,25 +112,54 @@ def _task(number: int, answers: dict, model_tests: Sequence[str], public: dict, 
     header = (f"from answer import {name}",)
     docstring = dict(documented(public["prompt"] + "\n    pass\n")).get(name) or public["prompt"]
     found = examples(docstring, name)
+    told = [example for example in found if example.expected]
     tests = [
         make_probe(Snippet(header=header, steps=(f"({example.call}) == ({example.expected})",)), "example")
-        for example in found
-        if example.expected
+        for example in told
     ]
     plain = answers["prompt"] + "    pass\n"
     with_examples = public["prompt"] + "\n    pass\n"
     material = Material(tests={"test_doc.py": _as_tests(name, found)}, modules={"answer": (plain, with_examples)})
     check = Snippet(header=header, steps=(public["test"], f"check({name})"))
+    asserts = tuple(_assert_probes(model_tests, name, header))
+    strict = _strict_calls(docstring)
     return Recorded(
         number=number,
         name=name,
         prompt=answers["prompt"],
         bodies=tuple(_cut(sample) for sample in answers["samples"]),
-        asserts=tuple(_assert_probes(model_tests, name, header)),
+        asserts=asserts,
         made=make_probes(material, seed=seed),
         tests=tuple(tests),
+        strict=frozenset(test.id for test, example in zip(tests, told, strict=True) if example.call in strict),
         truth=make_probe(check, "example", "hidden check"),
+        claims=_claims(model_tests, {probe.steps[0]: probe.id for probe in asserts}),
     )
+
+
+def _strict_calls(docstring: str) -> set[str]:
+    """The calls whose value stands in the next line of a doctest, or right behind them in their own line."""
+    parsed = re.findall(r">>> (.+)\n", docstring)
+    for line in docstring.splitlines():
+        for match in _STRICT.finditer(line):
+            if _is_literal(match["value"]):
+                parsed.append(line[: match.start()].removeprefix(">>>"))
+    return {_plain(text) for text in parsed} - {""}
+
+
+def _plain(text: str) -> str:
+    try:
+        return ast.unparse(ast.parse(text.strip(), mode="eval"))
+    except (SyntaxError, ValueError):
+        return ""
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text.strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _as_tests(name: str, found: Sequence) -> str:
@@ -147,6 +182,33 @@ def _assert_probes(samples: Sequence[str], name: str, header: tuple[str, ...]) -
         counted.update(sorted(calls))
     for call, _ in counted.most_common(MAX_ASSERTS):
         yield make_probe(Snippet(header=header, steps=(call,)), "example")
+
+
+def _claims(samples: Sequence[str], known: Mapping[str, str]) -> dict[tuple[str, str], int]:
+    """What the model's asserts expect of the calls in `known` (by source, the probe's id): how many samples say so."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for sample in samples:
+        said = set()
+        for part in f"assert {sample}".split("assert ")[1:]:
+            said |= {(known[call], expected) for call, expected in _expectations(part) if call in known}
+        counted.update(sorted(said))
+    return dict(counted.most_common(MAX_CLAIMS))
+
+
+def _expectations(part: str) -> Iterator[tuple[str, str]]:
+    """`f(1) == 2`, `f(1) is True`, `f(1)`, `not f(1)`: the call and the source of the value that it should have."""
+    try:
+        node = ast.parse(" ".join(part.split("\n")).strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.Is):
+        call, expected = ast.unparse(node.left), ast.unparse(node.comparators[0])
+        if _is_literal(expected):
+            yield call, expected
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield ast.unparse(node.operand), "False"
+    else:
+        yield ast.unparse(node), "True"
 
 
 def _calls(part: str, name: str) -> set[str]:

@@ -27,6 +27,7 @@ NAVIGATION = {
         "docs/guide/models",
         "docs/guide/checks",
         "docs/guide/lanes",
+        "docs/guide/judge",
         "docs/guide/follow-ups",
         "docs/guide/accepting",
         "docs/guide/history",

@@ -245,17 +245,19 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
     assert walk("regenerate", "latest", 2)[-1]["slots"] == [2]
     assert walk("show", 2)["response"]["version"] == 2
     assert [row["path"] for row in walk("diff", 1)] == ["pkg/core/figures.py"]
-    walk.refused("run-checks", code=1, error="not_found")
+    assert dce("run-checks", "--json", "--yes").json == {}  # no checks: behaviour only
+    walk.refused("run-checks", 1, code=1, error="not_found")
     (root / ".dce" / "checks.toml").write_text(CHECKS)
     walk("paste", 3, "answer.log")
     reports = dce("run-checks", "--json", "--yes", code=None).json
     assert set(reports) == {"1", "2", "3"}
     assert (reports["3"]["passed"], reports["3"]["failed"]) == (2, 0)
     assert walk("run-checks", 3)["3"]["new_failures"] == 0
-    best = walk("board")[0]
+    best = next(row for row in walk("board") if row["slot"] == 3)  # the model's own answers are what they are
     assert (best["checks"]["passed"], best["checks"]["failed"], best["checks"]["stale"]) == (2, 0, "")
     assert walk("follow-up", 3, "-m", "Shorter.")[-1]["slots"] == [4]
     assert {row["slot"]: row["made_from"] for row in walk("board")}[4]["slot"] == 3
+    assert walk("board --evidence")["report"]["sentence"]
     assert walk("run-checks --workspace", code=1)["runs"][0]["tests"]
     assert walk("checks init", "--force", "--no-run")["checks"][0]["command"]
     walk.refused("stop", "latest", 1, code=1, error="not_found")
@@ -315,6 +317,6 @@ def test_every_verb(dce: Dce, tmp_path: Path) -> None:
     judge(walk, root, dce)
     keep(walk, root, dce, tmp_path)
     mend(walk)
-    # Stopping needs a running response and continuing a truncated one: other tests cover them.
-    assert set(walk.left) == {"stop", "continue"}
+    # Stopping needs a running response, continuing a truncated one, judging two that fare alike: other tests cover them.
+    assert set(walk.left) == {"stop", "continue", "judge"}
     assert json.loads(dce("stop", 99, 1, "--json", code=1).out)["error"]["code"] == "not_found"

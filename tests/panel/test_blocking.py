@@ -149,7 +149,11 @@ def judge_and_accept(call: Caller) -> None:
 def write_again(call: Caller) -> None:
     """Everything that gives a response another version."""
     call("POST", GENERATION + "/regenerate", json={"slots": [1]})
+    call("GET", SLOT + "/follow-up", refused="not_found")
     call.until_ended(1)
+    call("POST", SLOT + "/follow-up", json={"version": 2, "words": "Shorter.", "is_failing": True, "other": 2})
+    call.until_ended(1)
+    call("GET", SLOT + "/follow-up", slot=4)
     call("POST", SLOT + "/continue", slot=2)
     call.until_ended(1)
     call("POST", SLOT + "/correction", json={"version": 2, "text": file_block("words.py", RIGHT, "")})

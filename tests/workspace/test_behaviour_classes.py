@@ -1,5 +1,7 @@
 """Classes of answers: who agrees, who is best supported, and the sentence that says so."""
 
+import json
+
 from dce.workspace.judging.behaviour.classes import compare, ranked
 from dce.workspace.judging.behaviour.probe import Outcome
 from tests.workspace.probing import steps
@@ -88,3 +90,22 @@ def test_what_was_not_run_says_nothing() -> None:
     assert "4 differs on `f(1)`" in found.sentence
     alone = compare(PROBES, results(s1=(value("1"), late), s2=(value("1"), value("b"))))
     assert alone.deciding == 0
+
+
+def shown(*seen: tuple[str, str], after: tuple[str, ...] = (), printed: str = "") -> Outcome:
+    return Outcome(
+        kind="raised" if seen[-1][0] == "raised" else "value",
+        text=json.dumps([seen, after, printed, [], ""]),
+        shown=seen[-1][1],
+    )
+
+
+def test_broken_answers_that_agree_have_no_support() -> None:
+    """Three that raise or give None on every probe are below one that gives values; what is printed or changed is a result."""
+    raises, none, one = shown(("raised", "NameError")), shown(("value", "None")), shown(("value", "1"))
+    found = compare(PROBES, results(s1=(raises, none), s2=(raises, none), s3=(raises, none), s4=(one, one)))
+    assert found.support[4] > found.support[1] == found.support[2] == found.support[3] == 0.0
+    assert ranked(found)[0] == 4
+    for trace in (shown(("value", "None"), printed="x"), shown(("value", "None"), after=("a = [1]",))):
+        assert compare(PROBES, results(s1=(trace, none), s2=(trace, none), s3=(one, one))).support[1] > 0.0
+    assert set(compare(PROBES, results(s1=(raises, none), s2=(raises, none))).support.values()) == {1.0}

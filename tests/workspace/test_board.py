@@ -63,13 +63,37 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
                 "fails_anyway": False,
                 "flaky": [],
                 "stale": "unknown",
+                "own": None,
+                "limits": [],
             },
             "cluster": "A",
             "rank": 1,
             "flags": [],
             "prompt_read": None,
+            "test_changes": [],
+            "problems": [],
+            "made_from": None,
+            "judged": None,
+            "why": "Breaks 1 test that works without it (stale: the checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now).",
+            "evidence": [],
+            "class": "",
+            "is_stale": True,
+            "accepted": False,
         }
     ]
+
+
+def test_flaky_tests_and_limits_are_flags(tmp_path: Path) -> None:
+    """A test that failed and is known to fail now and then, and a check that was killed at a limit, are flags of the row."""
+    bench = Bench(tmp_path, FILES)
+    generation = bench.answer({"calc.py": "1"}, {"calc.py": "2"}, {"calc.py": "3"})
+    for slot, how in ((1, {"flaky": ("a",)}), (2, {"limits": ("memory", "time")}), (3, {})):
+        run = msgspec.structs.replace(_report().runs[0], **how)
+        bench.store.check_reports.put(generation, slot, 1, report_of((run,)))
+    rows = {row.slot: row for row in board(bench, generation)}
+    assert {slot: row.flags for slot, row in rows.items()} == {1: ("flaky",), 2: ("limit_hit",), 3: ()}
+    assert rows[2].checks is not None
+    assert rows[2].checks.limits == ("memory", "time")
 
 
 def test_order_with_checks(tmp_path: Path) -> None:
@@ -94,14 +118,14 @@ def test_order_with_checks(tmp_path: Path) -> None:
     assert rows[-2].checks is None
 
 
-def test_agreement_and_slot_break_ties(tmp_path: Path) -> None:
-    """Without checks: complete and clean first, then the larger cluster, then the lower slot, the same on every call."""
+def test_the_same_text_breaks_no_tie(tmp_path: Path) -> None:
+    """Without checks and behaviour: complete and clean first, then the lower slot, however many have the same text."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer(
         {"calc.py": "1\n"}, {"calc.py": "2\n"}, {"calc.py": "3\n"}, {"calc.py": "2\n\n"}, {}, statuses={1: Status.ERROR}
     )
     rows = board(bench, generation)
-    assert _order(rows) == [2, 4, 3, 1, 5]
+    assert _order(rows) == [2, 3, 4, 1, 5]
     assert {row.slot: row.cluster for row in rows} == {1: "B", 2: "A", 3: "C", 4: "A", 5: ""}
     assert all(board(bench, generation) == rows for _ in range(3))
 
@@ -169,7 +193,8 @@ def test_checks_of_a_generation(tmp_path: Path) -> None:
     events: list[Event] = []
 
     def on_event(event: Event) -> None:
-        assert isinstance(event, ChecksFinished)
+        if not isinstance(event, ChecksFinished):
+            return
         assert event.slot in bench.store.check_reports.latest(generation, CheckReport)
         events.append(event)
 

@@ -120,3 +120,80 @@ def test_an_answer_that_takes_the_place_of_the_results_has_none(tmp_path: Path, 
     """A link, a pipe or a folder where the results should be is not followed, and nothing waits for it."""
     text = f"import os, sys\npath = sys.argv[2]\nos.path.exists(path) and os.remove(path)\n{act}\n"
     assert run(tmp_path, text, steps("1"))[0].kind == "died"
+
+
+def test_what_a_test_runner_gives_to_tests_has_a_stand_in(tmp_path: Path) -> None:
+    """`capsys` tells what was printed, `monkeypatch` takes everything back, `caplog` and folders are there."""
+    text = "import os, sys\nSIZE = 1\ndef f():\n    print(SIZE, os.environ.get('WORD'), sys.argv)\n    print('no', file=sys.stderr)\n"
+    patched = steps(
+        "monkeypatch.setattr(answer, 'SIZE', 5)",
+        "monkeypatch.setattr('answer.SIZE', 6)",
+        "monkeypatch.setenv('WORD', 'w')",
+        "monkeypatch.delenv('NOT_THERE', raising=False)",
+        "monkeypatch.setitem(os.environ, 'OTHER', 'x')",
+        "answer.f()",
+        "capsys.readouterr().out",
+        "capsys.readouterr().out",
+        header="import answer, os",
+    )
+    folders = steps("caplog.set_level(1)", "tmp_path_factory.mktemp('a').name", "(tmp_path / 'x').exists()")
+    plain = steps("answer.f()", "capsys.readouterr().err", header="import answer")
+    shown = run(tmp_path, text, patched, folders, plain)
+    assert "6 w ['probe']" in shown[0].text
+    assert shown[0].shown == "''"
+    assert "'a0'" in shown[1].text
+    assert "1 None ['probe']" in shown[2].text
+    assert "no" in shown[2].shown
+
+
+PROGRAM = """
+import sys
+
+def main():
+    if "--bad" in sys.argv:
+        sys.exit("not so")
+    if "--worse" in sys.argv:
+        raise ValueError("no")
+    print(sys.argv[1:], sys.stdin.read(), __name__)
+
+COUNT = 0
+if __name__ == "__main__":
+    COUNT += 1
+    main()
+"""
+
+
+@pytest.mark.parametrize("form", ["'-m', 'answer'", "'answer.py'"])
+def test_a_program_is_run_as_its_tests_run_it(tmp_path: Path, form: str) -> None:
+    """Arguments, input, output and exit code; what stands on standard error is words, so only whether there is any."""
+    call = f"subprocess.run([sys.executable, {form}, %s], input='in', capture_output=True, text=True)"
+    header = "import subprocess, sys"
+    lines = [call % word for word in ("'a', 'b'", "'--bad'", "'--worse'")]
+    good, bad, worse = run(tmp_path, PROGRAM, *(steps(line, header=header) for line in lines))
+    assert good.shown == "ended(0, \"['a', 'b'] in __main__\\n\", False)"
+    assert (bad.shown, worse.shown) == ("ended(1, '', True)", "ended(1, '', True)")
+    checked = "subprocess.check_output([sys.executable, 'answer.py', '--bad'], stderr=subprocess.DEVNULL)"
+    missing = "subprocess.run([sys.executable, 'none.py'], capture_output=True).returncode"
+    other = "subprocess.run(['echo', 'x'], capture_output=True, text=True).stdout"
+    late = "subprocess.run([sys.executable, '-m', 'answer'], timeout=5, cwd='.', env={'A': 'b'}).returncode"
+    found = run(tmp_path, PROGRAM, *(steps(line, header=header) for line in (checked, missing, other, late)))
+    assert [outcome.shown for outcome in found] == ["raises CalledProcessError", "1", "'x\\n'", "0"]
+
+
+def test_what_is_only_begun_is_run_to_its_end(tmp_path: Path) -> None:
+    """A coroutine gives its result or its exception, an asynchronous generator all its values."""
+    text = (
+        "async def one(x):\n    return 10 // x\nasync def many(n):\n    for at in range(n):\n        yield at\n"
+        "def inner():\n    def named():\n        pass\n    return named\n"
+    )
+    probes = [steps(f"answer.{call}") for call in ("one(5)", "one(0)", "many(3)", "inner()")]
+    shown = [outcome.shown for outcome in run(tmp_path, text, *probes)]
+    assert shown == ["2", "raises ZeroDivisionError", "[0, 1, 2]", "<function>"]
+
+
+def test_a_project_s_exception_shows_its_numbers_and_single_words(tmp_path: Path) -> None:
+    """Two answers that name different places differ; two that word it differently do not."""
+    text = "class Wrong(Exception):\n    def __init__(self, at, words):\n        self.at, self.words = at, words\ndef f(at, words):\n    raise Wrong(at, words)\n"
+    found = run(tmp_path, text, *(steps(f"answer.f({given})") for given in ("3, 'a b'", "3, 'b c'", "4, 'a b'")))
+    assert found[0].shown == "raises Wrong(at=3)"
+    assert found[0].text == found[1].text != found[2].text

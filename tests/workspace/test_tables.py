@@ -7,6 +7,7 @@ import pytest
 
 from dce.workspace.record.acceptances import ACCEPTANCES
 from dce.workspace.record.archive import CycleRecord
+from dce.workspace.record.comparisons import COMPARISONS
 from dce.workspace.record.cycles import CYCLES, Cycle
 from dce.workspace.record.follow_ups import FOLLOW_UPS
 from dce.workspace.record.generations import GENERATIONS
@@ -22,6 +23,7 @@ BESIDE = {
     "prompts": {"grammar", "created_at"},  # given beside the prompt
     "responses": {"stream_id", "stream_index"},  # its source while it runs
     "follow_ups": {"created_at"},  # given beside the follow-up
+    "comparisons": {"created_at"},  # likewise
     "picks": {"acceptance"},  # likewise
     "judgements": {"updated_at"},  # given beside the judgement
 }
@@ -30,7 +32,7 @@ BESIDE = {
 
 @pytest.mark.parametrize(
     "table",
-    [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES, FOLLOW_UPS, PICKS],
+    [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES, FOLLOW_UPS, PICKS, COMPARISONS],
     ids=lambda table: table.name,
 )
 def test_a_table_is_described_whole(table: Table[Any], tmp_path: Path) -> None:

@@ -67,6 +67,35 @@ export interface BaseRequest {
   readonly is_base: boolean;
 }
 
+/** Answers that showed the same on every probe that decides. "A" is the largest class. */
+export interface BehaviourClass {
+  readonly letter: string;
+  readonly slots: ReadonlyArray<number>;
+}
+
+/** The comparison of one generation. `compared`: the answers that passed, each in one of `classes` unless `left_out`. `probes`: how many ran; `deciding`: on how many of them answers differ; `matrix`: the most telling of those. `note`: why there is nothing to compare; "" otherwise. `among`: which answers these are, in words: "that pass", "that break nothing", "that can be read". */
+export interface BehaviourReport {
+  readonly sentence: string;
+  readonly compared: ReadonlyArray<number>;
+  readonly among: string;
+  readonly classes: ReadonlyArray<BehaviourClass>;
+  readonly support: ReadonlyArray<Support>;
+  readonly probes: number;
+  readonly deciding: number;
+  readonly matrix: ReadonlyArray<MatrixRow>;
+  readonly left_out: ReadonlyArray<LeftOut>;
+  readonly languages: ReadonlyArray<string>;
+  readonly note: string;
+}
+
+/** How the responses of a generation behave, compared. `report`: None until they are. `why_stale`: what has changed since, in words; "" if nothing has. `is_running`: checks or a comparison run now. */
+export interface BehaviourView {
+  readonly generation: number;
+  readonly report: BehaviourReport | null;
+  readonly why_stale: string;
+  readonly is_running: boolean;
+}
+
 /** A file of an answer. `change` and the counts are against the workspace as it is now. `written_path`: the path as the answer has it, where that was read as another; else "". */
 export interface BlockView {
   readonly path: string;
@@ -79,7 +108,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code. `why`: why it has its rank, in a sentence. `evidence`: what it shows on the probes on which answers differ. `class`: the letter of the answers that behave alike; "" until they are compared. `is_stale`: something has changed since it was checked or compared. `accepted`: its files are in the workspace. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -95,6 +124,14 @@ export interface BoardRow {
   readonly flags: ReadonlyArray<string>;
   readonly prompt_read: PromptRead | null;
   readonly made_from: MadeFrom | null;
+  readonly judged: Judged | null;
+  readonly test_changes: ReadonlyArray<TestChange>;
+  readonly problems: ReadonlyArray<Problem>;
+  readonly why: string;
+  readonly evidence: ReadonlyArray<Evidence>;
+  readonly class: string;
+  readonly is_stale: boolean;
+  readonly accepted: boolean;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */
@@ -146,7 +183,7 @@ export interface CheckLine {
   readonly why: string;
 }
 
-/** All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `problem`: why there is no verdict. */
+/** All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `problem`: why there is no verdict. All counts are of the workspace's own tests, whatever the answer makes of them: `test_changes` says what that is, `own` what comes of it. */
 export interface CheckReport {
   readonly passed: number;
   readonly failed: number;
@@ -157,9 +194,11 @@ export interface CheckReport {
   readonly lane: "copy" | "overlay" | null;
   readonly lane_why: string;
   readonly problem: string;
+  readonly test_changes: ReadonlyArray<TestChange>;
+  readonly own: OwnTests | null;
 }
 
-/** One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that it hit: time, memory, processes, disk, output. The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the unchanged workspace. */
+/** One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that it hit: time, memory, processes, disk, output. The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the unchanged workspace; `named`: how many are known by name. */
 export interface CheckRun {
   readonly name: string;
   readonly ok: boolean;
@@ -185,9 +224,10 @@ export interface CheckRun {
   readonly flaky: ReadonlyArray<string>;
   readonly fails_anyway: boolean;
   readonly tests: ReadonlyArray<TestResult>;
+  readonly named: number;
 }
 
-/** The result of a response's checks, counted in tests, compared with the workspace without any response. `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are known to fail now and then. `stale`: what has changed since the checks ran. */
+/** The result of a response's checks, counted in tests, compared with the workspace without any response. `gained`: tests that pass only with it. `fails_anyway`: what fails would fail without it too. `flaky`: tests that failed and are known to fail now and then. `stale`: what has changed since the checks ran. All of these are by the workspace's tests; `own`: what the answer's own version of them says, if it has one. `limits`: limits that a check hit. */
 export interface ChecksCount {
   readonly passed: number;
   readonly failed: number;
@@ -196,6 +236,8 @@ export interface ChecksCount {
   readonly fails_anyway: boolean;
   readonly flaky: ReadonlyArray<string>;
   readonly stale: "" | "answer" | "checks" | "unknown" | "workspace";
+  readonly own: OwnTests | null;
+  readonly limits: ReadonlyArray<"disk" | "memory" | "output" | "processes" | "time">;
 }
 
 /** `.dce/checks.toml`, or what is proposed for it. `text`: the file's; `problem`: why it cannot be used. `found` and `proposed`: the proposals, and the file that they would make. `report`: what the checks say of the workspace as it is, if that is known of its present state; `failure`: why the last attempt came to nothing. */
@@ -268,10 +310,11 @@ export interface CommandsQuery {
   readonly text: string;
 }
 
-/** What running the checks would do. `digest` stands for these commands in this kind of lane; `containment`: what holds them. */
+/** What running the checks would do. `digest` stands for these commands in this kind of lane; `probes`: what else runs, to compare behaviour; `containment`: what holds them. */
 export interface CommandsView {
   readonly digest: string;
   readonly commands: ReadonlyArray<string>;
+  readonly probes: string;
   readonly lane: "copy" | "overlay";
   readonly containment: string;
   readonly is_agreed: boolean;
@@ -405,6 +448,16 @@ export interface ErrorResponse {
   readonly error: ErrorBody;
 }
 
+/** What this answer shows on a probe on which answers differ. `base`: what the workspace without any answer shows; `most_show`: what most answers show; `alike`: how many of the `of` compared answers show the same as this one. */
+export interface Evidence {
+  readonly probe: string;
+  readonly shows: string;
+  readonly base: string;
+  readonly most_show: string;
+  readonly alike: number;
+  readonly of: number;
+}
+
 /** A file and the responses that change it, by slot. */
 export interface FileAgreement {
   readonly path: string;
@@ -473,6 +526,21 @@ export interface FindingsView {
   readonly policy: string;
   readonly findings: ReadonlyArray<Finding>;
   readonly hidden: ReadonlyArray<Finding>;
+}
+
+/** What to make from a response. `version`: the one that was read; if the response has a newer one, that is a conflict. `words`: the user's; `is_failing`: with the output of its failing checks, `rounds` times at most; `other`: the slot of an answer to fuse it with. */
+export interface FollowUpRequest {
+  readonly version: number;
+  readonly words?: string;
+  readonly is_failing?: boolean;
+  readonly other?: number | null;
+  readonly rounds?: number;
+}
+
+/** Where a response comes from, and the message that was sent after that answer. */
+export interface FollowUpView {
+  readonly made_from: MadeFrom;
+  readonly request: string;
 }
 
 /** Asks for `n` responses to a cycle's prompt. */
@@ -645,6 +713,15 @@ export interface ImportReport {
   readonly backup: string;
 }
 
+/** What a judge said of one response: how many others it is better than, worse than, and those it is not sure about. */
+export interface Judged {
+  readonly wins: number;
+  readonly losses: number;
+  readonly unsure: number;
+  readonly card: string;
+  readonly model: string;
+}
+
 /** A person's judgement of one version of a response. `rating` is 1 to 5, or 0 for none. */
 export interface Judgement {
   readonly generation: number;
@@ -663,6 +740,12 @@ export interface JudgementRequest {
   readonly note?: string | null;
 }
 
+/** An answer that passes but is not compared, and why. */
+export interface LeftOut {
+  readonly slot: number;
+  readonly why: string;
+}
+
 /** Where a response comes from: the version of the slot that it was made from. `other`, `other_version`: the answer it was fused with; 0 if none. */
 export interface MadeFrom {
   readonly slot: number;
@@ -677,9 +760,35 @@ export interface MatchingFiles {
   readonly paths: ReadonlyArray<string>;
 }
 
+/** What an answer shows on a probe. Cells of a row with the same `group` are alike; "A" is what most show. */
+export interface MatrixCell {
+  readonly slot: number;
+  readonly shows: string;
+  readonly group: string;
+}
+
+/** A probe on which answers differ. `base`: what the workspace without any answer shows. */
+export interface MatrixRow {
+  readonly probe: string;
+  readonly origin: string;
+  readonly base: string;
+  readonly cells: ReadonlyArray<MatrixCell>;
+}
+
 /** The models that a server serves, the default first. */
 export interface ModelsView {
   readonly models: ReadonlyArray<ServedModel>;
+}
+
+/** What an answer's own version of the tests says, where it changes them or their configuration; no rank comes from it. `not_run`: how many tests of the workspace it leaves out. `contradicted`: tests that fail as the workspace has them and pass as the answer does: the answer is wrong, or the cycle asks for other behaviour. `failures`: tests that fail in the answer's version only. */
+export interface OwnTests {
+  readonly passed: number;
+  readonly failed: number;
+  readonly new_failures: number;
+  readonly not_run: number;
+  readonly contradicted: ReadonlyArray<string>;
+  readonly failures: ReadonlyArray<string>;
+  readonly problem: string;
 }
 
 /** An answer for a slot of `generation`. None: the generation of the cycle with the prompt that was copied (`prompt`, its sha256; "" the one in .dce/prompt.md), which is begun if there is none. */
@@ -727,6 +836,14 @@ export interface PreviewView {
   readonly after: string;
   readonly clashes: ReadonlyArray<Clash>;
   readonly problem: string;
+}
+
+/** One problem, at a line (0: the file as a whole). `text` says what it is, for people, and shows no secret. */
+export interface Problem {
+  readonly flag: "does_not_compile" | "secret_in_code" | "unresolved_import";
+  readonly path: string;
+  readonly line: number;
+  readonly text: string;
 }
 
 /** The prompt as it would be sent now, and the last one sent, in `generation`; 0: none was sent, and `before` is empty. */
@@ -1010,6 +1127,19 @@ export interface SlotsRequest {
 
 /** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet; `waiting`: the server takes no request right now and is asked again soon. Only a running process knows that it waits: stored, it is `connecting`. */
 export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated" | "waiting";
+
+/** The share, 0 to 1, of the compared answers whose tests came out the same that show the same as this one, averaged over the probes on which those differ. */
+export interface Support {
+  readonly slot: number;
+  readonly share: number;
+}
+
+/** A test or configuration file that an answer writes, changes or deletes. `why` says what is different, in words. */
+export interface TestChange {
+  readonly path: string;
+  readonly kind: "added" | "changed" | "weakened";
+  readonly why: string;
+}
 
 /** One test, by the name that its runner gives it. */
 export type TestResult = [string, "error" | "failed" | "passed" | "skipped"];

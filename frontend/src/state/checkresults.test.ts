@@ -28,6 +28,7 @@ const run = (change: Partial<CheckRun> = {}): CheckRun => ({
   flaky: [],
   fails_anyway: false,
   tests: [],
+  named: 0,
   ...change,
 });
 const report = (...runs: CheckRun[]): CheckReport => ({
@@ -40,6 +41,8 @@ const report = (...runs: CheckRun[]): CheckReport => ({
   lane: "overlay",
   lane_why: "",
   problem: "",
+  test_changes: [],
+  own: null,
 });
 const view = (...reports: (CheckReport | null)[]): ChecksView => ({
   generation: 1,
@@ -49,7 +52,8 @@ const view = (...reports: (CheckReport | null)[]): ChecksView => ({
   base: null,
   responses: reports.map((each, index) => ({ slot: index + 1, version: 1, stale: "", report: each })),
 });
-const counts = { passed: 3, failed: 0, new_failures: 0, gained: 0, fails_anyway: false, flaky: [], stale: "" } as const;
+const passed = { passed: 3, failed: 0, new_failures: 0, gained: 0, fails_anyway: false } as const;
+const counts = { ...passed, flaky: [], stale: "", own: null, limits: [] } as const;
 
 test("what fails anyway is neither a pass nor the response's failure", () => {
   assert.equal(outcomeOf(counts), "pass");

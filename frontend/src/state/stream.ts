@@ -77,7 +77,11 @@ const HANDLERS: Handlers = {
     soon.board();
     soon.checks();
   },
-  checks_progress: checksProgressed,
+  checks_progress: (progress) => {
+    checksProgressed(progress);
+    // A load that was under way may bring an older state; the next one does not.
+    if (progress.generation === get().place.generation) soon.checks();
+  },
   workspace_changed: ({ what }) => changed(what),
   hop_checked: ({ run, ...line }) => {
     const { examination } = get();

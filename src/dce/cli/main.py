@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "follow-up": ("dce.cli.follow_up", "Have the model make a new answer from one: a reply, a repair or a fusion."),
     "paste": ("dce.cli.paste", "Put an answer from a file, or standard input, into a slot."),
     "board": ("dce.cli.board", "The ranked table of a generation's responses (default: the latest)."),
+    "judge": ("dce.cli.judge", "Ask a model which of the responses at the top is best, each pair in both orders."),
     "show": ("dce.cli.show", "One response: its text exactly as the model wrote it, or parts of it."),
     "diff": ("dce.cli.diff", "A response against the workspace, or against response OTHER of the same generation."),
     "run-checks": (

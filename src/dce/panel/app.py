@@ -18,10 +18,12 @@ from dce.panel.assets import Assets, index_page
 from dce.panel.http_responses import error_response
 from dce.panel.resources import (
     accept,
+    behaviour,
     checks,
     cycles,
     events,
     files,
+    followup,
     generations,
     history,
     prompt,
@@ -50,8 +52,10 @@ ROUTES: tuple[Route, ...] = (
     *secrets.ROUTES,
     *generations.ROUTES,
     *responses.ROUTES,
+    *followup.ROUTES,
     *review.ROUTES,
     *checks.ROUTES,
+    *behaviour.ROUTES,
     *accept.ROUTES,
     *history.ROUTES,
     *settings.ROUTES,

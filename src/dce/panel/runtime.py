@@ -19,8 +19,10 @@ from dce.panel.tools import Tools
 from dce.wire.errors import DceError
 from dce.workspace.cards import Cards
 from dce.workspace.events import Event, WorkspaceChanged
+from dce.workspace.follow_up import Ask, begin, repair
 from dce.workspace.key_vault import KeyVault
 from dce.workspace.record.generations import Generation
+from dce.workspace.record.responses import Response, Status
 from dce.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -124,6 +126,32 @@ class PanelRuntime:
         await self._resume(
             generation, lambda where, publish: where.generator.continue_response(generation, slot, publish)
         )
+
+    async def follow_up(self, generation_id: int, ask: Ask, rounds: int) -> None:
+        """Makes a new answer from one; with failing checks, up to `rounds`. Returns when the first has its slot; raises what kept it from that."""
+        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            async with held(self.workspace.writer_lock("panel")):
+                where = await asyncio.to_thread(self.workspace.for_generation, generation_id)
+                first = await begin(where, generation_id, ask, self.publish)
+                self._runs[task] = generation_id
+                self.notify("generations")
+                begun.set_result(None)
+
+                async def one(response: Response) -> bool:
+                    generation = await asyncio.to_thread(where.store.generations.get, generation_id)
+                    await where.generator.follow_up(generation, response.slot, self.publish)
+                    ended = await asyncio.to_thread(where.store.responses.get, generation_id, response.slot)
+                    return ended.status in (Status.COMPLETE, Status.TRUNCATED)
+
+                if ask.is_failing:
+                    await repair(where, first, ask, rounds, one, self.publish)
+                else:
+                    await one(first)
+
+        task = self._spawn(run(), begun)
+        await begun
 
     async def _resume(
         self, generation: Generation, work: Callable[[Workspace, Callable[[Event], None]], Awaitable[None]]

@@ -47,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `provider`: the type of server at `url`: a DCE gateway, any OpenAI-compatible server, or none (answers are pasted). `context`: the
     model's window in tokens, if the server does not report it. `temperature_spread`, `seed`: see `sampling.py`. `card`: the model
-    card these settings come from, "" for none.
+    card these settings come from, "" for none. `judge_card`: the card that `dce judge` asks; "": the generation's own.
     `secrets`: how secrets in a prompt are handled. `exclude`: .gitignore-style patterns of files that are never included.
     `encoding`: patterns as in `exclude` → the encoding of files that are not UTF-8; the last match counts.
     `tokenizer`: path or URL of the served model's tokenizer.json, to count tokens here instead of asking the server.
@@ -72,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     temperature_spread: float | None = None
     seed: int | None = None
     card: str = ""
+    judge_card: str = ""
     secrets: Literal["refuse", "placeholder", "exclude"] = "refuse"
     exclude: tuple[str, ...] = ()
     encoding: dict[str, str] = {}

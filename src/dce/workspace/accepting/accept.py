@@ -26,8 +26,13 @@ from dce.workspace.accepting.planner import PLAIN, Item, Options, Part, Planner,
 from dce.workspace.accepting.replace import OnStep, no_step
 from dce.workspace.accepting.restoring import redo, restore
 from dce.workspace.context.shown import shown_paths
-from dce.workspace.judging.board import prompt_cut
+from dce.workspace.judging.always.looking import Looking
+from dce.workspace.judging.board import CHANGES_TESTS, prompt_cut
 from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.checks_file import readable_checks
+from dce.workspace.judging.exam.exam_of import exam_of
+from dce.workspace.judging.exam.test_change import TestChange
+from dce.workspace.judging.exam.words import exam_words
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.picked import pick_of
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
@@ -130,10 +135,23 @@ def doubts(workspace: Workspace, generation_id: int, slots: Sequence[int]) -> tu
         found += [Doubt(slot=slot, flag=flag, text=_DOUBTS.get(flag, flag.replace("_", " "))) for flag in flags]
         if (cut := prompt_cut(workspace, response)) is not None:
             found.append(Doubt(slot=slot, flag=PROMPT_CUT, text=cut.describe()))
+        found += [
+            Doubt(slot=slot, flag=problem.flag, text=problem.describe())
+            for problem in Looking(workspace.project).problems(reading)
+        ]
         report = reports.get(slot)
+        changes = exam_of(workspace.project, reading, readable_checks(workspace.project)).changes
+        found += _of_tests(slot, changes, report)
         if report is not None and (text := _failing(report)):
             found.append(Doubt(slot=slot, flag="failing_checks", text=text))
     return tuple(found)
+
+
+def _of_tests(slot: int, changes: Sequence[TestChange], report: CheckReport | None) -> list[Doubt]:
+    """What a response does to the tests; that it only adds some is no doubt, unless they fail."""
+    doubtful = [change for change in changes if change.kind != "added"]
+    words = exam_words(doubtful, report.own if report is not None else None)
+    return [Doubt(slot=slot, flag=CHANGES_TESTS, text="; ".join(words))] if words else []
 
 
 def _failing(report: CheckReport) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from dce.workspace.judging.checks_file import Stage
+from dce.workspace.judging.exam.test_change import TestChange, worst
 from dce.workspace.judging.lanes.lane import Kind, Limit
 from dce.workspace.judging.results.outcome import Stop, TestResult
 
@@ -26,7 +27,7 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run
     here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at
     the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the
-    unchanged workspace.
+    unchanged workspace; `named`: how many are known by name.
     """
 
     name: str
@@ -53,6 +54,7 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     flaky: tuple[str, ...] = ()
     fails_anyway: bool = False
     tests: tuple[TestResult, ...] = ()
+    named: int = 0
 
     @property
     def total(self) -> int:
@@ -70,11 +72,29 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.failures) == self.failed < MAX_FAILURES
 
 
+class OwnTests(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer's own version of the tests says, where it changes them or their configuration; no rank comes from it.
+
+    `not_run`: how many tests of the workspace it leaves out. `contradicted`: tests that fail as the workspace has them and pass as the
+    answer does: the answer is wrong, or the cycle asks for other behaviour. `failures`: tests that fail in the answer's
+    version only.
+    """
+
+    passed: int
+    failed: int
+    new_failures: int
+    not_run: int = 0
+    contradicted: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    problem: str = ""
+
+
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran
     there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at
     all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy.
-    `problem`: why there is no verdict.
+    `problem`: why there is no verdict. All counts are of the workspace's own tests, whatever the answer makes of them: `test_changes` says what
+    that is, `own` what comes of it.
     """
 
     passed: int
@@ -86,6 +106,18 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     lane: Kind | None = None
     lane_why: str = ""
     problem: str = ""
+    test_changes: tuple[TestChange, ...] = ()
+    own: OwnTests | None = None
+
+    @property
+    def weakens_tests(self) -> bool:
+        """Whether the answer's own tests check less than the workspace's."""
+        return worst(self.test_changes) == "weakened" or (self.own is not None and self.own.not_run > 0)
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits that checks hit, each once."""
+        return tuple(dict.fromkeys(limit for run in self.runs for limit in run.limits))
 
     @property
     def is_passed(self) -> bool:

@@ -57,6 +57,7 @@ def run_of(check: Check, ended: Ended, left: Left) -> CheckRun:
         failures=found.failures[:MAX_FAILURES],
         runner=found.runner,
         tests=found.tests,
+        named=len(found.tests),
         stop=stop,
         note=run.note or (_why_failed(found, left.output) if stop == "broken" else ""),
     )

@@ -15,9 +15,9 @@ from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.base_run import require_some, run_base, verdict_of
 from dce.workspace.judging.check_progress import Progress
 from dce.workspace.judging.check_report import CheckReport
-from dce.workspace.judging.checks import run_checks
 from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file, missing_checks
 from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
+from dce.workspace.judging.exam.examining import examine
 from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.report_keys import Current, checks_key
@@ -112,7 +112,7 @@ class Checker:
             async with self._one_each.setdefault(job.key.answer, asyncio.Lock()), self._limit:
                 if await take_known([job]):
                     told.begin(job.slots)
-                    await finish(job, await run_checks(self._lanes, self._checks, job.reading, base))
+                    await finish(job, await examine(self._lanes, self._checks, job.reading, base))
 
         try:
             async with asyncio.TaskGroup() as group:

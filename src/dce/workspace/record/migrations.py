@@ -162,7 +162,39 @@ CREATE TABLE picks (
 """
 # Where an accepted response stood on the board at that moment: `record/picks.py`.
 
-STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS, _FOLLOW_UPS, _PICKS)
+_COMPARISONS = """
+CREATE TABLE comparisons (
+    generation INTEGER NOT NULL, slot INTEGER NOT NULL, version INTEGER NOT NULL,
+    other INTEGER NOT NULL CHECK (slot < other), other_version INTEGER NOT NULL,
+    card TEXT NOT NULL, model TEXT NOT NULL, winner INTEGER NOT NULL, why TEXT NOT NULL,
+    said TEXT NOT NULL, said_swapped TEXT NOT NULL, created_at REAL NOT NULL,
+    PRIMARY KEY (generation, slot, version, other, other_version),
+    FOREIGN KEY (generation, slot, version) REFERENCES responses (generation, slot, version),
+    FOREIGN KEY (generation, other, other_version) REFERENCES responses (generation, slot, version)
+);
+"""
+# What a judge said of two versions: `record/comparisons.py`.
+
+_BEHAVIOURS = """
+CREATE TABLE behaviours (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL REFERENCES generations (id), base TEXT NOT NULL,
+    answers TEXT NOT NULL, probes TEXT NOT NULL, checks TEXT NOT NULL, stamp TEXT NOT NULL, report TEXT NOT NULL,
+    created_at REAL NOT NULL, UNIQUE (generation, base, answers, probes, checks)
+);
+"""
+# How a generation's answers behave, compared with each other: `record/behaviours.py`.
+
+STEPS: tuple[str, ...] = (
+    _FIRST,
+    _HISTORY,
+    _JUDGEMENTS,
+    _PROMPT_READ,
+    _CHECK_KEYS,
+    _FOLLOW_UPS,
+    _PICKS,
+    _COMPARISONS,
+    _BEHAVIOURS,
+)
 
 
 def migrate(db: sqlite3.Connection) -> None:

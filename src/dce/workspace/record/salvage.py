@@ -14,9 +14,10 @@ from dce.workspace.record.failures import UNREADABLE
 
 TABLES = (
     *("meta", "token_counts", "cycles", "prompts", "generations", "responses", "pieces", "check_reports"),
-    *("blobs", "acceptances", "imports", "origins", "judgements", "base_reports"),
+    *("blobs", "acceptances", "imports", "origins", "judgements", "base_reports", "behaviours"),
     "follow_ups",
     "picks",
+    "comparisons",
 )
 """All tables except the search index, which is rebuilt."""
 
@@ -26,7 +27,9 @@ _KEYS = {"meta": ("key",), "token_counts": ("tokenizer", "sha256")}
 _MAX_GAP = 20_000
 """How many rowids after an unreadable one are tried before the rest of the table is read from its end."""
 
-_SINCE_LATER = frozenset({"imports", "origins", "judgements", "base_reports", "follow_ups", "picks"})
+_SINCE_LATER = frozenset(
+    {"imports", "origins", "judgements", "base_reports", "behaviours", "follow_ups", "picks", "comparisons"}
+)
 """Tables that an intact store of an earlier version lacks."""
 
 _REPAIRS = (
@@ -50,9 +53,12 @@ _REPAIRS = (
         f"DELETE FROM {table} WHERE (generation, slot, version) NOT IN (SELECT generation, slot, version FROM responses)"  # noqa: S608
         for table in ("pieces", "check_reports", "judgements")
     ),
+    "DELETE FROM behaviours WHERE generation NOT IN (SELECT id FROM generations)",
     "DELETE FROM follow_ups WHERE (generation, from_slot, from_version) NOT IN"
     " (SELECT generation, slot, version FROM responses)"
     " OR (generation, slot) NOT IN (SELECT generation, slot FROM responses)",
+    "DELETE FROM comparisons WHERE (generation, slot, version) NOT IN (SELECT generation, slot, version FROM responses)"
+    " OR (generation, other, other_version) NOT IN (SELECT generation, slot, version FROM responses)",
     "DELETE FROM picks WHERE acceptance NOT IN (SELECT id FROM acceptances)",
     "DELETE FROM ended_responses",
     "INSERT INTO ended_responses (generation, slot, version) SELECT generation, slot, version FROM responses"

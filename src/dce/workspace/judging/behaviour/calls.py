@@ -82,14 +82,24 @@ def _put(call: ast.Call, holder: ast.expr | ast.keyword, name: ast.Name) -> None
 
 
 def _calls(test: Function, case: Sequence[str], source: TestSource, imported: frozenset[str]) -> Iterator[ast.Call]:
-    values = dict(_assigned(test, case))
+    values = {**_constants(source), **dict(_assigned(test, case))}
+    decorating = {id(node) for found in ast.walk(test) for node in getattr(found, "decorator_list", ())}
     for node in ast.walk(ast.Module(test.body, [])):
-        if not isinstance(node, ast.Call) or _root(node.func) not in imported:
+        if not isinstance(node, ast.Call) or _root(node.func) not in imported or id(node) in decorating:
             continue
         resolved = _Resolved(values).visit(ast.parse(ast.unparse(node), mode="eval")).body
         free = names_in(resolved) - _bound_within(resolved)
         if free <= imported | set(source.definitions) | _BUILTINS:
             yield resolved
+
+
+def _constants(source: TestSource) -> dict[str, ast.expr]:
+    """Literals that the test file gives a name at its top: a call with their values can be varied."""
+    return {
+        name: node.value
+        for name, node in source.definitions.items()
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and literal(node.value)[0]
+    }
 
 
 def _assigned(test: Function, case: Sequence[str]) -> Iterator[tuple[str, ast.expr]]:

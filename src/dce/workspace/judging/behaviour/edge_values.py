@@ -34,9 +34,12 @@ def related(value: object, other: object) -> list[object]:
         return [edge for edge in (float(other), other + 0.5) if edge != value]
     if isinstance(value, str) and isinstance(other, str):
         return [edge for edge in (other, other.swapcase(), value + other) if edge != value]
-    if type(value) is type(other) and value != other:
-        return [other]
-    return []
+    return [other] if is_same_kind(value, other) and value != other else []
+
+
+def is_same_kind(value: object, other: object) -> bool:
+    """Whether one value may stand in the place of the other: the same type, and made by the same call if a call made them."""
+    return type(value) is type(other) and getattr(value, "callee", "") == getattr(other, "callee", "")
 
 
 def _of(value: object) -> Iterator[object]:

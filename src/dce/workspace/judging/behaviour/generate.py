@@ -21,7 +21,7 @@ from dce.workspace.judging.behaviour.surface import made_up_calls, public_functi
 from dce.workspace.judging.behaviour.variations import pairs, sequences, singles
 from dce.workspace.judging.behaviour.visible_tests import TestSource, read_test_file, snippets
 
-SHARES: Mapping[Origin, int] = {"example": 30, "edge": 50, "pair": 40, "sequence": 25, "scale": 8, "surface": 15}
+SHARES: Mapping[Origin, int] = {"example": 40, "edge": 80, "pair": 70, "sequence": 60, "scale": 8, "surface": 30}
 """How many probes of each origin are made at most. Together they run on an answer in about a second."""
 
 MAX_SEEDS = 60
@@ -29,6 +29,9 @@ MAX_SEEDS = 60
 
 PAIRS = 12
 """Most variations of one snippet with two values changed."""
+
+MAX_MADE = 4
+"""Most calls that only make an object of a class."""
 
 MAX_POOL = 40
 """Maximum values of other tests that may replace a value."""
@@ -87,7 +90,15 @@ def _single_calls(material: Material, sources: Sequence[TestSource]) -> list[Sni
     modules = frozenset(material.modules)
     found = [snippet for source in sources for snippet in call_snippets(source, modules)]
     found += _documented_calls(material)
-    return list({snippet.steps: snippet for snippet in reversed(found)}.values())[::-1]
+    each = list({snippet.steps: snippet for snippet in reversed(found)}.values())[::-1]
+    # What only makes an object shows little: a few of each class, and after everything else.
+    made = [snippet for snippet in each if _makes_object(snippet)]
+    return [snippet for snippet in each if not _makes_object(snippet)] + made[:MAX_MADE]
+
+
+def _makes_object(snippet: Snippet) -> bool:
+    call = ast.parse(snippet.steps[-1], mode="eval").body
+    return isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1][:1].isupper()
 
 
 def _test_sources(tests: Mapping[str, str]) -> list[TestSource]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import io
 import json
 import math
@@ -32,6 +33,9 @@ MAX_SHOWN = 160
 MAX_RESULT = 200_000
 MEMORY_BYTES = 2 * 1024**3
 
+MAX_WORD = 40
+_STANDARD = getattr(sys, "stdlib_module_names", ("json", "subprocess", "asyncio", "decimal", "argparse"))
+_WORDED = ("err", "stderr", "errors_out")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PLAIN = ("datetime", "decimal", "fractions", "uuid", "ipaddress", "zoneinfo", "pathlib", "re")
 
@@ -60,17 +64,15 @@ class Describer:
             self._open.discard(id(value))
 
     def _of(self, value: object, depth: int) -> str:
-        simple = self._simple(value)
-        if simple is not None:
-            return simple
+        known = self._simple(value) or self._special(value)
+        if known is not None:
+            return known
         if isinstance(value, dict):
             return self._dict(value, depth)
         if isinstance(value, (list, tuple)):
             return self._sequence(value, depth)
         if isinstance(value, (set, frozenset)):
             return f"{_name(value)}({', '.join(sorted(self._items(value, depth)))})"
-        if isinstance(value, BaseException):
-            return f"{type(value).__name__}({', '.join(self._items(value.args, depth))})"
         if hasattr(value, "__next__"):
             return f"iterator({', '.join(self._items(value, depth))})"
         if hasattr(value, "tolist") and hasattr(value, "dtype"):
@@ -86,10 +88,20 @@ class Describer:
             return self._cut(repr(value))
         if isinstance(value, (int, float, complex)) and type(value) in (int, float, complex):
             return self._number(value)
-        if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)):
+        if isinstance(value, (type, types.BuiltinFunctionType, types.ModuleType)):
             return f"<{type(value).__name__} {getattr(value, '__name__', '')}>"
         if type(value).__module__.split(".")[0] in _PLAIN or hasattr(value, "_value_"):
             return self._cut(_ADDRESS.sub("", repr(value)).replace(self._folder, "<tmp>"))
+        return None
+
+    def _special(self, value: Any) -> str | None:
+        """An exception, a function, a program that ended."""
+        if isinstance(value, BaseException):
+            return self.error(value)
+        if isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
+            return "<function>"  # what an inner function is called is how an answer does it
+        if type(value).__name__ == "CompletedProcess":  # what it says on standard error is words
+            return f"ended({value.returncode}, {self.text(value.stdout)}, {bool(value.stderr)})"
         return None
 
     @staticmethod
@@ -137,6 +149,11 @@ class Describer:
             held = ", ".join(self._items(value, depth))
         return f"{type(value).__name__}({held})"
 
+    def error(self, error: BaseException) -> str:
+        """The kind of an exception, and what a project's own one says in numbers or single words: sentences are worded differently."""
+        facts = [f"{name}={self.text(value)}" for name, value in sorted(_facts(error))]
+        return type(error).__name__ + (f"({', '.join(facts)})" if facts else "")
+
     @staticmethod
     def _cut(text: str) -> str:
         return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters, {_digest(text)})"
@@ -146,6 +163,17 @@ def _digest(text: str) -> str:
     import hashlib  # noqa: PLC0415 - seldom needed, and each import costs every answer
 
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _facts(error: BaseException) -> list[tuple[str, Any]]:
+    if type(error).__module__ == "builtins" or type(error).__module__.split(".")[0] in _STANDARD:
+        return []
+    found = [(name, value) for name, value in vars(error).items() if not name.startswith("_")]
+    return [(name, value) for name, value in found if isinstance(value, (int, float)) or _is_word(value)]
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_WORD and not any(char.isspace() for char in value)
 
 
 def _name(value: object) -> str:
@@ -160,36 +188,47 @@ class Recorder:
         self.describer = describer
 
     def record(self, value: object) -> object:
-        """Records a value and hands it on; of an exception, its kind only: messages are worded differently."""
+        """Records a value and hands it on. What is only begun (a coroutine, an asynchronous generator) is run to its end."""
         if isinstance(value, BaseException):
-            self.seen.append(("raised", type(value).__name__))
-        else:
-            self.seen.append(("value", self.describer.text(value)))
+            self.seen.append(("raised", self.describer.error(value)))
+            return value
+        if hasattr(value, "__aiter__") and hasattr(value, "__anext__"):
+            value = _all_of(value)
+        if isinstance(value, types.CoroutineType):
+            try:
+                value = _run_coroutine(value)
+            except Exception as error:  # noqa: BLE001 - as of any step
+                return self.record(error)
+        self.seen.append(("value", self.describer.text(value)))
         return value
 
 
 def run_probe(probe: dict[str, Any], folder: str) -> dict[str, Any]:
-    """Runs one probe in this process and returns what it showed."""
+    """Runs one probe in this process and returns what it showed. `probe["provided"]` makes what a test runner gives to tests."""
     recorder = Recorder(Describer(folder))
     space: dict[str, Any] = {"__name__": "__probe__", "__record__": recorder.record, "__run__": _run_coroutine}
     space["__namespace__"] = types.SimpleNamespace
-    output = io.StringIO()
+    output, errors = io.StringIO(), io.StringIO()
     random.seed(0)
     began = time.process_time()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         is_ready = _run_header(probe["header"], space, recorder)
-        known = set(space)
-        if folder != "<none>":
-            import pathlib  # noqa: PLC0415 - only for tests that use a folder
+        with contextlib.ExitStack() as stack:
+            for provided in probe.get("provided", ()):
+                names = stack.enter_context(provided(folder, output, errors))
+                space.update((name, value) for name, value in names.items() if name not in space)
+            if folder != "<none>":
+                import pathlib  # noqa: PLC0415 - only for tests that use a folder
 
-            space["tmp_path"] = pathlib.Path(folder)
-        for step in probe["steps"] if is_ready else ():
-            _run_step(step, space, recorder)
-        after = [
-            f"{name} = {recorder.describer.text(space[name])}"
-            for name in sorted(set(space) - known - {"tmp_path"})
-            if _is_data(name, space[name])
-        ]
+                space["tmp_path"] = space["tmpdir"] = pathlib.Path(folder)
+            known = set(space)
+            for step in probe["steps"] if is_ready else ():
+                _run_step(step, space, recorder)
+            after = [
+                f"{name} = {_after(recorder.describer, name, space[name])}"
+                for name in sorted(set(space) - known)
+                if _is_data(name, space[name])
+            ]
     return {
         "id": probe["id"],
         "seen": recorder.seen,
@@ -198,6 +237,15 @@ def run_probe(probe: dict[str, Any], folder: str) -> dict[str, Any]:
         "files": _files(folder),
         "cpu_s": round(time.process_time() - began, 4),
     }
+
+
+def _after(describer: Describer, name: str, value: object) -> str:
+    """What a variable holds at the end; of words on standard error, whether there are any."""
+    return describer.text(bool(value) if name in _WORDED and isinstance(value, str) else value)
+
+
+async def _all_of(values: Any) -> list[Any]:
+    return [value async for value in values]
 
 
 def _run_coroutine(coroutine: Any) -> object:
@@ -269,7 +317,7 @@ def _child(probes: list[dict[str, Any]], write_end: int) -> None:
 
 def _with_folder(probe: dict[str, Any]) -> dict[str, Any]:
     """Runs a probe, with a temporary folder if it uses one."""
-    if not any("tmp_path" in step for step in probe["steps"]):
+    if not any("tmp_path" in step or "tmpdir" in step for step in probe["steps"]):
         return run_probe(probe, "<none>")
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
         return run_probe(probe, os.path.realpath(folder))
@@ -318,7 +366,8 @@ def main() -> None:
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)  # what the project prints is of no use to anybody here
     sys.path[:0] = job["paths"]
-    probes = job["probes"]
+    provided = [_defined(source)["provided"] for source in job.get("provided", ())]
+    probes = [{**probe, "provided": provided} for probe in job["probes"]]
     can_fork = hasattr(os, "fork")
     ends_at = time.monotonic() + job["total_s"]
     slow = done = 0
@@ -335,6 +384,12 @@ def main() -> None:
         slow += results[-1].get("kind") == "timeout"
         out.writelines(json.dumps(result) + "\n" for result in results)
         out.flush()
+
+
+def _defined(source: str) -> dict[str, Any]:
+    space: dict[str, Any] = {"__name__": "provided"}
+    exec(compile(source, "<provided>", "exec"), space)  # noqa: S102 - DCE's own
+    return space
 
 
 class _TooSlowError(BaseException):

@@ -1,6 +1,7 @@
 """Sequences of method calls on an object: made the way the tests make it, then used in orders that no test tries.
 
-The calls are those that the tests make on objects of this class, and made-up ones of its public methods that no test calls.
+The calls are those that the tests make on objects of this class, on what stands beside them (a clock, a store), and made-up ones of its
+public methods that no test calls. A class that no test makes is made with made-up values.
 """
 
 import ast
@@ -10,14 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from dce.workspace.judging.behaviour.edge_values import edges
-from dce.workspace.judging.behaviour.literals import literal, replaced, sites
+from dce.workspace.judging.behaviour.literals import replaced, sites
 from dce.workspace.judging.behaviour.probe import Snippet
-from dce.workspace.judging.behaviour.surface import made_up_words, public_methods
+from dce.workspace.judging.behaviour.surface import Callable, made_up_words, public_classes, public_methods
+from dce.workspace.judging.behaviour.visible_tests import names_in
 
 LENGTHS = (3, 5, 8)
 """How many calls are made on one object."""
 
-MAX_SEQUENCES = 12
+MAX_SEQUENCES = 24
 """Maximum sequences for one class."""
 
 MAX_EDGES = 6
@@ -28,11 +30,15 @@ CHANGED_SHARE = 0.35
 
 
 class Usage(msgspec.Struct):
-    """How tests use a class: the header that they need, how they make an object, what they call on it."""
+    """How tests use a class: the header that they need, how they make an object (what comes before, and the call), what they do with it.
 
-    header: tuple[str, ...]
-    made: dict[str, None]
-    calls: dict[str, None]
+    An act is a call on `it`, or on something that `made` has a name for.
+    """
+
+    header: tuple[str, ...] = ()
+    made: dict[tuple[tuple[str, ...], str], None] = {}
+    acts: dict[str, None] = {}
+    seen: dict[str, list[str]] = {}
 
 
 def object_snippets(
@@ -40,24 +46,55 @@ def object_snippets(
 ) -> Iterator[Snippet]:
     """Sequences of calls on objects, classes in turns. `modules`: versions of the changed modules, for methods no test calls."""
     usages = _usages(whole)
-    for name, usage in usages.items():
-        methods = public_methods([text for versions in modules.values() for text in versions if text], name)
-        for method in methods:
-            if not any(call.startswith(f"it.{method.name}(") for call in usage.calls):
-                usage.calls.update(
-                    dict.fromkeys(f"it.{method.name}({words})" for words in made_up_words(method, {})[:3])
-                )
+    for module, versions in modules.items():
+        texts = [text for text in versions if text]
+        for found in public_classes(texts):
+            known = [usage for name, usage in usages.items() if name.split(".")[-1] == found.name]
+            if not known and any(found.name in line for snippet in whole for line in snippet.steps):
+                continue  # the tests make it in a way that is not read here
+            usage = known[0] if known else _unused(module, found)
+            usages.setdefault(found.name, usage) if not known else None
+            _add_methods(usage, public_methods(texts, found.name))
     for _ in range(MAX_SEQUENCES):
         for usage in usages.values():
-            if usage.calls:
+            if usage.acts and usage.made:
                 yield _sequence(usage, rng)
 
 
+def _unused(module: str, found: Callable) -> Usage:
+    usage = Usage(header=(f"from {module} import {found.name}",))
+    for words in made_up_words(found, {}):
+        usage.made[(), f"{found.name}({words})"] = None
+    return usage
+
+
+def _add_methods(usage: Usage, methods: Sequence[Callable]) -> None:
+    """Made-up calls of the methods that no test calls, with the values that tests give to parameters of the same name."""
+    seen: dict[str, list[str]] = {}
+    called = set()
+    for act in usage.acts:
+        call = ast.parse(act, mode="eval").body
+        if not (
+            isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "it"
+        ):
+            continue
+        called.add(call.func.attr)
+        for method in methods:
+            if method.name == call.func.attr:
+                for parameter, value in zip(method.parameters, call.args, strict=False):
+                    values = seen.setdefault(parameter.name, [])
+                    values += [text for text in [ast.unparse(value)] if text not in values]
+    for method in methods:
+        if method.name not in called:
+            usage.acts.update(dict.fromkeys(f"it.{method.name}({words})" for words in made_up_words(method, seen)[:4]))
+
+
 def _sequence(usage: Usage, rng: random.Random) -> Snippet:
-    made, calls = list(usage.made), list(usage.calls)
-    chosen = [_perhaps_changed(rng.choice(calls), rng) for _ in range(rng.choice(LENGTHS))]
-    first = rng.choice(made)
-    return Snippet(header=usage.header, steps=(f"it = {_perhaps_changed(first, rng)}", *chosen))
+    before, first = rng.choice(list(usage.made))
+    bound = {"it", *(name for line in before for name in _bound(line))}
+    acts = [act for act in usage.acts if _subject(act) in bound] or list(usage.acts)
+    chosen = [_perhaps_changed(rng.choice(acts), rng) for _ in range(rng.choice(LENGTHS))]
+    return Snippet(header=usage.header, steps=(*before, f"it = {_perhaps_changed(first, rng)}", *chosen))
 
 
 def _perhaps_changed(source: str, rng: random.Random) -> str:
@@ -74,38 +111,68 @@ def _usages(whole: Sequence[Snippet]) -> dict[str, Usage]:
     found: dict[str, Usage] = {}
     for snippet in whole:
         trees = [ast.parse(step) for step in snippet.steps]
-        made = dict(_made(trees))
-        for call in made.values():
-            name = ast.unparse(call.func)
-            usage = found.setdefault(name, Usage(header=snippet.header, made={}, calls={}))
+        made = {variable: (number, call) for number, tree in enumerate(trees) for variable, call in _made(tree)}
+        for variable, (number, call) in made.items():
+            before = _before(snippet.steps[:number], trees[:number], call)
+            if before is None:
+                continue
+            usage = found.setdefault(ast.unparse(call.func), Usage())
             usage.header = tuple(dict.fromkeys((*usage.header, *snippet.header)))
-            usage.made.setdefault(ast.unparse(call))
-        for tree in trees:
-            for variable, written in _method_calls(tree, made):
-                found[ast.unparse(made[variable].func)].calls.setdefault(written)
+            usage.made.setdefault((before, ast.unparse(call)))
+            bound = {name for line in before for name in _bound(line)}
+            for tree in trees[number + 1 :]:
+                usage.acts.update(dict.fromkeys(_acts(tree, variable, bound)))
     return found
 
 
-def _made(trees: Sequence[ast.Module]) -> Iterator[tuple[str, ast.Call]]:
-    """Variables that are given a new object (`it = Name(…)` with literal arguments): a class starts with a capital letter."""
-    for tree in trees:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.targets) == 1:
-                name = ast.unparse(node.value.func).split(".")[-1]
-                if name[:1].isupper() and _has_literal_arguments(node.value):
-                    yield ast.unparse(node.targets[0]), node.value
-
-
-def _method_calls(tree: ast.Module, made: Mapping[str, ast.Call]) -> Iterator[tuple[str, str]]:
-    """Calls on these variables with literal arguments, written on `it`."""
+def _made(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+    """Variables that are given a new object (`it = Name(…)`): a class starts with a capital letter."""
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _has_literal_arguments(node)):
-            continue
-        variable = ast.unparse(node.func.value)
-        if variable in made and not node.func.attr.startswith("__"):
-            words = [ast.unparse(part) for part in (*node.args, *node.keywords)]
-            yield variable, f"it.{node.func.attr}({', '.join(words)})"
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.targets) == 1:
+            name = ast.unparse(node.value.func).split(".")[-1]
+            if name[:1].isupper() and isinstance(node.targets[0], ast.Name):
+                yield node.targets[0].id, node.value
 
 
-def _has_literal_arguments(call: ast.Call) -> bool:
-    return all(literal(value)[0] for value in (*call.args, *(keyword.value for keyword in call.keywords)))
+def _before(steps: Sequence[str], trees: Sequence[ast.Module], call: ast.Call) -> tuple[str, ...] | None:
+    """The steps that give names to what the call is given; None if one of them is bound in a way that is not understood."""
+    wanted = names_in(call)
+    kept: list[str] = []
+    for step, tree in zip(reversed(steps), reversed(trees), strict=True):
+        names = set(_bound(step))
+        if names & wanted:
+            if not isinstance(tree.body[0], ast.Assign | ast.FunctionDef | ast.AnnAssign):
+                return None
+            kept.append(step)
+            wanted |= names_in(tree)
+    return tuple(reversed(kept))
+
+
+def _bound(step: str) -> list[str]:
+    """The names that a step binds at its top level."""
+    found = []
+    for node in ast.parse(step).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.append(node.name)
+        else:
+            found += [
+                part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            ]
+    return found
+
+
+def _acts(tree: ast.Module, variable: str, bound: set[str]) -> Iterator[str]:
+    """Calls on the object (written on `it`) or on what was there before it, if all their names are known; and attributes looked at."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = ast.unparse(node.func.value)
+            free = set().union(*(names_in(part) for part in (*node.args, *node.keywords)))
+            if owner in {variable, *bound} and not node.func.attr.startswith("__") and free <= bound:
+                words = [ast.unparse(part) for part in (*node.args, *node.keywords)]
+                yield f"{'it' if owner == variable else owner}.{node.func.attr}({', '.join(words)})"
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == variable and not names_in(node.slice):
+            yield f"it[{ast.unparse(node.slice)}]"
+
+
+def _subject(act: str) -> str:
+    return act.split(".", 1)[0].split("[", 1)[0]

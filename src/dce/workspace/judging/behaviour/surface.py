@@ -33,7 +33,7 @@ _BY_TYPE: Mapping[str, tuple[str, ...]] = {
 
 _BY_NAME: tuple[tuple[tuple[str, ...], str], ...] = (
     (("numbers", "nums", "values", "ints", "arr", "array", "lst", "data", "xs", "prices", "scores"), "list[int]"),
-    (("words", "names", "lines", "strings", "strs", "tokens", "tags", "parts"), "list[str]"),
+    (("words", "names", "lines", "strings", "strs", "tokens", "tags", "parts", "argv", "args"), "list[str]"),
     (("items", "list", "rows", "records", "seq", "sequence", "iterable"), "list"),
     (("mapping", "dict", "config", "options", "settings", "table"), "dict"),
     (("rate", "price", "ratio", "weight", "threshold", "amount", "percent"), "float"),
@@ -69,6 +69,11 @@ def public_methods(sources: Sequence[str], owner: str) -> list[Callable]:
     """Likewise the public methods of a class, without `self`."""
     found = [_methods(source, owner) for source in sources]
     return _in_most([methods for methods in found if methods])
+
+
+def public_classes(sources: Sequence[str]) -> list[Callable]:
+    """Likewise the public classes, with the parameters of their `__init__`, or the fields of a dataclass."""
+    return _in_most([_classes(source) for source in sources])
 
 
 def made_up_calls(found: Callable, module: str, seen: Mapping[str, Sequence[str]]) -> list[Snippet]:
@@ -119,6 +124,32 @@ def _methods(source: str, owner: str) -> list[Callable]:
     return []
 
 
+def _classes(source: str) -> list[Callable]:
+    return [
+        Callable(node.name, tuple(_init_parameters(node)))
+        for node in _body(source)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not _is_special(node)
+    ]
+
+
+def _init_parameters(node: ast.ClassDef) -> Iterator[Parameter]:
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            yield from list(_parameters(item.args))[1:]
+            return
+    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        for item in node.body:
+            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+                default = ast.unparse(item.value) if item.value else ""
+                yield Parameter(item.target.id, ast.unparse(item.annotation), default)
+
+
+def _is_special(node: ast.ClassDef) -> bool:
+    """An exception, an enumeration, a protocol: nothing to call methods on."""
+    bases = " ".join(ast.unparse(base) for base in node.bases)
+    return any(word in bases for word in ("Exception", "Error", "Enum", "Protocol", "TypedDict", "Warning"))
+
+
 def _body(source: str) -> list[ast.stmt]:
     try:
         return ast.parse(source).body
@@ -128,13 +159,18 @@ def _body(source: str) -> list[ast.stmt]:
 
 def _public(body: Sequence[ast.stmt], *, skipped: int) -> list[Callable]:
     return [
-        Callable(node.name, tuple(_parameters(node.args))[skipped:])
+        Callable(node.name, tuple(_parameters(node.args))[0 if _is_decorated(node, "staticmethod") else skipped :])
         for node in body
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and not node.name.startswith("_")
         and not node.args.vararg
-        and not node.decorator_list
+        and not _is_decorated(node, "property", "setter", "fixture", "contextmanager", "overload", "command")
     ]
+
+
+def _is_decorated(node: ast.FunctionDef | ast.AsyncFunctionDef, *words: str) -> bool:
+    found = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
+    return any(word in found for word in words)
 
 
 def _parameters(args: ast.arguments) -> Iterator[Parameter]:

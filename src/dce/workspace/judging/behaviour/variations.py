@@ -8,7 +8,7 @@ import ast
 import random
 from collections.abc import Iterator, Sequence
 
-from dce.workspace.judging.behaviour.edge_values import edges, related
+from dce.workspace.judging.behaviour.edge_values import edges, is_same_kind, related
 from dce.workspace.judging.behaviour.literals import Site, replaced, sites
 
 MAX_SITES = 40
@@ -47,7 +47,7 @@ def pairs(steps: Sequence[str], rng: random.Random, count: int, pool: Sequence[o
             continue
         first = _drawn(one.value, rng, pool)
         second = _drawn(two.value, rng, pool)
-        if rng.random() < 0.5 and type(one.value) is type(two.value):
+        if rng.random() < 0.5 and is_same_kind(one.value, two.value):
             second = rng.choice([first, *related(first, two.value)])
         yield replaced(steps, {one.path: first, two.path: second})
         made += 1
@@ -81,14 +81,14 @@ def sequences(steps: Sequence[str], rng: random.Random, count: int) -> list[Step
 
 def _alike(value: object, pool: Sequence[object]) -> list[object]:
     """Values of other tests that have the same type, at most a few."""
-    return [other for other in pool if type(other) is type(value) and other != value][:4]
+    return [other for other in pool if is_same_kind(value, other) and other != value][:4]
 
 
 def _neighbours(all_sites: Sequence[Site]) -> Iterator[tuple[Site, Site]]:
     """Literals and the next ones of the same type, both ways."""
     for number, site in enumerate(all_sites):
         for other in all_sites[number + 1 : number + 4]:
-            if type(site.value) is type(other.value) and not other.is_within(site):
+            if is_same_kind(site.value, other.value) and not other.is_within(site):
                 yield site, other
                 yield other, site
 

@@ -11,15 +11,15 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 import msgspec
 
 from dce.workspace.judging.behaviour.probe import Snippet
-from dce.workspace.judging.behaviour.recording import recording
+from dce.workspace.judging.behaviour.recording import recording, recording_helper
 
 MAX_CASES = 40
 """Maximum cases of one parametrized test: a table of a thousand rows needs no mutation to show behaviour."""
 
-_PROVIDED = frozenset({"tmp_path"})
-"""Fixtures that the script in the lane provides."""
+_PROVIDED = frozenset({"tmp_path", "tmpdir", "tmp_path_factory", "monkeypatch", "capsys", "capfd", "caplog"})
+"""Fixtures that the script in the lane provides (`stand_ins.py`)."""
 
-_BUILTIN_FIXTURES = frozenset({"monkeypatch", "capsys", "capfd", "caplog", "request", "mocker", "benchmark", "tmpdir"})
+_BUILTIN_FIXTURES = frozenset({"request", "mocker", "benchmark"})
 """Fixtures that only a test runner can provide."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -108,7 +108,7 @@ def _sort_in(
     elif isinstance(node, ast.ClassDef) and _is_test_class(node):
         tests.extend((node, item) for item in node.body if isinstance(item, Function) and item.name.startswith("test"))
     elif isinstance(node, Function | ast.ClassDef):
-        definitions[node.name] = node
+        definitions[node.name] = recording_helper(node)
     elif isinstance(node, ast.Import | ast.ImportFrom):
         for alias in node.names:
             one = (

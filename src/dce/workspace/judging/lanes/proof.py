@@ -53,7 +53,9 @@ class Proofs:
         package holds in the others.
         """
         found = await asyncio.to_thread(
-            lambda: dict(filter(None, (package_of(self._root, file.path) for file in files)))
+            lambda: dict(
+                filter(None, (package_of(self._root, file.path) for file in files if self._is_in_either(file)))
+            )
         )
         is_overlay = lane.kind == "overlay"
         packages = {
@@ -63,6 +65,10 @@ class Proofs:
         if is_overlay and not why:
             self._proven.update(packages)
         return why
+
+    def _is_in_either(self, file: LaidFile) -> bool:
+        """Whether the workspace or the lane has the file: one that is only kept out of the lane is nobody's code."""
+        return file.data is not None or (self._root / file.path).exists()
 
 
 async def _why_unproven(lane: Lane, root: Path, packages: Mapping[str, bool]) -> str:
