@@ -239,5 +239,5 @@ def test_without_node_nothing_is_compared(tmp_path: Path) -> None:
         async with lanes.opened(reading_of({"a.js": "2"})) as lane:
             return await JAVASCRIPT.run(Place(lane=lane, sources=Sources(changed={}, tests={})), ())
 
-    with pytest.raises(LaneUnfit, match="not compared: .*node.*(?:cannot start|not found)"):
+    with pytest.raises(LaneUnfit, match=r"not compared: .*node.*(?:cannot start|not found)"):
         asyncio.run(found())
