@@ -26,11 +26,6 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   judged: null,
   test_changes: [],
   problems: [],
-  why: "",
-  evidence: [],
-  class: "",
-  is_stale: false,
-  accepted: false,
   ...change,
 });
 const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });
