@@ -6,7 +6,7 @@ Each probe is a whole run of the tests, so time is a budget: the first run says 
 import asyncio
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -77,11 +77,12 @@ async def run_mutated(lane: Lane, checks: Sequence[Check], probes: Sequence[Prob
     if not tests:
         return none_run(probes, "no check of stage `test` in .dce/checks.toml runs the tests")
     whole = await _originals(lane, probes)
-    first = await _ran(lane, tests)
+    quiet = _quiet(probes, whole)
+    first = await _ran(lane, tests, quiet)
     if first.duration_s > BUDGET_S / MIN_RUNS:
         return none_run(probes, f"the tests take {first.duration_s:.0f} s, too long to run them with other values")
     tests = [_bounded(check, first.duration_s) for check in tests]
-    again = await _ran(lane, tests)
+    again = await _ran(lane, tests, quiet)
     steady = frozenset(first.tests) & frozenset(again.tests)
     flaky = {name for name, _ in {*first.tests, *again.tests} if not any(name == one for one, _ in steady)}
     left_s = BUDGET_S
@@ -97,6 +98,13 @@ async def run_mutated(lane: Lane, checks: Sequence[Check], probes: Sequence[Prob
         found[probe.id] = _outcome(ran, flaky, has_lines=first.lines == again.lines)
         await _restore(lane, probe.header[0])
     return found
+
+
+def _quiet(probes: Sequence[Probe], whole: Callable[[Probe], str | None]) -> frozenset[str] | None:
+    """What says nothing in the traces of all the tests: without it, a race between two commands would make an answer's lines unsteady."""
+    texts = [(probe.header[0], text) for probe in probes if (text := whole(probe)) is not None]
+    found = [names for path, text in texts if (names := quiet_commands(path, text)) is not None]
+    return frozenset[str]().union(*found) if found else None
 
 
 def _bounded(check: Check, duration_s: float) -> Check:
