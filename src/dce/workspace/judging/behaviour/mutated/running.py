@@ -170,15 +170,26 @@ def telling_lines(output: str, quiet: frozenset[str] | None = None) -> tuple[str
     for line in output.splitlines():
         text = line[:1000]
         if quiet is not None and text.startswith("+"):
-            # Commands that run beside each other write into each other's lines: "+ printf+ sh".
             called = re.match(r"[+ ]*([^\s+]+)", text)
-            is_shown = called is not None and called[1] not in quiet
+            is_shown = called is not None and not _is_made_of(called[1], quiet)
         if not (is_shown or (quiet is None and _TELLING.search(text))):
             continue
         for pattern, new in _NOISE:
             text = pattern.sub(new, text)
         found.append(" ".join(text.split()))
     return tuple(found[-MAX_LINES:])
+
+
+def _is_made_of(word: str, names: frozenset[str]) -> bool:
+    """Whether a word is one of these names, or several of them without a gap.
+
+    Commands that run beside each other write into each other's lines, a name at a time: "+ printf+ sh", "+ + shprintf up.sh b".
+    """
+    ends = {0}
+    for start in range(len(word)):
+        if start in ends:
+            ends |= {start + len(name) for name in names if word.startswith(name, start)}
+    return len(word) in ends
 
 
 def quiet_commands(path: str, text: str) -> frozenset[str] | None:
