@@ -61,7 +61,9 @@ def _child(folder: Path, names: Sequence[str], report: str) -> None:
     """Runs the tests and ends the process."""
     try:
         os.chdir(folder)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        # A fork has the whole address space of this process, which may be larger than what the tests may add to it.
+        own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (own + MEMORY_BYTES, own + MEMORY_BYTES))
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)

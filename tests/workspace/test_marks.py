@@ -115,7 +115,8 @@ def test_the_answer_of_the_report_is_flagged(tmp_path: Path) -> None:
     bench = Bench(tmp_path, SHOWN)
     generation = bench.answer(reading, {"src/a.py": "a = 3\n"})
     rows = {row.slot: row for row in board(bench, generation)}
-    assert (rows[1].flags, rows[1].files[0].flags, rows[2].rank) == (("diff_in_file",), ("diff_in_file",), 1)
+    assert rows[1].flags == ("does_not_compile", "diff_in_file")
+    assert (rows[1].files[0].flags, rows[2].rank) == (("diff_in_file",), 1)
 
 
 def test_edits_with_the_nonce_in_a_file_block_are_made() -> None:

@@ -110,6 +110,7 @@ def test_a_shell_trace_shows_values_and_no_races() -> None:
     assert quiet == frozenset({"printf", "sh"})
     one = telling_lines("+ printf x\n+ sh run.sh\n+ check a y\nok a\n", quiet)
     assert one == telling_lines("+ printf+ sh run.sh\n x\n+ check a y\nok a\n", quiet) == ("+ check a y", "ok a")
+    assert one == telling_lines("+ + shprintf run.sh x\n\n+ check a y\nok a\n", quiet)
     assert quiet_commands("t.go", "package a") is None
 
 

@@ -225,7 +225,7 @@ def test_the_project_scope_is_recovered(closed: Path) -> None:
         assert store.cycles.get(0).context == "What the project is for."
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.71, 0.72, 0.73, 0.9, 0.999])
 def test_a_truncated_store_is_filled_from_its_backup(closed: Path, share: float) -> None:
     """The lost part of a truncated file comes from the newest backup; newer rows are kept if they can be read (T22)."""
     backup = Backups(closed).take()

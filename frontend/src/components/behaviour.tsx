@@ -68,7 +68,7 @@ function Probes({ matrix, classes, rows }: ProbesProps) {
   const bySlot = new Map(rows.map((row) => [row.slot, row]));
   const hasBase = matrix.some(({ base }) => base !== "");
   return (
-    <div className="board-box">
+    <div className="board-box" tabIndex={0}>
       <table className="matrix probe-matrix">
         <caption className="hidden">{text.behaviour.caption}</caption>
         <thead>
@@ -161,7 +161,7 @@ export function OwnEvidence({ row }: { row: BoardRow | undefined }) {
   return (
     <section className="exam" aria-labelledby="own-evidence">
       <h3 id="own-evidence">{text.behaviour.own}</h3>
-      <div className="board-box">
+      <div className="board-box" tabIndex={0}>
         <table className="matrix probe-matrix">
           <thead>
             <tr>

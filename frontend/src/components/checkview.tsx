@@ -135,7 +135,7 @@ function ByCheck({ view }: { view: ChecksView }) {
   const names = [...new Set(view.responses.flatMap(({ report }) => report?.runs.map(({ name }) => name) ?? []))];
   const { base } = view;
   return (
-    <div className="board-box">
+    <div className="board-box" tabIndex={0}>
       <table className="matrix check-matrix">
         <caption className="hidden">{text.checks.byCheck}</caption>
         <Head view={view} corner={text.checks.check} hasBase={base !== null} />
@@ -210,7 +210,7 @@ function ByTest({ view }: { view: ChecksView }) {
   return (
     <>
       {rows.length > 0 && (
-        <div className="board-box">
+        <div className="board-box" tabIndex={0}>
           <table className="matrix test-matrix">
             <caption>
               <b>{text.checks.byTest}</b>

@@ -17,7 +17,7 @@ export function Matrix({ generation, view }: { generation: number; view: "files"
   const { value } = found;
   if (value.slots.length === 0) return <p className="empty">{text.board.noChanges}</p>;
   return (
-    <div className="board-box">
+    <div className="board-box" tabIndex={0}>
       {view === "files" ? <FilesTable value={value} /> : <LikenessTable value={value} />}
     </div>
   );

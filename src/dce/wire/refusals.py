@@ -34,8 +34,20 @@ class Refusals:
         names = {name: self._names.get(name, name) for name in body}
         return {new: body[name] for name, new in names.items() if new is not None}
 
+    def retries(self, body: Mapping[str, Any], sent: Mapping[str, Any], said: str, *, is_again: bool) -> bool:
+        """Whether `body`, refused in the form `sent`, should be sent once more in another form.
+
+        `is_again`: another form of it was refused before. If this one was refused as well, it was not the names, and they are forgotten.
+        """
+        # Another response may have learnt the same while this one was under way.
+        if self.learn(sent, said) or self.apply(body) != sent:
+            return True
+        if is_again:
+            self.forget()
+        return False
+
     def learn(self, body: Mapping[str, Any], said: str) -> bool:
-        """Takes a server's refusal of `body`. Returns whether the request should be sent again, in another form."""
+        """Takes a server's refusal of `body`. Returns whether it taught another form."""
         for name, other in _RENAMED.items():
             is_new = name in body and name not in self._kept and not {name, other} & self._names.keys()
             if (
@@ -53,7 +65,7 @@ class Refusals:
         return False
 
     def forget(self) -> None:
-        """The other form was refused too: it was not the names."""
+        """Forgets what was learnt."""
         self._names.clear()
 
 

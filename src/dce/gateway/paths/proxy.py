@@ -255,13 +255,9 @@ class _Opener:
             except DceError as error:
                 if error.code != "invalid_request":
                     raise
-                # Another response may have learnt the same while this one was under way.
-                if backend.refusals.learn(sent, error.message) or backend.refusals.apply(fields) != sent:
-                    refused = refused or error
-                    continue
-                if refused is not None:
-                    backend.refusals.forget()
-                raise refused or error from None
+                if not backend.refusals.retries(fields, sent, error.message, is_again=refused is not None):
+                    raise refused or error from None
+                refused = refused or error
 
     async def _post(self, backend: Backend, fields: Mapping[str, Any], indices: Sequence[int]) -> Exchange:
         pieces = with_fields(self._bulk(backend), fields)

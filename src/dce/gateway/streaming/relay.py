@@ -80,9 +80,8 @@ class Relay:
 
     def data(self, piece: bytes) -> None:
         """Forwards, in one write, the events completed by a piece that was not exactly one chunk."""
-        if (
-            not self._beginning.is_over
-        ):  # a client may take a byte order mark for the beginning of the first field's name
+        if not self._beginning.is_over:
+            # A client may take a byte order mark for the beginning of the first field's name.
             piece = self._beginning.strip(piece)
         if self.is_holding or not piece.endswith(b"\n\n"):
             piece = self._completed(piece)

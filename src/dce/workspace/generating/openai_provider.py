@@ -212,13 +212,10 @@ class OpenAIProvider:
                     yield event
             except DceError as error:  # raised before the first byte only: the reader handles later faults
                 if error.code == "invalid_request":
-                    # Another response may have learnt the same while this one was under way.
-                    if self._refusals.learn(sent, error.message) or self._refusals.apply(body) != sent:
-                        refused = refused or error
-                        continue
-                    if refused is not None:
-                        self._refusals.forget()
-                    raise _advised(refused or error, body) from None
+                    if not self._refusals.retries(body, sent, error.message, is_again=refused is not None):
+                        raise _advised(refused or error, body) from None
+                    refused = refused or error
+                    continue
                 wait = delay if error.retry_after_s is None else max(error.retry_after_s, FIRST_WAIT_S)
                 if error.code not in _BUSY or waited + wait > MAX_WAIT_S:
                     raise

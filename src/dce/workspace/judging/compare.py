@@ -184,8 +184,8 @@ def _act_of(
     if block.action == "mode":
         return FileChange(path=path, change="mode", added=0, removed=0, flags=tuple(flags))
     added, removed = (0, 0) if block.action == "rename" else count_lines(old.text, block.content)
-    is_elided = placeholder(block.content) or _is_elided(old.text, block.content, path)
-    if block.action == "write" and is_elided and "elision" not in flags:
+    may_be_elided = block.action == "write" and "elision" not in flags
+    if may_be_elided and (placeholder(block.content) or _is_elided(old.text, block.content, path)):
         flags.append("elision")
     return FileChange(path=path, change="renamed", added=added, removed=removed, flags=tuple(flags))
 

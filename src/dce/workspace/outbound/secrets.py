@@ -181,9 +181,10 @@ def _candidates(content: bytes, path: str) -> Iterator[Hit]:
     lowered = content.lower()  # on bytes, only ASCII changes, so positions stay the same
     for credential in (*CREDENTIALS, *STRUCTURED):
         yield from _credentials(content, lowered, credential)
-    yield from _assigned(content, lowered, kind=kind_of(path))
-    yield from _assigned_at(content, PASS_NAME, lowered, b"pass", kind=kind_of(path))
-    yield from _assigned_at(content, KEY_NAME, lowered, b"key", kind=kind_of(path))
+    kind = kind_of(path)
+    yield from _assigned(content, lowered, kind=kind)
+    yield from _assigned_at(content, PASS_NAME, lowered, b"pass", kind=kind)
+    yield from _assigned_at(content, KEY_NAME, lowered, b"key", kind=kind)
     yield from (Hit(start, end, CONTROL) for start, end in control_tokens(content, lowered))
 
 

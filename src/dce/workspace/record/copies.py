@@ -1,6 +1,7 @@
 """Private copies of the store's files, so that a damaged store can be examined and read without changing it."""
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -33,6 +34,8 @@ class Copies:
         self._path = _copied(store_path, folder / "both")
         self.has_log = log_path(self._path).exists() and log_path(self._path).stat().st_size > 0
         self.has_file = self._path.exists() and self._path.stat().st_size > 0
+        if self.has_file:
+            _drop_part_of_a_page(self._path)
 
     def is_ours(self) -> bool:
         """Whether the file's own header names DCE as the application."""
@@ -143,6 +146,13 @@ def _copied(store_path: Path, folder: Path) -> Path:
         if states_of(store_path) == before:
             return folder / store_path.name
     raise DceError("workspace_locked", f"{store_path} is being written to continuously")
+
+
+def _drop_part_of_a_page(path: Path) -> None:
+    """Shortens a copy to whole pages. SQLite reads what is missing of a page as zeros, and would give rows with zeros in their text."""
+    size = path.stat().st_size
+    if size > _PAGE_SIZE:
+        os.truncate(path, size - size % _PAGE_SIZE)
 
 
 def _schema_pages(pages: dict[int, bytes]) -> list[int]:

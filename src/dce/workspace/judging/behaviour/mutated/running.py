@@ -6,7 +6,7 @@ Each probe is a whole run of the tests, so time is a budget: the first run says 
 import asyncio
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -77,11 +77,12 @@ async def run_mutated(lane: Lane, checks: Sequence[Check], probes: Sequence[Prob
     if not tests:
         return none_run(probes, "no check of stage `test` in .dce/checks.toml runs the tests")
     whole = await _originals(lane, probes)
-    first = await _ran(lane, tests)
+    quiet = _quiet(probes, whole)
+    first = await _ran(lane, tests, quiet)
     if first.duration_s > BUDGET_S / MIN_RUNS:
         return none_run(probes, f"the tests take {first.duration_s:.0f} s, too long to run them with other values")
     tests = [_bounded(check, first.duration_s) for check in tests]
-    again = await _ran(lane, tests)
+    again = await _ran(lane, tests, quiet)
     steady = frozenset(first.tests) & frozenset(again.tests)
     flaky = {name for name, _ in {*first.tests, *again.tests} if not any(name == one for one, _ in steady)}
     left_s = BUDGET_S
@@ -97,6 +98,13 @@ async def run_mutated(lane: Lane, checks: Sequence[Check], probes: Sequence[Prob
         found[probe.id] = _outcome(ran, flaky, has_lines=first.lines == again.lines)
         await _restore(lane, probe.header[0])
     return found
+
+
+def _quiet(probes: Sequence[Probe], whole: Callable[[Probe], str | None]) -> frozenset[str] | None:
+    """What says nothing in the traces of all the tests: without it, a race between two commands would make an answer's lines unsteady."""
+    texts = [(probe.header[0], text) for probe in probes if (text := whole(probe)) is not None]
+    found = [names for path, text in texts if (names := quiet_commands(path, text)) is not None]
+    return frozenset[str]().union(*found) if found else None
 
 
 def _bounded(check: Check, duration_s: float) -> Check:
@@ -162,15 +170,26 @@ def telling_lines(output: str, quiet: frozenset[str] | None = None) -> tuple[str
     for line in output.splitlines():
         text = line[:1000]
         if quiet is not None and text.startswith("+"):
-            # Commands that run beside each other write into each other's lines: "+ printf+ sh".
             called = re.match(r"[+ ]*([^\s+]+)", text)
-            is_shown = called is not None and called[1] not in quiet
+            is_shown = called is not None and not _is_made_of(called[1], quiet)
         if not (is_shown or (quiet is None and _TELLING.search(text))):
             continue
         for pattern, new in _NOISE:
             text = pattern.sub(new, text)
         found.append(" ".join(text.split()))
     return tuple(found[-MAX_LINES:])
+
+
+def _is_made_of(word: str, names: frozenset[str]) -> bool:
+    """Whether a word is one of these names, or several of them without a gap.
+
+    Commands that run beside each other write into each other's lines, a name at a time: "+ printf+ sh", "+ + shprintf up.sh b".
+    """
+    ends = {0}
+    for start in range(len(word)):
+        if start in ends:
+            ends |= {start + len(name) for name in names if word.startswith(name, start)}
+    return len(word) in ends
 
 
 def quiet_commands(path: str, text: str) -> frozenset[str] | None:
