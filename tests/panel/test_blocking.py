@@ -138,6 +138,10 @@ def judge_and_accept(call: Caller) -> None:
     call("POST", "/api/checks/workspace", json={"text": file["text"]})
     call("POST", "/api/checks/workspace/stop")
     call("PUT", "/api/checks/file", json={"text": file["text"] + "# edited\n", "seen": file["text"]})
+    digest = call("GET", "/api/behaviour/commands")["digest"]
+    call("POST", "/api/behaviour/consent", json={"digest": digest})
+    call("POST", GENERATION + "/behaviour")
+    call("GET", GENERATION + "/behaviour")
     call("GET", GENERATION + "/board")
     call("GET", GENERATION + "/agreement")
     call("PUT", SLOT + "/judgement", json={"version": 1, "rating": 3})
